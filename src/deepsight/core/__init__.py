@@ -1,0 +1,1 @@
+"""Types and statistics that every stage shares."""

@@ -1,0 +1,156 @@
+"""The data of a study: labelled images, and the three splits of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.errors import DeepSightError
+
+
+@runtime_checkable
+class Images(Protocol):
+    """What holds the pixels: an array, a memory map, or a lazy view indexed by an array of rows."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any) -> Any: ...
+
+
+class Rows:
+    """A lazy selection of rows from images that may be larger than memory."""
+
+    def __init__(self, images: Images, rows: NDArray[np.int64]) -> None:
+        self._images = images
+        self._rows = rows
+        self.shape: tuple[int, ...] = (len(rows), *images.shape[1:])
+        self.dtype: np.dtype[Any] = images.dtype
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self._images[self._rows[rows]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
+        return np.asarray(self._images[self._rows], dtype=dtype)
+
+    def select(self, rows: NDArray[np.int64]) -> "Rows":
+        """A selection of this selection, still one step away from the pixels."""
+        return Rows(self._images, self._rows[rows])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images of one split, in an order that does not change.
+
+    Attributes:
+        images: uint8, (n, h, w, 3), RGB.
+        labels: int64, (n,), positions in `classes`.
+        classes: names of the k classes, unique, at least two.
+        ids: int64, (n,), the row of each image in the official order of `source`, unique.
+        source: the official part that the rows come from, such as "train" or "test".
+    """
+
+    images: Images
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    ids: NDArray[np.int64]
+    source: str
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        shape = tuple(self.images.shape)
+        if len(shape) != 4 or shape[0] != n or shape[3] != 3 or self.images.dtype != np.uint8:
+            raise DeepSightError(
+                f"Expected images as uint8 of shape ({n}, h, w, 3), received {self.images.dtype} of shape {shape}."
+            )
+        if self.labels.shape != (n,) or self.labels.dtype != np.int64:
+            raise DeepSightError(
+                f"Expected labels as int64 (n,), received {self.labels.dtype} {self.labels.shape}."
+            )
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise DeepSightError(f"Expected at least two distinct class names, received {self.classes}.")
+        if n and not (0 <= self.labels.min() and self.labels.max() < len(self.classes)):
+            raise DeepSightError(
+                f"Expected labels in 0 to {len(self.classes) - 1}, "
+                f"received {self.labels.min()} to {self.labels.max()}."
+            )
+        if self.ids.shape != (n,) or self.ids.dtype != np.int64 or len(np.unique(self.ids)) != n:
+            raise DeepSightError("Expected ids as n distinct int64 row numbers.")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def k(self) -> int:
+        """The number of classes."""
+        return len(self.classes)
+
+    def select(self, rows: NDArray[np.int64]) -> "Dataset":
+        """The rows at these positions, in this order; pixels are not copied."""
+        rows = np.asarray(rows, dtype=np.int64)
+        images = self.images.select(rows) if isinstance(self.images, Rows) else Rows(self.images, rows)
+        return replace(self, images=cast(Images, images), labels=self.labels[rows], ids=self.ids[rows])
+
+    def pixels(self, rows: Any = slice(None)) -> NDArray[np.uint8]:
+        """These rows as an array in memory (n, h, w, 3)."""
+        return np.asarray(self.images[rows], dtype=np.uint8)
+
+    def with_labels(self, labels: NDArray[np.int64]) -> "Dataset":
+        """The same images under other labels."""
+        return replace(self, labels=labels)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Train, validation and test of one data set: the same classes, no image in two of them."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+
+    def __post_init__(self) -> None:
+        parts = self.named()
+        for name, part in parts.items():
+            if part.classes != self.train.classes:
+                raise DeepSightError(
+                    f"Expected the classes of train {self.train.classes} in {name}, received {part.classes}."
+                )
+        names = list(parts)
+        for i, a in enumerate(names):
+            for b in names[i + 1 :]:
+                require_disjoint(a, parts[a], b, parts[b])
+
+    def named(self) -> dict[str, Dataset]:
+        """The splits by the names that the run folder uses: train, val, test."""
+        return {"train": self.train, "val": self.validation, "test": self.test}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.train.classes
+
+
+def require_disjoint(name_a: str, a: Dataset, name_b: str, b: Dataset) -> None:
+    """Refuse two splits that share a row of the same source."""
+    if a.source != b.source:
+        return
+    shared = np.intersect1d(a.ids, b.ids)
+    if len(shared):
+        raise DeepSightError(
+            f"Expected no row in both {name_a} and {name_b}, "
+            f"received {len(shared)} shared rows of '{a.source}', the first {int(shared[0])}."
+        )
+
+
+def class_counts(labels: NDArray[np.int64], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Images per class, int64 (k,)."""
+    return np.bincount(labels, minlength=len(classes)).astype(np.int64)

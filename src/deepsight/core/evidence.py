@@ -1,0 +1,135 @@
+"""The findings of a study: an ordered collection of tidy tables that say how they were made."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import polars as pl
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.files import atomic_path, write_json
+
+# The columns that other programs rely on (design, section 3). More columns are welcome.
+FIXED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "duplicates": ("split_a", "index_a", "split_b", "index_b", "score", "kind"),
+        "interpolation": ("method", "antialias", "macro_f1", "ci_low", "ci_high", "detail_kept", "chosen"),
+        "balance": ("split", "class", "n", "share"),
+        "hypotheses": ("name", "statement", "test", "effect", "ci_low", "ci_high", "p_value", "verdict"),
+        "confusion": ("true", "predicted", "count", "rate"),
+        "confusion_pairs": (
+            "true", "predicted", "count", "rate", "ci_low", "ci_high", "p_value", "q_value", "flagged",
+        ),
+        "recall": ("class", "group", "n", "recall", "ci_low", "ci_high", "precision", "f1"),
+        "calibration": ("bin_low", "bin_high", "n", "confidence", "accuracy"),
+        "label_errors": ("split", "index", "given", "suggested", "score", "flagged"),
+        "ambiguity": ("split", "index", "score"),
+        "slices": (
+            "description", "n", "error_rate", "baseline", "effect", "p_value", "q_value", "confirmed",
+        ),
+        "attribution": ("split", "index", "true", "predicted", "layer", "object_share", "file"),
+        "faithfulness": ("check", "value", "baseline", "ci_low", "ci_high", "passed"),
+        "context": ("test", "class", "effect", "ci_low", "ci_high", "minimum_detectable", "verdict"),
+        "ledger": ("index", "true", "predicted", "cause", "support", "because"),
+        "treatments": (
+            "name", "target", "seeds", "delta_macro_f1", "ci_low", "ci_high", "p_value", "delta_target", "verdict",
+        ),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """One finding.
+
+    Attributes:
+        frame: tidy, one observation a row.
+        units: the unit or meaning of every column, such as "share of images" or "class name".
+        n: the number of images (or pairs, or seeds) that the finding rests on.
+        method: one sentence on how it was made, with its source.
+        caption: one sentence that says what is seen.
+    """
+
+    frame: pl.DataFrame
+    units: Mapping[str, str]
+    n: int
+    method: str
+    caption: str
+
+    def __post_init__(self) -> None:
+        if set(self.units) != set(self.frame.columns):
+            odd = sorted(set(self.units) ^ set(self.frame.columns))
+            raise DeepSightError(
+                f"Expected a unit for each column and for no other, received a difference in {odd}."
+            )
+        if self.n < 0 or not self.method or not self.caption:
+            raise DeepSightError("Expected n of at least 0, a method and a caption for every table.")
+        object.__setattr__(self, "units", MappingProxyType(dict(self.units)))
+
+    def describe(self) -> dict[str, object]:
+        """All but the frame, as it stands in `evidence/index.json`."""
+        return {"n": self.n, "method": self.method, "caption": self.caption, "units": dict(self.units)}
+
+
+@dataclass(frozen=True)
+class Evidence(Mapping[str, Table]):
+    """An ordered, immutable mapping from name to `Table`; adding gives a new one."""
+
+    tables: Mapping[str, Table] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, table in self.tables.items():
+            missing = [c for c in FIXED_COLUMNS.get(name, ()) if c not in table.frame.columns]
+            if missing:
+                raise DeepSightError(f"Expected the columns {missing} in the evidence table '{name}'.")
+        object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))
+
+    def __getitem__(self, name: str) -> Table:
+        return self.tables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def add(self, **tables: Table) -> "Evidence":
+        """This evidence and these tables after it.
+
+        Raises:
+            DeepSightError: a name is taken; one finding never overwrites another.
+        """
+        return self.merge(Evidence(tables))
+
+    def merge(self, other: "Evidence") -> "Evidence":
+        """This evidence followed by the other."""
+        taken = sorted(set(self.tables) & set(other.tables))
+        if taken:
+            raise DeepSightError(f"Expected new names for evidence tables, received {taken} a second time.")
+        return Evidence({**self.tables, **other.tables})
+
+    def save(self, folder: Path) -> None:
+        """Write each table as parquet, then `index.json`, which makes them count."""
+        index: dict[str, object] = read_index(folder)
+        for name, table in self.tables.items():
+            with atomic_path(folder / f"{name}.parquet") as path:
+                table.frame.write_parquet(path)
+            index[name] = table.describe()
+        write_json(folder / "index.json", index)
+
+    @staticmethod
+    def load(folder: Path) -> "Evidence":
+        """Read the tables that `index.json` names, in its order."""
+        return Evidence(
+            {
+                name: Table(frame=pl.read_parquet(folder / f"{name}.parquet"), **about)  # type: ignore[arg-type]
+                for name, about in read_index(folder).items()
+            }
+        )
+
+
+def read_index(folder: Path) -> dict[str, dict[str, object]]:  # type: ignore[type-arg]
+    path = folder / "index.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -1,0 +1,80 @@
+"""What a model said about a split: all that a diagnosis needs of the model."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.files import write_npz
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The outputs of a model on n images with k classes and d pooled features.
+
+    Attributes:
+        ids: int64 (n,), the rows of the images in the official order of their split.
+        labels: int64 (n,), the given labels.
+        logits: float32 (n, k), unnormalised log-probabilities, finite.
+        features: float16 or float32 (n, d), the pooled features before the head; d may be 0.
+    """
+
+    ids: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    features: NDArray[np.floating]
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        shapes = {"labels": self.labels.shape, "logits": self.logits.shape, "features": self.features.shape}
+        if self.labels.shape != (n,) or self.logits.ndim != 2 or self.features.ndim != 2:
+            raise DeepSightError(
+                f"Expected labels (n,), logits (n, k), features (n, d) with n = {n}, got {shapes}."
+            )
+        if len(self.logits) != n or len(self.features) != n:
+            raise DeepSightError(f"Expected {n} rows in every array, received {shapes}.")
+        if not np.isfinite(self.logits).all():
+            bad = int((~np.isfinite(self.logits).all(axis=1)).sum())
+            raise DeepSightError(f"Expected finite logits, received {bad} of {n} rows with NaN or infinity.")
+        if n and not (0 <= self.labels.min() and self.labels.max() < self.k):
+            raise DeepSightError(f"Expected labels in 0 to {self.k - 1}, received up to {self.labels.max()}.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def k(self) -> int:
+        """The number of classes."""
+        return int(self.logits.shape[1])
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """The class with the largest logit, int64 (n,)."""
+        return self.logits.argmax(axis=1).astype(np.int64)
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Softmax of the logits, float64 (n, k); each row sums to 1."""
+        shifted = self.logits.astype(np.float64)
+        shifted -= shifted.max(axis=1, keepdims=True)
+        np.exp(shifted, out=shifted)
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
+    def save(self, path: Path) -> None:
+        """Write `predictions/*.npz` of the run folder: logits float32, features float16."""
+        write_npz(
+            path,
+            ids=self.ids,
+            labels=self.labels,
+            logits=self.logits.astype(np.float32),
+            features=self.features.astype(np.float16),
+        )
+
+    @staticmethod
+    def load(path: Path) -> "Predictions":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            return Predictions(file["ids"], file["labels"], file["logits"], file["features"])

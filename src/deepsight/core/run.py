@@ -1,0 +1,138 @@
+"""A study on disk: the run folder that other programs read (design, section 3)."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import yaml
+from numpy.typing import NDArray
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Evidence
+from deepsight.core.files import atomic_path, cannot_write, write_json, write_npz, write_text
+from deepsight.core.predictions import Predictions
+
+STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. Every file in it is written whole, so what is there is valid; what is not is to be made."""
+
+    path: Path
+
+    @staticmethod
+    def create(path: Path, study: Mapping[str, Any]) -> "Run":
+        """Make the folder for this study, or take up the one that an interrupted run of it left.
+
+        Raises:
+            DeepSightError: the folder holds another study, holds something else, or cannot be written to.
+        """
+        run = Run(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        if not os.access(path, os.W_OK):
+            raise DeepSightError(f"Expected to write to {path}, but it is read-only. Choose another --out.")
+        if run.file(STUDY).exists():
+            run.require_same(study)
+        elif any(not item.name.endswith(".part") for item in path.iterdir()):
+            raise DeepSightError(
+                f"Expected an empty folder or a run in {path}, received other files. Choose another --out."
+            )
+        else:
+            run.save_study(study)
+        return run
+
+    @staticmethod
+    def open(path: Path) -> "Run":
+        """A run that exists.
+
+        Raises:
+            DeepSightError: there is no study in this folder.
+        """
+        if not (path / STUDY).exists():
+            raise DeepSightError(
+                f"Expected a run folder with a {STUDY} in {path}, found none. Make one: deepsight run --out {path}"
+            )
+        return Run(path)
+
+    def require_same(self, study: Mapping[str, Any]) -> None:
+        """Refuse to continue a run under another configuration."""
+        there = self.study()
+        different = sorted(key for key, value in study.items() if there.get(key) != value)
+        if different:
+            key = different[0]
+            raise DeepSightError(
+                f"Expected {self.path} to hold this study, but its {key} is {there.get(key)!r} "
+                f"and {study[key]!r} was asked for. Choose another --out, or remove that folder."
+            )
+
+    def file(self, name: str) -> Path:
+        """The path of a file of this run."""
+        return self.path / name
+
+    def has(self, name: str) -> bool:
+        """Whether a file of this run is there, and so is whole."""
+        return self.file(name).exists()
+
+    def study(self) -> dict[str, Any]:
+        """The resolved configuration."""
+        content = yaml.safe_load(self.file(STUDY).read_text(encoding="utf-8"))
+        return dict(content)
+
+    def save_study(self, study: Mapping[str, Any]) -> None:
+        """Write the resolved configuration."""
+        write_text(self.file(STUDY), yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True))
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON file of this run, such as metrics.json, data.json or environment.json."""
+        return dict(json.loads(self.file(name).read_text(encoding="utf-8")))
+
+    def save_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file of this run."""
+        write_json(self.file(name), content)
+
+    def splits(self) -> dict[str, NDArray[np.int64]]:
+        """Rows of train, val and test in the source's official order."""
+        with np.load(self.file("splits.npz"), allow_pickle=False) as file:
+            return {name: file[name] for name in ("train", "val", "test")}
+
+    def save_splits(self, rows: Mapping[str, NDArray[np.int64]]) -> None:
+        """Write the rows of train, val and test."""
+        write_npz(self.file("splits.npz"), **dict(rows))
+
+    def history(self) -> pl.DataFrame:
+        """A row an epoch."""
+        return pl.read_parquet(self.file("history.parquet"))
+
+    def save_history(self, history: pl.DataFrame) -> None:
+        """Write the row of each epoch."""
+        with atomic_path(self.file("history.parquet")) as path:
+            history.write_parquet(path)
+
+    def predictions(self, split: str) -> Predictions:
+        """What the model said about 'val' or 'test'."""
+        return Predictions.load(self.file(f"predictions/{split}.npz"))
+
+    def save_predictions(self, split: str, predictions: Predictions) -> None:
+        """Write what the model said about 'val' or 'test'."""
+        predictions.save(self.file(f"predictions/{split}.npz"))
+
+    def evidence(self) -> Evidence:
+        """All findings so far, in the order in which they were made."""
+        return Evidence.load(self.path / "evidence")
+
+    def save_evidence(self, evidence: Evidence) -> None:
+        """Add these findings to the folder."""
+        evidence.save(self.path / "evidence")
+
+    def metrics(self) -> dict[str, Any]:
+        """The content of metrics.json."""
+        return self.read_json(METRICS)

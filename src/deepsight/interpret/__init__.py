@@ -1,0 +1,1 @@
+"""Stage 5: what the model gets wrong, and why."""

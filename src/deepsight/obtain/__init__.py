@@ -1,0 +1,1 @@
+"""Stage 1: data from ordered sources, with its integrity proved."""

@@ -1,0 +1,1 @@
+"""The report: stored tables, drawn."""

@@ -1,0 +1,1 @@
+"""Stage 2: shapes verified, splits without leakage, interpolation chosen on evidence."""

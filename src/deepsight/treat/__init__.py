@@ -1,0 +1,1 @@
+"""Stage 6: treatments, each measured against a control."""
