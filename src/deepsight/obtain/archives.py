@@ -1,0 +1,78 @@
+"""Files inside archives, read in memory: nothing is unpacked, so no path or link can lead astray."""
+
+import tarfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
+
+from deepsight.obtain.sources import SourceError
+
+# The published archives hold at most 13 entries, at most 31 MB each and 185 MB together.
+MOST_ENTRIES = 64
+MOST_BYTES = 512 * 2**20
+
+
+def read_archive(archive: Path, wanted: Collection[str]) -> dict[str, bytes]:
+    """The content of the wanted files of a .tar.gz, by file name without folder.
+
+    Raises:
+        SourceError: the archive is truncated or damaged, holds more than it may, holds a link or a
+            device, holds a wanted name twice or lacks one.
+    """
+    try:
+        with tarfile.open(archive, mode="r|gz") as stream:
+            found = read_entries(stream, wanted)
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise SourceError(f"{archive.name} is truncated or damaged ({error})") from error
+    return require_all(archive, wanted, found)
+
+
+def read_entries(stream: tarfile.TarFile, wanted: Collection[str]) -> dict[str, bytes]:
+    """The wanted files of an open archive, in one pass and within the bounds."""
+    found: dict[str, bytes] = {}
+    total = 0
+    for count, entry in enumerate(stream, start=1):
+        total += entry.size
+        if count > MOST_ENTRIES or total > MOST_BYTES:
+            raise SourceError(f"the archive holds more than {MOST_ENTRIES} entries or {MOST_BYTES} bytes")
+        if not (entry.isfile() or entry.isdir()):
+            raise SourceError(f"the archive holds a link or a device, '{entry.name}'")
+        name = PurePosixPath(entry.name).name
+        if entry.isfile() and name in wanted:
+            if name in found:
+                raise SourceError(f"the archive holds '{name}' twice")
+            found[name] = content_of(stream, entry)
+    return found
+
+
+def content_of(stream: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    """All bytes of an entry; fewer than its header promises is an error."""
+    file = stream.extractfile(entry)
+    content = file.read() if file else b""
+    if len(content) != entry.size:
+        raise tarfile.ReadError(f"{len(content)} of {entry.size} bytes of {entry.name}")
+    return content
+
+
+def read_folder(folder: Path, wanted: Collection[str]) -> dict[str, bytes]:
+    """The content of the wanted files of an unpacked archive, by name.
+
+    Raises:
+        SourceError: a file is absent, unreadable, or together they are larger than an archive may be.
+    """
+    try:
+        present = {name: folder / name for name in wanted if (folder / name).is_file()}
+        if sum(path.stat().st_size for path in present.values()) > MOST_BYTES:
+            raise SourceError(f"{folder} holds more than {MOST_BYTES} bytes")
+        found = {name: path.read_bytes() for name, path in present.items()}
+    except OSError as error:
+        raise SourceError(f"{folder} cannot be read ({error})") from error
+    return require_all(folder, wanted, found)
+
+
+def require_all(place: Path, wanted: Collection[str], found: dict[str, bytes]) -> dict[str, bytes]:
+    """What was found, if nothing lacks."""
+    lacking = sorted(set(wanted) - set(found))
+    if lacking:
+        raise SourceError(f"{place} lacks {', '.join(lacking)}")
+    return found

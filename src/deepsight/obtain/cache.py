@@ -1,0 +1,70 @@
+"""Decoded images on the user's disk: memory-mapped arrays that are either whole or absent."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.files import atomic_path
+from deepsight.obtain.sources import Part, SourceError
+
+
+def cache_folder() -> Path:
+    """The folder for DeepSight's data: $DEEPSIGHT_CACHE, or `deepsight` in the platform's cache folder."""
+    if own := os.environ.get("DEEPSIGHT_CACHE"):
+        return Path(own).expanduser()
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared).expanduser() / "deepsight"
+    return platform_cache() / "deepsight"
+
+
+def platform_cache() -> Path:
+    """Where programs keep caches on this operating system."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    return Path.home() / ".cache"
+
+
+def save_array(target: Path, array: NDArray[np.generic]) -> None:
+    """Write a C-ordered array as .npy, whole or not at all.
+
+    The bytes go through the file object because `np.save` hides the system's reason for a failed write.
+
+    Raises:
+        DeepSightError: the folder cannot be written to, or the disk is full.
+    """
+    with atomic_path(target) as path, path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(np.ascontiguousarray(array).data)
+
+
+def map_array(path: Path) -> NDArray[np.uint8]:
+    """Memory-map a .npy file for reading.
+
+    Raises:
+        SourceError: it is absent, or it is not a whole .npy file of numbers.
+    """
+    try:
+        mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise SourceError(f"nothing is stored yet in {path.parent}") from error
+    except (ValueError, EOFError, OSError) as error:
+        raise SourceError(f"{path} is damaged ({error})") from error
+    return mapped
+
+
+def save_part(folder: Path, name: str, part: Part) -> None:
+    """Write the images and labels (as uint8, at most 256 classes) of a part."""
+    save_array(folder / f"{name}_images.npy", np.asarray(part.images, dtype=np.uint8))
+    save_array(folder / f"{name}_labels.npy", part.labels.astype(np.uint8))
+
+
+def map_part(folder: Path, name: str) -> Part:
+    """Memory-map what `save_part` wrote; the content is not checked here."""
+    images = map_array(folder / f"{name}_images.npy")
+    labels = map_array(folder / f"{name}_labels.npy")
+    return Part(images, labels.astype(np.int64))
