@@ -30,7 +30,7 @@ def box(x: Floats) -> Floats:
 
 def triangle(x: Floats) -> Floats:
     """1 - |x| on [-1, 1]: linear interpolation."""
-    return np.maximum(1 - np.abs(x), 0.0)
+    return np.asarray(np.maximum(1 - np.abs(x), 0.0))
 
 
 def cubic(x: Floats) -> Floats:
@@ -62,7 +62,9 @@ def weights(source: int, target: int, method: Method, antialias: bool) -> Floats
     inputs, outputs = 2 * np.arange(source) + 1, 2 * np.arange(target) + 1
     unit = max(source, target) if antialias else target
     matrix = KERNELS[method]((inputs[None] * target - outputs[:, None] * source) / (2 * unit))
-    return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
+    matrix = np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
+    matrix.flags.writeable = False  # the cache hands the same array to every caller
+    return matrix
 
 
 def resize(images: Tensor, side: int, *, method: Method = "bicubic", antialias: bool = True) -> Tensor:
@@ -93,7 +95,7 @@ def resize(images: Tensor, side: int, *, method: Method = "bicubic", antialias: 
         raise UsageError(f"Unknown interpolation '{method}': {near_names(method, list(KERNELS))}")
     height, width = images.shape[2:]
     rows, columns = (
-        torch.as_tensor(weights(n, side, method, antialias), dtype=images.dtype, device=images.device)
+        torch.tensor(weights(n, side, method, antialias), dtype=images.dtype, device=images.device)
         for n in (height, width)
     )
     return rows @ (images @ columns.T)
