@@ -1,0 +1,116 @@
+"""Object masks without annotation: GrabCut from a border prior (Rother, Kolmogorov and Blake 2004).
+
+A mask is never seeded from the model's own map, which would make every statement about the model circular.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.errors import DeepSightError
+
+WORKING_SIDE = 128
+SMALLEST_AREA, LARGEST_AREA = 0.05, 0.85
+
+Images8 = NDArray[np.uint8]
+Floats32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Object masks of n images.
+
+    Attributes:
+        inside: bool (n, s, s), True on the object; s is the working side, not the image's.
+        accepted: bool (n,), False where the area is implausible and the mask must not be used.
+    """
+
+    inside: NDArray[np.bool_]
+    accepted: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.inside.ndim != 3 or self.accepted.shape != (len(self.inside),):
+            raise DeepSightError(
+                f"Expected masks (n, s, s) and n flags, received {self.inside.shape}, {self.accepted.shape}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.accepted)
+
+    def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Masks":
+        """The masks of these rows."""
+        return Masks(self.inside[rows], self.accepted[rows])
+
+    def cover(self, height: int, width: int) -> Floats32:
+        """The share of each cell of a grid that the object covers, 0 to 1, float32 (n, height, width)."""
+        return resized(self.inside, height, width)
+
+    def area(self) -> NDArray[np.float64]:
+        """The share of the image that the object covers, float64 (n,), 0 to 1."""
+        return np.asarray(self.inside.mean(axis=(1, 2)), dtype=np.float64)
+
+
+def segment(images: Images8, *, seed: int = 0, iterations: int = 5) -> Masks:
+    """Cut the object out of each image.
+
+    Each image is enlarged to 128 px; its outer ring is background, its centre possibly the object; GrabCut
+    then alternates colour models and a minimal cut. The largest connected part is kept, and an area below
+    5 % or above 85 % of the image is rejected. About 40 ms an image on one core of the reference machine.
+
+    Args:
+        images: uint8 (n, h, w, 3).
+        seed: of the colour models' first clusters.
+        iterations: rounds of GrabCut.
+    """
+    inside = np.zeros((len(images), WORKING_SIDE, WORKING_SIDE), dtype=np.bool_)
+    for i, image in enumerate(images):
+        inside[i] = largest_part(grabcut(image, seed=seed, iterations=iterations))
+    area = inside.mean(axis=(1, 2))
+    return Masks(inside, (area >= SMALLEST_AREA) & (area <= LARGEST_AREA))
+
+
+def border_prior() -> NDArray[np.uint8]:
+    """GrabCut's first labels: ring background, centre possibly object, between possibly background."""
+    prior = np.full((WORKING_SIDE, WORKING_SIDE), cv2.GC_BGD, dtype=np.uint8)
+    ring, centre = WORKING_SIDE // 16, WORKING_SIDE // 8
+    prior[ring:-ring, ring:-ring] = cv2.GC_PR_BGD
+    prior[centre:-centre, centre:-centre] = cv2.GC_PR_FGD
+    return prior
+
+
+def grabcut(image: NDArray[np.uint8], *, seed: int, iterations: int) -> NDArray[np.bool_]:
+    """One image's object, bool (128, 128); all False where the colour models cannot be told apart."""
+    large = cv2.resize(image, (WORKING_SIDE, WORKING_SIDE), interpolation=cv2.INTER_CUBIC)
+    labels, background, foreground = border_prior(), np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(seed)
+    try:
+        cv2.grabCut(large, labels, None, background, foreground, iterations, cv2.GC_INIT_WITH_MASK)
+    except cv2.error:  # a region without a single pixel, as in a picture of one colour
+        return np.zeros(labels.shape, dtype=np.bool_)
+    return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+
+
+def largest_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest 8-connected part of a mask."""
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return inside
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    return np.asarray(parts == largest)
+
+
+def resized(inside: NDArray[np.bool_], height: int, width: int) -> Floats32:
+    """Area averages of masks (n, s, s) on a height × width grid, float32 (n, h, w)."""
+    cells = np.empty((len(inside), height, width), dtype=np.float32)
+    for i, mask in enumerate(inside):
+        cells[i] = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return cells
+
+
+def grown(inside: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
+    """Masks (n, s, s) grown by some working pixels, or shrunk where the number is negative."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(pixels) + 1,) * 2)
+    change = cv2.dilate if pixels > 0 else cv2.erode
+    return np.stack([change(mask.astype(np.uint8), kernel) for mask in inside]).astype(np.bool_)
