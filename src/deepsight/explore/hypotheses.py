@@ -1,0 +1,86 @@
+"""What is expected of the model, written down before training (design, R8)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.hypothesis import Group, Hypothesis
+from deepsight.core.statistics import Floats, Labels
+
+RIGID = Group("rigid", ("airplane", "automobile", "ship", "truck"))
+ORGANIC = Group("organic", ("bird", "cat", "deer", "dog", "frog", "horse"))
+
+
+def pair(a: str, b: str, statement: str, *, proposed: bool = False) -> Hypothesis:
+    """The expectation that two classes are taken for each other."""
+    origin = "proposed" if proposed else "stated"
+    return Hypothesis(f"{a}-{b}", statement, "confused_pair", Group(a, (a,)), Group(b, (b,)), origin)
+
+
+CIFAR10 = (
+    Hypothesis(
+        "rigid-over-organic",
+        "Rigid classes (airplane, automobile, ship, truck) are found more often than organic ones "
+        "(bird, cat, deer, dog, frog, horse).",
+        "recall_gap",
+        RIGID,
+        ORGANIC,
+    ),
+    pair("automobile", "truck", "Automobile and truck are taken for each other: both are wheeled bodies."),
+    pair("cat", "dog", "Cat and dog are taken for each other: both are small furred animals."),
+    pair(
+        "airplane",
+        "bird",
+        "Airplane and bird are taken for each other, by the sky behind both. "
+        "(This test is of the confusion; whether the background causes it is tested in `context`.)",
+    ),
+)
+
+
+def register(
+    classes: Sequence[str], features: NDArray[np.floating], labels: Labels, *, proposals: int = 3
+) -> tuple[Hypothesis, ...]:
+    """The hypotheses of a study: those stated for CIFAR-10, or pairs proposed from features.
+
+    Proposals come from training images before any training, so that a verdict on test images is a fair test
+    of them; they are marked as proposed because no person stated them.
+
+    Args:
+        classes: names of the k classes.
+        features, labels: (n, d) of a frozen backbone and int64 (n,), of training images.
+        proposals: pairs to propose where none are stated.
+    """
+    named = {name for h in CIFAR10 for group in (h.first, h.second) for name in group.classes}
+    return CIFAR10 if named == set(classes) else propose(classes, features, labels, proposals=proposals)
+
+
+def propose(
+    classes: Sequence[str], features: NDArray[np.floating], labels: Labels, *, proposals: int
+) -> tuple[Hypothesis, ...]:
+    """The pairs of classes whose mean features are most alike, closest first."""
+    centres = standard_centres(features, labels, len(classes))
+    alike = np.triu(centres @ centres.T, k=1) - np.tril(np.full((len(classes),) * 2, np.inf))
+    closest = np.argsort(-alike, axis=None, kind="stable")[:proposals]
+    found = [divmod(int(cell), len(classes)) for cell in closest if np.isfinite(alike.flat[cell])]
+    return tuple(
+        pair(
+            classes[a],
+            classes[b],
+            f"{classes[a]} and {classes[b]} are taken for each other: their mean features are alike.",
+            proposed=True,
+        )
+        for a, b in found
+    )
+
+
+def standard_centres(features: NDArray[np.floating], labels: Labels, k: int) -> Floats:
+    """The mean of each class in features of mean 0 and deviation 1, scaled to length 1, (k, d).
+
+    A class without images gets zeros, and so is like no other.
+    """
+    x = np.asarray(features, dtype=np.float64)
+    x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)
+    members = (labels == np.arange(k)[:, None]).astype(np.float64)
+    centres = members @ x / np.maximum(members.sum(axis=1, keepdims=True), 1)
+    return np.asarray(centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12))

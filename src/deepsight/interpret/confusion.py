@@ -1,0 +1,163 @@
+"""Which class is taken for which: the matrix, the pairs that stand out, their direction, and clusters."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import binom, binomtest
+
+from deepsight.core.evidence import Table
+from deepsight.core.significance import benjamini_hochberg
+from deepsight.core.statistics import Floats, Labels, confusion_counts, wilson
+
+Counts = NDArray[np.int64]
+
+UNITS = {
+    "true": "class name",
+    "predicted": "class name",
+    "count": "images",
+    "rate": "share of the true class's images",
+}
+
+
+def table(labels: Labels, predicted: Labels, classes: Sequence[str]) -> Table:
+    """The confusion matrix as k² rows: evidence table `confusion`.
+
+    Args:
+        labels, predicted: int64 (n,), positions in `classes`.
+        classes: names of the k classes.
+    """
+    counts = confusion_counts(labels, predicted, len(classes))
+    true, other = (axis.ravel() for axis in np.indices(counts.shape))
+    frame = cells(counts, true, other, classes)
+    return Table(
+        frame=frame,
+        units=UNITS,
+        n=len(labels),
+        method="Images counted by given label and predicted class.",
+        caption=f"Of {len(labels)} images, {int(np.trace(counts))} are classified as labelled.",
+    )
+
+
+def cells(counts: Counts, true: Counts, predicted: Counts, classes: Sequence[str]) -> pl.DataFrame:
+    """The named cells of a confusion matrix with their counts and rates."""
+    names = np.asarray(classes)
+    sizes = counts.sum(axis=1)
+    count = counts[true, predicted]
+    return pl.DataFrame(
+        {
+            "true": names[true],
+            "predicted": names[predicted],
+            "count": count,
+            "rate": count / np.maximum(sizes[true], 1),
+        }
+    )
+
+
+def null_shares(counts: Counts) -> Floats:
+    """Where the errors of each class would fall if they only followed what is predicted wrongly, (k, k).
+
+    Row i holds the expected share of the errors of class i on each other class: proportional to how often
+    that class is predicted wrongly overall. The diagonal is 0 and a row sums to 1, or to 0 where no other
+    class is ever predicted wrongly.
+    """
+    wrong = counts.sum(axis=0) - np.diag(counts)
+    weights = np.broadcast_to(wrong, counts.shape) * (1.0 - np.eye(len(counts)))
+    totals = weights.sum(axis=1, keepdims=True)
+    shares = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
+    return np.asarray(shares, dtype=np.float64)
+
+
+def pairs(
+    labels: Labels, predicted: Labels, classes: Sequence[str], *, level: float = 0.95, fdr: float = 0.05
+) -> Table:
+    """The k(k-1) ordered pairs against chance: evidence table `confusion_pairs`, most frequent first.
+
+    A pair is flagged where its one-sided binomial p, under `null_shares`, has a q-value of at most `fdr`.
+
+    Args:
+        labels, predicted: int64 (n,), positions in `classes`.
+        level: coverage of the Wilson interval of each rate.
+        fdr: bound on the expected share of false alarms among the flagged pairs.
+    """
+    counts = confusion_counts(labels, predicted, len(classes))
+    true, other = np.nonzero(~np.eye(len(classes), dtype=bool))
+    sizes, count = counts.sum(axis=1)[true], counts[true, other]
+    errors = sizes - np.diag(counts)[true]
+    shares = null_shares(counts)[true, other]
+    low, high = wilson(count, sizes, level)
+    p = np.where(count > 0, binom.sf(count - 1, errors, shares), 1.0)
+    q = benjamini_hochberg(p)
+    frame = cells(counts, true, other, classes).with_columns(
+        ci_low=low,
+        ci_high=high,
+        expected=errors * shares / np.maximum(sizes, 1),
+        p_value=p,
+        q_value=q,
+        flagged=pl.Series(q <= fdr),
+    )
+    return Table(
+        frame=frame.sort(["count", "true", "predicted"], descending=[True, False, False]),
+        units={
+            **UNITS,
+            "ci_low": f"rate, low end at {level:.0%} (Wilson)",
+            "ci_high": f"rate, high end at {level:.0%} (Wilson)",
+            "expected": "rate expected if errors followed the overall frequency of wrong predictions",
+            "p_value": "probability of so many or more, one-sided",
+            "q_value": "false discovery rate",
+            "flagged": f"whether q is at most {fdr:g}",
+        },
+        n=len(labels),
+        method="Exact binomial test of each ordered pair against errors that fall in proportion to how often "
+        "each class is predicted wrongly; Benjamini & Hochberg (1995) over all pairs.",
+        caption=f"{int((q <= fdr).sum())} of {len(q)} ordered pairs are confused more than chance explains.",
+    )
+
+
+def direction(labels: Labels, predicted: Labels, classes: Sequence[str], *, fdr: float = 0.05) -> Table:
+    """Which way each confusion runs: evidence table `confusion_direction`, one row an unordered pair.
+
+    Under equal rates, of the errors between two classes the share that starts from the first is that class's
+    share of their images. Pairs without an error in either direction are left out.
+    """
+    counts = confusion_counts(labels, predicted, len(classes))
+    names, sizes = np.asarray(classes), counts.sum(axis=1)
+    a, b = np.nonzero(np.triu(counts + counts.T, k=1))
+    forth, back = counts[a, b], counts[b, a]
+    p = np.array(
+        [
+            binomtest(int(x), int(x + y), sizes[i] / (sizes[i] + sizes[j])).pvalue
+            for x, y, i, j in zip(forth, back, a, b, strict=True)
+        ]
+    )
+    q = benjamini_hochberg(p)
+    first_runs = forth * np.maximum(sizes[b], 1) > back * np.maximum(sizes[a], 1)
+    frame = pl.DataFrame(
+        {
+            "class_a": names[a],
+            "class_b": names[b],
+            "a_as_b": forth,
+            "b_as_a": back,
+            "p_value": p,
+            "q_value": q,
+            "dominant": np.where(q > fdr, "neither", np.where(first_runs, "a as b", "b as a")),
+        },
+        schema_overrides={"class_a": pl.String, "class_b": pl.String, "dominant": pl.String},
+    )
+    return Table(
+        frame=frame.sort(pl.col("a_as_b") + pl.col("b_as_a"), descending=True, maintain_order=True),
+        units={
+            "class_a": "class name",
+            "class_b": "class name",
+            "a_as_b": "images of a predicted as b",
+            "b_as_a": "images of b predicted as a",
+            "p_value": "probability of a split so uneven or more, two-sided",
+            "q_value": "false discovery rate",
+            "dominant": f"the more frequent direction where q is at most {fdr:g}",
+        },
+        n=int(forth.sum() + back.sum()),
+        method="Exact binomial test of the two directions against the sizes of the classes; "
+        "Benjamini & Hochberg (1995) over all pairs with an error.",
+        caption=f"{int((q <= fdr).sum())} of {len(q)} confused pairs run mostly one way.",
+    )
