@@ -1,0 +1,86 @@
+"""The Keras route, with its loader replaced: no test needs the network."""
+
+import os
+import socket
+import subprocess
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from deepsight.obtain import cifar, keras_source
+from deepsight.obtain.sources import SourceError, SourceSkipped
+
+
+@pytest.fixture
+def reachable(monkeypatch):
+    monkeypatch.setattr(keras_source, "require_reachable", lambda url: None)
+
+
+def keras_arrays(tiny):
+    """What Keras returns: uint8 labels with a second axis."""
+    train, test = tiny.parts["train"], tiny.parts["test"]
+    return tuple((part.images, part.labels.astype(np.uint8)[:, None]) for part in (train, test))
+
+
+def test_its_arrays_are_proved_and_used(tiny, reachable, monkeypatch):
+    monkeypatch.setattr(keras_source, "load_with_keras", lambda: keras_arrays(tiny))
+    loaded = cifar.load()
+    assert loaded.record["source"] == "keras.datasets.cifar10"
+    np.testing.assert_array_equal(loaded.train.pixels(), tiny.parts["train"].images)
+    np.testing.assert_array_equal(loaded.test.labels, tiny.parts["test"].labels)
+
+
+def test_a_channels_first_layout_is_turned(tiny):
+    part = tiny.parts["test"]
+    turned = keras_source.part_of(part.images.transpose(0, 3, 1, 2), part.labels[:, None])
+    assert cifar.records_digest(turned) == cifar.RECORDS_SHA256["test"]
+
+
+def test_the_torch_backend_is_chosen_before_keras_is_imported(monkeypatch):
+    seen = []
+    module = ModuleType("keras.datasets")
+    module.cifar10 = SimpleNamespace(
+        load_data=lambda: (seen.append(os.environ["KERAS_BACKEND"]), "train", "test")[1:]
+    )
+    monkeypatch.setitem(sys.modules, "keras", ModuleType("keras"))
+    monkeypatch.setitem(sys.modules, "keras.datasets", module)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    assert keras_source.load_with_keras() == ("train", "test")
+    assert seen == ["torch"]
+
+
+def test_a_failing_loader_is_a_reason_in_one_line(reachable, monkeypatch):
+    def load():
+        raise Exception("URL fetch failure\nwith details")
+
+    monkeypatch.setattr(keras_source, "load_with_keras", load)
+    with pytest.raises(SourceError, match=r"^its loader failed \(URL fetch failure\)$"):
+        keras_source.fetch(offline=False)
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_host_that_refuses_is_a_reason():
+    with pytest.raises(SourceError, match="cannot be reached"):
+        keras_source.require_reachable("http://127.0.0.1:9/")
+
+
+def test_a_host_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(keras_source, "CONNECT_SECONDS", 0.1)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as mute,
+        pytest.raises(SourceError, match=r"cannot be reached .*timed out"),
+    ):
+        keras_source.require_reachable(f"http://127.0.0.1:{mute.getsockname()[1]}/")
+
+
+def test_offline_asks_no_host(monkeypatch):
+    monkeypatch.setattr(keras_source, "require_reachable", lambda url: pytest.fail("the network was used"))
+    with pytest.raises(SourceSkipped):
+        keras_source.fetch(offline=True)
+
+
+def test_keras_and_torch_are_not_imported_with_the_stage():
+    code = "import sys, deepsight.obtain; sys.exit(bool({'keras', 'torch', 'datasets'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
