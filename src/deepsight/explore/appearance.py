@@ -34,8 +34,8 @@ def table(data: Dataset) -> Table:
         frame=frame,
         units={"class": "class name, or all", "n": "images", **MEASURES},
         n=len(data),
-        method="Mean and standard deviation of the pixels by channel; brightness is Rec. 601 luma, contrast its "
-        "standard deviation within an image.",
+        method="Mean and standard deviation of the pixels by channel; brightness is Rec. 601 luma, "
+        "contrast its standard deviation within an image.",
         caption=extremes(frame),
     )
 
@@ -56,7 +56,7 @@ MEASURES = {
 def blocks(data: Dataset) -> Iterator[NDArray[np.float32]]:
     """The images in blocks, float32 in [0, 1], (b, h, w, 3)."""
     for start in range(0, len(data), BLOCK):
-        yield data.pixels(slice(start, start + BLOCK)).astype(np.float32) / 255
+        yield data.pixels(slice(start, start + BLOCK)).astype(np.float32) / np.float32(255)
 
 
 def measure(pixels: NDArray[np.float32]) -> Floats:
@@ -129,12 +129,12 @@ def mean_images(data: Dataset, *, side: int = 32) -> Table:
         n=len(data),
         method="Mean of the pixels over the images of a class"
         + (f", in cells of {step} × {step} pixels." if step > 1 else "."),
-        caption=f"The mean of the images of each of {data.k} classes; a clear shape or colour is a shared one.",
+        caption=f"The mean of the images of each of {data.k} classes; what is clear in it is shared.",
     )
 
 
 def shrink(pixels: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Means over cells of step × step pixels; what does not fill a cell at the right or bottom is left out."""
+    """Means over cells of step × step pixels; a rest at the right or bottom is left out."""
     b, height, width, channels = pixels.shape
     h, w = height // step, width // step
     cells = pixels[:, : h * step, : w * step].reshape(b, h, step, w, step, channels)

@@ -55,7 +55,7 @@ def table(
             "class": "class name",
             "x": "place on the map, no unit",
             "y": "place on the map, no unit",
-            "agreement": f"share of the {NEIGHBOURS} nearest images (in features, not on the map) of its class",
+            "agreement": f"share of the {NEIGHBOURS} images nearest in features that are of its class",
         },
         n=len(rows),
         method=f"t-SNE (van der Maaten & Hinton 2008) of {reduced.shape[1]} principal components; distances "

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.hypothesis import Group, Hypothesis
+from deepsight.core.hypothesis import Group, Hypothesis, Origin
 from deepsight.core.statistics import Floats, Labels
 
 RIGID = Group("rigid", ("airplane", "automobile", "ship", "truck"))
@@ -14,7 +14,7 @@ ORGANIC = Group("organic", ("bird", "cat", "deer", "dog", "frog", "horse"))
 
 def pair(a: str, b: str, statement: str, *, proposed: bool = False) -> Hypothesis:
     """The expectation that two classes are taken for each other."""
-    origin = "proposed" if proposed else "stated"
+    origin: Origin = "proposed" if proposed else "stated"
     return Hypothesis(f"{a}-{b}", statement, "confused_pair", Group(a, (a,)), Group(b, (b,)), origin)
 
 

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Interval, Labels
+from deepsight.core.statistics import Floats, Labels
 
 Logits = NDArray[np.floating]
 
