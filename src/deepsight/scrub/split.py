@@ -1,0 +1,224 @@
+"""Train, validation and test without leakage: stratified, and no image in two of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedShuffleSplit
+
+from deepsight.core.dataset import Dataset, Splits, class_counts
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Table
+from deepsight.scrub.digests import digests
+
+Rows = NDArray[np.int64]
+
+NONE: Rows = np.empty(0, dtype=np.int64)
+
+# Class shares count as equal within half a point, or within one image of the smaller split.
+SHARE_TOLERANCE = 0.005
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The splits, what was dropped to make them (`split_dropped`) and the proof (`split_checks`)."""
+
+    splits: Splits
+    dropped: Table
+    checks: Table
+
+
+@dataclass(frozen=True)
+class Part:
+    """A split under its name, with the digest of each image."""
+
+    name: str
+    data: Dataset
+    marks: NDArray[np.void]
+
+    def without(self, dropped: pl.DataFrame) -> "Part":
+        """This part less the rows that were dropped from it."""
+        ids = dropped.filter(pl.col("split") == self.name)["index"].to_numpy()
+        if not len(ids):
+            return self
+        rows = np.flatnonzero(~np.isin(self.data.ids, ids))
+        return Part(self.name, self.data.select(rows), self.marks[rows])
+
+
+def split(
+    train: Dataset,
+    test: Dataset,
+    *,
+    validation_share: float = 0.1,
+    seed: int,
+    validation: Dataset | None = None,
+    keep_leaks: bool = False,
+    near_twins: Rows = NONE,
+) -> Partition:
+    """Cut validation from train, keep the official test apart, and drop what leaks.
+
+    Of two exact copies in different splits the one in train goes, before the one in validation; test is
+    never touched. Which rows are in validation depends on labels and seed alone, so that near twins may
+    be looked for after a first call and dropped by a second.
+
+    Args:
+        train: the official training set.
+        test: the official test set.
+        validation_share: part of train that becomes validation, in (0, 1); unused if `validation` is given.
+        seed: of the shuffle.
+        validation: an official validation set, used as it is.
+        keep_leaks: drop nothing, so that the effect of leakage can be measured.
+        near_twins: ids of training rows that repeat a validation or test image in all but the exact
+            pixels; those that are in train are dropped from it.
+
+    Raises:
+        DeepSightError: a class has too few images to be in both train and validation.
+    """
+    if validation is None:
+        kept, held = stratified_rows(train, validation_share, seed)
+        train, validation = train.select(kept), train.select(held)
+    named = Splits(train, validation, test).named()
+    marked = [Part(name, data, digests(data.images)) for name, data in named.items()]
+    dropped = no_leaks() if keep_leaks else find_leaks(*marked, near_twins=near_twins)
+    parts = [part.without(dropped) for part in marked]
+    splits = Splits(*(part.data for part in parts))
+    return Partition(splits, dropped_table(dropped, n=len(train) + len(validation)), check(*parts))
+
+
+def stratified_rows(train: Dataset, share: float, seed: int) -> tuple[Rows, Rows]:
+    """Positions kept for training and held for validation, each in ascending order."""
+    counts = class_counts(train.labels, train.classes)
+    held = round(share * len(train)) if 0 < share < 1 else 0
+    if counts.min() < 2 or min(held, len(train) - held) < train.k:
+        raise DeepSightError(
+            f"Expected at least 2 images of each class and a validation share that gives each of "
+            f"{train.k} classes one of {len(train)} images; received share {share} and "
+            f"{int(counts.min())} of '{train.classes[int(counts.argmin())]}'. "
+            "Give more images or another share."
+        )
+    shuffle = StratifiedShuffleSplit(n_splits=1, test_size=held, random_state=seed)
+    kept, chosen = next(shuffle.split(np.zeros(len(train)), train.labels))
+    return np.sort(kept).astype(np.int64), np.sort(chosen).astype(np.int64)
+
+
+def limit_train(train: Dataset, *, limit: int | None, seed: int) -> Dataset:
+    """A stratified part of train with `limit` images in its order, or train itself if there are no more.
+
+    Each class keeps its share of images, rounded by the largest remainder.
+
+    Raises:
+        DeepSightError: the limit is below the number of classes.
+    """
+    if limit is None or limit >= len(train):
+        return train
+    if limit < train.k:
+        raise DeepSightError(
+            f"Expected a limit of at least one image for {train.k} classes, received {limit}."
+        )
+    shares = class_counts(train.labels, train.classes) * (limit / len(train))
+    sizes = shares.astype(np.int64)
+    sizes[np.argsort(sizes - shares, kind="stable")[: limit - sizes.sum()]] += 1
+    rng = np.random.default_rng(seed)
+    chosen = [
+        rng.choice(np.flatnonzero(train.labels == c), size, replace=False) for c, size in enumerate(sizes)
+    ]
+    return train.select(np.sort(np.concatenate(chosen)))
+
+
+def no_leaks() -> pl.DataFrame:
+    """The frame of `split_dropped` without a row."""
+    names = {"split": pl.String, "index": pl.Int64, "reason": pl.String}
+    return pl.DataFrame(schema=names | {"twin_split": pl.String, "twin_index": pl.Int64})
+
+
+def find_leaks(train: Part, validation: Part, test: Part, *, near_twins: Rows) -> pl.DataFrame:
+    """What to drop: copies of test wherever they are; from train, copies of validation and near twins."""
+    near = np.intersect1d(train.data.ids, near_twins)
+    found = [
+        copies(train, test),
+        copies(validation, test),
+        copies(train, validation),
+        leaks("train", near, "near twin", None, None),
+    ]
+    return pl.concat(found).unique(["split", "index"], keep="first", maintain_order=True)
+
+
+def copies(part: Part, other: Part) -> pl.DataFrame:
+    """Images of `part` that `other` holds too, with the first row there, as rows of `split_dropped`."""
+    there, first = np.unique(other.marks, return_index=True)
+    rows = np.flatnonzero(np.isin(part.marks, there))
+    twins = other.data.ids[first[np.searchsorted(there, part.marks[rows])]]
+    return leaks(part.name, part.data.ids[rows], "exact copy", other.name, twins)
+
+
+def leaks(name: str, index: Rows, reason: str, twin_split: str | None, twins: Rows | None) -> pl.DataFrame:
+    """Rows of `split_dropped` for one split and one reason."""
+    n, schema = len(index), no_leaks().schema
+    columns = ([name] * n, index, [reason] * n, [twin_split] * n, [None] * n if twins is None else twins)
+    return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
+
+
+def dropped_table(dropped: pl.DataFrame, *, n: int) -> Table:
+    """Evidence table `split_dropped`: each row that was taken out and why; n images were looked at."""
+    return Table(
+        frame=dropped,
+        units={
+            "split": "split that the image was dropped from",
+            "index": "row in the official order",
+            "reason": "exact copy or near twin",
+            "twin_split": "split that keeps the copy; empty for near twins, see the table duplicates",
+            "twin_index": "row of that copy in the official order",
+        },
+        n=n,
+        method="BLAKE2b digests of the pixels; near twins by the table duplicates. The training copy goes.",
+        caption=f"{len(dropped)} of {n} images were dropped because another split holds them too.",
+    )
+
+
+def check(train: Part, validation: Part, test: Part) -> Table:
+    """Evidence table `split_checks`: for each pair of splits what they share and how classes differ.
+
+    A pair passes if it shares no row and no digest, and no class share differs by more than
+    `SHARE_TOLERANCE` (or one image of the smaller split, where that is more).
+    """
+    pairs = ((train, validation), (train, test), (validation, test))
+    frame = pl.DataFrame([check_pair(a, b) for a, b in pairs])
+    return Table(
+        frame=frame,
+        units={
+            "split_a": "split",
+            "split_b": "split",
+            "shared_ids": "rows in both",
+            "shared_digests": "distinct pixel contents in both",
+            "share_difference": "largest absolute difference of a class share",
+            "tolerance": "largest difference that counts as equal",
+            "passed": "true or false",
+        },
+        n=sum(len(part.data) for part in (train, validation, test)),
+        method="Set intersection of rows and of BLAKE2b pixel digests; largest difference of class shares.",
+        caption=f"{frame['passed'].sum()} of 3 pairs of splits share nothing and have equal class shares.",
+    )
+
+
+def check_pair(a: Part, b: Part) -> dict[str, object]:
+    """One row of `split_checks`."""
+    shared_ids = len(np.intersect1d(a.data.ids, b.data.ids)) if a.data.source == b.data.source else 0
+    shared_digests = len(np.intersect1d(a.marks, b.marks))
+    n = max(min(len(a.data), len(b.data)), 1)
+    difference = float(np.abs(class_shares(a.data) - class_shares(b.data)).max())
+    tolerance = max(SHARE_TOLERANCE, 1 / n)
+    return {
+        "split_a": a.name,
+        "split_b": b.name,
+        "shared_ids": shared_ids,
+        "shared_digests": shared_digests,
+        "share_difference": difference,
+        "tolerance": tolerance,
+        "passed": shared_ids == shared_digests == 0 and difference <= tolerance,
+    }
+
+
+def class_shares(data: Dataset) -> NDArray[np.float64]:
+    """Share of each class among the images, float64 (k,)."""
+    return np.asarray(class_counts(data.labels, data.classes) / max(len(data), 1))

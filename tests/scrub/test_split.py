@@ -1,0 +1,163 @@
+"""No leak survives, nothing else is dropped, classes stay equal; real CIFAR-10 and planted copies."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError
+from deepsight.scrub.digests import digests
+from deepsight.scrub.split import Partition, limit_train, split
+
+CLASSES = ("cat", "dog", "ship")
+
+
+def made(n: int, source: str, seed: int) -> Dataset:
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (n, 4, 4, 3), dtype=np.uint8)
+    return Dataset(images, np.arange(n) % 3, CLASSES, np.arange(n) + 100, source)
+
+
+def with_copies(part: Dataset, copies: dict[int, np.ndarray]) -> Dataset:
+    images = part.pixels().copy()
+    for row, image in copies.items():
+        images[row] = image
+    return Dataset(images, part.labels, part.classes, part.ids, part.source)
+
+
+def contents(part: Dataset) -> set[bytes]:
+    return {image.tobytes() for image in part.pixels()}
+
+
+@pytest.fixture(scope="module")
+def real(cifar10) -> Partition:
+    return split(*cifar10, seed=0)
+
+
+def test_real_cifar10_shares_nothing_and_classes_are_equal(cifar10, real):
+    a, b, c = real.splits.named().values()
+    assert (len(a), len(b), len(c)) == (45_000, 5_000, 10_000)
+    assert not set(a.ids) & set(b.ids)
+    for part in (a, b):
+        assert set(np.bincount(part.labels) / len(part)) == {0.1}
+    sets = [contents(part) for part in (a, b, c)]
+    assert not sets[0] & sets[1] | sets[0] & sets[2] | sets[1] & sets[2]
+    assert real.checks.frame["passed"].all()
+    assert real.dropped.frame.is_empty()
+    assert c is cifar10[1]
+
+
+def test_a_row_is_the_same_image_before_and_after(cifar10, real):
+    train, validation = cifar10[0], real.splits.validation
+    np.testing.assert_array_equal(validation.pixels([0, 77]), train.pixels(validation.ids[[0, 77]]))
+    np.testing.assert_array_equal(validation.labels, train.labels[validation.ids])
+
+
+def test_planted_copies_leave_train_first_then_validation_and_never_test():
+    train, test, validation = made(30, "train", 0), made(12, "test", 1), made(9, "val", 2)
+    validation = with_copies(validation, {4: test.pixels(7)})
+    train = with_copies(train, {3: test.pixels(0), 5: validation.pixels(1), 6: test.pixels(7)})
+    found = split(train, test, validation=validation, seed=0)
+    assert found.dropped.frame.rows() == [
+        ("train", 103, "exact copy", "test", 100),
+        ("train", 106, "exact copy", "test", 107),
+        ("val", 104, "exact copy", "test", 107),
+        ("train", 105, "exact copy", "val", 101),
+    ]
+    assert found.splits.test is test
+    assert set(train.ids) - set(found.splits.train.ids) == {103, 105, 106}
+    assert set(validation.ids) - set(found.splits.validation.ids) == {104}
+    assert found.checks.frame["shared_digests"].sum() == 0
+
+
+def test_leaks_are_kept_on_request_and_the_check_says_so():
+    train, test = made(30, "train", 0), made(12, "test", 1)
+    train = with_copies(train, dict(enumerate(test.pixels())))
+    found = split(train, test, seed=0, keep_leaks=True, near_twins=np.array([101]))
+    assert len(found.splits.train) + len(found.splits.validation) == 30
+    assert found.dropped.frame.is_empty()
+    shared = found.checks.frame.filter(pl.col("split_b") == "test")
+    assert shared["shared_digests"].sum() == 12
+    np.testing.assert_array_equal(shared["passed"], shared["shared_digests"] == 0)
+
+
+def test_near_twins_go_from_train_alone_and_leave_validation_as_it_was():
+    train, test = made(60, "train", 0), made(12, "test", 1)
+    before = split(train, test, seed=0).splits
+    near = np.array([before.train.ids[2], before.validation.ids[0]])
+    found = split(train, test, seed=0, near_twins=near)
+    np.testing.assert_array_equal(found.splits.validation.ids, before.validation.ids)
+    assert set(before.train.ids) - set(found.splits.train.ids) == {near[0]}
+    assert found.dropped.frame.rows() == [("train", near[0], "near twin", None, None)]
+
+
+def test_unequal_class_shares_fail_the_check():
+    train, test = made(600, "train", 0), made(300, "test", 1)
+    skewed = test.select(np.flatnonzero((test.labels > 0) | (np.arange(300) < 100)))
+    checks = split(train, skewed, seed=0).checks.frame
+    assert checks["passed"].to_list() == [True, False, False]
+    by_hand = 1 / 3 - np.mean(skewed.labels == 0)
+    assert checks["share_difference"][1] == pytest.approx(by_hand)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.1, 0.5))
+def test_stratified_as_scikit_learn_does_and_repeatable(seed, share):
+    train, test = made(90, "train", 0), made(9, "test", 1)
+    parts = split(train, test, seed=seed, validation_share=share).splits
+    again = split(train, test, seed=seed, validation_share=share).splits
+    np.testing.assert_array_equal(parts.train.ids, again.train.ids)
+    held = round(90 * share)
+    _, expected = train_test_split(train.ids, test_size=held, random_state=seed, stratify=train.labels)
+    assert set(parts.validation.ids) == set(expected)
+    assert np.ptp(np.bincount(parts.validation.labels, minlength=3)) <= 1
+
+
+def test_the_seed_matters():
+    train, test = made(90, "train", 0), made(9, "test", 1)
+    assert set(split(train, test, seed=0).splits.validation.ids) != set(
+        split(train, test, seed=1).splits.validation.ids
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 0.01])
+def test_a_share_that_cannot_hold_every_class_is_refused(share):
+    with pytest.raises(DeepSightError, match=r"share .*received share"):
+        split(made(30, "train", 0), made(12, "test", 1), seed=0, validation_share=share)
+
+
+def test_a_class_with_one_image_is_named():
+    train = made(30, "train", 0)
+    lonely = train.select(np.flatnonzero((train.labels != 1) | (np.arange(30) == 1)))
+    with pytest.raises(DeepSightError, match="1 of 'dog'"):
+        split(lonely, made(12, "test", 1), seed=0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(3, 89), st.integers(0, 99))
+def test_limit_keeps_class_shares_order_and_size(limit, seed):
+    train = made(90, "train", 0)
+    part = limit_train(train, limit=limit, seed=seed)
+    assert len(part) == limit
+    assert (np.diff(part.ids) > 0).all()
+    assert np.ptp(np.bincount(part.labels, minlength=3)) <= 1
+    np.testing.assert_array_equal(part.ids, limit_train(train, limit=limit, seed=seed).ids)
+
+
+def test_limit_without_effect_and_too_small_a_limit():
+    train = made(30, "train", 0)
+    assert limit_train(train, limit=None, seed=0) is train
+    assert limit_train(train, limit=30, seed=0) is train
+    with pytest.raises(DeepSightError, match="received 2"):
+        limit_train(train, limit=2, seed=0)
+
+
+def test_digests_tell_one_pixel_apart_and_read_lazy_views(cifar10):
+    images = cifar10[1].pixels(np.arange(50))
+    changed = images.copy()
+    changed[7, 31, 31, 2] ^= 1
+    assert (digests(images) != digests(changed)).nonzero()[0].tolist() == [7]
+    np.testing.assert_array_equal(digests(cifar10[1].select(np.arange(50)).images), digests(images))
