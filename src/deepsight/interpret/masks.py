@@ -47,6 +47,15 @@ class Masks:
         """The share of each cell of a grid that the object covers, 0 to 1, float32 (n, height, width)."""
         return resized(self.inside, height, width)
 
+    def grown(self, pixels: int) -> "Masks":
+        """The masks grown by some working pixels, or shrunk where the number is negative."""
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(pixels) + 1,) * 2)
+        change = cv2.dilate if pixels > 0 else cv2.erode
+        inside = np.empty_like(self.inside)
+        for i, mask in enumerate(self.inside):
+            inside[i] = change(mask.astype(np.uint8), kernel)
+        return Masks(inside, self.accepted)
+
     def area(self) -> NDArray[np.float64]:
         """The share of the image that the object covers, float64 (n,), 0 to 1."""
         return np.asarray(self.inside.mean(axis=(1, 2)), dtype=np.float64)
@@ -107,10 +116,3 @@ def resized(inside: NDArray[np.bool_], height: int, width: int) -> Floats32:
     for i, mask in enumerate(inside):
         cells[i] = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     return cells
-
-
-def grown(inside: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
-    """Masks (n, s, s) grown by some working pixels, or shrunk where the number is negative."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(pixels) + 1,) * 2)
-    change = cv2.dilate if pixels > 0 else cv2.erode
-    return np.stack([change(mask.astype(np.uint8), kernel) for mask in inside]).astype(np.bool_)

@@ -1,0 +1,69 @@
+"""Insertion and deletion: does the answer follow the pixels that a map calls important?"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.statistics import Floats
+
+Images8 = NDArray[np.uint8]
+Ints = NDArray[np.int64]
+Predict = Callable[[Images8], NDArray[np.floating]]
+
+BASELINES = ("random order", "centre", "edges")
+
+
+def importance(maps: NDArray[np.floating], height: int, width: int) -> Floats:
+    """Maps (n, h, w) enlarged bilinearly to the image, (n, height, width)."""
+    return np.stack(
+        [cv2.resize(np.asarray(m, np.float64), (width, height), interpolation=cv2.INTER_LINEAR) for m in maps]
+    )
+
+
+def baseline_importance(name: str, images: Images8, *, seed: int) -> Floats:
+    """What knows nothing of the model: a random order, nearness to the centre, or edges in the image."""
+    n, height, width, _ = images.shape
+    if name == "random order":
+        return np.random.default_rng(seed).random((n, height, width))
+    if name == "centre":
+        y, x = np.mgrid[:height, :width]
+        distance = ((y + 0.5) / height - 0.5) ** 2 + ((x + 0.5) / width - 0.5) ** 2
+        return np.broadcast_to(-distance, (n, height, width))
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64) for image in images]
+    edges = [np.hypot(cv2.Sobel(g, cv2.CV_64F, 1, 0), cv2.Sobel(g, cv2.CV_64F, 0, 1)) for g in grey]
+    return np.stack([cv2.GaussianBlur(e, (0, 0), height / 16) for e in edges])
+
+
+def blurred(images: Images8) -> Images8:
+    """The images without detail: a Gaussian blur of an eighth of the side."""
+    return np.stack([cv2.GaussianBlur(image, (0, 0), image.shape[0] / 8) for image in images])
+
+
+def curve_mean(
+    start: Images8, end: Images8, order: Floats, classes: Ints, predict: Predict, *, steps: int
+) -> Floats:
+    """Mean probability of the class while pixels of `start` are replaced by those of `end`, (n,), 0 to 1.
+
+    Args:
+        start, end: uint8 (n, h, w, 3).
+        order: (n, h, w); pixels with larger values are replaced first.
+        classes: int64 (n,).
+        predict: images -> logits (n, k).
+        steps: equal parts of the pixels; start and end do not depend on the order and are left out.
+    """
+    n = len(start)
+    rank = np.argsort(np.argsort(-order.reshape(n, -1), axis=1, kind="stable"), axis=1)
+    rank = rank.reshape(order.shape)
+    total = np.zeros(n)
+    for step in range(1, steps):
+        replaced = rank < step * order[0].size / steps
+        total += probability_of(predict(np.where(replaced[..., None], end, start)), classes)
+    return total / (steps - 1)
+
+
+def probability_of(logits: NDArray[np.floating], classes: Ints) -> Floats:
+    """Softmax probability of each image's class, (n,)."""
+    shifted = np.exp(np.asarray(logits, np.float64) - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted[np.arange(len(classes)), classes] / shifted.sum(axis=1))

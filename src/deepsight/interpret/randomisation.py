@@ -1,0 +1,55 @@
+"""Model randomisation: a map that stays when the weights go does not come from them (Adebayo et al. 2018)."""
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from torch import nn
+
+from deepsight.core.statistics import Floats
+from deepsight.interpret.object_share import flat, standardised
+
+
+def cascade(model: nn.Module, layers: Sequence[str], *, seed: int) -> Iterator[tuple[str, nn.Module]]:
+    """Copies of the model with random weights from the head down: first one layer, then two, and so on.
+
+    Weights are shuffled within each tensor, so that their distribution stays and what was learnt goes. Batch
+    norm's running statistics stay.
+
+    Args:
+        model: left as it is.
+        layers: names of submodules, from the head down.
+        seed: of the shuffles.
+
+    Yields:
+        The name of the last layer that was made random, and the copy.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    random = copy.deepcopy(model)
+    for name in layers:
+        for parameter in random.get_submodule(name).parameters():
+            order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
+            parameter.data = parameter.data.flatten()[order].view_as(parameter)
+        yield name, random
+
+
+def rank_correlation(maps: NDArray[np.floating], others: NDArray[np.floating]) -> Floats:
+    """Spearman's correlation of signed maps (n, h, w), image by image, (n,); 0 where a map is constant."""
+    a, b = (standardised(rankdata(flat(m), axis=1)[:, None]) for m in (maps, others))
+    return np.asarray(np.nan_to_num((a * b).mean(axis=1)), dtype=np.float64)
+
+
+def mean_correlations(maps: NDArray[np.floating], randomised: NDArray[np.floating]) -> Floats:
+    """The mean over the images of the correlation with each seed's maps, (s,).
+
+    A single image says nothing: the null's standard deviation is 0.58 at 2 × 2 cells and 0.26 at 4 × 4. So
+    the mean over images is read, and the seeds are what varies.
+
+    Args:
+        maps: (n, h, w), of the model.
+        randomised: (s, n, h, w), of s models with random weights.
+    """
+    return np.array([rank_correlation(maps, other).mean() for other in randomised])
