@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Table
+from deepsight.core.luma import luma
 from deepsight.core.statistics import Floats
 
 BLOCK = 2048  # images read at once: 25 MB as float32 at 32 px
-
-# Luma of Rec. 601, the weights that JPEG and the usual grey conversion use.
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 def table(data: Dataset) -> Table:
@@ -62,9 +60,9 @@ def blocks(data: Dataset) -> Iterator[NDArray[np.float32]]:
 def measure(pixels: NDArray[np.float32]) -> Floats:
     """Mean and mean square of each channel, mean and deviation of luma, an image a row (b, 8)."""
     flat = pixels.reshape(len(pixels), -1, 3)
-    luma = flat @ LUMA
+    grey = luma(flat)
     squares = np.einsum("bpc,bpc->bc", flat, flat) / flat.shape[1]
-    parts = [flat.mean(axis=1), squares, luma.mean(axis=1), luma.std(axis=1)]
+    parts = [flat.mean(axis=1), squares, grey.mean(axis=1), grey.std(axis=1)]
     return np.column_stack(parts).astype(np.float64)
 
 

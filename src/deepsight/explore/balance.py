@@ -37,7 +37,7 @@ def table(labels: Mapping[str, Labels], classes: Sequence[str]) -> Table:
         },
         n=sum(len(given) for given in labels.values()),
         method="Images counted by given label.",
-        caption="; ".join(f"{split}: {imbalance(count)}" for split, count in counts.items()) or "No split.",
+        caption="; ".join(f"{split}: {imbalance(count)}" for split, count in counts.items()) + ".",
     )
 
 

@@ -1,0 +1,196 @@
+"""Every test error gets one cause, and the causes sum to all errors (docs/methods/ledger.md)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Table
+from deepsight.core.statistics import Floats, Labels
+
+SUPPORTED = 0.5  # a cause is taken when it is more likely than not
+
+# Detectors in their order of precedence: faults of the data before faults of the model, and what is known
+# of one image before what is known of a pair of classes.
+CAUSES = {
+    "twins": "leaked twin",
+    "label_error": "label error",
+    "ambiguity": "ambiguous image",
+    "degraded": "degraded image",
+    "background": "background reliance",
+    "pairs": "confusable pair",
+}
+PLAIN = "model error"
+
+REASONS = {
+    "twins": "a twin in another split carries another label",
+    "label_error": "the given label {true} looks wrong",
+    "ambiguity": "people would split over this image",
+    "degraded": "the image is degraded, and the prediction follows the damage",
+    "background": "the prediction changes with the background",
+    "pairs": "{true} is taken for {predicted} more often than chance explains",
+}
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """How strongly each cause is supported for each of n test images; None where nobody looked.
+
+    Every array is (n,) in [0, 1] and on the scale of a probability; NaN marks an image that the detector
+    could not examine, such as one without a usable mask.
+
+    Attributes:
+        twins: that a twin in another split carries a conflicting label.
+        label_error: that the given label is wrong.
+        ambiguity: that people would split over the label.
+        degraded: that the image's degradation causes the prediction.
+        background: that the prediction changes when background evidence is removed or swapped.
+        pairs: that the error belongs to a flagged pair of classes, from `pair_support`.
+        calibrated: names of the detectors above whose support was calibrated against ground truth.
+    """
+
+    twins: Floats | None = None
+    label_error: Floats | None = None
+    ambiguity: Floats | None = None
+    degraded: Floats | None = None
+    background: Floats | None = None
+    pairs: Floats | None = None
+    calibrated: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(support) for name, support in self.present().items()}
+        if len(set(lengths.values())) > 1:
+            raise DeepSightError(f"Expected one support for each test image, received {lengths}.")
+        for name, support in self.present().items():
+            if not ((support >= 0) & (support <= 1) | np.isnan(support)).all():
+                raise DeepSightError(
+                    f"Expected support for '{CAUSES[name]}' in 0 to 1 or NaN, "
+                    f"received {np.nanmin(support):g} to {np.nanmax(support):g}."
+                )
+        unknown = sorted(self.calibrated - set(CAUSES))
+        if unknown:
+            raise DeepSightError(f"Expected calibrated detectors among {list(CAUSES)}, received {unknown}.")
+
+    def present(self) -> dict[str, Floats]:
+        """The detectors that looked, in the order of precedence."""
+        held = {field.name: getattr(self, field.name) for field in fields(self) if field.name in CAUSES}
+        return {name: held[name] for name in CAUSES if held[name] is not None}
+
+
+def pair_support(labels: Labels, predicted: Labels, classes: Sequence[str], pairs: pl.DataFrame) -> Floats:
+    """The share of each error's pair that chance does not explain, 1 - expected / rate, (n,).
+
+    It is 0 for correct images and for pairs that are not flagged.
+
+    Args:
+        pairs: the frame of the evidence table `confusion_pairs`.
+    """
+    place = {name: i for i, name in enumerate(classes)}
+    excess = np.zeros((len(classes), len(classes)))
+    for true, other, rate, expected in pairs.filter("flagged").select(
+        "true", "predicted", "rate", "expected"
+    ).rows():
+        excess[place[true], place[other]] = max(0.0, 1 - expected / rate)
+    return np.asarray(excess[labels, predicted], dtype=np.float64)
+
+
+def table(
+    labels: Labels,
+    predicted: Labels,
+    classes: Sequence[str],
+    ids: NDArray[np.int64],
+    detectors: Detectors,
+) -> Table:
+    """One row a misclassified image: evidence table `ledger`.
+
+    The cause is the first in the order of `CAUSES` whose support is at least 0.5; where none is, the cause is
+    a plain model error, and its support is 1 minus the largest support of any other.
+
+    Args:
+        labels, predicted: int64 (n,), positions in `classes`.
+        ids: int64 (n,), rows in the official order of the split.
+        detectors: supports for the same n images.
+
+    Raises:
+        DeepSightError: the detectors speak of another number of images.
+    """
+    present = detectors.present()
+    if any(len(support) != len(labels) for support in present.values()):
+        raise DeepSightError(f"Expected supports for {len(labels)} test images, received another number.")
+    errors = np.flatnonzero(labels != predicted)
+    names = np.asarray(classes)
+    true, other = names[labels[errors]].tolist(), names[predicted[errors]].tolist()
+    support = np.array([values[errors] for values in present.values()]).reshape(len(present), len(errors))
+    cause, strength = decide(support)
+    keys = [*present, None]
+    columns = [describe(keys[c], t, p) for c, t, p in zip(cause, true, other, strict=True)]
+    frame = pl.DataFrame(
+        {
+            "index": ids[errors],
+            "true": true,
+            "predicted": other,
+            "cause": [text[0] for text in columns],
+            "support": strength,
+            "because": [text[1] for text in columns],
+            "calibrated": [keys[c] in detectors.calibrated for c in cause],
+            "not_examined": unexamined(support, list(present)),
+        },
+        schema_overrides=TYPES,
+    )
+    return Table(
+        frame=frame,
+        units=UNITS,
+        n=len(errors),
+        method="The first supported cause in a fixed order: "
+        + ", ".join(CAUSES.values())
+        + f"; supported means at least {SUPPORTED:g}. Support of a cause without ground truth is a score.",
+        caption=f"Each of {len(errors)} errors in {len(labels)} test images with its cause.",
+    )
+
+
+UNITS = {
+    "index": "row in the official order of the split",
+    "true": "class name",
+    "predicted": "class name",
+    "cause": "one of the causes of the ledger",
+    "support": "0 to 1",
+    "because": "reason in words",
+    "calibrated": "whether the support was calibrated against ground truth",
+    "not_examined": "causes that nobody could look for in this image",
+}
+
+TYPES = {
+    **dict.fromkeys(("true", "predicted", "cause", "because"), pl.String),
+    "calibrated": pl.Boolean,
+    "not_examined": pl.List(pl.String),
+}
+
+
+def decide(support: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """The place of the first supported cause and its support, both (e,), from supports (c, e).
+
+    The place after the last cause stands for a plain model error.
+    """
+    known = np.nan_to_num(support, nan=0.0)
+    plain = 1 - known.max(axis=0, initial=0.0)
+    taken = np.vstack([known >= SUPPORTED, np.ones((1, support.shape[1]), dtype=bool)])
+    cause = taken.argmax(axis=0)
+    strength = np.vstack([known, plain])[cause, np.arange(support.shape[1])]
+    return cause.astype(np.int64), np.asarray(strength, dtype=np.float64)
+
+
+def describe(detector: str | None, true: str, predicted: str) -> tuple[str, str]:
+    """The cause and the reason in words."""
+    if detector is None:
+        return PLAIN, "no other cause is more likely than not"
+    return CAUSES[detector], REASONS[detector].format(true=true, predicted=predicted)
+
+
+def unexamined(support: Floats, present: Sequence[str]) -> list[list[str]]:
+    """For each error the causes without a detector, or whose detector could not examine the image."""
+    absent = [cause for name, cause in CAUSES.items() if name not in present]
+    blind = np.isnan(support)
+    return [absent + [CAUSES[present[c]] for c in np.flatnonzero(column)] for column in blind.T]

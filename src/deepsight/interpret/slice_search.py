@@ -1,0 +1,145 @@
+"""Where a model may fail: candidate slices, from properties that can be read and from features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.tree import DecisionTreeRegressor
+
+from deepsight.core.statistics import Floats, Labels
+
+Members = NDArray[np.bool_]
+
+COMPONENTS = 32  # principal components of the features that are clustered
+MARKED = 0.5  # standard deviations from the mean of all images before a property describes a cluster
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A group of images and what they have in common.
+
+    Attributes:
+        description: conditions on properties, or the marks of a cluster.
+        kind: "properties" or "cluster".
+        members: bool (n,), the images of both halves that belong to it.
+    """
+
+    description: str
+    kind: str
+    members: Members
+
+
+def tree_slices(
+    properties: pl.DataFrame, residual: Floats, first: Members, *, depth: int, smallest: int
+) -> list[Candidate]:
+    """Every node below the root of a regression tree, and of a one-split tree for each single property.
+
+    The trees of single properties are there because a greedy tree hides a second cause behind its first
+    split.
+
+    Args:
+        properties: one numeric column a property.
+        residual: (n,), error (0 or 1) minus the error rate of the image's class.
+        first: bool (n,), the images that the trees are fitted on.
+    """
+    names = properties.columns
+    together = tree_nodes(properties, names, residual, first, depth, smallest)
+    alone = [tree_nodes(properties, [name], residual, first, 1, smallest) for name in names]
+    return [*together, *(candidate for found in alone for candidate in found)]
+
+
+def tree_nodes(
+    properties: pl.DataFrame,
+    names: Sequence[str],
+    residual: Floats,
+    first: Members,
+    depth: int,
+    smallest: int,
+) -> list[Candidate]:
+    """The nodes of one tree as candidates, the root left out."""
+    values = properties.select(names).to_numpy().astype(np.float32)
+    fitted = DecisionTreeRegressor(max_depth=depth, min_samples_leaf=smallest, random_state=0)
+    fitted.fit(values[first], residual[first])
+    member = np.asarray(fitted.decision_path(values).todense(), dtype=bool)
+    texts = node_descriptions(fitted.tree_, names)
+    return [Candidate(text, "properties", member[:, node]) for node, text in texts.items()]
+
+
+def node_descriptions(tree: Any, names: Sequence[str]) -> dict[int, str]:
+    """The conditions on the way to each node below the root, one interval a property."""
+    found: dict[int, str] = {}
+    waiting: list[tuple[int, dict[str, tuple[float, float]]]] = [(0, {})]
+    while waiting:
+        node, bounds = waiting.pop()
+        if bounds:
+            found[node] = " and ".join(interval(name, *ends) for name, ends in bounds.items())
+        if tree.children_left[node] < 0:
+            continue
+        name, cut = names[tree.feature[node]], float(tree.threshold[node])
+        low, high = bounds.get(name, (-np.inf, np.inf))
+        waiting.append((tree.children_left[node], {**bounds, name: (low, min(high, cut))}))
+        waiting.append((tree.children_right[node], {**bounds, name: (max(low, cut), high)}))
+    return found
+
+
+def interval(name: str, low: float, high: float) -> str:
+    """A condition in words and signs, such as "brightness ≤ 0.21"."""
+    readable = name.replace("_", " ")
+    if np.isinf(low):
+        return f"{readable} ≤ {high:.3g}"
+    if np.isinf(high):
+        return f"{readable} > {low:.3g}"
+    return f"{low:.3g} < {readable} ≤ {high:.3g}"
+
+
+def cluster_slices(
+    features: NDArray[np.floating],
+    properties: pl.DataFrame,
+    labels: Labels,
+    classes: Sequence[str],
+    first: Members,
+    *,
+    clusters: int,
+    smallest: int,
+    seed: int,
+) -> list[Candidate]:
+    """Clusters of the features, described by their properties and their most frequent class.
+
+    Args:
+        features: (n, d); with d = 0 there is none.
+        first: bool (n,), the images that the clusters are fitted on.
+    """
+    count = min(clusters, int(first.sum()) // max(smallest, 1))
+    if features.shape[1] == 0 or count < 2:
+        return []
+    reduced = principal_components(features, first, seed)
+    place = KMeans(count, n_init=1, random_state=seed).fit(reduced[first]).predict(reduced)
+    members = [place == c for c in range(count)]
+    return [
+        Candidate(describe(chosen, properties, labels, classes), "cluster", chosen)
+        for chosen in members
+        if chosen.any()
+    ]
+
+
+def principal_components(features: NDArray[np.floating], first: Members, seed: int) -> NDArray[np.float32]:
+    """The leading components, fitted on the first half, (n, p)."""
+    x = np.asarray(features, dtype=np.float32)
+    fitted = PCA(min(COMPONENTS, x.shape[1], int(first.sum())), svd_solver="randomized", random_state=seed)
+    return np.asarray(fitted.fit(x[first]).transform(x), dtype=np.float32)
+
+
+def describe(chosen: Members, properties: pl.DataFrame, labels: Labels, classes: Sequence[str]) -> str:
+    """The most frequent class of a cluster and the properties that set it apart, the strongest first."""
+    counts = np.bincount(labels[chosen], minlength=len(classes))
+    common = f"images like {classes[int(counts.argmax())]} ({counts.max() / counts.sum():.0%})"
+    values = properties.to_numpy()
+    shift = (values[chosen].mean(axis=0) - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)
+    marked = [i for i in np.argsort(-np.abs(shift)) if abs(shift[i]) >= MARKED][:3]
+    marks = [f"{'high' if shift[i] > 0 else 'low'} {properties.columns[i].replace('_', ' ')}" for i in marked]
+    return ", ".join([common, *marks])
