@@ -1,0 +1,138 @@
+"""What to do about each finding: a sentence or two, from the stored table alone."""
+
+from deepsight.core.evidence import Table
+from deepsight.report.headline import enumerate_words
+from deepsight.report.numbers import points
+
+NAMED = 3
+UNEVEN = 1.5  # largest class over smallest; below it weights change little
+
+
+def split_checks(table: Table) -> str:
+    if "passed" not in table.frame.columns or table.frame["passed"].fill_null(True).all():
+        return "Nothing: scores on validation and test can be trusted as far as these checks reach."
+    return "Do not quote a score yet: mend the splits (deepsight scrub) and run the study again."
+
+
+def duplicates(table: Table) -> str:
+    if table.frame.is_empty():
+        return "Nothing: no image was found twice."
+    return (
+        "Quote the score without leaked twins beside the official one. The training twin is dropped "
+        "by default; the test set is never touched."
+    )
+
+
+def interpolation(table: Table) -> str:
+    chosen = table.frame.filter("chosen")
+    if chosen.is_empty():
+        return "Keep bicubic, the default: no filter was shown to be better."
+    row = chosen.row(0, named=True)
+    return f"Keep {row['method']}{' with antialiasing' if row['antialias'] else ''}: this run uses it."
+
+
+def balance(table: Table) -> str:
+    train = table.frame.filter(split="train")["share"].to_list()
+    if train and max(train) > UNEVEN * min(train):
+        return "Read recall and F1 class by class, and try the weighted loss: deepsight treat."
+    return "Nothing: the classes are close to equal, so no weighting is called for."
+
+
+def errors(table: Table) -> str:
+    return "Look at the most confident errors first: there wrong labels and false cues show themselves."
+
+
+def ledger(table: Table) -> str:
+    return (
+        "Start with the largest cause that you can act on: correct labels before you collect images, "
+        "and treat confusable pairs before you buy a deeper model."
+    )
+
+
+def confusion_pairs(table: Table) -> str:
+    flagged = table.frame.filter("flagged").sort("count", descending=True).head(NAMED)
+    if flagged.is_empty():
+        return "Nothing aimed at a pair: the confusions are spread as chance would spread them."
+    names = [f"{row['true']} → {row['predicted']}" for row in flagged.to_dicts()]
+    return f"Mine hard examples of {enumerate_words(names)}: deepsight treat."
+
+
+def recall(table: Table) -> str:
+    weak = table.frame.sort("recall").head(NAMED)["class"].to_list()
+    return f"The weakest classes are {enumerate_words(weak)}: collect or mine examples of these first."
+
+
+def hypotheses(table: Table) -> str:
+    rows = table.frame.to_dicts()
+    foreseen = [row for row in rows if row.get("registered", True)]
+    undecided = sum(row["verdict"] == "undecided" for row in foreseen)
+    said = "Act on those that are supported"
+    if undecided:
+        said += f"; {undecided} of {len(foreseen)} could not be decided with this many images"
+    if len(foreseen) < len(rows):
+        said += f"; {len(rows) - len(foreseen)} were not foreseen, so register them before the next study"
+    return f"{said}."
+
+
+def calibration(table: Table) -> str:
+    rows = table.frame.filter(table.frame["n"] > 0)
+    over = (rows["n"] * (rows["confidence"] - rows["accuracy"])).sum() if len(rows) else 0
+    lean = "more" if over > 0 else "less"
+    return (
+        f"On the whole it is {lean} sure than it is right. Before you set a threshold on confidence, "
+        "divide the logits by the temperature that was fitted on validation."
+    )
+
+
+def label_errors(table: Table) -> str:
+    return (
+        "Decide on each candidate and export your decisions. A high score means surely wrong, "
+        "which is another finding than an image that people would argue about."
+    )
+
+
+def ambiguity(table: Table) -> str:
+    return "Do not relabel these: collect several judgements, or allow the model to abstain."
+
+
+def degradation(table: Table) -> str:
+    return "Where the curve falls early, add that degradation to the augmentation, or refuse such input."
+
+
+def slices(table: Table) -> str:
+    confirmed = table.frame.filter(table.frame["confirmed"].fill_null(False))
+    if confirmed.is_empty():
+        return "Nothing: no slice was confirmed on images that it was not found on."
+    first = confirmed.sort("effect", descending=True)["description"][0]
+    return f"Collect or mine more images of the confirmed slices, above all: {first}."
+
+
+def attribution(table: Table) -> str:
+    return (
+        "Maps rank images for your review; they cannot clear a model. "
+        "The place in a map is not the place of the pixels used: a cell sees far around itself."
+    )
+
+
+def faithfulness(table: Table) -> str:
+    if table.frame["passed"].eq(False).any():
+        return "Do not argue from these maps: a family that fails a check is refused in this report."
+    return "Read the maps for groups of images; do not argue from a single one."
+
+
+def context(table: Table) -> str:
+    biased = [name for name in table.frame.filter(verdict="BIASED")["class"].to_list() if name]
+    if biased:
+        names = enumerate_words(dict.fromkeys(biased))
+        return f"Vary the backgrounds of {names} in training (CutMix), and test again."
+    if table.frame["verdict"].eq("CLEAR").any():
+        return "Nothing where the verdict is CLEAR; where it is INCONCLUSIVE, more images would decide it."
+    return "No verdict yet: the smallest effect that these images could show is given with each test."
+
+
+def treatments(table: Table) -> str:
+    helps = table.frame.filter(verdict="helps").sort("delta_macro_f1", descending=True)
+    if helps.is_empty():
+        return "Keep the control: no treatment was shown to help with this many seeds."
+    row = helps.row(0, named=True)
+    return f"Adopt {row['name']}: {points(row['delta_macro_f1'])} points of macro-F1 over the control."

@@ -1,0 +1,158 @@
+"""The report: one HTML file that opens from disk, without a network, and draws what the run folder holds."""
+
+import base64
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from deepsight.core.evidence import Table
+from deepsight.core.files import write_text
+from deepsight.core.run import REPORT, Run
+from deepsight.report import facts, headline, images, matrix, numbers
+from deepsight.report.figures.model import learning_curves
+from deepsight.report.outline import OUTLINE, Entry, Stage
+from deepsight.report.pictures import Pictures
+from deepsight.report.study import Study, read
+
+
+@dataclass(frozen=True)
+class View:
+    """A question of the report with what is known about it in this run."""
+
+    name: str
+    question: str
+    body: str
+    command: str
+    table: Table | None
+    missing: bool
+    figure: Markup | None
+    height: int
+    advice: str
+    also: list[tuple[str, Table]]
+
+
+def render(run: Run) -> Path:
+    """Write `report.html` of a run from what its folder holds; nothing is computed again.
+
+    What has not been made yet is named together with the command that makes it, so that the report of an
+    interrupted run is valid too.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        DeepSightError: the file cannot be written.
+    """
+    target = run.file(REPORT)
+    write_text(target, page(read(run)))
+    return target
+
+
+def page(study: Study) -> str:
+    """The whole report as HTML."""
+    pictures = Pictures(study.path)
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            study=study,
+            metrics=study.metrics,
+            sentence=headline.sentence(study),
+            scores=headline.scores(study),
+            notice=facts.notice(study),
+            summary_facts=facts.summary(study),
+            provenance=facts.provenance(study),
+            causes=causes(study),
+            overall_context=headline.overall_context(study),
+            matrix=matrix.matrix(study),
+            refusal=images.refusal(study),
+            gallery=images.all_images(study, pictures),
+            looks=images.looks(study),
+            pictures=pictures,
+            stages=[{"name": stage.name, "views": views(stage, study)} for stage in OUTLINE],
+            downloads={name: packed_csv(table.frame) for name, table in study.evidence.items()},
+            plotly=Markup(get_plotlyjs()),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Templates that escape all text of the study; only files of this package are inlined as they are."""
+    loader = PackageLoader("deepsight.report")
+    made = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters.update(
+        percent=numbers.percent, points=numbers.points, count=numbers.count, cell=numbers.cell
+    )
+    made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])
+    return made
+
+
+def views(stage: Stage, study: Study) -> list[View]:
+    """The questions of a stage, answered or missing."""
+    return [view(entry, stage.command, study) for entry in stage.entries]
+
+
+def view(entry: Entry, command: str, study: Study) -> View:
+    """A question with its table, figure and advice."""
+    table = study.table(entry.name)
+    figure = drawn(entry, table, study)
+    also = [(name, found) for name in entry.also if (found := study.table(name)) is not None]
+    return View(
+        name=entry.name,
+        question=entry.question,
+        body=entry.body,
+        command=command,
+        table=table,
+        missing=not available(entry, table, study),
+        figure=None if figure is None else script_json(figure.to_json()),
+        height=0 if figure is None else figure.layout.height,
+        advice=entry.advise(table) if entry.advise and table is not None else "",
+        also=also,
+    )
+
+
+def available(entry: Entry, table: Table | None, study: Study) -> bool:
+    """Whether this run holds what the question needs; three of them rest on files that are no tables."""
+    files = {
+        "provenance": bool(study.data or study.model or study.environment),
+        "registered": bool(study.hypotheses.get("hypotheses")),
+        "training": study.history is not None,
+    }
+    return files.get(entry.name, table is not None)
+
+
+def drawn(entry: Entry, table: Table | None, study: Study) -> Any:
+    """The figure of a question, or None where there is nothing to draw."""
+    if entry.name == "training":
+        return None if study.history is None else learning_curves(study.history)
+    if entry.draw is None or table is None or table.frame.is_empty():
+        return None
+    return entry.draw(table) if set(entry.needs) <= set(table.frame.columns) else None
+
+
+def causes(study: Study) -> list[dict[str, Any]]:
+    """The shares of the causes of errors, each with the number of its colour."""
+    return [
+        {**row, "tone": place % 7} for place, row in enumerate(study.rows("ledger_shares", "cause", "share"))
+    ]
+
+
+def script_json(text: str) -> Markup:
+    """JSON that cannot end the script element that holds it."""
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def packed_csv(frame: pl.DataFrame) -> str:
+    """A table as CSV, packed with gzip, in base64: what the page unpacks when the reader asks for it."""
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    flat = frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("; "))
+    return base64.b64encode(gzip.compress(flat.write_csv().encode(), mtime=0)).decode("ascii")

@@ -1,0 +1,151 @@
+"""The order of the report: the stages of OSEMN, and the questions that each answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from deepsight.core.evidence import Table
+from deepsight.report import advice
+from deepsight.report.figures import explore, interpret, scrub, treat, trust
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A question of the report.
+
+    Attributes:
+        name: the evidence table that answers it, and the address of the view.
+        question: its heading.
+        body: the template that shows it, without its ending.
+        draw: the figure of the table, if it has one.
+        advise: what to do about it, from the table.
+        also: further tables shown below it.
+        needs: columns without which the table is shown but not drawn.
+    """
+
+    name: str
+    question: str
+    body: str = "table"
+    draw: Callable[[Table], go.Figure] | None = None
+    advise: Callable[[Table], str] | None = None
+    also: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the study: its name, the command that makes it, and its questions."""
+
+    name: str
+    command: str
+    entries: tuple[Entry, ...]
+
+
+OUTLINE = (
+    Stage("Obtain", "obtain", (Entry("provenance", "Where do data and weights come from?", "provenance"),)),
+    Stage(
+        "Scrub",
+        "scrub",
+        (
+            Entry("split_checks", "Are the splits clean?", advise=advice.split_checks),
+            Entry(
+                "duplicates",
+                "Which images appear twice?",
+                "twins",
+                advise=advice.duplicates,
+                also=("duplicate_summary",),
+            ),
+            Entry(
+                "interpolation",
+                "Which interpolation keeps most?",
+                "figure",
+                scrub.interpolation,
+                advice.interpolation,
+            ),
+        ),
+    ),
+    Stage(
+        "Explore",
+        "explore",
+        (
+            Entry("balance", "Are the classes balanced?", "figure", explore.balance, advice.balance),
+            Entry("appearance", "What does each class look like?", "appearance", also=("mean_images",)),
+            Entry(
+                "embedding",
+                "Which classes lie close before training?",
+                "figure",
+                explore.embedding,
+                needs=("class", "x", "y"),
+            ),
+            Entry("registered", "What was expected before training?", "registered"),
+        ),
+    ),
+    Stage("Model", "train", (Entry("training", "How did the training go?", "training"),)),
+    Stage(
+        "iNterpret",
+        "interpret",
+        (
+            Entry("confusion", "Which classes are taken for which?", "confusion"),
+            Entry("errors", "Which images does it get wrong?", "errors", advise=advice.errors),
+            Entry(
+                "ledger",
+                "Why does it get them wrong?",
+                "ledger",
+                advise=advice.ledger,
+                also=("ledger_shares",),
+            ),
+            Entry(
+                "confusion_pairs",
+                "Which confusions are more than chance?",
+                "figure",
+                interpret.confusion_pairs,
+                advice.confusion_pairs,
+                also=("confusion_clusters", "confusion_asymmetry"),
+            ),
+            Entry("recall", "Which classes are hard?", "figure", interpret.recall, advice.recall),
+            Entry("hypotheses", "Were the expectations right?", "hypotheses", advise=advice.hypotheses),
+            Entry(
+                "calibration",
+                "Does its confidence mean what it says?",
+                "figure",
+                interpret.calibration,
+                advice.calibration,
+                also=("calibration_summary",),
+            ),
+            Entry(
+                "label_errors",
+                "Which labels may be wrong?",
+                "label_errors",
+                advise=advice.label_errors,
+                also=("label_error_summary",),
+            ),
+            Entry("ambiguity", "Which images would people argue about?", advise=advice.ambiguity),
+            Entry(
+                "degradation",
+                "Does image quality decide?",
+                "figure",
+                interpret.degradation,
+                advice.degradation,
+                also=("degradation_summary",),
+            ),
+            Entry(
+                "slices", "Where does it fail more than elsewhere?", "figure", interpret.slices, advice.slices
+            ),
+            Entry("attribution", "Where does it look?", "maps", advise=advice.attribution),
+            Entry(
+                "faithfulness",
+                "Can the maps be believed?",
+                "figure",
+                trust.faithfulness,
+                advice.faithfulness,
+            ),
+            Entry("context", "Object or background?", "context", trust.context, advice.context),
+        ),
+    ),
+    Stage(
+        "Treat",
+        "treat",
+        (Entry("treatments", "What helps?", "figure", treat.treatments, advice.treatments),),
+    ),
+)

@@ -1,0 +1,67 @@
+"""Pictures of the run folder as data addresses, within a bound on the size of the report."""
+
+import base64
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+MEDIA = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+BUDGET = 9_000_000  # characters of pictures; with 4.8 MB of plotly.js the report stays below 15 MB
+FOLDER = "evidence/pictures"
+
+
+@dataclass
+class Pictures:
+    """Reads pictures of a run, each once, until the budget is spent.
+
+    Attributes:
+        folder: the run folder; no file outside it is read.
+        budget: characters that the addresses of further pictures may take.
+        addresses: the `data:` address of each picture so far by its path in the run folder.
+        left_out: pictures that are there but did not fit.
+    """
+
+    folder: Path
+    budget: int = BUDGET
+    addresses: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def take(self, name: str | None) -> str | None:
+        """The same name if this picture can be shown, None otherwise; the page finds it in `addresses`."""
+        if not name:
+            return None
+        if name not in self.addresses and name not in self.left_out:
+            self.read(name)
+        return name if name in self.addresses else None
+
+    def sheet(self, table: str) -> str | None:
+        """The name of the sheet of thumbnails that belongs to this table, if it can be shown."""
+        names = (f"{FOLDER}/{table}{suffix}" for suffix in (".webp", ".png"))
+        return next((name for name in names if self.take(name)), None)
+
+    def read(self, name: str) -> None:
+        """Take up a picture, or note that it did not fit."""
+        path = (self.folder / name).resolve()
+        media = MEDIA.get(path.suffix.lower())
+        if media is None or not path.is_relative_to(self.folder.resolve()) or not path.is_file():
+            return
+        found = address(path.read_bytes(), media)
+        if len(found) > self.budget:
+            self.left_out.append(name)
+        else:
+            self.budget -= len(found)
+            self.addresses[name] = found
+
+
+def address(content: bytes, media: str) -> str:
+    """A picture's bytes as a `data:` address."""
+    return f"data:{media};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def drawn(pixels: NDArray[np.uint8]) -> str:
+    """Pixels of a table, uint8 (h, w, 3), as the address of a PNG picture."""
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    return address(encoded.tobytes(), "image/png")

@@ -1,0 +1,67 @@
+// Twins, maps, and the reader's decisions on labels that may be wrong.
+function twins({ sheet, across, records }) {
+  byId("twins").append(...records.map((record, place) => {
+    const names = [`${record.split_a} ${record.index_a}`, `${record.split_b} ${record.index_b}`, "difference"];
+    const trio = element("div", { className: "trio" }, ...names.map((name, part) => tile({ sheet, across }, 3 * place + part, name)));
+    return element("li", {}, trio, element("p", { textContent: `${names[0]} and ${names[1]} · ${record.kind} · score ${record.score.toFixed(3)}` }));
+  }));
+}
+
+function maps(records) {
+  byId("maps").append(...records.map((record) => {
+    const words = `${record.true} → ${record.predicted}`;
+    const picture = element("img", { src: gallery.pictures[record.file], loading: "lazy", alt: `Row ${record.index}, ${words}. From left: the image, the maps.` });
+    const share = record.object_share == null ? "" : ` · on the object ${percent(record.object_share)}`;
+    return element("li", {}, picture, element("p", { textContent: `${words} · ${record.split} ${record.index} · layer ${record.layer}${share}` }));
+  }));
+}
+
+const CHOICES = ["keep", "relabel", "unsure"];
+function labelDecisions({ sheet, across, records }) {
+  const key = `deepsight-decisions-${gallery.run}`;
+  const decisions = JSON.parse(recall(key) ?? "{}");
+  const name = (record) => `${record.split}-${record.index}`;
+  let shown = 24;
+
+  function count() {
+    const decided = records.filter((record) => decisions[name(record)]).length;
+    byId("decided").textContent = `${decided} of ${records.length} decided`;
+  }
+
+  function choice(record, value) {
+    const input = element("input", { type: "radio", name: `decide-${name(record)}`, value, checked: decisions[name(record)] === value });
+    input.addEventListener("change", () => {
+      decisions[name(record)] = value;
+      remember(key, JSON.stringify(decisions));
+      count();
+    });
+    return element("label", {}, input, value);
+  }
+
+  function candidate(record, place) {
+    const words = `${record.split} ${record.index}: given ${record.given}, suggested ${record.suggested}`;
+    const choices = element("fieldset", {}, ...CHOICES.map((value) => choice(record, value)));
+    choices.setAttribute("aria-label", `Decision on ${words}`);
+    const text = element("p", {}, element("s", { textContent: record.given }), " ", element("b", { textContent: record.suggested }),
+      element("br"), element("span", { className: "muted", textContent: `${record.split} ${record.index} · score ${record.score.toFixed(2)}` }));
+    return element("li", {}, tile({ sheet, across }, place, words), text, choices);
+  }
+
+  function draw() {
+    byId("candidates").replaceChildren(...records.slice(0, shown).map(candidate));
+    byId("more-candidates").hidden = records.length <= shown;
+    count();
+  }
+
+  const quoted = (value) => /[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
+  byId("export-decisions").addEventListener("click", () => {
+    const lines = records.map((record) => [record.split, record.index, record.given, record.suggested, record.score, decisions[name(record)] ?? ""]);
+    save("label_decisions.csv", [["split", "index", "given", "suggested", "score", "decision"], ...lines].map((line) => line.map(quoted).join(",")).join("\n") + "\n");
+  });
+  byId("more-candidates").addEventListener("click", () => { shown += 24; draw(); });
+  draw();
+}
+
+if (gallery.twins && byId("twins")) twins(gallery.twins);
+if (gallery.maps && byId("maps")) maps(gallery.maps);
+if (gallery.labels && byId("candidates")) labelDecisions(gallery.labels);

@@ -1,0 +1,72 @@
+// What the parts of the page share: elements, pictures, downloads, and the choice of light or dark.
+const byId = (id) => document.getElementById(id);
+const gallery = JSON.parse(byId("data-gallery").textContent);
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+// Pages opened from disk may be denied storage; the page works without it.
+function remember(key, value) {
+  try { localStorage.setItem(key, value); } catch { /* not remembered */ }
+}
+function recall(key) {
+  try { return localStorage.getItem(key); } catch { return null; }
+}
+
+// Pictures by their path in the run folder, each decoded once.
+const loaded = new Map();
+function image(name) {
+  if (!loaded.has(name)) {
+    const picture = element("img", { src: gallery.pictures[name] });
+    loaded.set(name, picture.decode().then(() => picture));
+  }
+  return loaded.get(name);
+}
+
+// A tile of a sheet, cut out before it is enlarged, so that its neighbours do not bleed in.
+function tile(list, place, label, size = 128) {
+  const canvas = element("canvas", { width: size, height: size });
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", label);
+  if (!list.sheet) return canvas;
+  image(list.sheet).then(async (sheet) => {
+    const side = sheet.width / list.across;
+    const [left, top] = [(place % list.across) * side, Math.floor(place / list.across) * side];
+    if (top < sheet.height) canvas.getContext("2d").drawImage(await createImageBitmap(sheet, left, top, side, side), 0, 0, size, size);
+  });
+  return canvas;
+}
+
+function save(name, text) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+async function inflate(base64) {
+  const packed = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+for (const button of document.querySelectorAll("[data-csv]")) {
+  button.addEventListener("click", async (event) => {
+    event.preventDefault();
+    const name = button.dataset.csv;
+    save(`${name}.csv`, await inflate(byId(`csv-${name}`).textContent.trim()));
+  });
+}
+
+const root = document.documentElement;
+const isDark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+if (recall("deepsight-theme")) root.dataset.theme = recall("deepsight-theme");
+byId("theme").addEventListener("click", () => {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  remember("deepsight-theme", root.dataset.theme);
+  document.dispatchEvent(new Event("themechange"));
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new Event("themechange")));

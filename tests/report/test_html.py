@@ -1,0 +1,132 @@
+"""The file as a whole: self-contained, small enough, safe, and whole for any state of the run."""
+
+import base64
+import gzip
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from made_run import made
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Evidence
+from deepsight.core.run import Run
+from deepsight.report import html
+from deepsight.report.outline import OUTLINE
+
+QUESTIONS = [entry for stage in OUTLINE for entry in stage.entries]
+
+
+class Page(HTMLParser):
+    """The elements of a page, and the addresses that a browser would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.images_without_words = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if found.get("id"):
+            self.ids.append(str(found["id"]))
+        if tag == "img":
+            self.images_without_words += not found.get("alt")
+        if tag in {"script", "img", "link", "iframe", "source"}:
+            self.addresses += [str(found[name]) for name in ("src", "href") if found.get(name)]
+
+
+@pytest.fixture(scope="module")
+def text(report: Path) -> str:
+    return report.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_nothing_is_fetched(page: Page):
+    assert page.addresses
+    assert all(address.startswith("data:image/") for address in page.addresses)
+
+
+def test_the_file_is_at_most_fifteen_megabytes(report: Path):
+    assert report.stat().st_size <= 15_000_000
+
+
+def test_every_question_has_its_place_once(page: Page):
+    assert [page.ids.count(entry.name) for entry in QUESTIONS] == [1] * len(QUESTIONS)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_every_picture_has_words(page: Page):
+    assert page.images_without_words == 0
+
+
+@pytest.mark.parametrize("name", ["confusion", "confusion_clusters", "ledger", "degradation"])
+def test_tables_come_back_from_the_page_as_they_were(text: str, complete: Run, name: str):
+    packed = re.search(rf'id="csv-{name}">([^<]*)<', text)
+    assert packed
+    found = pl.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(packed[1]))))
+    stored = complete.evidence()[name].frame
+    assert found.columns == stored.columns
+    assert found.height == stored.height
+
+
+def test_the_same_run_gives_the_same_file(complete: Run, report: Path):
+    before = report.read_bytes()
+    assert html.render(complete).read_bytes() == before
+
+
+def test_an_interrupted_run_says_what_would_make_the_rest(bare: Run):
+    text = html.render(bare).read_text(encoding="utf-8")
+    assert text.count("Not made yet") == len(QUESTIONS)
+    assert f"deepsight interpret {bare.path}" in text
+
+
+@pytest.mark.parametrize("left_out", ["evidence/index.json", "metrics.json", "history.parquet", "model.json"])
+def test_any_file_may_be_absent(complete: Run, tmp_path: Path, left_out: str):
+    partial = Run.create(tmp_path / "partial", complete.study())
+    for file in complete.path.rglob("*.*"):
+        name = file.relative_to(complete.path).as_posix()
+        if name not in {left_out, "report.html"} and not partial.has(name):
+            partial.file(name).parent.mkdir(parents=True, exist_ok=True)
+            partial.file(name).write_bytes(file.read_bytes())
+    assert html.render(partial).stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize("entry", [entry for entry in QUESTIONS if entry.draw], ids=lambda entry: entry.name)
+def test_a_table_without_rows_is_no_fault(complete: Run, tmp_path: Path, entry):
+    run = Run.create(tmp_path / "empty", complete.study())
+    table = complete.evidence()[entry.name]
+    empty = made_like(table, table.frame.clear())
+    run.save_evidence(Evidence({entry.name: empty}))
+    assert table.caption in html.render(run).read_text(encoding="utf-8")
+
+
+def made_like(table, frame: pl.DataFrame):
+    from dataclasses import replace
+
+    return replace(table, frame=frame)
+
+
+def test_names_of_classes_cannot_become_markup(bare: Run):
+    evil = "</script><img src=x onerror=alert(1)>"
+    rows = [{"true": a, "predicted": b, "count": 3, "rate": 0.5} for a in (evil, "ok") for b in (evil, "ok")]
+    bare.save_evidence(Evidence({"confusion": made(rows, 12, f"About {evil}.")}))
+    assert evil not in html.render(bare).read_text(encoding="utf-8")
+
+
+def test_a_read_only_folder_is_said_in_a_sentence(bare: Run, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(DeepSightError, match="Expected to write"):
+        html.render(bare)
+    assert not bare.has("report.html")
