@@ -1,0 +1,147 @@
+"""Which labels are wrong to nearly everyone: how surely, what they should be, and how many there are."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from deepsight.core.evidence import Table
+from deepsight.core.statistics import Floats, Interval
+from deepsight.interpret.label_noise import transition, true_class
+from deepsight.interpret.opinions import Opinions, pool
+
+METHOD = (
+    "Out-of-sample distributions of the given label (model, cross-fitted head, neighbours) in a logarithmic "
+    "pool; the noise of each class by confident learning (Northcutt et al. 2021); the true class by Bayes."
+)
+
+
+def tables(
+    opinions: Mapping[str, Opinions],
+    classes: Sequence[str],
+    *,
+    precision: float = 0.8,
+    level: float = 0.95,
+) -> dict[str, Table]:
+    """The evidence tables `label_errors`, the surest first, and `label_error_summary`.
+
+    Args:
+        opinions: by split name, what the sources say of each image.
+        classes: names of the k classes.
+        precision: images are flagged from the surest down, as long as the estimated share of true errors
+            among them stays at least this.
+        level: coverage of the interval of the number of errors.
+    """
+    frames = {name: judge(name, each, classes, precision) for name, each in opinions.items()}
+    totals = [summarise(name, frames[name], each, level) for name, each in opinions.items()]
+    return {
+        "label_errors": image_table(pl.concat(frames.values())),
+        "label_error_summary": summary_table(pl.DataFrame(totals), level),
+    }
+
+
+def image_table(frame: pl.DataFrame) -> Table:
+    """The evidence table `label_errors` from the rows of all splits."""
+    return Table(
+        frame=frame.sort("score", descending=True, maintain_order=True),
+        units={
+            "split": "split",
+            "index": "row in the official order of the split",
+            "given": "class name, as labelled",
+            "suggested": "class name, the likeliest other than the given one",
+            "score": "probability that the given label is wrong",
+            "flagged": "whether a person should look",
+        },
+        n=len(frame),
+        method=METHOD,
+        caption=f"{frame['flagged'].sum()} of {len(frame)} labels are flagged as wrong.",
+    )
+
+
+def summary_table(frame: pl.DataFrame, level: float) -> Table:
+    """The evidence table `label_error_summary` from a row for each split."""
+    found = "; ".join(
+        f"{row['split']}: {row['estimated']:.0f} ({row['ci_low']:.0f} to {row['ci_high']:.0f})"
+        for row in frame.iter_rows(named=True)
+    )
+    return Table(
+        frame=frame,
+        units={
+            "split": "split",
+            "n": "images",
+            "estimated": "wrong labels, estimated number",
+            "ci_low": f"low end: the lowest estimate of a source alone, less chance at {level:.0%}",
+            "ci_high": f"high end: the highest estimate of a source alone, plus chance at {level:.0%}",
+            "flagged": "images",
+            "estimated_precision": "estimated share of wrong labels among the flagged",
+        },
+        n=int(frame["n"].sum()),
+        method=METHOD,
+        caption=f"Estimated number of wrong labels, with its interval: {found}.",
+    )
+
+
+def judge(split: str, opinions: Opinions, classes: Sequence[str], precision: float) -> pl.DataFrame:
+    """A row for each image: how it is labelled, what else it may be, and how surely the label is wrong."""
+    truth = posterior(list(opinions.sources.values()), opinions.labels)
+    rows, names = np.arange(len(truth)), np.array(classes)
+    score = 1 - truth[rows, opinions.labels]
+    truth[rows, opinions.labels] = -1
+    return pl.DataFrame(
+        {
+            "split": [split] * len(rows),
+            "index": opinions.ids,
+            "given": names[opinions.labels],
+            "suggested": names[truth.argmax(axis=1)],
+            "score": score,
+            "flagged": flag(score, precision),
+        }
+    )
+
+
+def posterior(sources: Sequence[Floats], labels: NDArray[np.int64]) -> Floats:
+    """P(true class | image, given label), float64 (n, k), from distributions of the given label."""
+    pooled = pool(sources, labels)
+    return true_class(pooled, labels, transition(labels, pooled))
+
+
+def flag(score: Floats, precision: float) -> NDArray[np.bool_]:
+    """The largest set of surest images whose mean score is at least `precision`, bool (n,)."""
+    order = np.argsort(-score, kind="stable")
+    mean = np.cumsum(score[order]) / np.arange(1, len(score) + 1)
+    chosen = np.zeros(len(score), dtype=bool)
+    chosen[order[: np.count_nonzero(mean >= precision)]] = True
+    return chosen
+
+
+def summarise(split: str, frame: pl.DataFrame, opinions: Opinions, level: float) -> dict[str, object]:
+    """The totals of one split."""
+    flagged = frame.filter(pl.col("flagged"))["score"]
+    number = estimated_number(frame["score"].to_numpy(), opinions, level)
+    return {
+        "split": split,
+        "n": len(frame),
+        "estimated": number.value,
+        "ci_low": number.low,
+        "ci_high": number.high,
+        "flagged": len(flagged),
+        "estimated_precision": flagged.mean(),
+    }
+
+
+def estimated_number(score: Floats, opinions: Opinions, level: float) -> Interval:
+    """How many labels are wrong: the sum of the scores, with an interval, in images.
+
+    What a classifier cannot see is a larger uncertainty than chance. So the interval runs from the lowest to
+    the highest estimate among the pool and each source alone, and further by what chance adds: given
+    the probabilities, the number is Poisson-binomial with variance Σ p (1 - p).
+    """
+    alone = [posterior([source], opinions.labels) for source in opinions.sources.values()]
+    rows = np.arange(len(score))
+    scores = [score, *(1 - truth[rows, opinions.labels] for truth in alone)]
+    reach = float(norm.ppf(0.5 + level / 2)) * np.sqrt([(each * (1 - each)).sum() for each in scores])
+    totals = np.array([each.sum() for each in scores])
+    low, high = float((totals - reach).min()), float((totals + reach).max())
+    return Interval(float(score.sum()), max(0.0, low), min(float(len(score)), high))

@@ -1,0 +1,126 @@
+"""What independent sources think the label of each image is, none of which has seen that label.
+
+The sources are the model under study, a head cross-fitted on features, and the neighbours in feature space.
+Label errors and ambiguity both read them; gathering them is the costly part and is done once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.statistics import Floats, Labels
+from deepsight.interpret.cross_fit import cross_fit
+from deepsight.interpret.neighbours import nearest, vote
+
+SMALLEST = 1e-9  # probabilities below this are raised to it before a logarithm
+
+
+@dataclass(frozen=True)
+class Part:
+    """A split as the diagnosis of its labels sees it.
+
+    Attributes:
+        ids: int64 (n,), rows in the official order of the split.
+        labels: int64 (n,), given.
+        probabilities: (n, k), what a model that has NOT been trained on these labels says, or None.
+        features: (n, d), or None. A network that was fine-tuned on these very labels has bent its features
+            towards them, wrong ones included, and cross-fitting the head cannot undo that: for images that
+            it was trained on, give the features of the network before fine-tuning.
+        space: names the network that made the features. Parts of the same space are each other's neighbours
+            and share a cross-fitted head.
+    """
+
+    ids: NDArray[np.int64]
+    labels: Labels
+    probabilities: Floats | None = None
+    features: NDArray[np.floating] | None = None
+    space: str = ""
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """The sources' distributions over the given label of each image of a split.
+
+    Attributes:
+        ids, labels: int64 (n,), as in `Part`.
+        sources: name to float64 (n, k): "model", "head", "neighbours", as far as there are any.
+    """
+
+    ids: NDArray[np.int64]
+    labels: Labels
+    sources: Mapping[str, Floats] = field(default_factory=dict)
+
+    def pooled(self) -> Floats:
+        """One distribution from all sources, P(given label | image), float64 (n, k): see `pool`."""
+        return pool(list(self.sources.values()), self.labels)
+
+
+def gather(
+    parts: Mapping[str, Part], k: int, *, folds: int = 5, count: int = 20, seed: int
+) -> dict[str, Opinions]:
+    """Ask every source about every part.
+
+    Args:
+        parts: by split name.
+        k: number of classes.
+        folds: of the cross-fitted head.
+        count: neighbours that vote.
+        seed: of the folds, and of the sample of references where there are very many images.
+
+    Raises:
+        DeepSightError: a part has neither probabilities nor features.
+    """
+    sources: dict[str, dict[str, Floats]] = {}
+    for name, part in parts.items():
+        if part.probabilities is None and part.features is None:
+            raise DeepSightError(
+                f"Expected probabilities or features for the labels of {name}, received neither."
+            )
+        sources[name] = {} if part.probabilities is None else {"model": part.probabilities}
+    for names in spaces(parts):
+        labels = np.concatenate([parts[name].labels for name in names])
+        features = np.concatenate([parts[name].features for name in names])  # type: ignore[misc]
+        head = cross_fit(features, labels, k, folds=folds, seed=seed)
+        votes = vote(nearest(features, count=count, seed=seed), labels, k)
+        cuts = np.cumsum([len(parts[name].labels) for name in names])[:-1]
+        for name, by_head, by_vote in zip(names, np.split(head, cuts), np.split(votes, cuts), strict=True):
+            sources[name] |= {"head": by_head, "neighbours": by_vote}
+    return {name: Opinions(part.ids, part.labels, sources[name]) for name, part in parts.items()}
+
+
+def spaces(parts: Mapping[str, Part]) -> list[list[str]]:
+    """The names of the parts that have features, those of one space together."""
+    groups: dict[str, list[str]] = {}
+    for name, part in parts.items():
+        if part.features is not None:
+            groups.setdefault(part.space, []).append(name)
+    return list(groups.values())
+
+
+def pool(sources: Sequence[Floats], labels: Labels) -> Floats:
+    """A logarithmic opinion pool: softmax of Σ_m w_m log p_m, weights by likelihood of the labels.
+
+    A single source is recalibrated by a temperature in the same way. The weights are as many as the sources,
+    so fitting them on the labels that are judged gives nothing away (Heskes 1998).
+
+    Args:
+        sources: m distributions (n, k), none of which has seen the label of its row.
+        labels: int64 (n,), given.
+    """
+    logs = np.stack([np.log(np.maximum(source, SMALLEST)) for source in sources])
+    rows = np.arange(len(labels))
+    own = logs[:, rows, labels]
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        mixed = log_softmax(np.tensordot(weights, logs, axes=1), axis=1)
+        expected = np.einsum("mnk,nk->m", logs, np.exp(mixed)) / len(rows)
+        return -float(mixed[rows, labels].mean()), expected - own.mean(axis=1)
+
+    start = np.full(len(logs), 1 / len(logs))
+    found = minimize(loss, start, jac=True, bounds=[(0, None)] * len(logs), method="L-BFGS-B")
+    return np.asarray(softmax(np.tensordot(found.x, logs, axes=1), axis=1), dtype=np.float64)
