@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from deepsight.core.errors import UsageError, near_names
-from deepsight.obtain import cifar
+from deepsight.obtain import arrays, cifar, folder, hub
+from deepsight.obtain.address import parse
 from deepsight.obtain.sources import Notify, Obtained, silent
 
 __all__ = ["Obtained", "load"]
+
+SCHEMES = {"folder": folder.OPTIONS, "hf": hub.OPTIONS, "arrays": arrays.OPTIONS}
 
 
 def load(
@@ -15,15 +17,21 @@ def load(
     """The data set of this name.
 
     Args:
-        name: "cifar10".
-        data_dir: where the user's own copy of a published data set lies.
-        offline: use no source that needs the network.
-        notify: shown a sentence for each source that fails and for the one that is used.
+        name: "cifar10"; "folder:PATH" with one folder a class; "hf:NAME_OR_PATH" through the `datasets`
+            library; "arrays:FILE.npz". Options follow a question mark, as in "folder:PATH?side=96".
+        data_dir: where the user's own copy of CIFAR-10 lies.
+        offline: use nothing that needs the network.
+        notify: shown a sentence for each source that fails, for progress and for what is set aside.
 
     Raises:
-        UsageError: there is no such data set.
-        DeepSightError: no source gave it.
+        UsageError: there is no such data set, or an option is wrong.
+        DeepSightError: the data could not be had, or cannot be studied.
     """
     if name == "cifar10":
         return cifar.load(data_dir=data_dir, offline=offline, notify=notify)
-    raise UsageError(f"Expected the name of a data set, received '{name}'; {near_names(name, ['cifar10'])}")
+    address = parse(name, SCHEMES)
+    if address.scheme == "folder":
+        return folder.load(address, notify=notify)
+    if address.scheme == "arrays":
+        return arrays.load(address, notify=notify)
+    return hub.load(address, offline=offline, notify=notify)

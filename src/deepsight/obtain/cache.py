@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +43,14 @@ def save_array(target: Path, array: NDArray[np.generic]) -> None:
         file.write(np.ascontiguousarray(array).data)
 
 
-def map_array(path: Path) -> NDArray[np.uint8]:
+def map_array(path: Path) -> NDArray[Any]:
     """Memory-map a .npy file for reading.
 
     Raises:
         SourceError: it is absent, or it is not a whole .npy file of numbers.
     """
     try:
-        mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise SourceError(f"nothing is stored yet in {path.parent}") from error
     except (ValueError, EOFError, OSError) as error:
@@ -58,9 +59,9 @@ def map_array(path: Path) -> NDArray[np.uint8]:
 
 
 def save_part(folder: Path, name: str, part: Part) -> None:
-    """Write the images and labels (as uint8, at most 256 classes) of a part."""
+    """Write the images and labels of a part."""
     save_array(folder / f"{name}_images.npy", np.asarray(part.images, dtype=np.uint8))
-    save_array(folder / f"{name}_labels.npy", part.labels.astype(np.uint8))
+    save_array(folder / f"{name}_labels.npy", part.labels.astype(np.int64))
 
 
 def map_part(folder: Path, name: str) -> Part:

@@ -4,15 +4,16 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.request import Request, urlopen
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.obtain.network import one_line, require_answer
 from deepsight.obtain.sources import Part, Parts, SourceError, SourceSkipped
 
 ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-CONNECT_SECONDS, STALL_SECONDS = 3.0, 30.0
+STALL_SECONDS = 30.0
+HTTP_ERRORS = 400
 
 
 def fetch(*, offline: bool) -> Parts:
@@ -23,26 +24,14 @@ def fetch(*, offline: bool) -> Parts:
     """
     if offline:
         raise SourceSkipped("not tried, because it needs the network and --offline is set")
-    require_reachable(ORIGIN)
+    if (status := require_answer(ORIGIN)) >= HTTP_ERRORS:
+        raise SourceError(f"{ORIGIN} answers with status {status}")
     try:
         with stall_limit(STALL_SECONDS):
             train, test = load_with_keras()
     except Exception as error:  # Keras raises a bare Exception for a failed download
         raise SourceError(f"its loader failed ({one_line(error)})") from error
     return {"train": part_of(*train), "test": part_of(*test)}
-
-
-def require_reachable(url: str) -> None:
-    """Ask the host for the headers, because Keras itself would wait without end.
-
-    Raises:
-        SourceError: no answer within 3 s, or an answer that says the file is not there.
-    """
-    try:
-        with urlopen(Request(url, method="HEAD"), timeout=CONNECT_SECONDS):
-            pass
-    except OSError as error:
-        raise SourceError(f"{url} cannot be reached ({one_line(error)})") from error
 
 
 @contextmanager
@@ -70,8 +59,3 @@ def part_of(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
     if images.shape[1] == 3:
         images = images.transpose(0, 2, 3, 1)
     return Part(np.ascontiguousarray(images), labels.reshape(-1).astype(np.int64))
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of what an error says, or its type."""
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,7 +1,7 @@
 """Where data may come from: an ordered list of sources, of which the first that proves itself is used."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,12 +42,14 @@ class Obtained:
         test: the official test part, or a stratified fifth held out with seed 0.
         record: what `data.json` says: name, source, digests, counts, quarantined items, failed sources.
         validation: the official validation part, where there is one.
+        files: the file of each row, by the source of a data set; empty where rows are no files.
     """
 
     train: Dataset
     test: Dataset
     record: Mapping[str, Any]
     validation: Dataset | None = None
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class SourceError(Exception):

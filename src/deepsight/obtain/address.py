@@ -1,0 +1,73 @@
+"""The name of a data set on the command line: `cifar10`, or `SCHEME:PLACE?option=value&option=value`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from deepsight.core.errors import UsageError, near_names
+
+DEFAULT_SIDE, SIDES = 64, range(8, 513)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where own data is.
+
+    Attributes:
+        scheme: "folder", "hf" or "arrays".
+        place: what stands after the colon: a path, or a name.
+        options: what stands after the question mark.
+    """
+
+    scheme: str
+    place: str
+    options: Mapping[str, str]
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of the square to which images are brought: 64, or the option `side`.
+
+        Raises:
+            UsageError: it is no whole number from 8 to 512.
+        """
+        given = self.options.get("side", str(DEFAULT_SIDE))
+        if not given.isdecimal() or int(given) not in SIDES:
+            raise UsageError(f"Expected side as a whole number of pixels from 8 to 512, received '{given}'.")
+        return int(given)
+
+
+def parse(name: str, known: Mapping[str, Sequence[str]]) -> Address:
+    """The address that a name spells.
+
+    Args:
+        known: the options that each scheme has. A question mark that none of them follows is part of the
+            place, because paths may hold one.
+
+    Raises:
+        UsageError: the scheme is unknown, the place is empty or an option is unknown or empty.
+    """
+    scheme, colon, rest = name.partition(":")
+    if not colon or scheme not in known:
+        offered = near_names(name if not colon else scheme, ["cifar10", *known])
+        raise UsageError(
+            f"Expected as data cifar10 or {', '.join(f'{s}:…' for s in known)}, received '{name}'; {offered}"
+        )
+    place, mark, query = rest.rpartition("?")
+    if not mark or "=" not in query:
+        place, query = rest, ""
+    if not place:
+        raise UsageError(f"Expected a place after '{scheme}:', received none.")
+    return Address(scheme, place, options_of(query, known[scheme]))
+
+
+def options_of(query: str, known: Sequence[str]) -> dict[str, str]:
+    """The options of a query, each of them known and with a value."""
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for option, value in options.items():
+        if option not in known:
+            raise UsageError(
+                f"Expected an option of the data, received '{option}'; {near_names(option, [*known])}"
+            )
+        if not value:
+            raise UsageError(f"Expected a value for the option '{option}', received none.")
+    return options

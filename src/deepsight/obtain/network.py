@@ -1,0 +1,46 @@
+"""Whether a host can be reached, found out in seconds."""
+
+from queue import Empty, Queue
+from threading import Thread
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from deepsight.obtain.sources import SourceError
+
+CONNECT_SECONDS = 3.0
+
+
+def require_answer(url: str) -> int:
+    """The HTTP status with which a host answers a question for headers alone.
+
+    The libraries that download may wait for minutes; this finds out in seconds. The question is put on a
+    thread of its own, because a name service that hangs heeds no time-out.
+
+    Raises:
+        SourceError: no connection within 3 s, or no answer within 6 s.
+    """
+    answers: Queue[int | OSError] = Queue()
+    Thread(target=lambda: answers.put(ask(url)), daemon=True).start()
+    try:
+        answer = answers.get(timeout=2 * CONNECT_SECONDS)
+    except Empty as error:
+        raise SourceError(f"{url} gives no answer within {2 * CONNECT_SECONDS:.0f} s") from error
+    if isinstance(answer, OSError):
+        raise SourceError(f"{url} cannot be reached ({one_line(answer)})") from answer
+    return answer
+
+
+def ask(url: str) -> int | OSError:
+    """The status of the answer, or the error in its place."""
+    try:
+        with urlopen(Request(url, method="HEAD"), timeout=CONNECT_SECONDS) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+    except OSError as error:
+        return error
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of what an error says, or its type."""
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,0 +1,105 @@
+"""Images on disk that may be larger than memory: written in a stream, read by rows."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.files import atomic_path
+from deepsight.obtain.sources import SourceError
+
+PIXEL = np.dtype(np.uint8)
+
+
+class StoredImages:
+    """uint8 images (n, h, w, 3) in a .npy file, mapped only while rows are copied.
+
+    A memory map that stays open counts every page that was ever read as the process's memory; this does
+    not, so a training of 6 GB of images keeps to the size of its batches. What it gives is a copy.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the header.
+
+        Raises:
+            SourceError: there is no such file, or it does not hold the images that its header promises.
+        """
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                self.shape, self.offset = read_header(file)
+            size = path.stat().st_size
+        except FileNotFoundError as error:
+            raise SourceError(f"nothing is stored yet in {path.parent}") from error
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{path} is damaged ({error})") from error
+        if size != self.offset + int(np.prod(self.shape)):
+            raise SourceError(f"{path} is damaged ({size} bytes)")
+        self.dtype: np.dtype[Any] = PIXEL
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
+        mapped = np.memmap(self.path, PIXEL, "r", self.offset, self.shape)
+        return np.array(mapped[rows])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
+        return np.asarray(self[:], dtype=dtype)
+
+    def sha256(self) -> str:
+        """The digest of the pixels, read in a stream."""
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            while block := file.read(2**22):
+                digest.update(block)
+        return digest.hexdigest()
+
+
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], int]:
+    """Shape and first byte of the uint8 array in an open .npy file.
+
+    Raises:
+        ValueError: it is no .npy file of uint8 in C order.
+    """
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("another version of the .npy format")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype != PIXEL or fortran:
+        raise ValueError(f"{dtype} where uint8 in C order was expected")
+    return shape, file.tell()
+
+
+def write_images(
+    target: Path, batches: Iterable[NDArray[np.uint8]], *, image_shape: tuple[int, ...]
+) -> tuple[int, str]:
+    """Write batches of images (m, *image_shape) as one .npy file, whole or not at all.
+
+    Returns:
+        The number of images, and the SHA-256 of their pixels.
+
+    Raises:
+        DeepSightError: the folder cannot be written to, or the disk is full.
+    """
+    n, digest = 0, hashlib.sha256()
+    with atomic_path(target) as path, path.open("wb") as file:
+        write_header(file, (0, *image_shape))
+        for batch in batches:
+            content = np.ascontiguousarray(batch).data
+            file.write(content)
+            digest.update(content)
+            n += len(batch)
+        # The header has room for any length, so the number of images can be set when it is known.
+        file.seek(0)
+        write_header(file, (n, *image_shape))
+    return n, digest.hexdigest()
+
+
+def write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """The .npy header of a uint8 array."""
+    about = {"descr": PIXEL.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, about)
