@@ -43,7 +43,8 @@ def cubic(x: Floats) -> Floats:
 
 def lanczos(x: Floats) -> Floats:
     """sinc(x) sinc(x / 3) on [-3, 3]: the windowed ideal low-pass (Duchon 1979)."""
-    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+    inside = (np.abs(x) < 3) & ((x % 1 != 0) | (x == 0))  # sinc is 0 at whole numbers, floats miss it
+    return np.where(inside, np.sinc(x) * np.sinc(x / 3), 0.0)
 
 
 KERNELS: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType(
