@@ -71,7 +71,8 @@ class Dataset:
         shape = tuple(self.images.shape)
         if len(shape) != 4 or shape[0] != n or shape[3] != 3 or self.images.dtype != np.uint8:
             raise DeepSightError(
-                f"Expected images as uint8 of shape ({n}, h, w, 3), received {self.images.dtype} of shape {shape}."
+                f"Expected images as uint8 of shape ({n}, h, w, 3), "
+                f"received {self.images.dtype} of shape {shape}."
             )
         if self.labels.shape != (n,) or self.labels.dtype != np.int64:
             raise DeepSightError(
@@ -79,7 +80,7 @@ class Dataset:
             )
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
             raise DeepSightError(f"Expected at least two distinct class names, received {self.classes}.")
-        if n and not (0 <= self.labels.min() and self.labels.max() < len(self.classes)):
+        if n and not (self.labels.min() >= 0 and self.labels.max() < len(self.classes)):
             raise DeepSightError(
                 f"Expected labels in 0 to {len(self.classes) - 1}, "
                 f"received {self.labels.min()} to {self.labels.max()}."

@@ -34,7 +34,8 @@ FIXED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "context": ("test", "class", "effect", "ci_low", "ci_high", "minimum_detectable", "verdict"),
         "ledger": ("index", "true", "predicted", "cause", "support", "because"),
         "treatments": (
-            "name", "target", "seeds", "delta_macro_f1", "ci_low", "ci_high", "p_value", "delta_target", "verdict",
+            "name", "target", "seeds", "delta_macro_f1", "ci_low", "ci_high", "p_value", "delta_target",
+            "verdict",
         ),
     }
 )  # fmt: skip

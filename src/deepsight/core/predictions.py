@@ -39,7 +39,7 @@ class Predictions:
         if not np.isfinite(self.logits).all():
             bad = int((~np.isfinite(self.logits).all(axis=1)).sum())
             raise DeepSightError(f"Expected finite logits, received {bad} of {n} rows with NaN or infinity.")
-        if n and not (0 <= self.labels.min() and self.labels.max() < self.k):
+        if n and not (self.labels.min() >= 0 and self.labels.max() < self.k):
             raise DeepSightError(f"Expected labels in 0 to {self.k - 1}, received up to {self.labels.max()}.")
 
     def __len__(self) -> int:

@@ -22,7 +22,7 @@ STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder. Every file in it is written whole, so what is there is valid; what is not is to be made."""
+    """A run folder. Every file in it is written whole: what is there is valid, what is not is to be made."""
 
     path: Path
 
@@ -59,7 +59,8 @@ class Run:
         """
         if not (path / STUDY).exists():
             raise DeepSightError(
-                f"Expected a run folder with a {STUDY} in {path}, found none. Make one: deepsight run --out {path}"
+                f"Expected a run folder with a {STUDY} in {path}, found none. "
+                f"Make one: deepsight run --out {path}"
             )
         return Run(path)
 

@@ -1,0 +1,59 @@
+"""Augmented views of the training images, made by Albumentations."""
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Albumentations asks a server for a newer version when it is imported; a study must not.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+GROUP = 16
+"""Images that share one draw of the parameters: a twentieth of the time of a draw for each image.
+
+Groups are random within a block, so that an image's neighbours in a group say nothing about it."""
+
+
+def augmented(pixels: NDArray[np.uint8], *, view: int, block: int, seed: int) -> NDArray[np.uint8]:
+    """One view of a block of images: mirrored, shifted and cropped, in other light, partly covered.
+
+    Args:
+        pixels: uint8 (n, h, w, 3).
+        view: 0 gives the images themselves; every other number is another augmentation.
+        block: position of the block in the data set; with `view` and `seed` it determines the draws.
+        seed: of the study.
+
+    Returns:
+        uint8 (n, h, w, 3), a new array.
+    """
+    if view == 0:
+        return pixels.copy()
+    rng = np.random.default_rng([seed, view, block])
+    order = rng.permutation(len(pixels))
+    shift = pixels.shape[1] // 8
+    padded = np.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
+    transform = pipeline(pixels.shape[1], pixels.shape[2], seed=int(rng.integers(2**31)))
+    result = np.empty_like(pixels)
+    for start in range(0, len(pixels), GROUP):
+        group = order[start : start + GROUP]
+        result[group] = transform(images=padded[group])["images"]
+    return result
+
+
+def pipeline(height: int, width: int, *, seed: int):  # type: ignore[no-untyped-def]  # the library is untyped
+    """Mirror, shift-crop, brightness and contrast, colour shift, cutout."""
+    import albumentations as A
+
+    hole = (0.2, 0.35)
+    return A.Compose(
+        [
+            A.HorizontalFlip(p=0.5),
+            A.RandomCrop(height, width),
+            A.RandomBrightnessContrast(0.15, 0.15, p=0.5),
+            A.RGBShift(12, 12, 12, p=0.3),
+            A.CoarseDropout(
+                num_holes_range=(1, 1), hole_height_range=hole, hole_width_range=hole, fill=128, p=0.3
+            ),
+        ],
+        seed=seed,
+    )

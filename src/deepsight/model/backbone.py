@@ -1,0 +1,139 @@
+"""A timm backbone as a chain of stages, cut into a frozen trunk and a trained tail, with our own head."""
+
+from collections.abc import Sequence
+
+import torch
+from timm.models import ConvNeXt, EfficientNet, ResNet
+from timm.models.vgg import VGG
+from torch import Tensor, nn
+
+from deepsight.core.errors import UsageError
+from deepsight.model.fold import fold, pairs_of, unfolded_state
+
+HEAD_NAMES = {ResNet: "fc", EfficientNet: "classifier", VGG: "head.fc", ConvNeXt: "head.fc"}
+
+
+def stages_of(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The backbone as a chain: each stage's output is the next one's input, (b, c, h, w) throughout.
+
+    Raises:
+        UsageError: the architecture is of a family that is not known here.
+    """
+    if isinstance(backbone, ResNet):
+        stem = nn.Sequential(backbone.conv1, backbone.bn1, backbone.act1, backbone.maxpool)
+        return [("stem", stem), *((f"stage {i}", getattr(backbone, f"layer{i}")) for i in (1, 2, 3, 4))]
+    if isinstance(backbone, EfficientNet):
+        stem, top = (
+            nn.Sequential(backbone.conv_stem, backbone.bn1),
+            nn.Sequential(backbone.conv_head, backbone.bn2),
+        )
+        return [("stem", stem), *((f"blocks {i}", b) for i, b in enumerate(backbone.blocks)), ("top", top)]
+    if isinstance(backbone, ConvNeXt):
+        return [("stem", backbone.stem), *((f"stage {i}", s) for i, s in enumerate(backbone.stages, 1))]
+    if isinstance(backbone, VGG):
+        ends = [i for i, layer in enumerate(backbone.features) if isinstance(layer, nn.MaxPool2d)]
+        starts = [0, *(end + 1 for end in ends[:-1])]
+        return [
+            (f"block {i}", backbone.features[start : end + 1])
+            for i, (start, end) in enumerate(zip(starts, ends, strict=True), 1)
+        ]
+    raise UsageError(
+        f"Expected a backbone of the families ResNet, EfficientNet, VGG or ConvNeXt, received a "
+        f"{type(backbone).__name__}. Choose one of those, or study its predictions: deepsight examine."
+    )
+
+
+def deepest_two_strides(sides: Sequence[int]) -> int:
+    """The position of the first stage of the tail: the tail holds the last two reductions of the map.
+
+    For a ResNet these are stages 3 and 4. `sides` are the map's sides before the first and after each stage.
+    """
+    reductions = [i for i in range(len(sides) - 1) if sides[i + 1] < sides[i]]
+    return reductions[-2]
+
+
+class Classifier(nn.Module):
+    """Backbone, global average pooling, linear head: `logit_c = b_c + mean_p W_c · A(p)`.
+
+    With this head the evidence for every class at every position is exact (interpret.attribution).
+
+    Attributes:
+        backbone: the timm model, whose parameters keep their timm names.
+        stage_names: names of the chain's stages.
+        cut: the first stage of the tail; what comes before is the trunk, which is never trained.
+        head: (d features) to (k logits).
+    """
+
+    def __init__(self, backbone: nn.Module, k: int) -> None:
+        super().__init__()
+        backbone.reset_classifier(0)  # type: ignore[operator]
+        if isinstance(backbone, VGG):
+            backbone.pre_logits = nn.Identity()
+        self.original_state = {name: value.clone() for name, value in backbone.state_dict().items()}
+        self.backbone = backbone.eval().to(memory_format=torch.channels_last)
+        chain = stages_of(backbone)
+        self.stage_names = [name for name, _ in chain]
+        example = torch.zeros(1, 3, 64, 64)
+        sides, channels = self._measure(example)
+        self.cut = deepest_two_strides(sides)
+        self.pairs = pairs_of(backbone, self.forward_features, example)
+        self.head = nn.Linear(channels, k)
+
+    def _stages(self) -> list[nn.Module]:
+        # Derived anew each time: a stage that is folded has other modules, and a copy holds its own.
+        return [stage for _, stage in stages_of(self.backbone)]
+
+    def _measure(self, x: Tensor) -> tuple[list[int], int]:
+        sides = [x.shape[-1]]
+        with torch.no_grad():
+            for stage in self._stages():
+                x = stage(x)
+                sides.append(x.shape[-1])
+        return sides, int(x.shape[1])
+
+    @property
+    def trunk(self) -> nn.Sequential:
+        """The frozen stages."""
+        return nn.Sequential(*self._stages()[: self.cut])
+
+    @property
+    def tail(self) -> nn.Sequential:
+        """The trained stages."""
+        return nn.Sequential(*self._stages()[self.cut :])
+
+    @property
+    def trunk_name(self) -> str:
+        """The last stage of the trunk."""
+        return self.stage_names[self.cut - 1]
+
+    def fold_trunk(self) -> None:
+        """Fold the batch norms that are never trained."""
+        fold(self.backbone, self.pairs, self._stages()[: self.cut])
+
+    def fold_all(self) -> None:
+        """Fold every batch norm, once training is over or where it trains without them."""
+        fold(self.backbone, self.pairs, self._stages())
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Images (b, 3, h, w), normalised, to the last maps (b, d, h', w')."""
+        for stage in self._stages():
+            x = stage(x)
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (b, 3, h, w), normalised, to logits (b, k)."""
+        return torch.as_tensor(self.head(self.forward_features(x).mean((2, 3))))
+
+    def timm_state(self) -> dict[str, Tensor]:
+        """Every tensor under its timm name; the head under the name of the family's own classifier."""
+        head = next(name for family, name in HEAD_NAMES.items() if isinstance(self.backbone, family))
+        state = unfolded_state(self.backbone, self.original_state, self.pairs)
+        return {**state, **{f"{head}.{k}": v.detach().clone() for k, v in self.head.state_dict().items()}}
+
+    def load_timm_state(self, state: dict[str, Tensor]) -> None:
+        """Take up what `timm_state` gave; call it before any folding."""
+        head = next(name for family, name in HEAD_NAMES.items() if isinstance(self.backbone, family))
+        rest = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
+        self.backbone.load_state_dict(rest)
+        self.original_state = {name: value.clone() for name, value in rest.items()}
+        self.head.load_state_dict({k: state[f"{head}.{k}"] for k in ("weight", "bias")})

@@ -1,0 +1,250 @@
+"""The training: a frozen phase with a closed-form head, then fine-tuning of the deepest stages."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepsight.core.dataset import Splits
+from deepsight.core.errors import DeepSightError
+from deepsight.core.recipe import Recipe
+from deepsight.core.statistics import macro_f1
+from deepsight.model.backbone import Classifier
+from deepsight.model.fold import reestimate
+from deepsight.model.head import LinearHead, fit_head
+from deepsight.model.preprocess import Preprocessing
+from deepsight.model.sampling import draw_order, mixed
+from deepsight.model.trunk import TrunkCache, TrunkViews, Verify, trunk_maps
+
+HEAD_ROWS = 10_000
+"""Images that the closed-form head is fitted to; more add seconds and nothing that fine-tuning keeps."""
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of history.parquet: rates are those at the end, losses are cross-entropy in nats."""
+
+    phase: str
+    epoch: float
+    seconds: float
+    lr_base: float
+    lr_head: float
+    train_loss: float
+    val_loss: float
+    val_macro_f1: float
+
+
+class Tail(nn.Module):
+    """Trunk maps (b, c, h, w) to logits (b, k): all that is trained."""
+
+    def __init__(self, stages: nn.Module, head: nn.Linear) -> None:
+        super().__init__()
+        self.stages = stages
+        self.head = head
+
+    def features(self, maps: Tensor) -> Tensor:
+        """Pooled features (b, d)."""
+        return torch.as_tensor(self.stages(maps).mean((2, 3)))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.as_tensor(self.head(self.features(maps)))
+
+
+@dataclass
+class Training:
+    """What the phases of one training share."""
+
+    classifier: Classifier
+    tail: Tail
+    views: TrunkViews
+    labels: NDArray[np.int64]
+    val_maps: NDArray[np.float16]
+    val_labels: NDArray[np.int64]
+    recipe: Recipe
+    fabric: Fabric
+
+
+def prepare(
+    classifier: Classifier, splits: Splits, preprocessing: Preprocessing, recipe: Recipe, *,
+    cache: TrunkCache, verify: Verify, fabric: Fabric,
+) -> Training:  # fmt: skip
+    """Settle the batch norm, fold what is frozen, and open the cached views.
+
+    Args:
+        classifier: with ImageNet weights, not folded yet; it is changed in place.
+        splits: train and validation are used; test is not touched.
+        preprocessing: the input that the recipe declares.
+        recipe: the training.
+        cache: where trunk maps are kept.
+        verify: called with every batch before it is used.
+        fabric: precision, device and processes.
+    """
+    if recipe.batch_norm == "reestimated":
+        norms = [m for m in classifier.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+        sample = np.random.default_rng(recipe.seed).permutation(len(splits.train))[:2048]
+        batches = (
+            preprocessing(splits.train.pixels(sample[i : i + 256])) for i in range(0, len(sample), 256)
+        )
+        reestimate(classifier.forward_features, norms, batches)
+    if recipe.batch_norm == "training":
+        classifier.fold_trunk()
+    else:
+        classifier.fold_all()
+    classifier.trunk.requires_grad_(False)
+    views = TrunkViews(classifier.trunk, splits.train, preprocessing, cache, seed=recipe.seed, verify=verify)
+    validation = splits.validation
+    blocks = [validation.pixels(slice(i, i + 4096)) for i in range(0, len(validation), 4096)]
+    val_maps = np.concatenate([trunk_maps(classifier.trunk, b, preprocessing, verify, "val") for b in blocks])
+    tail = Tail(classifier.tail, classifier.head)
+    return Training(classifier, tail, views, splits.train.labels, val_maps, validation.labels, recipe, fabric)
+
+
+def frozen_phase(training: Training) -> tuple[Epoch, LinearHead]:
+    """Fit the head in closed form on the frozen backbone's features of the original images."""
+    began = time.perf_counter()
+    rng = np.random.default_rng([training.recipe.seed, 1])
+    rows = np.sort(rng.permutation(len(training.labels))[:HEAD_ROWS])
+    features = np.concatenate(
+        [
+            pooled(training.tail, training.views.batch(0, part))
+            for part in np.array_split(rows, len(rows) // 256 + 1)
+        ]
+    )
+    head = fit_head(features, training.labels[rows], training.classifier.head.out_features)
+    with torch.no_grad():
+        training.classifier.head.weight.copy_(torch.from_numpy(head.weight))
+        training.classifier.head.bias.copy_(torch.from_numpy(head.bias))
+    loss = float(F.cross_entropy(torch.from_numpy(head(features)), torch.from_numpy(training.labels[rows])))
+    val_loss, val_f1 = validate(training)
+    return Epoch("frozen", 0.0, time.perf_counter() - began, 0.0, 0.0, loss, val_loss, val_f1), head
+
+
+def pooled(tail: Tail, maps: Tensor) -> NDArray[np.float32]:
+    """Pooled features of a batch of maps, without gradients."""
+    tail.eval()
+    with torch.inference_mode():
+        device = tail.head.weight.device
+        return np.asarray(tail.features(maps.to(device)).float().cpu().numpy())
+
+
+def validate(training: Training) -> tuple[float, float]:
+    """Cross-entropy and macro-F1 on the validation images."""
+    parts = [
+        pooled(training.tail, torch.from_numpy(training.val_maps[i : i + 256]).permute(0, 3, 1, 2).float())
+        for i in range(0, len(training.val_labels), 256)
+    ]
+    head = training.classifier.head
+    logits = torch.from_numpy(np.concatenate(parts)) @ head.weight.detach().cpu().T + head.bias.detach().cpu()
+    loss = F.cross_entropy(logits, torch.from_numpy(training.val_labels))
+    predicted = logits.argmax(1).numpy()
+    return float(loss), macro_f1(training.val_labels, predicted, logits.shape[1])
+
+
+def optimiser_of(training: Training) -> torch.optim.Optimizer:
+    """AdamW in two groups: the fine-tuned stages below the head."""
+    recipe = training.recipe
+    groups = [
+        {"params": list(training.tail.stages.parameters()), "lr": recipe.learning_rate * recipe.base_ratio},
+        {"params": list(training.tail.head.parameters()), "lr": recipe.learning_rate},
+    ]
+    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
+
+
+def finetune_phase(training: Training) -> Iterator[Epoch]:
+    """Train the tail and the head; a row after each pass, the last one perhaps a part of a pass.
+
+    Raises:
+        DeepSightError: the loss is not finite; it names the step, and nothing is saved.
+    """
+    recipe, fabric, tail = training.recipe, training.fabric, training.tail
+    steps = max(1, round(recipe.epochs * (len(training.labels) // recipe.batch)))
+    optimiser = optimiser_of(training)
+    rates = [group["lr"] for group in optimiser.param_groups]
+    # The scheduler writes the first rate into the groups, so it is made before Fabric wraps the optimiser.
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=rates, total_steps=steps + 1, pct_start=recipe.warmup, cycle_momentum=False
+    )
+    module, wrapped = fabric.setup(tail, optimiser)
+    losses = torch.full((len(training.labels),), torch.inf, device=fabric.device)
+    step, epoch = 0, 0
+    while step < steps:
+        began = time.perf_counter()
+        open_view(training, epoch % recipe.views)
+        order = draw_order(training.labels, losses.cpu().numpy(), recipe, epoch)
+        take = min(max(1, len(order) // recipe.batch), steps - step)
+        tail.train()
+        for i in range(take):
+            rows = order[i * recipe.batch : (i + 1) * recipe.batch]
+            training_step(training, module, wrapped, rows, losses, epoch, step)
+            scheduler.step()
+            step += 1
+        share_losses(fabric, losses)
+        seen = losses[torch.from_numpy(order[: take * recipe.batch]).to(losses.device)]
+        require_finite(seen, step, steps, recipe)
+        seconds = time.perf_counter() - began
+        val_loss, val_f1 = validate(training)
+        base, head = (float(rate) for rate in scheduler.get_last_lr())
+        epoch += 1
+        passed = step * recipe.batch / len(training.labels)
+        yield Epoch("finetune", passed, seconds, base, head, float(seen.mean()), val_loss, val_f1)
+    tail.eval()
+
+
+def open_view(training: Training, view: int) -> None:
+    """Fill a view in the first process while the others wait, so that the cache is shared, not doubled."""
+    if training.fabric.global_rank == 0:
+        training.views.view(view)
+    training.fabric.barrier()
+
+
+def share_losses(fabric: Fabric, losses: Tensor) -> None:
+    """Give every process the losses of all: each row was seen by one of them, last in this pass."""
+    if fabric.world_size > 1:
+        gathered = fabric.all_gather(losses)
+        losses.copy_(torch.as_tensor(gathered).amin(dim=0))
+
+
+def require_finite(losses: Tensor, step: int, steps: int, recipe: Recipe) -> None:
+    """Stop before a diverged model is saved."""
+    if not bool(torch.isfinite(losses).all()):
+        raise DeepSightError(
+            f"Expected a finite loss, received NaN or infinity before step {step} of {steps}. "
+            f"Lower the learning rate (now {recipe.learning_rate}) or check the weights."
+        )
+
+
+def training_step(
+    training: Training, module: nn.Module, optimiser: torch.optim.Optimizer, rows: NDArray[np.int64],
+    losses: Tensor, epoch: int, step: int,
+) -> None:  # fmt: skip
+    """One step on this process's share of the batch; the loss of each image goes into `losses`."""
+    recipe, fabric = training.recipe, training.fabric
+    rows = rows[fabric.global_rank :: fabric.world_size]
+    maps = fabric.to_device(training.views.batch(epoch % recipe.views, rows))
+    labels = fabric.to_device(torch.from_numpy(training.labels[rows]))
+    maps, others, share = mixed(maps, recipe, step)
+    logits = module(maps)
+    weight = maps.new_tensor(recipe.class_weights) if recipe.class_weights else None
+    smooth = recipe.label_smoothing
+    each = F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smooth)
+    if share < 1:
+        second = F.cross_entropy(logits, labels[others], weight, reduction="none", label_smoothing=smooth)
+        each = share * each + (1 - share) * second
+    optimiser.zero_grad()
+    fabric.backward(each.mean())
+    optimiser.step()
+    losses[fabric.to_device(torch.from_numpy(rows))] = each.detach().float()
+
+
+def history_frame(epochs: list[Epoch]) -> pl.DataFrame:
+    """The rows of history.parquet."""
+    return pl.DataFrame([vars(epoch) for epoch in epochs])

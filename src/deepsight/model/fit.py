@@ -1,0 +1,122 @@
+"""Both phases of a training, from a pretrained backbone to a predictor."""
+
+import itertools
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import timm
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import save_file
+
+from deepsight.core.dataset import Splits
+from deepsight.core.files import atomic_path, write_json
+from deepsight.core.recipe import Recipe
+from deepsight.model.backbone import Classifier
+from deepsight.model.finetune import Epoch, finetune_phase, frozen_phase, history_frame, prepare
+from deepsight.model.predict import Predictor
+from deepsight.model.preprocess import Preprocessing
+from deepsight.model.trunk import TrunkCache, Verify
+from deepsight.model.weights import Pretrained, read_safetensors
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model and how it came about.
+
+    Attributes:
+        predictor: the folded model.
+        history: a row an epoch, as in history.parquet.
+        head_strength: the ridge penalty of the frozen phase, as a share of the features' variance.
+    """
+
+    predictor: Predictor
+    history: pl.DataFrame
+    head_strength: float
+
+
+def fit(
+    pretrained: Pretrained, splits: Splits, recipe: Recipe, *,
+    cache: TrunkCache, verify: Verify, fabric: Fabric, tell: Callable[[Epoch], None] = lambda _: None,
+) -> Fitted:  # fmt: skip
+    """Train by the recipe.
+
+    Args:
+        pretrained: the backbone with its weights; it is changed in place.
+        splits: train and validation are used, test is not touched.
+        recipe: all that defines the training.
+        cache: where the trunk's maps are kept.
+        verify: called with every batch before it is used.
+        fabric: precision, device and processes.
+        tell: receives each row of the history as it is made.
+
+    Raises:
+        DeepSightError: the loss is not finite, a batch is not what it must be, or the cache has no room.
+    """
+    fabric.seed_everything(recipe.seed, verbose=False)
+    preprocessing = preprocessing_of(pretrained, recipe)
+    classifier = Classifier(pretrained.backbone, len(splits.classes)).to(fabric.device)
+    training = prepare(classifier, splits, preprocessing, recipe, cache=cache, verify=verify, fabric=fabric)
+    frozen, head = frozen_phase(training)
+    epochs = []
+    for epoch in itertools.chain([frozen], finetune_phase(training)):
+        epochs.append(epoch)
+        tell(epoch)
+    classifier.fold_all()
+    return Fitted(Predictor(classifier, preprocessing, verify), history_frame(epochs), head.strength)
+
+
+def preprocessing_of(pretrained: Pretrained, recipe: Recipe) -> Preprocessing:
+    """The recipe's resolution with the normalisation that the weights expect."""
+    return Preprocessing(
+        recipe.resolution, recipe.interpolation, recipe.antialias, pretrained.mean, pretrained.std
+    )
+
+
+def save_model(
+    folder: Path, fitted: Fitted, pretrained: Pretrained, classes: tuple[str, ...], recipe: Recipe
+) -> None:
+    """Write model.safetensors (timm names) and model.json, which makes it count."""
+    with atomic_path(folder / "model.safetensors") as path:
+        save_file(fitted.predictor.classifier.cpu().timm_state(), path)
+    about = {
+        "architecture": pretrained.name,
+        "classes": list(classes),
+        "preprocessing": fitted.predictor.preprocessing.describe(),
+        "recipe": recipe.describe(),
+        "recipe_digest": recipe.digest(),
+        "weights_source": pretrained.source,
+        "notice": pretrained.notice,
+        "absent_tensors": list(pretrained.absent),
+        "head": "global average pooling, linear",
+        "trunk_ends_after": fitted.predictor.classifier.trunk_name,
+        "head_strength": fitted.head_strength,
+    }
+    write_json(folder / "model.json", about)
+
+
+def load_model(folder: Path, *, verify: Verify) -> Predictor:
+    """The predictor of a run folder, bit for bit the one that was saved."""
+    about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    classifier = Classifier(timm.create_model(about["architecture"], num_classes=0), len(about["classes"]))
+    classifier.load_timm_state(read_safetensors(folder / "model.safetensors"))
+    classifier.fold_all()
+    preprocessing = about["preprocessing"]
+    for name in ("mean", "std"):
+        preprocessing[name] = tuple(preprocessing[name])
+    return Predictor(classifier.eval(), Preprocessing(**preprocessing), verify)
+
+
+def fabric_of(precision: str = "32-true") -> Fabric:
+    """One process on the best device here; under torchrun, its processes."""
+    workers = int(os.environ.get("WORLD_SIZE", "1"))
+    if workers == 1:
+        return Fabric(accelerator="auto", devices=1, precision=precision)  # type: ignore[arg-type]
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", workers))
+    return Fabric(accelerator=accelerator, devices=local, num_nodes=workers // local, strategy="ddp")

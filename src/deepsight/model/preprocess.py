@@ -1,0 +1,51 @@
+"""From stored pixels to what a network receives."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepsight.core.errors import UsageError
+from deepsight.core.resize import Method, resize
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize, scale and normalise.
+
+    Attributes:
+        resolution: side in pixels, a multiple of 32 (the reduction of every known backbone) from 32 to 512.
+        interpolation: nearest, bilinear, bicubic or lanczos.
+        antialias: whether to average before reducing.
+        mean, std: of each channel, on pixels scaled to [0, 1].
+    """
+
+    resolution: int
+    interpolation: Method
+    antialias: bool
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if self.resolution % 32 or not 32 <= self.resolution <= 512:
+            raise UsageError(
+                f"Expected a resolution that is a multiple of 32 from 32 to 512, received {self.resolution}. "
+                "Try --resolution 64."
+            )
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """uint8 (b, h, w, 3) to float32 (b, 3, resolution, resolution), channels last in memory."""
+        images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float()
+        if images.shape[2:] != (self.resolution, self.resolution):
+            images = resize(images, self.resolution, method=self.interpolation, antialias=self.antialias)
+            images.clamp_(0, 255)
+        scale = torch.tensor([1 / (255 * s) for s in self.std])[:, None, None]
+        shift = torch.tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)])[:, None, None]
+        return images.mul_(scale).add_(shift).contiguous(memory_format=torch.channels_last)
+
+    def describe(self) -> dict[str, Any]:
+        """As it stands in model.json."""
+        return asdict(self)

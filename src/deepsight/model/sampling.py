@@ -1,0 +1,62 @@
+"""Which rows a pass draws, in which order, and how their maps are mixed."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepsight.core.recipe import Recipe
+
+
+def draw_order(
+    labels: NDArray[np.int64], losses: NDArray[np.floating], recipe: Recipe, epoch: int
+) -> NDArray[np.int64]:
+    """The rows of one pass, in the order of training.
+
+    Args:
+        labels: int64 (n,).
+        losses: (n,), the last loss of each row, infinite where none is known yet.
+        recipe: `hard_share` keeps the rows with the largest loss; `confused` draws the rows of some
+            classes more often.
+        epoch: 0 is the first pass, which takes all rows.
+    """
+    rng = np.random.default_rng([recipe.seed, 2, epoch])
+    rows = np.arange(len(labels))
+    if epoch and recipe.hard_share < 1:
+        rows = np.argsort(-losses, kind="stable")[: max(1, round(recipe.hard_share * len(rows)))]
+    if recipe.confused and recipe.confused_boost != 1:
+        boosted = np.isin(labels[rows], np.unique(recipe.confused))
+        weight = np.where(boosted, recipe.confused_boost, 1.0)
+        return rng.choice(rows, size=len(rows), p=weight / weight.sum()).astype(np.int64)
+    return rng.permutation(rows).astype(np.int64)
+
+
+def mixed(maps: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor, float]:
+    """A batch of maps mixed with its own permutation.
+
+    MixUp (Zhang et al. 2018) takes a weighted mean; CutMix (Yun et al. 2019) pastes a rectangle. Both
+    act on the trunk's maps, which costs nothing, where the originals act on pixels.
+
+    Returns:
+        The maps (b, c, h, w), the partner of each row (b,), and the row's own share: 1 without mixing.
+    """
+    here = torch.arange(len(maps), device=maps.device)
+    if recipe.mix == "none":
+        return maps, here, 1.0
+    rng = np.random.default_rng([recipe.seed, 3, step])
+    partner = torch.from_numpy(rng.permutation(len(maps))).to(maps.device)
+    share = float(rng.beta(recipe.mix_alpha, recipe.mix_alpha))
+    if recipe.mix == "mixup":
+        return share * maps + (1 - share) * maps[partner], partner, share
+    height, width = maps.shape[2:]
+    top, bottom = _span(height, np.sqrt(1 - share), rng)
+    left, right = _span(width, np.sqrt(1 - share), rng)
+    maps = maps.clone()
+    maps[:, :, top:bottom, left:right] = maps[partner][:, :, top:bottom, left:right]
+    return maps, partner, 1 - (bottom - top) * (right - left) / (height * width)
+
+
+def _span(side: int, share: float, rng: np.random.Generator) -> tuple[int, int]:
+    """A span of about this share of a side, cut off where it leaves the map."""
+    half, centre = share * side / 2, rng.uniform(0, side)
+    return round(max(0.0, centre - half)), round(min(float(side), centre + half))

@@ -1,0 +1,163 @@
+"""The trunk's output for every training image and view, computed once, on disk.
+
+The trunk never changes while the tail is trained, so its maps are kept: float16, one file a view,
+(n, h, w, c) in memory order. A view is filled when it is first drawn from. The key names all that the
+maps depend on, so that another training on the same trunk, views and data reads them; a file gets its
+name only when it is whole, so that one that a killed process left is not trusted.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError
+from deepsight.core.files import atomic_path
+from deepsight.model.augment import augmented
+from deepsight.model.preprocess import Preprocessing
+
+BLOCK = 1024
+CHUNK = 64  # images a forward pass: their maps stay in a processor's last-level cache
+Verify = Callable[[Tensor, Tensor | None, str], None]
+
+
+@dataclass(frozen=True)
+class TrunkCache:
+    """Where cached views live and how much room they may take.
+
+    Attributes:
+        folder: parent of one folder a key.
+        limit: bytes; the views that were used longest ago are removed first.
+    """
+
+    folder: Path
+    limit: int = 6_000_000_000
+
+    def path(self, key: str, view: int) -> Path:
+        return self.folder / key / f"view-{view}.npy"
+
+    def make_room(self, needed: int) -> None:
+        """Remove old views until `needed` bytes fit below the limit.
+
+        Raises:
+            DeepSightError: the disk itself has too little room.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        views = sorted(self.folder.glob("*/view-*.npy"), key=lambda p: p.stat().st_mtime)
+        used = sum(p.stat().st_size for p in views)
+        for path in views:
+            if used + needed <= self.limit and needed < shutil.disk_usage(self.folder).free:
+                return
+            used -= path.stat().st_size
+            path.unlink(missing_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if needed >= free:
+            raise DeepSightError(
+                f"Expected {needed / 1e6:.0f} MB of room for cached maps in {self.folder}, "
+                f"found {free / 1e6:.0f} MB. "
+                "Free some space, or set DEEPSIGHT_CACHE to a folder on a larger disk."
+            )
+
+
+class TrunkViews:
+    """Maps of one data set under one trunk, by view and row."""
+
+    def __init__(
+        self, trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, cache: TrunkCache, *,
+        seed: int, verify: Verify,
+    ) -> None:  # fmt: skip
+        self._trunk = trunk.eval()
+        self._data = data
+        self._preprocessing = preprocessing
+        self._cache = cache
+        self._seed = seed
+        self._verify = verify
+        self._open: dict[int, NDArray[np.float16]] = {}
+        self.key = key_of(trunk, data, preprocessing, seed)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def batch(self, view: int, rows: NDArray[np.int64]) -> Tensor:
+        """Maps of these rows, float32 (b, c, h, w), channels last in memory."""
+        maps = torch.from_numpy(self.view(view)[rows]).permute(0, 3, 1, 2)
+        return maps.to(torch.float32, memory_format=torch.channels_last)
+
+    def view(self, number: int) -> NDArray[np.float16]:
+        """All maps of a view (n, h, w, c), filled now if they are not there."""
+        if number not in self._open:
+            path = self._cache.path(self.key, number)
+            if not path.exists():
+                self._fill(number, path)
+            os.utime(path)
+            self._open[number] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return self._open[number]
+
+    def _fill(self, number: int, path: Path) -> None:
+        one = trunk_maps(
+            self._trunk, self._data.pixels(slice(0, 1)), self._preprocessing, self._verify, "the first image"
+        )
+        full = (len(self._data), *one.shape[1:])
+        self._cache.make_room(int(np.prod(full)) * 2)
+        with atomic_path(path) as part:
+            maps = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=full)
+            for block in range(-(-len(self._data) // BLOCK)):
+                self._fill_block(maps, number, block)
+            maps.flush()
+            del maps
+
+    def _fill_block(self, maps: NDArray[np.float16], number: int, block: int) -> None:
+        rows = slice(block * BLOCK, min((block + 1) * BLOCK, len(self._data)))
+        pixels = augmented(self._data.pixels(rows), view=number, block=block, seed=self._seed)
+        maps[rows] = trunk_maps(
+            self._trunk,
+            pixels,
+            self._preprocessing,
+            self._verify,
+            f"{self._data.source}, view {number}, block {block}",
+        )
+
+
+def trunk_maps(
+    trunk: nn.Module, pixels: NDArray[np.uint8], preprocessing: Preprocessing, verify: Verify, name: str
+) -> NDArray[np.float16]:
+    """Maps of these images (n, h, w, c), every batch verified before it is used.
+
+    Raises:
+        DeepSightError: a batch is not what it must be, or the maps do not fit float16.
+    """
+    parts = []
+    device = next(trunk.parameters()).device
+    with torch.inference_mode():
+        for start in range(0, len(pixels), CHUNK):
+            images = preprocessing(pixels[start : start + CHUNK])
+            verify(images, None, f"{name}, image {start}")
+            parts.append(trunk(images.to(device)).permute(0, 2, 3, 1).half().cpu().numpy())
+    maps = np.concatenate(parts)
+    if not np.isfinite(maps).all():
+        raise DeepSightError(
+            f"Expected trunk maps within ±65504, received larger or NaN in {name}. "
+            "Check --weights and the normalisation."
+        )
+    return maps
+
+
+def key_of(trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int) -> str:
+    """A digest of everything that the maps depend on."""
+    digest = hashlib.sha256()
+    for name, value in trunk.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    digest.update(repr((preprocessing, data.source, len(data), seed, BLOCK)).encode())
+    digest.update(data.ids.tobytes())
+    for start in range(0, len(data), 4 * BLOCK):
+        digest.update(data.pixels(slice(start, start + 4 * BLOCK)).tobytes())
+    return digest.hexdigest()[:24]

