@@ -1,0 +1,178 @@
+"""Wrong labels: how well are CIFAR-10N's found, beside cleanlab on the same probabilities? See README.md.
+
+python benchmarks/label_errors/run.py                 frozen backbone, cross-fitted head
+python benchmarks/label_errors/run.py --fine-tune     two networks, each judges the half it has not seen
+python benchmarks/label_errors/run.py --smoke         2,000 images, a minute
+"""
+
+import argparse
+import csv
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_scores
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.recipe import Recipe
+from deepsight.interpret import label_errors
+from deepsight.interpret.opinions import Part, gather
+from deepsight.model import weights
+from deepsight.model.backbone import Classifier
+from deepsight.model.fit import fabric_of, fit, preprocessing_of
+from deepsight.model.predict import Predictor
+from deepsight.model.trunk import TrunkCache
+from deepsight.obtain.cifar import load
+
+HERE = Path(__file__).parent
+SHARED = HERE.parents[2] / "shared/data/cifar10n_aggregate.npz"
+CLEANLAB = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A ranking of n images, the wrongest first in score."""
+
+    method: str
+    score: np.ndarray
+    flagged: np.ndarray | None
+    seconds: float
+
+
+def main() -> None:
+    arguments = parse()
+    data = load().train
+    given = np.load(arguments.noisy)["aggregate_label"].astype(np.int64)
+    if arguments.smoke:
+        rows = np.sort(np.random.default_rng(0).permutation(len(data))[:2000])
+        data, given = data.select(rows), given[rows]
+    wrong = given != data.labels
+    noisy = data.with_labels(given)
+    parts = fine_tuned(noisy, arguments.resolution) if arguments.fine_tune else frozen(noisy, arguments)
+    network = "fine-tuned on the other half" if arguments.fine_tune else "frozen"
+    case = {"network": network, "px": arguments.resolution, "n": len(wrong), "wrong": int(wrong.sum())}
+    rows = [case | measured(judged, wrong) for judged in rankings(parts)]
+    for row in rows:
+        print("  ".join(str(value) for value in row.values()))
+    if not arguments.smoke:
+        write(rows)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--noisy", type=Path, default=SHARED, help="npz with aggregate_label, (50000,)")
+    parser.add_argument("--features", type=Path, help="npy (50000, d) of a frozen backbone, not made again")
+    parser.add_argument("--resolution", type=int, default=96)
+    parser.add_argument("--fine-tune", action="store_true")
+    parser.add_argument("--smoke", action="store_true")
+    return parser.parse_args()
+
+
+def frozen(data: Dataset, arguments: argparse.Namespace) -> dict[str, Part]:
+    """All images with the features of a backbone that has never seen these labels."""
+    if arguments.features:
+        features = np.load(arguments.features, mmap_mode="r")[data.ids]
+    else:
+        pretrained = weights.load(notify=print)
+        classifier = Classifier(pretrained.backbone, data.k)
+        classifier.fold_all()
+        recipe = Recipe(resolution=arguments.resolution)
+        predictor = Predictor(classifier, preprocessing_of(pretrained, recipe), lambda *_: None)
+        features = predictor.predictions(data, name="train").features
+    return {"train": Part(data.ids, data.labels, None, features)}
+
+
+def fine_tuned(data: Dataset, resolution: int) -> dict[str, Part]:
+    """Two halves, each with the opinions and features of a network fine-tuned on the other half."""
+    order = np.random.default_rng(0).permutation(len(data))
+    halves = {"first": np.sort(order[: len(data) // 2]), "second": np.sort(order[len(data) // 2 :])}
+    parts = {}
+    for name, other in (("first", "second"), ("second", "first")):
+        with tempfile.TemporaryDirectory() as folder:
+            predictor = trained(data.select(halves[other]), resolution, Path(folder))
+        said = predictor.predictions(data.select(halves[name]), name=name)
+        parts[name] = Part(said.ids, said.labels, said.probabilities, said.features, space=name)
+    return parts
+
+
+def trained(data: Dataset, resolution: int, folder: Path) -> Predictor:
+    """A network fine-tuned on these images; one in twenty validates."""
+    order = np.random.default_rng(1).permutation(len(data))
+    cut = len(data) // 20
+    splits = Splits(
+        data.select(order[2 * cut :]), data.select(order[:cut]), data.select(order[cut : 2 * cut])
+    )
+    recipe = Recipe(resolution=resolution)
+    pretrained = weights.load(notify=print)
+    cache = TrunkCache(folder, limit=20 * 2**30)
+    return fit(
+        pretrained, splits, recipe, cache=cache, verify=lambda *_: None, fabric=fabric_of(), tell=print
+    ).predictor
+
+
+def rankings(parts: dict[str, Part]) -> Iterator[Judged]:
+    """Ours, then cleanlab's on the strongest single source and on our pool of all sources."""
+    began = time.perf_counter()
+    opinions = gather(parts, 10, seed=0)
+    gathered = time.perf_counter() - began
+    classes = tuple("0123456789")
+    print(label_errors.tables(opinions, classes)["label_error_summary"].frame)
+    frames = [label_errors.judge(name, each, classes, 0.8) for name, each in opinions.items()]
+    ids = np.concatenate([each.ids for each in opinions.values()])
+    back = np.argsort(ids)
+    score, flagged = (np.concatenate([f[column] for f in frames])[back] for column in ("score", "flagged"))
+    yield Judged("DeepSight", score, flagged, time.perf_counter() - began)
+    given = np.concatenate([each.labels for each in opinions.values()])[back]
+    strongest = "model" if all("model" in each.sources for each in opinions.values()) else "head"
+    same = {
+        strongest: np.concatenate([each.sources[strongest] for each in opinions.values()])[back],
+        "our pool": np.concatenate([each.pooled() for each in opinions.values()])[back],
+    }
+    for source, probabilities in same.items():
+        yield from peers(given, probabilities, source, gathered)
+
+
+def peers(given: np.ndarray, probabilities: np.ndarray, source: str, gathered: float) -> Iterator[Judged]:
+    """cleanlab's three rankings, and what it flags, from these probabilities."""
+    began = time.perf_counter()
+    flagged = find_label_issues(given, probabilities)
+    seconds = gathered + time.perf_counter() - began
+    for method in CLEANLAB:
+        quality = get_label_quality_scores(given, probabilities, method=method)
+        yield Judged(f"cleanlab {method} on {source}", -quality, flagged, seconds)
+
+
+def measured(judged: Judged, wrong: np.ndarray) -> dict[str, object]:
+    """A row of results.csv."""
+    flagged = judged.flagged if judged.flagged is not None else np.zeros(len(wrong), dtype=bool)
+    return {
+        "method": judged.method,
+        "average_precision": round(float(average_precision_score(wrong, judged.score)), 4),
+        "auroc": round(float(roc_auc_score(wrong, judged.score)), 4),
+        "flagged": int(flagged.sum()),
+        "precision_of_flagged": round(float(wrong[flagged].mean()), 4) if flagged.any() else "",
+        "recall_of_flagged": round(float(flagged[wrong].mean()), 4),
+        "seconds": round(judged.seconds, 1),
+    }
+
+
+def write(rows: list[dict[str, object]]) -> None:
+    """Put these rows in the place of those of the same network and resolution in results.csv."""
+    path, key = HERE / "results.csv", (rows[0]["network"], str(rows[0]["px"]))
+    kept: list[dict[str, object]] = []
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            kept = [dict(row) for row in csv.DictReader(file) if (row["network"], row["px"]) != key]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(kept + rows)
+
+
+if __name__ == "__main__":
+    main()

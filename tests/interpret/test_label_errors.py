@@ -1,0 +1,88 @@
+"""Label errors: the flags, the counts and their interval. What is found is in tests/planted."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from deepsight.core.evidence import Evidence
+from deepsight.interpret import label_errors
+from deepsight.interpret.label_errors import estimated_number, flag, judge
+from deepsight.interpret.opinions import Opinions
+
+CLASSES = ("a", "b", "c")
+SCORES = arrays(np.float64, st.integers(0, 40), elements=st.floats(0, 1))
+
+
+@given(SCORES, st.floats(0.05, 1))
+def test_flagged_are_the_largest_set_of_surest_images_at_that_precision(
+    score: np.ndarray, precision: float
+) -> None:
+    chosen = flag(score, precision)
+    count = int(chosen.sum())
+    means = [np.sort(score)[::-1][:m].mean() for m in range(1, len(score) + 1)]
+    assert all(score[chosen].min(initial=1) >= other for other in score[~chosen])
+    assert count == sum(mean >= precision for mean in means)
+
+
+def made(n: int = 4000, share: float = 0.08, seed: int = 0) -> tuple[np.ndarray, Opinions]:
+    """True labels, and two sources that are right about most of them and know nothing of the given label."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(3, size=n)
+    labels = np.where(rng.random(n) < share, (true + rng.integers(1, 3, size=n)) % 3, true)
+    sources = {}
+    for name, strength in (("model", 3.0), ("head", 2.0)):
+        logits = strength * (strength * np.eye(3)[true] + rng.normal(size=(n, 3)))
+        sources[name] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return true, Opinions(np.arange(n) + 7, labels, sources)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.08, 0.15])
+def test_the_number_of_wrong_labels_is_in_its_interval(share: float) -> None:
+    true, opinions = made(share=share)
+    score = judge("train", opinions, CLASSES, 0.8)["score"].to_numpy()
+    number = estimated_number(score, opinions, 0.95)
+    assert number.low <= (opinions.labels != true).sum() <= number.high
+    assert number.high - number.low < 300
+
+
+def test_the_score_is_calibrated_where_the_noise_is_of_the_class() -> None:
+    true, opinions = made(n=20_000)
+    score = judge("train", opinions, CLASSES, 0.8)["score"].to_numpy()
+    wrong = opinions.labels != true
+    for low, high in ((0.05, 0.5), (0.5, 0.9), (0.9, 1.01)):
+        inside = (score >= low) & (score < high)
+        assert wrong[inside].mean() == pytest.approx(score[inside].mean(), abs=0.1)
+
+
+def test_the_tables_are_evidence_and_their_totals_agree() -> None:
+    _, opinions = made()
+    found = label_errors.tables({"val": opinions, "test": made(seed=1)[1]}, CLASSES)
+    evidence = Evidence(found)
+    images, totals = evidence["label_errors"].frame, evidence["label_error_summary"].frame
+    for row in totals.iter_rows(named=True):
+        part = images.filter(images["split"] == row["split"])
+        assert row["n"] == len(part)
+        assert row["flagged"] == part["flagged"].sum()
+        assert row["estimated"] == pytest.approx(part["score"].sum())
+        assert row["estimated_precision"] == pytest.approx(part.filter("flagged")["score"].mean())
+    assert images["score"].is_sorted(descending=True)
+    assert images["index"].min() == 7
+    assert (images["given"] != images["suggested"]).all()
+
+
+def test_a_wider_level_gives_a_wider_interval() -> None:
+    _, opinions = made()
+    low, high = (
+        label_errors.tables({"test": opinions}, CLASSES, level=level)["label_error_summary"].frame
+        for level in (0.5, 0.99)
+    )
+    assert high["ci_low"][0] < low["ci_low"][0] < low["ci_high"][0] < high["ci_high"][0]
+
+
+def test_arguments_stay_as_they_were() -> None:
+    _, opinions = made(n=300)
+    before = {name: source.copy() for name, source in opinions.sources.items()}
+    label_errors.tables({"test": opinions}, CLASSES)
+    assert all(np.array_equal(before[name], source) for name, source in opinions.sources.items())

@@ -1,0 +1,61 @@
+"""The noise of labels: recovered where it was planted, and undone by deconvolution."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepsight.interpret.label_noise import deconvolve, transition, true_class
+
+PLANTED = np.array([[0.9, 0.1, 0.0], [0.0, 0.95, 0.05], [0.2, 0.0, 0.8]])
+
+
+def noisy(n: int, noise: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Clear images: true labels, given labels, and P(given | image) of a model that knows both."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(3, size=n)
+    given_label = (rng.random(n)[:, None] > noise[true].cumsum(axis=1)).sum(axis=1)
+    certainty = 0.98 * np.eye(3)[true] + 0.02 / 3
+    return true, given_label, certainty @ noise
+
+
+def test_planted_noise_is_recovered() -> None:
+    _, labels, probabilities = noisy(20_000, PLANTED, seed=0)
+    assert transition(labels, probabilities) == pytest.approx(PLANTED, abs=0.02)
+
+
+def test_clean_labels_have_no_noise() -> None:
+    _, labels, probabilities = noisy(5_000, np.eye(3), seed=0)
+    assert transition(labels, probabilities) == pytest.approx(np.eye(3), abs=0.01)
+
+
+def test_a_class_without_images_keeps_its_labels() -> None:
+    _, labels, probabilities = noisy(500, np.eye(3), seed=0)
+    wider = np.hstack([probabilities, np.zeros((500, 1))])
+    assert transition(labels, wider)[3].tolist() == [0, 0, 0, 1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_deconvolution_undoes_the_noise(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    noise = 0.8 * np.eye(4) + 0.2 * rng.dirichlet(np.ones(4), size=4)
+    true = rng.dirichlet(np.ones(4), size=5)
+    found = deconvolve(true @ noise, noise)
+    assert found.sum(axis=1) == pytest.approx(1)
+    assert found @ noise == pytest.approx(true @ noise, abs=0.02)
+
+
+def test_bayes_knows_that_a_common_mistake_is_likelier() -> None:
+    """Both images look half like class 2; labels 0 come from class 2 at times, labels 1 never."""
+    seen = np.array([[0.5, 0.0, 0.5], [0.0, 0.5, 0.5]]) @ PLANTED
+    truth = true_class(seen, np.array([0, 1]), PLANTED)
+    assert truth.sum(axis=1) == pytest.approx(1)
+    assert truth[0, 2] == pytest.approx(0.2 / 1.1, abs=0.02)
+    assert truth[1, 2] == pytest.approx(0, abs=0.02)
+
+
+def test_arguments_stay_as_they_were() -> None:
+    seen = np.full((3, 3), 1 / 3)
+    true_class(seen, np.arange(3), PLANTED)
+    assert (seen == 1 / 3).all()
