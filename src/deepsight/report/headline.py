@@ -8,13 +8,18 @@ from deepsight.report.study import Study
 
 # How the sentence speaks of each cause of the ledger. A cause that is not here speaks for itself.
 CAUSES = {
-    "confusable pair": "are mix-ups of similar classes",
-    "label error": "are wrong labels",
-    "humans would split": "are images that people would argue about",
-    "background reliance": "lean on the background",
-    "degraded image": "are degraded images",
     "leaked twin": "are twins under conflicting labels",
-    "plain model error": "are plain mistakes of the model",
+    "label error": "are wrong labels",
+    "ambiguous image": "are images that people would argue about",
+    "degraded image": "are degraded images",
+    "background reliance": "lean on the background",
+    "confusable pair": "are mix-ups of similar classes",
+    "model error": "are plain mistakes of the model",
+}
+CONTEXT = {
+    "BIASED": "the model leans on the background",
+    "CLEAR": "the model looks at the object and not at the background",
+    "INCONCLUSIVE": "whether the model leans on the background could not be decided",
 }
 NAMED_CAUSES, NAMED_PAIRS = 3, 2
 
@@ -57,10 +62,9 @@ def causes(study: Study) -> str:
 
 def phrase(study: Study, cause: str) -> str:
     """What the errors of this cause are, with the pairs named where the cause is a pair."""
-    words = CAUSES.get(cause) or next((text for name, text in CAUSES.items() if cause.startswith(name)), "")
-    pairs = confused(study) if "pair" in cause else []
+    pairs = confused(study) if cause == "confusable pair" else []
     brackets = f" (above all {enumerate_words(pairs)})" if pairs else ""
-    return (words or f"are {cause}s") + brackets
+    return CAUSES.get(cause, f"have the cause {cause}") + brackets
 
 
 def confused(study: Study) -> list[str]:
@@ -73,19 +77,14 @@ def confused(study: Study) -> list[str]:
 def context(study: Study) -> str:
     """The verdict on the background."""
     overall = overall_context(study)
-    words = {
-        "BIASED": "the model leans on the background",
-        "CLEAR": "the model looks at the object and not at the background",
-        "INCONCLUSIVE": "whether the model leans on the background could not be decided",
-    }
-    return words.get(str(overall["verdict"]), "") if overall else ""
+    return CONTEXT[overall["verdict"]] if overall else ""
 
 
 def overall_context(study: Study) -> dict[str, Any] | None:
-    """The row of the context test over all classes: the first that names no class."""
+    """The row of the context table with the verdict over all classes; controls have no such verdict."""
     rows = study.rows("context", "class", "verdict")
-    overall = [row for row in rows if row["class"] in (None, "", "all", "all classes") and row["verdict"]]
-    return overall[0] if overall else None
+    overall = (row for row in rows if row["class"] == "all" and row["verdict"] in CONTEXT)
+    return next(overall, None)
 
 
 def treatments(study: Study) -> str:
@@ -105,19 +104,38 @@ def treatments(study: Study) -> str:
 def scores(study: Study) -> list[dict[str, Any]]:
     """The score, and what is left of it when the test set is cleaned, with the intervals."""
     known = (
-        ("macro_f1", "Macro-F1", "the official test set"),
+        ("macro_f1", "Macro-F1", "on the official test set"),
         ("macro_f1_without_leaks", "Without leaked twins", "test images with a twin in train left out"),
-        ("macro_f1_corrected_labels", "Under corrected labels", "flagged labels replaced by the suggestion"),
+        ("accuracy", "Accuracy", "on the official test set"),
     )
-    found = ((key, title, note) for key, title, note in known if not absent(study.metrics.get(key)))
-    return [
+    metrics = [
         {
             "title": title,
             "note": note,
             "value": study.metrics[key],
             "interval": study.metrics.get(f"{key}_ci95"),
         }
-        for key, title, note in found
+        for key, title, note in known
+        if not absent(study.metrics.get(key))
+    ]
+    return [*metrics[:2], *relabelled(study), *metrics[2:]]
+
+
+def relabelled(study: Study) -> list[dict[str, Any]]:
+    """The score under other readings of the test labels."""
+    titles = {
+        "without flagged": ("Without doubtful labels", "macro-F1 with the flagged test images left out"),
+        "flagged corrected": ("Under corrected labels", "macro-F1 with each flagged label as suggested"),
+    }
+    rows = [row for row in study.rows("corrected_score") if row["labels"] in titles]
+    return [
+        {
+            "title": titles[row["labels"]][0],
+            "note": titles[row["labels"]][1],
+            "value": row["macro_f1"],
+            "interval": [row["ci_low"], row["ci_high"]],
+        }
+        for row in rows
     ]
 
 

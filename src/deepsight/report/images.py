@@ -11,6 +11,7 @@ from deepsight.report.pictures import Pictures, drawn
 from deepsight.report.study import Study
 
 Data = dict[str, Any]
+LEDGER = ("cause", "support", "because", "calibrated")
 SHOWN = ("index", "true", "predicted", "confidence")
 
 
@@ -33,7 +34,7 @@ def errors(study: Study, pictures: Pictures) -> Data | None:
 def ledger(study: Study) -> dict[int, Data]:
     """Cause, support and reason by test row."""
     rows = study.rows("ledger")
-    return {row["index"]: {name: row[name] for name in ("cause", "support", "because")} for row in rows}
+    return {row["index"]: {name: row[name] for name in LEDGER if name in row} for row in rows}
 
 
 def suggestions(study: Study) -> dict[int, Data]:
@@ -55,9 +56,10 @@ def maps(study: Study, pictures: Pictures) -> dict[int, Data]:
 
 
 def refusal(study: Study) -> str | None:
-    """Why no map is shown: the checks that the maps failed, or None where they may be shown."""
-    failed = [row["check"] for row in study.rows("faithfulness") if row["passed"] is False]
-    return f"The maps failed: {'; '.join(failed)}." if failed else None
+    """Why no map is shown: what the table of checks says where one failed, None where they may be shown."""
+    table = study.table("faithfulness")
+    failed = table is not None and table.frame["passed"].eq(False).any()
+    return table.caption if table is not None and failed else None
 
 
 def twin_pairs(study: Study, pictures: Pictures) -> Data | None:

@@ -48,7 +48,12 @@ OUTLINE = (
         "Scrub",
         "scrub",
         (
-            Entry("split_checks", "Are the splits clean?", advise=advice.split_checks),
+            Entry(
+                "split_checks",
+                "Are the splits clean?",
+                advise=advice.split_checks,
+                also=("split_dropped",),
+            ),
             Entry(
                 "duplicates",
                 "Which images appear twice?",
@@ -101,7 +106,7 @@ OUTLINE = (
                 "figure",
                 interpret.confusion_pairs,
                 advice.confusion_pairs,
-                also=("confusion_clusters", "confusion_asymmetry"),
+                also=("confusion_clusters", "confusion_direction"),
             ),
             Entry("recall", "Which classes are hard?", "figure", interpret.recall, advice.recall),
             Entry("hypotheses", "Were the expectations right?", "hypotheses", advise=advice.hypotheses),
@@ -118,7 +123,7 @@ OUTLINE = (
                 "Which labels may be wrong?",
                 "label_errors",
                 advise=advice.label_errors,
-                also=("label_error_summary",),
+                also=("label_error_summary", "corrected_score"),
             ),
             Entry("ambiguity", "Which images would people argue about?", advise=advice.ambiguity),
             Entry(
@@ -132,7 +137,13 @@ OUTLINE = (
             Entry(
                 "slices", "Where does it fail more than elsewhere?", "figure", interpret.slices, advice.slices
             ),
-            Entry("attribution", "Where does it look?", "maps", advise=advice.attribution),
+            Entry(
+                "attribution",
+                "Where does it look?",
+                "maps",
+                advise=advice.attribution,
+                also=("background_errors",),
+            ),
             Entry(
                 "faithfulness",
                 "Can the maps be believed?",

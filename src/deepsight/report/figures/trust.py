@@ -9,6 +9,7 @@ from deepsight.core.evidence import Table
 from deepsight.report.figures.style import (
     GREEN,
     GREY,
+    SKY,
     VERMILLION,
     chart,
     dots,
@@ -27,6 +28,7 @@ VERDICTS: Kinds = {
     "BIASED": ("BIASED", VERMILLION, "x"),
     "CLEAR": ("CLEAR", GREEN, "circle"),
     "INCONCLUSIVE": ("INCONCLUSIVE", GREY, "circle-open"),
+    "control": ("control", SKY, "diamond"),
 }
 
 
@@ -47,14 +49,17 @@ def faithfulness(table: Table) -> go.Figure:
 
 
 def context(table: Table) -> go.Figure:
-    """The effect of the background on each class, with the verdict and the bound of 5 points."""
+    """The effect of the background by class, with the verdict and the bound of 5 points; controls below."""
     rows = in_points(table.frame.to_dicts(), "effect", "ci_low", "ci_high")
     for row in rows:
-        row["label"] = f"{row['class'] or 'all classes'} · {row['test']}"
+        judged = row["verdict"] in VERDICTS
+        row["kind"] = row["verdict"] if judged else "control"
+        row["label"] = f"{row['class']}" if row["test"] == "swap" else f"{row['test']} ({row['class']})"
+    rows.sort(key=lambda row: row["kind"] == "control")
     figure = chart(height=list_height(len(rows)))
-    add_by(figure, rows, "effect", label="label", by="verdict", kinds=VERDICTS)
+    add_by(figure, rows, "effect", label="label", by="kind", kinds=VERDICTS)
     figure.add_vrect(x0=-5, x1=5, fillcolor=GREY, opacity=0.1, line_width=0, layer="below")
-    figure.update_xaxes(title={"text": "points of accuracy (band: ± 5)"}, tickformat="+")
+    figure.update_xaxes(title={"text": "points (band: ± 5)"}, tickformat="+")
     return figure.update_yaxes(top_down([row["label"] for row in rows]))
 
 

@@ -73,7 +73,7 @@ function errorBrowser({ sheet, across, records }) {
     opened = position;
     const record = found[position];
     const facts = [["Row of test", record.index], ["True", record.true], ["Predicted", record.predicted], ["Confidence", percent(record.confidence)],
-      ["Cause", record.cause], ["Support", record.support == null ? null : percent(record.support)], ["Because", record.because], ["Suggested label", record.suggested]];
+      ["Cause", record.cause], ["Support", record.support == null ? null : `${percent(record.support)}${record.calibrated ? ", calibrated" : ""}`], ["Because", record.because], ["Suggested label", record.suggested]];
     const terms = facts.filter(([, value]) => value != null && value !== "").flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]);
     const picture = form.elements.maps.checked && record.map
       ? element("img", { src: gallery.pictures[record.map], alt: `${describe(record)}. From left: the image, the maps.` }) : tile(list, record.place, describe(record), 256);

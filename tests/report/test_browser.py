@@ -1,0 +1,226 @@
+"""The report in a real browser: it opens from disk without a network, and every control does what it says."""
+
+import csv
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from deepsight.report.study import Study
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--no-first-run",
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+class Visit:
+    """An open report, what it complained about, and what it tried to fetch."""
+
+    def __init__(self, browser: Browser, report: Path, fragment: str = "", **options: object) -> None:
+        self.context = browser.new_context(
+            accept_downloads=True, **{"viewport": {"width": 1280, "height": 900}} | options
+        )
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(report.as_uri() + fragment)
+
+
+@pytest.fixture
+def visit(browser: Browser, report: Path):
+    opened: list[Visit] = []
+
+    def go(fragment: str = "", **options: object) -> Visit:
+        opened.append(Visit(browser, report, fragment, **options))
+        return opened[-1]
+
+    yield go
+    for each in opened:
+        each.context.close()
+
+
+def see_all(page: Page) -> None:
+    """Scroll through the whole page, so that every chart is drawn."""
+    page.evaluate("document.querySelectorAll('.chart').forEach(c => c.scrollIntoView())")
+    for chart in page.locator(".chart").all():
+        chart.scroll_into_view_if_needed()
+        chart.locator("svg.main-svg").first.wait_for()
+
+
+def test_it_opens_without_a_network_and_without_complaint(visit):
+    seen = visit(offline=True)
+    see_all(seen.page)
+    assert seen.complaints == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in seen.requests)
+    assert seen.page.locator(".chart svg.main-svg").count() >= seen.page.locator(".chart").count() > 5
+
+
+def test_a_cell_of_the_matrix_opens_its_images(visit, study: Study):
+    page = visit().page
+    cell = page.locator("#matrix a[aria-label*='of cat predicted as dog']")
+    count = int(cell.inner_text())
+    cell.click()
+    expect(page.locator("#shown")).to_have_text(f"{count} of {study.evidence['errors'].frame.height} errors.")
+    assert page.url.endswith("#errors?true=cat&predicted=dog")
+    assert page.locator("#tiles li").count() == count
+    assert all(words.startswith("cat → dog") for words in page.locator("#tiles li p").all_inner_texts())
+
+
+def test_a_view_has_an_address(visit, study: Study):
+    ledger = study.evidence["ledger"].frame
+    page = visit("#errors?cause=label+error&sort=least").page
+    assert page.locator("#tiles li").count() == ledger.filter(cause="label error").height
+    assert page.locator("#filters select[name=cause]").input_value() == "label error"
+    shown = [
+        float(text.split("\n")[1].removesuffix(" %"))
+        for text in page.locator("#tiles li p").all_inner_texts()
+    ]
+    assert shown == sorted(shown)
+
+
+def test_filters_narrow_and_clear(visit, study: Study):
+    page = visit("#errors").page
+    total = study.evidence["errors"].frame.height
+    page.locator("#filters input[name=least]").fill("0.6")
+    few = (
+        study.evidence["errors"]
+        .frame.filter(study.evidence["errors"].frame["confidence"].round(4) >= 0.6)
+        .height
+    )
+    expect(page.locator("#shown")).to_have_text(f"{few} of {total} errors.")
+    page.locator("#filters button[type=reset]").click()
+    expect(page.locator("#shown")).to_have_text(f"All {total} errors.")
+
+
+def test_an_image_opens_with_its_facts_and_keys_move_on(visit, study: Study):
+    page = visit("#errors").page
+    first, second = study.evidence["errors"].frame.head(2).to_dicts()
+    page.locator("#tiles li button").first.click()
+    viewer = page.locator("#viewer")
+    expect(viewer).to_contain_text(str(first["index"]))
+    expect(viewer).to_contain_text(study.evidence["ledger"].frame.filter(index=first["index"])["cause"][0])
+    page.keyboard.press("ArrowRight")
+    expect(viewer.locator("dd").first).to_have_text(str(second["index"]))
+    assert f"image={second['index']}" in page.url
+    page.keyboard.press("Escape")
+    expect(viewer).not_to_be_visible()
+    assert "image=" not in page.url
+
+
+def pixels(page: Page) -> str:
+    page.wait_for_timeout(150)
+    return page.evaluate("document.querySelector('#tiles canvas').toDataURL()")
+
+
+def test_maps_turn_on_and_off(visit):
+    page = visit("#errors").page
+    before = pixels(page)
+    page.locator("#filters input[name=maps]").check()
+    assert pixels(page) != before
+    page.locator("#tiles li button").first.click()
+    expect(page.locator("#viewer img")).to_be_visible()
+    page.keyboard.press("m")
+    expect(page.locator("#viewer canvas")).to_be_visible()
+    page.keyboard.press("Escape")
+    assert pixels(page) == before
+
+
+def test_arrow_keys_move_through_the_matrix_and_enter_opens(visit):
+    page = visit().page
+    page.locator("#matrix a").first.focus()
+    start = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    page.keyboard.press("ArrowDown")
+    moved = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert moved != start
+    page.keyboard.press("Enter")
+    expect(page.locator("#shown")).to_contain_text(moved.split()[0])
+
+
+def test_decisions_are_kept_and_exported(visit, tmp_path: Path, study: Study):
+    page = visit("#label_errors").page
+    page.locator("#candidates li").first.get_by_text("relabel").click()
+    page.locator("#candidates li").nth(1).get_by_text("keep").click()
+    expect(page.locator("#decided")).to_contain_text("2 of 40")
+    page.reload()
+    expect(page.locator("#decided")).to_contain_text("2 of 40")
+    with page.expect_download() as download:
+        page.locator("#export-decisions").click()
+    download.value.save_as(tmp_path / "decisions.csv")
+    rows = list(csv.DictReader((tmp_path / "decisions.csv").open(encoding="utf-8")))
+    assert [row["decision"] for row in rows[:3]] == ["relabel", "keep", ""]
+    flagged = study.evidence["label_errors"].frame.filter(flagged=True)
+    assert [int(row["index"]) for row in rows] == flagged["index"].to_list()
+
+
+def test_a_table_downloads_as_csv(visit, tmp_path: Path, study: Study):
+    page = visit("#recall").page
+    with page.expect_download() as download:
+        page.locator("#recall [data-csv=recall]").click()
+    download.value.save_as(tmp_path / "recall.csv")
+    rows = list(csv.DictReader((tmp_path / "recall.csv").open(encoding="utf-8")))
+    stored = study.evidence["recall"].frame
+    assert [float(row["recall"]) for row in rows] == pytest.approx(stored["recall"].to_list())
+
+
+def ink(page: Page) -> str:
+    return page.evaluate("getComputedStyle(document.body).color")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark_follow_the_system_and_the_button(visit, scheme: str):
+    page = visit(color_scheme=scheme).page
+    see_all(page)
+    first = ink(page)
+    tick = page.locator(".chart .xtick text").first
+    before = tick.evaluate("node => node.style.fill")
+    page.locator("#theme").click()
+    assert ink(page) != first
+    assert tick.evaluate("node => node.style.fill") != before
+    page.locator("#theme").click()
+    assert ink(page) == first
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_width_needs_sideways_scrolling(visit, width: int):
+    page = visit(viewport={"width": width, "height": 800}).page
+    see_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_it_prints_with_all_charts(visit):
+    page = visit(color_scheme="dark").page
+    assert page.pdf(print_background=True).startswith(b"%PDF")
+    assert page.locator(".chart svg.main-svg").count() >= page.locator(".chart").count()
+
+
+def test_an_interrupted_run_opens_without_complaint(browser: Browser, bare):
+    from deepsight.report.html import render
+
+    seen = Visit(browser, render(bare))
+    expect(seen.page.locator("h1")).to_contain_text("no score yet")
+    assert seen.complaints == []
+    seen.context.close()
