@@ -25,7 +25,7 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
 
 def test_scores_are_those_of_ridge_fitted_on_the_other_folds(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     features, labels = blobs
-    fold = deal(labels, 3, 4, seed=0)
+    fold = deal(labels, 4, seed=0)
     x, targets = Standardised(features), np.eye(3)[labels]
     parts = [sums(x, targets, np.flatnonzero(fold == f)) for f in range(4)]
     scores = scores_out_of_fold(x, parts, fold, 0.1)
@@ -62,7 +62,7 @@ def test_noise_is_not_predicted_when_there_is_nothing_to_learn() -> None:
 
 def test_a_changed_label_moves_no_prediction_within_its_fold(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     features, labels = blobs
-    fold = deal(labels, 3, 5, seed=0)
+    fold = deal(labels, 5, seed=0)
     x, wrong = Standardised(features), np.eye(3)[labels]
     wrong[0] = np.roll(wrong[0], 1)
     rows = np.flatnonzero(fold == fold[0])
@@ -100,12 +100,17 @@ def test_the_seed_decides_the_folds(blobs: tuple[np.ndarray, np.ndarray]) -> Non
 
 def test_classes_are_spread_evenly() -> None:
     labels = np.repeat([0, 1, 2], [50, 25, 10])
-    fold = deal(labels, 3, 5, seed=0)
+    fold = deal(labels, 5, seed=0)
     by_fold = [np.bincount(labels[fold == f], minlength=3).tolist() for f in range(5)]
     assert by_fold == [[10, 5, 2]] * 5
 
 
+def test_two_images_of_a_class_are_in_two_folds() -> None:
+    fold = deal(np.array([0] * 8 + [1] * 2), 5, seed=0)
+    assert fold[8] != fold[9]
+
+
 @pytest.mark.parametrize("folds", [1, 4])
-def test_folds_that_leave_a_head_without_a_class_are_refused(folds: int) -> None:
-    with pytest.raises(DeepSightError, match=f"received {folds} folds and a smallest class of 3 images"):
-        deal(np.repeat([0, 1], [20, 3]), 2, folds, seed=0)
+def test_folds_that_cannot_be_are_refused(folds: int) -> None:
+    with pytest.raises(DeepSightError, match=f"Expected 2 to 3 folds for as many images, received {folds}"):
+        deal(np.array([0, 1, 1]), folds, seed=0)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from deepsight.interpret.neighbours import Neighbours, compact, nearest, vote
+from deepsight.interpret.neighbours import Neighbours, compact, largest, nearest, vote
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,13 @@ def test_neighbours_are_those_of_brute_force(features: np.ndarray, block: int) -
     found = nearest(features, count=5, block=block, seed=0)
     assert np.array_equal(found.rows, rows[:, 1:])
     assert found.cosine == pytest.approx(1 - distance[:, 1:], abs=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 700), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_the_largest_are_those_of_a_full_sort(n: int, count: int, seed: int) -> None:
+    values = np.random.default_rng(seed).permutation(n * 3).reshape(3, n).astype(np.float32)
+    assert np.array_equal(largest(values, count), np.argsort(-values, axis=1)[:, :count])
 
 
 def test_compaction_keeps_what_principal_components_keep(features: np.ndarray) -> None:

@@ -1,7 +1,6 @@
 """How labels go wrong, class by class, and what a classifier of given labels says about the true ones."""
 
 import numpy as np
-from cleanlab.count import compute_confident_joint
 
 from deepsight.core.statistics import Floats, Labels
 
@@ -19,6 +18,8 @@ def transition(labels: Labels, probabilities: Floats) -> Floats:
         labels: int64 (n,), given.
         probabilities: (n, k), P(given label | image), out of sample.
     """
+    from cleanlab.count import compute_confident_joint
+
     joint = np.asarray(compute_confident_joint(labels, probabilities, calibrate=True), dtype=np.float64).T
     joint += np.eye(len(joint))
     return joint / joint.sum(axis=1, keepdims=True)

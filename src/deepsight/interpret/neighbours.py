@@ -3,12 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from deepsight.core.statistics import Floats, Labels
 
 Features = NDArray[np.floating]
+
+GROUP = 32  # columns whose maximum stands for them in the first look
 
 
 class Neighbours(NamedTuple):
@@ -45,7 +46,7 @@ def nearest(
         block: rows compared at a time.
         seed: of the sample.
     """
-    unit = torch.from_numpy(compact(features, dimensions))
+    unit = compact(features, dimensions)
     n = len(unit)
     chosen = np.arange(n)
     if n > references:
@@ -54,15 +55,35 @@ def nearest(
     place = np.full(n, -1)  # of each row among the references
     place[chosen] = np.arange(len(chosen))
     rows, cosine = np.empty((n, count), dtype=np.int64), np.empty((n, count), dtype=np.float32)
-    against = unit[torch.from_numpy(chosen)].T.contiguous()
+    against = np.ascontiguousarray(unit[chosen].T)
     for start in range(0, n, block):
         similar = unit[start : start + block] @ against
         own = place[start : start + block]
         inside = np.flatnonzero(own >= 0)
         similar[inside, own[inside]] = -2  # below every cosine
-        value, at = similar.topk(count, dim=1)
-        rows[start : start + block], cosine[start : start + block] = chosen[at.numpy()], value.numpy()
+        at = largest(similar, count)
+        rows[start : start + block] = chosen[at]
+        cosine[start : start + block] = np.take_along_axis(similar, at, axis=1)
     return Neighbours(rows, cosine)
+
+
+def largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """The columns of the `count` largest values of each row (m, n), largest first: int64 (m, count).
+
+    Columns are grouped by 32, and only the groups with the largest maxima are looked into; the largest
+    values cannot lie elsewhere. One pass over the values, several times faster than a partition of each row.
+    """
+    m, n = values.shape
+    width = n // GROUP  # the number of groups; column j is in group j modulo width
+    if width <= count:
+        return np.argsort(-values, axis=1, kind="stable")[:, :count]
+    best = values[:, : width * GROUP].reshape(m, GROUP, width).max(axis=1)
+    groups = np.argpartition(best, width - count, axis=1)[:, -count:]
+    inside = (groups[:, None, :] + width * np.arange(GROUP)[:, None]).reshape(m, -1)
+    left_over = np.broadcast_to(np.arange(width * GROUP, n), (m, n - width * GROUP))
+    columns = np.concatenate([inside, left_over], axis=1)
+    order = np.argsort(-np.take_along_axis(values, columns, axis=1), axis=1, kind="stable")[:, :count]
+    return np.take_along_axis(columns, order, axis=1)
 
 
 def compact(features: Features, dimensions: int) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ Label errors and ambiguity both read them; gathering them is the costly part and
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +78,14 @@ def gather(
     """
     sources: dict[str, dict[str, Floats]] = {}
     for name, part in parts.items():
-        if part.probabilities is None and part.features is None:
+        if part.probabilities is None and not has_features(part):
             raise DeepSightError(
                 f"Expected probabilities or features for the labels of {name}, received neither."
             )
         sources[name] = {} if part.probabilities is None else {"model": part.probabilities}
     for names in spaces(parts):
-        labels = np.concatenate([parts[name].labels for name in names])
-        features = np.concatenate([parts[name].features for name in names])  # type: ignore[misc]
+        labels = joined([parts[name].labels for name in names])
+        features = joined([parts[name].features for name in names])
         head = cross_fit(features, labels, k, folds=folds, seed=seed)
         votes = vote(nearest(features, count=count, seed=seed), labels, k)
         cuts = np.cumsum([len(parts[name].labels) for name in names])[:-1]
@@ -93,13 +94,23 @@ def gather(
     return {name: Opinions(part.ids, part.labels, sources[name]) for name, part in parts.items()}
 
 
+def has_features(part: Part) -> bool:
+    """Whether there are any; predictions made elsewhere may carry features of width 0."""
+    return part.features is not None and part.features.shape[1] > 0
+
+
 def spaces(parts: Mapping[str, Part]) -> list[list[str]]:
     """The names of the parts that have features, those of one space together."""
     groups: dict[str, list[str]] = {}
     for name, part in parts.items():
-        if part.features is not None:
+        if has_features(part):
             groups.setdefault(part.space, []).append(name)
     return list(groups.values())
+
+
+def joined(arrays: Sequence[Any]) -> NDArray[Any]:
+    """The rows of all; a single array is not copied, since features can be most of the memory."""
+    return np.asarray(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
 
 
 def pool(sources: Sequence[Floats], labels: Labels) -> Floats:
