@@ -134,6 +134,12 @@ class Run:
         """Add these findings to the folder."""
         evidence.save(self.path / "evidence")
 
+    def save_pictures(self, pictures: Mapping[str, bytes]) -> None:
+        """Write pictures under their paths in this folder."""
+        for name, content in pictures.items():
+            with atomic_path(self.file(name)) as path:
+                path.write_bytes(content)
+
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json."""
         return self.read_json(METRICS)

@@ -43,13 +43,14 @@ def stages_of(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
     )
 
 
-def deepest_two_strides(sides: Sequence[int]) -> int:
-    """The position of the first stage of the tail: the tail holds the last two reductions of the map.
+def first_trained(sides: Sequence[int], reductions: int = 2) -> int:
+    """The position of the first stage of the tail: the tail holds the last reductions of the map.
 
-    For a ResNet these are stages 3 and 4. `sides` are the map's sides before the first and after each stage.
+    For a ResNet the last two are stages 3 and 4. With 0 the tail is empty, and only the head is trained.
+    `sides` are the map's sides before the first and after each stage.
     """
-    reductions = [i for i in range(len(sides) - 1) if sides[i + 1] < sides[i]]
-    return reductions[-2]
+    places = [i for i in range(len(sides) - 1) if sides[i + 1] < sides[i]]
+    return places[-reductions] if reductions else len(sides) - 1
 
 
 class Classifier(nn.Module):
@@ -64,7 +65,7 @@ class Classifier(nn.Module):
         head: (d features) to (k logits).
     """
 
-    def __init__(self, backbone: nn.Module, k: int) -> None:
+    def __init__(self, backbone: nn.Module, k: int, *, trained_reductions: int = 2) -> None:
         super().__init__()
         backbone.reset_classifier(0)  # type: ignore[operator]
         if isinstance(backbone, VGG):
@@ -74,22 +75,40 @@ class Classifier(nn.Module):
         chain = stages_of(backbone)
         self.stage_names = [name for name, _ in chain]
         example = torch.zeros(1, 3, 64, 64)
-        sides, channels = self._measure(example)
-        self.cut = deepest_two_strides(sides)
+        shapes = self._shapes(example)
+        self.cut = first_trained([64, *(shape[-1] for shape in shapes)], trained_reductions)
         self.pairs = pairs_of(backbone, self.forward_features, example)
-        self.head = nn.Linear(channels, k)
+        self.head = nn.Linear(shapes[-1][1], k)
 
     def _stages(self) -> list[nn.Module]:
         # Derived anew each time: a stage that is folded has other modules, and a copy holds its own.
         return [stage for _, stage in stages_of(self.backbone)]
 
-    def _measure(self, x: Tensor) -> tuple[list[int], int]:
-        sides = [x.shape[-1]]
+    def _shapes(self, x: Tensor) -> list[torch.Size]:
+        shapes = []
         with torch.no_grad():
             for stage in self._stages():
                 x = stage(x)
-                sides.append(x.shape[-1])
-        return sides, int(x.shape[1])
+                shapes.append(x.shape)
+        return shapes
+
+    def sides(self, resolution: int) -> dict[str, int]:
+        """Cells along one side of the map after each stage, for square images of this resolution."""
+        example = torch.zeros(1, 3, resolution, resolution, device=self.head.weight.device)
+        shapes = self._shapes(example)
+        return {name: int(shape[-1]) for name, shape in zip(self.stage_names, shapes, strict=True)}
+
+    def run_to(self, stage: str, x: Tensor) -> Tensor:
+        """Images to the maps after a stage."""
+        for part in self._stages()[: self.stage_names.index(stage) + 1]:
+            x = part(x)
+        return x
+
+    def run_from(self, stage: str, maps: Tensor) -> Tensor:
+        """The maps after a stage to logits (b, k)."""
+        for part in self._stages()[self.stage_names.index(stage) + 1 :]:
+            maps = part(maps)
+        return torch.as_tensor(self.head(maps.mean((2, 3))))
 
     @property
     def trunk(self) -> nn.Sequential:

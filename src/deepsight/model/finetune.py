@@ -20,7 +20,7 @@ from deepsight.model.backbone import Classifier
 from deepsight.model.fold import reestimate
 from deepsight.model.head import LinearHead, fit_head
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.sampling import draw_order, mixed
+from deepsight.model.sampling import Mixing, draw_order, mixed
 from deepsight.model.trunk import TrunkCache, TrunkViews, Verify, trunk_maps
 
 HEAD_ROWS = 10_000
@@ -43,6 +43,19 @@ class Epoch:
     val_macro_f1: float
 
 
+@dataclass(frozen=True)
+class FrozenFeatures:
+    """What the backbone said about some training images before it was fine-tuned on their labels.
+
+    Attributes:
+        rows: int64 (m,), positions in the training split.
+        features: float32 (m, d), pooled.
+    """
+
+    rows: NDArray[np.int64]
+    features: NDArray[np.float32]
+
+
 class Tail(nn.Module):
     """Trunk maps (b, c, h, w) to logits (b, k): all that is trained."""
 
@@ -61,7 +74,11 @@ class Tail(nn.Module):
 
 @dataclass
 class Training:
-    """What the phases of one training share."""
+    """What the phases of one training share.
+
+    `mixed` holds the views whose pixels were mixed, where the recipe asks for them; the head is always
+    fitted to `views`.
+    """
 
     classifier: Classifier
     tail: Tail
@@ -71,6 +88,12 @@ class Training:
     val_labels: NDArray[np.int64]
     recipe: Recipe
     fabric: Fabric
+    mixed: TrunkViews | None = None
+
+    @property
+    def drawn(self) -> TrunkViews:
+        """The views that fine-tuning draws from."""
+        return self.mixed or self.views
 
 
 def prepare(
@@ -100,15 +123,19 @@ def prepare(
     else:
         classifier.fold_all()
     classifier.trunk.requires_grad_(False)
-    views = TrunkViews(classifier.trunk, splits.train, preprocessing, cache, seed=recipe.seed, verify=verify)
+    seed = recipe.seed if recipe.view_seed is None else recipe.view_seed
+    views = TrunkViews(classifier.trunk, splits.train, preprocessing, cache, seed=seed, verify=verify)
+    mixed_views = views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None
     validation = splits.validation
     blocks = [validation.pixels(slice(i, i + 4096)) for i in range(0, len(validation), 4096)]
     val_maps = np.concatenate([trunk_maps(classifier.trunk, b, preprocessing, verify, "val") for b in blocks])
     tail = Tail(classifier.tail, classifier.head)
-    return Training(classifier, tail, views, splits.train.labels, val_maps, validation.labels, recipe, fabric)
+    return Training(
+        classifier, tail, views, splits.train.labels, val_maps, validation.labels, recipe, fabric, mixed_views
+    )
 
 
-def frozen_phase(training: Training) -> tuple[Epoch, LinearHead]:
+def frozen_phase(training: Training) -> tuple[Epoch, LinearHead, FrozenFeatures]:
     """Fit the head in closed form on the frozen backbone's features of the original images."""
     began = time.perf_counter()
     rng = np.random.default_rng([training.recipe.seed, 1])
@@ -125,7 +152,9 @@ def frozen_phase(training: Training) -> tuple[Epoch, LinearHead]:
         training.classifier.head.bias.copy_(torch.from_numpy(head.bias))
     loss = float(F.cross_entropy(torch.from_numpy(head(features)), torch.from_numpy(training.labels[rows])))
     val_loss, val_f1 = validate(training)
-    return Epoch("frozen", 0.0, time.perf_counter() - began, 0.0, 0.0, loss, val_loss, val_f1), head
+    seconds = time.perf_counter() - began
+    epoch = Epoch("frozen", 0.0, seconds, 0.0, 0.0, loss, val_loss, val_f1)
+    return epoch, head, FrozenFeatures(rows, features)
 
 
 def pooled(tail: Tail, maps: Tensor) -> NDArray[np.float32]:
@@ -138,15 +167,21 @@ def pooled(tail: Tail, maps: Tensor) -> NDArray[np.float32]:
 
 def validate(training: Training) -> tuple[float, float]:
     """Cross-entropy and macro-F1 on the validation images."""
+    logits = val_logits(training)
+    loss = F.cross_entropy(logits, torch.from_numpy(training.val_labels))
+    predicted = logits.argmax(1).numpy()
+    return float(loss), macro_f1(training.val_labels, predicted, logits.shape[1])
+
+
+def val_logits(training: Training) -> Tensor:
+    """The logits of the validation images (n, k), on the processor's memory."""
     parts = [
         pooled(training.tail, torch.from_numpy(training.val_maps[i : i + 256]).permute(0, 3, 1, 2).float())
         for i in range(0, len(training.val_labels), 256)
     ]
     head = training.classifier.head
-    logits = torch.from_numpy(np.concatenate(parts)) @ head.weight.detach().cpu().T + head.bias.detach().cpu()
-    loss = F.cross_entropy(logits, torch.from_numpy(training.val_labels))
-    predicted = logits.argmax(1).numpy()
-    return float(loss), macro_f1(training.val_labels, predicted, logits.shape[1])
+    features = torch.from_numpy(np.concatenate(parts))
+    return features @ head.weight.detach().cpu().T + head.bias.detach().cpu()
 
 
 def optimiser_of(training: Training) -> torch.optim.Optimizer:
@@ -159,8 +194,12 @@ def optimiser_of(training: Training) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
 
 
-def finetune_phase(training: Training) -> Iterator[Epoch]:
+def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Epoch]:
     """Train the tail and the head; a row after each pass, the last one perhaps a part of a pass.
+
+    Args:
+        training: what `prepare` made; its tail and head are changed in place.
+        validated: whether to score the validation images after each pass; else those figures are NaN.
 
     Raises:
         DeepSightError: the loss is not finite; it names the step, and nothing is saved.
@@ -191,7 +230,7 @@ def finetune_phase(training: Training) -> Iterator[Epoch]:
         seen = losses[torch.from_numpy(order[: take * recipe.batch]).to(losses.device)]
         require_finite(seen, step, steps, recipe)
         seconds = time.perf_counter() - began
-        val_loss, val_f1 = validate(training)
+        val_loss, val_f1 = validate(training) if validated else (float("nan"), float("nan"))
         base, head = (float(rate) for rate in scheduler.get_last_lr())
         epoch += 1
         passed = step * recipe.batch / len(training.labels)
@@ -202,7 +241,7 @@ def finetune_phase(training: Training) -> Iterator[Epoch]:
 def open_view(training: Training, view: int) -> None:
     """Fill a view in the first process while the others wait, so that the cache is shared, not doubled."""
     if training.fabric.global_rank == 0:
-        training.views.view(view)
+        training.drawn.view(view)
     training.fabric.barrier()
 
 
@@ -229,20 +268,35 @@ def training_step(
     """One step on this process's share of the batch; the loss of each image goes into `losses`."""
     recipe, fabric = training.recipe, training.fabric
     rows = rows[fabric.global_rank :: fabric.world_size]
-    maps = fabric.to_device(training.views.batch(epoch % recipe.views, rows))
-    labels = fabric.to_device(torch.from_numpy(training.labels[rows]))
-    maps, others, share = mixed(maps, recipe, step)
+    maps, labels, others, own = drawn_batch(training, rows, epoch, step)
     logits = module(maps)
     weight = maps.new_tensor(recipe.class_weights) if recipe.class_weights else None
     smooth = recipe.label_smoothing
     each = F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smooth)
-    if share < 1:
-        second = F.cross_entropy(logits, labels[others], weight, reduction="none", label_smoothing=smooth)
-        each = share * each + (1 - share) * second
+    if recipe.mix != "none":
+        second = F.cross_entropy(logits, others, weight, reduction="none", label_smoothing=smooth)
+        each = own * each + (1 - own) * second
     optimiser.zero_grad()
     fabric.backward(each.mean())
     optimiser.step()
     losses[fabric.to_device(torch.from_numpy(rows))] = each.detach().float()
+
+
+def drawn_batch(
+    training: Training, rows: NDArray[np.int64], epoch: int, step: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The maps of these rows (b, c, h, w), mixed as the recipe says; their labels, their partners' labels
+    and the share of each that is its own, all (b,)."""
+    recipe, fabric = training.recipe, training.fabric
+    view = epoch % recipe.views
+    maps = fabric.to_device(training.drawn.batch(view, rows))
+    labels = fabric.to_device(torch.from_numpy(training.labels[rows]))
+    if training.mixed is not None:
+        partners = training.mixed.partners(view, rows)
+        others = fabric.to_device(torch.from_numpy(training.labels[partners.rows]))
+        return maps, labels, others, fabric.to_device(torch.from_numpy(partners.own))
+    maps, order, share = mixed(maps, recipe, step)
+    return maps, labels, labels[order], torch.full((len(rows),), share, device=maps.device)
 
 
 def history_frame(epochs: list[Epoch]) -> pl.DataFrame:

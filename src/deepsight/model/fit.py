@@ -18,7 +18,14 @@ from deepsight.core.dataset import Splits
 from deepsight.core.files import atomic_path, write_json
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.finetune import Epoch, finetune_phase, frozen_phase, history_frame, prepare
+from deepsight.model.finetune import (
+    Epoch,
+    FrozenFeatures,
+    finetune_phase,
+    frozen_phase,
+    history_frame,
+    prepare,
+)
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.trunk import TrunkCache, Verify
@@ -33,11 +40,13 @@ class Fitted:
         predictor: the folded model.
         history: a row an epoch, as in history.parquet.
         head_strength: the ridge penalty of the frozen phase, as a share of the features' variance.
+        frozen: features of training images from before fine-tuning, for the study of their labels.
     """
 
     predictor: Predictor
     history: pl.DataFrame
     head_strength: float
+    frozen: FrozenFeatures
 
 
 def fit(
@@ -60,15 +69,19 @@ def fit(
     """
     fabric.seed_everything(recipe.seed, verbose=False)
     preprocessing = preprocessing_of(pretrained, recipe)
-    classifier = Classifier(pretrained.backbone, len(splits.classes)).to(fabric.device)
+    classifier = Classifier(
+        pretrained.backbone, len(splits.classes), trained_reductions=recipe.trained_reductions
+    ).to(fabric.device)
     training = prepare(classifier, splits, preprocessing, recipe, cache=cache, verify=verify, fabric=fabric)
-    frozen, head = frozen_phase(training)
+    frozen, head, features = frozen_phase(training)
     epochs = []
     for epoch in itertools.chain([frozen], finetune_phase(training)):
         epochs.append(epoch)
         tell(epoch)
     classifier.fold_all()
-    return Fitted(Predictor(classifier, preprocessing, verify), history_frame(epochs), head.strength)
+    return Fitted(
+        Predictor(classifier, preprocessing, verify), history_frame(epochs), head.strength, features
+    )
 
 
 def preprocessing_of(pretrained: Pretrained, recipe: Recipe) -> Preprocessing:

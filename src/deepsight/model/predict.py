@@ -1,6 +1,6 @@
 """A trained model applied to images: logits, pooled features and the maps before the pooling."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,20 @@ class Predictor:
         """The logits (n, k)."""
         return self.features(pixels, name=name) @ self.weight.T + self.bias
 
+    def sides(self) -> dict[str, int]:
+        """Cells along one side of the map after each stage, by the real input shape, shallow to deep."""
+        side = self.preprocessing.resolution
+        return self.classifier.sides(side)
+
+    def stage_maps(self, stage: str, pixels: Pixels, *, name: str = "images") -> Tensor:
+        """The maps (n, c, h, w) after a stage."""
+        with torch.no_grad():
+            return torch.cat([self.classifier.run_to(stage, x) for x in self._batches(pixels, name)])
+
+    def from_stage(self, stage: str) -> Callable[[Tensor], Tensor]:
+        """The rest of the network after a stage: its maps to logits, with gradients."""
+        return lambda maps: self.classifier.run_from(stage, maps)
+
     def predictions(self, data: Dataset, *, name: str) -> Predictions:
         """What the model says about a split, block by block, so that the split may be larger than memory."""
         blocks = [slice(i, min(i + 4096, len(data))) for i in range(0, len(data), 4096)]
@@ -64,9 +78,13 @@ class Predictor:
         return Predictions(data.ids, data.labels, logits, features)
 
     def _map_batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:
-        device = self.classifier.head.weight.device
         with torch.inference_mode():
-            for start in range(0, len(pixels), CHUNK):
-                images = self.preprocessing(pixels[start : start + CHUNK])
-                self.verify(images, None, f"{name}, image {start}")
-                yield self.classifier.forward_features(images.to(device, non_blocking=True))
+            for images in self._batches(pixels, name):
+                yield self.classifier.forward_features(images)
+
+    def _batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:
+        device = self.classifier.head.weight.device
+        for start in range(0, len(pixels), CHUNK):
+            images = self.preprocessing(pixels[start : start + CHUNK])
+            self.verify(images, None, f"{name}, image {start}")
+            yield images.to(device, non_blocking=True)

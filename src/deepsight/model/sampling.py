@@ -1,11 +1,13 @@
 """Which rows a pass draws, in which order, and how their maps are mixed."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepsight.core.recipe import Recipe
+from deepsight.core.recipe import Mix, Recipe
 
 
 def draw_order(
@@ -18,11 +20,11 @@ def draw_order(
         losses: (n,), the last loss of each row, infinite where none is known yet.
         recipe: `hard_share` keeps the rows with the largest loss; `confused` draws the rows of some
             classes more often.
-        epoch: 0 is the first pass, which takes all rows.
+        epoch: 0 is the first pass; the first `hard_after` passes take all rows.
     """
     rng = np.random.default_rng([recipe.seed, 2, epoch])
     rows = np.arange(len(labels))
-    if epoch and recipe.hard_share < 1:
+    if epoch >= recipe.hard_after and recipe.hard_share < 1:
         rows = np.argsort(-losses, kind="stable")[: max(1, round(recipe.hard_share * len(rows)))]
     if recipe.confused and recipe.confused_boost != 1:
         boosted = np.isin(labels[rows], np.unique(recipe.confused))
@@ -31,11 +33,24 @@ def draw_order(
     return rng.permutation(rows).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Mixing:
+    """How two images are mixed: the kind, and the parameter of the Beta distribution of the share."""
+
+    kind: Mix
+    alpha: float
+
+    @staticmethod
+    def of(recipe: Recipe) -> "Mixing":
+        """What the recipe asks for."""
+        return Mixing(recipe.mix, recipe.mix_alpha)
+
+
 def mixed(maps: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor, float]:
     """A batch of maps mixed with its own permutation.
 
     MixUp (Zhang et al. 2018) takes a weighted mean; CutMix (Yun et al. 2019) pastes a rectangle. Both
-    act on the trunk's maps, which costs nothing, where the originals act on pixels.
+    act on the trunk's maps, which costs nothing, where the originals act on pixels (model/mixed_views.py).
 
     Returns:
         The maps (b, c, h, w), the partner of each row (b,), and the row's own share: 1 without mixing.
@@ -45,15 +60,25 @@ def mixed(maps: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor, floa
         return maps, here, 1.0
     rng = np.random.default_rng([recipe.seed, 3, step])
     partner = torch.from_numpy(rng.permutation(len(maps))).to(maps.device)
-    share = float(rng.beta(recipe.mix_alpha, recipe.mix_alpha))
-    if recipe.mix == "mixup":
-        return share * maps + (1 - share) * maps[partner], partner, share
     height, width = maps.shape[2:]
+    weight = own_weight(height, width, Mixing.of(recipe), rng)
+    own = torch.from_numpy(weight).to(maps)
+    return torch.lerp(maps[partner], maps, own), partner, float(weight.mean())
+
+
+def own_weight(height: int, width: int, mixing: Mixing, rng: np.random.Generator) -> NDArray[np.float32]:
+    """The weight of the first of two images at every place, float32 (height, width), for one draw.
+
+    MixUp gives one value everywhere; CutMix gives 0 inside a rectangle and 1 outside.
+    """
+    share = float(rng.beta(mixing.alpha, mixing.alpha))
+    weight = np.ones((height, width), dtype=np.float32)
+    if mixing.kind == "mixup":
+        return weight * np.float32(share)
     top, bottom = _span(height, np.sqrt(1 - share), rng)
     left, right = _span(width, np.sqrt(1 - share), rng)
-    maps = maps.clone()
-    maps[:, :, top:bottom, left:right] = maps[partner][:, :, top:bottom, left:right]
-    return maps, partner, 1 - (bottom - top) * (right - left) / (height * width)
+    weight[top:bottom, left:right] = 0
+    return weight
 
 
 def _span(side: int, share: float, rng: np.random.Generator) -> tuple[int, int]:

@@ -6,6 +6,7 @@ maps depend on, so that another training on the same trunk, views and data reads
 name only when it is whole, so that one that a killed process left is not trusted.
 """
 
+import copy
 import hashlib
 import os
 import shutil
@@ -22,7 +23,9 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path
 from deepsight.model.augment import augmented
+from deepsight.model.mixed_views import Partners, mix_block, partners_of
 from deepsight.model.preprocess import Preprocessing
+from deepsight.model.sampling import Mixing
 
 BLOCK = 1024
 CHUNK = 64  # images a forward pass: their maps stay in a processor's last-level cache
@@ -68,11 +71,14 @@ class TrunkCache:
 
 
 class TrunkViews:
-    """Maps of one data set under one trunk, by view and row."""
+    """Maps of one data set under one trunk, by view and row.
+
+    With `mixing`, every image of a view is mixed with another before it enters the trunk.
+    """
 
     def __init__(
         self, trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, cache: TrunkCache, *,
-        seed: int, verify: Verify,
+        seed: int, verify: Verify, mixing: Mixing | None = None,
     ) -> None:  # fmt: skip
         self._trunk = trunk.eval()
         self._data = data
@@ -80,16 +86,50 @@ class TrunkViews:
         self._cache = cache
         self._seed = seed
         self._verify = verify
+        self._mixing = mixing
+        self._rows = np.arange(len(data))
         self._open: dict[int, NDArray[np.float16]] = {}
-        self.key = key_of(trunk, data, preprocessing, seed)
+        self._partners: dict[int, Partners] = {}
+        self.key = key_of(trunk, data, preprocessing, seed, mixing)
 
     def __len__(self) -> int:
-        return len(self._data)
+        return len(self._rows)
+
+    def select(self, rows: NDArray[np.int64]) -> "TrunkViews":
+        """The same cached maps for some of the rows only."""
+        if self._mixing is not None:
+            raise ValueError("Expected views without mixing: a partner may not be among the rows.")
+        chosen = copy.copy(self)
+        chosen._rows = self._rows[rows]
+        return chosen
+
+    def mixed(self, mixing: Mixing) -> "TrunkViews":
+        """Views of the same images, mixed as pixels before the trunk."""
+        return TrunkViews(
+            self._trunk,
+            self._data,
+            self._preprocessing,
+            self._cache,
+            seed=self._seed,
+            verify=self._verify,
+            mixing=mixing,
+        )
 
     def batch(self, view: int, rows: NDArray[np.int64]) -> Tensor:
         """Maps of these rows, float32 (b, c, h, w), channels last in memory."""
-        maps = torch.from_numpy(self.view(view)[rows]).permute(0, 3, 1, 2)
+        maps = torch.from_numpy(self.view(view)[self._rows[rows]]).permute(0, 3, 1, 2)
         return maps.to(torch.float32, memory_format=torch.channels_last)
+
+    def partners(self, number: int, rows: NDArray[np.int64]) -> Partners:
+        """With whom these rows were mixed in a view."""
+        if number not in self._partners:
+            assert self._mixing is not None
+            n, height, width = self._data.images.shape[:3]
+            self._partners[number] = partners_of(
+                n, height, width, self._mixing, view=number, size=BLOCK, seed=self._seed
+            )
+        found = self._partners[number]
+        return Partners(found.rows[rows], found.own[rows])
 
     def view(self, number: int) -> NDArray[np.float16]:
         """All maps of a view (n, h, w, c), filled now if they are not there."""
@@ -117,6 +157,8 @@ class TrunkViews:
     def _fill_block(self, maps: NDArray[np.float16], number: int, block: int) -> None:
         rows = slice(block * BLOCK, min((block + 1) * BLOCK, len(self._data)))
         pixels = augmented(self._data.pixels(rows), view=number, block=block, seed=self._seed)
+        if self._mixing is not None:
+            pixels = mix_block(pixels, self._mixing, view=number, block=block, seed=self._seed)
         maps[rows] = trunk_maps(
             self._trunk,
             pixels,
@@ -150,13 +192,15 @@ def trunk_maps(
     return maps
 
 
-def key_of(trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int) -> str:
+def key_of(
+    trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int, mixing: Mixing | None = None
+) -> str:
     """A digest of everything that the maps depend on."""
     digest = hashlib.sha256()
     for name, value in trunk.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    digest.update(repr((preprocessing, data.source, len(data), seed, BLOCK)).encode())
+    digest.update(repr((preprocessing, data.source, len(data), seed, BLOCK, mixing)).encode())
     digest.update(data.ids.tobytes())
     for start in range(0, len(data), 4 * BLOCK):
         digest.update(data.pixels(slice(start, start + 4 * BLOCK)).tobytes())

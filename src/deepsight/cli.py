@@ -1,0 +1,170 @@
+"""The command line: a thin skin over the pipeline."""
+
+import json
+import os
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from deepsight.core.errors import DeepSightError
+
+app = typer.Typer(
+    name="deepsight",
+    help="Why does my image classifier fail, and what do I do about it? A forensic study in one command.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+screen = Console(stderr=True, highlight=False)
+
+
+class Exit(IntEnum):
+    """Exit statuses that programs may rely on."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    GATE = 3
+
+
+def tell(line: str) -> None:
+    """A line of progress."""
+    screen.print(line, markup=False)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print metrics.json on stdout.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
+
+
+@app.command()
+def run(
+    data: Annotated[
+        str | None, typer.Option(help="cifar10, folder:PATH, hf:NAME or arrays:FILE.npz.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time that the whole study may take.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="A timm name, or auto.")] = None,
+    weights: Annotated[str | None, typer.Option(help="A .safetensors file, or auto.")] = None,
+    allow_partial: Annotated[bool | None, typer.Option(help="Go on when the file lacks tensors.")] = None,
+    resolution: Annotated[int | None, typer.Option(help="Side of the input, a multiple of 32.")] = None,
+    train_limit: Annotated[int | None, typer.Option(help="At most so many training images.")] = None,
+    keep_leaks: Annotated[bool | None, typer.Option(help="Keep training copies of test images.")] = None,
+    mva: Annotated[float | None, typer.Option(help="Macro-F1 below which the command fails.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    offline: Annotated[bool | None, typer.Option(help="Use nothing that needs the network.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A study.yaml; options given here win over it.")] = None,
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
+    as_json: Json = False,
+) -> None:
+    """Do the whole study and write report.html.
+
+    Example: deepsight run --minutes 5 --out runs/first
+    """
+    from deepsight.config import read_study, study_of
+    from deepsight.pipeline import run_study
+
+    asked = {
+        "data": data, "data_dir": data_dir, "minutes": minutes, "backbone": backbone, "weights": weights,
+        "allow_partial": allow_partial, "resolution": resolution, "train_limit": train_limit,
+        "keep_leaks": keep_leaks, "mva": mva, "seed": seed, "offline": offline,
+    }  # fmt: skip
+    stored = read_study(config) if config else {}
+    study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
+    finish(run_study(study, out, tell=tell), out, as_json)
+
+
+def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
+    """Print the headline, and fail below the gate."""
+    low, high = metrics["macro_f1_ci95"]
+    passed = metrics["mva_passed"]
+    if as_json:
+        print(json.dumps(metrics, indent=2))
+    else:
+        print(
+            f"macro-F1 {metrics['macro_f1']:.3f} (95 % interval {low:.3f} to {high:.3f}) on {metrics['n_test']} "
+            f"test images; {'passes' if passed else 'fails'} the gate of {metrics['mva']:g}.\n"
+            f"Report: {out / 'report.html'}"
+        )
+    if not passed:
+        raise typer.Exit(Exit.GATE)
+
+
+def stage_command(name: str, summary: str) -> None:
+    """A command that brings an existing run up to one stage."""
+
+    def command(run_folder: RunFolder) -> None:
+        from deepsight.pipeline import run_until
+
+        run_until(name, run_folder, tell=tell)
+        print(run_folder)
+
+    command.__doc__ = f"{summary} Stages before it that are missing are done first."
+    app.command(name=name)(command)
+
+
+for stage, summary in {
+    "scrub": "Split, plan and choose the interpolation of a run.",
+    "explore": "Describe the data of a run and write down the hypotheses.",
+    "train": "Train the model of a run.",
+    "interpret": "Examine the model of a run.",
+    "report": "Write the report of a run.",
+}.items():
+    stage_command(stage, summary)
+
+
+@app.command()
+def obtain(
+    out: Annotated[Path, typer.Option(help="The run folder to begin.")] = Path("runs/first"),
+    data: Annotated[str, typer.Option(help="cifar10, folder:PATH, hf:NAME or arrays:FILE.npz.")] = "cifar10",
+    data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
+    offline: Annotated[bool, typer.Option(help="Use nothing that needs the network.")] = False,
+) -> None:
+    """Begin a run: obtain the data and prove its integrity."""
+    from deepsight.config import study_of
+    from deepsight.pipeline import begin, obtain_stage
+
+    study = study_of({"data": data, "data_dir": data_dir, "offline": offline})
+    obtain_stage(begin(study, out, tell))
+    print(out)
+
+
+@app.command()
+def view(run_folder: RunFolder) -> None:
+    """Open the report of a run in the browser."""
+    from deepsight.core.run import REPORT, Run
+
+    report = Run.open(run_folder).file(REPORT)
+    if not report.exists():
+        raise DeepSightError(f"Expected {report}, found none. Make it: deepsight report {run_folder}")
+    typer.launch(report.resolve().as_uri())
+    print(report)
+
+
+def main() -> None:
+    """Entry point: sentences for the user, tracebacks only with --debug."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    try:
+        app()
+    except DeepSightError as error:
+        if debug:
+            raise
+        screen.print(f"deepsight: {error}", markup=False, soft_wrap=True)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        screen.print("deepsight: interrupted. What is done is kept; the same command goes on from there.")
+        sys.exit(Exit.FAILED)
+    except Exception as error:
+        if debug:
+            raise
+        screen.print(
+            f"deepsight: this is a defect: {type(error).__name__}: {error}. Run again with --debug for the "
+            "traceback.", markup=False, soft_wrap=True,
+        )  # fmt: skip
+        sys.exit(Exit.FAILED)

@@ -1,0 +1,112 @@
+"""One typed configuration: what was asked, and what the planner made of it."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deepsight.core.errors import UsageError
+from deepsight.core.recipe import Recipe
+
+
+class Plan(BaseModel):
+    """What the planner settled; with it in the file, a study gives the same numbers anywhere.
+
+    Attributes:
+        backbone: the timm name that "auto" came to.
+        train_rows: training images that are used; the rest is not touched.
+        recipe: the training.
+        degradation_images, context_objects: sizes of the samples that the costly checks take.
+        predicted_seconds: by stage, as predicted before the study.
+        predicted_peak_mb: resident memory at its peak, as predicted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backbone: str
+    train_rows: int = Field(gt=0)
+    recipe: Recipe
+    degradation_images: int = Field(gt=0)
+    context_objects: int = Field(gt=0)
+    predicted_seconds: dict[str, float] = {}
+    predicted_peak_mb: float = 0.0
+
+
+class Study(BaseModel):
+    """A study as it was asked for, and its plan once there is one.
+
+    Attributes:
+        data: "cifar10", "folder:PATH", "hf:NAME" or "arrays:FILE.npz".
+        data_dir: where the user's own copy of CIFAR-10 lies.
+        backbone: a timm name or "auto".
+        weights: a .safetensors file or "auto".
+        allow_partial: go on when the weights file lacks tensors.
+        minutes: the time that the whole study may take, in minutes.
+        resolution: side of the network's input in pixels; planned when absent.
+        train_limit: at most so many training images.
+        validation_share: share of the training images that is set apart to choose by.
+        keep_leaks: keep training images that are copies of test images.
+        mva: Minimum Viable Accuracy, the macro-F1 below which the command fails.
+        seed: of everything random.
+        offline: use nothing that needs the network.
+        plan: what the planner settled.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = "cifar10"
+    data_dir: Path | None = None
+    backbone: str = "auto"
+    weights: str = "auto"
+    allow_partial: bool = False
+    minutes: float = Field(default=5.0, gt=0)
+    resolution: int | None = Field(default=None, ge=32, le=512, multiple_of=32)
+    train_limit: int | None = Field(default=None, gt=0)
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+    interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
+    keep_leaks: bool = False
+    mva: float = Field(default=0.65, ge=0, le=1)
+    seed: int = Field(default=0, ge=0)
+    offline: bool = False
+    plan: Plan | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """As it stands in study.yaml; a plan that is not made yet is left out."""
+        content = self.model_dump(mode="json")
+        if self.plan is None:
+            del content["plan"]
+        return content
+
+
+def study_of(values: dict[str, Any]) -> Study:
+    """A checked configuration.
+
+    Raises:
+        UsageError: a value is out of its range or a name is unknown; the message names the option.
+    """
+    try:
+        return Study(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
+        message = str(first["msg"])
+        raise UsageError(
+            f"Expected {option} as {message[0].lower() + message[1:].removeprefix('nput should be ')}, "
+            f"received {first['input']!r}. See deepsight run --help."
+        ) from error
+
+
+def read_study(path: Path) -> dict[str, Any]:
+    """The values of a study.yaml.
+
+    Raises:
+        UsageError: the file is absent or is not a mapping in YAML.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"Expected a study.yaml in {path}, but it cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"Expected names and values in {path}, received {type(content).__name__}.")
+    return content

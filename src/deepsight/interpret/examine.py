@@ -1,0 +1,151 @@
+"""The examination: from predictions alone, and further where the model can be opened."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deepsight.core.evidence import Evidence, Table
+from deepsight.interpret import (
+    ambiguity,
+    calibration,
+    confusion,
+    confusion_clusters,
+    corrected_score,
+    gallery,
+    label_errors,
+    ledger,
+    ledger_shares,
+    opinions,
+    properties,
+    recall,
+    slices,
+    verdicts,
+)
+from deepsight.interpret.background_errors import background_support
+from deepsight.interpret.inside import Effort, look_inside
+from deepsight.interpret.subject import OpenModel, Subject
+
+PICTURES = "evidence/pictures"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Tables, and pictures by their path in the run folder."""
+
+    evidence: Evidence = field(default_factory=Evidence)
+    pictures: dict[str, bytes] = field(default_factory=dict)
+
+    def merge(self, other: "Findings") -> "Findings":
+        """These findings, then the others."""
+        return Findings(self.evidence.merge(other.evidence), {**self.pictures, **other.pictures})
+
+
+def examine(subject: Subject, model: OpenModel | None = None, effort: Effort = Effort()) -> Findings:
+    """All findings about a model's answers.
+
+    Args:
+        subject: the answers and what to compare them with.
+        model: the model itself, or None when only its predictions are known; then maps, context and
+            degradations are not examined, and the ledger says so.
+        effort: sizes of the samples that the costly checks take.
+    """
+    evidence = errors_of(subject).merge(labels_of(subject))
+    found = Findings(evidence, error_sheet(subject, evidence["errors"].frame))
+    if model is not None:
+        tables, pictures = look_inside(subject, model, found.evidence, effort)
+        found = found.merge(Findings(tables, pictures))
+    sheet = suspect_sheet(subject, found.evidence["label_errors"].frame)
+    return found.merge(Findings(ledger_of(subject, found.evidence), sheet))
+
+
+def errors_of(subject: Subject) -> Evidence:
+    """What is confused with what, how much of each class is found, and how sure the model is."""
+    p, classes, seed = subject.predictions, subject.classes, subject.seed
+    evidence = Evidence(
+        {
+            "confusion": confusion.table(p.labels, p.predicted, classes),
+            "confusion_pairs": confusion.pairs(p.labels, p.predicted, classes),
+            "confusion_direction": confusion.direction(p.labels, p.predicted, classes),
+            "confusion_clusters": confusion_clusters.table(
+                p.labels, p.predicted, classes, subject.groups, seed=seed
+            ),
+            "recall": recall.table(p.labels, p.predicted, classes, subject.groups),
+            "hypotheses": verdicts.table(subject.hypotheses, p.labels, p.predicted, classes, seed=seed),
+            "calibration": calibration.table(p.probabilities, p.labels),
+            "errors": gallery.errors(p.ids, p.labels, p.probabilities, classes),
+        }
+    )
+    if subject.validation is not None:
+        val = subject.validation
+        summary = calibration.summary(p.logits, p.labels, val.logits, val.labels, seed=seed)
+        evidence = evidence.add(calibration_summary=summary)
+    return evidence.add(**slices_of(subject))
+
+
+def slices_of(subject: Subject) -> dict[str, Table]:
+    """Kinds of images on which the model fails more than on their classes as a whole."""
+    p = subject.predictions
+    measured = properties.measure(subject.test.images)
+    found = slices.table(
+        measured, p.labels, p.predicted, subject.classes, p.ids, features=p.features, seed=subject.seed
+    )
+    return {"slices": found}
+
+
+def labels_of(subject: Subject) -> Evidence:
+    """Labels that are wrong, images over which people would split, and the score without the former."""
+    p, k = subject.predictions, len(subject.classes)
+    opinion = opinions.gather(subject.label_parts(), k, seed=subject.seed)
+    evidence = Evidence(label_errors.tables(opinion, subject.classes))
+    suspected = evidence["label_errors"].frame.filter(pl.col("split") == "test")
+    flagged, suggested = of_rows(suspected, "flagged", p.ids), of_rows(suspected, "suggested", p.ids)
+    place = {name: i for i, name in enumerate(subject.classes)}
+    named = np.array([place.get(name, 0) for name in suggested])
+    score = corrected_score.table(p.labels, p.predicted, flagged.astype(bool), named, k, seed=subject.seed)
+    return evidence.add(ambiguity=ambiguity.table(opinion, subject.classes), corrected_score=score)
+
+
+def ledger_of(subject: Subject, evidence: Evidence) -> Evidence:
+    """Each error with its best supported cause."""
+    p, classes = subject.predictions, subject.classes
+    scores = {
+        name: of_rows(evidence[name].frame.filter(pl.col("split") == "test"), "score", p.ids)
+        for name in ("label_errors", "ambiguity")
+    }
+    background = evidence.get("background_errors")
+    detectors = ledger.Detectors(
+        label_error=scores["label_errors"],
+        ambiguity=scores["ambiguity"],
+        background=None if background is None else background_support(background, p.ids),
+        pairs=ledger.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
+    )
+    table = ledger.table(p.labels, p.predicted, classes, p.ids, detectors)
+    return Evidence({"ledger": table, "ledger_shares": ledger_shares.table(table)})
+
+
+def of_rows(frame: pl.DataFrame, column: str, ids: NDArray[np.int64]) -> NDArray[Any]:
+    """A column in the order of these ids."""
+    wanted = pl.DataFrame({"index": ids})
+    return wanted.join(frame.select("index", column), on="index", how="left", maintain_order="left")[
+        column
+    ].to_numpy()
+
+
+def error_sheet(subject: Subject, frame: pl.DataFrame) -> dict[str, bytes]:
+    """The thumbnails of the misclassified images, in the order of the table `errors`."""
+    if frame.is_empty():
+        return {}
+    images = subject.pixels_of("test", frame["index"].to_numpy())
+    return {f"{PICTURES}/errors.webp": gallery.encode(gallery.sheet(images))}
+
+
+def suspect_sheet(subject: Subject, frame: pl.DataFrame) -> dict[str, bytes]:
+    """The thumbnails of the suspected labels, in the order of `gallery.suspects`."""
+    rows = gallery.suspects(frame).select("split", "index").rows()
+    if not rows:
+        return {}
+    images = np.concatenate([subject.pixels_of(split, np.array([index])) for split, index in rows])
+    return {f"{PICTURES}/label_errors.webp": gallery.encode(gallery.sheet(images))}

@@ -1,0 +1,83 @@
+"""What is under examination: a data set, what a model said about it, and, where there is one, the model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.hypothesis import Hypothesis, class_groups
+from deepsight.core.predictions import Predictions
+from deepsight.interpret.opinions import Part
+
+Pixels = NDArray[np.uint8]
+
+
+class OpenModel(Protocol):
+    """A model that can be opened: maps before an average pooling, and a linear head after it."""
+
+    @property
+    def weight(self) -> NDArray[np.float32]: ...
+
+    @property
+    def bias(self) -> NDArray[np.float32]: ...
+
+    def logits(self, pixels: Pixels, /) -> NDArray[np.float32]: ...
+
+    def sides(self) -> Mapping[str, int]: ...
+
+    def stage_maps(self, stage: str, pixels: Pixels, /) -> Tensor: ...
+
+    def from_stage(self, stage: str, /) -> Callable[[Tensor], Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model's answers on a test set, with all that the diagnosis may compare them with.
+
+    Attributes:
+        test: the images and their given labels.
+        predictions: of the test images, in their order.
+        validation: predictions of the validation images, or None; temperatures are fitted on them.
+        train: the training labels as their diagnosis sees them, or None.
+        others: the train and val splits by name, for the pictures of their suspected labels.
+        hypotheses: written before training.
+        seed: of everything random.
+    """
+
+    test: Dataset
+    predictions: Predictions
+    validation: Predictions | None = None
+    train: Part | None = None
+    others: Mapping[str, Dataset] = field(default_factory=dict)
+    hypotheses: Sequence[Hypothesis] = ()
+    seed: int = 0
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names."""
+        return self.test.classes
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The group of each class, from the hypotheses."""
+        return class_groups(self.hypotheses)
+
+    def label_parts(self) -> dict[str, Part]:
+        """The splits whose labels are examined; none of the sources has seen the labels that it judges."""
+        parts = {} if self.train is None else {"train": self.train}
+        held_out = {"val": self.validation, "test": self.predictions}
+        return parts | {
+            name: Part(p.ids, p.labels, p.probabilities, p.features if p.features.size else None, "model")
+            for name, p in held_out.items()
+            if p is not None
+        }
+
+    def pixels_of(self, split: str, ids: NDArray[np.int64]) -> Pixels:
+        """Images (m, h, w, 3) of a split by their rows in its official order."""
+        data = self.test if split == "test" else self.others[split]
+        order = np.argsort(data.ids)
+        return data.pixels(order[np.searchsorted(data.ids, ids, sorter=order)])
