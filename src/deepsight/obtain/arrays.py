@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files import write_text
 from deepsight.obtain.address import Address
-from deepsight.obtain.cache import cache_folder
-from deepsight.obtain.folder import stamp
+from deepsight.obtain.cache import cache_folder, stamp
 from deepsight.obtain.own import Own, Rows, name_labels, settle
 from deepsight.obtain.sources import Notify, Obtained, Part, SourceError
 from deepsight.obtain.store import StoredImages, write_images

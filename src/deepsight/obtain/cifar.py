@@ -175,7 +175,8 @@ def keep(parts: Parts, source: str, *, notify: Notify) -> Parts:
         write_json(folder() / "origin.json", {"source": source})
         return from_cache()
     except (DeepSightError, SourceError) as error:
-        notify(f"{error} This run goes on without a cache; DEEPSIGHT_CACHE names another folder for it.")
+        said = str(error).rstrip(".")
+        notify(f"{said}. This run goes on without a cache; DEEPSIGHT_CACHE names another folder for it.")
         return parts
 
 

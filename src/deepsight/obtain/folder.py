@@ -12,17 +12,13 @@ import numpy as np
 
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.obtain.address import Address
+from deepsight.obtain.cache import stamp
 from deepsight.obtain.decoded import Listing, decoded_parts, printable
-from deepsight.obtain.own import own_of, settle
+from deepsight.obtain.own import PART_NAMES, own_of, settle
 from deepsight.obtain.sources import Notify, Obtained
 from deepsight.obtain.square import Unreadable
 
 OPTIONS = ("side",)
-PART_NAMES: Mapping[str, str] = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 MOST_FILE_BYTES = 2**28
 
 
@@ -135,12 +131,3 @@ def fingerprint(root: Path, names: Sequence[str]) -> str:
     for name in names:
         digest.update(os.fsencode(name) + b"\0" + stamp(root / name) + b"\0")
     return digest.hexdigest()
-
-
-def stamp(path: Path) -> bytes:
-    """Size and time of change of a file; empty where a link leads nowhere."""
-    try:
-        about = path.stat()
-    except OSError:
-        return b""
-    return f"{about.st_size}/{about.st_mtime_ns}".encode()

@@ -11,10 +11,10 @@ import numpy as np
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.obtain.address import Address
+from deepsight.obtain.cache import stamp
 from deepsight.obtain.decoded import Listing, decoded_parts
-from deepsight.obtain.folder import PART_NAMES, stamp
 from deepsight.obtain.network import one_line, require_answer
-from deepsight.obtain.own import Rows, name_labels, own_of, settle
+from deepsight.obtain.own import PART_NAMES, Rows, name_labels, own_of, settle
 from deepsight.obtain.sources import Notify, Obtained, SourceError
 from deepsight.obtain.square import Unreadable
 

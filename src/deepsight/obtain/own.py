@@ -13,6 +13,12 @@ from deepsight.obtain.decoded import Decoded
 from deepsight.obtain.sources import Notify, Obtained, Part, Parts
 
 TEST_SHARE, TEST_SEED = 0.2, 0
+# What people call the official parts, and what we call them.
+PART_NAMES: Mapping[str, str] = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 Rows = NDArray[np.int64]
 
 
