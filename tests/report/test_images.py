@@ -64,6 +64,13 @@ def test_looks_join_mean_image_and_appearance(study: Study):
     assert all(0 <= look["brightness"] <= 1 for look in shown)
 
 
+def test_ambiguous_errors_are_errors_most_doubtful_first(study: Study):
+    found = images.ambiguous_errors(study, limit=5)
+    doubts = study.evidence["ambiguity"].frame.sort("score", descending=True)["index"]
+    assert found == doubts.head(5).to_list()
+    assert set(found) <= set(study.evidence["errors"].frame["index"])
+
+
 def test_without_tables_there_are_no_images(study: Study, pictures: Pictures):
     nothing = images.all_images(replace(study, evidence=Evidence()), pictures)
     assert (nothing["errors"], nothing["labels"], nothing["twins"], nothing["maps"]) == (None, None, None, [])

@@ -16,6 +16,13 @@ from deepsight.core.evidence import Table
 ACROSS = 32
 LOSSLESS = 101  # OpenCV's sign for WebP without loss
 LOSSLESS_PIXELS = 1024 * 1024
+UNITS = {
+    "index": "row in the official order of test",
+    "true": "class name",
+    "predicted": "class name",
+    "confidence": "probability of the predicted class",
+}
+
 Pictures = NDArray[np.uint8]
 
 
@@ -53,12 +60,7 @@ def errors(
     part = "all" if len(order) == len(wrong) else f"the {len(order)} most confident"
     return Table(
         frame,
-        units={
-            "index": "row in the official order of test",
-            "true": "class name",
-            "predicted": "class name",
-            "confidence": "probability of the predicted class",
-        },
+        units=UNITS,
         n=len(labels),
         method="Test images whose most probable class is not the given one; "
         "confidence is the largest probability.",

@@ -9,27 +9,48 @@ from deepsight.report.study import Facts, Study
 Pairs = list[tuple[str, str]]
 
 
-def notice(study: Study) -> str:
-    """What the reader must be told about the weights, such as that the fallback backbone was used."""
-    return str(study.model.get("notice") or "")
+def notice(study: Study) -> tuple[str, str]:
+    """What must be known of the weights, such as that the fallback was used: a sentence, the rest."""
+    first, _, rest = str(study.model.get("notice") or "").partition(". ")
+    return (f"{first}." if rest else first), rest
 
 
 def summary(study: Study) -> list[tuple[str, Pairs]]:
-    """The plan and the origins, for the first screen."""
-    metrics, plan = study.metrics, study.configuration.get("plan")
-    origins = {
-        "data": metrics.get("data_source"),
-        "weights": metrics.get("weights_source"),
-        "backbone": metrics.get("backbone"),
-    }
-    chosen = plan if isinstance(plan, Mapping) else {"plan": plan}
-    keys = ("minutes", "resolution", "train_limit", "seed")
-    asked = {key: study.configuration.get(key) for key in keys if key not in chosen}
+    """The plan, the origins and the effort, for the first screen."""
     return [
-        ("Plan", list(flatten({**asked, **chosen}))),
-        ("Sources", list(flatten(origins))),
-        ("Effort", effort(metrics)),
+        ("Plan", plan(study.configuration)),
+        ("Sources", sources(study)),
+        ("Effort", effort(study.metrics)),
     ]
+
+
+def plan(configuration: Facts) -> Pairs:
+    """What was settled before training: the parts that a reader compares between two runs."""
+    settled = configuration.get("plan") or {}
+    recipe = settled.get("recipe") or {}
+    facts = {
+        "minutes": f"{configuration['minutes']:g}" if configuration.get("minutes") else None,
+        "training images": settled.get("train_rows"),
+        "resolution": f"{recipe['resolution']} px" if "resolution" in recipe else None,
+        "interpolation": recipe.get("interpolation"),
+        "epochs": f"{recipe['epochs']:g}" if "epochs" in recipe else None,
+        "seed": configuration.get("seed"),
+    }
+    predicted = settled.get("predicted_seconds")
+    pairs = list(flatten(facts))
+    return [*pairs, ("predicted time", duration(sum(predicted.values())))] if predicted else pairs
+
+
+def sources(study: Study) -> Pairs:
+    """Where data and weights came from."""
+    metrics, data, model = study.metrics, study.data, study.model
+    facts = {
+        "data": metrics.get("data_source") or data.get("source"),
+        "origin of the data": data.get("origin"),
+        "backbone": metrics.get("backbone") or model.get("architecture"),
+        "weights": metrics.get("weights_source") or model.get("weights_source"),
+    }
+    return list(flatten(facts))
 
 
 def effort(metrics: Facts) -> Pairs:
@@ -42,14 +63,18 @@ def effort(metrics: Facts) -> Pairs:
 
 
 def provenance(study: Study) -> list[tuple[str, Pairs]]:
-    """Everything that the run folder says about its data, model, machine and configuration."""
-    model = {key: value for key, value in study.model.items() if key not in ("classes", "notice")}
+    """Everything that the run folder says about its data, model and machine."""
+    model = {key: value for key, value in study.model.items() if key not in ("classes", "notice", "recipe")}
     return [
         ("Data", list(flatten(study.data))),
         ("Model and weights", list(flatten(model))),
         ("Machine", list(flatten(study.environment))),
-        ("Configuration", list(flatten(study.configuration))),
     ]
+
+
+def configuration(study: Study) -> Pairs:
+    """The whole of study.yaml."""
+    return list(flatten(study.configuration))
 
 
 def flatten(facts: Facts, before: str = "") -> Iterator[tuple[str, str]]:

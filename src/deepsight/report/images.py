@@ -88,6 +88,13 @@ def map_gallery(study: Study, pictures: Pictures) -> list[Data]:
     return [{name: row[name] for name in kept} for row in rows if pictures.take(row["file"])]
 
 
+def ambiguous_errors(study: Study, *, limit: int = 16) -> list[int]:
+    """Test rows of the errors over whose label people would differ most."""
+    errors = {row["index"] for row in study.rows("errors")}
+    rows = [row for row in study.rows("ambiguity") if row["split"] == "test" and row["index"] in errors]
+    return [row["index"] for row in sorted(rows, key=lambda row: -row["score"])[:limit]]
+
+
 def looks(study: Study) -> list[Data]:
     """The mean image of each class, with its row of the appearance table where there is one."""
     table = study.table("mean_images", "class", "row", "column", "r", "g", "b")

@@ -125,7 +125,9 @@ OUTLINE = (
                 advise=advice.label_errors,
                 also=("label_error_summary", "corrected_score"),
             ),
-            Entry("ambiguity", "Which images would people argue about?", advise=advice.ambiguity),
+            Entry(
+                "ambiguity", "Which images would people argue about?", "ambiguity", advise=advice.ambiguity
+            ),
             Entry(
                 "degradation",
                 "Does image quality decide?",
@@ -135,7 +137,7 @@ OUTLINE = (
                 also=("degradation_summary",),
             ),
             Entry(
-                "slices", "Where does it fail more than elsewhere?", "figure", interpret.slices, advice.slices
+                "slices", "Where does it fail more than elsewhere?", "slices", interpret.slices, advice.slices
             ),
             Entry(
                 "attribution",

@@ -1,6 +1,14 @@
 // The images behind the confusion matrix. The view is in the address: #errors?true=cat&predicted=dog
 const PAGE = 48;
-const form = byId("filters");
+const ORDERS = {
+  "": (a, b) => b.confidence - a.confidence,
+  least: (a, b) => a.confidence - b.confidence,
+  index: (a, b) => a.index - b.index,
+};
+
+function describe(record) {
+  return `Row ${record.index}: ${record.true} predicted as ${record.predicted}, confidence ${percent(record.confidence)}`;
+}
 
 // The picture holds squares from left to right: the image, the map of the predicted class, further maps.
 function mapPart(canvas, name) {
@@ -12,132 +20,193 @@ function mapPart(canvas, name) {
   });
 }
 
-function describe(record) {
-  return `Row ${record.index}: ${record.true} predicted as ${record.predicted}, confidence ${percent(record.confidence)}`;
+// What is known of an error, as terms and descriptions; what is not known is left out.
+function facts(record) {
+  const support = record.support == null ? null : percent(record.support) + (record.calibrated ? ", calibrated" : "");
+  const pairs = [
+    ["Row of test", record.index], ["True", record.true], ["Predicted", record.predicted],
+    ["Confidence", percent(record.confidence)], ["Cause", record.cause], ["Support", support],
+    ["Because", record.because], ["Suggested label", record.suggested],
+  ].filter(([, value]) => value != null && value !== "");
+  return element("dl", {}, ...pairs.flatMap(([name, value]) => [
+    element("dt", { textContent: name }), element("dd", { textContent: value }),
+  ]));
 }
 
-function errorBrowser({ sheet, across, records }) {
-  const list = { sheet, across };
-  records.forEach((record, place) => { record.place = place; });
-  const viewer = byId("viewer");
-  let [found, shown, opened] = [[], PAGE, null];
+class Filters {
+  static choices = ["true", "predicted", "cause"];
 
-  for (const name of ["true", "predicted", "cause"]) {
-    const values = [...new Set(records.map((record) => record[name]).filter(Boolean))].sort();
-    form.elements[name].append(...values.map((value) => new Option(value, value)));
-    form.elements[name].closest("label").hidden = !values.length;
-  }
-  form.elements.maps.closest("label").hidden = !records.some((record) => record.map);
-
-  function filtered() {
-    const wanted = (name) => form.elements[name].value;
-    const chosen = records.filter((record) =>
-      ["true", "predicted", "cause"].every((name) => !wanted(name) || record[name] === wanted(name)) &&
-      record.confidence >= Number(wanted("least")));
-    const by = { least: (a, b) => a.confidence - b.confidence, index: (a, b) => a.index - b.index };
-    return chosen.sort(by[wanted("sort")] ?? ((a, b) => b.confidence - a.confidence));
+  constructor(form, records) {
+    this.fields = form.elements;
+    for (const name of Filters.choices) {
+      const values = [...new Set(records.map((record) => record[name]).filter(Boolean))].sort();
+      this.fields[name].append(...values.map((value) => new Option(value, value)));
+      this.fields[name].closest("label").hidden = !values.length;
+    }
+    this.hasMaps = records.some((record) => record.map);
+    this.fields.maps.closest("label").hidden = !this.hasMaps;
   }
 
-  function thumbnail(record, position) {
-    const withMap = form.elements.maps.checked && record.map;
-    const canvas = tile(withMap ? {} : list, record.place, describe(record));
+  get maps() { return this.hasMaps && this.fields.maps.checked; }
+  set maps(on) { this.fields.maps.checked = on; }
+
+  apply(records) {
+    const passes = (record, name) => !this.fields[name].value || record[name] === this.fields[name].value;
+    const least = Number(this.fields.least.value);
+    this.fields.least.nextElementSibling.textContent = `${Math.round(100 * least)} %`;
+    return records
+      .filter((record) => Filters.choices.every((name) => passes(record, name)) && record.confidence >= least)
+      .sort(ORDERS[this.fields.sort.value]);
+  }
+
+  // The filters as the query of an address, and back.
+  query() {
+    const query = new URLSearchParams();
+    for (const name of [...Filters.choices, "sort"]) if (this.fields[name].value) query.set(name, this.fields[name].value);
+    if (Number(this.fields.least.value)) query.set("least", this.fields.least.value);
+    if (this.maps) query.set("maps", "1");
+    return query;
+  }
+
+  follow(query) {
+    for (const name of [...Filters.choices, "sort"]) this.fields[name].value = query.get(name) ?? "";
+    this.fields.least.value = query.get("least") ?? 0;
+    this.maps = query.has("maps");
+  }
+}
+
+class ErrorBrowser {
+  constructor(form, viewer, { sheet, across, records }) {
+    this.list = { sheet, across };
+    this.records = records.map((record, place) => ({ ...record, place }));
+    this.filters = new Filters(form, records);
+    this.viewer = viewer;
+    form.addEventListener("input", () => this.change());
+    form.addEventListener("reset", () => setTimeout(() => this.change()));
+    form.addEventListener("submit", (event) => event.preventDefault());
+    viewer.addEventListener("keydown", (event) => this.key(event.key));
+    viewer.addEventListener("close", () => this.note());
+    byId("more").addEventListener("click", () => this.draw(this.shown + PAGE));
+    addEventListener("hashchange", () => this.follow());
+    this.draw();
+    this.follow();
+  }
+
+  change() {
+    this.draw();
+    this.note();
+  }
+
+  draw(shown = PAGE) {
+    this.shown = shown;
+    this.found = this.filters.apply([...this.records]);
+    const [few, all] = [this.found.length, this.records.length];
+    byId("shown").textContent = few === all ? `All ${all} errors.` : `${few} of ${all} errors.`;
+    byId("tiles").replaceChildren(...this.found.slice(0, shown).map((record, position) => this.thumbnail(record, position)));
+    byId("more").hidden = few <= shown;
+  }
+
+  picture(record, size) {
+    const withMap = this.filters.maps && record.map;
+    const canvas = tile(withMap ? {} : this.list, record.place, describe(record), size);
     if (withMap) mapPart(canvas, record.map);
-    const button = element("button", { type: "button", className: "open" }, canvas);
-    button.addEventListener("click", () => open(position));
+    return canvas;
+  }
+
+  thumbnail(record, position) {
+    const button = element("button", { type: "button", className: "open" }, this.picture(record));
+    button.addEventListener("click", () => this.open(position));
     const words = element("p", {}, element("b", { textContent: `${record.true} → ${record.predicted}` }), element("br"), percent(record.confidence));
     if (record.cause) words.append(element("br"), element("span", { className: "muted", textContent: record.cause }));
     return element("li", {}, button, words);
   }
 
-  function draw() {
-    found = filtered();
-    form.querySelector("output").textContent = percent(Number(form.elements.least.value)).replace(".0", "");
-    byId("shown").textContent = found.length === records.length
-      ? `All ${records.length} errors.` : `${found.length} of ${records.length} errors.`;
-    byId("tiles").replaceChildren(...found.slice(0, shown).map(thumbnail));
-    byId("more").hidden = found.length <= shown;
+  open(position) {
+    this.opened = position;
+    const record = this.found[position];
+    const whole = this.filters.maps && record.map;
+    const picture = whole
+      ? element("img", { src: gallery.pictures[record.map], alt: `${describe(record)}. From left: the image, the maps.` })
+      : this.picture(record, 256);
+    const tools = element("div", { className: "tools" }, this.step(-1, "← Previous"), this.step(1, "Next →"), this.closing());
+    this.viewer.replaceChildren(picture, facts(record), tools);
+    if (!this.viewer.open) this.viewer.showModal();
+    this.note(record.index);
   }
 
-  function address(image) {
-    const query = new URLSearchParams();
-    for (const name of ["true", "predicted", "cause", "sort"]) if (form.elements[name].value) query.set(name, form.elements[name].value);
-    if (Number(form.elements.least.value)) query.set("least", form.elements.least.value);
-    if (form.elements.maps.checked) query.set("maps", "1");
-    if (image != null) query.set("image", image);
-    const text = query.toString();
-    return `#errors${text ? `?${text}` : ""}`;
-  }
-  const note = (image) => history.replaceState(null, "", address(image));
-
-  function open(position) {
-    opened = position;
-    const record = found[position];
-    const facts = [["Row of test", record.index], ["True", record.true], ["Predicted", record.predicted], ["Confidence", percent(record.confidence)],
-      ["Cause", record.cause], ["Support", record.support == null ? null : `${percent(record.support)}${record.calibrated ? ", calibrated" : ""}`], ["Because", record.because], ["Suggested label", record.suggested]];
-    const terms = facts.filter(([, value]) => value != null && value !== "").flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]);
-    const picture = form.elements.maps.checked && record.map
-      ? element("img", { src: gallery.pictures[record.map], alt: `${describe(record)}. From left: the image, the maps.` }) : tile(list, record.place, describe(record), 256);
-    const step = (by, words) => {
-      const button = element("button", { type: "button", className: "quiet", textContent: words, disabled: !found[position + by] });
-      button.addEventListener("click", () => open(position + by));
-      return button;
-    };
-    const close = element("button", { type: "button", className: "quiet", textContent: "Close" });
-    close.addEventListener("click", () => viewer.close());
-    viewer.replaceChildren(picture, element("dl", {}, ...terms), element("div", { className: "tools" }, step(-1, "← Previous"), step(1, "Next →"), close));
-    if (!viewer.open) viewer.showModal();
-    note(record.index);
+  step(by, words) {
+    const disabled = !this.found[this.opened + by];
+    const button = element("button", { type: "button", className: "quiet", textContent: words, disabled });
+    button.addEventListener("click", () => this.open(this.opened + by));
+    return button;
   }
 
-  viewer.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (by && found[opened + by]) open(opened + by);
-    if (event.key === "m" && !byId("filters").elements.maps.closest("label").hidden) {
-      form.elements.maps.checked = !form.elements.maps.checked;
-      draw();
-      open(opened);
+  closing() {
+    const button = element("button", { type: "button", className: "quiet", textContent: "Close" });
+    button.addEventListener("click", () => this.viewer.close());
+    return button;
+  }
+
+  key(name) {
+    const next = this.opened + ({ ArrowLeft: -1, ArrowRight: 1 }[name] ?? NaN);
+    if (this.found[next]) this.open(next);
+    if (name === "m" && this.filters.hasMaps) {
+      this.filters.maps = !this.filters.maps;
+      this.draw(this.shown);
+      this.open(this.opened);
     }
-  });
-  viewer.addEventListener("close", () => { opened = null; note(); });
+  }
 
-  function follow() {
+  // Write the view, and the opened image if there is one, into the address.
+  note(index) {
+    const query = this.filters.query();
+    if (index != null) query.set("image", index);
+    history.replaceState(null, "", query.size ? `#errors?${query}` : "#errors");
+  }
+
+  follow() {
     const [view, query = ""] = location.hash.slice(1).split("?");
     if (view !== "errors") return;
     const wanted = new URLSearchParams(query);
-    for (const name of ["true", "predicted", "cause", "sort", "least"]) form.elements[name].value = wanted.get(name) ?? (name === "least" ? 0 : "");
-    form.elements.maps.checked = wanted.has("maps");
-    shown = PAGE;
-    draw();
+    this.filters.follow(wanted);
+    this.draw();
     byId("errors").scrollIntoView();
-    const position = found.findIndex((record) => String(record.index) === wanted.get("image"));
-    if (position >= 0) open(position);
+    const position = this.found.findIndex((record) => String(record.index) === wanted.get("image"));
+    if (position >= 0) this.open(position);
   }
-
-  form.addEventListener("input", () => { shown = PAGE; draw(); note(); });
-  form.addEventListener("reset", () => setTimeout(() => { shown = PAGE; draw(); note(); }));
-  form.addEventListener("submit", (event) => event.preventDefault());
-  byId("more").addEventListener("click", () => { shown += PAGE; draw(); });
-  addEventListener("hashchange", follow);
-  draw();
-  follow();
 }
 
-// Arrow keys move through the matrix from one confusion to the next in that direction.
+// Errors that another question points at, each a link to its view.
+function strips({ sheet, across, records }) {
+  const places = new Map(records.map((record, place) => [record.index, place]));
+  for (const list of document.querySelectorAll("[data-strip]")) {
+    const known = list.dataset.strip.split(" ").map(Number).filter((index) => places.has(index));
+    list.append(...known.map((index) => {
+      const [place, record] = [places.get(index), records[places.get(index)]];
+      const link = element("a", { href: `#errors?image=${index}` }, tile({ sheet, across }, place, describe(record)));
+      return element("li", {}, link, element("p", { textContent: `${record.true} → ${record.predicted}` }));
+    }));
+  }
+}
+
+// Arrow keys move through the matrix to the next confusion in that direction.
 function matrixKeys(matrix) {
   const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
   matrix.addEventListener("keydown", (event) => {
-    const step = steps[event.key];
     const cell = event.target.closest("td");
-    if (!step || !cell) return;
+    if (!steps[event.key] || !cell) return;
     event.preventDefault();
+    const [down, right] = steps[event.key];
     let [row, column] = [cell.parentElement.rowIndex, cell.cellIndex];
+    let next;
     do {
-      row += step[0];
-      column += step[1];
-    } while (matrix.rows[row]?.cells[column] && !matrix.rows[row].cells[column].querySelector("a"));
-    matrix.rows[row]?.cells[column]?.querySelector("a")?.focus();
+      [row, column] = [row + down, column + right];
+      next = matrix.rows[row]?.cells[column];
+    } while (next && !next.querySelector("a"));
+    next?.querySelector("a").focus();
   });
 }
 
-if (gallery.errors && form) errorBrowser(gallery.errors);
+if (gallery.errors) strips(gallery.errors);
+if (gallery.errors && byId("filters")) new ErrorBrowser(byId("filters"), byId("viewer"), gallery.errors);
 if (byId("matrix")) matrixKeys(byId("matrix"));

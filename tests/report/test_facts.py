@@ -1,0 +1,63 @@
+"""Facts reach the page in words, and none is lost or invented."""
+
+from dataclasses import replace
+
+from deepsight.report import facts
+from deepsight.report.study import Study
+
+
+def test_the_plan_is_what_the_configuration_says(study: Study):
+    assert dict(facts.plan(study.configuration)) == {
+        "minutes": "5",
+        "training images": "20,000",
+        "resolution": "64 px",
+        "interpolation": "bicubic",
+        "epochs": "5",
+        "seed": "0",
+        "predicted time": "3 min 20 s",
+    }
+
+
+def test_without_a_plan_only_what_was_asked_is_said():
+    assert facts.plan({"minutes": 3, "seed": 1, "plan": None}) == [("minutes", "3"), ("seed", "1")]
+
+
+def test_the_notice_is_a_sentence_and_the_rest(study: Study):
+    first, rest = facts.notice(study)
+    assert first.endswith("EfficientNet-Lite0 was used.")
+    assert rest == "Get its weights."
+    assert facts.notice(replace(study, model={})) == ("", "")
+
+
+def test_effort_gives_each_stage_and_the_memory(study: Study):
+    pairs = dict(facts.effort(study.metrics))
+    assert pairs["finetune"] == "2 min 40 s"
+    assert pairs["peak memory"] == "1,800 MB"
+    assert set(study.metrics["seconds"]) <= set(pairs)
+
+
+def test_nested_facts_are_flat_and_long_lists_counted():
+    nested = {
+        "a": {"b": 1000, "c": None},
+        "rows": list(range(20)),
+        "few": [1, 2],
+        "items": [{"x": 1}],
+        "none": "",
+    }
+    assert list(facts.flatten(nested)) == [
+        ("a · b", "1,000"),
+        ("rows", "20 items"),
+        ("few", "1, 2"),
+        ("items", "1 items"),
+    ]
+
+
+def test_the_seed_is_a_name_and_not_a_quantity():
+    assert facts.shown("seed", 12345) == "12345"
+    assert facts.shown("rows", 12345) == "12,345"
+
+
+def test_provenance_leaves_out_what_stands_elsewhere(study: Study):
+    names = [name for _, pairs in facts.provenance(study) for name, _ in pairs]
+    assert "architecture" in names
+    assert not {"classes", "notice"} & set(names)
