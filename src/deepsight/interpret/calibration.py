@@ -1,5 +1,7 @@
 """Whether a confidence of 0.8 is right eight times in ten, and what a temperature mends."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -73,7 +75,7 @@ def summary(
         labels, validation_labels: int64 (n,) and (m,).
     """
     temperature = fit_temperature(validation_logits, validation_labels)
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for stage, divisor in (("as given", 1.0), ("after temperature", temperature)):
         scaled = np.asarray(logits, dtype=np.float64) / divisor
         gaps = confidence_and_correct(softmax(scaled, axis=1), labels)

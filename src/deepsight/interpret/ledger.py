@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -74,6 +75,11 @@ class Detectors:
         if unknown:
             raise DeepSightError(f"Expected calibrated detectors among {list(CAUSES)}, received {unknown}.")
 
+    def require_length(self, n: int) -> None:
+        """Refuse supports of another number of images."""
+        if any(len(support) != n for support in self.present().values()):
+            raise DeepSightError(f"Expected supports for {n} test images, received another number.")
+
     def present(self) -> dict[str, Floats]:
         """The detectors that looked, in the order of precedence."""
         held = {field.name: getattr(self, field.name) for field in fields(self) if field.name in CAUSES}
@@ -90,9 +96,9 @@ def pair_support(labels: Labels, predicted: Labels, classes: Sequence[str], pair
     """
     place = {name: i for i, name in enumerate(classes)}
     excess = np.zeros((len(classes), len(classes)))
-    for true, other, rate, expected in pairs.filter("flagged").select(
-        "true", "predicted", "rate", "expected"
-    ).rows():
+    for true, other, rate, expected in (
+        pairs.filter("flagged").select("true", "predicted", "rate", "expected").rows()
+    ):
         excess[place[true], place[other]] = max(0.0, 1 - expected / rate)
     return np.asarray(excess[labels, predicted], dtype=np.float64)
 
@@ -118,23 +124,22 @@ def table(
         DeepSightError: the detectors speak of another number of images.
     """
     present = detectors.present()
-    if any(len(support) != len(labels) for support in present.values()):
-        raise DeepSightError(f"Expected supports for {len(labels)} test images, received another number.")
+    detectors.require_length(len(labels))
     errors = np.flatnonzero(labels != predicted)
     names = np.asarray(classes)
     true, other = names[labels[errors]].tolist(), names[predicted[errors]].tolist()
     support = np.array([values[errors] for values in present.values()]).reshape(len(present), len(errors))
     cause, strength = decide(support)
     keys = [*present, None]
-    columns = [describe(keys[c], t, p) for c, t, p in zip(cause, true, other, strict=True)]
+    texts = [describe(keys[c], t, p) for c, t, p in zip(cause, true, other, strict=True)]
     frame = pl.DataFrame(
         {
             "index": ids[errors],
             "true": true,
             "predicted": other,
-            "cause": [text[0] for text in columns],
+            "cause": [text[0] for text in texts],
             "support": strength,
-            "because": [text[1] for text in columns],
+            "because": [text[1] for text in texts],
             "calibrated": [keys[c] in detectors.calibrated for c in cause],
             "not_examined": unexamined(support, list(present)),
         },
@@ -162,7 +167,7 @@ UNITS = {
     "not_examined": "causes that nobody could look for in this image",
 }
 
-TYPES = {
+TYPES: dict[str, Any] = {
     **dict.fromkeys(("true", "predicted", "cause", "because"), pl.String),
     "calibrated": pl.Boolean,
     "not_examined": pl.List(pl.String),
@@ -193,4 +198,7 @@ def unexamined(support: Floats, present: Sequence[str]) -> list[list[str]]:
     """For each error the causes without a detector, or whose detector could not examine the image."""
     absent = [cause for name, cause in CAUSES.items() if name not in present]
     blind = np.isnan(support)
-    return [absent + [CAUSES[present[c]] for c in np.flatnonzero(column)] for column in blind.T]
+    return [
+        absent + [CAUSES[name] for name, unseen in zip(present, column, strict=True) if unseen]
+        for column in blind.T
+    ]

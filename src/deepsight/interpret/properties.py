@@ -114,4 +114,4 @@ def compressed_size(images: NDArray[np.uint8]) -> Floats:
     """Bytes a pixel after JPEG: how much there is to see, (n,)."""
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     sizes = [len(cv2.imencode(".jpg", image, options)[1]) for image in images]
-    return np.array(sizes, dtype=np.float64) / (images.shape[1] * images.shape[2])
+    return np.asarray(np.array(sizes) / (images.shape[1] * images.shape[2]), dtype=np.float64)

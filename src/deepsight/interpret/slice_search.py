@@ -47,26 +47,23 @@ def tree_slices(
         residual: (n,), error (0 or 1) minus the error rate of the image's class.
         first: bool (n,), the images that the trees are fitted on.
     """
-    names = properties.columns
-    together = tree_nodes(properties, names, residual, first, depth, smallest)
-    alone = [tree_nodes(properties, [name], residual, first, 1, smallest) for name in names]
+    together = tree_nodes(properties, residual, first, depth=depth, smallest=smallest)
+    alone = [
+        tree_nodes(properties.select(name), residual, first, depth=1, smallest=smallest)
+        for name in properties.columns
+    ]
     return [*together, *(candidate for found in alone for candidate in found)]
 
 
 def tree_nodes(
-    properties: pl.DataFrame,
-    names: Sequence[str],
-    residual: Floats,
-    first: Members,
-    depth: int,
-    smallest: int,
+    properties: pl.DataFrame, residual: Floats, first: Members, *, depth: int, smallest: int
 ) -> list[Candidate]:
     """The nodes of one tree as candidates, the root left out."""
-    values = properties.select(names).to_numpy().astype(np.float32)
+    values = properties.to_numpy().astype(np.float32)
     fitted = DecisionTreeRegressor(max_depth=depth, min_samples_leaf=smallest, random_state=0)
     fitted.fit(values[first], residual[first])
     member = np.asarray(fitted.decision_path(values).todense(), dtype=bool)
-    texts = node_descriptions(fitted.tree_, names)
+    texts = node_descriptions(fitted.tree_, properties.columns)
     return [Candidate(text, "properties", member[:, node]) for node, text in texts.items()]
 
 

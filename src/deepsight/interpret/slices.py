@@ -1,6 +1,7 @@
 """Groups of images on which the model fails more than their classes explain."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -38,8 +39,8 @@ def table(
     predicted: Labels,
     classes: Sequence[str],
     ids: NDArray[np.int64],
-    features: NDArray[np.floating],
     *,
+    features: NDArray[np.floating],
     depth: int = 3,
     clusters: int = 20,
     smallest: int = 40,
@@ -71,13 +72,7 @@ def table(
         features, properties, labels, classes, first, clusters=clusters, smallest=smallest, seed=seed
     )
     promising = screen(candidates, wrong, labels, first, smallest)
-    rows = [measure(c, wrong, labels, ~first, ids) for c in promising]
-    q = benjamini_hochberg([row["p_value"] for row in rows])
-    schema = {**dict.fromkeys(UNITS, pl.Float64), **TYPES}
-    frame = pl.DataFrame(
-        [{**row, "q_value": float(x), "confirmed": bool(x <= fdr)} for row, x in zip(rows, q, strict=True)],
-        schema=schema,
-    ).sort("p_value", "effect", descending=[False, True])
+    frame = confirm([measure(c, wrong, labels, ~first, ids) for c in promising], fdr)
     return Table(
         frame=frame,
         units=UNITS,
@@ -85,17 +80,28 @@ def table(
         method=f"Tree of depth {depth} on image properties and {clusters} k-means clusters of the features, "
         "found on one half of the images; exact hypergeometric test within classes on the other half; "
         f"Benjamini & Hochberg (1995) at {fdr:g}.",
-        caption=f"{int((q <= fdr).sum())} of {len(rows)} candidate slices are confirmed on the second half.",
+        caption=f"{int(frame['confirmed'].sum())} of {len(frame)} candidates are confirmed on the second half.",
     )
 
 
-TYPES = {
+SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(UNITS, pl.Float64),
     "description": pl.String,
     "kind": pl.String,
     "n": pl.Int64,
     "confirmed": pl.Boolean,
     "examples": pl.List(pl.Int64),
 }
+
+
+def confirm(rows: list[dict[str, Any]], fdr: float) -> pl.DataFrame:
+    """The rows with their q-values and what these confirm, the surest first."""
+    q = benjamini_hochberg([row["p_value"] for row in rows])
+    frame = pl.DataFrame(
+        [{**row, "q_value": float(x)} for row, x in zip(rows, q, strict=True)], schema=SCHEMA
+    )
+    judged = frame.with_columns(confirmed=pl.col("q_value") <= fdr)
+    return judged.sort("p_value", "effect", descending=[False, True])
 
 
 def stratified_half(strata: Labels, rng: np.random.Generator) -> Members:
@@ -149,7 +155,7 @@ def excess_p(inside: Members, wrong: Members, labels: Labels, among: Members) ->
 
 def measure(
     candidate: Candidate, wrong: Members, labels: Labels, second: Members, ids: NDArray[np.int64]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The row of a candidate, from the images of the second half alone."""
     inside = candidate.members & second
     rate = float(wrong[inside].mean())

@@ -1,0 +1,207 @@
+"""What every finding function promises: determinism, untouched inputs, and parameters that matter."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.evidence import FIXED_COLUMNS, Evidence, Table
+from deepsight.core.hypothesis import Group, Hypothesis
+from deepsight.explore import appearance, balance, embedding
+from deepsight.interpret import (
+    calibration,
+    confusion,
+    confusion_clusters,
+    ledger,
+    ledger_shares,
+    properties,
+    recall,
+    slices,
+    verdicts,
+)
+
+K, N = 20, 1200
+CLASSES = tuple(f"class{i}" for i in range(K))
+FEW = ("a", "b", "c", "d")
+
+
+def features_of(labels: np.ndarray, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (3 * np.eye(K, 24)[labels] + rng.normal(size=(len(labels), 24))).astype(np.float32)
+
+
+def inputs() -> dict[str, Any]:
+    """One made study: labels, predictions with a hard and a confused class, pixels, features and logits."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(K, size=N)
+    wrong = (labels + rng.integers(1, K, size=N)) % K
+    error = 0.1 + 0.02 * labels
+    predicted = np.where(rng.random(N) < error, wrong, labels)
+    predicted = np.where((labels == 3) & (rng.random(N) < 0.3), 4, predicted)
+    logits = rng.normal(size=(N, K)) + 3 * np.eye(K)[predicted]
+    images = rng.integers(256, size=(N, 8, 8, 3), dtype=np.uint8)
+    return {
+        "labels": labels,
+        "predicted": predicted,
+        "logits": logits,
+        "images": images,
+        "features": features_of(labels, 1),
+        "ids": np.arange(N) + 5,
+        "few": labels % 4,
+        "few_predicted": np.where(images[:, :4].mean(axis=(1, 2, 3)) < 122, (labels + 1) % 4, labels % 4),
+    }
+
+
+DATA = inputs()
+PROPERTIES = properties.measure(DATA["images"])
+GROUPS = {name: "left" if i < 9 else "right" for i, name in enumerate(CLASSES)}
+EVEN, ODD = Group("even", CLASSES[::2]), Group("odd", CLASSES[1::2])
+HYPOTHESES = [Hypothesis("gap", "Even over odd.", "recall_gap", EVEN, ODD)]
+DETECTORS = ledger.Detectors(label_error=np.linspace(0, 1, N), ambiguity=np.linspace(1, 0, N))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A finding function with inputs, and for each of its parameters another value that must show."""
+
+    name: str
+    make: Callable[..., Table]
+    arguments: tuple[Any, ...]
+    other: Mapping[str, Any]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+D = DATA
+NAMED = (D["labels"], D["predicted"], CLASSES)
+SLICED = (PROPERTIES, D["few"], D["few_predicted"], FEW, D["ids"])
+SUMMARY = (D["logits"][:600], D["labels"][:600], D["logits"][600:], D["labels"][600:])
+SOFT = np.exp(D["logits"]) / np.exp(D["logits"]).sum(axis=1, keepdims=True)
+LEDGER = ledger.table(*NAMED, D["ids"], DETECTORS)
+IMAGES = Dataset(D["images"], D["labels"], CLASSES, D["ids"], "test")
+
+FINDINGS = [
+    Finding("balance", balance.table, ({"test": D["labels"]}, CLASSES), {}),
+    Finding("appearance", appearance.table, (IMAGES,), {}),
+    Finding("mean_images", appearance.mean_images, (IMAGES,), {"side": 4}),
+    Finding(
+        "embedding",
+        embedding.table,
+        (D["features"][:300], D["labels"][:300], CLASSES, D["ids"][:300]),
+        {"limit": 100, "seed": 1},
+        {"limit": 200, "seed": 0},
+    ),
+    Finding("confusion", confusion.table, NAMED, {}),
+    Finding("confusion_pairs", confusion.pairs, NAMED, {"level": 0.8, "fdr": 1.0}),
+    Finding("confusion_direction", confusion.direction, NAMED, {"fdr": 1.0}),
+    Finding(
+        "confusion_clusters",
+        confusion_clusters.table,
+        (*NAMED, GROUPS),
+        {"draws": 20, "seed": 1},
+        {"seed": 0},
+    ),
+    Finding("recall", recall.table, (*NAMED, GROUPS), {"level": 0.8}),
+    Finding("hypotheses", verdicts.table, (HYPOTHESES, *NAMED), {"level": 0.8, "seed": 1}),
+    Finding("calibration", calibration.table, (SOFT, D["labels"]), {"bins": 5}),
+    Finding(
+        "calibration_summary",
+        calibration.summary,
+        SUMMARY,
+        {"bins": 5, "draws": 40, "level": 0.8, "seed": 1},
+        {"seed": 0, "draws": 60},
+    ),
+    Finding(
+        "slices",
+        slices.table,
+        SLICED,
+        {
+            "features": D["features"][:, :0],
+            "depth": 1,
+            "clusters": 3,
+            "smallest": 90,
+            "fdr": 1e-12,
+            "seed": 1,
+        },
+        {"features": D["features"], "seed": 0},
+    ),
+    Finding("ledger", ledger.table, (*NAMED, D["ids"], DETECTORS), {}),
+    Finding("ledger_shares", ledger_shares.table, (LEDGER,), {"level": 0.8}),
+]
+
+every_finding = pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.name)
+every_parameter = pytest.mark.parametrize(
+    ("finding", "parameter"),
+    [(finding, parameter) for finding in FINDINGS for parameter in finding.other],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+
+
+def same(a: Table, b: Table) -> bool:
+    return a.frame.equals(b.frame) and a.describe() == b.describe()
+
+
+def copied(value: Any) -> Any:
+    """A copy to compare with later; a table's units are read-only and cannot be copied."""
+    return replace(value, frame=value.frame.clone()) if isinstance(value, Table) else copy.deepcopy(value)
+
+
+def unchanged(before: Any, after: Any) -> bool:
+    if isinstance(before, np.ndarray):
+        return bool(np.array_equal(before, after))
+    if isinstance(before, pl.DataFrame):
+        return before.equals(after)
+    if isinstance(before, Mapping):
+        return before.keys() == after.keys() and all(unchanged(before[key], after[key]) for key in before)
+    if isinstance(before, Dataset):
+        return unchanged(before.pixels(), after.pixels()) and unchanged(before.labels, after.labels)
+    if isinstance(before, ledger.Detectors):
+        return unchanged(before.present(), after.present())
+    if isinstance(before, Table):
+        return same(before, after)
+    return bool(before == after)
+
+
+@every_finding
+def test_the_table_has_its_fixed_columns_and_speaks(finding: Finding) -> None:
+    table = finding.make(*finding.arguments, **finding.fixed)
+    Evidence({finding.name: table})
+    assert len(table.frame) > 0
+    assert set(FIXED_COLUMNS.get(finding.name, ())) <= set(table.units)
+    assert all(table.units.values())
+    assert table.caption.endswith(".")
+
+
+@every_finding
+def test_the_same_inputs_give_the_same_table(finding: Finding) -> None:
+    first, second = (finding.make(*finding.arguments, **finding.fixed) for _ in range(2))
+    assert same(first, second)
+
+
+@every_finding
+def test_inputs_are_not_touched(finding: Finding) -> None:
+    before = [copied(value) for value in finding.arguments]
+    finding.make(*finding.arguments, **finding.fixed)
+    assert all(unchanged(a, b) for a, b in zip(before, finding.arguments, strict=True))
+
+
+@every_parameter
+def test_every_parameter_matters(finding: Finding, parameter: str) -> None:
+    plain = finding.make(*finding.arguments, **finding.fixed)
+    changed = finding.make(*finding.arguments, **{**finding.fixed, parameter: finding.other[parameter]})
+    assert not plain.frame.equals(changed.frame)
+
+
+@every_finding
+def test_no_parameter_is_left_out_of_this_test(finding: Finding) -> None:
+    dials = {
+        name
+        for name, parameter in signature(finding.make).parameters.items()
+        if parameter.kind is Parameter.KEYWORD_ONLY
+    }
+    assert dials == set(finding.other)
