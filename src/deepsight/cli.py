@@ -85,8 +85,9 @@ def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
         print(json.dumps(metrics, indent=2))
     else:
         print(
-            f"macro-F1 {metrics['macro_f1']:.3f} (95 % interval {low:.3f} to {high:.3f}) on {metrics['n_test']} "
-            f"test images; {'passes' if passed else 'fails'} the gate of {metrics['mva']:g}.\n"
+            f"macro-F1 {metrics['macro_f1']:.3f} (95 % interval {low:.3f} to {high:.3f}) "
+            f"on {metrics['n_test']} test images; "
+            f"{'passes' if passed else 'fails'} the gate of {metrics['mva']:g}.\n"
             f"Report: {out / 'report.html'}"
         )
     if not passed:

@@ -17,7 +17,8 @@ class Plan(BaseModel):
         backbone: the timm name that "auto" came to.
         train_rows: training images that are used; the rest is not touched.
         recipe: the training.
-        degradation_images, context_objects: sizes of the samples that the costly checks take.
+        degradation_images, context_objects, faithfulness_images: sizes of the samples that the costly
+            checks take.
         predicted_seconds: by stage, as predicted before the study.
         predicted_peak_mb: resident memory at its peak, as predicted.
     """
@@ -29,6 +30,7 @@ class Plan(BaseModel):
     recipe: Recipe
     degradation_images: int = Field(gt=0)
     context_objects: int = Field(gt=0)
+    faithfulness_images: int = Field(gt=0)
     predicted_seconds: dict[str, float] = {}
     predicted_peak_mb: float = 0.0
 

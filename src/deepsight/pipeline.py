@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,7 @@ from deepsight import obtain
 from deepsight.config import Plan, Study
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Evidence, Table
 from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
@@ -37,7 +38,8 @@ from deepsight.explore.describe import describe
 from deepsight.explore.hypotheses import register
 from deepsight.interpret import masks
 from deepsight.interpret.context_budget import affordable_objects
-from deepsight.interpret.examine import Effort, examine
+from deepsight.interpret.examine import examine
+from deepsight.interpret.inside import Effort
 from deepsight.interpret.opinions import Part
 from deepsight.interpret.subject import Subject
 from deepsight.model import plan as planner
@@ -55,6 +57,7 @@ from deepsight.scrub.integrity import verify_batch
 from deepsight.scrub.split import limit_train, split
 
 Tell = Callable[[str], None]
+SECONDS = "seconds.json"
 SAMPLE = 1500  # training images that are embedded and from which hypotheses are proposed
 
 
@@ -82,7 +85,15 @@ class Context:
         self.tell(f"[{name}]")
         began = time.perf_counter()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+        self.add_seconds(**{name: time.perf_counter() - began})
+
+    def add_seconds(self, **seconds: float) -> None:
+        """Note the time of stages, also for a later process that takes the run up."""
+        if not self.seconds and self.run.has(SECONDS):
+            self.seconds.update(self.run.read_json(SECONDS))
+        for name, value in seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + value
+        self.run.save_json(SECONDS, rounded(self.seconds))
 
     @cached_property
     def obtained(self) -> obtain.Obtained:
@@ -118,10 +129,9 @@ class Context:
         """The splits as stored: rows of the official order."""
         rows = self.run.splits()
         got = self.obtained
-        train_part = got.train
-        val_part = got.validation if got.validation is not None else got.train
+        validation = got.train if got.validation is None else got.validation
         return Splits(
-            of_ids(train_part, rows["train"]), of_ids(val_part, rows["val"]), of_ids(got.test, rows["test"])
+            of_ids(got.train, rows["train"]), of_ids(validation, rows["val"]), of_ids(got.test, rows["test"])
         )
 
     def features(self, pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
@@ -229,8 +239,7 @@ def model_stage(context: Context) -> None:
         verify=verify, fabric=fabric_of(), tell=partial(tell_epoch, context.tell),
     )  # fmt: skip
     frozen = float(fitted.history.filter(fitted.history["phase"] == "frozen")["seconds"].sum())
-    context.seconds["frozen"] = frozen
-    context.seconds["finetune"] = time.perf_counter() - began - frozen
+    context.add_seconds(frozen=frozen, finetune=time.perf_counter() - began - frozen)
     with context.stage("predict"):
         save_model(run.path, fitted, context.pretrained, splits.classes, plan.recipe)
         run.save_history(fitted.history)
@@ -258,7 +267,7 @@ def interpret_stage(context: Context) -> None:
                 seed=context.study.seed,
             )
             predictor = load_model(run.path, verify=verify_at(plan.recipe.resolution))
-            found = examine(subject, predictor, Effort(plan.degradation_images, plan.context_objects))
+            found = examine(subject, predictor, effort_of_plan(plan))
             run.save_pictures(found.pictures)
             save_tables(run, **found.evidence)
     if not run.has(METRICS):
@@ -269,11 +278,11 @@ def report_stage(context: Context) -> None:
     """One file that draws what is stored."""
     with context.stage("report"):
         render(context.run)
-    metrics = context.run.metrics()
-    seconds = {**metrics["seconds"], **context.seconds}
-    seconds["total"] = sum(value for name, value in seconds.items() if name != "total")
-    context.run.save_json(METRICS, {**metrics, "seconds": rounded(seconds), "peak_rss_mb": peak_rss_mb()})
-    render(context.run)
+    seconds = {**context.seconds, "total": sum(context.seconds.values())}
+    context.run.save_json(
+        METRICS, {**context.run.metrics(), "seconds": rounded(seconds), "peak_rss_mb": peak_rss_mb()}
+    )
+    render(context.run)  # once more, with the time that it took
 
 
 STAGES: dict[str, Callable[[Context], None]] = {
@@ -321,19 +330,25 @@ def make_plan(context: Context, splits: Splits) -> Plan:
     )
     return Plan(
         backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe,
-        degradation_images=effort.degradation_images, context_objects=effort.context_objects,
+        **asdict(effort),
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
 
 
 def effort_of(seconds: float, images_a_second: float, test: Dataset) -> Effort:
-    """Sizes of the samples that a third (degradations) and a half (context) of these seconds buy."""
+    """Sizes of the samples that these seconds buy: a half for context, a quarter each for the others."""
     began = time.perf_counter()
     masks.segment(test.pixels(np.arange(8)))
     mask_seconds = (time.perf_counter() - began) / 8
-    degraded = int(np.clip(seconds / 3 * images_a_second / 31, 100, 2000))
+    quarter = seconds / 4 * images_a_second
+    degraded, faithful = int(np.clip(quarter / 31, 100, 2000)), int(np.clip(quarter / 256, 10, 1000))
     objects = affordable_objects(seconds / 2, mask_seconds=mask_seconds, image_seconds=1 / images_a_second)
-    return Effort(degraded - degraded % 50, objects)
+    return Effort(degraded - degraded % 50, objects, faithful - faithful % 5)
+
+
+def effort_of_plan(plan: Plan) -> Effort:
+    """The sample sizes of a stored plan."""
+    return Effort(plan.degradation_images, plan.context_objects, plan.faithfulness_images)
 
 
 def preprocessing_of(context: Context, recipe: Recipe) -> Preprocessing:
@@ -342,7 +357,7 @@ def preprocessing_of(context: Context, recipe: Recipe) -> Preprocessing:
     return Preprocessing(recipe.resolution, recipe.interpolation, recipe.antialias, p.mean, p.std)
 
 
-def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Any:
+def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
     """Compare the ways of resizing on frozen features, at a resolution that keeps it to seconds."""
 
     def features(pixels: Any, method: Any, antialias: bool, resolution: int, /) -> NDArray[np.float32]:
@@ -387,10 +402,8 @@ def leaked_rows(run: Run) -> NDArray[np.int64]:
     return dropped.filter(dropped["twin_split"] == "test")["twin_index"].drop_nulls().unique().to_numpy()
 
 
-def save_tables(run: Run, **tables: Any) -> None:
+def save_tables(run: Run, **tables: Table) -> None:
     """Add tables to the run; a name that an interrupted stage already wrote is written anew."""
-    from deepsight.core.evidence import Evidence
-
     run.save_evidence(Evidence(tables))
 
 

@@ -29,6 +29,7 @@ from deepsight.interpret.inside import Effort, look_inside
 from deepsight.interpret.subject import OpenModel, Subject
 
 PICTURES = "evidence/pictures"
+DEFAULT = Effort()
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Findings:
         return Findings(self.evidence.merge(other.evidence), {**self.pictures, **other.pictures})
 
 
-def examine(subject: Subject, model: OpenModel | None = None, effort: Effort = Effort()) -> Findings:
+def examine(subject: Subject, model: OpenModel | None = None, effort: Effort = DEFAULT) -> Findings:
     """All findings about a model's answers.
 
     Args:

@@ -26,6 +26,7 @@ from deepsight.interpret.subject import OpenModel, Pixels, Subject
 Ints = NDArray[np.int64]
 PAIRS_SHOWN = 6
 MOSAICS = 60
+POINTING_SIDE = 8  # four cells a side in each tile of a 2 x 2 mosaic; below, tiles cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,12 @@ class Effort:
     Attributes:
         degradation_images: seen under 30 degradations each.
         context_objects: put on ten backgrounds each.
+        faithfulness_images: seen at 256 steps of insertion and deletion each.
     """
 
     degradation_images: int = 300
     context_objects: int = 200
+    faithfulness_images: int = 30
 
 
 def look_inside(
@@ -52,7 +55,7 @@ def look_inside(
         evidence: what was found from the predictions.
         effort: sizes of the samples.
     """
-    tables, pictures = maps_of_errors(subject, model, evidence)
+    tables, pictures = maps_of_errors(subject, model, evidence, effort)
     data = subject.test
     degraded = degradation.study(
         data.images, data.labels, subject.classes, model.logits,
@@ -63,7 +66,7 @@ def look_inside(
 
 
 def maps_of_errors(
-    subject: Subject, model: OpenModel, evidence: Evidence
+    subject: Subject, model: OpenModel, evidence: Evidence, effort: Effort
 ) -> tuple[Evidence, dict[str, bytes]]:
     """Maps of the most confident errors of the main confused pairs, and whether maps are to be believed."""
     layer = attribution.layer_for(model.sides())
@@ -90,7 +93,7 @@ def maps_of_errors(
         file: overlay.png(overlay.row(image, np.stack([one[0], one[1], one[0] - one[1]])))
         for file, image, one in zip(table.frame["file"], images, found, strict=True)
     }
-    trust = faithfulness_of(subject, model, layer)
+    trust = faithfulness_of(subject, model, layer, effort.faithfulness_images)
     return Evidence({"attribution": table, "faithfulness": trust}), pictures
 
 
@@ -110,7 +113,7 @@ def maps_for(model: OpenModel, layer: Layer, images: Pixels, classes: Ints) -> N
     return np.stack([column.detach().numpy() for column in columns], axis=1)
 
 
-def faithfulness_of(subject: Subject, model: OpenModel, layer: Layer) -> Table:
+def faithfulness_of(subject: Subject, model: OpenModel, layer: Layer, count: int) -> Table:
     """Do the maps point at the tile of the class, and does removing what they mark remove the class?"""
     p = subject.predictions
     sure = pointing.confident_and_right(p.labels, p.probabilities)
@@ -121,13 +124,13 @@ def faithfulness_of(subject: Subject, model: OpenModel, layer: Layer) -> Table:
     def maps_of(pixels: Pixels, classes: Ints) -> NDArray[np.floating]:
         return maps_for(model, layer, pixels, classes[:, None])[:, 0]
 
-    few = slice(0, 100)
-    checks = [
-        faithfulness.grid_pointing(maps_of, images, labels, count=MOSAICS, seed=subject.seed),
-        *faithfulness.insertion_deletion(
-            maps_of(images[few], labels[few]), images[few], labels[few], model.logits, seed=subject.seed
-        ),
-    ]
+    few = slice(0, count)
+    checks = faithfulness.insertion_deletion(
+        maps_of(images[few], labels[few]), images[few], labels[few], model.logits, seed=subject.seed
+    )
+    if layer.side >= POINTING_SIDE:
+        pointed = faithfulness.grid_pointing(maps_of, images, labels, count=MOSAICS, seed=subject.seed)
+        checks = [pointed, *checks]
     return faithfulness.table(checks, family=kind_of(model, layer))
 
 
