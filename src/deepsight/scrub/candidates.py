@@ -1,0 +1,68 @@
+"""Pairs of images that may be twins: nearest neighbours by matrix products, in blocks of bounded size."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepsight.scrub.descriptor import LENGTH, Descriptor
+
+Rows = NDArray[np.int64]
+
+ROWS, COLUMNS = 1024, 16384  # of the block of similarities: 64 MB
+FIT_ON = 5000  # rows that the projection of features is fitted on
+
+
+def neighbours(described: Descriptor, *, count: int, at_least: float) -> tuple[Rows, Rows]:
+    """Pairs i < j in which one is among the `count` nearest of the other, mirrored or not.
+
+    Exact search: n²(p + q) multiplications, n × count numbers kept. Pairs below the similarity
+    `at_least` are left out.
+    """
+    n = len(described)
+    found = []
+    for start in range(0, n, ROWS):
+        rows = torch.arange(start, min(start + ROWS, n))
+        similarity, nearest = nearest_to(described, rows, count=min(count, n - 1))
+        keep = similarity >= at_least
+        found.append(torch.stack([rows[:, None].expand_as(nearest)[keep], nearest[keep]]))
+    return distinct(torch.cat(found, dim=1).numpy())
+
+
+def nearest_to(described: Descriptor, rows: Tensor, *, count: int) -> tuple[Tensor, Tensor]:
+    """Similarity and row of the nearest of all images to these, themselves excepted, (r, count) twice."""
+    even, odd = described.even, described.odd
+    best, place = torch.full((len(rows), count), -torch.inf), torch.zeros(len(rows), count, dtype=torch.int64)
+    for start in range(0, len(described), COLUMNS):
+        stop = min(start + COLUMNS, len(described))
+        similarity = (odd[rows] @ odd[start:stop].T).abs_()
+        similarity.addmm_(even[rows], even[start:stop].T)
+        own = (rows >= start) & (rows < stop)
+        similarity[own.nonzero()[:, 0], rows[own] - start] = -torch.inf
+        value, column = similarity.topk(min(count, stop - start), dim=1)
+        best, order = torch.cat([best, value], dim=1).topk(count, dim=1)
+        place = torch.cat([place, column + start], dim=1).gather(1, order)
+    return best, place
+
+
+def distinct(pairs: Rows) -> tuple[Rows, Rows]:
+    """Pairs (2, p) as i < j, each once, in order."""
+    ordered = np.unique(np.sort(pairs, axis=0), axis=1)
+    return ordered[0], ordered[1]
+
+
+def describe_features(features: NDArray[np.floating], *, seed: int) -> Descriptor:
+    """Pooled features (n, d) as unit vectors on their `LENGTH` largest principal axes, in blocks.
+
+    They have no odd part: whether a pair is mirrored is told by the pixels.
+    """
+    rng = np.random.default_rng(seed)
+    sample = torch.as_tensor(features[np.sort(rng.permutation(len(features))[:FIT_ON])], dtype=torch.float32)
+    centre = sample.mean(dim=0)
+    axes = torch.linalg.eigh((sample - centre).T @ (sample - centre))[1][:, -LENGTH:]
+    parts = [
+        (torch.as_tensor(features[start : start + COLUMNS], dtype=torch.float32) - centre) @ axes
+        for start in range(0, len(features), COLUMNS)
+    ]
+    even = torch.nn.functional.normalize(torch.cat(parts), eps=1e-6)
+    return Descriptor(even, torch.zeros(len(even), 1))

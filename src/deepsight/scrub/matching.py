@@ -1,0 +1,108 @@
+"""From candidates to scored pairs: a cheap correlation for all of them, registration for what it leaves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepsight.core.resize import resize
+from deepsight.scrub import registration
+from deepsight.scrub.candidates import describe_features, distinct, neighbours
+from deepsight.scrub.descriptor import Read, blocks, describe
+
+Rows = NDArray[np.int64]
+
+COUNT = 6  # nearest images by pixels; of the known twins within 10,000 images 37 of 39 are among them
+FEATURE_COUNT = 4  # and by features, if given
+SIMILAR = 0.5  # by pixels; known twins have at least 0.58
+PEAK = 0.6  # of the coarse correlation; known twins have at least 0.65, nine in ten candidates less
+STARTS = 2  # placements that registration begins from
+PAIRS = 1024  # at a time
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Pairs of images that were registered.
+
+    Attributes:
+        i, j: int64 (p,), rows with i < j.
+        mirrored: bool (p,), whether j was mirrored.
+        score: float64 (p,), agreement in [0, 1].
+        placement: float32 (p, 4), where i lies in j: scale and shift of x and y (`registration`).
+    """
+
+    i: Rows
+    j: Rows
+    mirrored: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    placement: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.i)
+
+    def take(self, rows: Rows) -> "Matches":
+        """These pairs alone."""
+        return Matches(
+            self.i[rows], self.j[rows], self.mirrored[rows], self.score[rows], self.placement[rows]
+        )
+
+
+def match(read: Read, n: int, *, features: NDArray[np.floating] | None, seed: int) -> Matches:
+    """Twins among n images, and the look-alikes that came nearest to being so.
+
+    Args:
+        read: rows -> images float32 (b, 3, h, w), 0 to 255.
+        n: the number of images.
+        features: pooled features (n, d) of any model, which bring further candidates.
+        seed: of the samples that projections are fitted on.
+    """
+    described = describe(read, n, seed=seed)
+    i, j = neighbours(described, count=COUNT, at_least=SIMILAR)
+    if features is not None:
+        more = neighbours(describe_features(features, seed=seed), count=FEATURE_COUNT, at_least=0.0)
+        i, j = distinct(np.concatenate([np.stack([i, j]), np.stack(more)], axis=1))
+    mirrored = described.mirrored(i, j)
+    small = grey(read, n, side=registration.COARSE)
+    peaks, starts = in_blocks(
+        lambda rows: registration.coarse(*pick(lambda r: small[r].float(), i[rows], j[rows], mirrored[rows])),
+        len(i),
+    )
+    near = np.flatnonzero((peaks.amax(dim=1) >= PEAK).numpy())
+    i, j, mirrored, starts = i[near], j[near], mirrored[near], best_starts(peaks[near], starts[near])
+
+    def whole(rows: Rows) -> Tensor:
+        return resize(read(rows).mean(dim=1, keepdim=True), registration.SIDE)
+
+    score, placement = in_blocks(
+        lambda rows: registration.register(*pick(whole, i[rows], j[rows], mirrored[rows]), starts[rows]),
+        len(i),
+    )
+    return Matches(i, j, mirrored, score.double().numpy(), placement.numpy())
+
+
+def grey(read: Read, n: int, *, side: int) -> Tensor:
+    """All images in grey at side × side pixels, uint8 (n, 1, side, side), to be held in memory."""
+    made = [resize(read(rows).mean(dim=1, keepdim=True), side).round() for rows in blocks(n)]
+    return torch.cat([block.clamp(0, 255).to(torch.uint8) for block in made])
+
+
+def pick(read: Read, i: Rows, j: Rows, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    """Both images of each pair, the second mirrored where told."""
+    a, b = read(i), read(j)
+    return a, torch.where(torch.as_tensor(mirrored)[:, None, None, None], b.flip(-1), b)
+
+
+def best_starts(peaks: Tensor, placements: Tensor) -> Tensor:
+    """The placements (p, STARTS, 4) of the highest peaks (p, s)."""
+    order = peaks.topk(STARTS, dim=1)[1]
+    return placements.gather(1, order[:, :, None].expand(-1, -1, placements.shape[2]))
+
+
+def in_blocks(compute: Callable[[Rows], tuple[Tensor, Tensor]], n: int) -> tuple[Tensor, Tensor]:
+    """The two results of `compute` on the rows 0 to n - 1, `PAIRS` at a time."""
+    made = [compute(np.arange(start, min(start + PAIRS, n))) for start in range(0, max(n, 1), PAIRS)]
+    first, second = zip(*made, strict=True)
+    return torch.cat(first), torch.cat(second)

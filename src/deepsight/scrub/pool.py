@@ -1,0 +1,59 @@
+"""All splits as one sequence of images, read a block at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError
+from deepsight.scrub.digests import digests
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The images of several splits, numbered through in the order of the splits."""
+
+    parts: Mapping[str, Dataset]
+
+    def __post_init__(self) -> None:
+        shapes = {name: tuple(part.images.shape[1:]) for name, part in self.parts.items()}
+        if len(set(shapes.values())) > 1:
+            raise DeepSightError(f"Expected images of one shape in all splits, received {shapes}.")
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts.values())
+
+    def read(self, rows: Rows) -> Tensor:
+        """These images as float32 (b, 3, h, w), 0 to 255; rows in any order."""
+        owner, place = self.locate(rows)
+        pixels = np.empty((len(rows), *next(iter(self.parts.values())).images.shape[1:]), dtype=np.uint8)
+        for number, part in enumerate(self.parts.values()):
+            pixels[owner == number] = part.pixels(place[owner == number])
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+
+    def locate(self, rows: Rows) -> tuple[Rows, Rows]:
+        """The number of the split that holds each row, and its place there."""
+        ends = np.cumsum([len(part) for part in self.parts.values()])
+        owner = np.searchsorted(ends, rows, side="right")
+        return owner, rows - (ends - [len(part) for part in self.parts.values()])[owner]
+
+    def names(self, rows: Rows) -> list[str]:
+        """The split of each row."""
+        known = list(self.parts)
+        return [known[number] for number in self.locate(rows)[0]]
+
+    def ids(self, rows: Rows) -> Rows:
+        """The row of each image in the official order of its split."""
+        return np.concatenate([part.ids for part in self.parts.values()])[rows]
+
+    def first_copies(self) -> Rows:
+        """For each image the first with the same pixels; itself, if it is that one."""
+        marks = np.concatenate([digests(part.images) for part in self.parts.values()])
+        _, first, which = np.unique(marks, return_index=True, return_inverse=True)
+        return np.asarray(first[which], dtype=np.int64)

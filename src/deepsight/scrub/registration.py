@@ -1,0 +1,154 @@
+"""Are two images the same picture? Lay one over the other, then see whether fine detail agrees.
+
+Coarse: the peak of the cross-correlation, by the Fourier transform, at three scales. Fine: Gauss-Newton
+on shift and scale of both directions with free gain and offset (Lucas & Kanade 1981, with the gain of
+Evangelidis & Psarakis 2008). The score compares what is left after that; look-alikes, which share the
+large forms alone, lose there.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, conv2d, grid_sample, pad, unfold
+
+from deepsight.scrub.descriptor import detail
+
+# A placement (sx, sy, tx, ty) says where in image b a pixel (x, y) of image a lies: (sx x + tx, sy y + ty),
+# with coordinates from -1 to 1 over the image.
+
+SIDE = 32  # pixels that pairs are compared at
+COARSE = 16  # pixels of the coarse search
+REACH = 3  # coarse pixels: shifts up to a fifth of the image
+SCALES = (1.0, 0.8, 1.25)  # Gauss-Newton finds those between
+STEPS = 8  # of Gauss-Newton; the placement moves by less than 0.1 pixel after them
+SCALE_LIMITS, SHIFT_LIMIT = (0.7, 1.43), 0.45
+PATCH = 8  # pixels
+PLAIN = 3.0  # grey levels of standard deviation below which a patch holds noise alone
+NOISE = 1.0  # grey levels of rounding and compression, which no agreement is asked of
+
+
+def coarse(a: Tensor, b: Tensor, scales: tuple[float, ...] = SCALES) -> tuple[Tensor, Tensor]:
+    """Height of the correlation peak at each scale, and its placement.
+
+    Args:
+        a: float (p, 1, 16, 16), grey.
+        b: as a.
+        scales: sizes of a in b to try.
+
+    Returns:
+        (p, s) in [-1, 1] and (p, s, 4).
+    """
+    peaks, placements = zip(*(correlate(a, b, scale) for scale in scales), strict=True)
+    return torch.stack(peaks, dim=1), torch.stack(placements, dim=1)
+
+
+def correlate(a: Tensor, b: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Peak over shifts of the correlation of a with b at one scale: height (p,), placement (p, 4).
+
+    Only the image that shows more is zoomed into, so that no border has to be made up.
+    """
+    n, pixel = len(a), 2 / COARSE
+    zoomed = (zoom(a, 1 / scale), b) if scale > 1 else (a, zoom(b, scale))
+    spectra = [torch.fft.rfft2(whiten(images)) for images in zoomed]
+    surface = torch.fft.irfft2(spectra[0].conj() * spectra[1], s=(COARSE, COARSE))
+    near = surface.roll((REACH, REACH), (1, 2))[:, : 2 * REACH + 1, : 2 * REACH + 1]
+    height, place = near.flatten(1).max(dim=1)
+    shift = torch.stack([place % (2 * REACH + 1), place // (2 * REACH + 1)], dim=1) - REACH
+    return height, torch.cat([torch.full((n, 2), scale), shift * pixel * min(scale, 1.0)], dim=1)
+
+
+def zoom(images: Tensor, scale: float) -> Tensor:
+    """The middle of the images, `scale` of their side, at their size."""
+    if scale == 1:
+        return images
+    placement = torch.tensor([[scale, scale, 0.0, 0.0]]).expand(len(images), 4)
+    return place(images, placement)[0]
+
+
+def whiten(images: Tensor) -> Tensor:
+    """Detail (p, h, w) under a window that fades at the border, of mean 0 and unit length."""
+    side = images.shape[-1]
+    window = torch.hann_window(side + 2)[1:-1].sqrt()
+    faded = detail(images, 2)[:, 0] * window * window[:, None]
+    centred = faded - faded.mean(dim=(1, 2), keepdim=True)
+    length = torch.linalg.vector_norm(centred, dim=(1, 2), keepdim=True)
+    return centred / length.clamp_min(1.0)
+
+
+def place(images: Tensor, placement: Tensor) -> tuple[Tensor, Tensor]:
+    """Images b (p, c, h, w) sampled under the pixels of a, and 1 where b has pixels there (p, h, w)."""
+    theta = torch.zeros(len(images), 2, 3)
+    theta[:, [0, 1], [0, 1]], theta[:, :, 2] = placement[:, :2], placement[:, 2:]
+    grid = affine_grid(theta, [len(images), 1, *images.shape[2:]], align_corners=False)
+    inside = (grid.abs().amax(dim=-1) <= 1).float()
+    return grid_sample(images, grid, padding_mode="border", align_corners=False), inside
+
+
+def fine(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
+    """The placement (p, 4) after Gauss-Newton on grey images a and b (p, 1, 32, 32)."""
+    target, source = smooth(a).flatten(1)[:, :, None], smooth(b)
+    wide = pad(source, (1,) * 4, mode="replicate")
+    slopes = (wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2], wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1])
+    stack = torch.cat([source, *(slope * (SIDE / 4) for slope in slopes)], dim=1)
+    for _ in range(STEPS):
+        placement = step(target, stack, placement)
+    return placement
+
+
+def step(target: Tensor, stack: Tensor, placement: Tensor) -> Tensor:
+    """One step: least squares of a on b, a constant and the derivatives of b by the placement."""
+    sampled, inside = place(stack, placement)
+    image, across, down = sampled.unbind(dim=1)
+    x = torch.linspace(-1 + 1 / SIDE, 1 - 1 / SIDE, SIDE)
+    terms = [image, torch.ones_like(image), across * x, down * x[:, None], across, down]
+    design = torch.stack(terms, dim=1).flatten(2)
+    weighted = design * inside.flatten(1)[:, None]
+    normal = weighted @ design.transpose(1, 2)
+    damping = torch.diag_embed(1e-3 * normal.diagonal(dim1=1, dim2=2) + 1e-3)
+    solved = torch.linalg.solve(normal + damping, weighted @ target)[..., 0]
+    moved = placement + (solved[:, 2:] / solved[:, :1].clamp_min(0.2)).clamp(-0.1, 0.1)
+    return torch.cat(
+        [moved[:, :2].clamp(*SCALE_LIMITS), moved[:, 2:].clamp(-SHIFT_LIMIT, SHIFT_LIMIT)], dim=1
+    )
+
+
+def smooth(images: Tensor) -> Tensor:
+    """Grey images (p, 1, h, w) under a binomial filter of 3×3 pixels."""
+    row = torch.tensor([0.25, 0.5, 0.25])
+    return conv2d(pad(images, (1,) * 4, mode="replicate"), (row[:, None] * row)[None, None])
+
+
+def agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
+    """The score (p,) in [0, 1]: how well fine detail of grey images a and b agrees where they overlap.
+
+    The mean of two correlations, at least 0: that of all detail finer than 3 pixels, and the lower
+    quartile over patches of 8×8 pixels of that of detail finer than 7. The first asks that the detail be the
+    same, the second that it be so nearly everywhere. Patches that are plain in both images say nothing.
+    """
+    laid, inside = place(b, placement)
+    overall = correlation(detail(a, 1).flatten(1), detail(laid, 1).flatten(1), inside.flatten(1))
+    x, y, weight = (cut(images) for images in (detail(a, 3), detail(laid, 3), inside[:, None]))
+    spread = torch.maximum((x * weight).square().mean(dim=2), (y * weight).square().mean(dim=2)).sqrt()
+    tells = (spread > PLAIN) & (weight.mean(dim=2) > 0.5)
+    local = torch.where(tells, correlation(x, y, weight), torch.nan).nanquantile(0.25, dim=1)
+    return ((overall + torch.where(local.isnan(), overall, local)) / 2).clamp(0, 1)
+
+
+def cut(images: Tensor) -> Tensor:
+    """Images (p, 1, h, w) in patches (p, patches, PATCH²)."""
+    return unfold(images, PATCH, stride=PATCH).transpose(1, 2)
+
+
+def correlation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """Weighted correlation over the last axis, shrunk towards 0 where there is little but noise."""
+    total = weight.sum(dim=-1).clamp_min(1)
+    x, y = ((v - ((v * weight).sum(dim=-1) / total)[..., None]) * weight for v in (x, y))
+    energy = [v.square().sum(dim=-1) + total * NOISE**2 / 2 for v in (x, y)]
+    return (x * y).sum(dim=-1) / (energy[0] * energy[1]).sqrt()
+
+
+def register(a: Tensor, b: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+    """The best score (p,) over the starts (p, s, 4), and its placement (p, 4); grey images (p, 1, 32, 32)."""
+    placements = torch.stack([fine(a, b, start) for start in starts.unbind(dim=1)], dim=1)
+    scores = torch.stack([agreement(a, b, placed) for placed in placements.unbind(dim=1)], dim=1)
+    best, which = scores.max(dim=1)
+    return best, placements[torch.arange(len(a)), which]
