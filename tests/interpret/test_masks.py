@@ -5,7 +5,7 @@ import pytest
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.masks import Masks, grown, largest_part, segment
+from deepsight.interpret.masks import Masks, largest_part, segment
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,10 @@ def test_largest_part_alone_is_kept() -> None:
 def test_grown_and_shrunk_hold_each_other() -> None:
     mask = np.zeros((1, 20, 20), dtype=bool)
     mask[0, 6:14, 6:14] = True
-    assert (grown(mask, 2) & mask).sum() == mask.sum() < grown(mask, 2).sum()
-    assert (grown(mask, -2) & ~mask).sum() == 0 < grown(mask, -2).sum() < mask.sum()
+    masks = Masks(mask, np.ones(1, dtype=bool))
+    larger, smaller = masks.grown(2).inside, masks.grown(-2).inside
+    assert (larger & mask).sum() == mask.sum() < larger.sum()
+    assert (smaller & ~mask).sum() == 0 < smaller.sum() < mask.sum()
 
 
 def test_a_mask_and_its_flag_belong_together() -> None:

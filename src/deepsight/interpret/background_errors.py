@@ -12,6 +12,16 @@ from deepsight.interpret.masks import Masks
 from deepsight.interpret.swap import Design, Ints, Predict, draw, run
 
 MOST = 0.5
+SCHEMA = {
+    "split": pl.String,
+    "index": pl.Int64,
+    "true": pl.String,
+    "predicted": pl.String,
+    "flip_share": pl.Float64,
+    "stays": pl.Boolean,
+    "without_background": pl.String,
+    "flagged": pl.Boolean,
+}
 UNITS = {
     "split": "split name",
     "index": "row in the official order of the split",
@@ -63,20 +73,37 @@ def background_errors(
     counts = np.bincount(place, minlength=len(errors))
     flips = np.bincount(place, weights=to_true, minlength=len(errors)) / np.maximum(counts, 1)
     stays = run(parts, Design(errors, errors), predict) != labels[errors]
-    names = np.array(classes)
     frame = pl.DataFrame(
         {
-            "split": pl.Series([split] * len(errors), dtype=pl.String),
+            "split": [split] * len(errors),
             "index": ids[errors],
-            "true": names[labels[errors]],
-            "predicted": names[predicted[errors]],
+            "true": named(labels[errors], classes),
+            "predicted": named(predicted[errors], classes),
             "flip_share": flips,
             "stays": stays,
-            "without_background": None if alone is None else names[alone[errors].argmax(axis=1)],
+            "without_background": [None] * len(errors)
+            if alone is None
+            else named(alone[errors].argmax(axis=1), classes),
             "flagged": (flips > MOST) & stays,
-        }
+        },
+        schema=SCHEMA,
     )
     return Table(frame, UNITS, len(errors), method(donors), caption(frame))
+
+
+def background_support(table: Table, ids: Ints) -> NDArray[np.float64]:
+    """What the ledger takes: the share of swaps that mend each error, for images in the order of `ids`.
+
+    Returns:
+        float64 (n,) in 0 to 1; 0 where the cut alone mends it, NaN where there is no row.
+    """
+    support = dict(zip(table.frame["index"], table.frame["flip_share"] * table.frame["stays"], strict=True))
+    return np.array([support.get(int(i), np.nan) for i in ids])
+
+
+def named(labels: NDArray[np.integer], classes: Sequence[str]) -> list[str]:
+    """Class names of labels."""
+    return [classes[c] for c in labels]
 
 
 def neutral_design(

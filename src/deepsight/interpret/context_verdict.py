@@ -74,8 +74,8 @@ def method(masks: Masks, quality: MaskQuality, donors: int, delta: float) -> str
     return (
         f"Swap test after Xiao et al. (2021), {donors} donors of each kind, δ = {delta:g}; errors clustered "
         f"by object and by donor (Cameron et al. 2011). GrabCut masks, {rejected:.0%} of {len(masks)} "
-        f"rejected. On {quality.n} composites of known masks they find {quality.sensitivity:.0%} of the object "
-        f"and leave out {quality.specificity:.0%} of the background."
+        f"rejected; on {quality.n} composites of known masks they find {quality.sensitivity:.0%} of the "
+        f"object and leave out {quality.specificity:.0%} of the background."
     )
 
 

@@ -20,25 +20,27 @@ UNITS = {
     "value": "grid pointing: share of evidence, 0 to 1; insertion, deletion: probability gained or lost, "
     "mean over the steps; randomisation: rank correlation, -1 to 1",
     "baseline": "the same for what knows nothing of the model",
-    "ci_low": "95 % interval of value minus baseline",
-    "ci_high": "95 % interval of value minus baseline",
-    "passed": "whether the interval lies above 0; for randomisation, whether it does not",
-    "required": "whether failing it refuses the maps",
+    "ci_low": "95 % interval of the value, as wide as that of value minus baseline",
+    "ci_high": "95 % interval of the value, as wide as that of value minus baseline",
+    "passed": "whether the interval lies above the baseline (randomisation: whether it does not); null where "
+    "nothing is required",
     "n": "mosaics, images or seeds that the interval is over",
 }
 
 
 @dataclass(frozen=True)
 class Check:
-    """One row: what was measured, beside what a map without knowledge would get."""
+    """One row: what was measured, beside what a map without knowledge would get.
+
+    `passed` is None for a comparison that is shown and does not decide.
+    """
 
     name: str
     value: float
     baseline: float
     low: float
     high: float
-    passed: bool
-    required: bool
+    passed: bool | None
     n: int
 
 
@@ -79,9 +81,7 @@ def grid_pointing(
     if random_maps_of is not None:
         baseline = max(baseline, float(shares_in_own_tile(random_maps_of, grid).mean()))
     value, low, high = mean_interval(shares_in_own_tile(maps_of, grid).mean(axis=1))
-    return Check(
-        "grid pointing", value, baseline, low - baseline, high - baseline, low > baseline, True, count
-    )
+    return Check("grid pointing", value, baseline, low, high, low > baseline, count)
 
 
 def insertion_deletion(
@@ -128,11 +128,10 @@ def insertion_deletion(
 
 def against(word: str, name: str, of_map: Floats, of_baseline: Floats) -> Check:
     """A paired comparison over images."""
-    _, low, high = mean_interval(of_map - of_baseline)
-    return Check(
-        f"{word}: {name}", float(of_map.mean()), float(of_baseline.mean()), low, high, low > 0,
-        name == "random order", len(of_map),
-    )  # fmt: skip
+    baseline = float(of_baseline.mean())
+    value, low, high = (baseline + end for end in mean_interval(of_map - of_baseline))
+    passed = low > baseline if name == "random order" else None
+    return Check(f"{word}: {name}", value, baseline, low, high, passed, len(of_map))
 
 
 def randomisation(maps: NDArray[np.floating], randomised: NDArray[np.floating], *, depth: str) -> Check:
@@ -147,7 +146,7 @@ def randomisation(maps: NDArray[np.floating], randomised: NDArray[np.floating], 
         depth: the deepest layer that was made random.
     """
     value, low, high = mean_interval(mean_correlations(maps, randomised))
-    return Check(f"randomised down to {depth}", value, 0.0, low, high, low <= 0, True, len(randomised))
+    return Check(f"randomised down to {depth}", value, 0.0, low, high, low <= 0, len(randomised))
 
 
 def table(checks: Sequence[Check], *, family: str) -> Table:
@@ -159,8 +158,7 @@ def table(checks: Sequence[Check], *, family: str) -> Table:
             "baseline": [c.baseline for c in checks],
             "ci_low": [c.low for c in checks],
             "ci_high": [c.high for c in checks],
-            "passed": [c.passed for c in checks],
-            "required": [c.required for c in checks],
+            "passed": pl.Series([c.passed for c in checks], dtype=pl.Boolean),
             "n": [c.n for c in checks],
         }
     )
@@ -173,13 +171,13 @@ def table(checks: Sequence[Check], *, family: str) -> Table:
 
 
 def refused(frame: pl.DataFrame, *, family: str) -> str | None:
-    """Why the maps must not be shown, as a sentence, or None where every required check was passed.
+    """Why the maps must not be shown, as a sentence, or None where no check was failed.
 
     Args:
         frame: of the table `faithfulness`.
         family: of the maps.
     """
-    failed = frame.filter(pl.col("required") & ~pl.col("passed"))
+    failed = frame.filter(passed=False)
     if failed.is_empty():
         return None
     reasons = "; ".join(

@@ -1,0 +1,79 @@
+"""A family that works passes, and families that ignore the class, the weights or the image are refused."""
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp
+from test_pointing import colour_maps
+
+from deepsight.core.evidence import Evidence
+from deepsight.interpret.faithfulness import (
+    grid_pointing,
+    insertion_deletion,
+    mean_interval,
+    randomisation,
+    refused,
+    table,
+)
+from scenes import looks_at_object, scenes
+
+
+def noise_maps(images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(int(images[0].sum())).normal(size=(len(classes), 8, 8))
+
+
+def test_mean_interval_against_scipy() -> None:
+    values = np.random.default_rng(0).normal(0.3, 1, size=40)
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert mean_interval(values)[1:] == pytest.approx((expected.low, expected.high))
+
+
+def test_pointing_tells_knowledge_from_noise() -> None:
+    images, labels, _ = scenes(80)
+    good = grid_pointing(colour_maps, images, labels, count=20)
+    noise = grid_pointing(noise_maps, images, labels, count=20)
+    assert good.passed
+    assert good.baseline == 0.25
+    assert not noise.passed
+
+
+def test_a_baseline_above_chance_is_the_bar() -> None:
+    images, labels, _ = scenes(80)
+    same = grid_pointing(colour_maps, images, labels, random_maps_of=colour_maps, count=10)
+    assert not same.passed
+
+
+def test_insertion_and_deletion_tell_the_object_from_noise() -> None:
+    images, labels, masks = scenes(40, aligned=0.0)
+    right = masks.cover(8, 8)
+    checks = insertion_deletion(right, images, labels, looks_at_object, steps=8)
+    assert {c.name for c in checks if c.passed} == {"deletion: random order", "insertion: random order"}
+    wrong = insertion_deletion(-right, images, labels, looks_at_object, steps=8)
+    assert not any(c.passed for c in wrong)
+    decisive = [c.name for c in checks if c.passed is not None]
+    assert decisive == ["deletion: random order", "insertion: random order"]
+    for check in checks:
+        assert check.low < check.value < check.high
+
+
+def test_maps_that_stay_when_the_weights_go_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(60, 6, 6))
+    stays = maps + 0.5 * rng.normal(size=(10, 60, 6, 6))
+    goes = rng.normal(size=(10, 60, 6, 6)) + rng.choice([-1, 1], size=10)[:, None, None, None] * maps
+    assert not randomisation(maps, stays, depth="head").passed
+    assert randomisation(maps, goes, depth="head").passed
+
+
+def test_the_report_is_told_why() -> None:
+    rng = np.random.default_rng(1)
+    maps = rng.normal(size=(30, 6, 6))
+    bad = randomisation(maps, np.stack([maps] * 4), depth="layer3")
+    made = table([bad], family="Edges at layer3")
+    assert Evidence().add(faithfulness=made)["faithfulness"].n == 4
+    reason = refused(made.frame, family="Edges at layer3")
+    assert reason == made.caption
+    assert "randomised down to layer3 1.00 against 0.00" in reason
+    images, labels, _ = scenes(80)
+    good = table([grid_pointing(colour_maps, images, labels, count=10)], family="Hues")
+    assert refused(good.frame, family="Hues") is None
+    assert good.caption == "Hues passed."
