@@ -80,7 +80,7 @@ def table(
         method=f"Tree of depth {depth} on image properties and {clusters} k-means clusters of the features, "
         "found on one half of the images; exact hypergeometric test within classes on the other half; "
         f"Benjamini & Hochberg (1995) at {fdr:g}.",
-        caption=f"{int(frame['confirmed'].sum())} of {len(frame)} candidates are confirmed on the second half.",
+        caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half.",
     )
 
 
