@@ -127,7 +127,8 @@ def diagnosed(errors: pl.DataFrame, classes: Sequence[str], n: int) -> Evidence:
         for row, cause in zip(rows, causes, strict=True)
     ]
     shares = [
-        {"cause": c, "share": float(s), "ci_low": max(0.0, float(s) - 0.02), "ci_high": float(s) + 0.02}
+        {"cause": c, "share": float(s), "ci_low": max(0.0, float(s) - 0.02), "ci_high": float(s) + 0.02,
+         "examined": 1.0}
         for c in CAUSES for s in [np.mean(causes == c)]
     ]  # fmt: skip
     suspects = [

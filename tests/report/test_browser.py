@@ -87,7 +87,9 @@ def test_a_cell_of_the_matrix_opens_its_images(visit, study: Study):
     cell = page.locator("#matrix a[aria-label*='of cat predicted as dog']")
     count = int(cell.inner_text())
     cell.click()
-    expect(page.locator("#shown")).to_have_text(f"{count} of {study.evidence['errors'].frame.height} errors.")
+    expect(page.locator("#shown")).to_have_text(
+        f"{count} of {study.evidence['errors'].frame.height:,} errors."
+    )
     assert page.url.endswith("#errors?true=cat&predicted=dog")
     assert page.locator("#tiles li").count() == count
     assert all(words.startswith("cat → dog") for words in page.locator("#tiles li p").all_inner_texts())

@@ -57,14 +57,14 @@ def errors(
         },
         schema_overrides={"true": pl.String, "predicted": pl.String},
     )
-    part = "all" if len(order) == len(wrong) else f"the {len(order)} most confident"
+    part = "all" if len(order) == len(wrong) else f"the {len(order):,} most confident"
     return Table(
         frame,
         units=UNITS,
         n=len(labels),
         method="Test images whose most probable class is not the given one; "
         "confidence is the largest probability.",
-        caption=f"{len(wrong)} of {len(labels)} test images are misclassified; {part} are listed.",
+        caption=f"{len(wrong):,} of {len(labels):,} test images are misclassified; {part} are listed.",
     )
 
 

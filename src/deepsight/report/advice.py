@@ -107,13 +107,6 @@ def slices(table: Table) -> str:
     return f"Collect or mine more images of the confirmed slices, above all: {first}."
 
 
-def attribution(table: Table) -> str:
-    return (
-        "Maps rank images for your review; they cannot clear a model. "
-        "The place in a map is not the place of the pixels used: a cell sees far around itself."
-    )
-
-
 def faithfulness(table: Table) -> str:
     if table.frame["passed"].eq(False).any():
         return "Do not argue from these maps: a family that fails a check is refused in this report."
@@ -121,13 +114,15 @@ def faithfulness(table: Table) -> str:
 
 
 def context(table: Table) -> str:
-    biased = [name for name in table.frame.filter(verdict="BIASED")["class"].to_list() if name]
+    swaps = table.frame.filter(test="swap")
+    biased = [name for name in swaps.filter(verdict="BIASED")["class"].to_list() if name != "all"]
     if biased:
-        names = enumerate_words(dict.fromkeys(biased))
-        return f"Vary the backgrounds of {names} in training (CutMix), and test again."
-    if table.frame["verdict"].eq("CLEAR").any():
+        return f"Vary the backgrounds of {enumerate_words(biased)} in training (CutMix), and test again."
+    if swaps["verdict"].eq("BIASED").any():
+        return "Vary the backgrounds in training (CutMix), and test again."
+    if swaps["verdict"].eq("CLEAR").any():
         return "Nothing where the verdict is CLEAR; where it is INCONCLUSIVE, more images would decide it."
-    return "No verdict yet: the smallest effect that these images could show is given with each test."
+    return "No verdict yet: examine more images, since these could show only larger effects."
 
 
 def treatments(table: Table) -> str:

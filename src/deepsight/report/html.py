@@ -142,9 +142,14 @@ def drawn(entry: Entry, table: Table | None, study: Study) -> Any:
 
 
 def causes(study: Study) -> list[dict[str, Any]]:
-    """The shares of the causes of errors, each with the number of its colour."""
+    """The shares of the causes of errors, each with the number of its colour.
+
+    `examined` is the share of errors in which a cause was looked for: nothing found where nobody looked is
+    not a share of 0.
+    """
     return [
-        {**row, "tone": place % 7} for place, row in enumerate(study.rows("ledger_shares", "cause", "share"))
+        {**row, "tone": place % 7, "examined": row.get("examined", 1.0)}
+        for place, row in enumerate(study.rows("ledger_shares", "cause", "share"))
     ]
 
 

@@ -143,7 +143,6 @@ OUTLINE = (
                 "attribution",
                 "Where does it look?",
                 "maps",
-                advise=advice.attribution,
                 also=("background_errors",),
             ),
             Entry(

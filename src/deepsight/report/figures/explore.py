@@ -28,7 +28,7 @@ def balance(table: Table) -> go.Figure:
 
 def embedding(table: Table) -> go.Figure:
     """The map of the features, a colour and a symbol a class."""
-    figure = chart(height=520, hovermode="closest")
+    figure = chart(height=520, legend_itemsizing="constant")
     for position, (name,) in enumerate(table.frame.select("class").unique(maintain_order=True).rows()):
         rows = table.frame.filter(**{"class": name})
         figure.add_scatter(

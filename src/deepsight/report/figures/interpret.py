@@ -19,6 +19,7 @@ from deepsight.report.figures.style import (
     share_axis,
     top_down,
     whiskers,
+    wrapped,
 )
 
 GROUPS = {"rigid": (BLUE, "square"), "organic": (ORANGE, "circle")}
@@ -92,8 +93,8 @@ def calibration(table: Table) -> go.Figure:
 def slices(table: Table) -> go.Figure:
     """The error rate of each slice beside that of all images; confirmed slices are filled."""
     rows = table.frame.sort("effect", descending=True).head(SHOWN_SLICES).to_dicts()
-    labels = [row["description"] for row in rows]
-    figure = chart(height=list_height(len(rows)))
+    labels = [wrapped(row["description"]) for row in rows]
+    figure = chart(height=list_height(len(rows), each=36))
     fills = [VERMILLION if row["confirmed"] else "rgba(0,0,0,0)" for row in rows]
     lines = [VERMILLION if row["confirmed"] else GREY for row in rows]
     figure.add_scatter(

@@ -8,6 +8,8 @@ from plotly.subplots import make_subplots
 
 from deepsight.report.figures.style import BLUE, GREEN, GREY, ORANGE, chart, share_axis
 
+RATES = 3  # the panel of the learning rates, whose logarithmic axis has no place for 0
+
 
 def learning_curves(history: pl.DataFrame) -> go.Figure:
     """Losses, the score on validation and the learning rates over the epochs, the phases marked."""
@@ -22,7 +24,7 @@ def learning_curves(history: pl.DataFrame) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=epochs,
-                y=history[column].to_list(),
+                y=[value or None for value in history[column]] if row == RATES else history[column].to_list(),
                 name=name,
                 mode="lines+markers",
                 line={"color": colour, "dash": dash, "width": 2},
@@ -34,8 +36,9 @@ def learning_curves(history: pl.DataFrame) -> go.Figure:
     mark_phases(figure, history["phase"].to_list())
     figure.update_yaxes(title={"text": "loss"}, row=1, col=1)
     figure.update_yaxes(share_axis("macro-F1"), row=2, col=1)
-    figure.update_yaxes(title={"text": "learning rate"}, type="log", exponentformat="power", row=3, col=1)
-    figure.update_xaxes(title={"text": "epoch"}, dtick=max(1, len(epochs) // 12), row=3, col=1)
+    figure.update_yaxes(title={"text": "learning rate"}, type="log", exponentformat="power", row=RATES, col=1)
+    figure.update_xaxes(dtick=max(1, len(epochs) // 12))
+    figure.update_xaxes(title={"text": "epoch"}, row=RATES, col=1)
     return figure
 
 
@@ -50,7 +53,7 @@ def curves(history: pl.DataFrame) -> Iterator[tuple[str, str, int, str, str]]:
     rates = [column for column in history.columns if column.startswith("lr")]
     for position, column in enumerate(rates):
         dash = ("dot", "dashdot", "longdash")[position % 3]
-        yield column, column.replace("_", " ").replace("lr", "rate of the", 1), 3, GREY, dash
+        yield column, column.replace("_", " ").replace("lr", "rate of the", 1), RATES, GREY, dash
 
 
 def mark_phases(figure: go.Figure, phases: list[str]) -> None:

@@ -6,6 +6,7 @@ repeat it. Ink, grid and background are set in the browser, which knows whether 
 """
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import plotly.graph_objects as go
@@ -37,7 +38,6 @@ def chart(figure: go.Figure | None = None, *, height: int = 320, **layout: Any) 
             "xanchor": "left",
             "y": 1.02,
             "yanchor": "bottom",
-            "itemsizing": "constant",
         },
     )
     figure.update_xaxes(
@@ -100,6 +100,11 @@ def in_points(rows: Sequence[dict[str, Any]], *columns: str) -> list[dict[str, A
     changed = [{name: row[name] for name in columns} for row in rows]
     scaled = [{k: None if v is None else 100 * v for k, v in row.items()} for row in changed]
     return [{**row, **new} for row, new in zip(rows, scaled, strict=True)]
+
+
+def wrapped(label: str, *, width: int = 34) -> str:
+    """A long label on several lines, so that it leaves room for the figure on a narrow page."""
+    return "<br>".join(wrap(label, width)) or label
 
 
 def list_height(rows: int, *, each: int = 26, rest: int = 96) -> int:

@@ -101,7 +101,7 @@ class ErrorBrowser {
     this.shown = shown;
     this.found = this.filters.apply([...this.records]);
     const [few, all] = [this.found.length, this.records.length];
-    byId("shown").textContent = few === all ? `All ${all} errors.` : `${few} of ${all} errors.`;
+    byId("shown").textContent = few === all ? `All ${count(all)} errors.` : `${count(few)} of ${count(all)} errors.`;
     byId("tiles").replaceChildren(...this.found.slice(0, shown).map((record, position) => this.thumbnail(record, position)));
     byId("more").hidden = few <= shown;
   }

@@ -1,6 +1,7 @@
 // What the parts of the page share: elements, pictures, downloads, and the choice of light or dark.
 const byId = (id) => document.getElementById(id);
 const gallery = JSON.parse(byId("data-gallery").textContent);
+const count = (number) => number.toLocaleString("en");
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 function element(tag, properties = {}, ...children) {
