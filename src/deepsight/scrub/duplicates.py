@@ -14,13 +14,14 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.scrub import registration
-from deepsight.scrub.matching import Matches, match
-from deepsight.scrub.mixture import fit
+from deepsight.scrub.matching import Matcher, Matches
+from deepsight.scrub.mixture import Mixture, fit
 from deepsight.scrub.pool import Pool
 
 Rows = NDArray[np.int64]
 
 LISTED = 0.3  # lowest score in the table: below it there are look-alikes alone, and thousands of them
+CLOSED = 200  # images; up to this size every pair of a cluster is registered
 
 UNITS = {
     "split_a": "split of the first image",
@@ -67,8 +68,12 @@ def find(
     first = pool.first_copies()
     distinct = np.unique(first)
     stacked = None if features is None else stack_features(pool, features)[distinct]
-    matches = match(lambda rows: pool.read(distinct[rows]), len(distinct), features=stacked, seed=seed)
-    pairs = pl.concat([exact_pairs(first), near_pairs(matches, distinct)])
+    matcher = Matcher(lambda rows: pool.read(distinct[rows]), len(distinct), seed=seed)
+    matches = matcher.register(*matcher.candidates(stacked))
+    mixture = fit(matches.score)
+    twins = matches.take(np.flatnonzero(mixture.probability(matches.score) >= 0.5))
+    rest = matcher.register(*missing_pairs(twins, matches, len(distinct)), peak=-1.0)
+    pairs = pl.concat([exact_pairs(first), near_pairs(matches.with_more(rest), mixture, distinct)])
     pairs = number_clusters(pairs.sort("score", descending=True, maintain_order=True), len(pool))
     return to_table(pairs, pool)
 
@@ -92,9 +97,26 @@ def exact_pairs(first: Rows) -> pl.DataFrame:
     return frame_of(same, "exact", np.ones(n))
 
 
-def near_pairs(matches: Matches, rows: Rows) -> pl.DataFrame:
-    """The registered pairs worth listing, with the probability that the mixture of all scores gives them."""
-    probability = fit(matches.score).probability(matches.score)
+def missing_pairs(twins: Matches, seen: Matches, n: int) -> tuple[Rows, Rows]:
+    """Pairs i < j of one cluster of twins that were no candidates, since an image has few of those.
+
+    Clusters above `CLOSED` images, whose pairs would be too many, are left as they are.
+    """
+    component = components(twins.i, twins.j, n)
+    order = np.argsort(component, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
+    found = [np.stack(np.triu_indices(len(g), 1)) for g in groups]
+    pairs = [np.sort(g[pair], axis=0) for g, pair in zip(groups, found, strict=True) if 2 < len(g) <= CLOSED]
+    codes = (
+        np.concatenate([pair[0] * n + pair[1] for pair in pairs]) if pairs else np.empty(0, dtype=np.int64)
+    )
+    new = np.setdiff1d(codes, seen.i * n + seen.j)
+    return new // n, new % n
+
+
+def near_pairs(matches: Matches, mixture: Mixture, rows: Rows) -> pl.DataFrame:
+    """The registered pairs worth listing, with the probability that the mixture gives them."""
+    probability = mixture.probability(matches.score)
     listed = np.flatnonzero(matches.score >= LISTED)
     kept = matches.take(listed)
     return frame_of(replace(kept, i=rows[kept.i], j=rows[kept.j]), "near", probability[listed])
@@ -125,11 +147,17 @@ def number_clusters(pairs: pl.DataFrame, n: int) -> pl.DataFrame:
     """The pairs with the number of their cluster: connected components of the flagged ones, largest first."""
     flagged = pairs.filter("flagged")
     i, j = flagged["i"].to_numpy(), flagged["j"].to_numpy()
-    _, component = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
+    component = components(i, j, n)
     sizes = np.bincount(component)
     number = np.argsort(np.argsort(-sizes, kind="stable"))[component[pairs["i"].to_numpy()]]
     cluster = pl.Series("cluster", number, dtype=pl.Int64)
     return pairs.with_columns(pl.when("flagged").then(cluster).alias("cluster"))
+
+
+def components(i: Rows, j: Rows, n: int) -> Rows:
+    """The number of the connected component of each of n images under the pairs (i, j)."""
+    links = coo_array((np.ones(len(i)), (i, j)), shape=(n, n))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 
 
 def to_table(pairs: pl.DataFrame, pool: Pool) -> Table:

@@ -1,7 +1,7 @@
 """From candidates to scored pairs: a cheap correlation for all of them, registration for what it leaves."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -43,6 +43,13 @@ class Matches:
     def __len__(self) -> int:
         return len(self.i)
 
+    def with_more(self, other: "Matches") -> "Matches":
+        """These pairs and then the others."""
+        columns = (
+            np.concatenate([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self)
+        )
+        return Matches(*columns)
+
     def take(self, rows: Rows) -> "Matches":
         """These pairs alone."""
         return Matches(
@@ -50,37 +57,51 @@ class Matches:
         )
 
 
-def match(read: Read, n: int, *, features: NDArray[np.floating] | None, seed: int) -> Matches:
-    """Twins among n images, and the look-alikes that came nearest to being so.
+class Matcher:
+    """Finds pairs that may be twins among n images, and says how well the images of a pair agree.
 
     Args:
         read: rows -> images float32 (b, 3, h, w), 0 to 255.
         n: the number of images.
-        features: pooled features (n, d) of any model, which bring further candidates.
         seed: of the samples that projections are fitted on.
     """
-    described = describe(read, n, seed=seed)
-    i, j = neighbours(described, count=COUNT, at_least=SIMILAR)
-    if features is not None:
-        more = neighbours(describe_features(features, seed=seed), count=FEATURE_COUNT, at_least=0.0)
-        i, j = distinct(np.concatenate([np.stack([i, j]), np.stack(more)], axis=1))
-    mirrored = described.mirrored(i, j)
-    small = grey(read, n, side=registration.COARSE)
-    peaks, starts = in_blocks(
-        lambda rows: registration.coarse(*pick(lambda r: small[r].float(), i[rows], j[rows], mirrored[rows])),
-        len(i),
-    )
-    near = np.flatnonzero((peaks.amax(dim=1) >= PEAK).numpy())
-    i, j, mirrored, starts = i[near], j[near], mirrored[near], best_starts(peaks[near], starts[near])
 
-    def whole(rows: Rows) -> Tensor:
-        return resize(read(rows).mean(dim=1, keepdim=True), registration.SIDE)
+    def __init__(self, read: Read, n: int, *, seed: int) -> None:
+        self._read = read
+        self._seed = seed
+        self._described = describe(read, n, seed=seed)
+        self._small = grey(read, n, side=registration.COARSE)
 
-    score, placement = in_blocks(
-        lambda rows: registration.register(*pick(whole, i[rows], j[rows], mirrored[rows]), starts[rows]),
-        len(i),
-    )
-    return Matches(i, j, mirrored, score.double().numpy(), placement.numpy())
+    def candidates(self, features: NDArray[np.floating] | None) -> tuple[Rows, Rows]:
+        """Pairs i < j of images near each other by pixels, or by these features (n, d) of any model."""
+        i, j = neighbours(self._described, count=COUNT, at_least=SIMILAR)
+        if features is None:
+            return i, j
+        described = describe_features(features, seed=self._seed)
+        more = neighbours(described, count=FEATURE_COUNT, at_least=0.0)
+        return distinct(np.concatenate([np.stack([i, j]), np.stack(more)], axis=1))
+
+    def register(self, i: Rows, j: Rows, *, peak: float = PEAK) -> Matches:
+        """The pairs whose coarse correlation reaches `peak`, registered and scored."""
+        mirrored = self._described.mirrored(i, j)
+        peaks, starts = in_blocks(
+            lambda rows: registration.coarse(*pick(self._coarse, i[rows], j[rows], mirrored[rows])), len(i)
+        )
+        near = np.flatnonzero((peaks.amax(dim=1) >= peak).numpy())
+        i, j, mirrored, starts = i[near], j[near], mirrored[near], best_starts(peaks[near], starts[near])
+        score, placement = in_blocks(
+            lambda rows: registration.register(
+                *pick(self._fine, i[rows], j[rows], mirrored[rows]), starts[rows]
+            ),
+            len(i),
+        )
+        return Matches(i, j, mirrored, score.double().numpy(), placement.numpy())
+
+    def _coarse(self, rows: Rows) -> Tensor:
+        return self._small[rows].float()
+
+    def _fine(self, rows: Rows) -> Tensor:
+        return resize(self._read(rows), registration.SIDE)
 
 
 def grey(read: Read, n: int, *, side: int) -> Tensor:

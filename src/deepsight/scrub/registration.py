@@ -70,7 +70,7 @@ def whiten(images: Tensor) -> Tensor:
     window = torch.hann_window(side + 2)[1:-1].sqrt()
     faded = detail(images, 2)[:, 0] * window * window[:, None]
     centred = faded - faded.mean(dim=(1, 2), keepdim=True)
-    length = torch.linalg.vector_norm(centred, dim=(1, 2), keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(centred, dim=(1, 2), keepdim=True)
     return centred / length.clamp_min(1.0)
 
 
@@ -80,7 +80,8 @@ def place(images: Tensor, placement: Tensor) -> tuple[Tensor, Tensor]:
     theta[:, [0, 1], [0, 1]], theta[:, :, 2] = placement[:, :2], placement[:, 2:]
     grid = affine_grid(theta, [len(images), 1, *images.shape[2:]], align_corners=False)
     inside = (grid.abs().amax(dim=-1) <= 1).float()
-    return grid_sample(images, grid, padding_mode="border", align_corners=False), inside
+    sampled: Tensor = grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return sampled, inside
 
 
 def fine(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
@@ -118,19 +119,32 @@ def smooth(images: Tensor) -> Tensor:
 
 
 def agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
-    """The score (p,) in [0, 1]: how well fine detail of grey images a and b agrees where they overlap.
+    """The score (p,) in [0, 1]: how well fine detail of images (p, 3, h, w) agrees where they overlap.
 
-    The mean of two correlations, at least 0: that of all detail finer than 3 pixels, and the lower
-    quartile over patches of 8×8 pixels of that of detail finer than 7. The first asks that the detail be the
-    same, the second that it be so nearly everywhere. Patches that are plain in both images say nothing.
+    The mean of two correlations, at least 0: that of all detail finer than 3 pixels, in colour, and the lower
+    quartile over patches of 8×8 pixels of that of grey detail finer than 7. The first asks that the detail be
+    the same, the second that it be so nearly everywhere. Patches that are plain in both images say nothing.
     """
     laid, inside = place(b, placement)
-    overall = correlation(detail(a, 1).flatten(1), detail(laid, 1).flatten(1), inside.flatten(1))
-    x, y, weight = (cut(images) for images in (detail(a, 3), detail(laid, 3), inside[:, None]))
+    overall = cautious(detail(a, 1).flatten(2), detail(laid, 1).flatten(2), inside.flatten(1)[:, None])
+    greys = (detail(images.mean(dim=1, keepdim=True), 3) for images in (a, laid))
+    x, y, weight = (cut(images) for images in (*greys, inside[:, None]))
     spread = torch.maximum((x * weight).square().mean(dim=2), (y * weight).square().mean(dim=2)).sqrt()
     tells = (spread > PLAIN) & (weight.mean(dim=2) > 0.5)
     local = torch.where(tells, correlation(x, y, weight), torch.nan).nanquantile(0.25, dim=1)
     return ((overall + torch.where(local.isnan(), overall, local)) / 2).clamp(0, 1)
+
+
+def cautious(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """Mean over channels (p, c, m) of the correlation, less one standard error on Fisher's scale.
+
+    The error is that of as many samples as share the energy, (Σe)² / Σe² with e = |x y|: an aeroplane of
+    ten pixels in a plain sky correlates with another one by chance.
+    """
+    energy = (x * y * weight).abs().sum(dim=1)
+    samples = energy.sum(dim=1).square() / energy.square().sum(dim=1).clamp_min(1e-6)
+    mean = correlation(x, y, weight).mean(dim=1).clamp(-0.999, 0.999)
+    return (mean.atanh() - (samples - 3).clamp_min(1).rsqrt()).tanh()
 
 
 def cut(images: Tensor) -> Tensor:
@@ -147,8 +161,9 @@ def correlation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
 
 
 def register(a: Tensor, b: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-    """The best score (p,) over the starts (p, s, 4), and its placement (p, 4); grey images (p, 1, 32, 32)."""
-    placements = torch.stack([fine(a, b, start) for start in starts.unbind(dim=1)], dim=1)
+    """The best score (p,) over the starts (p, s, 4), and its placement (p, 4); images (p, 3, 32, 32)."""
+    grey_a, grey_b = (images.mean(dim=1, keepdim=True) for images in (a, b))
+    placements = torch.stack([fine(grey_a, grey_b, start) for start in starts.unbind(dim=1)], dim=1)
     scores = torch.stack([agreement(a, b, placed) for placed in placements.unbind(dim=1)], dim=1)
     best, which = scores.max(dim=1)
     return best, placements[torch.arange(len(a)), which]
