@@ -79,8 +79,8 @@ def explored(train: Dataset, test: Dataset) -> Evidence:
         for i, f in enumerate(filters) for a in (False, True)
     ]  # fmt: skip
     twins = [
-        {"split_a": "train", "index_a": int(a), "split_b": "test", "index_b": int(b),
-         "kind": "near-duplicate", "score": 0.99 - 0.01 * i}
+        {"split_a": "train", "index_a": int(a), "split_b": "test", "index_b": int(b), "kind": "near",
+         "score": 0.99 - 0.01 * i, "probability": 0.9, "flagged": True}
         for i, (a, b) in enumerate(zip(train.ids[:8], test.ids[:8], strict=True))
     ]  # fmt: skip
     return Evidence(
@@ -228,12 +228,11 @@ def save_pictures(run: Run, train: Dataset, test: Dataset) -> None:
 
     errors = evidence["errors"].frame.with_columns(split=pl.lit("test"))
     pairs = gallery.twins(evidence["duplicates"].frame)
+    first, second = (images(pairs[f"split_{side}"], pairs[f"index_{side}"]) for side in "ab")
     labels = gallery.suspects(evidence["label_errors"].frame)
     sheets = {
         "errors": images(errors["split"], errors["index"]),
-        "duplicates": gallery.twin_tiles(
-            images(pairs["split_a"], pairs["index_a"]), images(pairs["split_b"], pairs["index_b"])
-        ),
+        "duplicates": gallery.twin_tiles(first, second, np.full_like(first, 128)),
         "label_errors": images(labels["split"], labels["index"]),
     }
     for name, tiles in sheets.items():

@@ -75,23 +75,24 @@ def suspects(label_errors: pl.DataFrame, *, limit: int = 240) -> pl.DataFrame:
 
 
 def twins(duplicates: pl.DataFrame, *, limit: int = 48) -> pl.DataFrame:
-    """The pairs of the `duplicates` table to be looked at: those that touch test first, then the surest."""
+    """The flagged pairs of the `duplicates` table: those that touch test first, then the surest."""
     touches = ((pl.col("split_a") == "test") | (pl.col("split_b") == "test")).alias("touches_test")
     order = ["touches_test", "score", "index_a", "index_b"]
-    ranked = duplicates.with_columns(touches).sort(order, descending=[True, True, False, False])
+    flagged = duplicates.filter(pl.col("flagged")).with_columns(touches)
+    ranked = flagged.sort(order, descending=[True, True, False, False])
     return ranked.drop("touches_test").head(limit)
 
 
-def twin_tiles(first: Pictures, second: Pictures) -> Pictures:
-    """For each pair three pictures in a row: the first, the second, and how far they differ.
+def twin_tiles(first: Pictures, second: Pictures, difference: Pictures) -> Pictures:
+    """For each pair three pictures in a row: the first, the second, and how they differ.
 
     Args:
         first, second: uint8 (n, h, w, 3), pair by pair.
+        difference: uint8 (n, h, w, 3), a picture of the difference of each pair.
 
     Returns:
-        uint8 (3n, h, w, 3). The third is the absolute difference per channel: black where equal.
+        uint8 (3n, h, w, 3).
     """
-    difference = np.abs(first.astype(np.int16) - second.astype(np.int16)).astype(np.uint8)
     return np.stack([first, second, difference], axis=1).reshape(-1, *first.shape[1:])
 
 

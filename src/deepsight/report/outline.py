@@ -59,7 +59,6 @@ OUTLINE = (
                 "Which images appear twice?",
                 "twins",
                 advise=advice.duplicates,
-                also=("duplicate_summary",),
             ),
             Entry(
                 "interpolation",
