@@ -2,13 +2,20 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from deepsight.core.errors import UsageError
+from deepsight.core.errors import UsageError, near_names
+from deepsight.core.resize import Method
 
 BatchNorm = Literal["frozen", "reestimated", "training"]
 Mix = Literal["none", "mixup", "cutmix"]
+MixOn = Literal["maps", "images"]
+CHOICES = {
+    "interpolation": get_args(Method), "batch_norm": get_args(BatchNorm), "mix": get_args(Mix),
+    "mix_on": get_args(MixOn), "trained_reductions": (0, 1, 2),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,17 +35,22 @@ class Recipe:
         label_smoothing: share of the target spread over all classes.
         batch_norm: "frozen" keeps ImageNet's statistics and folds them into the convolutions;
             "reestimated" measures them on the training images first; "training" lets the tail's adapt.
-        mix: "none", or "mixup" or "cutmix" of the cached maps.
+        mix: "none", or "mixup" or "cutmix".
+        mix_on: "maps" mixes cached maps anew in every step; "images" mixes pixels once for each cached view.
         mix_alpha: parameter of the Beta distribution of the mixing share.
         class_weights: a weight a class for the loss, mean 1; empty for none.
-        hard_share: share of the rows, those with the largest loss so far, that passes after the first
-            train on; 1 is all.
+        hard_share: share of the rows, those with the largest loss so far, that later passes train on;
+            1 is all.
+        hard_after: passes over all rows before those; at least 1, since no loss is known before.
         confused: pairs of classes whose rows are drawn `confused_boost` times as often.
+        trained_reductions: how many of the last reductions of the map's side are trained: 2 is stages 3 and 4
+            of a ResNet, 1 is stage 4, 0 is the head alone.
         seed: of order, augmentation, mixing and new weights.
+        view_seed: of the augmented views; None takes `seed`. Trainings that share it share cached views.
     """
 
     resolution: int = 64
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
+    interpolation: Method = "bicubic"
     antialias: bool = True
     epochs: float = 2.0
     views: int = 3
@@ -50,25 +62,47 @@ class Recipe:
     label_smoothing: float = 0.1
     batch_norm: BatchNorm = "frozen"
     mix: Mix = "none"
+    mix_on: MixOn = "maps"
     mix_alpha: float = 0.2
     class_weights: tuple[float, ...] = ()
     hard_share: float = 1.0
+    hard_after: int = 1
     confused: tuple[tuple[int, int], ...] = ()
     confused_boost: float = 1.0
+    trained_reductions: int = 2
     seed: int = 0
+    view_seed: int | None = None
 
     def __post_init__(self) -> None:
         positive = {
             "epochs": self.epochs, "batch": self.batch, "learning_rate": self.learning_rate,
             "views": self.views, "hard_share": self.hard_share, "mix_alpha": self.mix_alpha,
-            "confused_boost": self.confused_boost,
+            "confused_boost": self.confused_boost, "hard_after": self.hard_after,
         }  # fmt: skip
-        wrong = [f"{name} = {value}" for name, value in positive.items() if value <= 0]
-        if wrong or not 0 < self.base_ratio <= 1 or self.hard_share > 1:
+        shares = {
+            "base_ratio": self.base_ratio, "hard_share": self.hard_share, "warmup": self.warmup,
+            "label_smoothing": self.label_smoothing,
+        }  # fmt: skip
+        wrong = [f"{name} = {value}" for name, value in positive.items() if not 0 < value < math.inf]
+        wrong += [f"{name} = {value}" for name, value in shares.items() if not 0 <= value <= 1]
+        if wrong or self.base_ratio == 0 or not 0 <= self.weight_decay < math.inf:
             raise UsageError(
-                "Expected positive values, with base_ratio and hard_share at most 1, "
-                f"received {', '.join(wrong) or self}."
+                "Expected positive values, with base_ratio, hard_share, warmup and label_smoothing "
+                f"at most 1, received {', '.join(wrong) or self}."
             )
+        self._require_named_choices()
+
+    def _require_named_choices(self) -> None:
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                known = [str(choice) for choice in choices]
+                raise UsageError(f"Unknown {name} '{value}': {near_names(str(value), known)}")
+
+    @property
+    def mixes_images(self) -> bool:
+        """Whether pixels are mixed, once for each cached view."""
+        return self.mix != "none" and self.mix_on == "images"
 
     def describe(self) -> dict[str, Any]:
         """As plain values, for study.yaml and model.json."""

@@ -1,7 +1,7 @@
 """The training: a frozen phase with a closed-form head, then fine-tuning of the deepest stages."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,10 +114,9 @@ def prepare(
     if recipe.batch_norm == "reestimated":
         norms = [m for m in classifier.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
         sample = np.random.default_rng(recipe.seed).permutation(len(splits.train))[:2048]
-        batches = (
-            preprocessing(splits.train.pixels(sample[i : i + 256])) for i in range(0, len(sample), 256)
-        )
-        reestimate(classifier.forward_features, norms, batches)
+        blocks = (splits.train.pixels(sample[i : i + 256]) for i in range(0, len(sample), 256))
+        batches = verified(blocks, preprocessing, verify, "images for the batch norm")
+        reestimate(classifier.forward_features, norms, (batch.to(fabric.device) for batch in batches))
     if recipe.batch_norm == "training":
         classifier.fold_trunk()
     else:
@@ -135,9 +134,20 @@ def prepare(
     )
 
 
+def verified(
+    blocks: Iterable[NDArray[np.uint8]], preprocessing: Preprocessing, verify: Verify, name: str
+) -> Iterator[Tensor]:
+    """Each block of pixels (b, h, w, 3) as the network's input, verified."""
+    for number, block in enumerate(blocks):
+        images = preprocessing(block)
+        verify(images, None, f"{name}, block {number}")
+        yield images
+
+
 def frozen_phase(training: Training) -> tuple[Epoch, LinearHead, FrozenFeatures]:
     """Fit the head in closed form on the frozen backbone's features of the original images."""
     began = time.perf_counter()
+    open_view(training, training.views, 0)
     rng = np.random.default_rng([training.recipe.seed, 1])
     rows = np.sort(rng.permutation(len(training.labels))[:HEAD_ROWS])
     features = np.concatenate(
@@ -213,22 +223,25 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
         optimiser, max_lr=rates, total_steps=steps + 1, pct_start=recipe.warmup, cycle_momentum=False
     )
     module, wrapped = fabric.setup(tail, optimiser)
-    losses = torch.full((len(training.labels),), torch.inf, device=fabric.device)
+    losses = np.full(len(training.labels), np.inf)
     step, epoch = 0, 0
     while step < steps:
         began = time.perf_counter()
-        open_view(training, epoch % recipe.views)
-        order = draw_order(training.labels, losses.cpu().numpy(), recipe, epoch)
-        take = min(max(1, len(order) // recipe.batch), steps - step)
+        open_view(training, training.drawn, epoch % recipe.views)
+        order = draw_order(training.labels, losses, recipe, epoch)
+        order = order[: min(max(1, len(order) // recipe.batch), steps - step) * recipe.batch]
+        seen = torch.zeros(len(order), device=fabric.device)
         tail.train()
-        for i in range(take):
-            rows = order[i * recipe.batch : (i + 1) * recipe.batch]
-            training_step(training, module, wrapped, rows, losses, epoch, step)
+        for start in range(0, len(order), recipe.batch):
+            batch = slice(start, start + recipe.batch)
+            loss = training_step(training, module, wrapped, order[batch], epoch, step)
+            seen[batch][own_share(fabric)] = loss
             scheduler.step()
             step += 1
-        share_losses(fabric, losses)
-        seen = losses[torch.from_numpy(order[: take * recipe.batch]).to(losses.device)]
+        # Every process filled its own places and left zeros in the others', so the sum is the whole.
+        seen = torch.as_tensor(fabric.all_reduce(seen, reduce_op="sum"))
         require_finite(seen, step, steps, recipe)
+        losses[order] = seen.cpu().numpy()
         seconds = time.perf_counter() - began
         val_loss, val_f1 = validate(training) if validated else (float("nan"), float("nan"))
         base, head = (float(rate) for rate in scheduler.get_last_lr())
@@ -238,18 +251,15 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
     tail.eval()
 
 
-def open_view(training: Training, view: int) -> None:
-    """Fill a view in the first process while the others wait, so that the cache is shared, not doubled."""
-    if training.fabric.global_rank == 0:
-        training.drawn.view(view)
-    training.fabric.barrier()
+def open_view(training: Training, views: TrunkViews, number: int) -> None:
+    """Fill a view in a machine's first process while its others wait: the cache is shared, not doubled."""
+    with training.fabric.rank_zero_first(local=True):
+        views.view(number)
 
 
-def share_losses(fabric: Fabric, losses: Tensor) -> None:
-    """Give every process the losses of all: each row was seen by one of them, last in this pass."""
-    if fabric.world_size > 1:
-        gathered = fabric.all_gather(losses)
-        losses.copy_(torch.as_tensor(gathered).amin(dim=0))
+def own_share(fabric: Fabric) -> slice:
+    """The places in a batch that this process works on."""
+    return slice(fabric.global_rank, None, fabric.world_size)
 
 
 def require_finite(losses: Tensor, step: int, steps: int, recipe: Recipe) -> None:
@@ -263,11 +273,10 @@ def require_finite(losses: Tensor, step: int, steps: int, recipe: Recipe) -> Non
 
 def training_step(
     training: Training, module: nn.Module, optimiser: torch.optim.Optimizer, rows: NDArray[np.int64],
-    losses: Tensor, epoch: int, step: int,
-) -> None:  # fmt: skip
-    """One step on this process's share of the batch; the loss of each image goes into `losses`."""
+    epoch: int, step: int,
+) -> Tensor:  # fmt: skip
+    """One step on this process's share of the batch; the loss of each image in it."""
     recipe, fabric = training.recipe, training.fabric
-    rows = rows[fabric.global_rank :: fabric.world_size]
     maps, labels, others, own = drawn_batch(training, rows, epoch, step)
     logits = module(maps)
     weight = maps.new_tensor(recipe.class_weights) if recipe.class_weights else None
@@ -277,18 +286,22 @@ def training_step(
         second = F.cross_entropy(logits, others, weight, reduction="none", label_smoothing=smooth)
         each = own * each + (1 - own) * second
     optimiser.zero_grad()
-    fabric.backward(each.mean())
+    # Gradients are averaged over processes; so this is the mean over the batch, also where shares differ.
+    fabric.backward(each.sum() * (fabric.world_size / len(rows)))
     optimiser.step()
-    losses[fabric.to_device(torch.from_numpy(rows))] = each.detach().float()
+    return each.detach().float()
 
 
 def drawn_batch(
     training: Training, rows: NDArray[np.int64], epoch: int, step: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The maps of these rows (b, c, h, w), mixed as the recipe says; their labels, their partners' labels
-    and the share of each that is its own, all (b,)."""
+    """This process's share of a batch: maps (b, c, h, w), mixed as the recipe says; their labels, their
+    partners' labels and the share of each that is its own, all (b,)."""
     recipe, fabric = training.recipe, training.fabric
-    view = epoch % recipe.views
+    view, mine = epoch % recipe.views, own_share(fabric)
+    # Maps are mixed across the whole batch, so that any number of processes gives the same model.
+    mixing_maps = recipe.mix != "none" and training.mixed is None
+    rows = rows if mixing_maps else rows[mine]
     maps = fabric.to_device(training.drawn.batch(view, rows))
     labels = fabric.to_device(torch.from_numpy(training.labels[rows]))
     if training.mixed is not None:
@@ -296,7 +309,10 @@ def drawn_batch(
         others = fabric.to_device(torch.from_numpy(training.labels[partners.rows]))
         return maps, labels, others, fabric.to_device(torch.from_numpy(partners.own))
     maps, order, share = mixed(maps, recipe, step)
-    return maps, labels, labels[order], torch.full((len(rows),), share, device=maps.device)
+    own = torch.full((len(rows),), share, device=maps.device)
+    if mixing_maps:
+        return maps[mine], labels[mine], labels[order][mine], own[mine]
+    return maps, labels, labels[order], own
 
 
 def history_frame(epochs: list[Epoch]) -> pl.DataFrame:

@@ -12,9 +12,10 @@ import polars as pl
 import timm
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from deepsight.core.dataset import Splits
+from deepsight.core.errors import UsageError
 from deepsight.core.files import atomic_path, write_json
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
@@ -67,6 +68,7 @@ def fit(
     Raises:
         DeepSightError: the loss is not finite, a batch is not what it must be, or the cache has no room.
     """
+    require_classes(recipe, len(splits.classes))
     fabric.seed_everything(recipe.seed, verbose=False)
     preprocessing = preprocessing_of(pretrained, recipe)
     classifier = Classifier(
@@ -84,6 +86,16 @@ def fit(
     )
 
 
+def require_classes(recipe: Recipe, k: int) -> None:
+    """Refuse weights and pairs of classes that these classes do not have."""
+    outside = sorted({c for pair in recipe.confused for c in pair if not 0 <= c < k})
+    if len(recipe.class_weights) not in {0, k} or outside:
+        raise UsageError(
+            f"Expected a weight for each of {k} classes and pairs of classes 0 to {k - 1}, "
+            f"received {len(recipe.class_weights)} weights and the classes {outside} besides."
+        )
+
+
 def preprocessing_of(pretrained: Pretrained, recipe: Recipe) -> Preprocessing:
     """The recipe's resolution with the normalisation that the weights expect."""
     return Preprocessing(
@@ -95,8 +107,9 @@ def save_model(
     folder: Path, fitted: Fitted, pretrained: Pretrained, classes: tuple[str, ...], recipe: Recipe
 ) -> None:
     """Write model.safetensors (timm names) and model.json, which makes it count."""
+    state = {name: value.cpu() for name, value in fitted.predictor.classifier.timm_state().items()}
     with atomic_path(folder / "model.safetensors") as path:
-        save_file(fitted.predictor.classifier.cpu().timm_state(), path)
+        path.write_bytes(save(state))  # a full disk is an OSError here; save_file would hide it
     about = {
         "architecture": pretrained.name,
         "classes": list(classes),
@@ -126,10 +139,15 @@ def load_model(folder: Path, *, verify: Verify) -> Predictor:
 
 
 def fabric_of(precision: str = "32-true") -> Fabric:
-    """One process on the best device here; under torchrun, its processes."""
+    """One process on the best device here; under torchrun, its processes. Ready to be used."""
     workers = int(os.environ.get("WORLD_SIZE", "1"))
-    if workers == 1:
-        return Fabric(accelerator="auto", devices=1, precision=precision)  # type: ignore[arg-type]
-    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     local = int(os.environ.get("LOCAL_WORLD_SIZE", workers))
-    return Fabric(accelerator=accelerator, devices=local, num_nodes=workers // local, strategy="ddp")
+    fabric = Fabric(
+        accelerator="auto" if torch.cuda.is_available() or workers == 1 else "cpu",
+        devices=local,
+        num_nodes=workers // local,
+        strategy="auto" if workers == 1 else "ddp",
+        precision=precision,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric

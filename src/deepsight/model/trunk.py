@@ -10,6 +10,7 @@ import copy
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +23,14 @@ from torch import Tensor, nn
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path
-from deepsight.model.augment import augmented
+from deepsight.model.augment import augmented, definition
 from deepsight.model.mixed_views import Partners, mix_block, partners_of
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
 BLOCK = 1024
 CHUNK = 64  # images a forward pass: their maps stay in a processor's last-level cache
+ABANDONED_SECONDS = 3600
 Verify = Callable[[Tensor, Tensor | None, str], None]
 
 
@@ -45,15 +47,22 @@ class TrunkCache:
     limit: int = 6_000_000_000
 
     def path(self, key: str, view: int) -> Path:
+        """The file of one view; it is there only when it is whole."""
         return self.folder / key / f"view-{view}.npy"
 
     def make_room(self, needed: int) -> None:
         """Remove old views until `needed` bytes fit below the limit.
 
         Raises:
-            DeepSightError: the disk itself has too little room.
+            DeepSightError: the view is larger than the limit, or than the room on the disk.
         """
+        if needed > self.limit:
+            raise DeepSightError(
+                f"Expected cached maps of at most {self.limit / 1e6:.0f} MB a view, "
+                f"these need {needed / 1e6:.0f} MB. Choose a lower --resolution or fewer rows: --train-limit."
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._remove_abandoned()
         views = sorted(self.folder.glob("*/view-*.npy"), key=lambda p: p.stat().st_mtime)
         used = sum(p.stat().st_size for p in views)
         for path in views:
@@ -68,6 +77,12 @@ class TrunkCache:
                 f"found {free / 1e6:.0f} MB. "
                 "Free some space, or set DEEPSIGHT_CACHE to a folder on a larger disk."
             )
+
+    def _remove_abandoned(self) -> None:
+        """Remove what killed processes left behind; a live one has written to its file within the hour."""
+        for part in self.folder.glob("*/.view-*.part"):
+            if part.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                part.unlink(missing_ok=True)
 
 
 class TrunkViews:
@@ -200,7 +215,8 @@ def key_of(
     for name, value in trunk.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    digest.update(repr((preprocessing, data.source, len(data), seed, BLOCK, mixing)).encode())
+    made = (preprocessing, data.source, data.images.shape, seed, BLOCK, mixing, definition())
+    digest.update(repr(made).encode())
     digest.update(data.ids.tobytes())
     for start in range(0, len(data), 4 * BLOCK):
         digest.update(data.pixels(slice(start, start + 4 * BLOCK)).tobytes())
