@@ -26,7 +26,8 @@ class _DepthwiseConv2d(torch.autograd.Function):
         (grad,) = grad_outputs
         x, weight = ctx.saved_tensors
         stride, padding = ctx.geometry
-        by_taps = x.device.type == "cpu" and 2 * padding >= x.shape[2]
+        square = x.shape[2] == x.shape[3]
+        by_taps = x.device.type == "cpu" and square and 2 * padding >= x.shape[2]
         wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1] and not by_taps, False]
         grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
             grad, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], weight.shape[0], wanted
@@ -45,7 +46,7 @@ def weight_gradient_by_taps(x: Tensor, grad: Tensor, weight: Tensor, stride: int
     """The gradient (c, 1, r, r) of a depthwise kernel, tap by tap.
 
     `dL/dw[c, i, j] = Σ_{n, p, q} grad[n, c, p, q] · x[n, c, p·stride + i - padding, q·stride + j - padding]`,
-    over the positions that lie inside the map.
+    over the positions that lie inside the map, which is square.
     """
     channels, side, out = weight.shape[0], x.shape[2], grad.shape[2]
     x_last, grad_last = x.permute(0, 2, 3, 1), grad.permute(0, 2, 3, 1)

@@ -20,6 +20,7 @@ class FoldedConv2d(nn.Conv2d):
     """
 
     same: bool
+    depthwise: bool
     norm_eps: float
 
     @staticmethod
@@ -31,6 +32,8 @@ class FoldedConv2d(nn.Conv2d):
             conv.stride, conv.padding, conv.dilation, conv.groups,  # type: ignore[arg-type]
         )  # fmt: skip
         folded.same = isinstance(conv, Conv2dSame)
+        one_each = 1 < conv.groups == conv.in_channels == channels
+        folded.depthwise = one_each and conv.dilation == (1, 1) and len(set(conv.kernel_size)) == 1
         folded.norm_eps = norm.eps
         scale, shift = affine_of(norm)
         bias = torch.zeros(channels) if conv.bias is None else conv.bias
@@ -46,7 +49,7 @@ class FoldedConv2d(nn.Conv2d):
             padding = (self.kernel_size[0] - 1) // 2
             if stride == 2:
                 weight = F.pad(weight, (1, 0, 1, 0))
-        if self.groups > 1 and torch.is_grad_enabled() and self.bias is not None:
+        if self.depthwise and torch.is_grad_enabled() and self.bias is not None:
             return depthwise_conv2d(x, weight, self.bias, stride, padding)
         return F.conv2d(x, weight, self.bias, stride, padding, self.dilation, self.groups)
 
