@@ -85,10 +85,14 @@ def load(
 
 
 def require_known(name: str) -> None:
-    """Refuse a name that timm does not have, and offer near ones."""
-    if not timm.is_model(name):
+    """Refuse a name, or the tag of weights after its dot, that timm does not have; offer near ones."""
+    architecture, dot, _ = name.partition(".")
+    known = timm.list_models()
+    if architecture in known and dot:
+        known = timm.list_pretrained(f"{architecture}.*")
+    if name not in known:
         raise UsageError(
-            f"Expected the name of a timm backbone, received '{name}': {near_names(name, timm.list_models())}"
+            f"Expected the name of a timm backbone, received '{name}': {near_names(name, known)}"
         )
 
 
