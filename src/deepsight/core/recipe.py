@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from deepsight.core.errors import UsageError, near_names
-from deepsight.core.resize import Method
 
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 BatchNorm = Literal["frozen", "reestimated", "training"]
 Mix = Literal["none", "mixup", "cutmix"]
 MixOn = Literal["maps", "images"]
 CHOICES = {
-    "interpolation": get_args(Method), "batch_norm": get_args(BatchNorm), "mix": get_args(Mix),
-    "mix_on": get_args(MixOn), "trained_reductions": (0, 1, 2),
+    "interpolation": get_args(Interpolation), "batch_norm": get_args(BatchNorm),
+    "mix": get_args(Mix), "mix_on": get_args(MixOn), "trained_reductions": (0, 1, 2),
 }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ class Recipe:
     """
 
     resolution: int = 64
-    interpolation: Method = "bicubic"
+    interpolation: Interpolation = "bicubic"
     antialias: bool = True
     epochs: float = 2.0
     views: int = 3
