@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
 from scipy.stats import entropy, spearmanr
 
@@ -71,7 +72,13 @@ def test_sources_that_agree_do_not_diverge_and_others_do() -> None:
     unlike = Opinions(np.arange(N), LABELS, {"model": model, "head": seen_through(1, 2)})
     frames = ambiguity.table({"val": alike, "test": unlike}, CLASSES).frame
     mean = dict(frames.group_by("split").agg(pl.col("disagreement").mean()).iter_rows())
-    assert mean["val"] < mean["test"] / 5
+    assert mean["val"] == pytest.approx(0, abs=1e-9)
+    assert mean["test"] > 0.02
+
+
+def test_disagreement_is_the_squared_distance_of_scipy() -> None:
+    a, b = seen_through(1, 1), seen_through(1, 2)
+    assert ambiguity.divergence([a, b]) == pytest.approx(jensenshannon(a, b, axis=1) ** 2, abs=1e-9)
 
 
 def test_the_table_is_evidence_and_names_the_two_likeliest_classes() -> None:

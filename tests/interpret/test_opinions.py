@@ -48,7 +48,7 @@ def test_an_opinion_given_twice_counts_once() -> None:
 def test_a_single_opinion_gets_its_temperature_back() -> None:
     a = opinion(1.5, 1)
     sharpened = softmax(4 * np.log(a), axis=1)
-    assert pool([sharpened], LABELS) == pytest.approx(pool([a], LABELS), abs=2e-3)
+    assert pool([sharpened], LABELS) == pytest.approx(pool([a], LABELS), abs=0.02)
 
 
 def test_a_probability_of_zero_is_survived() -> None:

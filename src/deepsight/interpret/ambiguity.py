@@ -41,7 +41,7 @@ def table(
             "index": "row in the official order of the split",
             "score": "entropy of the belief about the true class, share of that of a uniform one",
             "two_differ": "probability that two draws from the belief differ",
-            "disagreement": "mean divergence of the sources from their pool, nats",
+            "disagreement": "Jensen-Shannon divergence of the sources, nats",
             "first": "class name, likeliest",
             "second": "class name, second likeliest",
         },
@@ -65,11 +65,16 @@ def measure(split: str, opinions: Opinions, classes: Sequence[str], views: Views
             "index": opinions.ids,
             "score": entropy(belief, axis=1) / np.log(len(classes)),
             "two_differ": 1 - (belief**2).sum(axis=1),
-            "disagreement": np.mean([entropy(pooled, each, axis=1) for each in sources.values()], axis=0),
+            "disagreement": divergence(list(sources.values())),
             "first": names[order[:, 0]],
             "second": names[order[:, 1]],
         }
     )
+
+
+def divergence(sources: Sequence[Floats]) -> Floats:
+    """Entropy of the mean of the sources less the mean of their entropies (n,), nats; 0 where they agree."""
+    return np.asarray(entropy(np.mean(sources, axis=0), axis=1) - np.mean(entropy(sources, axis=2), axis=0))
 
 
 def with_views(opinions: Opinions, views: Views | None) -> dict[str, Floats]:

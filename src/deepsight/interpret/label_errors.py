@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
 from scipy.stats import norm
 
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Interval
+from deepsight.core.statistics import Floats, Interval, Labels
 from deepsight.interpret.label_noise import transition, true_class
-from deepsight.interpret.opinions import Opinions, pool
+from deepsight.interpret.opinions import SMALLEST, Opinions, pool
 
 METHOD = (
     "Out-of-sample distributions of the given label (model, cross-fitted head, neighbours) in a logarithmic "
-    "pool; the noise of each class by confident learning (Northcutt et al. 2021); the true class by Bayes."
+    "pool; calibrated on Bayes' rule with the noise of each class by confident learning (Northcutt 2021)."
 )
 
 
@@ -85,26 +87,44 @@ def summary_table(frame: pl.DataFrame, level: float) -> Table:
 
 def judge(split: str, opinions: Opinions, classes: Sequence[str], precision: float) -> pl.DataFrame:
     """A row for each image: how it is labelled, what else it may be, and how surely the label is wrong."""
-    truth = posterior(list(opinions.sources.values()), opinions.labels)
-    rows, names = np.arange(len(truth)), np.array(classes)
-    score = 1 - truth[rows, opinions.labels]
-    truth[rows, opinions.labels] = -1
+    pooled, names = opinions.pooled(), np.array(classes)
+    score = probability_wrong(pooled, opinions.labels)
+    pooled[np.arange(len(pooled)), opinions.labels] = -1
     return pl.DataFrame(
         {
-            "split": [split] * len(rows),
+            "split": [split] * len(pooled),
             "index": opinions.ids,
             "given": names[opinions.labels],
-            "suggested": names[truth.argmax(axis=1)],
+            "suggested": names[pooled.argmax(axis=1)],
             "score": score,
             "flagged": flag(score, precision),
         }
     )
 
 
-def posterior(sources: Sequence[Floats], labels: NDArray[np.int64]) -> Floats:
-    """P(true class | image, given label), float64 (n, k), from distributions of the given label."""
-    pooled = pool(sources, labels)
-    return true_class(pooled, labels, transition(labels, pooled))
+def probability_wrong(pooled: Floats, labels: Labels) -> Floats:
+    """The probability that each given label is wrong, (n,): the higher, the lower its pooled probability.
+
+    Bayes with the noise of the class says how many labels are wrong, but is too sure of single images, since
+    people's mistakes depend on the image too; the pooled probability ranks better. So the log-odds of the
+    score are linear in those of the pooled probability, fitted to the Bayes probabilities, which keeps their
+    mean (Platt 1999, with soft targets).
+
+    Args:
+        pooled: (n, k), P(given label | image), out of sample.
+        labels: int64 (n,), given.
+    """
+    rows = np.arange(len(labels))
+    bayes = 1 - true_class(pooled, labels, transition(labels, pooled))[rows, labels]
+    own = np.clip(pooled[rows, labels], SMALLEST, 1 - SMALLEST)
+    log_odds = np.log1p(-own) - np.log(own)
+
+    def loss(line: Floats) -> float:
+        at = line[0] + line[1] * log_odds
+        return float((bayes * np.logaddexp(0, -at) + (1 - bayes) * np.logaddexp(0, at)).mean())
+
+    found = minimize(loss, np.array([-2.0, 1.0]), method="L-BFGS-B", bounds=[(None, None), (SMALLEST, None)])
+    return np.asarray(expit(found.x[0] + found.x[1] * log_odds), dtype=np.float64)
 
 
 def flag(score: Floats, precision: float) -> NDArray[np.bool_]:
@@ -138,9 +158,11 @@ def estimated_number(score: Floats, opinions: Opinions, level: float) -> Interva
     the highest estimate among the pool and each source alone, and further by what chance adds: given
     the probabilities, the number is Poisson-binomial with variance Σ p (1 - p).
     """
-    alone = [posterior([source], opinions.labels) for source in opinions.sources.values()]
-    rows = np.arange(len(score))
-    scores = [score, *(1 - truth[rows, opinions.labels] for truth in alone)]
+    alone = [
+        probability_wrong(pool([each], opinions.labels), opinions.labels)
+        for each in opinions.sources.values()
+    ]
+    scores = [score, *alone]
     reach = float(norm.ppf(0.5 + level / 2)) * np.sqrt([(each * (1 - each)).sum() for each in scores])
     totals = np.array([each.sum() for each in scores])
     low, high = float((totals - reach).min()), float((totals + reach).max())

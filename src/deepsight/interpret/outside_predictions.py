@@ -5,6 +5,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from deepsight.core.errors import UsageError, near_names
@@ -58,9 +59,9 @@ def read_arrays(file: Path) -> Arrays:
     if not file.is_file():
         raise UsageError(f"Expected predictions in {file}, found no such file.")
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with file.open("rb") as handle, NpzFile(handle, allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
-    except (BadZipFile, ValueError, EOFError, OSError, AttributeError) as error:
+    except (BadZipFile, ValueError, EOFError, OSError) as error:
         raise UsageError(
             f"Expected {file} to be an .npz file of plain arrays, but it cannot be read as one ({error}). "
             "Write it with numpy.savez(FILE, probs=probs)."
