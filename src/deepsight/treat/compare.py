@@ -1,0 +1,188 @@
+"""Two sets of predictions on the same images: is there a difference, and where?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Table
+from deepsight.core.predictions import Predictions
+from deepsight.core.significance import benjamini_hochberg, discordance_p, mcnemar
+from deepsight.core.statistics import Labels, confusion_counts, paired_difference
+
+Names = tuple[str, str]
+
+
+def compare(
+    a: Predictions, b: Predictions, classes: Sequence[str], *,
+    names: Names = ("A", "B"), level: float = 0.95, seed: int = 0,
+) -> dict[str, Table]:  # fmt: skip
+    """The evidence tables `comparison`, `comparison_changed` and `comparison_confusion`.
+
+    Args:
+        a, b: of the same images, in any order.
+        classes: names of the k classes.
+        names: what to call the two.
+        level: coverage of the intervals.
+        seed: of the bootstrap.
+
+    Raises:
+        DeepSightError: the images or their labels differ, or the classes are of another number.
+    """
+    labels, first, second, ids = aligned(a, b, len(classes))
+    return {
+        "comparison": scores_table(labels, first, second, len(classes), names, level, seed),
+        "comparison_changed": changed_table(labels, first, second, ids, classes, names),
+        "comparison_confusion": confusion_table(labels, first, second, classes, names),
+    }
+
+
+def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Labels, Labels, Labels, NDArray[np.int64]]:
+    """Labels, both predictions and ids, (n,) each, in the order of the ids."""
+    order_a, order_b = np.argsort(a.ids), np.argsort(b.ids)
+    if len(a) != len(b) or not np.array_equal(a.ids[order_a], b.ids[order_b]):
+        shared = len(np.intersect1d(a.ids, b.ids))
+        raise DeepSightError(
+            f"Expected predictions on the same images, received {len(a)} and {len(b)}, {shared} shared. "
+            "Compare two runs on the same test set."
+        )
+    if (a.k, b.k) != (k, k):
+        raise DeepSightError(f"Expected {k} classes in both, received {a.k} and {b.k}.")
+    labels = a.labels[order_a]
+    different = int((labels != b.labels[order_b]).sum())
+    if different:
+        raise DeepSightError(f"Expected the same labels in both, received {different} that differ.")
+    return labels, a.predicted[order_a], b.predicted[order_b], a.ids[order_a]
+
+
+def scores_table(
+    labels: Labels, first: Labels, second: Labels, k: int, names: Names, level: float, seed: int
+) -> Table:
+    """Macro-F1 and accuracy of both, and whether they differ."""
+    f1 = paired_difference(labels, first, second, k, level=level, seed=seed)
+    exact = mcnemar(labels, first, second, level=level)
+    n = max(len(labels), 1)
+    rows = [
+        ("macro-F1", f1.value, f1.low, f1.high, f1.p_value, f1.minimum_detectable, "paired bootstrap"),
+        (
+            "accuracy",
+            exact.difference,
+            exact.difference - exact.threshold,
+            exact.difference + exact.threshold,
+            exact.p_value,
+            exact.minimum_detectable,
+            "McNemar",
+        ),
+    ]
+    columns = ["score", "difference", "ci_low", "ci_high", "p_value", "minimum_detectable", "test"]
+    frame = pl.DataFrame(rows, schema=columns, orient="row").with_columns(
+        verdict=pl.when(pl.col("p_value") > 1 - level)
+        .then(pl.lit("no difference shown"))
+        .when(pl.col("difference") > 0)
+        .then(pl.lit(f"{names[1]} is better"))
+        .otherwise(pl.lit(f"{names[0]} is better"))
+    )
+    return Table(
+        frame=frame,
+        units={
+            "score": "name",
+            "difference": f"{names[1]} minus {names[0]}",
+            "ci_low": f"difference, low end at {level:.0%}",
+            "ci_high": f"difference, high end at {level:.0%}",
+            "p_value": "two-sided",
+            "minimum_detectable": "true difference that would be seen with a power of 0.8",
+            "test": "name of the test",
+            "verdict": "in words",
+        },
+        n=len(labels),
+        method="Paired bootstrap over images within classes; McNemar's test (1947), exact below 25 "
+        "discordant images, with a Wald interval.",
+        caption=f"Of {n} images, {exact.only_first} only {names[0]} gets right and {exact.only_second} only "
+        f"{names[1]}.",
+    )
+
+
+def changed_table(
+    labels: Labels,
+    first: Labels,
+    second: Labels,
+    ids: NDArray[np.int64],
+    classes: Sequence[str],
+    names: Names,
+) -> Table:
+    """The images on which the two disagree, and how."""
+    rows = np.flatnonzero(first != second)
+    right_first, right_second = (x[rows] == labels[rows] for x in (first, second))
+    change = np.where(right_second, "mended", np.where(right_first, "broken", "another error"))
+    called = np.asarray(classes)
+    frame = pl.DataFrame(
+        {
+            "index": ids[rows],
+            "true": called[labels[rows]],
+            "predicted_a": called[first[rows]],
+            "predicted_b": called[second[rows]],
+            "change": change,
+        },
+        schema_overrides=dict.fromkeys(("true", "predicted_a", "predicted_b", "change"), pl.String),
+    )
+    return Table(
+        frame=frame,
+        units={
+            "index": "row in the official order of the split",
+            "true": "class name",
+            "predicted_a": f"class name, by {names[0]}",
+            "predicted_b": f"class name, by {names[1]}",
+            "change": f"from {names[0]} to {names[1]}: mended, broken, or another error",
+        },
+        n=len(labels),
+        method="Images with two different predictions.",
+        caption=f"From {names[0]} to {names[1]}, {int(right_second.sum())} images are mended and "
+        f"{int(right_first.sum())} broken.",
+    )
+
+
+def confusion_table(
+    labels: Labels, first: Labels, second: Labels, classes: Sequence[str], names: Names
+) -> Table:
+    """Where the errors moved: both counts of each pair of classes, with a paired test of each."""
+    k = len(classes)
+    before, after = confusion_counts(labels, first, k), confusion_counts(labels, second, k)
+    true, other = (axis.ravel() for axis in np.indices((k, k)))
+    wrong = true != other
+    true, other = true[wrong], other[wrong]
+    p = [
+        discordance_p(
+            int(((labels == i) & (first == j) & (second != j)).sum()),
+            int(((labels == i) & (first != j) & (second == j)).sum()),
+        )
+        for i, j in zip(true, other, strict=True)
+    ]
+    called = np.asarray(classes)
+    frame = pl.DataFrame(
+        {
+            "true": called[true],
+            "predicted": called[other],
+            "count_a": before[true, other],
+            "count_b": after[true, other],
+            "difference": after[true, other] - before[true, other],
+            "p_value": p,
+            "q_value": benjamini_hochberg(p),
+        }
+    ).sort(pl.col("difference").abs(), descending=True, maintain_order=True)
+    return Table(
+        frame=frame,
+        units={
+            "true": "class name",
+            "predicted": "class name",
+            "count_a": f"images, by {names[0]}",
+            "count_b": f"images, by {names[1]}",
+            "difference": f"images, {names[1]} minus {names[0]}",
+            "p_value": "two-sided, McNemar's test of this confusion",
+            "q_value": "false discovery rate over all pairs",
+        },
+        n=len(labels),
+        method="Confusions counted in both; McNemar's test for each pair of classes; Benjamini & Hochberg.",
+        caption=f"{int((frame['q_value'] <= 0.05).sum())} of {len(frame)} confusions changed beyond chance.",
+    )
