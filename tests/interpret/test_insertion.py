@@ -58,15 +58,21 @@ def test_probability_is_the_softmax() -> None:
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_do_not_move_under_a_seed(name: str, cifar10: tuple[Dataset, Dataset]) -> None:
     images = cifar10[1].pixels(slice(0, 4))
-    first, second = (baseline_importance(name, images, seed=2) for _ in range(2))
+    first, second = (baseline_importance(name, images, cells=(4, 4), seed=2) for _ in range(2))
     assert first.shape == (4, 32, 32)
     assert np.array_equal(first, second)
 
 
 def test_centre_is_in_the_centre() -> None:
-    order = baseline_importance("centre", np.zeros((1, 32, 32, 3), np.uint8), seed=0)[0]
+    order = baseline_importance("centre", np.zeros((1, 32, 32, 3), np.uint8), cells=(4, 4), seed=0)[0]
     assert order[15:17, 15:17].min() == order.max()
     assert order.min() == order[0, 0]
+
+
+def test_random_maps_are_as_coarse_as_the_maps_under_test() -> None:
+    order = baseline_importance("random order", np.zeros((50, 32, 32, 3), np.uint8), cells=(4, 4), seed=0)
+    neighbours = np.corrcoef(order[:, :, 1:].ravel(), order[:, :, :-1].ravel())[0, 1]
+    assert neighbours > 0.9
 
 
 def test_importance_keeps_the_place_of_the_peak() -> None:

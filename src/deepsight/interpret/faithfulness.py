@@ -111,7 +111,9 @@ def insertion_deletion(
     """
     empty = np.broadcast_to(np.array(zero, dtype=np.uint8), images.shape)
     orders = {"map": insertion.importance(maps, *images.shape[1:3])}
-    orders |= {name: insertion.baseline_importance(name, images, seed=seed) for name in insertion.BASELINES}
+    cells = (maps.shape[1], maps.shape[2])
+    for name in insertion.BASELINES:
+        orders[name] = insertion.baseline_importance(name, images, cells=cells, seed=seed)
     checks = []
     for word, start, end, sign in (
         ("deletion", images, empty, -1.0),

@@ -22,11 +22,16 @@ def importance(maps: NDArray[np.floating], height: int, width: int) -> Floats:
     )
 
 
-def baseline_importance(name: str, images: Images8, *, seed: int) -> Floats:
-    """What knows nothing of the model: a random order, nearness to the centre, or edges in the image."""
+def baseline_importance(name: str, images: Images8, *, cells: tuple[int, int], seed: int) -> Floats:
+    """What knows nothing of the model: a random map, nearness to the centre, or edges in the image.
+
+    The random map has as many cells as the maps under test. A random order of single pixels would be no
+    fair baseline: it takes the detail out of the whole image at once, which hurts a network more than
+    taking any part of it.
+    """
     n, height, width, _ = images.shape
     if name == "random order":
-        return np.random.default_rng(seed).random((n, height, width))
+        return importance(np.random.default_rng(seed).random((n, *cells)), height, width)
     if name == "centre":
         y, x = np.mgrid[:height, :width]
         distance = ((y + 0.5) / height - 0.5) ** 2 + ((x + 0.5) / width - 0.5) ** 2

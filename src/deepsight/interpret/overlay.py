@@ -41,7 +41,7 @@ def overlay(image: Picture, evidence: NDArray[np.floating], *, scale: float) -> 
         np.asarray(evidence, dtype=np.float64), (width, height), interpolation=cv2.INTER_LINEAR
     )
     value = np.clip(large / scale, -1, 1) if scale > 0 else np.zeros_like(large)
-    cover = STRONGEST_COVER * np.sqrt(np.abs(value))[..., None]
+    cover = STRONGEST_COVER * np.abs(value)[..., None]
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float64)
     return np.asarray(np.rint((1 - cover) * grey + cover * colours(value)), dtype=np.uint8)
 
