@@ -1,6 +1,7 @@
 """Images on disk: what numpy reads, by every kind of index, with bounded memory."""
 
 import hashlib
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,21 @@ def test_it_is_what_a_data_set_holds(stored, pixels):
 def test_what_is_read_is_a_copy(stored, pixels):
     stored[0][:] = 0
     np.testing.assert_array_equal(stored[0], pixels[0])
+
+
+def test_a_file_that_shrinks_while_in_use_is_an_error(stored):
+    stored.path.write_bytes(stored.path.read_bytes()[:-1])
+    with pytest.raises(DeepSightError, match="row 10 is gone"):
+        stored[10]
+
+
+def test_an_index_out_of_range_is_an_error(stored):
+    with pytest.raises(IndexError):
+        stored[11]
+
+
+def test_it_travels_to_another_process(stored, pixels):
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(stored))[3:5], pixels[3:5])
 
 
 def test_the_digest_is_of_the_pixels(stored, pixels):

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path
 from deepsight.obtain.sources import SourceError
 
@@ -15,10 +16,10 @@ PIXEL = np.dtype(np.uint8)
 
 
 class StoredImages:
-    """uint8 images (n, h, w, 3) in a .npy file, mapped only while rows are copied.
+    """uint8 images (n, h, w, 3) in a .npy file, of which each index reads its rows alone.
 
-    A memory map that stays open counts every page that was ever read as the process's memory; this does
-    not, so a training of 6 GB of images keeps to the size of its batches. What it gives is a copy.
+    A memory map would count every page that was ever touched as the process's memory; this does not, so a
+    training of 6 GB of images keeps to the size of its batches. What it gives is a copy.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,13 +40,27 @@ class StoredImages:
         if size != self.offset + int(np.prod(self.shape)):
             raise SourceError(f"{path} is damaged ({size} bytes)")
         self.dtype: np.dtype[Any] = PIXEL
+        self._rows = np.arange(self.shape[0])
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
-        mapped = np.memmap(self.path, PIXEL, "r", self.offset, self.shape)
-        return np.array(mapped[rows])
+        wanted = self._rows[rows]
+        images = np.empty((*wanted.shape, *self.shape[1:]), PIXEL)
+        self._read(wanted.reshape(-1), images.reshape(wanted.size, int(np.prod(self.shape[1:]))))
+        return images
+
+    def _read(self, rows: NDArray[np.int64], into: NDArray[np.uint8]) -> None:
+        """Read the pixels of each row into its place (m, h * w * 3)."""
+        each = into.shape[1]
+        with self.path.open("rb", buffering=0) as file:
+            for row, pixels in zip(rows.tolist(), into, strict=True):
+                file.seek(self.offset + row * each)
+                if file.readinto(pixels) != each:
+                    raise DeepSightError(
+                        f"Expected {self.path} unchanged while in use, but row {row} is gone."
+                    )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
         return np.asarray(self[:], dtype=dtype)
