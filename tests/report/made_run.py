@@ -190,6 +190,8 @@ def judged(classes: Sequence[str], examples: list[int]) -> dict[str, Table]:
          "verdict": ("CLEAR", "INCONCLUSIVE", "BIASED")[min(2, i // 3)]}
         for i, c in enumerate(["all", *classes])
     ]  # fmt: skip
+    control = {**context[0], "test": "placebo masks", "effect": 0.2, "ci_low": 0.1, "ci_high": 0.3}
+    context.append({**control, "verdict": "holds"})
     effects = (
         ("CutMix", 0.008, "helps"),
         ("weighted loss", 0.0005, "no difference shown"),
@@ -197,7 +199,9 @@ def judged(classes: Sequence[str], examples: list[int]) -> dict[str, Table]:
     )
     treatments = [
         {"name": name, "target": "macro-F1", "seeds": 5, "delta_macro_f1": d, "ci_low": d - 0.003,
-         "ci_high": d + 0.003, "p_value": 0.01, "delta_target": d, "verdict": verdict}
+         "ci_high": d + 0.003, "p_value": 0.01, "delta_target": 2 * d, "verdict": verdict,
+         "target_verdict": verdict, "target_ci_low": 2 * d - 0.01, "target_ci_high": 2 * d + 0.01,
+         "minimum_detectable": 0.004, "regressed": []}
         for name, d, verdict in effects
     ]  # fmt: skip
     return {

@@ -1,9 +1,12 @@
 """Every figure is valid for plotly and shows the stored numbers."""
 
+from dataclasses import replace
+
 import plotly.graph_objects as go
 import pytest
 
-from deepsight.report.figures import interpret, model, style, trust
+from deepsight.core.evidence import Table
+from deepsight.report.figures import interpret, model, style, treat, trust
 from deepsight.report.outline import OUTLINE
 from deepsight.report.study import Study
 
@@ -34,7 +37,10 @@ def test_figures_are_valid_and_have_axes_in_words(study: Study, entry):
 def test_no_meaning_rests_on_colour_alone(study: Study, entry):
     """Series of one figure differ in their name, and in symbol, dash or pattern as well."""
     figure = entry.draw(study.evidence[entry.name])
-    looks = [(t.type, t.name, str(getattr(t.marker, "symbol", "")), str(t.marker.color)) for t in figure.data]
+    looks = [
+        (t.xaxis, t.type, t.name, str(getattr(t.marker, "symbol", "")), str(t.marker.color))
+        for t in figure.data
+    ]
     assert len(set(looks)) == len(looks)
 
 
@@ -72,6 +78,23 @@ def test_context_is_in_points_and_keeps_the_verdicts_apart(study: Study):
     figure = trust.context(table)
     assert sorted(points(figure).values()) == pytest.approx(sorted(100 * table.frame["effect"]))
     assert {trace.name for trace in figure.data} == {"CLEAR", "INCONCLUSIVE", "BIASED", "control"}
+
+
+def test_treatments_are_drawn_on_both_scores_where_both_are_known(study: Study):
+    table = study.evidence["treatments"]
+    both = treat.treatments(table)
+    drawn = {(t.xaxis, y): x for t in both.data for x, y in zip(t.x, t.y, strict=True)}
+    for name, macro, target in table.frame.select("name", "delta_macro_f1", "delta_target").rows():
+        assert drawn["x", name] == pytest.approx(100 * macro)
+        assert drawn["x2", name] == pytest.approx(100 * target)
+    one = treat.treatments(
+        replace(table, frame=table.frame.drop("target_verdict"), units=units_without(table))
+    )
+    assert {trace.xaxis for trace in one.data} == {"x"}
+
+
+def units_without(table: Table) -> dict[str, str]:
+    return {name: unit for name, unit in table.units.items() if name != "target_verdict"}
 
 
 def test_each_phase_is_marked_over_its_epochs(study: Study):

@@ -130,4 +130,5 @@ def treatments(table: Table) -> str:
     if helps.is_empty():
         return "Keep the control: no treatment was shown to help with this many seeds."
     row = helps.row(0, named=True)
-    return f"Adopt {row['name']}: {points(row['delta_macro_f1'])} points of macro-F1 over the control."
+    name = row["name"].replace("_", " ")
+    return f"Adopt {name}: {points(row['delta_macro_f1'])} points of macro-F1 over the control."

@@ -98,7 +98,7 @@ def treatments(study: Study) -> str:
     best = max(helped, key=lambda row: row["delta_macro_f1"])
     half = 100 * (best["ci_high"] - best["ci_low"]) / 2
     gain = points(best["delta_macro_f1"]).lstrip("+")
-    return f"{best['name']} helped by {gain}{NBSP}±{NBSP}{half:.1f} points"
+    return f"{best['name'].replace('_', ' ')} helped by {gain}{NBSP}±{NBSP}{half:.1f} points"
 
 
 def scores(study: Study) -> list[dict[str, Any]]:

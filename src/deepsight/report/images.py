@@ -39,12 +39,11 @@ def ledger(study: Study) -> dict[int, Data]:
 
 def suggestions(study: Study) -> dict[int, Data]:
     """The label suggested for each flagged test row."""
-    rows = study.rows("label_errors")
-    return {
-        row["index"]: {"suggested": row["suggested"]}
-        for row in rows
-        if row["split"] == "test" and row["flagged"]
-    }
+    table = study.table("label_errors")
+    if table is None:
+        return {}
+    rows = table.frame.filter(pl.col("flagged"), split="test").select("index", "suggested").rows()
+    return {index: {"suggested": name} for index, name in rows}
 
 
 def maps(study: Study, pictures: Pictures) -> dict[int, Data]:
@@ -90,9 +89,11 @@ def map_gallery(study: Study, pictures: Pictures) -> list[Data]:
 
 def ambiguous_errors(study: Study, *, limit: int = 16) -> list[int]:
     """Test rows of the errors over whose label people would differ most."""
-    errors = {row["index"] for row in study.rows("errors")}
-    rows = [row for row in study.rows("ambiguity") if row["split"] == "test" and row["index"] in errors]
-    return [row["index"] for row in sorted(rows, key=lambda row: -row["score"])[:limit]]
+    errors, doubts = study.table("errors"), study.table("ambiguity")
+    if errors is None or doubts is None:
+        return []
+    wrong = doubts.frame.filter(split="test").join(errors.frame.select("index"), on="index", how="semi")
+    return [int(row) for row in wrong.sort("score", descending=True).head(limit)["index"]]
 
 
 def looks(study: Study) -> list[Data]:

@@ -157,6 +157,16 @@ OUTLINE = (
     Stage(
         "Treat",
         "treat",
-        (Entry("treatments", "What helps?", "figure", treat.treatments, advice.treatments),),
+        (
+            Entry("prescription", "What should be tried?"),
+            Entry(
+                "treatments",
+                "What helps?",
+                "treatments",
+                treat.treatments,
+                advice.treatments,
+                also=("treatment_classes", "treatment_test", "ledger_change"),
+            ),
+        ),
     ),
 )

@@ -5,6 +5,8 @@ import plotly.graph_objects as go
 from deepsight.core.evidence import Table
 from deepsight.report.figures.style import CYCLE, SYMBOLS, chart, share_axis
 
+NAMED_CLASSES = 20  # a legend of more leaves no room for the map; hovering still names each point
+
 
 def balance(table: Table) -> go.Figure:
     """The share of each class in each split."""
@@ -28,7 +30,8 @@ def balance(table: Table) -> go.Figure:
 
 def embedding(table: Table) -> go.Figure:
     """The map of the features, a colour and a symbol a class."""
-    figure = chart(height=520, legend_itemsizing="constant")
+    few = table.frame["class"].n_unique() <= NAMED_CLASSES
+    figure = chart(height=520, legend_itemsizing="constant", showlegend=few)
     for position, (name,) in enumerate(table.frame.select("class").unique(maintain_order=True).rows()):
         rows = table.frame.filter(**{"class": name})
         figure.add_scatter(

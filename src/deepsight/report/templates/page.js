@@ -62,6 +62,14 @@ for (const button of document.querySelectorAll("[data-csv]")) {
   });
 }
 
+// The stage under the reader's eyes is marked in the navigation.
+const spy = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    document.querySelector(`nav a[href="#${target.id}"]`)?.toggleAttribute("aria-current", isIntersecting);
+  }
+}, { rootMargin: "-20% 0px -75%" });
+document.querySelectorAll(".stage").forEach((stage) => spy.observe(stage));
+
 const root = document.documentElement;
 const isDark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 if (recall("deepsight-theme")) root.dataset.theme = recall("deepsight-theme");
