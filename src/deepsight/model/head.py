@@ -58,7 +58,7 @@ def fit_head(features: NDArray[np.floating], labels: NDArray[np.int64], k: int) 
     strength = min(STRENGTHS, key=lambda s: _gcv(values, projected, target - share, s * unit))
     inverse = 1 / (values + strength * unit)
     outputs = basis @ (inverse[:, None] * projected)
-    leverage = np.minimum((basis**2) @ inverse + 1 / len(x), 0.999)[:, None]
+    leverage = np.minimum((basis**2) @ inverse + 1 / len(x), 1 - 1e-9)[:, None]
     left_out = (outputs - leverage * (target - share)) / (1 - leverage) + share
     scale = _logit_scale(left_out, labels)
     weight = scale * (vectors @ (inverse[:, None] * projected)).T
@@ -66,11 +66,18 @@ def fit_head(features: NDArray[np.floating], labels: NDArray[np.int64], k: int) 
 
 
 def _gcv(values: Floats, projected: Floats, target: Floats, penalty: float) -> float:
+    """Sum of squared residuals over the squared share of degrees of freedom that are left.
+
+    The mean takes one degree too. Without it the least penalty always wins where n ≤ d: the residual goes
+    to zero and the share stays at 1 / n.
+    """
     n = len(target)
     shrink = values / (values + penalty)
-    explained = (projected**2).sum(axis=1) / np.maximum(values, 1e-12)
-    residual = float((target**2).sum() - ((2 * shrink - shrink**2) * explained).sum())
-    return residual / (1 - shrink.sum() / n) ** 2 if shrink.sum() < n - 1 else float("inf")
+    explained = (projected**2).sum(axis=1) / np.maximum(values, 1e-9 * values.max())
+    beyond = max(0.0, float((target**2).sum() - explained.sum()))
+    left = n - 1 - float(shrink.sum())
+    residual = beyond + float((((penalty / (values + penalty)) ** 2) * explained).sum())
+    return residual / (left / n) ** 2 if left > 1e-9 * n else float("inf")
 
 
 def _logit_scale(outputs: Floats, labels: NDArray[np.int64]) -> float:
