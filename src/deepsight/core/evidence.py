@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
@@ -69,7 +70,7 @@ class Table:
             raise DeepSightError("Expected n of at least 0, a method and a caption for every table.")
         object.__setattr__(self, "units", MappingProxyType(dict(self.units)))
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> dict[str, Any]:
         """All but the frame, as it stands in `evidence/index.json`."""
         return {"n": self.n, "method": self.method, "caption": self.caption, "units": dict(self.units)}
 
@@ -113,7 +114,7 @@ class Evidence(Mapping[str, Table]):
 
     def save(self, folder: Path) -> None:
         """Write each table as parquet, then `index.json`, which makes them count."""
-        index: dict[str, object] = read_index(folder)
+        index = read_index(folder)
         for name, table in self.tables.items():
             with atomic_path(folder / f"{name}.parquet") as path:
                 table.frame.write_parquet(path)
@@ -125,12 +126,13 @@ class Evidence(Mapping[str, Table]):
         """Read the tables that `index.json` names, in its order."""
         return Evidence(
             {
-                name: Table(frame=pl.read_parquet(folder / f"{name}.parquet"), **about)  # type: ignore[arg-type]
+                name: Table(frame=pl.read_parquet(folder / f"{name}.parquet"), **about)
                 for name, about in read_index(folder).items()
             }
         )
 
 
-def read_index(folder: Path) -> dict[str, dict[str, object]]:  # type: ignore[type-arg]
+def read_index(folder: Path) -> dict[str, dict[str, Any]]:
+    """What each table of a folder is, in the order in which they were written; empty where there is none."""
     path = folder / "index.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

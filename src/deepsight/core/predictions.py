@@ -53,7 +53,7 @@ class Predictions:
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
         """The class with the largest logit, int64 (n,)."""
-        return self.logits.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
@@ -61,7 +61,7 @@ class Predictions:
         shifted = self.logits.astype(np.float64)
         shifted -= shifted.max(axis=1, keepdims=True)
         np.exp(shifted, out=shifted)
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
     def save(self, path: Path) -> None:
         """Write `predictions/*.npz` of the run folder: logits float32, features float16."""

@@ -66,7 +66,7 @@ class Run:
 
     def require_same(self, study: Mapping[str, Any]) -> None:
         """Refuse to continue a run under another configuration."""
-        there = self.study()
+        there, study = self.study(), yaml.safe_load(yaml.safe_dump(dict(study)))  # tuples are lists in a file
         different = sorted(key for key, value in study.items() if there.get(key) != value)
         if different:
             key = different[0]

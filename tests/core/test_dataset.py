@@ -1,0 +1,124 @@
+"""Data sets are valid from birth, and rows are selected without a copy of the pixels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepsight.core.dataset import Dataset, Images, Rows, Splits, class_counts
+from deepsight.core.errors import DeepSightError
+
+CLASSES = ("cat", "dog", "frog")
+
+
+def made(n: int = 6, first: int = 0, source: str = "train", **changes) -> Dataset:
+    rng = np.random.default_rng(0)
+    fields = {
+        "images": rng.integers(0, 256, (n, 4, 5, 3), dtype=np.uint8),
+        "labels": np.arange(n) % 3,
+        "classes": CLASSES,
+        "ids": np.arange(first, first + n),
+        "source": source,
+    }
+    return Dataset(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": np.zeros((6, 4, 5, 3))}, r"uint8 of shape \(6, h, w, 3\), received float64"),
+        ({"images": np.zeros((5, 4, 5, 3), dtype=np.uint8)}, r"received uint8 of shape \(5, 4, 5, 3\)"),
+        ({"images": np.zeros((6, 4, 5), dtype=np.uint8)}, "received uint8"),
+        ({"images": np.zeros((6, 3, 4, 5), dtype=np.uint8)}, "received uint8"),
+        ({"labels": np.zeros(6, dtype=np.int32)}, "labels as int64"),
+        ({"labels": np.zeros((6, 1), dtype=np.int64)}, "labels as int64"),
+        ({"labels": np.array([0, 1, 2, 3, 0, 0])}, "labels in 0 to 2, received 0 to 3"),
+        ({"labels": np.array([0, 1, -1, 2, 0, 0])}, "received -1 to 2"),
+        ({"classes": ("cat",)}, "two distinct class names"),
+        ({"classes": ("cat", "cat", "dog")}, "two distinct class names"),
+        ({"ids": np.zeros(6, dtype=np.int64)}, "distinct int64 row numbers"),
+        ({"ids": np.arange(6.0)}, "distinct int64 row numbers"),
+        ({"ids": np.arange(5)}, "distinct int64 row numbers"),
+    ],
+)
+def test_what_is_not_a_data_set_is_refused(change, message):
+    with pytest.raises(DeepSightError, match=message):
+        made(**change)
+
+
+def test_no_image_at_all_is_still_a_data_set():
+    empty = made(0)
+    assert (len(empty), empty.k) == (0, 3)
+
+
+@given(st.lists(st.integers(0, 19), max_size=30, unique=True), st.data())
+def test_selecting_twice_is_selecting_the_composition(rows, data):
+    whole = made(20)
+    first = np.array(rows, dtype=np.int64)
+    again = data.draw(st.lists(st.integers(0, max(len(rows) - 1, 0)), max_size=len(rows), unique=True))
+    second = np.array(again if rows else [], dtype=np.int64)
+    chosen = whole.select(first).select(second)
+    np.testing.assert_array_equal(chosen.pixels(), whole.images[first[second]])
+    np.testing.assert_array_equal(chosen.labels, whole.labels[first[second]])
+    np.testing.assert_array_equal(chosen.ids, first[second])
+
+
+def test_selection_reads_no_pixel_until_asked_and_only_those_asked_for():
+    class Watched:
+        def __init__(self) -> None:
+            self.shape, self.dtype, self.read = (20, 4, 5, 3), np.dtype(np.uint8), []
+
+        def __len__(self) -> int:
+            return 20
+
+        def __getitem__(self, rows):
+            self.read.append(np.asarray(rows).tolist())
+            return np.zeros((len(np.asarray(rows)), 4, 5, 3), dtype=np.uint8)
+
+    images = Watched()
+    chosen = made(20, images=images).select(np.array([3, 9, 4])).select(np.array([2, 0]))
+    assert isinstance(chosen.images, Images)
+    assert images.read == []
+    assert chosen.pixels(slice(0, 1)).shape == (1, 4, 5, 3)
+    assert images.read == [[4]]
+
+
+def test_rows_behave_as_an_array():
+    base = np.arange(20 * 4 * 5 * 3, dtype=np.uint8).reshape(20, 4, 5, 3)
+    rows = Rows(base, np.array([7, 1]))
+    np.testing.assert_array_equal(np.asarray(rows), base[[7, 1]])
+    assert np.asarray(rows, dtype=np.float32).dtype == np.float32
+    np.testing.assert_array_equal(rows[np.array([True, False])], base[[7]])
+
+
+def test_other_labels_leave_the_given_ones_alone():
+    data = made()
+    other = data.with_labels((data.labels + 1) % 3)
+    np.testing.assert_array_equal(data.labels, np.arange(6) % 3)
+    assert other.images is data.images
+
+
+def test_splits_that_share_a_row_of_one_source_are_refused():
+    with pytest.raises(
+        DeepSightError, match="in both train and val, received 2 shared rows of 'train', the first 4"
+    ):
+        Splits(made(), made(6, first=4), made(source="test"))
+    Splits(
+        made(), made(6, first=6), made(source="test")
+    )  # the same numbers of another source are other images
+
+
+def test_splits_of_other_classes_are_refused():
+    other = made(source="test", classes=("cat", "dog", "bird"))
+    with pytest.raises(DeepSightError, match="Expected the classes of train"):
+        Splits(made(), made(6, first=6), other)
+
+
+def test_splits_by_the_names_of_the_run_folder():
+    splits = Splits(made(), made(6, first=6), made(source="test"))
+    assert list(splits.named()) == ["train", "val", "test"]
+    assert splits.classes == CLASSES
+
+
+def test_class_counts_count_absent_classes_too():
+    np.testing.assert_array_equal(class_counts(np.array([2, 2, 0]), CLASSES), [1, 0, 2])

@@ -1,0 +1,91 @@
+"""A file is whole or absent, whatever stops the writing."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from deepsight.core import files
+from deepsight.core.errors import DeepSightError
+from deepsight.core.files import atomic_path, write_json, write_npz, write_text
+
+
+def test_a_file_appears_whole_and_readable_by_others(tmp_path):
+    target = tmp_path / "deep" / "a.txt"
+    write_text(target, "Größe\n")
+    assert target.read_text(encoding="utf-8") == "Größe\n"
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert [p.name for p in target.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path, error):
+    target = tmp_path / "a.txt"
+    write_text(target, "old")
+
+    def interrupted() -> None:
+        with atomic_path(target) as path:
+            path.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert target.read_text() == "old"
+
+
+def test_a_process_killed_half_way_leaves_nothing_under_the_name(tmp_path):
+    script = textwrap.dedent("""
+        import os, signal, sys
+        from pathlib import Path
+        from deepsight.core.files import atomic_path
+        with atomic_path(Path(sys.argv[1])) as path:
+            path.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    target = tmp_path / "a.txt"
+    done = subprocess.run([sys.executable, "-c", script, str(target)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not target.exists()
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".a.txt.")
+    assert left.suffix == ".part"
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(DeepSightError, match=r"a\.txt, but the system said: No space left.*Free some space"):
+        write_text(tmp_path / "a.txt", "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DeepSightError, match="Expected to write"):
+        write_text(tmp_path / "file" / "a.txt", "text")
+
+
+def test_equal_contents_are_equal_files(tmp_path):
+    for name in ("a", "b"):
+        write_json(tmp_path / name, {"z": 1, "a": "é"})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert list(json.loads((tmp_path / "a").read_text(encoding="utf-8"))) == ["z", "a"]
+
+
+def test_arrays_are_stored_by_name_and_objects_are_refused(tmp_path):
+    write_npz(tmp_path / "a.npz", rows=np.arange(3), empty=np.zeros((0, 2)))
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["rows"], np.arange(3))
+        assert file["empty"].shape == (0, 2)
+    with pytest.raises(ValueError, match="Object arrays"):
+        write_npz(tmp_path / "b.npz", rows=np.array([{}], dtype=object))
+    assert not (tmp_path / "b.npz").exists()
