@@ -1,6 +1,8 @@
 """Augmented views of the training images, made by Albumentations."""
 
+import inspect
 import os
+from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,4 +58,11 @@ def pipeline(height: int, width: int, *, seed: int):  # type: ignore[no-untyped-
             ),
         ],
         seed=seed,
+    )
+
+
+def definition() -> str:
+    """What the views are made by, so that a cache does not outlive a change of it."""
+    return f"albumentations {version('albumentations')}\n{GROUP}\n" + "".join(
+        inspect.getsource(function) for function in (augmented, pipeline)
     )

@@ -122,7 +122,7 @@ class TrunkViews:
         """Views of the same images, mixed as pixels before the trunk."""
         return TrunkViews(
             self._trunk,
-            self._data,
+            self._data if len(self) == len(self._data) else self._data.select(self._rows),
             self._preprocessing,
             self._cache,
             seed=self._seed,
