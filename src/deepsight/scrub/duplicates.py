@@ -105,12 +105,12 @@ def missing_pairs(twins: Matches, seen: Matches, n: int) -> tuple[Rows, Rows]:
     component = components(twins.i, twins.j, n)
     order = np.argsort(component, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
-    found = [np.stack(np.triu_indices(len(g), 1)) for g in groups]
-    pairs = [np.sort(g[pair], axis=0) for g, pair in zip(groups, found, strict=True) if 2 < len(g) <= CLOSED]
-    codes = (
-        np.concatenate([pair[0] * n + pair[1] for pair in pairs]) if pairs else np.empty(0, dtype=np.int64)
-    )
-    new = np.setdiff1d(codes, seen.i * n + seen.j)
+    codes = [np.empty(0, dtype=np.int64)]
+    for group in groups:
+        if 2 < len(group) <= CLOSED:
+            low, high = np.sort(group[np.stack(np.triu_indices(len(group), 1))], axis=0)
+            codes.append(low * n + high)
+    new = np.setdiff1d(np.concatenate(codes), seen.i * n + seen.j)
     return new // n, new % n
 
 

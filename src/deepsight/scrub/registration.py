@@ -8,7 +8,7 @@ large forms alone, lose there.
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, conv2d, grid_sample, pad, unfold
+from torch.nn.functional import affine_grid, avg_pool2d, conv2d, grid_sample, pad, unfold
 
 from deepsight.scrub.descriptor import detail
 
@@ -19,7 +19,7 @@ SIDE = 32  # pixels that pairs are compared at
 COARSE = 16  # pixels of the coarse search
 REACH = 3  # coarse pixels: shifts up to a fifth of the image
 SCALES = (1.0, 0.8, 1.25)  # Gauss-Newton finds those between
-STEPS = 8  # of Gauss-Newton; the placement moves by less than 0.1 pixel after them
+STEPS = ((16, 6), (32, 2))  # points a side that Gauss-Newton looks at, and steps with them
 SCALE_LIMITS, SHIFT_LIMIT = (0.7, 1.43), 0.45
 PATCH = 8  # pixels
 PLAIN = 3.0  # grey levels of standard deviation below which a patch holds noise alone
@@ -61,7 +61,7 @@ def zoom(images: Tensor, scale: float) -> Tensor:
     if scale == 1:
         return images
     placement = torch.tensor([[scale, scale, 0.0, 0.0]]).expand(len(images), 4)
-    return place(images, placement)[0]
+    return place(images, placement, side=COARSE)[0]
 
 
 def whiten(images: Tensor) -> Tensor:
@@ -74,11 +74,11 @@ def whiten(images: Tensor) -> Tensor:
     return centred / length.clamp_min(1.0)
 
 
-def place(images: Tensor, placement: Tensor) -> tuple[Tensor, Tensor]:
-    """Images b (p, c, h, w) sampled under the pixels of a, and 1 where b has pixels there (p, h, w)."""
+def place(images: Tensor, placement: Tensor, *, side: int = SIDE) -> tuple[Tensor, Tensor]:
+    """Images b (p, c, h, w) at side × side points of a, and 1 where b has pixels there (p, side, side)."""
     theta = torch.zeros(len(images), 2, 3)
     theta[:, [0, 1], [0, 1]], theta[:, :, 2] = placement[:, :2], placement[:, 2:]
-    grid = affine_grid(theta, [len(images), 1, *images.shape[2:]], align_corners=False)
+    grid = affine_grid(theta, [len(images), 1, side, side], align_corners=False)
     inside = (grid.abs().amax(dim=-1) <= 1).float()
     sampled: Tensor = grid_sample(images, grid, padding_mode="border", align_corners=False)
     return sampled, inside
@@ -86,26 +86,29 @@ def place(images: Tensor, placement: Tensor) -> tuple[Tensor, Tensor]:
 
 def fine(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
     """The placement (p, 4) after Gauss-Newton on grey images a and b (p, 1, 32, 32)."""
-    target, source = smooth(a).flatten(1)[:, :, None], smooth(b)
-    wide = pad(source, (1,) * 4, mode="replicate")
+    first, second = smooth(a), smooth(b)
+    wide = pad(second, (1,) * 4, mode="replicate")
     slopes = (wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2], wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1])
-    stack = torch.cat([source, *(slope * (SIDE / 4) for slope in slopes)], dim=1)
-    for _ in range(STEPS):
-        placement = step(target, stack, placement)
+    stack = torch.cat([second, *(slope * (SIDE / 4) for slope in slopes)], dim=1)
+    for points, steps in STEPS:
+        target = avg_pool2d(first, SIDE // points)
+        for _ in range(steps):
+            placement = step(target, stack, placement)
     return placement
 
 
 def step(target: Tensor, stack: Tensor, placement: Tensor) -> Tensor:
     """One step: least squares of a on b, a constant and the derivatives of b by the placement."""
-    sampled, inside = place(stack, placement)
+    points = target.shape[-1]
+    sampled, inside = place(stack, placement, side=points)
     image, across, down = sampled.unbind(dim=1)
-    x = torch.linspace(-1 + 1 / SIDE, 1 - 1 / SIDE, SIDE)
+    x = torch.linspace(-1 + 1 / points, 1 - 1 / points, points)
     terms = [image, torch.ones_like(image), across * x, down * x[:, None], across, down]
     design = torch.stack(terms, dim=1).flatten(2)
     weighted = design * inside.flatten(1)[:, None]
     normal = weighted @ design.transpose(1, 2)
     damping = torch.diag_embed(1e-3 * normal.diagonal(dim1=1, dim2=2) + 1e-3)
-    solved = torch.linalg.solve(normal + damping, weighted @ target)[..., 0]
+    solved = torch.linalg.solve(normal + damping, weighted @ target.flatten(1)[:, :, None])[..., 0]
     moved = placement + (solved[:, 2:] / solved[:, :1].clamp_min(0.2)).clamp(-0.1, 0.1)
     return torch.cat(
         [moved[:, :2].clamp(*SCALE_LIMITS), moved[:, 2:].clamp(-SHIFT_LIMIT, SHIFT_LIMIT)], dim=1
@@ -161,9 +164,12 @@ def correlation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
 
 
 def register(a: Tensor, b: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-    """The best score (p,) over the starts (p, s, 4), and its placement (p, 4); images (p, 3, 32, 32)."""
+    """Score (p,) and placement (p, 4) of images (p, 3, 32, 32), from the best of the starts (p, s, 4)."""
     grey_a, grey_b = (images.mean(dim=1, keepdim=True) for images in (a, b))
     placements = torch.stack([fine(grey_a, grey_b, start) for start in starts.unbind(dim=1)], dim=1)
-    scores = torch.stack([agreement(a, b, placed) for placed in placements.unbind(dim=1)], dim=1)
-    best, which = scores.max(dim=1)
-    return best, placements[torch.arange(len(a)), which]
+    fits = []
+    for placement in placements.unbind(dim=1):
+        laid, inside = place(grey_b, placement)
+        fits.append(correlation(grey_a.flatten(1), laid.flatten(1), inside.flatten(1)))
+    best = placements[torch.arange(len(a)), torch.stack(fits, dim=1).argmax(dim=1)]
+    return agreement(a, b, best), best
