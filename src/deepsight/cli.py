@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from enum import IntEnum
 from pathlib import Path
@@ -33,7 +34,16 @@ class Exit(IntEnum):
 
 def tell(line: str) -> None:
     """A line of progress."""
-    screen.print(line, markup=False)
+    screen.print(line, markup=False, soft_wrap=True)
+
+
+class Interrupted(DeepSightError):
+    """The user or the system asked the process to end."""
+
+
+def interrupt(*_: object) -> None:
+    """End by an exception, so that temporary files are removed on the way out."""
+    raise Interrupted("interrupted. What is done is kept; the same command goes on from there.")
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print metrics.json on stdout.")]
@@ -65,7 +75,6 @@ def run(
     Example: deepsight run --minutes 5 --out runs/first
     """
     from deepsight.config import read_study, study_of
-    from deepsight.pipeline import run_study
 
     asked = {
         "data": data, "data_dir": data_dir, "minutes": minutes, "backbone": backbone, "weights": weights,
@@ -74,6 +83,8 @@ def run(
     }  # fmt: skip
     stored = read_study(config) if config else {}
     study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
+    from deepsight.pipeline import run_study  # seconds of imports, after what can be refused at once
+
     finish(run_study(study, out, tell=tell), out, as_json)
 
 
@@ -151,6 +162,8 @@ def main() -> None:
     if debug:
         sys.argv.remove("--debug")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     try:
         app()
     except DeepSightError as error:
@@ -158,9 +171,6 @@ def main() -> None:
             raise
         screen.print(f"deepsight: {error}", markup=False, soft_wrap=True)
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        screen.print("deepsight: interrupted. What is done is kept; the same command goes on from there.")
-        sys.exit(Exit.FAILED)
     except Exception as error:
         if debug:
             raise

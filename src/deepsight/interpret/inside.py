@@ -1,11 +1,14 @@
 """What needs the model itself: its maps, its robustness, and whether it leans on the background."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.interpret import (
     attribution,
@@ -55,14 +58,34 @@ def look_inside(
         evidence: what was found from the predictions.
         effort: sizes of the samples.
     """
-    tables, pictures = maps_of_errors(subject, model, evidence, effort)
-    data = subject.test
+    data, refusals = subject.test, []
+    pictures: dict[str, bytes] = {}
     degraded = degradation.study(
         data.images, data.labels, subject.classes, model.logits,
         limit=effort.degradation_images, seed=subject.seed,
     )  # fmt: skip
-    tables = tables.add(degradation=degraded, degradation_summary=degradation.summary(degraded))
-    return tables.merge(background_of(subject, model, effort.context_objects)), pictures
+    tables = Evidence({"degradation": degraded, "degradation_summary": degradation.summary(degraded)})
+    try:
+        found, pictures = maps_of_errors(subject, model, evidence, effort)
+        tables = tables.merge(found)
+    except DeepSightError as error:
+        refusals.append(("maps", str(error)))
+    try:
+        tables = tables.merge(background_of(subject, model, effort.context_objects))
+    except DeepSightError as error:
+        refusals.append(("context", str(error)))
+    return tables.add(not_examined=refused(refusals)), pictures
+
+
+def refused(refusals: Sequence[tuple[str, str]]) -> Table:
+    """The checks that these images or this model do not allow, with the reason: table `not_examined`."""
+    return Table(
+        frame=pl.DataFrame(refusals, schema={"check": pl.String, "reason": pl.String}, orient="row"),
+        units={"check": "name of the check", "reason": "a sentence"},
+        n=len(refusals),
+        method="A check whose own conditions are not met is refused, not weakened.",
+        caption=f"{len(refusals)} checks could not be made on these images.",
+    )
 
 
 def maps_of_errors(

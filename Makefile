@@ -1,0 +1,39 @@
+# make run     the whole study on CIFAR-10: environment, data, training, examination, report
+# make test    the same environment with the development tools; ruff, mypy, import-linter, pytest
+# make bench   the benchmark of time to macro-F1 against its peers, each in its own environment
+
+PYTHON ?= python3
+BIN := .venv/bin
+OUT ?= runs/first
+MINUTES ?= 5
+
+.PHONY: run test lint bench clean
+
+run: .venv/.installed
+	$(BIN)/deepsight run --minutes $(MINUTES) --out $(OUT)
+
+test: lint
+	$(BIN)/pytest
+
+lint: .venv/.developed
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.installed
+	$(BIN)/python benchmarks/time_to_f1/run.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/.developed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ .venv/.installed
+
+clean:
+	rm -rf .venv build dist *.egg-info src/*.egg-info

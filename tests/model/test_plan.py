@@ -1,0 +1,69 @@
+"""The planner: what it predicts follows from the rates, and what it chooses fits the budget."""
+
+from dataclasses import replace
+
+import pytest
+
+from deepsight.core.errors import UsageError
+from deepsight.core.recipe import Recipe
+from deepsight.model import plan as planner
+from deepsight.model import weights
+from deepsight.model.plan import Rates, Workload
+
+RATES = {
+    64: Rates(trunk=3500, tail=3000, step=450, map_bytes=5_120),
+    96: Rates(trunk=1500, tail=1400, step=200, map_bytes=11_520),
+    128: Rates(trunk=850, tail=800, step=110, map_bytes=20_480),
+}
+WORK = Workload(
+    rows=45_000, validation=5_000, test=10_000, elapsed=6.0, fixed={"scrub": 12.0}, baseline_mb=900.0
+)
+
+
+@pytest.mark.parametrize("minutes", [1, 3, 5, 10, 20, 60])
+def test_the_chosen_plan_fits_the_budget(minutes: float) -> None:
+    found = planner.candidates(Recipe(), RATES, WORK, minutes * 60)
+    best = planner.choose(found, minutes * 60)
+    assert WORK.elapsed + best.total <= minutes * 60
+
+
+def test_a_longer_budget_never_expects_a_worse_model() -> None:
+    errors = [
+        planner.choose(planner.candidates(Recipe(), RATES, WORK, 60 * m), 60 * m).error
+        for m in (1, 2, 3, 5, 8, 10, 20, 40)
+    ]
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_there_is_a_choice_of_plans() -> None:
+    found = planner.candidates(Recipe(), RATES, WORK, 300)
+    assert len({(c.recipe.resolution, c.rows) for c in found}) >= 4
+
+
+def test_a_budget_in_which_nothing_fits_is_refused() -> None:
+    with pytest.raises(UsageError, match="--minutes"):
+        planner.choose(planner.candidates(Recipe(), RATES, WORK, 10), 10)
+
+
+def test_seconds_by_hand() -> None:
+    recipe = Recipe(resolution=64, epochs=2, views=2)
+    plan = planner.predict_plan(recipe, 10_000, RATES[64], WORK)
+    assert plan.seconds["scrub"] == 12.0
+    assert plan.seconds["frozen"] == pytest.approx((2 * 10_000 + 5_000) / 3500 + 10_000 / 3000 + 2)
+    assert plan.seconds["finetune"] == pytest.approx(20_000 / 450 + 3 * 5_000 / 3000)
+    assert plan.seconds["predict"] == pytest.approx(15_000 * (1 / 3500 + 1 / 3000))
+
+
+def test_more_views_need_more_memory() -> None:
+    one = planner.predict_plan(Recipe(epochs=4, views=1), 10_000, RATES[64], WORK)
+    four = planner.predict_plan(Recipe(epochs=4, views=4), 10_000, RATES[64], WORK)
+    assert four.peak_mb - one.peak_mb == pytest.approx(3 * 10_000 * 5_120 / 1e6)
+
+
+def test_measuring_leaves_the_weights_as_they_are() -> None:
+    pretrained = weights.load(weights.PACKAGED)
+    before = {name: value.clone() for name, value in pretrained.backbone.state_dict().items()}
+    rates = planner.measure(pretrained, replace(Recipe(), batch=64), (32,), k=10)[32]
+    assert min(rates.trunk, rates.tail, rates.step) > 0
+    assert rates.map_bytes == 40 * 4 * 4 * 2
+    assert all((value == before[name]).all() for name, value in pretrained.backbone.state_dict().items())
