@@ -129,7 +129,7 @@ class ErrorBrowser {
       ? element("img", { src: gallery.pictures[record.map], alt: `${describe(record)}. From left: the image, the maps.` })
       : this.picture(record, 256);
     const tools = element("div", { className: "tools" }, this.step(-1, "← Previous"), this.step(1, "Next →"), this.closing());
-    this.viewer.replaceChildren(picture, facts(record), tools);
+    this.viewer.replaceChildren(element("div", { className: "look" }, picture, facts(record)), tools);
     if (!this.viewer.open) this.viewer.showModal();
     this.note(record.index);
   }
