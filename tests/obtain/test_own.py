@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.obtain.own import held_out, listed, name_labels
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(3, 60), min_size=2, max_size=6), st.integers(0, 9))
 def test_each_class_gives_its_share_at_least_one_and_keeps_enough(sizes, seed):
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))
