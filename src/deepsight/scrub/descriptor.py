@@ -53,14 +53,17 @@ def describe(read: Read, n: int, *, seed: int) -> Descriptor:
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])
     axes = principal_axes(*halves(read(chosen)))
-    parts = [[half @ axis for half, axis in zip(halves(read(rows)), axes, strict=True)] for rows in blocks(n)]
+    parts = [
+        [half @ axis for half, axis in zip(halves(read(rows)), axes, strict=True)]
+        for rows in blocks(n, BLOCK)
+    ]
     return Descriptor(torch.cat([even for even, _ in parts]), torch.cat([odd for _, odd in parts]))
 
 
-def blocks(n: int) -> Iterator[Rows]:
-    """The rows 0 to n - 1, `BLOCK` at a time."""
-    for start in range(0, n, BLOCK):
-        yield np.arange(start, min(start + BLOCK, n))
+def blocks(n: int, size: int) -> Iterator[Rows]:
+    """The rows 0 to n - 1, `size` at a time; none if n is 0."""
+    for start in range(0, n, size):
+        yield np.arange(start, min(start + size, n))
 
 
 def halves(images: Tensor) -> tuple[Tensor, Tensor]:

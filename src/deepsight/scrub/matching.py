@@ -1,6 +1,5 @@
 """From candidates to scored pairs: a cheap correlation for all of them, registration for what it leaves."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import Tensor
 from deepsight.core.resize import resize
 from deepsight.scrub import registration
 from deepsight.scrub.candidates import describe_features, distinct, neighbours
-from deepsight.scrub.descriptor import Read, blocks, describe
+from deepsight.scrub.descriptor import BLOCK, Read, blocks, describe
 
 Rows = NDArray[np.int64]
 
@@ -84,29 +83,34 @@ class Matcher:
     def register(self, i: Rows, j: Rows, *, peak: float = PEAK) -> Matches:
         """The pairs whose coarse correlation reaches `peak`, registered and scored."""
         mirrored = self._described.mirrored(i, j)
-        peaks, starts = in_blocks(
-            lambda rows: registration.coarse(*pick(self._coarse, i[rows], j[rows], mirrored[rows])), len(i)
-        )
+        peaks, starts = self._peaks(i, j, mirrored)
         near = np.flatnonzero((peaks.amax(dim=1) >= peak).numpy())
-        i, j, mirrored, starts = i[near], j[near], mirrored[near], best_starts(peaks[near], starts[near])
-        score, placement = in_blocks(
-            lambda rows: registration.register(
-                *pick(self._fine, i[rows], j[rows], mirrored[rows]), starts[rows]
-            ),
-            len(i),
-        )
+        i, j, mirrored = i[near], j[near], mirrored[near]
+        score, placement = self._scores(i, j, mirrored, best_starts(peaks[near], starts[near]))
         return Matches(i, j, mirrored, score.double().numpy(), placement.numpy())
 
-    def _coarse(self, rows: Rows) -> Tensor:
-        return self._small[rows].float()
+    def _peaks(self, i: Rows, j: Rows, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+        scales = len(registration.SCALES)
+        peaks, placements = torch.empty(len(i), scales), torch.empty(len(i), scales, 4)
+        for rows in blocks(len(i), PAIRS):
+            pair = pick(lambda r: self._small[r].float(), i[rows], j[rows], mirrored[rows])
+            peaks[rows], placements[rows] = registration.coarse(*pair)
+        return peaks, placements
 
-    def _fine(self, rows: Rows) -> Tensor:
+    def _scores(self, i: Rows, j: Rows, mirrored: NDArray[np.bool_], starts: Tensor) -> tuple[Tensor, Tensor]:
+        score, placement = torch.empty(len(i)), torch.empty(len(i), 4)
+        for rows in blocks(len(i), PAIRS):
+            pair = pick(self._whole, i[rows], j[rows], mirrored[rows])
+            score[rows], placement[rows] = registration.register(*pair, starts[rows])
+        return score, placement
+
+    def _whole(self, rows: Rows) -> Tensor:
         return resize(self._read(rows), registration.SIDE)
 
 
 def grey(read: Read, n: int, *, side: int) -> Tensor:
     """All images in grey at side × side pixels, uint8 (n, 1, side, side), to be held in memory."""
-    made = [resize(read(rows).mean(dim=1, keepdim=True), side).round() for rows in blocks(n)]
+    made = [resize(read(rows).mean(dim=1, keepdim=True), side).round() for rows in blocks(n, BLOCK)]
     return torch.cat([block.clamp(0, 255).to(torch.uint8) for block in made])
 
 
@@ -120,10 +124,3 @@ def best_starts(peaks: Tensor, placements: Tensor) -> Tensor:
     """The placements (p, STARTS, 4) of the highest peaks (p, s)."""
     order = peaks.topk(STARTS, dim=1)[1]
     return placements.gather(1, order[:, :, None].expand(-1, -1, placements.shape[2]))
-
-
-def in_blocks(compute: Callable[[Rows], tuple[Tensor, Tensor]], n: int) -> tuple[Tensor, Tensor]:
-    """The two results of `compute` on the rows 0 to n - 1, `PAIRS` at a time."""
-    made = [compute(np.arange(start, min(start + PAIRS, n))) for start in range(0, max(n, 1), PAIRS)]
-    first, second = zip(*made, strict=True)
-    return torch.cat(first), torch.cat(second)

@@ -1,0 +1,96 @@
+"""Similarity by halves equals that of whole images, mirrored or not; the search equals brute force."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d, pad
+
+from deepsight.core.resize import resize
+from deepsight.scrub import candidates, descriptor
+from deepsight.scrub.candidates import describe_features, distinct, neighbours
+from deepsight.scrub.descriptor import Descriptor, describe, halves
+
+
+@pytest.fixture(scope="module")
+def images(cifar10) -> torch.Tensor:
+    return torch.from_numpy(cifar10[1].pixels(np.arange(300))).permute(0, 3, 1, 2).float()
+
+
+def whole(images: torch.Tensor) -> torch.Tensor:
+    small = resize(images, 8, method="bilinear")
+    small = small - avg_pool2d(pad(small, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    small = small - small.mean(dim=(2, 3), keepdim=True)
+    return small / small.flatten(1).norm(dim=1)[:, None, None, None]
+
+
+def test_halves_give_the_products_with_the_image_and_its_mirror(images):
+    even, odd = halves(images[:20])
+    full = whole(images[:20])
+    upright = full.flatten(1) @ full.flatten(1).T
+    mirrored = full.flatten(1) @ full.flip(-1).flatten(1).T
+    torch.testing.assert_close(even @ even.T + odd @ odd.T, upright, atol=1e-5, rtol=0)
+    torch.testing.assert_close(even @ even.T - odd @ odd.T, mirrored, atol=1e-5, rtol=0)
+
+
+def test_gain_offset_and_plain_images(images):
+    even, _ = halves(images[:5])
+    torch.testing.assert_close(halves(images[:5] * 0.6 + 30)[0], even, atol=1e-4, rtol=0)
+    assert halves(torch.full((1, 3, 32, 32), 90.0))[0].abs().max() == pytest.approx(0, abs=1e-3)
+
+
+def test_projection_keeps_similarities_and_does_not_depend_on_blocks(images, monkeypatch):
+    made = describe(lambda rows: images[rows], len(images), seed=0)
+    assert made.even.shape[1] + made.odd.shape[1] == descriptor.LENGTH
+    even, odd = halves(images)
+    exact = even @ even.T + odd @ odd.T
+    assert (made.even @ made.even.T + made.odd @ made.odd.T - exact).abs().max() < 0.2
+    monkeypatch.setattr(descriptor, "BLOCK", 37)
+    again = describe(lambda rows: images[rows], len(images), seed=0)
+    torch.testing.assert_close(made.even, again.even, atol=1e-5, rtol=0)
+
+
+def test_a_mirrored_copy_is_recognised_as_such(images):
+    both = torch.cat([images[:50], images[:50].flip(-1)])
+    made = describe(lambda rows: both[rows], 100, seed=0)
+    i = np.arange(50)
+    assert made.mirrored(i, i + 50).all()
+    assert not made.mirrored(i, i).any()
+
+
+@pytest.mark.parametrize("columns", [13, 50, 10_000])
+def test_neighbours_equal_brute_force(columns, monkeypatch):
+    monkeypatch.setattr(candidates, "ROWS", 17)
+    monkeypatch.setattr(candidates, "COLUMNS", columns)
+    rng = np.random.default_rng(2)
+    even, odd = rng.normal(size=(120, 6)).astype(np.float32), rng.normal(size=(120, 5)).astype(np.float32)
+    similarity = even @ even.T + np.abs(odd @ odd.T)
+    np.fill_diagonal(similarity, -np.inf)
+    expected = {
+        (min(i, j), max(i, j))
+        for i in range(120)
+        for j in np.argsort(-similarity[i])[:4].tolist()
+        if similarity[i, j] >= 5
+    }
+    i, j = neighbours(Descriptor(torch.tensor(even), torch.tensor(odd)), count=4, at_least=5.0)
+    assert set(zip(i.tolist(), j.tolist(), strict=True)) == expected
+    assert len(i) == len(expected)
+
+
+def test_fewer_images_than_neighbours():
+    i, j = neighbours(Descriptor(torch.ones(3, 2), torch.zeros(3, 1)), count=6, at_least=0.0)
+    assert list(zip(i, j, strict=True)) == [(0, 1), (0, 2), (1, 2)]
+
+
+def test_features_are_centred_unit_vectors_that_keep_neighbours():
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(200, 80)) + 50).astype(np.float16)
+    features[100:] = features[:100] + rng.normal(scale=0.05, size=(100, 80)).astype(np.float16)
+    made = describe_features(features, seed=0)
+    torch.testing.assert_close(made.even.norm(dim=1), torch.ones(200))
+    i, j = neighbours(made, count=1, at_least=0.9)
+    assert set(zip(i.tolist(), j.tolist(), strict=True)) == {(row, row + 100) for row in range(100)}
+
+
+def test_distinct_orders_and_removes():
+    i, j = distinct(np.array([[3, 1, 1], [1, 3, 2]]))
+    assert (i.tolist(), j.tolist()) == ([1, 1], [2, 3])
