@@ -31,9 +31,11 @@ CLASSES = tuple(f"class{i}" for i in range(K))
 FEW = ("a", "b", "c", "d")
 
 
-def features_of(labels: np.ndarray, seed: int) -> np.ndarray:
+def features_of(labels: np.ndarray, odd: np.ndarray, seed: int) -> np.ndarray:
+    """Classes apart, and the odd images apart from the others of their class."""
     rng = np.random.default_rng(seed)
-    return (3 * np.eye(K, 24)[labels] + rng.normal(size=(len(labels), 24))).astype(np.float32)
+    means = 3 * np.eye(K, 24)[labels] + 6 * odd[:, None] * np.eye(24)[-1]
+    return (means + rng.normal(size=(len(labels), 24))).astype(np.float32)
 
 
 def inputs() -> dict[str, Any]:
@@ -46,15 +48,16 @@ def inputs() -> dict[str, Any]:
     predicted = np.where((labels == 3) & (rng.random(N) < 0.3), 4, predicted)
     logits = rng.normal(size=(N, K)) + 3 * np.eye(K)[predicted]
     images = rng.integers(256, size=(N, 8, 8, 3), dtype=np.uint8)
+    dark = images[:, :4].mean(axis=(1, 2, 3)) < 122
     return {
         "labels": labels,
         "predicted": predicted,
         "logits": logits,
         "images": images,
-        "features": features_of(labels, 1),
+        "features": features_of(labels, dark, 1),
         "ids": np.arange(N) + 5,
         "few": labels % 4,
-        "few_predicted": np.where(images[:, :4].mean(axis=(1, 2, 3)) < 122, (labels + 1) % 4, labels % 4),
+        "few_predicted": np.where(dark, (labels + 1) % 4, labels % 4),
     }
 
 
@@ -128,7 +131,7 @@ FINDINGS = [
             "fdr": 1e-12,
             "seed": 1,
         },
-        {"features": D["features"], "seed": 0},
+        {"features": D["features"], "clusters": 6, "seed": 0},
     ),
     Finding("ledger", ledger.table, (*NAMED, D["ids"], DETECTORS), {}),
     Finding("ledger_shares", ledger_shares.table, (LEDGER,), {"level": 0.8}),

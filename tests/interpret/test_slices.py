@@ -64,6 +64,17 @@ def test_a_planted_cluster_of_features_is_found() -> None:
     assert found.filter("confirmed")["kind"].to_list()[0] == "cluster"
 
 
+def test_clusters_do_not_repeat_what_the_model_predicts() -> None:
+    """Features that hold the prediction and nothing else: a cluster of them is no finding."""
+    alarms = 0
+    for seed in range(10):
+        frame, labels, features = made(seed)
+        predicted = predict(labels, np.full(N, 0.1), seed)
+        features = features + 6 * np.eye(4, 8, dtype=np.float32)[predicted]
+        alarms += bool(find(frame, labels, predicted, features)["confirmed"].any())
+    assert alarms <= 2
+
+
 def test_shuffled_errors_confirm_nothing_beyond_five_in_a_hundred() -> None:
     """40 data sets without a slice; more than 6 with an alarm has a probability below 1 in 200."""
     alarms = 0

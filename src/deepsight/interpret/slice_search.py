@@ -105,16 +105,16 @@ def cluster_slices(
     smallest: int,
     seed: int,
 ) -> list[Candidate]:
-    """Clusters of the features, described by their properties and their most frequent class.
+    """Clusters of what varies within classes, described by their properties and their most frequent class.
 
     Args:
-        features: (n, d); with d = 0 there is none.
+        features: (n, d); with fewer features than classes there is none.
         first: bool (n,), the images that the clusters are fitted on.
     """
     count = min(clusters, int(first.sum()) // max(smallest, 1))
-    if features.shape[1] == 0 or count < 2:
+    if features.shape[1] < len(classes) or count < 2:
         return []
-    reduced = principal_components(features, first, seed)
+    reduced = principal_components(without_classes(features, labels, first), first, seed)
     place = KMeans(count, n_init=1, random_state=seed).fit(reduced[first]).predict(reduced)
     members = [place == c for c in range(count)]
     return [
@@ -124,19 +124,32 @@ def cluster_slices(
     ]
 
 
-def principal_components(features: NDArray[np.floating], first: Members, seed: int) -> NDArray[np.float32]:
-    """The leading components, fitted on the first half, (n, p)."""
+def without_classes(features: NDArray[np.floating], labels: Labels, first: Members) -> NDArray[np.float32]:
+    """The features without the directions in which the class means differ, (n, d).
+
+    A model puts what it calls a truck near the trucks, so a cluster of plain features is in part a cluster of
+    predictions, and every image with another label in it is an error by construction. What is left here
+    varies within classes: background, pose, style.
+    """
     x = np.asarray(features, dtype=np.float32)
+    means = np.stack([x[first & (labels == c)].mean(axis=0) for c in np.unique(labels[first])])
+    _, strength, axes = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
+    between = axes[strength > 1e-4 * max(float(strength[0]), 1e-12)]
+    return np.asarray(x - (x @ between.T) @ between, dtype=np.float32)
+
+
+def principal_components(x: NDArray[np.float32], first: Members, seed: int) -> NDArray[np.float32]:
+    """The leading components, fitted on the first half, (n, p)."""
     fitted = PCA(min(COMPONENTS, x.shape[1], int(first.sum())), svd_solver="randomized", random_state=seed)
     return np.asarray(fitted.fit(x[first]).transform(x), dtype=np.float32)
 
 
 def describe(chosen: Members, properties: pl.DataFrame, labels: Labels, classes: Sequence[str]) -> str:
-    """The most frequent class of a cluster and the properties that set it apart, the strongest first."""
-    counts = np.bincount(labels[chosen], minlength=len(classes))
-    common = f"images like {classes[int(counts.argmax())]} ({counts.max() / counts.sum():.0%})"
+    """The properties that set a cluster apart, the strongest first, and its most frequent class."""
     values = properties.to_numpy()
     shift = (values[chosen].mean(axis=0) - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)
     marked = [i for i in np.argsort(-np.abs(shift)) if abs(shift[i]) >= MARKED][:3]
     marks = [f"{'high' if shift[i] > 0 else 'low'} {properties.columns[i].replace('_', ' ')}" for i in marked]
-    return ", ".join([common, *marks])
+    counts = np.bincount(labels[chosen], minlength=len(classes))
+    common = f"{counts.max() / counts.sum():.0%} {classes[int(counts.argmax())]}"
+    return f"alike in features: {', '.join(marks) or 'no property apart'}; {common}"

@@ -58,7 +58,7 @@ def table(
             such as the distance to the nearest training images.
         labels, predicted: int64 (n,), positions in `classes`.
         ids: int64 (n,), rows in the official order of the split.
-        features: (n, d) pooled features; with d = 0 no clusters are made.
+        features: (n, d) pooled features; with d below k, or 0, no clusters are made.
         depth: of the tree, so the most conditions in a description.
         clusters: number of clusters of the features.
         smallest: images that a slice must hold in each half.
