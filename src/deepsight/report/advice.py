@@ -7,15 +7,30 @@ from deepsight.report.numbers import points
 NAMED = 3
 UNEVEN = 1.5  # largest class over smallest; below it weights change little
 
+# What does not depend on the figures.
+ERRORS = "Look at the most confident errors first: there wrong labels and false cues show themselves."
+LEDGER = (
+    "Start with the largest cause that you can act on: correct labels before you collect images, "
+    "and treat confusable pairs before you buy a deeper model."
+)
+LABEL_ERRORS = (
+    "Decide on each candidate and export your decisions. A high score means surely wrong, "
+    "which is another finding than an image that people would argue about."
+)
+AMBIGUITY = "Do not relabel these: collect several judgements, or allow the model to abstain."
+DEGRADATION = "Where the curve falls early, add that degradation to the augmentation, or refuse such input."
+
 
 def split_checks(table: Table) -> str:
+    """Whether a score may be quoted."""
     if "passed" not in table.frame.columns or table.frame["passed"].fill_null(True).all():
         return "Nothing: scores on validation and test can be trusted as far as these checks reach."
     return "Do not quote a score yet: mend the splits (deepsight scrub) and run the study again."
 
 
 def duplicates(table: Table) -> str:
-    if table.frame.is_empty():
+    """Which score to quote."""
+    if not table.frame["flagged"].any():
         return "Nothing: no image was found twice."
     return (
         "Quote the score without leaked twins beside the official one. The training twin is dropped "
@@ -24,6 +39,7 @@ def duplicates(table: Table) -> str:
 
 
 def interpolation(table: Table) -> str:
+    """The filter to keep."""
     chosen = table.frame.filter("chosen")
     if chosen.is_empty():
         return "Keep bicubic, the default: no filter was shown to be better."
@@ -32,24 +48,15 @@ def interpolation(table: Table) -> str:
 
 
 def balance(table: Table) -> str:
+    """Whether weights are called for."""
     train = table.frame.filter(split="train")["share"].to_list()
     if train and max(train) > UNEVEN * min(train):
         return "Read recall and F1 class by class, and try the weighted loss: deepsight treat."
     return "Nothing: the classes are close to equal, so no weighting is called for."
 
 
-def errors(table: Table) -> str:
-    return "Look at the most confident errors first: there wrong labels and false cues show themselves."
-
-
-def ledger(table: Table) -> str:
-    return (
-        "Start with the largest cause that you can act on: correct labels before you collect images, "
-        "and treat confusable pairs before you buy a deeper model."
-    )
-
-
 def confusion_pairs(table: Table) -> str:
+    """The pairs to mine."""
     flagged = table.frame.filter("flagged").sort("count", descending=True).head(NAMED)
     if flagged.is_empty():
         return "Nothing aimed at a pair: the confusions are spread as chance would spread them."
@@ -58,11 +65,13 @@ def confusion_pairs(table: Table) -> str:
 
 
 def recall(table: Table) -> str:
+    """The classes to collect."""
     weak = table.frame.sort("recall").head(NAMED)["class"].to_list()
     return f"The weakest classes are {enumerate_words(weak)}: collect or mine examples of these first."
 
 
 def hypotheses(table: Table) -> str:
+    """Which expectations to act on."""
     rows = table.frame.to_dicts()
     foreseen = [row for row in rows if row.get("registered", True)]
     undecided = sum(row["verdict"] == "undecided" for row in foreseen)
@@ -75,6 +84,7 @@ def hypotheses(table: Table) -> str:
 
 
 def calibration(table: Table) -> str:
+    """How to read the confidence."""
     rows = table.frame.filter(table.frame["n"] > 0)
     over = (rows["n"] * (rows["confidence"] - rows["accuracy"])).sum() if len(rows) else 0
     lean = "more" if over > 0 else "less"
@@ -84,22 +94,8 @@ def calibration(table: Table) -> str:
     )
 
 
-def label_errors(table: Table) -> str:
-    return (
-        "Decide on each candidate and export your decisions. A high score means surely wrong, "
-        "which is another finding than an image that people would argue about."
-    )
-
-
-def ambiguity(table: Table) -> str:
-    return "Do not relabel these: collect several judgements, or allow the model to abstain."
-
-
-def degradation(table: Table) -> str:
-    return "Where the curve falls early, add that degradation to the augmentation, or refuse such input."
-
-
 def slices(table: Table) -> str:
+    """The images to collect."""
     confirmed = table.frame.filter(table.frame["confirmed"].fill_null(False))
     if confirmed.is_empty():
         return "Nothing: no slice was confirmed on images that it was not found on."
@@ -108,12 +104,14 @@ def slices(table: Table) -> str:
 
 
 def faithfulness(table: Table) -> str:
+    """How far the maps carry."""
     if table.frame["passed"].eq(False).any():
         return "Do not argue from these maps: a family that fails a check is refused in this report."
     return "Read the maps for groups of images; do not argue from a single one."
 
 
 def context(table: Table) -> str:
+    """Whether to vary the backgrounds."""
     swaps = table.frame.filter(test="swap")
     biased = [name for name in swaps.filter(verdict="BIASED")["class"].to_list() if name != "all"]
     if biased:
@@ -126,6 +124,7 @@ def context(table: Table) -> str:
 
 
 def treatments(table: Table) -> str:
+    """The treatment to adopt."""
     helps = table.frame.filter(verdict="helps").sort("delta_macro_f1", descending=True)
     if helps.is_empty():
         return "Keep the control: no treatment was shown to help with this many seeds."

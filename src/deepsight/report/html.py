@@ -117,9 +117,16 @@ def view(entry: Entry, command: str, study: Study) -> View:
         missing=not available(entry, table, study),
         figure=None if figure is None else script_json(figure.to_json()),
         height=0 if figure is None else figure.layout.height,
-        advice=entry.advise(table) if entry.advise and table is not None else "",
+        advice=advice_on(entry, table),
         also=also,
     )
+
+
+def advice_on(entry: Entry, table: Table | None) -> str:
+    """What to do about the finding; nothing where there is none."""
+    if table is None:
+        return ""
+    return entry.advise if isinstance(entry.advise, str) else entry.advise(table)
 
 
 def available(entry: Entry, table: Table | None, study: Study) -> bool:

@@ -19,7 +19,7 @@ class Entry:
         question: its heading.
         body: the template that shows it, without its ending.
         draw: the figure of the table, if it has one.
-        advise: what to do about it, from the table.
+        advise: what to do about it, from the table or whatever it says.
         also: further tables shown below it.
         needs: columns without which the table is shown but not drawn.
     """
@@ -28,7 +28,7 @@ class Entry:
     question: str
     body: str = "table"
     draw: Callable[[Table], go.Figure] | None = None
-    advise: Callable[[Table], str] | None = None
+    advise: Callable[[Table], str] | str = ""
     also: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
@@ -91,12 +91,12 @@ OUTLINE = (
         "interpret",
         (
             Entry("confusion", "Which classes are taken for which?", "confusion"),
-            Entry("errors", "Which images does it get wrong?", "errors", advise=advice.errors),
+            Entry("errors", "Which images does it get wrong?", "errors", advise=advice.ERRORS),
             Entry(
                 "ledger",
                 "Why does it get them wrong?",
                 "ledger",
-                advise=advice.ledger,
+                advise=advice.LEDGER,
                 also=("ledger_shares",),
             ),
             Entry(
@@ -121,18 +121,19 @@ OUTLINE = (
                 "label_errors",
                 "Which labels may be wrong?",
                 "label_errors",
-                advise=advice.label_errors,
+                advise=advice.LABEL_ERRORS,
                 also=("label_error_summary", "corrected_score"),
             ),
             Entry(
-                "ambiguity", "Which images would people argue about?", "ambiguity", advise=advice.ambiguity
+                "ambiguity", "Which images would people argue about?", "ambiguity", advise=advice.AMBIGUITY
             ),
             Entry(
                 "degradation",
                 "Does image quality decide?",
                 "figure",
                 interpret.degradation,
-                advice.degradation,
+                advice.DEGRADATION,
+                needs=("corruption", "severity", "class", "accuracy", "ci_low", "ci_high"),
                 also=("degradation_summary",),
             ),
             Entry(
