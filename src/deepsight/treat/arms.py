@@ -113,13 +113,20 @@ def run_arm(
     try:
         arm = arm_of(starts.at(treatment.backbone, changed.resolution), train, data, changed, steps)
         train_arm(arm)
-        outcome = replace(outcome, logits=val_logits(arm).numpy().astype(np.float32))
+        outcome = replace(outcome, logits=finite(val_logits(arm).numpy()))
         store.save_weights(treatment.name, recipe.seed, arm)
     except (DeepSightError, MemoryError, RuntimeError) as error:
         outcome = replace(outcome, failed=reason(error))
     outcome = replace(outcome, seconds=time.perf_counter() - began)
     store.save(outcome, key)
     return outcome
+
+
+def finite(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """These logits, if every one is a number."""
+    if not np.isfinite(logits).all():
+        raise DeepSightError("Expected finite logits, received NaN or infinity. Lower the learning rate.")
+    return logits.astype(np.float32)
 
 
 def reason(error: Exception) -> str:

@@ -8,9 +8,9 @@ import polars as pl
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
 from deepsight.treat.arms import Store
+from deepsight.treat.budget import Plan
 from deepsight.treat.judge import Judgement, classes_table, treatments_table, verdicts
 from deepsight.treat.opening import open_test
-from deepsight.treat.plan import Plan
 from deepsight.treat.rounds import Ran
 from deepsight.treat.start import Starts
 from deepsight.treat.treatment import CONTROL, Treatment

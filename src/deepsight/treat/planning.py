@@ -10,7 +10,7 @@ from typing import Any
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_json
 from deepsight.model.plan import Rates, measure
-from deepsight.treat.plan import Demand, Plan, Size, make_plan
+from deepsight.treat.budget import Demand, Plan, Size, make_plan
 from deepsight.treat.start import Setting
 from deepsight.treat.treatment import CONTROL, Treatment
 

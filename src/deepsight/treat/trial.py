@@ -10,9 +10,9 @@ from deepsight.core.recipe import Recipe
 from deepsight.scrub.split import limit_train
 from deepsight.treat import combination
 from deepsight.treat.arms import Outcome, Store, run_arm
+from deepsight.treat.budget import Plan
 from deepsight.treat.findings import LEVEL, Findings, findings
 from deepsight.treat.judge import Judgement, judge, verdicts
-from deepsight.treat.plan import Plan
 from deepsight.treat.planning import planned, sentence
 from deepsight.treat.rounds import Ran, RunOne, run_arms
 from deepsight.treat.start import Setting, Starts
