@@ -19,7 +19,7 @@ FEATURE_COUNT = 4  # and by features, if given
 SIMILAR = 0.5  # by pixels; known twins have at least 0.58
 PEAK = 0.6  # of the coarse correlation; known twins have at least 0.65, nine in ten candidates less
 STARTS = 2  # placements that registration begins from
-PAIRS = 1024  # at a time
+PAIRS = 256  # at a time
 
 
 @dataclass(frozen=True)
