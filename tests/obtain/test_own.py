@@ -33,6 +33,11 @@ def test_a_class_of_three_keeps_two():
     assert (len(kept), len(out)) == (4, 2)
 
 
+def test_a_class_of_two_gives_one_though_its_share_is_less():
+    _, out = held_out(np.array([0, 0, 1, 1]), share=0.2, seed=0, keep=1)
+    assert len(out) == 2
+
+
 def test_labels_are_named_by_their_sorted_values():
     labels, names = name_labels(["dog", None, "ant"], among=["dog", "ant", "cat", None])
     assert labels.tolist() == [2, -1, 0]
