@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -21,9 +22,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.interpret import label_errors
+from deepsight.interpret.cross_fit import cross_fit
 from deepsight.interpret.opinions import Part, gather
 from deepsight.model import weights
-from deepsight.model.backbone import Classifier
+from deepsight.model.backbone import stages_of
 from deepsight.model.fit import fabric_of, fit, preprocessing_of
 from deepsight.model.predict import Predictor
 from deepsight.model.trunk import TrunkCache
@@ -67,6 +69,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--noisy", type=Path, default=SHARED, help="npz with aggregate_label, (50000,)")
     parser.add_argument("--features", type=Path, help="npy (50000, d) of a frozen backbone, not made again")
+    parser.add_argument(
+        "--last", type=int, default=1280, help="how many of the features are the last stage's"
+    )
     parser.add_argument("--resolution", type=int, default=96)
     parser.add_argument("--fine-tune", action="store_true")
     parser.add_argument("--smoke", action="store_true")
@@ -74,17 +79,34 @@ def parse() -> argparse.Namespace:
 
 
 def frozen(data: Dataset, arguments: argparse.Namespace) -> dict[str, Part]:
-    """All images with the features of a backbone that has never seen these labels."""
+    """All images, judged from a backbone that has never seen these labels.
+
+    The probabilities that both sides get are those of a head cross-fitted on the last stage. The earlier
+    stages are features that only we can use.
+    """
     if arguments.features:
         features = np.load(arguments.features, mmap_mode="r")[data.ids]
     else:
-        pretrained = weights.load(notify=print)
-        classifier = Classifier(pretrained.backbone, data.k)
-        classifier.fold_all()
-        recipe = Recipe(resolution=arguments.resolution)
-        predictor = Predictor(classifier, preprocessing_of(pretrained, recipe), lambda *_: None)
-        features = predictor.predictions(data, name="train").features
-    return {"train": Part(data.ids, data.labels, None, features)}
+        features = pooled_stages(data, arguments.resolution)
+    last = features[:, -arguments.last :]
+    probabilities = cross_fit(last, data.labels, data.k, seed=1)
+    return {"train": Part(data.ids, data.labels, probabilities, features)}
+
+
+def pooled_stages(data: Dataset, resolution: int) -> np.ndarray:
+    """The pooled maps of the last four stages of the default backbone, float16 (n, d), deepest last."""
+    pretrained = weights.load(notify=print)
+    prepare = preprocessing_of(pretrained, Recipe(resolution=resolution))
+    stages = [stage for _, stage in stages_of(pretrained.backbone.eval())]
+    blocks = []
+    with torch.inference_mode():
+        for start in range(0, len(data), 100):
+            maps, pooled = prepare(data.pixels(slice(start, start + 100))), []
+            for stage in stages:
+                maps = stage(maps)
+                pooled.append(maps.mean((2, 3)))
+            blocks.append(torch.cat(pooled[-4:], dim=1).numpy().astype(np.float16))
+    return np.concatenate(blocks)
 
 
 def fine_tuned(data: Dataset, resolution: int) -> dict[str, Part]:
@@ -116,7 +138,7 @@ def trained(data: Dataset, resolution: int, folder: Path) -> Predictor:
 
 
 def rankings(parts: dict[str, Part]) -> Iterator[Judged]:
-    """Ours, then cleanlab's on the strongest single source and on our pool of all sources."""
+    """Ours, then cleanlab's on the model's probabilities, and on our pool of all sources."""
     began = time.perf_counter()
     opinions = gather(parts, 10, seed=0)
     gathered = time.perf_counter() - began
@@ -128,9 +150,8 @@ def rankings(parts: dict[str, Part]) -> Iterator[Judged]:
     score, flagged = (np.concatenate([f[column] for f in frames])[back] for column in ("score", "flagged"))
     yield Judged("DeepSight", score, flagged, time.perf_counter() - began)
     given = np.concatenate([each.labels for each in opinions.values()])[back]
-    strongest = "model" if all("model" in each.sources for each in opinions.values()) else "head"
     same = {
-        strongest: np.concatenate([each.sources[strongest] for each in opinions.values()])[back],
+        "the same probabilities": np.concatenate([each.sources["model"] for each in opinions.values()])[back],
         "our pool": np.concatenate([each.pooled() for each in opinions.values()])[back],
     }
     for source, probabilities in same.items():

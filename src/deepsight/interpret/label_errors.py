@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import Floats, Interval, Labels
-from deepsight.interpret.label_noise import transition, true_class
+from deepsight.interpret.label_noise import confident_joint, transition, true_class
 from deepsight.interpret.opinions import SMALLEST, Opinions, pool
 
 METHOD = (
@@ -74,8 +74,8 @@ def summary_table(frame: pl.DataFrame, level: float) -> Table:
             "split": "split",
             "n": "images",
             "estimated": "wrong labels, estimated number",
-            "ci_low": f"low end: the lowest estimate of a source alone, less chance at {level:.0%}",
-            "ci_high": f"high end: the highest estimate of a source alone, plus chance at {level:.0%}",
+            "ci_low": f"low end: the lowest estimate of any method, less chance at {level:.0%}",
+            "ci_high": f"high end: the highest estimate of any method, plus chance at {level:.0%}",
             "flagged": "images",
             "estimated_precision": "estimated share of wrong labels among the flagged",
         },
@@ -155,15 +155,13 @@ def estimated_number(score: Floats, opinions: Opinions, level: float) -> Interva
     """How many labels are wrong: the sum of the scores, with an interval, in images.
 
     What a classifier cannot see is a larger uncertainty than chance. So the interval runs from the lowest to
-    the highest estimate among the pool and each source alone, and further by what chance adds: given
-    the probabilities, the number is Poisson-binomial with variance Σ p (1 - p).
+    the highest estimate: those of the pool, of each source alone, and of the confident joint. Chance is added
+    at both ends: given the probabilities, the number is Poisson-binomial with variance Σ p (1 - p).
     """
-    alone = [
-        probability_wrong(pool([each], opinions.labels), opinions.labels)
-        for each in opinions.sources.values()
-    ]
-    scores = [score, *alone]
-    reach = float(norm.ppf(0.5 + level / 2)) * np.sqrt([(each * (1 - each)).sum() for each in scores])
-    totals = np.array([each.sum() for each in scores])
-    low, high = float((totals - reach).min()), float((totals + reach).max())
+    labels = opinions.labels
+    alone = [probability_wrong(pool([each], labels), labels) for each in opinions.sources.values()]
+    joint = confident_joint(labels, opinions.pooled())
+    totals = np.array([joint.sum() - np.trace(joint), *(each.sum() for each in (score, *alone))])
+    reach = float(norm.ppf(0.5 + level / 2)) * float(np.sqrt((score * (1 - score)).sum()))
+    low, high = float(totals.min()) - reach, float(totals.max()) + reach
     return Interval(float(score.sum()), max(0.0, low), min(float(len(score)), high))

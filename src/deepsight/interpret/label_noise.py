@@ -7,12 +7,12 @@ from deepsight.core.statistics import Floats, Labels
 ROUNDS = 50  # of the deconvolution; it has settled long before on ten classes
 
 
-def transition(labels: Labels, probabilities: Floats) -> Floats:
-    """T[j, g] = P(given g | true j), float64 (k, k), rows sum to 1, by confident learning.
+def confident_joint(labels: Labels, probabilities: Floats) -> Floats:
+    """C[j, g]: how many images are of class j and labelled g, float64 (k, k), by confident learning.
 
-    Counts the images that are confidently of class j and labelled g: those whose probability of j is at
-    least the mean over the images labelled j (Northcutt et al. 2021; calibrated joint of cleanlab). One is
-    added on the diagonal, so that a class that nobody is confident of keeps its labels.
+    Counts the images that are confidently of class j and labelled g: those whose probability of j is at least
+    the mean over the images labelled j, scaled to the counts of the given labels (Northcutt et al. 2021;
+    calibrated joint of cleanlab).
 
     Args:
         labels: int64 (n,), given.
@@ -20,7 +20,15 @@ def transition(labels: Labels, probabilities: Floats) -> Floats:
     """
     from cleanlab.count import compute_confident_joint
 
-    joint = np.asarray(compute_confident_joint(labels, probabilities, calibrate=True), dtype=np.float64).T
+    return np.asarray(compute_confident_joint(labels, probabilities, calibrate=True), dtype=np.float64).T
+
+
+def transition(labels: Labels, probabilities: Floats) -> Floats:
+    """T[j, g] = P(given g | true j), float64 (k, k), rows sum to 1, from the confident joint.
+
+    One image is added on the diagonal, so that a class that nobody is confident of keeps its labels.
+    """
+    joint = confident_joint(labels, probabilities)
     joint += np.eye(len(joint))
     return joint / joint.sum(axis=1, keepdims=True)
 
