@@ -28,8 +28,14 @@ function set(target, path, value) {
   keys.reduce((place, key) => (place[key] ??= {}), target)[last] = value;
 }
 
+// plotly.js takes a second to start, so it lies in the page as text until the first chart is needed.
+function startPlotly() {
+  if (!window.Plotly) document.head.append(element("script", { textContent: byId("plotly").textContent }));
+}
+
 function drawChart(chart) {
-  if (chart.dataset.drawn || !window.Plotly) return;
+  if (chart.dataset.drawn) return;
+  startPlotly();
   chart.dataset.drawn = "yes";
   const { data, layout } = JSON.parse(byId(`figure-${chart.id.slice("chart-".length)}`).textContent);
   for (const [path, value] of Object.entries(themed(layout))) set(layout, path, value);
@@ -37,12 +43,9 @@ function drawChart(chart) {
   window.Plotly.newPlot(chart, data, layout, { responsive: true, displayModeBar: false });
 }
 
-function watch() {
-  const near = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) drawChart(entry.target);
-  }, { rootMargin: "600px" });
-  charts.forEach((chart) => near.observe(chart));
-}
+const near = new IntersectionObserver((entries) => {
+  for (const entry of entries) if (entry.isIntersecting) drawChart(entry.target);
+}, { rootMargin: "600px" });
 
 const repaint = () => charts.filter((chart) => chart.dataset.drawn).forEach((chart) => window.Plotly.relayout(chart, themed(chart.layout)));
 let chosen;
@@ -57,5 +60,4 @@ addEventListener("afterprint", () => {
   if (chosen) root.dataset.theme = chosen; else delete root.dataset.theme;
   repaint();
 });
-// plotly.js stands after this script, so that the page can be read and used while the browser parses it.
-addEventListener("DOMContentLoaded", watch);
+charts.forEach((chart) => near.observe(chart));

@@ -18,12 +18,12 @@ function recall(key) {
   try { return localStorage.getItem(key); } catch { return null; }
 }
 
-// Pictures by their path in the run folder, each decoded once.
+// Pictures by their path in the run folder, as bitmaps: an <img> would be decoded again for each tile.
 const loaded = new Map();
 function image(name) {
   if (!loaded.has(name)) {
     const picture = element("img", { src: gallery.pictures[name] });
-    loaded.set(name, picture.decode().then(() => picture));
+    loaded.set(name, picture.decode().then(() => createImageBitmap(picture)));
   }
   return loaded.get(name);
 }
