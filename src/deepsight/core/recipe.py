@@ -31,6 +31,7 @@ class Recipe:
         learning_rate: the peak for the head.
         base_ratio: the peak for the fine-tuned stages, as a share of the head's; below 1.
         weight_decay: decoupled, as in AdamW.
+        clip_norm: largest norm of a step's gradient; without batch norm, single batches can overshoot.
         warmup: share of the steps in which the rate rises.
         label_smoothing: share of the target spread over all classes.
         batch_norm: "frozen" keeps ImageNet's statistics and folds them into the convolutions;
@@ -58,6 +59,7 @@ class Recipe:
     learning_rate: float = 1e-3
     base_ratio: float = 0.7
     weight_decay: float = 0.05
+    clip_norm: float = 2.0
     warmup: float = 0.25
     label_smoothing: float = 0.1
     batch_norm: BatchNorm = "frozen"
@@ -77,7 +79,7 @@ class Recipe:
         positive = {
             "epochs": self.epochs, "batch": self.batch, "learning_rate": self.learning_rate,
             "views": self.views, "hard_share": self.hard_share, "mix_alpha": self.mix_alpha,
-            "confused_boost": self.confused_boost, "hard_after": self.hard_after,
+            "confused_boost": self.confused_boost, "hard_after": self.hard_after, "clip_norm": self.clip_norm,
         }  # fmt: skip
         shares = {
             "base_ratio": self.base_ratio, "hard_share": self.hard_share, "warmup": self.warmup,

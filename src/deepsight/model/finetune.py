@@ -114,8 +114,8 @@ def prepare(
     if recipe.batch_norm == "reestimated":
         norms = [m for m in classifier.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
         sample = np.random.default_rng(recipe.seed).permutation(len(splits.train))[:2048]
-        blocks = (splits.train.pixels(sample[i : i + 256]) for i in range(0, len(sample), 256))
-        batches = verified(blocks, preprocessing, verify, "images for the batch norm")
+        images = (splits.train.pixels(sample[i : i + 256]) for i in range(0, len(sample), 256))
+        batches = verified(images, preprocessing, verify, "images for the batch norm")
         reestimate(classifier.forward_features, norms, (batch.to(fabric.device) for batch in batches))
     if recipe.batch_norm == "training":
         classifier.fold_trunk()
@@ -218,9 +218,10 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
     steps = max(1, round(recipe.epochs * (len(training.labels) // recipe.batch)))
     optimiser = optimiser_of(training)
     rates = [group["lr"] for group in optimiser.param_groups]
+    warmup = min(1.0, max(recipe.warmup, 2 / (steps + 1)))  # the schedule needs a whole step of it
     # The scheduler writes the first rate into the groups, so it is made before Fabric wraps the optimiser.
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=rates, total_steps=steps + 1, pct_start=recipe.warmup, cycle_momentum=False
+        optimiser, max_lr=rates, total_steps=steps + 1, pct_start=warmup, cycle_momentum=False
     )
     module, wrapped = fabric.setup(tail, optimiser)
     losses = np.full(len(training.labels), np.inf)
@@ -243,7 +244,10 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
         require_finite(seen, step, steps, recipe)
         losses[order] = seen.cpu().numpy()
         seconds = time.perf_counter() - began
-        val_loss, val_f1 = validate(training) if validated else (float("nan"), float("nan"))
+        val_loss, val_f1 = float("nan"), float("nan")
+        if validated:
+            val_loss, val_f1 = validate(training)
+            require_finite(torch.tensor([val_loss]), step, steps, recipe)
         base, head = (float(rate) for rate in scheduler.get_last_lr())
         epoch += 1
         passed = step * recipe.batch / len(training.labels)
@@ -288,6 +292,8 @@ def training_step(
     optimiser.zero_grad()
     # Gradients are averaged over processes; so this is the mean over the batch, also where shares differ.
     fabric.backward(each.sum() * (fabric.world_size / len(rows)))
+    # A norm that is not finite is seen in the losses, which name the step; looking here would wait for it.
+    fabric.clip_gradients(module, optimiser, max_norm=recipe.clip_norm, error_if_nonfinite=False)
     optimiser.step()
     return each.detach().float()
 
