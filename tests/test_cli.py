@@ -117,7 +117,7 @@ def test_an_interrupted_run_is_taken_up_again(
 ) -> None:
     """Stopped once its splits are there, the same command goes on to the end and keeps those splits."""
     small_arrays(tmp_path / "own.npz", n=400)
-    command = ["run", "--data", "arrays:own.npz", "--minutes", "1", "--resolution", "32", "--out", "out"]
+    command = ["run", "--data", "arrays:own.npz", "--minutes", "3", "--resolution", "32", "--out", "out"]
     environment = {**os.environ, "DEEPSIGHT_CACHE": str(tmp_path / "cache")}
     started = subprocess.Popen(
         [sys.executable, "-m", "deepsight", *command],

@@ -118,6 +118,7 @@ def ledger_of(subject: Subject, evidence: Evidence) -> Evidence:
     }
     background = evidence.get("background_errors")
     detectors = ledger.Detectors(
+        twins=subject.conflicting_twins,
         label_error=scores["label_errors"],
         ambiguity=scores["ambiguity"],
         background=None if background is None else background_support(background, p.ids),

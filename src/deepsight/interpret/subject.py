@@ -44,6 +44,8 @@ class Subject:
         validation: predictions of the validation images, or None; temperatures are fitted on them.
         train: the training labels as their diagnosis sees them, or None.
         others: the train and val splits by name, for the pictures of their suspected labels.
+        conflicting_twins: (n,), the probability that a test image has a twin of another class in another
+            split, or None where nobody looked.
         hypotheses: written before training.
         seed: of everything random.
     """
@@ -53,6 +55,7 @@ class Subject:
     validation: Predictions | None = None
     train: Part | None = None
     others: Mapping[str, Dataset] = field(default_factory=dict)
+    conflicting_twins: NDArray[np.float64] | None = None
     hypotheses: Sequence[Hypothesis] = ()
     seed: int = 0
 

@@ -1,0 +1,134 @@
+"""A study under way: what its stages share and pass on."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepsight import obtain
+from deepsight.config import Plan, Study
+from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.errors import DeepSightError
+from deepsight.core.recipe import Recipe
+from deepsight.core.run import Run
+from deepsight.model import weights
+from deepsight.model.backbone import Classifier
+from deepsight.model.predict import Predictor
+from deepsight.model.preprocess import Preprocessing
+from deepsight.scrub.integrity import verify_batch
+
+Tell = Callable[[str], None]
+SECONDS = "seconds.json"
+
+
+@dataclass
+class Context:
+    """A study under way: its run folder, its configuration, and what the stages pass on.
+
+    Attributes:
+        run: the run folder.
+        study: the configuration; the planner adds its plan.
+        tell: receives a line for each thing that the user should see.
+        seconds: by stage, as it goes into metrics.json.
+        began: when the study began, on the clock of `time.perf_counter`.
+    """
+
+    run: Run
+    study: Study
+    tell: Tell = lambda _: None
+    seconds: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Announce a stage and time it."""
+        self.tell(f"[{name}]")
+        began = time.perf_counter()
+        yield
+        self.add_seconds(**{name: time.perf_counter() - began})
+
+    def add_seconds(self, **seconds: float) -> None:
+        """Note the time of stages, also for a later process that takes the run up."""
+        if not self.seconds and self.run.has(SECONDS):
+            self.seconds.update(self.run.read_json(SECONDS))
+        for name, value in seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + value
+        self.run.save_json(SECONDS, rounded(self.seconds))
+
+    @cached_property
+    def obtained(self) -> obtain.Obtained:
+        """The data set, from the first source that has it."""
+        study = self.study
+        return obtain.load(study.data, data_dir=study.data_dir, offline=study.offline, notify=self.tell)
+
+    @cached_property
+    def pretrained(self) -> weights.Pretrained:
+        """The backbone with its ImageNet weights."""
+        study = self.study
+        return weights.load(
+            study.plan.backbone if study.plan else study.backbone, study.weights,
+            allow_partial=study.allow_partial, offline=study.offline, notify=self.tell,
+        )  # fmt: skip
+
+    @cached_property
+    def frozen(self) -> Classifier:
+        """The backbone as it came, folded, with a head that nobody uses."""
+        classifier = Classifier(copy.deepcopy(self.pretrained.backbone), len(self.obtained.train.classes))
+        classifier.fold_all()
+        return classifier.eval()
+
+    @property
+    def plan(self) -> Plan:
+        """What the planner settled."""
+        if self.study.plan is None:
+            raise DeepSightError("Expected a plan in study.yaml, found none. Run the scrub stage first.")
+        return self.study.plan
+
+    @property
+    def official(self) -> dict[str, Dataset]:
+        """The official parts that train and validation come from, before anything was dropped."""
+        got = self.obtained
+        return {"train": got.train, "val": got.train if got.validation is None else got.validation}
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The splits as stored: rows of the official order."""
+        rows = self.run.splits()
+        train, val = (of_ids(data, rows[name]) for name, data in self.official.items())
+        return Splits(train, val, of_ids(self.obtained.test, rows["test"]))
+
+    def preprocessing(self, recipe: Recipe) -> Preprocessing:
+        """The recipe's input with the normalisation that the weights expect."""
+        p = self.pretrained
+        return Preprocessing(recipe.resolution, recipe.interpolation, recipe.antialias, p.mean, p.std)
+
+    def features(self, pixels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.float32]:
+        """Pooled features (n, d) of the frozen backbone, with the input that a recipe declares."""
+        preprocessing = self.preprocessing(recipe)
+        return Predictor(self.frozen, preprocessing, verify_at(preprocessing.resolution)).features(pixels)
+
+
+def verify_at(resolution: int) -> Callable[[torch.Tensor, torch.Tensor | None, str], None]:
+    """The check of every batch against the declared shape."""
+
+    def verify(images: torch.Tensor, labels: torch.Tensor | None, name: str) -> None:
+        verify_batch(images, labels, shape=(3, resolution, resolution), classes=1 << 30, batch=name)
+
+    return verify
+
+
+def of_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
+    """The rows of a data set with these ids, in their order."""
+    order = np.argsort(data.ids)
+    return data.select(order[np.searchsorted(data.ids, ids, sorter=order)])
+
+
+def rounded(values: Mapping[str, float]) -> dict[str, float]:
+    """Seconds to a tenth."""
+    return {name: round(value, 1) for name, value in values.items()}

@@ -1,0 +1,202 @@
+"""The planner: measures this machine, predicts time and memory, and chooses what fits."""
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from deepsight.core.errors import UsageError
+from deepsight.core.recipe import Recipe
+from deepsight.model.backbone import Classifier
+from deepsight.model.preprocess import Preprocessing
+from deepsight.model.trunk import CHUNK
+from deepsight.model.weights import Pretrained
+
+RESOLUTIONS = (64, 96, 128)
+
+# Macro-F1 on CIFAR-10 was measured at several resolutions and numbers of images trained on (figures:
+# docs/decisions/0005-planner.md); its error falls with the number of images as n^-0.24, and this is the
+# error at 10,000. The order of plans is what matters, and it carries to other data sets.
+ERROR_AT_10K = {64: 0.178, 96: 0.120, 128: 0.092}
+ERROR_EXPONENT = -0.24
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images a second on this machine at one resolution.
+
+    Attributes:
+        trunk: forward through the frozen stages, preprocessing included.
+        tail: forward through the trained stages.
+        step: forward, backward and update of the trained stages.
+        map_bytes: of one image's cached maps.
+    """
+
+    trunk: float
+    tail: float
+    step: float
+    map_bytes: int
+
+    @property
+    def forward(self) -> float:
+        """Forward through the whole network."""
+        return 1 / (1 / self.trunk + 1 / self.tail)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A plan that could be chosen.
+
+    Attributes:
+        recipe: the training.
+        rows: training images.
+        seconds: predicted, by stage.
+        peak_mb: predicted resident memory.
+        error: predicted 1 - macro-F1, for the order of plans only.
+    """
+
+    recipe: Recipe
+    rows: int
+    seconds: dict[str, float]
+    peak_mb: float
+    error: float
+
+    @property
+    def total(self) -> float:
+        """All stages together, in seconds."""
+        return sum(self.seconds.values())
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a study does besides training.
+
+    Attributes:
+        rows: training images that there are; validation, test: of the other splits.
+        elapsed: seconds since the process began.
+        fixed: seconds of the stages that do not depend on the plan, by stage.
+        pair_seconds: of looking for twins, for each pair of images.
+        baseline_mb: resident memory before training.
+    """
+
+    rows: int
+    validation: int
+    test: int
+    elapsed: float
+    fixed: dict[str, float]
+    pair_seconds: float
+    baseline_mb: float
+
+
+def measure(pretrained: Pretrained, base: Recipe, resolutions: Sequence[int], *, k: int) -> dict[int, Rates]:
+    """Time the two parts of the network at each resolution, about a second in all.
+
+    Args:
+        pretrained: left as it is; a copy is folded and timed.
+        base: decides whether the tail trains with batch norm.
+        resolutions: sides in pixels.
+        k: number of classes.
+    """
+    classifier = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=base.trained_reductions)
+    (classifier.fold_trunk if base.batch_norm == "training" else classifier.fold_all)()
+    return {side: rates_at(classifier, pretrained, base, side) for side in resolutions}
+
+
+def rates_at(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Rates:
+    """Time the two parts at one resolution."""
+    preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
+    pixels = np.random.default_rng(0).integers(0, 256, (CHUNK, 32, 32, 3), dtype=np.uint8)
+    trunk, tail = classifier.trunk, classifier.tail
+    with torch.inference_mode():
+        maps = trunk(preprocessing(pixels))
+        trunk_seconds = median_seconds(lambda: trunk(preprocessing(pixels)))
+        tail_seconds = median_seconds(lambda: tail(maps))
+    batch = maps.clone().repeat(max(1, base.batch // CHUNK), 1, 1, 1)
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    labels = torch.zeros(len(batch), dtype=torch.int64)
+    parameters = [*tail.parameters(), *classifier.head.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=0.0, fused=True)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        F.cross_entropy(classifier.head(tail(batch).mean((2, 3))), labels).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+    step_seconds = median_seconds(step, times=2)
+    return Rates(CHUNK / trunk_seconds, CHUNK / tail_seconds, len(batch) / step_seconds, maps[0].numel() * 2)
+
+
+def median_seconds(action: Callable[[], object], times: int = 3) -> float:
+    """The median time of an action, after one that is not counted."""
+    action()
+    seconds = []
+    for _ in range(times):
+        began = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds))
+
+
+def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Candidate:
+    """Seconds by stage and peak memory of a plan on this machine."""
+    seen = recipe.epochs * rows
+    head_rows = min(rows, 10_000)
+    views = min(recipe.views, int(np.ceil(recipe.epochs)))
+    passes = int(np.ceil(recipe.epochs)) + 1
+    compared = rows + work.validation + work.test
+    seconds = {
+        **work.fixed,
+        "scrub": work.fixed["scrub"] + work.pair_seconds * compared**2,
+        "frozen": (views * rows + work.validation) / rates.trunk + head_rows / rates.tail + 2.0,
+        "finetune": seen / rates.step + passes * work.validation / rates.tail,
+        "predict": (work.test + work.validation) / rates.forward,
+    }
+    maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
+    step_mb = recipe.batch * rates.map_bytes * 60 / 1e6
+    error = ERROR_AT_10K.get(recipe.resolution, 0.1) * (seen / 10_000) ** ERROR_EXPONENT
+    return Candidate(recipe, rows, seconds, work.baseline_mb + maps_mb + step_mb, error)
+
+
+def candidates(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> list[Candidate]:
+    """For each resolution the largest training that fits into the budget, in seconds of the whole study."""
+    found = []
+    for side, speed in rates.items():
+        for rows in row_choices(work.rows):
+            recipe = replace(base, resolution=side, epochs=1.0, views=1)
+            one = predict_plan(recipe, rows, speed, work)
+            spare = budget - work.elapsed - one.total
+            if spare < 0:
+                continue
+            epochs = 1.0 + int(
+                spare / (rows / speed.step + rows / speed.trunk + work.validation / speed.tail)
+            )
+            epochs = min(epochs, 12.0)
+            recipe = replace(recipe, epochs=epochs, views=min(int(epochs), 6))
+            found.append(predict_plan(recipe, rows, speed, work))
+    return found
+
+
+def row_choices(rows: int) -> list[int]:
+    """Numbers of training rows to try: all, and fewer by steps of a quarter, down to 2,000."""
+    choices = [rows]
+    while choices[-1] * 0.75 >= 2_000:
+        choices.append(int(choices[-1] * 0.75))
+    return choices
+
+
+def choose(found: Sequence[Candidate], budget: float) -> Candidate:
+    """The plan with the least predicted error.
+
+    Raises:
+        UsageError: nothing fits.
+    """
+    if not found:
+        raise UsageError(
+            f"Expected a budget in which a study fits, received --minutes {budget / 60:g}. "
+            "Give it more minutes, or fewer images with --train-limit."
+        )
+    return min(found, key=lambda plan: (plan.error, plan.total))

@@ -1,0 +1,68 @@
+"""The plan of a study: what a machine's measured speed makes of the minutes that the user gives."""
+
+import time
+from dataclasses import asdict
+
+import numpy as np
+import torch
+
+from deepsight.config import Plan
+from deepsight.context import Context, rounded
+from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.environment import peak_rss_mb
+from deepsight.core.recipe import Recipe
+from deepsight.interpret import masks
+from deepsight.interpret.context_budget import affordable_objects
+from deepsight.interpret.inside import Effort
+from deepsight.model import plan as planner
+
+SAMPLED = 0.2  # of the minutes go to what the examination samples,
+SAMPLED_MOST = 75.0  # seconds at most: beyond that intervals shrink slowly
+FIXED = {"scrub": 8.0, "explore": 4.0, "interpret": 14.0, "report": 2.0}  # seconds, measured on CIFAR-10
+PAIR_SECONDS = 45 / 60_000**2  # of looking for twins: docs/methods/duplicates.md
+
+
+def make_plan(context: Context, splits: Splits) -> Plan:
+    """Measure this machine and choose resolution, rows and epochs that fit into the minutes."""
+    study, pretrained = context.study, context.pretrained
+    base = Recipe(seed=study.seed, batch_norm="training" if pretrained.absent else "frozen")
+    sides = (study.resolution,) if study.resolution else planner.RESOLUTIONS
+    rates = planner.measure(pretrained, base, sides, k=len(splits.classes))
+    budget = study.minutes * 60
+    rows = min(len(splits.train), study.train_limit or len(splits.train))
+    sampled = min(SAMPLED * budget, SAMPLED_MOST)
+    work = planner.Workload(
+        rows=rows, validation=len(splits.validation), test=len(splits.test),
+        elapsed=time.perf_counter() - context.began,
+        fixed={**FIXED, "interpret": FIXED["interpret"] + sampled},
+        pair_seconds=PAIR_SECONDS,
+        baseline_mb=peak_rss_mb(),
+    )  # fmt: skip
+    found = planner.candidates(base, rates, work, budget)
+    best = planner.choose(found, budget)
+    effort = effort_of(sampled, rates[best.recipe.resolution].forward, splits.test)
+    context.tell(
+        f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "
+        f"predicted {best.total:.0f} s and {best.peak_mb / 1000:.1f} GB on {torch.get_num_threads()} threads."
+    )
+    return Plan(
+        backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe,
+        **asdict(effort),
+        predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
+    )  # fmt: skip
+
+
+def effort_of(seconds: float, images_a_second: float, test: Dataset) -> Effort:
+    """Sizes of the samples that these seconds buy: a half for context, a quarter each for the others."""
+    began = time.perf_counter()
+    masks.segment(test.pixels(np.arange(8)))
+    mask_seconds = (time.perf_counter() - began) / 8
+    quarter = seconds / 4 * images_a_second
+    degraded, faithful = int(np.clip(quarter / 31, 100, 2000)), int(np.clip(quarter / 256, 10, 1000))
+    objects = affordable_objects(seconds / 2, mask_seconds=mask_seconds, image_seconds=1 / images_a_second)
+    return Effort(degraded - degraded % 50, objects, faithful - faithful % 5)
+
+
+def effort_of_plan(plan: Plan) -> Effort:
+    """The sample sizes of a stored plan."""
+    return Effort(plan.degradation_images, plan.context_objects, plan.faithfulness_images)
