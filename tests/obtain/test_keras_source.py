@@ -51,6 +51,12 @@ def test_the_torch_backend_is_chosen_before_keras_is_imported(monkeypatch):
     assert seen == ["torch"]
 
 
+def test_what_keras_prints_stays_off_stdout(tiny, reachable, monkeypatch, capsys):
+    monkeypatch.setattr(keras_source, "load_with_keras", lambda: print("12% done") or keras_arrays(tiny))
+    keras_source.fetch(offline=False)
+    assert capsys.readouterr() == ("", "12% done\n")
+
+
 def test_a_failing_loader_is_a_reason_in_one_line(reachable, monkeypatch):
     def load():
         raise Exception("URL fetch failure\nwith details")

@@ -2,8 +2,9 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,8 @@ def fetch(*, offline: bool) -> Parts:
     if (status := require_answer(ORIGIN)) >= HTTP_ERRORS:
         raise SourceError(f"{ORIGIN} answers with status {status}")
     try:
-        with stall_limit(STALL_SECONDS):
+        # Keras shows its progress on stdout, where our results go.
+        with stall_limit(STALL_SECONDS), redirect_stdout(sys.stderr):
             train, test = load_with_keras()
     except Exception as error:  # Keras raises a bare Exception for a failed download
         raise SourceError(f"its loader failed ({one_line(error)})") from error
