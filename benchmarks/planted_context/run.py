@@ -33,8 +33,9 @@ from report import summarise
 HERE = Path(__file__).parent
 RHOS = (1 / K, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0)
 DELTA = 0.05
-SIZES = {"train": 2000, "truth": 1000, "audit": 700}
-SMOKE = {"train": 200, "truth": 100, "audit": 120}
+SIZES = {"train": 1200, "truth": 600, "audit": 350}
+SMOKE = {"train": 200, "truth": 100, "audit": 80}
+QUALITY = 5  # composites of known masks at each cue and alignment
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ class Banks:
     truth_aligned: NDArray[np.float32]
     truth_random: NDArray[np.float32]
     audit: Planted
-    masks_aligned: Masks
-    masks_random: Masks
+    masks: Masks
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def aligned_share(rho: float, n: int, rng: np.random.Generator) -> NDArray[np.bo
     return rng.random(n) < (rho - 1 / K) / (1 - 1 / K)
 
 
-def banks(net: Lite0, parts: dict[str, Part], cue: str, seed: int) -> Banks:
+def banks(net: Lite0, parts: dict[str, Part], masks: Masks, cue: str, seed: int) -> Banks:
     train, truth, audit = (
         plant(parts[name], cue, seed + i) for i, name in enumerate(("train", "truth", "audit"))
     )
@@ -79,32 +79,27 @@ def banks(net: Lite0, parts: dict[str, Part], cue: str, seed: int) -> Banks:
         net(truth.aligned),
         net(truth.random),
         audit,
-        segment(audit.aligned),
-        segment(audit.random),
+        masks,
     )
 
 
-def audited(bank: Banks, rho: float, seed: int) -> tuple[Part, Masks]:
-    """What an auditor has: held-out images of the biased distribution, and masks cut from them."""
+def audited(bank: Banks, rho: float, seed: int) -> Part:
+    """What an auditor has: held-out images of the biased distribution."""
     take = aligned_share(rho, len(bank.audit.labels), np.random.default_rng(seed))
-    masks = Masks(
-        np.where(take[:, None, None], bank.masks_aligned.inside, bank.masks_random.inside),
-        np.where(take, bank.masks_aligned.accepted, bank.masks_random.accepted),
-    )
-    return Part(bank.audit.mixed(take), bank.audit.labels), masks
+    return Part(bank.audit.mixed(take), bank.audit.labels)
 
 
 def shown_to_peers(bank: Banks, rho: float, seed: int) -> tuple[Part, Masks, Part]:
     """The auditor's images and masks, and training images at this alignment."""
     take = aligned_share(rho, len(bank.train.labels), np.random.default_rng((seed, 0)))
-    return *audited(bank, rho, seed), Part(bank.train.mixed(take), bank.train.labels)
+    return audited(bank, rho, seed), bank.masks, Part(bank.train.mixed(take), bank.train.labels)
 
 
 def prepare(net: Lite0, bank: Banks, rho: float, *, objects: int, donors: int, seed: int) -> Audit:
     """Masks, composites and their features at one alignment."""
-    part, masks = audited(bank, rho, seed)
+    part, masks = audited(bank, rho, seed), bank.masks
     images, labels = part.images, part.labels
-    quality = mask_quality.measure(images, masks, n=40, seed=seed)
+    quality = mask_quality.measure(images, masks, n=QUALITY, seed=seed)
     chosen = design(labels, masks.accepted, objects=objects, donors=donors, seed=seed)
     parts = take_apart(images, masks)
     shown: list[NDArray[np.float32]] = []
@@ -160,7 +155,7 @@ def judge(head: Head, bank: Banks, truth_labels: NDArray[np.int64], audit: Audit
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arrays", type=Path, default=Path("../shared/data/cifar10.npz"))
-    parser.add_argument("--worlds", nargs="+", default=["natural", "neutral"])
+    parser.add_argument("--worlds", nargs="+", default=["natural"], choices=["natural", "neutral"])
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument(
         "--models", type=Path, default=None, help="folder that heads are kept in, for peers.py"
@@ -169,12 +164,13 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     sizes, net = (SMOKE if args.smoke else SIZES), Lite0()
-    clean, others, objects, donors = (3, 1, 60, 2) if args.smoke else (25, 10, 400, 4)
+    clean, others, objects, donors = (3, 1, 40, 1) if args.smoke else (25, 10, 200, 2)
     parts, rows, start = natural(args.arrays, sizes, args.seed), [], time.perf_counter()
     for world in args.worlds:
         here = parts if world == "natural" else neutral(parts, args.seed)
+        masks = segment(here["audit"].images)
         for c, cue in enumerate(CUES):
-            bank = banks(net, here, cue, args.seed + 10 * c)
+            bank = banks(net, here, masks, cue, args.seed + 10 * c)
             for rho in RHOS:
                 audit = prepare(net, bank, rho, objects=objects, donors=donors, seed=args.seed + c)
                 if args.models:

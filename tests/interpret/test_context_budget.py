@@ -6,7 +6,7 @@ from deepsight.interpret.context_budget import LADDER, affordable_objects, image
 
 
 def test_three_minutes_buy_a_thousand_objects_at_reference_speed() -> None:
-    assert affordable_objects(180, mask_seconds=0.04, image_seconds=1 / 900) == 1000
+    assert affordable_objects(180, mask_seconds=0.084, image_seconds=1 / 900) == 1000
 
 
 @pytest.mark.parametrize("seconds", [0, 5, 30, 60])

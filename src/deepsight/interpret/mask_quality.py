@@ -46,7 +46,7 @@ def measure(images: Images8, masks: Masks, *, n: int = 60, seed: int = 0) -> Mas
     Args:
         images: uint8 (m, h, w, 3), with at least two accepted masks.
         masks: of these images.
-        n: composites, about 40 ms each.
+        n: composites; each costs one mask.
         seed: of the choice.
 
     Raises:
