@@ -146,3 +146,11 @@ def test_rows_are_balanced_while_a_class_lasts() -> None:
 def test_a_limit_below_one_is_refused() -> None:
     with pytest.raises(DeepSightError, match="at least one image, received 0"):
         balanced_rows(np.array([0, 1]), 0, np.random.default_rng(0))
+
+
+def test_a_model_that_is_never_right_has_nothing_to_keep(two_greys: tuple[np.ndarray, np.ndarray]) -> None:
+    images, labels = two_greys
+    table = degradation.study(images, 1 - labels, CLASSES, by_brightness, limit=20, seed=0)
+    summary = degradation.summary(table)
+    assert summary.frame["retained"].is_null().all()
+    assert summary.caption.startswith("Accuracy is 0.000 as is")

@@ -48,8 +48,8 @@ def table(
         n=len(frame),
         method="Entropy of the logarithmic pool of model, views, cross-fitted head and neighbours, weights "
         "by likelihood of the labels (Heskes 1998), label noise deconvolved (Richardson 1972).",
-        caption=f"If people answered by the belief, two would differ on {frame['two_differ'].mean():.1%} of "
-        "the images.",
+        caption="If people answered by the belief, two would differ on "
+        f"{frame['two_differ'].to_numpy().mean():.1%} of the images.",
     )
 
 

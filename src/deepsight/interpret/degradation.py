@@ -108,7 +108,8 @@ def summary(degradation: Table) -> Table:
         degradation: what `study` returned.
     """
     frame = by_corruption(degradation.frame)
-    kept = frame.filter(pl.col("corruption") != UNDEGRADED)["retained"].mean()
+    as_is = (pl.col("corruption") == UNDEGRADED).alias("as_is")
+    accuracy = {bool(kind): part["accuracy"].to_numpy().mean() for (kind,), part in frame.group_by(as_is)}
     return Table(
         frame=frame,
         units={
@@ -119,7 +120,7 @@ def summary(degradation: Table) -> Table:
         },
         n=degradation.n,
         method=degradation.method,
-        caption=f"Over all degradations {kept:.1%} of the accuracy is kept.",
+        caption=f"Accuracy is {accuracy[True]:.3f} as is and {accuracy[False]:.3f} over all degradations.",
     )
 
 

@@ -30,7 +30,7 @@ def transition(labels: Labels, probabilities: Floats) -> Floats:
     """
     joint = confident_joint(labels, probabilities)
     joint += np.eye(len(joint))
-    return joint / joint.sum(axis=1, keepdims=True)
+    return np.asarray(joint / joint.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def deconvolve(probabilities: Floats, noise: Floats) -> Floats:
@@ -47,10 +47,11 @@ def deconvolve(probabilities: Floats, noise: Floats) -> Floats:
     for _ in range(ROUNDS):
         seen = np.maximum(true @ noise, np.finfo(np.float64).tiny)
         true *= (probabilities / seen) @ noise.T
-    return true / true.sum(axis=1, keepdims=True)
+    return np.asarray(true / true.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def true_class(probabilities: Floats, labels: Labels, noise: Floats) -> Floats:
     """P(true class | image and given label), float64 (n, k), by Bayes: P(true j | image) T[j, given]."""
     joint = deconvolve(probabilities, noise) * noise.T[labels]
-    return joint / np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    total = np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return np.asarray(joint / total, dtype=np.float64)

@@ -88,24 +88,24 @@ def largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
 
 def compact(features: Features, dimensions: int) -> NDArray[np.float32]:
     """Centred features on their first principal axes, each row of length 1: float32 (n, dimensions)."""
-    centre = np.mean(features, axis=0, dtype=np.float64).astype(np.float32)
+    centre = np.asarray(np.mean(features, axis=0, dtype=np.float64), dtype=np.float32)
     axes = principal_axes(features, centre, min(dimensions, features.shape[1]))
     compacted = np.empty((len(features), axes.shape[1]), dtype=np.float32)
     for start in range(0, len(features), 8192):
         block = np.asarray(features[start : start + 8192], dtype=np.float32) - centre
         compacted[start : start + 8192] = block @ axes
     length = np.linalg.norm(compacted, axis=1, keepdims=True)
-    return compacted / np.maximum(length, np.finfo(np.float32).tiny)
+    return np.asarray(compacted / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 def principal_axes(
     features: Features, centre: NDArray[np.float32], dimensions: int, *, sample: int = 20_000
 ) -> NDArray[np.float32]:
     """The axes of largest variance (d, dimensions), from at most `sample` evenly spaced rows."""
-    step = max(1, len(features) // sample)
+    step = -(-len(features) // sample)
     rows = np.asarray(features[::step], dtype=np.float32) - centre
     _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
-    return axes[:, ::-1][:, :dimensions].astype(np.float32)
+    return np.asarray(axes[:, ::-1][:, :dimensions], dtype=np.float32)
 
 
 def vote(neighbours: Neighbours, labels: Labels, k: int, *, prior_votes: float = 1.0) -> Floats:
@@ -117,6 +117,6 @@ def vote(neighbours: Neighbours, labels: Labels, k: int, *, prior_votes: float =
     weight = np.maximum(neighbours.cosine, 0).astype(np.float64)
     n, c = weight.shape
     cell = np.repeat(np.arange(n), c) * k + labels[neighbours.rows].ravel()
-    votes = np.bincount(cell, weight.ravel(), minlength=n * k).reshape(n, k)
-    votes += prior_votes * np.bincount(labels, minlength=k) / len(labels)
-    return votes / votes.sum(axis=1, keepdims=True)
+    prior = prior_votes * np.bincount(labels, minlength=k) / len(labels)
+    votes = np.bincount(cell, weight.ravel(), minlength=n * k).reshape(n, k) + prior
+    return np.asarray(votes / votes.sum(axis=1, keepdims=True), dtype=np.float64)
