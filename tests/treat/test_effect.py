@@ -10,19 +10,22 @@ from sklearn.metrics import f1_score
 
 from deepsight.core.statistics import Effect, hierarchical_difference, macro_f1
 from deepsight.treat.effect import (
-    class_score,
-    f1_of,
+    class_f1,
     for_few_seeds,
     holm,
     image_draws,
+    kept_apart,
     macro_effect,
-    pair_score,
-    score_effect,
-    target_effect,
+    mean_f1,
+    score_effects,
+    target_score,
 )
 from deepsight.treat.treatment import Target
 
 LABELS = np.repeat(np.arange(3), 300).astype(np.int64)
+
+
+WEIGHTS = image_draws(LABELS, 500, seed=0)
 
 
 def arms(rates: list[float], seeds: int = 5, first: int = 0) -> np.ndarray:
@@ -31,26 +34,29 @@ def arms(rates: list[float], seeds: int = 5, first: int = 0) -> np.ndarray:
 
 def test_class_f1_is_scikit_learns() -> None:
     predicted = noisy(LABELS, [0.1, 0.4, 0.2], 7)
-    ours = [f1_of(c, LABELS, predicted, np.ones((1, 900)))[0] for c in range(3)]
+    ours = class_f1(LABELS, 3)(predicted, np.ones((1, 900)))[0]
     assert ours == pytest.approx(f1_score(LABELS, predicted, average=None))
 
 
 def test_weights_act_as_repeated_images() -> None:
     predicted = noisy(LABELS, [0.1, 0.4, 0.2], 7)
-    weights = image_draws(LABELS, 1, np.random.default_rng(0))
+    weights = image_draws(LABELS, 1, seed=0)[1:]
     rows = np.repeat(np.arange(900), weights[0].astype(int))
     expected = f1_score(LABELS[rows], predicted[rows], average=None)
-    assert [f1_of(c, LABELS, predicted, weights)[0] for c in range(3)] == pytest.approx(expected)
+    assert class_f1(LABELS, 3)(predicted, weights)[0] == pytest.approx(expected)
 
 
 def test_draws_keep_the_size_of_each_class() -> None:
-    weights = image_draws(LABELS, 20, np.random.default_rng(1))
-    assert (weights.reshape(20, 3, 300).sum(axis=2) == 300).all()
+    weights = image_draws(LABELS, 20, seed=1)
+    assert (weights.reshape(21, 3, 300).sum(axis=2) == 300).all()
+    assert (weights[0] == 1).all()
+    assert weights[1:].max() > 1
 
 
 def test_all_classes_together_are_macro_f1() -> None:
     control, arm = arms([0.3, 0.3, 0.3]), arms([0.2, 0.3, 0.3], first=50)
-    together = score_effect(class_score(LABELS, [0, 1, 2]), LABELS, control, arm, level=0.95, seed=0)
+    score = mean_f1(LABELS, 3, [0, 1, 2])
+    together = score_effects(score, WEIGHTS, control, arm, level=0.95, seed=0)[0]
     macro = macro_effect(LABELS, control, arm, 3, level=0.95, seed=0)
     assert together.value == pytest.approx(macro.value)
     assert together.high - together.low == pytest.approx(macro.high - macro.low, rel=0.2)
@@ -59,26 +65,24 @@ def test_all_classes_together_are_macro_f1() -> None:
 def test_a_pair_is_scored_by_its_confusions_alone() -> None:
     labels = np.array([0, 0, 1, 1, 2, 2])
     predicted = np.array([1, 2, 1, 0, 0, 2])
-    kept = pair_score(labels, [(0, 1)])(predicted, np.ones((1, 6)))
-    assert kept == pytest.approx([1 - 2 / 4])
+    kept = kept_apart(labels, [(0, 1)])(predicted, np.ones((1, 6)))
+    assert kept == pytest.approx(np.array([[1 - 2 / 4]]))
 
 
 def test_a_planted_gain_in_one_class_is_found_there_and_overall() -> None:
     control, arm = arms([0.1, 0.1, 0.4]), arms([0.1, 0.1, 0.1])
     macro = macro_effect(LABELS, control, arm, 3, level=0.95, seed=0)
-    cat = target_effect(Target(classes=(2,)), LABELS, control, arm, 3, level=0.95, seed=0)
+    score = target_score(Target(classes=(2,)), LABELS, 3)
+    cat = score_effects(score, WEIGHTS, control, arm, level=0.95, seed=0)[0]
     assert macro.p_value < 0.01
     assert macro.low > 0
     assert cat.value > macro.value
 
 
 def test_target_of_everything_is_macro_f1() -> None:
-    control, arm = arms([0.3] * 3), arms([0.2] * 3)
-    both = [
-        target_effect(Target(), LABELS, control, arm, 3, level=0.95, seed=3),
-        macro_effect(LABELS, control, arm, 3, level=0.95, seed=3),
-    ]
-    assert both[0] == both[1]
+    predicted = noisy(LABELS, [0.1, 0.4, 0.2], 7)
+    value = target_score(Target(), LABELS, 3)(predicted, np.ones((1, 900)))
+    assert value == pytest.approx(np.array([[macro_f1(LABELS, predicted, 3)]]))
 
 
 def test_equal_arms_have_no_effect() -> None:

@@ -5,6 +5,7 @@ from made_arms import CLASSES, noisy
 
 from deepsight.core.evidence import Evidence
 from deepsight.treat import cutmix, mixup, weighted_loss
+from deepsight.treat.effect import image_draws
 from deepsight.treat.judge import classes_table, judge, treatments_table, verdicts
 from deepsight.treat.treatment import Treatment
 
@@ -12,9 +13,12 @@ LABELS = np.repeat(np.arange(3), 300).astype(np.int64)
 CONTROL = np.stack([noisy(LABELS, [0.3, 0.1, 0.1], s) for s in range(5)])
 
 
+WEIGHTS = image_draws(LABELS, 500, seed=0)
+
+
 def judged(treatment: Treatment, rates: list[float], first: int = 0):  # type: ignore[no-untyped-def]
     arm = np.stack([noisy(LABELS, rates, first + s) for s in range(5)])
-    return judge(treatment, LABELS, CONTROL, arm, 3, level=0.95, seed=0)
+    return judge(treatment, LABELS, CONTROL, arm, 3, weights=WEIGHTS, level=0.95, seed=0)
 
 
 def test_planted_effects_get_their_verdicts() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from deepsight.core.dataset import Dataset
+from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
@@ -55,7 +55,9 @@ def treatments(
 def of_recipe(validation: Predictions, train: Dataset) -> list[Treatment]:
     """Treatments that change how it is trained."""
     labels, predicted, k = validation.labels, validation.predicted, train.k
+    counts = class_counts(train.labels, train.classes)
     weights = weighted_loss.recall_weights(labels, predicted, k)
+    weights = weights * weighted_loss.effective_number_weights(counts)
     found: list[Treatment] = [
         cutmix.treatment(),
         mixup.treatment(),

@@ -19,7 +19,7 @@ from deepsight.core.statistics import (
 from deepsight.treat.treatment import Target
 
 Score = Callable[[Labels, Floats], Floats]
-"""Predictions (n,) and weights of the images (b, n) to a score for each row of weights (b,)."""
+"""Predictions (n,) and weights of the images (b, n) to m scores for each row of weights (b, m)."""
 
 DRAWS = 1000
 
@@ -33,27 +33,39 @@ def macro_effect(
     return for_few_seeds(effect, np.asarray(each), level)
 
 
-def score_effect(
-    score: Score, labels: Labels, control: NDArray[np.int64], arm: NDArray[np.int64], *,
+def score_effects(
+    score: Score, weights: Floats, control: NDArray[np.int64], arm: NDArray[np.int64], *,
     level: float, seed: int,
-) -> Effect:  # fmt: skip
-    """Difference in another score, by the same bootstrap: images within their class, and seeds."""
+) -> list[Effect]:  # fmt: skip
+    """Differences in other scores, by the same bootstrap: images within their class, and seeds.
+
+    Args:
+        score: gives m scores for each row of weights.
+        weights: (b + 1, n), from `image_draws`; the first row counts every image once.
+        control, arm: predictions (s, n).
+        level: of the intervals.
+        seed: of the draw of seeds.
+    """
     rng = np.random.default_rng(seed)
-    s = len(control)
-    weights = np.vstack([np.ones(len(labels)), image_draws(labels, DRAWS, rng)])
-    scores = np.stack([score(b, weights) - score(a, weights) for a, b in zip(control, arm, strict=True)])
+    pairs = zip(control, arm, strict=True)
+    scores = np.stack([score(after, weights) - score(before, weights) for before, after in pairs])
     each, drawn = scores[:, 0], scores[:, 1:]
-    chosen = rng.integers(s, size=(s - 1, DRAWS))
-    sample = np.take_along_axis(drawn, chosen, axis=0).mean(axis=0)
-    return for_few_seeds(effect_of_draws(float(each.mean()), sample, level), each, level)
+    s = len(control)
+    chosen = rng.integers(s, size=(s - 1, drawn.shape[1]))
+    sample = drawn[chosen, np.arange(drawn.shape[1])].mean(axis=0)
+    return [
+        for_few_seeds(effect_of_draws(float(own.mean()), draws, level), own, level)
+        for own, draws in zip(each.T, sample.T, strict=True)
+    ]
 
 
-def image_draws(labels: Labels, draws: int, rng: np.random.Generator) -> Floats:
-    """How often each image is taken in each resample within the classes, (draws, n)."""
-    weights = np.empty((draws, len(labels)))
+def image_draws(labels: Labels, draws: int, *, seed: int) -> Floats:
+    """How often each image is taken, (draws + 1, n): once in row 0, then in resamples within classes."""
+    rng = np.random.default_rng(seed)
+    weights = np.ones((draws + 1, len(labels)))
     for c in np.unique(labels):
         rows = np.flatnonzero(labels == c)
-        weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=draws)
+        weights[1:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=draws)
     return weights
 
 
@@ -104,50 +116,43 @@ def holm(p_values: Sequence[float]) -> Floats:
     return adjusted
 
 
-def class_score(labels: Labels, classes: Sequence[int]) -> Score:
-    """Mean F1 of these classes."""
+def class_f1(labels: Labels, k: int) -> Score:
+    """F1 of each of the k classes; 0 where a class is neither labelled nor predicted."""
+    true = np.eye(k)[labels]
 
     def score(predicted: Labels, weights: Floats) -> Floats:
-        scores = np.stack([f1_of(c, labels, predicted, weights) for c in classes])
-        return np.asarray(scores.mean(axis=0))
+        called = np.eye(k)[predicted]
+        support, hits = weights @ (true + called), 2 * (weights @ (true * called))
+        return np.asarray(np.divide(hits, support, out=np.zeros_like(hits), where=support > 0))
 
     return score
 
 
-def f1_of(c: int, labels: Labels, predicted: Labels, weights: Floats) -> Floats:
-    """F1 of a class on weighted images, (b,); 0 where it is neither labelled nor predicted."""
-    true, called = (labels == c).astype(np.float64), (predicted == c).astype(np.float64)
-    support = weights @ (true + called)
-    hits = 2 * (weights @ (true * called))
-    return np.asarray(np.divide(hits, support, out=np.zeros_like(hits), where=support > 0))
+def mean_f1(labels: Labels, k: int, classes: Sequence[int]) -> Score:
+    """Mean F1 of these classes, as a single score."""
+    every = class_f1(labels, k)
+    return lambda predicted, weights: every(predicted, weights)[:, list(classes)].mean(axis=1, keepdims=True)
 
 
-def pair_score(labels: Labels, pairs: Sequence[tuple[int, int]]) -> Score:
+def kept_apart(labels: Labels, pairs: Sequence[tuple[int, int]]) -> Score:
     """Share of the images of each pair of classes that are not taken for the other class, mean over pairs."""
 
     def score(predicted: Labels, weights: Floats) -> Floats:
-        scores = np.stack([separated(a, b, labels, predicted, weights) for a, b in pairs])
-        return np.asarray(scores.mean(axis=0))
+        scores = np.stack([apart(pair, labels, predicted, weights) for pair in pairs])
+        return np.asarray(scores.mean(axis=0)[:, None])
 
     return score
 
 
-def separated(a: int, b: int, labels: Labels, predicted: Labels, weights: Floats) -> Floats:
+def apart(pair: tuple[int, int], labels: Labels, predicted: Labels, weights: Floats) -> Floats:
     """1 minus the share of images of two classes that are taken for the other of the two, (b,)."""
-    inside = np.isin(labels, (a, b))
-    confused = inside & np.isin(predicted, (a, b)) & (labels != predicted)
+    inside = np.isin(labels, pair)
+    confused = inside & np.isin(predicted, pair) & (labels != predicted)
     return np.asarray(1 - (weights @ confused) / np.maximum(weights @ inside, 1e-12), dtype=np.float64)
 
 
-def target_effect(
-    target: Target, labels: Labels, control: NDArray[np.int64], arm: NDArray[np.int64], k: int, *,
-    level: float, seed: int,
-) -> Effect:  # fmt: skip
-    """The effect on what the treatment is meant to better, in the unit of that score; positive is better."""
+def target_score(target: Target, labels: Labels, k: int) -> Score:
+    """What the treatment is meant to better; larger is better."""
     if target.pairs:
-        score = pair_score(labels, target.pairs)
-    elif target.classes:
-        score = class_score(labels, target.classes)
-    else:
-        return macro_effect(labels, control, arm, k, level=level, seed=seed)
-    return score_effect(score, labels, control, arm, level=level, seed=seed)
+        return kept_apart(labels, target.pairs)
+    return mean_f1(labels, k, target.classes or range(k))

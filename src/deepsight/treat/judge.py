@@ -9,9 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Effect, Labels, macro_f1
-from deepsight.treat.effect import class_score, holm, macro_effect, score_effect, target_effect
-from deepsight.treat.treatment import Treatment
+from deepsight.core.statistics import Effect, Floats, Labels, macro_f1
+from deepsight.treat.effect import class_f1, holm, macro_effect, score_effects, target_score
+from deepsight.treat.treatment import Target, Treatment
 
 Arms = Mapping[str, NDArray[np.int64]]
 """Predictions on validation by the name of the arm, (s, n), row i of the same seed in every arm."""
@@ -43,16 +43,27 @@ class Judgement:
 
 def judge(
     treatment: Treatment, labels: Labels, control: NDArray[np.int64], arm: NDArray[np.int64], k: int, *,
-    level: float, seed: int,
+    weights: Floats, level: float, seed: int,
 ) -> Judgement:  # fmt: skip
-    """Compare an arm with the control; both (s, n)."""
+    """Compare an arm with the control.
+
+    Args:
+        treatment: of the arm.
+        labels: (n,), of the validation images.
+        control, arm: predictions (s, n).
+        k: number of classes.
+        weights: from `effect.image_draws`; all arms of a trial share them.
+        level: of the intervals.
+        seed: of the bootstrap.
+    """
     macro = macro_effect(labels, control, arm, k, level=level, seed=seed)
-    target = target_effect(treatment.target, labels, control, arm, k, level=level, seed=seed)
-    classes = tuple(
-        score_effect(class_score(labels, [c]), labels, control, arm, level=level, seed=seed) for c in range(k)
-    )
-    score = float(np.mean([macro_f1(labels, one, k) for one in arm]))
-    return Judgement(treatment, macro, target, classes, score)
+    classes = score_effects(class_f1(labels, k), weights, control, arm, level=level, seed=seed)
+    target = macro
+    if treatment.target != Target():
+        score = target_score(treatment.target, labels, k)
+        target = score_effects(score, weights, control, arm, level=level, seed=seed)[0]
+    own = float(np.mean([macro_f1(labels, one, k) for one in arm]))
+    return Judgement(treatment, macro, target, tuple(classes), own)
 
 
 def verdict(effect: Effect, p_adjusted: float, level: float) -> str:

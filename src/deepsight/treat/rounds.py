@@ -80,7 +80,12 @@ def run_arms(treatments: Sequence[Treatment], seeds: int, run_one: RunOne, left:
 def too_many(
     going: Sequence[Treatment], costs: dict[str, float], rounds: int, left: float
 ) -> list[Treatment]:
-    """The treatments at the end that do not fit any more; the control and the first treatment always stay."""
+    """The treatments at the end that do not fit any more; none before anything was measured.
+
+    The control and the first treatment always stay.
+    """
+    if not costs:
+        return []
     given_up: list[Treatment] = []
     running = list(going)
     while len(running) > 2 and rounds * sum(costs.get(t.name, 0.0) for t in running) > left:

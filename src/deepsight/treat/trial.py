@@ -11,6 +11,7 @@ from deepsight.scrub.split import limit_train
 from deepsight.treat import combination
 from deepsight.treat.arms import Outcome, Store, run_arm
 from deepsight.treat.budget import Plan
+from deepsight.treat.effect import DRAWS, image_draws
 from deepsight.treat.findings import LEVEL, Findings, findings
 from deepsight.treat.judge import Judgement, judge, verdicts
 from deepsight.treat.planning import planned, sentence
@@ -86,10 +87,11 @@ def seeded(recipe: Recipe, seed: int) -> Recipe:
 
 def judge_all(treatments: Sequence[Treatment], ran: Ran, setting: Setting) -> list[Judgement]:
     """The effects of all arms that have all their seeds."""
-    labels, k = setting.splits.validation.labels, setting.splits.train.k
+    labels, k, seed = setting.splits.validation.labels, setting.splits.train.k, setting.recipe.seed
     control = ran.predicted(CONTROL.name)
+    weights = image_draws(labels, DRAWS, seed=seed)
     return [
-        judge(t, labels, control, ran.predicted(t.name), k, level=LEVEL, seed=setting.recipe.seed)
+        judge(t, labels, control, ran.predicted(t.name), k, weights=weights, level=LEVEL, seed=seed)
         for t in treatments
         if t.name in ran.outcomes
     ]

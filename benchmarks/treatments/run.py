@@ -1,0 +1,224 @@
+"""Does the right treatment win where a fault was planted, and does nothing win where there is none?
+
+    python benchmarks/treatments/run.py                  # all cases, writes results.csv
+    python benchmarks/treatments/run.py --smoke          # one case and one clean repetition
+
+Real CIFAR-10 through DeepSight's own sources; frozen EfficientNet-Lite0; by default the head alone is
+trained, so that a machine without an accelerator can repeat it often. Results are written after every case.
+"""
+
+import argparse
+import copy
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from cases import COPY, DEER, HORSE, Case, placebos, planted, treatments
+from numpy.typing import NDArray
+
+from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.recipe import Recipe
+from deepsight.model import weights
+from deepsight.model.finetune import Tail, Training, frozen_phase, pooled, val_logits
+from deepsight.model.fit import fabric_of
+from deepsight.model.trunk import TrunkCache
+from deepsight.obtain.cifar import load
+from deepsight.treat.arms import Store
+from deepsight.treat.budget import Plan
+from deepsight.treat.effect import DRAWS, image_draws
+from deepsight.treat.findings import LEVEL
+from deepsight.treat.judge import Judgement, judge, treatments_table
+from deepsight.treat.rounds import run_arms
+from deepsight.treat.start import Setting, Starts, rows_of
+from deepsight.treat.treatment import CONTROL, Target, Treatment
+from deepsight.treat.trial import runner
+
+POOL, VALIDATION = 4_000, 2_500
+SEEDS = 5
+
+
+@dataclass(frozen=True)
+class World:
+    """The pool with its cached maps, and how it is trained on."""
+
+    pool: Dataset
+    start: Training
+    setting: Setting
+    steps: int
+    rows: int
+
+
+def main() -> None:
+    arguments = parse()
+    torch.set_num_threads(arguments.threads)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        world = make_world(arguments, Path(folder))
+        print(f"maps of the pool: {time.perf_counter() - began:.0f} s", flush=True)
+        rows: list[dict[str, object]] = []
+        for found in cases(world, arguments, Path(folder)):
+            rows += found
+            if not arguments.smoke:
+                path = Path(__file__).parent / arguments.results
+                pl.DataFrame(rows, infer_schema_length=None).write_csv(path, float_precision=5)
+    print(f"all: {time.perf_counter() - began:.0f} s")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--planted", type=int, default=3, help="repetitions of each planted case")
+    parser.add_argument("--clean", type=int, default=24, help="repetitions of the clean case")
+    parser.add_argument("--detected", type=int, default=6, help="of these also with the detected treatments")
+    parser.add_argument("--rows", type=int, default=2000, help="training images of a case")
+    parser.add_argument("--steps", type=int, default=40, help="steps of every arm")
+    parser.add_argument("--reductions", type=int, default=0, help="0 trains the head, 1 the last stages too")
+    parser.add_argument("--resolution", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--results", default="results.csv")
+    parser.add_argument("--smoke", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.smoke:
+        arguments.planted, arguments.clean, arguments.rows, arguments.steps = 1, 1, 600, 10
+        arguments.resolution = 32
+    return arguments
+
+
+def make_world(arguments: argparse.Namespace, folder: Path) -> World:
+    """The pool, with a copy under the label deer of every second horse, and its maps."""
+    official = load()
+    size, held = (POOL, VALIDATION) if not arguments.smoke else (800, 300)
+    train = official.train.select(np.arange(size))
+    horses = train.select(np.flatnonzero(train.labels == HORSE)[::2])
+    pool = Dataset(
+        np.concatenate([train.pixels(), horses.pixels()]),
+        np.concatenate([train.labels, np.full(len(horses), DEER)]),
+        train.classes,
+        np.concatenate([train.ids, horses.ids + COPY]),
+        "train",
+    )
+    validation = official.train.select(np.arange(40_000, 40_000 + held))
+    recipe = Recipe(
+        resolution=arguments.resolution, views=2, trained_reductions=arguments.reductions, view_seed=0
+    )
+    pretrained = weights.load("tf_efficientnet_lite0")
+    setting = Setting(
+        Splits(pool, validation, official.test.select(np.arange(10))),
+        recipe,
+        lambda _: pretrained,
+        TrunkCache(folder / "trunk"),
+        lambda _: lambda *_: None,
+        fabric_of(),
+    )
+    start = Starts(setting).at("", recipe.resolution)
+    start.views.view(1)
+    return World(pool, start, setting, arguments.steps, arguments.rows)
+
+
+def starts_of(world: World, train: Dataset) -> Starts:
+    """The start of a case: the pool's maps, and a head fitted to the case's own labels."""
+    classifier = copy.deepcopy(world.start.classifier)
+    views = world.start.views.select(rows_of(world.pool, train))
+    tail = Tail(classifier.tail, classifier.head)
+    start = replace(world.start, classifier=classifier, tail=tail, views=views, labels=train.labels)
+    frozen_phase(start)
+    setting = replace(world.setting, splits=replace(world.setting.splits, train=train))
+    return Starts(setting, {("", setting.recipe.resolution): start})
+
+
+def trial(
+    world: World, starts: Starts, arms: Sequence[Treatment], folder: Path, target: Target
+) -> list[Judgement]:
+    """Control and arms over five seeds, judged on validation; all on the same target."""
+    plan = Plan(world.rows, SEEDS, dict.fromkeys([CONTROL.name, *(t.name for t in arms)], world.steps))
+    ran = run_arms(arms, SEEDS, runner(plan, starts, Store(folder), lambda _: None), lambda: float("inf"))
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    labels, k = world.setting.splits.validation.labels, world.pool.k
+    draws = image_draws(labels, DRAWS, seed=0)
+    control = ran.predicted(CONTROL.name)
+    return [
+        judge(
+            replace(arm, target=target), labels, control, ran.predicted(arm.name), k,
+            weights=draws, level=LEVEL, seed=0,
+        )
+        for arm in arms
+        if arm.name in ran.outcomes
+    ]  # fmt: skip
+
+
+def detected(case: Case, starts: Starts, seed: int) -> list[Treatment]:
+    """The treatments as our own detectors make them for this case."""
+    start = starts.at("", starts.setting.recipe.resolution)
+    blocks = np.array_split(np.arange(len(case.train)), len(case.train) // 256 + 1)
+    features = np.concatenate([pooled(start.tail, start.views.batch(0, block)) for block in blocks])
+    predicted = val_logits(start).argmax(1).numpy()
+    return treatments(case, features, (start.val_labels, predicted), seed)
+
+
+def drawn(world: World, repetition: int) -> NDArray[np.int64]:
+    """Rows of the pool for a repetition, without its copies."""
+    originals = np.flatnonzero(world.pool.ids < COPY)
+    rng = np.random.default_rng(repetition)
+    return np.sort(rng.permutation(originals)[: world.rows]).astype(np.int64)
+
+
+def cases(world: World, arguments: argparse.Namespace, folder: Path) -> Iterator[list[dict[str, object]]]:
+    """The planted cases once, the clean ones, and the planted cases again on other rows."""
+    yield from planted_rows(world, 0, arguments.smoke, folder)
+    for repetition in range(arguments.clean):
+        yield from clean_rows(world, repetition, repetition < arguments.detected, folder)
+    for repetition in range(1, arguments.planted):
+        yield from planted_rows(world, repetition, False, folder)
+
+
+def planted_rows(
+    world: World, repetition: int, first_only: bool, folder: Path
+) -> Iterator[list[dict[str, object]]]:
+    """Every planted case, on the rows of this repetition."""
+    all_cases = planted(world.pool, drawn(world, repetition), repetition)
+    for i, case in enumerate(all_cases[:1] if first_only else all_cases):
+        starts = starts_of(world, case.train)
+        arms = detected(case, starts, repetition)
+        place = folder / f"planted-{repetition}-{i}"
+        yield report(case, repetition, trial(world, starts, arms, place, case.target))
+
+
+def clean_rows(
+    world: World, repetition: int, with_detected: bool, folder: Path
+) -> Iterator[list[dict[str, object]]]:
+    """No fault: placebos, which are known to do nothing, and perhaps what our detectors prescribe."""
+    train = world.pool.select(drawn(world, 1000 + repetition))
+    case = Case("placebo", train, "", Target())
+    starts = starts_of(world, train)
+    arms = placebos(train, 4, repetition)
+    yield report(case, repetition, trial(world, starts, arms, folder / f"placebo-{repetition}", case.target))
+    if with_detected:
+        arms = detected(case, starts, repetition)
+        place = folder / f"clean-{repetition}"
+        yield report(replace(case, name="clean"), repetition, trial(world, starts, arms, place, case.target))
+
+
+def report(case: Case, repetition: int, judgements: list[Judgement]) -> list[dict[str, object]]:
+    """A line for each treatment of a case, the largest effect on the target first."""
+    table = treatments_table(judgements, case.train.classes, n=VALIDATION, seeds=SEEDS, level=LEVEL)
+    frame = table.frame.sort("delta_target", descending=True).drop("regressed", "target", "cause")
+    for row in frame.head(3).iter_rows(named=True):
+        mark = " <- right" if row["name"] == case.right else ""
+        print(
+            f"{case.name} #{repetition}: {row['name']} target {100 * row['delta_target']:+.2f} "
+            f"({row['target_verdict']}), macro {100 * row['delta_macro_f1']:+.2f} ({row['verdict']}){mark}",
+            flush=True,
+        )
+    return [
+        {"case": case.name, "repetition": repetition, "right": case.right, **row}
+        for row in frame.iter_rows(named=True)
+    ]
+
+
+if __name__ == "__main__":
+    main()
