@@ -79,15 +79,16 @@ def test_suspects_are_the_flagged_ones_surest_first():
     assert gallery.suspects(frame, limit=1)["index"].to_list() == [2]
 
 
-def test_twins_are_flagged_and_those_that_touch_test_come_first():
+def test_twins_are_the_surest_flagged_pair_of_each_cluster_those_of_test_first():
     frame = pl.DataFrame(
         {
-            "split_a": ["train", "train", "train"],
-            "index_a": [1, 2, 5],
-            "split_b": ["train", "test", "test"],
-            "index_b": [3, 4, 6],
-            "score": [0.9, 0.5, 0.99],
-            "flagged": [True, True, False],
+            "split_a": ["train", "train", "train", "train"],
+            "index_a": [1, 2, 5, 7],
+            "split_b": ["train", "test", "test", "test"],
+            "index_b": [3, 4, 6, 8],
+            "score": [0.9, 0.5, 0.99, 0.4],
+            "flagged": [True, True, False, True],
+            "cluster": [0, 1, None, 1],
         }
     )
     assert gallery.twins(frame)["index_a"].to_list() == [2, 1]

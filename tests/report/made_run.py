@@ -80,7 +80,8 @@ def explored(train: Dataset, test: Dataset) -> Evidence:
     ]  # fmt: skip
     twins = [
         {"split_a": "train", "index_a": int(a), "split_b": "test", "index_b": int(b), "kind": "near",
-         "score": 0.99 - 0.01 * i, "probability": 0.9, "flagged": True}
+         "score": 0.99 - 0.01 * i, "probability": 0.9, "flagged": True,
+         "cluster": i}
         for i, (a, b) in enumerate(zip(train.ids[:8], test.ids[:8], strict=True))
     ]  # fmt: skip
     return Evidence(

@@ -74,13 +74,13 @@ def suspects(label_errors: pl.DataFrame, *, limit: int = 240) -> pl.DataFrame:
     return flagged.sort(["score", "split", "index"], descending=[True, False, False]).head(limit)
 
 
-def twins(duplicates: pl.DataFrame, *, limit: int = 48) -> pl.DataFrame:
-    """The flagged pairs of the `duplicates` table: those that touch test first, then the surest."""
+def twins(duplicates: pl.DataFrame, *, limit: int = 24) -> pl.DataFrame:
+    """Pairs of the `duplicates` table to look at: of each cluster the surest flagged pair, test's first."""
     touches = ((pl.col("split_a") == "test") | (pl.col("split_b") == "test")).alias("touches_test")
     order = ["touches_test", "score", "index_a", "index_b"]
     flagged = duplicates.filter(pl.col("flagged")).with_columns(touches)
     ranked = flagged.sort(order, descending=[True, True, False, False])
-    return ranked.drop("touches_test").head(limit)
+    return ranked.drop("touches_test").unique("cluster", keep="first", maintain_order=True).head(limit)
 
 
 def twin_tiles(first: Pictures, second: Pictures, difference: Pictures) -> Pictures:

@@ -63,7 +63,7 @@ def refusal(study: Study) -> str | None:
 
 def twin_pairs(study: Study, pictures: Pictures) -> Data | None:
     """Pairs of near-equal images: three tiles a pair, the first, the second and their difference."""
-    table = study.table("duplicates", "flagged")
+    table = study.table("duplicates", "flagged", "cluster")
     return None if table is None else listed(twins(table.frame).to_dicts(), pictures.sheet("duplicates"))
 
 
