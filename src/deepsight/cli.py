@@ -145,6 +145,90 @@ def obtain(
 
 
 @app.command()
+def treat(
+    run_folder: RunFolder,
+    minutes: Annotated[float, typer.Option(help="Time that the trial may take.")] = 20.0,
+    only: Annotated[list[str] | None, typer.Option(help="A treatment to try; may be given again.")] = None,
+) -> None:
+    """Prescribe treatments for a run, try them against a control, and say which helped.
+
+    Example: deepsight treat runs/first --minutes 20 --only mixup --only hard_examples
+    """
+    from deepsight.treating import treat_run
+
+    evidence = treat_run(run_folder, minutes=minutes, names=only or (), tell=tell)
+    for row in evidence["treatments"].frame.iter_rows(named=True):
+        print(
+            f"{row['name']}: {row['verdict']} ({100 * row['delta_macro_f1']:+.2f} points of macro-F1, "
+            f"95 % interval {100 * row['ci_low']:+.2f} to {100 * row['ci_high']:+.2f})"
+        )
+
+
+@app.command()
+def examine(
+    predictions: Annotated[Path, typer.Option(help="An .npz with probs or logits (n, k).")],
+    data: Annotated[str, typer.Option(help="cifar10, folder:PATH, hf:NAME, arrays:FILE.npz.")] = "cifar10",
+    data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
+    split: Annotated[str, typer.Option(help="test or train; rows in its official order.")] = "test",
+    mva: Annotated[float, typer.Option(help="Macro-F1 below which the command fails.")] = 0.65,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    offline: Annotated[bool, typer.Option(help="Use nothing that needs the network.")] = False,
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
+    as_json: Json = False,
+) -> None:
+    """Examine the predictions of a model that was made elsewhere.
+
+    Example: deepsight examine --data cifar10 --predictions theirs.npz --out runs/theirs
+    """
+    from deepsight.config import study_of
+
+    asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline}
+    study = study_of(asked)
+    from deepsight.outside import examine_file
+
+    finish(examine_file(study, predictions, out, split=split, tell=tell), out, as_json)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="A run folder.")],
+    run_b: Annotated[Path, typer.Argument(help="Another run folder on the same test images.")],
+    as_json: Json = False,
+) -> None:
+    """Compare two runs on the same test images: paired tests, and which images changed."""
+    from deepsight.core.run import Run
+    from deepsight.treat.compare import compare as tables_of
+
+    a, b = Run.open(run_a), Run.open(run_b)
+    classes = a.evidence()["recall"].frame["class"].to_list()
+    found = tables_of(a.predictions("test"), b.predictions("test"), classes, names=(str(run_a), str(run_b)))
+    rows = found["comparison"].frame.to_dicts()
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        print(found["comparison"].frame)
+        for table in found.values():
+            print(table.caption)
+
+
+@app.command()
+def predict(
+    run_folder: RunFolder,
+    images: Annotated[list[Path], typer.Argument(help="Image files of any size and mode.")],
+    as_json: Json = False,
+) -> None:
+    """Classify images with the model of a run."""
+    from deepsight.serving import predict_images
+
+    rows = predict_images(run_folder, images)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            print(f"{row['file']}: {row['label']} ({row['confidence']:.2f})")
+
+
+@app.command()
 def view(run_folder: RunFolder) -> None:
     """Open the report of a run in the browser."""
     from deepsight.core.run import REPORT, Run

@@ -1,6 +1,5 @@
 """A study under way: what its stages share and pass on."""
 
-import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,12 +14,9 @@ from deepsight import obtain
 from deepsight.config import Plan, Study
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
-from deepsight.core.recipe import Recipe
 from deepsight.core.run import Run
 from deepsight.model import weights
-from deepsight.model.backbone import Classifier
-from deepsight.model.predict import Predictor
-from deepsight.model.preprocess import Preprocessing
+from deepsight.model.frozen import FrozenBackbone
 from deepsight.scrub.integrity import verify_batch
 
 Tell = Callable[[str], None]
@@ -77,11 +73,9 @@ class Context:
         )  # fmt: skip
 
     @cached_property
-    def frozen(self) -> Classifier:
-        """The backbone as it came, folded, with a head that nobody uses."""
-        classifier = Classifier(copy.deepcopy(self.pretrained.backbone), len(self.obtained.train.classes))
-        classifier.fold_all()
-        return classifier.eval()
+    def frozen(self) -> FrozenBackbone:
+        """The backbone before it has seen a label."""
+        return FrozenBackbone(self.pretrained, verify_at)
 
     @property
     def plan(self) -> Plan:
@@ -102,16 +96,6 @@ class Context:
         rows = self.run.splits()
         train, val = (of_ids(data, rows[name]) for name, data in self.official.items())
         return Splits(train, val, of_ids(self.obtained.test, rows["test"]))
-
-    def preprocessing(self, recipe: Recipe) -> Preprocessing:
-        """The recipe's input with the normalisation that the weights expect."""
-        p = self.pretrained
-        return Preprocessing(recipe.resolution, recipe.interpolation, recipe.antialias, p.mean, p.std)
-
-    def features(self, pixels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.float32]:
-        """Pooled features (n, d) of the frozen backbone, with the input that a recipe declares."""
-        preprocessing = self.preprocessing(recipe)
-        return Predictor(self.frozen, preprocessing, verify_at(preprocessing.resolution)).features(pixels)
 
 
 def verify_at(resolution: int) -> Callable[[torch.Tensor, torch.Tensor | None, str], None]:

@@ -25,6 +25,7 @@ from deepsight.core.evidence import Evidence, Table
 from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
+from deepsight.core.resize import Method
 from deepsight.core.run import METRICS, Run
 from deepsight.core.statistics import bootstrap_macro_f1
 from deepsight.explore.describe import describe
@@ -113,7 +114,7 @@ def explore_stage(context: Context) -> None:
     with context.stage("explore"):
         train = context.splits.train
         rows = np.sort(np.random.default_rng(study.seed).permutation(len(train))[:SAMPLE])
-        features = context.features(train.pixels(rows), context.plan.recipe)
+        features = context.frozen.features(train.pixels(rows), context.plan.recipe)
         save_tables(run, **describe(context.splits, features, rows, seed=study.seed))
         hypotheses = register(train.classes, features, train.labels[rows])
         run.save_json("hypotheses.json", to_json(hypotheses))
@@ -147,26 +148,32 @@ def model_stage(context: Context) -> None:
 
 def interpret_stage(context: Context) -> None:
     """What is wrong, and why; then the headline in metrics.json."""
-    run, plan, splits = context.run, context.plan, context.splits
+    run, plan = context.run, context.plan
     if not run.has("evidence/ledger.parquet"):
         with context.stage("interpret"):
-            train, twins = run.predictions("train_frozen"), run.evidence()["duplicates"].frame
-            subject = Subject(
-                test=splits.test,
-                predictions=run.predictions("test"),
-                validation=run.predictions("val"),
-                train=Part(train.ids, train.labels, None, train.features, "frozen"),
-                others={"train": splits.train, "val": splits.validation},
-                conflicting_twins=conflicting(twins, splits.test, context.official),
-                hypotheses=from_json(run.read_json("hypotheses.json")),
-                seed=context.study.seed,
-            )
+            subject = subject_of(context)
             predictor = load_model(run.path, verify=verify_at(plan.recipe.resolution))
             found = examine(subject, predictor, effort_of_plan(plan))
             run.save_pictures(found.pictures)
             save_tables(run, **found.evidence)
     if not run.has(METRICS):
         run.save_json(METRICS, metrics_of(context))
+
+
+def subject_of(context: Context) -> Subject:
+    """The run's model as the examination sees it."""
+    run, splits = context.run, context.splits
+    train, twins = run.predictions("train_frozen"), run.evidence()["duplicates"].frame
+    return Subject(
+        test=splits.test,
+        predictions=run.predictions("test"),
+        validation=run.predictions("val"),
+        train=Part(train.ids, train.labels, None, train.features, "frozen"),
+        others={"train": splits.train, "val": splits.validation},
+        conflicting_twins=conflicting(twins, splits.test, context.official),
+        hypotheses=from_json(run.read_json("hypotheses.json")),
+        seed=context.study.seed,
+    )
 
 
 def report_stage(context: Context) -> None:
@@ -204,9 +211,11 @@ def run_until(last: str, out: Path, *, tell: Tell) -> Context:
 def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
     """Compare the ways of resizing on frozen features, at a resolution that keeps it to seconds."""
 
-    def features(pixels: Any, method: Any, antialias: bool, resolution: int, /) -> NDArray[np.float32]:
+    def features(
+        pixels: NDArray[np.uint8], method: Method, antialias: bool, resolution: int, /
+    ) -> NDArray[np.float32]:
         setting = replace(recipe, interpolation=method, antialias=antialias, resolution=resolution)
-        return context.features(pixels, setting)
+        return context.frozen.features(pixels, setting)
 
     return interpolation.study(
         train.images, train.labels, resolution=min(recipe.resolution, 64), features=features,

@@ -38,7 +38,7 @@ class Preprocessing:
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Tensor:
         """uint8 (b, h, w, 3) to float32 (b, 3, resolution, resolution), channels last in memory."""
-        images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float()
+        images = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()
         if images.shape[2:] != (self.resolution, self.resolution):
             images = resize(images, self.resolution, method=self.interpolation, antialias=self.antialias)
             images.clamp_(0, 255)

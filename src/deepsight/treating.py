@@ -1,0 +1,72 @@
+"""The closed loop on a finished run: prescribe, try, and diagnose the winner again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from deepsight.context import Context, Tell, verify_at
+from deepsight.core.evidence import Evidence, Table
+from deepsight.core.predictions import Predictions
+from deepsight.interpret.examine import errors_of, labels_of, ledger_of
+from deepsight.interpret.subject import Subject
+from deepsight.model.fit import fabric_of
+from deepsight.model.trunk import TrunkCache
+from deepsight.model.weights import Pretrained
+from deepsight.model.weights import load as load_weights
+from deepsight.obtain.cache import cache_folder
+from deepsight.pipeline import report_stage, run_until, save_tables, subject_of
+from deepsight.treat import trial
+from deepsight.treat.catalogue import treatments
+from deepsight.treat.prescribe import prescribe
+from deepsight.treat.rediagnosis import ledger_change
+from deepsight.treat.start import Setting
+
+
+def treat_run(
+    out: Path, *, minutes: float, names: Sequence[str] = (), tell: Tell = lambda _: None
+) -> Evidence:
+    """Prescribe treatments for a run, try them against a control, and diagnose the winner again.
+
+    Args:
+        out: the run folder; what an interrupted trial left there is used.
+        minutes: of computation for the trial.
+        names: of the treatments to try, in this order; empty for all that the evidence has a use for.
+        tell: receives a line for each thing that the user should see.
+
+    Returns:
+        The tables that were made.
+    """
+    context = run_until("interpret", out, tell=tell)
+    run, plan, subject = context.run, context.plan, subject_of(context)
+    save_tables(run, prescription=prescribe(run.evidence()))
+    chosen = treatments(
+        run.evidence(), run.predictions("val"), context.splits.train, plan.backbone, names=names
+    )
+    setting = Setting(
+        splits=context.splits, recipe=plan.recipe, load=partial(other_backbone, context),
+        cache=TrunkCache(cache_folder() / "trunk"), verify_at=verify_at, fabric=fabric_of(),
+    )  # fmt: skip
+    found = trial.study(setting, chosen, folder=run.file("treatments"), minutes=minutes, tell=tell)
+    evidence = found.evidence
+    if found.control is not None and found.best is not None:
+        change = ledger_change(found.control, found.best, partial(ledger_under, subject))
+        evidence = evidence.add(ledger_change=change)
+    run.save_evidence(evidence)
+    report_stage(context)
+    return evidence
+
+
+def other_backbone(context: Context, name: str) -> Pretrained:
+    """The run's own backbone for an empty name, or another one with its own weights."""
+    study = context.study
+    if not name:
+        own = context.plan.backbone
+        return load_weights(own, study.weights, allow_partial=study.allow_partial, offline=study.offline)
+    return load_weights(name, offline=study.offline, notify=context.tell)
+
+
+def ledger_under(subject: Subject, predictions: Predictions) -> Table:
+    """The ledger of other predictions on the same test images."""
+    other = replace(subject, predictions=predictions)
+    return ledger_of(other, errors_of(other).merge(labels_of(other)))["ledger"]
