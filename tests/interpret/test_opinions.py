@@ -1,5 +1,7 @@
 """Opinions: who is asked about which images, and how they are pooled."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -89,6 +91,23 @@ def test_each_part_has_the_sources_that_it_came_with(parts: dict[str, Part]) -> 
         "test": ["model", "head", "neighbours"],
         "bare": ["model"],
     }
+
+
+def test_a_further_network_is_a_further_source(parts: dict[str, Part]) -> None:
+    test = replace(parts["test"], more={"before": parts["test"].features})
+    found = gather({"train": parts["train"], "test": test}, 3, seed=0)
+    assert list(found["test"].sources) == [
+        "model", "head (before)", "neighbours (before)", "head", "neighbours",
+    ]  # fmt: skip
+    features = np.concatenate([parts["train"].features, parts["test"].features])  # type: ignore[list-item]
+    head = cross_fit(features, np.concatenate([parts["train"].labels, test.labels]), 3, seed=0)
+    assert np.array_equal(found["test"].sources["head (before)"], head[200:])
+    assert np.array_equal(found["train"].sources["head"], head[:200])
+
+
+def test_features_of_no_width_are_none() -> None:
+    bare = Part(np.arange(3), np.arange(3), np.eye(3), np.empty((3, 0)))
+    assert list(gather({"test": bare}, 3, seed=0)["test"].sources) == ["model"]
 
 
 def test_a_part_without_anything_is_refused() -> None:

@@ -10,7 +10,6 @@ from scipy.stats import entropy
 
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import Floats
-from deepsight.interpret.label_noise import deconvolve, transition
 from deepsight.interpret.opinions import Opinions, pool
 
 Views = NDArray[np.floating]
@@ -21,9 +20,9 @@ def table(
 ) -> Table:
     """How much people would differ on each image: evidence table `ambiguity`, the most ambiguous first.
 
-    The score is the entropy of the pooled belief about the true class. A logarithmic pool is flat where
-    sources or views disagree, so their disagreement is part of it. The given label of an image is not: a
-    wrong label on a clear image is no ambiguity, and the noise of labels at large is taken out of the belief.
+    The score is the entropy of the pooled belief about the class. A logarithmic pool is flat where sources or
+    views disagree, so their disagreement is part of it. The given label of an image is not, since no source
+    has seen it: a wrong label on a clear image is no ambiguity.
 
     Args:
         opinions: by split name, what the sources say of each image.
@@ -39,15 +38,15 @@ def table(
         units={
             "split": "split",
             "index": "row in the official order of the split",
-            "score": "entropy of the belief about the true class, share of that of a uniform one",
+            "score": "entropy of the belief about the class, share of that of a uniform one",
             "two_differ": "probability that two draws from the belief differ",
             "disagreement": "Jensen-Shannon divergence of the sources, nats",
             "first": "class name, likeliest",
             "second": "class name, second likeliest",
         },
         n=len(frame),
-        method="Entropy of the logarithmic pool of model, views, cross-fitted head and neighbours, weights "
-        "by likelihood of the labels (Heskes 1998), label noise deconvolved (Richardson 1972).",
+        method="Entropy of the logarithmic pool of model, views, cross-fitted heads and neighbours, weights "
+        "by likelihood of the labels (Heskes 1998).",
         caption="If people answered by the belief, two would differ on "
         f"{frame['two_differ'].to_numpy().mean():.1%} of the images.",
     )
@@ -56,8 +55,7 @@ def table(
 def measure(split: str, opinions: Opinions, classes: Sequence[str], views: Views | None) -> pl.DataFrame:
     """A row for each image: how ambiguous it is, how much sources differ, and between which classes."""
     sources = with_views(opinions, views)
-    pooled = pool(list(sources.values()), opinions.labels)
-    belief = deconvolve(pooled, transition(opinions.labels, pooled))
+    belief = pool(list(sources.values()), opinions.labels)
     order, names = np.argsort(-belief, axis=1, kind="stable"), np.array(classes)
     return pl.DataFrame(
         {

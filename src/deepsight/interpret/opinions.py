@@ -34,6 +34,8 @@ class Part:
             it was trained on, give the features of the network before fine-tuning.
         space: names the network that made the features. Parts of the same space are each other's neighbours
             and share a cross-fitted head.
+        more: features of further networks by their space, (n, d) each. Another network makes other mistakes,
+            which is what a pool lives on.
     """
 
     ids: NDArray[np.int64]
@@ -41,6 +43,12 @@ class Part:
     probabilities: Floats | None = None
     features: NDArray[np.floating] | None = None
     space: str = ""
+    more: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+
+    def spaces(self) -> dict[str, NDArray[np.floating]]:
+        """All features by their space; predictions made elsewhere may carry features of width 0."""
+        own = {} if self.features is None else {self.space: self.features}
+        return {space: features for space, features in (own | dict(self.more)).items() if features.shape[1]}
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,8 @@ class Opinions:
 
     Attributes:
         ids, labels: int64 (n,), as in `Part`.
-        sources: name to float64 (n, k): "model", "head", "neighbours", as far as there are any.
+        sources: name to float64 (n, k): "model", "head", "neighbours" and those of further networks, such as
+            "head (frozen)", as far as there are any.
     """
 
     ids: NDArray[np.int64]
@@ -76,36 +85,27 @@ def gather(
     Raises:
         DeepSightError: a part has neither probabilities nor features.
     """
-    sources: dict[str, dict[str, Floats]] = {}
-    for name, part in parts.items():
-        if part.probabilities is None and not has_features(part):
-            raise DeepSightError(
-                f"Expected probabilities or features for the labels of {name}, received neither."
-            )
-        sources[name] = {} if part.probabilities is None else {"model": part.probabilities}
-    for names in spaces(parts):
-        labels = joined([parts[name].labels for name in names])
-        features = joined([parts[name].features for name in names])
+    sources = {name: own_opinion(name, part) for name, part in parts.items()}
+    for space in dict.fromkeys(space for part in parts.values() for space in part.spaces()):
+        held = {name: part for name, part in parts.items() if space in part.spaces()}
+        labels = joined([part.labels for part in held.values()])
+        features = joined([part.spaces()[space] for part in held.values()])
         head = cross_fit(features, labels, k, folds=folds, seed=seed)
         votes = vote(nearest(features, count=count, seed=seed), labels, k)
-        cuts = np.cumsum([len(parts[name].labels) for name in names])[:-1]
-        for name, by_head, by_vote in zip(names, np.split(head, cuts), np.split(votes, cuts), strict=True):
-            sources[name] |= {"head": by_head, "neighbours": by_vote}
+        ends = np.cumsum([len(part.labels) for part in held.values()])
+        for (name, part), end in zip(held.items(), ends, strict=True):
+            rows, suffix = slice(end - len(part.labels), end), "" if space == part.space else f" ({space})"
+            sources[name] |= {f"head{suffix}": head[rows], f"neighbours{suffix}": votes[rows]}
     return {name: Opinions(part.ids, part.labels, sources[name]) for name, part in parts.items()}
 
 
-def has_features(part: Part) -> bool:
-    """Whether there are any; predictions made elsewhere may carry features of width 0."""
-    return part.features is not None and part.features.shape[1] > 0
-
-
-def spaces(parts: Mapping[str, Part]) -> list[list[str]]:
-    """The names of the parts that have features, those of one space together."""
-    groups: dict[str, list[str]] = {}
-    for name, part in parts.items():
-        if has_features(part):
-            groups.setdefault(part.space, []).append(name)
-    return list(groups.values())
+def own_opinion(name: str, part: Part) -> dict[str, Floats]:
+    """The model's probabilities, where the part came with them; refuses a part without anything."""
+    if part.probabilities is None and not part.spaces():
+        raise DeepSightError(
+            f"Expected probabilities or features for the labels of {name}, received neither."
+        )
+    return {} if part.probabilities is None else {"model": part.probabilities}
 
 
 def joined(arrays: Sequence[Any]) -> NDArray[Any]:
