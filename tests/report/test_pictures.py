@@ -49,6 +49,14 @@ def test_what_does_not_fit_is_named(folder: Path):
     assert pictures.left_out == ["a.png"]
 
 
+def test_the_budget_is_that_of_all_pictures_together(folder: Path):
+    (folder / "b.png").write_bytes(b"picture b")
+    pictures = Pictures(folder, budget=50)
+    assert pictures.take("a.png") == "a.png"
+    assert pictures.take("b.png") is None
+    assert pictures.left_out == ["b.png"]
+
+
 def test_a_sheet_is_found_by_its_table(folder: Path):
     pictures = Pictures(folder)
     assert pictures.sheet("errors") == f"{FOLDER}/errors.webp"
