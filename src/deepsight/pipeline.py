@@ -45,6 +45,7 @@ from deepsight.scrub.clean import clean
 from deepsight.scrub.conflicts import conflicting
 from deepsight.scrub.duplicates import difference, repeated
 
+INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
 SAMPLE = 1500  # training images that are embedded and from which hypotheses are proposed
 
 
@@ -178,13 +179,14 @@ def subject_of(context: Context) -> Subject:
 
 def report_stage(context: Context) -> None:
     """One file that draws what is stored."""
+    done = "report" in context.run.metrics()["seconds"]
     with context.stage("report"):
         render(context.run)
-    seconds = {**context.seconds, "total": sum(context.seconds.values())}
-    context.run.save_json(
-        METRICS, {**context.run.metrics(), "seconds": rounded(seconds), "peak_rss_mb": peak_rss_mb()}
-    )
-    render(context.run)  # once more, with the time that it took
+    if not done:
+        seconds = {**context.seconds, "total": sum(context.seconds.values())}
+        measured = {"seconds": rounded(seconds), "peak_rss_mb": peak_rss_mb()}
+        context.run.save_json(METRICS, {**context.run.metrics(), **measured})
+        render(context.run)  # once more, with the time that it took
 
 
 STAGES: dict[str, Callable[[Context], None]] = {
@@ -209,7 +211,7 @@ def run_until(last: str, out: Path, *, tell: Tell) -> Context:
 
 
 def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
-    """Compare the ways of resizing on frozen features, at a resolution that keeps it to seconds."""
+    """Compare the ways of resizing on frozen features; fewer images where each costs more."""
 
     def features(
         pixels: NDArray[np.uint8], method: Method, antialias: bool, resolution: int, /
@@ -218,8 +220,8 @@ def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Tab
         return context.frozen.features(pixels, setting)
 
     return interpolation.study(
-        train.images, train.labels, resolution=min(recipe.resolution, 64), features=features,
-        k=train.k, seed=recipe.seed,
+        train.images, train.labels, resolution=recipe.resolution, features=features,
+        k=train.k, seed=recipe.seed, sample=max(500, INTERPOLATION_PIXELS // recipe.resolution),
     )  # fmt: skip
 
 
