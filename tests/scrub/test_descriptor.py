@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import avg_pool2d, pad
 
-from deepsight.core.resize import resize
 from deepsight.scrub import candidates, descriptor
 from deepsight.scrub.candidates import describe_features, distinct, neighbours
-from deepsight.scrub.descriptor import Descriptor, describe, halves
+from deepsight.scrub.descriptor import Descriptor, describe, halves, histograms
 
 
 @pytest.fixture(scope="module")
@@ -16,37 +14,48 @@ def images(cifar10) -> torch.Tensor:
     return torch.from_numpy(cifar10[1].pixels(np.arange(300))).permute(0, 3, 1, 2).float()
 
 
-def whole(images: torch.Tensor) -> torch.Tensor:
-    small = resize(images, 8, method="bilinear")
-    small = small - avg_pool2d(pad(small, (2, 2, 2, 2), mode="replicate"), 5, 1)
-    small = small - small.mean(dim=(2, 3), keepdim=True)
-    return small / small.flatten(1).norm(dim=1)[:, None, None, None]
-
-
 def test_halves_give_the_products_with_the_image_and_its_mirror(images):
-    even, odd = halves(images[:20])
-    full = whole(images[:20])
-    upright = full.flatten(1) @ full.flatten(1).T
-    mirrored = full.flatten(1) @ full.flip(-1).flatten(1).T
+    cells, turned = histograms(images[:40]), histograms(images[:40].flip(-1))
+    even, odd = halves(cells)
+    upright = cells.flatten(1) @ cells.flatten(1).T
+    mirrored = cells.flatten(1) @ turned.flatten(1).T
     torch.testing.assert_close(even @ even.T + odd @ odd.T, upright, atol=1e-5, rtol=0)
-    torch.testing.assert_close(even @ even.T - odd @ odd.T, mirrored, atol=1e-5, rtol=0)
+    torch.testing.assert_close(even @ even.T - odd @ odd.T, mirrored, atol=1e-4, rtol=0)
+
+
+def test_histograms_of_a_slope_lie_in_its_direction():
+    x = torch.arange(32.0).expand(32, 32)
+    for direction, slope in ((0, x), (1, x + x.T), (2, x.T), (4, -x), (7, x - x.T)):
+        shares = histograms(slope.expand(1, 3, 32, 32)).square().sum(dim=(2, 3))[0]
+        assert shares.argmax() == direction
+        assert shares[direction] > 0.8
+        assert shares.sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_gain_offset_and_plain_images(images):
-    even, _ = halves(images[:5])
-    torch.testing.assert_close(halves(images[:5] * 0.6 + 30)[0], even, atol=1e-4, rtol=0)
-    assert halves(torch.full((1, 3, 32, 32), 90.0))[0].abs().max() == pytest.approx(0, abs=1e-3)
+    cells = histograms(images[:5])
+    torch.testing.assert_close(histograms(images[:5] * 0.6 + 30), cells, atol=1e-3, rtol=0)
+    assert histograms(torch.full((1, 3, 32, 32), 90.0)).abs().max() == 0
 
 
 def test_projection_keeps_similarities_and_does_not_depend_on_blocks(images, monkeypatch):
     made = describe(lambda rows: images[rows], len(images), seed=0)
     assert made.even.shape[1] + made.odd.shape[1] == descriptor.LENGTH
-    even, odd = halves(images)
-    exact = even @ even.T + odd @ odd.T
-    assert (made.even @ made.even.T + made.odd @ made.odd.T - exact).abs().max() < 0.2
+    whole = histograms(images).flatten(1)
+    whole = torch.nn.functional.normalize(whole - halves(histograms(images))[0].mean(dim=0))
+    received = made.even @ made.even.T + made.odd @ made.odd.T
+    torch.testing.assert_close(received, whole @ whole.T, atol=0.05, rtol=0)
     monkeypatch.setattr(descriptor, "BLOCK", 37)
     again = describe(lambda rows: images[rows], len(images), seed=0)
     torch.testing.assert_close(made.even, again.even, atol=1e-5, rtol=0)
+
+
+def test_copies_shifted_by_four_pixels_each_way_are_among_the_nearest(images):
+    shifted = torch.nn.functional.pad(images[:100], (4, 0, 4, 0), mode="reflect")[:, :, :32, :32]
+    both = torch.cat([images, shifted])
+    i, j = neighbours(describe(lambda rows: both[rows], 400, seed=0), count=6, at_least=0.0)
+    found = set(zip(i.tolist(), j.tolist(), strict=True))
+    assert len({(row, row + 300) for row in range(100)} & found) >= 95
 
 
 def test_a_mirrored_copy_is_recognised_as_such(images):

@@ -58,7 +58,7 @@ def flagged(table) -> set[tuple[int, int]]:
 
 def test_planted_twins_are_flagged_and_nothing_else_is(planted, found):
     exact = {(140, 60), (140, 62)}
-    assert len(flagged(found) & planted[1]) >= 18
+    assert flagged(found) >= planted[1]
     assert len(flagged(found) - planted[1] - exact) <= 1
     Evidence().add(duplicates=found)
     assert found.n == 2 * N
@@ -78,7 +78,7 @@ def test_mirrored_twins_say_so(found, planted):
     frame = found.frame.filter((pl.col("split_b") == "train") & pl.col("index_b").is_in([0, 10, 20, 30]))
     twins = frame.filter(pl.col("index_a") == 80 + pl.col("index_b"))
     assert twins["mirrored"].all()
-    assert len(twins) >= 3
+    assert len(twins) == 4
 
 
 def test_a_clean_set_has_no_twins(cifar10):
@@ -116,7 +116,7 @@ def test_features_bring_candidates_that_pixels_do_not(planted, monkeypatch):
     rng = np.random.default_rng(0)
     features = {name: rng.normal(size=(N, 90)) for name in parts}
     features["train"][:20] = features["test"][40:60]
-    assert len(flagged(find(parts, features=features, seed=0)) & pairs) >= 18
+    assert len(flagged(find(parts, features=features, seed=0)) & pairs) >= 15
 
 
 def test_every_pair_of_a_cluster_is_registered(cifar10, monkeypatch):

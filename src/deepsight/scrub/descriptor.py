@@ -1,4 +1,4 @@
-"""A short vector of each image by which blurred copies, shifted, brightened or mirrored, find each other."""
+"""A short vector by which copies of an image, shifted, cropped, recoloured or mirrored, find each other."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from deepsight.core.resize import resize
 Rows = NDArray[np.int64]
 Read = Callable[[Rows], Tensor]  # rows -> float32 (b, 3, h, w), 0 to 255
 
-SIDE = 8  # pixels; a shift by a tenth of the image is less than one of them
-LENGTH = 64  # numbers kept of 192: they hold 95 % of the energy on CIFAR-10
-FIT_ON = 5000  # images that the projection is fitted on
+CELLS = 3  # a side; shifted by an eighth of the image, three quarters of a cell stay in it
+DIRECTIONS = 8
+LENGTH = 64  # numbers kept of 72
+FIT_ON = 5000  # images that centre and projection are fitted on
 BLOCK = 4096  # images read at a time
 
 
@@ -47,17 +48,24 @@ class Descriptor:
 def describe(read: Read, n: int, *, seed: int) -> Descriptor:
     """The descriptor of n images, in bounded memory.
 
-    Colour at 8×8 pixels, less its local mean (5×5) and the mean of each channel, at unit length:
-    brightness, contrast and slow shading are gone. Its even and odd parts are projected on their
-    largest principal axes, `LENGTH` together.
+    Histograms of the directions of grey slopes in 3×3 overlapping cells (Dalal & Triggs 2005), as square
+    roots of shares (Arandjelović & Zisserman 2012), less their mean, on their `LENGTH` largest principal
+    axes, at unit length. Gain, offset and colour are gone, and what moves by a few pixels stays mostly in
+    its cell. On planted shifts and crops this finds twins that 8×8 pixels miss, and is no worse elsewhere.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])
-    axes = principal_axes(*halves(read(chosen)))
-    parts = [
-        [half @ axis for half, axis in zip(halves(read(rows)), axes, strict=True)]
-        for rows in blocks(n, BLOCK)
-    ]
+    even, odd = halves(histograms(read(chosen)))
+    centre = even.mean(dim=0)
+    axes = principal_axes(even - centre, odd)
+    parts = [project(halves(histograms(read(rows))), centre, axes) for rows in blocks(n, BLOCK)]
     return Descriptor(torch.cat([even for even, _ in parts]), torch.cat([odd for _, odd in parts]))
+
+
+def project(parts: tuple[Tensor, Tensor], centre: Tensor, axes: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Even and odd part on their axes, together of unit length; 0 for a plain image."""
+    even, odd = (parts[0] - centre) @ axes[0], parts[1] @ axes[1]
+    length = torch.hypot(even.norm(dim=1), odd.norm(dim=1)).clamp_min(1e-3)[:, None]
+    return even / length, odd / length
 
 
 def blocks(n: int, size: int) -> Iterator[Rows]:
@@ -66,13 +74,34 @@ def blocks(n: int, size: int) -> Iterator[Rows]:
         yield np.arange(start, min(start + size, n))
 
 
-def halves(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Even and odd part of each image, (b, 96) twice; together of unit length, or 0 for a plain image."""
-    small = detail(resize(images, SIDE, method="bilinear"), 2)
-    small = small - small.mean(dim=(2, 3), keepdim=True)
-    small = small / small.flatten(1).norm(dim=1).clamp_min(1e-3)[:, None, None, None]
-    left, right = small[..., : SIDE // 2], small.flip(-1)[..., : SIDE // 2]
-    return (left + right).flatten(1) / 2**0.5, (left - right).flatten(1) / 2**0.5
+def histograms(images: Tensor) -> Tensor:
+    """Square roots of the shares of slope by direction and cell, (b, 8, 3, 3), from images (b, 3, h, w).
+
+    Each slope is shared by its two nearest directions, and by cells as bilinear interpolation would.
+    """
+    grey = pad(images.mean(dim=1, keepdim=True), (2,) * 4, mode="replicate")
+    smooth = avg_pool2d(grey, 3, 1)[:, 0]
+    across = smooth[:, 1:-1, 2:] - smooth[:, 1:-1, :-2]
+    down = smooth[:, 2:, 1:-1] - smooth[:, :-2, 1:-1]
+    steepness = torch.hypot(across, down)
+    turn = torch.atan2(down, across) * (DIRECTIONS / (2 * torch.pi))
+    first = turn.floor()
+    by_direction = torch.zeros(len(images), DIRECTIONS, *across.shape[1:])
+    for direction, part in ((first, 1 - (turn - first)), (first + 1, turn - first)):
+        place = direction.long().remainder(DIRECTIONS)[:, None]
+        by_direction.scatter_add_(1, place, (steepness * part)[:, None])
+    cells = resize(by_direction, CELLS, method="bilinear")
+    return (cells / cells.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-3)).sqrt()
+
+
+def halves(cells: Tensor) -> tuple[Tensor, Tensor]:
+    """The part of histograms (b, 8, 3, 3) that mirroring the image keeps, and that whose sign it turns.
+
+    A mirrored slope of angle t has the angle π - t, and its cell is on the other side.
+    """
+    opposite = (DIRECTIONS // 2 - torch.arange(DIRECTIONS)) % DIRECTIONS
+    mirrored = cells[:, opposite].flip(-1)
+    return (cells + mirrored).flatten(1) / 2, (cells - mirrored).flatten(1) / 2
 
 
 def detail(images: Tensor, radius: int) -> Tensor:
