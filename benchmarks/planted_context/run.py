@@ -9,7 +9,7 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,7 +155,7 @@ def judge(head: Head, bank: Banks, truth_labels: NDArray[np.int64], audit: Audit
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arrays", type=Path, default=Path("../shared/data/cifar10.npz"))
-    parser.add_argument("--worlds", nargs="+", default=["natural"], choices=["natural", "neutral"])
+    parser.add_argument("--worlds", nargs="+", default=["neutral", "natural"], choices=["natural", "neutral"])
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument(
         "--models", type=Path, default=None, help="folder that heads are kept in, for peers.py"
@@ -166,9 +166,9 @@ def main() -> None:
     sizes, net = (SMOKE if args.smoke else SIZES), Lite0()
     clean, others, objects, donors = (3, 1, 40, 1) if args.smoke else (25, 10, 200, 2)
     parts, rows, start = natural(args.arrays, sizes, args.seed), [], time.perf_counter()
+    masks = segment(parts["audit"].images)
     for world in args.worlds:
         here = parts if world == "natural" else neutral(parts, args.seed)
-        masks = segment(here["audit"].images)
         for c, cue in enumerate(CUES):
             bank = banks(net, here, masks, cue, args.seed + 10 * c)
             for rho in RHOS:
@@ -183,14 +183,17 @@ def main() -> None:
                     if args.models:
                         keep_head(args.models, rows[-1], head)
             print(f"{time.perf_counter() - start:.0f} s: {world}, {cue}", file=sys.stderr, flush=True)
+            if not args.smoke:
+                save(rows, HERE / "results.csv")
     print(summarise(rows))
-    if not args.smoke:
-        with (HERE / "results.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(
-                {k: round(v, 4) if isinstance(v, float) else v for k, v in r.items()} for r in rows
-            )
+
+
+def save(rows: Sequence[dict[str, object]], path: Path) -> None:
+    """What there is so far; a run takes long enough to be cut short."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({k: round(v, 4) if isinstance(v, float) else v for k, v in r.items()} for r in rows)
 
 
 if __name__ == "__main__":

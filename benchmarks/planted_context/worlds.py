@@ -1,4 +1,4 @@
-"""The images that cues are planted in: CIFAR-10 as it is, and CIFAR-10 without natural context."""
+"""The images that cues are planted in: CIFAR-10, and training images that lost their natural context."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +53,11 @@ def natural(arrays: Path, sizes: dict[str, int], seed: int) -> dict[str, Part]:
 
 
 def neutral(parts: dict[str, Part], seed: int) -> dict[str, Part]:
-    """The same objects on random backgrounds, so that no background says anything before a cue is planted."""
-    return {name: shuffled_backgrounds(part, seed + i) for i, (name, part) in enumerate(parts.items())}
+    """Training objects on random backgrounds, so that no background tells a class before a cue is planted.
+
+    The images of the truth and of the audit stay as they are.
+    """
+    return {**parts, "train": shuffled_backgrounds(parts["train"], seed)}
 
 
 def shuffled_backgrounds(part: Part, seed: int) -> Part:

@@ -76,4 +76,13 @@ def test_the_report_is_told_why() -> None:
     images, labels, _ = scenes(80)
     good = table([grid_pointing(colour_maps, images, labels, count=10)], family="Hues")
     assert refused(good.frame, family="Hues") is None
-    assert good.caption == "Hues passed."
+    assert good.caption == "Hues passed: grid pointing."
+
+
+def test_a_handful_of_images_decides_nothing() -> None:
+    images, labels, masks = scenes(10)
+    checks = insertion_deletion(-masks.cover(8, 8), images, labels, looks_at_object, steps=4)
+    assert all(check.passed is None for check in checks)
+    made = table(checks, family="Masks")
+    assert refused(made.frame, family="Masks") is None
+    assert made.caption == "Nothing was decided about Masks."

@@ -12,7 +12,7 @@ from deepsight.interpret.masks import WORKING_SIDE, Masks
 Images8 = NDArray[np.uint8]
 Floats32 = NDArray[np.float32]
 
-REMOVED_MARGIN = WORKING_SIDE // 16  # working pixels round a donor's object that leave with it
+REMOVED_MARGIN = WORKING_SIDE // 8  # working pixels round a donor's object that leave with it
 
 
 @dataclass(frozen=True)

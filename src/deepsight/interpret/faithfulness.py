@@ -15,6 +15,7 @@ from deepsight.interpret.insertion import Images8, Ints, Predict
 from deepsight.interpret.pointing import MapsOf, mosaics, shares_in_own_tile
 from deepsight.interpret.randomisation import mean_correlations
 
+FEWEST_IMAGES = 30
 UNITS = {
     "check": "name of the check",
     "value": "grid pointing: share of evidence, 0 to 1; insertion, deletion: probability gained or lost, "
@@ -23,7 +24,7 @@ UNITS = {
     "ci_low": "95 % interval of the value, as wide as that of value minus baseline",
     "ci_high": "95 % interval of the value, as wide as that of value minus baseline",
     "passed": "whether the interval lies above the baseline (randomisation: whether it does not); null where "
-    "nothing is required",
+    "nothing is required, or the interval is over too few to decide",
     "n": "mosaics, images or seeds that the interval is over",
 }
 
@@ -32,7 +33,8 @@ UNITS = {
 class Check:
     """One row: what was measured, beside what a map without knowledge would get.
 
-    `passed` is None for a comparison that is shown and does not decide.
+    `passed` is None for a comparison that is shown and does not decide: a strong baseline, or fewer than 30
+    images, on which good maps would fail as well.
     """
 
     name: str
@@ -132,7 +134,8 @@ def against(word: str, name: str, of_map: Floats, of_baseline: Floats) -> Check:
     """A paired comparison over images."""
     baseline = float(of_baseline.mean())
     value, low, high = (baseline + end for end in mean_interval(of_map - of_baseline))
-    passed = low > baseline if name == "random order" else None
+    decides = name == "random order" and len(of_map) >= FEWEST_IMAGES
+    passed = low > baseline if decides else None
     return Check(f"{word}: {name}", value, baseline, low, high, passed, len(of_map))
 
 
@@ -168,8 +171,10 @@ def table(checks: Sequence[Check], *, family: str) -> Table:
         "Grid pointing (Böhle et al. 2021), insertion and deletion (Petsiuk et al. 2018), model "
         "randomisation (Adebayo et al. 2018); Student's t intervals over mosaics, images and seeds."
     )
-    reason = refused(frame, family=family)
-    return Table(frame, UNITS, max((c.n for c in checks), default=0), method, reason or f"{family} passed.")
+    passed = [c.name for c in checks if c.passed]
+    said = f"{family} passed: {', '.join(passed)}." if passed else f"Nothing was decided about {family}."
+    caption = refused(frame, family=family) or said
+    return Table(frame, UNITS, max((c.n for c in checks), default=0), method, caption)
 
 
 def refused(frame: pl.DataFrame, *, family: str) -> str | None:
