@@ -62,6 +62,6 @@ function labelDecisions({ sheet, across, records }) {
   draw();
 }
 
-if (gallery.twins && byId("twins")) twins(gallery.twins);
+if (gallery.twins?.sheet && byId("twins")) twins(gallery.twins);
 if (gallery.maps && byId("maps")) maps(gallery.maps);
 if (gallery.labels && byId("candidates")) labelDecisions(gallery.labels);
