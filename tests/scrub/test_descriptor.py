@@ -6,7 +6,7 @@ import torch
 
 from deepsight.scrub import candidates, descriptor
 from deepsight.scrub.candidates import describe_features, distinct, neighbours
-from deepsight.scrub.descriptor import Descriptor, describe, halves, histograms
+from deepsight.scrub.descriptor import Descriptor, describe, histograms, picture, slopes
 
 
 @pytest.fixture(scope="module")
@@ -14,13 +14,20 @@ def images(cifar10) -> torch.Tensor:
     return torch.from_numpy(cifar10[1].pixels(np.arange(300))).permute(0, 3, 1, 2).float()
 
 
-def test_halves_give_the_products_with_the_image_and_its_mirror(images):
-    cells, turned = histograms(images[:40]), histograms(images[:40].flip(-1))
-    even, odd = halves(cells)
-    upright = cells.flatten(1) @ cells.flatten(1).T
-    mirrored = cells.flatten(1) @ turned.flatten(1).T
-    torch.testing.assert_close(even @ even.T + odd @ odd.T, upright, atol=1e-5, rtol=0)
-    torch.testing.assert_close(even @ even.T - odd @ odd.T, mirrored, atol=1e-4, rtol=0)
+def described(images, halves=slopes, length=64):
+    return describe(lambda rows: images[rows], len(images), halves=halves, length=length, seed=0)
+
+
+@pytest.mark.parametrize("halves", [slopes, picture])
+def test_halves_give_the_products_with_the_image_and_its_mirror(images, halves):
+    even, odd = halves(images[:40])
+    turned_even, turned_odd = halves(images[:40].flip(-1))
+    torch.testing.assert_close(turned_even, even, atol=1e-4, rtol=0)
+    torch.testing.assert_close(turned_odd, -odd, atol=1e-4, rtol=0)
+    whole, mirrored = even + odd, turned_even + turned_odd
+    upright, across = whole @ whole.T, whole @ mirrored.T
+    torch.testing.assert_close(even @ even.T + odd @ odd.T, upright, atol=1e-4, rtol=0)
+    torch.testing.assert_close(even @ even.T - odd @ odd.T, across, atol=1e-4, rtol=0)
 
 
 def test_histograms_of_a_slope_lie_in_its_direction():
@@ -35,32 +42,33 @@ def test_histograms_of_a_slope_lie_in_its_direction():
 def test_gain_offset_and_plain_images(images):
     cells = histograms(images[:5])
     torch.testing.assert_close(histograms(images[:5] * 0.6 + 30), cells, atol=1e-3, rtol=0)
-    assert histograms(torch.full((1, 3, 32, 32), 90.0)).abs().max() == 0
+    torch.testing.assert_close(picture(images[:5] * 0.6 + 30)[0], picture(images[:5])[0], atol=1e-4, rtol=0)
+    for plain in (histograms(torch.full((1, 3, 32, 32), 90.0)), picture(torch.full((1, 3, 32, 32), 90.0))[0]):
+        assert plain.abs().max() == pytest.approx(0, abs=1e-3)
 
 
 def test_projection_keeps_similarities_and_does_not_depend_on_blocks(images, monkeypatch):
-    made = describe(lambda rows: images[rows], len(images), seed=0)
-    assert made.even.shape[1] + made.odd.shape[1] == descriptor.LENGTH
-    whole = histograms(images).flatten(1)
-    whole = torch.nn.functional.normalize(whole - halves(histograms(images))[0].mean(dim=0))
+    made = described(images)
+    assert made.even.shape[1] + made.odd.shape[1] == 64
+    even, odd = slopes(images)
+    whole = torch.nn.functional.normalize(even - even.mean(dim=0) + odd)
     received = made.even @ made.even.T + made.odd @ made.odd.T
     torch.testing.assert_close(received, whole @ whole.T, atol=0.05, rtol=0)
     monkeypatch.setattr(descriptor, "BLOCK", 37)
-    again = describe(lambda rows: images[rows], len(images), seed=0)
-    torch.testing.assert_close(made.even, again.even, atol=1e-5, rtol=0)
+    torch.testing.assert_close(described(images).even, made.even, atol=1e-5, rtol=0)
+    assert described(images, length=30).even.shape[1] < made.even.shape[1]
 
 
 def test_copies_shifted_by_four_pixels_each_way_are_among_the_nearest(images):
     shifted = torch.nn.functional.pad(images[:100], (4, 0, 4, 0), mode="reflect")[:, :, :32, :32]
-    both = torch.cat([images, shifted])
-    i, j = neighbours(describe(lambda rows: both[rows], 400, seed=0), count=6, at_least=0.0)
+    i, j = neighbours(described(torch.cat([images, shifted])), count=6, at_least=0.0)
     found = set(zip(i.tolist(), j.tolist(), strict=True))
     assert len({(row, row + 300) for row in range(100)} & found) >= 95
 
 
-def test_a_mirrored_copy_is_recognised_as_such(images):
-    both = torch.cat([images[:50], images[:50].flip(-1)])
-    made = describe(lambda rows: both[rows], 100, seed=0)
+@pytest.mark.parametrize("halves", [slopes, picture])
+def test_a_mirrored_copy_is_recognised_as_such(images, halves):
+    made = described(torch.cat([images[:50], images[:50].flip(-1)]), halves)
     i = np.arange(50)
     assert made.mirrored(i, i + 50).all()
     assert not made.mirrored(i, i).any()

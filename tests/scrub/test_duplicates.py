@@ -110,8 +110,8 @@ def test_repeated_rows_by_cluster(planted, found):
 
 def test_features_bring_candidates_that_pixels_do_not(planted, monkeypatch):
     parts, pairs = planted
-    monkeypatch.setattr("deepsight.scrub.matching.COUNT", 1)
-    monkeypatch.setattr("deepsight.scrub.matching.SIMILAR", 2.0)  # pixels alone find nothing
+    for dial in ("SLOPES_SIMILAR", "PICTURE_SIMILAR"):
+        monkeypatch.setattr(f"deepsight.scrub.matching.{dial}", 2.0)  # pixels alone find nothing
     assert flagged(find(parts, seed=0)) == {(140, 60), (140, 62)}
     rng = np.random.default_rng(0)
     features = {name: rng.normal(size=(N, 90)) for name in parts}
@@ -123,7 +123,7 @@ def test_every_pair_of_a_cluster_is_registered(cifar10, monkeypatch):
     base = cifar10[1].pixels(7)
     family = [np.clip(base * gain, 0, 255).astype(np.uint8) for gain in np.linspace(0.7, 1.0, 8)]
     images = np.concatenate([family, cifar10[1].pixels(np.arange(100, 300))])
-    monkeypatch.setattr("deepsight.scrub.matching.COUNT", 2)
+    monkeypatch.setattr("deepsight.scrub.matching.SLOPES", 2)
     whole = find({"test": dataset(images, "test")}, seed=0).frame
     assert len(whole.filter(pl.col("flagged") & (pl.col("index_b") < 16))) == 8 * 7 / 2
     monkeypatch.setattr(duplicates, "CLOSED", 1)

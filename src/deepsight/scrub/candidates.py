@@ -5,12 +5,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepsight.scrub.descriptor import LENGTH, Descriptor
+from deepsight.scrub.descriptor import Descriptor
 
 Rows = NDArray[np.int64]
 
 ROWS, COLUMNS = 256, 4096  # of the block of similarities: 4 MB, which stay in the cache
 FIT_ON = 5000  # rows that the projection of features is fitted on
+FEATURE_LENGTH = 64  # numbers kept of them
 
 
 def neighbours(described: Descriptor, *, count: int, at_least: float) -> tuple[Rows, Rows]:
@@ -53,14 +54,14 @@ def distinct(pairs: Rows) -> tuple[Rows, Rows]:
 
 
 def describe_features(features: NDArray[np.floating], *, seed: int) -> Descriptor:
-    """Pooled features (n, d) as unit vectors on their `LENGTH` largest principal axes, in blocks.
+    """Pooled features (n, d) as unit vectors on their `FEATURE_LENGTH` largest principal axes, in blocks.
 
     They have no odd part: whether a pair is mirrored is told by the pixels.
     """
     rng = np.random.default_rng(seed)
     sample = torch.as_tensor(features[np.sort(rng.permutation(len(features))[:FIT_ON])], dtype=torch.float32)
     centre = sample.mean(dim=0)
-    axes = torch.linalg.eigh((sample - centre).T @ (sample - centre))[1][:, -LENGTH:]
+    axes = torch.linalg.eigh((sample - centre).T @ (sample - centre))[1][:, -FEATURE_LENGTH:]
     parts = [
         (torch.as_tensor(features[start : start + COLUMNS], dtype=torch.float32) - centre) @ axes
         for start in range(0, len(features), COLUMNS)

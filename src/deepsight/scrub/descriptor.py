@@ -13,10 +13,11 @@ from deepsight.core.resize import resize
 
 Rows = NDArray[np.int64]
 Read = Callable[[Rows], Tensor]  # rows -> float32 (b, 3, h, w), 0 to 255
+Halves = tuple[Tensor, Tensor]  # what mirroring an image keeps, and what it turns the sign of; (b, d) twice
 
 CELLS = 3  # a side; shifted by an eighth of the image, three quarters of a cell stay in it
 DIRECTIONS = 8
-LENGTH = 64  # numbers kept of 72
+SIDE = 8  # pixels of the small picture
 FIT_ON = 5000  # images that centre and projection are fitted on
 BLOCK = 4096  # images read at a time
 
@@ -45,27 +46,29 @@ class Descriptor:
         return np.asarray(((self.odd[i] * self.odd[j]).sum(dim=1) < 0).numpy())
 
 
-def describe(read: Read, n: int, *, seed: int) -> Descriptor:
+def describe(read: Read, n: int, *, halves: Callable[[Tensor], Halves], length: int, seed: int) -> Descriptor:
     """The descriptor of n images, in bounded memory.
 
-    Histograms of the directions of grey slopes in 3×3 overlapping cells (Dalal & Triggs 2005), as square
-    roots of shares (Arandjelović & Zisserman 2012), less their mean, on their `LENGTH` largest principal
-    axes, at unit length. Gain, offset and colour are gone, and what moves by a few pixels stays mostly in
-    its cell. On planted shifts and crops this finds twins that 8×8 pixels miss, and is no worse elsewhere.
+    Args:
+        read: rows -> images.
+        n: the number of images.
+        halves: images -> their even and odd part; `slopes` or `picture`.
+        length: numbers kept, on the largest principal axes of both parts.
+        seed: of the sample that centre and axes are fitted on.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])
-    even, odd = halves(histograms(read(chosen)))
+    even, odd = halves(read(chosen))
     centre = even.mean(dim=0)
-    axes = principal_axes(even - centre, odd)
-    parts = [project(halves(histograms(read(rows))), centre, axes) for rows in blocks(n, BLOCK)]
+    axes = principal_axes(even - centre, odd, length=length)
+    parts = [project(halves(read(rows)), centre, axes) for rows in blocks(n, BLOCK)]
     return Descriptor(torch.cat([even for even, _ in parts]), torch.cat([odd for _, odd in parts]))
 
 
-def project(parts: tuple[Tensor, Tensor], centre: Tensor, axes: list[Tensor]) -> tuple[Tensor, Tensor]:
+def project(parts: Halves, centre: Tensor, axes: list[Tensor]) -> Halves:
     """Even and odd part on their axes, together of unit length; 0 for a plain image."""
     even, odd = (parts[0] - centre) @ axes[0], parts[1] @ axes[1]
-    length = torch.hypot(even.norm(dim=1), odd.norm(dim=1)).clamp_min(1e-3)[:, None]
-    return even / length, odd / length
+    size = torch.hypot(even.norm(dim=1), odd.norm(dim=1)).clamp_min(1e-3)[:, None]
+    return even / size, odd / size
 
 
 def blocks(n: int, size: int) -> Iterator[Rows]:
@@ -77,7 +80,9 @@ def blocks(n: int, size: int) -> Iterator[Rows]:
 def histograms(images: Tensor) -> Tensor:
     """Square roots of the shares of slope by direction and cell, (b, 8, 3, 3), from images (b, 3, h, w).
 
-    Each slope is shared by its two nearest directions, and by cells as bilinear interpolation would.
+    Histograms of oriented gradients (Dalal & Triggs 2005) under the root of Arandjelović & Zisserman
+    (2012). Each slope is shared by its two nearest directions, and by the cells as bilinear interpolation
+    would. Gain, offset and colour are gone.
     """
     grey = pad(images.mean(dim=1, keepdim=True), (2,) * 4, mode="replicate")
     smooth = avg_pool2d(grey, 3, 1)[:, 0]
@@ -94,14 +99,30 @@ def histograms(images: Tensor) -> Tensor:
     return (cells / cells.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-3)).sqrt()
 
 
-def halves(cells: Tensor) -> tuple[Tensor, Tensor]:
-    """The part of histograms (b, 8, 3, 3) that mirroring the image keeps, and that whose sign it turns.
+def slopes(images: Tensor) -> Halves:
+    """Halves of the histograms. What moves by a few pixels stays mostly in its cell.
 
     A mirrored slope of angle t has the angle π - t, and its cell is on the other side.
     """
+    cells = histograms(images)
     opposite = (DIRECTIONS // 2 - torch.arange(DIRECTIONS)) % DIRECTIONS
-    mirrored = cells[:, opposite].flip(-1)
-    return (cells + mirrored).flatten(1) / 2, (cells - mirrored).flatten(1) / 2
+    return split_mirrored(cells, cells[:, opposite].flip(-1))
+
+
+def picture(images: Tensor) -> Halves:
+    """Halves of the colours at 8×8 pixels, less their local mean (5×5) and the mean of each channel.
+
+    Finer than `slopes`, and not misled by a frame drawn around an image, but lost after larger shifts.
+    """
+    small = detail(resize(images, SIDE, method="bilinear"), 2)
+    small = small - small.mean(dim=(2, 3), keepdim=True)
+    small = small / small.flatten(1).norm(dim=1).clamp_min(1e-3)[:, None, None, None]
+    return split_mirrored(small, small.flip(-1))
+
+
+def split_mirrored(described: Tensor, mirrored: Tensor) -> Halves:
+    """Even and odd part, from what describes the images and what describes their mirror images."""
+    return (described + mirrored).flatten(1) / 2, (described - mirrored).flatten(1) / 2
 
 
 def detail(images: Tensor, radius: int) -> Tensor:
@@ -110,9 +131,9 @@ def detail(images: Tensor, radius: int) -> Tensor:
     return images - avg_pool2d(pad(images, border, mode="replicate"), 2 * radius + 1, 1)
 
 
-def principal_axes(*parts: Tensor) -> list[Tensor]:
-    """For each part its axes (d, p) of largest second moment, `LENGTH` over all parts together."""
+def principal_axes(*parts: Tensor, length: int) -> list[Tensor]:
+    """For each part its axes (d, p) of largest second moment, `length` over all parts together."""
     found = [torch.linalg.eigh(part.T @ part) for part in parts]
     moments = torch.cat([values for values, _ in found])
-    smallest = moments.sort(descending=True)[0][:LENGTH][-1]
+    smallest = moments.sort(descending=True)[0][:length][-1]
     return [axes[:, values >= smallest] for values, axes in found]

@@ -10,13 +10,14 @@ from torch import Tensor
 from deepsight.core.resize import resize
 from deepsight.scrub import registration
 from deepsight.scrub.candidates import describe_features, distinct, neighbours
-from deepsight.scrub.descriptor import BLOCK, Read, blocks, describe
+from deepsight.scrub.descriptor import BLOCK, Read, blocks, describe, picture, slopes
 
 Rows = NDArray[np.int64]
 
-COUNT = 6  # nearest images by the pixel descriptor
-FEATURE_COUNT = 4  # and by features, if given
-SIMILAR = 0.6  # by the descriptor; of 30 published twins 29 have at least 0.83
+SLOPES, PICTURE, FEATURES = 6, 2, 4  # nearest images by each descriptor, and by features, if given
+SLOPES_LENGTH, PICTURE_LENGTH = 64, 40  # numbers kept of 72 and of 192
+SLOPES_SIMILAR = 0.6  # of 30 published twins 29 have at least 0.83
+PICTURE_SIMILAR = 0.55  # all 30 have at least 0.58
 PEAK = 0.6  # of the coarse correlation; known twins have at least 0.65, nine in ten candidates less
 STARTS = 2  # placements that registration begins from
 PAIRS = 256  # at a time
@@ -68,21 +69,24 @@ class Matcher:
     def __init__(self, read: Read, n: int, *, seed: int) -> None:
         self._read = read
         self._seed = seed
-        self._described = describe(read, n, seed=seed)
+        self._slopes = describe(read, n, halves=slopes, length=SLOPES_LENGTH, seed=seed)
+        self._picture = describe(read, n, halves=picture, length=PICTURE_LENGTH, seed=seed)
         self._small = grey(read, n, side=registration.COARSE)
 
     def candidates(self, features: NDArray[np.floating] | None) -> tuple[Rows, Rows]:
         """Pairs i < j of images near each other by pixels, or by these features (n, d) of any model."""
-        i, j = neighbours(self._described, count=COUNT, at_least=SIMILAR)
-        if features is None:
-            return i, j
-        described = describe_features(features, seed=self._seed)
-        more = neighbours(described, count=FEATURE_COUNT, at_least=0.0)
-        return distinct(np.concatenate([np.stack([i, j]), np.stack(more)], axis=1))
+        found = [
+            neighbours(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR),
+            neighbours(self._picture, count=PICTURE, at_least=PICTURE_SIMILAR),
+        ]
+        if features is not None:
+            described = describe_features(features, seed=self._seed)
+            found.append(neighbours(described, count=FEATURES, at_least=0.0))
+        return distinct(np.concatenate([np.stack(pairs) for pairs in found], axis=1))
 
     def register(self, i: Rows, j: Rows, *, peak: float = PEAK) -> Matches:
         """The pairs whose coarse correlation reaches `peak`, registered and scored."""
-        mirrored = self._described.mirrored(i, j)
+        mirrored = self._slopes.mirrored(i, j)
         peaks, starts = self._peaks(i, j, mirrored)
         near = np.flatnonzero((peaks.amax(dim=1) >= peak).numpy())
         i, j, mirrored = i[near], j[near], mirrored[near]
