@@ -1,6 +1,7 @@
 """The whole study on real CIFAR-10 rows, in one process, and what other programs read of it."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,3 +142,15 @@ def test_a_finished_study_is_not_done_again(run: Run, study: Study) -> None:
     before = run.file("model.safetensors").stat().st_mtime_ns
     run_study(study, run.path)
     assert run.file("model.safetensors").stat().st_mtime_ns == before
+
+
+def test_the_examples_of_the_tutorial_run(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tutorial = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "first").symlink_to(run.path)
+    monkeypatch.chdir(tmp_path)
+    for example in re.findall(r"^```python\n(.*?)^```", tutorial, flags=re.MULTILINE | re.DOTALL):
+        exec(example, {})
+    assert run.evidence()["ledger_shares"].caption in capsys.readouterr().out

@@ -1,3 +1,22 @@
 """DeepSight: why does my image classifier fail, and what do I do about it?"""
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+__all__ = ["Predictions", "Run", "examine", "load", "run_study"]
+
+PLACES = {
+    "Predictions": "deepsight.core.predictions",
+    "Run": "deepsight.core.run",
+    "examine": "deepsight.outside",
+    "load": "deepsight.obtain",
+    "run_study": "deepsight.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, each imported when it is first used: torch takes seconds to load."""
+    if name not in PLACES:
+        raise AttributeError(f"module 'deepsight' has no attribute '{name}'")
+    return getattr(import_module(PLACES[name]), name)

@@ -58,7 +58,7 @@ def effort_of(seconds: float, images_a_second: float, test: Dataset) -> Effort:
     masks.segment(test.pixels(np.arange(8)))
     mask_seconds = (time.perf_counter() - began) / 8
     quarter = seconds / 4 * images_a_second
-    degraded, faithful = int(np.clip(quarter / 31, 100, 2000)), int(np.clip(quarter / 256, 10, 1000))
+    degraded, faithful = int(np.clip(quarter / 31, 100, 2000)), int(np.clip(quarter / 256, 30, 1000))
     objects = affordable_objects(seconds / 2, mask_seconds=mask_seconds, image_seconds=1 / images_a_second)
     return Effort(degraded - degraded % 50, objects, faithful - faithful % 5)
 
