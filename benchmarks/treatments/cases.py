@@ -108,13 +108,11 @@ def treatments(
     train, (labels, predicted) = case.train, validation
     part = Part(train.ids, train.labels, features=features)
     found = label_errors.tables(gather({"train": part}, train.k, seed=seed), CLASSES)["label_errors"].frame
-    weights = weighted_loss.recall_weights(labels, predicted, train.k)
-    weights = weights * weighted_loss.effective_number_weights(class_counts(train.labels, CLASSES))
-    weak = weighted_loss.weak_classes(labels, predicted, train.k)
     by_id = dict(zip(train.ids.tolist(), train.labels.tolist(), strict=True))
     return [
         relabel.treatment(found, CLASSES),
-        weighted_loss.treatment(weights, weak),
+        weighted_loss.by_recall(labels, predicted, train.k),
+        *weighted_loss.by_counts(class_counts(train.labels, CLASSES)),
         hard_examples.treatment([most_confused(labels, predicted, train.k)]),
         deduplicate.treatment(exact_twins(train), by_id),
         mixup.treatment(),

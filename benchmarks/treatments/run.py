@@ -38,7 +38,6 @@ from deepsight.treat.start import Setting, Starts, rows_of
 from deepsight.treat.treatment import CONTROL, Target, Treatment
 from deepsight.treat.trial import runner
 
-POOL, VALIDATION = 4_000, 2_500
 SEEDS = 5
 
 
@@ -74,6 +73,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--planted", type=int, default=3, help="repetitions of each planted case")
     parser.add_argument("--clean", type=int, default=24, help="repetitions of the clean case")
     parser.add_argument("--detected", type=int, default=6, help="of these also with the detected treatments")
+    parser.add_argument("--pool", type=int, default=4000, help="training images that cases are drawn from")
+    parser.add_argument("--validation", type=int, default=2500, help="validation images")
+    parser.add_argument("--views", type=int, default=2, help="cached views, the original included")
     parser.add_argument("--rows", type=int, default=2000, help="training images of a case")
     parser.add_argument("--steps", type=int, default=40, help="steps of every arm")
     parser.add_argument("--reductions", type=int, default=0, help="0 trains the head, 1 the last stages too")
@@ -84,15 +86,14 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.smoke:
         arguments.planted, arguments.clean, arguments.rows, arguments.steps = 1, 1, 600, 10
-        arguments.resolution = 32
+        arguments.resolution, arguments.pool, arguments.validation = 32, 800, 300
     return arguments
 
 
 def make_world(arguments: argparse.Namespace, folder: Path) -> World:
     """The pool, with a copy under the label deer of every second horse, and its maps."""
     official = load()
-    size, held = (POOL, VALIDATION) if not arguments.smoke else (800, 300)
-    train = official.train.select(np.arange(size))
+    train = official.train.select(np.arange(arguments.pool))
     horses = train.select(np.flatnonzero(train.labels == HORSE)[::2])
     pool = Dataset(
         np.concatenate([train.pixels(), horses.pixels()]),
@@ -101,9 +102,12 @@ def make_world(arguments: argparse.Namespace, folder: Path) -> World:
         np.concatenate([train.ids, horses.ids + COPY]),
         "train",
     )
-    validation = official.train.select(np.arange(40_000, 40_000 + held))
+    validation = official.train.select(np.arange(40_000, 40_000 + arguments.validation))
     recipe = Recipe(
-        resolution=arguments.resolution, views=2, trained_reductions=arguments.reductions, view_seed=0
+        resolution=arguments.resolution,
+        views=arguments.views,
+        trained_reductions=arguments.reductions,
+        view_seed=0,
     )
     pretrained = weights.load("tf_efficientnet_lite0")
     setting = Setting(
@@ -115,7 +119,8 @@ def make_world(arguments: argparse.Namespace, folder: Path) -> World:
         fabric_of(),
     )
     start = Starts(setting).at("", recipe.resolution)
-    start.views.view(1)
+    for view in range(recipe.views):
+        start.views.view(view)
     return World(pool, start, setting, arguments.steps, arguments.rows)
 
 
@@ -169,7 +174,8 @@ def drawn(world: World, repetition: int) -> NDArray[np.int64]:
 
 def cases(world: World, arguments: argparse.Namespace, folder: Path) -> Iterator[list[dict[str, object]]]:
     """The planted cases once, the clean ones, and the planted cases again on other rows."""
-    yield from planted_rows(world, 0, arguments.smoke, folder)
+    if arguments.planted:
+        yield from planted_rows(world, 0, arguments.smoke, folder)
     for repetition in range(arguments.clean):
         yield from clean_rows(world, repetition, repetition < arguments.detected, folder)
     for repetition in range(1, arguments.planted):
@@ -185,7 +191,7 @@ def planted_rows(
         starts = starts_of(world, case.train)
         arms = detected(case, starts, repetition)
         place = folder / f"planted-{repetition}-{i}"
-        yield report(case, repetition, trial(world, starts, arms, place, case.target))
+        yield report(world, case, repetition, trial(world, starts, arms, place, case.target))
 
 
 def clean_rows(
@@ -196,16 +202,21 @@ def clean_rows(
     case = Case("placebo", train, "", Target())
     starts = starts_of(world, train)
     arms = placebos(train, 4, repetition)
-    yield report(case, repetition, trial(world, starts, arms, folder / f"placebo-{repetition}", case.target))
+    yield report(
+        world, case, repetition, trial(world, starts, arms, folder / f"placebo-{repetition}", case.target)
+    )
     if with_detected:
         arms = detected(case, starts, repetition)
         place = folder / f"clean-{repetition}"
-        yield report(replace(case, name="clean"), repetition, trial(world, starts, arms, place, case.target))
+        yield report(
+            world, replace(case, name="clean"), repetition, trial(world, starts, arms, place, case.target)
+        )
 
 
-def report(case: Case, repetition: int, judgements: list[Judgement]) -> list[dict[str, object]]:
+def report(world: World, case: Case, repetition: int, judgements: list[Judgement]) -> list[dict[str, object]]:
     """A line for each treatment of a case, the largest effect on the target first."""
-    table = treatments_table(judgements, case.train.classes, n=VALIDATION, seeds=SEEDS, level=LEVEL)
+    n = len(world.setting.splits.validation)
+    table = treatments_table(judgements, case.train.classes, n=n, seeds=SEEDS, level=LEVEL)
     frame = table.frame.sort("delta_target", descending=True).drop("regressed", "target", "cause")
     for row in frame.head(3).iter_rows(named=True):
         mark = " <- right" if row["name"] == case.right else ""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deepsight.core.errors import UsageError
 from deepsight.model.plan import Rates
-from deepsight.treat.budget import Demand, Size, make_plan, predict_seconds, rows_for, steps_of
+from deepsight.treat.budget import Demand, Size, make_plan, predict_seconds, rows_for, step_choices, steps_of
 
 SIZE = Size(train=45_000, validation=5_000, test=10_000, batch=128, views=3, epochs=2.0)
 CONTROL = Demand("control", "", 64)
@@ -30,7 +30,7 @@ def test_a_plan_fits_its_budget(budget: float) -> None:
     try:
         plan = make_plan(CONTROL, ARMS, rates, SIZE, budget=budget, seeds=5)
     except UsageError:
-        assert predict_seconds([CONTROL, ARMS[0]], 40, rates, SIZE, 5) > budget
+        assert predict_seconds([CONTROL, ARMS[0]], min(step_choices(SIZE)), rates, SIZE, 5) > budget
         return
     assert plan.seconds <= budget
     assert list(plan.steps) == ["control", *[a.name for a in ARMS]][: len(plan.steps)]

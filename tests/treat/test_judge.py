@@ -23,7 +23,7 @@ def judged(treatment: Treatment, rates: list[float], first: int = 0):  # type: i
 
 def test_planted_effects_get_their_verdicts() -> None:
     judgements = [
-        judged(weighted_loss.treatment(np.ones(3), [0]), [0.1, 0.1, 0.1]),
+        judged(weighted_loss.treatment("weighted_loss", np.ones(3), [0]), [0.1, 0.1, 0.1]),
         judged(cutmix.treatment(), [0.6, 0.1, 0.1]),
         judged(mixup.treatment(), [0.3, 0.1, 0.1], first=100),
     ]
@@ -37,7 +37,7 @@ def test_planted_effects_get_their_verdicts() -> None:
 
 
 def test_a_class_that_pays_for_the_gain_is_named() -> None:
-    judgement = judged(weighted_loss.treatment(np.ones(3), [0]), [0.02, 0.1, 0.45])
+    judgement = judged(weighted_loss.treatment("weighted_loss", np.ones(3), [0]), [0.02, 0.1, 0.45])
     row = treatments_table([judgement], CLASSES, n=900, seeds=5, level=0.95).frame.row(0, named=True)
     assert row["worst_class"] == "dog"
     assert row["regressed"] == ["dog"]

@@ -47,13 +47,13 @@ EVERY = [
     mixup.treatment(),
     mixup.treatment(mix_on="images"),
     hard_examples.treatment([(1, 2)]),
-    weighted_loss.treatment(np.array([1.0, 2.0, 3.0]), [2]),
+    weighted_loss.treatment("weighted_loss", np.array([1.0, 2.0, 3.0]), [2]),
     relabel.treatment(ERRORS, CLASSES),
     relabel.treatment(ERRORS, CLASSES, action="drop"),
     deduplicate.treatment(TWINS, LABELS_BY_ID),
     higher_resolution.treatment(),
     *deeper_backbone.treatments("tf_efficientnet_lite0"),
-    combination.treatment([cutmix.treatment(), weighted_loss.treatment(np.ones(3), [0])]),
+    combination.treatment([cutmix.treatment(), weighted_loss.treatment("weighted_loss", np.ones(3), [0])]),
 ]
 
 
@@ -162,8 +162,26 @@ def test_effective_number_runs_from_equal_to_inverse_counts() -> None:
 
 
 def test_weighted_loss_scales_to_a_mean_of_one(train: Dataset) -> None:
-    _, recipe = weighted_loss.treatment(np.array([1.0, 2.0, 3.0]), [2]).apply(train, Recipe())
+    _, recipe = weighted_loss.treatment("weighted_loss", np.array([1.0, 2.0, 3.0]), [2]).apply(
+        train, Recipe()
+    )
     assert recipe.class_weights == pytest.approx((0.5, 1.0, 1.5))
+
+
+def test_counts_are_weighed_only_where_classes_differ() -> None:
+    assert weighted_loss.by_counts(np.array([100, 60, 100])) == []
+    (found,) = weighted_loss.by_counts(np.array([100, 50, 90]))
+    assert found.target == Target(classes=(1,))
+
+
+def test_weights_by_recall_favour_the_weak_class(train: Dataset) -> None:
+    labels = np.repeat(np.arange(3), 100)
+    predicted = labels.copy()
+    predicted[200:260] = 0
+    found = weighted_loss.by_recall(labels, predicted, 3)
+    weights = np.array(found.apply(train, Recipe())[1].class_weights)
+    assert weights / weights[0] == pytest.approx([1, 1, 1 + 2 * 0.6], rel=1e-4)
+    assert found.target == Target(classes=(2,))
 
 
 def test_weak_classes_are_surely_below_the_mean() -> None:

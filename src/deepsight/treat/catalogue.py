@@ -55,13 +55,11 @@ def treatments(
 def of_recipe(validation: Predictions, train: Dataset) -> list[Treatment]:
     """Treatments that change how it is trained."""
     labels, predicted, k = validation.labels, validation.predicted, train.k
-    counts = class_counts(train.labels, train.classes)
-    weights = weighted_loss.recall_weights(labels, predicted, k)
-    weights = weights * weighted_loss.effective_number_weights(counts)
     found: list[Treatment] = [
         cutmix.treatment(),
         mixup.treatment(),
-        weighted_loss.treatment(weights, weighted_loss.weak_classes(labels, predicted, k)),
+        weighted_loss.by_recall(labels, predicted, k),
+        *weighted_loss.by_counts(class_counts(train.labels, train.classes)),
         higher_resolution.treatment(),
         mixup.treatment(mix_on="images"),
         cutmix.treatment(mix_on="images"),

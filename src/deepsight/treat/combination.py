@@ -10,6 +10,7 @@ from deepsight.treat.treatment import Treatment
 # Of these only one can act in an arm: a recipe has one way of mixing, one backbone and one resolution.
 EXCLUSIVE = (
     {"cutmix", "cutmix_images", "mixup", "mixup_images"},
+    {"weighted_loss", "weighted_loss_counts"},
     {"relabel", "drop_mislabelled"},
     {"deeper_backbone", "deeper_backbone_same_epochs"},
 )

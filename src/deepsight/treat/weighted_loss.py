@@ -9,17 +9,33 @@ from deepsight.core.statistics import Floats, Labels, confusion_counts, wilson
 from deepsight.treat.treatment import Target, Treatment, recipe_change
 
 
-def treatment(weights: Floats, weak: Sequence[int]) -> Treatment:
+def by_recall(labels: Labels, predicted: Labels, k: int) -> Treatment:
+    """Weights from the recall on validation images, for the classes whose recall is low."""
+    weights = recall_weights(labels, predicted, k, strength=2.0)
+    return treatment("weighted_loss", weights, weak_classes(labels, predicted, k))
+
+
+def by_counts(counts: NDArray[np.int64], *, ratio: float = 2.0) -> list[Treatment]:
+    """Weights from the numbers of training images, where the largest class is `ratio` times the smallest.
+
+    The target is the classes that have less than the `ratio`-th part of the largest one's images.
+    """
+    rare = np.flatnonzero(counts * ratio <= counts.max())
+    if not len(rare):
+        return []
+    return [treatment("weighted_loss_counts", effective_number_weights(counts), rare.tolist())]
+
+
+def treatment(name: str, weights: Floats, weak: Sequence[int]) -> Treatment:
     """Weigh the loss of each class.
 
     Args:
+        name: of the treatment.
         weights: positive, (k,); they are scaled to a mean of 1.
         weak: positions of the classes that it is meant to better.
     """
     scaled = tuple(float(w) for w in np.round(weights / weights.mean(), 6))
-    return Treatment(
-        "weighted_loss", "weak class", recipe_change(class_weights=scaled), Target(classes=tuple(weak))
-    )
+    return Treatment(name, "weak class", recipe_change(class_weights=scaled), Target(classes=tuple(weak)))
 
 
 def recall_weights(labels: Labels, predicted: Labels, k: int, *, strength: float = 1.0) -> Floats:
