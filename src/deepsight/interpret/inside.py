@@ -98,6 +98,8 @@ def maps_of_errors(
     chosen = error_maps.confident_errors(
         p.labels, p.probabilities, [(place[a], place[b]) for a, b in pairs.select("true", "predicted").rows()]
     )
+    if not len(chosen):
+        raise DeepSightError("Expected errors to draw maps of, found no confused pair among the test images.")
     images = subject.test.pixels(chosen)
     both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
     found, of_mirrored = (maps_for(model, layer, x, both) for x in (images, images[:, :, ::-1]))
