@@ -102,7 +102,7 @@ def test_features_are_centred_unit_vectors_that_keep_neighbours():
     rng = np.random.default_rng(0)
     features = (rng.normal(size=(200, 80)) + 50).astype(np.float16)
     features[100:] = features[:100] + rng.normal(scale=0.05, size=(100, 80)).astype(np.float16)
-    made = describe_features(features, seed=0)
+    made = describe_features(lambda rows: features[rows], 200, seed=0)
     torch.testing.assert_close(made.even.norm(dim=1), torch.ones(200))
     i, j = neighbours(made, count=1, at_least=0.9)
     assert set(zip(i.tolist(), j.tolist(), strict=True)) == {(row, row + 100) for row in range(100)}

@@ -7,7 +7,7 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.scrub import duplicates
+from deepsight.scrub import pairs
 from deepsight.scrub.duplicates import difference, find, repeated
 from deepsight.scrub.pool import Pool
 
@@ -94,9 +94,9 @@ def test_known_twins_of_the_test_set_are_found(cifar10):
     known = [(2801, 5976), (3033, 6086), (3813, 4881), (3723, 4766), (3045, 4259), (2485, 6192)]
     rows = np.unique(np.r_[np.ravel(known), 0:200])
     table = find({"test": cifar10[1].select(rows)}, seed=0)
-    pairs = set(table.frame.filter("flagged").select("index_a", "index_b").rows())
-    assert set(known) <= pairs
-    assert len(pairs) <= len(known) + 1
+    found = set(table.frame.filter("flagged").select("index_a", "index_b").rows())
+    assert set(known) <= found
+    assert len(found) <= len(known) + 1
 
 
 def test_repeated_rows_by_cluster(planted, found):
@@ -109,14 +109,14 @@ def test_repeated_rows_by_cluster(planted, found):
 
 
 def test_features_bring_candidates_that_pixels_do_not(planted, monkeypatch):
-    parts, pairs = planted
+    parts, twins = planted
     for dial in ("SLOPES_SIMILAR", "PICTURE_SIMILAR"):
         monkeypatch.setattr(f"deepsight.scrub.matching.{dial}", 2.0)  # pixels alone find nothing
     assert flagged(find(parts, seed=0)) == {(140, 60), (140, 62)}
     rng = np.random.default_rng(0)
     features = {name: rng.normal(size=(N, 90)) for name in parts}
     features["train"][:20] = features["test"][40:60]
-    assert len(flagged(find(parts, features=features, seed=0)) & pairs) >= 15
+    assert len(flagged(find(parts, features=features, seed=0)) & twins) >= 15
 
 
 def test_every_pair_of_a_cluster_is_registered(cifar10, monkeypatch):
@@ -126,7 +126,7 @@ def test_every_pair_of_a_cluster_is_registered(cifar10, monkeypatch):
     monkeypatch.setattr("deepsight.scrub.matching.SLOPES", 2)
     whole = find({"test": dataset(images, "test")}, seed=0).frame
     assert len(whole.filter(pl.col("flagged") & (pl.col("index_b") < 16))) == 8 * 7 / 2
-    monkeypatch.setattr(duplicates, "CLOSED", 1)
+    monkeypatch.setattr(pairs, "CLOSED", 1)
     assert len(find({"test": dataset(images, "test")}, seed=0).frame) < len(whole)
 
 

@@ -11,7 +11,8 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.resize import resize
 from deepsight.core.statistics import macro_f1
-from deepsight.scrub.interpolation import RIDGE, detail_kept, probe, radial_power, study
+from deepsight.scrub.interpolation import RIDGE, probe, study
+from deepsight.scrub.spectrum import detail_kept, radial_power
 
 RNG = np.random.default_rng(5)
 IMAGES = RNG.integers(0, 256, (240, 8, 8, 3), dtype=np.uint8)
@@ -130,12 +131,17 @@ def test_a_wave_lies_in_the_bin_of_its_frequency():
 def test_detail_kept_by_a_round_trip(cifar10):
     train: Dataset = cifar10[0]
     pixels = train.pixels(np.arange(40))
-    kept = {m: detail_kept(pixels, 64, (m, True)) for m in ("nearest", "bilinear", "bicubic", "lanczos")}
+    kept = {
+        m: detail_kept(pixels, 64, method=m, antialias=True)
+        for m in ("nearest", "bilinear", "bicubic", "lanczos")
+    }
     assert kept["nearest"] == pytest.approx(1)
     assert kept["bilinear"] < kept["bicubic"] < kept["lanczos"] < 1
-    assert detail_kept(pixels, 32, ("bicubic", True)) == pytest.approx(1)
-    assert detail_kept(pixels, 12, ("lanczos", True)) < 0.1
-    assert detail_kept(pixels, 64, ("bicubic", False)) != pytest.approx(kept["bicubic"], abs=1e-3)
+    assert detail_kept(pixels, 32, method="bicubic", antialias=True) == pytest.approx(1)
+    assert detail_kept(pixels, 12, method="lanczos", antialias=True) < 0.1
+    assert detail_kept(pixels, 64, method="bicubic", antialias=False) != pytest.approx(
+        kept["bicubic"], abs=1e-3
+    )
 
 
 def test_detail_kept_is_the_coherent_share_by_hand():
@@ -154,7 +160,7 @@ def test_detail_kept_is_the_coherent_share_by_hand():
                         spectrum[r] += abs(transform[u, v]) ** 2
         powers.append(spectrum)
     by_hand = np.clip(1 - powers[1] / np.maximum(powers[0], 1e-9), 0, 1)[3:].mean()
-    assert detail_kept(pixels, 16, ("bilinear", True)) == pytest.approx(by_hand, abs=1e-5)
+    assert detail_kept(pixels, 16, method="bilinear", antialias=True) == pytest.approx(by_hand, abs=1e-5)
 
 
 def test_images_are_not_mutated():

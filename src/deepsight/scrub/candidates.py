@@ -1,16 +1,19 @@
 """Pairs of images that may be twins: nearest neighbours by matrix products, in blocks of bounded size."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepsight.scrub.descriptor import Descriptor
+from deepsight.scrub.descriptor import Descriptor, blocks
 
 Rows = NDArray[np.int64]
+ReadFeatures = Callable[[Rows], NDArray[np.floating]]  # rows -> features (r, d)
 
 ROWS, COLUMNS = 256, 4096  # of the block of similarities: 4 MB, which stay in the cache
-FIT_ON = 5000  # rows that the projection of features is fitted on
+FIT_ON = 5000  # rows that the projection of features is fitted on, and rows projected at a time
 FEATURE_LENGTH = 64  # numbers kept of them
 
 
@@ -53,18 +56,19 @@ def distinct(pairs: Rows) -> tuple[Rows, Rows]:
     return ordered[0], ordered[1]
 
 
-def describe_features(features: NDArray[np.floating], *, seed: int) -> Descriptor:
-    """Pooled features (n, d) as unit vectors on their `FEATURE_LENGTH` largest principal axes, in blocks.
+def describe_features(read: ReadFeatures, n: int, *, seed: int) -> Descriptor:
+    """Pooled features as unit vectors on their `FEATURE_LENGTH` largest principal axes, in blocks.
 
     They have no odd part: whether a pair is mirrored is told by the pixels.
     """
-    rng = np.random.default_rng(seed)
-    sample = torch.as_tensor(features[np.sort(rng.permutation(len(features))[:FIT_ON])], dtype=torch.float32)
+    sample = as_floats(read(np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])))
     centre = sample.mean(dim=0)
     axes = torch.linalg.eigh((sample - centre).T @ (sample - centre))[1][:, -FEATURE_LENGTH:]
-    parts = [
-        (torch.as_tensor(features[start : start + COLUMNS], dtype=torch.float32) - centre) @ axes
-        for start in range(0, len(features), COLUMNS)
-    ]
+    parts = [(as_floats(read(rows)) - centre) @ axes for rows in blocks(n, FIT_ON)]
     even = torch.nn.functional.normalize(torch.cat(parts), eps=1e-6)
     return Descriptor(even, torch.zeros(len(even), 1))
+
+
+def as_floats(rows: NDArray[np.floating]) -> Tensor:
+    """A float32 copy, so that rows of a read-only memory map are taken too."""
+    return torch.from_numpy(np.array(rows, dtype=np.float32))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from deepsight.core.resize import resize
 from deepsight.scrub import registration
-from deepsight.scrub.candidates import describe_features, distinct, neighbours
+from deepsight.scrub.candidates import ReadFeatures, describe_features, distinct, neighbours
 from deepsight.scrub.descriptor import BLOCK, Read, blocks, describe, picture, slopes
 
 Rows = NDArray[np.int64]
@@ -73,14 +73,14 @@ class Matcher:
         self._picture = describe(read, n, halves=picture, length=PICTURE_LENGTH, seed=seed)
         self._small = grey(read, n, side=registration.COARSE)
 
-    def candidates(self, features: NDArray[np.floating] | None) -> tuple[Rows, Rows]:
-        """Pairs i < j of images near each other by pixels, or by these features (n, d) of any model."""
+    def candidates(self, features: ReadFeatures | None) -> tuple[Rows, Rows]:
+        """Pairs i < j of images near each other by pixels, or by these features of any model."""
         found = [
             neighbours(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR),
             neighbours(self._picture, count=PICTURE, at_least=PICTURE_SIMILAR),
         ]
         if features is not None:
-            described = describe_features(features, seed=self._seed)
+            described = describe_features(features, len(self._slopes), seed=self._seed)
             found.append(neighbours(described, count=FEATURES, at_least=0.0))
         return distinct(np.concatenate([np.stack(pairs) for pairs in found], axis=1))
 

@@ -1,7 +1,8 @@
 """All splits as one sequence of images, read a block at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,11 +32,16 @@ class Pool:
 
     def read(self, rows: Rows) -> Tensor:
         """These images as float32 (b, 3, h, w), 0 to 255; rows in any order."""
-        owner, place = self.locate(rows)
-        pixels = np.empty((len(rows), *next(iter(self.parts.values())).images.shape[1:]), dtype=np.uint8)
-        for number, part in enumerate(self.parts.values()):
-            pixels[owner == number] = part.pixels(place[owner == number])
+        pixels = self.gather([part.images for part in self.parts.values()], rows)
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+
+    def gather(self, stored: Sequence[Any], rows: Rows) -> NDArray[Any]:
+        """The rows of what is stored for each split: an array a split, in the order of the splits."""
+        owner, place = self.locate(rows)
+        gathered = np.empty((len(rows), *stored[0].shape[1:]), dtype=stored[0].dtype)
+        for number, array in enumerate(stored):
+            gathered[owner == number] = array[place[owner == number]]
+        return gathered
 
     def locate(self, rows: Rows) -> tuple[Rows, Rows]:
         """The number of the split that holds each row, and its place there."""

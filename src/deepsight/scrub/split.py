@@ -11,6 +11,7 @@ from deepsight.core.dataset import Dataset, Splits, class_counts
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.scrub.digests import digests
+from deepsight.scrub.leaks import Part, find_leaks, no_leaks
 
 Rows = NDArray[np.int64]
 
@@ -27,23 +28,6 @@ class Partition:
     splits: Splits
     dropped: Table
     checks: Table
-
-
-@dataclass(frozen=True)
-class Part:
-    """A split under its name, with the digest of each image."""
-
-    name: str
-    data: Dataset
-    marks: NDArray[np.void]
-
-    def without(self, dropped: pl.DataFrame) -> "Part":
-        """This part less the rows that were dropped from it."""
-        ids = dropped.filter(pl.col("split") == self.name)["index"].to_numpy()
-        if not len(ids):
-            return self
-        rows = np.flatnonzero(~np.isin(self.data.ids, ids))
-        return Part(self.name, self.data.select(rows), self.marks[rows])
 
 
 def split(
@@ -124,39 +108,6 @@ def limit_train(train: Dataset, *, limit: int | None, seed: int) -> Dataset:
         rng.choice(np.flatnonzero(train.labels == c), size, replace=False) for c, size in enumerate(sizes)
     ]
     return train.select(np.sort(np.concatenate(chosen)))
-
-
-def no_leaks() -> pl.DataFrame:
-    """The frame of `split_dropped` without a row."""
-    names = {"split": pl.String, "index": pl.Int64, "reason": pl.String}
-    return pl.DataFrame(schema=names | {"twin_split": pl.String, "twin_index": pl.Int64})
-
-
-def find_leaks(train: Part, validation: Part, test: Part, *, near_twins: Rows) -> pl.DataFrame:
-    """What to drop: copies of test wherever they are; from train, copies of validation and near twins."""
-    near = np.intersect1d(train.data.ids, near_twins)
-    found = [
-        copies(train, test),
-        copies(validation, test),
-        copies(train, validation),
-        leaks("train", near, "near twin", None, None),
-    ]
-    return pl.concat(found).unique(["split", "index"], keep="first", maintain_order=True)
-
-
-def copies(part: Part, other: Part) -> pl.DataFrame:
-    """Images of `part` that `other` holds too, with the first row there, as rows of `split_dropped`."""
-    there, first = np.unique(other.marks, return_index=True)
-    rows = np.flatnonzero(np.isin(part.marks, there))
-    twins = other.data.ids[first[np.searchsorted(there, part.marks[rows])]]
-    return leaks(part.name, part.data.ids[rows], "exact copy", other.name, twins)
-
-
-def leaks(name: str, index: Rows, reason: str, twin_split: str | None, twins: Rows | None) -> pl.DataFrame:
-    """Rows of `split_dropped` for one split and one reason."""
-    n, schema = len(index), no_leaks().schema
-    columns = ([name] * n, index, [reason] * n, [twin_split] * n, [None] * n if twins is None else twins)
-    return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
 
 
 def dropped_table(dropped: pl.DataFrame, *, n: int) -> Table:
