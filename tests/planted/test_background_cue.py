@@ -11,7 +11,7 @@ from deepsight.interpret.masks import Masks
 
 CLASSES = ("red", "green", "blue", "yellow")
 HUES = np.array([(255, 40, 40), (40, 255, 40), (40, 40, 255), (255, 255, 40)])
-N = 1200
+N = 800
 
 
 def discs(side: int, seed: int) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_verdict_on_a_planted_cue(cifar10: tuple[Dataset, Dataset], where: str, 
     masks = Masks(discs(128, seed=2), np.ones(N, dtype=bool))
     table = swap_test(
         audit, labels, masks, net.logits, classes=CLASSES, quality=MaskQuality(1.0, 1.0, 0.0, 9),
-        objects=800, donors=2,
+        objects=600, donors=2,
     )  # fmt: skip
     whole = table.frame.row(0, named=True)
     assert (net.logits(audit).argmax(axis=1) == labels).mean() > 0.8
