@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from made_arms import dataset, noisy
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
@@ -15,15 +16,17 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.finetune import val_logits
 from deepsight.model.trunk import TrunkCache
 from deepsight.model.weights import Pretrained, load
-from deepsight.treat import cutmix, mixup
+from deepsight.treat import combination, cutmix, hard_examples, higher_resolution, mixup, weighted_loss
 from deepsight.treat.arms import Store, run_arm
 from deepsight.treat.budget import Plan
+from deepsight.treat.effect import image_draws
 from deepsight.treat.findings import findings
+from deepsight.treat.judge import judge
 from deepsight.treat.opening import predict
 from deepsight.treat.rounds import Ran, run_arms
 from deepsight.treat.start import Setting, Starts, arm_of, rows_of, train_arm
 from deepsight.treat.treatment import CONTROL, Treatment, recipe_change
-from deepsight.treat.trial import judge_all, runner, seeded, study
+from deepsight.treat.trial import combine, judge_all, runner, seeded, study
 
 RECIPE = Recipe(resolution=32, batch=32, epochs=2.0, views=2, trained_reductions=0)
 
@@ -107,6 +110,50 @@ def test_a_stored_arm_is_not_trained_again(starts: Starts, tmp_path: Path) -> No
     again = run_arm(cutmix.treatment(), RECIPE, train, 3, starts=nothing, store=store)
     assert np.array_equal(first.logits, again.logits)
     assert again.seconds == first.seconds
+
+
+@pytest.mark.parametrize(
+    "treatment",
+    [
+        mixup.treatment(mix_on="images"),
+        cutmix.treatment(mix_on="images"),
+        hard_examples.treatment([(3, 5)]),
+        weighted_loss.treatment("weighted_loss", np.arange(1.0, 11.0), [9]),
+        higher_resolution.treatment(),
+        Treatment("fewer", "none", lambda train, recipe: (train.select(np.arange(40, 120)), recipe)),
+        combination.treatment(
+            [
+                Treatment("fewer", "none", lambda train, recipe: (train.select(np.arange(99)), recipe)),
+                mixup.treatment(mix_on="images"),
+            ]
+        ),
+    ],
+    ids=lambda t: t.name,
+)
+def test_every_kind_of_arm_trains_and_differs_from_the_control(
+    starts: Starts, tmp_path: Path, treatment: Treatment
+) -> None:
+    train, store = starts.setting.splits.train, Store(tmp_path)
+    control = run_arm(CONTROL, RECIPE, train, 12, starts=starts, store=store)
+    arm = run_arm(treatment, RECIPE, train, 12, starts=starts, store=store)
+    assert not arm.failed
+    assert arm.logits.shape == control.logits.shape
+    assert not np.array_equal(arm.logits, control.logits)
+
+
+def test_two_that_helped_are_combined_if_there_is_time() -> None:
+    labels = np.repeat(np.arange(3), 100).astype(np.int64)
+    control = np.stack([noisy(labels, [0.4] * 3, s) for s in range(5)])
+    better = np.stack([noisy(labels, [0.1] * 3, s) for s in range(5)])
+    weights = image_draws(labels, 200, seed=0)
+    arms = [cutmix.treatment(), mixup.treatment(), hard_examples.treatment([(0, 1)])]
+    judged = [judge(t, labels, control, better, 3, weights=weights, level=0.95, seed=0) for t in arms]
+    ran = Ran({name: [] for name in ("control", "cutmix", "mixup", "hard_examples")}, {}, {})
+    together = combine(judged, 0.5, ran)
+    assert together is not None
+    assert together.apply(dataset(labels), RECIPE)[1].confused == ((0, 1),)
+    assert combine(judged, 0.1, ran) is None
+    assert combine(judged[:1], 0.5, ran) is None
 
 
 def test_another_recipe_or_other_data_are_trained_anew(starts: Starts, tmp_path: Path) -> None:
