@@ -61,6 +61,15 @@ def test_clean_labels_raise_no_alarm() -> None:
     assert found["label_error_summary"]["estimated"][0] < 0.02 * N
 
 
+def test_sources_that_know_nothing_flag_nothing() -> None:
+    """A bad classifier disagrees with most labels; that says nothing about the labels."""
+    _, true = images(1.5)
+    found = diagnose(np.random.default_rng(0).normal(size=(N, 8)), true)
+    assert not found["label_errors"]["flagged"].any()
+    assert found["label_error_summary"]["agreement"][0] < 0.5
+    assert found["label_error_summary"]["estimated_precision"][0] is None
+
+
 def test_features_find_what_the_probabilities_of_the_model_miss() -> None:
     """The model saw four of sixteen features; cleanlab has its probabilities, we have the features too."""
     features, true = images(2.5)

@@ -19,6 +19,8 @@ METHOD = (
     "pool; calibrated on Bayes' rule with the noise of each class by confident learning (Northcutt 2021)."
 )
 
+TRUSTED = 0.5  # sources that agree with fewer labels than this are wrong more often than the labels are
+
 
 def tables(
     opinions: Mapping[str, Opinions],
@@ -33,7 +35,8 @@ def tables(
         opinions: by split name, what the sources say of each image.
         classes: names of the k classes.
         precision: images are flagged from the surest down, as long as the estimated share of true errors
-            among them stays at least this.
+            among them stays at least this. Nothing is flagged in a split where the sources agree with fewer
+            than half of the labels.
         level: coverage of the interval of the number of errors.
     """
     frames = {name: judge(name, each, classes, precision) for name, each in opinions.items()}
@@ -76,6 +79,7 @@ def summary_table(frame: pl.DataFrame, level: float) -> Table:
             "estimated": "wrong labels, estimated number",
             "ci_low": f"low end: the lowest estimate of any method, less chance at {level:.0%}",
             "ci_high": f"high end: the highest estimate of any method, plus chance at {level:.0%}",
+            "agreement": f"share of labels that the pool would give too; below {TRUSTED} nothing is flagged",
             "flagged": "images",
             "estimated_precision": "estimated share of wrong labels among the flagged",
         },
@@ -89,6 +93,7 @@ def judge(split: str, opinions: Opinions, classes: Sequence[str], precision: flo
     """A row for each image: how it is labelled, what else it may be, and how surely the label is wrong."""
     pooled, names = opinions.pooled(), np.array(classes)
     score = probability_wrong(pooled, opinions.labels)
+    trusted = agreement(opinions) >= TRUSTED
     pooled[np.arange(len(pooled)), opinions.labels] = -1
     return pl.DataFrame(
         {
@@ -97,9 +102,14 @@ def judge(split: str, opinions: Opinions, classes: Sequence[str], precision: flo
             "given": names[opinions.labels],
             "suggested": names[pooled.argmax(axis=1)],
             "score": score,
-            "flagged": flag(score, precision),
+            "flagged": flag(score, precision) & trusted,
         }
     )
+
+
+def agreement(opinions: Opinions) -> float:
+    """The share of images whose likeliest class in the pool is the given one."""
+    return float((opinions.pooled().argmax(axis=1) == opinions.labels).mean())
 
 
 def probability_wrong(pooled: Floats, labels: Labels) -> Floats:
@@ -146,6 +156,7 @@ def summarise(split: str, frame: pl.DataFrame, opinions: Opinions, level: float)
         "estimated": number.value,
         "ci_low": number.low,
         "ci_high": number.high,
+        "agreement": agreement(opinions),
         "flagged": len(flagged),
         "estimated_precision": flagged.mean(),
     }

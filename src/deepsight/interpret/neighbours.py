@@ -108,11 +108,11 @@ def principal_axes(
     return np.asarray(axes[:, ::-1][:, :dimensions], dtype=np.float32)
 
 
-def vote(neighbours: Neighbours, labels: Labels, k: int, *, prior_votes: float = 1.0) -> Floats:
+def vote(neighbours: Neighbours, labels: Labels, k: int, *, prior_votes: float = 5.0) -> Floats:
     """The share of each class among the neighbours of a row, weighted by similarity: float64 (n, k).
 
     Negative similarities do not vote. The class shares of the whole data count as `prior_votes` neighbours,
-    so that no class has probability 0.
+    so that no class has probability 0, and one wrong label among twenty neighbours does not speak loudly.
     """
     weight = np.maximum(neighbours.cosine, 0).astype(np.float64)
     n, c = weight.shape
