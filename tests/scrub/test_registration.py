@@ -24,7 +24,7 @@ def moved(images: torch.Tensor, scale: float, right: float, down: float) -> torc
 
 def register(a, b):
     greys = [resize(x.mean(dim=1, keepdim=True), registration.COARSE) for x in (a, b)]
-    peaks, placements = registration.coarse(*greys)
+    peaks, placements = registration.coarse(*(registration.prepare(grey) for grey in greys))
     order = peaks.topk(2, dim=1)[1][:, :, None].expand(-1, -1, 4)
     return registration.register(a, b, placements.gather(1, order))
 

@@ -19,7 +19,7 @@ CELLS = 3  # a side; shifted by an eighth of the image, three quarters of a cell
 DIRECTIONS = 8
 SIDE = 8  # pixels of the small picture
 FIT_ON = 5000  # images that centre and projection are fitted on
-BLOCK = 4096  # images read at a time
+BLOCK = 512  # images read at a time
 
 
 @dataclass(frozen=True)

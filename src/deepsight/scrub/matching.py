@@ -71,7 +71,7 @@ class Matcher:
         self._seed = seed
         self._slopes = describe(read, n, halves=slopes, length=SLOPES_LENGTH, seed=seed)
         self._picture = describe(read, n, halves=picture, length=PICTURE_LENGTH, seed=seed)
-        self._small = grey(read, n, side=registration.COARSE)
+        self._views = coarse_views(read, n)
 
     def candidates(self, features: ReadFeatures | None) -> tuple[Rows, Rows]:
         """Pairs i < j of images near each other by pixels, or by these features of any model."""
@@ -94,10 +94,9 @@ class Matcher:
         return Matches(i, j, mirrored, score.double().numpy(), placement.numpy())
 
     def _peaks(self, i: Rows, j: Rows, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
-        scales = len(registration.SCALES)
-        peaks, placements = torch.empty(len(i), scales), torch.empty(len(i), scales, 4)
+        peaks, placements = torch.empty(len(i), 3), torch.empty(len(i), 3, 4)
         for rows in blocks(len(i), PAIRS):
-            pair = pick(lambda r: self._small[r].float(), i[rows], j[rows], mirrored[rows])
+            pair = pick(lambda r: self._views[r].float(), i[rows], j[rows], mirrored[rows])
             peaks[rows], placements[rows] = registration.coarse(*pair)
         return peaks, placements
 
@@ -112,10 +111,13 @@ class Matcher:
         return resize(self._read(rows), registration.SIDE)
 
 
-def grey(read: Read, n: int, *, side: int) -> Tensor:
-    """All images in grey at side × side pixels, uint8 (n, 1, side, side), to be held in memory."""
-    made = [resize(read(rows).mean(dim=1, keepdim=True), side).round() for rows in blocks(n, BLOCK)]
-    return torch.cat([block.clamp(0, 255).to(torch.uint8) for block in made])
+def coarse_views(read: Read, n: int) -> Tensor:
+    """What the coarse search compares, of all images, float16 (n, 2, 16, 16), which stays in memory."""
+    made = []
+    for rows in blocks(n, BLOCK):
+        grey = resize(read(rows).mean(dim=1, keepdim=True), registration.COARSE)
+        made.append(registration.prepare(grey).half())
+    return torch.cat(made)
 
 
 def pick(read: Read, i: Rows, j: Rows, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from deepsight.scrub.descriptor import detail
 SIDE = 32  # pixels that pairs are compared at
 COARSE = 16  # pixels of the coarse search
 REACH = 3  # coarse pixels: shifts up to a fifth of the image
-SCALES = (1.0, 0.8, 1.25)  # Gauss-Newton finds those between
+ZOOM = 0.8  # scales 0.8, 1 and 1.25 are tried; Gauss-Newton finds those between
 STEPS = ((16, 6), (32, 2))  # points a side that Gauss-Newton looks at, and steps with them
 SCALE_LIMITS, SHIFT_LIMIT = (0.7, 1.43), 0.45
 PATCH = 8  # pixels
@@ -26,42 +26,42 @@ PLAIN = 3.0  # grey levels of standard deviation below which a patch holds noise
 NOISE = 1.0  # grey levels of rounding and compression, which no agreement is asked of
 
 
-def coarse(a: Tensor, b: Tensor, scales: tuple[float, ...] = SCALES) -> tuple[Tensor, Tensor]:
-    """Height of the correlation peak at each scale, and its placement.
+def prepare(images: Tensor) -> Tensor:
+    """What the coarse search compares: grey images (n, 1, 16, 16) whole and their middle, (n, 2, 16, 16)."""
+    middle = torch.tensor([[ZOOM, ZOOM, 0.0, 0.0]]).expand(len(images), 4)
+    views = (images, place(images, middle, side=COARSE)[0])
+    return torch.stack([whiten(view) for view in views], dim=1)
+
+
+def coarse(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Height of the correlation peak at three scales, and the placement of each.
+
+    Whole on whole, whole on middle and middle on whole: only the image that shows more is ever zoomed
+    into, so that no border has to be made up.
 
     Args:
-        a: float (p, 1, 16, 16), grey.
-        b: as a.
-        scales: sizes of a in b to try.
+        a: what `prepare` made of the first images of p pairs, (p, 2, 16, 16).
+        b: the same of the second images.
 
     Returns:
-        (p, s) in [-1, 1] and (p, s, 4).
+        (p, 3) in [-1, 1] and (p, 3, 4).
     """
-    peaks, placements = zip(*(correlate(a, b, scale) for scale in scales), strict=True)
-    return torch.stack(peaks, dim=1), torch.stack(placements, dim=1)
+    spectra = [torch.fft.rfft2(views) for views in (a, b)]
+    tries = ((0, 0, 1.0), (0, 1, ZOOM), (1, 0, 1 / ZOOM))
+    found = [peak(spectra[0][:, i].conj() * spectra[1][:, j], scale) for i, j, scale in tries]
+    heights, placements = zip(*found, strict=True)
+    return torch.stack(heights, dim=1), torch.stack(placements, dim=1)
 
 
-def correlate(a: Tensor, b: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Peak over shifts of the correlation of a with b at one scale: height (p,), placement (p, 4).
-
-    Only the image that shows more is zoomed into, so that no border has to be made up.
-    """
-    n, pixel = len(a), 2 / COARSE
-    zoomed = (zoom(a, 1 / scale), b) if scale > 1 else (a, zoom(b, scale))
-    spectra = [torch.fft.rfft2(whiten(images)) for images in zoomed]
-    surface = torch.fft.irfft2(spectra[0].conj() * spectra[1], s=(COARSE, COARSE))
-    near = surface.roll((REACH, REACH), (1, 2))[:, : 2 * REACH + 1, : 2 * REACH + 1]
-    height, place = near.flatten(1).max(dim=1)
-    shift = torch.stack([place % (2 * REACH + 1), place // (2 * REACH + 1)], dim=1) - REACH
-    return height, torch.cat([torch.full((n, 2), scale), shift * pixel * min(scale, 1.0)], dim=1)
-
-
-def zoom(images: Tensor, scale: float) -> Tensor:
-    """The middle of the images, `scale` of their side, at their size."""
-    if scale == 1:
-        return images
-    placement = torch.tensor([[scale, scale, 0.0, 0.0]]).expand(len(images), 4)
-    return place(images, placement, side=COARSE)[0]
+def peak(product: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Highest correlation over shifts (p,) from the product of two spectra, and its placement (p, 4)."""
+    width = 2 * REACH + 1
+    surface = torch.fft.irfft2(product, s=(COARSE, COARSE))
+    height, place = surface.roll((REACH, REACH), (1, 2))[:, :width, :width].flatten(1).max(dim=1)
+    shift = torch.stack([place % width, place // width], dim=1) - REACH
+    return height, torch.cat(
+        [torch.full((len(product), 2), scale), shift * (2 / COARSE) * min(scale, 1.0)], dim=1
+    )
 
 
 def whiten(images: Tensor) -> Tensor:
