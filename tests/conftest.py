@@ -1,8 +1,13 @@
 """Real CIFAR-10 rows for every test, through the code that users run."""
 
 import pytest
+from hypothesis import settings
 
 from deepsight.core.dataset import Dataset
+
+# A test never asserts seconds: the machine may be busy.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

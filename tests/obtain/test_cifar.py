@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -194,21 +195,24 @@ def test_an_unwritable_cache_costs_a_sentence_and_not_the_run(tiny, tmp_path, mo
     assert blocked.read_text() == "not a folder"
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """The system refuses to let any file grow beyond 4 KB."""
+    """The system refuses to let any file of this process grow beyond 4 KB, the runner's own log included."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
-def test_a_full_disk_costs_a_sentence_and_leaves_nothing_half_written(tiny, tmp_path, full_disk):
+def test_a_full_disk_costs_a_sentence_and_leaves_nothing_half_written(tiny, tmp_path):
     source = tiny.write_binary(tmp_path / "mine")
     said = []
-    full_disk()
-    loaded = cifar.load(data_dir=source, offline=True, notify=said.append)
+    with full_disk():
+        loaded = cifar.load(data_dir=source, offline=True, notify=said.append)
     np.testing.assert_array_equal(loaded.test.pixels(), tiny.parts["test"].images)
     assert os.strerror(27) in said[-1]
     assert "Nothing half-written was left." in said[-1]
