@@ -112,15 +112,15 @@ def labels_of(subject: Subject) -> Evidence:
 def ledger_of(subject: Subject, evidence: Evidence) -> Evidence:
     """Each error with its best supported cause."""
     p, classes = subject.predictions, subject.classes
-    scores = {
-        name: of_rows(evidence[name].frame.filter(pl.col("split") == "test"), "score", p.ids)
-        for name in ("label_errors", "ambiguity")
-    }
+    here = pl.col("split") == "test"
+    labels, unsure = (evidence[name].frame.filter(here) for name in ("label_errors", "ambiguity"))
+    # Below the precision that flags ask for, a label is taken as right: a doubt is no cause.
+    suspected = np.where(of_rows(labels, "flagged", p.ids), of_rows(labels, "score", p.ids), 0.0)
     background = evidence.get("background_errors")
     detectors = ledger.Detectors(
         twins=subject.conflicting_twins,
-        label_error=scores["label_errors"],
-        ambiguity=scores["ambiguity"],
+        label_error=suspected,
+        ambiguity=of_rows(unsure, "score", p.ids),
         background=None if background is None else background_support(background, p.ids),
         pairs=ledger.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
     )
