@@ -59,7 +59,8 @@ def peers(python: Path, train: Dataset, test: Dataset, n_twins: int) -> dict[str
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         np.save(path / "images.npy", np.concatenate([test.pixels(), train.pixels()]))
-        subprocess.run([python, HERE / "peers.py", path / "images.npy", path], check=True)
+        command = [python, HERE / "peers.py", path / "images.npy", path]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for file in sorted(path.glob("imagehash_*.npy")):
             bits = np.load(file)
             distance = (bits[:n, None] != bits[None, n : n + n_twins]).sum(axis=2)
@@ -132,8 +133,7 @@ def main() -> None:
     if options.peers:
         found |= peers(options.peers, mixed, hosts, len(kinds))
     rows = pl.DataFrame([judge(name, *result, kinds) for name, result in found.items()])
-    pl.Config.set_tbl_rows(-1).set_tbl_cols(-1)
-    print(rows)
+    print(rows.write_csv(float_precision=3))
     if not options.smoke:
         rows.write_csv(HERE / "results.csv", float_precision=4)
         print(published(test))

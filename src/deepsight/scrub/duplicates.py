@@ -45,10 +45,10 @@ def find(
 ) -> Table:
     """Evidence table `duplicates`: pairs of images that are the same picture, or nearly look it.
 
-    Candidates come from nearest neighbours by a pixel descriptor that survives shift, brightness and
+    Candidates come from nearest neighbours by pixel descriptors that survive shift, crop, colour and
     mirroring (and by pooled features, if given); each is registered at pixel level, which gives the
     score. How probably a pair is a twin is estimated from the two-component mixture of the scores.
-    Memory is bounded by blocks; time grows with n², 45 s of two cores at 60,000 images.
+    Memory is bounded by blocks; time grows with n² (figures: benchmarks/duplicates).
 
     Args:
         parts: the splits by name, test last; images of one shape.
@@ -102,7 +102,7 @@ def to_table(pairs: pl.DataFrame, pool: Pool) -> Table:
         units=UNITS,
         n=len(pool),
         method=(
-            "BLAKE2b digests; nearest neighbours by an 8×8 pixel descriptor (and features, if given), "
+            "BLAKE2b digests; nearest neighbours by histograms of slopes and 8×8 pictures (and features, if given), "
             "registered for shift, scale, gain and mirroring; probability from a two-component mixture "
             "of the scores by EM."
         ),
