@@ -102,9 +102,9 @@ def to_table(pairs: pl.DataFrame, pool: Pool) -> Table:
         units=UNITS,
         n=len(pool),
         method=(
-            "BLAKE2b digests; nearest neighbours by histograms of slopes and 8×8 pictures (and features, if given), "
-            "registered for shift, scale, gain and mirroring; probability from a two-component mixture "
-            "of the scores by EM."
+            "BLAKE2b digests; nearest neighbours by histograms of slopes and 8×8 pictures (and features, if "
+            "given), registered for shift, scale, gain and mirroring; probability from a two-component "
+            "mixture of the scores by EM."
         ),
         caption=(
             f"{len(flagged)} pairs among {len(pool)} images are flagged as the same picture, "
