@@ -19,7 +19,7 @@ from deepsight.model import plan as planner
 SAMPLED = 0.2  # of the minutes go to what the examination samples,
 SAMPLED_MOST = 75.0  # seconds at most: beyond that intervals shrink slowly
 FIXED = {"scrub": 12.0, "explore": 4.0, "interpret": 14.0, "report": 2.0}  # seconds, measured on CIFAR-10
-PAIR_SECONDS = 45 / 60_000**2  # of looking for twins: docs/methods/duplicates.md
+PAIR_SECONDS = 60 / 60_000**2  # of looking for twins: docs/methods/duplicates.md
 
 
 def make_plan(context: Context, splits: Splits) -> Plan:
