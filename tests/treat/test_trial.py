@@ -223,6 +223,17 @@ def test_study_end_to_end_and_resumed(starts: Starts, tmp_path: Path) -> None:
     assert any(line.startswith("cutmix, seed 1") for line in lines)
 
 
+def test_another_trial_in_the_folder_trains_what_was_removed(starts: Starts, tmp_path: Path) -> None:
+    store, train = Store(tmp_path), starts.setting.splits.train
+    for name in ("a", "b"):
+        run_arm(replace(CONTROL, name=name), RECIPE, train, 2, starts=starts, store=store)
+    store.drop_weights({"a"})
+    with pytest.raises(DeepSightError, match="removed them"):
+        store.load_weights("b", 0)
+    store.forget_without_weights()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-0.npz", "a-0.safetensors"]
+
+
 def test_test_stays_closed_without_a_winner_and_opens_for_one(starts: Starts, tmp_path: Path) -> None:
     """A control that was made bad: the treatment that undoes it wins, and is compared on test."""
     train = starts.setting.splits.train

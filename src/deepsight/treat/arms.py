@@ -84,8 +84,24 @@ class Store:
         return self.folder / f"{name}-{seed}.safetensors"
 
     def load_weights(self, name: str, seed: int) -> dict[str, torch.Tensor]:
-        """The trained part of an arm."""
-        return dict(load_file(self.weights(name, seed)))
+        """The trained part of an arm.
+
+        Raises:
+            DeepSightError: an earlier trial in this folder removed it.
+        """
+        path = self.weights(name, seed)
+        if not path.exists():
+            raise DeepSightError(
+                f"Expected the weights of {name} in {path}, but an earlier trial removed them. "
+                f"Remove {self.folder} and try again."
+            )
+        return dict(load_file(path))
+
+    def forget_without_weights(self) -> None:
+        """Remove the arms of an earlier trial whose trained part is gone, so that they are trained anew."""
+        for path in self.folder.glob("*.npz"):
+            if not path.with_suffix(".safetensors").exists():
+                path.unlink()
 
     def drop_weights(self, names: set[str]) -> None:
         """Remove the trained parts of all arms but these."""

@@ -10,6 +10,7 @@ from typing import Any
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_json
 from deepsight.model.plan import Rates, measure
+from deepsight.treat.arms import Store
 from deepsight.treat.budget import Demand, Plan, Size, make_plan
 from deepsight.treat.start import Setting
 from deepsight.treat.treatment import CONTROL, Treatment
@@ -31,6 +32,7 @@ def planned(
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["request"] == request:
             return Plan(**stored["plan"])
+    Store(folder).forget_without_weights()
     plan = new_plan(setting, treatments, budget, seeds)
     write_json(path, {"request": request, "plan": plan.describe()})
     return plan
