@@ -19,7 +19,9 @@ METHOD = (
     "pool; calibrated on Bayes' rule with the noise of each class by confident learning (Northcutt 2021)."
 )
 
-TRUSTED = 0.5  # sources that agree with fewer labels than this are wrong more often than the labels are
+# Sources that agree with fewer labels than this are themselves wrong too often. Measured on CIFAR-10N: an
+# estimated precision of 0.80 was 0.80 at an agreement of 0.84, 0.69 at 0.76 and 0.24 at 0.54.
+TRUSTED = 0.7
 
 
 def tables(
@@ -36,7 +38,7 @@ def tables(
         classes: names of the k classes.
         precision: images are flagged from the surest down, as long as the estimated share of true errors
             among them stays at least this. Nothing is flagged in a split where the sources agree with fewer
-            than half of the labels.
+            than 0.7 of the labels.
         level: coverage of the interval of the number of errors.
     """
     frames = {name: judge(name, each, classes, precision) for name, each in opinions.items()}
