@@ -164,14 +164,16 @@ def null_row(name: str, cases: list[Case]) -> dict[str, object]:
     }
 
 
-def all_rows(frame: pl.DataFrame, truth: np.ndarray, repeats: int, null: int) -> Iterator[dict[str, object]]:
-    """Every finder on the same cases, those without a slice first."""
+def all_rows(
+    frame: pl.DataFrame, truth: np.ndarray, finders: list[str], *, repeats: int, null: int
+) -> Iterator[dict[str, object]]:
+    """Each finder on the same cases, those without a slice first."""
     empty = [make(frame, truth, None, 0.0, 1000 + seed) for seed in range(null)]
     planted = {
         rate: [make(frame, truth, plant, rate, seed) for plant in PLANTS for seed in range(repeats)]
         for rate in RATES
     }
-    for name in FINDERS:
+    for name in finders:
         yield null_row(name, empty)
         for rate, cases in planted.items():
             yield planted_row(name, cases, rate)
@@ -192,12 +194,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="data sets for each plant and rate")
     parser.add_argument("--null", type=int, default=100, help="data sets without a slice")
     parser.add_argument("--out", type=Path, help="default: results.csv beside this file; none with --smoke")
+    parser.add_argument("--finder", action="append", choices=list(FINDERS), help="default: each of them")
     given = parser.parse_args()
     size, repeats, null = (2000, 1, 3) if given.smoke else (10_000, given.repeats, given.null)
     test = load().test.select(np.arange(size))
     frame = properties.measure(test.images)
     rows = []
-    for row in all_rows(frame, test.labels, repeats, null):
+    for row in all_rows(frame, test.labels, given.finder or list(FINDERS), repeats=repeats, null=null):
         print(row, flush=True)
         rows.append(row)
     out = given.out or (None if given.smoke else HERE / "results.csv")
