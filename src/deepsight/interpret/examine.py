@@ -120,7 +120,7 @@ def ledger_of(subject: Subject, evidence: Evidence) -> Evidence:
     detectors = ledger.Detectors(
         twins=subject.conflicting_twins,
         label_error=suspected,
-        ambiguity=of_rows(unsure, "score", p.ids),
+        ambiguity=of_rows(unsure, "two_differ", p.ids),
         background=None if background is None else background_support(background, p.ids),
         pairs=ledger.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
     )

@@ -1,0 +1,43 @@
+"""DeepSight's engine by a recipe chosen beforehand: a closed-form head, then the tail on cached maps."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import trial
+
+from deepsight.context import verify_at
+from deepsight.core.dataset import Splits
+from deepsight.core.recipe import Recipe
+from deepsight.model.fit import fabric_of, fit, save_model
+from deepsight.model.trunk import TrunkCache
+
+VALIDATION = 1_000
+
+
+def main() -> None:
+    args = trial.arguments()
+    clock = trial.Clock(args.began)
+    torch.set_num_threads(2)
+    train, test = trial.official(args)
+    order = np.random.default_rng(args.seed).permutation(len(train))
+    rows, validation = np.sort(order[: args.rows]), np.sort(order[args.rows :][:VALIDATION])
+    if len(validation) == 0:
+        validation, rows = rows[:VALIDATION], rows[VALIDATION:]
+    splits = Splits(train.select(rows), train.select(validation), test)
+    pretrained = trial.pretrained_of(args)
+    norms = "training" if pretrained.absent else "frozen"
+    recipe = Recipe(resolution=args.resolution, epochs=args.epochs, batch_norm=norms, seed=args.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit(
+            pretrained, splits, recipe, cache=TrunkCache(Path(folder) / "trunk"),
+            verify=verify_at(args.resolution), fabric=fabric_of(),
+        )  # fmt: skip
+        save_model(Path(folder), fitted, pretrained, test.classes, recipe)
+        predicted = fitted.predictor.predictions(test, name="test").predicted
+    trial.report(args, "ours", clock.seconds, test, predicted)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Benchmarks that promise a smoke run keep the promise; no figure of time is asserted."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+RUN = Path(__file__).parents[1] / "benchmarks/time_to_f1/run.py"
+
+
+def test_time_to_f1_runs_both_arms_and_writes_their_rows(tmp_path: Path) -> None:
+    results = tmp_path / "results.csv"
+    done = subprocess.run(
+        [sys.executable, RUN, "--smoke", "--results", results], check=True, capture_output=True, text=True
+    )
+    with results.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["arm"] for row in rows] == ["ours", "plain"]
+    assert all(0.1 < float(row["macro_f1"]) < 1 and float(row["peak_rss_mb"]) > 0 for row in rows)
+    assert {row["n_test"] for row in rows} == {"256"}
+    assert done.stdout.count("\n| ours |") == 1
+    assert (tmp_path / "plot.html").stat().st_size > 0
