@@ -75,6 +75,8 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--planted", type=int, default=3, help="repetitions of each planted case")
+    parser.add_argument("--from-case", type=int, default=0, help="first planted case of the first repetition")
+    parser.add_argument("--from-clean", type=int, default=0, help="first repetition of the clean case")
     parser.add_argument("--clean", type=int, default=24, help="repetitions of the clean case")
     parser.add_argument("--detected", type=int, default=6, help="of these also with the detected treatments")
     parser.add_argument("--pool", type=int, default=8000, help="training images that cases are drawn from")
@@ -205,19 +207,20 @@ def drawn(world: World, repetition: int) -> NDArray[np.int64]:
 def cases(world: World, arguments: argparse.Namespace, folder: Path) -> Iterator[list[dict[str, object]]]:
     """The planted cases once, the clean ones, and the planted cases again on other rows."""
     if arguments.planted:
-        yield from planted_rows(world, 0, arguments.smoke, folder)
-    for repetition in range(arguments.clean):
+        last = 1 if arguments.smoke else None
+        yield from planted_rows(world, 0, slice(arguments.from_case, last), folder)
+    for repetition in range(arguments.from_clean, arguments.clean):
         yield from clean_rows(world, repetition, repetition < arguments.detected, folder)
     for repetition in range(1, arguments.planted):
-        yield from planted_rows(world, repetition, False, folder)
+        yield from planted_rows(world, repetition, slice(None), folder)
 
 
 def planted_rows(
-    world: World, repetition: int, first_only: bool, folder: Path
+    world: World, repetition: int, which: slice, folder: Path
 ) -> Iterator[list[dict[str, object]]]:
     """Every planted case, on the rows of this repetition."""
     all_cases = planted(world.pool, drawn(world, repetition), repetition)
-    for i, case in enumerate(all_cases[:1] if first_only else all_cases):
+    for i, case in enumerate(all_cases[which]):
         starts = starts_of(world, case.train)
         arms = detected(case, starts, repetition)
         place = folder / f"planted-{repetition}-{i}"
