@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from deepsight import obtain
 from deepsight.config import Plan, Study
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
+from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
+from deepsight.core.statistics import bootstrap_macro_f1
 from deepsight.model import weights
 from deepsight.model.frozen import FrozenBackbone
 from deepsight.scrub.integrity import verify_batch
@@ -111,6 +114,19 @@ def of_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
     """The rows of a data set with these ids, in their order."""
     order = np.argsort(data.ids)
     return data.select(order[np.searchsorted(data.ids, ids, sorter=order)])
+
+
+def headline(p: Predictions, study: Study) -> dict[str, Any]:
+    """What metrics.json says of any model's predictions: the score, its interval, and the gate."""
+    score = bootstrap_macro_f1(p.labels, p.predicted, p.k, seed=study.seed)
+    return {
+        "macro_f1": score.value,
+        "macro_f1_ci95": [score.low, score.high],
+        "accuracy": float((p.labels == p.predicted).mean()),
+        "mva": study.mva,
+        "mva_passed": score.value >= study.mva,
+        "n_test": len(p),
+    }
 
 
 def rounded(values: Mapping[str, float]) -> dict[str, float]:

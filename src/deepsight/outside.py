@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepsight.config import Study
-from deepsight.context import Context, Tell, verify_at
+from deepsight.context import Context, Tell, headline, verify_at
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.core.run import METRICS, Run
-from deepsight.core.statistics import bootstrap_macro_f1
 from deepsight.interpret.examine import Findings
 from deepsight.interpret.examine import examine as examine_subject
 from deepsight.interpret.outside_predictions import read_predictions
@@ -114,14 +113,8 @@ def examine_file(study: Study, file: Path, out: Path, *, split: str, tell: Tell)
 
 def metrics_of(p: Predictions, study: Study, file: Path, source: Any) -> dict[str, Any]:
     """The headline numbers of predictions that were given."""
-    score = bootstrap_macro_f1(p.labels, p.predicted, p.k, seed=study.seed)
     return {
-        "macro_f1": score.value,
-        "macro_f1_ci95": [score.low, score.high],
-        "accuracy": float((p.labels == p.predicted).mean()),
-        "mva": study.mva,
-        "mva_passed": score.value >= study.mva,
-        "n_test": len(p),
+        **headline(p, study),
         "backbone": file.name,
         "data_source": source,
         "seed": study.seed,

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.config import Plan, Study
-from deepsight.context import Context, Tell, of_ids, rounded, verify_at
+from deepsight.context import Context, Tell, headline, of_ids, rounded, verify_at
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.evidence import Evidence, Table
@@ -255,17 +255,11 @@ def metrics_of(context: Context) -> dict[str, Any]:
     """The headline numbers of a run."""
     run, study = context.run, context.study
     p = run.predictions("test")
-    score = bootstrap_macro_f1(p.labels, p.predicted, p.k, seed=study.seed)
     model = run.read_json("model.json")
     clean = ~np.isin(p.ids, repeated(run.evidence()["duplicates"], of="test", within=("train", "val")))
     without = bootstrap_macro_f1(p.labels[clean], p.predicted[clean], p.k, seed=study.seed)
     return {
-        "macro_f1": score.value,
-        "macro_f1_ci95": [score.low, score.high],
-        "accuracy": float((p.labels == p.predicted).mean()),
-        "mva": study.mva,
-        "mva_passed": score.value >= study.mva,
-        "n_test": len(p),
+        **headline(p, study),
         "macro_f1_without_leaks": without.value,
         "macro_f1_without_leaks_ci95": [without.low, without.high],
         "n_leaked": int((~clean).sum()),
