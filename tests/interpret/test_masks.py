@@ -1,5 +1,6 @@
 """GrabCut masks on pictures whose object is known, and the clean controls."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -41,6 +42,18 @@ def test_same_seed_same_masks_and_images_untouched(cifar10: tuple[Dataset, Datas
     area = first.area()
     assert ((area >= 0.05) & (area <= 0.85) == first.accepted).all()
     assert first.accepted.any()
+
+
+def test_the_number_of_threads_changes_no_mask(cifar10: tuple[Dataset, Dataset]) -> None:
+    images, threads = cifar10[1].pixels(slice(0, 6)), cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        alone = segment(images)
+        cv2.setNumThreads(3)
+        together = segment(images)
+    finally:
+        cv2.setNumThreads(threads)
+    assert np.array_equal(alone.inside, together.inside)
 
 
 def test_cover_keeps_the_area(discs: tuple[np.ndarray, np.ndarray]) -> None:
