@@ -97,7 +97,7 @@ def test_any_file_may_be_absent(complete: Run, tmp_path: Path, left_out: str):
         if name not in {left_out, "report.html"} and not partial.has(name):
             partial.file(name).parent.mkdir(parents=True, exist_ok=True)
             partial.file(name).write_bytes(file.read_bytes())
-    assert html.render(partial).stat().st_size > 1_000_000
+    assert html.render(partial).read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
 @pytest.mark.parametrize("entry", [entry for entry in QUESTIONS if entry.draw], ids=lambda entry: entry.name)

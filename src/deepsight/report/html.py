@@ -9,13 +9,14 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from deepsight.core.evidence import Table
 from deepsight.core.files import write_text
 from deepsight.core.run import REPORT, Run
 from deepsight.report import facts, headline, images, matrix, numbers
+from deepsight.report.figures import svg
 from deepsight.report.figures.model import learning_curves
+from deepsight.report.figures.plot import Figure
 from deepsight.report.outline import OUTLINE, Entry, Stage
 from deepsight.report.pictures import Pictures
 from deepsight.report.study import Study, read
@@ -31,8 +32,7 @@ class View:
     command: str
     table: Table | None
     missing: bool
-    figure: Markup | None
-    height: int
+    figure: Figure | None
     advice: str
     also: list[tuple[str, Table]]
 
@@ -79,7 +79,6 @@ def page(study: Study) -> str:
             pictures=pictures,
             stages=[{"name": stage.name, "views": views(stage, study)} for stage in OUTLINE],
             downloads={name: packed_csv(table.frame) for name, table in study.evidence.items()},
-            plotly=Markup(get_plotlyjs()),
         )
     )
 
@@ -94,6 +93,7 @@ def environment() -> Environment:
     made.filters.update(
         percent=numbers.percent, points=numbers.points, count=numbers.count, cell=numbers.cell
     )
+    made.globals.update(draw=svg.draw, key=svg.key)
     made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])
     return made
 
@@ -106,7 +106,6 @@ def views(stage: Stage, study: Study) -> list[View]:
 def view(entry: Entry, command: str, study: Study) -> View:
     """A question with its table, figure and advice."""
     table = study.table(entry.name)
-    figure = drawn(entry, table, study)
     also = [(name, found) for name in entry.also if (found := study.table(name)) is not None]
     return View(
         name=entry.name,
@@ -115,8 +114,7 @@ def view(entry: Entry, command: str, study: Study) -> View:
         command=command,
         table=table,
         missing=not available(entry, table, study),
-        figure=None if figure is None else script_json(figure.to_json()),
-        height=0 if figure is None else figure.layout.height,
+        figure=drawn(entry, table, study),
         advice=advice_on(entry, table),
         also=also,
     )
@@ -139,7 +137,7 @@ def available(entry: Entry, table: Table | None, study: Study) -> bool:
     return files.get(entry.name, table is not None)
 
 
-def drawn(entry: Entry, table: Table | None, study: Study) -> Any:
+def drawn(entry: Entry, table: Table | None, study: Study) -> Figure | None:
     """The figure of a question, or None where there is nothing to draw."""
     if entry.name == "training":
         return None if study.history is None else learning_curves(study.history)
@@ -158,11 +156,6 @@ def causes(study: Study) -> list[dict[str, Any]]:
         {**row, "tone": place % 7, "examined": row.get("examined", 1.0)}
         for place, row in enumerate(study.rows("ledger_shares", "cause", "share"))
     ]
-
-
-def script_json(text: str) -> Markup:
-    """JSON that cannot end the script element that holds it."""
-    return Markup(text.replace("<", "\\u003c"))
 
 
 def packed_csv(frame: pl.DataFrame) -> str:

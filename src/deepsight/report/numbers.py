@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 MISSING = "–"
+MINUS = "\u2212"
 NBSP = "\u00a0"  # a number and its unit stay on one line
 
 
@@ -12,9 +13,9 @@ def percent(value: float | None, digits: int = 1) -> str:
     return MISSING if absent(value) else f"{100 * float(value or 0):.{digits}f}{NBSP}%"
 
 
-def points(value: float | None, digits: int = 1) -> str:
+def points(value: float | None, digits: int = 1, *, scale: float = 100) -> str:
     """A difference of shares in signed percentage points, without the word."""
-    return MISSING if absent(value) else f"{100 * float(value or 0):+.{digits}f}".replace("-", "−")
+    return MISSING if absent(value) else f"{scale * float(value or 0):+.{digits}f}".replace("-", MINUS)
 
 
 def count(value: float | None) -> str:
@@ -52,9 +53,9 @@ def fraction(value: float) -> str:
     if value == 0:
         return "0"
     if abs(value) < 5e-4:
-        return f"{value:.1e}".replace("-", "−")
+        return f"{value:.1e}".replace("-", MINUS)
     text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:,.0f}"
-    return text.replace("-", "−")
+    return text.replace("-", MINUS)
 
 
 def absent(value: Any) -> bool:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
 from deepsight.core.evidence import Table
 from deepsight.report import advice
 from deepsight.report.figures import explore, interpret, scrub, treat, trust
+from deepsight.report.figures.plot import Figure
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Entry:
     name: str
     question: str
     body: str = "table"
-    draw: Callable[[Table], go.Figure] | None = None
+    draw: Callable[[Table], Figure] | None = None
     advise: Callable[[Table], str] | str = ""
     also: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
@@ -166,7 +165,7 @@ OUTLINE = (
                 "treatments",
                 treat.treatments,
                 advice.treatments,
-                also=("treatment_classes", "treatment_test", "ledger_change"),
+                also=("treatment_arms", "treatment_classes", "treatment_test", "ledger_change"),
             ),
         ),
     ),

@@ -1,138 +1,135 @@
 """Figures of the iNterpret stage: confusions, recall, calibration, slices and degradation."""
 
-from typing import Any
-
-import plotly.graph_objects as go
 import polars as pl
 
 from deepsight.core.evidence import Table
+from deepsight.report.figures.plot import Axis, Dots, Figure, Panel
 from deepsight.report.figures.style import (
     BLUE,
-    CYCLE,
     GREY,
     ORANGE,
-    SYMBOLS,
     VERMILLION,
-    chart,
+    Row,
     dots,
-    list_height,
-    share_axis,
-    top_down,
-    whiskers,
-    wrapped,
+    labels,
+    look,
+    share_hint,
 )
+from deepsight.report.numbers import count, percent
 
-GROUPS = {"rigid": (BLUE, "square"), "organic": (ORANGE, "circle")}
+GROUPS = {"rigid": {"tone": BLUE, "symbol": "square"}, "organic": {"tone": ORANGE, "symbol": "circle"}}
 SHOWN_PAIRS, SHOWN_SLICES = 15, 15
 
 
-def confusion_pairs(table: Table) -> go.Figure:
+def confusion_pairs(table: Table) -> Figure:
     """The most frequent ordered confusions with their intervals, the flagged ones filled."""
     rows = table.frame.sort("rate", descending=True).head(SHOWN_PAIRS).to_dicts()
     for row in rows:
         row["label"] = f"{row['true']} → {row['predicted']}"
-    figure = chart(height=list_height(len(rows)))
-    kinds = {True: ("more often than chance", "circle"), False: ("as chance would have it", "circle-open")}
-    add_kinds(figure, rows, "rate", "flagged", kinds)
-    figure.update_xaxes(share_axis("share of the true class"))
-    return figure.update_yaxes(top_down([row["label"] for row in rows]))
+        row["hint"] = f"{share_hint(row, 'rate')}, {count(row['count'])} images"
+    kinds = [("more often than chance explains", True, VERMILLION), ("as chance would have it", False, GREY)]
+    series = [
+        dots(
+            [row for row in rows if row["flagged"] is flagged],
+            "rate",
+            name=name,
+            tone=tone,
+            hollow=not flagged,
+        )
+        for name, flagged, tone in kinds
+    ]
+    axis = Axis("share of the true class", unit="share", bounds=(0, None))
+    return Figure([Panel(axis, Axis(categories=labels(rows)), series)])
 
 
-def add_kinds(
-    figure: go.Figure,
-    rows: list[dict[str, Any]],
-    value: str,
-    by: str,
-    kinds: dict[bool, tuple[str, str]],
-) -> None:
-    """Two series of dots: the rows whose `by` holds, filled, and the rest, hollow."""
-    for kind, (name, symbol) in kinds.items():
-        these = [row for row in rows if bool(row[by]) is kind]
-        if these:
-            colour = VERMILLION if kind else GREY
-            labels = [row["label"] for row in these]
-            figure.add_trace(dots(these, value, labels, name=name, colour=colour, symbol=symbol))
-
-
-def recall(table: Table) -> go.Figure:
+def recall(table: Table) -> Figure:
     """Recall of each class with its interval, rigid and organic classes told apart."""
     rows = table.frame.sort("recall", descending=True).to_dicts()
-    figure = chart(height=list_height(len(rows)))
-    others = iter(zip(CYCLE[2:], SYMBOLS[2:], strict=False))
-    for group in dict.fromkeys(row["group"] or "class" for row in rows):
-        colour, symbol = GROUPS.get(group) or next(others, (GREY, "circle"))
+    for row in rows:
+        row["label"], row["hint"] = row["class"], share_hint({**row, "label": row["class"]}, "recall")
+    groups = dict.fromkeys(row["group"] or "class" for row in rows)
+    series = []
+    for position, group in enumerate(groups):
         these = [row for row in rows if (row["group"] or "class") == group]
-        labels = [row["class"] for row in these]
-        figure.add_trace(dots(these, "recall", labels, name=group, colour=colour, symbol=symbol, size=10))
-    figure.update_xaxes(share_axis("recall (share of the class that is found)"))
-    return figure.update_yaxes(top_down([row["class"] for row in rows]))
+        style = GROUPS.get(group) or look(position + 2)
+        series.append(dots(these, "recall", name=group, size=6, **style))
+    axis = Axis("recall: share of the class that is found", unit="share")
+    return Figure([Panel(axis, Axis(categories=labels(rows)), series)])
 
 
-def calibration(table: Table) -> go.Figure:
+def calibration(table: Table) -> Figure:
     """Accuracy against confidence; the area of a dot is the number of images in its bin."""
     rows = [row for row in table.frame.to_dicts() if row["n"]]
     most = max((row["n"] for row in rows), default=1)
-    figure = chart(height=420)
-    figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name="perfectly calibrated", line={"color": GREY, "dash": "dot"}
+    ideal = Dots("perfectly calibrated", [0.0, 1.0], [0.0, 1.0], GREY, "", line="dot")
+    model = Dots(
+        "this model (area: images)",
+        [row["confidence"] for row in rows],
+        [row["accuracy"] for row in rows],
+        BLUE,
+        size=[3 + 12 * (row["n"] / most) ** 0.5 for row in rows],
+        line="solid",
+        hints=[bin_hint(row) for row in rows],
     )
-    figure.add_scatter(
-        x=[row["confidence"] for row in rows],
-        y=[row["accuracy"] for row in rows],
-        customdata=[row["n"] for row in rows],
-        mode="lines+markers",
-        name="this model (area: images)",
-        line={"color": BLUE, "width": 1},
-        marker={"color": BLUE, "opacity": 0.75, "size": [7 + 26 * (row["n"] / most) ** 0.5 for row in rows]},
-        hovertemplate="confidence %{x:.1%}, accuracy %{y:.1%}, %{customdata:,} images<extra></extra>",
+    return Figure(
+        [
+            Panel(
+                Axis("mean confidence of the bin", unit="share", bounds=(0, 1.02)),
+                Axis("accuracy of the bin", unit="share", bounds=(-0.03, 1.05)),
+                [ideal, model],
+                height=360,
+            )
+        ]
     )
-    figure.update_xaxes(share_axis("mean confidence of the bin"), range=[0, 1.03])
-    return figure.update_yaxes(share_axis("accuracy of the bin"), range=[0, 1.06])
 
 
-def slices(table: Table) -> go.Figure:
-    """The error rate of each slice beside that of all images; confirmed slices are filled."""
+def bin_hint(row: Row) -> str:
+    """What a bin of confidence holds."""
+    found = f"confidence {percent(row['confidence'])}, accuracy {percent(row['accuracy'])}"
+    return f"{found}, {count(row['n'])} images"
+
+
+def slices(table: Table) -> Figure:
+    """The error rate of each slice beside what its classes explain; confirmed slices are filled."""
     rows = table.frame.sort("effect", descending=True).head(SHOWN_SLICES).to_dicts()
-    labels = [wrapped(row["description"]) for row in rows]
-    figure = chart(height=list_height(len(rows), each=36))
-    fills = [VERMILLION if row["confirmed"] else "rgba(0,0,0,0)" for row in rows]
-    lines = [VERMILLION if row["confirmed"] else GREY for row in rows]
-    figure.add_scatter(
-        x=[row["error_rate"] for row in rows],
-        y=labels,
-        mode="markers",
-        name="error rate (filled: confirmed on the other half)",
-        marker={"size": 10, "color": fills, "line": {"color": lines, "width": 1.5}},
-        customdata=[row["n"] for row in rows],
-        hovertemplate="%{y}: %{x:.1%} of %{customdata:,} images<extra></extra>",
-    )
-    figure.add_scatter(
-        x=[row["baseline"] for row in rows],
-        y=labels,
-        mode="markers",
-        name="baseline",
-        marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": GREY}},
-    )
-    figure.update_xaxes(share_axis("error rate"))
-    return figure.update_yaxes(top_down(labels))
+    for row in rows:
+        row["label"] = row["description"]
+        shares = f"{percent(row['error_rate'])} wrong, {percent(row['baseline'])} explained by the classes"
+        row["hint"] = f"{row['label']}: {shares}, {count(row['n'])} images"
+    kinds = [("confirmed on the other half", True, VERMILLION), ("not confirmed", False, GREY)]
+    series = []
+    for name, confirmed, tone in kinds:
+        these = [row for row in rows if bool(row["confirmed"]) is confirmed]
+        series.append(dots(these, "error_rate", name=name, tone=tone, hollow=not confirmed))
+    expected = [row["baseline"] for row in rows]
+    names = [row["label"] for row in rows]
+    series.append(Dots("what the classes explain", expected, names, GREY, "tick", size=5))
+    axis = Axis("error rate", unit="share", bounds=(0, None))
+    return Figure([Panel(axis, Axis(categories=labels(rows)), series)])
 
 
-def degradation(table: Table) -> go.Figure:
+def degradation(table: Table) -> Figure:
     """Accuracy of all classes as the images get worse, a line for each kind of degradation."""
     whole = table.frame.filter(pl.col("class") == "all").sort("severity")
     clean = whole.filter(severity=0)
-    figure = chart(height=400)
-    kinds = whole.filter(pl.col("severity") > 0)["corruption"].unique(maintain_order=True).sort().to_list()
-    for position, kind in enumerate(kinds):
-        rows = pl.concat([clean, whole.filter(corruption=kind)])
-        figure.add_scatter(
-            x=rows["severity"].to_list(),
-            y=rows["accuracy"].to_list(),
-            error_y=whiskers(*(rows[name].to_list() for name in ("accuracy", "ci_low", "ci_high"))),
-            name=kind,
-            mode="lines+markers",
-            line={"color": CYCLE[position % len(CYCLE)], "width": 2},
-            marker={"symbol": SYMBOLS[position % len(SYMBOLS)], "size": 8},
+    kinds = whole.filter(pl.col("severity") > 0)["corruption"].unique().sort().to_list()
+    series = []
+    for position, kind in enumerate(kinds):  # set apart a little, so that the intervals can be seen
+        rows = pl.concat([clean, whole.filter(corruption=kind)]).to_dicts()
+        for row in rows:
+            row["label"] = f"{kind}, severity {row['severity']}"
+        series.append(
+            Dots(
+                kind,
+                [float(row["severity"]) + 0.04 * (position - len(kinds) / 2) for row in rows],
+                [row["accuracy"] for row in rows],
+                low=[row["ci_low"] for row in rows],
+                high=[row["ci_high"] for row in rows],
+                along="y",
+                line="solid",
+                hints=[share_hint(row, "accuracy") for row in rows],
+                **look(position),
+            )
         )
-    figure.update_xaxes(title={"text": "severity (0: the image as it is)"}, dtick=1)
-    return figure.update_yaxes(share_axis("accuracy"))
+    x = Axis("severity (0: the image as it is)", unit="count")
+    return Figure([Panel(x, Axis("accuracy", unit="share"), series, height=320)])

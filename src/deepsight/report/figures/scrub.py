@@ -1,31 +1,35 @@
 """Figures of the Scrub stage."""
 
-import plotly.graph_objects as go
-
 from deepsight.core.evidence import Table
-from deepsight.report.figures.style import (
-    BLUE,
-    GREY,
-    dots,
-    list_height,
-    panels,
-    share_axis,
-    top_down,
-)
+from deepsight.report.figures.plot import Axis, Dots, Figure, Panel
+from deepsight.report.figures.style import BLUE, GREY, dots, labels, share_hint
+from deepsight.report.numbers import percent
 
 
-def interpolation(table: Table) -> go.Figure:
-    """Probe score and detail kept of each resampling filter, the chosen one filled."""
+def interpolation(table: Table) -> Figure:
+    """Probe score and detail kept of each resampling filter, the chosen one apart."""
     rows = table.frame.sort("macro_f1", descending=True).to_dicts()
-    labels = [f"{row['method']}{', antialias' if row['antialias'] else ''}" for row in rows]
-    figure = panels(["Macro-F1 of a probe", "Detail kept"], height=list_height(len(rows)), showlegend=False)
-    colours = [BLUE if row["chosen"] else GREY for row in rows]
-    fills = [BLUE if row["chosen"] else "rgba(0,0,0,0)" for row in rows]
-    score = dots(rows, "macro_f1", labels, name="macro-F1", colour=GREY)
-    score.marker.update(color=fills, line={"color": colours, "width": 1.5})
-    figure.add_trace(score, row=1, col=1)
-    kept = [row["detail_kept"] for row in rows]
-    figure.add_trace(go.Bar(x=kept, y=labels, orientation="h", marker={"color": colours}, width=0.5), 1, 2)
-    figure.update_xaxes(share_axis(""))
-    figure.update_yaxes(top_down(labels))
-    return figure
+    for row in rows:
+        row["label"] = f"{row['method']}{', antialiased' if row['antialias'] else ''}"
+        row["hint"] = share_hint(row, "macro_f1")
+    axis = Axis(categories=labels(rows))
+    kinds = [("chosen for this run", True, BLUE), ("others", False, GREY)]
+    score, kept = [], []
+    for name, chosen, tone in kinds:
+        these = [row for row in rows if row["chosen"] is chosen]
+        score.append(dots(these, "macro_f1", name=name, tone=tone, hollow=not chosen))
+        kept.append(detail(these, tone, hollow=not chosen))
+    return Figure(
+        [
+            Panel(Axis(unit="share"), axis, score, "macro-F1 of a probe"),
+            Panel(Axis(unit="share", bounds=(0, None)), axis, kept, "fine detail kept"),
+        ]
+    )
+
+
+def detail(rows: list[dict[str, object]], tone: int, *, hollow: bool) -> Dots:
+    """The share of fine detail that each filter keeps."""
+    shares = [float(str(row["detail_kept"])) for row in rows]
+    names = [str(row["label"]) for row in rows]
+    hints = [f"{name}: {percent(share)}" for name, share in zip(names, shares, strict=True)]
+    return Dots("", shares, names, tone, "square", hollow=hollow, hints=hints)

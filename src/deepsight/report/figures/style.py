@@ -1,122 +1,66 @@
-"""The look that all figures share.
+"""What all figures share: the colours, and rows of a table as dots with their intervals.
 
 The colours are those of Okabe and Ito (Color Universal Design, 2008), which people with any of the common
-colour vision deficiencies can tell apart. No meaning rests on colour alone: symbols, fills or labels
-repeat it. Ink, grid and background are set in the browser, which knows whether the page is light or dark.
+colour vision deficiencies can tell apart. They are variables of the style sheet, `--tone-0` to `--tone-6`,
+a little lighter on dark pages. No meaning rests on colour alone: symbols, fills or dashes repeat it.
 """
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import Any
 
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+from deepsight.report.figures.plot import Dots
+from deepsight.report.numbers import MISSING, percent, points
 
-BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#8A9099"
-CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, GREY)
-SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star", "hexagon", "pentagon")
+BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, GREY = range(7)
+SYMBOLS = ("circle", "square", "diamond", "cross", "triangle", "x", "star", "hexagon", "pentagon")
 
-Axis = dict[str, Any]
+Row = dict[str, Any]
 
 
-def chart(figure: go.Figure | None = None, *, height: int = 320, **layout: Any) -> go.Figure:
-    """A figure with the shared margins and legend, transparent, in the width that it is given."""
-    figure = go.Figure() if figure is None else figure
-    figure.update_layout(
-        template="none",
-        height=height,
-        autosize=True,
-        margin={"l": 8, "r": 12, "t": 34, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
-        hovermode="closest",
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1.02,
-            "yanchor": "bottom",
-        },
-    )
-    figure.update_xaxes(
-        automargin=True, zeroline=False, title={"standoff": 8, "font": {"size": 13}}, tickfont={"size": 12}
-    )
-    figure.update_yaxes(
-        automargin=True, zeroline=False, title={"standoff": 8, "font": {"size": 13}}, tickfont={"size": 12}
-    )
-    return figure.update_layout(**layout)
+def look(position: int) -> dict[str, Any]:
+    """Colour and symbol of the series at this position: nine symbols, then the same nine hollow."""
+    turn, place = divmod(position, len(SYMBOLS))
+    return {"tone": position % 7, "symbol": SYMBOLS[place], "hollow": turn % 2 == 1}
 
 
-def panels(titles: Sequence[str], *, height: int = 320, **layout: Any) -> go.Figure:
-    """Charts side by side that share their y axis."""
-    figure = make_subplots(
-        rows=1, cols=len(titles), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.06
-    )
-    return chart(figure, height=height, **layout)
-
-
-def whiskers(
-    values: Sequence[float], low: Sequence[float | None], high: Sequence[float | None]
-) -> dict[str, Any]:
-    """Error bars from the two ends of each interval; none where an interval is absent."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [0 if h is None else h - v for v, h in zip(values, high, strict=True)],
-        "arrayminus": [0 if lo is None else v - lo for v, lo in zip(values, low, strict=True)],
-        "thickness": 1.5,
-        "width": 0,
-    }
-
-
-def dots(
-    rows: Sequence[dict[str, Any]],
-    value: str,
-    labels: Sequence[str],
-    *,
-    name: str,
-    colour: str,
-    **marker: Any,
-) -> go.Scatter:
-    """One row of a table a dot with its interval: `value`, `ci_low`, `ci_high` along x."""
-    values = [row[value] for row in rows]
-    return go.Scatter(
-        x=values,
-        y=list(labels),
-        mode="markers",
-        name=name,
-        error_x={
-            **whiskers(values, [row["ci_low"] for row in rows], [row["ci_high"] for row in rows]),
-            "color": colour,
-        },
-        marker={"size": 9, "color": colour, "line": {"width": 1.5, "color": colour}, **marker},
+def dots(rows: Sequence[Row], value: str, *, name: str, tone: int, **options: Any) -> Dots:
+    """Rows of a table as dots along x, each with its `label` and the interval `ci_low` to `ci_high`."""
+    return Dots(
+        name,
+        [row[value] for row in rows],
+        [row["label"] for row in rows],
+        tone,
+        low=[row.get("ci_low") for row in rows],
+        high=[row.get("ci_high") for row in rows],
+        hints=[str(row.get("hint") or row["label"]) for row in rows],
+        **options,
     )
 
 
-def in_points(rows: Sequence[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
+def labels(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The labels of rows as categories, each once."""
+    return tuple(dict.fromkeys(row["label"] for row in rows))
+
+
+def share_hint(row: Row, value: str) -> str:
+    """A share with its interval in words, for the reader who points at a dot."""
+    ends = (percent(row.get(end)) for end in ("ci_low", "ci_high"))
+    return f"{row['label']}: {percent(row[value])}{between(*ends)}"
+
+
+def points_hint(row: Row, value: str) -> str:
+    """A difference in points with its interval in words."""
+    ends = (points(row.get(end), scale=1) for end in ("ci_low", "ci_high"))
+    return f"{row['label']}: {points(row[value], scale=1)} points{between(*ends)}"
+
+
+def between(low: str, high: str) -> str:
+    """An interval in brackets, nothing where it is absent."""
+    return "" if MISSING in (low, high) else f" ({low} to {high})"
+
+
+def in_points(rows: Sequence[Row], *columns: str) -> list[Row]:
     """Rows whose shares in these columns are percentage points."""
     changed = [{name: row[name] for name in columns} for row in rows]
     scaled = [{k: None if v is None else 100 * v for k, v in row.items()} for row in changed]
     return [{**row, **new} for row, new in zip(rows, scaled, strict=True)]
-
-
-def wrapped(label: str, *, width: int = 34) -> str:
-    """A long label on several lines, so that it leaves room for the figure on a narrow page."""
-    return "<br>".join(wrap(label, width)) or label
-
-
-def list_height(rows: int, *, each: int = 26, rest: int = 96) -> int:
-    """The height in pixels of a figure with a line a row."""
-    return rest + each * max(rows, 1)
-
-
-def top_down(labels: Sequence[str]) -> Axis:
-    """A category axis that reads from the top, in the order given."""
-    return {"type": "category", "categoryorder": "array", "categoryarray": list(dict.fromkeys(labels))[::-1]}
-
-
-def share_axis(title: str, **axis: Any) -> Axis:
-    """An axis of shares, written as percentages."""
-    return {"title": {"text": title}, "tickformat": ".0%", **axis}

@@ -3,72 +3,78 @@
 from collections.abc import Mapping
 from typing import Any
 
-import plotly.graph_objects as go
-
 from deepsight.core.evidence import Table
+from deepsight.report.figures.plot import Axis, Band, Dots, Figure, Panel
 from deepsight.report.figures.style import (
     GREEN,
     GREY,
     SKY,
     VERMILLION,
-    chart,
+    Row,
+    between,
     dots,
     in_points,
-    list_height,
-    top_down,
+    labels,
+    points_hint,
 )
+from deepsight.report.numbers import cell
 
-Kinds = Mapping[Any, tuple[str, str, str]]
+Kinds = Mapping[Any, dict[str, Any]]
 CHECKS: Kinds = {
-    True: ("passed", GREEN, "circle"),
-    False: ("failed", VERMILLION, "x"),
-    None: ("not judged", GREY, "circle-open"),
+    True: {"name": "passed", "tone": GREEN, "symbol": "circle"},
+    False: {"name": "failed", "tone": VERMILLION, "symbol": "x"},
+    None: {"name": "shown for comparison, not required", "tone": GREY, "symbol": "circle", "hollow": True},
 }
 VERDICTS: Kinds = {
-    "BIASED": ("BIASED", VERMILLION, "x"),
-    "CLEAR": ("CLEAR", GREEN, "circle"),
-    "INCONCLUSIVE": ("INCONCLUSIVE", GREY, "circle-open"),
-    "control": ("control", SKY, "diamond"),
+    "BIASED": {"name": "BIASED", "tone": VERMILLION, "symbol": "x"},
+    "CLEAR": {"name": "CLEAR", "tone": GREEN, "symbol": "circle"},
+    "INCONCLUSIVE": {"name": "INCONCLUSIVE", "tone": GREY, "symbol": "circle", "hollow": True},
+    "control": {"name": "control of the method", "tone": SKY, "symbol": "diamond"},
 }
+BOUND = 5.0  # points: the δ of the verdicts
 
 
-def faithfulness(table: Table) -> go.Figure:
+def faithfulness(table: Table) -> Figure:
     """Each check of the maps with its interval, and the baseline that it had to beat."""
     rows = table.frame.to_dicts()
-    figure = chart(height=list_height(len(rows), each=36))
-    add_by(figure, rows, "value", label="check", by="passed", kinds=CHECKS)
-    figure.add_scatter(
-        x=[row["baseline"] for row in rows],
-        y=[row["check"] for row in rows],
-        mode="markers",
-        name="baseline",
-        marker={"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": GREY}},
+    for row in rows:
+        row["label"] = row["check"]
+        interval = between(cell(row["ci_low"]), cell(row["ci_high"]))
+        row["hint"] = f"{row['check']}: {cell(row['value'])}{interval}, baseline {cell(row['baseline'])}"
+    baseline = Dots(
+        "baseline", [row["baseline"] for row in rows], [row["label"] for row in rows], GREY, "tick", size=6
     )
-    figure.update_xaxes(title={"text": "value of the check"})
-    return figure.update_yaxes(top_down([row["check"] for row in rows]))
+    series = [*by_kind(rows, "value", by="passed", kinds=CHECKS), baseline]
+    return Figure([Panel(Axis("value of the check"), Axis(categories=labels(rows)), series)])
 
 
-def context(table: Table) -> go.Figure:
+def context(table: Table) -> Figure:
     """The effect of the background by class, with the verdict and the bound of 5 points; controls below."""
     rows = in_points(table.frame.to_dicts(), "effect", "ci_low", "ci_high")
     for row in rows:
-        judged = row["verdict"] in VERDICTS
-        row["kind"] = row["verdict"] if judged else "control"
-        row["label"] = f"{row['class']}" if row["test"] == "swap" else f"{row['test']} ({row['class']})"
+        row["kind"] = row["verdict"] if row["verdict"] in VERDICTS else "control"
+        row["label"] = named(row)
+        note = f"; {row['note']}" if row.get("note") else ""
+        row["hint"] = f"{points_hint(row, 'effect')}, {row['verdict']}{note}"
     rows.sort(key=lambda row: row["kind"] == "control")
-    figure = chart(height=list_height(len(rows)))
-    add_by(figure, rows, "effect", label="label", by="kind", kinds=VERDICTS)
-    figure.add_vrect(x0=-5, x1=5, fillcolor=GREY, opacity=0.1, line_width=0, layer="below")
-    figure.update_xaxes(title={"text": "points (band: ± 5)"}, tickformat="+")
-    return figure.update_yaxes(top_down([row["label"] for row in rows]))
+    axis = Axis("effect in points (band: ± 5)", unit="points")
+    series = by_kind(rows, "effect", by="kind", kinds=VERDICTS)
+    band = Band(-BOUND, BOUND)
+    return Figure([Panel(axis, Axis(categories=labels(rows)), series, bands=[band], rules=(0,))])
 
 
-def add_by(
-    figure: go.Figure, rows: list[dict[str, Any]], value: str, *, label: str, by: str, kinds: Kinds
-) -> None:
+def named(row: Row) -> str:
+    """What a row of the context table is about."""
+    if row["test"] == "swap":
+        return "all classes" if row["class"] == "all" else str(row["class"])
+    return str(row["test"]) if row["class"] == "all" else f"{row['test']}: {row['class']}"
+
+
+def by_kind(rows: list[Row], value: str, *, by: str, kinds: Kinds) -> list[Dots]:
     """A series of dots for each kind, with its own colour and symbol."""
-    for kind, (name, colour, symbol) in kinds.items():
+    found = []
+    for kind, style in kinds.items():
         these = [row for row in rows if row[by] == kind]
         if these:
-            labels = [row[label] for row in these]
-            figure.add_trace(dots(these, value, labels, name=name, colour=colour, symbol=symbol, size=10))
+            found.append(dots(these, value, size=6, **style))
+    return found

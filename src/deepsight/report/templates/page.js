@@ -76,6 +76,4 @@ if (recall("deepsight-theme")) root.dataset.theme = recall("deepsight-theme");
 byId("theme").addEventListener("click", () => {
   root.dataset.theme = isDark() ? "light" : "dark";
   remember("deepsight-theme", root.dataset.theme);
-  document.dispatchEvent(new Event("themechange"));
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new Event("themechange")));

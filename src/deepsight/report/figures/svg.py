@@ -1,0 +1,251 @@
+"""Draws a figure as SVG: once wide and once narrow, so that its text can be read on a phone too.
+
+Colours are variables of the page's style sheet, which knows light, dark and print.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from markupsafe import Markup
+
+from deepsight.report.figures import scale, symbols
+from deepsight.report.figures.plot import Axis, Band, Bars, Dots, Figure, Panel
+from deepsight.report.figures.scale import Scale
+
+WIDE, NARROW = 900, 360
+BESIDE = 600  # pixels from which panels stand beside each other
+GAP, RIGHT, HEAD, FOOT, LINE = 28, 14, 24, 22, 14
+EACH = 26  # pixels of a category
+DASHES = {"dash": "6 4", "dot": "1.5 4"}
+
+
+@dataclass(frozen=True)
+class Box:
+    """The plotting area of a panel, in pixels."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+
+@dataclass(frozen=True)
+class Place:
+    """One symbol of a series, in pixels, with the ends of its interval."""
+
+    x: float
+    y: float
+    size: float
+    hollow: bool
+    ends: tuple[float, float] | None
+    hint: str
+
+
+def draw(figure: Figure) -> Markup:
+    """Both drawings of a figure; the style sheet shows the one that fits."""
+    return Markup(drawing(figure, WIDE, "wide") + drawing(figure, NARROW, "narrow"))
+
+
+def drawing(figure: Figure, width: int, name: str) -> str:
+    """The figure in this width, as text."""
+    svg = Element("svg", {"class": name})
+    beside = width >= BESIDE and not figure.stacked
+    top = 0.0
+    rows = [list(figure.panels)] if beside else [[panel] for panel in figure.panels]
+    left = max(margin(row[0], letters_of(width)) for row in rows)
+    for row in rows:
+        top = draw_row(svg, row, top, left, width)
+    svg.set("viewBox", f"0 0 {width} {top:.0f}")
+    return tostring(svg, encoding="unicode")
+
+
+def letters_of(width: float) -> int:
+    """Letters of a line of the labels on the left, which may take two fifths of the width."""
+    return int(0.4 * width / scale.LETTER)
+
+
+def draw_row(svg: Element, panels: Sequence[Panel], top: float, left: float, width: float) -> float:
+    """Panels beside each other that share their y axis; returns where the next row begins."""
+    letters = letters_of(width)
+    each = (width - left - RIGHT - GAP * (len(panels) - 1)) / len(panels)
+    bottom = top
+    for place, panel in enumerate(panels):
+        head = HEAD if panel.title or panel.y.title else LINE / 2
+        box = Box(left + place * (each + GAP), top + head, each, height(panel, letters))
+        draw_panel(put(svg, "g"), panel, box, letters, labelled=place == 0)
+        bottom = max(bottom, box.bottom + FOOT + (LINE + 6 if panel.x.title else 6))
+    return bottom
+
+
+def margin(panel: Panel, letters: int) -> float:
+    """Pixels left of a panel for the labels of its y axis."""
+    if panel.y.blank:
+        return 2
+    if panel.y.categories:
+        lines = [line for label in panel.y.categories for line in scale.lines_of(label, letters)]
+    else:
+        lines = [text for _, text in scale.scale(panel.y, scale.along(panel, "y"), 0, 1).ticks(5)]
+    return max(map(scale.text_width, lines), default=0) + 12
+
+
+def height(panel: Panel, letters: int) -> float:
+    """Pixels of the plotting area."""
+    if not panel.y.categories:
+        return panel.height
+    lines = max(len(scale.lines_of(label, letters)) for label in panel.y.categories)
+    return len(panel.y.categories) * (EACH + LINE * (lines - 1))
+
+
+def draw_panel(group: Element, panel: Panel, box: Box, letters: int, *, labelled: bool) -> None:
+    """Bands and grid first, then the series."""
+    x = scale.scale(panel.x, scale.along(panel, "x"), box.left, box.right)
+    down = (box.top, box.bottom) if panel.y.categories else (box.bottom, box.top)
+    y = scale.scale(panel.y, scale.along(panel, "y"), *down)
+    for band in panel.bands:
+        draw_band(group, band, x, box)
+    draw_x_axis(group, panel.x, x, box)
+    if panel.y.categories:
+        draw_categories(group, y, box, letters, labelled=labelled)
+    elif not panel.y.blank:
+        draw_y_axis(group, y, box)
+    for value in panel.rules:
+        put(group, "path", cls="rule", d=f"M{x(value):.1f},{box.top:.1f}V{box.bottom:.1f}")
+    write(group, panel.title or panel.y.title, box.left, box.top - 9, "title" if panel.title else "unit")
+    for series in panel.series:
+        draw_series(group, series, x, y)
+
+
+def draw_band(group: Element, band: Band, x: Scale, box: Box) -> None:
+    """A shaded range of x with its name at its top."""
+    left, right = x(band.low), x(band.high)
+    put(group, "rect", cls="band strong" if band.strong else "band", x=left, y=box.top,
+        width=right - left, height=box.height)  # fmt: skip
+    if scale.text_width(band.name) < right - left:
+        write(group, band.name, left + 6, box.top + LINE, "unit")
+
+
+def draw_x_axis(group: Element, axis: Axis, x: Scale, box: Box) -> None:
+    """Vertical grid lines with their values below, and the title below these."""
+    if not axis.blank:
+        for place, text in x.ticks(int(box.width // 80)):
+            put(group, "path", cls="grid", d=f"M{place:.1f},{box.top:.1f}V{box.bottom + 4:.1f}")
+            write(group, text, place, box.bottom + 17, "tick middle")
+    write(group, axis.title, box.left + box.width / 2, box.bottom + 36, "unit middle")
+
+
+def draw_y_axis(group: Element, y: Scale, box: Box) -> None:
+    """Horizontal grid lines with their values on the left."""
+    for place, text in y.ticks(int(box.height // 45)):
+        put(group, "path", cls="grid", d=f"M{box.left - 4:.1f},{place:.1f}H{box.right:.1f}")
+        write(group, text, box.left - 8, place + 4, "tick end")
+
+
+def draw_categories(group: Element, y: Scale, box: Box, letters: int, *, labelled: bool) -> None:
+    """A faint line for each category, with its name on the left of the first panel."""
+    for name in y.axis.categories:
+        put(group, "path", cls="grid", d=f"M{box.left:.1f},{y(name):.1f}H{box.right:.1f}")
+        lines = scale.lines_of(name, letters) if labelled else []
+        for place, line in enumerate(lines):
+            shift = LINE * (place - (len(lines) - 1) / 2)
+            write(group, line, box.left - 10, y(name) + 4 + shift, "name end")
+
+
+def draw_series(group: Element, series: Dots | Bars, x: Scale, y: Scale) -> None:
+    """One series in its colour."""
+    own = put(group, "g", cls="series", style=f"color:var(--tone-{series.tone})")
+    if isinstance(series, Bars):
+        draw_bars(own, series, x, y)
+        return
+    found = list(places(series, x, y))
+    if series.line:
+        path = "M" + "L".join(f"{place.x:.1f},{place.y:.1f}" for place in found)
+        put(own, "path", cls="line", d=path, **{"stroke-dasharray": DASHES.get(series.line, "none")})
+    if series.hints:
+        for place in found:
+            mark = put(own, "g", cls="mark")
+            SubElement(mark, "title").text = place.hint
+            draw_places(mark, series, [place])
+    else:
+        draw_places(own, series, found)
+
+
+def draw_places(group: Element, series: Dots, found: Sequence[Place]) -> None:
+    """Intervals, then the symbols on them; equal ones share a path, so that a thousand stay small."""
+    reaches = "".join(reach(series, place) for place in found if place.ends)
+    if reaches:
+        put(group, "path", cls="interval", d=reaches)
+    for hollow in (False, True):
+        outlines = [p for p in found if p.hollow is hollow and series.symbol]
+        if outlines:
+            look = "tick-mark" if series.symbol == "tick" else "hollow" if hollow else "full"
+            paths = "".join(symbols.path(series.symbol, p.x, p.y, p.size) for p in outlines)
+            put(group, "path", cls=look, d=paths)
+
+
+def reach(series: Dots, place: Place) -> str:
+    """The interval of a place as a path."""
+    low, high = place.ends or (0.0, 0.0)
+    if series.along == "x":
+        return f"M{low:.1f},{place.y:.1f}H{high:.1f}"
+    return f"M{place.x:.1f},{low:.1f}V{high:.1f}"
+
+
+def places(series: Dots, x: Scale, y: Scale) -> Iterator[Place]:
+    """The symbols of a series; what has no value has no place."""
+    measure = x if series.along == "x" else y
+    for i, (across, up) in enumerate(zip(series.x, series.y, strict=True)):
+        if across is None or up is None:
+            continue
+        low = series.low[i] if series.low else None
+        high = series.high[i] if series.high else None
+        yield Place(
+            x(across),
+            y(up),
+            series.size if isinstance(series.size, (int, float)) else series.size[i],
+            series.hollow if isinstance(series.hollow, bool) else series.hollow[i],
+            None if low is None or high is None else (measure(low), measure(high)),
+            series.hints[i] if series.hints else "",
+        )
+
+
+def draw_bars(group: Element, bars: Bars, x: Scale, y: Scale) -> None:
+    """Bars of half the height of their line, from 0."""
+    for i, (value, name) in enumerate(zip(bars.x, bars.y, strict=True)):
+        mark = put(group, "g", cls="mark")
+        if bars.hints:
+            SubElement(mark, "title").text = bars.hints[i]
+        put(mark, "rect", cls="bar", x=x(0.0), y=y(name) - EACH / 4, width=x(value) - x(0.0), height=EACH / 2)
+
+
+def key(series: Dots) -> Markup:
+    """The symbol of a series as it stands in the legend."""
+    svg = Element(
+        "svg", {"class": "key", "viewBox": "0 0 26 14", "style": f"color:var(--tone-{series.tone})"}
+    )
+    if series.line:
+        put(svg, "path", cls="line", d="M0,7H26", **{"stroke-dasharray": DASHES.get(series.line, "none")})
+    hollow = series.hollow if isinstance(series.hollow, bool) else False
+    if series.symbol:
+        draw_places(svg, series, [Place(13, 7, 4.5 if series.symbol != "tick" else 3.5, hollow, None, "")])
+    return Markup(tostring(svg, encoding="unicode"))
+
+
+def put(parent: Element, tag: str, *, cls: str = "", **attributes: float | str) -> Element:
+    """A child element; numbers are written to a tenth of a pixel."""
+    written = {k: v if isinstance(v, str) else f"{v:.1f}" for k, v in attributes.items()}
+    return SubElement(parent, tag, {"class": cls, **written} if cls else written)
+
+
+def write(parent: Element, text: str, x: float, y: float, cls: str) -> None:
+    """A text, unless it is empty."""
+    if text:
+        put(parent, "text", cls=cls, x=x, y=y).text = text
