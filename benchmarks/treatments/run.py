@@ -3,9 +3,10 @@
     python benchmarks/treatments/run.py                  # all cases, writes results.csv
     python benchmarks/treatments/run.py --smoke          # one case and one clean repetition
 
-Real CIFAR-10 through DeepSight's own sources. The head is trained on pooled features of a frozen
-EfficientNet-Lite0, so that a machine without an accelerator can repeat it often; the trial, the treatments
-and the statistics are those of the product. Results are written after every case.
+Real CIFAR-10 through DeepSight's own sources. By default the head is trained on pooled features of a frozen
+EfficientNet-Lite0, so that a machine without an accelerator can repeat it often; with --reductions 1 the
+last stages are trained as well. The trial, the treatments and the statistics are those of the product.
+Results are written after every case.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -27,10 +29,11 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model import weights
 from deepsight.model.backbone import Classifier
-from deepsight.model.finetune import Tail, Training, frozen_phase, pooled, val_logits
+from deepsight.model.finetune import Tail, Training, frozen_phase, pooled, prepare, val_logits
 from deepsight.model.fit import fabric_of, preprocessing_of
 from deepsight.model.predict import Predictor
 from deepsight.model.trunk import TrunkCache, TrunkViews
+from deepsight.model.weights import Pretrained
 from deepsight.obtain.cifar import load
 from deepsight.treat.arms import Store
 from deepsight.treat.budget import Plan
@@ -85,6 +88,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=60, help="steps of every arm")
     parser.add_argument("--features", type=Path, help="npy (50000, ≥ d), the last d are used, not made again")
     parser.add_argument("--resolution", type=int, default=96)
+    parser.add_argument("--reductions", type=int, default=0, help="1: the last stages too, on cached maps")
+    parser.add_argument("--cache", type=Path, help="where the maps are kept; else they are made anew")
+    parser.add_argument("--to-case", type=int, help="end of the planted cases, not included")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", default="results.csv")
     parser.add_argument("--smoke", action="store_true")
@@ -130,22 +136,41 @@ def make_world(arguments: argparse.Namespace, folder: Path) -> World:
         "train",
     )
     validation = official.train.select(np.arange(40_000, 40_000 + arguments.validation))
-    recipe = Recipe(resolution=arguments.resolution, trained_reductions=0)
+    recipe = Recipe(resolution=arguments.resolution, trained_reductions=arguments.reductions, views=2)
     pretrained = weights.load("tf_efficientnet_lite0")
-    classifier = Classifier(pretrained.backbone, pool.k, trained_reductions=0)
+    splits = Splits(pool, validation, official.test.select(np.arange(10)))
+    cache = TrunkCache(arguments.cache or folder / "trunk")
+    setting = Setting(splits, recipe, lambda _: pretrained, cache, lambda _: lambda *_: None, fabric_of())
+    make = start_of_stages if arguments.reductions else partial(start_of_features, stored=arguments.features)
+    return World(pool, make(setting, pretrained), setting, arguments.steps, arguments.rows)
+
+
+def start_of_stages(setting: Setting, pretrained: Pretrained) -> Training:
+    """The last stages are trained, on cached maps of the pool, copies included."""
+    recipe = setting.recipe
+    classifier = Classifier(
+        copy.deepcopy(pretrained.backbone), setting.splits.train.k,
+        trained_reductions=recipe.trained_reductions,
+    )  # fmt: skip
+    return prepare(
+        classifier, setting.splits, preprocessing_of(pretrained, recipe), recipe,
+        cache=setting.cache, verify=lambda *_: None, fabric=setting.fabric,
+    )  # fmt: skip
+
+
+def start_of_features(setting: Setting, pretrained: Pretrained, *, stored: Path | None) -> Training:
+    """The head alone is trained, on pooled features in place of maps."""
+    recipe, pool, validation = setting.recipe, setting.splits.train, setting.splits.validation
+    classifier = Classifier(copy.deepcopy(pretrained.backbone), pool.k, trained_reductions=0)
     classifier.fold_all()
     predictor = Predictor(classifier, preprocessing_of(pretrained, recipe), lambda *_: None)
-    own, held = (features_of(data, predictor, arguments.features) for data in (train, validation))
-    every = np.concatenate([own, own[rows_of(train, horses)]])
-    splits = Splits(pool, validation, official.test.select(np.arange(10)))
-    cache = TrunkCache(folder / "trunk")
-    setting = Setting(splits, recipe, lambda _: pretrained, cache, lambda _: lambda *_: None, fabric_of())
-    tail = Tail(classifier.tail, classifier.head)
-    start = Training(
-        classifier, tail, cast(TrunkViews, Pooled(every)), pool.labels,
+    originals = pool.select(np.flatnonzero(pool.ids < COPY))
+    own, held = (features_of(data, predictor, stored) for data in (originals, validation))
+    every = own[pool.ids % COPY]  # the pool's ids are 0, 1, …, and those of its copies
+    return Training(
+        classifier, Tail(classifier.tail, classifier.head), cast(TrunkViews, Pooled(every)), pool.labels,
         held[:, None, None, :], validation.labels, recipe, setting.fabric,
     )  # fmt: skip
-    return World(pool, start, setting, arguments.steps, arguments.rows)
 
 
 def features_of(data: Dataset, predictor: Predictor, stored: Path | None) -> NDArray[np.float32]:
@@ -207,7 +232,7 @@ def drawn(world: World, repetition: int) -> NDArray[np.int64]:
 def cases(world: World, arguments: argparse.Namespace, folder: Path) -> Iterator[list[dict[str, object]]]:
     """The planted cases once, the clean ones, and the planted cases again on other rows."""
     if arguments.planted:
-        last = 1 if arguments.smoke else None
+        last = 1 if arguments.smoke else arguments.to_case
         yield from planted_rows(world, 0, slice(arguments.from_case, last), folder)
     for repetition in range(arguments.from_clean, arguments.clean):
         yield from clean_rows(world, repetition, repetition < arguments.detected, folder)

@@ -46,6 +46,15 @@ def test_rows_of_confused_classes_are_drawn_more_often():
     assert len(draw_order(LABELS, LOSSES, recipe, 0)) == 1000
 
 
+def test_a_rare_confused_class_is_drawn_as_if_it_were_average():
+    labels = np.repeat([0, 1, 2, 3], [100, 100, 100, 10])
+    recipe = Recipe(confused=((2, 3),), confused_boost=2.0)
+    drawn = np.concatenate([draw_order(labels, np.ones(310), recipe, e) for e in range(40)])
+    mean = 310 / 4
+    weights = np.array([100, 100, 2 * 100, 2 * mean])  # class 2 is not rare, class 3 is brought to the mean
+    assert np.bincount(labels[drawn]) / len(drawn) == pytest.approx(weights / weights.sum(), abs=0.015)
+
+
 def maps(n: int = 6, side: int = 4) -> torch.Tensor:
     """Row i holds the value i everywhere, so that a mixture tells what it is made of."""
     return torch.arange(n, dtype=torch.float32)[:, None, None, None].expand(n, 2, side, side).clone()

@@ -14,9 +14,9 @@ from deepsight.treat.effect import (
     for_few_seeds,
     holm,
     image_draws,
-    kept_apart,
     macro_effect,
     mean_f1,
+    pair_f1,
     score_effects,
     target_score,
 )
@@ -62,11 +62,19 @@ def test_all_classes_together_are_macro_f1() -> None:
     assert together.high - together.low == pytest.approx(macro.high - macro.low, rel=0.2)
 
 
-def test_a_pair_is_scored_by_its_confusions_alone() -> None:
-    labels = np.array([0, 0, 1, 1, 2, 2])
-    predicted = np.array([1, 2, 1, 0, 0, 2])
-    kept = kept_apart(labels, [(0, 1)])(predicted, np.ones((1, 6)))
-    assert kept == pytest.approx(np.array([[1 - 2 / 4]]))
+def test_a_pair_is_scored_on_its_own_images() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 2, 2])
+    predicted = np.array([0, 1, 2, 1, 0, 0, 2])
+    found = pair_f1(labels, 3, [(0, 1)])(predicted, np.ones((1, 7)))
+    pair = labels < 2
+    expected = f1_score(labels[pair], predicted[pair], labels=[0, 1], average="macro")
+    assert found == pytest.approx(np.array([[expected]]))
+
+
+def test_a_model_that_never_names_a_pair_is_no_good_for_it() -> None:
+    score, once = pair_f1(LABELS, 3, [(0, 1)]), np.ones((1, len(LABELS)))
+    assert score(np.full_like(LABELS, 2), once) == 0
+    assert score(LABELS, once) == 1
 
 
 def test_a_planted_gain_in_one_class_is_found_there_and_overall() -> None:

@@ -21,7 +21,7 @@ from deepsight.treat.arms import Store, run_arm
 from deepsight.treat.budget import Plan
 from deepsight.treat.effect import image_draws
 from deepsight.treat.findings import findings
-from deepsight.treat.judge import judge
+from deepsight.treat.judge import Judgement, judge
 from deepsight.treat.opening import predict
 from deepsight.treat.rounds import Ran, run_arms
 from deepsight.treat.start import Setting, Starts, arm_of, rows_of, train_arm
@@ -141,19 +141,29 @@ def test_every_kind_of_arm_trains_and_differs_from_the_control(
     assert not np.array_equal(arm.logits, control.logits)
 
 
-def test_two_that_helped_are_combined_if_there_is_time() -> None:
+def two_that_help() -> list[Judgement]:
     labels = np.repeat(np.arange(3), 100).astype(np.int64)
     control = np.stack([noisy(labels, [0.4] * 3, s) for s in range(5)])
     better = np.stack([noisy(labels, [0.1] * 3, s) for s in range(5)])
     weights = image_draws(labels, 200, seed=0)
     arms = [cutmix.treatment(), mixup.treatment(), hard_examples.treatment([(0, 1)])]
-    judged = [judge(t, labels, control, better, 3, weights=weights, level=0.95, seed=0) for t in arms]
-    ran = Ran({name: [] for name in ("control", "cutmix", "mixup", "hard_examples")}, {}, {})
-    together = combine(judged, 0.5, ran)
+    return [judge(t, labels, control, better, 3, weights=weights, level=0.95, seed=0) for t in arms]
+
+
+def test_two_that_helped_are_combined() -> None:
+    judged = two_that_help()
+    together = combine(judged)
     assert together is not None
-    assert together.apply(dataset(labels), RECIPE)[1].confused == ((0, 1),)
-    assert combine(judged, 0.1, ran) is None
-    assert combine(judged[:1], 0.5, ran) is None
+    assert together.apply(dataset(np.repeat(np.arange(3), 9).astype(np.int64)), RECIPE)[1].confused == (
+        (0, 1),
+    )
+    assert combine(judged[:1]) is None
+    assert combine(judged[:2]) is None  # a recipe has one way of mixing
+
+
+def test_a_combination_without_time_is_said_to_be_left_out() -> None:
+    ran = Ran({"control": []}, {}, {"mixup": "late"}).without("combination", "no time")
+    assert ran.left_out == {"mixup": "late", "combination": "no time"}
 
 
 def test_another_recipe_or_other_data_are_trained_anew(starts: Starts, tmp_path: Path) -> None:
@@ -187,6 +197,48 @@ def test_a_diverging_arm_fails_alone(starts: Starts, tmp_path: Path) -> None:
     table = found.evidence["treatment_arms"].frame
     assert table.filter(name="wild")["status"].to_list() == ["failed"]
     assert found.evidence["treatments"].frame["name"].to_list() == ["cutmix"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error: out of memory")])
+def test_an_arm_without_memory_fails_alone(starts: Starts, tmp_path: Path, error: Exception) -> None:
+    def hungry(train: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+        return train, replace(recipe, resolution=64)
+
+    def no_room(backbone: str) -> Pretrained:
+        raise error
+
+    full = Starts(replace(starts.setting, load=no_room), {("", 32): starts.at("", 32)})
+    arms = [Treatment("hungry", "none", hungry), cutmix.treatment()]
+    run_one = runner(steps(["control", "hungry", "cutmix"]), full, Store(tmp_path), lambda _: None)
+    ran = run_arms(arms, 2, run_one, lambda: 1e9)
+    assert ran.failed == {"hungry": "It ran out of memory. Lower the resolution or the batch."}
+    assert list(ran.outcomes) == ["control", "cutmix"]
+
+
+def test_an_interrupted_trial_trains_only_what_is_missing(starts: Starts, tmp_path: Path) -> None:
+    """Stopped in the middle of the fourth of six arms: three are read again, three are trained."""
+    trained: list[str] = []
+
+    def counted(name: str, stop_at: int) -> Treatment:
+        def change(train: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+            if len(trained) == stop_at:
+                raise KeyboardInterrupt
+            return train, recipe
+
+        return Treatment(name, "none", change)
+
+    def trial(stop_at: int) -> Ran:
+        plan, arms = steps(["control", "a", "b"], 2), [counted("a", stop_at), counted("b", stop_at)]
+        run_one = runner(plan, starts, Store(tmp_path), trained.append)
+        return run_arms(arms, 2, run_one, lambda: 1e9)
+
+    with pytest.raises(KeyboardInterrupt):
+        trial(4)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
+    assert {path.stem for path in before} == {"control-0", "a-0", "b-0", "control-1"}
+    ran = trial(-1)
+    assert {name: len(found) for name, found in ran.outcomes.items()} == {"control": 2, "a": 2, "b": 2}
+    assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 def test_a_defect_is_not_called_a_failure(starts: Starts, tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ class Recipe:
         hard_share: share of the rows, those with the largest loss so far, that later passes train on;
             1 is all.
         hard_after: passes over all rows before those; at least 1, since no loss is known before.
-        confused: pairs of classes whose rows are drawn `confused_boost` times as often.
+        confused: pairs of classes whose rows are drawn `confused_boost` times as often; a class of them that
+            is rarer than the average is drawn `confused_boost` times as often as an average one.
         trained_reductions: how many of the last reductions of the map's side are trained: 2 is stages 3 and 4
             of a ResNet, 1 is stage 4, 0 is the head alone.
         seed: of order, augmentation, mixing and new weights.

@@ -18,8 +18,7 @@ def draw_order(
     Args:
         labels: int64 (n,).
         losses: (n,), the last loss of each row, infinite where none is known yet.
-        recipe: `hard_share` keeps the rows with the largest loss; `confused` draws the rows of some
-            classes more often.
+        recipe: `hard_share` keeps the rows with the largest loss; `confused` draws some classes more often.
         epoch: 0 is the first pass; the first `hard_after` passes take all rows.
     """
     rng = np.random.default_rng([recipe.seed, 2, epoch])
@@ -27,10 +26,22 @@ def draw_order(
     if epoch >= recipe.hard_after and recipe.hard_share < 1:
         rows = np.argsort(-losses, kind="stable")[: max(1, round(recipe.hard_share * len(rows)))]
     if recipe.confused and recipe.confused_boost != 1:
-        boosted = np.isin(labels[rows], np.unique(recipe.confused))
-        weight = np.where(boosted, recipe.confused_boost, 1.0)
+        weight = class_weight(labels, recipe)[labels[rows]]
         return rng.choice(rows, size=len(rows), p=weight / weight.sum()).astype(np.int64)
     return rng.permutation(rows).astype(np.int64)
+
+
+def class_weight(labels: NDArray[np.int64], recipe: Recipe) -> NDArray[np.float64]:
+    """How often a row of each class is drawn, relative to a row of a class that is not confused, (k,).
+
+    A confused class that is rarer than the average is drawn as if it had the average number of rows: it is
+    confused because it is rare, and twice as often as rarely is still rarely.
+    """
+    counts = np.bincount(labels)
+    boosted = np.intersect1d(recipe.confused, np.flatnonzero(counts))
+    weight = np.ones(len(counts))
+    weight[boosted] = recipe.confused_boost * np.maximum(1.0, counts[counts > 0].mean() / counts[boosted])
+    return weight
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from math import ceil
 from typing import Any
 
@@ -55,6 +56,8 @@ class Plan:
         steps: of the optimiser, by arm, the control first.
         left_out: why a treatment is not run, by name.
         seconds: predicted for all of it.
+        opening: the part of these that predicts the test images with the control and the winner.
+        resolution, trained_reductions: of the control, as `Recipe` has them; 0 keeps the run's.
     """
 
     rows: int
@@ -62,6 +65,9 @@ class Plan:
     steps: dict[str, int]
     left_out: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    opening: float = 0.0
+    resolution: int = 0
+    trained_reductions: int = 0
 
     def describe(self) -> dict[str, Any]:
         """As it stands in treatments/plan.json."""
@@ -86,12 +92,13 @@ def make_plan(
     """
     for count in range(len(demands), 0, -1):
         arms = [control, *demands[:count]]
-        for steps in step_choices(size):
-            seconds = predict_seconds(arms, steps, rates, size, seeds)
+        for spare, steps in product((True, False), step_choices(size)):
+            seconds = predict_seconds(arms, steps, rates, size, seeds, spare=spare)
             if seconds <= budget:
-                left = {d.name: f"does not fit into {budget:.0f} s" for d in demands[count:]}
+                left = {d.name: f"does not fit into {budget / 60:.0f} minutes" for d in demands[count:]}
                 allotted = {d.name: steps_of(d, control, steps, rates) for d in arms}
-                return Plan(rows_for(steps, size), seeds, allotted, left, seconds)
+                opening = opening_seconds(arms, rates, size, seeds)
+                return Plan(rows_for(steps, size), seeds, allotted, left, seconds, opening)
     raise UsageError(
         f"Expected a budget in which a control and a treatment fit {seeds} times, received {budget:.0f} s. "
         "Give it more minutes."
@@ -121,14 +128,27 @@ def steps_of(demand: Demand, control: Demand, steps: int, rates: RatesOf) -> int
     return max(1, round(steps * speed))
 
 
-def predict_seconds(arms: Sequence[Demand], steps: int, rates: RatesOf, size: Size, seeds: int) -> float:
-    """Of the starts, of all arms and seeds, of one arm more for the combination, and of opening the test."""
+def predict_seconds(
+    arms: Sequence[Demand], steps: int, rates: RatesOf, size: Size, seeds: int, *, spare: bool = True
+) -> float:
+    """Of the starts, of all arms and seeds, and of opening the test; the control stands first.
+
+    `spare` adds one arm more for the combination of those that helped.
+    """
     control, rows = arms[0], rows_for(steps, size)
     trained = [arm_seconds(arm, steps_of(arm, control, steps, rates), rates, size) for arm in arms]
-    spare = trained[0] if len(arms) > 2 else 0.0
-    slowest = min(rates(arm.backbone, arm.resolution).tail for arm in arms)
-    opened = 2 * seeds * size.test / slowest
-    return starts_seconds(arms, rows, rates, size) + seeds * (sum(trained) + spare) + opened
+    more = trained[0] if spare and len(arms) > 2 else 0.0
+    opened = opening_seconds(arms, rates, size, seeds)
+    return starts_seconds(arms, rows, rates, size) + seeds * (sum(trained) + more) + opened
+
+
+def opening_seconds(arms: Sequence[Demand], rates: RatesOf, size: Size, seeds: int) -> float:
+    """Of predicting test with all seeds of the control and of a winner, which may be the slowest arm."""
+    speeds = [rates(arm.backbone, arm.resolution) for arm in arms]
+    slowest = max(size.test / speed.trunk + seeds * size.test / speed.tail for speed in speeds)
+    own = size.test / speeds[0].trunk + seeds * size.test / speeds[0].tail
+    same = len({(arm.backbone, arm.resolution) for arm in arms}) == 1
+    return own + slowest - (size.test / speeds[0].trunk if same else 0.0)
 
 
 def arm_seconds(arm: Demand, steps: int, rates: RatesOf, size: Size) -> float:
@@ -143,7 +163,7 @@ def starts_seconds(arms: Sequence[Demand], rows: int, rates: RatesOf, size: Size
     seconds = 0.0
     for backbone, resolution in dict.fromkeys((arm.backbone, arm.resolution) for arm in arms):
         speed = rates(backbone, resolution)
-        images = views * rows + size.validation + size.test
+        images = views * rows + size.validation
         seconds += images / speed.trunk + min(rows, 10_000) / speed.tail + HEAD_SECONDS
     for arm in arms:
         if arm.own_views:

@@ -43,6 +43,7 @@ def treatments(
     """
     known = {t.name: t for t in [*of_recipe(validation, train), *of_data(evidence, train)]}
     known |= {t.name: t for t in deeper_backbone.treatments(backbone)}
+    known |= {t.name: t for t in of_pixels()}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UsageError(
@@ -61,14 +62,17 @@ def of_recipe(validation: Predictions, train: Dataset) -> list[Treatment]:
         weighted_loss.by_recall(labels, predicted, k),
         *weighted_loss.by_counts(class_counts(train.labels, train.classes)),
         higher_resolution.treatment(),
-        mixup.treatment(mix_on="images"),
-        cutmix.treatment(mix_on="images"),
     ]
     table = confusion.pairs(labels, predicted, train.classes)
     pairs = hard_examples.confused_pairs(table.frame, train.classes)
     if pairs:
         found.insert(2, hard_examples.treatment(pairs))
     return found
+
+
+def of_pixels() -> list[Treatment]:
+    """Mixing as its papers have it, for comparison with that of cached maps."""
+    return [mixup.treatment(mix_on="images"), cutmix.treatment(mix_on="images")]
 
 
 def of_data(evidence: Evidence, train: Dataset) -> list[Treatment]:

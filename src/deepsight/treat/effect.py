@@ -134,25 +134,25 @@ def mean_f1(labels: Labels, k: int, classes: Sequence[int]) -> Score:
     return lambda predicted, weights: every(predicted, weights)[:, list(classes)].mean(axis=1, keepdims=True)
 
 
-def kept_apart(labels: Labels, pairs: Sequence[tuple[int, int]]) -> Score:
-    """Share of the images of each pair of classes that are not taken for the other class, mean over pairs."""
+def pair_f1(labels: Labels, k: int, pairs: Sequence[tuple[int, int]]) -> Score:
+    """Mean F1 of the classes of each pair over the images of the pair alone, mean over pairs.
+
+    An image taken for the other class costs both classes, one taken for a third class only its own. (The
+    share that is not taken for the other class would be best where a model never names either.)
+    """
+    every = class_f1(labels, k)
 
     def score(predicted: Labels, weights: Floats) -> Floats:
-        scores = np.stack([apart(pair, labels, predicted, weights) for pair in pairs])
-        return np.asarray(scores.mean(axis=0)[:, None])
+        scores = [
+            every(predicted, weights * np.isin(labels, pair))[:, list(pair)].mean(axis=1) for pair in pairs
+        ]
+        return np.asarray(np.mean(scores, axis=0)[:, None])
 
     return score
-
-
-def apart(pair: tuple[int, int], labels: Labels, predicted: Labels, weights: Floats) -> Floats:
-    """1 minus the share of images of two classes that are taken for the other of the two, (b,)."""
-    inside = np.isin(labels, pair)
-    confused = inside & np.isin(predicted, pair) & (labels != predicted)
-    return np.asarray(1 - (weights @ confused) / np.maximum(weights @ inside, 1e-12), dtype=np.float64)
 
 
 def target_score(target: Target, labels: Labels, k: int) -> Score:
     """What the treatment is meant to better; larger is better."""
     if target.pairs:
-        return kept_apart(labels, target.pairs)
+        return pair_f1(labels, k, target.pairs)
     return mean_f1(labels, k, target.classes or range(k))

@@ -1,7 +1,7 @@
 """What a trial found: the evidence tables, and the test set opened for a winner."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -36,13 +36,18 @@ class Findings:
     best: Predictions | None = None
 
 
-def findings(judgements: Sequence[Judgement], ran: Ran, plan: Plan, starts: Starts, store: Store) -> Findings:
-    """The tables, and the test set opened if a treatment helped."""
+def findings(
+    judgements: Sequence[Judgement], ran: Ran, plan: Plan, starts: Starts, store: Store, *, said: str = ""
+) -> Findings:
+    """The tables, and the test set opened if a treatment helped; `said` is how arms differ from the run."""
     splits = starts.setting.splits
     n, classes = len(splits.validation), splits.classes
+    effects = treatments_table(judgements, classes, n=n, seeds=plan.seeds, level=LEVEL)
+    if said:
+        effects = replace(effects, method=f"{effects.method} {said}")
     evidence = Evidence(
         {
-            "treatments": treatments_table(judgements, classes, n=n, seeds=plan.seeds, level=LEVEL),
+            "treatments": effects,
             "treatment_classes": classes_table(judgements, classes, n=n),
             "treatment_arms": arms_table(ran, plan, len(splits.train)),
         }

@@ -14,7 +14,8 @@ def treatment(pairs: Sequence[Pair], *, boost: float = 2.0, share: float = 0.7, 
 
     Args:
         pairs: positions of the classes that are confused with each other.
-        boost: how many times as often their rows are drawn; 1 mines by loss alone.
+        boost: how many times as often their rows are drawn, rare classes first brought to the average;
+            1 mines by loss alone.
         share: share of the rows, those with the largest loss so far, that passes train on after the first
             ones; 1 mines by pairs alone. A wrong label has a large loss too: clean the labels first.
         after: the curriculum: passes over all rows before the hard ones.

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ class Ran:
             {**self.failed, **other.failed},
             {**self.left_out, **other.left_out},
         )
+
+    def without(self, name: str, reason: str) -> "Ran":
+        """These arms, and one that was not run."""
+        return replace(self, left_out={**self.left_out, name: reason})
 
 
 def run_arms(treatments: Sequence[Treatment], seeds: int, run_one: RunOne, left: Callable[[], float]) -> Ran:

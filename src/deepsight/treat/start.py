@@ -46,6 +46,7 @@ class Starts:
 
     setting: Setting
     made: dict[tuple[str, int], Training] = field(default_factory=dict)
+    opened: dict[tuple[str, int], NDArray[np.float16]] = field(default_factory=dict)
 
     def at(self, backbone: str, resolution: int) -> Training:
         """The frozen backbone with its closed-form head, and the cached views."""
@@ -77,6 +78,12 @@ class Starts:
 
     def test_maps(self, backbone: str, resolution: int) -> NDArray[np.float16]:
         """The trunk's maps of the test images."""
+        key = backbone, resolution
+        if key not in self.opened:
+            self.opened[key] = self._test_maps(backbone, resolution)
+        return self.opened[key]
+
+    def _test_maps(self, backbone: str, resolution: int) -> NDArray[np.float16]:
         start, test = self.at(backbone, resolution), self.setting.splits.test
         preprocessing = preprocessing_of(self.setting.load(backbone), start.recipe)
         verify = self.setting.verify_at(resolution)

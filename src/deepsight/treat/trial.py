@@ -14,19 +14,21 @@ from deepsight.treat.budget import Plan
 from deepsight.treat.effect import DRAWS, image_draws
 from deepsight.treat.findings import LEVEL, Findings, findings
 from deepsight.treat.judge import Judgement, judge, verdicts
-from deepsight.treat.planning import planned, sentence
+from deepsight.treat.planning import difference, planned, sentence
 from deepsight.treat.rounds import Ran, RunOne, run_arms
 from deepsight.treat.start import Setting, Starts
 from deepsight.treat.treatment import CONTROL, Treatment
 
 RESERVE = 0.85  # of the minutes are planned; the rest is for statistics and a machine that slows down
+AFTER = 0.05  # of the minutes are kept for the statistics and the diagnosis of the winner
+ENOUGH = 8  # treatments; where fewer fit, arms train less of the network rather than leave more of them out
 
 Tell = Callable[[str], None]
 
 
 def study(
     setting: Setting, treatments: Sequence[Treatment], *,
-    folder: Path, minutes: float, seeds: int = 5, tell: Tell = lambda _: None,
+    folder: Path, minutes: float, seeds: int = 5, enough: int = ENOUGH, tell: Tell = lambda _: None,
 ) -> Findings:  # fmt: skip
     """Run the treatments that fit into the time, judge them, and open the test set for the winner.
 
@@ -38,6 +40,8 @@ def study(
         folder: the folder `treatments` of a run.
         minutes: of computation for everything.
         seeds: trainings of the control and of each treatment; at least 5 for a verdict to rely on.
+        enough: treatments that must fit; where they do not, all arms train less of the network, then at a
+            lower resolution, which the plan and the tables say.
         tell: receives a line for the plan and for each arm.
 
     Raises:
@@ -46,23 +50,32 @@ def study(
     """
     began = time.monotonic()
     setting = replace(setting, load=cache(setting.load))
-    plan = planned(setting, treatments, folder, minutes * 60 * RESERVE, seeds)
-    tell(sentence(plan))
+    plan = planned(setting, treatments, folder, minutes * 60 * RESERVE, seeds, enough)
+    tell(sentence(plan, setting.recipe))
+    said = difference(plan, setting.recipe)
     train = limit_train(setting.splits.train, limit=plan.rows, seed=setting.recipe.seed)
-    starts = Starts(replace(setting, splits=replace(setting.splits, train=train)))
-    store = Store(folder)
+    setting = replace(
+        setting,
+        splits=replace(setting.splits, train=train),
+        recipe=replace(
+            setting.recipe, resolution=plan.resolution, trained_reductions=plan.trained_reductions
+        ),
+    )
+    starts, store = Starts(setting), Store(folder)
     run_one = runner(plan, starts, store, tell)
     chosen = [t for t in treatments if t.name in plan.steps]
 
     def left() -> float:
-        return minutes * 60 - (time.monotonic() - began)
+        return minutes * 60 * (1 - AFTER) - (time.monotonic() - began) - plan.opening
 
     ran = run_arms(chosen, plan.seeds, run_one, left)
-    together = combine(judge_all(chosen, ran, setting), left() / max(minutes * 60, 1), ran)
-    if together is not None:
+    together = combine(judge_all(chosen, ran, setting))
+    if together is not None and left() < sum(outcome.seconds for outcome in ran.outcomes[CONTROL.name]):
+        ran = ran.without(together.name, "the time was up before those that helped could be combined")
+    elif together is not None:
         ran = ran.join(run_arms([together], plan.seeds, run_one, left))
         chosen.append(together)
-    return findings(judge_all(chosen, ran, setting), ran, plan, starts, store)
+    return findings(judge_all(chosen, ran, setting), ran, plan, starts, store, said=said)
 
 
 def runner(plan: Plan, starts: Starts, store: Store, tell: Tell) -> RunOne:
@@ -97,11 +110,9 @@ def judge_all(treatments: Sequence[Treatment], ran: Ran, setting: Setting) -> li
     ]
 
 
-def combine(judgements: Sequence[Judgement], share_left: float, ran: Ran) -> Treatment | None:
-    """An arm of the treatments that helped, if there are two that go together and time for one arm more."""
+def combine(judgements: Sequence[Judgement]) -> Treatment | None:
+    """An arm of the treatments that helped, if there are two that go together."""
     found = verdicts(judgements, LEVEL)
     ranked = sorted(judgements, key=lambda j: -j.macro.value)
     helped = combination.compatible([j.treatment for j in ranked if found[j.treatment.name] == "helps"])
-    if len(helped) < 2 or share_left * (len(ran.outcomes) + 1) < 1:
-        return None
-    return combination.treatment(helped)
+    return combination.treatment(helped) if len(helped) > 1 else None
