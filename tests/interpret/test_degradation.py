@@ -153,4 +153,4 @@ def test_a_model_that_is_never_right_has_nothing_to_keep(two_greys: tuple[np.nda
     table = degradation.study(images, 1 - labels, CLASSES, by_brightness, limit=20, seed=0)
     summary = degradation.summary(table)
     assert summary.frame["retained"].is_null().all()
-    assert summary.caption.startswith("Accuracy is 0.000 as is")
+    assert summary.caption.startswith("Accuracy is 0.0% as is")

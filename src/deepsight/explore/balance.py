@@ -50,5 +50,5 @@ def imbalance(counts: Labels) -> str:
     """The largest class against the smallest, in words."""
     smallest, largest = int(counts.min()), int(counts.max())
     if smallest == largest:
-        return f"{largest} images in every class"
-    return f"{smallest} to {largest} images a class"
+        return f"{largest:,} images in every class"
+    return f"{smallest:,} to {largest:,} images a class"

@@ -36,7 +36,7 @@ def table(labels: Labels, predicted: Labels, classes: Sequence[str]) -> Table:
         units=UNITS,
         n=len(labels),
         method="Images counted by given label and predicted class.",
-        caption=f"Of {len(labels)} images, {int(np.trace(counts))} are classified as labelled.",
+        caption=f"Of {len(labels):,} images, {int(np.trace(counts)):,} are classified as labelled.",
     )
 
 

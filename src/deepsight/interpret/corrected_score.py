@@ -56,6 +56,6 @@ def table(
         n=len(labels),
         method="Macro-F1 with the bootstrap over images within classes; flags and suggestions are those of "
         "label_errors.",
-        caption=f"{int(flagged.sum())} flagged labels move macro-F1 from {rows[0]['macro_f1']:.3f} to "
-        f"{rows[1]['macro_f1']:.3f} without them and {rows[2]['macro_f1']:.3f} with them corrected.",
+        caption=f"{int(flagged.sum()):,} flagged labels move macro-F1 from {rows[0]['macro_f1']:.1%} to "
+        f"{rows[1]['macro_f1']:.1%} without them and {rows[2]['macro_f1']:.1%} with them corrected.",
     )

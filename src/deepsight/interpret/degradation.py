@@ -98,7 +98,7 @@ def caption(frame: pl.DataFrame) -> str:
     mean = by_corruption(frame)
     clean = float(mean.filter(pl.col("corruption") == UNDEGRADED)["accuracy"].item())
     kind, left = str(mean["corruption"][0]).capitalize(), float(mean["accuracy"][0])
-    return f"{kind} costs most: accuracy is {clean:.3f} as is and {left:.3f} over its severities."
+    return f"{kind} costs most: accuracy is {clean:.1%} as is and {left:.1%} over its severities."
 
 
 def summary(degradation: Table) -> Table:
@@ -120,7 +120,7 @@ def summary(degradation: Table) -> Table:
         },
         n=degradation.n,
         method=degradation.method,
-        caption=f"Accuracy is {accuracy[True]:.3f} as is and {accuracy[False]:.3f} over all degradations.",
+        caption=f"Accuracy is {accuracy[True]:.1%} as is and {accuracy[False]:.1%} over all degradations.",
     )
 
 

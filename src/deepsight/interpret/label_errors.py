@@ -63,7 +63,7 @@ def image_table(frame: pl.DataFrame) -> Table:
         },
         n=len(frame),
         method=METHOD,
-        caption=f"{frame['flagged'].sum()} of {len(frame)} labels are flagged as wrong.",
+        caption=f"{frame['flagged'].sum():,} of {len(frame):,} labels are flagged as wrong.",
     )
 
 

@@ -152,7 +152,7 @@ def table(
         method="The first supported cause in a fixed order: "
         + ", ".join(CAUSES.values())
         + f"; supported means at least {SUPPORTED:g}. Support of a cause without ground truth is a score.",
-        caption=f"Each of {len(errors)} errors in {len(labels)} test images with its cause.",
+        caption=f"Each of {len(errors):,} errors in {len(labels):,} test images with its cause.",
     )
 
 

@@ -152,4 +152,4 @@ def describe(chosen: Members, properties: pl.DataFrame, labels: Labels, classes:
     marks = [f"{'high' if shift[i] > 0 else 'low'} {properties.columns[i].replace('_', ' ')}" for i in marked]
     counts = np.bincount(labels[chosen], minlength=len(classes))
     common = f"{counts.max() / counts.sum():.0%} {classes[int(counts.argmax())]}"
-    return f"alike in features: {', '.join(marks) or 'no property apart'}; {common}"
+    return f"similar images{' with ' if marks else ''}{', '.join(marks)} ({common})"

@@ -107,9 +107,9 @@ def to_table(pairs: pl.DataFrame, pool: Pool) -> Table:
             "mixture of the scores by EM."
         ),
         caption=(
-            f"{len(flagged)} pairs among {len(pool)} images are flagged as the same picture, "
-            f"at an estimated precision of {precision:.3f}; "
-            f"{len(across)} of them join two splits."
+            f"{len(flagged):,} pairs among {len(pool):,} images are flagged as the same picture, "
+            f"at an estimated precision of {precision:.1%}; "
+            f"{len(across):,} of them join two splits."
         ),
     )
 

@@ -123,7 +123,7 @@ def dropped_table(dropped: pl.DataFrame, *, n: int) -> Table:
         },
         n=n,
         method="BLAKE2b digests of the pixels; near twins by the table duplicates. The training copy goes.",
-        caption=f"{len(dropped)} of {n} images were dropped because another split holds them too.",
+        caption=f"{len(dropped):,} of {n:,} images were dropped because another split holds them too.",
     )
 
 
