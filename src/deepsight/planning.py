@@ -13,6 +13,7 @@ from deepsight.core.environment import peak_rss_mb
 from deepsight.core.recipe import Recipe
 from deepsight.interpret import masks
 from deepsight.interpret.context_budget import affordable_objects
+from deepsight.interpret.insertion import affordable_images
 from deepsight.interpret.inside import Effort
 from deepsight.model import plan as planner
 
@@ -27,7 +28,9 @@ def make_plan(context: Context, splits: Splits) -> Plan:
     study, pretrained = context.study, context.pretrained
     base = Recipe(seed=study.seed, batch_norm="training" if pretrained.absent else "frozen")
     sides = (study.resolution,) if study.resolution else planner.RESOLUTIONS
-    rates = planner.measure(pretrained, base, sides, k=len(splits.classes))
+    k, device = len(splits.classes), context.fabric.device
+    base = planner.faster_base(pretrained, base, k=k, device=device)
+    rates = planner.measure(pretrained, base, sides, k=k, device=device)
     budget = study.minutes * 60
     rows = min(len(splits.train), study.train_limit or len(splits.train))
     sampled = min(SAMPLED * budget, SAMPLED_MOST)
@@ -58,7 +61,8 @@ def effort_of(seconds: float, images_a_second: float, test: Dataset) -> Effort:
     masks.segment(test.pixels(np.arange(8)))
     mask_seconds = (time.perf_counter() - began) / 8
     quarter = seconds / 4 * images_a_second
-    degraded, faithful = int(np.clip(quarter / 31, 100, 2000)), int(np.clip(quarter / 256, 30, 1000))
+    degraded = int(np.clip(quarter / 31, 100, 2000))
+    faithful = int(np.clip(affordable_images(quarter), 80, 1000))
     objects = affordable_objects(seconds / 2, mask_seconds=mask_seconds, image_seconds=1 / images_a_second)
     return Effort(degraded - degraded % 50, objects, faithful - faithful % 5)
 

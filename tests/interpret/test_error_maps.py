@@ -1,12 +1,13 @@
 """The table of the most confident errors."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.interpret.attribution import Layer
-from deepsight.interpret.error_maps import confident_errors, table
+from deepsight.interpret.error_maps import confident_errors, table, values
 from deepsight.interpret.masks import Masks
 
 CLASSES = ("cat", "dog", "ship")
@@ -105,3 +106,17 @@ def test_arrays_of_different_length_are_refused() -> None:
             layer=LAYER,
             kind="x",
         )
+
+
+def test_raw_values_are_in_a_table() -> None:
+    maps = np.random.default_rng(0).normal(size=(3, 2, 4, 5)).astype(np.float32)
+    asked = np.array([[1, 0], [2, 1], [0, 2]])
+    frame = values(maps, asked, ids=np.array([50, 7, 9999]), classes=CLASSES, layer=LAYER).frame
+    assert frame.height == maps.size
+    for i, c, y, x in [(0, 0, 0, 0), (1, 1, 3, 4), (2, 0, 1, 2)]:
+        cell = frame.filter(index=[50, 7, 9999][i], row=y, column=x).filter(class_is(CLASSES[asked[i, c]]))
+        assert cell["evidence"].to_list() == [pytest.approx(float(maps[i, c, y, x]))]
+
+
+def class_is(name: str) -> pl.Expr:
+    return pl.col("class") == name

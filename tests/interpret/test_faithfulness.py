@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_1samp
+from scipy.stats import t, ttest_1samp
 from test_pointing import colour_maps
 
 from deepsight.core.evidence import Evidence
@@ -14,11 +14,12 @@ from deepsight.interpret.faithfulness import (
     refused,
     table,
 )
+from deepsight.interpret.randomisation import rank_correlation
 from scenes import looks_at_object, scenes
 
 
 def noise_maps(images: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    return np.random.default_rng(int(images[0].sum())).normal(size=(len(classes), 8, 8))
+    return np.random.default_rng(int(images[0].sum())).normal(size=(*classes.shape, 8, 8))
 
 
 def test_mean_interval_against_scipy() -> None:
@@ -29,17 +30,24 @@ def test_mean_interval_against_scipy() -> None:
 
 def test_pointing_tells_knowledge_from_noise() -> None:
     images, labels, _ = scenes(80)
-    good = grid_pointing(colour_maps, images, labels, count=20)
-    noise = grid_pointing(noise_maps, images, labels, count=20)
+    (good,) = grid_pointing(colour_maps, images, labels, count=30)
+    (noise,) = grid_pointing(noise_maps, images, labels, count=30)
     assert good.passed
     assert good.baseline == 0.25
-    assert not noise.passed
+    assert noise.passed is False
 
 
-def test_a_baseline_above_chance_is_the_bar() -> None:
+def test_random_weights_are_a_baseline_of_their_own() -> None:
     images, labels, _ = scenes(80)
-    same = grid_pointing(colour_maps, images, labels, random_maps_of=colour_maps, count=10)
-    assert not same.passed
+    above, same = grid_pointing(colour_maps, images, labels, random_maps_of=colour_maps, count=30)
+    assert (above.name, above.passed) == ("grid pointing: chance", True)
+    assert (same.name, same.passed) == ("grid pointing: random weights", False)
+    assert same.baseline == pytest.approx(same.value)
+
+
+def test_a_handful_of_mosaics_decides_nothing() -> None:
+    images, labels, _ = scenes(80)
+    assert grid_pointing(colour_maps, images, labels, count=10)[0].passed is None
 
 
 def test_insertion_and_deletion_tell_the_object_from_noise() -> None:
@@ -61,7 +69,12 @@ def test_maps_that_stay_when_the_weights_go_are_refused() -> None:
     stays = maps + 0.5 * rng.normal(size=(10, 60, 6, 6))
     goes = rng.normal(size=(10, 60, 6, 6)) + rng.choice([-1, 1], size=10)[:, None, None, None] * maps
     assert not randomisation(maps, stays, depth="head").passed
-    assert randomisation(maps, goes, depth="head").passed
+    check = randomisation(maps, goes, depth="head")
+    assert check.passed
+    mean, error = check.value, (check.high - check.value) / t.ppf(0.995, 9)
+    assert t.cdf(-mean / error, 9) == pytest.approx(
+        ttest_1samp([rank_correlation(maps, m).mean() for m in goes], 0, alternative="greater").pvalue
+    )
 
 
 def test_the_report_is_told_why() -> None:
@@ -74,9 +87,9 @@ def test_the_report_is_told_why() -> None:
     assert reason == made.caption
     assert "randomised down to layer3 1.00 against 0.00" in reason
     images, labels, _ = scenes(80)
-    good = table([grid_pointing(colour_maps, images, labels, count=10)], family="Hues")
+    good = table(grid_pointing(colour_maps, images, labels, count=30), family="Hues")
     assert refused(good.frame, family="Hues") is None
-    assert good.caption == "Hues passed: grid pointing."
+    assert good.caption == "Hues passed: grid pointing: chance."
 
 
 def test_a_handful_of_images_decides_nothing() -> None:

@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 
 from deepsight.core.dataset import Dataset
+from deepsight.interpret.faithfulness import insertion_deletion
 from deepsight.interpret.insertion import (
     BASELINES,
+    affordable_images,
     baseline_importance,
     curve_mean,
     importance,
+    predictions_for,
     probability_of,
+    steps_for,
 )
 
 
@@ -80,3 +84,22 @@ def test_importance_keeps_the_place_of_the_peak() -> None:
     maps[0, 1, 2] = 1
     y, x = np.unravel_index(importance(maps, 32, 32)[0].argmax(), (32, 32))
     assert (y // 8, x // 8) == (1, 2)
+
+
+@pytest.mark.parametrize("steps", [2, 8])
+def test_predictions_are_counted_as_they_are_made(white: np.ndarray, steps: int) -> None:
+    seen = []
+
+    def counting(images: np.ndarray) -> np.ndarray:
+        seen.append(len(images))
+        return reads_top_left(images)
+
+    insertion_deletion(np.ones((6, 4, 4)), white, np.zeros(6, dtype=np.int64), counting, steps=steps)
+    assert sum(seen) == 6 * predictions_for(steps)
+
+
+@pytest.mark.parametrize("predictions", [100, 2000, 28_999, 124_999, 125_000, 1_000_000])
+def test_what_can_be_afforded_is_not_overspent(predictions: int) -> None:
+    images = affordable_images(predictions)
+    assert images * predictions_for(steps_for(images)) <= predictions
+    assert affordable_images(predictions + 300) >= images

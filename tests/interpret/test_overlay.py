@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deepsight.interpret.overlay import colours, overlay, png, row
+from deepsight.interpret.overlay import captioned, colours, overlay, png, row, scale_of
 
 
 @pytest.fixture
@@ -47,3 +47,23 @@ def test_maps_of_a_row_share_their_scale(image: np.ndarray) -> None:
 def test_png_comes_back(image: np.ndarray) -> None:
     decoded = cv2.imdecode(np.frombuffer(png(image), dtype=np.uint8), cv2.IMREAD_COLOR)
     assert np.array_equal(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), image)
+
+
+def test_a_row_names_its_squares_and_its_scale(image: np.ndarray) -> None:
+    maps = np.stack([np.full((4, 4), 2.0), np.full((4, 4), -2.0), np.full((4, 4), 4.0)])
+    squares = row(image, maps)
+    names = ("cat", "for dog", "for cat", "dog - cat")
+    shown = captioned(squares, names, "top: 4 x 4 cells", scale=scale_of(maps))
+    height, width = squares.shape[:2]
+    assert np.array_equal(shown[:height], squares)
+    assert shown.shape[1] == width
+    footer = shown[height:]
+    for left in (0, 132, 264, 396):  # dark letters below each square
+        assert footer[:19, left : left + 60].min() < 100
+    assert (footer == colours(np.array(1.0)).astype(np.uint8)).all(axis=2).any()  # the end of the colour bar
+
+
+def test_names_that_do_not_fit_are_cut(image: np.ndarray) -> None:
+    squares = row(image, np.ones((1, 4, 4)))
+    shown = captioned(squares, ("a" * 80, "b"), "a note " * 40, scale=1.0)
+    assert shown[128:147, 128:132].min() == 255  # nothing runs over into the next square

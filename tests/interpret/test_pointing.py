@@ -14,8 +14,8 @@ def colour_maps(images: np.ndarray, classes: np.ndarray) -> np.ndarray:
     block = images.reshape(n, h // 8, 8, w // 8, 8, 3).mean(axis=(2, 4))
     block = block / np.linalg.norm(block, axis=-1, keepdims=True)
     unit = COLOURS / np.linalg.norm(COLOURS, axis=1, keepdims=True)
-    likeness = block @ unit.T
-    return np.where(likeness.argmax(axis=-1) == classes[:, None, None], 1.0, 0.0)
+    nearest = (block @ unit.T).argmax(axis=-1)
+    return np.where(nearest[:, None] == classes[:, :, None, None], 1.0, 0.0)
 
 
 def test_a_map_that_knows_points_to_its_tile() -> None:
@@ -29,7 +29,8 @@ def test_a_map_that_ignores_the_class_is_at_chance_exactly() -> None:
     grid = mosaics(images, labels, tiles=2, count=10, seed=0)
 
     def brightness(x: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        return x.reshape(len(x), 8, 8, 8, 8, 3).mean(axis=(2, 4, 5)) * (classes[:, None, None] >= 0)
+        bright = x.reshape(len(x), 8, 8, 8, 8, 3).mean(axis=(2, 4, 5))
+        return bright[:, None] * (classes[:, :, None, None] >= 0)
 
     assert shares_in_own_tile(brightness, grid).mean() == pytest.approx(0.25)
 
@@ -56,7 +57,7 @@ def test_coarse_maps_are_refused() -> None:
     images, labels, _ = scenes(40)
     grid = mosaics(images, labels, tiles=2, count=2, seed=0)
     with pytest.raises(DeepSightError, match="4 map cells"):
-        shares_in_own_tile(lambda x, c: np.ones((len(x), 4, 4)), grid)
+        shares_in_own_tile(lambda x, c: np.ones((*c.shape, 4, 4)), grid)
 
 
 def test_too_few_classes_for_a_mosaic() -> None:

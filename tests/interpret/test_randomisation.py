@@ -6,7 +6,15 @@ import torch
 from scipy.stats import spearmanr
 
 from conv_nets import SmallNet
-from deepsight.interpret.randomisation import cascade, mean_correlations, rank_correlation
+from deepsight.interpret.attribution import signed_maps
+from deepsight.interpret.randomisation import (
+    cascade,
+    maps_within,
+    mean_correlations,
+    random_copy,
+    rank_correlation,
+)
+from open_nets import OpenNet
 
 
 def test_rank_correlation_against_scipy() -> None:
@@ -51,3 +59,22 @@ def test_shuffles_keep_the_distribution() -> None:
     net = SmallNet(4)
     _, copy = next(iter(cascade(net, ["head"], seed=1)))
     assert torch.equal(copy.head.weight.flatten().sort().values, net.head.weight.flatten().sort().values)
+
+
+def test_a_random_copy_is_random_from_its_end_up_to_the_depth() -> None:
+    rest = OpenNet(SmallNet(4)).from_stage("stem")
+    head, both = (random_copy(rest, depth, seed=0) for depth in ("head", "stage"))
+    assert torch.equal(head[0][0].weight, rest[0][0].weight)
+    assert not torch.equal(head[1][2].weight, rest[1][2].weight)
+    assert not torch.equal(both[0][0].weight, rest[0][0].weight)
+    assert not torch.equal(random_copy(rest, "head", seed=1)[1][2].weight, head[1][2].weight)
+
+
+def test_maps_within_the_end_are_the_closed_form_at_its_last_layer() -> None:
+    images = np.random.default_rng(0).integers(0, 256, size=(6, 32, 32, 3), dtype=np.uint8)
+    net, classes = OpenNet(SmallNet(4)), np.array([[0, 3]] * 6)
+    maps = maps_within(net.from_stage("stem"), 1, net.stage_maps("stem", images), classes)
+    closed = signed_maps(net.stage_maps("stage", images), torch.from_numpy(net.weight)).numpy()
+    np.testing.assert_allclose(maps, closed[:, [0, 3]], atol=1e-6)
+    earlier = maps_within(net.from_stage("stem"), 0, net.stage_maps("stem", images), classes)
+    assert earlier.shape == (6, 2, 16, 16)

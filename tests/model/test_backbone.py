@@ -90,7 +90,9 @@ def test_running_to_a_stage_and_on_from_it_is_the_whole():
     classifier = with_head("resnet18")
     with torch.inference_mode():
         maps = classifier.run_to("stage 3", images())
-        torch.testing.assert_close(classifier.run_from("stage 3", maps), classifier(images()))
+        rest = classifier.after("stage 3")
+        torch.testing.assert_close(rest(maps), classifier(images()))
+    assert [name for name, _ in rest.named_children()] == ["stage 4", "head"]
     assert list(classifier.sides(128).values()) == [32, 32, 16, 8, 4]
 
 

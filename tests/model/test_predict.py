@@ -19,7 +19,7 @@ def test_logits_are_features_times_weights_plus_bias_and_the_network_s_own(train
 
 def test_features_are_the_mean_of_the_maps(trained, splits):
     pixels = splits.test.pixels(np.arange(9))
-    maps = trained.predictor.maps(pixels)
+    maps = np.concatenate(list(trained.predictor.map_batches(pixels)))
     assert maps.shape == (9, 1280, 1, 1)
     np.testing.assert_allclose(trained.predictor.features(pixels), maps.mean((2, 3)), rtol=1e-5, atol=1e-6)
 
@@ -72,3 +72,28 @@ def test_a_classifier_left_in_training_mode_is_put_into_evaluation(trained):
 def test_an_image_of_another_size_is_resized(trained, splits):
     large = splits.test.pixels(np.arange(4)).repeat(2, 1).repeat(2, 2)
     assert trained.predictor.logits(large).shape == (4, 10)
+
+
+def test_a_mosaic_is_its_tiles_side_by_side(trained, splits):
+    predictor, tiles = trained.predictor, splits.test.pixels(np.arange(8))
+    grid = tiles.reshape(2, 2, 2, 32, 32, 3).transpose(0, 1, 3, 2, 4, 5).reshape(2, 64, 64, 3)
+    large = predictor.of_mosaics(2)
+    assert large.sides() == {name: 2 * side for name, side in predictor.sides().items()}
+    first = large.stage_maps("stem", grid)
+    alone = predictor.stage_maps("stem", tiles)
+    assert first.shape == (2, 32, 32, 32)
+    for m in range(2):
+        for y, x in np.ndindex(2, 2):
+            inner = first[m, :, 16 * y + 1 : 16 * y + 15, 16 * x + 1 : 16 * x + 15]
+            torch.testing.assert_close(inner, alone[4 * m + 2 * y + x, :, 1:15, 1:15])
+
+
+def test_every_tile_of_a_mosaic_is_verified_as_an_image(trained):
+    verified = []
+
+    def verify(images: torch.Tensor, labels: object, name: str) -> None:
+        verified.append(tuple(images.shape))
+
+    predictor = Predictor(trained.predictor.classifier, trained.predictor.preprocessing, verify, tiles=2)
+    assert predictor.logits(np.zeros((17, 64, 64, 3), dtype=np.uint8)).shape == (17, 10)
+    assert verified == [(64, 3, 32, 32), (4, 3, 32, 32)]

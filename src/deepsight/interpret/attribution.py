@@ -144,7 +144,7 @@ def layer_maps(
     require_spatial(activations)
     leaf = activations.detach().requires_grad_(True)
     with torch.enable_grad():
-        asked = tail(leaf).gather(1, classes[:, None]).sum()
+        asked = tail(leaf).gather(1, classes.to(leaf.device)[:, None]).sum()
         (gradient,) = torch.autograd.grad(asked, leaf)
     return (channel_weights(gradient, kind) * activations.detach()).sum(dim=1)
 

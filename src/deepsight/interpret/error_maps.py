@@ -31,6 +31,14 @@ UNITS = {
     "mirror_agreement": "correlation with the map of the mirrored image, -1 to 1",
     "file": "picture in the run folder: image, predicted, true, predicted minus true",
 }
+VALUE_UNITS = {
+    "split": "split name",
+    "index": "row in the official order of the split",
+    "class": "class that the evidence is for",
+    "row": "cell from the top, 0 is the first",
+    "column": "cell from the left, 0 is the first",
+    "evidence": "what the cell adds to the class's logit",
+}
 NEED_A_MASK = ("object_share", "object_area", "peak_inside", "contrast_share")
 
 
@@ -115,6 +123,38 @@ def table(
     usable = pl.when(pl.Series(masks.accepted))
     frame = frame.with_columns(usable.then(pl.col(name)) for name in NEED_A_MASK).fill_nan(None)
     return Table(frame, UNITS, len(ids), method(layer, kind, masks), caption(layer))
+
+
+def values(
+    maps: NDArray[np.floating],
+    asked: Ints,
+    *,
+    ids: Ints,
+    classes: Sequence[str],
+    layer: Layer,
+    split: str = "test",
+) -> Table:
+    """The raw values of every cell: the evidence table `attribution_maps`.
+
+    Args:
+        maps: (m, c, h, w), for the classes `asked`, int64 (m, c).
+        ids: int64 (m,).
+        layer: of the maps.
+    """
+    m, c, h, w = maps.shape
+    row, column = np.mgrid[:h, :w]
+    frame = pl.DataFrame(
+        {
+            "split": pl.Series([split] * maps.size, dtype=pl.String),
+            "index": np.repeat(ids, c * h * w),
+            "class": np.repeat(np.array(classes)[asked].ravel(), h * w),
+            "row": np.tile(row.ravel(), m * c),
+            "column": np.tile(column.ravel(), m * c),
+            "evidence": maps.ravel().astype(np.float64),
+        }
+    )
+    method = f"Signed maps at {layer.name} ({layer.side} × {layer.side} cells), never rescaled."
+    return Table(frame, VALUE_UNITS, m, method, "What each cell adds to the logits of the two classes.")
 
 
 def on_the_object(maps: NDArray[np.floating], masks: Masks) -> dict[str, NDArray[Any]]:

@@ -15,14 +15,15 @@ from deepsight.interpret.insertion import Images8, Ints, Predict
 from deepsight.interpret.pointing import MapsOf, mosaics, shares_in_own_tile
 from deepsight.interpret.randomisation import mean_correlations
 
-FEWEST_IMAGES = 30
+FEWEST = 30  # images or mosaics; on fewer, good maps would fail as well
+DECISIVE = ("chance", "random weights", "random order")
 UNITS = {
     "check": "name of the check",
     "value": "grid pointing: share of evidence, 0 to 1; insertion, deletion: probability gained or lost, "
     "mean over the steps; randomisation: rank correlation, -1 to 1",
     "baseline": "the same for what knows nothing of the model",
-    "ci_low": "95 % interval of the value, as wide as that of value minus baseline",
-    "ci_high": "95 % interval of the value, as wide as that of value minus baseline",
+    "ci_low": "low end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
+    "ci_high": "high end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
     "passed": "whether the interval lies above the baseline (randomisation: whether it does not); null where "
     "nothing is required, or the interval is over too few to decide",
     "n": "mosaics, images or seeds that the interval is over",
@@ -34,7 +35,7 @@ class Check:
     """One row: what was measured, beside what a map without knowledge would get.
 
     `passed` is None for a comparison that is shown and does not decide: a strong baseline, or fewer than 30
-    images, on which good maps would fail as well.
+    images or mosaics.
     """
 
     name: str
@@ -62,15 +63,16 @@ def grid_pointing(
     tiles: int = 2,
     count: int = 100,
     seed: int = 0,
-) -> Check:
+) -> list[Check]:
     """The share of evidence in the tile of the class asked for, against chance and random weights.
 
+    Chance is 1 / tiles²: what a uniform map gets, and on average a map that is the same for every class.
+
     Args:
-        maps_of: (mosaics, classes) -> maps (m, h, w); see `pointing.shares_in_own_tile`.
+        maps_of: mosaics and classes (m, c) -> maps (m, c, h, w); see `pointing.shares_in_own_tile`.
         images: uint8 (n, h, w, 3), rightly classified with confidence (`pointing.confident_and_right`).
         labels: int64 (n,).
-        random_maps_of: the same of a model with random weights; its mean is the baseline where it is above
-            chance, 1 / tiles².
+        random_maps_of: the same of a model with random weights.
         tiles: along one side of a mosaic.
         count: mosaics, each of which is seen tiles² times.
         seed: of the mosaics.
@@ -79,11 +81,12 @@ def grid_pointing(
         DeepSightError: fewer than tiles² classes, or fewer than 4 map cells a side in a tile.
     """
     grid = mosaics(images, labels, tiles=tiles, count=count, seed=seed)
-    baseline = 1 / tiles**2
+    own = shares_in_own_tile(maps_of, grid).mean(axis=1)
+    checks = [against("grid pointing", "chance", own, np.full(count, 1 / tiles**2))]
     if random_maps_of is not None:
-        baseline = max(baseline, float(shares_in_own_tile(random_maps_of, grid).mean()))
-    value, low, high = mean_interval(shares_in_own_tile(maps_of, grid).mean(axis=1))
-    return Check("grid pointing", value, baseline, low, high, low > baseline, count)
+        random = shares_in_own_tile(random_maps_of, grid).mean(axis=1)
+        checks.append(against("grid pointing", "random weights", own, random))
+    return checks
 
 
 def insertion_deletion(
@@ -93,7 +96,7 @@ def insertion_deletion(
     predict: Predict,
     *,
     zero: tuple[int, int, int] = (128, 128, 128),
-    steps: int = 32,
+    steps: int = insertion.MANY_STEPS,
     seed: int = 0,
 ) -> list[Check]:
     """How fast the class's probability falls, and comes back, in the map's order of pixels.
@@ -131,10 +134,10 @@ def insertion_deletion(
 
 
 def against(word: str, name: str, of_map: Floats, of_baseline: Floats) -> Check:
-    """A paired comparison over images."""
+    """A paired comparison over images or mosaics."""
     baseline = float(of_baseline.mean())
     value, low, high = (baseline + end for end in mean_interval(of_map - of_baseline))
-    decides = name == "random order" and len(of_map) >= FEWEST_IMAGES
+    decides = name in DECISIVE and len(of_map) >= FEWEST
     passed = low > baseline if decides else None
     return Check(f"{word}: {name}", value, baseline, low, high, passed, len(of_map))
 
@@ -143,14 +146,15 @@ def randomisation(maps: NDArray[np.floating], randomised: NDArray[np.floating], 
     """Whether the maps forget the model when its weights from the head down to `depth` are made random.
 
     Signed maps of random weights correlate with the model's by chance, one seed up, the next down; the check
-    fails where the mean over seeds is above 0. A map that shows the same places for any weights fails.
+    fails where the mean over seeds is above 0. A map that shows the same places for any weights fails. The
+    interval is at 99 %, since several depths are tried and one failure refuses the family.
 
     Args:
         maps: (n, h, w), of the model.
         randomised: (s, n, h, w), of s ≥ 2 random copies (`randomisation.cascade`).
         depth: the deepest layer that was made random.
     """
-    value, low, high = mean_interval(mean_correlations(maps, randomised))
+    value, low, high = mean_interval(mean_correlations(maps, randomised), level=0.99)
     return Check(f"randomised down to {depth}", value, 0.0, low, high, low <= 0, len(randomised))
 
 

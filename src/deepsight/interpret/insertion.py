@@ -13,6 +13,26 @@ Ints = NDArray[np.int64]
 Predict = Callable[[Images8], NDArray[np.floating]]
 
 BASELINES = ("random order", "centre", "edges")
+FEW_STEPS, MANY_STEPS = 8, 32
+MANY_IMAGES = 500
+
+
+def predictions_for(steps: int) -> int:
+    """Predictions an image: two curves in the map's order and in each baseline's, and where each starts."""
+    return 2 * (1 + (1 + len(BASELINES)) * (steps - 1))
+
+
+def affordable_images(predictions: float) -> int:
+    """The images that so many predictions are enough for, in as many steps as `steps_for` gives them."""
+    fine = int(predictions / predictions_for(MANY_STEPS))
+    return (
+        fine if fine >= MANY_IMAGES else min(int(predictions / predictions_for(FEW_STEPS)), MANY_IMAGES - 1)
+    )
+
+
+def steps_for(images: int) -> int:
+    """Few steps where there are few images: the interval is over images, which differ more than steps do."""
+    return MANY_STEPS if images >= MANY_IMAGES else FEW_STEPS
 
 
 def importance(maps: NDArray[np.floating], height: int, width: int) -> Floats:

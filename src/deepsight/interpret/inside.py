@@ -12,24 +12,20 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.interpret import (
     attribution,
+    attribution_classes,
     background_errors,
     context,
     context_budget,
     degradation,
-    error_maps,
-    faithfulness,
     mask_quality,
     masks,
-    overlay,
-    pointing,
 )
-from deepsight.interpret.attribution import Layer
+from deepsight.interpret.attribution import SMALLEST_SIDE, Layer
+from deepsight.interpret.attribution_pass import Explained, one_pass
+from deepsight.interpret.inside_faithfulness import faithfulness_of
+from deepsight.interpret.inside_maps import maps_of_errors
+from deepsight.interpret.masks import Masks
 from deepsight.interpret.subject import OpenModel, Pixels, Subject
-
-Ints = NDArray[np.int64]
-PAIRS_SHOWN = 6
-MOSAICS = 60
-POINTING_SIDE = 8  # four cells a side in each tile of a 2 x 2 mosaic; below, tiles cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -39,12 +35,13 @@ class Effort:
     Attributes:
         degradation_images: seen under 30 degradations each.
         context_objects: put on ten backgrounds each.
-        faithfulness_images: seen at 256 steps of insertion and deletion each.
+        faithfulness_images: of insertion and deletion, each seen 58 times, or 250 times where they are many
+            (`insertion.steps_for`).
     """
 
     degradation_images: int = 300
     context_objects: int = 200
-    faithfulness_images: int = 30
+    faithfulness_images: int = 80
 
 
 def look_inside(
@@ -58,7 +55,8 @@ def look_inside(
         evidence: what was found from the predictions.
         effort: sizes of the samples.
     """
-    data, refusals = subject.test, []
+    data = subject.test
+    refusals: list[tuple[str, str]] = []
     pictures: dict[str, bytes] = {}
     degraded = degradation.study(
         data.images, data.labels, subject.classes, model.logits,
@@ -66,12 +64,15 @@ def look_inside(
     )  # fmt: skip
     tables = Evidence({"degradation": degraded, "degradation_summary": degradation.summary(degraded)})
     try:
-        found, pictures = maps_of_errors(subject, model, evidence, effort)
-        tables = tables.merge(found)
+        layer = attribution.layer_for(model.sides())
+        found, pictures = maps_of_errors(subject, model, layer, evidence)
+        trust, not_possible = faithfulness_of(subject, model, layer, effort.faithfulness_images)
+        tables, refusals = tables.merge(found).add(faithfulness=trust), refusals + not_possible
     except DeepSightError as error:
         refusals.append(("maps", str(error)))
     try:
-        tables = tables.merge(background_of(subject, model, effort.context_objects))
+        found, not_possible = background_of(subject, model, effort.context_objects)
+        tables, refusals = tables.merge(found), refusals + not_possible
     except DeepSightError as error:
         refusals.append(("context", str(error)))
     return tables.add(not_examined=refused(refusals)), pictures
@@ -88,95 +89,62 @@ def refused(refusals: Sequence[tuple[str, str]]) -> Table:
     )
 
 
-def maps_of_errors(
-    subject: Subject, model: OpenModel, evidence: Evidence, effort: Effort
-) -> tuple[Evidence, dict[str, bytes]]:
-    """Maps of the most confident errors of the main confused pairs, and whether maps are to be believed."""
-    layer = attribution.layer_for(model.sides())
-    p, place = subject.predictions, {name: i for i, name in enumerate(subject.classes)}
-    pairs = evidence["confusion_pairs"].frame.sort("count", descending=True).head(PAIRS_SHOWN)
-    chosen = error_maps.confident_errors(
-        p.labels, p.probabilities, [(place[a], place[b]) for a, b in pairs.select("true", "predicted").rows()]
-    )
-    if not len(chosen):
-        raise DeepSightError("Expected errors to draw maps of, found no confused pair among the test images.")
-    images = subject.test.pixels(chosen)
-    both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
-    found, of_mirrored = (maps_for(model, layer, x, both) for x in (images, images[:, :, ::-1]))
-    table = error_maps.table(
-        found,
-        masks.segment(images, seed=subject.seed),
-        ids=p.ids[chosen],
-        labels=p.labels[chosen],
-        probabilities=p.probabilities[chosen],
-        classes=subject.classes,
-        layer=layer,
-        kind=kind_of(model, layer),
-        mirrored=of_mirrored,
-    )
-    pictures = {
-        file: overlay.png(overlay.row(image, np.stack([one[0], one[1], one[0] - one[1]])))
-        for file, image, one in zip(table.frame["file"], images, found, strict=True)
-    }
-    trust = faithfulness_of(subject, model, layer, effort.faithfulness_images)
-    return Evidence({"attribution": table, "faithfulness": trust}), pictures
+def background_of(subject: Subject, model: OpenModel, objects: int) -> tuple[Evidence, list[tuple[str, str]]]:
+    """The swap test on a sample, the errors that the background makes, and where the evidence lies.
 
-
-def kind_of(model: OpenModel, layer: Layer) -> str:
-    """The family of maps at this layer: exact at the last, by gradients of the tail before it."""
-    return "closed form" if layer.name == list(model.sides())[-1] else "hirescam"
-
-
-def maps_for(model: OpenModel, layer: Layer, images: Pixels, classes: Ints) -> NDArray[np.float32]:
-    """Signed maps (n, c, h, w) for the given classes (n, c) of each image."""
-    activations = model.stage_maps(layer.name, images)
-    if kind_of(model, layer) == "closed form":
-        maps = attribution.signed_maps(activations, torch.from_numpy(model.weight)).numpy()
-        return np.asarray(maps[np.arange(len(maps))[:, None], classes])
-    tail = model.from_stage(layer.name)
-    columns = [attribution.layer_maps(tail, activations, torch.from_numpy(c)) for c in classes.T.copy()]
-    return np.stack([column.detach().numpy() for column in columns], axis=1)
-
-
-def faithfulness_of(subject: Subject, model: OpenModel, layer: Layer, count: int) -> Table:
-    """Do the maps point at the tile of the class, and does removing what they mark remove the class?"""
-    p = subject.predictions
-    sure = pointing.confident_and_right(p.labels, p.probabilities)
-    rng = np.random.default_rng(subject.seed)
-    sample = np.sort(rng.permutation(sure)[:400])
-    images, labels = subject.test.pixels(sample), p.labels[sample]
-
-    def maps_of(pixels: Pixels, classes: Ints) -> NDArray[np.floating]:
-        return maps_for(model, layer, pixels, classes[:, None])[:, 0]
-
-    few = slice(0, count)
-    checks = faithfulness.insertion_deletion(
-        maps_of(images[few], labels[few]), images[few], labels[few], model.logits, seed=subject.seed
-    )
-    if layer.side >= POINTING_SIDE:
-        pointed = faithfulness.grid_pointing(maps_of, images, labels, count=MOSAICS, seed=subject.seed)
-        checks = [pointed, *checks]
-    return faithfulness.table(checks, family=kind_of(model, layer))
-
-
-def background_of(subject: Subject, model: OpenModel, objects: int) -> Evidence:
-    """The swap test on a sample, and the errors that the background makes."""
-    data, p = subject.test, subject.predictions
-    rng = np.random.default_rng(subject.seed)
-    order = rng.permutation(len(data))
+    Returns:
+        The tables, and the checks that this model does not allow, with the reason.
+    """
+    data, p, seed = subject.test, subject.predictions, subject.seed
+    order = np.random.default_rng(seed).permutation(len(data))
     sample = np.sort(order[: context_budget.images_for(objects)])
-    images, labels = data.pixels(sample), data.labels[sample]
-    found = masks.segment(images, seed=subject.seed)
-    quality = mask_quality.measure(images, found, n=context_budget.QUALITY_COMPOSITES, seed=subject.seed)
+    images, labels, predicted = data.pixels(sample), data.labels[sample], p.predicted[sample]
+    found = masks.segment(images, seed=seed)
+    quality = mask_quality.measure(images, found, n=context_budget.QUALITY_COMPOSITES, seed=seed)
+    seen, refusals = seen_at_once(model, images)
+    alone = None if seen is None else of_objects(seen, model, found)
     table = context.swap_test(
         images, labels, found, model.logits, classes=subject.classes, quality=quality, objects=objects,
-        pairs=context_pairs(subject), seed=subject.seed,
+        pairs=context_pairs(subject), alone=alone, seed=seed,
     )  # fmt: skip
     wrong = background_errors.background_errors(
-        images, labels, p.predicted[sample], found, model.logits, ids=p.ids[sample],
-        classes=subject.classes, seed=subject.seed,
+        images, labels, predicted, found, model.logits, ids=p.ids[sample], classes=subject.classes,
+        alone=alone, seed=seed,
     )  # fmt: skip
-    return Evidence({"context": table, "background_errors": wrong})
+    tables = Evidence({"context": table, "background_errors": wrong})
+    if seen is not None:
+        maps = seen.maps[np.arange(len(sample)), seen.logits.argmax(axis=1)]
+        shares = attribution_classes.table(
+            maps, found, labels, subject.classes, quality=quality, layer=last_layer(model)
+        )
+        tables = tables.add(attribution_classes=shares)
+    return tables, refusals
+
+
+def last_layer(model: OpenModel) -> Layer:
+    """The layer before the pooling, where maps are exact."""
+    name, side = list(model.sides().items())[-1]
+    return Layer(name, side, None)
+
+
+def seen_at_once(model: OpenModel, images: Pixels) -> tuple[Explained | None, list[tuple[str, str]]]:
+    """Exact maps of all classes, or None and the reason where the last layer is too coarse for them."""
+    layer = last_layer(model)
+    if layer.side >= SMALLEST_SIDE:
+        return one_pass(model, images), []
+    reason = (
+        f"Expected at least {SMALLEST_SIDE} cells a side before the pooling, received {layer.side}: the "
+        "object cannot be told from its background there, so the answer without background evidence is not "
+        "given. Use a larger --resolution."
+    )
+    return None, [("screen", reason)]
+
+
+def of_objects(seen: Explained, model: OpenModel, found: Masks) -> NDArray[np.float32]:
+    """The logits (n, k) that the object's cells alone give."""
+    cover = found.cover(*seen.maps.shape[2:])
+    parts = (torch.from_numpy(a) for a in (seen.maps, model.bias, cover))
+    return np.asarray(attribution.without_background(*parts).numpy())
 
 
 def context_pairs(subject: Subject) -> list[tuple[int, int]]:

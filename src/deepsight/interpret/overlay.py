@@ -1,8 +1,11 @@
 """Evidence maps as pictures that a person can read: one colour scale in a row, zero always transparent."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 Picture = NDArray[np.uint8]
 
@@ -14,6 +17,8 @@ ANCHORS = np.array(
     dtype=np.float64,
 )  # fmt: skip
 STRONGEST_COVER = 0.8
+TEXT, LINE = 13, 19  # height of letters and of lines, in pixels
+INK = (32, 32, 32)
 
 
 def colours(values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -59,12 +64,53 @@ def row(image: Picture, maps: NDArray[np.floating], *, side: int = 128, gap: int
         uint8 (side, (m + 1) side + m gap, 3).
     """
     large = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
-    scale = float(np.abs(maps).max())
+    scale = scale_of(maps)
     white = np.full((side, gap, 3), 255, dtype=np.uint8)
     parts = [large]
     for evidence in maps:
         parts += [white, overlay(large, evidence, scale=scale)]
     return np.concatenate(parts, axis=1)
+
+
+def scale_of(maps: NDArray[np.floating]) -> float:
+    """The strongest evidence of any cell, for or against: full strength for all maps of a row."""
+    return float(np.abs(maps).max())
+
+
+def captioned(picture: Picture, names: Sequence[str], note: str, *, scale: float, gap: int = 4) -> Picture:
+    """The row with the name of each square below it, then a note and the colours' values in logits.
+
+    Args:
+        picture: what `row` gave, of as many squares as there are names.
+        names: of the squares, left to right, in ASCII (all that the font surely has); what does not fit is
+            cut.
+        note: such as the layer.
+        scale: what full colour stands for, in logits.
+        gap: as given to `row`.
+    """
+    side, width = picture.shape[:2]
+    sheet = Image.new("RGB", (width, side + 2 * LINE), "white")
+    sheet.paste(Image.fromarray(picture), (0, 0))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
+    for place, name in enumerate(names):
+        draw.text((place * (side + gap), side + 2), fitting(name, font, side), fill=INK, font=font)
+    values = colours(np.linspace(-1, 1, side - 2))
+    bar = np.broadcast_to(np.rint(values).astype(np.uint8), (TEXT - 3, side - 2, 3))
+    left, top = (side + gap) * (len(names) - 2) + side // 2, side + LINE
+    sheet.paste(Image.fromarray(np.ascontiguousarray(bar)), (left, top + 4))
+    draw.text((left - 4, top + 2), f"-{scale:.2g}", fill=INK, font=font, anchor="ra")
+    draw.text((left + side + 2, top + 2), f"+{scale:.2g} logits", fill=INK, font=font)
+    draw.text((0, top + 2), fitting(note, font, left - 50), fill=INK, font=font)
+    return np.asarray(sheet)
+
+
+def fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The text, cut with an ellipsis where it is wider than this many pixels."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"
 
 
 def png(picture: Picture) -> bytes:

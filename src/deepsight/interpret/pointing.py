@@ -13,7 +13,7 @@ from deepsight.interpret.object_share import object_share
 
 Images8 = NDArray[np.uint8]
 Ints = NDArray[np.int64]
-MapsOf = Callable[[Images8, Ints], NDArray[np.floating]]
+MapsOf = Callable[[Images8, Ints], NDArray[np.floating]]  # (m, H, W, 3), (m, c) -> (m, c, h, w)
 
 CELLS_A_TILE = 4
 
@@ -69,24 +69,25 @@ def shares_in_own_tile(maps_of: MapsOf, grid: Mosaics) -> Floats:
     Every class of a mosaic is asked for, so a map that ignores the class scores 1 / tiles² on average.
 
     Args:
-        maps_of: (mosaics, classes) -> maps (m, h, w). It gets mosaics `tiles` times as large as single images
-            and must scale them up as much as it scales single images.
+        maps_of: mosaics and the classes (m, tiles²) -> a map of each class (m, tiles², h, w). It gets mosaics
+            `tiles` times as large as single images and must scale them up as much as it scales single images.
 
     Raises:
         DeepSightError: fewer than 4 cells a side in each tile.
     """
+    maps = maps_of(grid.images, grid.classes)
+    require_fine(maps, grid.tiles)
     shares = np.empty(grid.classes.shape)
     for position in range(grid.tiles**2):
-        maps = maps_of(grid.images, grid.classes[:, position])
-        require_fine(maps, grid.tiles)
-        tile = tile_cover(position, grid.tiles, maps.shape[1], maps.shape[2])
-        shares[:, position] = object_share(maps, np.broadcast_to(tile, maps.shape))
+        tile = tile_cover(position, grid.tiles, *maps.shape[2:])
+        of_class = maps[:, position]
+        shares[:, position] = object_share(of_class, np.broadcast_to(tile, of_class.shape))
     return np.nan_to_num(shares)  # no positive evidence is no evidence in the tile
 
 
 def require_fine(maps: NDArray[np.floating], tiles: int) -> None:
     """Refuse maps that cannot tell the tiles apart."""
-    side = min(maps.shape[1:])
+    side = min(maps.shape[2:])
     if side < CELLS_A_TILE * tiles:
         raise DeepSightError(
             f"Expected at least {CELLS_A_TILE} map cells a side in each tile, received {side} for "

@@ -7,10 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from torch import nn
+from torch import Tensor, nn
 
 from deepsight.core.statistics import Floats
+from deepsight.interpret.attribution import layer_maps
 from deepsight.interpret.object_share import flat, standardised
+
+Ints = NDArray[np.int64]
 
 
 def cascade(model: nn.Module, layers: Sequence[str], *, seed: int) -> Iterator[tuple[str, nn.Module]]:
@@ -34,6 +37,30 @@ def cascade(model: nn.Module, layers: Sequence[str], *, seed: int) -> Iterator[t
             order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
             parameter.data = parameter.data.flatten()[order].view_as(parameter)
         yield name, random
+
+
+def random_copy(rest: nn.Sequential, depth: str, *, seed: int) -> nn.Sequential:
+    """A copy of the network's end whose parts are random from the last one up to `depth`, both included."""
+    names = [name for name, _ in rest.named_children()]
+    shuffled = names[names.index(depth) :][::-1]
+    *_, (_, copied) = cascade(rest, shuffled, seed=seed)
+    assert isinstance(copied, nn.Sequential)
+    return copied
+
+
+def maps_within(rest: nn.Sequential, below: int, maps: Tensor, classes: Ints) -> NDArray[np.float32]:
+    """HiResCAM maps (n, c, h, w) after the first `below` parts of the network's end.
+
+    Args:
+        rest: maps to logits, part by part.
+        below: parts before the layer at which the maps are made.
+        maps: (n, d, h', w'), what `rest` receives.
+        classes: int64 (n, c), asked for in each image.
+    """
+    with torch.no_grad():
+        activations = rest[:below](maps)
+    columns = [layer_maps(rest[below:], activations, torch.from_numpy(c)) for c in classes.T.copy()]
+    return np.stack([column.detach().cpu().numpy() for column in columns], axis=1)
 
 
 def rank_correlation(maps: NDArray[np.floating], others: NDArray[np.floating]) -> Floats:

@@ -1,12 +1,12 @@
 """What is under examination: a data set, what a model said about it, and, where there is one, the model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.hypothesis import Hypothesis, class_groups
@@ -17,7 +17,12 @@ Pixels = NDArray[np.uint8]
 
 
 class OpenModel(Protocol):
-    """A model that can be opened: maps before an average pooling, and a linear head after it."""
+    """A model that can be opened: stages in a chain, then an average pooling and a linear head.
+
+    `sides` names the stages, shallow to deep, with the cells along one side of each one's map; `map_batches`
+    gives the last maps (b, d, h, w), `stage_maps` those of any stage; `from_stage` is the rest of the network
+    as named parts, the last of which is "head"; `of_mosaics` is the same model for mosaics of t × t images.
+    """
 
     @property
     def weight(self) -> NDArray[np.float32]: ...
@@ -29,9 +34,13 @@ class OpenModel(Protocol):
 
     def sides(self) -> Mapping[str, int]: ...
 
+    def map_batches(self, pixels: Pixels, /) -> Iterator[Tensor]: ...
+
     def stage_maps(self, stage: str, pixels: Pixels, /) -> Tensor: ...
 
-    def from_stage(self, stage: str, /) -> Callable[[Tensor], Tensor]: ...
+    def from_stage(self, stage: str, /) -> nn.Sequential: ...
+
+    def of_mosaics(self, tiles: int, /) -> "OpenModel": ...
 
 
 @dataclass(frozen=True)

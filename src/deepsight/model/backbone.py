@@ -1,5 +1,6 @@
 """A timm backbone as a chain of stages, cut into a frozen trunk and a trained tail, with our own head."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -104,11 +105,11 @@ class Classifier(nn.Module):
             x = part(x)
         return x
 
-    def run_from(self, stage: str, maps: Tensor) -> Tensor:
-        """The maps after a stage to logits (b, k)."""
-        for part in self._stages()[self.stage_names.index(stage) + 1 :]:
-            maps = part(maps)
-        return torch.as_tensor(self.head(maps.mean((2, 3))))
+    def after(self, stage: str) -> nn.Sequential:
+        """The maps after a stage to logits (b, k): the later stages by name, then "head" with the pooling."""
+        rest = list(zip(self.stage_names, self._stages(), strict=True))[self.stage_names.index(stage) + 1 :]
+        head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), self.head)
+        return nn.Sequential(OrderedDict([*rest, ("head", head)]))
 
     @property
     def trunk(self) -> nn.Sequential:

@@ -1,12 +1,12 @@
 """A trained model applied to images: logits, pooled features and the maps before the pooling."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
@@ -25,11 +25,14 @@ class Predictor:
         classifier: on any device, in evaluation mode.
         preprocessing: what the classifier was trained with.
         verify: called with the batch, its labels or None, and its name.
+        tiles: along each side of an image that is a mosaic; 1 where it is not. Every tile is resized and
+            verified as an image of its own, so that the network sees it as large as it sees single images.
     """
 
     classifier: Classifier
     preprocessing: Preprocessing
     verify: Verify
+    tiles: int = 1
 
     def __post_init__(self) -> None:
         self.classifier.eval()
@@ -44,13 +47,16 @@ class Predictor:
         """The head's bias (k,)."""
         return np.asarray(self.classifier.head.bias.detach().cpu().numpy())
 
-    def maps(self, pixels: Pixels, *, name: str = "images") -> NDArray[np.float32]:
-        """The last maps (n, d, h, w), whose mean over positions the head sees."""
-        return np.concatenate([maps.cpu().numpy() for maps in self._map_batches(pixels, name)])
+    def map_batches(self, pixels: Pixels, *, name: str = "images") -> Iterator[Tensor]:
+        """The last maps, whose mean over positions the head sees, batch by batch (b, d, h, w)."""
+        with torch.inference_mode():
+            for images in self._batches(pixels, name):
+                yield self.classifier.forward_features(images)
 
     def features(self, pixels: Pixels, *, name: str = "images") -> NDArray[np.float32]:
         """The pooled features (n, d)."""
-        return np.concatenate([maps.mean((2, 3)).cpu().numpy() for maps in self._map_batches(pixels, name)])
+        batches = self.map_batches(pixels, name=name)
+        return np.concatenate([maps.mean((2, 3)).cpu().numpy() for maps in batches])
 
     def logits(self, pixels: Pixels, *, name: str = "images") -> NDArray[np.float32]:
         """The logits (n, k)."""
@@ -58,17 +64,20 @@ class Predictor:
 
     def sides(self) -> dict[str, int]:
         """Cells along one side of the map after each stage, by the real input shape, shallow to deep."""
-        side = self.preprocessing.resolution
-        return self.classifier.sides(side)
+        return self.classifier.sides(self.tiles * self.preprocessing.resolution)
+
+    def of_mosaics(self, tiles: int) -> "Predictor":
+        """The same network for mosaics of tiles × tiles images: being convolutional, it takes any size."""
+        return replace(self, tiles=tiles)
 
     def stage_maps(self, stage: str, pixels: Pixels, *, name: str = "images") -> Tensor:
         """The maps (n, c, h, w) after a stage."""
         with torch.no_grad():
             return torch.cat([self.classifier.run_to(stage, x) for x in self._batches(pixels, name)])
 
-    def from_stage(self, stage: str) -> Callable[[Tensor], Tensor]:
-        """The rest of the network after a stage: its maps to logits, with gradients."""
-        return lambda maps: self.classifier.run_from(stage, maps)
+    def from_stage(self, stage: str) -> nn.Sequential:
+        """The rest of the network after a stage, part by part: its maps to logits, with gradients."""
+        return self.classifier.after(stage)
 
     def predictions(self, data: Dataset, *, name: str) -> Predictions:
         """What the model says about a split, block by block, so that the split may be larger than memory."""
@@ -77,14 +86,28 @@ class Predictor:
         logits = features @ self.weight.T + self.bias
         return Predictions(data.ids, data.labels, logits, features)
 
-    def _map_batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:
-        with torch.inference_mode():
-            for images in self._batches(pixels, name):
-                yield self.classifier.forward_features(images)
-
     def _batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:
         device = self.classifier.head.weight.device
-        for start in range(0, len(pixels), CHUNK):
-            images = self.preprocessing(pixels[start : start + CHUNK])
+        step = max(1, CHUNK // self.tiles**2)
+        for start in range(0, len(pixels), step):
+            images = self.preprocessing(apart(pixels[start : start + step], self.tiles))
             self.verify(images, None, f"{name}, image {start}")
-            yield images.to(device, non_blocking=True)
+            yield together(images, self.tiles).to(device, non_blocking=True)
+
+
+def apart(mosaics: Pixels, tiles: int) -> Pixels:
+    """The tiles (b tiles², h, w, 3) of mosaics (b, tiles h, tiles w, 3), row by row."""
+    b, height, width, _ = mosaics.shape
+    h, w = height // tiles, width // tiles
+    grid = mosaics.reshape(b, tiles, h, tiles, w, 3).transpose(0, 1, 3, 2, 4, 5)
+    return grid.reshape(b * tiles**2, h, w, 3)
+
+
+def together(images: Tensor, tiles: int) -> Tensor:
+    """Mosaics (b, 3, tiles h, tiles w) of images (b tiles², 3, h, w), row by row; channels last."""
+    if tiles == 1:
+        return images
+    n, c, h, w = images.shape
+    grid = images.reshape(n // tiles**2, tiles, tiles, c, h, w).permute(0, 3, 1, 4, 2, 5)
+    joined = grid.reshape(n // tiles**2, c, tiles * h, tiles * w)
+    return joined.contiguous(memory_format=torch.channels_last)

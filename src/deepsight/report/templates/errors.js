@@ -10,13 +10,12 @@ function describe(record) {
   return `Row ${record.index}: ${record.true} predicted as ${record.predicted}, confidence ${percent(record.confidence)}`;
 }
 
-// The picture holds squares from left to right: the image, the map of the predicted class, further maps.
+// The picture holds four squares from left to right, 4 pixels apart, and their names below: the image, and
+// the maps of the predicted class, of the true class and of their difference.
 function mapPart(canvas, name) {
   image(name).then((picture) => {
-    const side = picture.height;
-    const parts = Math.floor(picture.width / side);
-    const left = parts > 1 ? side + (picture.width - parts * side) / (parts - 1) : 0;
-    canvas.getContext("2d").drawImage(picture, left, 0, side, side, 0, 0, canvas.width, canvas.height);
+    const side = (picture.width - 3 * 4) / 4;
+    canvas.getContext("2d").drawImage(picture, side + 4, 0, side, side, 0, 0, canvas.width, canvas.height);
   });
 }
 

@@ -1,0 +1,87 @@
+"""Maps of the most confident errors of the main confused pairs, with their pictures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Evidence
+from deepsight.interpret import attribution_pass, error_maps, masks, overlay
+from deepsight.interpret.attribution import Layer
+from deepsight.interpret.randomisation import maps_within
+from deepsight.interpret.subject import OpenModel, Pixels, Subject
+
+Ints = NDArray[np.int64]
+Maps = NDArray[np.float32]
+PAIRS_SHOWN = 6
+CLOSED_FORM = "closed form"
+
+
+def maps_of_errors(
+    subject: Subject, model: OpenModel, layer: Layer, evidence: Evidence
+) -> tuple[Evidence, dict[str, bytes]]:
+    """The tables `attribution` and `attribution_maps`, and a picture of each error.
+
+    Raises:
+        DeepSightError: there is no error to draw maps of.
+    """
+    chosen = errors_to_show(subject, evidence)
+    p, images, kind = subject.predictions, subject.test.pixels(chosen), kind_of(model, layer)
+    both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
+    found, of_mirrored = (maps_for(model, layer, x, both) for x in (images, images[:, :, ::-1]))
+    table = error_maps.table(
+        found, masks.segment(images, seed=subject.seed), ids=p.ids[chosen], labels=p.labels[chosen],
+        probabilities=p.probabilities[chosen], classes=subject.classes, layer=layer, kind=kind,
+        mirrored=of_mirrored,
+    )  # fmt: skip
+    values = error_maps.values(found, both, ids=p.ids[chosen], classes=subject.classes, layer=layer)
+    drawn = pictures(table.frame, images, found, f"{layer.name}: {layer.side} x {layer.side} cells, {kind}")
+    return Evidence({"attribution": table, "attribution_maps": values}), drawn
+
+
+def errors_to_show(subject: Subject, evidence: Evidence) -> Ints:
+    """Positions of the most confident errors of the main confused pairs, pair by pair."""
+    p, place = subject.predictions, {name: i for i, name in enumerate(subject.classes)}
+    pairs = evidence["confusion_pairs"].frame.sort("count", descending=True).head(PAIRS_SHOWN)
+    chosen = error_maps.confident_errors(
+        p.labels, p.probabilities, [(place[a], place[b]) for a, b in pairs.select("true", "predicted").rows()]
+    )
+    if not len(chosen):
+        raise DeepSightError("Expected errors to draw maps of, found no confused pair among the test images.")
+    return chosen
+
+
+def pictures(frame: pl.DataFrame, images: Pixels, maps: Maps, note: str) -> dict[str, bytes]:
+    """The picture of each row of `attribution` by its path: image, predicted, true, predicted minus true."""
+
+    def picture(true: str, predicted: str, image: Pixels, one: Maps) -> bytes:
+        shown = np.stack([one[0], one[1], one[0] - one[1]])
+        words: Sequence[str] = (true, f"for {predicted}", f"for {true}", f"{predicted} - {true}")
+        return overlay.png(
+            overlay.captioned(overlay.row(image, shown), words, note, scale=overlay.scale_of(shown))
+        )
+
+    rows = frame.select("file", "true", "predicted").rows()
+    return {
+        file: picture(true, predicted, image, one)
+        for (file, true, predicted), image, one in zip(rows, images, maps, strict=True)
+    }
+
+
+def kind_of(model: OpenModel, layer: Layer) -> str:
+    """The family of maps at this layer: exact at the last, by gradients of the tail before it."""
+    return CLOSED_FORM if layer.name == list(model.sides())[-1] else "HiResCAM"
+
+
+def maps_for(model: OpenModel, layer: Layer, images: Pixels, classes: Ints) -> Maps:
+    """Signed maps (n, c, h, w) for the given classes (n, c) of each image.
+
+    Raises:
+        DeepSightError: the maps of the closed form do not sum to the model's own logits.
+    """
+    if kind_of(model, layer) == CLOSED_FORM:
+        maps = attribution_pass.one_pass(model, images).maps
+        return np.asarray(maps[np.arange(len(maps))[:, None], classes])
+    return maps_within(model.from_stage(layer.name), 0, model.stage_maps(layer.name, images), classes)
