@@ -16,7 +16,6 @@ from deepsight.treat.effect import (
     image_draws,
     macro_effect,
     mean_f1,
-    pair_f1,
     score_effects,
     target_score,
 )
@@ -62,17 +61,15 @@ def test_all_classes_together_are_macro_f1() -> None:
     assert together.high - together.low == pytest.approx(macro.high - macro.low, rel=0.2)
 
 
-def test_a_pair_is_scored_on_its_own_images() -> None:
-    labels = np.array([0, 0, 0, 1, 1, 2, 2])
-    predicted = np.array([0, 1, 2, 1, 0, 0, 2])
-    found = pair_f1(labels, 3, [(0, 1)])(predicted, np.ones((1, 7)))
-    pair = labels < 2
-    expected = f1_score(labels[pair], predicted[pair], labels=[0, 1], average="macro")
+def test_a_pair_is_scored_by_the_f1_of_both_classes() -> None:
+    predicted = noisy(LABELS, [0.2, 0.4, 0.1], 3)
+    found = target_score(Target(pairs=((0, 2),)), LABELS, 3)(predicted, np.ones((1, len(LABELS))))
+    expected = f1_score(LABELS, predicted, labels=[0, 2], average="macro")
     assert found == pytest.approx(np.array([[expected]]))
 
 
 def test_a_model_that_never_names_a_pair_is_no_good_for_it() -> None:
-    score, once = pair_f1(LABELS, 3, [(0, 1)]), np.ones((1, len(LABELS)))
+    score, once = target_score(Target(pairs=((0, 1),)), LABELS, 3), np.ones((1, len(LABELS)))
     assert score(np.full_like(LABELS, 2), once) == 0
     assert score(LABELS, once) == 1
 

@@ -134,25 +134,7 @@ def mean_f1(labels: Labels, k: int, classes: Sequence[int]) -> Score:
     return lambda predicted, weights: every(predicted, weights)[:, list(classes)].mean(axis=1, keepdims=True)
 
 
-def pair_f1(labels: Labels, k: int, pairs: Sequence[tuple[int, int]]) -> Score:
-    """Mean F1 of the classes of each pair over the images of the pair alone, mean over pairs.
-
-    An image taken for the other class costs both classes, one taken for a third class only its own. (The
-    share that is not taken for the other class would be best where a model never names either.)
-    """
-    every = class_f1(labels, k)
-
-    def score(predicted: Labels, weights: Floats) -> Floats:
-        scores = [
-            every(predicted, weights * np.isin(labels, pair))[:, list(pair)].mean(axis=1) for pair in pairs
-        ]
-        return np.asarray(np.mean(scores, axis=0)[:, None])
-
-    return score
-
-
 def target_score(target: Target, labels: Labels, k: int) -> Score:
     """What the treatment is meant to better; larger is better."""
-    if target.pairs:
-        return pair_f1(labels, k, target.pairs)
-    return mean_f1(labels, k, target.classes or range(k))
+    paired = np.unique(np.asarray(target.pairs, dtype=np.int64)).tolist()
+    return mean_f1(labels, k, paired or target.classes or range(k))

@@ -152,7 +152,7 @@ UNITS = {
     "ci_low": "delta_macro_f1, low end",
     "ci_high": "delta_macro_f1, high end",
     "p_value": "two-sided, of no difference in macro-F1",
-    "delta_target": "treatment minus control: F1 of the classes, or their F1 within the images of the pair",
+    "delta_target": "F1 of the classes of the target, treatment minus control",
     "verdict": "on macro-F1: helps, harms, no difference shown",
     "cause": "cause in the ledger that it answers",
     "macro_f1": "mean over seeds, on validation",

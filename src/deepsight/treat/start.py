@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 import numpy as np
 from lightning_fabric import Fabric
@@ -12,7 +13,7 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.finetune import Tail, Training, finetune_phase, frozen_phase, prepare
+from deepsight.model.finetune import Tail, Training, finetune_phase, frozen_phase, open_view, prepare
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.sampling import Mixing
 from deepsight.model.trunk import TrunkCache, Verify, trunk_maps
@@ -124,6 +125,12 @@ def rows_of(train: Dataset, data: Dataset) -> NDArray[np.int64]:
     """The position in `train` of each image of `data`."""
     order = np.argsort(train.ids)
     return np.asarray(order[np.searchsorted(train.ids, data.ids, sorter=order)], dtype=np.int64)
+
+
+def fill_views(arm: Training) -> None:
+    """Make the cached views that the arm will draw from, where they are not there yet."""
+    for number in range(min(arm.recipe.views, ceil(arm.recipe.epochs))):
+        open_view(arm, arm.drawn, number)
 
 
 def train_arm(arm: Training) -> None:

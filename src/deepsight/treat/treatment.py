@@ -19,7 +19,7 @@ class Target:
 
     Attributes:
         classes: positions of classes; their mean F1 is the target.
-        pairs: pairs of positions; the mean F1 of both classes over the images of the pair is the target.
+        pairs: pairs of positions; the mean F1 of all their classes is the target.
     """
 
     classes: tuple[int, ...] = ()
