@@ -1,7 +1,10 @@
 """The whole study on real CIFAR-10 rows, in one process, and what other programs read of it."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,3 +157,39 @@ def test_the_examples_of_the_tutorial_run(
     for example in re.findall(r"^```python\n(.*?)^```", tutorial, flags=re.MULTILINE | re.DOTALL):
         exec(example, {})
     assert run.evidence()["ledger_shares"].caption in capsys.readouterr().out
+
+
+def test_two_processes_give_the_study_of_one(run: Run, cache: None, tmp_path: Path) -> None:
+    out = tmp_path / "together"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [
+        *torchrun,
+        "-m",
+        "deepsight",
+        "run",
+        "--config",
+        run.file("study.yaml"),
+        "--out",
+        out,
+        "--json",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    metrics, first = json.loads(done.stdout), run.metrics()  # one process prints
+    rounding = {
+        "macro_f1",
+        "macro_f1_ci95",
+        "accuracy",
+        "macro_f1_without_leaks",
+        "macro_f1_without_leaks_ci95",
+    }
+    same = set(first) - rounding - {"seconds", "peak_rss_mb"}
+    assert {name: metrics[name] for name in same} == {name: first[name] for name in same}
+    for name in sorted(rounding):
+        assert metrics[name] == pytest.approx(first[name], abs=0.03)
+    # Maps are drawn of each model's own errors; rounding may decide about one.
+    files, expected = (
+        {p.relative_to(r) for p in r.rglob("*") if p.parent.name != "maps"} for r in (out, run.path)
+    )
+    assert files == expected

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from deepsight import obtain
@@ -19,6 +20,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
 from deepsight.core.statistics import bootstrap_macro_f1
 from deepsight.model import weights
+from deepsight.model.fit import fabric_of
 from deepsight.model.frozen import FrozenBackbone
 from deepsight.scrub.integrity import verify_batch
 
@@ -34,6 +36,7 @@ class Context:
         run: the run folder.
         study: the configuration; the planner adds its plan.
         tell: receives a line for each thing that the user should see.
+        fabric: precision, device and processes.
         seconds: by stage, as it goes into metrics.json.
         began: when the study began, on the clock of `time.perf_counter`.
     """
@@ -41,6 +44,7 @@ class Context:
     run: Run
     study: Study
     tell: Tell = lambda _: None
+    fabric: Fabric = field(default_factory=fabric_of)
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
 

@@ -35,7 +35,7 @@ from deepsight.interpret.examine import PICTURES, examine
 from deepsight.interpret.opinions import Part
 from deepsight.interpret.subject import Subject
 from deepsight.model.finetune import Epoch
-from deepsight.model.fit import fabric_of, fit, load_model, save_model
+from deepsight.model.fit import Fitted, fabric_of, fit, load_model, save_model
 from deepsight.model.trunk import TrunkCache
 from deepsight.obtain.cache import cache_folder
 from deepsight.planning import effort_of_plan, make_plan
@@ -46,14 +46,16 @@ from deepsight.scrub.conflicts import conflicting
 from deepsight.scrub.duplicates import difference, repeated
 
 INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
+MOST_VALIDATION = 10_000  # images: more of them choose no better and cost time
 SAMPLE = 1500  # training images that are embedded and from which hypotheses are proposed
 
 
 def begin(study: Study, out: Path, tell: Tell) -> Context:
     """Open the run folder for this study, new or interrupted."""
-    run = Run.create(out, study.stored())
-    resolved = Study(**run.study())
-    return Context(run, resolved, tell)
+    fabric = fabric_of()
+    with fabric.rank_zero_first():
+        run = Run.create(out, study.stored())
+    return Context(run, Study(**run.study()), tell if fabric.is_global_zero else silent, fabric)
 
 
 def run_study(study: Study, out: Path, *, tell: Tell = lambda _: None) -> dict[str, Any]:
@@ -68,8 +70,8 @@ def run_study(study: Study, out: Path, *, tell: Tell = lambda _: None) -> dict[s
         The content of metrics.json.
     """
     context = begin(study, out, tell)
-    for stage in STAGES.values():
-        stage(context)
+    for name in STAGES:
+        carry_out(name, context)
     return context.run.metrics()
 
 
@@ -93,7 +95,8 @@ def scrub_stage(context: Context) -> None:
             return settled[0].train_rows
 
         cleaned = clean(
-            got.train, got.test, validation=got.validation, validation_share=study.validation_share,
+            got.train, got.test, validation=got.validation,
+            validation_share=min(study.validation_share, MOST_VALIDATION / len(got.train)),
             seed=study.seed, keep_leaks=study.keep_leaks, rows=rows,
         )  # fmt: skip
         plan, splits = settled[0], cleaned.splits
@@ -132,12 +135,19 @@ def model_stage(context: Context) -> None:
     verify = verify_at(plan.recipe.resolution)
     fitted = fit(
         context.pretrained, splits, plan.recipe, cache=TrunkCache(cache_folder() / "trunk"),
-        verify=verify, fabric=fabric_of(), tell=partial(tell_epoch, context.tell),
+        verify=verify, fabric=context.fabric, tell=partial(tell_epoch, context.tell),
     )  # fmt: skip
+    if context.fabric.is_global_zero:
+        keep_model(context, fitted, time.perf_counter() - began)
+
+
+def keep_model(context: Context, fitted: Fitted, seconds: float) -> None:
+    """The trained model, its history, and what it says; `seconds` are those of the training."""
+    run, splits = context.run, context.splits
     frozen = float(fitted.history.filter(fitted.history["phase"] == "frozen")["seconds"].sum())
-    context.add_seconds(frozen=frozen, finetune=time.perf_counter() - began - frozen)
+    context.add_seconds(frozen=frozen, finetune=seconds - frozen)
     with context.stage("predict"):
-        save_model(run.path, fitted, context.pretrained, splits.classes, plan.recipe)
+        save_model(run.path, fitted, context.pretrained, splits.classes, context.plan.recipe)
         run.save_history(fitted.history)
         rows = fitted.frozen.rows
         empty = np.zeros((len(rows), len(splits.classes)), dtype=np.float32)
@@ -201,13 +211,30 @@ STAGES: dict[str, Callable[[Context], None]] = {
 
 def run_until(last: str, out: Path, *, tell: Tell) -> Context:
     """The stages of an existing run up to this one; those that are done are not done again."""
-    run = Run.open(out)
-    context = Context(run, Study(**run.study()), tell)
-    for name, stage in STAGES.items():
-        stage(context)
+    context = begin(Study(**Run.open(out).study()), out, tell)
+    for name in STAGES:
+        carry_out(name, context)
         if name == last:
             break
     return context
+
+
+def carry_out(name: str, context: Context) -> None:
+    """One stage: training in all processes that torchrun started, any other in the first alone.
+
+    The others wait and then read in the run folder what the first wrote.
+    """
+    if name == "train":
+        STAGES[name](context)
+        return
+    with context.fabric.rank_zero_first():
+        if context.fabric.is_global_zero:
+            STAGES[name](context)
+    context.study = Study(**context.run.study())
+
+
+def silent(_: str) -> None:
+    """What processes after the first say."""
 
 
 def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:

@@ -60,6 +60,7 @@ OTHER: dict[str, tuple[dict[str, object], object]] = {
     "confused": ({"confused_boost": 3.0}, ((3, 5),)),
     "confused_boost": ({"confused": ((3, 5),)}, 3.0),
     "trained_reductions": ({}, 1),
+    "precision": ({}, "bf16-mixed"),
     "seed": ({}, 4),
     "view_seed": ({}, 4),
 }

@@ -12,9 +12,11 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 BatchNorm = Literal["frozen", "reestimated", "training"]
 Mix = Literal["none", "mixup", "cutmix"]
 MixOn = Literal["maps", "images"]
+Precision = Literal["32-true", "bf16-mixed"]
 CHOICES = {
     "interpolation": get_args(Interpolation), "batch_norm": get_args(BatchNorm),
     "mix": get_args(Mix), "mix_on": get_args(MixOn), "trained_reductions": (0, 1, 2),
+    "precision": get_args(Precision),
 }  # fmt: skip
 
 
@@ -47,6 +49,7 @@ class Recipe:
             is rarer than the average is drawn `confused_boost` times as often as an average one.
         trained_reductions: how many of the last reductions of the map's side are trained: 2 is stages 3 and 4
             of a ResNet, 1 is stage 4, 0 is the head alone.
+        precision: of the forward pass in training steps, by Lightning's names; all else is float32.
         seed: of order, augmentation, mixing and new weights.
         view_seed: of the augmented views; None takes `seed`. Trainings that share it share cached views.
     """
@@ -73,6 +76,7 @@ class Recipe:
     confused: tuple[tuple[int, int], ...] = ()
     confused_boost: float = 1.0
     trained_reductions: int = 2
+    precision: Precision = "32-true"
     seed: int = 0
     view_seed: int | None = None
 

@@ -24,7 +24,8 @@ class _DepthwiseConv2d(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (grad,) = grad_outputs
-        x, weight = ctx.saved_tensors
+        saved_x, saved_weight = ctx.saved_tensors
+        x, weight = saved_x.to(grad.dtype), saved_weight.to(grad.dtype)  # autocast computed in grad's type
         stride, padding = ctx.geometry
         square = x.shape[2] == x.shape[3]
         by_taps = x.device.type == "cpu" and square and 2 * padding >= x.shape[2]
@@ -34,7 +35,7 @@ class _DepthwiseConv2d(torch.autograd.Function):
         )
         if by_taps and ctx.needs_input_grad[1]:
             grad_weight = weight_gradient_by_taps(x, grad, weight, stride, padding)
-        return grad_x, grad_weight, grad.sum((0, 2, 3)), None, None
+        return grad_x, grad_weight, grad.sum((0, 2, 3)), None, None  # autograd casts to the inputs' types
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:

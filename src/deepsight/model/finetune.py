@@ -19,6 +19,7 @@ from deepsight.core.statistics import macro_f1
 from deepsight.model.backbone import Classifier
 from deepsight.model.fold import reestimate
 from deepsight.model.head import LinearHead, fit_head
+from deepsight.model.precision import in_precision
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing, draw_order, mixed
 from deepsight.model.trunk import TrunkCache, TrunkViews, Verify, trunk_maps
@@ -282,7 +283,8 @@ def training_step(
     """One step on this process's share of the batch; the loss of each image in it."""
     recipe, fabric = training.recipe, training.fabric
     maps, labels, others, own = drawn_batch(training, rows, epoch, step)
-    logits = module(maps)
+    with in_precision(recipe.precision, maps.device):
+        logits = module(maps).float()
     weight = maps.new_tensor(recipe.class_weights) if recipe.class_weights else None
     smooth = recipe.label_smoothing
     each = F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smooth)

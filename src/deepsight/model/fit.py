@@ -138,7 +138,7 @@ def load_model(folder: Path, *, verify: Verify) -> Predictor:
     return Predictor(classifier.eval(), Preprocessing(**preprocessing), verify)
 
 
-def fabric_of(precision: str = "32-true") -> Fabric:
+def fabric_of() -> Fabric:
     """One process on the best device here; under torchrun, its processes. Ready to be used."""
     workers = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", workers))
@@ -147,7 +147,6 @@ def fabric_of(precision: str = "32-true") -> Fabric:
         devices=local,
         num_nodes=workers // local,
         strategy="auto" if workers == 1 else "ddp",
-        precision=precision,  # type: ignore[arg-type]
     )
     fabric.launch()
     return fabric

@@ -1,22 +1,23 @@
 """The planner: measures this machine, predicts time and memory, and chooses what fits."""
 
 import copy
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
+from deepsight.model.clock import median_seconds
+from deepsight.model.precision import IMAGES, faster_precision, gradient_step
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.trunk import CHUNK
 from deepsight.model.weights import Pretrained
 
 RESOLUTIONS = (64, 96, 128)
+CPU = torch.device("cpu")
 
 # Macro-F1 on CIFAR-10 was measured at several resolutions and numbers of images trained on (figures:
 # docs/decisions/0005-planner.md); its error falls with the number of images as n^-0.24, and this is the
@@ -92,53 +93,59 @@ class Workload:
     baseline_mb: float
 
 
-def measure(pretrained: Pretrained, base: Recipe, resolutions: Sequence[int], *, k: int) -> dict[int, Rates]:
+def faster_base(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.device = CPU) -> Recipe:
+    """The base recipe in the precision whose steps are faster here; a test of at most two seconds."""
+    classifier = folded_copy(pretrained, base, k).to(device)
+    side = min(RESOLUTIONS)
+    with torch.no_grad():
+        maps = classifier.trunk(torch.zeros(IMAGES, 3, side, side, device=device))
+    return replace(base, precision=faster_precision(classifier.tail, classifier.head, maps))
+
+
+def measure(
+    pretrained: Pretrained, base: Recipe, resolutions: Sequence[int], *, k: int, device: torch.device = CPU
+) -> dict[int, Rates]:
     """Time the two parts of the network at each resolution, about a second in all.
 
     Args:
         pretrained: left as it is; a copy is folded and timed.
-        base: decides whether the tail trains with batch norm.
+        base: decides whether the tail trains with batch norm, and in which precision.
         resolutions: sides in pixels.
         k: number of classes.
+        device: the one that will train.
     """
+    classifier = folded_copy(pretrained, base, k).to(device)
+    return {side: rates_at(classifier, pretrained, base, side) for side in resolutions}
+
+
+def folded_copy(pretrained: Pretrained, base: Recipe, k: int) -> Classifier:
+    """The network as the recipe trains it."""
     classifier = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=base.trained_reductions)
     (classifier.fold_trunk if base.batch_norm == "training" else classifier.fold_all)()
-    return {side: rates_at(classifier, pretrained, base, side) for side in resolutions}
+    return classifier
 
 
 def rates_at(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Rates:
     """Time the two parts at one resolution."""
     preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
     pixels = np.random.default_rng(0).integers(0, 256, (CHUNK, 32, 32, 3), dtype=np.uint8)
-    trunk, tail = classifier.trunk, classifier.tail
+    trunk, tail, head = classifier.trunk, classifier.tail, classifier.head
+    device = head.weight.device
     with torch.inference_mode():
-        maps = trunk(preprocessing(pixels))
-        trunk_seconds = median_seconds(lambda: trunk(preprocessing(pixels)))
-        tail_seconds = median_seconds(lambda: tail(maps))
+        maps = trunk(preprocessing(pixels).to(device))
+        trunk_seconds = median_seconds(lambda: trunk(preprocessing(pixels).to(device)), device=device)
+        tail_seconds = median_seconds(lambda: tail(maps), device=device)
     batch = maps.clone().repeat(max(1, base.batch // CHUNK), 1, 1, 1)
     batch = batch.contiguous(memory_format=torch.channels_last)
-    labels = torch.zeros(len(batch), dtype=torch.int64)
-    parameters = [*tail.parameters(), *classifier.head.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=0.0, fused=True)
+    optimiser = torch.optim.AdamW([*tail.parameters(), *head.parameters()], lr=0.0, fused=True)
 
     def step() -> None:
         optimiser.zero_grad()
-        F.cross_entropy(classifier.head(tail(batch).mean((2, 3))), labels).backward()  # type: ignore[no-untyped-call]
+        gradient_step(tail, head, batch, base.precision)
         optimiser.step()
 
-    step_seconds = median_seconds(step, times=2)
+    step_seconds = median_seconds(step, times=2, device=device)
     return Rates(CHUNK / trunk_seconds, CHUNK / tail_seconds, len(batch) / step_seconds, maps[0].numel() * 2)
-
-
-def median_seconds(action: Callable[[], object], times: int = 3) -> float:
-    """The median time of an action, after one that is not counted."""
-    action()
-    seconds = []
-    for _ in range(times):
-        began = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - began)
-    return float(np.median(seconds))
 
 
 def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Candidate:

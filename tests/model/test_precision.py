@@ -1,0 +1,61 @@
+"""The test of bfloat16 decides by time alone, and a training in bfloat16 is a training."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deepsight.core.dataset import Splits
+from deepsight.core.recipe import Recipe
+from deepsight.model import precision
+from deepsight.model.backbone import Classifier
+from deepsight.model.precision import faster_precision, gradient_step
+
+
+def network() -> tuple[nn.Module, nn.Linear, torch.Tensor]:
+    torch.manual_seed(0)
+    return nn.Conv2d(3, 8, 3), nn.Linear(8, 4), torch.randn(8, 3, 6, 6)
+
+
+@pytest.mark.parametrize(("float32", "bfloat16", "chosen"), [
+    (1.0, 0.5, "bf16-mixed"), (1.0, 0.9, "32-true"), (1.0, 30.0, "32-true"),
+])  # fmt: skip
+def test_the_faster_one_is_chosen_if_it_is_clearly_faster(monkeypatch, float32, bfloat16, chosen):
+    seconds = iter([float32, bfloat16])
+    monkeypatch.setattr(precision, "median_seconds", lambda action, device: next(seconds))
+    assert faster_precision(*network()) == chosen
+
+
+def test_a_step_in_bfloat16_gives_nearly_the_gradients_of_float32():
+    tail, head, maps = network()
+    gradients = {}
+    for name in ("32-true", "bf16-mixed"):
+        tail.zero_grad()
+        gradient_step(tail, head, maps, name)
+        gradients[name] = tail.weight.grad.clone()
+    exact, rounded = gradients.values()
+    assert not torch.equal(exact, rounded)
+    torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.02 * float(exact.abs().max()))
+
+
+def test_the_depthwise_gradient_works_in_bfloat16(pretrained):
+    classifier = Classifier(pretrained.backbone, 10)
+    classifier.fold_all()
+    with torch.no_grad():
+        maps = classifier.trunk(torch.randn(2, 3, 32, 32))
+    gradients = []
+    for name in ("32-true", "bf16-mixed"):
+        classifier.zero_grad()
+        gradient_step(classifier.tail, classifier.head, maps, name)
+        gradients.append(torch.cat([p.grad.flatten() for p in classifier.tail.parameters()]))
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.98
+
+
+def test_a_recipe_in_bfloat16_trains_nearly_as_in_float32(train, splits):
+    few = {"data": Splits(splits.train.select(np.arange(64)), splits.validation, splits.test)}
+    recipe = Recipe(resolution=32, epochs=1, views=1, batch=32)
+    exact, rounded = (train(replace(recipe, precision=p), **few).history for p in ("32-true", "bf16-mixed"))
+    assert rounded["train_loss"][1] == pytest.approx(exact["train_loss"][1], rel=0.03)
+    assert rounded["train_loss"][1] != exact["train_loss"][1]
