@@ -206,11 +206,53 @@ def judged(classes: Sequence[str], examples: list[int]) -> dict[str, Table]:
         for name, d, verdict in effects
     ]  # fmt: skip
     return {
+        **treated(),
+        "context_pictures": made(
+            [{"file": map_file(examples[0]), "caption": "A bird on the sky of an airplane."}],
+            1,
+            "Composites.",
+        ),
+        "attribution_classes": made(
+            [
+                {
+                    "class": c,
+                    "n": 20,
+                    "object_share": 0.5 + 0.03 * i,
+                    "ci_low": 0.45 + 0.03 * i,
+                    "ci_high": 0.55 + 0.03 * i,
+                    "object_area": 0.4 + 0.05 * i,
+                }
+                for i, c in enumerate(["all", *classes[:6]])
+            ],
+            200,
+            "The evidence covers the object.",
+        ),
         "slices": made(slices, 10000, "Two slices are confirmed."),
         "degradation": made([clean, *worse], 1000, "noise costs most."),
         "faithfulness": made(checks, 500, "The maps pass their checks."),
         "context": made(context, 1000, "The background decides little."),
         "treatments": made(treatments, 5, "One treatment helps."),
+    }
+
+
+def treated() -> dict[str, Table]:
+    """What a trial leaves besides the effects."""
+    prescribed = [
+        {"cause": "confusable pair", "share": 0.41, "treatment": "hard_examples", "gain_at_most": 0.05,
+         "because": "the pair's images are drawn more often"},
+        {"cause": "label error", "share": 0.09, "treatment": "drop_mislabelled", "gain_at_most": 0.01,
+         "because": "an image that is left out cannot mislead"},
+    ]  # fmt: skip
+    moved = [
+        {"cause": cause, "n": n, "share": n / 180, "n_after": after, "share_after": after / 150,
+         "difference": after - n}
+        for cause, n, after in (("confusable pair", 80, 60), ("model error", 60, 55), ("label error", 40, 35))
+    ]  # fmt: skip
+    arms = [{"name": "cutmix", "status": "run", "seeds": 5, "because": ""}]
+    return {
+        "prescription": made(prescribed, 180, "First choice: hard_examples."),
+        "treatment_arms": made(arms, 1000, "All 1 arms were run."),
+        "ledger_change": made(moved, 1500, "180 errors before and 150 after."),
     }
 
 

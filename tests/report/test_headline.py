@@ -24,7 +24,8 @@ def test_the_score_is_that_of_the_metrics(study: Study):
     metrics = study.metrics
     low, high = metrics["macro_f1_ci95"]
     said = plain(headline.score(study))
-    assert said.startswith(f"{100 * metrics['macro_f1']:.1f} % macro-F1 ± {50 * (high - low):.1f} on 1,500")
+    macro = f"{100 * metrics['macro_f1']:.1f} % macro-F1 ± {50 * (high - low):.1f}"
+    assert said.startswith(f"Right on {100 * metrics['accuracy']:.1f} % of 1,500 test images ({macro})")
     assert said.endswith("it passes the minimum of 65 %")
 
 
@@ -68,6 +69,23 @@ def test_the_context_verdict_is_said(study: Study, verdict: str, words: str):
     row = {**study.rows("context")[0], "verdict": verdict}
     evidence = Evidence({"context": made([row], 1000, "One row.")})
     assert words in headline.context(replace(study, evidence=evidence))
+
+
+def test_the_interval_of_the_accuracy_is_said_where_it_is_known(study: Study):
+    known = replace(study, metrics={**study.metrics, "accuracy": 0.9, "accuracy_ci95": [0.885, 0.915]})
+    assert plain(headline.score(known)).startswith("Right on 90.0 % ± 1.5 of 1,500")
+
+
+def test_a_bias_is_said_with_its_size(study: Study):
+    row = {
+        **study.rows("context")[0],
+        "verdict": "BIASED",
+        "effect": 0.179,
+        "ci_low": 0.126,
+        "ci_high": 0.232,
+    }
+    biased = replace(study, evidence=Evidence({"context": made([row], 1000, "One row.")}))
+    assert "background (17.9 ± 5.3 points of accuracy)" in plain(headline.context(biased))
 
 
 def test_without_evidence_only_the_score_is_said(without_evidence: Study):

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -85,8 +86,56 @@ def test_the_same_run_gives_the_same_file(complete: Run, report: Path):
 
 def test_an_interrupted_run_says_what_would_make_the_rest(bare: Run):
     text = html.render(bare).read_text(encoding="utf-8")
-    assert text.count("Not made yet") == len(QUESTIONS)
-    assert f"deepsight interpret {bare.path}" in text
+    for stage in OUTLINE:
+        assert text.count(f"has not been made yet. Make it: <code>deepsight {stage.command} {bare.path}") == 1
+
+
+def test_a_question_without_its_table_says_what_would_make_it(complete: Run, tmp_path: Path):
+    run = Run.create(tmp_path / "partial", complete.study())
+    run.save_evidence(Evidence({"recall": complete.evidence()["recall"]}))
+    text = html.render(run).read_text(encoding="utf-8")
+    interpret = next(stage for stage in OUTLINE if stage.command == "interpret")
+    asked = [entry for entry in interpret.entries if not entry.optional and entry.name != "recall"]
+    assert text.count("Not made yet") == len(asked)
+
+
+def test_what_could_not_be_examined_is_said_with_its_reason(complete: Run, tmp_path: Path):
+    run = Run.create(tmp_path / "coarse", complete.study())
+    reasons = [{"check": "maps", "reason": "Expected at least 4 cells a side, received 1."}]
+    run.save_evidence(Evidence({"not_examined": made(reasons, 1, "1 check could not be made.")}))
+    text = html.render(run).read_text(encoding="utf-8")
+    said = "<strong>Could not be examined.</strong> Expected at least 4 cells a side, received 1."
+    assert text.count(said) == 2  # where it looks, and whether the maps can be believed
+
+
+def test_a_refused_family_of_maps_is_shown_as_refused_and_no_picture_of_it(complete: Run, tmp_path: Path):
+    run = Run.create(tmp_path / "refused", complete.study())
+    tables = {name: table for name, table in complete.evidence().items() if name != "context_pictures"}
+    checks = tables["faithfulness"]
+    failed = made_like(checks, checks.frame.with_columns(passed=pl.lit(False)))
+    said = "Closed-form maps are refused: model randomisation leaves them as they were."
+    tables["faithfulness"] = replace(failed, caption=said)
+    run.save_evidence(Evidence(tables))
+    for picture in (complete.path / "maps").iterdir():
+        run.file(f"maps/{picture.name}").parent.mkdir(exist_ok=True)
+        run.file(f"maps/{picture.name}").write_bytes(picture.read_bytes())
+    text = html.render(run).read_text(encoding="utf-8")
+    place = text[text.index('id="attribution"') : text.index('id="faithfulness"')]
+    assert f"<strong>No maps are shown.</strong> {said}" in place
+    assert 'id="maps"' not in text
+    assert '"maps/test-' not in text
+
+
+def test_no_name_of_a_table_is_shown_to_the_reader(text: str, complete: Run):
+    shown = re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
+    raw = {name for name in complete.evidence() if "_" in name}
+    assert raw
+    assert not [name for name in raw if re.search(rf"\b{name}\b", shown)]
+
+
+def test_pictures_of_a_finding_stand_with_it(text: str):
+    place = text[text.index('id="context"') : text.index('id="treat"')]
+    assert "<figcaption>A bird on the sky of an airplane.</figcaption>" in place
 
 
 @pytest.mark.parametrize("left_out", ["evidence/index.json", "metrics.json", "history.parquet", "model.json"])
@@ -110,8 +159,6 @@ def test_a_table_without_rows_is_no_fault(complete: Run, tmp_path: Path, entry):
 
 
 def made_like(table, frame: pl.DataFrame):
-    from dataclasses import replace
-
     return replace(table, frame=frame)
 
 

@@ -8,6 +8,25 @@ NAMED = 3
 UNEVEN = 1.5  # largest class over smallest; below it weights change little
 
 # What does not depend on the figures.
+PROVENANCE = "Quote the digests with the score: whoever has the same digests has the same data."
+APPEARANCE = (
+    "Look for what a class shares besides its object, such as sky, grass or road: a model may learn that. "
+    "The context test below asks whether it did."
+)
+EMBEDDING = (
+    "Classes that overlap here are confused after training too, unless training pulls them apart: "
+    "compare with the confusion matrix."
+)
+REGISTERED = "Read the verdicts under iNterpret; what is found later counts as a new hypothesis."
+TRAINING = (
+    "Where validation still improves at the last epoch, give it more minutes (--minutes). Where its loss "
+    "rises while that of training falls, treat before you train longer."
+)
+ATTRIBUTION = (
+    "Maps rank images for your review; they cannot clear a model. The place in a map is not the place of the "
+    "pixels used: a cell sees far around itself."
+)
+PRESCRIPTION = "Run the first ones against a control (deepsight treat); the gain is an upper bound."
 ERRORS = "Look at the most confident errors first: there wrong labels and false cues show themselves."
 LEDGER = (
     "Start with the largest cause that you can act on: correct labels before you collect images, "
@@ -53,6 +72,16 @@ def balance(table: Table) -> str:
     if train and max(train) > UNEVEN * min(train):
         return "Read recall and F1 class by class, and try the weighted loss: deepsight treat."
     return "Nothing: the classes are close to equal, so no weighting is called for."
+
+
+def confusion(table: Table) -> str:
+    """The cells to open."""
+    wrong = table.frame.filter(table.frame["true"] != table.frame["predicted"])
+    worst = wrong.filter(wrong["count"] > 0).sort("count", descending=True).head(NAMED)
+    if worst.is_empty():
+        return "Nothing: no image is confused."
+    names = [f"{row['true']} → {row['predicted']}" for row in worst.to_dicts()]
+    return f"Open the cells {enumerate_words(names)}, and see what their images have in common."
 
 
 def confusion_pairs(table: Table) -> str:
@@ -110,6 +139,15 @@ def faithfulness(table: Table) -> str:
     return "Read the maps for groups of images; do not argue from a single one."
 
 
+def object_share(table: Table) -> str:
+    """The classes to look at."""
+    rows = table.frame.filter(table.frame["class"] != "all")
+    low = rows.filter(rows["ci_high"] < rows["object_area"])["class"].to_list()
+    if low:
+        return f"Look at {enumerate_words(low)}: the evidence prefers the background there."
+    return "Nothing from the maps alone: in no class does the evidence surely prefer the background."
+
+
 def context(table: Table) -> str:
     """Whether to vary the backgrounds."""
     swaps = table.frame.filter(test="swap")
@@ -121,6 +159,14 @@ def context(table: Table) -> str:
     if swaps["verdict"].eq("CLEAR").any():
         return "Nothing where the verdict is CLEAR; where it is INCONCLUSIVE, more images would decide it."
     return "No verdict yet: examine more images, since these could show only larger effects."
+
+
+def ledger_change(table: Table) -> str:
+    """What to treat next."""
+    rows = table.frame.filter(table.frame["n_after"] > 0).sort("n_after", descending=True)
+    if rows.is_empty():
+        return "Nothing: no error is left."
+    return f"Treat {rows['cause'][0]} next: it is the largest cause that is left."
 
 
 def treatments(table: Table) -> str:

@@ -44,9 +44,11 @@ def plan(configuration: Facts) -> Pairs:
 def sources(study: Study) -> Pairs:
     """Where data and weights came from."""
     metrics, data, model = study.metrics, study.data, study.model
+    source = metrics.get("data_source") or data.get("source")
+    origin = data.get("origin")
     facts = {
-        "data": metrics.get("data_source") or data.get("source"),
-        "origin of the data": data.get("origin"),
+        "data": source,
+        "origin of the data": None if origin == source else origin,
         "backbone": metrics.get("backbone") or model.get("architecture"),
         "weights": metrics.get("weights_source") or model.get("weights_source"),
     }

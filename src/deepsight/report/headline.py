@@ -1,6 +1,6 @@
 """The first screen: what a person who reads nothing else should know."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from deepsight.report.numbers import NBSP, absent, count, percent, points
@@ -13,7 +13,7 @@ CAUSES = {
     "ambiguous image": "are images that people would argue about",
     "degraded image": "are degraded images",
     "background reliance": "lean on the background",
-    "confusable pair": "are mix-ups of similar classes",
+    "confusable pair": "are mix\u2011ups of similar classes",
     "model error": "are plain mistakes of the model",
 }
 CONTEXT = {
@@ -36,16 +36,22 @@ def score(study: Study) -> str:
     metrics = study.metrics
     if absent(metrics.get("macro_f1")):
         return ""
-    text = f"{percent(metrics['macro_f1'])} macro-F1"
-    if metrics.get("macro_f1_ci95"):
-        low, high = metrics["macro_f1_ci95"]
-        text += f"{NBSP}±{NBSP}{100 * (high - low) / 2:.1f}"
-    if metrics.get("n_test"):
-        text += f" on {count(metrics['n_test'])} test images"
+    text = f"{percent(metrics['macro_f1'])} macro-F1{half_width(metrics.get('macro_f1_ci95'))}"
+    if not absent(metrics.get("accuracy")):
+        images = f" of {count(metrics['n_test'])} test images" if metrics.get("n_test") else ""
+        right = f"{percent(metrics['accuracy'])}{half_width(metrics.get('accuracy_ci95'))}"
+        text = f"Right on {right}{images} ({text})"
     if absent(metrics.get("mva")):
         return text
     verb = "passes" if metrics.get("mva_passed") else "misses"
     return f"{text}: it {verb} the minimum of {percent(metrics['mva'], 0)}"
+
+
+def half_width(interval: Sequence[float] | None) -> str:
+    """Half of an interval in points, as it follows a number; nothing where there is none."""
+    if not interval or absent(interval[0]):
+        return ""
+    return f"{NBSP}±{NBSP}{100 * (interval[1] - interval[0]) / 2:.1f}"
 
 
 def causes(study: Study) -> str:
@@ -75,9 +81,15 @@ def confused(study: Study) -> list[str]:
 
 
 def context(study: Study) -> str:
-    """The verdict on the background."""
+    """The verdict on the background, with the loss of accuracy where it is one."""
     overall = overall_context(study)
-    return CONTEXT[overall["verdict"]] if overall else ""
+    if overall is None:
+        return ""
+    said = CONTEXT[overall["verdict"]]
+    if overall["verdict"] != "BIASED":
+        return said
+    lost = f"{points(overall['effect']).lstrip('+')}{half_width([overall['ci_low'], overall['ci_high']])}"
+    return f"{said} ({lost} points of accuracy)"
 
 
 def overall_context(study: Study) -> dict[str, Any] | None:
@@ -96,9 +108,8 @@ def treatments(study: Study) -> str:
     if not helped:
         return "no treatment was shown to help"
     best = max(helped, key=lambda row: row["delta_macro_f1"])
-    half = 100 * (best["ci_high"] - best["ci_low"]) / 2
-    gain = points(best["delta_macro_f1"]).lstrip("+")
-    return f"{best['name'].replace('_', ' ')} helped by {gain}{NBSP}±{NBSP}{half:.1f} points"
+    gain = f"{points(best['delta_macro_f1']).lstrip('+')}{half_width([best['ci_low'], best['ci_high']])}"
+    return f"{best['name'].replace('_', ' ')} helped by {gain} points"
 
 
 def scores(study: Study) -> list[dict[str, Any]]:
@@ -106,7 +117,7 @@ def scores(study: Study) -> list[dict[str, Any]]:
     known = (
         ("macro_f1", "Macro-F1", "on the official test set"),
         ("macro_f1_without_leaks", "Without leaked twins", "test images with a twin in train left out"),
-        ("accuracy", "Accuracy", "on the official test set"),
+        ("accuracy", "Accuracy", "share of test images that are right"),
     )
     metrics = [
         {

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from deepsight.core.evidence import Table
 from deepsight.core.files import write_text
 from deepsight.core.run import REPORT, Run
-from deepsight.report import facts, headline, images, matrix, numbers
+from deepsight.report import facts, headline, images, matrix, numbers, words
 from deepsight.report.figures import svg
 from deepsight.report.figures.model import learning_curves
 from deepsight.report.figures.plot import Figure
@@ -35,6 +35,7 @@ class View:
     figure: Figure | None
     advice: str
     also: list[tuple[str, Table]]
+    refused: str
 
 
 def render(run: Run) -> Path:
@@ -76,8 +77,10 @@ def page(study: Study) -> str:
             gallery=images.all_images(study, pictures),
             looks=images.looks(study),
             ambiguous=images.ambiguous_errors(study),
+            illustrations=images.illustrations(study, pictures),
+            questions={e.name: e.question for stage in OUTLINE for e in stage.entries},
             pictures=pictures,
-            stages=[{"name": stage.name, "views": views(stage, study)} for stage in OUTLINE],
+            stages=[{"name": s.name, "command": s.command, "views": views(s, study)} for s in OUTLINE],
             downloads={name: packed_csv(table.frame) for name, table in study.evidence.items()},
         )
     )
@@ -91,16 +94,20 @@ def environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters.update(
-        percent=numbers.percent, points=numbers.points, count=numbers.count, cell=numbers.cell
-    )
+        percent=numbers.percent, points=numbers.points, count=numbers.count, cell=numbers.cell,
+        heading=words.heading, value=words.value, title=words.title, prose=words.prose,
+        p_value=words.p_value, percentages=words.percentages,
+    )  # fmt: skip
     made.globals.update(draw=svg.draw, key=svg.key)
     made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])
     return made
 
 
 def views(stage: Stage, study: Study) -> list[View]:
-    """The questions of a stage, answered or missing."""
-    return [view(entry, stage.command, study) for entry in stage.entries]
+    """The questions of a stage, answered or missing; optional ones only where they are answered."""
+    found = [view(entry, stage.command, study) for entry in stage.entries]
+    asked = zip(found, stage.entries, strict=True)
+    return [view for view, entry in asked if not (entry.optional and view.missing)]
 
 
 def view(entry: Entry, command: str, study: Study) -> View:
@@ -117,6 +124,7 @@ def view(entry: Entry, command: str, study: Study) -> View:
         figure=drawn(entry, table, study),
         advice=advice_on(entry, table),
         also=also,
+        refused=refused(entry, study),
     )
 
 
@@ -125,6 +133,12 @@ def advice_on(entry: Entry, table: Table | None) -> str:
     if table is None:
         return ""
     return entry.advise if isinstance(entry.advise, str) else entry.advise(table)
+
+
+def refused(entry: Entry, study: Study) -> str:
+    """Why this run could not be asked the question; empty where it could, or was not asked yet."""
+    rows = study.rows("not_examined", "check", "reason")
+    return " ".join(row["reason"] for row in rows if row["check"] in (entry.name, *entry.refused_as))
 
 
 def available(entry: Entry, table: Table | None, study: Study) -> bool:
@@ -147,15 +161,16 @@ def drawn(entry: Entry, table: Table | None, study: Study) -> Figure | None:
 
 
 def causes(study: Study) -> list[dict[str, Any]]:
-    """The shares of the causes of errors, each with the number of its colour.
+    """The shares of the causes of errors, the largest first, each with the number of its own colour.
 
     `examined` is the share of errors in which a cause was looked for: nothing found where nobody looked is
     not a share of 0.
     """
-    return [
+    rows = [
         {**row, "tone": place % 7, "examined": row.get("examined", 1.0)}
         for place, row in enumerate(study.rows("ledger_shares", "cause", "share"))
     ]
+    return sorted(rows, key=lambda row: (-row["share"], -row["examined"]))
 
 
 def packed_csv(frame: pl.DataFrame) -> str:

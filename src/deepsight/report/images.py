@@ -96,6 +96,16 @@ def ambiguous_errors(study: Study, *, limit: int = 16) -> list[int]:
     return [int(row) for row in wrong.sort("score", descending=True).head(limit)["index"]]
 
 
+def illustrations(study: Study, pictures: Pictures) -> dict[str, list[Data]]:
+    """Further pictures by finding: the rows (file, caption) of its table `<finding>_pictures`."""
+    ending = "_pictures"
+    found = {}
+    for name in (name for name in study.evidence if name.endswith(ending)):
+        rows = [row for row in study.rows(name, "file", "caption") if pictures.take(row["file"])]
+        found[name.removesuffix(ending)] = rows
+    return found
+
+
 def looks(study: Study) -> list[Data]:
     """The mean image of each class, with its row of the appearance table where there is one."""
     table = study.table("mean_images", "class", "row", "column", "r", "g", "b")

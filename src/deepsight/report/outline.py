@@ -21,6 +21,8 @@ class Entry:
         advise: what to do about it, from the table or whatever it says.
         also: further tables shown below it.
         needs: columns without which the table is shown but not drawn.
+        refused_as: names under which the table `not_examined` says that it could not be asked.
+        optional: left out where its table is missing.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Entry:
     advise: Callable[[Table], str] | str = ""
     also: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    refused_as: tuple[str, ...] = ()
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,15 @@ class Stage:
 
 
 OUTLINE = (
-    Stage("Obtain", "obtain", (Entry("provenance", "Where do data and weights come from?", "provenance"),)),
+    Stage(
+        "Obtain",
+        "obtain",
+        (
+            Entry(
+                "provenance", "Where do data and weights come from?", "provenance", advise=advice.PROVENANCE
+            ),
+        ),
+    ),
     Stage(
         "Scrub",
         "scrub",
@@ -73,23 +85,32 @@ OUTLINE = (
         "explore",
         (
             Entry("balance", "Are the classes balanced?", "figure", explore.balance, advice.balance),
-            Entry("appearance", "What does each class look like?", "appearance", also=("mean_images",)),
+            Entry(
+                "appearance",
+                "What does each class look like?",
+                "appearance",
+                advise=advice.APPEARANCE,
+                also=("mean_images",),
+            ),
             Entry(
                 "embedding",
                 "Which classes lie close before training?",
                 "figure",
                 explore.embedding,
+                advice.EMBEDDING,
                 needs=("class", "x", "y"),
             ),
-            Entry("registered", "What was expected before training?", "registered"),
+            Entry("registered", "What was expected before training?", "registered", advise=advice.REGISTERED),
         ),
     ),
-    Stage("Model", "train", (Entry("training", "How did the training go?", "training"),)),
+    Stage(
+        "Model", "train", (Entry("training", "How did the training go?", "training", advise=advice.TRAINING),)
+    ),
     Stage(
         "iNterpret",
         "interpret",
         (
-            Entry("confusion", "Which classes are taken for which?", "confusion"),
+            Entry("confusion", "Which classes are taken for which?", "confusion", advise=advice.confusion),
             Entry("errors", "Which images does it get wrong?", "errors", advise=advice.ERRORS),
             Entry(
                 "ledger",
@@ -142,7 +163,17 @@ OUTLINE = (
                 "attribution",
                 "Where does it look?",
                 "maps",
-                also=("background_errors",),
+                advise=advice.ATTRIBUTION,
+                refused_as=("maps",),
+            ),
+            Entry(
+                "attribution_classes",
+                "Does the evidence lie on the object?",
+                "figure",
+                trust.object_share,
+                advice.object_share,
+                optional=True,
+                needs=("class", "object_share", "ci_low", "ci_high", "object_area"),
             ),
             Entry(
                 "faithfulness",
@@ -150,22 +181,39 @@ OUTLINE = (
                 "figure",
                 trust.faithfulness,
                 advice.faithfulness,
+                refused_as=("maps",),
             ),
-            Entry("context", "Object or background?", "context", trust.context, advice.context),
+            Entry(
+                "context",
+                "Object or background?",
+                "context",
+                trust.context,
+                advice.context,
+                also=("background_errors",),
+            ),
         ),
     ),
     Stage(
         "Treat",
         "treat",
         (
-            Entry("prescription", "What should be tried?"),
+            Entry("prescription", "What should be tried?", "prescription", advise=advice.PRESCRIPTION),
             Entry(
                 "treatments",
                 "What helps?",
                 "treatments",
                 treat.treatments,
                 advice.treatments,
-                also=("treatment_arms", "treatment_classes", "treatment_test", "ledger_change"),
+                also=("treatment_test", "treatment_arms", "treatment_classes"),
+            ),
+            Entry(
+                "ledger_change",
+                "Which errors did the best treatment mend?",
+                "figure",
+                treat.ledger_change,
+                advice.ledger_change,
+                optional=True,
+                needs=("cause", "n", "n_after"),
             ),
         ),
     ),

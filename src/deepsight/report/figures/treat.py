@@ -5,6 +5,7 @@ from typing import Any
 from deepsight.core.evidence import Table
 from deepsight.report.figures.plot import Axis, Dots, Figure, Panel
 from deepsight.report.figures.style import GREEN, GREY, VERMILLION, dots, in_points, labels, points_hint
+from deepsight.report.numbers import count
 
 VERDICTS: dict[str, dict[str, Any]] = {
     "helps": {"tone": GREEN, "symbol": "circle"},
@@ -34,6 +35,20 @@ def treatments(table: Table) -> Figure:
         axis = Axis("points against the control", unit="points")
         panels.append(Panel(axis, Axis(categories=labels(ranked)), forest(rows), title, rules=(0,)))
     return Figure(panels)
+
+
+def ledger_change(table: Table) -> Figure:
+    """The errors of each cause before and after the treatment that helped most."""
+    rows = table.frame.sort("n", descending=True).to_dicts()
+    for row in rows:
+        row["label"] = row["cause"]
+    series = [
+        Dots(name, [row[column] for row in rows], [row["label"] for row in rows], tone, "circle",
+             hollow=hollow, hints=[f"{row['label']}: {count(row[column])} errors, {name}" for row in rows])
+        for name, column, tone, hollow in (("control", "n", GREY, True), ("treated", "n_after", GREEN, False))
+    ]  # fmt: skip
+    axis = Axis("test errors", unit="count", bounds=(0, None))
+    return Figure([Panel(axis, Axis(categories=labels(rows)), series)])
 
 
 def forest(rows: list[dict[str, Any]]) -> list[Dots]:

@@ -6,6 +6,7 @@ from typing import Any
 from deepsight.core.evidence import Table
 from deepsight.report.figures.plot import Axis, Band, Dots, Figure, Panel
 from deepsight.report.figures.style import (
+    BLUE,
     GREEN,
     GREY,
     SKY,
@@ -16,8 +17,9 @@ from deepsight.report.figures.style import (
     in_points,
     labels,
     points_hint,
+    share_hint,
 )
-from deepsight.report.numbers import cell
+from deepsight.report.numbers import cell, percent
 
 Kinds = Mapping[Any, dict[str, Any]]
 CHECKS: Kinds = {
@@ -61,6 +63,22 @@ def context(table: Table) -> Figure:
     series = by_kind(rows, "effect", by="kind", kinds=VERDICTS)
     band = Band(-BOUND, BOUND)
     return Figure([Panel(axis, Axis(categories=labels(rows)), series, bands=[band], rules=(0,))])
+
+
+def object_share(table: Table) -> Figure:
+    """The share of the evidence that lies on the object, beside the object's share of the image."""
+    rows = table.frame.to_dicts()
+    for row in rows:
+        row["label"] = "all classes" if row["class"] == "all" else row["class"]
+        row["hint"] = f"{share_hint(row, 'object_share')}; the object covers {percent(row['object_area'])}"
+    covered = [row["object_area"] for row in rows]
+    names = [row["label"] for row in rows]
+    series = [
+        dots(rows, "object_share", name="evidence on the object", tone=BLUE, size=6),
+        Dots("image that the object covers", covered, names, GREY, "tick", size=6),
+    ]
+    axis = Axis("share", unit="share", bounds=(0, None))
+    return Figure([Panel(axis, Axis(categories=labels(rows)), series)])
 
 
 def named(row: Row) -> str:

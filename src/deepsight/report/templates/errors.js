@@ -1,10 +1,18 @@
 // The images behind the confusion matrix. The view is in the address: #errors?true=cat&predicted=dog
-const PAGE = 48;
+const PAGE = 42;
 const ORDERS = {
   "": (a, b) => b.confidence - a.confidence,
   least: (a, b) => a.confidence - b.confidence,
   index: (a, b) => a.index - b.index,
+  true: byName("true"),
+  predicted: byName("predicted"),
+  cause: byName("cause"),
 };
+
+// By a name, and the most confident first where the names are equal.
+function byName(field) {
+  return (a, b) => String(a[field]).localeCompare(String(b[field])) || b.confidence - a.confidence;
+}
 
 function describe(record) {
   return `Row ${record.index}: ${record.true} predicted as ${record.predicted}, confidence ${percent(record.confidence)}`;
@@ -55,7 +63,8 @@ class Filters {
     this.fields.least.nextElementSibling.textContent = `${Math.round(100 * least)} %`;
     return records
       .filter((record) => Filters.choices.every((name) => passes(record, name)) && record.confidence >= least)
-      .sort(ORDERS[this.fields.sort.value]);
+      .sort(ORDERS[this.fields.sort.value])
+      .sort((a, b) => this.maps ? Boolean(b.map) - Boolean(a.map) : 0);
   }
 
   // The filters as the query of an address, and back.
@@ -100,7 +109,9 @@ class ErrorBrowser {
     this.shown = shown;
     this.found = this.filters.apply([...this.records]);
     const [few, all] = [this.found.length, this.records.length];
-    byId("shown").textContent = few === all ? `All ${count(all)} errors.` : `${count(few)} of ${count(all)} errors.`;
+    const mapped = this.found.filter((record) => record.map).length;
+    const first = this.filters.maps ? ` The ${count(mapped)} with a map come first.` : "";
+    byId("shown").textContent = (few === all ? `All ${count(all)} errors.` : `${count(few)} of ${count(all)} errors.`) + first;
     byId("tiles").replaceChildren(...this.found.slice(0, shown).map((record, position) => this.thumbnail(record, position)));
     byId("more").hidden = few <= shown;
   }

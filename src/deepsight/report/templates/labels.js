@@ -1,19 +1,19 @@
 // Twins, maps, and the reader's decisions on labels that may be wrong.
 function twins({ sheet, across, records }) {
-  byId("twins").append(...records.map((record, place) => {
+  paged(byId("twins"), byId("more-twins"), records, 12, (record, place) => {
     const names = [`${record.split_a} ${record.index_a}`, `${record.split_b} ${record.index_b}`, "difference"];
     const trio = element("div", { className: "trio" }, ...names.map((name, part) => tile({ sheet, across }, 3 * place + part, name)));
     return element("li", {}, trio, element("p", { textContent: `${names[0]} and ${names[1]} · ${record.kind} · score ${record.score.toFixed(3)}` }));
-  }));
+  });
 }
 
 function maps(records) {
-  byId("maps").append(...records.map((record) => {
+  paged(byId("maps"), byId("more-maps"), records, 8, (record) => {
     const words = `${record.true} → ${record.predicted}`;
     const picture = element("img", { src: gallery.pictures[record.file], loading: "lazy", alt: `Row ${record.index}, ${words}. From left: the image, the maps.` });
-    const share = record.object_share == null ? "" : ` · on the object ${percent(record.object_share)}`;
-    return element("li", {}, picture, element("p", { textContent: `${words} · ${record.split} ${record.index} · layer ${record.layer}${share}` }));
-  }));
+    const share = record.object_share == null ? "no usable mask of the object" : `${percent(record.object_share)} of the evidence on the object`;
+    return element("li", {}, picture, element("p", {}, element("b", { textContent: words }), ` · ${record.split} ${record.index} · ${share}`));
+  });
 }
 
 const CHOICES = ["keep", "relabel", "unsure"];
@@ -21,8 +21,6 @@ function labelDecisions({ sheet, across, records }) {
   const key = `deepsight-decisions-${gallery.run}`;
   const decisions = JSON.parse(recall(key) ?? "{}");
   const name = (record) => `${record.split}-${record.index}`;
-  let shown = 24;
-
   function count() {
     const decided = records.filter((record) => decisions[name(record)]).length;
     byId("decided").textContent = `${decided} of ${records.length} decided`;
@@ -47,19 +45,13 @@ function labelDecisions({ sheet, across, records }) {
     return element("li", {}, tile({ sheet, across }, place, words), text, choices);
   }
 
-  function draw() {
-    byId("candidates").replaceChildren(...records.slice(0, shown).map(candidate));
-    byId("more-candidates").hidden = records.length <= shown;
-    count();
-  }
-
   const quoted = (value) => /[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
   byId("export-decisions").addEventListener("click", () => {
     const lines = records.map((record) => [record.split, record.index, record.given, record.suggested, record.score, decisions[name(record)] ?? ""]);
     save("label_decisions.csv", [["split", "index", "given", "suggested", "score", "decision"], ...lines].map((line) => line.map(quoted).join(",")).join("\n") + "\n");
   });
-  byId("more-candidates").addEventListener("click", () => { shown += 24; draw(); });
-  draw();
+  paged(byId("candidates"), byId("more-candidates"), records, 20, candidate);
+  count();
 }
 
 if (gallery.twins?.sheet && byId("twins")) twins(gallery.twins);

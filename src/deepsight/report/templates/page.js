@@ -42,6 +42,18 @@ function tile(list, place, label, size = 128) {
   return canvas;
 }
 
+// The first items of a list, and a button that shows as many more each time.
+function paged(list, button, items, page, make) {
+  let shown = 0;
+  const more = () => {
+    list.append(...items.slice(shown, shown + page).map((item, place) => make(item, shown + place)));
+    shown += page;
+    button.hidden = shown >= items.length;
+  };
+  button.addEventListener("click", more);
+  more();
+}
+
 function save(name, text) {
   const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   element("a", { href: address, download: name }).click();
@@ -52,6 +64,11 @@ async function inflate(base64) {
   const packed = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
+}
+
+for (const picture of document.querySelectorAll("[data-picture]")) {
+  picture.loading = "lazy";
+  picture.src = gallery.pictures[picture.dataset.picture];
 }
 
 for (const button of document.querySelectorAll("[data-csv]")) {
