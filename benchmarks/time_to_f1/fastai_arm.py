@@ -32,6 +32,16 @@ class Looks(Callback):
                 raise CancelFitException
 
 
+class Limit(Callback):
+    """Ends the process when the time is up before there was anything to score."""
+
+    def __init__(self, run: Run) -> None:
+        self.run_ = run
+
+    def after_batch(self) -> None:
+        self.run_.stop_at_limit("fastai", (self.iter + 1) * BATCH)
+
+
 def main() -> None:
     run = Run()
     train = DataLoader(run.batches.dataset, bs=BATCH, shuffle=True, drop_last=True, num_workers=WORKERS)
@@ -42,7 +52,7 @@ def main() -> None:
     )
     with learner.no_bar(), learner.no_logging():
         learner.freeze()
-        learner.fit_one_cycle(1, 3e-3)
+        learner.fit_one_cycle(1, 3e-3, cbs=Limit(run))
         looks.stopped, looks.predicted = run.look()
         if not looks.stopped:
             learner.freeze_to(-2)

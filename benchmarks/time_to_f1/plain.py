@@ -1,5 +1,6 @@
 """What a careful person writes in plain PyTorch: DataLoader, Albumentations, a frozen epoch, AdamW groups."""
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -108,13 +109,21 @@ class Run:
         self.network.train()
         return score >= self.args.target or self.clock.seconds > self.args.limit_s, predicted
 
+    def stop_at_limit(self, arm: str, images: int) -> None:
+        """End the process with its row when the time is up before there was anything to score."""
+        if self.clock.seconds > self.args.limit_s:
+            self.args.epochs = round(images / self.args.rows, 3)
+            trial.report(self.args, arm, self.clock.seconds, self.test, None)
+            sys.exit()
+
     def frozen_epoch(self) -> None:
         """One epoch of the head alone."""
         self.network.release(False)
         self.network.train()
         optimiser = torch.optim.AdamW(self.network.head.parameters(), lr=3e-3, weight_decay=0.05, fused=True)
-        for images, labels in self.batches:
+        for number, (images, labels) in enumerate(self.batches, 1):
             self.step(images, labels, [optimiser])
+            self.stop_at_limit("plain", number * BATCH)
 
     def finetune(self) -> NDArray[np.int64]:
         """AdamW with a rate for the blocks and one for the head, under one cycle."""

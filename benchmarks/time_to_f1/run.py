@@ -24,7 +24,8 @@ FIELDS = (
 )  # fmt: skip
 # By target: our resolution, training rows and passes after the closed-form head, and the peers' passes.
 RECIPES = {
-    0.65: (64, 2_000, 1, 1), 0.85: (96, 7_000, 1, 1), 0.90: (96, 24_000, 1, 2), 0.92: (128, 24_000, 1, 3),
+    0.65: (64, 1_700, 1, 1), 0.85: (96, 6_500, 1, 1), 0.90: (96, 24_000, 1, 2), 0.92: (128, 24_000, 1, 3),
+    0.94: (128, 49_000, 3, 5),
 }  # fmt: skip
 ALL_ROWS = 50_000
 BACKBONES = ("tf_efficientnet_lite0", "resnet18")
@@ -42,6 +43,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, default=RESNET, help="ResNet18's file; Lite0 has its package")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--limit-s", type=float, default=1800, help="peers stop after it")
+    parser.add_argument("--peer-rows", type=int, help="training rows of the peers; else all")
     parser.add_argument("--peers-python", default=sys.executable, help="the environment in which fastai is")
     parser.add_argument("--results", type=Path, default=HERE / "results.csv")
     parser.add_argument("--smoke", action="store_true", help="a few hundred rows, to prove that it works")
@@ -55,7 +57,7 @@ def command(args: argparse.Namespace, arm: str, seed: int, target: float) -> lis
     dials = {
         "backbone": args.backbone, "weights": args.weights if args.backbone == "resnet18" else "auto",
         "resolution": args.resolution or side, "seed": seed, "target": target, "limit-s": args.limit_s,
-        "rows": rows if ours_too else ALL_ROWS,
+        "rows": rows if ours_too else args.peer_rows or ALL_ROWS,
         "epochs": ours if ours_too else peers, "test-rows": 10_000, "began": time.time(),
     }  # fmt: skip
     if args.smoke:
@@ -120,7 +122,7 @@ def plot(rows: list[Row], path: Path) -> None:
         figure.add_scatter(x=seconds, y=scores, text=texts, name=arm, mode="markers", marker={"size": 10})
     figure.update_xaxes(title="seconds from process start to the saved model and its score", type="log")
     figure.update_yaxes(title="macro-F1 on the test images")
-    figure.write_html(path, include_plotlyjs="cdn")
+    figure.write_html(path, include_plotlyjs=True)
 
 
 def main() -> None:

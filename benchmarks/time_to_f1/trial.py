@@ -75,11 +75,12 @@ def official(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
 
 
 def report(args: argparse.Namespace, arm: str, seconds: float, data: Dataset, predicted: Any) -> None:
-    """Print the row of results.csv as the process's last line."""
+    """Print the row of results.csv as the process's last line; without predictions there is no score."""
+    score = float("nan") if predicted is None else round(macro_f1(data.labels, predicted, data.k), 4)
     row = {
         "arm": arm, "backbone": args.backbone, "resolution": args.resolution, "seed": args.seed,
         "target": args.target, "rows": args.rows, "seconds": round(seconds, 1),
-        "macro_f1": round(macro_f1(data.labels, predicted, data.k), 4), "n_test": len(data),
+        "macro_f1": score, "n_test": len(data),
         "peak_rss_mb": round(peak_mb()), "epochs": args.epochs,
         "load": round(os.getloadavg()[0], 1),
         "machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores", "versions": versions(),

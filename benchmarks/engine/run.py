@@ -1,0 +1,228 @@
+"""What each part of the engine buys on this machine, as ratios measured in turns.
+
+    python benchmarks/engine/run.py [--questions ...] [--smoke]
+
+- folding: forward of the plain timm model over that of the folded one.
+- prediction: from stored pixels to logits for many images, over the bare forward pass on ready batches.
+- augmentation: its share of the time in which a cached view is made.
+- bfloat16: time of the trunk's forward pass and of a step of the tail over those in float32.
+- rows: seconds and peak memory of a training by its rows, and the straight line through them.
+
+EfficientNet-Lite0 from its package; rows are added to results.csv as they come.
+"""
+
+import argparse
+import copy
+import csv
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deepsight.context import verify_at
+from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.environment import processor
+from deepsight.core.recipe import Recipe
+from deepsight.model.augment import augmented
+from deepsight.model.backbone import Classifier
+from deepsight.model.fit import fabric_of, fit, preprocessing_of
+from deepsight.model.precision import gradient_step, in_precision
+from deepsight.model.predict import Predictor
+from deepsight.model.trunk import BLOCK, CHUNK, TrunkCache, trunk_maps
+from deepsight.model.weights import load as load_weights
+from deepsight.obtain import load
+
+HERE = Path(__file__).resolve().parent
+FIELDS = ("question", "setting", "measure", "value", "least", "most", "n", "machine", "torch")
+PX = (64, 128)
+Row = dict[str, object]
+
+
+def in_turns(*actions: Callable[[], object], rounds: int) -> np.ndarray:
+    """Seconds (rounds, actions), the actions by turns, after one round that is not counted."""
+    seconds = np.zeros((rounds + 1, len(actions)))
+    for number in range(rounds + 1):
+        seconds[number] = [timed(action) for action in actions]
+    return seconds[1:]
+
+
+def ratio_row(question: str, setting: str, measure: str, seconds: np.ndarray, n: int) -> Row:
+    """The second action's time over the first's: median, least and most over rounds."""
+    ratio = np.round(seconds[:, 1] / seconds[:, 0], 3)
+    return {
+        "question": question, "setting": setting, "measure": measure,
+        "value": round(float(np.median(ratio)), 3),
+        "least": float(ratio.min()), "most": float(ratio.max()), "n": n,
+    }  # fmt: skip
+
+
+def classifier(*, folded: bool = True) -> Classifier:
+    """EfficientNet-Lite0 with ten classes."""
+    built = Classifier(load_weights("tf_efficientnet_lite0", "auto").backbone, 10)
+    if folded:
+        built.fold_all()
+    return built.eval()
+
+
+def predictor_at(side: int) -> Predictor:
+    """A predictor of images at this side."""
+    preprocessing = preprocessing_of(load_weights("tf_efficientnet_lite0", "auto"), Recipe(resolution=side))
+    return Predictor(classifier(), preprocessing, verify_at(side))
+
+
+def batch_at(side: int, n: int = CHUNK) -> torch.Tensor:
+    """Made images; the time does not depend on what is in them."""
+    torch.manual_seed(0)
+    return torch.randn(n, 3, side, side).contiguous(memory_format=torch.channels_last)
+
+
+def folding(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """How much longer the plain model takes."""
+    plain, folded = classifier(folded=False), classifier()
+    for side in PX:
+        x, rounds = batch_at(side), 3 if small else 15
+        with torch.inference_mode():
+            seconds = in_turns(lambda x=x: folded(x), lambda x=x: plain(x), rounds=rounds)
+        yield ratio_row("folding", f"{side} px", "plain forward over folded", seconds, rounds * CHUNK)
+
+
+def prediction(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """From stored pixels to logits, over the bare pass on batches that are ready.
+
+    Images are taken block by block, in turns with as many for the bare pass, so that both see the same load.
+    """
+    side, block, n = (32, 128, 384) if small else (64, 4096, len(train))
+    predictor, ready = predictor_at(side), batch_at(side)
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for _ in range(block // CHUNK):
+                predictor.classifier(ready)
+
+    seconds = []
+    for start in range(0, n - block + 1, block):
+        part = train.select(np.arange(start, start + block))
+        whole = partial(predictor.predictions, part, name="train")
+        seconds.append([timed(bare), timed(whole)])
+    setting = f"{side} px, {len(seconds)} blocks of {block}"
+    yield ratio_row("prediction", setting, "stored pixels to logits over bare forward", np.array(seconds), n)
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Seconds of one action."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def augmentation(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """Share of a cached view's time that goes to Albumentations."""
+    pixels = train.pixels(slice(0, 256 if small else BLOCK))
+    for side in (32,) if small else PX:
+        predictor = predictor_at(side)
+        trunk, preprocessing = predictor.classifier.trunk, predictor.preprocessing
+        seconds = in_turns(
+            lambda t=trunk, p=preprocessing: trunk_maps(t, pixels, p, verify_at(p.resolution), "a block"),
+            lambda: augmented(pixels, view=1, block=0, seed=0),
+            rounds=2 if small else 9,
+        )
+        seconds[:, 0] += seconds[:, 1]
+        yield ratio_row("augmentation", f"{side} px", "share of making a view", seconds, len(pixels))
+
+
+def bfloat16(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """What the self-test decides about, and how long it takes."""
+    network, rounds = classifier(), 2 if small else 5
+    for side in (32,) if small else PX:
+        x = batch_at(side, 8)
+
+        def forward(precision: str, x: torch.Tensor = x) -> torch.Tensor:
+            with torch.no_grad(), in_precision(precision, x.device):
+                return network.trunk(x)
+
+        maps = forward("32-true")
+        seconds = in_turns(lambda f=forward: f("32-true"), lambda f=forward: f("bf16-mixed"), rounds=rounds)
+        yield ratio_row("bfloat16", f"{side} px", "trunk forward over float32", seconds, 8 * rounds)
+        steps = [
+            lambda p=p, maps=maps: gradient_step(network.tail, network.head, maps, p)
+            for p in ("32-true", "bf16-mixed")
+        ]
+        yield ratio_row(
+            "bfloat16", f"{side} px", "step over float32", in_turns(*steps, rounds=rounds), 8 * rounds
+        )
+
+
+def rows(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """Seconds of one pass of training at 64 px by rows, and how far the straight line misses."""
+    counts = (128, 256) if small else (5_000, 10_000, 20_000, 49_000)
+    found = []
+    for n in counts:
+        splits = Splits(
+            train.select(np.arange(n)),
+            train.select(np.arange(n, n + 500)),
+            train.select(np.arange(n + 500, n + 501)),
+        )
+        recipe = Recipe(resolution=32 if small else 64, epochs=1, views=1)
+        pretrained = copy.deepcopy(load_weights("tf_efficientnet_lite0", "auto"))
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            fit(
+                pretrained, splits, recipe, cache=TrunkCache(Path(folder)),
+                verify=verify_at(recipe.resolution), fabric=fabric_of(),
+            )  # fmt: skip
+            found.append(time.perf_counter() - began)
+        yield {
+            "question": "rows", "setting": f"{n} rows", "measure": "seconds", "value": round(found[-1], 1),
+            "least": "", "most": "", "n": 1,
+        }  # fmt: skip
+    line = np.polyfit(counts, found, 1)
+    miss = np.abs(np.polyval(line, counts) / np.array(found) - 1)
+    yield {
+        "question": "rows", "setting": f"{1000 * line[0]:.2f} s a thousand rows and {line[1]:.1f} s",
+        "measure": "largest miss of the straight line", "value": round(float(miss.max()), 3), "least": "",
+        "most": "", "n": len(counts),
+    }  # fmt: skip
+
+
+QUESTIONS = {
+    "folding": folding, "prediction": prediction, "augmentation": augmentation, "bfloat16": bfloat16,
+    "rows": rows,
+}  # fmt: skip
+
+
+def table(found: Sequence[Row]) -> str:
+    """Every row."""
+    lines = ["| question | setting | measure | value | least to most | n |", "|---|---|---|---|---|---|"]
+    for row in found:
+        spread = f"{row['least']} to {row['most']}" if row["least"] != "" else ""
+        said = [str(row[name]) for name in ("question", "setting", "measure", "value")]
+        lines.append(f"| {' | '.join([*said, spread, str(row['n'])])} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--questions", nargs="+", choices=tuple(QUESTIONS), default=list(QUESTIONS))
+    parser.add_argument("--results", type=Path, default=HERE / "results.csv")
+    parser.add_argument("--smoke", action="store_true", help="a few hundred images, to prove that it works")
+    args = parser.parse_args()
+    torch.set_num_threads(2)
+    train = load("cifar10").train
+    found: list[Row] = []
+    with args.results.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        for question in args.questions:
+            for row in QUESTIONS[question](train, small=args.smoke):
+                found.append({**row, "machine": processor(), "torch": torch.__version__})
+                writer.writerow(found[-1])
+                file.flush()
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Which way of training wins at equal steps: batch norm, depth, order of unfreezing, easy rows, views?
+
+    python benchmarks/recipes/run.py [--rows 5000] [--seeds 0 1 2] [--smoke]
+
+Every variant of one recipe is trained on the same CIFAR-10 rows with the same number of steps and scored on
+all 10,000 test images. Variants take turns within a seed; a row is added to results.csv as it comes.
+"""
+
+import argparse
+import copy
+import csv
+import itertools
+import platform
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deepsight.context import verify_at
+from deepsight.core.dataset import Splits
+from deepsight.core.environment import processor
+from deepsight.core.recipe import Recipe
+from deepsight.core.statistics import macro_f1
+from deepsight.model.backbone import Classifier
+from deepsight.model.finetune import finetune_phase, frozen_phase, prepare
+from deepsight.model.fit import fabric_of, fit, preprocessing_of
+from deepsight.model.predict import Predictor
+from deepsight.model.trunk import TrunkCache
+from deepsight.model.weights import load as load_weights
+from deepsight.obtain import load
+
+HERE = Path(__file__).resolve().parent
+STAGED = 0.25  # of the steps train the deepest stage alone
+VARIANTS: dict[str, dict[str, object]] = {
+    "as it is": {},
+    "batch norm re-estimated": {"batch_norm": "reestimated"},
+    "batch norm training": {"batch_norm": "training"},
+    "deepest stage alone": {"trained_reductions": 1},
+    "deepest stage first": {},
+    "half of the rows, by loss, after a pass": {"hard_share": 0.5},
+    "one view": {"views": 1},
+    "four views": {"views": 4},
+}
+FIELDS = (
+    "variant",
+    "seed",
+    "macro_f1",
+    "seconds",
+    "rows",
+    "epochs",
+    "resolution",
+    "n_test",
+    "machine",
+    "torch",
+)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rows", type=int, default=5_000)
+    parser.add_argument("--epochs", type=float, default=2.0)
+    parser.add_argument("--resolution", type=int, default=64)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--variants", nargs="+", choices=tuple(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--results", type=Path, default=HERE / "results.csv")
+    parser.add_argument("--smoke", action="store_true", help="256 rows at 32 px, to prove that it works")
+    return parser.parse_args()
+
+
+def rows_of(rows: int, test_rows: int, seed: int) -> Splits:
+    """Rows of CIFAR-10 drawn by the seed, and the first test images."""
+    got = load("cifar10")
+    order = np.random.default_rng(seed).permutation(len(got.train))
+    train, validation = np.sort(order[:rows]), np.sort(order[rows : rows + 500])
+    return Splits(
+        got.train.select(train), got.train.select(validation), got.test.select(np.arange(test_rows))
+    )
+
+
+def trained(variant: str, splits: Splits, recipe: Recipe, folder: Path) -> Predictor:
+    """A model by this variant, from an empty cache."""
+    pretrained = load_weights("tf_efficientnet_lite0", "auto")
+    cache, verify, fabric = TrunkCache(folder), verify_at(recipe.resolution), fabric_of()
+    if variant != "deepest stage first":
+        return fit(pretrained, splits, recipe, cache=cache, verify=verify, fabric=fabric).predictor
+    k = len(splits.classes)
+    first_of_deepest = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=1).cut
+    classifier = Classifier(pretrained.backbone, k)
+    preprocessing = preprocessing_of(pretrained, recipe)
+    training = prepare(classifier, splits, preprocessing, recipe, cache=cache, verify=verify, fabric=fabric)
+    frozen_phase(training)
+    shallow = [*training.tail.stages.children()][: first_of_deepest - classifier.cut]
+    for share, frozen in ((STAGED, True), (1 - STAGED, False)):
+        for stage in shallow:
+            stage.requires_grad_(not frozen)
+        part = replace(training, recipe=replace(recipe, epochs=recipe.epochs * share))
+        for _ in finetune_phase(part, validated=False):
+            pass
+    classifier.fold_all()
+    return Predictor(classifier, preprocessing, verify)
+
+
+def measured(args: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """A row for each seed and variant."""
+    torch.set_num_threads(2)
+    for seed, variant in itertools.product(args.seeds, args.variants):
+        splits = rows_of(args.rows, 10_000 if not args.smoke else 256, seed)
+        recipe = Recipe(resolution=args.resolution, epochs=args.epochs, views=2, seed=seed)
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            predictor = trained(variant, splits, replace(recipe, **VARIANTS[variant]), Path(folder))
+        seconds = time.perf_counter() - began
+        predicted = predictor.predictions(splits.test, name="test").predicted
+        yield {
+            "variant": variant, "seed": seed, "seconds": round(seconds, 1),
+            "macro_f1": round(macro_f1(splits.test.labels, predicted, len(splits.classes)), 4),
+            "rows": args.rows, "epochs": args.epochs, "resolution": args.resolution,
+            "n_test": len(splits.test), "machine": processor(),
+            "torch": f"{torch.__version__}, python {platform.python_version()}",
+        }  # fmt: skip
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Mean and range over seeds, and the paired difference to the first variant."""
+    first = {row["seed"]: row for row in rows if row["variant"] == "as it is"}
+    lines = [
+        "| variant | macro-F1 | least to most | difference | seconds over the first's |",
+        "|---|---|---|---|---|",
+    ]
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        own = [row for row in rows if row["variant"] == variant]
+        scores = np.array([float(str(row["macro_f1"])) for row in own])
+        base = np.array([float(str(first[row["seed"]]["macro_f1"])) for row in own])
+        ratio = np.median([float(str(r["seconds"])) / float(str(first[r["seed"]]["seconds"])) for r in own])
+        lines.append(
+            f"| {variant} | {scores.mean():.3f} | {scores.min():.3f} to {scores.max():.3f} "
+            f"| {100 * (scores - base).mean():+.1f} points | {ratio:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    args = parsed()
+    if args.smoke:
+        args.rows, args.resolution, args.seeds = 256, 32, [0]
+    rows = []
+    with args.results.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        for row in measured(args):
+            rows.append(row)
+            writer.writerow(row)
+            file.flush()
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
