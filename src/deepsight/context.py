@@ -68,7 +68,10 @@ class Context:
     def obtained(self) -> obtain.Obtained:
         """The data set, from the first source that has it."""
         study = self.study
-        return obtain.load(study.data, data_dir=study.data_dir, offline=study.offline, notify=self.tell)
+        return obtain.load(
+            study.data, data_dir=study.data_dir, resolution=study.resolution, offline=study.offline,
+            notify=self.tell,
+        )  # fmt: skip
 
     @cached_property
     def pretrained(self) -> weights.Pretrained:

@@ -44,6 +44,6 @@ def test_a_side_out_of_range_is_refused(side):
         _ = Address("folder", "x", {"side": side}).side
 
 
-def test_the_side_is_64_unless_asked():
-    assert Address("folder", "x", {}).side == 64
+def test_the_side_is_open_unless_asked():
+    assert Address("folder", "x", {}).side is None
     assert Address("folder", "x", {"side": "96"}).side == 96

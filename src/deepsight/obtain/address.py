@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from deepsight.core.errors import UsageError, near_names
 
-DEFAULT_SIDE, SIDES = 64, range(8, 513)
+SIDES = range(8, 513)
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,14 @@ class Address:
     options: Mapping[str, str]
 
     @property
-    def side(self) -> int:
-        """Pixels a side of the square to which images are brought: 64, or the option `side`.
+    def side(self) -> int | None:
+        """Pixels a side of the square to which images are brought, where the option `side` says so.
 
         Raises:
             UsageError: it is no whole number from 8 to 512.
         """
-        given = self.options.get("side", str(DEFAULT_SIDE))
+        if (given := self.options.get("side")) is None:
+            return None
         if not given.isdecimal() or int(given) not in SIDES:
             raise UsageError(f"Expected side as a whole number of pixels from 8 to 512, received '{given}'.")
         return int(given)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.files import write_json
+from deepsight.core.pace import Pace
 from deepsight.obtain.cache import cache_folder, map_array, save_array
 from deepsight.obtain.sources import Notify, Part, SourceError
 from deepsight.obtain.square import Unreadable, decode_square
@@ -68,13 +69,14 @@ class Decoding:
     def batches(self) -> Iterator[Pixels]:
         """The squares of the items that can be read, in order."""
         n = len(self.listing.names)
+        pace = Pace(f"images decoded ({self.name})", n, self.notify)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, n, CHUNK):
                 rows = range(start, min(start + CHUNK, n))
                 squares = list(self.keep(zip(rows, pool.map(self.attempt, rows), strict=True)))
                 if squares:
                     yield np.stack(squares)
-                self.tell(rows.stop, n)
+                pace.done(rows.stop)
 
     def attempt(self, row: int) -> Pixels | str:
         """The square of an item, or why there is none."""
@@ -95,11 +97,6 @@ class Decoding:
             else:
                 self.kept.append(row)
                 yield result
-
-    def tell(self, done: int, n: int) -> None:
-        """A line at each tenth of a long pass."""
-        if n >= 10 * CHUNK and 10 * done // n > 10 * (done - CHUNK) // n:
-            self.notify(f"{self.name}: {done:,} of {n:,} images decoded.")
 
 
 def printable(name: str) -> str:

@@ -15,6 +15,7 @@ from deepsight.obtain.address import Address
 from deepsight.obtain.cache import stamp
 from deepsight.obtain.decoded import Listing, decoded_parts, printable
 from deepsight.obtain.own import PART_NAMES, own_of, settle
+from deepsight.obtain.side import stored_side
 from deepsight.obtain.sources import Notify, Obtained
 from deepsight.obtain.square import Unreadable
 
@@ -22,7 +23,7 @@ OPTIONS = ("side",)
 MOST_FILE_BYTES = 2**28
 
 
-def load(address: Address, *, notify: Notify) -> Obtained:
+def load(address: Address, *, resolution: int | None, notify: Notify) -> Obtained:
     """The images of a folder as squares, decoded once into the cache.
 
     Raises:
@@ -37,7 +38,8 @@ def load(address: Address, *, notify: Notify) -> Obtained:
     names = {part: files_below(root, place) for part, place in places.items()}
     listings = {part: listing(root, places[part], names[part], classes) for part in places}
     key = fingerprint(root, [name for part in sorted(names) for name in names[part]])
-    decoded = decoded_parts(listings, key=key, side=address.side, notify=notify)
+    side = stored_side(address, listings, resolution=resolution, notify=notify)
+    decoded = decoded_parts(listings, key=key, side=side, notify=notify)
     own = own_of(f"folder:{root}", decoded, classes, names=names, notify=notify)
     return settle(own, notify=notify)
 

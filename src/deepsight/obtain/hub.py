@@ -15,13 +15,14 @@ from deepsight.obtain.cache import stamp
 from deepsight.obtain.decoded import Listing, decoded_parts
 from deepsight.obtain.network import one_line, require_answer
 from deepsight.obtain.own import PART_NAMES, Rows, name_labels, own_of, settle
+from deepsight.obtain.side import stored_side
 from deepsight.obtain.sources import Notify, Obtained, SourceError
 from deepsight.obtain.square import Unreadable
 
 OPTIONS = ("image", "label", "config", "side")
 
 
-def load(address: Address, *, offline: bool, notify: Notify) -> Obtained:
+def load(address: Address, *, resolution: int | None, offline: bool, notify: Notify) -> Obtained:
     """The images and labels of a data set as squares, decoded once into the cache.
 
     The options `image` and `label` name the columns, where they are not the only ones of their kind.
@@ -39,7 +40,8 @@ def load(address: Address, *, offline: bool, notify: Notify) -> Obtained:
         part: Listing([f"{part}/{row}" for row in range(len(data))], labels[part], reader(data, image))
         for part, data in parts.items()
     }
-    decoded = decoded_parts(listings, key=fingerprint(address, parts), side=address.side, notify=notify)
+    side = stored_side(address, listings, resolution=resolution, notify=notify)
+    decoded = decoded_parts(listings, key=fingerprint(address, parts), side=side, notify=notify)
     names = {part: there.names for part, there in listings.items()}
     return settle(own_of(f"hf:{address.place}", decoded, classes, names=names, notify=notify), notify=notify)
 

@@ -13,6 +13,7 @@ from deepsight.obtain.decoded import Decoded
 from deepsight.obtain.sources import Notify, Obtained, Part, Parts
 
 TEST_SHARE, TEST_SEED = 0.2, 0
+MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, and more cost time
 # What people call the official parts, and what we call them.
 PART_NAMES: Mapping[str, str] = {
     "train": "train", "training": "train",
@@ -74,8 +75,8 @@ def own_of(
 def settle(own: Own, *, notify: Notify) -> Obtained:
     """Train, test and validation of own data.
 
-    Where there is no official test part, a stratified fifth is held out with seed 0: train and test are
-    then rows of the same source, and the record says so.
+    Where there is no official test part, a stratified fifth, at most about 10,000 images, is held out with
+    seed 0: train and test are then rows of the same source, and the record says so.
 
     Raises:
         DeepSightError: a part is empty, there are fewer than two classes or a class has too few images.
@@ -83,14 +84,16 @@ def settle(own: Own, *, notify: Notify) -> Obtained:
     require_enough(own)
     sets = {name: dataset(part, own.classes, name) for name, part in own.parts.items()}
     train, test = sets[own.learnt], sets.get("test")
-    if held := test is None:
-        kept, out = held_out(train.labels, share=TEST_SHARE, seed=TEST_SEED, keep=2 - ("val" in sets))
+    share = None
+    if test is None:
+        share = min(TEST_SHARE, MOST_HELD_OUT / len(train))
+        kept, out = held_out(train.labels, share=share, seed=TEST_SEED, keep=2 - ("val" in sets))
         train, test = train.select(kept), train.select(out)
         notify(f"{own.name} has no test part: {len(out):,} of {len(sets[own.learnt]):,} images are held out.")
     else:
         tell_absent(test, notify)
     validation = sets.get("val")
-    record = record_of(own, {"train": train, "val": validation, "test": test}, held=held)
+    record = record_of(own, {"train": train, "val": validation, "test": test}, held_share=share)
     return Obtained(train, test, record, validation, own.files)
 
 
@@ -149,7 +152,7 @@ def held_out(labels: Rows, *, share: float, seed: int, keep: int) -> tuple[Rows,
     return np.setdiff1d(np.arange(len(labels)), chosen), chosen
 
 
-def record_of(own: Own, sets: Mapping[str, Dataset | None], *, held: bool) -> dict[str, Any]:
+def record_of(own: Own, sets: Mapping[str, Dataset | None], *, held_share: float | None) -> dict[str, Any]:
     """What `data.json` says about own data."""
     present = {name: data for name, data in sets.items() if data is not None}
     return {
@@ -159,7 +162,7 @@ def record_of(own: Own, sets: Mapping[str, Dataset | None], *, held: bool) -> di
         "counts": {name: len(data) for name, data in present.items()},
         "image_shape": list(present["train"].images.shape[1:]),
         "classes": list(own.classes),
-        "held_out_test": {"share": TEST_SHARE, "seed": TEST_SEED} if held else None,
+        "held_out_test": {"share": held_share, "seed": TEST_SEED} if held_share else None,
         "quarantined": list(own.quarantined),
         "failed_sources": [],
     }

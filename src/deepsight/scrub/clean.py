@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.scrub import duplicates
 from deepsight.scrub.split import Partition, limit_train, split
@@ -60,5 +61,21 @@ def clean(
     near = duplicates.repeated(found, of="train", within=("val", "test"))
     final = cut(near)
     kept = used if keep_leaks else used.select(np.flatnonzero(~np.isin(used.ids, near)))
+    require_left(kept, used)
     tables = {"duplicates": found, "split_dropped": final.dropped, "split_checks": final.checks}
     return Cleaned(replace(final.splits, train=kept), Evidence(tables), compared)
+
+
+def require_left(kept: Dataset, used: Dataset) -> None:
+    """Refuse to go on where the copies of test and validation images took a whole class away.
+
+    Raises:
+        DeepSightError: no training image of some class is left.
+    """
+    gone = sorted(set(used.labels.tolist()) - set(kept.labels.tolist()))
+    if gone:
+        raise DeepSightError(
+            f"Expected training images that are no copies of test or validation images, but of {len(used)} "
+            f"only {len(kept)} are left, and none of '{used.classes[gone[0]]}'. Take the copies out of the "
+            "test set, or go on with --keep-leaks, which leaves them in and says so."
+        )
