@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from deepsight.cli import main
@@ -73,7 +74,10 @@ def test_examine_writes_a_run_from_a_file(
         main()
     assert not ended.value.code
     run = Run.open(tmp_path / "out")
-    assert run.metrics()["accuracy"] == pytest.approx((logits.argmax(1) == data.labels).mean())
+    right = int((logits.argmax(1) == data.labels).sum())
+    assert run.metrics()["accuracy"] == pytest.approx(right / 300)
+    wilson = binomtest(right, 300).proportion_ci(method="wilson")
+    assert run.metrics()["accuracy_ci95"] == pytest.approx(list(wilson))
     assert run.has("report.html")
 
 

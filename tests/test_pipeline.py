@@ -181,6 +181,7 @@ def test_two_processes_give_the_study_of_one(run: Run, cache: None, tmp_path: Pa
         "macro_f1",
         "macro_f1_ci95",
         "accuracy",
+        "accuracy_ci95",
         "macro_f1_without_leaks",
         "macro_f1_without_leaks_ci95",
     }

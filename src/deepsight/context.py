@@ -18,7 +18,7 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
-from deepsight.core.statistics import bootstrap_macro_f1
+from deepsight.core.statistics import bootstrap_macro_f1, wilson
 from deepsight.model import weights
 from deepsight.model.fit import fabric_of
 from deepsight.model.frozen import FrozenBackbone
@@ -126,10 +126,13 @@ def of_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
 def headline(p: Predictions, study: Study) -> dict[str, Any]:
     """What metrics.json says of any model's predictions: the score, its interval, and the gate."""
     score = bootstrap_macro_f1(p.labels, p.predicted, p.k, seed=study.seed)
+    right = int((p.labels == p.predicted).sum())
+    low, high = wilson(right, len(p))
     return {
         "macro_f1": score.value,
         "macro_f1_ci95": [score.low, score.high],
-        "accuracy": float((p.labels == p.predicted).mean()),
+        "accuracy": right / len(p),
+        "accuracy_ci95": [float(low), float(high)],
         "mva": study.mva,
         "mva_passed": score.value >= study.mva,
         "n_test": len(p),
