@@ -26,9 +26,11 @@ from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
 from deepsight.core.statistics import macro_f1
 from deepsight.model.backbone import Classifier
-from deepsight.model.finetune import finetune_phase, frozen_phase, prepare
+from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import fabric_of, fit, preprocessing_of
+from deepsight.model.frozen_phase import frozen_phase
 from deepsight.model.predict import Predictor
+from deepsight.model.training import prepare
 from deepsight.model.trunk import TrunkCache
 from deepsight.model.weights import load as load_weights
 from deepsight.obtain import load

@@ -29,9 +29,10 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model import weights
 from deepsight.model.backbone import Classifier
-from deepsight.model.finetune import Tail, Training, frozen_phase, pooled, prepare, val_logits
 from deepsight.model.fit import fabric_of, preprocessing_of
+from deepsight.model.frozen_phase import frozen_phase
 from deepsight.model.predict import Predictor
+from deepsight.model.training import Tail, Training, pooled, prepare, val_logits
 from deepsight.model.trunk import TrunkCache, TrunkViews
 from deepsight.model.weights import Pretrained
 from deepsight.obtain.cifar import load
@@ -257,7 +258,7 @@ def clean_rows(
 ) -> Iterator[list[dict[str, object]]]:
     """No fault: placebos, which are known to do nothing, and perhaps what our detectors prescribe."""
     train = world.pool.select(drawn(world, 1000 + repetition))
-    case = Case("placebo", train, "", Target())
+    case = Case("placebo", train, (), Target())
     starts = starts_of(world, train)
     arms = placebos(train, 4, repetition)
     yield report(
@@ -277,14 +278,14 @@ def report(world: World, case: Case, repetition: int, judgements: list[Judgement
     table = treatments_table(judgements, case.train.classes, n=n, seeds=SEEDS, level=LEVEL)
     frame = table.frame.sort("delta_target", descending=True).drop("regressed", "target", "cause")
     for row in frame.head(3).iter_rows(named=True):
-        mark = " <- right" if row["name"] == case.right else ""
+        mark = " <- right" if row["name"] in case.right else ""
         print(
             f"{case.name} #{repetition}: {row['name']} target {100 * row['delta_target']:+.2f} "
             f"({row['target_verdict']}), macro {100 * row['delta_macro_f1']:+.2f} ({row['verdict']}){mark}",
             flush=True,
         )
     return [
-        {"case": case.name, "repetition": repetition, "right": case.right, **row}
+        {"case": case.name, "repetition": repetition, "right": row["name"] in case.right, **row}
         for row in frame.iter_rows(named=True)
     ]
 

@@ -34,8 +34,9 @@ from deepsight.interpret import gallery
 from deepsight.interpret.examine import PICTURES, examine
 from deepsight.interpret.opinions import Part
 from deepsight.interpret.subject import Subject
-from deepsight.model.finetune import Epoch
 from deepsight.model.fit import Fitted, fabric_of, fit, load_model, save_model
+from deepsight.model.frozen import FrozenBackbone
+from deepsight.model.training import Epoch
 from deepsight.model.trunk import TrunkCache
 from deepsight.obtain.cache import cache_folder
 from deepsight.planning import effort_of_plan, make_plan
@@ -133,28 +134,38 @@ def model_stage(context: Context) -> None:
     context.tell("[train]")
     splits = context.splits
     verify = verify_at(plan.recipe.resolution)
+    untouched = context.frozen  # a copy: the training changes the backbone in place
     fitted = fit(
         context.pretrained, splits, plan.recipe, cache=TrunkCache(cache_folder() / "trunk"),
         verify=verify, fabric=context.fabric, tell=partial(tell_epoch, context.tell),
     )  # fmt: skip
     if context.fabric.is_global_zero:
-        keep_model(context, fitted, time.perf_counter() - began)
+        keep_model(context, fitted, untouched, time.perf_counter() - began)
 
 
-def keep_model(context: Context, fitted: Fitted, seconds: float) -> None:
-    """The trained model, its history, and what it says; `seconds` are those of the training."""
+def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seconds: float) -> None:
+    """The trained model, its history, and what it says; `seconds` are those of the training.
+
+    Of training and test images the features from before fine-tuning are kept too, for the study of labels.
+    """
     run, splits = context.run, context.splits
     frozen = float(fitted.history.filter(fitted.history["phase"] == "frozen")["seconds"].sum())
     context.add_seconds(frozen=frozen, finetune=seconds - frozen)
     with context.stage("predict"):
         save_model(run.path, fitted, context.pretrained, splits.classes, context.plan.recipe)
         run.save_history(fitted.history)
-        rows = fitted.frozen.rows
-        empty = np.zeros((len(rows), len(splits.classes)), dtype=np.float32)
-        train = Predictions(splits.train.ids[rows], splits.train.labels[rows], empty, fitted.frozen.features)
-        train.save(run.file("predictions/train_frozen.npz"))
-        for name, data in (("val", splits.validation), ("test", splits.test)):
-            run.save_predictions(name, fitted.predictor.predictions(data, name=name))
+        before = fitted.frozen
+        save_frozen(run, "train", splits.train.select(before.rows), before.features)
+        run.save_predictions("val", fitted.predictor.predictions(splits.validation, name="val"))
+        test, features = untouched.beside(fitted.predictor, splits.test, name="test")
+        save_frozen(run, "test", splits.test, features)
+        run.save_predictions("test", test)
+
+
+def save_frozen(run: Run, name: str, data: Dataset, features: NDArray[np.float32]) -> None:
+    """Features from before fine-tuning, as predictions that say nothing."""
+    silence = np.zeros((len(data), data.k), dtype=np.float32)
+    Predictions(data.ids, data.labels, silence, features).save(run.file(f"predictions/{name}_frozen.npz"))
 
 
 def interpret_stage(context: Context) -> None:
@@ -175,12 +186,14 @@ def subject_of(context: Context) -> Subject:
     """The run's model as the examination sees it."""
     run, splits = context.run, context.splits
     train, twins = run.predictions("train_frozen"), run.evidence()["duplicates"].frame
+    kept = run.has("predictions/test_frozen.npz")  # runs of earlier versions lack it
     return Subject(
         test=splits.test,
         predictions=run.predictions("test"),
         validation=run.predictions("val"),
         train=Part(train.ids, train.labels, None, train.features, "frozen"),
         others={"train": splits.train, "val": splits.validation},
+        more={"frozen": run.predictions("test_frozen").features} if kept else {},
         conflicting_twins=conflicting(twins, splits.test, context.official),
         hypotheses=from_json(run.read_json("hypotheses.json")),
         seed=context.study.seed,

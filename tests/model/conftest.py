@@ -12,8 +12,8 @@ from small import SMALL, unchecked
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.finetune import Training, prepare
 from deepsight.model.fit import Fitted, fit, preprocessing_of
+from deepsight.model.training import Training, prepare
 from deepsight.model.trunk import TrunkCache
 from deepsight.model.weights import Pretrained, from_package
 

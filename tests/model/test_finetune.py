@@ -17,8 +17,10 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.finetune import finetune_phase, frozen_phase, pooled, prepare, validate
+from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import preprocessing_of
+from deepsight.model.frozen_phase import frozen_phase
+from deepsight.model.training import pooled, prepare, validate
 from deepsight.model.trunk import TrunkCache
 
 

@@ -13,7 +13,7 @@ from made_arms import dataset, noisy
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
-from deepsight.model.finetune import val_logits
+from deepsight.model.training import val_logits
 from deepsight.model.trunk import TrunkCache
 from deepsight.model.weights import Pretrained, load
 from deepsight.treat import combination, cutmix, hard_examples, higher_resolution, mixup, weighted_loss

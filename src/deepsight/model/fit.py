@@ -19,16 +19,11 @@ from deepsight.core.errors import UsageError
 from deepsight.core.files import atomic_path, write_json
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.finetune import (
-    Epoch,
-    FrozenFeatures,
-    finetune_phase,
-    frozen_phase,
-    history_frame,
-    prepare,
-)
+from deepsight.model.finetune import finetune_phase
+from deepsight.model.frozen_phase import FrozenFeatures, frozen_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
+from deepsight.model.training import Epoch, history_frame, prepare
 from deepsight.model.trunk import TrunkCache, Verify
 from deepsight.model.weights import Pretrained, read_safetensors
 

@@ -14,7 +14,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path, write_npz
 from deepsight.core.recipe import Recipe
-from deepsight.model.finetune import Training, val_logits
+from deepsight.model.training import Training, val_logits
 from deepsight.treat.start import Starts, arm_of, fill_views, train_arm
 from deepsight.treat.treatment import Treatment
 

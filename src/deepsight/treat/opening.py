@@ -13,7 +13,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.significance import mcnemar
 from deepsight.core.statistics import macro_f1
-from deepsight.model.finetune import Tail, Training, pooled
+from deepsight.model.training import Tail, Training, pooled
 from deepsight.treat.arms import Store
 from deepsight.treat.effect import macro_effect
 from deepsight.treat.start import Starts

@@ -13,9 +13,11 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.finetune import Tail, Training, finetune_phase, frozen_phase, open_view, prepare
+from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import preprocessing_of
+from deepsight.model.frozen_phase import frozen_phase
 from deepsight.model.sampling import Mixing
+from deepsight.model.training import Tail, Training, open_view, prepare
 from deepsight.model.trunk import TrunkCache, Verify, trunk_maps
 from deepsight.model.weights import Pretrained
 
