@@ -7,9 +7,12 @@ import polars as pl
 import pytest
 
 from deepsight.core.evidence import Evidence, Table
+from deepsight.interpret.composites import take_apart
 from deepsight.interpret.context import swap_test
+from deepsight.interpret.gaps import Finding
 from deepsight.interpret.mask_quality import MaskQuality
 from deepsight.interpret.masks import Masks
+from deepsight.interpret.pair_swap import pair_swap
 from scenes import CLASSES, looks_at_corner, looks_at_object, scenes
 
 PERFECT = MaskQuality(1.0, 1.0, 0.0, 10)
@@ -21,12 +24,23 @@ def judged(predict: Callable[[np.ndarray], np.ndarray], *, n: int = 400, **dials
     return swap_test(images, labels, masks, predict, classes=CLASSES, **dials)  # type: ignore[arg-type]
 
 
+def between(predict: Callable[[np.ndarray], np.ndarray]) -> Finding:
+    """Red and blue on each other's backgrounds."""
+    images, labels, masks = scenes(400)
+    found = pair_swap(
+        take_apart(images, masks), labels, masks.accepted, predict,
+        pair=(0, 2), classes=CLASSES, objects=100, donors=2, seed=0,
+    )  # fmt: skip
+    assert found is not None
+    return found.finding
+
+
 def row(table: Table, test: str, name: str = "all") -> dict[str, object]:
     return table.frame.filter((pl.col("test") == test) & (pl.col("class") == name)).row(0, named=True)
 
 
 def test_a_model_that_reads_the_background_is_biased() -> None:
-    table = judged(looks_at_corner, pairs=[(0, 2)])
+    table = judged(looks_at_corner, between=[between(looks_at_corner)])
     whole = row(table, "swap")
     assert whole["effect"] == pytest.approx(1)
     assert whole["verdict"] == "BIASED"
@@ -38,7 +52,7 @@ def test_a_model_that_reads_the_background_is_biased() -> None:
 
 
 def test_a_model_that_reads_the_object_is_clear() -> None:
-    table = judged(looks_at_object, pairs=[(0, 2)])
+    table = judged(looks_at_object, between=[between(looks_at_object)])
     assert row(table, "swap")["effect"] == pytest.approx(0, abs=0.01)
     assert row(table, "swap")["verdict"] == "CLEAR"
     assert row(table, "pair swap", "red / blue")["verdict"] == "CLEAR"

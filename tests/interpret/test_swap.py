@@ -5,7 +5,7 @@ import pytest
 
 from deepsight.core.errors import DeepSightError
 from deepsight.interpret.composites import take_apart
-from deepsight.interpret.swap import design, pair_design, run
+from deepsight.interpret.swap import design, run
 from scenes import looks_at_corner, scenes
 
 
@@ -42,14 +42,6 @@ def test_first_of_each_is_one_of_both_kinds(labels: np.ndarray) -> None:
     own = labels[few.subject] == labels[few.donor]
     assert len(few) == 80
     assert np.unique(few.subject[own]).size == np.unique(few.subject[~own]).size == 40
-
-
-def test_pair_design_crosses_two_classes_only(labels: np.ndarray) -> None:
-    chosen = design(labels, np.ones(120, dtype=bool), objects=40, donors=4, seed=0)
-    pair = pair_design(chosen, labels, 1, 3, seed=0)
-    assert set(labels[pair.subject]) == set(labels[pair.donor]) == {1, 3}
-    crossed = np.unique(labels[pair.subject] * 10 + labels[pair.donor])
-    assert crossed.tolist() == [11, 13, 31, 33]
 
 
 def test_a_class_without_masks_is_named(labels: np.ndarray) -> None:

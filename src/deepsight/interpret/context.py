@@ -11,11 +11,11 @@ from deepsight.core.evidence import Table
 from deepsight.interpret.composites import Images8, take_apart
 from deepsight.interpret.context_controls import run_controls
 from deepsight.interpret.context_verdict import UNITS, caption, method, rows
-from deepsight.interpret.gaps import Finding, gaps, pull
+from deepsight.interpret.gaps import Finding, gaps
 from deepsight.interpret.mask_quality import MaskQuality
 from deepsight.interpret.masks import Masks
 from deepsight.interpret.screen import screen
-from deepsight.interpret.swap import Design, Ints, Predict, design, pair_design, run
+from deepsight.interpret.swap import Design, Ints, Predict, design, run
 
 
 def swap_test(
@@ -29,7 +29,7 @@ def swap_test(
     objects: int = 1000,
     donors: int = 5,
     delta: float = 0.05,
-    pairs: Sequence[tuple[int, int]] = (),
+    between: Sequence[Finding] = (),
     alone: NDArray[np.floating] | None = None,
     seed: int = 0,
 ) -> Table:
@@ -48,7 +48,7 @@ def swap_test(
         objects: at most this many, in equal numbers from each class.
         donors: backgrounds of its own class for each object, and as many of others.
         delta: the reliance that matters, as a share of images.
-        pairs: classes to be tried on each other's backgrounds.
+        between: of pairs of classes (`pair_swap`), to be judged and listed with the others.
         alone: (n, k), logits of the objects' cells alone; with them the screen is scored.
         seed: of every choice.
 
@@ -61,10 +61,7 @@ def swap_test(
     chosen = design(labels, masks.accepted, objects=objects, donors=donors, seed=seed)
     parts = take_apart(images, masks)
     right = run(parts, chosen, predict) == labels[chosen.subject]
-    found = swaps(right, chosen, labels, classes)
-    for pair in pairs:
-        between = pair_design(chosen, labels, *pair, seed=seed)
-        found.append(pull(run(parts, between, predict), between, labels, pair, classes))
+    found = swaps(right, chosen, labels, classes) + list(between)
     if alone is not None:
         found += screen(alone, predict(images), right, chosen, labels)
     controls = run_controls(parts, masks, labels, chosen.first_of_each(labels), predict, seed=seed)

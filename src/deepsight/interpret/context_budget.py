@@ -1,9 +1,12 @@
 """How many objects the context test can afford, as a count that a configuration can keep."""
 
+import numpy as np
+
 LADDER = (50, 100, 150, 200, 300, 400, 600, 800, 1000)
 QUALITY_COMPOSITES = 40  # what `mask_quality.measure` should be called with in a study
 REJECTED = 1 / 3  # of the masks; more images are segmented than there are objects
 FIXED_IMAGES = 6  # composites of an object for the controls
+PAIRS, PAIR_DONORS = 3, 3  # pairs of classes that are planned for, and backgrounds of either class
 
 
 def images_for(objects: int) -> int:
@@ -11,10 +14,16 @@ def images_for(objects: int) -> int:
     return round(objects / (1 - REJECTED))
 
 
+def pair_objects(objects: int) -> int:
+    """Objects of each class of a named pair: three times its part of a swap test with ten classes."""
+    return int(np.clip(round(0.3 * objects), 15, 60))
+
+
 def affordable_objects(seconds: float, *, mask_seconds: float, image_seconds: float, donors: int = 5) -> int:
     """The largest step of the ladder that fits, at least 50.
 
     A ladder, not a quotient: a machine that is a few per cent faster today still gives the same sample.
+    Three pairs of classes are planned for (`pair_objects`).
 
     Args:
         seconds: for masks, their check and all predictions.
@@ -22,7 +31,11 @@ def affordable_objects(seconds: float, *, mask_seconds: float, image_seconds: fl
         image_seconds: one prediction, measured on a few batches.
         donors: of each kind.
     """
-    left = seconds - QUALITY_COMPOSITES * mask_seconds
-    segmented = 1 / (1 - REJECTED)
-    each = segmented * (mask_seconds + image_seconds) + (2 * donors + FIXED_IMAGES) * image_seconds
-    return max([step for step in LADDER if step * each <= left], default=LADDER[0])
+
+    def cost(objects: int) -> float:
+        paired = 2 * PAIRS * pair_objects(objects)
+        masks = QUALITY_COMPOSITES + images_for(objects) + images_for(paired)
+        composites = (2 * donors + FIXED_IMAGES) * objects + 2 * PAIR_DONORS * paired
+        return masks * mask_seconds + (images_for(objects) + composites) * image_seconds
+
+    return max([step for step in LADDER if cost(step) <= seconds], default=LADDER[0])

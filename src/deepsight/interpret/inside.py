@@ -24,6 +24,7 @@ from deepsight.interpret.attribution import SMALLEST_SIDE, Layer
 from deepsight.interpret.attribution_pass import Explained, one_pass
 from deepsight.interpret.inside_faithfulness import faithfulness_of
 from deepsight.interpret.inside_maps import maps_of_errors
+from deepsight.interpret.inside_pairs import pairs_of
 from deepsight.interpret.masks import Masks
 from deepsight.interpret.subject import OpenModel, Pixels, Subject
 
@@ -71,8 +72,9 @@ def look_inside(
     except DeepSightError as error:
         refusals.append(("maps", str(error)))
     try:
-        found, not_possible = background_of(subject, model, effort.context_objects)
+        found, composites, not_possible = background_of(subject, model, effort.context_objects)
         tables, refusals = tables.merge(found), refusals + not_possible
+        pictures = pictures | composites
     except DeepSightError as error:
         refusals.append(("context", str(error)))
     return tables.add(not_examined=refused(refusals)), pictures
@@ -89,11 +91,13 @@ def refused(refusals: Sequence[tuple[str, str]]) -> Table:
     )
 
 
-def background_of(subject: Subject, model: OpenModel, objects: int) -> tuple[Evidence, list[tuple[str, str]]]:
+def background_of(
+    subject: Subject, model: OpenModel, objects: int
+) -> tuple[Evidence, dict[str, bytes], list[tuple[str, str]]]:
     """The swap test on a sample, the errors that the background makes, and where the evidence lies.
 
     Returns:
-        The tables, and the checks that this model does not allow, with the reason.
+        The tables, pictures of what was shown, and the checks that this model does not allow, with reasons.
     """
     data, p, seed = subject.test, subject.predictions, subject.seed
     order = np.random.default_rng(seed).permutation(len(data))
@@ -103,22 +107,24 @@ def background_of(subject: Subject, model: OpenModel, objects: int) -> tuple[Evi
     quality = mask_quality.measure(images, found, n=context_budget.QUALITY_COMPOSITES, seed=seed)
     seen, refusals = seen_at_once(model, images)
     alone = None if seen is None else of_objects(seen, model, found)
+    between, shown, pictures = pairs_of(subject, model, objects, (sample, found))
     table = context.swap_test(
         images, labels, found, model.logits, classes=subject.classes, quality=quality, objects=objects,
-        pairs=context_pairs(subject), alone=alone, seed=seed,
+        between=between, alone=alone, seed=seed,
     )  # fmt: skip
     wrong = background_errors.background_errors(
         images, labels, predicted, found, model.logits, ids=p.ids[sample], classes=subject.classes,
         alone=alone, seed=seed,
     )  # fmt: skip
-    tables = Evidence({"context": table, "background_errors": wrong})
+    cut = mask_quality.table(found, labels, subject.classes, quality)
+    tables = Evidence({"context": table, "background_errors": wrong, "masks": cut}).merge(shown)
     if seen is not None:
         maps = seen.maps[np.arange(len(sample)), seen.logits.argmax(axis=1)]
         shares = attribution_classes.table(
             maps, found, labels, subject.classes, quality=quality, layer=last_layer(model)
         )
         tables = tables.add(attribution_classes=shares)
-    return tables, refusals
+    return tables, pictures, refusals
 
 
 def last_layer(model: OpenModel) -> Layer:
@@ -145,10 +151,3 @@ def of_objects(seen: Explained, model: OpenModel, found: Masks) -> NDArray[np.fl
     cover = found.cover(*seen.maps.shape[2:])
     parts = (torch.from_numpy(a) for a in (seen.maps, model.bias, cover))
     return np.asarray(attribution.without_background(*parts).numpy())
-
-
-def context_pairs(subject: Subject) -> list[tuple[int, int]]:
-    """The pairs of classes that a hypothesis names, to be tried on each other's backgrounds."""
-    place = {name: i for i, name in enumerate(subject.classes)}
-    pairs = [(h.first.classes, h.second.classes) for h in subject.hypotheses]
-    return [(place[a[0]], place[b[0]]) for a, b in pairs if len(a) == len(b) == 1]

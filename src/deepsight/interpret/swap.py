@@ -69,21 +69,6 @@ def draw(rng: np.random.Generator, pool: Ints, count: int) -> Ints:
     return rng.choice(pool, size=min(count, len(pool)), replace=False)
 
 
-def pair_design(swaps: Design, labels: Ints, first: int, second: int, *, seed: int) -> Design:
-    """The objects of two classes on backgrounds of both, as many donors each as in `swaps`."""
-    rng = np.random.default_rng(seed)
-    donors_of = {c: np.unique(swaps.donor[labels[swaps.donor] == c]) for c in (first, second)}
-    own = labels[swaps.subject] == labels[swaps.donor]
-    pairs = []
-    for c in (first, second):
-        subjects, counts = np.unique(swaps.subject[own & (labels[swaps.subject] == c)], return_counts=True)
-        for subject, count in zip(subjects, counts, strict=True):
-            for pool in donors_of.values():
-                pairs += [(subject, donor) for donor in draw(rng, pool[pool != subject], int(count))]
-    subject, donor = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return Design(subject, donor)
-
-
 def run(parts: Parts, chosen: Design, predict: Predict) -> Ints:
     """The class that the model gives to each composite, int64 (c,)."""
     answers = [

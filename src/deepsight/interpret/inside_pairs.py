@@ -1,0 +1,77 @@
+"""Pairs of classes on each other's backgrounds, on more of their objects than the swap test looks at."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.evidence import Evidence
+from deepsight.interpret import context_budget, context_pictures, masks
+from deepsight.interpret.composites import take_apart
+from deepsight.interpret.gaps import Finding
+from deepsight.interpret.masks import Masks
+from deepsight.interpret.pair_swap import pair_swap
+from deepsight.interpret.subject import OpenModel, Subject
+
+Ints = NDArray[np.int64]
+
+
+def pairs_of(
+    subject: Subject, model: OpenModel, objects: int, known: tuple[Ints, Masks]
+) -> tuple[list[Finding], Evidence, dict[str, bytes]]:
+    """What the background makes of the pairs of classes that a hypothesis names.
+
+    Args:
+        subject: what is examined.
+        model: the model.
+        objects: of the swap test; each class of a pair gets `context_budget.pair_objects` of it.
+        known: positions of images whose masks are there, ascending, and these masks.
+
+    Returns:
+        Findings for the table `context`, the table `context_pictures` and its pictures; nothing where no
+        pair is named.
+    """
+    data, seed, pairs = subject.test, subject.seed, context_pairs(subject)
+    count = context_budget.pair_objects(objects)
+    rows = rows_of(data.labels, sorted({c for pair in pairs for c in pair}), count, seed=seed)
+    images, labels = data.pixels(rows), data.labels[rows]
+    found = with_known(images, rows, known, seed=seed)
+    parts = take_apart(images, found)
+    tried = [
+        pair_swap(
+            parts, labels, found.accepted, model.logits, pair=pair, classes=subject.classes, objects=count,
+            donors=context_budget.PAIR_DONORS, seed=seed,
+        )
+        for pair in pairs
+    ]  # fmt: skip
+    swaps = [swap for swap in tried if swap is not None]
+    if not swaps:
+        return [], Evidence(), {}
+    predicted = subject.predictions.predicted[rows]
+    table, pictures = context_pictures.table(swaps, parts, labels, predicted, subject.classes, seed=seed)
+    return [swap.finding for swap in swaps], Evidence({"context_pictures": table}), pictures
+
+
+def rows_of(labels: Ints, classes: list[int], count: int, *, seed: int) -> Ints:
+    """Positions of enough images of these classes, ascending, in the order of the swap test's own sample."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    images = context_budget.images_for(count)
+    chosen = [order[labels[order] == c][:images] for c in classes]
+    return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, dtype=np.int64)
+
+
+def with_known(images: NDArray[np.uint8], rows: Ints, known: tuple[Ints, Masks], *, seed: int) -> Masks:
+    """Masks of these images; those that are there are not cut again."""
+    there = np.isin(rows, known[0])
+    fresh = masks.segment(images[~there], seed=seed)
+    old = known[1].select(np.searchsorted(known[0], rows[there]))
+    inside = np.empty((len(rows), *fresh.inside.shape[1:]), dtype=np.bool_)
+    accepted = np.empty(len(rows), dtype=np.bool_)
+    inside[there], inside[~there] = old.inside, fresh.inside
+    accepted[there], accepted[~there] = old.accepted, fresh.accepted
+    return Masks(inside, accepted)
+
+
+def context_pairs(subject: Subject) -> list[tuple[int, int]]:
+    """The pairs of classes that a hypothesis names, to be tried on each other's backgrounds."""
+    place = {name: i for i, name in enumerate(subject.classes)}
+    pairs = [(h.first.classes, h.second.classes) for h in subject.hypotheses]
+    return [(place[a[0]], place[b[0]]) for a, b in pairs if len(a) == len(b) == 1]
