@@ -139,6 +139,46 @@ def test_an_image_opens_with_its_facts_and_keys_move_on(visit, study: Study):
     assert "image=" not in page.url
 
 
+def test_the_view_can_be_sorted_by_cause_and_class(visit):
+    page = visit("#errors?sort=cause").page
+    causes = [words.split("\n")[2] for words in page.locator("#tiles li p").all_inner_texts()]
+    assert len(set(causes)) > 1
+    assert causes == sorted(causes)
+    page.locator("#filters select[name=sort]").select_option("true")
+    assert "sort=true" in page.url
+    classes = [words.split(" → ")[0] for words in page.locator("#tiles li p").all_inner_texts()]
+    assert classes == sorted(classes)
+
+
+def test_images_with_a_map_come_first_when_maps_are_on(visit, study: Study):
+    mapped = study.evidence["attribution"].frame.height
+    page = visit("#errors?maps=1&sort=least").page
+    expect(page.locator("#shown")).to_contain_text(f"The {mapped} with a map come first.")
+    page.locator("#tiles li button").nth(mapped - 1).click()
+    expect(page.locator("#viewer img")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#viewer canvas")).to_be_visible()
+
+
+def test_long_lists_are_shown_piece_by_piece(visit, study: Study):
+    page = visit("#label_errors").page
+    candidates = page.locator("#candidates li")
+    flagged = study.evidence["label_errors"].frame.filter(flagged=True).height
+    first = candidates.count()
+    assert 0 < first < flagged
+    while page.locator("#more-candidates").is_visible():
+        page.locator("#more-candidates").click()
+    assert candidates.count() == flagged
+
+
+def test_a_further_picture_of_a_finding_is_loaded(visit):
+    page = visit("#context").page
+    picture = page.locator("#context .picture img")
+    picture.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('#context .picture img').naturalWidth > 0")
+    assert picture.get_attribute("alt")
+
+
 PIXELS = "document.querySelector('#tiles canvas').toDataURL()"
 EMPTY = "(c => { c.width = c.height = 128; return c.toDataURL(); })(document.createElement('canvas'))"
 
