@@ -89,3 +89,12 @@ def test_the_table_is_evidence_and_names_the_two_likeliest_classes() -> None:
     first = table.frame.sort("index")["first"].to_numpy()
     assert (first == np.array(CLASSES)[order[:, 0]]).mean() > 0.95
     assert (table.frame["first"] != table.frame["second"]).all()
+
+
+def test_images_without_a_second_look_keep_their_score() -> None:
+    model = seen_through(1.5, 1)
+    views = np.log(np.stack([seen_through(1.5, seed) for seed in (2, 3)]))
+    views[:, 100:] = np.nan
+    sources = ambiguity.with_views(Opinions(np.arange(N), LABELS, {"model": model}), views)
+    assert sources["model"][100:] == pytest.approx(model[100:])
+    assert np.abs(sources["model"][:100] - model[:100]).max() > 0.1

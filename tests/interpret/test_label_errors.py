@@ -88,3 +88,21 @@ def test_arguments_stay_as_they_were() -> None:
     before = {name: source.copy() for name, source in opinions.sources.items()}
     label_errors.tables({"test": opinions}, CLASSES)
     assert all(np.array_equal(before[name], source) for name, source in opinions.sources.items())
+
+
+def test_sure_mistakes_of_the_classifier_on_clean_labels_are_not_flagged() -> None:
+    true, opinions = made(n=10_000, share=0.0)
+    errs = (opinions.pooled().argmax(axis=1) != true).sum()
+    frame = judge("test", opinions, CLASSES, 0.8)
+    assert errs > 100
+    assert frame["flagged"].sum() <= 3
+    assert frame["score"].sum() < 0.3 * errs
+
+
+def test_lowering_the_prior_keeps_the_order_and_gives_the_sum() -> None:
+    log_odds = np.linspace(-8, 4, 200)
+    lowered = label_errors.summing_to(3.0, log_odds)
+    assert lowered.sum() == pytest.approx(3)
+    assert (np.diff(lowered) > 0).all()
+    assert label_errors.summing_to(200.0, log_odds) == pytest.approx(1 / (1 + np.exp(-log_odds)))
+    assert label_errors.summing_to(1e-6, log_odds).sum() == pytest.approx(1e-6)

@@ -28,7 +28,7 @@ def table(
         opinions: by split name, what the sources say of each image.
         classes: names of the k classes.
         views: by split name, logits (v, n, k) of the model on v altered copies of every image, such as
-            mirrored, shifted or resized; they are averaged with the model's own.
+            mirrored, shifted or resized; they are averaged with the model's own. NaN where it did not look.
     """
     given = views or {}
     frames = [measure(name, each, classes, given.get(name)) for name, each in opinions.items()]
@@ -81,5 +81,5 @@ def with_views(opinions: Opinions, views: Views | None) -> dict[str, Floats]:
     if views is not None:
         logs = log_softmax(np.asarray(views, dtype=np.float64), axis=2)
         own = [np.log(np.maximum(sources["model"], 1e-9))] if "model" in sources else []
-        sources["model"] = softmax(np.mean([*own, *logs], axis=0), axis=1)
+        sources["model"] = softmax(np.nanmean([*own, *logs], axis=0), axis=1)
     return sources

@@ -14,15 +14,16 @@ from deepsight.interpret import (
     confusion,
     confusion_clusters,
     corrected_score,
+    degraded_errors,
     gallery,
     label_errors,
     ledger,
     ledger_shares,
     opinions,
-    properties,
     recall,
     slices,
     verdicts,
+    views,
 )
 from deepsight.interpret.background_errors import background_support
 from deepsight.interpret.inside import Effort, look_inside
@@ -53,7 +54,7 @@ def examine(subject: Subject, model: OpenModel | None = None, effort: Effort = D
             degradations are not examined, and the ledger says so.
         effort: sizes of the samples that the costly checks take.
     """
-    evidence = errors_of(subject).merge(labels_of(subject))
+    evidence = errors_of(subject).merge(labels_of(subject, model))
     found = Findings(evidence, error_sheet(subject, evidence["errors"].frame))
     if model is not None:
         tables, pictures = look_inside(subject, model, found.evidence, effort)
@@ -88,16 +89,30 @@ def errors_of(subject: Subject) -> Evidence:
 
 def slices_of(subject: Subject) -> dict[str, Table]:
     """Kinds of images on which the model fails more than on their classes as a whole."""
-    p = subject.predictions
-    measured = properties.measure(subject.test.images)
+    p, classes = subject.predictions, subject.classes
     found = slices.table(
-        measured, p.labels, p.predicted, subject.classes, p.ids, features=p.features, seed=subject.seed
+        subject.properties, p.labels, p.predicted, classes, p.ids, features=p.features, seed=subject.seed
     )
-    return {"slices": found}
+    quality = degraded_errors.table(quality_risk(subject), subject.properties, p.labels, p.predicted, classes)
+    return {"slices": found, "image_quality": quality}
 
 
-def labels_of(subject: Subject) -> Evidence:
-    """Labels that are wrong, images over which people would split, and the score without the former."""
+def quality_risk(subject: Subject) -> degraded_errors.QualityRisk:
+    """How the risk of an error grows with faults of the image: learnt from validation, where there is one.
+
+    Without one it is learnt from the test images themselves, which a handful of slopes cannot memorise.
+    """
+    measured, seen = subject.validation_properties, subject.validation
+    if measured is None or seen is None:
+        measured, seen = subject.properties, subject.predictions
+    return degraded_errors.fit(measured, seen.labels, seen.labels != seen.predicted, len(subject.classes))
+
+
+def labels_of(subject: Subject, model: OpenModel | None = None) -> Evidence:
+    """Labels that are wrong, images over which people would split, and the score without the former.
+
+    With the model at hand, it looks at the unclear images again, mirrored and moved.
+    """
     p, k = subject.predictions, len(subject.classes)
     opinion = opinions.gather(subject.label_parts(), k, seed=subject.seed)
     evidence = Evidence(label_errors.tables(opinion, subject.classes))
@@ -106,7 +121,11 @@ def labels_of(subject: Subject) -> Evidence:
     place = {name: i for i, name in enumerate(subject.classes)}
     named = np.array([place.get(name, 0) for name in suggested])
     score = corrected_score.table(p.labels, p.predicted, flagged.astype(bool), named, k, seed=subject.seed)
-    return evidence.add(ambiguity=ambiguity.table(opinion, subject.classes), corrected_score=score)
+    looks = (
+        {} if model is None else {"test": views.logits_of_views(subject.test, p.probabilities, model.logits)}
+    )
+    unsure = ambiguity.table(opinion, subject.classes, views=looks)
+    return evidence.add(ambiguity=unsure, corrected_score=score)
 
 
 def ledger_of(subject: Subject, evidence: Evidence) -> Evidence:
@@ -121,6 +140,7 @@ def ledger_of(subject: Subject, evidence: Evidence) -> Evidence:
         twins=subject.conflicting_twins,
         label_error=suspected,
         ambiguity=of_rows(unsure, "two_differ", p.ids),
+        degraded=degraded_errors.support(quality_risk(subject), subject.properties, p.labels),
         background=None if background is None else background_support(background, p.ids),
         pairs=ledger.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
     )

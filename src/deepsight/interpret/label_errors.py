@@ -5,18 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from scipy.stats import norm
 
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import Floats, Interval, Labels
-from deepsight.interpret.label_noise import confident_joint, transition, true_class
+from deepsight.interpret.label_noise import confident_joint, most_mistakes, transition, true_class
 from deepsight.interpret.opinions import SMALLEST, Opinions, pool
 
 METHOD = (
     "Out-of-sample distributions of the given label (model, cross-fitted head, neighbours) in a logarithmic "
-    "pool; calibrated on Bayes' rule with the noise of each class by confident learning (Northcutt 2021)."
+    "pool; calibrated on Bayes' rule with the noise of each class by confident learning (Northcutt 2021), "
+    "and with no more wrong labels than planted ones leave room for."
 )
 
 # Sources that agree with fewer labels than this are themselves wrong too often. Measured on CIFAR-10N: an
@@ -120,7 +121,9 @@ def probability_wrong(pooled: Floats, labels: Labels) -> Floats:
     Bayes with the noise of the class says how many labels are wrong, but is too sure of single images, since
     people's mistakes depend on the image too; the pooled probability ranks better. So the log-odds of the
     score are linear in those of the pooled probability, fitted to the Bayes probabilities, which keeps their
-    mean (Platt 1999, with soft targets).
+    mean (Platt 1999, with soft targets). Bayes takes the classifier's sure mistakes for wrong labels; where
+    planted ones leave room for fewer, the prior is lowered to those, which moves all log-odds by one amount
+    (Saerens, Latinne and Decaestecker 2002).
 
     Args:
         pooled: (n, k), P(given label | image), out of sample.
@@ -136,7 +139,16 @@ def probability_wrong(pooled: Floats, labels: Labels) -> Floats:
         return float((bayes * np.logaddexp(0, -at) + (1 - bayes) * np.logaddexp(0, at)).mean())
 
     found = minimize(loss, np.array([-2.0, 1.0]), method="L-BFGS-B", bounds=[(None, None), (SMALLEST, None)])
-    return np.asarray(expit(found.x[0] + found.x[1] * log_odds), dtype=np.float64)
+    return summing_to(most_mistakes(pooled, labels), found.x[0] + found.x[1] * log_odds)
+
+
+def summing_to(most: float, log_odds: Floats) -> Floats:
+    """Probabilities (n,) of these log-odds, all moved down by one amount where they sum to more than that."""
+    if expit(log_odds).sum() <= most:
+        return np.asarray(expit(log_odds), dtype=np.float64)
+    lowest = -float(log_odds.max()) - 50  # here all are below 1e-21
+    moved = brentq(lambda by: float(expit(log_odds + by).sum()) - most, lowest, 0.0)
+    return np.asarray(expit(log_odds + moved), dtype=np.float64)
 
 
 def flag(score: Floats, precision: float) -> NDArray[np.bool_]:

@@ -30,7 +30,7 @@ REASONS = {
     "twins": "a twin in another split carries another label",
     "label_error": "the given label {true} looks wrong",
     "ambiguity": "people would split over this image",
-    "degraded": "the image is degraded, and the prediction follows the damage",
+    "degraded": "dark, glaring, flat, blurred or noisy for its class, which doubles the risk of an error",
     "background": "the prediction changes with the background",
     "pairs": "{true} is taken for {predicted} more often than chance explains",
 }
@@ -47,7 +47,7 @@ class Detectors:
         twins: that a twin in another split carries a conflicting label.
         label_error: that the given label is wrong.
         ambiguity: that people would split over the label.
-        degraded: that the image's degradation causes the prediction.
+        degraded: that the error would not have been made, had the image been of usual quality.
         background: that the prediction changes when background evidence is removed or swapped.
         pairs: that the error belongs to a flagged pair of classes, from `pair_support`.
         calibrated: names of the detectors above whose support was calibrated against ground truth.

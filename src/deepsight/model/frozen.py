@@ -2,18 +2,24 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from deepsight.core.dataset import Dataset
+from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.predict import Predictor
-from deepsight.model.trunk import Verify
+from deepsight.model.trunk import CHUNK, Verify
 from deepsight.model.weights import Pretrained
 
 BLOCK = 4096  # images in memory at a time
+BLOCK_OF_MAPS = 1024  # images whose maps after the trunk are in memory at a time
 
 
 class FrozenBackbone:
@@ -34,5 +40,49 @@ class FrozenBackbone:
         """Features (n, d) of uint8 images (n, h, w, 3), with the input that a recipe declares."""
         preprocessing = preprocessing_of(self._pretrained, recipe)
         predictor = Predictor(self._classifier, preprocessing, self._verify_at(recipe.resolution))
-        blocks = [slice(i, i + BLOCK) for i in range(0, len(pixels), BLOCK)]
-        return np.concatenate([predictor.features(pixels[rows]) for rows in blocks])
+        return np.concatenate([predictor.features(pixels[rows]) for rows in blocks_of(len(pixels), BLOCK)])
+
+    def beside(
+        self, predictor: Predictor, data: Dataset, *, name: str
+    ) -> tuple[Predictions, NDArray[np.float32]]:
+        """What a fine-tuned copy of this backbone says, and the features (n, d) of this one beside it.
+
+        Both share the trunk, which fine-tuning leaves alone, so each image passes it once. Where the copy's
+        trunk is another (batch norm measured anew on the target's images), each passes its own.
+
+        Args:
+            predictor: the fine-tuned copy.
+            data: the images.
+            name: of the split, for what is said of a bad batch.
+        """
+        tuned, own = predictor.classifier, self._classifier
+        if not same_weights(tuned.trunk, own.trunk):
+            alone, blocks = replace(predictor, classifier=own), blocks_of(len(data), BLOCK)
+            frozen = np.concatenate([alone.features(data.pixels(rows), name=name) for rows in blocks])
+            return predictor.predictions(data, name=name), frozen
+        tail, device = own.after(tuned.trunk_name)[:-1], own.head.weight.device
+        found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        for rows in blocks_of(len(data), BLOCK_OF_MAPS):
+            maps = predictor.stage_maps(tuned.trunk_name, data.pixels(rows), name=name)
+            found.append((pooled(tuned.tail, maps), pooled(tail, maps.to(device))))
+        features, frozen = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        logits = features @ predictor.weight.T + predictor.bias
+        return Predictions(data.ids, data.labels, logits, features), frozen
+
+
+def blocks_of(n: int, size: int) -> list[slice]:
+    """Slices of at most `size` rows that cover n."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have the same tensors under the same names, bit for bit."""
+    a, b = one.state_dict(), other.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[name].cpu(), b[name].cpu()) for name in a)
+
+
+def pooled(tail: nn.Module, maps: torch.Tensor) -> NDArray[np.float32]:
+    """Maps after the trunk (b, c, h, w) to pooled features (b, d), without gradients."""
+    with torch.inference_mode():
+        parts = [tail(part).mean((2, 3)) for part in maps.split(CHUNK)]
+        return np.asarray(torch.cat(parts).float().cpu().numpy())

@@ -1,0 +1,174 @@
+"""How much of the risk of an error is due to the image's quality: dark, glaring, flat, blurred or noisy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.stats import chi2
+
+from deepsight.core.evidence import Table
+from deepsight.core.statistics import Floats, Labels
+
+Wrong = NDArray[np.bool_]
+
+FAULTS: Mapping[str, tuple[str, int]] = MappingProxyType(
+    {
+        "dark": ("brightness", -1),
+        "glaring": ("brightness", +1),
+        "flat": ("contrast", -1),
+        "blurred": ("sharpness", -1),
+        "noisy": ("sharpness", +1),
+    }
+)
+USUAL, WORST = 1.0, 5.0  # robust deviations from the class: below nothing is a fault, above none is worse
+SHRINKAGE = 1.0  # precision of the prior on the faults' coefficients, per squared robust deviation
+ALARM = 0.01  # chance of a fault without any effect of quality
+
+
+@dataclass(frozen=True)
+class QualityRisk:
+    """The log-odds of an error: one level for each class, and a slope for each fault of the image.
+
+    Attributes:
+        centre, spread: (k, p), median and robust deviation of each property in each class.
+        level: (k,), of an image of the class without a fault.
+        slope: (f,), at least 0, for each robust deviation; all 0 where quality explains nothing.
+        p_value: of all slopes together.
+        n: images that it was fitted on.
+    """
+
+    centre: Floats
+    spread: Floats
+    level: Floats
+    slope: Floats
+    p_value: float
+    n: int
+
+
+def properties_used() -> list[str]:
+    """The properties behind the faults, each once."""
+    return list(dict.fromkeys(name for name, _ in FAULTS.values()))
+
+
+def fit(properties: pl.DataFrame, labels: Labels, wrong: Wrong, k: int) -> QualityRisk:
+    """Learn from labelled images how the risk of an error grows with each fault.
+
+    Slopes are not negative, since damage does not help, and are 0 unless together they explain the errors
+    better than the classes alone at a chance of 1 % (likelihood ratio; its chi-squared distribution is
+    conservative for slopes that cannot be negative, Self and Liang 1987).
+
+    Args:
+        properties: from `properties.measure`, one row an image.
+        labels: int64 (n,).
+        wrong: bool (n,), whether the model erred.
+        k: number of classes.
+    """
+    values = properties.select(properties_used()).to_numpy()
+    centre, spread = robust(values, labels, k)
+    faults = faults_of(values, labels, centre, spread)
+    base, alone = maximise(np.zeros((len(labels), 0)), labels, wrong, k)
+    found, both = maximise(faults, labels, wrong, k)
+    p_value = float(chi2.sf(2 * max(both - alone, 0.0), len(FAULTS)))
+    level, slope = (found[:k], found[k:]) if p_value <= ALARM else (base, np.zeros(len(FAULTS)))
+    return QualityRisk(centre, spread, level, slope, p_value, len(labels))
+
+
+def robust(values: Floats, labels: Labels, k: int) -> tuple[Floats, Floats]:
+    """Median and robust deviation of each property in each class (k, p); of all for an absent class."""
+    groups = [values[labels == c] if (labels == c).any() else values for c in range(k)]
+    centre = np.stack([np.median(group, axis=0) for group in groups])
+    spread = np.stack(
+        [1.4826 * np.median(np.abs(group - m), axis=0) for group, m in zip(groups, centre, strict=True)]
+    )
+    return centre, np.maximum(spread, 1e-6)
+
+
+def faults_of(values: Floats, labels: Labels, centre: Floats, spread: Floats) -> Floats:
+    """How far each image goes beyond what is usual in its class, towards each fault: (n, f), 0 to 4."""
+    away = (values - centre[labels]) / spread[labels]
+    place = {name: i for i, name in enumerate(properties_used())}
+    columns = [sign * away[:, place[name]] for name, sign in FAULTS.values()]
+    return np.clip(np.stack(columns, axis=1), USUAL, WORST) - USUAL
+
+
+def maximise(faults: Floats, labels: Labels, wrong: Wrong, k: int) -> tuple[Floats, float]:
+    """Levels and slopes (k + f,) of largest penalised likelihood, and their log-likelihood."""
+    outcome = wrong.astype(np.float64)
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        at = x[:k][labels] + faults @ x[k:]
+        miss = expit(at) - outcome
+        gradient = np.concatenate([np.bincount(labels, miss, k) + 1e-3 * x[:k], faults.T @ miss])
+        gradient[k:] += SHRINKAGE * x[k:]
+        penalty = 0.5 * (1e-3 * (x[:k] ** 2).sum() + SHRINKAGE * (x[k:] ** 2).sum())
+        return float(np.logaddexp(0, at).sum() - outcome @ at) + penalty, gradient
+
+    f = faults.shape[1]
+    start = np.concatenate([np.full(k, -2.0), np.zeros(f)])
+    bounds = [(None, None)] * k + [(0, None)] * f
+    x = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
+    at = x[:k][labels] + faults @ x[k:]
+    return x, float(outcome @ at - np.logaddexp(0, at).sum())
+
+
+def support(risk: QualityRisk, properties: pl.DataFrame, labels: Labels) -> Floats:
+    """The share of each image's risk of an error that its faults add, (n,), in [0, 1).
+
+    The excess fraction 1 - risk without the faults / risk with them: the probability that an error would not
+    have been made, had the image been as usual, where damage only harms (Tian and Pearl 2000).
+    """
+    values = properties.select(properties_used()).to_numpy()
+    added = faults_of(values, labels, risk.centre, risk.spread) @ risk.slope
+    level = risk.level[labels]
+    return np.asarray(1 - expit(level) / expit(level + added), dtype=np.float64)
+
+
+def table(
+    risk: QualityRisk, properties: pl.DataFrame, labels: Labels, predicted: Labels, classes: Sequence[str]
+) -> Table:
+    """What each fault does to the risk: evidence table `image_quality`, a row for each fault.
+
+    Args:
+        risk: from `fit`.
+        properties, labels, predicted: of the images that are examined.
+        classes: the class names.
+    """
+    values = properties.select(properties_used()).to_numpy()
+    faults = faults_of(values, labels, risk.centre, risk.spread) > 0
+    wrong = labels != predicted
+    rates = [float(wrong[faults[:, i]].mean()) if faults[:, i].any() else None for i in range(len(FAULTS))]
+    explained = int((support(risk, properties, labels)[wrong] >= 0.5).sum())
+    frame = pl.DataFrame(
+        {
+            "fault": list(FAULTS),
+            "property": [name for name, _ in FAULTS.values()],
+            "n": faults.sum(axis=0),
+            "error_rate": rates,
+            "baseline": [float(wrong.mean())] * len(FAULTS),
+            "odds_ratio": np.exp(risk.slope),
+            "p_value": [risk.p_value] * len(FAULTS),
+        },
+        schema_overrides={"error_rate": pl.Float64},
+    )
+    return Table(
+        frame=frame,
+        units={
+            "fault": "what is wrong with the image",
+            "property": "measured property behind it",
+            "n": "images beyond one robust deviation from their class",
+            "error_rate": "share of these that are misclassified",
+            "baseline": "share of all images that are misclassified",
+            "odds_ratio": "odds of an error, times this for each robust deviation more",
+            "p_value": "of all faults together, likelihood ratio against the classes alone",
+        },
+        n=len(labels),
+        method=f"Logistic regression of errors on class and faults, slopes at least 0, fitted on {risk.n} "
+        f"images; slopes are 0 unless p is at most {ALARM:g}.",
+        caption=f"Image quality at least doubled the risk of {explained} of {int(wrong.sum())} errors "
+        f"({len(classes)} classes).",
+    )

@@ -1,0 +1,49 @@
+"""What a model says of an image when it is mirrored or moved a little: a second and a third look."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.statistics import Floats
+
+Pixels = NDArray[np.uint8]
+Logits = Callable[[Pixels], NDArray[np.float32]]
+
+MOST = 500  # images that are looked at again: those that the model is least sure of
+
+
+def logits_of_views(data: Dataset, probabilities: Floats, logits: Logits, *, most: int = MOST) -> Floats:
+    """Logits (2, n, k) of every image mirrored and moved; NaN for images that the model is surer of.
+
+    People split where the model hesitates, so the passes go there: an image of which the model is certain is
+    certain when mirrored, too.
+
+    Args:
+        data: the n images.
+        probabilities: (n, k), what the model says of the images as they are.
+        logits: uint8 images (m, h, w, 3) to logits (m, k).
+        most: images that are looked at again.
+    """
+    n, k = probabilities.shape
+    rows = np.sort(np.argsort(probabilities.max(axis=1), kind="stable")[:most])
+    seen = np.full((2, n, k), np.nan)
+    if len(rows):
+        pixels = data.pixels(rows)
+        for place, view in enumerate((mirrored, moved)):
+            seen[place, rows] = logits(view(pixels))
+    return seen
+
+
+def mirrored(pixels: Pixels) -> Pixels:
+    """Left and right exchanged."""
+    return np.ascontiguousarray(pixels[:, :, ::-1])
+
+
+def moved(pixels: Pixels) -> Pixels:
+    """Moved right and down by a sixteenth of the side; what comes in is the border, reflected."""
+    height, width = pixels.shape[1:3]
+    down, right = max(1, height // 16), max(1, width // 16)
+    wider = np.pad(pixels, ((0, 0), (down, 0), (right, 0), (0, 0)), mode="reflect")
+    return np.ascontiguousarray(wider[:, :height, :width])
