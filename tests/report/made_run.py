@@ -30,6 +30,7 @@ LOOKALIKES = (
     ("airplane", "bird", 1.0),
 )
 CAUSES = ("label error", "ambiguous image", "background reliance", "confusable pair", "model error")
+COMPOSITE = "evidence/pictures/composite.png"
 METHOD = "Made up for the tests of the report."
 
 
@@ -208,7 +209,7 @@ def judged(classes: Sequence[str], examples: list[int]) -> dict[str, Table]:
     return {
         **treated(),
         "context_pictures": made(
-            [{"file": map_file(examples[0]), "caption": "A bird on the sky of an airplane."}],
+            [{"file": COMPOSITE, "caption": "A bird on the sky of an airplane."}],
             1,
             "Composites.",
         ),
@@ -284,6 +285,7 @@ def save_pictures(run: Run, train: Dataset, test: Dataset) -> None:
     }
     for name, tiles in sheets.items():
         save_bytes(run, f"evidence/pictures/{name}.webp", gallery.encode(gallery.sheet(tiles)))
+    save_bytes(run, COMPOSITE, overlay.png(test.pixels(0)))
     bump = cv2.getGaussianKernel(8, 2) @ cv2.getGaussianKernel(8, 2).T
     for index in evidence["attribution"].frame["index"]:
         picture = overlay.row(test.pixels(rows["test"][index]), np.stack([bump, -bump, 2 * bump]))

@@ -29,7 +29,7 @@ def test_columns_have_names_in_words(column: str, said: str):
         (18284, "row in the official order", "18284"),
         (True, "true or false", "yes"),
         ("ece_debiased", "quantity", "calibration error, debiased"),
-        ("hard_examples", "treatment", "hard examples"),
+        ("hard_examples", "treatment", "hard-example mining"),
         ("maps/test-00001.png", "picture", "maps/test-00001.png"),
         (["cat", "dog"], "class names", "cat, dog"),
         ([], "classes whose F1 fell", "none"),
@@ -43,6 +43,7 @@ def test_values_are_written_by_what_they_are(item, unit: str, said: str):
 
 def test_an_interval_is_a_share_where_its_quantity_is_one():
     assert words.percentages(["class", "recall", "ci_low", "ci_high"]) == {"recall", "ci_low", "ci_high"}
+    assert words.percentages(["name", "delta_f1", "ci_low", "ci_high", "recall"]) == {"recall"}
     assert words.percentages(["split", "estimated", "ci_low", "estimated_precision"]) == {
         "estimated_precision"
     }
@@ -51,6 +52,12 @@ def test_an_interval_is_a_share_where_its_quantity_is_one():
 def test_prose_has_one_space_before_percent_and_code_as_code():
     said = words.prose("63% of `context` at 95 % <b>")
     assert plain(said) == "63 % of <code>context</code> at 95 % &lt;b&gt;"
+
+
+def test_treatments_are_named_in_words():
+    assert str(words.prose("First choice: hard_examples; cutmix helped.")) == (
+        "First choice: hard-example mining; CutMix helped."
+    )
 
 
 @pytest.mark.parametrize(("p", "said"), [(0.0381, "p = 0.038"), (1e-9, "p < 0.001"), (None, "")])

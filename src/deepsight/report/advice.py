@@ -3,6 +3,7 @@
 from deepsight.core.evidence import Table
 from deepsight.report.headline import enumerate_words
 from deepsight.report.numbers import points
+from deepsight.report.words import value
 
 NAMED = 3
 UNEVEN = 1.5  # largest class over smallest; below it weights change little
@@ -166,7 +167,7 @@ def ledger_change(table: Table) -> str:
     rows = table.frame.filter(table.frame["n_after"] > 0).sort("n_after", descending=True)
     if rows.is_empty():
         return "Nothing: no error is left."
-    return f"Treat {rows['cause'][0]} next: it is the largest cause that is left."
+    return f"Treat the cause “{rows['cause'][0]}” next: it is the largest that is left."
 
 
 def treatments(table: Table) -> str:
@@ -175,5 +176,4 @@ def treatments(table: Table) -> str:
     if helps.is_empty():
         return "Keep the control: no treatment was shown to help with this many seeds."
     row = helps.row(0, named=True)
-    name = row["name"].replace("_", " ")
-    return f"Adopt {name}: {points(row['delta_macro_f1'])} points of macro-F1 over the control."
+    return f"Adopt {value(row['name'])}: {points(row['delta_macro_f1'])} points of macro-F1 over the control."

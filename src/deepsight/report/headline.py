@@ -5,6 +5,7 @@ from typing import Any
 
 from deepsight.report.numbers import NBSP, absent, count, percent, points
 from deepsight.report.study import Study
+from deepsight.report.words import value
 
 # How the sentence speaks of each cause of the ledger. A cause that is not here speaks for itself.
 CAUSES = {
@@ -14,7 +15,7 @@ CAUSES = {
     "degraded image": "are degraded images",
     "background reliance": "lean on the background",
     "confusable pair": "are mix\u2011ups of similar classes",
-    "model error": "are plain mistakes of the model",
+    "model error": "are plain mistakes",
 }
 CONTEXT = {
     "BIASED": "the model leans on the background",
@@ -36,11 +37,11 @@ def score(study: Study) -> str:
     metrics = study.metrics
     if absent(metrics.get("macro_f1")):
         return ""
-    text = f"{percent(metrics['macro_f1'])} macro-F1{half_width(metrics.get('macro_f1_ci95'))}"
-    if not absent(metrics.get("accuracy")):
-        images = f" of {count(metrics['n_test'])} test images" if metrics.get("n_test") else ""
-        right = f"{percent(metrics['accuracy'])}{half_width(metrics.get('accuracy_ci95'))}"
-        text = f"Right on {right}{images} ({text})"
+    known = not absent(metrics.get("accuracy"))
+    name = "accuracy" if known else "macro_f1"
+    share = f"{percent(metrics[name])}{half_width(metrics.get(f'{name}_ci95'))}"
+    images = f" of {count(metrics['n_test'])} test images" if metrics.get("n_test") else ""
+    text = f"Right on {share}{images}" if known else f"{share} macro-F1"
     if absent(metrics.get("mva")):
         return text
     verb = "passes" if metrics.get("mva_passed") else "misses"
@@ -69,7 +70,7 @@ def causes(study: Study) -> str:
 def phrase(study: Study, cause: str) -> str:
     """What the errors of this cause are, with the pairs named where the cause is a pair."""
     pairs = confused(study) if cause == "confusable pair" else []
-    brackets = f" (above all {enumerate_words(pairs)})" if pairs else ""
+    brackets = f" ({', '.join(pairs)})" if pairs else ""
     return CAUSES.get(cause, f"have the cause {cause}") + brackets
 
 
@@ -109,7 +110,7 @@ def treatments(study: Study) -> str:
         return "no treatment was shown to help"
     best = max(helped, key=lambda row: row["delta_macro_f1"])
     gain = f"{points(best['delta_macro_f1']).lstrip('+')}{half_width([best['ci_low'], best['ci_high']])}"
-    return f"{best['name'].replace('_', ' ')} helped by {gain} points"
+    return f"{value(best['name'])} helped by {gain} points"
 
 
 def scores(study: Study) -> list[dict[str, Any]]:

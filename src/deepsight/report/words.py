@@ -13,7 +13,17 @@ HEADINGS = {
     "f1": "F1", "n": "n", "delta_macro_f1": "macro-F1, change", "delta_f1": "F1, change", "p_over": "p over",
     "bin_low": "from", "bin_high": "to", "lr_base": "rate, base", "lr_head": "rate, head",
 }  # fmt: skip
+TREATMENTS = {
+    "cutmix": "CutMix",
+    "mixup": "MixUp",
+    "hard_examples": "hard-example mining",
+    "weighted_loss": "weighted loss",
+    "deeper_backbone": "deeper backbone",
+    "higher_resolution": "higher resolution",
+    "drop_mislabelled": "leaving out wrong labels",
+}
 VALUES = {
+    **TREATMENTS,
     "ece": "calibration error",
     "ece_debiased": "calibration error, debiased",
     "nll": "negative log-likelihood",
@@ -25,14 +35,16 @@ NAMES = ("row", "number of", "seed")  # units of whole numbers that name somethi
 WITH_INTERVAL = frozenset({"share", "rate", "recall", "accuracy", "macro_f1", "object_share"})
 SHARES = WITH_INTERVAL | {
     "precision", "f1", "error_rate", "confidence", "expected", "examined", "retained", "detail_kept",
-    "estimated_precision", "agreement", "object_area", "corrected_share",
+    "estimated_precision", "agreement", "object_area", "corrected_share", "share_after", "control_macro_f1",
 }  # fmt: skip
+DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # whose interval is no share
 
 
 def percentages(columns: Collection[str]) -> frozenset[str]:
     """The columns of a table that are shares; its interval is one where the quantity it belongs to is."""
-    known = SHARES & set(columns)
-    return known | {"ci_low", "ci_high"} if WITH_INTERVAL & set(columns) else known
+    ends = {name for name in columns if name.startswith(("ci_low", "ci_high"))}
+    of_shares = WITH_INTERVAL & set(columns) and not DIFFERENCES & set(columns)
+    return frozenset(SHARES & set(columns) | (ends if of_shares else set()))
 
 
 def heading(column: str) -> str:
@@ -57,8 +69,9 @@ def title(name: str) -> str:
 
 
 def prose(text: str) -> Markup:
-    """A sentence of a stage: one space before every percent sign, `code` as code."""
+    """A sentence of a stage: one space before a percent sign, treatments in words, `code` as code."""
     spaced = re.sub(r"(?<=\d) ?%", f"{NBSP}%", text)
+    spaced = re.sub(rf"\b({'|'.join(TREATMENTS)})\b", lambda found: TREATMENTS[found[0]], spaced)
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(spaced))))
 
 

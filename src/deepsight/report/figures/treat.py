@@ -6,6 +6,7 @@ from deepsight.core.evidence import Table
 from deepsight.report.figures.plot import Axis, Dots, Figure, Panel
 from deepsight.report.figures.style import GREEN, GREY, VERMILLION, dots, in_points, labels, points_hint
 from deepsight.report.numbers import count
+from deepsight.report.words import value
 
 VERDICTS: dict[str, dict[str, Any]] = {
     "helps": {"tone": GREEN, "symbol": "circle"},
@@ -25,7 +26,7 @@ def treatments(table: Table) -> Figure:
     """The effect of each treatment on macro-F1 and on its own target, as forest plots."""
     ranked = table.frame.sort("delta_macro_f1", descending=True).to_dicts()
     for row in ranked:
-        row["label"] = str(row["name"]).replace("_", " ")
+        row["label"] = value(row["name"])
     shown = {"macro-F1": MACRO}
     if set(TARGET.values()) <= set(table.frame.columns):
         shown["the target of each"] = TARGET
