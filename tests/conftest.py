@@ -1,9 +1,12 @@
 """Real CIFAR-10 rows for every test, through the code that users run."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
 from deepsight.core.dataset import Dataset
+from deepsight.core.run import Run
 
 # A test never asserts seconds: the machine may be busy.
 settings.register_profile("patient", deadline=None)
@@ -17,3 +20,13 @@ def cifar10() -> tuple[Dataset, Dataset]:
 
     obtained = load()
     return obtained.train, obtained.test
+
+
+@pytest.fixture(scope="session")
+def trained_run(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run folder up to its trained model; the cache of its making is not the user's."""
+    from small_study import trained_study  # only what needs a model loads it
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPSIGHT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield trained_study(tmp_path_factory.mktemp("study"), *cifar10)

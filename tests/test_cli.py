@@ -1,5 +1,6 @@
 """What a wrong request gets: a sentence on stderr, the right exit status, nothing half-written."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,8 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from deepsight.cli import main
+from deepsight.core.run import Run
 
 
 class Done(NamedTuple):
@@ -137,3 +140,50 @@ def test_an_interrupted_run_is_taken_up_again(
     assert splits.read_bytes() == before
     assert (tmp_path / "out" / "report.html").exists()
     assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_alone_it_explains_itself_in_ten_lines(deepsight: Deepsight) -> None:
+    done = deepsight()
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) <= 10
+    for command in ("run", "examine", "treat", "view", "--help", "--install-completion"):
+        assert f"{command}" in done.stdout
+
+
+COMMANDS = (
+    "run", "obtain", "scrub", "explore", "train", "interpret", "report", "treat", "examine", "compare",
+    "predict", "export", "view",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_s_help_has_an_example(deepsight: Deepsight, command: str) -> None:
+    done = deepsight(command, "--help")
+    assert done.returncode == 0
+    assert f"deepsight {command} " in done.stdout.split("Example", 1)[1]
+
+
+def test_all_commands_are_known_and_a_near_name_is_offered(deepsight: Deepsight) -> None:
+    helped = deepsight("--help").stdout
+    assert [name for name in COMMANDS if f" {name} " not in helped] == []
+    done = deepsight("exprot", "runs/first")
+    assert done.returncode == 2
+    assert "export" in done.stderr
+
+
+def test_predict_and_export_print_json_or_sentences(
+    deepsight: Deepsight, trained_run: Run, tmp_path: Path
+) -> None:
+    Image.fromarray(np.full((40, 50, 3), 90, np.uint8)).save(tmp_path / "grey photo.png")
+    said = deepsight("predict", str(trained_run.path), "grey photo.png", "--maps", "maps", "--json")
+    (row,) = json.loads(said.stdout)
+    assert row["file"] == "grey photo.png"
+    assert sum(row["classes"].values()) == pytest.approx(1)
+    assert len(row["nearest"]) == 5
+    plain = deepsight("predict", str(trained_run.path), "grey photo.png", "--maps", "maps").stdout
+    assert f"grey photo.png: {row['label']} ({row['confidence']:.2f})" in plain
+    assert "nearest in training: " in plain
+    done = deepsight("export", str(trained_run.path), "--format", "torchscript", "--out", "m.pt", "--json")
+    assert json.loads(done.stdout)["output"]["shape"] == ["n", 10]
+    assert (tmp_path / "m.pt").stat().st_size > 1e6
+    assert deepsight("export", str(trained_run.path), "--format", "torchscrpt").returncode == 2

@@ -9,18 +9,28 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from deepsight import cli_serving
 from deepsight.core.errors import DeepSightError
+from deepsight.screen import progress, say
+
+INTRODUCTION = """\
+DeepSight: why does my image classifier fail, and what do I do about it?
+
+  deepsight run                             study CIFAR-10 in five minutes; writes runs/first/report.html
+  deepsight run --data folder:photos        the same on your own images, one folder a class
+  deepsight examine --predictions p.npz     study a model that was made elsewhere
+  deepsight treat runs/first                try remedies against a control, and say which helped
+  deepsight view runs/first                 open the report; compare, predict and export use the run
+
+deepsight COMMAND --help has examples; deepsight --install-completion teaches your shell the names."""
 
 app = typer.Typer(
     name="deepsight",
     help="Why does my image classifier fail, and what do I do about it? A forensic study in one command.",
-    no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-screen = Console(stderr=True, highlight=False)
 
 
 class Exit(IntEnum):
@@ -32,11 +42,6 @@ class Exit(IntEnum):
     GATE = 3
 
 
-def tell(line: str) -> None:
-    """A line of progress."""
-    screen.print(line, markup=False, soft_wrap=True)
-
-
 class Interrupted(DeepSightError):
     """The user or the system asked the process to end."""
 
@@ -44,6 +49,13 @@ class Interrupted(DeepSightError):
 def interrupt(*_: object) -> None:
     """End by an exception, so that temporary files are removed on the way out."""
     raise Interrupted("interrupted. What is done is kept; the same command goes on from there.")
+
+
+@app.callback(invoke_without_command=True)
+def introduce(context: typer.Context) -> None:
+    """Why does my image classifier fail, and what do I do about it? A forensic study in one command."""
+    if context.invoked_subcommand is None:
+        print(INTRODUCTION)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print metrics.json on stdout.")]
@@ -70,9 +82,15 @@ def run(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
     as_json: Json = False,
 ) -> None:
-    """Do the whole study and write report.html.
+    """Do the whole study and write report.html; exit status 3 below the gate.
 
-    Example: deepsight run --minutes 5 --out runs/first
+    Examples:
+
+        deepsight run --minutes 5 --out runs/first
+
+        deepsight run --data folder:photos --resolution 128 --out runs/photos
+
+        deepsight run --config runs/first/study.yaml --out runs/again
     """
     from deepsight.config import read_study, study_of
 
@@ -85,14 +103,18 @@ def run(
     study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
     from deepsight.pipeline import run_study  # seconds of imports, after what can be refused at once
 
-    finish(run_study(study, out, tell=tell), out, as_json)
+    with progress(out, minutes=study.minutes) as tell:
+        metrics = run_study(study, out, tell=tell)
+    finish(metrics, out, as_json)
 
 
 def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
-    """Print the headline, and fail below the gate."""
+    """Print the headline, once where torchrun started several processes, and fail below the gate."""
     low, high = metrics["macro_f1_ci95"]
     passed = metrics["mva_passed"]
-    if as_json:
+    if os.environ.get("RANK", "0") != "0":
+        pass
+    elif as_json:
         print(json.dumps(metrics, indent=2))
     else:
         print(
@@ -111,10 +133,14 @@ def stage_command(name: str, summary: str) -> None:
     def command(run_folder: RunFolder) -> None:
         from deepsight.pipeline import run_until
 
-        run_until(name, run_folder, tell=tell)
+        with progress(run_folder) as tell:
+            run_until(name, run_folder, tell=tell)
         print(run_folder)
 
-    command.__doc__ = f"{summary} Stages before it that are missing are done first."
+    command.__doc__ = (
+        f"{summary} Stages before it that are missing are done first.\n\n"
+        f"Example:\n\n    deepsight {name} runs/first"
+    )
     app.command(name=name)(command)
 
 
@@ -135,12 +161,18 @@ def obtain(
     data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
     offline: Annotated[bool, typer.Option(help="Use nothing that needs the network.")] = False,
 ) -> None:
-    """Begin a run: obtain the data and prove its integrity."""
+    """Begin a run: obtain the data and prove its integrity.
+
+    Example:
+
+        deepsight obtain --data arrays:mine.npz --out runs/mine
+    """
     from deepsight.config import study_of
     from deepsight.pipeline import begin, obtain_stage
 
     study = study_of({"data": data, "data_dir": data_dir, "offline": offline})
-    obtain_stage(begin(study, out, tell))
+    with progress(out) as tell:
+        obtain_stage(begin(study, out, tell))
     print(out)
 
 
@@ -149,15 +181,23 @@ def treat(
     run_folder: RunFolder,
     minutes: Annotated[float, typer.Option(help="Time that the trial may take.")] = 20.0,
     only: Annotated[list[str] | None, typer.Option(help="A treatment to try; may be given again.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table of treatments.")] = False,
 ) -> None:
     """Prescribe treatments for a run, try them against a control, and say which helped.
 
-    Example: deepsight treat runs/first --minutes 20 --only mixup --only hard_examples
+    Example:
+
+        deepsight treat runs/first --minutes 20 --only mixup --only hard_examples
     """
     from deepsight.treating import treat_run
 
-    evidence = treat_run(run_folder, minutes=minutes, names=only or (), tell=tell)
-    for row in evidence["treatments"].frame.iter_rows(named=True):
+    with progress(minutes=minutes) as tell:
+        evidence = treat_run(run_folder, minutes=minutes, names=only or (), tell=tell)
+    rows = evidence["treatments"].frame.to_dicts()
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
         print(
             f"{row['name']}: {row['verdict']} ({100 * row['delta_macro_f1']:+.2f} points of macro-F1, "
             f"95 % interval {100 * row['ci_low']:+.2f} to {100 * row['ci_high']:+.2f})"
@@ -178,7 +218,9 @@ def examine(
 ) -> None:
     """Examine the predictions of a model that was made elsewhere.
 
-    Example: deepsight examine --data cifar10 --predictions theirs.npz --out runs/theirs
+    Example:
+
+        deepsight examine --data cifar10 --predictions theirs.npz --out runs/theirs
     """
     from deepsight.config import study_of
 
@@ -186,58 +228,12 @@ def examine(
     study = study_of(asked)
     from deepsight.outside import examine_file
 
-    finish(examine_file(study, predictions, out, split=split, tell=tell), out, as_json)
+    with progress() as tell:
+        metrics = examine_file(study, predictions, out, split=split, tell=tell)
+    finish(metrics, out, as_json)
 
 
-@app.command()
-def compare(
-    run_a: Annotated[Path, typer.Argument(help="A run folder.")],
-    run_b: Annotated[Path, typer.Argument(help="Another run folder on the same test images.")],
-    as_json: Json = False,
-) -> None:
-    """Compare two runs on the same test images: paired tests, and which images changed."""
-    from deepsight.core.run import Run
-    from deepsight.treat.compare import compare as tables_of
-
-    a, b = Run.open(run_a), Run.open(run_b)
-    classes = a.evidence()["recall"].frame["class"].to_list()
-    found = tables_of(a.predictions("test"), b.predictions("test"), classes, names=(str(run_a), str(run_b)))
-    rows = found["comparison"].frame.to_dicts()
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        print(found["comparison"].frame)
-        for table in found.values():
-            print(table.caption)
-
-
-@app.command()
-def predict(
-    run_folder: RunFolder,
-    images: Annotated[list[Path], typer.Argument(help="Image files of any size and mode.")],
-    as_json: Json = False,
-) -> None:
-    """Classify images with the model of a run."""
-    from deepsight.serving import predict_images
-
-    rows = predict_images(run_folder, images)
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        for row in rows:
-            print(f"{row['file']}: {row['label']} ({row['confidence']:.2f})")
-
-
-@app.command()
-def view(run_folder: RunFolder) -> None:
-    """Open the report of a run in the browser."""
-    from deepsight.core.run import REPORT, Run
-
-    report = Run.open(run_folder).file(REPORT)
-    if not report.exists():
-        raise DeepSightError(f"Expected {report}, found none. Make it: deepsight report {run_folder}")
-    typer.launch(report.resolve().as_uri())
-    print(report)
+app.add_typer(cli_serving.app)
 
 
 def main() -> None:
@@ -253,13 +249,11 @@ def main() -> None:
     except DeepSightError as error:
         if debug:
             raise
-        screen.print(f"deepsight: {error}", markup=False, soft_wrap=True)
+        say(f"deepsight: {error}")
         sys.exit(error.exit_status)
     except Exception as error:
         if debug:
             raise
-        screen.print(
-            f"deepsight: this is a defect: {type(error).__name__}: {error}. Run again with --debug for the "
-            "traceback.", markup=False, soft_wrap=True,
-        )  # fmt: skip
+        what = f"{type(error).__name__}: {error}"
+        say(f"deepsight: this is a defect: {what}. Run again with --debug for the traceback.")
         sys.exit(Exit.FAILED)

@@ -11,6 +11,7 @@ import polars as pl
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path, write_json
+from deepsight.core.notebook import evidence_html, table_html
 
 # The columns that other programs rely on (design, section 3). More columns are welcome.
 FIXED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -70,6 +71,10 @@ class Table:
             raise DeepSightError("Expected n of at least 0, a method and a caption for every table.")
         object.__setattr__(self, "units", MappingProxyType(dict(self.units)))
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first rows, with caption, n and method."""
+        return table_html(self)
+
     def describe(self) -> dict[str, Any]:
         """All but the frame, as it stands in `evidence/index.json`."""
         return {"n": self.n, "method": self.method, "caption": self.caption, "units": dict(self.units)}
@@ -96,6 +101,10 @@ class Evidence(Mapping[str, Table]):
 
     def __len__(self) -> int:
         return len(self.tables)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: each finding with n and its caption."""
+        return evidence_html(self)
 
     def add(self, **tables: Table) -> "Evidence":
         """This evidence and these tables after it.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.files import atomic_path, cannot_write, write_json, write_npz, write_text
+from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
@@ -75,6 +76,10 @@ class Run:
                 f"and {study[key]!r} was asked for. Choose another --out, or remove that folder."
             )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the headline, the causes of the errors, the findings."""
+        return run_html(self)
+
     def file(self, name: str) -> Path:
         """The path of a file of this run."""
         return self.path / name
@@ -82,6 +87,18 @@ class Run:
     def has(self, name: str) -> bool:
         """Whether a file of this run is there, and so is whole."""
         return self.file(name).exists()
+
+    def require(self, name: str, *, stage: str) -> "Run":
+        """This run, if a file of it is there.
+
+        Raises:
+            DeepSightError: it is not; the message names the stage that makes it.
+        """
+        if not self.has(name):
+            raise DeepSightError(
+                f"Expected {name} in {self.path}, found none. Make it: deepsight {stage} {self.path}"
+            )
+        return self
 
     def study(self) -> dict[str, Any]:
         """The resolved configuration."""
@@ -119,11 +136,11 @@ class Run:
             history.write_parquet(path)
 
     def predictions(self, split: str) -> Predictions:
-        """What the model said about 'val' or 'test'."""
+        """What the model said about 'val', 'test', or the part of 'train' that was looked at."""
         return Predictions.load(self.file(f"predictions/{split}.npz"))
 
     def save_predictions(self, split: str, predictions: Predictions) -> None:
-        """Write what the model said about 'val' or 'test'."""
+        """Write what the model said about a split."""
         predictions.save(self.file(f"predictions/{split}.npz"))
 
     def evidence(self) -> Evidence:

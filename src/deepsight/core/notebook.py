@@ -1,0 +1,95 @@
+"""Runs and findings as a notebook shows them: what `_repr_html_` gives. Everything shown is escaped."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from deepsight.core.evidence import Table
+    from deepsight.core.run import Run
+
+ROWS = 10  # of a table; a notebook is no place for ten thousand
+# Okabe and Ito (2008): told apart by colour-blind readers.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
+
+
+@cache
+def templates() -> Any:
+    """The macros of the template, which escape what they are given."""
+    environment = Environment(loader=PackageLoader("deepsight.core", "templates"), autoescape=True)
+    return environment.get_template("notebook.html").module
+
+
+def table_html(table: "Table") -> str:
+    """The first rows of a finding, with caption, units, n and method."""
+    frame = table.frame
+    shown = {
+        "caption": table.caption, "method": table.method, "n": f"{table.n:,}",
+        "columns": [{"name": name, "unit": table.units[name]} for name in frame.columns],
+        "rows": [[cell(value) for value in row] for row in frame.head(ROWS).rows()],
+        "more": f"{len(frame) - ROWS:,}" if len(frame) > ROWS else "",
+    }  # fmt: skip
+    return str(Markup(templates().frame(shown)))
+
+
+def evidence_html(tables: Mapping[str, "Table"]) -> str:
+    """The findings by name, each with n and its caption."""
+    return str(Markup(templates().findings(findings(tables))))
+
+
+def run_html(run: "Run") -> str:
+    """The headline, what the errors are due to, and the findings of a run."""
+    evidence = run.evidence()
+    metrics = run.metrics() if run.has("metrics.json") else {}
+    shown = {
+        "headline": headline(run, metrics),
+        "facts": facts(metrics),
+        "shares": shares(evidence["ledger_shares"]) if "ledger_shares" in evidence else [],
+        "findings": findings(evidence),
+    }
+    return str(Markup(templates().run(shown)))
+
+
+def headline(run: "Run", metrics: Mapping[str, Any]) -> str:
+    """The score and the gate, or what is still to be done."""
+    if not metrics:
+        return f"{run.path}: not finished. Go on: deepsight run --out {run.path}"
+    low, high = metrics["macro_f1_ci95"]
+    gate = "passes" if metrics["mva_passed"] else "fails"
+    return (
+        f"{run.path}: macro-F1 {metrics['macro_f1']:.3f} (95 % interval {low:.3f} to {high:.3f}) on "
+        f"{metrics['n_test']:,} test images; {gate} the gate of {metrics['mva']:g}."
+    )
+
+
+def facts(metrics: Mapping[str, Any]) -> str:
+    """What was trained on what."""
+    named = ("data_source", "backbone", "resolution", "seed")
+    return "; ".join(
+        f"{name.replace('_', ' ')} {metrics[name]}" for name in named if metrics.get(name) is not None
+    )
+
+
+def shares(table: "Table") -> list[dict[str, Any]]:
+    """The causes of the errors, the largest first, with the width and colour of each."""
+    rows = table.frame.filter(table.frame["share"] > 0).sort("share", descending=True).to_dicts()
+    return [
+        {
+            "cause": row["cause"], "percent": round(100 * row["share"], 2),
+            "words": f"{row['share']:.1%}", "colour": COLOURS[place % len(COLOURS)],
+        }
+        for place, row in enumerate(rows)
+    ]  # fmt: skip
+
+
+def findings(tables: Mapping[str, "Table"]) -> list[dict[str, str]]:
+    """Name, n and caption of each finding."""
+    return [{"name": name, "n": f"{table.n:,}", "caption": table.caption} for name, table in tables.items()]
+
+
+def cell(value: Any) -> str:
+    """A value of a table as text: four significant digits."""
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
