@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 
 from deepsight.config import Plan, Study, read_study
@@ -154,8 +155,10 @@ def test_the_examples_of_the_tutorial_run(
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "first").symlink_to(run.path)
     monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (90, 60), "skyblue").save("photo.jpg")
+    page: dict[str, object] = {}  # later examples use what earlier ones made
     for example in re.findall(r"^```python\n(.*?)^```", tutorial, flags=re.MULTILINE | re.DOTALL):
-        exec(example, {})
+        exec(example, page)
     assert run.evidence()["ledger_shares"].caption in capsys.readouterr().out
 
 

@@ -1,14 +1,18 @@
 """Every example of the README is executed."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from deepsight.cli import app
+from deepsight.core.run import Run
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,6 +42,29 @@ def test_the_commands_of_the_pages_exist(page: str) -> None:
     used = re.findall(r"^deepsight (\w+)", "\n".join(blocks(page, "sh")), flags=re.MULTILINE)
     assert used
     assert set(used) <= known
+
+
+def commands(verbs: str) -> list[str]:
+    """The commands of README and tutorial with one of these verbs, without their comments."""
+    text = "\n".join(block for page in ("README.md", "docs/tutorial.md") for block in blocks(page, "sh"))
+    return sorted(
+        {line.strip() for line in re.findall(rf"^deepsight ((?:{verbs}) [^#\n]*)", text, flags=re.MULTILINE)}
+    )
+
+
+@pytest.mark.parametrize("command", commands("predict|export"))
+def test_the_commands_that_use_a_model_run(
+    trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    if "onnx" in command:
+        pytest.importorskip("onnxscript")
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    Path("runs/first").symlink_to(trained_run.path)
+    Image.new("RGB", (90, 60), "skyblue").save("photo.jpg")
+    done = CliRunner().invoke(app, shlex.split(command))
+    assert done.exit_code == 0, done.output
+    assert ("photo.jpg: " if command.startswith("predict") else "from the model's own") in done.stdout
 
 
 def test_the_make_targets_of_the_readme_exist() -> None:

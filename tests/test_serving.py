@@ -43,9 +43,12 @@ def test_any_size_and_mode_is_answered_with_a_picture(
 ) -> None:
     image = Image.open(photos[0])
     changed = {
-        "large.jpg": image.resize((640, 480)), "grey.png": image.convert("L"), "see.webp": image.convert("RGBA"),
-        "flat.gif": image.convert("P"), "deep.tiff": Image.fromarray(np.full((40, 90), 40_000, np.uint16)),
-    }  # fmt: skip
+        "large.jpg": image.resize((640, 480)),
+        "grey.png": image.convert("L"),
+        "see.webp": image.convert("RGBA"),
+        "flat.gif": image.convert("P"),
+        "deep.tiff": Image.fromarray(np.full((40, 90), 40_000, np.uint16)),
+    }
     for name, one in changed.items():
         one.save(tmp_path / name)
     rows = predict_images(
