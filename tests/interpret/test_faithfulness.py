@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import t, ttest_1samp
+from sklearn.metrics import recall_score
 from test_pointing import colour_maps
 
 from deepsight.core.evidence import Evidence
@@ -12,6 +13,7 @@ from deepsight.interpret.faithfulness import (
     mean_interval,
     randomisation,
     refused,
+    right_answers,
     table,
 )
 from deepsight.interpret.randomisation import rank_correlation
@@ -99,3 +101,30 @@ def test_a_handful_of_images_decides_nothing() -> None:
     made = table(checks, family="Masks")
     assert refused(made.frame, family="Masks") is None
     assert made.caption == "Nothing was decided about Masks."
+
+
+def test_answers_must_be_better_than_chance() -> None:
+    labels = np.random.default_rng(0).integers(10, size=600)
+    one_class, guessed = np.zeros_like(labels), np.random.default_rng(1).integers(10, size=600)
+    mostly = np.where(np.random.default_rng(2).random(600) < 0.4, labels, guessed)
+    assert right_answers(labels, one_class).passed is False
+    assert right_answers(labels, guessed).passed is False
+    check = right_answers(labels, mostly)
+    assert check.passed
+    assert check.value == pytest.approx(recall_score(labels, mostly, average="macro"))
+
+
+def test_a_rare_class_counts_as_much_as_a_frequent_one() -> None:
+    labels = np.repeat([0, 1], [950, 50])
+    assert right_answers(labels, np.zeros_like(labels)).value == 0.5
+    assert right_answers(labels, np.zeros_like(labels)).passed is False
+    assert right_answers(labels, labels).passed
+
+
+def test_the_interval_of_right_answers_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    labels, recalls = np.repeat(np.arange(5), [30, 40, 60, 80, 200]), np.array([0.2, 0.5, 0.7, 0.9, 0.95])
+    hit = rng.random((1000, len(labels))) < recalls[labels]
+    checks = [right_answers(labels, np.where(h, labels, (labels + 1) % 5)) for h in hit]
+    held = np.mean([c.low <= recalls.mean() <= c.high for c in checks])
+    assert held == pytest.approx(0.95, abs=0.02)

@@ -1,4 +1,4 @@
-"""Are the maps to be believed? Three checks, and the sentence that refuses a family that fails one."""
+"""Are the maps to be believed? Four checks, and the sentence that refuses a family that fails one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ FEWEST = 30  # images or mosaics; on fewer, good maps would fail as well
 DECISIVE = ("chance", "random weights", "random order")
 UNITS = {
     "check": "name of the check",
-    "value": "grid pointing: share of evidence, 0 to 1; insertion, deletion: probability gained or lost, "
-    "mean over the steps; randomisation: rank correlation, -1 to 1",
+    "value": "right answers: mean recall, 0 to 1; grid pointing: share of evidence, 0 to 1; insertion, "
+    "deletion: probability gained or lost, mean over the steps; randomisation: rank correlation, -1 to 1",
     "baseline": "the same for what knows nothing of the model",
     "ci_low": "low end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
     "ci_high": "high end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
@@ -52,6 +52,21 @@ def mean_interval(values: Floats, level: float = 0.95) -> Interval:
     mean, error = float(values.mean()), float(values.std(ddof=1)) / len(values) ** 0.5
     half = float(t.ppf(0.5 + level / 2, len(values) - 1)) * error
     return Interval(mean, mean - half, mean + half)
+
+
+def right_answers(labels: Ints, predicted: Ints) -> Check:
+    """Whether the model knows the classes at all: the maps of one that has learnt nothing are refused.
+
+    Args:
+        labels, predicted: int64 (n,), of all images, not of those that are classified rightly.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    hits = np.array([(predicted[labels == c] == c).sum() for c in classes])
+    rate = (hits + 1) / (counts + 2)  # never 0 or 1, so that a class that is always called has an error too
+    error = float(np.sqrt((rate * (1 - rate) / counts).sum())) / len(classes)
+    value, baseline, half = float((hits / counts).mean()), 1 / len(classes), 1.96 * error
+    low = value - half
+    return Check("right answers: chance", value, baseline, low, value + half, low > baseline, len(labels))
 
 
 def grid_pointing(
@@ -172,7 +187,7 @@ def table(checks: Sequence[Check], *, family: str) -> Table:
         }
     )
     method = (
-        "Grid pointing (Böhle et al. 2021), insertion and deletion (Petsiuk et al. 2018), model "
+        "Mean recall; grid pointing (Böhle et al. 2021); insertion and deletion (Petsiuk et al. 2018); model "
         "randomisation (Adebayo et al. 2018); Student's t intervals over mosaics, images and seeds."
     )
     passed = [c.name for c in checks if c.passed]

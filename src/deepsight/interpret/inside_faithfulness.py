@@ -35,11 +35,11 @@ def faithfulness_of(
     sure = pointing.confident_and_right(p.labels, p.probabilities)
     if len(sure) < 2:
         raise DeepSightError(
-            f"Expected images that are rightly classified, to check maps on, received {len(sure)}."
+            f"Expected rightly classified images, on which maps are checked, received {len(sure)}."
         )
     sample = np.sort(np.random.default_rng(seed).permutation(sure)[: max(POOL, count)])
     images, labels = subject.test.pixels(sample), p.labels[sample]
-    refusals, checks = [], []
+    refusals, checks = [], [faithfulness.right_answers(p.labels, p.predicted)]
     try:
         checks += points(model, layer, images, labels, seed=seed)
     except DeepSightError as error:

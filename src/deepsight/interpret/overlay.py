@@ -96,10 +96,11 @@ def captioned(picture: Picture, names: Sequence[str], note: str, *, scale: float
         draw.text((place * (side + gap), side + 2), fitting(name, font, side), fill=INK, font=font)
     values = colours(np.linspace(-1, 1, side - 2))
     bar = np.broadcast_to(np.rint(values).astype(np.uint8), (TEXT - 3, side - 2, 3))
-    left, top = (side + gap) * (len(names) - 2) + side // 2, side + LINE
+    most, top = f"+{scale:.2g} logits", side + LINE
+    left = width - side - round(font.getlength(most)) - 4
     sheet.paste(Image.fromarray(np.ascontiguousarray(bar)), (left, top + 4))
     draw.text((left - 4, top + 2), f"-{scale:.2g}", fill=INK, font=font, anchor="ra")
-    draw.text((left + side + 2, top + 2), f"+{scale:.2g} logits", fill=INK, font=font)
+    draw.text((width - 1, top + 2), most, fill=INK, font=font, anchor="ra")
     draw.text((0, top + 2), fitting(note, font, left - 50), fill=INK, font=font)
     return np.asarray(sheet)
 
