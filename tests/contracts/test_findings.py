@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from inspect import Parameter, signature
 from typing import Any
 
@@ -15,9 +16,13 @@ from deepsight.core.evidence import FIXED_COLUMNS, Evidence, Table
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.explore import appearance, balance, embedding
 from deepsight.interpret import (
+    ambiguity,
     calibration,
     confusion,
     confusion_clusters,
+    corrected_score,
+    degraded_errors,
+    label_errors,
     ledger,
     ledger_shares,
     properties,
@@ -25,6 +30,7 @@ from deepsight.interpret import (
     slices,
     verdicts,
 )
+from deepsight.interpret.opinions import Opinions
 
 K, N = 20, 1200
 CLASSES = tuple(f"class{i}" for i in range(K))
@@ -80,12 +86,25 @@ class Finding:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
+def one_of(make: Callable[..., Mapping[str, Table]], name: str) -> Callable[..., Table]:
+    """One of the tables that a function makes together."""
+
+    @wraps(make)
+    def made(*given: Any, **dials: Any) -> Table:
+        return make(*given, **dials)[name]
+
+    return made
+
+
 D = DATA
 NAMED = (D["labels"], D["predicted"], CLASSES)
 SLICED = (PROPERTIES, D["few"], D["few_predicted"], FEW, D["ids"])
 SUMMARY = (D["logits"][:600], D["labels"][:600], D["logits"][600:], D["labels"][600:])
 SOFT = np.exp(D["logits"]) / np.exp(D["logits"]).sum(axis=1, keepdims=True)
 LEDGER = ledger.table(*NAMED, D["ids"], DETECTORS)
+GIVEN = np.where(np.arange(N) % 25 == 0, (D["predicted"] + 1) % K, D["predicted"])
+OPINIONS = {"test": Opinions(D["ids"], GIVEN, {"model": SOFT})}
+RISK = degraded_errors.fit(PROPERTIES, D["few"], D["few"] != D["few_predicted"], 4)
 IMAGES = Dataset(D["images"], D["labels"], CLASSES, D["ids"], "test")
 
 FINDINGS = [
@@ -133,6 +152,23 @@ FINDINGS = [
         },
         {"features": D["features"], "clusters": 6, "seed": 0},
     ),
+    Finding("image_quality", degraded_errors.table, (RISK, *SLICED[:4]), {}),
+    Finding(
+        "label_error_summary",
+        one_of(label_errors.tables, "label_error_summary"),
+        (OPINIONS, CLASSES),
+        {"precision": 0.999, "level": 0.5},
+    ),
+    Finding(
+        "ambiguity", ambiguity.table, (OPINIONS, CLASSES), {"views": {"test": D["logits"][None, :, ::-1]}}
+    ),
+    Finding(
+        "corrected_score",
+        corrected_score.table,
+        (D["labels"], D["predicted"], D["labels"] == 3, (D["labels"] + 1) % K, K),
+        {"level": 0.8, "seed": 1},
+        {"seed": 0},
+    ),
     Finding("ledger", ledger.table, (*NAMED, D["ids"], DETECTORS), {}),
     Finding("ledger_shares", ledger_shares.table, (LEDGER,), {"level": 0.8}),
 ]
@@ -163,6 +199,8 @@ def unchanged(before: Any, after: Any) -> bool:
         return before.keys() == after.keys() and all(unchanged(before[key], after[key]) for key in before)
     if isinstance(before, Dataset):
         return unchanged(before.pixels(), after.pixels()) and unchanged(before.labels, after.labels)
+    if isinstance(before, Opinions | degraded_errors.QualityRisk):
+        return unchanged(vars(before), vars(after))
     if isinstance(before, ledger.Detectors):
         return unchanged(before.present(), after.present())
     if isinstance(before, Table):
