@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepsight.config import Study
+from deepsight.config import study_of
 from deepsight.context import Context, Tell, verify_at
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError, near_names
@@ -47,7 +47,7 @@ def export_model(
     about = run.read_json("model.json")
     predictor = load_model(out, verify=verify_at(about["preprocessing"]["resolution"]))
     described = deploy.description(predictor, tuple(about["classes"]))
-    test = Context(run, Study(**run.study()), tell).splits.test
+    test = Context(run, study_of(run.study()), tell).splits.test
     target = file or run.file(f"model{deploy.SUFFIXES[format]}")
     with atomic_path(target) as path:
         deploy.write(path, predictor, format, described)

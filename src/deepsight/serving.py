@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.config import Study
+from deepsight.config import study_of
 from deepsight.context import Context, Tell, verify_at
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files import atomic_path
@@ -65,7 +65,7 @@ def predict_images(
     folder = maps or run.file(FOLDER)
     add_maps(rows, predictor, pixels, about["classes"], folder, refused=refusal(run))
     if neighbours:
-        context = Context(run, Study(**run.study()), tell)
+        context = Context(run, study_of(run.study()), tell)
         found = nearest_training(context, predictor, features, count=neighbours)
         if found is not None:
             files = context.obtained.files.get(context.splits.train.source, ())
