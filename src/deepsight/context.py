@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +15,7 @@ from deepsight import obtain
 from deepsight.config import Plan, Study
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
-from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
-from deepsight.core.statistics import bootstrap_macro_f1, wilson
 from deepsight.model import weights
 from deepsight.model.fit import fabric_of
 from deepsight.model.frozen import FrozenBackbone
@@ -121,22 +118,6 @@ def of_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
     """The rows of a data set with these ids, in their order."""
     order = np.argsort(data.ids)
     return data.select(order[np.searchsorted(data.ids, ids, sorter=order)])
-
-
-def headline(p: Predictions, study: Study) -> dict[str, Any]:
-    """What metrics.json says of any model's predictions: the score, its interval, and the gate."""
-    score = bootstrap_macro_f1(p.labels, p.predicted, p.k, seed=study.seed)
-    right = int((p.labels == p.predicted).sum())
-    low, high = wilson(right, len(p))
-    return {
-        "macro_f1": score.value,
-        "macro_f1_ci95": [score.low, score.high],
-        "accuracy": right / len(p),
-        "accuracy_ci95": [float(low), float(high)],
-        "mva": study.mva,
-        "mva_passed": score.value >= study.mva,
-        "n_test": len(p),
-    }
 
 
 def rounded(values: Mapping[str, float]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepsight.config import Study
-from deepsight.context import Context, Tell, headline, verify_at
+from deepsight.context import Context, Tell, verify_at
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import UsageError
@@ -22,6 +22,7 @@ from deepsight.interpret.examine import Findings
 from deepsight.interpret.examine import examine as examine_subject
 from deepsight.interpret.outside_predictions import read_predictions
 from deepsight.interpret.subject import Subject
+from deepsight.metrics import headline
 from deepsight.model import weights
 from deepsight.model.frozen import BLOCK, FrozenBackbone
 from deepsight.report.html import render

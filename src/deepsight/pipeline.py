@@ -7,46 +7,39 @@ whose results are there is not run again, so that an interrupted study goes on w
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from deepsight import twins
 from deepsight.config import Plan, Study
-from deepsight.context import Context, Tell, headline, of_ids, rounded, verify_at
+from deepsight.context import Context, Tell, rounded, verify_at
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.predictions import Predictions
-from deepsight.core.recipe import Recipe
-from deepsight.core.resize import Method
 from deepsight.core.run import METRICS, Run
-from deepsight.core.statistics import bootstrap_macro_f1
 from deepsight.explore.describe import describe
 from deepsight.explore.hypotheses import register
-from deepsight.interpret import gallery
-from deepsight.interpret.examine import PICTURES, examine
+from deepsight.interpret.examine import examine
 from deepsight.interpret.opinions import Part
 from deepsight.interpret.subject import Subject
+from deepsight.metrics import metrics_of
 from deepsight.model.fit import Fitted, fabric_of, fit, load_model, save_model
 from deepsight.model.frozen import FrozenBackbone
 from deepsight.model.training import Epoch
 from deepsight.model.trunk import TrunkCache
 from deepsight.obtain.cache import cache_folder
-from deepsight.planning import effort_of_plan, make_plan
+from deepsight.planning import effort_of_plan, make_plan, study_interpolation, with_interpolation
 from deepsight.report.html import render
-from deepsight.scrub import interpolation
 from deepsight.scrub.clean import clean
 from deepsight.scrub.conflicts import conflicting
-from deepsight.scrub.duplicates import difference, repeated
 
-INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
 MOST_VALIDATION = 10_000  # images: more of them choose no better and cost time
 SAMPLE = 1500  # training images that are embedded and from which hypotheses are proposed
 
@@ -103,9 +96,9 @@ def scrub_stage(context: Context) -> None:
         plan, splits = settled[0], cleaned.splits
         found = study_interpolation(context, splits.train, plan.recipe)
         if study.plan is None:
-            plan = plan.model_copy(update={"recipe": with_interpolation(plan.recipe, study, found)})
+            plan = with_interpolation(plan, study, found)
         save_tables(run, **cleaned.evidence, interpolation=found)
-        run.save_pictures(twin_sheet(cleaned.evidence["duplicates"].frame, cleaned.compared))
+        run.save_pictures(twins.sheet(cleaned.evidence["duplicates"].frame, cleaned.compared))
         context.study = study.model_copy(update={"plan": plan})
         run.save_study(context.study.stored())
         run.save_splits({name: part.ids for name, part in splits.named().items()})
@@ -248,69 +241,6 @@ def carry_out(name: str, context: Context) -> None:
 
 def silent(_: str) -> None:
     """What processes after the first say."""
-
-
-def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
-    """Compare the ways of resizing on frozen features; fewer images where each costs more."""
-
-    def features(
-        pixels: NDArray[np.uint8], method: Method, antialias: bool, resolution: int, /
-    ) -> NDArray[np.float32]:
-        setting = replace(recipe, interpolation=method, antialias=antialias, resolution=resolution)
-        return context.frozen.features(pixels, setting)
-
-    return interpolation.study(
-        train.images, train.labels, resolution=recipe.resolution, features=features,
-        k=train.k, seed=recipe.seed, sample=max(500, INTERPOLATION_PIXELS // recipe.resolution),
-    )  # fmt: skip
-
-
-def twin_sheet(duplicates: pl.DataFrame, data: Mapping[str, Dataset]) -> dict[str, bytes]:
-    """The pictures of the pairs of twins, with their difference."""
-    pairs = gallery.twins(duplicates).to_dicts()
-    if not pairs:
-        return {}
-    first, second = (
-        np.stack([of_ids(data[p[f"split_{end}"]], np.array([p[f"index_{end}"]])).pixels()[0] for p in pairs])
-        for end in "ab"
-    )
-    placed = [(p["mirrored"], (p["scale_x"], p["scale_y"], p["shift_x"], p["shift_y"])) for p in pairs]
-    differences = [
-        difference(a, b, mirrored=mirrored, placement=placement)
-        for a, b, (mirrored, placement) in zip(first, second, placed, strict=True)
-    ]
-    tiles = gallery.twin_tiles(first, second, np.stack(differences))
-    return {f"{PICTURES}/duplicates.webp": gallery.encode(gallery.sheet(tiles))}
-
-
-def with_interpolation(recipe: Recipe, study: Study, found: Table) -> Recipe:
-    """The recipe with the interpolation that was asked for, or else the one that the evidence chose."""
-    if study.interpolation != "auto":
-        return replace(recipe, interpolation=study.interpolation)
-    chosen = found.frame.filter(found.frame["chosen"]).row(0, named=True)
-    return replace(recipe, interpolation=chosen["method"], antialias=chosen["antialias"])
-
-
-def metrics_of(context: Context) -> dict[str, Any]:
-    """The headline numbers of a run."""
-    run, study = context.run, context.study
-    p = run.predictions("test")
-    model = run.read_json("model.json")
-    clean = ~np.isin(p.ids, repeated(run.evidence()["duplicates"], of="test", within=("train", "val")))
-    without = bootstrap_macro_f1(p.labels[clean], p.predicted[clean], p.k, seed=study.seed)
-    return {
-        **headline(p, study),
-        "macro_f1_without_leaks": without.value,
-        "macro_f1_without_leaks_ci95": [without.low, without.high],
-        "n_leaked": int((~clean).sum()),
-        "backbone": model["architecture"],
-        "weights_source": model["weights_source"],
-        "data_source": run.read_json("data.json").get("source"),
-        "resolution": context.plan.recipe.resolution,
-        "seed": study.seed,
-        "peak_rss_mb": peak_rss_mb(),
-        "seconds": rounded(context.seconds),
-    }
 
 
 def save_tables(run: Run, **tables: Table) -> None:

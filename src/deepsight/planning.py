@@ -1,25 +1,30 @@
 """The plan of a study: what a machine's measured speed makes of the minutes that the user gives."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from deepsight.config import Plan
+from deepsight.config import Plan, Study
 from deepsight.context import Context, rounded
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import peak_rss_mb
+from deepsight.core.evidence import Table
 from deepsight.core.recipe import Recipe
+from deepsight.core.resize import Method
 from deepsight.interpret import masks
 from deepsight.interpret.context_budget import affordable_objects
 from deepsight.interpret.insertion import affordable_images
 from deepsight.interpret.inside import Effort
 from deepsight.model import plan as planner
+from deepsight.scrub import interpolation
 
 SAMPLED = 0.2  # of the minutes go to what the examination samples,
 SAMPLED_MOST = 75.0  # seconds at most: beyond that intervals shrink slowly
 FIXED = {"scrub": 12.0, "explore": 4.0, "interpret": 14.0, "report": 2.0}  # seconds, measured on CIFAR-10
+INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
 PAIR_SECONDS = 60 / 60_000**2  # of looking for twins: docs/methods/duplicates.md
 
 
@@ -70,3 +75,28 @@ def effort_of(seconds: float, images_a_second: float, test: Dataset) -> Effort:
 def effort_of_plan(plan: Plan) -> Effort:
     """The sample sizes of a stored plan."""
     return Effort(plan.degradation_images, plan.context_objects, plan.faithfulness_images)
+
+
+def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
+    """Compare the ways of resizing on frozen features; fewer images where each costs more."""
+
+    def features(
+        pixels: NDArray[np.uint8], method: Method, antialias: bool, resolution: int, /
+    ) -> NDArray[np.float32]:
+        setting = replace(recipe, interpolation=method, antialias=antialias, resolution=resolution)
+        return context.frozen.features(pixels, setting)
+
+    return interpolation.study(
+        train.images, train.labels, resolution=recipe.resolution, features=features,
+        k=train.k, seed=recipe.seed, sample=max(500, INTERPOLATION_PIXELS // recipe.resolution),
+    )  # fmt: skip
+
+
+def with_interpolation(plan: Plan, study: Study, found: Table) -> Plan:
+    """The plan with the interpolation that was asked for, or else the one that the evidence chose."""
+    if study.interpolation != "auto":
+        recipe = replace(plan.recipe, interpolation=study.interpolation)
+    else:
+        chosen = found.frame.filter(found.frame["chosen"]).row(0, named=True)
+        recipe = replace(plan.recipe, interpolation=chosen["method"], antialias=chosen["antialias"])
+    return plan.model_copy(update={"recipe": recipe})
