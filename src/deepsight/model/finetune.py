@@ -126,14 +126,20 @@ def drawn_batch(
     # Maps are mixed across the whole batch, so that any number of processes gives the same model.
     mixing_maps = recipe.mix != "none" and training.mixed is None
     rows = rows if mixing_maps else rows[mine]
-    maps = fabric.to_device(training.drawn.batch(view, rows))
-    labels = fabric.to_device(torch.from_numpy(training.labels[rows]))
+    maps = on_device(fabric, training.drawn.batch(view, rows))
+    labels = on_device(fabric, torch.from_numpy(training.labels[rows]))
     if training.mixed is not None:
         partners = training.mixed.partners(view, rows)
-        others = fabric.to_device(torch.from_numpy(training.labels[partners.rows]))
-        return maps, labels, others, fabric.to_device(torch.from_numpy(partners.own))
+        others = on_device(fabric, torch.from_numpy(training.labels[partners.rows]))
+        return maps, labels, others, on_device(fabric, torch.from_numpy(partners.own))
     maps, order, share = mixed(maps, recipe, step)
     own = torch.full((len(rows),), share, device=maps.device)
     if mixing_maps:
         return maps[mine], labels[mine], labels[order][mine], own[mine]
     return maps, labels, labels[order], own
+
+
+def on_device(fabric: Fabric, values: Tensor) -> Tensor:
+    """The values where they are needed; a GPU copies pinned memory while it goes on computing."""
+    pinned = values.pin_memory() if fabric.device.type == "cuda" else values
+    return torch.as_tensor(fabric.to_device(pinned))
