@@ -198,6 +198,9 @@ def test_maps_turn_on_and_off(visit):
     expect(page.locator("#viewer img")).to_be_visible()
     page.keyboard.press("m")
     expect(page.locator("#viewer canvas")).to_be_visible()
+    page.locator("#viewer").get_by_text("Show the map").click()
+    expect(page.locator("#viewer img")).to_be_visible()
+    page.keyboard.press("m")
     page.keyboard.press("Escape")
     assert pixels_other_than(page, map_picture) == image
 

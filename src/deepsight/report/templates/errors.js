@@ -138,10 +138,30 @@ class ErrorBrowser {
     const picture = whole
       ? element("img", { src: gallery.pictures[record.map], alt: `${describe(record)}. From left: the image, the maps.` })
       : this.picture(record, 256);
-    const tools = element("div", { className: "tools" }, this.step(-1, "← Previous"), this.step(1, "Next →"), this.closing());
-    this.viewer.replaceChildren(element("div", { className: "look" }, picture, facts(record)), tools);
+    const note = element("p", { className: "muted small", textContent: this.mapNote(record, whole) });
+    const tools = element("div", { className: "tools" }, ...this.mapSwitch(record), this.step(-1, "← Previous"), this.step(1, "Next →"), this.closing());
+    this.viewer.replaceChildren(element("div", { className: "look" }, element("div", {}, picture, note), facts(record)), tools);
     if (!this.viewer.open) this.viewer.showModal();
     this.note(record.index);
+  }
+
+  mapNote(record, whole) {
+    if (whole) return "From left: the image, the evidence for the predicted class, for the true class, and their difference. Red speaks for, blue against.";
+    return this.filters.maps ? "No map was drawn of this image." : "";
+  }
+
+  mapSwitch(record) {
+    if (!record.map) return [];
+    const button = element("button", { type: "button", className: "quiet", textContent: this.filters.maps ? "Hide the map (M)" : "Show the map (M)" });
+    button.addEventListener("click", () => this.switchMaps());
+    return [button];
+  }
+
+  switchMaps() {
+    this.filters.maps = !this.filters.maps;
+    const record = this.found[this.opened];
+    this.draw(this.shown);
+    this.open(this.found.indexOf(record));
   }
 
   step(by, words) {
@@ -160,11 +180,7 @@ class ErrorBrowser {
   key(name) {
     const next = this.opened + ({ ArrowLeft: -1, ArrowRight: 1 }[name] ?? NaN);
     if (this.found[next]) this.open(next);
-    if (name === "m" && this.filters.hasMaps) {
-      this.filters.maps = !this.filters.maps;
-      this.draw(this.shown);
-      this.open(this.opened);
-    }
+    if (name === "m" && this.filters.hasMaps) this.switchMaps();
   }
 
   // Write the view, and the opened image if there is one, into the address.
