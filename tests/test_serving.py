@@ -120,3 +120,12 @@ def test_what_is_no_image_is_named(trained_run: Run, tmp_path: Path) -> None:
         predict_images(trained_run.path, [tmp_path / "note.jpg"])
     with pytest.raises(UsageError, match="received 0"):
         predict_images(trained_run.path, [])
+
+
+def test_a_run_without_a_model_says_so(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "new", {"data": "cifar10"})
+    with pytest.raises(DeepSightError, match="Make it: deepsight train"):
+        predict_images(run.path, [tmp_path / "photo.jpg"])
+    run.save_json("model.json", {"architecture": "predictions in theirs.npz"})
+    with pytest.raises(DeepSightError, match="made elsewhere"):
+        predict_images(run.path, [tmp_path / "photo.jpg"])

@@ -4,13 +4,15 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Predictions", "Run", "examine", "load", "run_study"]
+__all__ = ["Predictions", "Run", "examine", "export_model", "load", "predict_images", "run_study"]
 
 PLACES = {
     "Predictions": "deepsight.core.predictions",
     "Run": "deepsight.core.run",
     "examine": "deepsight.outside",
+    "export_model": "deepsight.exporting",
     "load": "deepsight.obtain",
+    "predict_images": "deepsight.serving",
     "run_study": "deepsight.pipeline",
 }
 

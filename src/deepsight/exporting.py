@@ -8,16 +8,15 @@ import torch
 from numpy.typing import NDArray
 
 from deepsight.config import study_of
-from deepsight.context import Context, Tell, verify_at
+from deepsight.context import Context, Tell
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.files import atomic_path
 from deepsight.core.resize import resize
-from deepsight.core.run import Run
 from deepsight.model import deploy
-from deepsight.model.fit import load_model
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
+from deepsight.trained import open_trained
 
 TOLERANCE = 1e-4  # in units of the logit
 CHECKED = 64  # test images
@@ -43,10 +42,8 @@ def export_model(
             no file is left.
     """
     deploy.require_packages(format)
-    run = Run.open(out).require("model.safetensors", stage="train")
-    about = run.read_json("model.json")
-    predictor = load_model(out, verify=verify_at(about["preprocessing"]["resolution"]))
-    described = deploy.description(predictor, tuple(about["classes"]))
+    run, predictor, classes = open_trained(out)
+    described = deploy.description(predictor, classes)
     test = Context(run, study_of(run.study()), tell).splits.test
     target = file or run.file(f"model{deploy.SUFFIXES[format]}")
     with atomic_path(target) as path:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.config import study_of
-from deepsight.context import Context, Tell, verify_at
+from deepsight.context import Context, Tell
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files import atomic_path
 from deepsight.core.run import Run
@@ -16,20 +16,21 @@ from deepsight.interpret import overlay
 from deepsight.interpret.attribution import layer_for
 from deepsight.interpret.inside_maps import kind_of, maps_for
 from deepsight.interpret.strip import strip
-from deepsight.model.fit import load_model
 from deepsight.model.predict import Predictor
 from deepsight.nearest import Nearest, nearest_training
 from deepsight.obtain.square import Unreadable, decode_square
+from deepsight.trained import open_trained
 
 FOLDER = "predicted"  # in the run folder: the pictures of `predict`
 SHOWN = 160  # pixels a side of each picture
 Pixels = NDArray[np.uint8]
+Rows = list[dict[str, Any]]
 
 
 def predict_images(
     out: Path, images: Sequence[Path], *, maps: Path | None = None, neighbours: int = 5,
     tell: Tell = lambda _: None,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> Rows:  # fmt: skip
     """What the model of a run says about image files of any size and mode.
 
     Each image becomes the square that the training images became, at the size at which they are stored, and
@@ -55,21 +56,19 @@ def predict_images(
         raise UsageError(
             f"Expected images and at least 0 neighbours, received {len(images)} and {neighbours}."
         )
-    run = Run.open(out).require("model.safetensors", stage="train")
-    about = run.read_json("model.json")
-    predictor = load_model(out, verify=verify_at(about["preprocessing"]["resolution"]))
+    run, predictor, classes = open_trained(out)
     side = min(run.read_json("data.json")["image_shape"][:2])
     pixels = np.stack([read_square(file, side) for file in images])
     features = predictor.features(pixels, name="predict")
-    rows = labelled(images, features @ predictor.weight.T + predictor.bias, about["classes"])
+    rows = labelled(images, features @ predictor.weight.T + predictor.bias, classes)
     folder = maps or run.file(FOLDER)
-    add_maps(rows, predictor, pixels, about["classes"], folder, refused=refusal(run))
+    add_maps(rows, predictor, pixels, classes, folder, refused=refusal(run))
     if neighbours:
         context = Context(run, study_of(run.study()), tell)
         found = nearest_training(context, predictor, features, count=neighbours)
         if found is not None:
             files = context.obtained.files.get(context.splits.train.source, ())
-            add_nearest(rows, found, about["classes"], files, folder)
+            add_nearest(rows, found, classes, files, folder)
     return rows
 
 
@@ -85,7 +84,7 @@ def read_square(file: Path, side: int) -> Pixels:
         raise DeepSightError(f"Expected an image in {file}, but it cannot be read: {error}.") from error
 
 
-def labelled(files: Sequence[Path], logits: NDArray[np.floating], classes: list[str]) -> list[dict[str, Any]]:
+def labelled(files: Sequence[Path], logits: NDArray[np.floating], classes: Sequence[str]) -> Rows:
     """Label and confidence of each file, and the probability of every class, the largest first."""
     chance = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     chance /= chance.sum(axis=1, keepdims=True)
@@ -99,7 +98,7 @@ def labelled(files: Sequence[Path], logits: NDArray[np.floating], classes: list[
 
 
 def add_maps(
-    rows: list[dict[str, Any]], predictor: Predictor, pixels: Pixels, classes: list[str], folder: Path,
+    rows: Rows, predictor: Predictor, pixels: Pixels, classes: Sequence[str], folder: Path,
     *, refused: str | None,
 ) -> None:  # fmt: skip
     """Write the picture of each image with the evidence for its label and for the next class."""
@@ -129,7 +128,7 @@ def refusal(run: Run) -> str | None:
 
 
 def add_nearest(
-    rows: list[dict[str, Any]], found: Nearest, classes: list[str], files: Sequence[str], folder: Path
+    rows: Rows, found: Nearest, classes: Sequence[str], files: Sequence[str], folder: Path
 ) -> None:
     """Name the nearest training images of each image, and write a picture of them beside it."""
     for number, row in enumerate(rows):

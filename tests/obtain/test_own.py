@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepsight.obtain import own
 from deepsight.obtain.own import held_out, listed, name_labels
+from deepsight.obtain.sources import Part
 
 
 @settings(max_examples=50, deadline=None)
@@ -48,3 +50,12 @@ def test_labels_are_named_by_their_sorted_values():
 @pytest.mark.parametrize(("n", "text"), [(2, "0, 1"), (7, "0, 1, 2, 3, 4 and 2 more")])
 def test_a_long_list_is_cut(n, text):
     assert listed([str(i) for i in range(n)]) == text
+
+
+def test_of_very_many_images_a_bounded_number_is_held_out(monkeypatch):
+    monkeypatch.setattr(own, "MOST_HELD_OUT", 10)
+    images = np.zeros((100, 8, 8, 3), dtype=np.uint8)
+    made = own.Own("x", {"all": Part(images, np.arange(100) % 2)}, ("a", "b"), {"all": ""})
+    obtained = own.settle(made, notify=lambda _: None)
+    assert (len(obtained.train), len(obtained.test)) == (90, 10)
+    assert obtained.record["held_out_test"] == {"share": 0.1, "seed": 0}
