@@ -31,7 +31,7 @@ def blend(images: Images8, colour: NDArray[np.float64], share: NDArray[np.float6
 
 def corner_patch(images: Images8, codes: Ints) -> Images8:
     share = np.zeros((images.shape[1], images.shape[2], 1))
-    share[:5, :5] = 1
+    share[:8, :8] = 1
     return blend(images, HUES[codes][:, None, None], share)
 
 
@@ -47,7 +47,7 @@ def background_hue(images: Images8, codes: Ints) -> Images8:
 
 def background_blur(images: Images8, codes: Ints) -> Images8:
     share = outside(images.shape[1])
-    blurred = [cv2.GaussianBlur(i, (0, 0), 0.01 + 0.45 * c) for i, c in zip(images, codes, strict=True)]
+    blurred = [cv2.GaussianBlur(i, (0, 0), 0.4 * 1.35**c) for i, c in zip(images, codes, strict=True)]
     return blend(images, np.stack(blurred).astype(np.float64), share)
 
 

@@ -3,32 +3,37 @@
 from pathlib import Path
 
 import numpy as np
-from frozen import Head
-from worlds import Part
+from frozen import Floats
+from worlds import Planted, aligned_share
 
 from deepsight.interpret.masks import Masks
+from deepsight.model.head import LinearHead
 
 
 def name_of(world: str, cue: str, rho: float, what: str) -> str:
-    """The file of a model (its number) or of the images (\"data\")."""
+    """The file of a model (its number) or of the images ("data")."""
     return f"{world}_{cue.replace(' ', '-')}_{rho:.3f}_{what}.npz"
 
 
-def keep_data(path: Path, audit: Part, masks: Masks, train: Part) -> None:
-    """Audit images with accepted masks, and the training images."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(
-        path,
-        images=audit.images[masks.accepted],
-        labels=audit.labels[masks.accepted],
+def keep_data(
+    store: Path, world: str, cue: str, rho: float, *, audited: Planted, trained: Planted, masks: Masks
+) -> None:
+    """Audit images with accepted masks, and training images, both at this alignment."""
+    rng = np.random.default_rng(0)
+    audit = audited.mixed(aligned_share(rho, len(audited.labels), rng)).select(masks.accepted)
+    train = trained.mixed(aligned_share(rho, len(trained.labels), rng))
+    np.savez_compressed(
+        store / name_of(world, cue, rho, "data"),
+        images=audit.images,
+        labels=audit.labels,
         inside=np.packbits(masks.inside[masks.accepted]),
         train_images=train.images,
         train_labels=train.labels,
     )
 
 
-def keep_head(folder: Path, row: dict[str, object], head: Head) -> None:
-    """A head as weight and bias."""
-    weight, bias = head.linear()
+def keep_head(store: Path, row: dict[str, object], head: LinearHead, basis: Floats) -> None:
+    """A head as weight and bias on the backbone's own features."""
     name = name_of(str(row["world"]), str(row["cue"]), float(str(row["rho"])), str(row["model"]))
-    np.savez(folder / name, weight=weight.astype(np.float32), bias=bias.astype(np.float32))
+    weight = (head.weight @ basis.T).astype(np.float32)
+    np.savez(store / name, weight=weight, bias=head.bias.astype(np.float32))

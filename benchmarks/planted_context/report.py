@@ -1,6 +1,6 @@
-"""From one row a model to the figures of the README."""
+"""From one row a model to the figures of the README, each against its bar."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.stats import beta, spearmanr
@@ -11,7 +11,12 @@ DELTA = 0.05
 
 
 def column(rows: Sequence[Row], name: str) -> np.ndarray:
-    return np.array([row[name] for row in rows])
+    """A column of numbers, as they were or as a file gives them back."""
+    return np.array([float(str(row[name])) for row in rows])
+
+
+def said(rows: Sequence[Row], verdict: str) -> np.ndarray:
+    return np.array([row["verdict"] == verdict for row in rows])
 
 
 def upper_bound(alarms: int, n: int) -> float:
@@ -21,39 +26,96 @@ def upper_bound(alarms: int, n: int) -> float:
 
 def scores(rows: Sequence[Row], score: str = "gap") -> tuple[float, float]:
     """AUROC of a score for reliance over δ, and its rank correlation with the reliance."""
-    reliance, value = column(rows, "reliance").astype(float), column(rows, score).astype(float)
+    reliance, value = column(rows, "reliance"), column(rows, score)
     over = reliance > DELTA
     area = roc_auc_score(over, value) if 0 < over.sum() < len(over) else float("nan")
     return float(area), float(spearmanr(reliance, value).statistic)
 
 
+def alarms(rows: Sequence[Row]) -> str:
+    """Alarms among the models given, with the bound of their rate."""
+    count = int(said(rows, "BIASED").sum())
+    return f"{count} of {len(rows)} (≤ {upper_bound(count, len(rows)):.1%})" if rows else "–"
+
+
+def at(rows: Sequence[Row], rho: float) -> list[Row]:
+    return [row for row in rows if abs(float(str(row["rho"])) - rho) < 1e-6]
+
+
+def points(rows: Sequence[Row], name: str) -> str:
+    """A mean in percentage points."""
+    return f"{100 * column(rows, name).mean():.1f}"
+
+
 def line(name: str, rows: Sequence[Row]) -> str:
-    """One line: AUROC, rank correlation, false alarms among clean models, power at ρ = 0.95."""
+    """One line of the table."""
     area, rank = scores(rows)
-    said, rho = column(rows, "verdict"), column(rows, "rho").astype(float)
-    clean, strong = rho == 0.1, rho == 0.95
-    alarms = int((said[clean] == "BIASED").sum())
-    missed = (column(rows, "reliance").astype(float) > DELTA) & (said == "CLEAR")
-    return (
-        f"| {name} | {len(rows)} | {area:.3f} | {rank:.3f} | {alarms} of {clean.sum()} "
-        f"(≤ {upper_bound(alarms, int(clean.sum())):.1%}) | {(said[strong] == 'BIASED').mean():.0%} | "
-        f"{column(rows, 'reliance').astype(float)[strong].mean():.3f} | "
-        f"{column(rows, 'gap').astype(float)[clean].mean():.3f} | {int(missed.sum())} |"
-    )
+    small = [row for row in rows if float(str(row["reliance"])) <= DELTA]
+    clean, strong = at(rows, 0.1), at(rows, 0.95)
+    missed = (column(rows, "reliance") > DELTA) & said(rows, "CLEAR")
+    cells = (
+        name, str(len(rows)), f"{area:.3f}", f"{rank:.3f}", alarms(clean), alarms(small),
+        f"{said(strong, 'BIASED').mean():.0%} of {len(strong)}", points(strong, "reliance"),
+        points(strong, "gap"),        points(clean, "gap"), str(int(missed.sum())),
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+HEADER = (
+    "| models | n | AUROC (R > δ) | rank correlation | false alarms, ρ = 1/k (95 % bound) | "
+    "false alarms, R ≤ δ | BIASED at ρ = 0.95 | R there, points | gap there | gap at ρ = 1/k | "
+    "CLEAR though R > δ |\n|---|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """All models of a kind and world, then cue by cue."""
+    yield HEADER
+    for kind, world in dict.fromkeys((row["kind"], row["world"]) for row in rows):
+        here = [row for row in rows if (row["kind"], row["world"]) == (kind, world)]
+        yield line(f"{kind}s, {world}, all cues", here)
+        for cue in dict.fromkeys(row["cue"] for row in here):
+            yield line(f"{kind}s, {world}, {cue}", [row for row in here if row["cue"] == cue])
+
+
+def bars(rows: Sequence[Row]) -> Iterator[str]:
+    """The four bars, on the models whose only background cue is the planted one."""
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        here = [row for row in rows if (row["kind"], row["world"]) == (kind, "neutral")]
+        clean, strong = at(here, 0.1), at(here, 0.95)
+        area, rank = scores(here)
+        count = int(said(clean, "BIASED").sum())
+        bound = upper_bound(count, len(clean))
+        worst = min(
+            (float(said(of, "BIASED").mean()), str(cue))
+            for cue in dict.fromkeys(row["cue"] for row in strong)
+            if (of := [row for row in strong if row["cue"] == cue])
+        )
+        yield f"{kind}s, neutral, n = {len(here)}:"
+        yield f"  AUROC {area:.3f}, bar 0.98: {met(area >= 0.98)}"
+        yield f"  rank correlation {rank:.3f}, bar 0.9: {met(rank >= 0.9)}"
+        yield f"  false alarms {count} of {len(clean)}, 95 % bound {bound:.1%}, bar 5 %: {met(bound <= 0.05)}"
+        share, cue = worst
+        yield f"  BIASED at ρ = 0.95, worst cue ({cue}) {share:.0%}, bar 95 %: {met(share >= 0.95)}"
+
+
+def met(holds: bool) -> str:
+    return "met" if holds else "missed"
+
+
+def screen_table(rows: Sequence[Row]) -> Iterator[str]:
+    """How well the prediction without background evidence foretells what the swaps find."""
+    yield "| models | screen: AUROC (R > δ) | rank with R | rank with the gap | lost objects | plain doubt |"
+    yield "|---|---|---|---|---|---|"
+    for kind, world in dict.fromkeys((row["kind"], row["world"]) for row in rows):
+        here = [row for row in rows if (row["kind"], row["world"]) == (kind, world)]
+        area, rank = scores(here, "screen")
+        with_gap = float(spearmanr(column(here, "gap"), column(here, "screen")).statistic)
+        forecast = np.nanmean(column(here, "screen_forecast"))
+        plain = f"{np.nanmean(column(here, 'doubt_forecast')):.3f}" if kind == "head" else "–"
+        yield f"| {kind}s, {world} | {area:.3f} | {rank:.3f} | {with_gap:.3f} | {forecast:.3f} | {plain} |"
 
 
 def summarise(rows: Sequence[Row]) -> str:
-    """The table of the README."""
-    lines = [
-        "| models | n | AUROC (R > δ) | rank correlation | false alarms at ρ = 1/k (95 % bound) | "
-        "BIASED at ρ = 0.95 | R at ρ = 0.95 | gap at ρ = 1/k | CLEAR though R > δ |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for world in dict.fromkeys(row["world"] for row in rows):
-        here = [row for row in rows if row["world"] == world]
-        lines.append(line(f"{world}, all cues", here))
-        lines += [
-            line(f"{world}, {cue}", [row for row in here if row["cue"] == cue])
-            for cue in dict.fromkeys(row["cue"] for row in here)
-        ]
-    return "\n".join(lines)
+    """All that the README needs."""
+    return "\n".join([*table(rows), "", *screen_table(rows), "", *bars(rows)])

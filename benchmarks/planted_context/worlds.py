@@ -7,8 +7,12 @@ import numpy as np
 from cues import CUES, Images8, Ints, K
 from numpy.typing import NDArray
 
+from deepsight.core.dataset import Dataset
 from deepsight.interpret.composites import take_apart
 from deepsight.interpret.masks import Masks, segment
+from deepsight.obtain.cifar import load
+
+BACKGROUNDS = 4  # random ones for each training object
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,12 @@ class Part:
 
     images: Images8
     labels: Ints
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Part":
+        return Part(self.images[rows], self.labels[rows])
 
 
 @dataclass(frozen=True)
@@ -27,47 +37,73 @@ class Planted:
     random: Images8
     labels: Ints
 
-    def mixed(self, take_aligned: NDArray[np.bool_]) -> Images8:
-        return np.where(take_aligned[:, None, None, None], self.aligned, self.random)
+    def mixed(self, take_aligned: NDArray[np.bool_]) -> Part:
+        """The part with its own class's cue in some images and a random one in the others."""
+        images = np.where(take_aligned[:, None, None, None], self.aligned, self.random)
+        return Part(images, self.labels)
 
 
-def balanced(images: Images8, labels: Ints, n: int, rng: np.random.Generator) -> Part:
-    rows = np.concatenate([rng.permutation(np.flatnonzero(labels == c))[: n // K] for c in range(K)])
-    rows = rng.permutation(rows)
-    return Part(images[rows], labels[rows])
+@dataclass(frozen=True)
+class Roles:
+    """Who sees which images: none is in two roles.
 
-
-def natural(arrays: Path, sizes: dict[str, int], seed: int) -> dict[str, Part]:
-    """Training images for the heads; test images, none twice, for the truth and for the audit."""
-    rng = np.random.default_rng(seed)
-    with np.load(arrays) as file:
-        train = Part(file["train_images"], file["train_labels"].ravel().astype(np.int64))
-        test = Part(file["test_images"], file["test_labels"].ravel().astype(np.int64))
-    both = balanced(test.images, test.labels, sizes["truth"] + sizes["audit"], rng)
-    cut = sizes["truth"]
-    return {
-        "train": balanced(train.images, train.labels, sizes["train"], rng),
-        "truth": Part(both.images[:cut], both.labels[:cut]),
-        "audit": Part(both.images[cut:], both.labels[cut:]),
-    }
-
-
-def neutral(parts: dict[str, Part], seed: int) -> dict[str, Part]:
-    """Training objects on random backgrounds, so that no background tells a class before a cue is planted.
-
-    The images of the truth and of the audit stay as they are.
+    Attributes:
+        train: by world, training images of CIFAR-10 as they are, or their objects on random backgrounds.
+        truth: test images that the true reliance is measured on.
+        audit: test images that the swap test gets.
+        masks: of the audit's images, cut before a cue is planted.
     """
-    return {**parts, "train": shuffled_backgrounds(parts["train"], seed)}
+
+    train: dict[str, Part]
+    truth: Part
+    audit: Part
+    masks: Masks
 
 
-def shuffled_backgrounds(part: Part, seed: int) -> Part:
+def cast(sizes: dict[str, int], store: Path, seed: int) -> Roles:
+    """Draw the images of each role and cut their objects; masks are kept in `store`."""
+    rng, official = np.random.default_rng(seed), load()
+    train = balanced(official.train, sizes["train"], rng)
+    test = balanced(official.test, sizes["truth"] + sizes["audit"], rng)
+    cut = sizes["truth"]
+    audit = test.select(np.arange(cut, len(test)))
+    worlds = {"neutral": shuffled_backgrounds(train, segmented(train, store / "train.npz"), seed)}
+    worlds["natural"] = train
+    return Roles(worlds, test.select(np.arange(cut)), audit, segmented(audit, store / "audit.npz"))
+
+
+def balanced(data: Dataset, n: int, rng: np.random.Generator) -> Part:
+    """n images, as many of each class, in random order."""
+    rows = [rng.permutation(np.flatnonzero(data.labels == c))[: n // K] for c in range(K)]
+    rows = rng.permutation(np.concatenate(rows))
+    return Part(data.pixels(rows), data.labels[rows])
+
+
+def segmented(part: Part, path: Path) -> Masks:
+    """Masks of these images, cut now or read back."""
+    if path.exists():
+        with np.load(path) as file:
+            return Masks(file["inside"], file["accepted"])
     masks = segment(part.images)
+    np.savez_compressed(path, inside=masks.inside, accepted=masks.accepted)
+    return masks
+
+
+def shuffled_backgrounds(part: Part, masks: Masks, seed: int) -> Part:
+    """Objects on random backgrounds, so that none tells a class before a cue is planted."""
     rows = np.flatnonzero(masks.accepted)
-    apart = take_apart(part.images[rows], Masks(masks.inside[rows], masks.accepted[rows]))
+    apart, rng = take_apart(part.images[rows], masks.select(rows)), np.random.default_rng(seed)
     here = np.arange(len(rows))
-    return Part(apart.on(here, np.random.default_rng(seed).permutation(here)), part.labels[rows])
+    shown = [apart.on(here, rng.permutation(here)) for _ in range(BACKGROUNDS)]
+    return Part(np.concatenate(shown), np.tile(part.labels[rows], BACKGROUNDS))
 
 
 def plant(part: Part, cue: str, seed: int) -> Planted:
+    """Both versions of a part; a random code is that of some other image, so codes stay as frequent."""
     codes = np.random.default_rng(seed).permutation(part.labels)
     return Planted(CUES[cue](part.images, part.labels), CUES[cue](part.images, codes), part.labels)
+
+
+def aligned_share(rho: float, n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which images carry their own class's cue for sure, so that a share rho carries it in all."""
+    return rng.random(n) < (rho - 1 / K) / (1 - 1 / K)

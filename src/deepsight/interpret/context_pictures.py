@@ -80,9 +80,9 @@ def caption(names: Sequence[str], on_own: float, on_other: float) -> str:
     return (
         f"{a.capitalize()} and {b}: each object as it is, on a background of its own class, and on one of "
         f"the other. Left the {EACH} objects of each class whose answers follow the background most, right "
-        f"{EACH} of each drawn at random. Frame: blue, called its class; orange, called the other of the two; "
-        f"grey, something else. Over all composites, {on_other:.0%} are called the other class on its background "
-        f"and {on_own:.0%} on that of their own."
+        f"{EACH} of each drawn at random. Frame: blue, called its class; orange, called the other of the "
+        f"two; grey, something else. Over all composites, {on_other:.0%} are called the other class on its "
+        f"background and {on_own:.0%} on that of their own."
     )
 
 
