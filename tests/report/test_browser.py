@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from deepsight.report.study import Study
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE = 180_000  # milliseconds; a busy machine is slow, not wrong
+PATIENCE = 60_000  # milliseconds; a busy machine is slow, not wrong
 expect.set_options(timeout=PATIENCE)
 FLAGS = (
     "--no-sandbox",
@@ -134,6 +134,10 @@ def test_an_image_opens_with_its_facts_and_keys_move_on(visit, study: Study):
     page.keyboard.press("ArrowRight")
     expect(viewer.locator("dd").first).to_have_text(str(second["index"]))
     assert f"image={second['index']}" in page.url
+    viewer.get_by_text("Previous").click()
+    expect(viewer.locator("dd").first).to_have_text(str(first["index"]))
+    page.keyboard.press("ArrowRight")  # keys go on after a click
+    expect(viewer.locator("dd").first).to_have_text(str(second["index"]))
     page.keyboard.press("Escape")
     expect(viewer).not_to_be_visible()
     assert "image=" not in page.url

@@ -92,6 +92,7 @@ class ErrorBrowser {
     form.addEventListener("input", () => this.change());
     form.addEventListener("reset", () => setTimeout(() => this.change()));
     form.addEventListener("submit", (event) => event.preventDefault());
+    viewer.tabIndex = -1;
     viewer.addEventListener("keydown", (event) => this.key(event.key));
     viewer.addEventListener("close", () => this.note());
     byId("more").addEventListener("click", () => this.draw(this.shown + PAGE));
@@ -142,6 +143,7 @@ class ErrorBrowser {
     const tools = element("div", { className: "tools" }, ...this.mapSwitch(record), this.step(-1, "← Previous"), this.step(1, "Next →"), this.closing());
     this.viewer.replaceChildren(element("div", { className: "look" }, element("div", {}, picture, note), facts(record)), tools);
     if (!this.viewer.open) this.viewer.showModal();
+    if (!this.viewer.contains(document.activeElement)) this.viewer.focus();  // its button is gone; keys must go on
     this.note(record.index);
   }
 

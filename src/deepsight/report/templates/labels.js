@@ -12,7 +12,10 @@ function maps(records) {
     const words = `${record.true} → ${record.predicted}`;
     const picture = element("img", { src: gallery.pictures[record.file], loading: "lazy", alt: `Row ${record.index}, ${words}. From left: the image, the maps.` });
     const share = record.object_share == null ? "no usable mask of the object" : `${percent(record.object_share)} of the evidence on the object`;
-    return element("li", {}, picture, element("p", {}, element("b", { textContent: words }), ` · ${record.split} ${record.index} · ${share}`));
+    const area = record.object_share == null || record.object_area == null ? "" : `, which covers ${percent(record.object_area)}`;
+    const peak = record.object_share == null || record.peak_inside == null ? "" : ` · strongest cell ${record.peak_inside ? "on" : "off"} it`;
+    const mirror = record.mirror_agreement == null ? "" : ` · agrees with the mirrored view: ${record.mirror_agreement.toFixed(2)}`;
+    return element("li", {}, picture, element("p", {}, element("b", { textContent: words }), ` · ${record.split} ${record.index} · ${share}${area}${peak}${mirror}`));
   });
 }
 
