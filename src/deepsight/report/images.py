@@ -83,8 +83,12 @@ def map_gallery(study: Study, pictures: Pictures) -> list[Data]:
     if refusal(study):
         return []
     kept = ("split", "index", "true", "predicted", "layer", "object_share", "file")
-    rows = study.rows("attribution")
-    return [{name: row[name] for name in kept} for row in rows if pictures.take(row["file"])]
+    more = ("object_area", "peak_inside", "mirror_agreement")  # not in every run
+    return [
+        {name: row.get(name) for name in (*kept, *more)}
+        for row in study.rows("attribution")
+        if pictures.take(row["file"])
+    ]
 
 
 def ambiguous_errors(study: Study, *, limit: int = 16) -> list[int]:
