@@ -55,8 +55,8 @@ def test_prose_has_one_space_before_percent_and_code_as_code():
 
 
 def test_treatments_are_named_in_words():
-    assert str(words.prose("First choice: hard_examples; cutmix helped.")) == (
-        "First choice: hard-example mining; CutMix helped."
+    assert str(words.prose("First choice: hard_examples; cutmix helped, not deeper_net.")) == (
+        "First choice: hard-example mining; CutMix helped, not deeper net."
     )
 
 

@@ -21,6 +21,8 @@ TREATMENTS = {
     "deeper_backbone": "deeper backbone",
     "higher_resolution": "higher resolution",
     "drop_mislabelled": "leaving out wrong labels",
+    "cutmix_images": "CutMix on images",
+    "mixup_images": "MixUp on images",
 }
 VALUES = {
     **TREATMENTS,
@@ -69,9 +71,9 @@ def title(name: str) -> str:
 
 
 def prose(text: str) -> Markup:
-    """A sentence of a stage: one space before a percent sign, treatments in words, `code` as code."""
+    """A sentence of a stage: one space before a percent sign, raw names in words, `code` as code."""
     spaced = re.sub(r"(?<=\d) ?%", f"{NBSP}%", text)
-    spaced = re.sub(rf"\b({'|'.join(TREATMENTS)})\b", lambda found: TREATMENTS[found[0]], spaced)
+    spaced = re.sub(r"\b(cutmix|mixup|[a-z]+(_[a-z]+)+)\b", lambda found: value(found[0]), spaced)
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(spaced))))
 
 

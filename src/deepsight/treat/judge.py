@@ -102,7 +102,7 @@ def treatments_table(
     frame = pl.DataFrame(rows, schema=SCHEMA).sort("delta_macro_f1", descending=True, maintain_order=True)
     helped = frame.filter(verdict="helps")["name"].to_list()
     said = f"{', '.join(helped)} helped" if helped else "no treatment was shown to help"
-    return Table(frame, UNITS, n, METHOD, f"Over {seeds} seeds and {n} validation images, {said}.")
+    return Table(frame, UNITS, n, METHOD, f"Over {seeds} seeds and {n:,} validation images, {said}.")
 
 
 def row_of(

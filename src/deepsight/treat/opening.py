@@ -92,7 +92,7 @@ def table_of(name: str, first: list[Predictions], second: list[Predictions], lev
         n=len(labels),
         method="Test opened once, for the control and the winner on validation; McNemar's test of accuracy "
         "for each seed (with a Wald interval), hierarchical bootstrap of macro-F1 for all seeds.",
-        caption=f"On {len(labels)} test images {name} changes macro-F1 by {100 * effect.value:+.2f} points "
+        caption=f"On {len(labels):,} test images {name} changes macro-F1 by {100 * effect.value:+.2f} points "
         f"({100 * effect.low:+.2f} to {100 * effect.high:+.2f}).",
     )
 

@@ -55,8 +55,8 @@ def sentence(frame: pl.DataFrame) -> str:
     moved = frame.sort("difference").row(0, named=True)
     total, left = int(frame["n"].sum()), int(frame["n_after"].sum())
     if moved["difference"] >= 0:
-        return f"{total} errors before and {left} after; no cause has fewer."
+        return f"{total:,} errors before and {left:,} after; no cause has fewer."
     return (
-        f"{total} errors before and {left} after; the largest fall is in {moved['cause']}, "
+        f"{total:,} errors before and {left:,} after; the largest fall is in {moved['cause']}, "
         f"from {moved['n']} to {moved['n_after']}."
     )
