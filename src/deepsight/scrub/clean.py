@@ -61,6 +61,7 @@ def clean(
     near = duplicates.repeated(found, of="train", within=("val", "test"))
     final = cut(near)
     kept = used if keep_leaks else used.select(np.flatnonzero(~np.isin(used.ids, near)))
+    require_left(final.splits.train, train)
     require_left(kept, used)
     tables = {"duplicates": found, "split_dropped": final.dropped, "split_checks": final.checks}
     return Cleaned(replace(final.splits, train=kept), Evidence(tables), compared)
