@@ -1,5 +1,6 @@
 """Several pictures in a row, each with a word below it."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import cv2
@@ -7,6 +8,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from deepsight.interpret.overlay import INK, LINE, TEXT, Picture, fitting
+
+
+def letters(words: str) -> str:
+    """The words in letters that the font of pictures has: accents fall away, other scripts too."""
+    return unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
 
 
 def strip(pictures: Sequence[Picture], words: Sequence[str], *, side: int = 128, gap: int = 4) -> Picture:
@@ -27,5 +33,5 @@ def strip(pictures: Sequence[Picture], words: Sequence[str], *, side: int = 128,
         left = place * (side + gap)
         square = cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC)
         sheet.paste(Image.fromarray(np.ascontiguousarray(square)), (left, 0))
-        draw.text((left, side + 2), fitting(word, font, side), fill=INK, font=font)
+        draw.text((left, side + 2), fitting(letters(word), font, side), fill=INK, font=font)
     return np.asarray(sheet)
