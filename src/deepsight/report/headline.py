@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from deepsight.report.numbers import NBSP, absent, count, percent, points
-from deepsight.report.study import Study
+from deepsight.report.study import Facts, Study
 from deepsight.report.words import value
 
 # How the sentence speaks of each cause of the ledger. A cause that is not here speaks for itself.
@@ -33,19 +33,27 @@ def sentence(study: Study) -> tuple[str, str]:
 
 
 def score(study: Study) -> str:
-    """The score with its interval, and whether it passes the minimum."""
+    """The score with its interval, and whether it passes the minimum; nothing where there is no score.
+
+    The accuracy, which needs no explanation; macro-F1 where a run has no interval of its accuracy.
+    """
     metrics = study.metrics
     if absent(metrics.get("macro_f1")):
         return ""
-    known = not absent(metrics.get("accuracy"))
-    name = "accuracy" if known else "macro_f1"
-    share = f"{percent(metrics[name])}{half_width(metrics.get(f'{name}_ci95'))}"
-    images = f" of {count(metrics['n_test'])} test images" if metrics.get("n_test") else ""
-    text = f"Right on {share}{images}" if known else f"{share} macro-F1"
+    n = f"{count(metrics['n_test'])} test images" if metrics.get("n_test") else "the test images"
+    if metrics.get("accuracy_ci95"):
+        text = f"Right on {with_interval(metrics, 'accuracy')} of {n}"
+    else:
+        text = f"{with_interval(metrics, 'macro_f1')} macro-F1 on {n}"
     if absent(metrics.get("mva")):
         return text
     verb = "passes" if metrics.get("mva_passed") else "misses"
     return f"{text}: it {verb} the minimum of {percent(metrics['mva'], 0)}"
+
+
+def with_interval(metrics: Facts, name: str) -> str:
+    """A score of metrics.json with half of its interval."""
+    return f"{percent(metrics[name])}{half_width(metrics.get(f'{name}_ci95'))}"
 
 
 def half_width(interval: Sequence[float] | None) -> str:
