@@ -11,7 +11,7 @@ from deepsight.core.statistics import Floats
 Pixels = NDArray[np.uint8]
 Logits = Callable[[Pixels], NDArray[np.float32]]
 
-MOST = 500  # images that are looked at again: those that the model is least sure of
+MOST = 300  # images that are looked at again: those that the model is least sure of
 
 
 def logits_of_views(data: Dataset, probabilities: Floats, logits: Logits, *, most: int = MOST) -> Floats:

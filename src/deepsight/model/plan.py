@@ -160,7 +160,8 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Can
         "scrub": work.fixed["scrub"] + work.pair_seconds * compared**2,
         "frozen": (views * rows + work.validation) / rates.trunk + head_rows / rates.tail + 2.0,
         "finetune": seen / rates.step + passes * work.validation / rates.tail,
-        "predict": (work.test + work.validation) / rates.forward,
+        # Test images pass the tail as it was before fine-tuning, too: FrozenBackbone.beside.
+        "predict": (work.test + work.validation) / rates.forward + work.test / rates.tail,
     }
     maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
     step_mb = recipe.batch * rates.map_bytes * 60 / 1e6
