@@ -1,5 +1,6 @@
 """What a person sees while a command runs: lines on stderr, and on a terminal a clock with the time left."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -102,7 +103,7 @@ def progress(out: Path | None = None, *, minutes: float | None = None) -> Iterat
         minutes: that the command may take.
     """
     forecast = Forecast(out, minutes)
-    if not console.is_terminal:
+    if not console.is_terminal or os.environ.get("RANK", "0") != "0":  # of several processes the first draws
         yield lambda line: say(with_time_left(line, forecast))
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), Clock(forecast))
