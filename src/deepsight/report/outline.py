@@ -154,7 +154,7 @@ OUTLINE = (
                 interpret.degradation,
                 advice.DEGRADATION,
                 needs=("corruption", "severity", "class", "accuracy", "ci_low", "ci_high"),
-                also=("degradation_summary",),
+                also=("degradation_summary", "image_quality"),
             ),
             Entry(
                 "slices", "Where does it fail more than elsewhere?", "slices", interpret.slices, advice.slices
