@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.statistics import Labels
-from deepsight.interpret import label_errors
+from deepsight.interpret import confusion, label_errors
 from deepsight.interpret.opinions import Part, gather
 from deepsight.treat import deduplicate, hard_examples, mixup, relabel, weighted_loss
 from deepsight.treat.treatment import Target, Treatment
@@ -16,7 +16,9 @@ from deepsight.treat.treatment import Target, Treatment
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
-BIRD, CAT, DEER, DOG, HORSE = 2, 3, 4, 5, 7
+LABELS = ("relabel", "drop_mislabelled")
+WEIGHTS = ("weighted_loss", "weighted_loss_counts")
+BIRD, CAT, DEER, DOG, HORSE, SHIP = 2, 3, 4, 5, 7, 8
 COPY = 50_000  # ids of planted copies start here
 
 
@@ -27,35 +29,40 @@ class Case:
     Attributes:
         name: of the case.
         train: rows of the pool with the fault in them.
-        right: the name of the treatment that is the right one; empty where nothing is wrong.
+        right: names of the treatments that are right, variants of one; empty where nothing is wrong.
         target: what the fault hurts, the same for all treatments.
     """
 
     name: str
     train: Dataset
-    right: str
+    right: tuple[str, ...]
     target: Target
 
 
 def planted(pool: Dataset, rows: NDArray[np.int64], seed: int) -> list[Case]:
-    """The five faults in these rows of the pool; the pool's copies are used for the twins alone."""
+    """The five faults in these rows of the pool, and one of them again where it is hard to see.
+
+    The pool's copies are used for the twins alone.
+    """
     base = pool.select(rows)
     return [
-        label_noise(base, seed),
+        label_noise(base, SHIP, seed),
         confused_labels(base, seed),
         rare_class(base, seed),
         twins(pool, rows),
         starved_pair(base, seed),
+        label_noise(base, CAT, seed),
     ]
 
 
-def label_noise(base: Dataset, seed: int) -> Case:
-    """30 % of the cats carry a random other label."""
+def label_noise(base: Dataset, spoiled: int, seed: int) -> Case:
+    """30 % of a class carry a random other label."""
     rng = np.random.default_rng([seed, 1])
-    wrong = chosen(base.labels == CAT, 0.3, rng)
+    wrong = chosen(base.labels == spoiled, 0.3, rng)
     labels = base.labels.copy()
-    labels[wrong] = (CAT + rng.integers(1, base.k, len(wrong))) % base.k
-    return Case("30 % label noise in cat", base.with_labels(labels), "relabel", Target(classes=(CAT,)))
+    labels[wrong] = (spoiled + rng.integers(1, base.k, len(wrong))) % base.k
+    name = f"30 % label noise in {CLASSES[spoiled]}"
+    return Case(name, base.with_labels(labels), LABELS, Target(classes=(spoiled,)))
 
 
 def confused_labels(base: Dataset, seed: int) -> Case:
@@ -63,14 +70,14 @@ def confused_labels(base: Dataset, seed: int) -> Case:
     wrong = chosen(base.labels == DOG, 0.3, np.random.default_rng([seed, 2]))
     labels = base.labels.copy()
     labels[wrong] = CAT
-    return Case("30 % of dog labelled cat", base.with_labels(labels), "relabel", Target(classes=(CAT, DOG)))
+    return Case("30 % of dog labelled cat", base.with_labels(labels), LABELS, Target(classes=(CAT, DOG)))
 
 
 def rare_class(base: Dataset, seed: int) -> Case:
     """Birds keep 2 % of their rows."""
     gone = chosen(base.labels == BIRD, 0.98, np.random.default_rng([seed, 3]))
     train = base.select(np.setdiff1d(np.arange(len(base)), gone))
-    return Case("bird with 2 % of its rows", train, "weighted_loss", Target(classes=(BIRD,)))
+    return Case("bird with 2 % of its rows", train, WEIGHTS, Target(classes=(BIRD,)))
 
 
 def twins(pool: Dataset, rows: NDArray[np.int64]) -> Case:
@@ -78,14 +85,15 @@ def twins(pool: Dataset, rows: NDArray[np.int64]) -> Case:
     base = set(pool.ids[rows].tolist())
     copies = [i for i, row in enumerate(pool.ids) if row >= COPY and int(row) - COPY in base]
     train = pool.select(np.concatenate([rows, np.array(copies, dtype=np.int64)]))
-    return Case("exact twins, horse and deer", train, "deduplicate", Target(classes=(DEER, HORSE)))
+    return Case("exact twins, horse and deer", train, ("deduplicate",), Target(classes=(DEER, HORSE)))
 
 
 def starved_pair(base: Dataset, seed: int) -> Case:
     """Cats and dogs keep 15 % of their rows."""
     gone = chosen(np.isin(base.labels, (CAT, DOG)), 0.85, np.random.default_rng([seed, 4]))
     train = base.select(np.setdiff1d(np.arange(len(base)), gone))
-    return Case("cat and dog with 15 % of their rows", train, "hard_examples", Target(pairs=((CAT, DOG),)))
+    name = "cat and dog with 15 % of their rows"
+    return Case(name, train, ("hard_examples",), Target(classes=(CAT, DOG)))
 
 
 def chosen(among: NDArray[np.bool_], share: float, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -109,23 +117,16 @@ def treatments(
     part = Part(train.ids, train.labels, features=features)
     found = label_errors.tables(gather({"train": part}, train.k, seed=seed), CLASSES)["label_errors"].frame
     by_id = dict(zip(train.ids.tolist(), train.labels.tolist(), strict=True))
+    pairs = hard_examples.confused_pairs(confusion.pairs(labels, predicted, CLASSES).frame, CLASSES)
     return [
         relabel.treatment(found, CLASSES),
+        relabel.treatment(found, CLASSES, action="drop"),
         weighted_loss.by_recall(labels, predicted, train.k),
         *weighted_loss.by_counts(class_counts(train.labels, CLASSES)),
-        hard_examples.treatment([most_confused(labels, predicted, train.k)]),
+        *([hard_examples.treatment(pairs)] if pairs else []),
         deduplicate.treatment(exact_twins(train), by_id),
         mixup.treatment(),
     ]
-
-
-def most_confused(labels: Labels, predicted: Labels, k: int) -> tuple[int, int]:
-    """The two classes that are taken for each other most."""
-    counts = np.zeros((k, k))
-    np.add.at(counts, (labels, predicted), 1)
-    both = np.triu(counts + counts.T, k=1)
-    low, high = np.unravel_index(int(both.argmax()), both.shape)
-    return int(low), int(high)
 
 
 def exact_twins(train: Dataset) -> pl.DataFrame:

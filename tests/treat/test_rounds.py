@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from deepsight.core.errors import DeepSightError
-from deepsight.treat import cutmix, higher_resolution, mixup
+from deepsight.treat import cutmix, higher_resolution, mixup, rounds
 from deepsight.treat.arms import Outcome
-from deepsight.treat.rounds import run_arms, too_many
-from deepsight.treat.treatment import CONTROL, Treatment
+from deepsight.treat.rounds import Arm, run_arms, too_many
+from deepsight.treat.treatment import Treatment
 
 ARMS = [cutmix.treatment(), mixup.treatment(), higher_resolution.treatment()]
 
@@ -44,11 +44,53 @@ def test_a_failed_control_ends_it() -> None:
 
 
 def test_the_last_treatments_are_given_up_when_time_is_short() -> None:
-    arms = [CONTROL, *ARMS]
-    costs = {arm.name: 10.0 for arm in arms}
-    assert too_many(arms, costs, 4, left=160) == []
-    assert [t.name for t in too_many(arms, costs, 4, left=125)] == ["higher_resolution"]
-    assert [t.name for t in too_many(arms, costs, 4, left=0)] == ["higher_resolution", "mixup"]
+    costs = [40.0] * 4
+    assert too_many(costs, left=160) == 0
+    assert too_many(costs, left=125) == 1
+    assert too_many(costs, left=0) == 2
+    assert too_many([0.0] * 4, left=-1) == 0  # nothing was measured yet
+
+
+def test_what_was_given_up_is_taken_up_again_if_there_is_time_after_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before the second seed there seems to be time for two arms; at the end there is plenty."""
+    times = iter([1e9, 4.0])
+    order: list[tuple[str, int]] = []
+    clock = [0.0]
+    monkeypatch.setattr(rounds.time, "monotonic", lambda: clock[0])
+
+    def run_one(treatment: Treatment, seed: int) -> Outcome:
+        clock[0] += 1.0
+        order.append((treatment.name, seed))
+        return outcome(treatment, seed)
+
+    ran = run_arms(ARMS[:2], 3, run_one, lambda: next(times, 1e9))
+    assert not ran.left_out
+    assert [name for name, _ in order] == [
+        "control", "cutmix", "mixup", "control", "cutmix", "control", "cutmix", "mixup", "mixup",
+    ]  # fmt: skip
+    assert ran.predicted("mixup").shape == (3, 4)
+
+
+def test_one_disturbed_seed_does_not_decide() -> None:
+    arm = Arm(ARMS[0], 5, outcome)
+    arm.costs = [10.0, 90.0, 12.0]
+    arm.outcomes = [outcome(ARMS[0], seed) for seed in range(3)]
+    assert arm.cost_left == 24.0
+
+
+def test_what_is_made_once_is_not_expected_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first seed takes 100 seconds an arm, of which one is training; ten seconds are left."""
+    clock = [0.0]
+    monkeypatch.setattr(rounds.time, "monotonic", lambda: clock[0])
+
+    def run_one(treatment: Treatment, seed: int) -> Outcome:
+        clock[0] += 100.0 if seed == 0 else 1.0
+        return outcome(treatment, seed)
+
+    assert not run_arms(ARMS, 2, run_one, lambda: 10.0).left_out
+    assert "higher_resolution" in run_arms(ARMS, 2, run_one, lambda: 0.5).left_out
 
 
 def test_a_given_up_arm_says_why() -> None:

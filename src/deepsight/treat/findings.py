@@ -55,11 +55,11 @@ def findings(
     found = verdicts(judgements, LEVEL)
     helped = [j for j in judgements if found[j.treatment.name] == "helps"]
     if not helped:
-        store.drop_weights({CONTROL.name})
+        store.drop_weights({CONTROL.name, *ran.left_out})  # another trial may finish what time cut off
         return Findings(evidence)
     winner = max(helped, key=lambda j: j.macro.value).treatment
     opened = open_test(winner, plan.seeds, starts=starts, store=store, level=LEVEL)
-    store.drop_weights({CONTROL.name, winner.name})
+    store.drop_weights({CONTROL.name, winner.name, *ran.left_out})
     return Findings(evidence.add(treatment_test=opened.table), winner, opened.control, opened.winner)
 
 

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,8 @@ def run_arms(treatments: Sequence[Treatment], seeds: int, run_one: RunOne, left:
     """Run the control and the treatments with seeds 0, 1, …
 
     Before every seed but the first, treatments from the end of the list are given up until what is left to do
-    fits into the time that is left, as measured so far. An arm that failed is not run with another seed.
+    fits into the time that is left, as measured so far; at the end they are taken up again as far as there is
+    time after all. An arm that failed is not run with another seed.
 
     Args:
         treatments: the most promising first.
@@ -59,46 +61,92 @@ def run_arms(treatments: Sequence[Treatment], seeds: int, run_one: RunOne, left:
     Raises:
         DeepSightError: the control failed, so that nothing can be compared.
     """
-    outcomes: dict[str, list[Outcome]] = {t.name: [] for t in (CONTROL, *treatments)}
-    failed: dict[str, str] = {}
-    left_out: dict[str, str] = {}
-    costs: dict[str, float] = {}
-    going = [CONTROL, *treatments]
-    for seed in range(seeds):
-        for given_up in too_many(going, costs, seeds - seed, left()):
-            left_out[given_up.name] = f"the time was up after {seed} of {seeds} seeds"
-        going = [t for t in going if t.name not in failed and t.name not in left_out]
-        for treatment in going:
-            began = time.monotonic()
-            outcome = run_one(treatment, seed)
-            # What was made for all seeds is not paid again, and neither is an arm that was stored.
-            costs[treatment.name] = min(time.monotonic() - began, outcome.seconds)
-            outcomes[treatment.name].append(outcome)
-            if outcome.failed:
-                failed[treatment.name] = outcome.failed
-                require_control(outcome)
-        going = [t for t in going if t.name not in failed]
-    complete = {t.name: outcomes[t.name] for t in going}
-    return Ran(complete, failed, left_out)
+    arms = [Arm(t, seeds, run_one) for t in (CONTROL, *treatments)]
+    going = arms
+    for _ in range(seeds):
+        too_dear = too_many([arm.cost_left for arm in going], left())
+        going = [arm for arm in going[: len(going) - too_dear] if not arm.failed]
+        for arm in going:
+            arm.train()
+    for arm in arms:
+        if not arm.failed and 0 < arm.cost_left <= left():
+            arm.finish()
+    complete = {arm.name: arm.outcomes for arm in arms if not arm.failed and not arm.missing}
+    failed = {arm.name: arm.failed for arm in arms if arm.failed}
+    late = {
+        arm.name: f"the time was up after {len(arm.outcomes)} of {seeds} seeds"
+        for arm in arms
+        if not arm.failed and arm.missing
+    }
+    return Ran(complete, failed, late)
 
 
-def too_many(
-    going: Sequence[Treatment], costs: dict[str, float], rounds: int, left: float
-) -> list[Treatment]:
-    """The treatments at the end that do not fit any more; none before anything was measured.
+@dataclass
+class Arm:
+    """An arm on its way through the seeds.
 
-    The control and the first treatment always stay.
+    Attributes:
+        treatment: what is done.
+        seeds: trainings that it needs.
+        run_one: trains it with a seed, or reads what is stored.
+        outcomes: of its first seeds.
+        costs: seconds of each.
     """
-    if not costs:
-        return []
-    given_up: list[Treatment] = []
-    running = list(going)
-    while len(running) > 2 and rounds * sum(costs.get(t.name, 0.0) for t in running) > left:
-        given_up.append(running.pop())
-    return given_up
+
+    treatment: Treatment
+    seeds: int
+    run_one: RunOne
+    outcomes: list[Outcome] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of the treatment."""
+        return self.treatment.name
+
+    @property
+    def failed(self) -> str:
+        """Why it has no result; empty where it has one."""
+        return self.outcomes[-1].failed if self.outcomes else ""
+
+    @property
+    def missing(self) -> int:
+        """Seeds that it was not trained with yet."""
+        return self.seeds - len(self.outcomes)
+
+    @property
+    def cost_left(self) -> float:
+        """Seconds for the missing seeds, by the median of those before: one may have been disturbed."""
+        return self.missing * (median(self.costs) if self.costs else 0.0)
+
+    def train(self) -> None:
+        """Train it with the next seed.
+
+        Raises:
+            DeepSightError: it is the control, and it failed.
+        """
+        began = time.monotonic()
+        outcome = self.run_one(self.treatment, len(self.outcomes))
+        # What was made for all seeds is not paid again, and neither is an arm that was stored.
+        self.costs.append(min(time.monotonic() - began, outcome.seconds))
+        self.outcomes.append(outcome)
+        require_control(outcome)
+
+    def finish(self) -> None:
+        """Train it with the seeds that are missing, unless it fails."""
+        while self.missing and not self.failed:
+            self.train()
+
+
+def too_many(costs: Sequence[float], left: float) -> int:
+    """How many arms at the end do not fit into the seconds that are left; the first two always stay."""
+    running = len(costs)
+    while running > 2 and any(costs) and sum(costs[:running]) > left:
+        running -= 1
+    return len(costs) - running
 
 
 def require_control(outcome: Outcome) -> None:
     """Refuse to go on when it is the control that failed."""
-    if outcome.name == CONTROL.name:
+    if outcome.name == CONTROL.name and outcome.failed:
         raise DeepSightError(f"Expected the control to train, but it failed: {outcome.failed}")
