@@ -10,7 +10,6 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 from cues import Images8, K
 from frozen import backbone

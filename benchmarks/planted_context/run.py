@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 COUNTS = {"neutral": Counts(clean=30, others=8), "natural": Counts(clean=4, others=3)}
 SIZES = {
     "train": 480, "truth": 600, "audit": 450, "objects": 400, "donors": 3,
-    "network_truth": 400, "network_audit": 300, "network_donors": 2,
+    "network_truth": 300, "network_audit": 260, "network_donors": 2,
 }  # fmt: skip
 SMOKE = {
     "train": 150, "truth": 100, "audit": 120, "objects": 60, "donors": 1,
@@ -41,11 +41,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = arguments.store or Path(folder)
         store.mkdir(parents=True, exist_ok=True)
-        rows: list[Row] = [] if arguments.smoke else others(HERE / "results.csv", arguments)
+        rows: list[Row] = [] if arguments.smoke else others(arguments)
         for row in measured(arguments, store):
             rows.append(row)
             if not arguments.smoke:
-                save(rows, HERE / "results.csv")
+                save(rows, arguments.results)
     print(summarise(rows))
 
 
@@ -56,6 +56,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--store", type=Path, help="folder for masks, and for the models that peers.py scores"
     )
+    parser.add_argument("--results", type=Path, default=HERE / "results.csv")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true")
@@ -80,11 +81,11 @@ def measured(arguments: argparse.Namespace, store: Path) -> Iterator[Row]:
         yield from networks(roles, quality, cues, sizes=sizes, seed=arguments.seed)
 
 
-def others(path: Path, arguments: argparse.Namespace) -> list[Row]:
+def others(arguments: argparse.Namespace) -> list[Row]:
     """Rows of an earlier run of the parts and cues that are not asked for now."""
-    if not path.exists():
+    if not arguments.results.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    with arguments.results.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     asked = {(part[:-1], cue) for part in arguments.parts for cue in arguments.cues}
     return [dict(row) for row in rows if (row["kind"], row["cue"]) not in asked]

@@ -22,7 +22,8 @@ from deepsight.model import plan as planner
 from deepsight.scrub import interpolation
 
 SAMPLED = 0.2  # of the minutes go to what the examination samples,
-SAMPLED_MOST = 75.0  # seconds at most: beyond that intervals shrink slowly
+SAMPLED_MOST = 150.0  # seconds at most: beyond that intervals shrink slowly
+CONTEXT_SHARE = 0.65  # of them go to the context test, whose pairs need most objects
 FIXED = {"scrub": 12.0, "explore": 4.0, "interpret": 14.0, "report": 2.0}  # seconds, measured on CIFAR-10
 INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
 PAIR_SECONDS = 60 / 60_000**2  # of looking for twins: docs/methods/duplicates.md
@@ -61,14 +62,16 @@ def make_plan(context: Context, splits: Splits) -> Plan:
 
 
 def effort_of(seconds: float, images_a_second: float, test: Dataset) -> Effort:
-    """Sizes of the samples that these seconds buy: a half for context, a quarter each for the others."""
+    """Sizes of the samples that these seconds buy: context has its share, the others halve the rest."""
     began = time.perf_counter()
     masks.segment(test.pixels(np.arange(8)))
     mask_seconds = (time.perf_counter() - began) / 8
-    quarter = seconds / 4 * images_a_second
-    degraded = int(np.clip(quarter / 31, 100, 2000))
-    faithful = int(np.clip(affordable_images(quarter), 80, 1000))
-    objects = affordable_objects(seconds / 2, mask_seconds=mask_seconds, image_seconds=1 / images_a_second)
+    rest = seconds * (1 - CONTEXT_SHARE) / 2 * images_a_second
+    degraded = int(np.clip(rest / 31, 100, 2000))
+    faithful = int(np.clip(affordable_images(rest), 80, 1000))
+    objects = affordable_objects(
+        CONTEXT_SHARE * seconds, mask_seconds=mask_seconds, image_seconds=1 / images_a_second
+    )
     return Effort(degraded - degraded % 50, objects, faithful - faithful % 5)
 
 

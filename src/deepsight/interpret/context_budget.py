@@ -6,7 +6,8 @@ LADDER = (50, 100, 150, 200, 300, 400, 600, 800, 1000)
 QUALITY_COMPOSITES = 40  # what `mask_quality.measure` should be called with in a study
 REJECTED = 1 / 3  # of the masks; more images are segmented than there are objects
 FIXED_IMAGES = 6  # composites of an object for the controls
-PAIRS, PAIR_DONORS = 3, 3  # pairs of classes that are planned for, and backgrounds of either class
+PAIRS, CLASSES = 3, 10  # planned for: pairs that hypotheses name, of so many classes
+PAIR_DONORS = 3  # backgrounds of either class
 
 
 def images_for(objects: int) -> int:
@@ -15,8 +16,12 @@ def images_for(objects: int) -> int:
 
 
 def pair_objects(objects: int) -> int:
-    """Objects of each class of a named pair: three times its part of a swap test with ten classes."""
-    return int(np.clip(round(0.3 * objects), 15, 60))
+    """Objects of each class of a named pair, 20 to 60.
+
+    Measured on airplane and bird in a default study, whose pull was 14 points: 15 objects of each class call
+    it BIASED in 35 % of samples, 30 in 78 %, 45 in 95 % and 60 in 99 %.
+    """
+    return int(np.clip(round(0.45 * objects), 20, 60))
 
 
 def affordable_objects(seconds: float, *, mask_seconds: float, image_seconds: float, donors: int = 5) -> int:
@@ -34,7 +39,8 @@ def affordable_objects(seconds: float, *, mask_seconds: float, image_seconds: fl
 
     def cost(objects: int) -> float:
         paired = 2 * PAIRS * pair_objects(objects)
-        masks = QUALITY_COMPOSITES + images_for(objects) + images_for(paired)
+        fresh = images_for(paired) - 2 * PAIRS / CLASSES * images_for(objects)
+        masks = QUALITY_COMPOSITES + images_for(objects) + max(fresh, 0)
         composites = (2 * donors + FIXED_IMAGES) * objects + 2 * PAIR_DONORS * paired
         return masks * mask_seconds + (images_for(objects) + composites) * image_seconds
 
