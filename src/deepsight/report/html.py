@@ -14,7 +14,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.files import write_text
 from deepsight.core.run import REPORT, Run
 from deepsight.report import facts, headline, images, matrix, numbers, words
-from deepsight.report.figures import svg
+from deepsight.report.figures import marks, svg
 from deepsight.report.figures.model import learning_curves
 from deepsight.report.figures.plot import Figure
 from deepsight.report.outline import OUTLINE, Entry, Stage
@@ -98,7 +98,7 @@ def environment() -> Environment:
         heading=words.heading, value=words.value, title=words.title, prose=words.prose,
         p_value=words.p_value, percentages=words.percentages,
     )  # fmt: skip
-    made.globals.update(draw=svg.draw, key=svg.key)
+    made.globals.update(draw=svg.draw, key=marks.key)
     made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])
     return made
 

@@ -3,21 +3,21 @@
 Colours are variables of the page's style sheet, which knows light, dark and print.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, tostring
 
 from markupsafe import Markup
 
-from deepsight.report.figures import scale, symbols
-from deepsight.report.figures.plot import Axis, Band, Bars, Dots, Figure, Panel
+from deepsight.report.figures import scale
+from deepsight.report.figures.marks import draw_series, put, write
+from deepsight.report.figures.plot import Axis, Band, Figure, Panel
 from deepsight.report.figures.scale import Scale
 
 WIDE, NARROW = 900, 360
 BESIDE = 600  # pixels from which panels stand beside each other
 GAP, RIGHT, HEAD, FOOT, LINE = 28, 14, 24, 22, 14
 EACH = 26  # pixels of a category
-DASHES = {"dash": "6 4", "dot": "1.5 4"}
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,6 @@ class Box:
     @property
     def bottom(self) -> float:
         return self.top + self.height
-
-
-@dataclass(frozen=True)
-class Place:
-    """One symbol of a series, in pixels, with the ends of its interval."""
-
-    x: float
-    y: float
-    size: float
-    hollow: bool
-    ends: tuple[float, float] | None
-    hint: str
 
 
 def draw(figure: Figure) -> Markup:
@@ -157,95 +145,3 @@ def draw_categories(group: Element, y: Scale, box: Box, letters: int, *, labelle
         for place, line in enumerate(lines):
             shift = LINE * (place - (len(lines) - 1) / 2)
             write(group, line, box.left - 10, y(name) + 4 + shift, "name end")
-
-
-def draw_series(group: Element, series: Dots | Bars, x: Scale, y: Scale) -> None:
-    """One series in its colour."""
-    own = put(group, "g", cls="series", style=f"color:var(--tone-{series.tone})")
-    if isinstance(series, Bars):
-        draw_bars(own, series, x, y)
-        return
-    found = list(places(series, x, y))
-    if series.line:
-        path = "M" + "L".join(f"{place.x:.1f},{place.y:.1f}" for place in found)
-        put(own, "path", cls="line", d=path, **{"stroke-dasharray": DASHES.get(series.line, "none")})
-    if series.hints:
-        for place in found:
-            mark = put(own, "g", cls="mark")
-            SubElement(mark, "title").text = place.hint
-            draw_places(mark, series, [place])
-    else:
-        draw_places(own, series, found)
-
-
-def draw_places(group: Element, series: Dots, found: Sequence[Place]) -> None:
-    """Intervals, then the symbols on them; equal ones share a path, so that a thousand stay small."""
-    reaches = "".join(reach(series, place) for place in found if place.ends)
-    if reaches:
-        put(group, "path", cls="interval", d=reaches)
-    for hollow in (False, True):
-        outlines = [p for p in found if p.hollow is hollow and series.symbol]
-        if outlines:
-            look = "tick-mark" if series.symbol == "tick" else "hollow" if hollow else "full"
-            paths = "".join(symbols.path(series.symbol, p.x, p.y, p.size) for p in outlines)
-            put(group, "path", cls=look, d=paths)
-
-
-def reach(series: Dots, place: Place) -> str:
-    """The interval of a place as a path."""
-    low, high = place.ends or (0.0, 0.0)
-    if series.along == "x":
-        return f"M{low:.1f},{place.y:.1f}H{high:.1f}"
-    return f"M{place.x:.1f},{low:.1f}V{high:.1f}"
-
-
-def places(series: Dots, x: Scale, y: Scale) -> Iterator[Place]:
-    """The symbols of a series; what has no value has no place."""
-    measure = x if series.along == "x" else y
-    for i, (across, up) in enumerate(zip(series.x, series.y, strict=True)):
-        if across is None or up is None:
-            continue
-        low = series.low[i] if series.low else None
-        high = series.high[i] if series.high else None
-        yield Place(
-            x(across),
-            y(up),
-            series.size if isinstance(series.size, (int, float)) else series.size[i],
-            series.hollow if isinstance(series.hollow, bool) else series.hollow[i],
-            None if low is None or high is None else (measure(low), measure(high)),
-            series.hints[i] if series.hints else "",
-        )
-
-
-def draw_bars(group: Element, bars: Bars, x: Scale, y: Scale) -> None:
-    """Bars of half the height of their line, from 0."""
-    for i, (value, name) in enumerate(zip(bars.x, bars.y, strict=True)):
-        mark = put(group, "g", cls="mark")
-        if bars.hints:
-            SubElement(mark, "title").text = bars.hints[i]
-        put(mark, "rect", cls="bar", x=x(0.0), y=y(name) - EACH / 4, width=x(value) - x(0.0), height=EACH / 2)
-
-
-def key(series: Dots) -> Markup:
-    """The symbol of a series as it stands in the legend."""
-    svg = Element(
-        "svg", {"class": "key", "viewBox": "0 0 26 14", "style": f"color:var(--tone-{series.tone})"}
-    )
-    if series.line:
-        put(svg, "path", cls="line", d="M0,7H26", **{"stroke-dasharray": DASHES.get(series.line, "none")})
-    hollow = series.hollow if isinstance(series.hollow, bool) else False
-    if series.symbol:
-        draw_places(svg, series, [Place(13, 7, 4.5 if series.symbol != "tick" else 3.5, hollow, None, "")])
-    return Markup(tostring(svg, encoding="unicode"))
-
-
-def put(parent: Element, tag: str, *, cls: str = "", **attributes: float | str) -> Element:
-    """A child element; numbers are written to a tenth of a pixel."""
-    written = {k: v if isinstance(v, str) else f"{v:.1f}" for k, v in attributes.items()}
-    return SubElement(parent, tag, {"class": cls, **written} if cls else written)
-
-
-def write(parent: Element, text: str, x: float, y: float, cls: str) -> None:
-    """A text, unless it is empty."""
-    if text:
-        put(parent, "text", cls=cls, x=x, y=y).text = text
