@@ -71,7 +71,7 @@ def test_slopes_are_those_of_scikit_learn(learnt: QualityRisk) -> None:
     wrong, _ = errors(frame, labels, slopes, 5)
     values = frame.select(degraded_errors.properties_used()).to_numpy()
     faults = degraded_errors.faults_of(values, labels, *degraded_errors.robust(values, labels, K))
-    both = LogisticRegression(C=1.0, fit_intercept=False, max_iter=1000, tol=1e-8)
+    both = LogisticRegression(C=1 / degraded_errors.SHRINKAGE, fit_intercept=False, max_iter=1000, tol=1e-8)
     both.fit(np.hstack([100 * np.eye(K)[labels], faults]), wrong)
     assert fit(frame, labels, wrong, K).slope == pytest.approx(both.coef_[0, K:], abs=0.01)
 

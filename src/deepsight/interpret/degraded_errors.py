@@ -26,7 +26,7 @@ FAULTS: Mapping[str, tuple[str, int]] = MappingProxyType(
     }
 )
 USUAL, WORST = 1.0, 5.0  # robust deviations from the class: below nothing is a fault, above none is worse
-SHRINKAGE = 1.0  # precision of the prior on the faults' coefficients, per squared robust deviation
+SHRINKAGE = 10.0  # precision of a slope's prior: one deviation multiplies the odds by a third or so
 ALARM = 0.01  # chance of a fault without any effect of quality
 
 
