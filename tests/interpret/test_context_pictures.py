@@ -13,6 +13,11 @@ from scenes import CLASSES, looks_at_corner, looks_at_object, scenes
 SIDE = TILE + 2 * FRAME + GAP
 
 
+def near(pixel: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    """The same colour, but for what the compression changes."""
+    return bool(np.abs(pixel.astype(int) - colour).max() < 40)
+
+
 def swapped(predict: object) -> tuple[PairSwap, Parts, np.ndarray]:
     images, labels, masks = scenes(80)
     parts = take_apart(images, masks)
@@ -33,9 +38,9 @@ def test_the_frame_tells_whether_the_answer_follows_the_background(
     row = made.frame.row(0, named=True)
     picture = cv2.imdecode(np.frombuffer(pictures[row["file"]], np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
     assert picture.shape == (8 * SIDE, 6 * SIDE + 2 * GAP, 3)
-    assert tuple(picture[1, 1]) == OWN  # the image as it is, which is classified rightly
-    assert tuple(picture[1, 1 + SIDE]) == OWN  # on a background of its own class
-    assert tuple(picture[1, 1 + 2 * SIDE]) == frame  # on one of the other class
+    assert near(picture[1, 1], OWN)  # the image as it is, which is classified rightly
+    assert near(picture[1, 1 + SIDE], OWN)  # on a background of its own class
+    assert near(picture[1, 1 + 2 * SIDE], frame)  # on one of the other class
     assert row["on_other"] == (frame == OTHER)
     assert row["on_own"] == 0
     assert Evidence().add(context_pictures=made)["context_pictures"].n == 1
