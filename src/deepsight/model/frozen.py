@@ -84,5 +84,5 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
 def pooled(tail: nn.Module, maps: torch.Tensor) -> NDArray[np.float32]:
     """Maps after the trunk (b, c, h, w) to pooled features (b, d), without gradients."""
     with torch.inference_mode():
-        parts = [tail(part).mean((2, 3)) for part in maps.split(CHUNK)]
+        parts = [tail(part).mean((2, 3)) for part in torch.split(maps, CHUNK)]
         return np.asarray(torch.cat(parts).float().cpu().numpy())
