@@ -181,6 +181,9 @@ def treat(
     run_folder: RunFolder,
     minutes: Annotated[float, typer.Option(help="Time that the trial may take.")] = 20.0,
     only: Annotated[list[str] | None, typer.Option(help="A treatment to try; may be given again.")] = None,
+    enough: Annotated[
+        int, typer.Option(help="Treatments that must fit; more of them means smaller trainings.", min=1)
+    ] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table of treatments.")] = False,
 ) -> None:
     """Prescribe treatments for a run, try them against a control, and say which helped.
@@ -192,7 +195,7 @@ def treat(
     from deepsight.treating import treat_run
 
     with progress(minutes=minutes) as tell:
-        evidence = treat_run(run_folder, minutes=minutes, names=only or (), tell=tell)
+        evidence = treat_run(run_folder, minutes=minutes, names=only or (), enough=enough, tell=tell)
     rows = evidence["treatments"].frame.to_dicts()
     if as_json:
         print(json.dumps(rows, indent=2))

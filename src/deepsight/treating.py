@@ -8,9 +8,9 @@ from pathlib import Path
 from deepsight.context import Context, Tell, verify_at
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.examine import errors_of, labels_of, ledger_of
+from deepsight.interpret import confusion
+from deepsight.interpret.examine import ledger_of
 from deepsight.interpret.subject import Subject
-from deepsight.model.fit import fabric_of
 from deepsight.model.trunk import TrunkCache
 from deepsight.model.weights import Pretrained
 from deepsight.model.weights import load as load_weights
@@ -24,14 +24,16 @@ from deepsight.treat.start import Setting
 
 
 def treat_run(
-    out: Path, *, minutes: float, names: Sequence[str] = (), tell: Tell = lambda _: None
-) -> Evidence:
+    out: Path, *, minutes: float, names: Sequence[str] = (), enough: int = trial.ENOUGH,
+    tell: Tell = lambda _: None,
+) -> Evidence:  # fmt: skip
     """Prescribe treatments for a run, try them against a control, and diagnose the winner again.
 
     Args:
         out: the run folder; what an interrupted trial left there is used.
         minutes: of computation for the trial.
         names: of the treatments to try, in this order; empty for all that the evidence has a use for.
+        enough: treatments that must fit into the time, if need be by training less of the network.
         tell: receives a line for each thing that the user should see.
 
     Returns:
@@ -45,12 +47,15 @@ def treat_run(
     )
     setting = Setting(
         splits=context.splits, recipe=plan.recipe, load=partial(other_backbone, context),
-        cache=TrunkCache(cache_folder() / "trunk"), verify_at=verify_at, fabric=fabric_of(),
+        cache=TrunkCache(cache_folder() / "trunk"), verify_at=verify_at, fabric=context.fabric,
     )  # fmt: skip
-    found = trial.study(setting, chosen, folder=run.file("treatments"), minutes=minutes, tell=tell)
+    found = trial.study(
+        setting, chosen, folder=run.file("treatments"), minutes=minutes, enough=enough, tell=tell
+    )
     evidence = found.evidence
     if found.control is not None and found.best is not None:
-        change = ledger_change(found.control, found.best, partial(ledger_under, subject))
+        labels = Evidence({name: run.evidence()[name] for name in ("label_errors", "ambiguity")})
+        change = ledger_change(found.control, found.best, partial(ledger_under, subject, labels))
         evidence = evidence.add(ledger_change=change)
     run.save_evidence(evidence)
     report_stage(context)
@@ -66,7 +71,14 @@ def other_backbone(context: Context, name: str) -> Pretrained:
     return load_weights(name, offline=study.offline, notify=context.tell)
 
 
-def ledger_under(subject: Subject, predictions: Predictions) -> Table:
-    """The ledger of other predictions on the same test images."""
-    other = replace(subject, predictions=predictions)
-    return ledger_of(other, errors_of(other).merge(labels_of(other)))["ledger"]
+def ledger_under(subject: Subject, labels: Evidence, predictions: Predictions) -> Table:
+    """The ledger of other predictions on the same test images.
+
+    Args:
+        subject: of the run.
+        labels: the run's tables `label_errors` and `ambiguity`: whether a label is wrong or an image unclear
+            does not depend on the model that is asked about it.
+        predictions: of the other model.
+    """
+    pairs = confusion.pairs(predictions.labels, predictions.predicted, subject.classes)
+    return ledger_of(replace(subject, predictions=predictions), labels.add(confusion_pairs=pairs))["ledger"]
