@@ -77,9 +77,9 @@ def members(description: str, frame: pl.DataFrame) -> np.ndarray:
 
 
 def sliceline(case: Case) -> np.ndarray | None:
-    """SliceLine's best slice of 80 images or more and 3 conditions at most, on properties in tenths."""
+    """SliceLine's best slice of 80 images or more and 2 conditions at most, on properties in tenths."""
     bins = np.column_stack([deciles(case.frame[name].to_numpy()) for name in case.frame.columns])
-    finder = Slicefinder(alpha=0.95, k=1, max_l=3, min_sup=80, verbose=False)
+    finder = Slicefinder(alpha=0.95, k=1, max_l=2, min_sup=80, verbose=False)
     finder.fit(bins, case.wrong.astype(float))
     if len(finder.top_slices_) == 0:
         return None
