@@ -98,7 +98,7 @@ def networks(
             net = train(part, Part(permuted, truth.labels[few]), own)
             rows = rng.permutation(len(roles.audit))[: sizes["network_audit"]]
             seen = plant(roles.audit.select(rows), cue, own + 2)
-            seen = seen.mixed(aligned_share(rho, len(rows), rng))
+            seen = Part(seen.aligned, seen.labels)
             yield {
                 "kind": "network", "world": "neutral", "cue": cue, "rho": round(rho, 3), "model": i,
                 **reliance(net.logits(aligned), net.logits(permuted), truth.labels[few]),

@@ -15,7 +15,7 @@ from worlds import Planted, Roles, aligned_share, plant
 
 from deepsight.interpret.composites import Parts, take_apart
 from deepsight.interpret.context_verdict import verdict
-from deepsight.interpret.gaps import gaps
+from deepsight.interpret.gaps import Finding, gaps
 from deepsight.interpret.screen import auroc, doubt, lost_objects
 from deepsight.interpret.swap import Design, design
 from deepsight.model.head import LinearHead, fit_head
@@ -98,17 +98,21 @@ def heads_of(
 
 
 def judge(head: LinearHead, truth: Truth, audit: Audit, rho: float, *, holds: bool, seed: int) -> Row:
-    """True reliance, what the swap test says, and what the screen says."""
+    """True reliance, what the swap test says, and what the screen says.
+
+    The audited images carry the cue as their labels say, as in the truth; `own_gap` and `own_verdict` are of
+    images at the head's own alignment.
+    """
     rng = np.random.default_rng((seed, 1))
+    aligned = np.ones(len(audit.labels), dtype=np.int64)
     state = aligned_share(rho, len(audit.labels), rng).astype(np.int64)
     objects = np.unique(audit.chosen.subject)
     objects = rng.permutation(objects)[: round(AUDITED_ON * len(objects))]
     rows = np.flatnonzero(np.isin(audit.chosen.subject, objects))
-    chosen = Design(audit.chosen.subject[rows], audit.chosen.donor[rows])
-    seen = audit.composites[state[chosen.subject], state[chosen.donor], rows]
-    right = head(seen).argmax(axis=1) == audit.labels[chosen.subject]
-    whole = gaps(right, chosen, audit.labels, test="swap", note="")[0]
+    right, whole = swapped(head, audit, aligned, rows)
+    _, own = swapped(head, audit, state, rows)
     _, low, high = whole.found.interval()
+    chosen = Design(audit.chosen.subject[rows], audit.chosen.donor[rows])
     return {
         **reliance(head(truth.aligned), head(truth.permuted), truth.labels),
         "gap": whole.found.value,
@@ -116,8 +120,20 @@ def judge(head: LinearHead, truth: Truth, audit: Audit, rho: float, *, holds: bo
         "ci_high": high,
         "minimum_detectable": whole.found.minimum_detectable,
         "verdict": verdict(whole, delta=DELTA, q=0.0, holds=holds),
-        **screened(head, audit, state, right, chosen),
+        "own_gap": own.found.value,
+        "own_verdict": verdict(own, delta=DELTA, q=0.0, holds=holds),
+        **screened(head, audit, aligned, right, chosen),
     }
+
+
+def swapped(
+    head: LinearHead, audit: Audit, state: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], Finding]:
+    """The swap test on these composites; images carry their class's cue for sure where `state` is 1."""
+    chosen = Design(audit.chosen.subject[rows], audit.chosen.donor[rows])
+    seen = audit.composites[state[chosen.subject], state[chosen.donor], rows]
+    right = head(seen).argmax(axis=1) == audit.labels[chosen.subject]
+    return right, gaps(right, chosen, audit.labels, test="swap", note="")[0]
 
 
 def reliance(aligned: Floats, permuted: Floats, labels: NDArray[np.int64]) -> Row:

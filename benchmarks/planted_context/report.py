@@ -89,6 +89,20 @@ HEADER = (
 )
 
 
+def own_table(rows: Sequence[Row]) -> Iterator[str]:
+    """The heads again, audited on images at their own alignment, where fewer carry the cue."""
+    yield "| heads, by alignment | n | R, points | gap, aligned audit | BIASED | gap, own audit | BIASED |"
+    yield "|---|---|---|---|---|---|---|"
+    heads = [row for row in rows if (row["kind"], row["world"]) == ("head", "neutral")]
+    for rho in dict.fromkeys(float(str(row["rho"])) for row in heads):
+        here = at(heads, rho)
+        shares = [np.mean([row[name] == "BIASED" for row in here]) for name in ("verdict", "own_verdict")]
+        yield (
+            f"| ρ = {rho:g} | {len(here)} | {points(here, 'reliance')} | {points(here, 'gap')} | "
+            f"{shares[0]:.0%} | {points(here, 'own_gap')} | {shares[1]:.0%} |"
+        )
+
+
 def table(rows: Sequence[Row]) -> Iterator[str]:
     """All models of a kind and world, then cue by cue."""
     yield HEADER
@@ -140,4 +154,4 @@ def screen_table(rows: Sequence[Row]) -> Iterator[str]:
 
 def summarise(rows: Sequence[Row]) -> str:
     """All that the README needs."""
-    return "\n".join([*table(rows), "", *screen_table(rows), "", *bars(rows)])
+    return "\n".join([*table(rows), "", *own_table(rows), "", *screen_table(rows), "", *bars(rows)])
