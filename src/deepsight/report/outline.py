@@ -189,7 +189,7 @@ OUTLINE = (
                 "context",
                 trust.context,
                 advice.context,
-                also=("background_errors",),
+                also=("masks", "background_errors"),
             ),
         ),
     ),
