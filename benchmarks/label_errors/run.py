@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
+from scipy.special import softmax
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from deepsight.core.dataset import Dataset, Splits
@@ -55,9 +56,10 @@ def main() -> None:
         data, given = data.select(rows), given[rows]
     wrong = given != data.labels
     noisy = data.with_labels(given)
-    parts = fine_tuned(noisy, arguments.resolution) if arguments.fine_tune else frozen(noisy, arguments)
+    parts = fine_tuned(noisy, arguments) if arguments.fine_tune else frozen(noisy, arguments)
     network = "fine-tuned on the other half" if arguments.fine_tune else "frozen"
-    case = {"network": network, "px": arguments.resolution, "n": len(wrong), "wrong": int(wrong.sum())}
+    side = arguments.side if arguments.fine_tune else arguments.resolution
+    case = {"network": network, "px": side, "n": len(wrong), "wrong": int(wrong.sum())}
     rows = [case | measured(judged, wrong) for judged in rankings(parts)]
     for row in rows:
         print("  ".join(str(value) for value in row.values()))
@@ -74,6 +76,11 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--resolution", type=int, default=96)
     parser.add_argument("--fine-tune", action="store_true")
+    parser.add_argument(
+        "--rows", type=int, default=14_000, help="images of a half that its network is fine-tuned on"
+    )
+    parser.add_argument("--side", type=int, default=128, help="pixels, of the fine-tuned networks")
+    parser.add_argument("--store", type=Path, help="npz of what the fine-tuned networks say; made if absent")
     parser.add_argument("--smoke", action="store_true")
     return parser.parse_args()
 
@@ -84,13 +91,17 @@ def frozen(data: Dataset, arguments: argparse.Namespace) -> dict[str, Part]:
     The probabilities that both sides get are those of a head cross-fitted on the last stage. The earlier
     stages are features that only we can use.
     """
-    if arguments.features:
-        features = np.load(arguments.features, mmap_mode="r")[data.ids]
-    else:
-        features = pooled_stages(data, arguments.resolution)
+    features = frozen_features(data, arguments)
     last = features[:, -arguments.last :]
     probabilities = cross_fit(last, data.labels, data.k, seed=1)
     return {"train": Part(data.ids, data.labels, probabilities, features)}
+
+
+def frozen_features(data: Dataset, arguments: argparse.Namespace) -> np.ndarray:
+    """Those at hand, or made now: (n, d)."""
+    if arguments.features:
+        return np.load(arguments.features, mmap_mode="r")[data.ids]
+    return pooled_stages(data, arguments.resolution)
 
 
 def pooled_stages(data: Dataset, resolution: int) -> np.ndarray:
@@ -109,27 +120,51 @@ def pooled_stages(data: Dataset, resolution: int) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def fine_tuned(data: Dataset, resolution: int) -> dict[str, Part]:
-    """Two halves, each with the opinions and features of a network fine-tuned on the other half."""
+def fine_tuned(data: Dataset, arguments: argparse.Namespace) -> dict[str, Part]:
+    """Two halves, each with the opinions and features of a network fine-tuned on the other half.
+
+    Frozen features of the backbone are a further network, as in a study.
+    """
     order = np.random.default_rng(0).permutation(len(data))
     halves = {"first": np.sort(order[: len(data) // 2]), "second": np.sort(order[len(data) // 2 :])}
-    parts = {}
+    said = stored(data, halves, arguments)
+    frozen = frozen_features(data, arguments)
+    return {
+        name: Part(
+            data.ids[rows], data.labels[rows], softmax(said[f"{name}_logits"], axis=1).astype(np.float64),
+            said[f"{name}_features"], name, {"frozen": frozen[rows]},
+        )
+        for name, rows in halves.items()
+    }  # fmt: skip
+
+
+def stored(
+    data: Dataset, halves: dict[str, np.ndarray], arguments: argparse.Namespace
+) -> dict[str, np.ndarray]:
+    """Logits and features of each half from the network of the other; read where they were kept."""
+    if arguments.store and arguments.store.exists():
+        return dict(np.load(arguments.store))
+    said = {}
     for name, other in (("first", "second"), ("second", "first")):
         with tempfile.TemporaryDirectory() as folder:
-            predictor = trained(data.select(halves[other]), resolution, Path(folder))
-        said = predictor.predictions(data.select(halves[name]), name=name)
-        parts[name] = Part(said.ids, said.labels, said.probabilities, said.features, space=name)
-    return parts
+            rows = np.random.default_rng(1).permutation(halves[other])
+            predictor = trained(data, rows, arguments, Path(folder))
+        predictions = predictor.predictions(data.select(halves[name]), name=name)
+        said[f"{name}_logits"] = predictions.logits
+        said[f"{name}_features"] = predictions.features.astype(np.float16)
+    if arguments.store:
+        np.savez(arguments.store, **said)
+    return said
 
 
-def trained(data: Dataset, resolution: int, folder: Path) -> Predictor:
-    """A network fine-tuned on these images; one in twenty validates."""
-    order = np.random.default_rng(1).permutation(len(data))
-    cut = len(data) // 20
+def trained(data: Dataset, rows: np.ndarray, arguments: argparse.Namespace, folder: Path) -> Predictor:
+    """A network fine-tuned in one pass over the first of these rows; a few of the others validate."""
+    cut = min(arguments.rows, int(0.9 * len(rows)))
+    validation = rows[cut : cut + 500]
     splits = Splits(
-        data.select(order[2 * cut :]), data.select(order[:cut]), data.select(order[cut : 2 * cut])
+        data.select(np.sort(rows[:cut])), *(data.select(part) for part in np.array_split(validation, 2))
     )
-    recipe = Recipe(resolution=resolution)
+    recipe = Recipe(resolution=arguments.side, epochs=1.0, views=1)
     pretrained = weights.load(notify=print)
     cache = TrunkCache(folder, limit=20 * 2**30)
     return fit(
