@@ -12,6 +12,7 @@ import typer
 
 from deepsight import cli_serving
 from deepsight.core.errors import DeepSightError
+from deepsight.core.notebook import beside
 from deepsight.screen import progress, say
 
 INTRODUCTION = """\
@@ -118,7 +119,7 @@ def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
         print(json.dumps(metrics, indent=2))
     else:
         print(
-            f"macro-F1 {metrics['macro_f1']:.3f} (95 % interval {low:.3f} to {high:.3f}) "
+            f"macro-F1 {beside(metrics['macro_f1'], metrics['mva'])} (95 % interval {low:.3f} to {high:.3f}) "
             f"on {metrics['n_test']} test images; "
             f"{'passes' if passed else 'fails'} the gate of {metrics['mva']:g}.\n"
             f"Report: {out / 'report.html'}"

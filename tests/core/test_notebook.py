@@ -5,8 +5,10 @@ from html import unescape
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from deepsight.core.evidence import Evidence, Table
+from deepsight.core.notebook import beside
 from deepsight.core.run import Run
 
 METRICS = {
@@ -66,6 +68,14 @@ def test_a_run_shows_headline_ledger_and_findings(tmp_path: Path) -> None:
     assert widths == [75.0, 25.0]
     assert "backbone resnet18" in words(html)
     assert "<script" not in html
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.8937, "0.894"), (0.6497, "0.6497"), (0.65, "0.650"), (0.64999, "0.64999"), (0.6503, "0.650")],
+)
+def test_a_score_shows_on_which_side_of_the_gate_it_lies(value: float, text: str) -> None:
+    assert beside(value, 0.65) == text
 
 
 def test_a_run_that_is_not_finished_says_how_to_go_on(tmp_path: Path) -> None:

@@ -60,9 +60,15 @@ def headline(run: "Run", metrics: Mapping[str, Any]) -> str:
     low, high = metrics["macro_f1_ci95"]
     gate = "passes" if metrics["mva_passed"] else "fails"
     return (
-        f"{run.path}: macro-F1 {metrics['macro_f1']:.3f} (95 % interval {low:.3f} to {high:.3f}) on "
-        f"{metrics['n_test']:,} test images; {gate} the gate of {metrics['mva']:g}."
+        f"{run.path}: macro-F1 {beside(metrics['macro_f1'], metrics['mva'])} (95 % interval {low:.3f} to "
+        f"{high:.3f}) on {metrics['n_test']:,} test images; {gate} the gate of {metrics['mva']:g}."
     )
+
+
+def beside(value: float, bound: float) -> str:
+    """A score with as many digits, three at least, as show on which side of a bound it lies."""
+    texts = (f"{value:.{digits}f}" for digits in range(3, 9))
+    return next((text for text in texts if (float(text) >= bound) == (value >= bound)), repr(value))
 
 
 def facts(metrics: Mapping[str, Any]) -> str:
