@@ -46,9 +46,16 @@ def test_rows_of_confused_classes_are_drawn_more_often():
     assert len(draw_order(LABELS, LOSSES, recipe, 0)) == 1000
 
 
+def test_the_class_that_another_is_taken_for_is_not_drawn_more_often():
+    recipe = Recipe(confused=((3, 5),), confused_boost=4.0)
+    drawn = np.concatenate([draw_order(LABELS, LOSSES, recipe, e) for e in range(20)])
+    assert (LABELS[drawn] == 3).mean() == pytest.approx(4 / 13, abs=0.01)
+    assert (LABELS[drawn] == 5).mean() == pytest.approx(1 / 13, abs=0.01)
+
+
 def test_a_rare_confused_class_is_drawn_as_if_it_were_average():
     labels = np.repeat([0, 1, 2, 3], [100, 100, 100, 10])
-    recipe = Recipe(confused=((2, 3),), confused_boost=2.0)
+    recipe = Recipe(confused=((2, 3), (3, 2)), confused_boost=2.0)
     drawn = np.concatenate([draw_order(labels, np.ones(310), recipe, e) for e in range(40)])
     mean = 310 / 4
     weights = np.array([100, 100, 2 * 100, 2 * mean])  # class 2 is not rare, class 3 is brought to the mean

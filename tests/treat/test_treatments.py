@@ -194,7 +194,7 @@ def test_weak_classes_are_surely_below_the_mean() -> None:
     assert weighted_loss.weak_classes(labels, predicted, 3) == (1,)
 
 
-def test_confused_pairs_are_flagged_unordered_and_ranked() -> None:
+def test_confused_pairs_are_flagged_and_ranked() -> None:
     frame = pl.DataFrame(
         {
             "true": ["dog", "cat", "bird", "cat"],
@@ -203,8 +203,10 @@ def test_confused_pairs_are_flagged_unordered_and_ranked() -> None:
             "flagged": [True, True, True, False],
         }
     )
-    assert hard_examples.confused_pairs(frame, CLASSES) == ((1, 2), (0, 1))
+    assert hard_examples.confused_pairs(frame, CLASSES) == ((1, 2), (2, 1), (0, 1))
     assert hard_examples.confused_pairs(frame, CLASSES, most=1) == ((1, 2),)
+    both = hard_examples.treatment([(1, 2), (2, 1), (0, 1)])
+    assert both.target.pairs == ((1, 2), (0, 1))
 
 
 def test_only_one_of_a_kind_is_combined() -> None:

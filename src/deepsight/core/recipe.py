@@ -45,8 +45,9 @@ class Recipe:
         hard_share: share of the rows, those with the largest loss so far, that later passes train on;
             1 is all.
         hard_after: passes over all rows before those; at least 1, since no loss is known before.
-        confused: pairs of classes whose rows are drawn `confused_boost` times as often; a class of them that
-            is rarer than the average is drawn `confused_boost` times as often as an average one.
+        confused: pairs of a class and the class that it is taken for; rows of the first are drawn
+            `confused_boost` times as often, and where it is rarer than the average, so many times as often as
+            those of an average class.
         trained_reductions: how many of the last reductions of the map's side are trained: 2 is stages 3 and 4
             of a ResNet, 1 is stage 4, 0 is the head alone.
         precision: of the forward pass in training steps, by Lightning's names; all else is float32.

@@ -34,11 +34,12 @@ def draw_order(
 def class_weight(labels: NDArray[np.int64], recipe: Recipe) -> NDArray[np.float64]:
     """How often a row of each class is drawn, relative to a row of a class that is not confused, (k,).
 
-    A confused class that is rarer than the average is drawn as if it had the average number of rows: it is
-    confused because it is rare, and twice as often as rarely is still rarely.
+    The first class of a pair is drawn more, the one it is taken for is not: it has what the first one lacks.
+    A class that is rarer than the average is drawn as if it had the average number of rows: it is confused
+    because it is rare, and twice as often as rarely is still rarely.
     """
     counts = np.bincount(labels)
-    boosted = np.intersect1d(recipe.confused, np.flatnonzero(counts))
+    boosted = np.intersect1d([true for true, _ in recipe.confused], np.flatnonzero(counts))
     weight = np.ones(len(counts))
     weight[boosted] = recipe.confused_boost * np.maximum(1.0, counts[counts > 0].mean() / counts[boosted])
     return weight

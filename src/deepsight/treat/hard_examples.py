@@ -13,27 +13,25 @@ def treatment(pairs: Sequence[Pair], *, boost: float = 2.0, share: float = 0.7, 
     """Draw the rows of confused classes more often, and drop the easiest rows.
 
     Args:
-        pairs: positions of the classes that are confused with each other.
-        boost: how many times as often their rows are drawn, rare classes first brought to the average;
+        pairs: positions of a class and of the class that it is taken for; two classes that are taken for each
+            other are two pairs.
+        boost: how many times as often rows of the first are drawn, rare classes first brought to the average;
             1 mines by loss alone.
         share: share of the rows, those with the largest loss so far, that passes train on after the first
             ones; 1 mines by pairs alone. A wrong label has a large loss too: clean the labels first.
         after: the curriculum: passes over all rows before the hard ones.
     """
     change = recipe_change(confused=tuple(pairs), confused_boost=boost, hard_share=share, hard_after=after)
-    return Treatment("hard_examples", "confusable pair", change, Target(pairs=tuple(pairs)))
+    unordered = dict.fromkeys((min(pair), max(pair)) for pair in pairs)
+    return Treatment("hard_examples", "confusable pair", change, Target(pairs=tuple(unordered)))
 
 
-def confused_pairs(pairs: pl.DataFrame, classes: Sequence[str], *, most: int = 2) -> tuple[Pair, ...]:
-    """The unordered pairs that are confused most, at most `most`, as positions.
+def confused_pairs(pairs: pl.DataFrame, classes: Sequence[str], *, most: int = 4) -> tuple[Pair, ...]:
+    """The pairs (true, predicted) that are confused most, at most `most`, as positions.
 
     Args:
         pairs: the frame of `confusion_pairs`, best made from validation images; only flagged rows count.
     """
     place = {name: i for i, name in enumerate(classes)}
-    ranked = pairs.filter("flagged").sort("count", descending=True, maintain_order=True)
-    found: dict[Pair, None] = {}
-    for true, predicted in ranked.select("true", "predicted").iter_rows():
-        low, high = sorted((place[true], place[predicted]))
-        found[low, high] = None
-    return tuple(found)[:most]
+    ranked = pairs.filter("flagged").sort("count", descending=True, maintain_order=True).head(most)
+    return tuple((place[true], place[said]) for true, said in ranked.select("true", "predicted").iter_rows())
