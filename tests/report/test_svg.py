@@ -80,6 +80,8 @@ def test_what_has_no_value_is_left_out():
 
 def test_one_series_needs_no_legend():
     assert simple().keys == []
+    empty = Dots("nothing of this kind", [], [], 0)
+    assert Figure([Panel(Axis(), Axis(), [empty, Dots("a", [1.0], [1.0], 0)])]).keys == []
     two = [Dots(name, [1.0], [1.0], 0) for name in ("a", "b", "a")]
     assert [series.name for series in Figure([Panel(Axis(), Axis(), two)]).keys] == ["a", "b"]
 

@@ -44,6 +44,8 @@ def test_values_are_written_by_what_they_are(item, unit: str, said: str):
 def test_an_interval_is_a_share_where_its_quantity_is_one():
     assert words.percentages(["class", "recall", "ci_low", "ci_high"]) == {"recall", "ci_low", "ci_high"}
     assert words.percentages(["name", "delta_f1", "ci_low", "ci_high", "recall"]) == {"recall"}
+    assert words.percentages(["check", "value", "baseline", "ci_low"]) == set()
+    assert words.percentages(["fault", "error_rate", "baseline"]) == {"error_rate", "baseline"}
     assert words.percentages(["split", "estimated", "ci_low", "estimated_precision"]) == {
         "estimated_precision"
     }

@@ -34,10 +34,11 @@ VALUES = {
 }
 NAMES = ("row", "number of", "seed")  # units of whole numbers that name something and count nothing
 
-WITH_INTERVAL = frozenset({"share", "rate", "recall", "accuracy", "macro_f1", "object_share"})
+WITH_INTERVAL = frozenset({"share", "rate", "recall", "accuracy", "macro_f1", "object_share", "rejected"})
 SHARES = WITH_INTERVAL | {
     "precision", "f1", "error_rate", "confidence", "expected", "examined", "retained", "detail_kept",
     "estimated_precision", "agreement", "object_area", "corrected_share", "share_after", "control_macro_f1",
+    "sensitivity", "specificity", "area",
 }  # fmt: skip
 DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # whose interval is no share
 
@@ -45,8 +46,9 @@ DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # w
 def percentages(columns: Collection[str]) -> frozenset[str]:
     """The columns of a table that are shares; its interval is one where the quantity it belongs to is."""
     ends = {name for name in columns if name.startswith(("ci_low", "ci_high"))}
+    baseline = {"baseline"} & set(columns) if "error_rate" in columns else set()
     of_shares = WITH_INTERVAL & set(columns) and not DIFFERENCES & set(columns)
-    return frozenset(SHARES & set(columns) | (ends if of_shares else set()))
+    return frozenset(SHARES & set(columns) | baseline | (ends if of_shares else set()))
 
 
 def heading(column: str) -> str:

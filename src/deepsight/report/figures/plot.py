@@ -110,6 +110,6 @@ class Figure:
         named: dict[str, Dots] = {}
         for panel in self.panels:
             for series in panel.series:
-                if isinstance(series, Dots) and series.name:
+                if isinstance(series, Dots) and series.name and series.x:
                     named.setdefault(series.name, series)
         return list(named.values()) if len(named) > 1 else []
