@@ -111,3 +111,16 @@ def test_features_are_centred_unit_vectors_that_keep_neighbours():
 def test_distinct_orders_and_removes():
     i, j = distinct(np.array([[3, 1, 1], [1, 3, 2]]))
     assert (i.tolist(), j.tolist()) == ([1, 1], [2, 3])
+
+
+def test_images_are_read_a_block_at_a_time_for_the_sample_too(images):
+    asked = []
+
+    def read(rows):
+        asked.append(len(rows))
+        return images[rows]
+
+    made = describe(read, len(images), halves=slopes, length=64, seed=0)
+    assert max(asked) <= descriptor.BLOCK < len(images)
+    assert sum(asked) == 2 * len(images)
+    torch.testing.assert_close(made.even, described(images).even)
