@@ -118,6 +118,15 @@ def test_predictions_follow_from_features_and_stored_weights(run: Run) -> None:
     np.testing.assert_allclose(logits, predictions.logits, atol=0.02)  # features are stored in float16
 
 
+def test_labels_are_judged_by_the_backbone_before_fine_tuning_too(run: Run) -> None:
+    frozen, test, train = (run.predictions(name) for name in ("test_frozen", "test", "train_frozen"))
+    np.testing.assert_array_equal(frozen.ids, test.ids)
+    assert frozen.features.shape == test.features.shape
+    assert np.abs(frozen.features.astype(np.float32) - test.features.astype(np.float32)).mean() > 0.01
+    assert train.features.shape[1] == frozen.features.shape[1]
+    assert set(run.evidence()["image_quality"].frame["fault"]) >= {"dark", "blurred"}
+
+
 def test_hypotheses_were_written_before_training(run: Run) -> None:
     assert run.file("hypotheses.json").stat().st_mtime <= run.file("model.json").stat().st_mtime
     named = {item["name"] for item in json.loads(run.file("hypotheses.json").read_text())["hypotheses"]}
