@@ -71,10 +71,10 @@ def test_a_random_copy_is_random_from_its_end_up_to_the_depth() -> None:
 
 
 def test_maps_within_the_end_are_the_closed_form_at_its_last_layer() -> None:
-    images = np.random.default_rng(0).integers(0, 256, size=(6, 32, 32, 3), dtype=np.uint8)
-    net, classes = OpenNet(SmallNet(4)), np.array([[0, 3]] * 6)
+    images = np.random.default_rng(0).integers(0, 256, size=(18, 32, 32, 3), dtype=np.uint8)
+    net, classes = OpenNet(SmallNet(4)), np.array([[0, 3]] * 18)
     maps = maps_within(net.from_stage("stem"), 1, net.stage_maps("stem", images), classes)
     closed = signed_maps(net.stage_maps("stage", images), torch.from_numpy(net.weight)).numpy()
     np.testing.assert_allclose(maps, closed[:, [0, 3]], atol=1e-6)
     earlier = maps_within(net.from_stage("stem"), 0, net.stage_maps("stem", images), classes)
-    assert earlier.shape == (6, 2, 16, 16)
+    assert earlier.shape == (18, 2, 16, 16)

@@ -14,6 +14,7 @@ from deepsight.interpret.attribution import layer_maps
 from deepsight.interpret.object_share import flat, standardised
 
 Ints = NDArray[np.int64]
+CHUNK = 16  # images at a time: gradients keep every map between the layer and the logits
 
 
 def cascade(model: nn.Module, layers: Sequence[str], *, seed: int) -> Iterator[tuple[str, nn.Module]]:
@@ -57,6 +58,12 @@ def maps_within(rest: nn.Sequential, below: int, maps: Tensor, classes: Ints) ->
         maps: (n, d, h', w'), what `rest` receives.
         classes: int64 (n, c), asked for in each image.
     """
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(maps), CHUNK)]
+    return np.concatenate([maps_of_chunk(rest, below, maps[c], classes[c]) for c in chunks])
+
+
+def maps_of_chunk(rest: nn.Sequential, below: int, maps: Tensor, classes: Ints) -> NDArray[np.float32]:
+    """See `maps_within`."""
     with torch.no_grad():
         activations = rest[:below](maps)
     columns = [layer_maps(rest[below:], activations, torch.from_numpy(c)) for c in classes.T.copy()]
