@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from deepsight import cli_serving
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, Interrupted
 from deepsight.core.notebook import beside
 from deepsight.screen import progress, say
 
@@ -41,10 +41,6 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     GATE = 3
-
-
-class Interrupted(DeepSightError):
-    """The user or the system asked the process to end."""
 
 
 def interrupt(*_: object) -> None:

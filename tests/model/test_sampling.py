@@ -62,6 +62,13 @@ def test_a_rare_confused_class_is_drawn_as_if_it_were_average():
     assert np.bincount(labels[drawn]) / len(drawn) == pytest.approx(weights / weights.sum(), abs=0.015)
 
 
+def test_a_handful_of_rows_does_not_fill_the_batches():
+    labels = np.repeat([0, 1, 2], [500, 500, 4])
+    recipe = Recipe(confused=((2, 0),), confused_boost=2.0)
+    drawn = np.concatenate([draw_order(labels, np.ones(1004), recipe, e) for e in range(20)])
+    assert (labels[drawn] == 2).mean() == pytest.approx(2 * 8 * 4 / (1000 + 2 * 8 * 4), abs=0.01)
+
+
 def maps(n: int = 6, side: int = 4) -> torch.Tensor:
     """Row i holds the value i everywhere, so that a mixture tells what it is made of."""
     return torch.arange(n, dtype=torch.float32)[:, None, None, None].expand(n, 2, side, side).clone()

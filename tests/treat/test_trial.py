@@ -11,12 +11,12 @@ from lightning_fabric import Fabric
 from made_arms import dataset, noisy
 
 from deepsight.core.dataset import Dataset, Splits
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, Interrupted
 from deepsight.core.recipe import Recipe
-from deepsight.model.training import val_logits
+from deepsight.model.training import Training, val_logits
 from deepsight.model.trunk import TrunkCache
 from deepsight.model.weights import Pretrained, load
-from deepsight.treat import combination, cutmix, hard_examples, higher_resolution, mixup, weighted_loss
+from deepsight.treat import arms, combination, cutmix, hard_examples, higher_resolution, mixup, weighted_loss
 from deepsight.treat.arms import Store, run_arm
 from deepsight.treat.budget import Plan
 from deepsight.treat.effect import image_draws
@@ -213,6 +213,24 @@ def test_an_arm_without_memory_fails_alone(starts: Starts, tmp_path: Path, error
     ran = run_arms(arms, 2, run_one, lambda: 1e9)
     assert ran.failed == {"hungry": "It ran out of memory. Lower the resolution or the batch."}
     assert list(ran.outcomes) == ["control", "cutmix"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Interrupted])
+def test_an_arm_that_was_stopped_did_not_fail(
+    starts: Starts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    """Ctrl-C in the middle of a training leaves no outcome, so that the next trial trains the arm."""
+
+    def stopped(arm: Training) -> None:
+        raise stop
+
+    train, store = starts.setting.splits.train, Store(tmp_path)
+    monkeypatch.setattr(arms, "train_arm", stopped)
+    with pytest.raises(stop):
+        run_arm(CONTROL, RECIPE, train, 2, starts=starts, store=store)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    assert not run_arm(CONTROL, RECIPE, train, 2, starts=starts, store=store).failed
 
 
 def test_an_interrupted_trial_trains_only_what_is_missing(starts: Starts, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from deepsight.core.recipe import Mix, Recipe
 
+RARITY = 8.0  # times that a rare confused class is drawn as if it had more rows, at most
+
 
 def draw_order(
     labels: NDArray[np.int64], losses: NDArray[np.floating], recipe: Recipe, epoch: int
@@ -36,12 +38,14 @@ def class_weight(labels: NDArray[np.int64], recipe: Recipe) -> NDArray[np.float6
 
     The first class of a pair is drawn more, the one it is taken for is not: it has what the first one lacks.
     A class that is rarer than the average is drawn as if it had the average number of rows: it is confused
-    because it is rare, and twice as often as rarely is still rarely.
+    because it is rare, and twice as often as rarely is still rarely. Very few rows are not drawn so often,
+    since batches would be full of the same images.
     """
     counts = np.bincount(labels)
     boosted = np.intersect1d([true for true, _ in recipe.confused], np.flatnonzero(counts))
     weight = np.ones(len(counts))
-    weight[boosted] = recipe.confused_boost * np.maximum(1.0, counts[counts > 0].mean() / counts[boosted])
+    rarity = counts[counts > 0].mean() / counts[boosted]
+    weight[boosted] = recipe.confused_boost * np.clip(rarity, 1.0, RARITY)
     return weight
 
 

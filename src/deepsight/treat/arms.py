@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from deepsight.core.dataset import Dataset
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, Interrupted
 from deepsight.core.files import atomic_path, write_npz
 from deepsight.core.recipe import Recipe
 from deepsight.model.training import Training, val_logits
@@ -133,6 +133,8 @@ def run_arm(
         train_arm(arm)
         outcome = replace(outcome, logits=finite(val_logits(arm).numpy()))
         store.save_weights(treatment.name, recipe.seed, arm)
+    except Interrupted:
+        raise
     except (DeepSightError, MemoryError, RuntimeError) as error:
         outcome = replace(outcome, failed=reason(error))
     outcome = replace(outcome, seconds=time.perf_counter() - began)

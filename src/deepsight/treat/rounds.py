@@ -12,6 +12,8 @@ from deepsight.core.errors import DeepSightError
 from deepsight.treat.arms import Outcome
 from deepsight.treat.treatment import CONTROL, Treatment
 
+INSTANT = 0.1  # seconds; arms that were stored are read again even where the time is up
+
 RunOne = Callable[[Treatment, int], Outcome]
 
 
@@ -64,12 +66,12 @@ def run_arms(treatments: Sequence[Treatment], seeds: int, run_one: RunOne, left:
     arms = [Arm(t, seeds, run_one) for t in (CONTROL, *treatments)]
     going = arms
     for _ in range(seeds):
-        too_dear = too_many([arm.cost_left for arm in going], left())
+        too_dear = too_many([arm.cost_left for arm in going], max(left(), INSTANT))
         going = [arm for arm in going[: len(going) - too_dear] if not arm.failed]
         for arm in going:
             arm.train()
     for arm in arms:
-        if not arm.failed and 0 < arm.cost_left <= left():
+        if not arm.failed and 0 < arm.cost_left <= max(left(), INSTANT):
             arm.finish()
     complete = {arm.name: arm.outcomes for arm in arms if not arm.failed and not arm.missing}
     failed = {arm.name: arm.failed for arm in arms if arm.failed}
