@@ -60,6 +60,17 @@ def test_the_file_is_at_most_fifteen_megabytes(report: Path):
     assert report.stat().st_size <= 15_000_000
 
 
+def test_pictures_give_way_where_the_tables_take_the_room(
+    complete: Run, report: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = report.read_bytes()
+    monkeypatch.setattr(html, "BUDGET", 1000)
+    text = html.render(complete).read_text(encoding="utf-8")
+    report.write_bytes(before)  # other tests read it
+    assert "pictures did not fit into this file" in text
+    assert '"pictures": {}' in text
+
+
 def test_every_question_has_its_place_once(page: Page):
     assert [page.ids.count(entry.name) for entry in QUESTIONS] == [1] * len(QUESTIONS)
     assert len(page.ids) == len(set(page.ids))

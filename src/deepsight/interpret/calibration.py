@@ -103,8 +103,8 @@ def summary(
         method=f"Expected calibration error in {bins} bins; basic bootstrap interval; debiased by the "
         "folded normal mean of each bin (after Kumar et al. 2019); temperature by likelihood on validation "
         "(Guo et al. 2017).",
-        caption=f"A temperature of {temperature:.2f}, fitted on {len(validation_labels):,} validation images, takes "
-        f"the calibration error from {rows[0]['value']:.1%} to {rows[4]['value']:.1%}.",
+        caption=f"A temperature of {temperature:.2f}, fitted on {len(validation_labels):,} images of "
+        f"validation, takes the calibration error from {rows[0]['value']:.1%} to {rows[4]['value']:.1%}.",
     )
 
 

@@ -18,7 +18,7 @@ from deepsight.report.figures import marks, svg
 from deepsight.report.figures.model import learning_curves
 from deepsight.report.figures.plot import Figure
 from deepsight.report.outline import OUTLINE, Entry, Stage
-from deepsight.report.pictures import Pictures
+from deepsight.report.pictures import BUDGET, Pictures
 from deepsight.report.study import Study, read
 
 
@@ -57,7 +57,8 @@ def render(run: Run) -> Path:
 
 def page(study: Study) -> str:
     """The whole report as HTML."""
-    pictures = Pictures(study.path)
+    downloads = {name: packed_csv(table.frame) for name, table in study.evidence.items()}
+    pictures = Pictures(study.path, max(0, BUDGET - sum(map(len, downloads.values()))))
     return (
         environment()
         .get_template("report.html")
@@ -81,7 +82,7 @@ def page(study: Study) -> str:
             questions={e.name: e.question for stage in OUTLINE for e in stage.entries},
             pictures=pictures,
             stages=[{"name": s.name, "command": s.command, "views": views(s, study)} for s in OUTLINE],
-            downloads={name: packed_csv(table.frame) for name, table in study.evidence.items()},
+            downloads=downloads,
         )
     )
 
