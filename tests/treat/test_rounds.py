@@ -93,7 +93,13 @@ def test_what_is_made_once_is_not_expected_again(monkeypatch: pytest.MonkeyPatch
     assert "higher_resolution" in run_arms(ARMS, 2, run_one, lambda: 0.5).left_out
 
 
-def test_a_given_up_arm_says_why() -> None:
+def test_a_given_up_arm_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(np.arange(100.0))  # a second passes between any two looks at it
+    monkeypatch.setattr(rounds.time, "monotonic", lambda: next(clock))
     ran = run_arms(ARMS, 2, outcome, lambda: -1.0)
     assert list(ran.outcomes) == ["control", "cutmix"]
     assert ran.left_out["mixup"] == "the time was up after 1 of 2 seeds"
+
+
+def test_stored_arms_are_read_although_the_time_is_up() -> None:
+    assert list(run_arms(ARMS, 5, outcome, lambda: -1.0).outcomes) == ["control", *(arm.name for arm in ARMS)]
