@@ -21,7 +21,7 @@ lint: .venv/.developed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.installed
+bench: .venv/.developed
 	$(BIN)/python benchmarks/time_to_f1/run.py
 
 .venv/bin/python:

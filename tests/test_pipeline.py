@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import FIXED_COLUMNS
 from deepsight.core.recipe import Recipe
 from deepsight.core.run import Run
-from deepsight.pipeline import run_study
+from deepsight.pipeline import run_study, run_until
 
 DESIGNED_METRICS = {
     "macro_f1", "macro_f1_ci95", "accuracy", "mva", "mva_passed", "n_test", "macro_f1_without_leaks",
@@ -155,6 +156,16 @@ def test_a_finished_study_is_not_done_again(run: Run, study: Study) -> None:
     before = run.file("model.safetensors").stat().st_mtime_ns
     run_study(study, run.path)
     assert run.file("model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_run_of_an_earlier_version_is_reported(run: Run, cache: None, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "earlier")
+    earlier = Run.open(tmp_path / "earlier")
+    study = earlier.study()
+    del study["plan"]["recipe"]["precision"]
+    earlier.save_study(study)
+    run_until("report", earlier.path, tell=lambda _: None)
+    assert earlier.study() == study
 
 
 def test_the_examples_of_the_tutorial_run(

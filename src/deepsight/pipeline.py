@@ -46,9 +46,14 @@ SAMPLE = 1500  # training images that are embedded and from which hypotheses are
 
 def begin(study: Study, out: Path, tell: Tell) -> Context:
     """Open the run folder for this study, new or interrupted."""
-    fabric = fabric_of()
-    with fabric.rank_zero_first():
+    with fabric_of().rank_zero_first():
         run = Run.create(out, study.stored())
+    return under_way(run, tell)
+
+
+def under_way(run: Run, tell: Tell) -> Context:
+    """The study of a run folder; where torchrun started several processes, the first speaks for all."""
+    fabric = fabric_of()
     return Context(run, Study(**run.study()), tell if fabric.is_global_zero else silent, fabric)
 
 
@@ -217,7 +222,7 @@ STAGES: dict[str, Callable[[Context], None]] = {
 
 def run_until(last: str, out: Path, *, tell: Tell) -> Context:
     """The stages of an existing run up to this one; those that are done are not done again."""
-    context = begin(Study(**Run.open(out).study()), out, tell)
+    context = under_way(Run.open(out), tell)
     for name in STAGES:
         carry_out(name, context)
         if name == last:
