@@ -36,7 +36,7 @@ def dataset(part: Part, source: str) -> Dataset:
     return Dataset(part.images, part.labels, CLASSES, np.arange(len(part)), source)
 
 
-def train(part: Part, truth: Part, seed: int) -> Predictor:
+def train(part: Part, truth: Part, *, rate: float, seed: int) -> Predictor:
     """A network fine-tuned on a part, with the product's recipe and one pass over it."""
     order = np.random.default_rng(seed).permutation(len(part))
     splits = Splits(
@@ -46,7 +46,7 @@ def train(part: Part, truth: Part, seed: int) -> Predictor:
     )
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(
-            weights.load(weights.PACKAGED), splits, replace(RECIPE, seed=seed),
+            weights.load(weights.PACKAGED), splits, replace(RECIPE, learning_rate=rate, seed=seed),
             cache=TrunkCache(Path(folder)), verify=verify_at(SIDE), fabric=fabric_of(),
         )  # fmt: skip
     return fitted.predictor
@@ -83,7 +83,7 @@ def audit(
 
 
 def networks(
-    roles: Roles, quality: MaskQuality, cues: Sequence[str], *, sizes: dict[str, int], seed: int
+    roles: Roles, quality: MaskQuality, cues: Sequence[str], *, rate: float, sizes: dict[str, int], seed: int
 ) -> Iterator[Row]:
     """One row a network, in the neutral world."""
     start = time.process_time()
@@ -95,12 +95,13 @@ def networks(
             few = rng.permutation(len(truth.labels))[: sizes["network_truth"]]
             aligned, permuted = truth.aligned[few], truth.random[few]
             part = neutral.mixed(aligned_share(rho, len(neutral.labels), rng))
-            net = train(part, Part(permuted, truth.labels[few]), own)
+            net = train(part, Part(permuted, truth.labels[few]), rate=rate, seed=own)
             rows = rng.permutation(len(roles.audit))[: sizes["network_audit"]]
             seen = plant(roles.audit.select(rows), cue, own + 2)
             seen = Part(seen.aligned, seen.labels)
             yield {
                 "kind": "network", "world": "neutral", "cue": cue, "rho": round(rho, 3), "model": i,
+                "rate": rate,
                 **reliance(net.logits(aligned), net.logits(permuted), truth.labels[few]),
                 **audit(net, seen, roles.masks.select(rows), quality, sizes=sizes, seed=own),
             }  # fmt: skip

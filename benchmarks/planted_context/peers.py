@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 from cleanlab import Datalab
+from cleanlab.datalab.internal.adapter.constants import DEFAULT_CLEANVISION_ISSUES
 from datasets import ClassLabel, Dataset, Features, Image
 from PIL import Image as Pillow
 from pytorch_grad_cam import GradCAM
@@ -71,7 +72,8 @@ def spurious_score(images: np.ndarray, labels: np.ndarray) -> float:
     rows = {"image": [Pillow.fromarray(i) for i in images], "label": labels.tolist()}
     data = Dataset.from_dict(rows, features=features)
     lab = Datalab(data, label_name="label", image_key="image", verbosity=0)
-    lab.find_issues(issue_types={"image_issue_types": {}, "spurious_correlations": {}})
+    properties = {name: {} for name in DEFAULT_CLEANVISION_ISSUES}
+    lab.find_issues(issue_types={"image_issue_types": properties, "spurious_correlations": {}})
     return float(lab.get_info("spurious_correlations")["correlations_df"]["score"].min())
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from cues import CUES
 from finetunes import networks
+from frozen import RECIPE
 from heads import Counts, Row, all_heads
 from worlds import cast
 
@@ -56,6 +57,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--store", type=Path, help="folder for masks, and for the models that peers.py scores"
     )
+    parser.add_argument("--rate", type=float, default=RECIPE.learning_rate, help="of the networks' training")
     parser.add_argument("--results", type=Path, default=HERE / "results.csv")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -78,7 +80,7 @@ def measured(arguments: argparse.Namespace, store: Path) -> Iterator[Row]:
         )  # fmt: skip
     if "networks" in arguments.parts:
         cues = arguments.cues[:1] if arguments.smoke else arguments.cues
-        yield from networks(roles, quality, cues, sizes=sizes, seed=arguments.seed)
+        yield from networks(roles, quality, cues, rate=arguments.rate, sizes=sizes, seed=arguments.seed)
 
 
 def others(arguments: argparse.Namespace) -> list[Row]:

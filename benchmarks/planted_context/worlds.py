@@ -1,5 +1,6 @@
 """The images that cues are planted in: CIFAR-10, and training images that lost their natural context."""
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +68,9 @@ def cast(sizes: dict[str, int], store: Path, seed: int) -> Roles:
     test = balanced(official.test, sizes["truth"] + sizes["audit"], rng)
     cut = sizes["truth"]
     audit = test.select(np.arange(cut, len(test)))
-    worlds = {"neutral": shuffled_backgrounds(train, segmented(train, store / "train.npz"), seed)}
+    worlds = {"neutral": shuffled_backgrounds(train, segmented(train, store), seed)}
     worlds["natural"] = train
-    return Roles(worlds, test.select(np.arange(cut)), audit, segmented(audit, store / "audit.npz"))
+    return Roles(worlds, test.select(np.arange(cut)), audit, segmented(audit, store))
 
 
 def balanced(data: Dataset, n: int, rng: np.random.Generator) -> Part:
@@ -79,8 +80,9 @@ def balanced(data: Dataset, n: int, rng: np.random.Generator) -> Part:
     return Part(data.pixels(rows), data.labels[rows])
 
 
-def segmented(part: Part, path: Path) -> Masks:
-    """Masks of these images, cut now or read back."""
+def segmented(part: Part, store: Path) -> Masks:
+    """Masks of these images, cut now or read back; the file is named after the images."""
+    path = store / f"masks-{zlib.crc32(part.images.tobytes()):08x}.npz"
     if path.exists():
         with np.load(path) as file:
             return Masks(file["inside"], file["accepted"])
