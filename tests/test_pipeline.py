@@ -152,36 +152,6 @@ def test_the_stored_study_gives_the_same_numbers_again(run: Run, cache: None, tm
     }
 
 
-def test_a_finished_study_is_not_done_again(run: Run, study: Study) -> None:
-    before = run.file("model.safetensors").stat().st_mtime_ns
-    run_study(study, run.path)
-    assert run.file("model.safetensors").stat().st_mtime_ns == before
-
-
-def test_a_run_of_an_earlier_version_is_reported(run: Run, cache: None, tmp_path: Path) -> None:
-    shutil.copytree(run.path, tmp_path / "earlier")
-    earlier = Run.open(tmp_path / "earlier")
-    study = earlier.study()
-    del study["plan"]["recipe"]["precision"]
-    earlier.save_study(study)
-    run_until("report", earlier.path, tell=lambda _: None)
-    assert earlier.study() == study
-
-
-def test_the_examples_of_the_tutorial_run(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tutorial = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text(encoding="utf-8")
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "first").symlink_to(run.path)
-    monkeypatch.chdir(tmp_path)
-    Image.new("RGB", (90, 60), "skyblue").save("photo.jpg")
-    page: dict[str, object] = {}  # later examples use what earlier ones made
-    for example in re.findall(r"^```python\n(.*?)^```", tutorial, flags=re.MULTILINE | re.DOTALL):
-        exec(example, page)
-    assert run.evidence()["ledger_shares"].caption in capsys.readouterr().out
-
-
 def test_two_processes_give_the_study_of_one(run: Run, cache: None, tmp_path: Path) -> None:
     out = tmp_path / "together"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -217,3 +187,33 @@ def test_two_processes_give_the_study_of_one(run: Run, cache: None, tmp_path: Pa
         {p.relative_to(r) for p in r.rglob("*") if p.parent.name != "maps"} for r in (out, run.path)
     )
     assert files == expected
+
+
+def test_a_finished_study_is_not_done_again(run: Run, study: Study) -> None:
+    before = run.file("model.safetensors").stat().st_mtime_ns
+    run_study(study, run.path)
+    assert run.file("model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_run_of_an_earlier_version_is_reported(run: Run, cache: None, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "earlier")
+    earlier = Run.open(tmp_path / "earlier")
+    study = earlier.study()
+    del study["plan"]["recipe"]["precision"]
+    earlier.save_study(study)
+    run_until("report", earlier.path, tell=lambda _: None)
+    assert earlier.study() == study
+
+
+def test_the_examples_of_the_tutorial_run(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tutorial = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "first").symlink_to(run.path)
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (90, 60), "skyblue").save("photo.jpg")
+    page: dict[str, object] = {}  # later examples use what earlier ones made
+    for example in re.findall(r"^```python\n(.*?)^```", tutorial, flags=re.MULTILINE | re.DOTALL):
+        exec(example, page)
+    assert run.evidence()["ledger_shares"].caption in capsys.readouterr().out
