@@ -149,6 +149,8 @@ def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seco
     run, splits = context.run, context.splits
     frozen = float(fitted.history.filter(fitted.history["phase"] == "frozen")["seconds"].sum())
     context.add_seconds(frozen=frozen, finetune=seconds - frozen)
+    if fitted.kept == "frozen":
+        context.tell("Fine-tuning ended worse on validation than it began: the frozen phase's model is kept.")
     with context.stage("predict"):
         save_model(run.path, fitted, context.pretrained, splits.classes, context.plan.recipe)
         run.save_history(fitted.history)

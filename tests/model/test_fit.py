@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from safetensors.torch import load_file
 from small import SMALL, unchecked
 
 from deepsight.core.errors import DeepSightError
-from deepsight.model.fit import fabric_of, load_model, save_model
+from deepsight.core.statistics import macro_f1
+from deepsight.model.fit import clearly_below, fabric_of, load_model, save_model
 
 
 @pytest.fixture
@@ -70,6 +72,7 @@ def test_a_disk_that_fills_while_saving_is_told_and_leaves_nothing(folder, tmp_p
         from deepsight.model.fit import load_model, save_model
         source, target = map(Path, sys.argv[1:])
         fitted = SimpleNamespace(predictor=load_model(source, verify=lambda *_: None), head_strength=0.1)
+        fitted.kept = 'finetune'
         about = SimpleNamespace(name="n", source="s", notice="", absent=())
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         try:
@@ -94,11 +97,10 @@ def test_each_row_is_told_as_it_is_made(train):
     assert [row.val_macro_f1 for row in rows] == fitted.history["val_macro_f1"].to_list()
 
 
-def test_one_process_is_ready_to_use_with_the_precision_asked_for(monkeypatch):
+def test_one_process_is_ready_to_use(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    fabric = fabric_of("bf16-mixed")
+    fabric = fabric_of()
     assert (fabric.world_size, fabric.global_rank) == (1, 0)
-    assert fabric._precision.precision == "bf16-mixed"
 
 
 def test_a_model_that_was_cut_short_is_refused(folder):
@@ -106,3 +108,22 @@ def test_a_model_that_was_cut_short_is_refused(folder):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DeepSightError, match="cannot be read"):
         load_model(folder, verify=unchecked)
+
+
+def test_a_finetuning_that_destroys_the_model_is_undone(train, splits):
+    kept = {}
+    for rate in (1e-5, 0.3):  # the second destroys any network
+        fitted = train(replace(SMALL, learning_rate=rate, clip_norm=1e6))
+        scores = fitted.history["val_macro_f1"]
+        kept[fitted.kept] = scores[-1] - scores[0]
+        predicted = fitted.predictor.logits(splits.validation.pixels()).argmax(1)
+        expected = scores[0] if fitted.kept == "frozen" else scores[-1]
+        assert macro_f1(splits.validation.labels, predicted, 10) == pytest.approx(expected, abs=0.02)
+    assert kept["frozen"] < -0.1 < kept["finetune"]
+
+
+@pytest.mark.parametrize(
+    ("score", "n", "below"), [(0.79, 100, False), (0.71, 100, True), (0.79, 10_000, True)]
+)
+def test_a_score_is_clearly_below_by_its_standard_error(score, n, below):
+    assert clearly_below(score, 0.8, n) is below  # two standard errors: 0.08 of 100 images, 0.008 of 10,000

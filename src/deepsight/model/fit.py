@@ -1,7 +1,9 @@
 """Both phases of a training, from a pretrained backbone to a predictor."""
 
+import copy
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,19 +39,22 @@ class Fitted:
         history: a row an epoch, as in history.parquet.
         head_strength: the ridge penalty of the frozen phase, as a share of the features' variance.
         frozen: features of training images from before fine-tuning, for the study of their labels.
+        kept: the phase whose model this is: "finetune", or "frozen" where fine-tuning ended with a clearly
+            lower macro-F1 on validation than it began with.
     """
 
     predictor: Predictor
     history: pl.DataFrame
     head_strength: float
     frozen: FrozenFeatures
+    kept: str
 
 
 def fit(
     pretrained: Pretrained, splits: Splits, recipe: Recipe, *,
     cache: TrunkCache, verify: Verify, fabric: Fabric, tell: Callable[[Epoch], None] = lambda _: None,
 ) -> Fitted:  # fmt: skip
-    """Train by the recipe.
+    """Train by the recipe; a fine-tuning that ends clearly worse on validation than it began is undone.
 
     Args:
         pretrained: the backbone with its weights; it is changed in place.
@@ -71,14 +76,23 @@ def fit(
     ).to(fabric.device)
     training = prepare(classifier, splits, preprocessing, recipe, cache=cache, verify=verify, fabric=fabric)
     frozen, head, features = frozen_phase(training)
+    before = copy.deepcopy(training.tail.state_dict())
     epochs = []
     for epoch in itertools.chain([frozen], finetune_phase(training)):
         epochs.append(epoch)
         tell(epoch)
+    kept = "finetune"
+    if clearly_below(epochs[-1].val_macro_f1, frozen.val_macro_f1, len(splits.validation)):
+        training.tail.load_state_dict(before)
+        kept = "frozen"
     classifier.fold_all()
-    return Fitted(
-        Predictor(classifier, preprocessing, verify), history_frame(epochs), head.strength, features
-    )
+    predictor = Predictor(classifier, preprocessing, verify)
+    return Fitted(predictor, history_frame(epochs), head.strength, features, kept)
+
+
+def clearly_below(score: float, before: float, n: int) -> bool:
+    """Whether a score on n images is lower by more than two standard errors of a proportion."""
+    return score < before - 2 * math.sqrt(before * (1 - before) / n)
 
 
 def require_classes(recipe: Recipe, k: int) -> None:
@@ -117,6 +131,7 @@ def save_model(
         "head": "global average pooling, linear",
         "trunk_ends_after": fitted.predictor.classifier.trunk_name,
         "head_strength": fitted.head_strength,
+        "kept_phase": fitted.kept,
     }
     write_json(folder / "model.json", about)
 
