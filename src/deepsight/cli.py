@@ -13,7 +13,7 @@ import typer
 from deepsight import cli_serving
 from deepsight.core.errors import DeepSightError, Interrupted
 from deepsight.core.notebook import beside
-from deepsight.screen import progress, say
+from deepsight.terminal import progress, say
 
 INTRODUCTION = """\
 DeepSight: why does my image classifier fail, and what do I do about it?

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from deepsight.core.errors import DeepSightError
-from deepsight.screen import progress
+from deepsight.terminal import progress
 
 app = typer.Typer()
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deepsight import screen
-from deepsight.screen import Forecast, progress
+from deepsight import terminal
+from deepsight.terminal import Forecast, progress
 
 PREDICTED = {
     "scrub": 10.0, "explore": 5.0, "frozen": 20.0, "finetune": 80.0, "predict": 15.0, "interpret": 40.0,
@@ -26,7 +26,7 @@ class Hands:
 @pytest.fixture
 def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
     hands = Hands()
-    monkeypatch.setattr(screen.time, "perf_counter", lambda: hands.now)
+    monkeypatch.setattr(terminal.time, "perf_counter", lambda: hands.now)
     return hands
 
 
@@ -80,7 +80,7 @@ def test_on_a_terminal_a_clock_names_the_stage_and_the_time_left(
     tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = io.StringIO()
-    monkeypatch.setattr(screen, "console", screen.Console(file=drawn, force_terminal=True, width=100))
+    monkeypatch.setattr(terminal, "console", terminal.Console(file=drawn, force_terminal=True, width=100))
     with progress(planned(tmp_path)) as tell:
         tell("[train]")
         tell("an epoch")
