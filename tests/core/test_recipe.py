@@ -15,8 +15,8 @@ ALTERED = Recipe(
     resolution=96, interpolation="bilinear", antialias=False, epochs=0.5, views=1, batch=64,
     learning_rate=2e-3, base_ratio=0.5, weight_decay=0.0, clip_norm=0.5, warmup=0.1, label_smoothing=0.0,
     batch_norm="training", mix="cutmix", mix_on="images", mix_alpha=1.0, class_weights=(0.5, 1.5),
-    hard_share=0.5, hard_after=2, confused=((0, 1),), confused_boost=2.0, trained_reductions=1, seed=7, precision="bf16-mixed",
-    view_seed=9,
+    hard_share=0.5, hard_after=2, confused=((0, 1),), confused_boost=2.0, trained_reductions=1, seed=7,
+    view_seed=9, precision="bf16-mixed",
 )  # fmt: skip
 
 
