@@ -73,7 +73,7 @@ def in_blocks(predictor: Predictor, data: Dataset, tell: Tell) -> Predictions:
         made.append(predictor.features(data.pixels(slice(start, stop)), name="train"))
         pace.done(stop)
     features = np.concatenate(made)
-    return Predictions(data.ids, data.labels, features @ predictor.weight.T + predictor.bias, features)
+    return Predictions(data.ids, data.labels, predictor.logits_of(features), features)
 
 
 def unit(features: NDArray[np.floating]) -> NDArray[np.float64]:

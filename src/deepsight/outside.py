@@ -24,7 +24,8 @@ from deepsight.interpret.outside_predictions import read_predictions
 from deepsight.interpret.subject import Subject
 from deepsight.metrics import headline
 from deepsight.model import weights
-from deepsight.model.frozen import BLOCK, FrozenBackbone
+from deepsight.model.frozen import FrozenBackbone
+from deepsight.model.predict import BLOCK, blocks_of
 from deepsight.report.html import render
 
 Preprocess = Callable[[NDArray[np.uint8]], Tensor]
@@ -60,7 +61,7 @@ def predict(model: nn.Module, data: Dataset, preprocess: Preprocess, *, batch: i
     """The logits of a module on every image; it is left in the mode in which it came."""
     training = model.training
     model.eval()
-    blocks = [slice(i, i + batch) for i in range(0, len(data), batch)]
+    blocks = blocks_of(len(data), batch)
     with torch.inference_mode():
         logits = [model(preprocess(data.pixels(rows))).float().numpy() for rows in blocks]
     model.train(training)
@@ -69,7 +70,7 @@ def predict(model: nn.Module, data: Dataset, preprocess: Preprocess, *, batch: i
 
 def with_features(predictions: Predictions, data: Dataset, frozen: FrozenBackbone) -> Predictions:
     """The same predictions with features of the frozen backbone."""
-    blocks = [slice(i, i + BLOCK) for i in range(0, len(data), BLOCK)]
+    blocks = blocks_of(len(data), BLOCK)
     features = [frozen.features(data.pixels(rows), Recipe(resolution=SIDE)) for rows in blocks]
     return replace(predictions, features=np.concatenate(features))
 

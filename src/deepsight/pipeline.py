@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from deepsight import twins
@@ -46,14 +47,14 @@ SAMPLE = 1500  # training images that are embedded and from which hypotheses are
 
 def begin(study: Study, out: Path, tell: Tell) -> Context:
     """Open the run folder for this study, new or interrupted."""
-    with fabric_of().rank_zero_first():
-        run = Run.create(out, study.stored())
-    return under_way(run, tell)
-
-
-def under_way(run: Run, tell: Tell) -> Context:
-    """The study of a run folder; where torchrun started several processes, the first speaks for all."""
     fabric = fabric_of()
+    with fabric.rank_zero_first():
+        run = Run.create(out, study.stored())
+    return under_way(run, tell, fabric)
+
+
+def under_way(run: Run, tell: Tell, fabric: Fabric) -> Context:
+    """The study of a run folder; where torchrun started several processes, the first speaks for all."""
     return Context(run, Study(**run.study()), tell if fabric.is_global_zero else silent, fabric)
 
 
@@ -224,7 +225,7 @@ STAGES: dict[str, Callable[[Context], None]] = {
 
 def run_until(last: str, out: Path, *, tell: Tell) -> Context:
     """The stages of an existing run up to this one; those that are done are not done again."""
-    context = under_way(Run.open(out), tell)
+    context = under_way(Run.open(out), tell, fabric_of())
     for name in STAGES:
         carry_out(name, context)
         if name == last:
@@ -243,7 +244,8 @@ def carry_out(name: str, context: Context) -> None:
     with context.fabric.rank_zero_first():
         if context.fabric.is_global_zero:
             STAGES[name](context)
-    context.study = Study(**context.run.study())
+        else:
+            context.study = Study(**context.run.study())
 
 
 def silent(_: str) -> None:

@@ -60,7 +60,7 @@ def predict_images(
     side = min(run.read_json("data.json")["image_shape"][:2])
     pixels = np.stack([read_square(file, side) for file in images])
     features = predictor.features(pixels, name="predict")
-    rows = labelled(images, features @ predictor.weight.T + predictor.bias, classes)
+    rows = labelled(images, predictor.logits_of(features), classes)
     folder = maps or run.file(FOLDER)
     add_maps(rows, predictor, pixels, classes, folder, refused=refusal(run))
     if neighbours:

@@ -22,6 +22,11 @@ STAGES: Mapping[str, tuple[str, ...]] = {
 console = Console(stderr=True, highlight=False)
 
 
+def first_process() -> bool:
+    """Whether this process speaks for all that torchrun started, or is the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def say(line: str) -> None:
     """A line on stderr, as it is."""
     console.print(line, markup=False, soft_wrap=True)
@@ -103,7 +108,7 @@ def progress(out: Path | None = None, *, minutes: float | None = None) -> Iterat
         minutes: that the command may take.
     """
     forecast = Forecast(out, minutes)
-    if not console.is_terminal or os.environ.get("RANK", "0") != "0":  # of several processes the first draws
+    if not console.is_terminal or not first_process():
         yield lambda line: say(with_time_left(line, forecast))
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), Clock(forecast))

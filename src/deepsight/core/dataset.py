@@ -41,6 +41,7 @@ class Rows:
         return self._images[self._rows[rows]]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
+        # NumPy passes `copy` and wants it in the signature; the pixels are gathered anew in any case.
         return np.asarray(self._images[self._rows], dtype=dtype)
 
     def select(self, rows: NDArray[np.int64]) -> "Rows":

@@ -14,11 +14,10 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.fit import preprocessing_of
-from deepsight.model.predict import Predictor
+from deepsight.model.predict import BLOCK, Predictor, blocks_of
 from deepsight.model.trunk import CHUNK, Verify
 from deepsight.model.weights import Pretrained
 
-BLOCK = 4096  # images in memory at a time
 BLOCK_OF_MAPS = 1024  # images whose maps after the trunk are in memory at a time
 
 
@@ -57,22 +56,16 @@ class FrozenBackbone:
         """
         tuned, own = predictor.classifier, self._classifier
         if not same_weights(tuned.trunk, own.trunk):
-            alone, blocks = replace(predictor, classifier=own), blocks_of(len(data), BLOCK)
-            frozen = np.concatenate([alone.features(data.pixels(rows), name=name) for rows in blocks])
-            return predictor.predictions(data, name=name), frozen
+            alone = replace(predictor, classifier=own)
+            return predictor.predictions(data, name=name), alone.features_of(data, name=name)
         tail, device = own.after(tuned.trunk_name)[:-1], own.head.weight.device
         found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         for rows in blocks_of(len(data), BLOCK_OF_MAPS):
             maps = predictor.stage_maps(tuned.trunk_name, data.pixels(rows), name=name)
             found.append((pooled(tuned.tail, maps), pooled(tail, maps.to(device))))
         features, frozen = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        logits = features @ predictor.weight.T + predictor.bias
+        logits = predictor.logits_of(features)
         return Predictions(data.ids, data.labels, logits, features), frozen
-
-
-def blocks_of(n: int, size: int) -> list[slice]:
-    """Slices of at most `size` rows that cover n."""
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:

@@ -15,6 +15,7 @@ from deepsight.model.preprocess import Preprocessing
 from deepsight.model.trunk import CHUNK, Verify
 
 Pixels = NDArray[np.uint8]
+BLOCK = 4096  # images in memory at a time
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ class Predictor:
 
     def logits(self, pixels: Pixels, *, name: str = "images") -> NDArray[np.float32]:
         """The logits (n, k)."""
-        return self.features(pixels, name=name) @ self.weight.T + self.bias
+        return self.logits_of(self.features(pixels, name=name))
+
+    def logits_of(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """What the head says of pooled features (n, d): logits (n, k)."""
+        return np.asarray(features @ self.weight.T + self.bias)
 
     def sides(self) -> dict[str, int]:
         """Cells along one side of the map after each stage, by the real input shape, shallow to deep."""
@@ -81,10 +86,13 @@ class Predictor:
 
     def predictions(self, data: Dataset, *, name: str) -> Predictions:
         """What the model says about a split, block by block, so that the split may be larger than memory."""
-        blocks = [slice(i, min(i + 4096, len(data))) for i in range(0, len(data), 4096)]
-        features = np.concatenate([self.features(data.pixels(rows), name=name) for rows in blocks])
-        logits = features @ self.weight.T + self.bias
-        return Predictions(data.ids, data.labels, logits, features)
+        features = self.features_of(data, name=name)
+        return Predictions(data.ids, data.labels, self.logits_of(features), features)
+
+    def features_of(self, data: Dataset, *, name: str) -> NDArray[np.float32]:
+        """The pooled features (n, d) of a split, block by block."""
+        blocks = blocks_of(len(data), BLOCK)
+        return np.concatenate([self.features(data.pixels(rows), name=name) for rows in blocks])
 
     def _batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:
         device = self.classifier.head.weight.device
@@ -93,6 +101,11 @@ class Predictor:
             images = self.preprocessing(apart(pixels[start : start + step], self.tiles))
             self.verify(images, None, f"{name}, image {start}")
             yield together(images, self.tiles).to(device, non_blocking=True)
+
+
+def blocks_of(n: int, size: int) -> list[slice]:
+    """Slices of at most `size` rows that cover n."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def apart(mosaics: Pixels, tiles: int) -> Pixels:

@@ -63,6 +63,7 @@ class StoredImages:
                     )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
+        # NumPy passes `copy` and wants it in the signature; the pixels are gathered anew in any case.
         return np.asarray(self[:], dtype=dtype)
 
     def sha256(self) -> str:
