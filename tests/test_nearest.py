@@ -25,10 +25,12 @@ def features(pixels: NDArray[np.uint8], *, name: str) -> NDArray[np.float32]:
     return pixels.reshape(len(pixels), D).astype(np.float32) - 128
 
 
-PREDICTOR = cast(
-    Predictor,
-    SimpleNamespace(features=features, weight=np.zeros((2, D), np.float32), bias=np.zeros(2, np.float32)),
-)
+def logits_of(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Two classes that no feature tells apart."""
+    return np.zeros((len(features), 2), np.float32)
+
+
+PREDICTOR = cast(Predictor, SimpleNamespace(features=features, logits_of=logits_of))
 
 
 @pytest.fixture
