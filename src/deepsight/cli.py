@@ -12,7 +12,7 @@ import typer
 
 from deepsight import cli_serving
 from deepsight.core.errors import DeepSightError, Interrupted
-from deepsight.core.notebook import beside
+from deepsight.core.notebook import score
 from deepsight.terminal import first_process, progress, say
 
 INTRODUCTION = """\
@@ -108,20 +108,11 @@ def run(
 def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
     """Print the headline, once where torchrun started several processes, and fail below the gate."""
     if first_process():
-        print(json.dumps(metrics, indent=2) if as_json else headline(metrics, out))
+        print(
+            json.dumps(metrics, indent=2) if as_json else f"{score(metrics)}\nReport: {out / 'report.html'}"
+        )
     if not metrics["mva_passed"]:
         raise typer.Exit(Exit.GATE)
-
-
-def headline(metrics: dict[str, Any], out: Path) -> str:
-    """The score, the gate and where the report is, in words."""
-    low, high = metrics["macro_f1_ci95"]
-    return (
-        f"macro-F1 {beside(metrics['macro_f1'], metrics['mva'])} (95 % interval {low:.3f} to {high:.3f}) "
-        f"on {metrics['n_test']} test images; "
-        f"{'passes' if metrics['mva_passed'] else 'fails'} the gate of {metrics['mva']:g}.\n"
-        f"Report: {out / 'report.html'}"
-    )
 
 
 def stage_command(name: str, summary: str) -> None:

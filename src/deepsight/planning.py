@@ -34,9 +34,9 @@ def make_plan(context: Context, splits: Splits) -> Plan:
     study, pretrained = context.study, context.pretrained
     base = Recipe(seed=study.seed, batch_norm="training" if pretrained.absent else "frozen")
     sides = (study.resolution,) if study.resolution else planner.RESOLUTIONS
-    k, device = len(splits.classes), context.fabric.device
-    base = planner.faster_base(pretrained, base, k=k, device=device)
-    rates = planner.measure(pretrained, base, sides, k=k, device=device)
+    network = planner.folded_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
+    base = planner.faster_base(network, base)
+    rates = {side: planner.measure(network, pretrained, base, side) for side in sides}
     budget = study.minutes * 60
     rows = min(len(splits.train), study.train_limit or len(splits.train))
     sampled = min(SAMPLED * budget, SAMPLED_MOST)
@@ -47,8 +47,7 @@ def make_plan(context: Context, splits: Splits) -> Plan:
         pair_seconds=PAIR_SECONDS,
         baseline_mb=peak_rss_mb(),
     )  # fmt: skip
-    found = planner.candidates(base, rates, work, budget)
-    best = planner.choose(found, budget)
+    best = planner.choose(base, rates, work, budget)
     effort = effort_of(sampled, rates[best.recipe.resolution].forward, splits.test)
     context.tell(
         f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "

@@ -25,11 +25,21 @@ def test_a_pass_takes_every_row_once_in_an_order_of_its_own():
     assert (first != draw_order(LABELS, LOSSES, Recipe(seed=1), 0)).any()
 
 
-def test_later_passes_take_the_rows_of_the_largest_loss():
+def test_later_passes_take_the_rows_of_the_largest_loss_of_each_class():
     recipe = Recipe(hard_share=0.3, hard_after=2)
     assert len(draw_order(LABELS, LOSSES, recipe, 1)) == 1000
-    hard = draw_order(LABELS, LOSSES, recipe, 2)
-    np.testing.assert_array_equal(np.sort(hard), np.sort(np.argsort(-LOSSES)[:300]))
+    hard = set(draw_order(LABELS, LOSSES, recipe, 2))
+    for label in range(10):
+        own = np.flatnonzero(LABELS == label)
+        assert hard & set(own) == set(own[np.argsort(-LOSSES[own])[:30]])
+
+
+def test_a_class_keeps_its_share_of_the_hard_rows_however_easy_it_is():
+    losses = np.where(LABELS == 4, LOSSES / 100, LOSSES)
+    labels = np.where(LABELS == 7, 0, LABELS)
+    labels[7] = 7  # a class of one row
+    hard = draw_order(labels, losses, Recipe(hard_share=0.25), 1)
+    np.testing.assert_array_equal(np.bincount(labels[hard]), [50, 25, 25, 25, 25, 25, 25, 1, 25, 25])
 
 
 def test_rows_that_were_never_seen_count_as_hard():

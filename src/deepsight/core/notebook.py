@@ -57,11 +57,16 @@ def headline(run: "Run", metrics: Mapping[str, Any]) -> str:
     """The score and the gate, or what is still to be done."""
     if not metrics:
         return f"{run.path}: not finished. Go on: deepsight run --out {run.path}"
+    return f"{run.path}: {score(metrics)}"
+
+
+def score(metrics: Mapping[str, Any]) -> str:
+    """The score with its interval and the gate, a sentence."""
     low, high = metrics["macro_f1_ci95"]
     gate = "passes" if metrics["mva_passed"] else "fails"
     return (
-        f"{run.path}: macro-F1 {beside(metrics['macro_f1'], metrics['mva'])} (95 % interval {low:.3f} to "
-        f"{high:.3f}) on {metrics['n_test']:,} test images; {gate} the gate of {metrics['mva']:g}."
+        f"macro-F1 {beside(metrics['macro_f1'], metrics['mva'])} (95 % interval {low:.3f} to {high:.3f}) "
+        f"on {metrics['n_test']:,} test images; {gate} the gate of {metrics['mva']:g}."
     )
 
 

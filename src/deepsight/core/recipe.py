@@ -42,8 +42,8 @@ class Recipe:
         mix_on: "maps" mixes cached maps anew in every step; "images" mixes pixels once for each cached view.
         mix_alpha: parameter of the Beta distribution of the mixing share.
         class_weights: a weight a class for the loss, mean 1; empty for none.
-        hard_share: share of the rows, those with the largest loss so far, that later passes train on;
-            1 is all.
+        hard_share: share of the rows of each class, those with the largest loss so far, that later passes
+            train on; 1 is all.
         hard_after: passes over all rows before those; at least 1, since no loss is known before.
         confused: pairs of a class and the class that it is taken for; rows of the first are drawn
             `confused_boost` times as often, and where it is rarer than the average, so many times as often as

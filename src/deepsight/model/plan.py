@@ -1,7 +1,6 @@
 """The planner: measures this machine, predicts time and memory, and chooses what fits."""
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,40 +92,30 @@ class Workload:
     baseline_mb: float
 
 
-def faster_base(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.device = CPU) -> Recipe:
+def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
     """The base recipe in the precision whose steps are faster here; a test of at most two seconds."""
-    classifier = folded_copy(pretrained, base, k).to(device)
     side = min(RESOLUTIONS)
     with torch.no_grad():
-        maps = classifier.trunk(torch.zeros(IMAGES, 3, side, side, device=device))
+        maps = classifier.trunk(torch.zeros(IMAGES, 3, side, side, device=classifier.head.weight.device))
     return replace(base, precision=faster_precision(classifier.tail, classifier.head, maps))
 
 
-def measure(
-    pretrained: Pretrained, base: Recipe, resolutions: Sequence[int], *, k: int, device: torch.device = CPU
-) -> dict[int, Rates]:
-    """Time the two parts of the network at each resolution, about a second in all.
-
-    Args:
-        pretrained: left as it is; a copy is folded and timed.
-        base: decides whether the tail trains with batch norm, and in which precision.
-        resolutions: sides in pixels.
-        k: number of classes.
-        device: the one that will train.
-    """
-    classifier = folded_copy(pretrained, base, k).to(device)
-    return {side: rates_at(classifier, pretrained, base, side) for side in resolutions}
-
-
-def folded_copy(pretrained: Pretrained, base: Recipe, k: int) -> Classifier:
-    """The network as the recipe trains it."""
+def folded_copy(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.device = CPU) -> Classifier:
+    """A copy of the network as the recipe trains it, with k classes, on the device that will train."""
     classifier = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=base.trained_reductions)
     (classifier.fold_trunk if base.batch_norm == "training" else classifier.fold_all)()
-    return classifier
+    return classifier.to(device)
 
 
-def rates_at(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Rates:
-    """Time the two parts at one resolution."""
+def measure(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Rates:
+    """Time the two parts of a folded copy at one resolution, about a third of a second.
+
+    Args:
+        classifier: what `folded_copy` gives; its weights stay as they are.
+        pretrained: says how images are normalised.
+        base: the training whose steps are timed.
+        side: of the images, in pixels.
+    """
     preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
     pixels = np.random.default_rng(0).integers(0, 256, (CHUNK, 32, 32, 3), dtype=np.uint8)
     trunk, tail, head = classifier.trunk, classifier.tail, classifier.head
@@ -174,8 +163,7 @@ def candidates(base: Recipe, rates: dict[int, Rates], work: Workload, budget: fl
     found = []
     for side, speed in rates.items():
         for rows in row_choices(work.rows):
-            recipe = replace(base, resolution=side, epochs=1.0, views=1)
-            one = predict_plan(recipe, rows, speed, work)
+            one = one_pass(base, side, rows, speed, work)
             spare = budget - work.elapsed - one.total
             if spare < 0:
                 continue
@@ -183,9 +171,14 @@ def candidates(base: Recipe, rates: dict[int, Rates], work: Workload, budget: fl
                 spare / (rows / speed.step + rows / speed.trunk + work.validation / speed.tail)
             )
             epochs = min(epochs, 12.0)
-            recipe = replace(recipe, epochs=epochs, views=min(int(epochs), 6))
+            recipe = replace(one.recipe, epochs=epochs, views=min(int(epochs), 6))
             found.append(predict_plan(recipe, rows, speed, work))
     return found
+
+
+def one_pass(base: Recipe, side: int, rows: int, speed: Rates, work: Workload) -> Candidate:
+    """The least that can be done with so many rows at this resolution."""
+    return predict_plan(replace(base, resolution=side, epochs=1.0, views=1), rows, speed, work)
 
 
 def row_choices(rows: int) -> list[int]:
@@ -196,15 +189,20 @@ def row_choices(rows: int) -> list[int]:
     return choices
 
 
-def choose(found: Sequence[Candidate], budget: float) -> Candidate:
-    """The plan with the least predicted error.
+def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> Candidate:
+    """The plan with the least predicted error among those that fit into the budget, in seconds.
 
     Raises:
-        UsageError: nothing fits.
+        UsageError: nothing fits; it says how many minutes the smallest study needs.
     """
+    found = candidates(base, rates, work, budget)
     if not found:
+        fewest = row_choices(work.rows)[-1]
+        least = min(one_pass(base, side, fewest, speed, work).total for side, speed in rates.items())
+        half_minutes = np.ceil((work.elapsed + least) / 30)
         raise UsageError(
-            f"Expected a budget in which a study fits, received --minutes {budget / 60:g}. "
-            "Give it more minutes, or fewer images with --train-limit."
+            f"Expected a budget in which a study fits, received --minutes {budget / 60:g}. The smallest study of "
+            f"these images takes about --minutes {half_minutes / 2:g} on this machine; fewer images take less "
+            "(--train-limit)."
         )
     return min(found, key=lambda plan: (plan.error, plan.total))

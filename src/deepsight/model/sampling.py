@@ -20,17 +20,30 @@ def draw_order(
     Args:
         labels: int64 (n,).
         losses: (n,), the last loss of each row, infinite where none is known yet.
-        recipe: `hard_share` keeps the rows with the largest loss; `confused` draws some classes more often.
+        recipe: `hard_share` keeps the rows of each class with the largest loss; `confused` draws some classes
+            more often.
         epoch: 0 is the first pass; the first `hard_after` passes take all rows.
     """
     rng = np.random.default_rng([recipe.seed, 2, epoch])
     rows = np.arange(len(labels))
     if epoch >= recipe.hard_after and recipe.hard_share < 1:
-        rows = np.argsort(-losses, kind="stable")[: max(1, round(recipe.hard_share * len(rows)))]
+        rows = hardest(labels, losses, recipe.hard_share)
     if recipe.confused and recipe.confused_boost != 1:
         weight = class_weight(labels, recipe)[labels[rows]]
         return rng.choice(rows, size=len(rows), p=weight / weight.sum()).astype(np.int64)
     return rng.permutation(rows).astype(np.int64)
+
+
+def hardest(labels: NDArray[np.int64], losses: NDArray[np.floating], share: float) -> NDArray[np.int64]:
+    """The rows of the largest loss of each class, at least one, in the order of the rows.
+
+    Class by class, since the easiest rows of all would be those of the easy classes: without them the
+    model learns that these classes are rare.
+    """
+    order = np.lexsort((-losses, labels))
+    counts = np.bincount(labels)
+    place = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)  # within its class
+    return np.sort(order[place < np.maximum(1, np.round(share * counts))[labels[order]]])
 
 
 def class_weight(labels: NDArray[np.int64], recipe: Recipe) -> NDArray[np.float64]:

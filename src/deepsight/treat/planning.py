@@ -11,7 +11,7 @@ from deepsight.core.dataset import Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_json
 from deepsight.core.recipe import Recipe
-from deepsight.model.plan import RESOLUTIONS, Rates, measure
+from deepsight.model.plan import RESOLUTIONS, Rates, folded_copy, measure
 from deepsight.treat.arms import Store
 from deepsight.treat.budget import Demand, Plan, Size, make_plan, predict_seconds, step_choices
 from deepsight.treat.start import Setting
@@ -72,7 +72,9 @@ def plan_of(
 
     @cache
     def rates(backbone: str, resolution: int) -> Rates:
-        return measure(setting.load(backbone), recipe, [resolution], k=setting.splits.train.k)[resolution]
+        pretrained = setting.load(backbone)
+        network = folded_copy(pretrained, recipe, k=setting.splits.train.k)
+        return measure(network, pretrained, recipe, resolution)
 
     size = size_of(setting.splits, recipe)
     demands, missing = demands_of(setting, recipe, treatments)
