@@ -37,7 +37,7 @@ def labels() -> Evidence:
             "label_errors": table(
                 given=given, suggested=["dog"] * len(IDS), score=np.where(wrong, 0.95, 0.1), flagged=wrong
             ),
-            "ambiguity": table(score=np.zeros(len(IDS)), two_differ=np.zeros(len(IDS))),
+            "ambiguity": table(score=np.zeros(len(IDS)), surest_differ=np.zeros(len(IDS))),
         }
     )
 

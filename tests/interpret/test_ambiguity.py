@@ -76,6 +76,20 @@ def test_sources_that_agree_do_not_diverge_and_others_do() -> None:
     assert mean["test"] > 0.02
 
 
+def test_what_one_source_alone_doubts_is_not_ambiguity() -> None:
+    likeliest = np.repeat([0, 1, 2], 1000)
+    sure = 0.94 * np.eye(K)[likeliest] + 0.02
+    labels = np.where(np.arange(N) % 25 == 0, (likeliest + 1) % K, likeliest)  # right 96 times in a hundred
+    labels[:30] = np.arange(30) % 2
+    model, head = sure.copy(), sure.copy()
+    model[:20] = head[10:30] = [0.5, 0.49, 0.01]  # both doubt ten images
+    sources = {"model": model, "head": head}
+    frame = ambiguity.table({"test": Opinions(np.arange(N), labels, sources)}, CLASSES).frame.sort("index")
+    both, one = frame["surest_differ"][10:20], [*frame["surest_differ"][:10], *frame["surest_differ"][20:30]]
+    assert both.min() > 0.45 > 0.2 > max(one)  # type: ignore[operator]
+    assert (frame["surest_differ"] <= 1 - 1 / K + 1e-9).all()
+
+
 def test_disagreement_is_the_squared_distance_of_scipy() -> None:
     a, b = seen_through(1, 1), seen_through(1, 2)
     assert ambiguity.divergence([a, b]) == pytest.approx(jensenshannon(a, b, axis=1) ** 2, abs=1e-9)

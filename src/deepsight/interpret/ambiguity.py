@@ -9,7 +9,7 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import entropy
 
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats
+from deepsight.core.statistics import Floats, Labels
 from deepsight.interpret.opinions import Opinions, pool
 
 Views = NDArray[np.floating]
@@ -23,6 +23,9 @@ def table(
     The score is the entropy of the pooled belief about the class. A logarithmic pool is flat where sources or
     views disagree, so their disagreement is part of it. The given label of an image is not, since no source
     has seen it: a wrong label on a clear image is no ambiguity.
+
+    The belief holds what the sources do not know as well as what people would differ over. `surest_differ` is
+    the doubt that even the surest source has, each recalibrated by itself: nearer to the image's own.
 
     Args:
         opinions: by split name, what the sources say of each image.
@@ -40,6 +43,7 @@ def table(
             "index": "row in the official order of the split",
             "score": "entropy of the belief about the class, share of that of a uniform one",
             "two_differ": "probability that two draws from the belief differ",
+            "surest_differ": "the same by the source that is surest, 0 to 1",
             "disagreement": "Jensen-Shannon divergence of the sources, nats",
             "first": "class name, likeliest",
             "second": "class name, second likeliest",
@@ -62,12 +66,23 @@ def measure(split: str, opinions: Opinions, classes: Sequence[str], views: Views
             "split": [split] * len(belief),
             "index": opinions.ids,
             "score": entropy(belief, axis=1) / np.log(len(classes)),
-            "two_differ": 1 - (belief**2).sum(axis=1),
+            "two_differ": two_differ(belief),
+            "surest_differ": surest(list(sources.values()), opinions.labels),
             "disagreement": divergence(list(sources.values())),
             "first": names[order[:, 0]],
             "second": names[order[:, 1]],
         }
     )
+
+
+def two_differ(belief: Floats) -> Floats:
+    """The probability (n,) that two independent draws from a belief (n, k) differ."""
+    return np.asarray(1 - (belief**2).sum(axis=1))
+
+
+def surest(sources: Sequence[Floats], labels: Labels) -> Floats:
+    """What `two_differ` is by the source that is surest of each image (n,), each recalibrated by itself."""
+    return np.asarray(np.min([two_differ(pool([source], labels)) for source in sources], axis=0))
 
 
 def divergence(sources: Sequence[Floats]) -> Floats:

@@ -109,7 +109,7 @@ def quality_risk(subject: Subject) -> degraded_errors.QualityRisk:
 
 
 def labels_of(subject: Subject, model: OpenModel | None = None) -> Evidence:
-    """Labels that are wrong, images over which people would split, and the score without the former.
+    """Labels that are wrong, images over which people may split, and the score without the former.
 
     With the model at hand, it looks at the unclear images again, mirrored and moved.
     """
@@ -139,7 +139,8 @@ def ledger_of(subject: Subject, evidence: Evidence) -> Evidence:
     detectors = ledger.Detectors(
         twins=subject.conflicting_twins,
         label_error=suspected,
-        ambiguity=of_rows(unsure, "two_differ", p.ids),
+        # What one source alone is unsure of is its own doubt, not the image's.
+        ambiguity=of_rows(unsure, "surest_differ", p.ids),
         degraded=degraded_errors.support(quality_risk(subject), subject.properties, p.labels),
         background=None if background is None else background_support(background, p.ids),
         pairs=ledger.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),

@@ -29,7 +29,7 @@ PLAIN = "model error"
 REASONS = {
     "twins": "a twin in another split carries another label",
     "label_error": "the given label {true} looks wrong",
-    "ambiguity": "people would split over this image",
+    "ambiguity": "every source by itself is unsure: people may split over this image",
     "degraded": "dark, glaring, flat, blurred or noisy for its class, which doubles the risk of an error",
     "background": "the prediction changes with the background",
     "pairs": "{true} is taken for {predicted} more often than chance explains",
@@ -46,7 +46,7 @@ class Detectors:
     Attributes:
         twins: that a twin in another split carries a conflicting label.
         label_error: that the given label is wrong.
-        ambiguity: that people would split over the label.
+        ambiguity: that people may split over the label, by every source.
         degraded: that the error would not have been made, had the image been of usual quality.
         background: that the prediction changes when background evidence is removed or swapped.
         pairs: that the error belongs to a flagged pair of classes, from `pair_support`.

@@ -11,7 +11,7 @@ from deepsight.report.words import value
 CAUSES = {
     "leaked twin": "are twins under conflicting labels",
     "label error": "are wrong labels",
-    "ambiguous image": "are images that people would argue about",
+    "ambiguous image": "are images that people may argue about",
     "degraded image": "are degraded images",
     "background reliance": "lean on the background",
     "confusable pair": "are mix\u2011ups of similar classes",

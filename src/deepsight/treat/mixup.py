@@ -5,7 +5,7 @@ from deepsight.treat.treatment import Treatment, recipe_change
 
 
 def treatment(*, alpha: float = 0.2, mix_on: MixOn = "maps") -> Treatment:
-    """The model is asked to be unsure between images, which answers labels over which people would split.
+    """The model is asked to be unsure between images, which answers labels over which people may split.
 
     Args:
         alpha: of the Beta distribution of the share; 0.2 keeps most mixtures close to one of the two.
