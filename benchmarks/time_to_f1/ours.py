@@ -13,7 +13,7 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.fit import fabric_of, fit, save_model
 from deepsight.model.trunk import TrunkCache
 
-VALIDATION = 1_000
+VALIDATION = 500
 
 
 def main() -> None:

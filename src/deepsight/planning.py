@@ -36,7 +36,7 @@ def make_plan(context: Context, splits: Splits) -> Plan:
     sides = (study.resolution,) if study.resolution else planner.RESOLUTIONS
     network = planner.folded_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
     base = planner.faster_base(network, base)
-    rates = {side: planner.measure(network, pretrained, base, side) for side in sides}
+    rates = planner.measure(network, pretrained, base, sides)
     budget = study.minutes * 60
     rows = min(len(splits.train), study.train_limit or len(splits.train))
     sampled = min(SAMPLED * budget, SAMPLED_MOST)

@@ -45,7 +45,7 @@ def test_there_is_a_choice_of_plans() -> None:
 def test_a_budget_in_which_nothing_fits_is_refused_with_one_that_fits() -> None:
     with pytest.raises(UsageError, match=r"received --minutes 0\.2.*takes about --minutes [\d.]+") as refused:
         planner.choose(Recipe(), RATES, WORK, 12)
-    enough = float(str(refused.value).split("about --minutes ")[1].split(" ")[0])
+    enough = float(str(refused.value).split("about --minutes ")[1].split(";")[0])
     assert planner.choose(Recipe(), RATES, WORK, 60 * enough).rows > 0
 
 
@@ -58,17 +58,26 @@ def test_seconds_by_hand() -> None:
     assert plan.seconds["predict"] == pytest.approx(15_000 * (1 / 3500 + 1 / 3000) + 10_000 / 3000)
 
 
+def test_views_follow_the_passes() -> None:
+    assert [planner.views_for(epochs) for epochs in (1.0, 2.0, 3.0, 7.0, 12.0)] == [1, 1, 2, 6, 6]
+
+
 def test_more_views_need_more_memory() -> None:
     one = planner.predict_plan(Recipe(epochs=4, views=1), 10_000, RATES[64], WORK)
     four = planner.predict_plan(Recipe(epochs=4, views=4), 10_000, RATES[64], WORK)
     assert four.peak_mb - one.peak_mb == pytest.approx(3 * 10_000 * 5_120 / 1e6)
 
 
+def test_the_faster_look_counts() -> None:
+    looks = [Rates(100, 50, 10, 8), Rates(90, 60, 11, 8)]
+    assert planner.fastest(looks) == Rates(100, 60, 11, 8)
+
+
 def test_measuring_leaves_the_weights_as_they_are() -> None:
     pretrained = weights.load(weights.PACKAGED)
     before = {name: value.clone() for name, value in pretrained.backbone.state_dict().items()}
     recipe = replace(Recipe(), batch=64)
-    rates = planner.measure(planner.folded_copy(pretrained, recipe, k=10), pretrained, recipe, 32)
+    rates = planner.measure(planner.folded_copy(pretrained, recipe, k=10), pretrained, recipe, (32,))[32]
     assert min(rates.trunk, rates.tail, rates.step) > 0
     assert rates.map_bytes == 40 * 4 * 4 * 2
     assert all((value == before[name]).all() for name, value in pretrained.backbone.state_dict().items())

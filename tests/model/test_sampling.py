@@ -30,7 +30,7 @@ def test_later_passes_take_the_rows_of_the_largest_loss_of_each_class():
     assert len(draw_order(LABELS, LOSSES, recipe, 1)) == 1000
     hard = set(draw_order(LABELS, LOSSES, recipe, 2))
     for label in range(10):
-        own = np.flatnonzero(LABELS == label)
+        own = np.flatnonzero(label == LABELS)
         assert hard & set(own) == set(own[np.argsort(-LOSSES[own])[:30]])
 
 

@@ -35,11 +35,13 @@ def missing(backbone: str) -> Pretrained:
     return None  # type: ignore[return-value]
 
 
-def speeds(network: None, pretrained: Pretrained, base: Recipe, resolution: int) -> Rates:
+def speeds(network: None, pretrained: Pretrained, base: Recipe, sides: Sequence[int]) -> dict[int, Rates]:
     """About what two cores do: twice as fast where one reduction is trained, and by the area."""
     factor = {2: 1.0, 1: 2.0}[base.trained_reductions]
-    area = (128 / resolution) ** 2
-    return Rates(500 * area / factor, 520 * area * factor, 150 * area * factor, 20_000)
+    return {
+        side: Rates(500 * area / factor, 520 * area * factor, 150 * area * factor, 20_000)
+        for side, area in ((side, (128 / side) ** 2) for side in sides)
+    }
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def treatment(pairs: Sequence[Pair], *, boost: float = 2.0, share: float = 0.7, 
         boost: how many times as often rows of the first are drawn, rare classes first brought to the average;
             1 mines by loss alone.
         share: share of the rows of each class, those with the largest loss so far, that passes train on after
-            the first ones; 1 mines by pairs alone. A wrong label has a large loss too: clean the labels first.
+            the first ones; 1 mines by pairs alone. A wrong label has a large loss too, so labels come first.
         after: the curriculum: passes over all rows before the hard ones.
     """
     change = recipe_change(confused=tuple(pairs), confused_boost=boost, hard_share=share, hard_after=after)

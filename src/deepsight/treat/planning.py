@@ -74,7 +74,7 @@ def plan_of(
     def rates(backbone: str, resolution: int) -> Rates:
         pretrained = setting.load(backbone)
         network = folded_copy(pretrained, recipe, k=setting.splits.train.k)
-        return measure(network, pretrained, recipe, resolution)
+        return measure(network, pretrained, recipe, [resolution])[resolution]
 
     size = size_of(setting.splits, recipe)
     demands, missing = demands_of(setting, recipe, treatments)
