@@ -1,6 +1,7 @@
 """The planner: what it predicts follows from the rates, and what it chooses fits the budget."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -33,8 +34,18 @@ def test_the_chosen_plan_fits_the_budget(minutes: float) -> None:
 
 
 def test_a_longer_budget_never_expects_a_worse_model() -> None:
-    errors = [planner.choose(Recipe(), RATES, WORK, 60 * m).error for m in (1, 2, 3, 5, 8, 10, 20, 40)]
-    assert errors == sorted(errors, reverse=True)
+    best = [planner.choose(Recipe(), RATES, WORK, 60 * m) for m in (1, 2, 3, 5, 8, 10, 20, 40)]
+    costs = [plan.cost for plan in best]
+    assert costs == sorted(costs, reverse=True)
+    assert all(later.error <= 1.05 * earlier.error for earlier, later in pairwise(best))
+
+
+def test_near_ties_go_to_the_resolution_whose_maps_can_be_looked_at() -> None:
+    def plan(side: int, error: float) -> planner.Candidate:
+        return planner.Candidate(Recipe(resolution=side), 5_000, {"train": 1.0}, 1.0, error)
+
+    assert plan(96, 0.100).cost > plan(128, 0.104).cost
+    assert plan(96, 0.100).cost < plan(128, 0.106).cost
 
 
 def test_there_is_a_choice_of_plans() -> None:

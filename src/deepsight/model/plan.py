@@ -17,6 +17,7 @@ from deepsight.model.trunk import CHUNK
 from deepsight.model.weights import Pretrained
 
 RESOLUTIONS = (64, 96, 128)
+FINE_MAPS = 128  # pixels from which the last layer has four cells a side, at a stride of 32
 LOOKS = 2  # at each resolution
 STEP = 32  # images in a timed step: as many a second as in a whole batch (docs/decisions/0005-planner.md)
 CPU = torch.device("cpu")
@@ -72,6 +73,11 @@ class Candidate:
     def total(self) -> float:
         """All stages together, in seconds."""
         return sum(self.seconds.values())
+
+    @property
+    def cost(self) -> float:
+        """What is kept small: the error, and a twentieth more where the last layer's maps are too coarse."""
+        return self.error * (1.0 if self.recipe.resolution >= FINE_MAPS else 1.05)
 
 
 @dataclass(frozen=True)
@@ -218,6 +224,8 @@ def row_choices(rows: int) -> list[int]:
 def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> Candidate:
     """The plan with the least predicted error among those that fit into the budget, in seconds.
 
+    A resolution whose maps are too coarse to be looked at has to be better by a twentieth.
+
     Raises:
         UsageError: nothing fits; it says how many minutes the smallest study needs.
     """
@@ -231,4 +239,4 @@ def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float)
             f"study of these images takes about --minutes {half_minutes / 2:g}; with fewer images "
             "(--train-limit) it takes less."
         )
-    return min(found, key=lambda plan: (plan.error, plan.total))
+    return min(found, key=lambda plan: (plan.cost, plan.total))
