@@ -16,4 +16,4 @@ def treatment(*, step: int = 32) -> Treatment:
     def change(train: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
         return train, replace(recipe, resolution=recipe.resolution + step)
 
-    return Treatment("higher_resolution", "degraded image", change)
+    return Treatment("higher_resolution", "model error", change)

@@ -35,6 +35,7 @@ RULES = (
     Rule("confusable pair", "hard_examples", "the pair's images are drawn more often, the easy ones less"),
     Rule("weak class", "weighted_loss", "errors of the class cost more"),
     Rule("model error", "cutmix", "it makes the most of the images that there are"),
+    Rule("model error", "higher_resolution", "detail that it was not given may tell classes apart"),
     Rule("model error", "deeper_backbone", "more capacity, if this backbone has too little"),
 )
 
