@@ -79,9 +79,9 @@ def test_more_views_need_more_memory() -> None:
     assert four.peak_mb - one.peak_mb == pytest.approx(3 * 10_000 * 5_120 / 1e6)
 
 
-def test_the_faster_look_counts() -> None:
-    looks = [Rates(100, 50, 10, 8), Rates(90, 60, 11, 8)]
-    assert planner.fastest(looks) == Rates(100, 60, 11, 8)
+def test_the_mean_time_of_two_looks_counts() -> None:
+    found = planner.together([Rates(100, 50, 10, 8), Rates(50, 50, 40, 8)])
+    assert found == Rates(pytest.approx(2 / (1 / 100 + 1 / 50)), 50, pytest.approx(16), 8)  # type: ignore[arg-type]
 
 
 def test_measuring_leaves_the_weights_as_they_are() -> None:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import harmonic_mean
 
 import numpy as np
 import torch
@@ -121,8 +122,8 @@ def measure(
 ) -> dict[int, Rates]:
     """Time the two parts of a folded copy at each resolution, a few seconds in all.
 
-    Every resolution is looked at twice, some seconds apart, and the faster look counts: what else a machine
-    does meanwhile can only slow it, and a plan that was measured in a slow moment wastes its minutes.
+    Every resolution is looked at twice, some seconds apart, and the mean time counts: one slow moment makes a
+    plan waste its minutes, and one fast moment makes it overrun them.
 
     Args:
         classifier: what `folded_copy` gives; its weights stay as they are.
@@ -131,15 +132,14 @@ def measure(
         sides: of the images, in pixels.
     """
     looks = [{side: look(classifier, pretrained, base, side) for side in sides} for _ in range(LOOKS)]
-    return {side: fastest([rates[side] for rates in looks]) for side in sides}
+    return {side: together([rates[side] for rates in looks]) for side in sides}
 
 
-def fastest(looks: Sequence[Rates]) -> Rates:
-    """The best rate of each part."""
-    return Rates(
-        max(each.trunk for each in looks), max(each.tail for each in looks), max(each.step for each in looks),
-        looks[0].map_bytes,
-    )  # fmt: skip
+def together(looks: Sequence[Rates]) -> Rates:
+    """The rates at the mean time of the looks."""
+    by_part = zip(*((each.trunk, each.tail, each.step) for each in looks), strict=True)
+    trunk, tail, step = (harmonic_mean(rates) for rates in by_part)
+    return Rates(trunk, tail, step, looks[0].map_bytes)
 
 
 def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Rates:
