@@ -87,7 +87,8 @@ def refused(refusals: Sequence[tuple[str, str]]) -> Table:
         units={"check": "name of the check", "reason": "a sentence"},
         n=len(refusals),
         method="A check whose own conditions are not met is refused, not weakened.",
-        caption=f"{len(refusals)} checks could not be made on these images.",
+        caption="Checks that could not be made on these images: "
+        + f"{', '.join(check for check, _ in refusals) or 'none'}.",
     )
 
 
