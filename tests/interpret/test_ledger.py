@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.core.errors import DeepSightError
+from deepsight.core.statistics import wilson
 from deepsight.interpret import confusion, ledger, ledger_shares
 from deepsight.interpret.ledger import Detectors
 
@@ -80,8 +81,9 @@ def test_an_image_that_could_not_be_examined_is_marked() -> None:
     blind = dict(table.frame.select("index", "not_examined").rows())
     assert "background reliance" in blind[102]
     assert "background reliance" not in blind[101]
-    examined = ledger_shares.table(table).frame.filter(cause="background reliance")["examined"][0]
-    assert examined == pytest.approx(5 / 6)
+    shares = ledger_shares.table(table).frame.filter(cause="background reliance")
+    assert shares["examined"][0] == pytest.approx(5 / 6)
+    assert shares["ci_high"][0] == pytest.approx(wilson(shares["n"][0], 5)[1])
 
 
 def test_calibrated_support_is_marked() -> None:
