@@ -10,7 +10,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.pace import Pace
 from deepsight.core.predictions import Predictions
-from deepsight.model.predict import Predictor
+from deepsight.model.predict import Predictor, blocks_of
 
 TRAIN = "predictions/train.npz"
 MOST_TRAINING = 5_000  # training images that are looked at: half a minute on two cores at 128 pixels
@@ -68,10 +68,9 @@ def training_predictions(context: Context, predictor: Predictor, train: Dataset)
 def in_blocks(predictor: Predictor, data: Dataset, tell: Tell) -> Predictions:
     """What the model says about a data set, telling how far it has come."""
     pace, made = Pace("training images", len(data), tell), []
-    for start in range(0, len(data), BLOCK):
-        stop = min(start + BLOCK, len(data))
-        made.append(predictor.features(data.pixels(slice(start, stop)), name="train"))
-        pace.done(stop)
+    for rows in blocks_of(len(data), BLOCK):
+        made.append(predictor.features(data.pixels(rows), name="train"))
+        pace.done(rows.stop)
     features = np.concatenate(made)
     return Predictions(data.ids, data.labels, predictor.logits_of(features), features)
 

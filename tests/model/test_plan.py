@@ -1,6 +1,5 @@
 """The planner: what it predicts follows from the rates, and what it chooses fits the budget."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -87,8 +86,8 @@ def test_the_mean_time_of_two_looks_counts() -> None:
 def test_measuring_leaves_the_weights_as_they_are() -> None:
     pretrained = weights.load(weights.PACKAGED)
     before = {name: value.clone() for name, value in pretrained.backbone.state_dict().items()}
-    recipe = replace(Recipe(), batch=64)
-    rates = planner.measure(planner.folded_copy(pretrained, recipe, k=10), pretrained, recipe, (32,))[32]
+    network = planner.folded_copy(pretrained, Recipe(), k=10)
+    rates = planner.measure(network, pretrained, Recipe(), (32,))[32]
     assert min(rates.trunk, rates.tail, rates.step) > 0
     assert rates.map_bytes == 40 * 4 * 4 * 2
     assert all((value == before[name]).all() for name, value in pretrained.backbone.state_dict().items())

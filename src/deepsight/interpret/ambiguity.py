@@ -58,8 +58,8 @@ def table(
 
 def measure(split: str, opinions: Opinions, classes: Sequence[str], views: Views | None) -> pl.DataFrame:
     """A row for each image: how ambiguous it is, how much sources differ, and between which classes."""
-    sources = with_views(opinions, views)
-    belief = pool(list(sources.values()), opinions.labels)
+    sources = list(with_views(opinions, views).values())
+    belief = pool(sources, opinions.labels)
     order, names = np.argsort(-belief, axis=1, kind="stable"), np.array(classes)
     return pl.DataFrame(
         {
@@ -67,8 +67,8 @@ def measure(split: str, opinions: Opinions, classes: Sequence[str], views: Views
             "index": opinions.ids,
             "score": entropy(belief, axis=1) / np.log(len(classes)),
             "two_differ": two_differ(belief),
-            "surest_differ": surest(list(sources.values()), opinions.labels),
-            "disagreement": divergence(list(sources.values())),
+            "surest_differ": surest(sources, opinions.labels),
+            "disagreement": divergence(sources),
             "first": names[order[:, 0]],
             "second": names[order[:, 1]],
         }

@@ -137,9 +137,12 @@ def measure(
 
 def together(looks: Sequence[Rates]) -> Rates:
     """The rates at the mean time of the looks."""
-    by_part = zip(*((each.trunk, each.tail, each.step) for each in looks), strict=True)
-    trunk, tail, step = (harmonic_mean(rates) for rates in by_part)
-    return Rates(trunk, tail, step, looks[0].map_bytes)
+    return Rates(
+        harmonic_mean(each.trunk for each in looks),
+        harmonic_mean(each.tail for each in looks),
+        harmonic_mean(each.step for each in looks),
+        looks[0].map_bytes,
+    )
 
 
 def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Rates:

@@ -46,7 +46,7 @@ SIDE = {
     "n": "errors",
     "share": "share of errors",
     "ci_low": "share, low end (Wilson)",
-    "ci_high": "share, high end (Wilson)",
+    "ci_high": "share, high end (Wilson, of the errors in which the cause was looked for)",
 }
 
 
