@@ -18,7 +18,7 @@ from deepsight.model.backbone import Classifier
 from deepsight.model.fold import reestimate
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
-from deepsight.model.trunk import TrunkCache, TrunkViews, Verify, trunk_maps
+from deepsight.model.trunk import TrunkCache, TrunkViews, Verify, dataset_maps
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,7 @@ def prepare(
     views = TrunkViews(classifier.trunk, splits.train, preprocessing, cache, seed=seed, verify=verify)
     mixed_views = views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None
     validation = splits.validation
-    blocks = [validation.pixels(slice(i, i + 4096)) for i in range(0, len(validation), 4096)]
-    val_maps = np.concatenate([trunk_maps(classifier.trunk, b, preprocessing, verify, "val") for b in blocks])
+    val_maps = dataset_maps(classifier.trunk, validation, preprocessing, verify, "validation")
     tail = Tail(classifier.tail, classifier.head)
     return Training(
         classifier, tail, views, splits.train.labels, val_maps, validation.labels, recipe, fabric, mixed_views

@@ -207,6 +207,19 @@ def trunk_maps(
     return maps
 
 
+def dataset_maps(
+    trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, verify: Verify, name: str
+) -> NDArray[np.float16]:
+    """Maps of all images of a split as they are, (n, h, w, c); its pixels are read block by block.
+
+    Raises:
+        DeepSightError: as `trunk_maps`.
+    """
+    starts = range(0, len(data), 4 * BLOCK)
+    blocks = (data.pixels(slice(start, start + 4 * BLOCK)) for start in starts)
+    return np.concatenate([trunk_maps(trunk, block, preprocessing, verify, name) for block in blocks])
+
+
 def key_of(
     trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int, mixing: Mixing | None = None
 ) -> str:

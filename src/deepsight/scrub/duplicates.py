@@ -11,6 +11,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.scrub import registration
+from deepsight.scrub.candidates import indexed
 from deepsight.scrub.matching import Matcher
 from deepsight.scrub.mixture import fit
 from deepsight.scrub.pairs import exact_pairs, missing_pairs, near_pairs, number_clusters
@@ -48,7 +49,8 @@ def find(
     Candidates come from nearest neighbours by pixel descriptors that survive shift, crop, colour and
     mirroring (and by pooled features, if given); each is registered at pixel level, which gives the
     score. How probably a pair is a twin is estimated from the two-component mixture of the scores.
-    Memory is bounded by blocks; time grows with n² (figures: benchmarks/duplicates).
+    Memory is bounded by blocks. Time grows with n² up to 150,000 images, and beyond where the extra `large`
+    is not installed; with it with n^1.5 (figures: benchmarks/duplicates).
 
     Args:
         parts: the splits by name, test last; images of one shape.
@@ -70,7 +72,7 @@ def find(
     rest = matcher.register(*missing_pairs(twins, matches, len(distinct)), peak=-1.0)
     pairs = pl.concat([exact_pairs(first), near_pairs(matches.with_more(rest), mixture, distinct)])
     pairs = number_clusters(pairs.sort("score", descending=True, maintain_order=True), len(pool))
-    return to_table(pairs, pool)
+    return to_table(pairs, pool, by_index=indexed(len(distinct)))
 
 
 def reader(
@@ -85,8 +87,15 @@ def reader(
     return lambda rows: pool.gather([features[name] for name in pool.parts], rows)
 
 
-def to_table(pairs: pl.DataFrame, pool: Pool) -> Table:
-    """The finding under the names and rows that users know, with its sentences."""
+def to_table(pairs: pl.DataFrame, pool: Pool, *, by_index: bool = False) -> Table:
+    """The finding under the names and rows that users know, with its sentences.
+
+    Args:
+        pairs: rows of the pool in `i` and `j`.
+        pool: all images.
+        by_index: whether candidates came from an index, which may miss some.
+    """
+    search = "an inverted file's nearest neighbours" if by_index else "nearest neighbours"
     i, j = pairs["i"].to_numpy(), pairs["j"].to_numpy()
     frame = pairs.with_columns(
         pl.Series("split_a", pool.names(i), dtype=pl.String),
@@ -102,7 +111,7 @@ def to_table(pairs: pl.DataFrame, pool: Pool) -> Table:
         units=UNITS,
         n=len(pool),
         method=(
-            "BLAKE2b digests; nearest neighbours by histograms of slopes and 8×8 pictures (and features, if "
+            f"BLAKE2b digests; {search} by histograms of slopes and 8×8 pictures (and features, if "
             "given), registered for shift, scale, gain and mirroring; probability from a two-component "
             "mixture of the scores by EM."
         ),

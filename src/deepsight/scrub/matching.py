@@ -76,12 +76,12 @@ class Matcher:
     def candidates(self, features: ReadFeatures | None) -> tuple[Rows, Rows]:
         """Pairs i < j of images near each other by pixels, or by these features of any model."""
         found = [
-            neighbours(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR),
-            neighbours(self._picture, count=PICTURE, at_least=PICTURE_SIMILAR),
+            neighbours(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR, seed=self._seed),
+            neighbours(self._picture, count=PICTURE, at_least=PICTURE_SIMILAR, seed=self._seed),
         ]
         if features is not None:
             described = describe_features(features, len(self._slopes), seed=self._seed)
-            found.append(neighbours(described, count=FEATURES, at_least=0.0))
+            found.append(neighbours(described, count=FEATURES, at_least=0.0, seed=self._seed))
         return distinct(np.concatenate([np.stack(pairs) for pairs in found], axis=1))
 
     def register(self, i: Rows, j: Rows, *, peak: float = PEAK) -> Matches:

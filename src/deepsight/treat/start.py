@@ -18,7 +18,7 @@ from deepsight.model.fit import preprocessing_of
 from deepsight.model.frozen_phase import frozen_phase
 from deepsight.model.sampling import Mixing
 from deepsight.model.training import Tail, Training, open_view, prepare
-from deepsight.model.trunk import TrunkCache, Verify, trunk_maps
+from deepsight.model.trunk import TrunkCache, Verify, dataset_maps
 from deepsight.model.weights import Pretrained
 
 
@@ -90,10 +90,7 @@ class Starts:
         start, test = self.at(backbone, resolution), self.setting.splits.test
         preprocessing = preprocessing_of(self.setting.load(backbone), start.recipe)
         verify = self.setting.verify_at(resolution)
-        blocks = [test.pixels(slice(i, i + 4096)) for i in range(0, len(test), 4096)]
-        return np.concatenate(
-            [trunk_maps(start.classifier.trunk, b, preprocessing, verify, "test") for b in blocks]
-        )
+        return dataset_maps(start.classifier.trunk, test, preprocessing, verify, "test")
 
 
 def arm_of(start: Training, train: Dataset, data: Dataset, recipe: Recipe, steps: int) -> Training:
