@@ -68,6 +68,30 @@ def test_seconds_by_hand() -> None:
     assert plan.seconds["predict"] == pytest.approx(15_000 * (1 / 3500 + 1 / 3000) + 10_000 / 3000)
 
 
+@pytest.mark.parametrize(
+    ("resolution", "rows", "epochs", "macro_f1"),
+    [(64, 6_006, 3, 0.834), (96, 6_000, 1, 0.857), (96, 24_000, 1, 0.902), (128, 11_000, 1, 0.909),
+     (128, 49_000, 3, 0.938)],
+)  # fmt: skip
+def test_the_expected_error_is_near_what_was_measured(
+    resolution: int, rows: int, epochs: float, macro_f1: float
+) -> None:
+    """Figures: docs/decisions/0005-planner.md and benchmarks/time_to_f1."""
+    assert planner.expected_error(resolution, rows, epochs) == pytest.approx(1 - macro_f1, abs=0.015)
+
+
+def test_new_images_are_worth_more_than_the_same_again() -> None:
+    twice, more = planner.expected_error(96, 6_000, 2), planner.expected_error(96, 12_000, 1)
+    assert more < twice < planner.expected_error(96, 6_000, 1)
+    assert planner.expected_error(100, 6_000, 2) == twice
+
+
+def test_little_of_the_training_time_is_left_over() -> None:
+    best = planner.choose(Recipe(), RATES, WORK, 300)
+    trained = best.seconds["frozen"] + best.seconds["finetune"]
+    assert 300 - WORK.elapsed - best.total <= trained / 7
+
+
 def test_views_follow_the_passes() -> None:
     assert [planner.views_for(epochs) for epochs in (1.0, 2.0, 3.0, 7.0, 12.0)] == [1, 1, 2, 6, 6]
 
