@@ -70,7 +70,7 @@ def test_says_where_the_evidence_is() -> None:
     assert frame["predicted"].to_list() == ["dog", "dog", "cat"]
     assert frame["file"][2] == "maps/test-09999.png"
     assert frame["mirror_agreement"].null_count() == 3
-    assert "1 of 3 rejected" in made.method
+    assert "2 can be used" in made.method
 
 
 def test_mirrored_views_are_compared() -> None:

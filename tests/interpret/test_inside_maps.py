@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 from conv_nets import SmallNet
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.interpret import confusion
+from deepsight.interpret import confusion, inside_maps
 from deepsight.interpret.attribution import Layer
 from deepsight.interpret.inside_maps import kind_of, maps_for, maps_of_errors
 from deepsight.interpret.subject import Subject
@@ -41,6 +42,26 @@ def test_the_picture_and_the_tables_of_each_error(uses_corner: SmallNet, subject
             logit = subject.predictions.logits[place, subject.classes.index(name)]
             cells = values.filter((values["index"] == row["index"]) & (values["class"] == name))["evidence"]
             assert cells.sum() + model.bias[subject.classes.index(name)] == pytest.approx(logit, abs=1e-4)
+
+
+def test_every_confused_pair_has_a_map_and_the_main_ones_masks(
+    uses_corner: SmallNet, subject_of: SubjectOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = OpenNet(uses_corner)
+    subject = subject_of(model)
+    pairs = pairs_of(subject)
+    confused = pairs["confusion_pairs"].frame.filter(pl.col("count") > 0)
+    assert len(confused) > 2
+    monkeypatch.setattr(inside_maps, "MAIN_PAIRS", 1)
+    frame = maps_of_errors(subject, model, LAST, pairs)[0]["attribution"].frame
+    shown = frame.group_by("true", "predicted").len()
+    assert set(shown.select("true", "predicted").rows()) == set(confused.select("true", "predicted").rows())
+    main, others = frame.head(inside_maps.OF_MAIN), frame.tail(-inside_maps.OF_MAIN)
+    assert main.select("true", "predicted").n_unique() == 1
+    assert others["object_share"].null_count() == len(others) > 0
+    assert shown.filter(pl.col("len") > inside_maps.OF_OTHERS).height <= 1
+    monkeypatch.setattr(inside_maps, "MOST", inside_maps.OF_MAIN + 1)
+    assert len(maps_of_errors(subject, model, LAST, pairs)[0]["attribution"].frame) == inside_maps.OF_MAIN + 1
 
 
 def test_the_evidence_for_a_wrong_answer_is_on_the_patch_that_made_it(

@@ -86,7 +86,7 @@ def table(
 
     Args:
         maps: (m, 2, h, w), for the predicted and for the true class of m errors.
-        masks: of the same images; where one was rejected, what needs it is null.
+        masks: of the same images; where there is none, or it was rejected, what needs it is null.
         ids, labels: int64 (m,). probabilities: (m, k).
         layer, kind: of the maps.
         mirrored: (m, 2, h, w), the maps of the images flipped left to right.
@@ -170,17 +170,18 @@ def on_the_object(maps: NDArray[np.floating], masks: Masks) -> dict[str, NDArray
 
 def method(layer: Layer, kind: str, masks: Masks) -> str:
     """How the maps and masks were made."""
-    rejected = int((~masks.accepted).sum())
+    usable = int(masks.accepted.sum())
     return (
-        f"{kind} maps at {layer.name} ({layer.side} × {layer.side} cells), raw values in logits; masks by "
-        f"GrabCut from a border prior (Rother et al. 2004), {rejected} of {len(masks)} rejected."
+        f"{kind} maps at {layer.name} ({layer.side} × {layer.side} cells), raw values in logits; masks, of "
+        f"the main pairs alone, by GrabCut from a border prior (Rother et al. 2004): {usable} can be used."
     )
 
 
 def caption(layer: Layer) -> str:
     """What is seen, with what it does not show."""
     return (
-        "The most confident errors of the main confused pairs, and the share of the evidence for the wrong "
-        "class that lies on the object. A high share does not clear the model: receptive fields reach beyond "
-        "a cell, so the context test decides." + (f" {layer.caution}" if layer.caution else "")
+        "The most confident errors of each confused pair, more of the main ones, and there the share of the "
+        "evidence for the wrong class that lies on the object. A high share does not clear the model: "
+        "receptive fields reach beyond a cell, so the context test decides."
+        + (f" {layer.caution}" if layer.caution else "")
     )

@@ -1,6 +1,7 @@
-"""Maps of the most confident errors of the main confused pairs, with their pictures."""
+"""Maps of the most confident errors of every confused pair, with their pictures."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,8 @@ from deepsight.interpret.subject import OpenModel, Pixels, Subject
 
 Ints = NDArray[np.int64]
 Maps = NDArray[np.float32]
-PAIRS_SHOWN = 6
+MAIN_PAIRS, OF_MAIN, OF_OTHERS = 6, 4, 2  # errors of a main pair have a mask too, which costs ten maps
+MOST = 150  # pictures of about 3 kB
 CLOSED_FORM = "closed form"
 
 
@@ -27,12 +29,14 @@ def maps_of_errors(
     Raises:
         DeepSightError: there is no error to draw maps of.
     """
-    chosen = errors_to_show(subject, evidence)
+    main, others = errors_to_show(subject, evidence)
+    chosen = np.concatenate([main, others])
     p, images, kind = subject.predictions, subject.test.pixels(chosen), kind_of(model, layer)
     both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
     found, of_mirrored = (maps_for(model, layer, x, both) for x in (images, images[:, :, ::-1]))
+    cut = masks.segment(images[: len(main)], seed=subject.seed).padded(len(chosen))
     table = error_maps.table(
-        found, masks.segment(images, seed=subject.seed), ids=p.ids[chosen], labels=p.labels[chosen],
+        found, cut, ids=p.ids[chosen], labels=p.labels[chosen],
         probabilities=p.probabilities[chosen], classes=subject.classes, layer=layer, kind=kind,
         mirrored=of_mirrored,
     )  # fmt: skip
@@ -41,16 +45,20 @@ def maps_of_errors(
     return Evidence({"attribution": table, "attribution_maps": values}), drawn
 
 
-def errors_to_show(subject: Subject, evidence: Evidence) -> Ints:
-    """Positions of the most confident errors of the main confused pairs, pair by pair."""
+def errors_to_show(subject: Subject, evidence: Evidence) -> tuple[Ints, Ints]:
+    """Positions of the most confident errors, pair by pair: of the main confused pairs, and of the others.
+
+    Raises:
+        DeepSightError: there is none.
+    """
     p, place = subject.predictions, {name: i for i, name in enumerate(subject.classes)}
-    pairs = evidence["confusion_pairs"].frame.sort("count", descending=True).head(PAIRS_SHOWN)
-    chosen = error_maps.confident_errors(
-        p.labels, p.probabilities, [(place[a], place[b]) for a, b in pairs.select("true", "predicted").rows()]
-    )
-    if not len(chosen):
+    frame = evidence["confusion_pairs"].frame.sort("count", descending=True, maintain_order=True)
+    pairs = [(place[a], place[b]) for a, b in frame.select("true", "predicted").rows()]
+    ask = partial(error_maps.confident_errors, p.labels, p.probabilities)
+    main = ask(pairs[:MAIN_PAIRS], per_pair=OF_MAIN)
+    if not len(main):
         raise DeepSightError("Expected errors to draw maps of, found no confused pair among the test images.")
-    return chosen
+    return main, ask(pairs[MAIN_PAIRS:], per_pair=OF_OTHERS)[: MOST - len(main)]
 
 
 def pictures(frame: pl.DataFrame, images: Pixels, maps: Maps, note: str) -> dict[str, bytes]:

@@ -44,6 +44,12 @@ class Masks:
         """The masks of these rows."""
         return Masks(self.inside[rows], self.accepted[rows])
 
+    def padded(self, n: int) -> "Masks":
+        """The masks of n images, of which these are the first and the others have none."""
+        more = n - len(self)
+        inside = np.concatenate([self.inside, np.zeros((more, *self.inside.shape[1:]), dtype=np.bool_)])
+        return Masks(inside, np.concatenate([self.accepted, np.zeros(more, dtype=np.bool_)]))
+
     def cover(self, height: int, width: int) -> Floats32:
         """The share of each cell of a grid that the object covers, 0 to 1, float32 (n, height, width)."""
         return resized(self.inside, height, width)

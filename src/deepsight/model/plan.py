@@ -24,8 +24,8 @@ STEP = 32  # images in a timed step: as many a second as in a whole batch (docs/
 CPU = torch.device("cpu")
 
 # The error at each resolution, as trainings on CIFAR-10 gave it: least + more · (images / 10,000)^-0.8, where
-# p passes over n images count as n · p^0.7 images (figures: docs/decisions/0005-planner.md). The order of plans
-# is what matters, and it carries to other data sets.
+# p passes over n images count as n · p^0.7 (docs/decisions/0005-planner.md). The order of plans
+# counts, and it carries to other data sets.
 LEAST_ERROR = {64: 0.100, 96: 0.075, 128: 0.055}
 MORE_ERROR = {64: 0.085, 96: 0.047, 128: 0.043}
 ERROR_EXPONENT, PASS_EXPONENT = -0.8, 0.7
