@@ -15,7 +15,7 @@ from deepsight.core.run import Run
 from deepsight.interpret import overlay
 from deepsight.interpret.attribution import layer_for
 from deepsight.interpret.inside_maps import kind_of, maps_for
-from deepsight.interpret.strip import letters, strip
+from deepsight.interpret.strip import strip
 from deepsight.model.predict import Predictor
 from deepsight.nearest import Nearest, nearest_training
 from deepsight.obtain.square import Unreadable, decode_square
@@ -113,7 +113,7 @@ def add_maps(
             asked = np.array([[classes.index(name) for name in names]])
             maps = maps_for(predictor, layer, pixels[number : number + 1], asked)[0]
             drawn = overlay.row(read_square(Path(row["file"]), SHOWN), maps, side=SHOWN)
-            words = ("image", *(letters(f"for {name}") for name in names))
+            words = ("image", *(f"for {name}" for name in names))
             note = f"{layer.name}, {kind_of(predictor, layer)}"
             picture = overlay.captioned(drawn, words, note, scale=overlay.scale_of(maps))
             row["map"] = saved(folder, number, row["file"], "map", picture)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deepsight.interpret.overlay import captioned, colours, overlay, png, row, scale_of
+from deepsight.interpret.overlay import captioned, colours, letters, overlay, png, row, scale_of
 
 
 @pytest.fixture
@@ -67,3 +67,11 @@ def test_names_that_do_not_fit_are_cut(image: np.ndarray) -> None:
     squares = row(image, np.ones((1, 4, 4)))
     shown = captioned(squares, ("a" * 80, "b"), "a note " * 40, scale=1.0)
     assert shown[128:147, 128:132].min() == 255  # nothing runs over into the next square
+
+
+def test_words_of_any_script_are_drawn_in_the_letters_that_there_are() -> None:
+    assert letters("crème brûlée (0.90)") == "creme brulee (0.90)"
+    assert letters("猫 (0.80)").strip() == "(0.80)"
+    squares = np.zeros((40, 84, 3), dtype=np.uint8)
+    with_script, without = (captioned(squares, (f"{word} 0.9", "b"), "", scale=1.0) for word in ("猫", ""))
+    assert np.array_equal(with_script, without)

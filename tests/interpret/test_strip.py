@@ -3,7 +3,7 @@
 import numpy as np
 
 from deepsight.interpret.overlay import LINE
-from deepsight.interpret.strip import letters, strip
+from deepsight.interpret.strip import strip
 
 
 def flat(colour: tuple[int, int, int], h: int, w: int) -> np.ndarray:
@@ -30,8 +30,3 @@ def test_a_word_is_drawn_under_its_picture_alone_and_never_beyond() -> None:
     changed = np.flatnonzero((blank != long).any(axis=(0, 2)))
     assert changed.min() >= 44
     assert changed.max() < 84
-
-
-def test_words_of_any_script_are_drawn_in_the_letters_that_there_are() -> None:
-    assert letters("crème brûlée (0.90)") == "creme brulee (0.90)"
-    assert letters("猫 (0.80)").strip() == "(0.80)"

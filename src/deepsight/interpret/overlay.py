@@ -1,5 +1,6 @@
 """Evidence maps as pictures that a person can read: one colour scale in a row, zero always transparent."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import cv2
@@ -82,8 +83,7 @@ def captioned(picture: Picture, names: Sequence[str], note: str, *, scale: float
 
     Args:
         picture: what `row` gave, of as many squares as there are names.
-        names: of the squares, left to right, in ASCII (all that the font surely has); what does not fit is
-            cut.
+        names: of the squares, left to right, written as `fitting` can.
         note: such as the layer.
         scale: what full colour stands for, in logits.
         gap: as given to `row`.
@@ -106,12 +106,18 @@ def captioned(picture: Picture, names: Sequence[str], note: str, *, scale: float
 
 
 def fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text, cut with an ellipsis where it is wider than this many pixels."""
+    """The text in letters that the font has, cut with an ellipsis where it is wider than this many pixels."""
+    text = letters(text)
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:
         text = text[:-1]
     return f"{text}…"
+
+
+def letters(words: str) -> str:
+    """The words in ASCII, all that the font surely has: accents fall away, other scripts too."""
+    return unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
 
 
 def png(picture: Picture) -> bytes:

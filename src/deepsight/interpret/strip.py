@@ -1,6 +1,5 @@
 """Several pictures in a row, each with a word below it."""
 
-import unicodedata
 from collections.abc import Sequence
 
 import cv2
@@ -10,17 +9,12 @@ from PIL import Image, ImageDraw, ImageFont
 from deepsight.interpret.overlay import INK, LINE, TEXT, Picture, fitting
 
 
-def letters(words: str) -> str:
-    """The words in letters that the font of pictures has: accents fall away, other scripts too."""
-    return unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
-
-
 def strip(pictures: Sequence[Picture], words: Sequence[str], *, side: int = 128, gap: int = 4) -> Picture:
     """The pictures, made squares of `side` pixels, left to right.
 
     Args:
         pictures: uint8 (h, w, 3), of any sizes.
-        words: one a picture; what does not fit is cut.
+        words: one a picture, written as `overlay.fitting` can.
         side, gap: pixels.
 
     Returns:
@@ -33,5 +27,5 @@ def strip(pictures: Sequence[Picture], words: Sequence[str], *, side: int = 128,
         left = place * (side + gap)
         square = cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC)
         sheet.paste(Image.fromarray(np.ascontiguousarray(square)), (left, 0))
-        draw.text((left, side + 2), fitting(letters(word), font, side), fill=INK, font=font)
+        draw.text((left, side + 2), fitting(word, font, side), fill=INK, font=font)
     return np.asarray(sheet)
