@@ -19,14 +19,16 @@ from deepsight.interpret.context_budget import affordable_objects
 from deepsight.interpret.insertion import affordable_images
 from deepsight.interpret.inside import Effort
 from deepsight.model import plan as planner
-from deepsight.scrub import interpolation
+from deepsight.scrub import candidates, interpolation
 
 SAMPLED = 0.2  # of the minutes go to what the examination samples,
 SAMPLED_MOST = 150.0  # seconds at most: beyond that intervals shrink slowly
 CONTEXT_SHARE = 0.65  # of them go to the context test, whose pairs need most objects
 FIXED = {"scrub": 12.0, "explore": 4.0, "interpret": 34.0, "report": 2.0}  # seconds, measured on CIFAR-10
 INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
-PAIR_SECONDS = 60 / 60_000**2  # of looking for twins: docs/methods/duplicates.md
+COMPARISONS = (
+    60_000**2 / 60
+)  # of images a second, all that looking for twins takes: docs/methods/duplicates.md
 
 
 def make_plan(context: Context, splits: Splits) -> Plan:
@@ -44,7 +46,7 @@ def make_plan(context: Context, splits: Splits) -> Plan:
         rows=rows, validation=len(splits.validation), test=len(splits.test),
         elapsed=time.perf_counter() - context.began,
         fixed={**FIXED, "interpret": FIXED["interpret"] + sampled},
-        pair_seconds=PAIR_SECONDS,
+        twin_seconds=lambda n: candidates.comparisons(n) / COMPARISONS,
         baseline_mb=peak_rss_mb(),
     )  # fmt: skip
     best = planner.choose(base, rates, work, budget)

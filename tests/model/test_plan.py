@@ -21,7 +21,7 @@ WORK = Workload(
     test=10_000,
     elapsed=6.0,
     fixed={"scrub": 12.0},
-    pair_seconds=1e-8,
+    twin_seconds=lambda n: 1e-8 * n**2,
     baseline_mb=900.0,
 )
 

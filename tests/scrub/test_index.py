@@ -89,3 +89,11 @@ def test_the_table_says_how_it_searched(pixels, indexed, monkeypatch):
     twins = [set(t.frame.filter("flagged").select("index_a", "index_b").rows()) for t in (by_index, exact)]
     assert len(twins[1]) > 80
     assert len(twins[0] & twins[1]) >= 0.95 * len(twins[1])
+
+
+def test_the_search_is_expected_to_grow_with_n_squared_and_less_with_an_index(monkeypatch):
+    n, most = 1_000_000, candidates.EXACT
+    assert candidates.comparisons(most) == most**2
+    assert candidates.comparisons(n) == pytest.approx(most**2 * (n / most) ** 1.5)
+    monkeypatch.setattr(index, "available", lambda: False)
+    assert candidates.comparisons(n) == n**2

@@ -1,7 +1,7 @@
 """The planner: measures this machine, predicts time and memory, and chooses what fits."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import harmonic_mean
 
@@ -90,7 +90,7 @@ class Workload:
         rows: training images that there are; validation, test: of the other splits.
         elapsed: seconds since the process began.
         fixed: seconds of the stages that do not depend on the plan, by stage.
-        pair_seconds: of looking for twins, for each pair of images.
+        twin_seconds: of looking for twins among so many images.
         baseline_mb: resident memory before training.
     """
 
@@ -99,7 +99,7 @@ class Workload:
     test: int
     elapsed: float
     fixed: dict[str, float]
-    pair_seconds: float
+    twin_seconds: Callable[[int], float]
     baseline_mb: float
 
 
@@ -177,7 +177,7 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Can
     compared = rows + work.validation + work.test
     seconds = {
         **work.fixed,
-        "scrub": work.fixed["scrub"] + work.pair_seconds * compared**2,
+        "scrub": work.fixed["scrub"] + work.twin_seconds(compared),
         "frozen": (views * rows + work.validation) / rates.trunk + head_rows / rates.tail + 2.0,
         "finetune": seen / rates.step + passes * work.validation / rates.tail,
         # Test images pass the tail as it was before fine-tuning, too: FrozenBackbone.beside.

@@ -49,6 +49,11 @@ def indexed(n: int) -> bool:
     return n > EXACT and index.available()
 
 
+def comparisons(n: int) -> float:
+    """What the search among n images costs: n² comparisons; by an index, from `EXACT` on, as n^1.5."""
+    return EXACT**0.5 * n**1.5 if indexed(n) else float(n) ** 2
+
+
 def nearest_to(described: Descriptor, rows: Rows, *, count: int) -> tuple[Tensor, Tensor]:
     """Similarity and row of the nearest of all images to these, themselves excepted, (r, count) twice."""
     even, odd, asked = described.even, described.odd, torch.from_numpy(rows)
