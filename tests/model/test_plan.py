@@ -36,15 +36,15 @@ def test_a_longer_budget_never_expects_a_worse_model() -> None:
     best = [planner.choose(Recipe(), RATES, WORK, 60 * m) for m in (1, 2, 3, 5, 8, 10, 20, 40)]
     costs = [plan.cost for plan in best]
     assert costs == sorted(costs, reverse=True)
-    assert all(later.error <= 1.05 * earlier.error for earlier, later in pairwise(best))
+    assert all(later.error <= planner.WITHOUT_MAPS * earlier.error for earlier, later in pairwise(best))
 
 
 def test_near_ties_go_to_the_resolution_whose_maps_can_be_looked_at() -> None:
     def plan(side: int, error: float) -> planner.Candidate:
         return planner.Candidate(Recipe(resolution=side), 5_000, {"train": 1.0}, 1.0, error)
 
-    assert plan(96, 0.100).cost > plan(128, 0.104).cost
-    assert plan(96, 0.100).cost < plan(128, 0.106).cost
+    assert plan(96, 0.100).cost > plan(128, 0.109).cost
+    assert plan(96, 0.100).cost < plan(128, 0.111).cost
 
 
 def test_there_is_a_choice_of_plans() -> None:

@@ -19,6 +19,7 @@ from deepsight.model.weights import Pretrained
 
 RESOLUTIONS = (64, 96, 128)
 FINE_MAPS = 128  # pixels from which the last layer has four cells a side, at a stride of 32
+WITHOUT_MAPS = 1.1  # an error that much smaller is worth as much as maps that can be looked at
 LOOKS = 2  # at each resolution
 STEP = 32  # images in a timed step: as many a second as in a whole batch (docs/decisions/0005-planner.md)
 CPU = torch.device("cpu")
@@ -78,8 +79,8 @@ class Candidate:
 
     @property
     def cost(self) -> float:
-        """What is kept small: the error, and a twentieth more where the last layer's maps are too coarse."""
-        return self.error * (1.0 if self.recipe.resolution >= FINE_MAPS else 1.05)
+        """What is kept small: the error, and a tenth more where the last layer's maps are too coarse."""
+        return self.error * (1.0 if self.recipe.resolution >= FINE_MAPS else WITHOUT_MAPS)
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ def row_choices(rows: int) -> list[int]:
 def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> Candidate:
     """The plan with the least predicted error among those that fit into the budget, in seconds.
 
-    A resolution whose maps are too coarse to be looked at has to be better by a twentieth.
+    A resolution whose maps are too coarse to be looked at has to be better by a tenth.
 
     Raises:
         UsageError: nothing fits; it says how many minutes the smallest study needs.
