@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deepsight.config import Plan, Study
 from deepsight.context import Context, rounded
 from deepsight.core.dataset import Dataset, Splits
-from deepsight.core.environment import peak_rss_mb
+from deepsight.core.environment import peak_rss_mb, rss_mb
 from deepsight.core.evidence import Table
 from deepsight.core.recipe import Recipe
 from deepsight.core.resize import Method
@@ -47,7 +47,8 @@ def make_plan(context: Context, splits: Splits) -> Plan:
         elapsed=time.perf_counter() - context.began,
         fixed={**FIXED, "interpret": FIXED["interpret"] + sampled},
         twin_seconds=lambda n: candidates.comparisons(n) / COMPARISONS,
-        baseline_mb=peak_rss_mb(),
+        resident_mb=rss_mb(),
+        peak_mb=peak_rss_mb(),
     )  # fmt: skip
     best = planner.choose(base, rates, work, budget)
     effort = effort_of(sampled, rates[best.recipe.resolution].forward, splits.test)

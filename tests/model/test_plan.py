@@ -1,5 +1,6 @@
 """The planner: what it predicts follows from the rates, and what it chooses fits the budget."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -22,7 +23,8 @@ WORK = Workload(
     elapsed=6.0,
     fixed={"scrub": 12.0},
     twin_seconds=lambda n: 1e-8 * n**2,
-    baseline_mb=900.0,
+    resident_mb=900.0,
+    peak_mb=900.0,
 )
 
 
@@ -94,6 +96,13 @@ def test_little_of_the_training_time_is_left_over() -> None:
 
 def test_views_follow_the_passes() -> None:
     assert [planner.views_for(epochs) for epochs in (1.0, 2.0, 3.0, 7.0, 12.0)] == [1, 1, 2, 6, 6]
+
+
+def test_memory_is_what_training_adds_or_what_was_needed_before() -> None:
+    plan = planner.predict_plan(Recipe(epochs=1, views=1, batch=128), 10_000, RATES[64], WORK)
+    assert plan.peak_mb == pytest.approx(900 + (15_000 + 400 * 128) * 5_120 / 1e6)
+    before = replace(WORK, peak_mb=3000.0)
+    assert planner.predict_plan(Recipe(epochs=1, views=1), 10_000, RATES[64], before).peak_mb == 3000
 
 
 def test_more_views_need_more_memory() -> None:

@@ -41,10 +41,24 @@ def peak_rss_mb() -> float:
 
     Linux says it in /proc; the resource usage that other systems give starts at the parent's peak.
     """
+    told = memory_mb("VmHWM")
+    if told is not None:
+        return told
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+
+
+def rss_mb() -> float:
+    """Resident memory of this process now, in megabytes; its peak where the system does not say."""
+    told = memory_mb("VmRSS")
+    return peak_rss_mb() if told is None else told
+
+
+def memory_mb(name: str) -> float | None:
+    """What Linux says of this process's memory under this name, in megabytes."""
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM"):
+            if line.startswith(f"{name}:"):
                 return round(int(line.split()[1]) / 1e3, 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+    return None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,14 +18,12 @@ from deepsight.model.sampling import draw_order, mixed
 from deepsight.model.training import Epoch, Training, open_view, validate
 
 
-def optimiser_of(training: Training) -> torch.optim.Optimizer:
-    """AdamW in two groups: the fine-tuned stages below the head."""
-    recipe = training.recipe
-    groups = [
-        {"params": list(training.tail.stages.parameters()), "lr": recipe.learning_rate * recipe.base_ratio},
-        {"params": list(training.tail.head.parameters()), "lr": recipe.learning_rate},
-    ]
-    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
+class Descent(NamedTuple):
+    """What changes the weights: the tail as Fabric runs it, its optimiser, and the schedule of the rates."""
+
+    module: nn.Module
+    optimiser: Any  # Fabric's wrapper, which is no torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.OneCycleLR
 
 
 def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Epoch]:
@@ -37,33 +36,18 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
     Raises:
         DeepSightError: the loss is not finite; it names the step, and nothing is saved.
     """
-    recipe, fabric, tail = training.recipe, training.fabric, training.tail
-    steps = max(1, round(recipe.epochs * (len(training.labels) // recipe.batch)))
-    optimiser = optimiser_of(training)
-    rates = [group["lr"] for group in optimiser.param_groups]
-    warmup = min(1.0, max(recipe.warmup, 2 / (steps + 1)))  # the schedule needs a whole step of it
-    # The scheduler writes the first rate into the groups, so it is made before Fabric wraps the optimiser.
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=rates, total_steps=steps + 1, pct_start=warmup, cycle_momentum=False
-    )
-    module, wrapped = fabric.setup(tail, optimiser)
-    losses = np.full(len(training.labels), np.inf)
+    recipe, n = training.recipe, len(training.labels)
+    steps = max(1, round(recipe.epochs * (n // recipe.batch)))
+    descent = descent_of(training, steps)
+    losses = np.full(n, np.inf)
     step, epoch = 0, 0
     while step < steps:
         began = time.perf_counter()
         open_view(training, training.drawn, epoch % recipe.views)
         order = draw_order(training.labels, losses, recipe, epoch)
         order = order[: min(max(1, len(order) // recipe.batch), steps - step) * recipe.batch]
-        seen = torch.zeros(len(order), device=fabric.device)
-        tail.train()
-        for start in range(0, len(order), recipe.batch):
-            batch = slice(start, start + recipe.batch)
-            loss = training_step(training, module, wrapped, order[batch], epoch, step)
-            seen[batch][own_share(fabric)] = loss
-            scheduler.step()
-            step += 1
-        # Every process filled its own places and left zeros in the others', so the sum is the whole.
-        seen = torch.as_tensor(fabric.all_reduce(seen, reduce_op="sum"))
+        seen = one_pass(training, descent, order, epoch, step)
+        step += -(-len(order) // recipe.batch)
         require_finite(seen, step, steps, recipe)
         losses[order] = seen.cpu().numpy()
         seconds = time.perf_counter() - began
@@ -71,11 +55,50 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
         if validated:
             val_loss, val_f1 = validate(training)
             require_finite(torch.tensor([val_loss]), step, steps, recipe)
-        base, head = (float(rate) for rate in scheduler.get_last_lr())
+        base, head = (float(rate) for rate in descent.schedule.get_last_lr())
         epoch += 1
-        passed = step * recipe.batch / len(training.labels)
+        passed = step * recipe.batch / n
         yield Epoch("finetune", passed, seconds, base, head, float(seen.mean()), val_loss, val_f1)
-    tail.eval()
+    training.tail.eval()
+
+
+def descent_of(training: Training, steps: int) -> Descent:
+    """AdamW in two groups, the stages and the head, under a one-cycle schedule of so many steps."""
+    recipe, tail = training.recipe, training.tail
+    rates = [recipe.learning_rate * recipe.base_ratio, recipe.learning_rate]
+    groups = [
+        {"params": list(part.parameters()), "lr": rate}
+        for part, rate in zip((tail.stages, tail.head), rates, strict=True)
+    ]
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
+    warmup = min(1.0, max(recipe.warmup, 2 / (steps + 1)))  # the schedule needs a whole step of it
+    # The scheduler writes the first rate into the groups, so it is made before Fabric wraps the optimiser.
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=rates, total_steps=steps + 1, pct_start=warmup, cycle_momentum=False
+    )
+    module, wrapped = training.fabric.setup(tail, optimiser)
+    return Descent(module, wrapped, schedule)
+
+
+def one_pass(training: Training, descent: Descent, order: NDArray[np.int64], epoch: int, step: int) -> Tensor:
+    """Train on these rows in this order, a step a batch; the loss of each row as it was seen, (len(order),).
+
+    Args:
+        training: its tail and head are changed in place.
+        descent: of this training.
+        order: row numbers.
+        epoch: passes before this one.
+        step: steps before this pass.
+    """
+    recipe, fabric = training.recipe, training.fabric
+    seen = torch.zeros(len(order), device=fabric.device)
+    training.tail.train()
+    for number, start in enumerate(range(0, len(order), recipe.batch)):
+        batch = slice(start, start + recipe.batch)
+        seen[batch][own_share(fabric)] = training_step(training, descent, order[batch], epoch, step + number)
+        descent.schedule.step()
+    # Every process filled its own places and left zeros in the others', so the sum is the whole.
+    return torch.as_tensor(fabric.all_reduce(seen, reduce_op="sum"))
 
 
 def own_share(fabric: Fabric) -> slice:
@@ -93,11 +116,10 @@ def require_finite(losses: Tensor, step: int, steps: int, recipe: Recipe) -> Non
 
 
 def training_step(
-    training: Training, module: nn.Module, optimiser: torch.optim.Optimizer, rows: NDArray[np.int64],
-    epoch: int, step: int,
-) -> Tensor:  # fmt: skip
+    training: Training, descent: Descent, rows: NDArray[np.int64], epoch: int, step: int
+) -> Tensor:
     """One step on this process's share of the batch; the loss of each image in it."""
-    recipe, fabric = training.recipe, training.fabric
+    recipe, fabric, module, optimiser = training.recipe, training.fabric, descent.module, descent.optimiser
     maps, labels, others, own = drawn_batch(training, rows, epoch, step)
     with in_precision(recipe.precision, maps.device):
         logits = module(maps).float()

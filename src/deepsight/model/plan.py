@@ -20,7 +20,11 @@ from deepsight.model.weights import Pretrained
 RESOLUTIONS = (64, 96, 128)
 FINE_MAPS = 128  # pixels from which the last layer has four cells a side, at a stride of 32
 WITHOUT_MAPS = 1.1  # an error that much smaller is worth as much as maps that can be looked at
+MOST_PASSES = 12
 LOOKS = 2  # at each resolution
+STEP_MAPS = (
+    400  # a step keeps so many times what the batch's cached maps take (docs/decisions/0005-planner.md)
+)
 STEP = 32  # images in a timed step: as many a second as in a whole batch (docs/decisions/0005-planner.md)
 CPU = torch.device("cpu")
 
@@ -92,7 +96,7 @@ class Workload:
         elapsed: seconds since the process began.
         fixed: seconds of the stages that do not depend on the plan, by stage.
         twin_seconds: of looking for twins among so many images.
-        baseline_mb: resident memory before training.
+        resident_mb: memory before training; peak_mb: its peak so far.
     """
 
     rows: int
@@ -101,7 +105,8 @@ class Workload:
     elapsed: float
     fixed: dict[str, float]
     twin_seconds: Callable[[int], float]
-    baseline_mb: float
+    resident_mb: float
+    peak_mb: float
 
 
 def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
@@ -185,8 +190,8 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Can
         "predict": (work.test + work.validation) / rates.forward + work.test / rates.tail,
     }
     maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
-    step_mb = recipe.batch * rates.map_bytes * 60 / 1e6
-    peak_mb = work.baseline_mb + maps_mb + step_mb
+    step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6
+    peak_mb = max(work.peak_mb, work.resident_mb + maps_mb + step_mb)
     return Candidate(recipe, rows, seconds, peak_mb, expected_error(recipe.resolution, rows, recipe.epochs))
 
 
@@ -202,27 +207,25 @@ def candidates(base: Recipe, rates: dict[int, Rates], work: Workload, budget: fl
     found = []
     for side, speed in rates.items():
         for rows in row_choices(work.rows):
-            one = one_pass(base, side, rows, speed, work)
+            at = replace(base, resolution=side)
+            one = passes(at, 1.0, rows, speed, work)
             spare = budget - work.elapsed - one.total
             if spare < 0:
                 continue
-            epochs = 1.0 + int(
-                spare / (rows / speed.step + rows / speed.trunk + work.validation / speed.tail)
-            )
-            epochs = min(epochs, 12.0)
-            recipe = replace(one.recipe, epochs=epochs, views=views_for(epochs))
-            found.append(predict_plan(recipe, rows, speed, work))
+            quarters = min(int(4 * spare * speed.step / rows), 4 * (MOST_PASSES - 1))
+            longer = (passes(at, 1 + more / 4, rows, speed, work) for more in range(quarters, 0, -1))
+            found.append(next((plan for plan in longer if plan.total <= budget - work.elapsed), one))
     return found
+
+
+def passes(base: Recipe, epochs: float, rows: int, speed: Rates, work: Workload) -> Candidate:
+    """The plan of so many passes over these rows, which may end in a part of one."""
+    return predict_plan(replace(base, epochs=epochs, views=views_for(epochs)), rows, speed, work)
 
 
 def views_for(epochs: float) -> int:
     """Cached views for so many passes; two passes do better on the images as they are: benchmarks/recipes."""
     return min(max(1, int(epochs) - 1), 6)
-
-
-def one_pass(base: Recipe, side: int, rows: int, speed: Rates, work: Workload) -> Candidate:
-    """The least that can be done with so many rows at this resolution."""
-    return predict_plan(replace(base, resolution=side, epochs=1.0, views=1), rows, speed, work)
 
 
 def row_choices(rows: int) -> list[int]:
@@ -244,7 +247,10 @@ def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float)
     found = candidates(base, rates, work, budget)
     if not found:
         fewest = row_choices(work.rows)[-1]
-        least = min(one_pass(base, side, fewest, speed, work).total for side, speed in rates.items())
+        least = min(
+            passes(replace(base, resolution=side), 1.0, fewest, speed, work).total
+            for side, speed in rates.items()
+        )
         half_minutes = np.ceil((work.elapsed + least) / 30)
         raise UsageError(
             f"Expected a budget in which a study fits, received --minutes {budget / 60:g}. Here the smallest "
