@@ -92,9 +92,9 @@ def study_of(values: dict[str, Any]) -> Study:
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
-        message = str(first["msg"])
+        wanted = str(first["msg"]).removeprefix("Input should be ")
         raise UsageError(
-            f"Expected {option} as {message[0].lower() + message[1:].removeprefix('nput should be ')}, "
+            f"Expected {option} as {wanted[0].lower() + wanted[1:]}, "
             f"received {first['input']!r}. See deepsight run --help."
         ) from error
 

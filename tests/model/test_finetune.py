@@ -223,7 +223,7 @@ def test_the_first_refusal_of_a_batch_ends_the_training(train, tmp_path):
     def refuse(images, labels, name):
         raise DeepSightError(f"Batch '{name}'")
 
-    with pytest.raises(DeepSightError, match="Batch 'val, image 0'"):
+    with pytest.raises(DeepSightError, match="Batch 'validation, image 0'"):
         train(SMALL, verify=refuse, cache=TrunkCache(tmp_path))
 
 
