@@ -1,11 +1,13 @@
 """Benchmarks that promise a smoke run keep the promise; no figure of time is asserted."""
 
+import ast
 import csv
 import subprocess
 import sys
 from pathlib import Path
 
-RUN = Path(__file__).parents[1] / "benchmarks/time_to_f1/run.py"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+RUN = BENCHMARKS / "time_to_f1/run.py"
 
 
 def test_time_to_f1_runs_both_arms_and_writes_their_rows(tmp_path: Path) -> None:
@@ -20,3 +22,12 @@ def test_time_to_f1_runs_both_arms_and_writes_their_rows(tmp_path: Path) -> None
     assert {row["n_test"] for row in rows} == {"256"}
     assert done.stdout.count("\n| ours |") == 1
     assert (tmp_path / "plot.html").stat().st_size > 0
+
+
+def test_a_million_images_in_small_finds_what_it_planted() -> None:
+    command = [sys.executable, BENCHMARKS / "million/run.py", "--smoke"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    by_part = {row["part"]: row for row in map(ast.literal_eval, done.stdout.splitlines())}
+    assert by_part["duplicates"]["recall"] == 1
+    assert by_part["labels"]["recall"] > 0.5
+    assert all(row["peak_mb"] > row["before_mb"] > 0 for row in by_part.values())
