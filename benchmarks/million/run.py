@@ -9,7 +9,6 @@ backs (RssAnon).
 """
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
@@ -19,9 +18,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
+from deepsight.core.environment import memory_mb
 from deepsight.interpret import label_errors
 from deepsight.interpret.opinions import Part, gather
 from deepsight.scrub import duplicates
@@ -97,11 +98,11 @@ def of_labels(folder: Path) -> dict[str, float]:
 
 def measured(part: str, folder: Path) -> dict[str, float]:
     """What a part found, its seconds, and its peak memory beyond what was there after the imports."""
-    before, peak, done = anonymous_mb(), [0.0], threading.Event()
+    before, peak, done = memory_mb("RssAnon") or 0.0, [0.0], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.05):
-            peak[0] = max(peak[0], anonymous_mb())
+            peak[0] = max(peak[0], memory_mb("RssAnon") or 0.0)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -113,12 +114,6 @@ def measured(part: str, folder: Path) -> dict[str, float]:
     return {"seconds": round(seconds), "before_mb": round(before), "peak_mb": round(peak[0])} | {
         name: round(value, 4) for name, value in found.items()
     }
-
-
-def anonymous_mb() -> float:
-    """Memory of this process that no file backs."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(status.split("RssAnon:")[1].split()[0]) / 1e3
 
 
 def main() -> None:
@@ -147,15 +142,10 @@ def main() -> None:
 
 def write(rows: list[dict[str, object]]) -> None:
     """Put these rows in the place of those of the same part and size in results.csv."""
-    path, keys = HERE / "results.csv", {(str(row["part"]), str(row["images"])) for row in rows}
-    kept: list[dict[str, object]] = []
+    path, frame = HERE / "results.csv", pl.DataFrame(rows)
     if path.exists():
-        with path.open(encoding="utf-8", newline="") as file:
-            kept = [dict(row) for row in csv.DictReader(file) if (row["part"], row["images"]) not in keys]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(kept + rows)
+        frame = pl.concat([pl.read_csv(path), frame], how="vertical_relaxed")
+    frame.unique(["part", "images"], keep="last", maintain_order=True).write_csv(path)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,7 @@ SAMPLED_MOST = 150.0  # seconds at most: beyond that intervals shrink slowly
 CONTEXT_SHARE = 0.65  # of them go to the context test, whose pairs need most objects
 FIXED = {"scrub": 12.0, "explore": 4.0, "interpret": 34.0, "report": 2.0}  # seconds, measured on CIFAR-10
 INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
-COMPARISONS = (
-    60_000**2 / 60
-)  # of images a second, all that looking for twins takes: docs/methods/duplicates.md
+COMPARISONS = 60_000**2 / 60  # of images, a second of looking for twins: docs/methods/duplicates.md
 
 
 def make_plan(context: Context, splits: Splits) -> Plan:

@@ -87,7 +87,7 @@ def reader(
     return lambda rows: pool.gather([features[name] for name in pool.parts], rows)
 
 
-def to_table(pairs: pl.DataFrame, pool: Pool, *, by_index: bool = False) -> Table:
+def to_table(pairs: pl.DataFrame, pool: Pool, *, by_index: bool) -> Table:
     """The finding under the names and rows that users know, with its sentences.
 
     Args:
