@@ -157,7 +157,7 @@ def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seco
         run.save_history(fitted.history)
         before = fitted.frozen
         save_frozen(run, "train", splits.train.select(before.rows), before.features)
-        run.save_predictions("val", fitted.predictor.predictions(splits.validation, name="val"))
+        run.save_predictions("val", fitted.validation)
         test, features = untouched.beside(fitted.predictor, splits.test, name="test")
         save_frozen(run, "test", splits.test, features)
         run.save_predictions("test", test)

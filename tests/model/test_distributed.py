@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).with_name("distributed_training.py")
-# MixUp across the batch and hard rows by known losses: both need what the other process did.
+# MixUp across the batch and hard rows by known losses: both need what the other process did. The rate is low
+# because a choice of rows enlarges differences in rounding, and the faster a model changes, the more.
 RECIPE = {
-    "resolution": 32, "epochs": 3.0, "views": 2, "batch": 32, "seed": 3,
+    "resolution": 32, "epochs": 3.0, "views": 2, "batch": 32, "seed": 3, "learning_rate": 1e-4,
     "mix": "mixup", "mix_alpha": 1.0, "hard_share": 0.6,
 }  # fmt: skip
 
@@ -52,14 +53,14 @@ def test_every_process_and_every_number_of_them_tells_the_same_history(results):
             for name in ("epoch", "lr_base", "lr_head"):
                 assert ours[name] == pytest.approx(theirs[name], rel=1e-9)
             for name in ("train_loss", "val_loss"):
-                assert ours[name] == pytest.approx(theirs[name], rel=1e-2)
+                assert ours[name] == pytest.approx(theirs[name], rel=1e-3)
 
 
 def test_the_model_is_the_same_to_rounding(results):
     alone, together, _ = results
     one, first, second = (np.array(r["logits"]) for r in (alone, *together))
     np.testing.assert_array_equal(first, second)
-    assert np.abs(first - one).max() < 0.02 * np.abs(one).max()
+    assert np.abs(first - one).max() < 0.001 * np.abs(one).max()
     assert (first.argmax(1) == one.argmax(1)).mean() > 0.95
 
 

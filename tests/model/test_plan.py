@@ -67,7 +67,7 @@ def test_seconds_by_hand() -> None:
     assert plan.seconds["scrub"] == pytest.approx(12.0 + 1e-8 * 25_000**2)
     assert plan.seconds["frozen"] == pytest.approx((2 * 10_000 + 5_000) / 3500 + 10_000 / 3000 + 2)
     assert plan.seconds["finetune"] == pytest.approx(20_000 / 450 + 3 * 5_000 / 3000)
-    assert plan.seconds["predict"] == pytest.approx(15_000 * (1 / 3500 + 1 / 3000) + 10_000 / 3000)
+    assert plan.seconds["predict"] == pytest.approx(10_000 * (1 / 3500 + 2 / 3000))
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,17 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save
 
-from deepsight.core.dataset import Splits
+from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import UsageError
 from deepsight.core.files import atomic_path, write_json
+from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.frozen_phase import FrozenFeatures, frozen_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.training import Epoch, history_frame, prepare
+from deepsight.model.training import Epoch, Training, history_frame, prepare, validate
 from deepsight.model.trunk import TrunkCache, Verify
 from deepsight.model.weights import Pretrained, read_safetensors
 
@@ -39,6 +40,7 @@ class Fitted:
         history: a row an epoch, as in history.parquet.
         head_strength: the ridge penalty of the frozen phase, as a share of the features' variance.
         frozen: features of training images from before fine-tuning, for the study of their labels.
+        validation: what the model says about the validation images, by their maps in float16.
         kept: the phase whose model this is: "finetune", or "frozen" where fine-tuning ended with a clearly
             lower macro-F1 on validation than it began with.
     """
@@ -47,6 +49,7 @@ class Fitted:
     history: pl.DataFrame
     head_strength: float
     frozen: FrozenFeatures
+    validation: Predictions
     kept: str
 
 
@@ -84,10 +87,19 @@ def fit(
     kept = "finetune"
     if clearly_below(epochs[-1].val_macro_f1, frozen.val_macro_f1, len(splits.validation)):
         training.tail.load_state_dict(before)
+        validate(training)
         kept = "frozen"
     classifier.fold_all()
     predictor = Predictor(classifier, preprocessing, verify)
-    return Fitted(predictor, history_frame(epochs), head.strength, features, kept)
+    validation = said_of(splits.validation, predictor, training)
+    return Fitted(predictor, history_frame(epochs), head.strength, features, validation, kept)
+
+
+def said_of(data: Dataset, predictor: Predictor, training: Training) -> Predictions:
+    """The predictions of the latest validation, which saw the model as it is now."""
+    features = training.val_features
+    assert features is not None
+    return Predictions(data.ids, data.labels, predictor.logits_of(features), features)
 
 
 def clearly_below(score: float, before: float, n: int) -> bool:

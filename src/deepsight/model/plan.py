@@ -187,7 +187,7 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Can
         "frozen": (views * rows + work.validation) / rates.trunk + head_rows / rates.tail + 2.0,
         "finetune": seen / rates.step + passes * work.validation / rates.tail,
         # Test images pass the tail as it was before fine-tuning, too: FrozenBackbone.beside.
-        "predict": (work.test + work.validation) / rates.forward + work.test / rates.tail,
+        "predict": work.test / rates.forward + work.test / rates.tail,
     }
     maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
     step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6

@@ -56,7 +56,7 @@ class Training:
     """What the phases of one training share.
 
     `mixed` holds the views whose pixels were mixed, where the recipe asks for them; the head is always
-    fitted to `views`.
+    fitted to `views`. `val_features` are the pooled features (n, d) of the latest validation.
     """
 
     classifier: Classifier
@@ -68,6 +68,7 @@ class Training:
     recipe: Recipe
     fabric: Fabric
     mixed: TrunkViews | None = None
+    val_features: NDArray[np.float32] | None = None
 
     @property
     def drawn(self) -> TrunkViews:
@@ -137,8 +138,9 @@ def pooled(tail: Tail, maps: Tensor) -> NDArray[np.float32]:
 
 
 def validate(training: Training) -> tuple[float, float]:
-    """Cross-entropy and macro-F1 on the validation images."""
-    logits = val_logits(training)
+    """Cross-entropy and macro-F1 on the validation images; their features are kept in the training."""
+    training.val_features = val_features(training)
+    logits = logits_of(training, training.val_features)
     loss = F.cross_entropy(logits, torch.from_numpy(training.val_labels))
     predicted = logits.argmax(1).numpy()
     return float(loss), macro_f1(training.val_labels, predicted, logits.shape[1])
@@ -146,13 +148,22 @@ def validate(training: Training) -> tuple[float, float]:
 
 def val_logits(training: Training) -> Tensor:
     """The logits of the validation images (n, k), on the processor's memory."""
+    return logits_of(training, val_features(training))
+
+
+def val_features(training: Training) -> NDArray[np.float32]:
+    """The pooled features of the validation images (n, d), from their maps in float16."""
     parts = [
         pooled(training.tail, torch.from_numpy(training.val_maps[i : i + 256]).permute(0, 3, 1, 2).float())
         for i in range(0, len(training.val_labels), 256)
     ]
+    return np.concatenate(parts)
+
+
+def logits_of(training: Training, features: NDArray[np.float32]) -> Tensor:
+    """What the head says of pooled features (n, d): logits (n, k), on the processor's memory."""
     head = training.classifier.head
-    features = torch.from_numpy(np.concatenate(parts))
-    return features @ head.weight.detach().cpu().T + head.bias.detach().cpu()
+    return torch.from_numpy(features) @ head.weight.detach().cpu().T + head.bias.detach().cpu()
 
 
 def history_frame(epochs: list[Epoch]) -> pl.DataFrame:
