@@ -24,7 +24,7 @@ FIELDS = (
 )  # fmt: skip
 # By target: our resolution, training rows and passes after the closed-form head, and the peers' passes.
 RECIPES = {
-    0.65: (64, 2_000, 0.05, 1), 0.85: (96, 6_000, 1, 1), 0.90: (128, 11_000, 1, 2), 0.92: (128, 24_000, 1, 3),
+    0.65: (64, 2_000, 0.05, 1), 0.85: (96, 6_000, 1, 1), 0.90: (128, 12_000, 1, 2), 0.92: (128, 24_000, 1, 3),
     0.94: (160, 49_000, 1.5, 5),
 }  # fmt: skip
 ALL_ROWS = 50_000

@@ -27,13 +27,17 @@ def environment() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's own name for itself."""
+    """The processor's own name for itself, with family and model where the system tells them.
+
+    Rented machines often hide all but the maker's name, and two of one name may differ by a factor of two.
+    """
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in told:
+        return platform.processor() or platform.machine()
+    numbers = [f"{name.removeprefix('cpu ')} {told[name]}" for name in ("cpu family", "model") if name in told]
+    return f"{told['model name']} ({', '.join(numbers)})" if numbers else told["model name"]
 
 
 def peak_rss_mb() -> float:
