@@ -4,6 +4,8 @@
 
 - folding: forward of the plain timm model over that of the folded one.
 - prediction: from stored pixels to logits for many images, over the bare forward pass on ready batches.
+- passes: the trunk's forward pass over 64 images at once over that by `images_a_pass`.
+- memory: a training step that gives freed memory back over one that keeps it.
 - augmentation: its share of the time in which a cached view is made.
 - bfloat16: time of the trunk's forward pass and of a step of the tail over those in float32.
 - rows: seconds and peak memory of a training by its rows, and the straight line through them.
@@ -30,9 +32,10 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.augment import augmented
 from deepsight.model.backbone import Classifier
 from deepsight.model.fit import fabric_of, fit, preprocessing_of
+from deepsight.model.heap import freed_memory_kept
 from deepsight.model.precision import gradient_step, in_precision
 from deepsight.model.predict import Predictor
-from deepsight.model.trunk import BLOCK, CHUNK, TrunkCache, trunk_maps
+from deepsight.model.trunk import BLOCK, TrunkCache, images_a_pass, trunk_maps
 from deepsight.model.weights import load as load_weights
 from deepsight.obtain import load
 
@@ -74,10 +77,10 @@ def predictor_at(side: int) -> Predictor:
     return Predictor(classifier(), preprocessing, verify_at(side))
 
 
-def batch_at(side: int, n: int = CHUNK) -> torch.Tensor:
-    """Made images; the time does not depend on what is in them."""
+def batch_at(side: int, n: int | None = None) -> torch.Tensor:
+    """Made images, else as many as pass at once; the time does not depend on what is in them."""
     torch.manual_seed(0)
-    return torch.randn(n, 3, side, side).contiguous(memory_format=torch.channels_last)
+    return torch.randn(n or images_a_pass(side), 3, side, side).contiguous(memory_format=torch.channels_last)
 
 
 def folding(train: Dataset, *, small: bool) -> Iterator[Row]:
@@ -87,7 +90,7 @@ def folding(train: Dataset, *, small: bool) -> Iterator[Row]:
         x, rounds = batch_at(side), 3 if small else 15
         with torch.inference_mode():
             seconds = in_turns(lambda x=x: folded(x), lambda x=x: plain(x), rounds=rounds)
-        yield ratio_row("folding", f"{side} px", "plain forward over folded", seconds, rounds * CHUNK)
+        yield ratio_row("folding", f"{side} px", "plain forward over folded", seconds, rounds * len(x))
 
 
 def prediction(train: Dataset, *, small: bool) -> Iterator[Row]:
@@ -100,7 +103,7 @@ def prediction(train: Dataset, *, small: bool) -> Iterator[Row]:
 
     def bare() -> None:
         with torch.inference_mode():
-            for _ in range(block // CHUNK):
+            for _ in range(block // len(ready)):
                 predictor.classifier(ready)
 
     seconds = []
@@ -110,6 +113,52 @@ def prediction(train: Dataset, *, small: bool) -> Iterator[Row]:
         seconds.append([timed(bare), timed(whole)])
     setting = f"{side} px, {len(seconds)} blocks of {block}"
     yield ratio_row("prediction", setting, "stored pixels to logits over bare forward", np.array(seconds), n)
+
+
+def passes(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """How much longer many images at once take than passes of bounded size."""
+    network, images = classifier(), 64
+    for side in (32,) if small else (*PX, 160):
+        x = batch_at(side, images)
+        parts = torch.split(x, 16 if small else images_a_pass(side))
+
+        def forward(parts: Sequence[torch.Tensor]) -> None:
+            with torch.inference_mode():
+                for part in parts:
+                    network.trunk(part)
+
+        rounds = 2 if small else 15
+        seconds = in_turns(partial(forward, parts), partial(forward, [x]), rounds=rounds)
+        setting = f"{side} px, {len(parts[0])} images"
+        yield ratio_row("passes", setting, "trunk forward over 64 images over that", seconds, rounds * images)
+
+
+def memory(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """How much longer a step of 128 images takes when the allocator gives freed memory back."""
+    network, images, rounds = classifier(), 16 if small else 128, 2 if small else 7
+    for side in (32,) if small else (*PX, 160):
+        maps = torch.cat([trunk_of(network, part) for part in torch.split(batch_at(side, images), 16)])
+
+        def step(maps: torch.Tensor = maps) -> None:
+            gradient_step(network.tail, network.head, maps, "32-true")
+
+        def kept(step: Callable[[], None] = step) -> float:
+            with freed_memory_kept():
+                step()  # gets the memory
+                return timed(step)
+
+        def given_back(step: Callable[[], None] = step) -> float:
+            step()
+            return timed(step)
+
+        seconds = np.array([[kept(), given_back()] for _ in range(rounds)])
+        yield ratio_row("memory", f"{side} px", "step over that with memory kept", seconds, rounds * images)
+
+
+def trunk_of(network: Classifier, images: torch.Tensor) -> torch.Tensor:
+    """Maps after the trunk, as a step takes them."""
+    with torch.no_grad():
+        return network.trunk(images)
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -189,8 +238,8 @@ def rows(train: Dataset, *, small: bool) -> Iterator[Row]:
 
 
 QUESTIONS = {
-    "folding": folding, "prediction": prediction, "augmentation": augmentation, "bfloat16": bfloat16,
-    "rows": rows,
+    "folding": folding, "prediction": prediction, "passes": passes, "memory": memory,
+    "augmentation": augmentation, "bfloat16": bfloat16, "rows": rows,
 }  # fmt: skip
 
 

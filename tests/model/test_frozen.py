@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from small import SMALL, unchecked
 
-from deepsight.model.frozen import FrozenBackbone, pooled, same_weights
+from deepsight.model.frozen import FrozenBackbone, same_weights
+from deepsight.model.training import Tail, pooled
 
 
 def test_one_pass_gives_what_each_network_gives_alone(trained, splits, packaged):
@@ -35,5 +36,5 @@ def test_a_trunk_that_was_changed_is_not_shared(trained, splits, packaged, monke
 
 
 def test_maps_are_pooled_in_parts_that_do_not_matter():
-    maps = torch.randn(150, 3, 4, 4)
-    np.testing.assert_allclose(pooled(torch.nn.Identity(), maps), maps.mean((2, 3)).numpy(), rtol=1e-6)
+    maps, tail = torch.randn(150, 3, 4, 4), Tail(torch.nn.Identity(), torch.nn.Linear(3, 2))
+    np.testing.assert_allclose(pooled(tail, maps), maps.mean((2, 3)).numpy(), rtol=1e-6)

@@ -168,7 +168,8 @@ def test_only_old_leftovers_of_killed_processes_are_removed(data, cache):
     assert (old.exists(), live.exists()) == (False, True)
 
 
-def test_every_image_is_verified_before_the_trunk_sees_it(data, cache):
+def test_every_image_is_verified_before_the_trunk_sees_it(data, cache, monkeypatch):
+    monkeypatch.setattr("deepsight.model.trunk.PASS_PIXELS", 64 * 32**2)
     trunk, verified = Counted(), []
 
     def verify(images: torch.Tensor, labels: object, name: str) -> None:

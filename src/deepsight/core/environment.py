@@ -36,7 +36,9 @@ def processor() -> str:
     told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if "model name" not in told:
         return platform.processor() or platform.machine()
-    numbers = [f"{name.removeprefix('cpu ')} {told[name]}" for name in ("cpu family", "model") if name in told]
+    numbers = [
+        f"{name.removeprefix('cpu ')} {told[name]}" for name in ("cpu family", "model") if name in told
+    ]
     return f"{told['model name']} ({', '.join(numbers)})" if numbers else told["model name"]
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
+from deepsight.model.heap import freed_memory_kept
 from deepsight.model.precision import in_precision
 from deepsight.model.sampling import draw_order, mixed
 from deepsight.model.training import Epoch, Training, open_view, validate
@@ -93,10 +94,12 @@ def one_pass(training: Training, descent: Descent, order: NDArray[np.int64], epo
     recipe, fabric = training.recipe, training.fabric
     seen = torch.zeros(len(order), device=fabric.device)
     training.tail.train()
-    for number, start in enumerate(range(0, len(order), recipe.batch)):
-        batch = slice(start, start + recipe.batch)
-        seen[batch][own_share(fabric)] = training_step(training, descent, order[batch], epoch, step + number)
-        descent.schedule.step()
+    with freed_memory_kept():
+        for number, start in enumerate(range(0, len(order), recipe.batch)):
+            batch = slice(start, start + recipe.batch)
+            each = training_step(training, descent, order[batch], epoch, step + number)
+            seen[batch][own_share(fabric)] = each
+            descent.schedule.step()
     # Every process filled its own places and left zeros in the others', so the sum is the whole.
     return torch.as_tensor(fabric.all_reduce(seen, reduce_op="sum"))
 

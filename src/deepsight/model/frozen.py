@@ -15,7 +15,8 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.predict import BLOCK, Predictor, blocks_of
-from deepsight.model.trunk import CHUNK, Verify
+from deepsight.model.training import Tail, pooled
+from deepsight.model.trunk import Verify
 from deepsight.model.weights import Pretrained
 
 BLOCK_OF_MAPS = 1024  # images whose maps after the trunk are in memory at a time
@@ -58,11 +59,11 @@ class FrozenBackbone:
         if not same_weights(tuned.trunk, own.trunk):
             alone = replace(predictor, classifier=own)
             return predictor.predictions(data, name=name), alone.features_of(data, name=name)
-        tail, device = own.after(tuned.trunk_name)[:-1], own.head.weight.device
+        tail = Tail(own.after(tuned.trunk_name)[:-1], own.head)
         found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         for rows in blocks_of(len(data), BLOCK_OF_MAPS):
             maps = predictor.stage_maps(tuned.trunk_name, data.pixels(rows), name=name)
-            found.append((pooled(tuned.tail, maps), pooled(tail, maps.to(device))))
+            found.append((pooled(Tail(tuned.tail, tuned.head), maps), pooled(tail, maps)))
         features, frozen = (np.concatenate(parts) for parts in zip(*found, strict=True))
         logits = predictor.logits_of(features)
         return Predictions(data.ids, data.labels, logits, features), frozen
@@ -72,10 +73,3 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
     """Whether two networks have the same tensors under the same names, bit for bit."""
     a, b = one.state_dict(), other.state_dict()
     return a.keys() == b.keys() and all(torch.equal(a[name].cpu(), b[name].cpu()) for name in a)
-
-
-def pooled(tail: nn.Module, maps: torch.Tensor) -> NDArray[np.float32]:
-    """Maps after the trunk (b, c, h, w) to pooled features (b, d), without gradients."""
-    with torch.inference_mode():
-        parts = [tail(part).mean((2, 3)) for part in torch.split(maps, CHUNK)]
-        return np.asarray(torch.cat(parts).float().cpu().numpy())

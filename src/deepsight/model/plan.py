@@ -12,9 +12,11 @@ from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.clock import median_seconds
+from deepsight.model.heap import freed_memory_kept
 from deepsight.model.precision import IMAGES, faster_precision, gradient_step
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.trunk import CHUNK
+from deepsight.model.training import TAIL_IMAGES
+from deepsight.model.trunk import images_a_pass
 from deepsight.model.weights import Pretrained
 
 RESOLUTIONS = (64, 96, 128)
@@ -155,12 +157,17 @@ def together(looks: Sequence[Rates]) -> Rates:
 def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Rates:
     """Time the two parts at one resolution, once."""
     preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
-    pixels = np.random.default_rng(0).integers(0, 256, (CHUNK, 32, 32, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (TAIL_IMAGES, 32, 32, 3), dtype=np.uint8)
+    passes = np.array_split(pixels, -(-len(pixels) // images_a_pass(side)))
     trunk, tail, head = classifier.trunk, classifier.tail, classifier.head
     device = head.weight.device
+
+    def through_trunk() -> torch.Tensor:
+        return torch.cat([trunk(preprocessing(part).to(device)) for part in passes])
+
     with torch.inference_mode():
-        maps = trunk(preprocessing(pixels).to(device))
-        trunk_seconds = median_seconds(lambda: trunk(preprocessing(pixels).to(device)), device=device)
+        maps = through_trunk()
+        trunk_seconds = median_seconds(through_trunk, device=device)
         tail_seconds = median_seconds(lambda: tail(maps), device=device)
     batch = maps[:STEP].clone().contiguous(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW([*tail.parameters(), *head.parameters()], lr=0.0, fused=True)
@@ -170,8 +177,10 @@ def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int
         gradient_step(tail, head, batch, base.precision)
         optimiser.step()
 
-    step_seconds = median_seconds(step, device=device)
-    return Rates(CHUNK / trunk_seconds, CHUNK / tail_seconds, len(batch) / step_seconds, maps[0].numel() * 2)
+    with freed_memory_kept():
+        step_seconds = median_seconds(step, device=device)
+    n = len(pixels)
+    return Rates(n / trunk_seconds, n / tail_seconds, len(batch) / step_seconds, maps[0].numel() * 2)
 
 
 def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Candidate:

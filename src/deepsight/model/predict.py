@@ -12,7 +12,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.model.backbone import Classifier
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.trunk import CHUNK, Verify
+from deepsight.model.trunk import Verify, images_a_pass
 
 Pixels = NDArray[np.uint8]
 BLOCK = 4096  # images in memory at a time
@@ -96,7 +96,7 @@ class Predictor:
 
     def _batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:
         device = self.classifier.head.weight.device
-        step = max(1, CHUNK // self.tiles**2)
+        step = images_a_pass(self.tiles * self.preprocessing.resolution)
         for start in range(0, len(pixels), step):
             images = self.preprocessing(apart(pixels[start : start + step], self.tiles))
             self.verify(images, None, f"{name}, image {start}")

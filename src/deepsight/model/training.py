@@ -20,6 +20,8 @@ from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 from deepsight.model.trunk import TrunkCache, TrunkViews, Verify, dataset_maps
 
+TAIL_IMAGES = 64  # pass the tail at once when no gradients are needed; its maps are small
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -130,11 +132,12 @@ def open_view(training: Training, views: TrunkViews, number: int) -> None:
 
 
 def pooled(tail: Tail, maps: Tensor) -> NDArray[np.float32]:
-    """Pooled features of a batch of maps, without gradients."""
+    """Pooled features (b, d) of trunk maps (b, c, h, w), without gradients."""
     tail.eval()
+    device = tail.head.weight.device
     with torch.inference_mode():
-        device = tail.head.weight.device
-        return np.asarray(tail.features(maps.to(device)).float().cpu().numpy())
+        parts = [tail.features(part.to(device)) for part in torch.split(maps, TAIL_IMAGES)]
+        return np.asarray(torch.cat(parts).float().cpu().numpy())
 
 
 def validate(training: Training) -> tuple[float, float]:

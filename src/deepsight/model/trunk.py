@@ -29,7 +29,7 @@ from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
 BLOCK = 1024
-CHUNK = 64  # images a forward pass: their maps stay in a processor's last-level cache
+PASS_PIXELS = 64 * 64**2  # of a forward pass: larger ones allocate and clear their maps anew (decision 17)
 ABANDONED_SECONDS = 3600
 Verify = Callable[[Tensor, Tensor | None, str], None]
 
@@ -192,10 +192,10 @@ def trunk_maps(
         DeepSightError: a batch is not what it must be, or the maps do not fit float16.
     """
     parts = []
-    device = next(trunk.parameters()).device
+    device, size = next(trunk.parameters()).device, images_a_pass(preprocessing.resolution)
     with torch.inference_mode():
-        for start in range(0, len(pixels), CHUNK):
-            images = preprocessing(pixels[start : start + CHUNK])
+        for start in range(0, len(pixels), size):
+            images = preprocessing(pixels[start : start + size])
             verify(images, None, f"{name}, image {start}")
             parts.append(trunk(images.to(device)).permute(0, 2, 3, 1).half().cpu().numpy())
     maps = np.concatenate(parts)
@@ -205,6 +205,11 @@ def trunk_maps(
             "Check --weights and the normalisation."
         )
     return maps
+
+
+def images_a_pass(side: int) -> int:
+    """How many images of so many pixels a side pass the network at once, when no gradients are needed."""
+    return max(1, PASS_PIXELS // side**2)
 
 
 def dataset_maps(
