@@ -1,7 +1,7 @@
 """Wrong labels: how well are CIFAR-10N's found, beside cleanlab on the same probabilities? See README.md.
 
 python benchmarks/label_errors/run.py                 frozen backbone, cross-fitted head
-python benchmarks/label_errors/run.py --fine-tune     two networks, each judges the half it has not seen
+python benchmarks/label_errors/run.py --fine-tune     two networks (--folds), none judges what it has seen
 python benchmarks/label_errors/run.py --smoke         2,000 images, a minute
 """
 
@@ -57,7 +57,7 @@ def main() -> None:
     wrong = given != data.labels
     noisy = data.with_labels(given)
     parts = fine_tuned(noisy, arguments) if arguments.fine_tune else frozen(noisy, arguments)
-    network = "fine-tuned on the other half" if arguments.fine_tune else "frozen"
+    network = f"fine-tuned on the others, {arguments.folds} folds" if arguments.fine_tune else "frozen"
     side = arguments.side if arguments.fine_tune else arguments.resolution
     case = {"network": network, "px": side, "n": len(wrong), "wrong": int(wrong.sum())}
     rows = [case | measured(judged, wrong) for judged in rankings(parts)]
@@ -77,8 +77,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--resolution", type=int, default=96)
     parser.add_argument("--fine-tune", action="store_true")
     parser.add_argument(
-        "--rows", type=int, default=14_000, help="images of a half that its network is fine-tuned on"
+        "--rows", type=int, default=14_000, help="at most so many images a network is fine-tuned on"
     )
+    parser.add_argument("--passes", type=float, default=1.0, help="over them")
+    parser.add_argument("--folds", type=int, default=2, help="as many networks, none judges what it has seen")
     parser.add_argument("--side", type=int, default=128, help="pixels, of the fine-tuned networks")
     parser.add_argument("--store", type=Path, help="npz of what the fine-tuned networks say; made if absent")
     parser.add_argument("--smoke", action="store_true")
@@ -121,35 +123,39 @@ def pooled_stages(data: Dataset, resolution: int) -> np.ndarray:
 
 
 def fine_tuned(data: Dataset, arguments: argparse.Namespace) -> dict[str, Part]:
-    """Two halves, each with the opinions and features of a network fine-tuned on the other half.
+    """Folds, each with the opinions and features of a network fine-tuned on the others.
 
     Frozen features of the backbone are a further network, as in a study.
     """
     order = np.random.default_rng(0).permutation(len(data))
-    halves = {"first": np.sort(order[: len(data) // 2]), "second": np.sort(order[len(data) // 2 :])}
-    said = stored(data, halves, arguments)
+    folds = {
+        f"fold {number}": np.sort(rows)
+        for number, rows in enumerate(np.array_split(order, arguments.folds), 1)
+    }
+    said = stored(data, folds, arguments)
     frozen = frozen_features(data, arguments)
     return {
         name: Part(
             data.ids[rows], data.labels[rows], softmax(said[f"{name}_logits"], axis=1).astype(np.float64),
             said[f"{name}_features"], name, {"frozen": frozen[rows]},
         )
-        for name, rows in halves.items()
+        for name, rows in folds.items()
     }  # fmt: skip
 
 
 def stored(
-    data: Dataset, halves: dict[str, np.ndarray], arguments: argparse.Namespace
+    data: Dataset, folds: dict[str, np.ndarray], arguments: argparse.Namespace
 ) -> dict[str, np.ndarray]:
-    """Logits and features of each half from the network of the other; read where they were kept."""
+    """Logits and features of each fold from the network of the others; read where they were kept."""
     if arguments.store and arguments.store.exists():
         return dict(np.load(arguments.store))
     said = {}
-    for name, other in (("first", "second"), ("second", "first")):
+    for name, judged in folds.items():
         with tempfile.TemporaryDirectory() as folder:
-            rows = np.random.default_rng(1).permutation(halves[other])
+            rows = np.setdiff1d(np.arange(len(data)), judged)
+            rows = np.random.default_rng(1).permutation(rows)
             predictor = trained(data, rows, arguments, Path(folder))
-        predictions = predictor.predictions(data.select(halves[name]), name=name)
+        predictions = predictor.predictions(data.select(judged), name=name)
         said[f"{name}_logits"] = predictions.logits
         said[f"{name}_features"] = predictions.features.astype(np.float16)
     if arguments.store:
@@ -158,13 +164,13 @@ def stored(
 
 
 def trained(data: Dataset, rows: np.ndarray, arguments: argparse.Namespace, folder: Path) -> Predictor:
-    """A network fine-tuned in one pass over the first of these rows; a few of the others validate."""
+    """A network fine-tuned on the first of these rows; a few of the others validate."""
     cut = min(arguments.rows, int(0.9 * len(rows)))
     validation = rows[cut : cut + 500]
     splits = Splits(
         data.select(np.sort(rows[:cut])), *(data.select(part) for part in np.array_split(validation, 2))
     )
-    recipe = Recipe(resolution=arguments.side, epochs=1.0, views=1)
+    recipe = Recipe(resolution=arguments.side, epochs=arguments.passes, views=1)
     pretrained = weights.load(notify=print)
     cache = TrunkCache(folder, limit=20 * 2**30)
     return fit(

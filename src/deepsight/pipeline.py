@@ -36,13 +36,12 @@ from deepsight.model.frozen import FrozenBackbone
 from deepsight.model.training import Epoch
 from deepsight.model.trunk import TrunkCache
 from deepsight.obtain.cache import cache_folder
-from deepsight.planning import effort_of_plan, make_plan, study_interpolation, with_interpolation
+from deepsight.planning import SAMPLE, effort_of_plan, make_plan, study_interpolation, with_interpolation
 from deepsight.report.html import render
 from deepsight.scrub.clean import clean
 from deepsight.scrub.conflicts import conflicting
 
 MOST_VALIDATION = 10_000  # images: more of them choose no better and cost time
-SAMPLE = 1500  # training images that are embedded and from which hypotheses are proposed
 
 
 def begin(study: Study, out: Path, tell: Tell) -> Context:

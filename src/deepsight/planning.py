@@ -24,9 +24,14 @@ from deepsight.scrub import candidates, interpolation
 SAMPLED = 0.2  # of the minutes go to what the examination samples,
 SAMPLED_MOST = 150.0  # seconds at most: beyond that intervals shrink slowly
 CONTEXT_SHARE = 0.65  # of them go to the context test, whose pairs need most objects
-FIXED = {"scrub": 12.0, "explore": 4.0, "interpret": 34.0, "report": 2.0}  # seconds, measured on CIFAR-10
+# Seconds on CIFAR-10, measured where cutting out an object takes MASK_SECONDS; elsewhere they go with that.
+FIXED = {"scrub": 3.0, "explore": 2.0, "interpret": 23.0, "report": 1.0}
+TWIN_SECONDS = (1.8e-4, 3.7e-9)  # an image and a comparison, of looking for twins: docs/methods/duplicates.md
+MASK_SECONDS = 0.04
+SLOWER = (0.5, 3.0)  # at least and at most, as what is cut out there may be unlike CIFAR-10
+SAMPLE = 1500  # training images that are embedded and from which hypotheses are proposed
 INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
-COMPARISONS = 60_000**2 / 60  # of images, a second of looking for twins: docs/methods/duplicates.md
+INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
 
 
 def make_plan(context: Context, splits: Splits) -> Plan:
@@ -40,16 +45,20 @@ def make_plan(context: Context, splits: Splits) -> Plan:
     budget = study.minutes * 60
     rows = min(len(splits.train), study.train_limit or len(splits.train))
     sampled = min(SAMPLED * budget, SAMPLED_MOST)
+    mask_seconds = seconds_of_a_mask(splits.test)
+    slower = float(np.clip(mask_seconds / MASK_SECONDS, *SLOWER))
+    fixed = {name: slower * seconds for name, seconds in FIXED.items()}
     work = planner.Workload(
         rows=rows, validation=len(splits.validation), test=len(splits.test),
         elapsed=time.perf_counter() - context.began,
-        fixed={**FIXED, "interpret": FIXED["interpret"] + sampled},
-        twin_seconds=lambda n: candidates.comparisons(n) / COMPARISONS,
+        fixed={**fixed, "interpret": fixed["interpret"] + sampled},
+        embedded=lambda side: {"scrub": INTERPOLATIONS * interpolation_images(side), "explore": SAMPLE},
+        twin_seconds=lambda n: slower * twin_seconds(n),
         resident_mb=rss_mb(),
         peak_mb=peak_rss_mb(),
     )  # fmt: skip
     best = planner.choose(base, rates, work, budget)
-    effort = effort_of(sampled, rates[best.recipe.resolution].forward, splits.test)
+    effort = effort_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
     context.tell(
         f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "
         f"predicted {best.total:.0f} s and {best.peak_mb / 1000:.1f} GB on {torch.get_num_threads()} threads."
@@ -61,11 +70,22 @@ def make_plan(context: Context, splits: Splits) -> Plan:
     )  # fmt: skip
 
 
-def effort_of(seconds: float, images_a_second: float, test: Dataset) -> Effort:
-    """Sizes of the samples that these seconds buy: context has its share, the others halve the rest."""
+def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:
+    """How long it takes to cut the object out of one image, by the first n."""
+    pixels = test.pixels(np.arange(min(n, len(test))))
     began = time.perf_counter()
-    masks.segment(test.pixels(np.arange(8)))
-    mask_seconds = (time.perf_counter() - began) / 8
+    masks.segment(pixels)
+    return (time.perf_counter() - began) / len(pixels)
+
+
+def twin_seconds(n: int) -> float:
+    """How long looking for twins among n images takes where FIXED was measured."""
+    image, comparison = TWIN_SECONDS
+    return image * n + comparison * candidates.comparisons(n)
+
+
+def effort_of(seconds: float, images_a_second: float, mask_seconds: float) -> Effort:
+    """Sizes of the samples that these seconds buy: context has its share, the others halve the rest."""
     rest = seconds * (1 - CONTEXT_SHARE) / 2 * images_a_second
     degraded = int(np.clip(rest / 31, 100, 2000))
     faithful = int(np.clip(affordable_images(rest), 80, 1000))
@@ -91,8 +111,13 @@ def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Tab
 
     return interpolation.study(
         train.images, train.labels, resolution=recipe.resolution, features=features,
-        k=train.k, seed=recipe.seed, sample=max(500, INTERPOLATION_PIXELS // recipe.resolution),
+        k=train.k, seed=recipe.seed, sample=interpolation_images(recipe.resolution),
     )  # fmt: skip
+
+
+def interpolation_images(side: int) -> int:
+    """Images that each way of resizing to this side is compared on."""
+    return max(500, INTERPOLATION_PIXELS // side)
 
 
 def with_interpolation(plan: Plan, study: Study, found: Table) -> Plan:

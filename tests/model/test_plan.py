@@ -22,6 +22,7 @@ WORK = Workload(
     test=10_000,
     elapsed=6.0,
     fixed={"scrub": 12.0},
+    embedded=lambda side: {"scrub": 64_000 // side},
     twin_seconds=lambda n: 1e-8 * n**2,
     resident_mb=900.0,
     peak_mb=900.0,
@@ -64,10 +65,10 @@ def test_a_budget_in_which_nothing_fits_is_refused_with_one_that_fits() -> None:
 def test_seconds_by_hand() -> None:
     recipe = Recipe(resolution=64, epochs=2, views=2)
     plan = planner.predict_plan(recipe, 10_000, RATES[64], WORK)
-    assert plan.seconds["scrub"] == pytest.approx(12.0 + 1e-8 * 25_000**2)
+    assert plan.seconds["scrub"] == pytest.approx(12.0 + 1_000 * (1 / 3500 + 1 / 3000) + 1e-8 * 25_000**2)
     assert plan.seconds["frozen"] == pytest.approx((2 * 10_000 + 5_000) / 3500 + 10_000 / 3000 + 2)
     assert plan.seconds["finetune"] == pytest.approx(20_000 / 450 + 3 * 5_000 / 3000)
-    assert plan.seconds["predict"] == pytest.approx(10_000 * (1 / 3500 + 2 / 3000))
+    assert plan.seconds["predict"] == pytest.approx(10_000 * (1 / 3500 + 2 / 3000) + 1)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-LADDER = (50, 100, 150, 200, 300, 400, 600, 800, 1000)
+LADDER = (50, 75, 100, 150, 200, 250, 300, 350, 400, 500, 600, 800, 1000)
 QUALITY_COMPOSITES = 40  # what `mask_quality.measure` should be called with in a study
 REJECTED = 1 / 3  # of the masks; more images are segmented than there are objects
 FIXED_IMAGES = 6  # composites of an object for the controls

@@ -27,7 +27,10 @@ LOOKS = 2  # at each resolution
 STEP_MAPS = (
     400  # a step keeps so many times what the batch's cached maps take (docs/decisions/0005-planner.md)
 )
-STEP = 32  # images in a timed step: as many a second as in a whole batch (docs/decisions/0005-planner.md)
+STEP_PASSES = (
+    2  # a timed step has so many times the images of a pass without gradients: 128 at 64 px, 32 at 128
+)
+SAVING = 1.0  # seconds, of the model and of what it says
 CPU = torch.device("cpu")
 
 # The error at each resolution, as trainings on CIFAR-10 gave it: least + more · (images / 10,000)^-0.8, where
@@ -97,6 +100,7 @@ class Workload:
         rows: training images that there are; validation, test: of the other splits.
         elapsed: seconds since the process began.
         fixed: seconds of the stages that do not depend on the plan, by stage.
+        embedded: how many images pass the untrained network besides, by stage, at a resolution.
         twin_seconds: of looking for twins among so many images.
         resident_mb: memory before training; peak_mb: its peak so far.
     """
@@ -106,6 +110,7 @@ class Workload:
     test: int
     elapsed: float
     fixed: dict[str, float]
+    embedded: Callable[[int], dict[str, int]]
     twin_seconds: Callable[[int], float]
     resident_mb: float
     peak_mb: float
@@ -169,7 +174,8 @@ def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int
         maps = through_trunk()
         trunk_seconds = median_seconds(through_trunk, device=device)
         tail_seconds = median_seconds(lambda: tail(maps), device=device)
-    batch = maps[:STEP].clone().contiguous(memory_format=torch.channels_last)
+    batch = maps.new_zeros(STEP_PASSES * images_a_pass(side), *maps.shape[1:])
+    batch = batch.contiguous(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW([*tail.parameters(), *head.parameters()], lr=0.0, fused=True)
 
     def step() -> None:
@@ -189,14 +195,16 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Can
     head_rows = min(rows, 10_000)
     views = min(recipe.views, int(np.ceil(recipe.epochs)))
     passes = int(np.ceil(recipe.epochs)) + 1
+    embedded = work.embedded(recipe.resolution)
+    around = {name: least + embedded.get(name, 0) / rates.forward for name, least in work.fixed.items()}
     compared = rows + work.validation + work.test
     seconds = {
-        **work.fixed,
-        "scrub": work.fixed["scrub"] + work.twin_seconds(compared),
+        **around,
+        "scrub": around["scrub"] + work.twin_seconds(compared),
         "frozen": (views * rows + work.validation) / rates.trunk + head_rows / rates.tail + 2.0,
         "finetune": seen / rates.step + passes * work.validation / rates.tail,
         # Test images pass the tail as it was before fine-tuning, too: FrozenBackbone.beside.
-        "predict": work.test / rates.forward + work.test / rates.tail,
+        "predict": work.test / rates.forward + work.test / rates.tail + SAVING,
     }
     maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
     step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6

@@ -29,7 +29,7 @@ from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
 BLOCK = 1024
-PASS_PIXELS = 64 * 64**2  # of a forward pass: larger ones allocate and clear their maps anew (decision 17)
+PASS_PIXELS = 64 * 64**2  # of a forward pass: docs/decisions/0017-small-passes.md
 ABANDONED_SECONDS = 3600
 Verify = Callable[[Tensor, Tensor | None, str], None]
 
