@@ -33,8 +33,8 @@ def test_most_confident_first_pair_by_pair() -> None:
     labels, p = errors()
     assert confident_errors(labels, p, [(0, 1), (1, 0)], per_pair=2).tolist() == [5, 0, 3]
     assert confident_errors(labels, p, [(0, 1), (0, 1)], per_pair=9).tolist() == [5, 0, 1]
-    assert confident_errors(labels, p, [(2, 0)]).tolist() == []
-    assert confident_errors(labels, p, []).tolist() == []
+    assert confident_errors(labels, p, [(2, 0)], per_pair=4).tolist() == []
+    assert confident_errors(labels, p, [], per_pair=4).tolist() == []
 
 
 def planted() -> tuple[np.ndarray, Masks]:

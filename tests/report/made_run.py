@@ -258,7 +258,7 @@ def treated() -> dict[str, Table]:
 
 
 def map_file(index: int) -> str:
-    return f"maps/test-{index:05d}.png"
+    return f"maps/test-{index:05d}.webp"
 
 
 def save_bytes(run: Run, name: str, content: bytes) -> None:
@@ -289,7 +289,7 @@ def save_pictures(run: Run, train: Dataset, test: Dataset) -> None:
     bump = cv2.getGaussianKernel(8, 2) @ cv2.getGaussianKernel(8, 2).T
     for index in evidence["attribution"].frame["index"]:
         picture = overlay.row(test.pixels(rows["test"][index]), np.stack([bump, -bump, 2 * bump]))
-        save_bytes(run, map_file(index), overlay.png(picture))
+        save_bytes(run, map_file(index), overlay.webp(picture))
 
 
 def facts(said: Predictions, classes: Sequence[str]) -> dict[str, dict[str, Any]]:

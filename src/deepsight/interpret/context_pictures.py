@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.evidence import Table
+from deepsight.interpret import overlay
 from deepsight.interpret.composites import Images8, Parts
 from deepsight.interpret.pair_swap import PairSwap
 from deepsight.interpret.swap import Ints
@@ -50,7 +51,7 @@ def table(
     for swap in swaps:
         names = [classes[c] for c in swap.pair]
         file = f"maps/context-{'-'.join(names)}.webp"
-        pictures[file] = encoded(picture(swap, parts, labels, predicted, seed=seed))
+        pictures[file] = overlay.webp(picture(swap, parts, labels, predicted, seed=seed))
         on_own, on_other = (float(called_other(swap, labels)[away].mean()) for away in kinds(swap, labels))
         rows.append(
             {
@@ -175,11 +176,3 @@ def stacked(lines: Sequence[Images8]) -> Images8:
     width = max(line.shape[1] for line in lines)
     pads = [((0, GAP), (0, width - line.shape[1]), (0, 0)) for line in lines]
     return np.concatenate([np.pad(x, p, constant_values=255) for x, p in zip(lines, pads, strict=True)])
-
-
-def encoded(picture: Images8) -> bytes:
-    """The picture as a WebP file's bytes; without loss it would be three times as large."""
-    _, content = cv2.imencode(
-        ".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, 95]
-    )
-    return content.tobytes()

@@ -43,7 +43,7 @@ NEED_A_MASK = ("object_share", "object_area", "peak_inside", "contrast_share")
 
 
 def confident_errors(
-    labels: Ints, probabilities: NDArray[np.floating], pairs: Sequence[tuple[int, int]], *, per_pair: int = 4
+    labels: Ints, probabilities: NDArray[np.floating], pairs: Sequence[tuple[int, int]], *, per_pair: int
 ) -> Ints:
     """Positions of the most confident errors of each confused pair, pair by pair.
 
@@ -66,7 +66,7 @@ def confident_errors(
 
 def picture_name(split: str, index: int) -> str:
     """Where the picture of this image lies in the run folder."""
-    return f"maps/{split}-{index:05d}.png"
+    return f"maps/{split}-{index:05d}.webp"
 
 
 def table(

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.evidence import Table
+from deepsight.interpret import overlay
 
 ACROSS = 32
 LOSSLESS = 101  # OpenCV's sign for WebP without loss
@@ -123,8 +124,4 @@ def encode(sheet: Pictures) -> bytes:
     fit into one report.
     """
     pixels = sheet.shape[0] * sheet.shape[1]
-    quality = LOSSLESS if pixels <= LOSSLESS_PIXELS else 95
-    _, encoded = cv2.imencode(
-        ".webp", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality]
-    )
-    return encoded.tobytes()
+    return overlay.webp(sheet, quality=LOSSLESS if pixels <= LOSSLESS_PIXELS else 95)

@@ -44,8 +44,11 @@ def faithfulness_of(
         checks += points(model, layer, images, labels, seed=seed)
     except DeepSightError as error:
         refusals.append(("grid pointing", str(error)))
-    checks += replaces(model, layer, images[:count], labels[:count], seed=seed)
-    checks += forgets(model, layer, images[:RANDOM_IMAGES], labels[:RANDOM_IMAGES], seed=seed)
+    images, labels = images[: max(count, RANDOM_IMAGES)], labels[: max(count, RANDOM_IMAGES)]
+    maps = maps_for(model, layer, images, labels[:, None])[:, 0]
+    checks += replaces(model, maps[:count], images[:count], labels[:count], seed=seed)
+    few = slice(0, RANDOM_IMAGES)
+    checks += forgets(model, layer, maps[few], images[few], labels[few], seed=seed)
     return faithfulness.table(checks, family=f"{kind_of(model, layer)} at {layer.name}"), refusals
 
 
@@ -64,17 +67,20 @@ def points(model: OpenModel, layer: Layer, images: Pixels, labels: Ints, *, seed
     )  # fmt: skip
 
 
-def replaces(model: OpenModel, layer: Layer, images: Pixels, labels: Ints, *, seed: int) -> list[Check]:
-    """Insertion and deletion."""
-    maps = maps_for(model, layer, images, labels[:, None])[:, 0]
+def replaces(model: OpenModel, maps: Maps, images: Pixels, labels: Ints, *, seed: int) -> list[Check]:
+    """Insertion and deletion by the maps (n, h, w) of the images' own classes."""
     steps = insertion.steps_for(len(images))
     return faithfulness.insertion_deletion(maps, images, labels, model.logits, steps=steps, seed=seed)
 
 
-def forgets(model: OpenModel, layer: Layer, images: Pixels, labels: Ints, *, seed: int) -> list[Check]:
-    """Model randomisation: of the head, of the later half of the network, and of all but its stem."""
+def forgets(
+    model: OpenModel, layer: Layer, maps: Maps, images: Pixels, labels: Ints, *, seed: int
+) -> list[Check]:
+    """Model randomisation: of the head, of the later half of the network, and of all but its stem.
+
+    Their maps are compared with the trained model's (n, h, w), of the images' own classes.
+    """
     stages = list(model.sides())
-    maps = maps_for(model, layer, images, labels[:, None])[:, 0]
     checks = []
     for depth in dict.fromkeys((HEAD, stages[(len(stages) + 1) // 2], stages[1])):
         random = random_maps(model, layer, depth, images, labels, seed=seed)

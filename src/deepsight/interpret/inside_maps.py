@@ -67,7 +67,7 @@ def pictures(frame: pl.DataFrame, images: Pixels, maps: Maps, note: str) -> dict
     def picture(true: str, predicted: str, image: Pixels, one: Maps) -> bytes:
         shown = np.stack([one[0], one[1], one[0] - one[1]])
         words: Sequence[str] = (true, f"for {predicted}", f"for {true}", f"{predicted} - {true}")
-        return overlay.png(
+        return overlay.webp(
             overlay.captioned(overlay.row(image, shown), words, note, scale=overlay.scale_of(shown))
         )
 
