@@ -8,9 +8,10 @@ import pytest
 from conv_nets import SmallNet
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.interpret import confusion, inside
+from deepsight.interpret import confusion, inside, masks
 from deepsight.interpret.attribution_pass import one_pass
-from deepsight.interpret.inside import Effort, look_inside, of_objects, seen_at_once
+from deepsight.interpret.inside import Effort, look_inside
+from deepsight.interpret.inside_background import errors_among, errors_of, of_objects, seen_at_once
 from deepsight.interpret.masks import Masks
 from deepsight.interpret.subject import Subject
 from open_nets import OpenNet
@@ -46,6 +47,22 @@ def test_the_answer_without_background_is_in_the_tables(looked: tuple[Evidence, 
     whole = tables["attribution_classes"].frame.row(0, named=True)
     assert whole["class"] == "all"
     assert 0 <= whole["object_share"] <= 1
+
+
+def test_errors_outside_the_sample_are_looked_at_too(uses_corner: SmallNet, subject_of: SubjectOf) -> None:
+    model = OpenNet(uses_corner)
+    subject = subject_of(model)
+    wrong = subject.predictions.labels != subject.predictions.predicted
+    sample = np.arange(12)
+    known = sample, masks.segment(subject.test.pixels(sample))
+    errors = errors_among(wrong, 5, seed=0)
+    assert len(errors) == 5
+    assert wrong[errors].all()
+    every = masks.segment(subject.test.pixels(np.union1d(sample, errors))).accepted
+    judged = errors_of(subject, model, errors, known).frame["index"].to_list()
+    looked_at = np.union1d(sample, errors)
+    assert judged == [int(i) for i in subject.test.ids[looked_at[every & wrong[looked_at]]]]
+    assert set(judged) - set(subject.test.ids[sample].tolist())
 
 
 def test_the_answer_without_background_by_hand(uses_corner: SmallNet) -> None:

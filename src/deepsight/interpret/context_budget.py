@@ -2,17 +2,23 @@
 
 import numpy as np
 
-LADDER = (50, 75, 100, 150, 200, 250, 300, 350, 400, 500, 600, 800, 1000)
+LADDER = (50, 75, 100, 125, 150, 200, 250, 300, 350, 400, 500, 600, 800, 1000)
 QUALITY_COMPOSITES = 40  # what `mask_quality.measure` should be called with in a study
 REJECTED = 1 / 3  # of the masks; more images are segmented than there are objects
 FIXED_IMAGES = 6  # composites of an object for the controls
 PAIRS, CLASSES = 3, 10  # planned for: pairs that hypotheses name, of so many classes
 PAIR_DONORS = 3  # backgrounds of either class
+ERRORS, ERROR_IMAGES = 400, 9  # errors looked at at most; composites of each
 
 
 def images_for(objects: int) -> int:
     """Images to segment so that about this many are accepted."""
     return round(objects / (1 - REJECTED))
+
+
+def errors_for(objects: int) -> int:
+    """Errors that are put on other backgrounds, besides those among the objects."""
+    return min(objects, ERRORS)
 
 
 def pair_objects(objects: int) -> int:
@@ -40,8 +46,9 @@ def affordable_objects(seconds: float, *, mask_seconds: float, image_seconds: fl
     def cost(objects: int) -> float:
         paired = 2 * PAIRS * pair_objects(objects)
         fresh = images_for(paired) - 2 * PAIRS / CLASSES * images_for(objects)
-        masks = QUALITY_COMPOSITES + images_for(objects) + max(fresh, 0)
+        masks = QUALITY_COMPOSITES + images_for(objects) + max(fresh, 0) + errors_for(objects)
         composites = (2 * donors + FIXED_IMAGES) * objects + 2 * PAIR_DONORS * paired
+        composites += ERROR_IMAGES * errors_for(objects)
         return masks * mask_seconds + (images_for(objects) + composites) * image_seconds
 
     return max([step for step in LADDER if cost(step) <= seconds], default=LADDER[0])

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.evidence import Evidence
-from deepsight.interpret import context_budget, context_pictures, masks
+from deepsight.interpret import context_budget, context_pictures
 from deepsight.interpret.composites import take_apart
 from deepsight.interpret.gaps import Finding
-from deepsight.interpret.masks import Masks
+from deepsight.interpret.masks import Masks, with_known
 from deepsight.interpret.pair_swap import pair_swap
 from deepsight.interpret.subject import OpenModel, Subject
 
@@ -56,18 +56,6 @@ def rows_of(labels: Ints, classes: list[int], count: int, *, seed: int) -> Ints:
     images = context_budget.images_for(count)
     chosen = [order[labels[order] == c][:images] for c in classes]
     return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, dtype=np.int64)
-
-
-def with_known(images: NDArray[np.uint8], rows: Ints, known: tuple[Ints, Masks], *, seed: int) -> Masks:
-    """Masks of these images; those that are there are not cut again."""
-    there = np.isin(rows, known[0])
-    fresh = masks.segment(images[~there], seed=seed)
-    old = known[1].select(np.searchsorted(known[0], rows[there]))
-    inside = np.empty((len(rows), *fresh.inside.shape[1:]), dtype=np.bool_)
-    accepted = np.empty(len(rows), dtype=np.bool_)
-    inside[there], inside[~there] = old.inside, fresh.inside
-    accepted[there], accepted[~there] = old.accepted, fresh.accepted
-    return Masks(inside, accepted)
 
 
 def context_pairs(subject: Subject) -> list[tuple[int, int]]:

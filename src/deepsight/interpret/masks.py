@@ -17,6 +17,7 @@ SMALLEST_AREA, LARGEST_AREA = 0.05, 0.85
 
 Images8 = NDArray[np.uint8]
 Floats32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,25 @@ def segment(images: Images8, *, seed: int = 0, iterations: int = 5) -> Masks:
         list(pool.map(cut, range(len(images))))  # list: an error in a thread is raised here
     area = inside.mean(axis=(1, 2))
     return Masks(inside, (area >= SMALLEST_AREA) & (area <= LARGEST_AREA))
+
+
+def with_known(images: Images8, rows: Ints, known: tuple[Ints, Masks], *, seed: int) -> Masks:
+    """Masks of these images; those that are there are not cut again.
+
+    Args:
+        images: uint8 (n, h, w, 3).
+        rows: int64 (n,), which images they are.
+        known: rows whose masks are there, ascending, and these masks.
+        seed: as for `segment`.
+    """
+    there = np.isin(rows, known[0])
+    fresh = segment(images[~there], seed=seed)
+    old = known[1].select(np.searchsorted(known[0], rows[there]))
+    inside = np.empty((len(rows), *fresh.inside.shape[1:]), dtype=np.bool_)
+    accepted = np.empty(len(rows), dtype=np.bool_)
+    inside[there], inside[~there] = old.inside, fresh.inside
+    accepted[there], accepted[~there] = old.accepted, fresh.accepted
+    return Masks(inside, accepted)
 
 
 def border_prior() -> NDArray[np.uint8]:
