@@ -42,6 +42,7 @@ def test_ticks_by_hand(low, high, wanted, expected):
 
 def test_ticks_are_written_in_their_unit():
     assert scale.texts([0.0, 0.05], "share") == ["0\u00a0%", "5\u00a0%"]
+    assert scale.texts([0.0, 2e-9], "number") == ["0", "2e\u221209"]
     assert scale.texts([-5, 0, 5], "points") == ["\u22125", "0", "+5"]
     assert scale.texts([0.5, 1.0], "number") == ["0.5", "1.0"]
     assert scale.texts([1000.0, 2000.0], "number") == ["1,000", "2,000"]

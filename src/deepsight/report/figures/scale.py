@@ -11,6 +11,7 @@ from deepsight.report.numbers import MINUS, NBSP
 STEPS = (1, 2, 5, 10)
 LETTER = 6.6  # pixels of a letter of the page's sans serif at 12 px, on average and rounded up
 PADDING = 0.04  # of the range, so that no symbol is cut
+PLAIN = 1e-3  # numbers that are all smaller are written with an exponent
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def round_values(low: float, high: float, wanted: int) -> list[float]:
 
 def texts(values: Sequence[float], unit: Unit) -> list[str]:
     """Ticks in words: shares as percentages, points with their sign, all with the same digits."""
+    if unit == "number" and 0 < max(map(abs, values), default=0) < PLAIN:
+        return [f"{value:.2g}".replace("-", MINUS) for value in values]
     shown = [100 * value for value in values] if unit == "share" else list(values)
     digits = max((decimals(value) for value in shown), default=0)
     sign = "+" if unit == "points" else ""
