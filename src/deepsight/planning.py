@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deepsight.config import Plan, Study
 from deepsight.context import Context, rounded
 from deepsight.core.dataset import Dataset, Splits
-from deepsight.core.environment import peak_rss_mb, rss_mb
+from deepsight.core.environment import machine_mb, peak_rss_mb, rss_mb
 from deepsight.core.evidence import Table
 from deepsight.core.recipe import Recipe
 from deepsight.core.resize import Method
@@ -21,6 +21,7 @@ from deepsight.interpret.inside import Effort
 from deepsight.model import plan as planner
 from deepsight.scrub import candidates, interpolation
 
+ROOM = 0.8  # of the machine's memory is a study's at most
 SAMPLED = 0.2  # of the minutes go to what the examination samples,
 SAMPLED_MOST = 150.0  # seconds at most: beyond that intervals shrink slowly
 CONTEXT_SHARE = 0.65  # of them go to the context test, whose pairs need most objects
@@ -38,11 +39,11 @@ def make_plan(context: Context, splits: Splits) -> Plan:
     """Measure this machine and choose resolution, rows and epochs that fit into the minutes."""
     study, pretrained = context.study, context.pretrained
     base = Recipe(seed=study.seed, batch_norm="training" if pretrained.absent else "frozen")
-    sides = (study.resolution,) if study.resolution else planner.RESOLUTIONS
+    budget = study.minutes * 60
+    sides = (study.resolution,) if study.resolution else planner.resolutions_for(budget)
     network = planner.folded_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
     base = planner.faster_base(network, base)
     rates = planner.measure(network, pretrained, base, sides)
-    budget = study.minutes * 60
     rows = min(len(splits.train), study.train_limit or len(splits.train))
     sampled = min(SAMPLED * budget, SAMPLED_MOST)
     mask_seconds = seconds_of_a_mask(splits.test)
@@ -56,6 +57,7 @@ def make_plan(context: Context, splits: Splits) -> Plan:
         twin_seconds=lambda n: slower * twin_seconds(n),
         resident_mb=rss_mb(),
         peak_mb=peak_rss_mb(),
+        memory_mb=ROOM * machine_mb(),
     )  # fmt: skip
     best = planner.choose(base, rates, work, budget)
     effort = effort_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)

@@ -26,6 +26,7 @@ WORK = Workload(
     twin_seconds=lambda n: 1e-8 * n**2,
     resident_mb=900.0,
     peak_mb=900.0,
+    memory_mb=16_000.0,
 )
 
 
@@ -106,6 +107,19 @@ def test_memory_is_what_training_or_the_examination_adds_or_what_was_needed_befo
     assert small.peak_mb == 900 + planner.EXAMINATION_MB
     before = replace(WORK, peak_mb=3000.0)
     assert planner.predict_plan(Recipe(epochs=1, views=1), 10_000, RATES[64], before).peak_mb == 3000
+
+
+def test_a_plan_that_the_machine_has_no_room_for_is_left_out() -> None:
+    free = planner.choose(Recipe(), RATES, WORK, 1200)
+    tight = planner.choose(Recipe(), RATES, replace(WORK, memory_mb=free.peak_mb - 1), 1200)
+    assert tight.peak_mb < free.peak_mb
+    nothing = planner.choose(Recipe(), RATES, replace(WORK, memory_mb=1.0), 1200)
+    assert nothing == free
+
+
+def test_large_images_are_measured_where_there_is_time_for_them() -> None:
+    assert planner.resolutions_for(300) == (64, 96, 128)
+    assert planner.resolutions_for(600) == planner.RESOLUTIONS
 
 
 def test_more_views_need_more_memory() -> None:

@@ -26,20 +26,17 @@ def environment() -> dict[str, Any]:
     }
 
 
-def processor() -> str:
+def processor(info: Path = Path("/proc/cpuinfo")) -> str:
     """The processor's own name for itself, with family and model where the system tells them.
 
     Rented machines often hide all but the maker's name, and two of one name may differ by a factor of two.
     """
-    info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if "model name" not in told:
         return platform.processor() or platform.machine()
-    numbers = [
-        f"{name.removeprefix('cpu ')} {told[name]}" for name in ("cpu family", "model") if name in told
-    ]
-    return f"{told['model name']} ({', '.join(numbers)})" if numbers else told["model name"]
+    numbers = ", ".join(f"{name} {told[name]}" for name in ("cpu family", "model") if name in told)
+    return f"{told['model name']} ({numbers})" if numbers else told["model name"]
 
 
 def peak_rss_mb() -> float:
@@ -58,6 +55,14 @@ def rss_mb() -> float:
     """Resident memory of this process now, in megabytes; its peak where the system does not say."""
     told = memory_mb("VmRSS")
     return peak_rss_mb() if told is None else told
+
+
+def machine_mb() -> float:
+    """Memory of the machine, in megabytes; infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    except (AttributeError, OSError, ValueError):  # not a POSIX system, or one that does not know the names
+        return float("inf")
 
 
 def memory_mb(name: str) -> float | None:

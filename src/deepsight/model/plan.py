@@ -19,7 +19,8 @@ from deepsight.model.training import TAIL_IMAGES
 from deepsight.model.trunk import images_a_pass
 from deepsight.model.weights import Pretrained
 
-RESOLUTIONS = (64, 96, 128)
+RESOLUTIONS = (64, 96, 128, 160)
+LARGE, LARGE_SECONDS = 160, 480  # a budget below it is better not spent on measuring this resolution
 FINE_MAPS = 128  # pixels from which the last layer has four cells a side, at a stride of 32
 WITHOUT_MAPS = 1.1  # an error that much smaller is worth as much as maps that can be looked at
 MOST_PASSES = 12
@@ -37,8 +38,8 @@ CPU = torch.device("cpu")
 # The error at each resolution, as trainings on CIFAR-10 gave it: least + more · (images / 10,000)^-0.8, where
 # p passes over n images count as n · p^0.7 (docs/decisions/0005-planner.md). The order of plans
 # counts, and it carries to other data sets.
-LEAST_ERROR = {64: 0.100, 96: 0.075, 128: 0.055}
-MORE_ERROR = {64: 0.085, 96: 0.047, 128: 0.043}
+LEAST_ERROR = {64: 0.100, 96: 0.075, 128: 0.055, 160: 0.048}
+MORE_ERROR = {64: 0.085, 96: 0.047, 128: 0.043, 160: 0.043}
 ERROR_EXPONENT, PASS_EXPONENT = -0.8, 0.7
 
 
@@ -103,7 +104,7 @@ class Workload:
         fixed: seconds of the stages that do not depend on the plan, by stage.
         embedded: how many images pass the untrained network besides, by stage, at a resolution.
         twin_seconds: of looking for twins among so many images.
-        resident_mb: memory before training; peak_mb: its peak so far.
+        resident_mb: memory before training; peak_mb: its peak so far; memory_mb: of the machine.
     """
 
     rows: int
@@ -115,6 +116,7 @@ class Workload:
     twin_seconds: Callable[[int], float]
     resident_mb: float
     peak_mb: float
+    memory_mb: float
 
 
 def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
@@ -130,6 +132,11 @@ def folded_copy(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.d
     classifier = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=base.trained_reductions)
     (classifier.fold_trunk if base.batch_norm == "training" else classifier.fold_all)()
     return classifier.to(device)
+
+
+def resolutions_for(budget: float) -> tuple[int, ...]:
+    """The resolutions that are worth measuring for a budget in seconds."""
+    return tuple(side for side in RESOLUTIONS if side < LARGE or budget >= LARGE_SECONDS)
 
 
 def measure(
@@ -257,7 +264,8 @@ def row_choices(rows: int) -> list[int]:
 def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> Candidate:
     """The plan with the least predicted error among those that fit into the budget, in seconds.
 
-    A resolution whose maps are too coarse to be looked at has to be better by a tenth.
+    A resolution whose maps are too coarse to be looked at has to be better by a tenth. Plans that need more
+    memory than the machine has are left out, unless all do.
 
     Raises:
         UsageError: nothing fits; it says how many minutes the smallest study needs.
@@ -275,4 +283,5 @@ def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float)
             f"study of these images takes about --minutes {half_minutes / 2:g}; with fewer images "
             "(--train-limit) it takes less."
         )
-    return min(found, key=lambda plan: (plan.cost, plan.total))
+    roomy = [plan for plan in found if plan.peak_mb <= work.memory_mb]
+    return min(roomy or found, key=lambda plan: (plan.cost, plan.total))
