@@ -19,6 +19,7 @@ from deepsight.interpret.context_budget import affordable_objects
 from deepsight.interpret.insertion import affordable_images
 from deepsight.interpret.inside import Effort
 from deepsight.model import plan as planner
+from deepsight.model.rates import faster_base, folded_copy, measure
 from deepsight.scrub import candidates, interpolation
 
 ROOM = 0.8  # of the machine's memory is a study's at most
@@ -41,9 +42,9 @@ def make_plan(context: Context, splits: Splits) -> Plan:
     base = Recipe(seed=study.seed, batch_norm="training" if pretrained.absent else "frozen")
     budget = study.minutes * 60
     sides = (study.resolution,) if study.resolution else planner.resolutions_for(budget)
-    network = planner.folded_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
-    base = planner.faster_base(network, base)
-    rates = planner.measure(network, pretrained, base, sides)
+    network = folded_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
+    base = faster_base(network, base)
+    rates = measure(network, pretrained, base, sides)
     rows = min(len(splits.train), study.train_limit or len(splits.train))
     sampled = min(SAMPLED * budget, SAMPLED_MOST)
     mask_seconds = seconds_of_a_mask(splits.test)

@@ -8,8 +8,8 @@ import pytest
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model import plan as planner
-from deepsight.model import weights
-from deepsight.model.plan import Rates, Workload
+from deepsight.model.plan import Workload
+from deepsight.model.rates import Rates
 
 RATES = {
     64: Rates(trunk=3500, tail=3000, step=450, map_bytes=5_120),
@@ -126,18 +126,3 @@ def test_more_views_need_more_memory() -> None:
     one = planner.predict_plan(Recipe(epochs=4, views=1), 10_000, RATES[128], WORK)
     four = planner.predict_plan(Recipe(epochs=4, views=4), 10_000, RATES[128], WORK)
     assert four.peak_mb - one.peak_mb == pytest.approx(3 * 10_000 * 20_480 / 1e6)
-
-
-def test_the_mean_time_of_two_looks_counts() -> None:
-    found = planner.together([Rates(100, 50, 10, 8), Rates(50, 50, 40, 8)])
-    assert found == Rates(pytest.approx(2 / (1 / 100 + 1 / 50)), 50, pytest.approx(16), 8)  # type: ignore[arg-type]
-
-
-def test_measuring_leaves_the_weights_as_they_are() -> None:
-    pretrained = weights.load(weights.PACKAGED)
-    before = {name: value.clone() for name, value in pretrained.backbone.state_dict().items()}
-    network = planner.folded_copy(pretrained, Recipe(), k=10)
-    rates = planner.measure(network, pretrained, Recipe(), (32,))[32]
-    assert min(rates.trunk, rates.tail, rates.step) > 0
-    assert rates.map_bytes == 40 * 4 * 4 * 2
-    assert all((value == before[name]).all() for name, value in pretrained.backbone.state_dict().items())

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepsight.core.errors import UsageError
-from deepsight.model.plan import Rates
+from deepsight.model.rates import Rates
 from deepsight.treat.budget import Demand, Size, make_plan, predict_seconds, rows_for, step_choices, steps_of
 
 SIZE = Size(train=45_000, validation=5_000, test=10_000, batch=128, views=3, epochs=2.0)

@@ -12,7 +12,7 @@ from made_arms import dataset
 from deepsight.core.dataset import Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
-from deepsight.model.plan import Rates
+from deepsight.model.rates import Rates
 from deepsight.model.trunk import TrunkCache
 from deepsight.model.weights import Pretrained
 from deepsight.treat import cutmix, hard_examples, higher_resolution, mixup, planning, weighted_loss

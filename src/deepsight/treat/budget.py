@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 
 from deepsight.core.errors import UsageError
-from deepsight.model.plan import Rates
+from deepsight.model.rates import Rates
 
 LEAST_STEPS = 60  # 7,680 images in batches of 128; fewer say little about a training
 PASSES = 2.0  # over the training rows of an arm; more rows are not drawn than steps can pass over twice

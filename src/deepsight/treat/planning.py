@@ -11,7 +11,8 @@ from deepsight.core.dataset import Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_json
 from deepsight.core.recipe import Recipe
-from deepsight.model.plan import RESOLUTIONS, Rates, folded_copy, measure
+from deepsight.model.plan import RESOLUTIONS
+from deepsight.model.rates import Rates, folded_copy, measure
 from deepsight.treat.arms import Store
 from deepsight.treat.budget import Demand, Plan, Size, make_plan, predict_seconds, step_choices
 from deepsight.treat.start import Setting
