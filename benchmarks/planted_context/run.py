@@ -25,8 +25,8 @@ from report import summarise
 HERE = Path(__file__).parent
 COUNTS = {"neutral": Counts(clean=30, others=8), "natural": Counts(clean=4, others=3)}
 SIZES = {
-    "train": 480, "truth": 600, "audit": 450, "objects": 400, "donors": 3,
-    "network_truth": 300, "network_audit": 260, "network_donors": 2,
+    "train": 480, "truth": 3000, "audit": 450, "objects": 400, "donors": 3,
+    "network_truth": 1500, "network_audit": 260, "network_donors": 2,
 }  # fmt: skip
 SMOKE = {
     "train": 150, "truth": 100, "audit": 120, "objects": 60, "donors": 1,
