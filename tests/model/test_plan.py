@@ -12,9 +12,9 @@ from deepsight.model.plan import Workload
 from deepsight.model.rates import Rates
 
 RATES = {
-    64: Rates(trunk=3500, tail=3000, step=450, map_bytes=5_120),
-    96: Rates(trunk=1500, tail=1400, step=200, map_bytes=11_520),
-    128: Rates(trunk=850, tail=800, step=110, map_bytes=20_480),
+    64: Rates(trunk=3500, tail=3000, step=450, map_bytes=5_120, cells=2),
+    96: Rates(trunk=1500, tail=1400, step=200, map_bytes=11_520, cells=3),
+    128: Rates(trunk=850, tail=800, step=110, map_bytes=20_480, cells=4),
 }
 WORK = Workload(
     rows=45_000,
@@ -45,7 +45,9 @@ def test_a_longer_budget_never_expects_a_worse_model() -> None:
 
 def test_near_ties_go_to_the_resolution_whose_maps_can_be_looked_at() -> None:
     def plan(side: int, error: float) -> planner.Candidate:
-        return planner.Candidate(Recipe(resolution=side), 5_000, {"train": 1.0}, 1.0, error)
+        return planner.Candidate(
+            Recipe(resolution=side), 5_000, {"train": 1.0}, 1.0, error, RATES[side].cells
+        )
 
     assert plan(96, 0.100).cost > plan(128, 0.109).cost
     assert plan(96, 0.100).cost < plan(128, 0.111).cost

@@ -11,7 +11,7 @@ from deepsight.model.rates import Rates
 
 RESOLUTIONS = (64, 96, 128, 160)
 LARGE, LARGE_SECONDS = 160, 480  # a budget below it is better not spent on measuring this resolution
-FINE_MAPS = 128  # pixels from which the last layer has four cells a side, at a stride of 32
+FINE_CELLS = 4  # along a side of the last maps, from which they can be looked at
 WITHOUT_MAPS = 1.1  # an error that much smaller is worth as much as maps that can be looked at
 MOST_PASSES = 12
 STEP_MAPS = 400  # times a batch's cached maps are kept by a step: docs/decisions/0005-planner.md
@@ -36,6 +36,7 @@ class Candidate:
         seconds: predicted, by stage.
         peak_mb: predicted resident memory.
         error: predicted 1 - macro-F1, for the order of plans only.
+        cells: along a side of the last maps.
     """
 
     recipe: Recipe
@@ -43,6 +44,7 @@ class Candidate:
     seconds: dict[str, float]
     peak_mb: float
     error: float
+    cells: int
 
     @property
     def total(self) -> float:
@@ -52,7 +54,7 @@ class Candidate:
     @property
     def cost(self) -> float:
         """What is kept small: the error, and a tenth more where the last layer's maps are too coarse."""
-        return self.error * (1.0 if self.recipe.resolution >= FINE_MAPS else WITHOUT_MAPS)
+        return self.error * (1.0 if self.cells >= FINE_CELLS else WITHOUT_MAPS)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Can
     maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
     step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6
     peak_mb = max(work.peak_mb, work.resident_mb + max(maps_mb + step_mb, EXAMINATION_MB))
-    return Candidate(recipe, rows, seconds, peak_mb, expected_error(recipe.resolution, rows, recipe.epochs))
+    error = expected_error(recipe.resolution, rows, recipe.epochs)
+    return Candidate(recipe, rows, seconds, peak_mb, error, rates.cells)
 
 
 def expected_error(resolution: int, rows: int, epochs: float) -> float:

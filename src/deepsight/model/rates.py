@@ -33,12 +33,14 @@ class Rates:
         tail: forward through the trained stages.
         step: forward, backward and update of the trained stages.
         map_bytes: of one image's cached maps.
+        cells: along a side of the last maps.
     """
 
     trunk: float
     tail: float
     step: float
     map_bytes: int
+    cells: int
 
     @property
     def forward(self) -> float:
@@ -86,6 +88,7 @@ def together(looks: Sequence[Rates]) -> Rates:
         harmonic_mean(each.tail for each in looks),
         harmonic_mean(each.step for each in looks),
         looks[0].map_bytes,
+        looks[0].cells,
     )
 
 
@@ -104,6 +107,7 @@ def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int
         maps = through_trunk()
         trunk_seconds = median_seconds(through_trunk, device=device)
         tail_seconds = median_seconds(lambda: tail(maps), device=device)
+        cells = tail(maps[:1]).shape[-1]
     batch = maps.new_zeros(STEP_PASSES * images_a_pass(side), *maps.shape[1:])
     batch = batch.contiguous(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW([*tail.parameters(), *head.parameters()], lr=0.0, fused=True)
@@ -116,4 +120,6 @@ def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int
     with freed_memory_kept():
         step_seconds = median_seconds(step, device=device)
     n = len(pixels)
-    return Rates(n / trunk_seconds, n / tail_seconds, len(batch) / step_seconds, maps[0].numel() * 2)
+    return Rates(
+        n / trunk_seconds, n / tail_seconds, len(batch) / step_seconds, maps[0].numel() * 2, cells
+    )  # fmt: skip
