@@ -27,7 +27,7 @@ SAMPLED = 0.2  # of the minutes go to what the examination samples,
 SAMPLED_MOST = 150.0  # seconds at most: beyond that intervals shrink slowly
 CONTEXT_SHARE = 0.65  # of them go to the context test, whose pairs need most objects
 # Seconds on CIFAR-10, measured where cutting out an object takes MASK_SECONDS; elsewhere they go with that.
-FIXED = {"scrub": 3.0, "explore": 2.0, "interpret": 23.0, "report": 1.0}
+FIXED = {"scrub": 7.0, "explore": 2.0, "interpret": 27.0, "report": 1.0}
 TWIN_SECONDS = (1.8e-4, 3.7e-9)  # an image and a comparison, of looking for twins: docs/methods/duplicates.md
 MASK_SECONDS = 0.04
 SLOWER = (0.5, 3.0)  # at least and at most, as what is cut out there may be unlike CIFAR-10

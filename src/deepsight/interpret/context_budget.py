@@ -8,7 +8,7 @@ REJECTED = 1 / 3  # of the masks; more images are segmented than there are objec
 FIXED_IMAGES = 6  # composites of an object for the controls
 PAIRS, CLASSES = 3, 10  # planned for: pairs that hypotheses name, of so many classes
 PAIR_DONORS = 3  # backgrounds of either class
-ERRORS, ERROR_IMAGES = 400, 9  # errors looked at at most; composites of each
+ERRORS, ERROR_IMAGES = 400, 8  # errors looked at at most; composites of each
 
 
 def images_for(objects: int) -> int:

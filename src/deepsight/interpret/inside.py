@@ -20,7 +20,7 @@ class Effort:
 
     Attributes:
         degradation_images: seen under 30 degradations each.
-        context_objects: put on ten backgrounds each; of errors as many, up to 400, on eight.
+        context_objects: put on ten backgrounds each; of errors as many, up to 400, on seven.
         faithfulness_images: of insertion and deletion, each seen 58 times, or 250 times where they are many
             (`insertion.steps_for`).
     """
