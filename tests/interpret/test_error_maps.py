@@ -68,7 +68,7 @@ def test_says_where_the_evidence_is() -> None:
     assert frame["object_area"].to_list() == [0.25, 0.25, None]
     assert frame["index"].to_list() == ids.tolist()
     assert frame["predicted"].to_list() == ["dog", "dog", "cat"]
-    assert frame["file"][2] == "maps/test-09999.png"
+    assert frame["file"][2] == "maps/test-09999.webp"
     assert frame["mirror_agreement"].null_count() == 3
     assert "2 can be used" in made.method
 

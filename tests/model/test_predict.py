@@ -35,7 +35,8 @@ def test_predictions_carry_the_split_s_ids_and_labels(trained, splits):
     )
 
 
-def test_every_batch_is_verified_by_name(trained, splits):
+def test_every_batch_is_verified_by_name(trained, splits, monkeypatch):
+    monkeypatch.setattr("deepsight.model.trunk.PASS_PIXELS", 64 * 32**2)
     verified = []
 
     def verify(images: torch.Tensor, labels: object, name: str) -> None:
@@ -88,7 +89,8 @@ def test_a_mosaic_is_its_tiles_side_by_side(trained, splits):
             torch.testing.assert_close(inner, alone[4 * m + 2 * y + x, :, 1:15, 1:15])
 
 
-def test_every_tile_of_a_mosaic_is_verified_as_an_image(trained):
+def test_every_tile_of_a_mosaic_is_verified_as_an_image(trained, monkeypatch):
+    monkeypatch.setattr("deepsight.model.trunk.PASS_PIXELS", 64 * 32**2)
     verified = []
 
     def verify(images: torch.Tensor, labels: object, name: str) -> None:
