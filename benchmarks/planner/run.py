@@ -75,10 +75,11 @@ def main() -> None:
     for minutes in args.minutes:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(study(minutes, Path(folder)))
-        with args.results.open("w", newline="", encoding="utf-8") as file:
+        with args.results.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(rows[-1])
     print(table(rows))
 
 
