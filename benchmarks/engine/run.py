@@ -7,7 +7,7 @@
 - passes: the trunk's forward pass over 64 images at once over that by `images_a_pass`.
 - memory: a training step that gives freed memory back over one that keeps it.
 - augmentation: its share of the time in which a cached view is made.
-- bfloat16: time of the trunk's forward pass and of a step of the tail over those in float32.
+- bfloat16: time of the trunk's forward pass and of a step of the tail over float32's, of a ResNet18 too.
 - rows: seconds and peak memory of a training by its rows, and the straight line through them.
 
 EfficientNet-Lite0 from its package; rows are added to results.csv as they come.
@@ -20,9 +20,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+import timm
 import torch
 
 from deepsight.context import verify_at
@@ -183,26 +185,32 @@ def augmentation(train: Dataset, *, small: bool) -> Iterator[Row]:
         yield ratio_row("augmentation", f"{side} px", "share of making a view", seconds, len(pixels))
 
 
-def bfloat16(train: Dataset, *, small: bool) -> Iterator[Row]:
-    """What the self-test decides about, and how long it takes."""
-    network, rounds = classifier(), 2 if small else 5
-    for side in (32,) if small else PX:
-        x = batch_at(side, 8)
+def resnet18() -> Classifier:
+    """A ResNet18 with ten classes and random weights, on which its time does not depend."""
+    built = Classifier(timm.create_model("resnet18", num_classes=0), 10)
+    built.fold_all()
+    return built.eval()
 
-        def forward(precision: str, x: torch.Tensor = x) -> torch.Tensor:
+
+def bfloat16(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """What the self-test decides about."""
+    rounds = 2 if small else 7
+    networks = {"Lite0": classifier(), "ResNet18": resnet18()}
+    for (name, network), side in product(networks.items(), (32,) if small else PX):
+        x, setting = batch_at(side, 8 if small else 32), f"{name}, {side} px"
+
+        def forward(precision: str, x: torch.Tensor = x, network: Classifier = network) -> torch.Tensor:
             with torch.no_grad(), in_precision(precision, x.device):
                 return network.trunk(x)
 
         maps = forward("32-true")
         seconds = in_turns(lambda f=forward: f("32-true"), lambda f=forward: f("bf16-mixed"), rounds=rounds)
-        yield ratio_row("bfloat16", f"{side} px", "trunk forward over float32", seconds, 8 * rounds)
+        yield ratio_row("bfloat16", setting, "trunk forward over float32", seconds, len(x) * rounds)
         steps = [
-            lambda p=p, maps=maps: gradient_step(network.tail, network.head, maps, p)
-            for p in ("32-true", "bf16-mixed")
+            partial(gradient_step, network.tail, network.head, maps, p) for p in ("32-true", "bf16-mixed")
         ]
-        yield ratio_row(
-            "bfloat16", f"{side} px", "step over float32", in_turns(*steps, rounds=rounds), 8 * rounds
-        )
+        seconds = in_turns(*steps, rounds=rounds)
+        yield ratio_row("bfloat16", setting, "step over float32", seconds, len(x) * rounds)
 
 
 def rows(train: Dataset, *, small: bool) -> Iterator[Row]:
@@ -262,9 +270,11 @@ def main() -> None:
     torch.set_num_threads(2)
     train = load("cifar10").train
     found: list[Row] = []
-    with args.results.open("w", newline="", encoding="utf-8") as file:
+    new = not args.results.exists()
+    with args.results.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
+        if new:
+            writer.writeheader()
         for question in args.questions:
             for row in QUESTIONS[question](train, small=args.smoke):
                 found.append({**row, "machine": processor(), "torch": torch.__version__})

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,7 @@ def trained(data: Dataset, rows: np.ndarray, arguments: argparse.Namespace, fold
     splits = Splits(
         data.select(np.sort(rows[:cut])), *(data.select(part) for part in np.array_split(validation, 2))
     )
-    recipe = Recipe(resolution=arguments.side, epochs=arguments.passes, views=1)
+    recipe = Recipe(resolution=arguments.side, epochs=arguments.passes, views=ceil(arguments.passes))
     pretrained = weights.load(notify=print)
     cache = TrunkCache(folder, limit=20 * 2**30)
     return fit(

@@ -11,6 +11,7 @@ from deepsight.context import verify_at
 from deepsight.core.dataset import Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.fit import fabric_of, fit, save_model
+from deepsight.model.rates import faster_base, folded_copy
 from deepsight.model.trunk import TrunkCache
 
 VALIDATION = 500
@@ -27,8 +28,8 @@ def main() -> None:
         validation, rows = rows[:VALIDATION], rows[VALIDATION:]
     splits = Splits(train.select(rows), train.select(validation), test)
     pretrained = trial.pretrained_of(args)
-    norms = "training" if pretrained.absent else "frozen"
-    recipe = Recipe(resolution=args.resolution, epochs=args.epochs, batch_norm=norms, seed=args.seed)
+    recipe = Recipe(resolution=args.resolution, epochs=args.epochs, seed=args.seed)
+    recipe = faster_base(folded_copy(pretrained, recipe, k=train.k), recipe)
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(
             pretrained, splits, recipe, cache=TrunkCache(Path(folder) / "trunk"),

@@ -39,7 +39,7 @@ INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
 def make_plan(context: Context, splits: Splits) -> Plan:
     """Measure this machine and choose resolution, rows and epochs that fit into the minutes."""
     study, pretrained = context.study, context.pretrained
-    base = Recipe(seed=study.seed, batch_norm="training" if pretrained.absent else "frozen")
+    base = Recipe(seed=study.seed)
     budget = study.minutes * 60
     sides = (study.resolution,) if study.resolution else planner.resolutions_for(budget)
     network = folded_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)

@@ -12,9 +12,9 @@ from deepsight.model.plan import Workload
 from deepsight.model.rates import Rates
 
 RATES = {
-    64: Rates(trunk=3500, tail=3000, step=450, map_bytes=5_120, cells=2),
-    96: Rates(trunk=1500, tail=1400, step=200, map_bytes=11_520, cells=3),
-    128: Rates(trunk=850, tail=800, step=110, map_bytes=20_480, cells=4),
+    64: Rates(trunk=3500, view=3500, tail=3000, step=450, map_bytes=5_120, cells=2),
+    96: Rates(trunk=1500, view=1500, tail=1400, step=200, map_bytes=11_520, cells=3),
+    128: Rates(trunk=850, view=850, tail=800, step=110, map_bytes=20_480, cells=4),
 }
 WORK = Workload(
     rows=45_000,

@@ -23,9 +23,17 @@ def network() -> tuple[nn.Module, nn.Linear, torch.Tensor]:
     (1.0, 0.5, "bf16-mixed"), (1.0, 0.9, "32-true"), (1.0, 30.0, "32-true"),
 ])  # fmt: skip
 def test_the_faster_one_is_chosen_if_it_is_clearly_faster(monkeypatch, float32, bfloat16, chosen):
-    seconds = iter([float32, bfloat16])
-    monkeypatch.setattr(precision, "median_seconds", lambda action, device: next(seconds))
+    slow = iter([9.0, 0.1] + [float32, bfloat16] + [1.5 * float32, 1.5 * bfloat16] * 4)
+    monkeypatch.setattr(precision, "seconds_of", lambda action, device: next(slow))
     assert faster_precision(*network()) == chosen
+    assert list(slow) == []
+
+
+def test_where_bfloat16_is_emulated_one_turn_decides(monkeypatch):
+    seconds, now = iter([0.1, 3.0]), iter([0.0, 0.0, 3.1])
+    monkeypatch.setattr(precision, "seconds_of", lambda action, device: next(seconds))
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: next(now))
+    assert faster_precision(*network()) == "32-true"
 
 
 def test_a_step_in_bfloat16_gives_nearly_the_gradients_of_float32():

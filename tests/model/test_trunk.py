@@ -63,6 +63,17 @@ def test_maps_equal_a_direct_forward_to_float16(data, cache):
     assert maps.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_maps_in_bfloat16_are_nearly_those_in_float32(data, cache):
+    trunk, rows = Counted(), np.arange(80)
+    exact = views_of(trunk, data, cache).batch(0, rows)
+    views = views_of(trunk, data, cache, precision="bf16-mixed")
+    rounded = views.batch(0, rows)
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded, exact, rtol=2**-6, atol=2**-6 * float(exact.abs().max()))
+    mixed = views.mixed(Mixing("mixup", 0.2)).batch(0, rows)
+    assert torch.equal(mixed, mixed.bfloat16().float())
+
+
 def test_a_view_is_filled_when_it_is_drawn_and_once(data, cache):
     trunk = Counted()
     views = views_of(trunk, data, cache)
@@ -101,6 +112,7 @@ def test_the_key_names_all_that_the_maps_depend_on(data, cache, monkeypatch):
         views_of(Counted(), data, cache, preprocessing=Preprocessing(64, "bicubic", True, HALF, HALF)).key,
         views_of(Counted(), data, cache, preprocessing=Preprocessing(32, "nearest", True, HALF, HALF)).key,
         views_of(Counted(), data, cache, mixing=Mixing("mixup", 0.2)).key,
+        views_of(Counted(), data, cache, precision="bf16-mixed").key,
     ]
     monkeypatch.setattr(module, "definition", lambda: "other augmentation")
     keys.append(views_of(Counted(), data, cache).key)

@@ -22,7 +22,14 @@ ARMS = [
 def rates(backbone: str, resolution: int) -> Rates:
     """Half as fast for the big one, and slower with the area."""
     factor = (0.5 if backbone == "big" else 1.0) * (64 / resolution) ** 2
-    return Rates(trunk=3500 * factor, tail=1500 * factor, step=450 * factor, map_bytes=5000, cells=2)
+    return Rates(
+        trunk=3500 * factor,
+        view=3500 * factor,
+        tail=1500 * factor,
+        step=450 * factor,
+        map_bytes=5000,
+        cells=2,
+    )
 
 
 @given(st.floats(120, 20_000))

@@ -39,7 +39,9 @@ def speeds(network: None, pretrained: Pretrained, base: Recipe, sides: Sequence[
     """About what two cores do: twice as fast where one reduction is trained, and by the area."""
     factor = {2: 1.0, 1: 2.0}[base.trained_reductions]
     return {
-        side: Rates(500 * area / factor, 520 * area * factor, 150 * area * factor, 20_000, 4)
+        side: Rates(
+            500 * area / factor, 500 * area / factor, 520 * area * factor, 150 * area * factor, 20_000, 4
+        )
         for side, area in ((side, (128 / side) ** 2) for side in sides)
     }
 

@@ -50,7 +50,8 @@ class Recipe:
             those of an average class.
         trained_reductions: how many of the last reductions of the map's side are trained: 2 is stages 3 and 4
             of a ResNet, 1 is stage 4, 0 is the head alone.
-        precision: of the forward pass in training steps, by Lightning's names; all else is float32.
+        precision: of what is trained on, the cached views and the forward pass of the steps, by Lightning's
+            names; whatever is said of validation and test comes from float32.
         seed: of order, augmentation, mixing and new weights.
         view_seed: of the augmented views; None takes `seed`. Trainings that share it share cached views.
     """

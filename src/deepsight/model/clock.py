@@ -1,4 +1,4 @@
-"""How long something takes on this device."""
+"""How long something takes on a device."""
 
 import time
 from collections.abc import Callable
@@ -9,11 +9,13 @@ import torch
 
 def median_seconds(action: Callable[[], object], *, device: torch.device, times: int = 3) -> float:
     """The median time of an action in seconds, after one that is not counted; the device is waited for."""
-    seconds = []
-    for _ in range(1 + times):
-        began = time.perf_counter()
-        action()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - began)
-    return float(np.median(seconds[1:]))
+    return float(np.median([seconds_of(action, device=device) for _ in range(1 + times)][1:]))
+
+
+def seconds_of(action: Callable[[], object], *, device: torch.device) -> float:
+    """The time of an action in seconds; the device is waited for."""
+    began = time.perf_counter()
+    action()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - began

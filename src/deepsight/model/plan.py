@@ -99,7 +99,7 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Can
     seconds = {
         **around,
         "scrub": around["scrub"] + work.twin_seconds(compared),
-        "frozen": (views * rows + work.validation) / rates.trunk + head_rows / rates.tail + 2.0,
+        "frozen": views * rows / rates.view + work.validation / rates.trunk + head_rows / rates.tail + 2.0,
         "finetune": seen / rates.step + passes * work.validation / rates.tail,
         # Test images pass the tail as it was before fine-tuning, too: FrozenBackbone.beside.
         "predict": work.test / rates.forward + work.test / rates.tail + SAVING,

@@ -12,7 +12,7 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.clock import median_seconds
 from deepsight.model.heap import freed_memory_kept
-from deepsight.model.precision import IMAGES, faster_precision, gradient_step
+from deepsight.model.precision import IMAGES, faster_precision, gradient_step, in_precision
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.training import TAIL_IMAGES
 from deepsight.model.trunk import images_a_pass
@@ -30,6 +30,7 @@ class Rates:
 
     Attributes:
         trunk: forward through the frozen stages, preprocessing included.
+        view: the same in the precision of the cached views.
         tail: forward through the trained stages.
         step: forward, backward and update of the trained stages.
         map_bytes: of one image's cached maps.
@@ -37,6 +38,7 @@ class Rates:
     """
 
     trunk: float
+    view: float
     tail: float
     step: float
     map_bytes: int
@@ -85,6 +87,7 @@ def together(looks: Sequence[Rates]) -> Rates:
     """The rates at the mean time of the looks."""
     return Rates(
         harmonic_mean(each.trunk for each in looks),
+        harmonic_mean(each.view for each in looks),
         harmonic_mean(each.tail for each in looks),
         harmonic_mean(each.step for each in looks),
         looks[0].map_bytes,
@@ -103,9 +106,15 @@ def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int
     def through_trunk() -> torch.Tensor:
         return torch.cat([trunk(preprocessing(part).to(device)) for part in passes])
 
+    def view() -> None:
+        with in_precision(base.precision, device):
+            through_trunk()
+
     with torch.inference_mode():
         maps = through_trunk()
-        trunk_seconds = median_seconds(through_trunk, device=device)
+        trunk_seconds = view_seconds = median_seconds(through_trunk, device=device)
+        if base.precision != "32-true":
+            view_seconds = median_seconds(view, device=device)
         tail_seconds = median_seconds(lambda: tail(maps), device=device)
         cells = tail(maps[:1]).shape[-1]
     batch = maps.new_zeros(STEP_PASSES * images_a_pass(side), *maps.shape[1:])
@@ -121,5 +130,10 @@ def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int
         step_seconds = median_seconds(step, device=device)
     n = len(pixels)
     return Rates(
-        n / trunk_seconds, n / tail_seconds, len(batch) / step_seconds, maps[0].numel() * 2, cells
-    )  # fmt: skip
+        n / trunk_seconds,
+        n / view_seconds,
+        n / tail_seconds,
+        len(batch) / step_seconds,
+        maps[0].numel() * 2,
+        cells,
+    )

@@ -105,7 +105,10 @@ def prepare(
         classifier.fold_all()
     classifier.trunk.requires_grad_(False)
     seed = recipe.seed if recipe.view_seed is None else recipe.view_seed
-    views = TrunkViews(classifier.trunk, splits.train, preprocessing, cache, seed=seed, verify=verify)
+    views = TrunkViews(
+        classifier.trunk, splits.train, preprocessing, cache,
+        seed=seed, verify=verify, precision=recipe.precision,
+    )  # fmt: skip
     mixed_views = views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None
     validation = splits.validation
     val_maps = dataset_maps(classifier.trunk, validation, preprocessing, verify, "validation")

@@ -23,8 +23,10 @@ from torch import Tensor, nn
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path
+from deepsight.core.recipe import Precision
 from deepsight.model.augment import augmented, definition
 from deepsight.model.mixed_views import Partners, mix_block, partners_of
+from deepsight.model.precision import in_precision
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
@@ -93,7 +95,7 @@ class TrunkViews:
 
     def __init__(
         self, trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, cache: TrunkCache, *,
-        seed: int, verify: Verify, mixing: Mixing | None = None,
+        seed: int, verify: Verify, mixing: Mixing | None = None, precision: Precision = "32-true",
     ) -> None:  # fmt: skip
         self._trunk = trunk.eval()
         self._data = data
@@ -102,10 +104,11 @@ class TrunkViews:
         self._seed = seed
         self._verify = verify
         self._mixing = mixing
+        self._precision = precision
         self._rows = np.arange(len(data))
         self._open: dict[int, NDArray[np.float16]] = {}
         self._partners: dict[int, Partners] = {}
-        self.key = key_of(trunk, data, preprocessing, seed, mixing)
+        self.key = key_of(trunk, data, preprocessing, seed, mixing, precision)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -128,6 +131,7 @@ class TrunkViews:
             seed=self._seed,
             verify=self._verify,
             mixing=mixing,
+            precision=self._precision,
         )
 
     def batch(self, view: int, rows: NDArray[np.int64]) -> Tensor:
@@ -158,7 +162,12 @@ class TrunkViews:
 
     def _fill(self, number: int, path: Path) -> None:
         one = trunk_maps(
-            self._trunk, self._data.pixels(slice(0, 1)), self._preprocessing, self._verify, "the first image"
+            self._trunk,
+            self._data.pixels(slice(0, 1)),
+            self._preprocessing,
+            self._verify,
+            "the first image",
+            self._precision,
         )
         full = (len(self._data), *one.shape[1:])
         self._cache.make_room(int(np.prod(full)) * 2)
@@ -180,12 +189,14 @@ class TrunkViews:
             self._preprocessing,
             self._verify,
             f"{self._data.source}, view {number}, block {block}",
+            self._precision,
         )
 
 
 def trunk_maps(
-    trunk: nn.Module, pixels: NDArray[np.uint8], preprocessing: Preprocessing, verify: Verify, name: str
-) -> NDArray[np.float16]:
+    trunk: nn.Module, pixels: NDArray[np.uint8], preprocessing: Preprocessing, verify: Verify, name: str,
+    precision: Precision = "32-true",
+) -> NDArray[np.float16]:  # fmt: skip
     """Maps of these images (n, h, w, c), every batch verified before it is used.
 
     Raises:
@@ -193,7 +204,7 @@ def trunk_maps(
     """
     parts = []
     device, size = next(trunk.parameters()).device, images_a_pass(preprocessing.resolution)
-    with torch.inference_mode():
+    with torch.inference_mode(), in_precision(precision, device):
         for start in range(0, len(pixels), size):
             images = preprocessing(pixels[start : start + size])
             verify(images, None, f"{name}, image {start}")
@@ -226,14 +237,15 @@ def dataset_maps(
 
 
 def key_of(
-    trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int, mixing: Mixing | None = None
-) -> str:
+    trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int, mixing: Mixing | None,
+    precision: Precision,
+) -> str:  # fmt: skip
     """A digest of everything that the maps depend on."""
     digest = hashlib.sha256()
     for name, value in trunk.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    made = (preprocessing, data.source, data.images.shape, seed, BLOCK, mixing, definition())
+    made = (preprocessing, data.source, data.images.shape, seed, BLOCK, mixing, precision, definition())
     digest.update(repr(made).encode())
     digest.update(data.ids.tobytes())
     for start in range(0, len(data), 4 * BLOCK):

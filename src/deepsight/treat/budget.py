@@ -163,9 +163,9 @@ def starts_seconds(arms: Sequence[Demand], rows: int, rates: RatesOf, size: Size
     seconds = 0.0
     for backbone, resolution in dict.fromkeys((arm.backbone, arm.resolution) for arm in arms):
         speed = rates(backbone, resolution)
-        images = views * rows + size.validation
-        seconds += images / speed.trunk + min(rows, 10_000) / speed.tail + HEAD_SECONDS
+        seconds += views * rows / speed.view + size.validation / speed.trunk
+        seconds += min(rows, 10_000) / speed.tail + HEAD_SECONDS
     for arm in arms:
         if arm.own_views:
-            seconds += views * rows / rates(arm.backbone, arm.resolution).trunk
+            seconds += views * rows / rates(arm.backbone, arm.resolution).view
     return seconds
