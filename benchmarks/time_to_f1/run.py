@@ -46,6 +46,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--limit-s", type=float, default=1800, help="peers stop after it")
     parser.add_argument("--peer-rows", type=int, help="training rows of the peers; else all")
+    parser.add_argument("--peer-epochs", type=int, help="of the peers' schedule; else our recipe's for the target")
     parser.add_argument("--peers-python", default=sys.executable, help="the environment in which fastai is")
     parser.add_argument("--results", type=Path, default=HERE / "results.csv")
     parser.add_argument("--smoke", action="store_true", help="a few hundred rows, to prove that it works")
@@ -64,7 +65,7 @@ def command(args: argparse.Namespace, arm: str, seed: int, target: float) -> lis
         "backbone": args.backbone, "weights": args.weights if args.backbone == "resnet18" else "auto",
         "resolution": args.resolution or side, "seed": seed, "target": target, "limit-s": args.limit_s,
         "rows": rows if ours_too else args.peer_rows or ALL_ROWS,
-        "epochs": ours if ours_too else peers, "test-rows": 10_000, "began": time.time(),
+        "epochs": ours if ours_too else args.peer_epochs or peers, "test-rows": 10_000, "began": time.time(),
     }  # fmt: skip
     if args.smoke:
         dials |= {"resolution": 32, "rows": 512, "test-rows": 256}
