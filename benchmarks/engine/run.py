@@ -197,7 +197,7 @@ def bfloat16(train: Dataset, *, small: bool) -> Iterator[Row]:
     rounds = 2 if small else 7
     networks = {"Lite0": classifier(), "ResNet18": resnet18()}
     for (name, network), side in product(networks.items(), (32,) if small else PX):
-        x, setting = batch_at(side, 8 if small else 32), f"{name}, {side} px"
+        x, setting = batch_at(side, 8 if small else None), f"{name}, {side} px"
 
         def forward(precision: str, x: torch.Tensor = x, network: Classifier = network) -> torch.Tensor:
             with torch.no_grad(), in_precision(precision, x.device):

@@ -46,7 +46,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--limit-s", type=float, default=1800, help="peers stop after it")
     parser.add_argument("--peer-rows", type=int, help="training rows of the peers; else all")
-    parser.add_argument("--peer-epochs", type=int, help="of the peers' schedule; else our recipe's for the target")
+    parser.add_argument("--peer-epochs", type=int, help="of the peers; else our recipe's for the target")
     parser.add_argument("--peers-python", default=sys.executable, help="the environment in which fastai is")
     parser.add_argument("--results", type=Path, default=HERE / "results.csv")
     parser.add_argument("--smoke", action="store_true", help="a few hundred rows, to prove that it works")
