@@ -31,9 +31,11 @@ class Counted(nn.Module):
         nn.init.normal_(self.conv.weight, generator=torch.Generator().manual_seed(1))
         nn.init.zeros_(self.conv.bias)
         self.seen = 0
+        self.inputs: set[torch.dtype] = set()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.seen += len(x)
+        self.inputs.add(x.dtype)
         return self.conv(x)
 
 
@@ -69,6 +71,7 @@ def test_maps_in_bfloat16_are_nearly_those_in_float32(data, cache):
     views = views_of(trunk, data, cache, precision="bf16-mixed")
     rounded = views.batch(0, rows)
     assert not torch.equal(rounded, exact)
+    assert trunk.inputs == {torch.float32}  # images are resized as ever
     torch.testing.assert_close(rounded, exact, rtol=2**-6, atol=2**-6 * float(exact.abs().max()))
     mixed = views.mixed(Mixing("mixup", 0.2)).batch(0, rows)
     assert torch.equal(mixed, mixed.bfloat16().float())

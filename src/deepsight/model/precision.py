@@ -57,6 +57,12 @@ def in_precision(precision: Precision, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
 
 
+def forward_in(precision: Precision, module: nn.Module, x: Tensor) -> Tensor:
+    """What the module makes of x in this precision."""
+    with in_precision(precision, x.device):
+        return torch.as_tensor(module(x))
+
+
 def gradient_step(tail: nn.Module, head: nn.Linear, maps: Tensor, precision: Precision) -> None:
     """Forward and backward of one batch; the gradients are left in the parameters."""
     labels = torch.zeros(len(maps), dtype=torch.int64, device=maps.device)

@@ -8,11 +8,11 @@ from statistics import harmonic_mean
 import numpy as np
 import torch
 
-from deepsight.core.recipe import Recipe
+from deepsight.core.recipe import Precision, Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.clock import median_seconds
 from deepsight.model.heap import freed_memory_kept
-from deepsight.model.precision import IMAGES, faster_precision, gradient_step, in_precision
+from deepsight.model.precision import IMAGES, faster_precision, forward_in, gradient_step
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.training import TAIL_IMAGES
 from deepsight.model.trunk import images_a_pass
@@ -103,18 +103,14 @@ def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int
     trunk, tail, head = classifier.trunk, classifier.tail, classifier.head
     device = head.weight.device
 
-    def through_trunk() -> torch.Tensor:
-        return torch.cat([trunk(preprocessing(part).to(device)) for part in passes])
-
-    def view() -> None:
-        with in_precision(base.precision, device):
-            through_trunk()
+    def through_trunk(precision: Precision = "32-true") -> torch.Tensor:
+        return torch.cat([forward_in(precision, trunk, preprocessing(part).to(device)) for part in passes])
 
     with torch.inference_mode():
         maps = through_trunk()
         trunk_seconds = view_seconds = median_seconds(through_trunk, device=device)
         if base.precision != "32-true":
-            view_seconds = median_seconds(view, device=device)
+            view_seconds = median_seconds(lambda: through_trunk(base.precision), device=device)
         tail_seconds = median_seconds(lambda: tail(maps), device=device)
         cells = tail(maps[:1]).shape[-1]
     batch = maps.new_zeros(STEP_PASSES * images_a_pass(side), *maps.shape[1:])

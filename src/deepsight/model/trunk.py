@@ -26,7 +26,7 @@ from deepsight.core.files import atomic_path
 from deepsight.core.recipe import Precision
 from deepsight.model.augment import augmented, definition
 from deepsight.model.mixed_views import Partners, mix_block, partners_of
-from deepsight.model.precision import in_precision
+from deepsight.model.precision import forward_in
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
@@ -204,18 +204,19 @@ def trunk_maps(
     """
     parts = []
     device, size = next(trunk.parameters()).device, images_a_pass(preprocessing.resolution)
-    with torch.inference_mode(), in_precision(precision, device):
+    with torch.inference_mode():
         for start in range(0, len(pixels), size):
             images = preprocessing(pixels[start : start + size])
             verify(images, None, f"{name}, image {start}")
-            parts.append(trunk(images.to(device)).permute(0, 2, 3, 1).half().cpu().numpy())
-    maps = np.concatenate(parts)
-    if not np.isfinite(maps).all():
+            maps = forward_in(precision, trunk, images.to(device))
+            parts.append(maps.permute(0, 2, 3, 1).half().cpu().numpy())
+    whole = np.concatenate(parts)
+    if not np.isfinite(whole).all():
         raise DeepSightError(
             f"Expected trunk maps within ±65504, received larger or NaN in {name}. "
             "Check --weights and the normalisation."
         )
-    return maps
+    return whole
 
 
 def images_a_pass(side: int) -> int:
