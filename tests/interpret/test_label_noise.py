@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.interpret.label_noise import (
+    SEEN,
     deconvolve,
     most_mistakes,
     planted_mistakes,
@@ -108,10 +109,10 @@ def test_clean_labels_leave_room_for_few_however_often_the_classifier_errs() -> 
     true, beliefs = seen_by_a_classifier(8000, 3)
     errs = (beliefs.argmax(axis=1) != true).sum()
     assert errs > 1000
-    assert most_mistakes(beliefs, true) < 0.1 * errs
+    assert most_mistakes(beliefs, true) < 0.3 * errs
     by_hand = min(
         (beliefs[np.arange(8000), true] <= t).sum() / planted_mistakes(beliefs, true)[beliefs <= t].sum()
         for t in np.geomspace(1e-4, 0.9, 400)
-        if planted_mistakes(beliefs, true)[beliefs <= t].sum() >= 0.25
+        if planted_mistakes(beliefs, true)[beliefs <= t].sum() >= SEEN
     )
     assert most_mistakes(beliefs, true) == pytest.approx(by_hand, rel=0.25, abs=3)

@@ -5,7 +5,7 @@ import numpy as np
 from deepsight.core.statistics import Floats, Labels
 
 ROUNDS = 50  # of the deconvolution; it has settled long before on ten classes
-SEEN = 0.25  # share of planted mistakes that a threshold must let through before its count is believed
+SEEN = 0.35  # share of planted mistakes that a threshold must let through before its count is believed
 
 
 def confident_joint(labels: Labels, probabilities: Floats) -> Floats:
@@ -61,9 +61,9 @@ def true_class(probabilities: Floats, labels: Labels, noise: Floats) -> Floats:
 def planted_mistakes(probabilities: Floats, labels: Labels) -> Floats:
     """How likely each other label is to be the mistake, were one made: float64 (n, k), sums to 1 in all.
 
-    One half of the mistakes fall on images at random: half of those on any other class alike, half by how the
-    class is confused. The other half fall where the image itself resembles the other class. On CIFAR-10N,
-    people's mistakes were ranked between the two kinds, near their mean (docs/methods/label_errors.md).
+    One half of the mistakes fall on images at random, by how their class is confused; the other half where the
+    image itself resembles the other class. On CIFAR-10N, people's mistakes were ranked between the two kinds
+    (docs/methods/label_errors.md).
 
     Args:
         probabilities: (n, k), P(given label | image), out of sample.
@@ -74,8 +74,8 @@ def planted_mistakes(probabilities: Floats, labels: Labels) -> Floats:
     alike[np.arange(n), labels] = 0
     confused = np.eye(k)[labels].T @ alike
     confused /= np.maximum(confused.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    at_random = ((1 - np.eye(k)) / (k - 1) + confused)[labels] / (2 * n)
-    return np.asarray(at_random / 2 + alike / (2 * max(float(alike.sum()), 1e-300)), dtype=np.float64)
+    at_random = confused[labels] / n
+    return np.asarray((at_random + alike / max(float(alike.sum()), 1e-300)) / 2, dtype=np.float64)
 
 
 def most_mistakes(probabilities: Floats, labels: Labels) -> float:
@@ -83,7 +83,7 @@ def most_mistakes(probabilities: Floats, labels: Labels) -> float:
 
     A classifier that is surely wrong looks like a wrong label, so counting surprises counts both. Planting
     mistakes tells what share of them a threshold would let through; no more can be there than the images
-    above the threshold, over that share. The least such bound counts, over thresholds that let a quarter
+    above the threshold, over that share. The least such bound counts, over thresholds that let 35 %
     through (a bound on the mixture proportion, Blanchard, Lee and Scott 2010). No source has seen the label
     of its image, so a planted label needs no new fit: its probability is at hand.
 
