@@ -61,9 +61,9 @@ def true_class(probabilities: Floats, labels: Labels, noise: Floats) -> Floats:
 def planted_mistakes(probabilities: Floats, labels: Labels) -> Floats:
     """How likely each other label is to be the mistake, were one made: float64 (n, k), sums to 1 in all.
 
-    One half of the mistakes fall on images at random, by how their class is confused; the other half where the
-    image itself resembles the other class. On CIFAR-10N, people's mistakes were ranked between the two kinds
-    (docs/methods/label_errors.md).
+    One half of the mistakes fall on images at random, by how their class is confused; the other half where
+    the image itself resembles the other class. On CIFAR-10N, people's mistakes were ranked between the two
+    kinds (docs/methods/label_errors.md).
 
     Args:
         probabilities: (n, k), P(given label | image), out of sample.
