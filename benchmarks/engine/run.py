@@ -35,7 +35,7 @@ from deepsight.model.augment import augmented
 from deepsight.model.backbone import Classifier
 from deepsight.model.fit import fabric_of, fit, preprocessing_of
 from deepsight.model.heap import freed_memory_kept
-from deepsight.model.precision import gradient_step, in_precision
+from deepsight.model.precision import forward_in, gradient_step
 from deepsight.model.predict import Predictor
 from deepsight.model.trunk import BLOCK, TrunkCache, images_a_pass, trunk_maps
 from deepsight.model.weights import load as load_weights
@@ -200,8 +200,8 @@ def bfloat16(train: Dataset, *, small: bool) -> Iterator[Row]:
         x, setting = batch_at(side, 8 if small else None), f"{name}, {side} px"
 
         def forward(precision: str, x: torch.Tensor = x, network: Classifier = network) -> torch.Tensor:
-            with torch.no_grad(), in_precision(precision, x.device):
-                return network.trunk(x)
+            with torch.no_grad():
+                return forward_in(precision, network.trunk, x)
 
         maps = forward("32-true")
         seconds = in_turns(lambda f=forward: f("32-true"), lambda f=forward: f("bf16-mixed"), rounds=rounds)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.heap import freed_memory_kept
-from deepsight.model.precision import in_precision
+from deepsight.model.precision import forward_in
 from deepsight.model.sampling import draw_order, mixed
 from deepsight.model.training import Epoch, Training, open_view, validate
 
@@ -124,8 +124,7 @@ def training_step(
     """One step on this process's share of the batch; the loss of each image in it."""
     recipe, fabric, module, optimiser = training.recipe, training.fabric, descent.module, descent.optimiser
     maps, labels, others, own = drawn_batch(training, rows, epoch, step)
-    with in_precision(recipe.precision, maps.device):
-        logits = module(maps).float()
+    logits = forward_in(recipe.precision, module, maps).float()
     weight = maps.new_tensor(recipe.class_weights) if recipe.class_weights else None
     smooth = recipe.label_smoothing
     each = F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smooth)

@@ -161,14 +161,7 @@ class TrunkViews:
         return self._open[number]
 
     def _fill(self, number: int, path: Path) -> None:
-        one = trunk_maps(
-            self._trunk,
-            self._data.pixels(slice(0, 1)),
-            self._preprocessing,
-            self._verify,
-            "the first image",
-            self._precision,
-        )
+        one = self._maps_of(self._data.pixels(slice(0, 1)), "the first image")
         full = (len(self._data), *one.shape[1:])
         self._cache.make_room(int(np.prod(full)) * 2)
         with atomic_path(path) as part:
@@ -183,14 +176,10 @@ class TrunkViews:
         pixels = augmented(self._data.pixels(rows), view=number, block=block, seed=self._seed)
         if self._mixing is not None:
             pixels = mix_block(pixels, self._mixing, view=number, block=block, seed=self._seed)
-        maps[rows] = trunk_maps(
-            self._trunk,
-            pixels,
-            self._preprocessing,
-            self._verify,
-            f"{self._data.source}, view {number}, block {block}",
-            self._precision,
-        )
+        maps[rows] = self._maps_of(pixels, f"{self._data.source}, view {number}, block {block}")
+
+    def _maps_of(self, pixels: NDArray[np.uint8], name: str) -> NDArray[np.float16]:
+        return trunk_maps(self._trunk, pixels, self._preprocessing, self._verify, name, self._precision)
 
 
 def trunk_maps(
