@@ -28,7 +28,8 @@ RECIPES = {
         0.65: (64, 2_000, 0.05, 1), 0.85: (96, 6_000, 1, 1), 0.90: (128, 12_000, 1, 2),
         0.92: (128, 32_000, 1, 3), 0.94: (160, 49_000, 1.5, 5),
     },
-    "resnet18": {0.65: (64, 6_000, 1, 3), 0.85: (128, 15_000, 1, 4), 0.90: (128, 40_000, 1, 3)},  # its last stage starts at random
+    # The last stage of its file starts at random.
+    "resnet18": {0.65: (64, 6_000, 1, 3), 0.85: (128, 15_000, 1, 4), 0.90: (128, 40_000, 1, 3)},
 }  # fmt: skip
 ALL_ROWS = 50_000
 SCRIPTS = {"ours": "ours.py", "plain": "plain.py", "fastai": "fastai_arm.py"}
