@@ -16,7 +16,7 @@ settings.load_profile("patient")
 @pytest.fixture(scope="session")
 def cifar10() -> tuple[Dataset, Dataset]:
     """The official train and test sets, memory-mapped from the user's cache."""
-    from deepsight.obtain.cifar import load
+    from deepsight.obtain.cifar10.load import load
 
     obtained = load()
     return obtained.train, obtained.test

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from deepsight.cli import app
+from deepsight.cli.main import app
 from deepsight.core.run import Run
 
 ROOT = Path(__file__).parents[1]

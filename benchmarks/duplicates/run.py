@@ -19,8 +19,8 @@ from plant import KINDS
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from deepsight.core.dataset import Dataset
-from deepsight.obtain.cifar import load
-from deepsight.scrub.duplicates import find, repeated
+from deepsight.obtain.cifar10.load import load
+from deepsight.scrub.duplicates.find import find, repeated
 
 Scores = NDArray[np.float64]
 

@@ -27,18 +27,18 @@ import numpy as np
 import timm
 import torch
 
-from deepsight.context import verify_at
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
+from deepsight.core.validation import verify_at
+from deepsight.model.allocator import freed_memory_kept
 from deepsight.model.augment import augmented
 from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import BLOCK, TrunkCache, images_a_pass, trunk_maps
 from deepsight.model.fit import fabric_of, fit, preprocessing_of
-from deepsight.model.heap import freed_memory_kept
 from deepsight.model.precision import forward_in, gradient_step
 from deepsight.model.predict import Predictor
-from deepsight.model.trunk import BLOCK, TrunkCache, images_a_pass, trunk_maps
-from deepsight.model.weights import load as load_weights
+from deepsight.model.pretrained import load as load_weights
 from deepsight.obtain import load
 
 HERE = Path(__file__).resolve().parent

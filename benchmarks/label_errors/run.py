@@ -23,15 +23,15 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
-from deepsight.interpret import label_errors
-from deepsight.interpret.cross_fit import cross_fit
-from deepsight.interpret.opinions import Part, gather
-from deepsight.model import weights
+from deepsight.interpret.labels import label_errors
+from deepsight.interpret.labels.cross_validation import cross_fit
+from deepsight.interpret.labels.sources import Part, gather
+from deepsight.model import pretrained as weights
 from deepsight.model.backbone import stages_of
+from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.fit import fabric_of, fit, preprocessing_of
 from deepsight.model.predict import Predictor
-from deepsight.model.trunk import TrunkCache
-from deepsight.obtain.cifar import load
+from deepsight.obtain.cifar10.load import load
 
 HERE = Path(__file__).parent
 SHARED = HERE.parents[2] / "shared/data/cifar10n_aggregate.npz"

@@ -12,7 +12,7 @@ from torchcam.methods import CAM
 from torchcam.methods import GradCAM as TorchGradCAM
 from torchcam.methods import LayerCAM as TorchLayerCAM
 
-from deepsight.interpret.attribution import layer_maps, signed_maps
+from deepsight.interpret.attribution.cam import layer_maps, signed_maps
 
 Maps = Callable[[int], Tensor]  # a class -> maps (n, h, w)
 

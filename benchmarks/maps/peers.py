@@ -9,7 +9,7 @@ from torch import Tensor
 from torchcam.methods import CAM
 from torchcam.methods import GradCAM as TorchGradCAM
 
-from deepsight.interpret.attribution_pass import explain
+from deepsight.interpret.attribution.exact_cam import explain
 
 
 def of_peers(name: str) -> dict[str, Way]:

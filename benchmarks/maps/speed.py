@@ -8,7 +8,7 @@ import torch
 from networks import K, ours
 from torch import Tensor
 
-from deepsight.interpret.attribution_pass import explain
+from deepsight.interpret.attribution.exact_cam import explain
 
 BATCH, WARM = 100, 2
 Way = Callable[[Tensor, Tensor], object]

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import memory_mb
-from deepsight.interpret import label_errors
-from deepsight.interpret.opinions import Part, gather
-from deepsight.scrub import duplicates
+from deepsight.interpret.labels import label_errors
+from deepsight.interpret.labels.sources import Part, gather
+from deepsight.scrub.duplicates import find
 
 HERE = Path(__file__).parent
 SIDE, D, K, BLOCK, NAMES = 16, 512, 10, 10_000, tuple("0123456789")
@@ -76,7 +76,7 @@ def of_duplicates(folder: Path) -> dict[str, float]:
     n, originals = len(images), truth["originals"]
     data = Dataset(images, truth["given"], NAMES, np.arange(n), "train")
     features = {"train": np.load(folder / "features.npy", mmap_mode="r")}
-    table = duplicates.find({"train": data}, features=features, seed=0)
+    table = find.find({"train": data}, features=features, seed=0)
     found = set(table.frame.filter("flagged").select("index_a", "index_b").rows())
     planted = set(zip(originals.tolist(), range(n - len(originals), n), strict=True))
     hits = len(found & planted)

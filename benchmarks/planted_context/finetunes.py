@@ -15,17 +15,17 @@ from frozen import RECIPE, SIDE
 from heads import DELTA, Row, reliance
 from worlds import Part, Roles, aligned_share, plant
 
-from deepsight.context import verify_at
 from deepsight.core.dataset import Dataset, Splits
-from deepsight.interpret.attribution import signed_maps, without_background
-from deepsight.interpret.context import swap_test
-from deepsight.interpret.mask_quality import MaskQuality
-from deepsight.interpret.masks import Masks
-from deepsight.model import weights
+from deepsight.core.validation import verify_at
+from deepsight.interpret.attribution.cam import signed_maps, without_background
+from deepsight.interpret.background.grabcut import Masks
+from deepsight.interpret.background.mask_quality import MaskQuality
+from deepsight.interpret.background.swap_test import swap_test
+from deepsight.model import pretrained
+from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.fit import fabric_of, fit
 from deepsight.model.predict import Predictor
-from deepsight.model.trunk import TrunkCache
-from deepsight.obtain.cifar import CLASSES
+from deepsight.obtain.cifar10.load import CLASSES
 
 RHOS = (0.1, 0.5, 0.95, 1.0)
 VALIDATION = 200
@@ -46,7 +46,7 @@ def train(part: Part, truth: Part, *, rate: float, seed: int) -> Predictor:
     )
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(
-            weights.load(weights.PACKAGED), splits, replace(RECIPE, learning_rate=rate, seed=seed),
+            pretrained.load(pretrained.PACKAGED), splits, replace(RECIPE, learning_rate=rate, seed=seed),
             cache=TrunkCache(Path(folder)), verify=verify_at(SIDE), fabric=fabric_of(),
         )  # fmt: skip
     return fitted.predictor

@@ -4,9 +4,9 @@ import numpy as np
 from cues import Images8, K
 from numpy.typing import NDArray
 
-from deepsight.context import verify_at
 from deepsight.core.recipe import Recipe
-from deepsight.model import weights
+from deepsight.core.validation import verify_at
+from deepsight.model import pretrained as weights
 from deepsight.model.backbone import Classifier
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.predict import Predictor

@@ -13,12 +13,12 @@ from keep import keep_data, keep_head
 from numpy.typing import NDArray
 from worlds import Planted, Roles, aligned_share, plant
 
-from deepsight.interpret.composites import Parts, take_apart
-from deepsight.interpret.context_verdict import verdict
-from deepsight.interpret.gaps import Finding, gaps
-from deepsight.interpret.screen import auroc, doubt, lost_objects
-from deepsight.interpret.swap import Design, design
-from deepsight.model.head import LinearHead, fit_head
+from deepsight.interpret.background.composites import Parts, take_apart
+from deepsight.interpret.background.effects import Finding, gaps
+from deepsight.interpret.background.screen import auroc, doubt, lost_objects
+from deepsight.interpret.background.swap_design import Design, design
+from deepsight.interpret.background.verdict import verdict
+from deepsight.model.linear_probe import LinearHead, fit_head
 from deepsight.model.predict import Predictor
 
 RHOS = (1 / K, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0)

@@ -6,8 +6,8 @@ import numpy as np
 from frozen import Floats
 from worlds import Planted, aligned_share
 
-from deepsight.interpret.masks import Masks
-from deepsight.model.head import LinearHead
+from deepsight.interpret.background.grabcut import Masks
+from deepsight.model.linear_probe import LinearHead
 
 
 def name_of(world: str, cue: str, rho: float, what: str) -> str:

@@ -16,11 +16,11 @@ from frozen import backbone
 from run import SIZES, SMOKE
 from worlds import cast
 
-from deepsight.interpret.composites import Parts, fill
-from deepsight.interpret.gaps import gaps
-from deepsight.interpret.masks import Masks
-from deepsight.interpret.swap import design
-from deepsight.model.head import fit_head
+from deepsight.interpret.background.composites import Parts, fill
+from deepsight.interpret.background.effects import gaps
+from deepsight.interpret.background.grabcut import Masks
+from deepsight.interpret.background.swap_design import design
+from deepsight.model.linear_probe import fit_head
 
 MARGINS = (8, 16, 24)  # of 128 working pixels
 

@@ -21,10 +21,10 @@ from datasets import ClassLabel, Dataset, Features, Image
 from PIL import Image as Pillow
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from report import scores
 from torch import Tensor, nn
 
-from deepsight.model import weights
-from report import scores
+from deepsight.model import pretrained
 
 HERE = Path(__file__).parent
 WORKING_SIDE, SIDE = 128, 64  # of the masks, and of the network's input
@@ -106,7 +106,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with (HERE / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
-    net, found = weights.load(weights.PACKAGED).backbone.eval(), {}
+    net, found = pretrained.load(pretrained.PACKAGED).backbone.eval(), {}
     for path in sorted(args.folder.glob(f"{args.world}_*_data.npz")):
         found |= of_data(path, net, args.images, args.trained)
         print(path.stem, flush=True)

@@ -17,10 +17,10 @@ from cues import CUES
 from finetunes import networks
 from frozen import RECIPE
 from heads import Counts, Row, all_heads
+from report import summarise
 from worlds import cast
 
-from deepsight.interpret import mask_quality
-from report import summarise
+from deepsight.interpret.background import mask_quality
 
 HERE = Path(__file__).parent
 COUNTS = {"neutral": Counts(clean=30, others=8), "natural": Counts(clean=4, others=3)}

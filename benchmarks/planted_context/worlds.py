@@ -9,9 +9,9 @@ from cues import CUES, Images8, Ints, K
 from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
-from deepsight.interpret.composites import take_apart
-from deepsight.interpret.masks import Masks, segment
-from deepsight.obtain.cifar import load
+from deepsight.interpret.background.composites import take_apart
+from deepsight.interpret.background.grabcut import Masks, segment
+from deepsight.obtain.cifar10.load import load
 
 BACKGROUNDS = 4  # random ones for each training object
 

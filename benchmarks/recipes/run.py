@@ -20,19 +20,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deepsight.context import verify_at
 from deepsight.core.dataset import Splits
 from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
 from deepsight.core.statistics import macro_f1
+from deepsight.core.validation import verify_at
 from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import fabric_of, fit, preprocessing_of
 from deepsight.model.frozen_phase import frozen_phase
 from deepsight.model.predict import Predictor
-from deepsight.model.training import prepare
-from deepsight.model.trunk import TrunkCache
-from deepsight.model.weights import load as load_weights
+from deepsight.model.pretrained import load as load_weights
+from deepsight.model.training_state import prepare
 from deepsight.obtain import load
 
 HERE = Path(__file__).resolve().parent

@@ -18,8 +18,8 @@ from sklearn.tree import DecisionTreeRegressor
 from sliceline.slicefinder import Slicefinder
 
 from deepsight.core.statistics import wilson
-from deepsight.interpret import properties, slices
-from deepsight.obtain.cifar import load
+from deepsight.interpret.slices import image_properties, slices
+from deepsight.obtain.cifar10.load import load
 
 HERE = Path(__file__).parent
 SHARE = 0.06  # of the images that a planted slice holds
@@ -198,7 +198,7 @@ def main() -> None:
     given = parser.parse_args()
     size, repeats, null = (2000, 1, 3) if given.smoke else (10_000, given.repeats, given.null)
     test = load().test.select(np.arange(size))
-    frame = properties.measure(test.images)
+    frame = image_properties.measure(test.images)
     rows = []
     for row in all_rows(frame, test.labels, given.finder or list(FINDERS), repeats=repeats, null=null):
         print(row, flush=True)

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 import trial
 
-from deepsight.context import verify_at
 from deepsight.core.dataset import Splits
 from deepsight.core.recipe import Recipe
+from deepsight.core.validation import verify_at
+from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.fit import fabric_of, fit, save_model
-from deepsight.model.rates import faster_base, folded_copy
-from deepsight.model.trunk import TrunkCache
+from deepsight.model.throughput import faster_base, folded_copy
 
 VALIDATION = 500
 

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from deepsight.core.dataset import Dataset
-from deepsight.model.weights import Pretrained
+from deepsight.model.pretrained import Pretrained
 
 BATCH, WORKERS, LOOKS = 128, 2, 4  # looks at the test score in an epoch of fine-tuning
 

@@ -15,8 +15,8 @@ from typing import Any
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import processor
 from deepsight.core.statistics import macro_f1
-from deepsight.model import weights
-from deepsight.model.weights import Pretrained
+from deepsight.model import pretrained
+from deepsight.model.pretrained import Pretrained
 from deepsight.obtain import load
 
 PACKAGES = ("torch", "timm", "numpy", "albumentations", "fastai")
@@ -65,7 +65,7 @@ def arguments() -> argparse.Namespace:
 
 def pretrained_of(args: argparse.Namespace) -> Pretrained:
     """The same weights for every arm; what a file lacks starts at random."""
-    return weights.load(args.backbone, args.weights, allow_partial=True)
+    return pretrained.load(args.backbone, args.weights, allow_partial=True)
 
 
 def official(args: argparse.Namespace) -> tuple[Dataset, Dataset]:

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.statistics import Labels
-from deepsight.interpret import confusion, label_errors
-from deepsight.interpret.opinions import Part, gather
-from deepsight.treat import deduplicate, hard_examples, mixup, relabel, weighted_loss
-from deepsight.treat.treatment import Target, Treatment
+from deepsight.interpret.error_analysis import confusion
+from deepsight.interpret.labels import label_errors
+from deepsight.interpret.labels.sources import Part, gather
+from deepsight.treat.treatments import deduplicate, hard_examples, mixup, relabel, weighted_loss
+from deepsight.treat.treatments.base import Target, Treatment
 
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",

@@ -27,24 +27,24 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
-from deepsight.model import weights
+from deepsight.model import pretrained as weights
 from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import TrunkCache, TrunkViews
 from deepsight.model.fit import fabric_of, preprocessing_of
 from deepsight.model.frozen_phase import frozen_phase
 from deepsight.model.predict import Predictor
-from deepsight.model.training import Tail, Training, pooled, prepare, val_logits
-from deepsight.model.trunk import TrunkCache, TrunkViews
-from deepsight.model.weights import Pretrained
-from deepsight.obtain.cifar import load
-from deepsight.treat.arms import Store
-from deepsight.treat.budget import Plan
-from deepsight.treat.effect import DRAWS, image_draws
-from deepsight.treat.findings import LEVEL
-from deepsight.treat.judge import Judgement, judge, treatments_table
-from deepsight.treat.rounds import run_arms
-from deepsight.treat.start import Setting, Starts, rows_of
-from deepsight.treat.treatment import CONTROL, Target, Treatment
-from deepsight.treat.trial import runner
+from deepsight.model.pretrained import Pretrained
+from deepsight.model.training_state import Tail, Training, pooled, prepare, val_logits
+from deepsight.obtain.cifar10.load import load
+from deepsight.treat.treatments.base import CONTROL, Target, Treatment
+from deepsight.treat.trial.arm import Store
+from deepsight.treat.trial.checkpoints import Setting, Starts, rows_of
+from deepsight.treat.trial.cost_model import Plan
+from deepsight.treat.trial.effects import DRAWS, image_draws
+from deepsight.treat.trial.results import LEVEL
+from deepsight.treat.trial.runner import runner
+from deepsight.treat.trial.schedule import run_arms
+from deepsight.treat.trial.verdicts import Judgement, judge, treatments_table
 
 SEEDS = 5
 

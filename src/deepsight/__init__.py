@@ -9,11 +9,11 @@ __all__ = ["Predictions", "Run", "examine", "export_model", "load", "predict_ima
 PLACES = {
     "Predictions": "deepsight.core.predictions",
     "Run": "deepsight.core.run",
-    "examine": "deepsight.outside",
-    "export_model": "deepsight.exporting",
+    "examine": "deepsight.workflows.examine_external",
+    "export_model": "deepsight.workflows.export",
     "load": "deepsight.obtain",
-    "predict_images": "deepsight.serving",
-    "run_study": "deepsight.pipeline",
+    "predict_images": "deepsight.workflows.predict",
+    "run_study": "deepsight.workflows.study",
 }
 
 

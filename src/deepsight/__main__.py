@@ -1,6 +1,6 @@
 """`python -m deepsight` is the command `deepsight`."""
 
-from deepsight.cli import main
+from deepsight.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -15,22 +15,19 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import FIXED_COLUMNS, Evidence, Table
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.explore import appearance, balance, embedding
-from deepsight.interpret import (
-    ambiguity,
+from deepsight.interpret import ledger_shares
+from deepsight.interpret.error_analysis import (
     calibration,
+    causes,
     confusion,
     confusion_clusters,
-    corrected_score,
-    degraded_errors,
-    label_errors,
-    ledger,
-    ledger_shares,
-    properties,
-    recall,
-    slices,
-    verdicts,
+    hypothesis_tests,
+    per_class,
 )
-from deepsight.interpret.opinions import Opinions
+from deepsight.interpret.labels import ambiguity, corrected_score, label_errors
+from deepsight.interpret.labels.sources import Opinions
+from deepsight.interpret.robustness import image_quality
+from deepsight.interpret.slices import image_properties, slices
 
 K, N = 20, 1200
 CLASSES = tuple(f"class{i}" for i in range(K))
@@ -68,11 +65,11 @@ def inputs() -> dict[str, Any]:
 
 
 DATA = inputs()
-PROPERTIES = properties.measure(DATA["images"])
+PROPERTIES = image_properties.measure(DATA["images"])
 GROUPS = {name: "left" if i < 9 else "right" for i, name in enumerate(CLASSES)}
 EVEN, ODD = Group("even", CLASSES[::2]), Group("odd", CLASSES[1::2])
 HYPOTHESES = [Hypothesis("gap", "Even over odd.", "recall_gap", EVEN, ODD)]
-DETECTORS = ledger.Detectors(label_error=np.linspace(0, 1, N), ambiguity=np.linspace(1, 0, N))
+DETECTORS = causes.Detectors(label_error=np.linspace(0, 1, N), ambiguity=np.linspace(1, 0, N))
 
 
 @dataclass(frozen=True)
@@ -101,10 +98,10 @@ NAMED = (D["labels"], D["predicted"], CLASSES)
 SLICED = (PROPERTIES, D["few"], D["few_predicted"], FEW, D["ids"])
 SUMMARY = (D["logits"][:600], D["labels"][:600], D["logits"][600:], D["labels"][600:])
 SOFT = np.exp(D["logits"]) / np.exp(D["logits"]).sum(axis=1, keepdims=True)
-LEDGER = ledger.table(*NAMED, D["ids"], DETECTORS)
+LEDGER = causes.table(*NAMED, D["ids"], DETECTORS)
 GIVEN = np.where(np.arange(N) % 25 == 0, (D["predicted"] + 1) % K, D["predicted"])
 OPINIONS = {"test": Opinions(D["ids"], GIVEN, {"model": SOFT})}
-RISK = degraded_errors.fit(PROPERTIES, D["few"], D["few"] != D["few_predicted"], 4)
+RISK = image_quality.fit(PROPERTIES, D["few"], D["few"] != D["few_predicted"], 4)
 IMAGES = Dataset(D["images"], D["labels"], CLASSES, D["ids"], "test")
 
 FINDINGS = [
@@ -128,8 +125,8 @@ FINDINGS = [
         {"draws": 20, "seed": 1},
         {"seed": 0},
     ),
-    Finding("recall", recall.table, (*NAMED, GROUPS), {"level": 0.8}),
-    Finding("hypotheses", verdicts.table, (HYPOTHESES, *NAMED), {"level": 0.8, "seed": 1}),
+    Finding("recall", per_class.table, (*NAMED, GROUPS), {"level": 0.8}),
+    Finding("hypotheses", hypothesis_tests.table, (HYPOTHESES, *NAMED), {"level": 0.8, "seed": 1}),
     Finding("calibration", calibration.table, (SOFT, D["labels"]), {"bins": 5}),
     Finding(
         "calibration_summary",
@@ -152,7 +149,7 @@ FINDINGS = [
         },
         {"features": D["features"], "clusters": 6, "seed": 0},
     ),
-    Finding("image_quality", degraded_errors.table, (RISK, *SLICED[:4]), {}),
+    Finding("image_quality", image_quality.table, (RISK, *SLICED[:4]), {}),
     Finding(
         "label_error_summary",
         one_of(label_errors.tables, "label_error_summary"),
@@ -169,7 +166,7 @@ FINDINGS = [
         {"level": 0.8, "seed": 1},
         {"seed": 0},
     ),
-    Finding("ledger", ledger.table, (*NAMED, D["ids"], DETECTORS), {}),
+    Finding("ledger", causes.table, (*NAMED, D["ids"], DETECTORS), {}),
     Finding("ledger_shares", ledger_shares.table, (LEDGER,), {"level": 0.8}),
 ]
 
@@ -199,9 +196,9 @@ def unchanged(before: Any, after: Any) -> bool:
         return before.keys() == after.keys() and all(unchanged(before[key], after[key]) for key in before)
     if isinstance(before, Dataset):
         return unchanged(before.pixels(), after.pixels()) and unchanged(before.labels, after.labels)
-    if isinstance(before, Opinions | degraded_errors.QualityRisk):
+    if isinstance(before, Opinions | image_quality.QualityRisk):
         return unchanged(vars(before), vars(after))
-    if isinstance(before, ledger.Detectors):
+    if isinstance(before, causes.Detectors):
         return unchanged(before.present(), after.present())
     if isinstance(before, Table):
         return same(before, after)

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.interpret.attribution import Layer, layer_for, require_spatial
-from deepsight.interpret.attribution_pass import one_pass
-from deepsight.interpret.inside_maps import maps_for
+from deepsight.interpret.attribution.cam import Layer, layer_for, require_spatial
+from deepsight.interpret.attribution.error_maps import maps_for
+from deepsight.interpret.attribution.exact_cam import one_pass
 from deepsight.model.backbone import Classifier
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing

@@ -8,7 +8,7 @@ import pytest
 from conv_nets import SmallNet
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.subject import Subject
+from deepsight.interpret.inputs import Subject
 from open_nets import OpenNet
 
 PATCH = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)])

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from deepsight.interpret.cross_fit import cross_fit
-from deepsight.interpret.neighbours import nearest, vote
+from deepsight.interpret.labels.cross_validation import cross_fit
+from deepsight.interpret.labels.knn import nearest, vote
 
 K, D = 10, 64
 FEW, MANY = 3_000, 9_000

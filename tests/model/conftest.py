@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
-from small import SMALL, unchecked
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.fit import Fitted, fit, preprocessing_of
-from deepsight.model.training import Training, prepare
-from deepsight.model.trunk import TrunkCache
-from deepsight.model.weights import Pretrained, from_package
+from deepsight.model.pretrained import Pretrained, from_package
+from deepsight.model.training_state import Training, prepare
+from small import SMALL, unchecked
 
 
 @pytest.fixture(scope="session", autouse=True)

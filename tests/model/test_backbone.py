@@ -5,8 +5,8 @@ import copy
 import pytest
 import timm
 import torch
-from backbones import build, images
 
+from backbones import build, images
 from deepsight.core.errors import UsageError
 from deepsight.model.backbone import Classifier, first_trained
 

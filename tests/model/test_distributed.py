@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).with_name("distributed_training.py")
+SCRIPT = Path(__file__).parents[1] / "support" / "distributed_training.py"
 # MixUp across the batch and hard rows by known losses: both need what the other process did. The rate is low
 # because a choice of rows enlarges differences in rounding, and the faster a model changes, the more.
 RECIPE = {

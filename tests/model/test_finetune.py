@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 from sklearn.metrics import f1_score
-from small import SMALL
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.frozen_phase import frozen_phase
-from deepsight.model.training import pooled, prepare, validate
-from deepsight.model.trunk import TrunkCache
+from deepsight.model.training_state import pooled, prepare, validate
+from small import SMALL
 
 
 def state_of(fitted) -> dict[str, torch.Tensor]:

@@ -12,11 +12,11 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file
-from small import SMALL, unchecked
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.statistics import macro_f1
 from deepsight.model.fit import clearly_below, fabric_of, load_model, save_model
+from small import SMALL, unchecked
 
 
 @pytest.fixture

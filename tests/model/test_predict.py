@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from small import unchecked
 
 from deepsight.model.predict import Predictor
+from small import unchecked
 
 
 def test_logits_are_features_times_weights_plus_bias_and_the_network_s_own(trained, splits):
@@ -36,7 +36,7 @@ def test_predictions_carry_the_split_s_ids_and_labels(trained, splits):
 
 
 def test_every_batch_is_verified_by_name(trained, splits, monkeypatch):
-    monkeypatch.setattr("deepsight.model.trunk.PASS_PIXELS", 64 * 32**2)
+    monkeypatch.setattr("deepsight.model.feature_cache.PASS_PIXELS", 64 * 32**2)
     verified = []
 
     def verify(images: torch.Tensor, labels: object, name: str) -> None:
@@ -90,7 +90,7 @@ def test_a_mosaic_is_its_tiles_side_by_side(trained, splits):
 
 
 def test_every_tile_of_a_mosaic_is_verified_as_an_image(trained, monkeypatch):
-    monkeypatch.setattr("deepsight.model.trunk.PASS_PIXELS", 64 * 32**2)
+    monkeypatch.setattr("deepsight.model.feature_cache.PASS_PIXELS", 64 * 32**2)
     verified = []
 
     def verify(images: torch.Tensor, labels: object, name: str) -> None:

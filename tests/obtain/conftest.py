@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from deepsight.core.dataset import Dataset
-from deepsight.obtain import cifar, encodings
+from deepsight.obtain.cifar10 import encodings, load
 from deepsight.obtain.sources import Part
 
 ROWS = {"train": 50, "test": 10}
@@ -88,9 +88,9 @@ def tiny(cifar10: tuple[Dataset, Dataset], monkeypatch: pytest.MonkeyPatch, tmp_
         name: hashlib.sha256(bytes(part.labels.tolist()) + part.images.tobytes()).hexdigest()
         for name, part in parts.items()
     }
-    monkeypatch.setattr(cifar, "COUNTS", ROWS)
-    monkeypatch.setattr(cifar, "RECORDS_SHA256", records)
-    monkeypatch.setattr(cifar, "ARRAYS_SHA256", arrays)
+    monkeypatch.setattr(load, "COUNTS", ROWS)
+    monkeypatch.setattr(load, "RECORDS_SHA256", records)
+    monkeypatch.setattr(load, "ARRAYS_SHA256", arrays)
     monkeypatch.setattr(encodings, "BATCH_ROWS", 10)
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
     return Tiny(parts)

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.obtain import decoded, load
+from deepsight.obtain import decode as decoded
+from deepsight.obtain import load
 from deepsight.obtain.cache import cache_folder
 
 

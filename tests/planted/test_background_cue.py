@@ -5,9 +5,9 @@ import pytest
 
 from conv_nets import SmallNet
 from deepsight.core.dataset import Dataset
-from deepsight.interpret.context import swap_test
-from deepsight.interpret.mask_quality import MaskQuality
-from deepsight.interpret.masks import Masks
+from deepsight.interpret.background.grabcut import Masks
+from deepsight.interpret.background.mask_quality import MaskQuality
+from deepsight.interpret.background.swap_test import swap_test
 
 CLASSES = ("red", "green", "blue", "yellow")
 HUES = np.array([(255, 40, 40), (40, 255, 40), (40, 40, 255), (255, 255, 40)])

@@ -6,9 +6,9 @@ import torch
 
 from conv_nets import SmallNet, tensor
 from deepsight.core.dataset import Dataset
-from deepsight.interpret.attribution import check_completeness, layer_maps, signed_maps
-from deepsight.interpret.faithfulness import grid_pointing, randomisation
-from deepsight.interpret.object_share import object_share
+from deepsight.interpret.attribution.cam import check_completeness, layer_maps, signed_maps
+from deepsight.interpret.attribution.energy_pointing import object_share
+from deepsight.interpret.faithfulness.checks import grid_pointing, randomisation
 
 SIDE = 8  # pixels of the patch, two cells of the map
 

@@ -7,9 +7,9 @@ from cleanlab.rank import get_label_quality_scores
 from sklearn.datasets import make_blobs
 from sklearn.metrics import average_precision_score
 
-from deepsight.interpret import ambiguity, label_errors
-from deepsight.interpret.cross_fit import cross_fit
-from deepsight.interpret.opinions import Opinions, Part, gather
+from deepsight.interpret.labels import ambiguity, label_errors
+from deepsight.interpret.labels.cross_validation import cross_fit
+from deepsight.interpret.labels.sources import Opinions, Part, gather
 
 N, K = 3000, 5
 CLASSES = tuple("abcde")

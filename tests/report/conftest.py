@@ -9,11 +9,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import made_run
-
 from deepsight.core.dataset import Dataset
 from deepsight.core.run import Run
 from deepsight.report import html
-from deepsight.report.study import Study, read
+from deepsight.report.run_data import Study, read
 
 ROWS = np.arange(1500)
 

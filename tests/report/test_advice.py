@@ -7,8 +7,8 @@ import pytest
 
 from deepsight.core.evidence import Table
 from deepsight.report import advice
-from deepsight.report.outline import OUTLINE
-from deepsight.report.study import Study
+from deepsight.report.run_data import Study
+from deepsight.report.sections import OUTLINE
 
 ADVISED = [entry for stage in OUTLINE for entry in stage.entries if callable(entry.advise)]
 

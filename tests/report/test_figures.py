@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from deepsight.core.evidence import Table
-from deepsight.report.figures import interpret, model, style, treat, trust
+from deepsight.report.figures import attribution, interpret, model, style, treat
 from deepsight.report.figures.plot import Bars, Dots, Figure
-from deepsight.report.outline import OUTLINE
-from deepsight.report.study import Study
+from deepsight.report.run_data import Study
+from deepsight.report.sections import OUTLINE
 
 DRAWN = [entry for stage in OUTLINE for entry in stage.entries if entry.draw]
 
@@ -70,7 +70,7 @@ def test_a_hint_says_the_value_with_its_interval():
 
 def test_context_is_in_points_and_keeps_the_verdicts_apart(study: Study):
     table = study.evidence["context"]
-    figure = trust.context(table)
+    figure = attribution.context(table)
     assert sorted(values(figure).values()) == pytest.approx(sorted(100 * table.frame["effect"]))
     names = {series.name for series in every_dot(figure)}
     assert names == {"CLEAR", "INCONCLUSIVE", "BIASED", "control of the method"}

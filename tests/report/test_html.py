@@ -10,13 +10,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_run import made
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.run import Run
 from deepsight.report import html
-from deepsight.report.outline import OUTLINE
+from deepsight.report.sections import OUTLINE
+from made_run import made
 
 QUESTIONS = [entry for stage in OUTLINE for entry in stage.entries]
 

@@ -10,13 +10,13 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
-from deepsight.interpret.attribution import layer_for
-from deepsight.interpret.inside_faithfulness import faithfulness_of
-from deepsight.interpret.subject import Subject
+from deepsight.interpret.attribution.cam import layer_for
+from deepsight.interpret.faithfulness.runner import faithfulness_of
+from deepsight.interpret.inputs import Subject
 from deepsight.report import html
-from deepsight.report.images import all_images
-from deepsight.report.pictures import Pictures
-from deepsight.report.study import read
+from deepsight.report.embedded_images import Pictures
+from deepsight.report.galleries import all_images
+from deepsight.report.run_data import read
 from open_nets import OpenNet
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from deepsight.report.figures import svg, symbols
 from deepsight.report.figures.plot import Axis, Bars, Dots, Figure, Panel
-from deepsight.report.outline import OUTLINE
-from deepsight.report.study import Study
+from deepsight.report.run_data import Study
+from deepsight.report.sections import OUTLINE
 
 DRAWN = [entry for stage in OUTLINE for entry in stage.entries if entry.draw]
 

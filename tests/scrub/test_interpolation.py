@@ -9,8 +9,8 @@ from sklearn.linear_model import Ridge
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.core.resize import resize
 from deepsight.core.statistics import macro_f1
+from deepsight.images.resize import resize
 from deepsight.scrub.interpolation import RIDGE, probe, study
 from deepsight.scrub.spectrum import detail_kept, radial_power
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from made_arms import dataset
 
 from deepsight.core.dataset import Dataset
+from made_arms import dataset
 
 
 @pytest.fixture

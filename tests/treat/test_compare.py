@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from made_arms import CLASSES, noisy, predictions
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from deepsight.core.errors import DeepSightError
 from deepsight.treat.compare import compare
+from made_arms import CLASSES, noisy, predictions
 
 LABELS = np.repeat(np.arange(3), 100).astype(np.int64)
 FIRST = noisy(LABELS, [0.3, 0.1, 0.1], 0)

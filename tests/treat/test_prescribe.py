@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from deepsight.core.evidence import Evidence, Table
-from deepsight.interpret.ledger import CAUSES, PLAIN
+from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
 from deepsight.treat.prescribe import RULES, prescribe
 
 

@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from made_arms import CLASSES, dataset
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
-from deepsight.model import weights
-from deepsight.treat import (
+from deepsight.model import pretrained
+from deepsight.treat.treatments import (
     combination,
     cutmix,
     deduplicate,
@@ -22,7 +21,8 @@ from deepsight.treat import (
     relabel,
     weighted_loss,
 )
-from deepsight.treat.treatment import CONTROL, Target, Treatment
+from deepsight.treat.treatments.base import CONTROL, Target, Treatment
+from made_arms import CLASSES, dataset
 
 ERRORS = pl.DataFrame(
     {
@@ -147,8 +147,8 @@ def test_recall_weights_rise_as_recall_falls() -> None:
     labels = np.repeat(np.arange(3), 10)
     predicted = labels.copy()
     predicted[10:15] = 0
-    weights = weighted_loss.recall_weights(labels, predicted, 3)
-    assert weights == pytest.approx([1.0, 1.5, 1.0])
+    pretrained = weighted_loss.recall_weights(labels, predicted, 3)
+    assert pretrained == pytest.approx([1.0, 1.5, 1.0])
     assert weighted_loss.recall_weights(labels, predicted, 3, strength=2.0)[1] == pytest.approx(2.0)
 
 
@@ -180,8 +180,8 @@ def test_weights_by_recall_favour_the_weak_class(train: Dataset) -> None:
     predicted = labels.copy()
     predicted[200:260] = 0
     found = weighted_loss.by_recall(labels, predicted, 3)
-    weights = np.array(found.apply(train, Recipe())[1].class_weights)
-    assert weights / weights[0] == pytest.approx([1, 1, 1 + 2 * 0.6], rel=1e-4)
+    pretrained = np.array(found.apply(train, Recipe())[1].class_weights)
+    assert pretrained / pretrained[0] == pytest.approx([1, 1, 1 + 2 * 0.6], rel=1e-4)
     assert found.target == Target(classes=(2,))
 
 
@@ -231,8 +231,8 @@ def test_a_deeper_backbone_without_its_package_says_how_to_get_it(monkeypatch: p
     def absent(name: str) -> None:
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr(weights.importlib, "import_module", absent)
+    monkeypatch.setattr(pretrained.importlib, "import_module", absent)
     (deeper, same) = deeper_backbone.treatments("tf_efficientnet_lite0")
     assert (deeper.budget, same.budget) == ("time", "epochs")
     with pytest.raises(DeepSightError, match=r"pip install 'deepsight-forensics\[deeper\]'"):
-        weights.load(deeper.backbone)
+        pretrained.load(deeper.backbone)

@@ -156,3 +156,9 @@ def require_disjoint(name_a: str, a: Dataset, name_b: str, b: Dataset) -> None:
 def class_counts(labels: NDArray[np.int64], classes: Sequence[str]) -> NDArray[np.int64]:
     """Images per class, int64 (k,)."""
     return np.bincount(labels, minlength=len(classes)).astype(np.int64)
+
+
+def of_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
+    """The rows of a data set with these ids, in their order."""
+    order = np.argsort(data.ids)
+    return data.select(order[np.searchsorted(data.ids, ids, sorter=order)])

@@ -13,7 +13,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path, write_json
 from deepsight.core.notebook import evidence_html, table_html
 
-# The columns that other programs rely on (design, section 3). More columns are welcome.
+# The columns that other programs rely on. More columns are welcome.
 FIXED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "duplicates": ("split_a", "index_a", "split_b", "index_b", "score", "kind"),

@@ -1,4 +1,4 @@
-"""A study on disk: the run folder that other programs read (design, section 3)."""
+"""A study on disk: the run folder that other programs read."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
+PICTURES = "evidence/pictures"
 
 
 @dataclass(frozen=True)

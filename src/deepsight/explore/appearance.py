@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Table
-from deepsight.core.luma import luma
 from deepsight.core.statistics import Floats
+from deepsight.images.luma import luma
 
 BLOCK = 2048  # images read at once: 25 MB as float32 at 32 px
 

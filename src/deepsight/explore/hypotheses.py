@@ -1,4 +1,4 @@
-"""What is expected of the model, written down before training (design, R8)."""
+"""What is expected of the model, written down before training."""
 
 from collections.abc import Sequence
 

@@ -8,28 +8,32 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.evidence import Evidence, Table
-from deepsight.interpret import (
-    ambiguity,
+from deepsight.core.open_model import OpenModel
+from deepsight.core.run import PICTURES
+from deepsight.images import contact_sheet
+from deepsight.interpret import ledger_shares
+from deepsight.interpret.background.background_errors import background_support
+from deepsight.interpret.error_analysis import (
     calibration,
+    causes,
     confusion,
     confusion_clusters,
-    corrected_score,
-    degraded_errors,
-    gallery,
-    label_errors,
-    ledger,
-    ledger_shares,
-    opinions,
-    recall,
-    slices,
-    verdicts,
-    views,
+    hypothesis_tests,
+    misclassified,
+    per_class,
 )
-from deepsight.interpret.background_errors import background_support
-from deepsight.interpret.inside import Effort, look_inside
-from deepsight.interpret.subject import OpenModel, Subject
+from deepsight.interpret.inputs import Effort, Subject
+from deepsight.interpret.labels import (
+    ambiguity,
+    corrected_score,
+    label_errors,
+    sources,
+    test_time_augmentation,
+)
+from deepsight.interpret.model_checks import look_inside
+from deepsight.interpret.robustness import image_quality
+from deepsight.interpret.slices import slices
 
-PICTURES = "evidence/pictures"
 DEFAULT = Effort()
 
 
@@ -74,10 +78,12 @@ def errors_of(subject: Subject) -> Evidence:
             "confusion_clusters": confusion_clusters.table(
                 p.labels, p.predicted, classes, subject.groups, seed=seed
             ),
-            "recall": recall.table(p.labels, p.predicted, classes, subject.groups),
-            "hypotheses": verdicts.table(subject.hypotheses, p.labels, p.predicted, classes, seed=seed),
+            "recall": per_class.table(p.labels, p.predicted, classes, subject.groups),
+            "hypotheses": hypothesis_tests.table(
+                subject.hypotheses, p.labels, p.predicted, classes, seed=seed
+            ),
             "calibration": calibration.table(p.probabilities, p.labels),
-            "errors": gallery.errors(p.ids, p.labels, p.probabilities, classes),
+            "errors": misclassified.errors(p.ids, p.labels, p.probabilities, classes),
         }
     )
     if subject.validation is not None:
@@ -93,11 +99,11 @@ def slices_of(subject: Subject) -> dict[str, Table]:
     found = slices.table(
         subject.properties, p.labels, p.predicted, classes, p.ids, features=p.features, seed=subject.seed
     )
-    quality = degraded_errors.table(quality_risk(subject), subject.properties, p.labels, p.predicted, classes)
+    quality = image_quality.table(quality_risk(subject), subject.properties, p.labels, p.predicted, classes)
     return {"slices": found, "image_quality": quality}
 
 
-def quality_risk(subject: Subject) -> degraded_errors.QualityRisk:
+def quality_risk(subject: Subject) -> image_quality.QualityRisk:
     """How the risk of an error grows with faults of the image: learnt from validation, where there is one.
 
     Without one it is learnt from the test images themselves, which a handful of slopes cannot memorise.
@@ -105,7 +111,7 @@ def quality_risk(subject: Subject) -> degraded_errors.QualityRisk:
     measured, seen = subject.validation_properties, subject.validation
     if measured is None or seen is None:
         measured, seen = subject.properties, subject.predictions
-    return degraded_errors.fit(measured, seen.labels, seen.labels != seen.predicted, len(subject.classes))
+    return image_quality.fit(measured, seen.labels, seen.labels != seen.predicted, len(subject.classes))
 
 
 def labels_of(subject: Subject, model: OpenModel | None = None) -> Evidence:
@@ -114,7 +120,7 @@ def labels_of(subject: Subject, model: OpenModel | None = None) -> Evidence:
     With the model at hand, it looks at the unclear images again, mirrored and moved.
     """
     p, k = subject.predictions, len(subject.classes)
-    opinion = opinions.gather(subject.label_parts(), k, seed=subject.seed)
+    opinion = sources.gather(subject.label_parts(), k, seed=subject.seed)
     evidence = Evidence(label_errors.tables(opinion, subject.classes))
     suspected = evidence["label_errors"].frame.filter(pl.col("split") == "test")
     flagged, suggested = of_rows(suspected, "flagged", p.ids), of_rows(suspected, "suggested", p.ids)
@@ -122,7 +128,9 @@ def labels_of(subject: Subject, model: OpenModel | None = None) -> Evidence:
     named = np.array([place.get(name, 0) for name in suggested])
     score = corrected_score.table(p.labels, p.predicted, flagged.astype(bool), named, k, seed=subject.seed)
     looks = (
-        {} if model is None else {"test": views.logits_of_views(subject.test, p.probabilities, model.logits)}
+        {}
+        if model is None
+        else {"test": test_time_augmentation.logits_of_views(subject.test, p.probabilities, model.logits)}
     )
     unsure = ambiguity.table(opinion, subject.classes, views=looks)
     return evidence.add(ambiguity=unsure, corrected_score=score)
@@ -136,16 +144,16 @@ def ledger_of(subject: Subject, evidence: Evidence) -> Evidence:
     # Below the precision that flags ask for, a label is taken as right: a doubt is no cause.
     suspected = np.where(of_rows(labels, "flagged", p.ids), of_rows(labels, "score", p.ids), 0.0)
     background = evidence.get("background_errors")
-    detectors = ledger.Detectors(
+    detectors = causes.Detectors(
         twins=subject.conflicting_twins,
         label_error=suspected,
         # What one source alone is unsure of is its own doubt, not the image's.
         ambiguity=of_rows(unsure, "surest_differ", p.ids),
-        degraded=degraded_errors.support(quality_risk(subject), subject.properties, p.labels),
+        degraded=image_quality.support(quality_risk(subject), subject.properties, p.labels),
         background=None if background is None else background_support(background, p.ids),
-        pairs=ledger.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
+        pairs=causes.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
     )
-    table = ledger.table(p.labels, p.predicted, classes, p.ids, detectors)
+    table = causes.table(p.labels, p.predicted, classes, p.ids, detectors)
     return Evidence({"ledger": table, "ledger_shares": ledger_shares.table(table)})
 
 
@@ -162,13 +170,13 @@ def error_sheet(subject: Subject, frame: pl.DataFrame) -> dict[str, bytes]:
     if frame.is_empty():
         return {}
     images = subject.pixels_of("test", frame["index"].to_numpy())
-    return {f"{PICTURES}/errors.webp": gallery.encode(gallery.sheet(images))}
+    return {f"{PICTURES}/errors.webp": contact_sheet.encode(contact_sheet.sheet(images))}
 
 
 def suspect_sheet(subject: Subject, frame: pl.DataFrame) -> dict[str, bytes]:
     """The thumbnails of the suspected labels, in the order of `gallery.suspects`."""
-    rows = gallery.suspects(frame).select("split", "index").rows()
+    rows = misclassified.suspects(frame).select("split", "index").rows()
     if not rows:
         return {}
     images = np.concatenate([subject.pixels_of(split, np.array([index])) for split, index in rows])
-    return {f"{PICTURES}/label_errors.webp": gallery.encode(gallery.sheet(images))}
+    return {f"{PICTURES}/label_errors.webp": contact_sheet.encode(contact_sheet.sheet(images))}

@@ -4,7 +4,7 @@ import polars as pl
 
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import wilson
-from deepsight.interpret.ledger import CAUSES, PLAIN
+from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
 
 
 def table(ledger: Table, *, level: float = 0.95) -> Table:

@@ -9,7 +9,7 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from deepsight.core.errors import UsageError
-from deepsight.model.fold import fold, pairs_of, unfolded_state
+from deepsight.model.fuse_batchnorm import fold, pairs_of, unfolded_state
 
 HEAD_NAMES = {ResNet: "fc", EfficientNet: "classifier", VGG: "head.fc", ConvNeXt: "head.fc"}
 

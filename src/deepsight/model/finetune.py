@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
-from deepsight.model.heap import freed_memory_kept
+from deepsight.model.allocator import freed_memory_kept
 from deepsight.model.precision import forward_in
 from deepsight.model.sampling import draw_order, mixed
-from deepsight.model.training import Epoch, Training, open_view, validate
+from deepsight.model.training_state import Epoch, Training, open_view, validate
 
 
 class Descent(NamedTuple):

@@ -22,13 +22,13 @@ from deepsight.core.files import atomic_path, write_json
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import TrunkCache, Verify
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.frozen_phase import FrozenFeatures, frozen_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.training import Epoch, Training, history_frame, prepare, validate
-from deepsight.model.trunk import TrunkCache, Verify
-from deepsight.model.weights import Pretrained, read_safetensors
+from deepsight.model.pretrained import Pretrained, read_safetensors
+from deepsight.model.training_state import Epoch, Training, history_frame, prepare, validate
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from deepsight.model.head import LinearHead, fit_head
-from deepsight.model.training import Epoch, Training, open_view, pooled, validate
+from deepsight.model.linear_probe import LinearHead, fit_head
+from deepsight.model.training_state import Epoch, Training, open_view, pooled, validate
 
 HEAD_ROWS = 10_000
 """Images that the closed-form head is fitted to; more add seconds and nothing that fine-tuning keeps."""

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepsight.core.recipe import Precision
-from deepsight.model.clock import seconds_of
+from deepsight.model.timing import seconds_of
 
 IMAGES = 4  # in a step of the test: without bfloat16 instructions it takes thirty times as long
 TURNS, SECONDS = 6, 1.5  # at most; a step of such a machine ends the test after its first turn

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import Verify, images_a_pass
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.trunk import Verify, images_a_pass
 
 Pixels = NDArray[np.uint8]
 BLOCK = 4096  # images in memory at a time

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepsight.core.errors import UsageError
-from deepsight.core.resize import Method, resize
+from deepsight.images.resize import Method, resize
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from deepsight.obtain import arrays, cifar, folder, hub
-from deepsight.obtain.address import parse
+from deepsight.obtain import folder, huggingface, npz
+from deepsight.obtain.cifar10 import load as cifar
+from deepsight.obtain.data_uri import parse
 from deepsight.obtain.sources import Notify, Obtained, silent
 
 __all__ = ["Obtained", "load"]
 
-SCHEMES = {"folder": folder.OPTIONS, "hf": hub.OPTIONS, "arrays": arrays.OPTIONS}
+SCHEMES = {"folder": folder.OPTIONS, "hf": huggingface.OPTIONS, "arrays": npz.OPTIONS}
 
 
 def load(
@@ -40,5 +41,5 @@ def load(
     if address.scheme == "folder":
         return folder.load(address, resolution=resolution, notify=notify)
     if address.scheme == "arrays":
-        return arrays.load(address, notify=notify)
-    return hub.load(address, resolution=resolution, offline=offline, notify=notify)
+        return npz.load(address, notify=notify)
+    return huggingface.load(address, resolution=resolution, offline=offline, notify=notify)

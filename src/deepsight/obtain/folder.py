@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.obtain.address import Address
 from deepsight.obtain.cache import stamp
-from deepsight.obtain.decoded import Listing, decoded_parts, printable
-from deepsight.obtain.own import PART_NAMES, own_of, settle
-from deepsight.obtain.side import stored_side
+from deepsight.obtain.crop import Unreadable
+from deepsight.obtain.data_uri import Address
+from deepsight.obtain.decode import Listing, decoded_parts, printable
 from deepsight.obtain.sources import Notify, Obtained
-from deepsight.obtain.square import Unreadable
+from deepsight.obtain.splits import PART_NAMES, own_of, settle
+from deepsight.obtain.stored_size import stored_side
 
 OPTIONS = ("side",)
 MOST_FILE_BYTES = 2**28

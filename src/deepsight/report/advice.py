@@ -1,9 +1,9 @@
 """What to do about each finding: a sentence or two, from the stored table alone."""
 
 from deepsight.core.evidence import Table
-from deepsight.report.headline import enumerate_words
+from deepsight.report.formatting import value
 from deepsight.report.numbers import points
-from deepsight.report.words import value
+from deepsight.report.summary import enumerate_words
 
 NAMED = 3
 UNEVEN = 1.5  # largest class over smallest; below it weights change little

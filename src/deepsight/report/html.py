@@ -13,13 +13,13 @@ from markupsafe import Markup
 from deepsight.core.evidence import Table
 from deepsight.core.files import write_text
 from deepsight.core.run import REPORT, Run
-from deepsight.report import facts, headline, images, matrix, numbers, words
+from deepsight.report import confusion_matrix, formatting, galleries, numbers, provenance, summary
+from deepsight.report.embedded_images import BUDGET, Pictures
 from deepsight.report.figures import marks, svg
 from deepsight.report.figures.model import learning_curves
 from deepsight.report.figures.plot import Figure
-from deepsight.report.outline import OUTLINE, Entry, Stage
-from deepsight.report.pictures import BUDGET, Pictures
-from deepsight.report.study import Study, read
+from deepsight.report.run_data import Study, read
+from deepsight.report.sections import OUTLINE, Entry, Stage
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,20 @@ def page(study: Study) -> str:
         .render(
             study=study,
             metrics=study.metrics,
-            sentence=headline.sentence(study),
-            scores=headline.scores(study),
-            notice=facts.notice(study),
-            summary_facts=facts.summary(study),
-            provenance=facts.provenance(study),
-            configuration=facts.configuration(study),
+            sentence=summary.sentence(study),
+            scores=summary.scores(study),
+            notice=provenance.notice(study),
+            summary_facts=provenance.summary(study),
+            provenance=provenance.provenance(study),
+            configuration=provenance.configuration(study),
             causes=causes(study),
-            overall_context=headline.overall_context(study),
-            matrix=matrix.matrix(study),
-            refusal=images.refusal(study),
-            gallery=images.all_images(study, pictures),
-            looks=images.looks(study),
-            ambiguous=images.ambiguous_errors(study),
-            illustrations=images.illustrations(study, pictures),
+            overall_context=summary.overall_context(study),
+            matrix=confusion_matrix.matrix(study),
+            refusal=galleries.refusal(study),
+            gallery=galleries.all_images(study, pictures),
+            looks=galleries.looks(study),
+            ambiguous=galleries.ambiguous_errors(study),
+            illustrations=galleries.illustrations(study, pictures),
             questions={e.name: e.question for stage in OUTLINE for e in stage.entries},
             pictures=pictures,
             stages=[{"name": s.name, "command": s.command, "views": views(s, study)} for s in OUTLINE],
@@ -96,8 +96,8 @@ def environment() -> Environment:
     )  # fmt: skip
     made.filters.update(
         percent=numbers.percent, points=numbers.points, count=numbers.count, cell=numbers.cell,
-        heading=words.heading, value=words.value, title=words.title, prose=words.prose,
-        p_value=words.p_value, percentages=words.percentages,
+        heading=formatting.heading, value=formatting.value, title=formatting.title, prose=formatting.prose,
+        p_value=formatting.p_value, percentages=formatting.percentages,
     )  # fmt: skip
     made.globals.update(draw=svg.draw, key=marks.key)
     made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.scrub import duplicates
+from deepsight.scrub.duplicates import find
 from deepsight.scrub.split import Partition, limit_train, split
 
 
@@ -57,8 +57,8 @@ def clean(
     first = cut(np.empty(0, dtype=np.int64)).splits
     used = limit_train(first.train, limit=rows(first), seed=seed)
     compared = {"train": used, "val": first.validation, "test": test}
-    found = duplicates.find(compared, seed=seed)
-    near = duplicates.repeated(found, of="train", within=("val", "test"))
+    found = find.find(compared, seed=seed)
+    near = find.repeated(found, of="train", within=("val", "test"))
     final = cut(near)
     kept = used if keep_leaks else used.select(np.flatnonzero(~np.isin(used.ids, near)))
     require_left(final.splits.train, train)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.resize import Method, weights
 from deepsight.core.statistics import bootstrap_macro_f1, paired_difference
+from deepsight.images.resize import Method, weights
 from deepsight.scrub.spectrum import detail_kept
 
 Labels = NDArray[np.int64]

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepsight.core.resize import Method, resize
+from deepsight.images.resize import Method, resize
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from deepsight.core.dataset import Dataset, Splits, class_counts
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.scrub.digests import digests
-from deepsight.scrub.leaks import Part, find_leaks, no_leaks
+from deepsight.scrub.leakage import Part, find_leaks, no_leaks
 
 Rows = NDArray[np.int64]
 

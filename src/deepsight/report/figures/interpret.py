@@ -4,17 +4,7 @@ import polars as pl
 
 from deepsight.core.evidence import Table
 from deepsight.report.figures.plot import Axis, Dots, Figure, Panel
-from deepsight.report.figures.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    VERMILLION,
-    Row,
-    dots,
-    labels,
-    look,
-    share_hint,
-)
+from deepsight.report.figures.style import BLUE, GREY, ORANGE, VERMILLION, Row, dots, labels, look, share_hint
 from deepsight.report.numbers import count, percent
 
 GROUPS = {"rigid": {"tone": BLUE, "symbol": "square"}, "organic": {"tone": ORANGE, "symbol": "circle"}}

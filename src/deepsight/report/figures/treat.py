@@ -5,8 +5,8 @@ from typing import Any
 from deepsight.core.evidence import Table
 from deepsight.report.figures.plot import Axis, Dots, Figure, Panel
 from deepsight.report.figures.style import GREEN, GREY, VERMILLION, dots, in_points, labels, points_hint
+from deepsight.report.formatting import value
 from deepsight.report.numbers import count
-from deepsight.report.words import value
 
 VERDICTS: dict[str, dict[str, Any]] = {
     "helps": {"tone": GREEN, "symbol": "circle"},

@@ -1,0 +1,250 @@
+"""The command line: a thin skin over the pipeline."""
+
+import json
+import os
+import signal
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deepsight.cli import run_commands
+from deepsight.cli.progress import first_process, progress, say
+from deepsight.core.errors import DeepSightError, Interrupted
+from deepsight.core.notebook import score
+
+INTRODUCTION = """\
+DeepSight: why does my image classifier fail, and what do I do about it?
+
+  deepsight run                             study CIFAR-10 in five minutes; writes runs/first/report.html
+  deepsight run --data folder:photos        the same on your own images, one folder a class
+  deepsight examine --predictions p.npz     study a model that was made elsewhere
+  deepsight treat runs/first                try remedies against a control, and say which helped
+  deepsight view runs/first                 open the report; compare, predict and export use the run
+
+deepsight COMMAND --help has examples; deepsight --install-completion teaches your shell the names."""
+
+app = typer.Typer(
+    name="deepsight",
+    help="Why does my image classifier fail, and what do I do about it? A forensic study in one command.",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+class Exit(IntEnum):
+    """Exit statuses that programs may rely on."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    GATE = 3
+
+
+def interrupt(*_: object) -> None:
+    """End by an exception, so that temporary files are removed on the way out."""
+    raise Interrupted("interrupted. What is done is kept; the same command goes on from there.")
+
+
+@app.callback(invoke_without_command=True)
+def introduce(context: typer.Context) -> None:
+    """Why does my image classifier fail, and what do I do about it? A forensic study in one command."""
+    if context.invoked_subcommand is None:
+        print(INTRODUCTION)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print metrics.json on stdout.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
+
+
+@app.command()
+def run(
+    data: Annotated[
+        str | None, typer.Option(help="cifar10, folder:PATH, hf:NAME or arrays:FILE.npz.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time that the whole study may take.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="A timm name, or auto.")] = None,
+    weights: Annotated[str | None, typer.Option(help="A .safetensors file, or auto.")] = None,
+    allow_partial: Annotated[bool | None, typer.Option(help="Go on when the file lacks tensors.")] = None,
+    resolution: Annotated[int | None, typer.Option(help="Side of the input, a multiple of 32.")] = None,
+    train_limit: Annotated[int | None, typer.Option(help="At most so many training images.")] = None,
+    keep_leaks: Annotated[bool | None, typer.Option(help="Keep training copies of test images.")] = None,
+    mva: Annotated[float | None, typer.Option(help="Macro-F1 below which the command fails.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    offline: Annotated[bool | None, typer.Option(help="Use nothing that needs the network.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A study.yaml; options given here win over it.")] = None,
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
+    as_json: Json = False,
+) -> None:
+    """Do the whole study and write report.html; exit status 3 below the gate.
+
+    Examples:
+
+        deepsight run --minutes 5 --out runs/first
+
+        deepsight run --data folder:photos --resolution 128 --out runs/photos
+
+        deepsight run --config runs/first/study.yaml --out runs/again
+    """
+    from deepsight.config import read_study, study_of
+
+    asked = {
+        "data": data, "data_dir": data_dir, "minutes": minutes, "backbone": backbone, "weights": weights,
+        "allow_partial": allow_partial, "resolution": resolution, "train_limit": train_limit,
+        "keep_leaks": keep_leaks, "mva": mva, "seed": seed, "offline": offline,
+    }  # fmt: skip
+    stored = read_study(config) if config else {}
+    study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
+    from deepsight.workflows.study import run_study  # seconds of imports, after what can be refused at once
+
+    with progress(out, minutes=study.minutes) as tell:
+        metrics = run_study(study, out, tell=tell)
+    finish(metrics, out, as_json)
+
+
+def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
+    """Print the headline, once where torchrun started several processes, and fail below the gate."""
+    if first_process():
+        print(
+            json.dumps(metrics, indent=2) if as_json else f"{score(metrics)}\nReport: {out / 'report.html'}"
+        )
+    if not metrics["mva_passed"]:
+        raise typer.Exit(Exit.GATE)
+
+
+def stage_command(name: str, summary: str) -> None:
+    """A command that brings an existing run up to one stage."""
+
+    def command(run_folder: RunFolder) -> None:
+        from deepsight.workflows.study import run_until
+
+        with progress(run_folder) as tell:
+            run_until(name, run_folder, tell=tell)
+        print(run_folder)
+
+    command.__doc__ = (
+        f"{summary} Stages before it that are missing are done first.\n\n"
+        f"Example:\n\n    deepsight {name} runs/first"
+    )
+    app.command(name=name)(command)
+
+
+for stage, summary in {
+    "scrub": "Split, plan and choose the interpolation of a run.",
+    "explore": "Describe the data of a run and write down the hypotheses.",
+    "train": "Train the model of a run.",
+    "interpret": "Examine the model of a run.",
+    "report": "Write the report of a run.",
+}.items():
+    stage_command(stage, summary)
+
+
+@app.command()
+def obtain(
+    out: Annotated[Path, typer.Option(help="The run folder to begin.")] = Path("runs/first"),
+    data: Annotated[str, typer.Option(help="cifar10, folder:PATH, hf:NAME or arrays:FILE.npz.")] = "cifar10",
+    data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
+    offline: Annotated[bool, typer.Option(help="Use nothing that needs the network.")] = False,
+) -> None:
+    """Begin a run: obtain the data and prove its integrity.
+
+    Example:
+
+        deepsight obtain --data arrays:mine.npz --out runs/mine
+    """
+    from deepsight.config import study_of
+    from deepsight.workflows.study import begin, obtain_stage
+
+    study = study_of({"data": data, "data_dir": data_dir, "offline": offline})
+    with progress(out) as tell:
+        obtain_stage(begin(study, out, tell))
+    print(out)
+
+
+@app.command()
+def treat(
+    run_folder: RunFolder,
+    minutes: Annotated[float, typer.Option(help="Time that the trial may take.")] = 20.0,
+    only: Annotated[list[str] | None, typer.Option(help="A treatment to try; may be given again.")] = None,
+    enough: Annotated[
+        int, typer.Option(help="Treatments that must fit; more of them means smaller trainings.", min=1)
+    ] = 8,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table of treatments.")] = False,
+) -> None:
+    """Prescribe treatments for a run, try them against a control, and say which helped.
+
+    Example:
+
+        deepsight treat runs/first --minutes 20 --only mixup --only hard_examples
+    """
+    from deepsight.workflows.treat import treat_run
+
+    with progress(minutes=minutes) as tell:
+        evidence = treat_run(run_folder, minutes=minutes, names=only or (), enough=enough, tell=tell)
+    rows = evidence["treatments"].frame.to_dicts()
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print(
+            f"{row['name']}: {row['verdict']} ({100 * row['delta_macro_f1']:+.2f} points of macro-F1, "
+            f"95 % interval {100 * row['ci_low']:+.2f} to {100 * row['ci_high']:+.2f})"
+        )
+
+
+@app.command()
+def examine(
+    predictions: Annotated[Path, typer.Option(help="An .npz with probs or logits (n, k).")],
+    data: Annotated[str, typer.Option(help="cifar10, folder:PATH, hf:NAME, arrays:FILE.npz.")] = "cifar10",
+    data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
+    split: Annotated[str, typer.Option(help="test or train; rows in its official order.")] = "test",
+    mva: Annotated[float, typer.Option(help="Macro-F1 below which the command fails.")] = 0.65,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    offline: Annotated[bool, typer.Option(help="Use nothing that needs the network.")] = False,
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
+    as_json: Json = False,
+) -> None:
+    """Examine the predictions of a model that was made elsewhere.
+
+    Example:
+
+        deepsight examine --data cifar10 --predictions theirs.npz --out runs/theirs
+    """
+    from deepsight.config import study_of
+
+    asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline}
+    study = study_of(asked)
+    from deepsight.workflows.examine_external import examine_file
+
+    with progress() as tell:
+        metrics = examine_file(study, predictions, out, split=split, tell=tell)
+    finish(metrics, out, as_json)
+
+
+app.add_typer(run_commands.app)
+
+
+def main() -> None:
+    """Entry point: sentences for the user, tracebacks only with --debug."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    try:
+        app()
+    except DeepSightError as error:
+        if debug:
+            raise
+        say(f"deepsight: {error}")
+        sys.exit(error.exit_status)
+    except Exception as error:
+        if debug:
+            raise
+        what = f"{type(error).__name__}: {error}"
+        say(f"deepsight: this is a defect: {what}. Run again with --debug for the traceback.")
+        sys.exit(Exit.FAILED)

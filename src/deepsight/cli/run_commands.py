@@ -1,0 +1,131 @@
+"""The commands that use a run that is there: compare, predict, export, view."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deepsight.cli.progress import progress
+from deepsight.core.errors import DeepSightError
+
+app = typer.Typer()
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
+
+
+@app.command()
+def compare(
+    run_a: RunFolder,
+    run_b: Annotated[Path, typer.Argument(help="Another run folder on the same test images.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Compare two runs on the same test images: paired tests, and which images changed.
+
+    Example:
+
+        deepsight compare runs/first runs/second
+    """
+    from deepsight.core.run import Run
+    from deepsight.treat.compare import compare as tables_of
+
+    a, b = Run.open(run_a), Run.open(run_b)
+    classes = a.evidence()["recall"].frame["class"].to_list()
+    found = tables_of(a.predictions("test"), b.predictions("test"), classes, names=(str(run_a), str(run_b)))
+    rows = found["comparison"].frame.to_dicts()
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        print(found["comparison"].frame)
+        for table in found.values():
+            print(table.caption)
+
+
+@app.command()
+def predict(
+    run_folder: RunFolder,
+    images: Annotated[list[Path], typer.Argument(help="Image files of any size and mode.")],
+    maps: Annotated[
+        Path | None, typer.Option(help="Where pictures go; in the run folder unless given.")
+    ] = None,
+    neighbours: Annotated[int, typer.Option(help="Nearest training images to show; 0 for none.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Classify images: label, confidence, where the evidence is, and the nearest training images.
+
+    The first call looks at up to 5,000 training images; the run folder keeps what it saw.
+
+    Examples:
+
+        deepsight predict runs/first photo.jpg other.png
+
+        deepsight predict runs/first photo.jpg --maps pictures --neighbours 0 --json
+    """
+    from deepsight.workflows.predict import predict_images
+
+    with progress() as tell:
+        rows = predict_images(run_folder, images, maps=maps, neighbours=neighbours, tell=tell)
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(sentence for row in rows for sentence in sentences(row)))
+
+
+def sentences(row: dict[str, Any]) -> list[str]:
+    """What is said of one image."""
+    said = [f"{row['file']}: {row['label']} ({row['confidence']:.2f})"]
+    said.append(f"  map: {row['map']}" if row["map"] else f"  no map: {row['map_refused']}")
+    if "nearest" in row:
+        near = ", ".join(
+            f"{one['label']} (row {one['index']}, {one['similarity']:.2f})" for one in row["nearest"]
+        )
+        said += [f"  nearest in training: {near}", f"  picture of them: {row['nearest_picture']}"]
+    return said
+
+
+@app.command()
+def export(
+    run_folder: RunFolder,
+    format: Annotated[str, typer.Option(help="onnx or torchscript.")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="The file; in the run folder unless given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what the file takes and gives.")] = False,
+) -> None:
+    """Write the model as one file that runs without DeepSight, and check it on real test images.
+
+    The file takes RGB from 0 to 255 as float32 (n, 3, side, side) and gives logits (n, k); it normalises by
+    itself and holds the class names. It is left only if its logits are within 1e-4 of the model's own.
+
+    Examples:
+
+        deepsight export runs/first --format onnx
+
+        deepsight export runs/first --format torchscript --out model.pt
+    """
+    from deepsight.workflows.export import export_model, require_format
+
+    with progress() as tell:
+        made = export_model(run_folder, format=require_format(format), file=out, tell=tell)
+    if as_json:
+        print(json.dumps(made, indent=2, ensure_ascii=False))
+    else:
+        print(
+            f"{made['file']}: images float32 {made['input']['shape']}, RGB 0 to 255, to logits "
+            f"{made['output']['shape']}; at most {made['largest_difference']:.1g} from the model's own on "
+            f"{made['images']} test images."
+        )
+
+
+@app.command()
+def view(run_folder: RunFolder) -> None:
+    """Open the report of a run in the browser.
+
+    Example:
+
+        deepsight view runs/first
+    """
+    from deepsight.core.run import REPORT, Run
+
+    report = Run.open(run_folder).file(REPORT)
+    if not report.exists():
+        raise DeepSightError(f"Expected {report}, found none. Make it: deepsight report {run_folder}")
+    typer.launch(report.resolve().as_uri())
+    print(report)

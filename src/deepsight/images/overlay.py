@@ -1,0 +1,155 @@
+"""Evidence maps as pictures that a person can read: one colour scale in a row, zero always transparent."""
+
+import unicodedata
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Picture = NDArray[np.uint8]
+
+# From evidence against the class (blue) over none (white) to evidence for it (red): the colours of
+# ColorBrewer's RdBu (Brewer 2003), whose lightness falls evenly from the middle to both ends.
+ANCHORS = np.array(
+    [(5, 48, 97), (33, 102, 172), (67, 147, 195), (146, 197, 222), (209, 229, 240), (247, 247, 247),
+     (253, 219, 199), (244, 165, 130), (214, 96, 77), (178, 24, 43), (103, 0, 31)],
+    dtype=np.float64,
+)  # fmt: skip
+STRONGEST_COVER = 0.8
+TEXT, LINE = 13, 19  # height of letters and of lines, in pixels
+INK = (32, 32, 32)
+
+
+def colours(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """RGB in 0 to 255 for values in -1 (against) to 1 (for), shape (..., 3); values outside are clipped."""
+    place = (np.clip(values, -1, 1) + 1) / 2 * (len(ANCHORS) - 1)
+    return np.stack([np.interp(place, np.arange(len(ANCHORS)), ANCHORS[:, c]) for c in range(3)], axis=-1)
+
+
+def overlay(image: Picture, evidence: NDArray[np.floating], *, scale: float) -> Picture:
+    """The map laid over its image.
+
+    Red is evidence for the class, blue against it. What is covered less has less evidence, so a map without
+    evidence leaves the image as it is (where rescaling each map to 0..1 would make noise look certain).
+
+    Args:
+        image: uint8 (h, w, 3).
+        evidence: (h', w'), signed; enlarged bilinearly.
+        scale: the evidence that is drawn at full strength; the same for all maps that are compared.
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    height, width = image.shape[:2]
+    large = cv2.resize(
+        np.asarray(evidence, dtype=np.float64), (width, height), interpolation=cv2.INTER_LINEAR
+    )
+    value = np.clip(large / scale, -1, 1) if scale > 0 else np.zeros_like(large)
+    cover = STRONGEST_COVER * np.abs(value)[..., None]
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float64)
+    return np.asarray(np.rint((1 - cover) * grey + cover * colours(value)), dtype=np.uint8)
+
+
+def row(image: Picture, maps: NDArray[np.floating], *, side: int = 128, gap: int = 4) -> Picture:
+    """The image and its maps side by side, all maps on the scale of the strongest of them.
+
+    Args:
+        image: uint8 (h, w, 3).
+        maps: (m, h', w'), signed, such as predicted class, true class, and their difference.
+        side: height and width of each picture, in pixels.
+        gap: white pixels between two pictures.
+
+    Returns:
+        uint8 (side, (m + 1) side + m gap, 3).
+    """
+    large = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
+    scale = scale_of(maps)
+    white = np.full((side, gap, 3), 255, dtype=np.uint8)
+    parts = [large]
+    for evidence in maps:
+        parts += [white, overlay(large, evidence, scale=scale)]
+    return np.concatenate(parts, axis=1)
+
+
+def scale_of(maps: NDArray[np.floating]) -> float:
+    """The strongest evidence of any cell, for or against: full strength for all maps of a row."""
+    return float(np.abs(maps).max())
+
+
+def captioned(picture: Picture, names: Sequence[str], note: str, *, scale: float, gap: int = 4) -> Picture:
+    """The row with the name of each square below it, then a note and the colours' values in logits.
+
+    Args:
+        picture: what `row` gave, of as many squares as there are names.
+        names: of the squares, left to right, written as `fitting` can.
+        note: such as the layer.
+        scale: what full colour stands for, in logits.
+        gap: as given to `row`.
+    """
+    side, width = picture.shape[:2]
+    sheet = Image.new("RGB", (width, side + 2 * LINE), "white")
+    sheet.paste(Image.fromarray(picture), (0, 0))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
+    for place, name in enumerate(names):
+        draw.text((place * (side + gap), side + 2), fitting(name, font, side), fill=INK, font=font)
+    values = colours(np.linspace(-1, 1, side - 2))
+    bar = np.broadcast_to(np.rint(values).astype(np.uint8), (TEXT - 3, side - 2, 3))
+    most, top = f"+{scale:.2g} logits", side + LINE
+    left = width - side - round(font.getlength(most)) - 4
+    sheet.paste(Image.fromarray(np.ascontiguousarray(bar)), (left, top + 4))
+    draw.text((left - 4, top + 2), f"-{scale:.2g}", fill=INK, font=font, anchor="ra")
+    draw.text((width - 1, top + 2), most, fill=INK, font=font, anchor="ra")
+    draw.text((0, top + 2), fitting(note, font, left - 50), fill=INK, font=font)
+    return np.asarray(sheet)
+
+
+def fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The text in letters that the font has, cut with an ellipsis where it is wider than this many pixels."""
+    text = letters(text)
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def letters(words: str) -> str:
+    """The words in ASCII, all that the font surely has: accents fall away, other scripts too."""
+    return unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
+
+
+def png(picture: Picture) -> bytes:
+    """The picture as a PNG file's bytes."""
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return encoded.tobytes()
+
+
+def webp(picture: Picture, *, quality: int = 95) -> bytes:
+    """The picture as a WebP file's bytes: a seventh of a PNG file's at quality 95, no loss from 101 on."""
+    pixels, wanted = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality]
+    _, encoded = cv2.imencode(".webp", pixels, wanted)
+    return encoded.tobytes()
+
+
+def strip(pictures: Sequence[Picture], words: Sequence[str], *, side: int = 128, gap: int = 4) -> Picture:
+    """The pictures, made squares of `side` pixels, left to right.
+
+    Args:
+        pictures: uint8 (h, w, 3), of any sizes.
+        words: one a picture, written as `overlay.fitting` can.
+        side, gap: pixels.
+
+    Returns:
+        uint8 (side + a line of text, m side + (m - 1) gap, 3).
+    """
+    m = len(pictures)
+    sheet = Image.new("RGB", (m * side + (m - 1) * gap, side + LINE), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
+    for place, (picture, word) in enumerate(zip(pictures, words, strict=True)):
+        left = place * (side + gap)
+        square = cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC)
+        sheet.paste(Image.fromarray(np.ascontiguousarray(square)), (left, 0))
+        draw.text((left, side + 2), fitting(word, font, side), fill=INK, font=font)
+    return np.asarray(sheet)

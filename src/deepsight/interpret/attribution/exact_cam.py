@@ -1,0 +1,67 @@
+"""Logits, features and the maps of all classes from one forward pass, checked against each other."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepsight.core.open_model import OpenModel
+from deepsight.interpret.attribution.cam import check_completeness, signed_maps
+from deepsight.interpret.inputs import Pixels
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What one pass over n images gives.
+
+    Attributes:
+        logits: (n, k), of the network's own head.
+        features: (n, d), pooled.
+        maps: (n, k, h, w), signed, in logits; each sums to its logit minus the bias.
+    """
+
+    logits: Array
+    features: Array
+    maps: Array
+
+
+def one_pass(model: OpenModel, images: Pixels) -> Explained:
+    """The answers of a model and the maps of all its classes; see `explain`."""
+    last = list(model.sides())[-1]
+    return explain(model.map_batches(images), model.from_stage(last), model.weight, model.bias)
+
+
+def explain(
+    batches: Iterable[Tensor], head: Callable[[Tensor], Tensor], weight: Array, bias: Array
+) -> Explained:
+    """The answers and the evidence for every class; the images are run through the network once.
+
+    Args:
+        batches: the last maps (b, d, h, w) of at least one batch, as the pooling receives them.
+        head: the network's own way from these maps to logits (b, k).
+        weight, bias: (k, d) and (k,), of its linear layer.
+
+    Raises:
+        DeepSightError: there is no spatial map, or the maps do not sum to the network's own logits.
+    """
+    tensors = torch.from_numpy(weight), torch.from_numpy(bias)
+    found = [explain_batch(activations, head, *tensors) for activations in batches]
+    logits, features, maps = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Explained(logits, features, maps)
+
+
+@torch.inference_mode()
+def explain_batch(
+    activations: Tensor, head: Callable[[Tensor], Tensor], weight: Tensor, bias: Tensor
+) -> tuple[Array, Array, Array]:
+    """Logits, features and maps of one batch; completeness is asserted here, at run time."""
+    weight, bias = weight.to(activations.device), bias.to(activations.device)
+    maps, logits = signed_maps(activations, weight), head(activations)
+    check_completeness(maps, logits, bias)
+    features = activations.mean(dim=(2, 3))
+    return logits.cpu().numpy(), features.cpu().numpy(), maps.cpu().numpy()

@@ -1,0 +1,183 @@
+"""What became of each hypothesis that was written down before training, and what was found beside them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deepsight.core.evidence import Table
+from deepsight.core.hypothesis import Group, Hypothesis
+from deepsight.core.significance import binomial_sum_p, group_difference_p
+from deepsight.core.statistics import Interval, Labels, confusion_counts, weighted_proportions
+from deepsight.interpret.error_analysis import confusion
+
+TESTS = {
+    "recall_gap": "difference in mean recall; interval over images, p by exact permutation of classes",
+    "confused_pair": "share of errors between the two above chance; interval and exact p over images",
+}
+FOUND = "found in the same images; register it before the next study"
+
+UNITS = {
+    "name": "name of the hypothesis",
+    "statement": "the expectation",
+    "test": "what was compared, and over what the interval and p are taken",
+    "effect": "share; positive as the hypothesis expects",
+    "ci_low": "effect, low end over images",
+    "ci_high": "effect, high end over images",
+    "p_value": "two-sided, of no effect",
+    "p_over": "what the p-value takes as random: images or classes",
+    "verdict": "supported, refuted or undecided",
+    "registered": "whether it was written down before training",
+    "note": "remark",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The effect that a hypothesis is about, and how surely it differs from none."""
+
+    effect: Interval
+    p_value: float
+    p_over: str
+
+    def verdict(self, alpha: float) -> str:
+        """Supported where interval and p both exclude 0 on the expected side, refuted on the other."""
+        if self.p_value > alpha or self.effect.low <= 0 <= self.effect.high:
+            return "undecided"
+        return "supported" if self.effect.value > 0 else "refuted"
+
+
+def table(
+    hypotheses: Iterable[Hypothesis],
+    labels: Labels,
+    predicted: Labels,
+    classes: Sequence[str],
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Table:
+    """A verdict for each registered hypothesis, then the findings that none named: table `hypotheses`.
+
+    A hypothesis is supported where the image-level interval lies above 0 and p is at most 1 - level, refuted
+    where it lies below 0 and p is at most 1 - level, and undecided otherwise. For groups of classes p is the
+    exact permutation over classes, so that a difference which other images of the same classes would repeat,
+    but other classes would not, stays undecided. A confused pair that no hypothesis named is listed as not
+    registered and undecided: it was found in the data that would have to test it.
+
+    Args:
+        labels, predicted: int64 (n,), positions in `classes`.
+        level: coverage of the intervals; 1 - level bounds p.
+        seed: draws the permutations where there are more than 20,000 of them.
+
+    Raises:
+        DeepSightError: a hypothesis names a class that the data does not have.
+    """
+    stated = tuple(hypotheses)
+    for hypothesis in stated:
+        hypothesis.require_classes(classes)
+    counts = confusion_counts(labels, predicted, len(classes))
+    found = unregistered(stated, labels, predicted, classes)
+    outcomes = {h: judge(h, counts, classes, level, seed) for h in (*stated, *found)}
+    rows = [row(h, outcomes[h], outcomes[h].verdict(1 - level), "") for h in stated]
+    rows += [row(h, outcomes[h], "undecided", FOUND) for h in found]
+    frame = pl.DataFrame(rows, schema=SCHEMA)
+    known = frame.filter("registered")
+    return Table(
+        frame=frame,
+        units=UNITS,
+        n=len(labels),
+        method=f"Intervals at {level:.0%} from Wilson ends (Zou & Donner 2008); exact permutation over "
+        "classes; exact binomial sums for pairs. Registered before training.",
+        caption=f"{int((known['verdict'] == 'supported').sum())} of {len(known)} hypotheses are supported, "
+        f"{int((known['verdict'] == 'refuted').sum())} refuted; "
+        f"{len(frame) - len(known)} confused pairs were not foreseen.",
+    )
+
+
+SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(UNITS, pl.String),
+    **dict.fromkeys(("effect", "ci_low", "ci_high", "p_value"), pl.Float64),
+    "registered": pl.Boolean,
+}
+
+
+def row(hypothesis: Hypothesis, outcome: Outcome, verdict: str, note: str) -> dict[str, Any]:
+    return {
+        "name": hypothesis.name,
+        "statement": hypothesis.statement,
+        "test": TESTS[hypothesis.test],
+        "effect": outcome.effect.value,
+        "ci_low": outcome.effect.low,
+        "ci_high": outcome.effect.high,
+        "p_value": outcome.p_value,
+        "p_over": outcome.p_over,
+        "verdict": verdict,
+        "registered": not note,
+        "note": note,
+    }
+
+
+def judge(
+    hypothesis: Hypothesis, counts: NDArray[np.int64], classes: Sequence[str], level: float, seed: int
+) -> Outcome:
+    """The outcome of the test that the hypothesis names, on a confusion matrix (k, k)."""
+    first = np.isin(classes, hypothesis.first.classes)
+    second = np.isin(classes, hypothesis.second.classes)
+    if hypothesis.test == "recall_gap":
+        return recall_gap(counts, first, second, level, seed)
+    return pair_excess(counts, int(first.argmax()), int(second.argmax()), level)
+
+
+def recall_gap(
+    counts: NDArray[np.int64], first: NDArray[np.bool_], second: NDArray[np.bool_], level: float, seed: int
+) -> Outcome:
+    """Mean recall of the first group of classes minus that of the second.
+
+    Classes of neither group take no part in the permutation.
+    """
+    chosen = first | second
+    hits, n = np.diag(counts)[chosen], counts.sum(axis=1)[chosen]
+    weights = np.where(first[chosen], 1 / first.sum(), -1 / second.sum())
+    p = group_difference_p(hits / np.maximum(n, 1), first[chosen], seed=seed)
+    return Outcome(weighted_proportions(hits, n, weights, level), p, "classes")
+
+
+def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> Outcome:
+    """The share of the errors of two classes that lands on the other, minus the share that chance explains.
+
+    Chance is `confusion.null_shares`. Without an error in either class nothing is known: the interval is
+    [-1, 1] and p is 1.
+    """
+    errors = counts.sum(axis=1)[[a, b]] - np.diag(counts)[[a, b]]
+    total = int(errors.sum())
+    if total == 0:
+        return Outcome(Interval(0.0, -1.0, 1.0), 1.0, "images")
+    landed = np.array([counts[a, b], counts[b, a]])
+    shares = confusion.null_shares(counts)[[a, b], [b, a]]
+    observed = weighted_proportions(landed, errors, errors / total, level)
+    expected = float(errors @ shares) / total
+    p = binomial_sum_p(int(landed.sum()), errors, shares)
+    return Outcome(Interval(*(end - expected for end in observed)), p, "images")
+
+
+def unregistered(
+    stated: Iterable[Hypothesis], labels: Labels, predicted: Labels, classes: Sequence[str]
+) -> list[Hypothesis]:
+    """The flagged pairs of `confusion.pairs` that no hypothesis named, each once, most frequent first."""
+    named = {frozenset(h.first.classes + h.second.classes) for h in stated if h.test == "confused_pair"}
+    flagged = confusion.pairs(labels, predicted, classes).frame.filter("flagged")
+    found: dict[frozenset[str], Hypothesis] = {}
+    for a, b in zip(flagged["true"], flagged["predicted"], strict=True):
+        pair = frozenset({a, b})
+        if pair not in named and pair not in found:
+            found[pair] = Hypothesis(
+                f"{a}-{b}",
+                f"{a} and {b} are taken for each other.",
+                "confused_pair",
+                Group(a, (a,)),
+                Group(b, (b,)),
+            )
+    return list(found.values())

@@ -1,0 +1,215 @@
+"""Are the maps to be believed? Four checks, and the sentence that refuses a family that fails one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import t
+
+from deepsight.core.evidence import Table
+from deepsight.core.statistics import Floats, Interval
+from deepsight.interpret.faithfulness import insertion_deletion as insertion
+from deepsight.interpret.faithfulness.grid_pointing import MapsOf, mosaics, shares_in_own_tile
+from deepsight.interpret.faithfulness.insertion_deletion import Images8, Ints, Predict
+from deepsight.interpret.faithfulness.model_randomisation import mean_correlations
+
+FEWEST = 30  # images or mosaics; on fewer, good maps would fail as well
+DECISIVE = ("chance", "random weights", "random order")
+UNITS = {
+    "check": "name of the check",
+    "value": "right answers: mean recall, 0 to 1; grid pointing: share of evidence, 0 to 1; insertion, "
+    "deletion: probability gained or lost, mean over the steps; randomisation: rank correlation, -1 to 1",
+    "baseline": "the same for what knows nothing of the model",
+    "ci_low": "low end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
+    "ci_high": "high end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
+    "passed": "whether the interval lies above the baseline (randomisation: whether it does not); null where "
+    "nothing is required, or the interval is over too few to decide",
+    "n": "mosaics, images or seeds that the interval is over",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row: what was measured, beside what a map without knowledge would get.
+
+    `passed` is None for a comparison that is shown and does not decide: a strong baseline, or fewer than 30
+    images or mosaics.
+    """
+
+    name: str
+    value: float
+    baseline: float
+    low: float
+    high: float
+    passed: bool | None
+    n: int
+
+
+def mean_interval(values: Floats, level: float = 0.95) -> Interval:
+    """Mean and Student's t interval over independent values (n ≥ 2)."""
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / len(values) ** 0.5
+    half = float(t.ppf(0.5 + level / 2, len(values) - 1)) * error
+    return Interval(mean, mean - half, mean + half)
+
+
+def right_answers(labels: Ints, predicted: Ints) -> Check:
+    """Whether the model knows the classes at all: the maps of one that has learnt nothing are refused.
+
+    Args:
+        labels, predicted: int64 (n,), of all images, not of those that are classified rightly.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    hits = np.array([(predicted[labels == c] == c).sum() for c in classes])
+    rate = (hits + 1) / (counts + 2)  # never 0 or 1, so that a class that is always called has an error too
+    error = float(np.sqrt((rate * (1 - rate) / counts).sum())) / len(classes)
+    value, baseline, half = float((hits / counts).mean()), 1 / len(classes), 1.96 * error
+    low = value - half
+    return Check("right answers: chance", value, baseline, low, value + half, low > baseline, len(labels))
+
+
+def grid_pointing(
+    maps_of: MapsOf,
+    images: Images8,
+    labels: Ints,
+    *,
+    random_maps_of: MapsOf | None = None,
+    tiles: int = 2,
+    count: int = 100,
+    seed: int = 0,
+) -> list[Check]:
+    """The share of evidence in the tile of the class asked for, against chance and random weights.
+
+    Chance is 1 / tiles²: what a uniform map gets, and on average a map that is the same for every class.
+
+    Args:
+        maps_of: mosaics and classes (m, c) -> maps (m, c, h, w); see `pointing.shares_in_own_tile`.
+        images: uint8 (n, h, w, 3), rightly classified with confidence (`pointing.confident_and_right`).
+        labels: int64 (n,).
+        random_maps_of: the same of a model with random weights.
+        tiles: along one side of a mosaic.
+        count: mosaics, each of which is seen tiles² times.
+        seed: of the mosaics.
+
+    Raises:
+        DeepSightError: fewer than tiles² classes, or fewer than 4 map cells a side in a tile.
+    """
+    grid = mosaics(images, labels, tiles=tiles, count=count, seed=seed)
+    own = shares_in_own_tile(maps_of, grid).mean(axis=1)
+    checks = [against("grid pointing", "chance", own, np.full(count, 1 / tiles**2))]
+    if random_maps_of is not None:
+        random = shares_in_own_tile(random_maps_of, grid).mean(axis=1)
+        checks.append(against("grid pointing", "random weights", own, random))
+    return checks
+
+
+def insertion_deletion(
+    maps: NDArray[np.floating],
+    images: Images8,
+    classes: Ints,
+    predict: Predict,
+    *,
+    zero: tuple[int, int, int] = (128, 128, 128),
+    steps: int = insertion.MANY_STEPS,
+    seed: int = 0,
+) -> list[Check]:
+    """How fast the class's probability falls, and comes back, in the map's order of pixels.
+
+    Args:
+        maps: (n, h, w), for `classes`.
+        images: uint8 (n, H, W, 3).
+        classes: int64 (n,).
+        predict: images -> logits (n, k); called 8 (steps − 1) times on all n images.
+        zero: RGB that preprocessing maps to about 0; what deletion leaves.
+        steps: equal parts of the pixels.
+        seed: of the random order.
+
+    Returns:
+        For deletion and insertion, a check against each baseline. To beat a random order is required; the
+        centre and the edges are strong baselines where objects stand in the middle, and are shown.
+    """
+    empty = np.broadcast_to(np.array(zero, dtype=np.uint8), images.shape)
+    orders = {"map": insertion.importance(maps, *images.shape[1:3])}
+    cells = (maps.shape[1], maps.shape[2])
+    for name in insertion.BASELINES:
+        orders[name] = insertion.baseline_importance(name, images, cells=cells, seed=seed)
+    checks = []
+    for word, start, end, sign in (
+        ("deletion", images, empty, -1.0),
+        ("insertion", insertion.blurred(images), images, 1.0),
+    ):
+        first = insertion.probability_of(predict(start), classes)
+        gained = {
+            name: sign * (insertion.curve_mean(start, end, order, classes, predict, steps=steps) - first)
+            for name, order in orders.items()
+        }
+        checks += [against(word, name, gained["map"], gained[name]) for name in insertion.BASELINES]
+    return checks
+
+
+def against(word: str, name: str, of_map: Floats, of_baseline: Floats) -> Check:
+    """A paired comparison over images or mosaics."""
+    baseline = float(of_baseline.mean())
+    value, low, high = (baseline + end for end in mean_interval(of_map - of_baseline))
+    decides = name in DECISIVE and len(of_map) >= FEWEST
+    passed = low > baseline if decides else None
+    return Check(f"{word}: {name}", value, baseline, low, high, passed, len(of_map))
+
+
+def randomisation(maps: NDArray[np.floating], randomised: NDArray[np.floating], *, depth: str) -> Check:
+    """Whether the maps forget the model when its weights from the head down to `depth` are made random.
+
+    Signed maps of random weights correlate with the model's by chance, one seed up, the next down; the check
+    fails where the mean over seeds is above 0. A map that shows the same places for any weights fails. The
+    interval is at 99 %, since several depths are tried and one failure refuses the family.
+
+    Args:
+        maps: (n, h, w), of the model.
+        randomised: (s, n, h, w), of s ≥ 2 random copies (`randomisation.cascade`).
+        depth: the deepest layer that was made random.
+    """
+    value, low, high = mean_interval(mean_correlations(maps, randomised), level=0.99)
+    return Check(f"randomised down to {depth}", value, 0.0, low, high, low <= 0, len(randomised))
+
+
+def table(checks: Sequence[Check], *, family: str) -> Table:
+    """The table `faithfulness` of one family of maps at one layer, such as "HiResCAM at layer3"."""
+    frame = pl.DataFrame(
+        {
+            "check": [c.name for c in checks],
+            "value": [c.value for c in checks],
+            "baseline": [c.baseline for c in checks],
+            "ci_low": [c.low for c in checks],
+            "ci_high": [c.high for c in checks],
+            "passed": pl.Series([c.passed for c in checks], dtype=pl.Boolean),
+            "n": [c.n for c in checks],
+        }
+    )
+    method = (
+        "Mean recall; grid pointing (Böhle et al. 2021); insertion and deletion (Petsiuk et al. 2018); model "
+        "randomisation (Adebayo et al. 2018); Student's t intervals over mosaics, images and seeds."
+    )
+    passed = [c.name for c in checks if c.passed]
+    said = f"{family} passed: {', '.join(passed)}." if passed else f"Nothing was decided about {family}."
+    caption = refused(frame, family=family) or said
+    return Table(frame, UNITS, max((c.n for c in checks), default=0), method, caption)
+
+
+def refused(frame: pl.DataFrame, *, family: str) -> str | None:
+    """Why the maps must not be shown, as a sentence, or None where no check was failed.
+
+    Args:
+        frame: of the table `faithfulness`.
+        family: of the maps.
+    """
+    failed = frame.filter(passed=False)
+    if failed.is_empty():
+        return None
+    reasons = "; ".join(
+        f"{row['check']} {row['value']:.2f} against {row['baseline']:.2f}"
+        for row in failed.iter_rows(named=True)
+    )
+    return (
+        f"{family} maps are refused: they did not do better than what knows nothing of the model ({reasons})."
+    )

@@ -1,0 +1,113 @@
+"""What is under examination: a data set, what a model said about it, and, where there is one, the model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.hypothesis import Hypothesis, class_groups
+from deepsight.core.predictions import Predictions
+from deepsight.core.statistics import Floats
+from deepsight.interpret.labels.sources import Part
+from deepsight.interpret.slices import image_properties
+from deepsight.interpret.slices.training_distance import training_distance
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model's answers on a test set, with all that the diagnosis may compare them with.
+
+    Attributes:
+        test: the images and their given labels.
+        predictions: of the test images, in their order.
+        validation: predictions of the validation images, or None; temperatures are fitted on them.
+        train: the training labels as their diagnosis sees them, or None.
+        others: the train and val splits by name, for the pictures of their suspected labels, and for what
+            validation says of image quality.
+        more: features (n, d) of the test images from further networks, by the name of their space. Those of
+            the backbone before fine-tuning are an opinion that does not share the model's mistakes.
+        conflicting_twins: (n,), the probability that a test image has a twin of another class in another
+            split, or None where nobody looked.
+        hypotheses: written before training.
+        seed: of everything random.
+    """
+
+    test: Dataset
+    predictions: Predictions
+    validation: Predictions | None = None
+    train: Part | None = None
+    others: Mapping[str, Dataset] = field(default_factory=dict)
+    more: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+    conflicting_twins: NDArray[np.float64] | None = None
+    hypotheses: Sequence[Hypothesis] = ()
+    seed: int = 0
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names."""
+        return self.test.classes
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The group of each class, from the hypotheses."""
+        return class_groups(self.hypotheses)
+
+    def label_parts(self) -> dict[str, Part]:
+        """The splits whose labels are examined; none of the sources has seen the labels that it judges."""
+        parts = {} if self.train is None else {"train": self.train}
+        held_out = {"val": (self.validation, {}), "test": (self.predictions, self.more)}
+        return parts | {
+            name: Part(
+                p.ids, p.labels, p.probabilities, p.features if p.features.size else None, "model", more
+            )
+            for name, (p, more) in held_out.items()
+            if p is not None
+        }
+
+    @cached_property
+    def properties(self) -> pl.DataFrame:
+        """What can be seen of each test image, and how far it is from the training images, a row an image."""
+        measured = image_properties.measure(self.test.images)
+        distance = self.training_distance()
+        return measured if distance is None else measured.with_columns(training_distance=distance)
+
+    def training_distance(self) -> Floats | None:
+        """Of each test image (n,), where one network saw it and the training images."""
+        if self.train is None or self.train.features is None or self.train.space not in self.more:
+            return None
+        return training_distance(self.more[self.train.space], self.train.features)
+
+    @cached_property
+    def validation_properties(self) -> pl.DataFrame | None:
+        """What can be seen of each validation image, or None where there is none."""
+        if self.validation is None or "val" not in self.others:
+            return None
+        return image_properties.measure(self.others["val"].images)
+
+    def pixels_of(self, split: str, ids: NDArray[np.int64]) -> Pixels:
+        """Images (m, h, w, 3) of a split by their rows in its official order."""
+        data = self.test if split == "test" else self.others[split]
+        order = np.argsort(data.ids)
+        return data.pixels(order[np.searchsorted(data.ids, ids, sorter=order)])
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many images the costly checks look at: counts, so that a stored study repeats them anywhere.
+
+    Attributes:
+        degradation_images: seen under 30 degradations each.
+        context_objects: put on ten backgrounds each; of errors as many, up to 400, on seven.
+        faithfulness_images: of insertion and deletion, each seen 58 times, or 250 times where they are many
+            (`insertion.steps_for`).
+    """
+
+    degradation_images: int = 300
+    context_objects: int = 200
+    faithfulness_images: int = 80

@@ -1,0 +1,100 @@
+"""Which images split people: how far independent sources are from one answer, wrong labels taken out."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
+from scipy.stats import entropy
+
+from deepsight.core.evidence import Table
+from deepsight.core.statistics import Floats, Labels
+from deepsight.interpret.labels.sources import Opinions, pool
+
+Views = NDArray[np.floating]
+
+
+def table(
+    opinions: Mapping[str, Opinions], classes: Sequence[str], *, views: Mapping[str, Views] | None = None
+) -> Table:
+    """How much people would differ on each image: evidence table `ambiguity`, the most ambiguous first.
+
+    The score is the entropy of the pooled belief about the class. A logarithmic pool is flat where sources or
+    views disagree, so their disagreement is part of it. The given label of an image is not, since no source
+    has seen it: a wrong label on a clear image is no ambiguity.
+
+    The belief holds what the sources do not know as well as what people would differ over. `surest_differ` is
+    the doubt that even the surest source has, each recalibrated by itself: nearer to the image's own.
+
+    Args:
+        opinions: by split name, what the sources say of each image.
+        classes: names of the k classes.
+        views: by split name, logits (v, n, k) of the model on v altered copies of every image, such as
+            mirrored, shifted or resized; they are averaged with the model's own. NaN where it did not look.
+    """
+    given = views or {}
+    frames = [measure(name, each, classes, given.get(name)) for name, each in opinions.items()]
+    frame = pl.concat(frames).sort("score", descending=True, maintain_order=True)
+    return Table(
+        frame=frame,
+        units={
+            "split": "split",
+            "index": "row in the official order of the split",
+            "score": "entropy of the belief about the class, share of that of a uniform one",
+            "two_differ": "probability that two draws from the belief differ",
+            "surest_differ": "the same by the source that is surest, 0 to 1",
+            "disagreement": "Jensen-Shannon divergence of the sources, nats",
+            "first": "class name, likeliest",
+            "second": "class name, second likeliest",
+        },
+        n=len(frame),
+        method="Entropy of the logarithmic pool of model, views, cross-fitted heads and neighbours, weights "
+        "by likelihood of the labels (Heskes 1998).",
+        caption="If people answered by the belief, two would differ on "
+        f"{frame['two_differ'].to_numpy().mean():.1%} of the images.",
+    )
+
+
+def measure(split: str, opinions: Opinions, classes: Sequence[str], views: Views | None) -> pl.DataFrame:
+    """A row for each image: how ambiguous it is, how much sources differ, and between which classes."""
+    sources = list(with_views(opinions, views).values())
+    belief = pool(sources, opinions.labels)
+    order, names = np.argsort(-belief, axis=1, kind="stable"), np.array(classes)
+    return pl.DataFrame(
+        {
+            "split": [split] * len(belief),
+            "index": opinions.ids,
+            "score": entropy(belief, axis=1) / np.log(len(classes)),
+            "two_differ": two_differ(belief),
+            "surest_differ": surest(sources, opinions.labels),
+            "disagreement": divergence(sources),
+            "first": names[order[:, 0]],
+            "second": names[order[:, 1]],
+        }
+    )
+
+
+def two_differ(belief: Floats) -> Floats:
+    """The probability (n,) that two independent draws from a belief (n, k) differ."""
+    return np.asarray(1 - (belief**2).sum(axis=1))
+
+
+def surest(sources: Sequence[Floats], labels: Labels) -> Floats:
+    """What `two_differ` is by the source that is surest of each image (n,), each recalibrated by itself."""
+    return np.asarray(np.min([two_differ(pool([source], labels)) for source in sources], axis=0))
+
+
+def divergence(sources: Sequence[Floats]) -> Floats:
+    """Entropy of the mean of the sources less the mean of their entropies (n,), nats; 0 where they agree."""
+    return np.asarray(entropy(np.mean(sources, axis=0), axis=1) - np.mean(entropy(sources, axis=2), axis=0))
+
+
+def with_views(opinions: Opinions, views: Views | None) -> dict[str, Floats]:
+    """The sources, with the model's distribution replaced by its geometric mean over the views."""
+    sources = dict(opinions.sources)
+    if views is not None:
+        logs = log_softmax(np.asarray(views, dtype=np.float64), axis=2)
+        own = [np.log(np.maximum(sources["model"], 1e-9))] if "model" in sources else []
+        sources["model"] = softmax(np.nanmean([*own, *logs], axis=0), axis=1)
+    return sources

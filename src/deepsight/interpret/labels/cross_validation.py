@@ -1,0 +1,124 @@
+"""Out-of-sample class probabilities from features: a cross-fitted ridge classifier in closed form."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import softmax
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.statistics import Floats, Labels
+from deepsight.interpret.error_analysis.calibration import fit_temperature
+
+Features = NDArray[np.floating]
+
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # share of the mean eigenvalue of the features' scatter
+BLOCK = 8192  # rows cast to float32 at a time, so that memory does not grow with n
+
+
+class Sums(NamedTuple):
+    """What a ridge regression needs of some rows: scatter xᵀx (d, d) and products xᵀy (d, k)."""
+
+    scatter: Floats
+    products: Floats
+
+
+class Standardised:
+    """Features with mean 0 and deviation 1 in every column, made block by block as they are asked for."""
+
+    def __init__(self, features: Features) -> None:
+        self._features = features
+        self._centre, self._scale = moments(features)
+        self.d = features.shape[1]
+
+    def blocks(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """At most 8,192 of these row numbers at a time, with their features as float32 (m, d)."""
+        for start in range(0, len(rows), BLOCK):
+            block = rows[start : start + BLOCK]
+            yield block, (np.asarray(self._features[block], dtype=np.float32) - self._centre) / self._scale
+
+
+def cross_fit(features: Features, labels: Labels, k: int, *, folds: int = 5, seed: int) -> Floats:
+    """P(given label | image) for every row, from a classifier that has not seen the row: float64 (n, k).
+
+    Ridge regression of the one-hot labels on the features, a head for each fold from the rows of the
+    others. Scatter matrices add up over folds, so all folds together cost one pass over the features and a
+    factorisation each, and every head has seen every class of two images or more. The penalty has the least
+    squared error out of sample; one temperature, fitted on all out-of-sample scores, makes them probabilities
+    (Guo et al. 2017).
+
+    Args:
+        features: (n, d), any scale.
+        labels: int64 (n,).
+        folds: at least 2; classes are dealt to them evenly.
+        seed: of the deal.
+
+    Raises:
+        DeepSightError: fewer than two folds, or fewer rows than folds.
+    """
+    fold = deal(labels, folds, seed)
+    x = Standardised(features)
+    targets = np.eye(k)[labels] - np.bincount(labels, minlength=k) / len(labels)
+    parts = [sums(x, targets, np.flatnonzero(fold == f)) for f in range(folds)]
+    scores = min(
+        (scores_out_of_fold(x, parts, fold, penalty) for penalty in PENALTIES),
+        key=lambda candidate: float(((candidate - targets) ** 2).sum()),
+    )
+    return np.asarray(softmax(scores / fit_temperature(scores, labels), axis=1), dtype=np.float64)
+
+
+def deal(labels: Labels, folds: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each row, int64 (n,): every class is spread over the folds as evenly as it goes."""
+    if not 2 <= folds <= len(labels):
+        raise DeepSightError(f"Expected 2 to {len(labels)} folds for as many images, received {folds}.")
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    fold = np.empty(len(labels), dtype=np.int64)
+    fold[order] = np.arange(len(labels)) % folds
+    return fold
+
+
+def moments(features: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of each feature, float32 (d,); a constant feature has deviation 1."""
+    total, squares = np.zeros(features.shape[1]), np.zeros(features.shape[1])
+    for start in range(0, len(features), BLOCK):
+        block = np.asarray(features[start : start + BLOCK], dtype=np.float64)
+        total += block.sum(axis=0)
+        squares += np.einsum("nd,nd->d", block, block)
+    mean = total / len(features)
+    deviation = np.sqrt(np.maximum(squares / len(features) - mean**2, 0))
+    constant = deviation <= 1e-6 * np.abs(mean) + np.finfo(np.float32).tiny
+    return mean.astype(np.float32), np.where(constant, 1, deviation).astype(np.float32)
+
+
+def sums(x: Standardised, targets: Floats, rows: NDArray[np.int64]) -> Sums:
+    """The sums over these rows; products of a block in float32, totals in float64."""
+    scatter, products = np.zeros((x.d, x.d)), np.zeros((x.d, targets.shape[1]))
+    for block, values in x.blocks(rows):
+        scatter += values.T @ values
+        products += values.T @ targets[block].astype(np.float32)
+    return Sums(scatter, products)
+
+
+def scores_out_of_fold(x: Standardised, parts: list[Sums], fold: NDArray[np.int64], penalty: float) -> Floats:
+    """The regression's value for each row from the head of the other folds, float64 (n, k)."""
+    scores = np.empty((len(fold), parts[0].products.shape[1]))
+    for f in range(len(parts)):
+        head = ridge(parts[:f] + parts[f + 1 :], penalty).astype(np.float32)
+        for block, values in x.blocks(np.flatnonzero(fold == f)):
+            scores[block] = values @ head
+    return scores
+
+
+def ridge(parts: list[Sums], penalty: float) -> Floats:
+    """The weights (d, k) that the rows of these parts give.
+
+    Args:
+        penalty: as a share of the mean eigenvalue of the scatter, so that it has no unit.
+    """
+    scatter = np.sum([part.scatter for part in parts], axis=0)
+    scatter.flat[:: len(scatter) + 1] += penalty * np.trace(scatter) / len(scatter)
+    products = np.sum([part.products for part in parts], axis=0)
+    return np.asarray(cho_solve(cho_factor(scatter, lower=True), products), dtype=np.float64)

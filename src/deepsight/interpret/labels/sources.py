@@ -1,0 +1,137 @@
+"""What independent sources think the label of each image is, none of which has seen that label.
+
+The sources are the model under study, a head cross-fitted on features, and the neighbours in feature space.
+Label errors and ambiguity both read them; gathering them is the costly part and is done once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.statistics import Floats, Labels
+from deepsight.interpret.labels.cross_validation import cross_fit
+from deepsight.interpret.labels.knn import nearest, vote
+
+SMALLEST = 1e-9  # probabilities below this are raised to it before a logarithm
+
+
+@dataclass(frozen=True)
+class Part:
+    """A split as the diagnosis of its labels sees it.
+
+    Attributes:
+        ids: int64 (n,), rows in the official order of the split.
+        labels: int64 (n,), given.
+        probabilities: (n, k), what a model that has NOT been trained on these labels says, or None.
+        features: (n, d), or None. A network that was fine-tuned on these very labels has bent its features
+            towards them, wrong ones included, and cross-fitting the head cannot undo that: for images that
+            it was trained on, give the features of the network before fine-tuning.
+        space: names the network that made the features. Parts of the same space are each other's neighbours
+            and share a cross-fitted head.
+        more: features of further networks by their space, (n, d) each. Another network makes other mistakes,
+            which is what a pool lives on.
+    """
+
+    ids: NDArray[np.int64]
+    labels: Labels
+    probabilities: Floats | None = None
+    features: NDArray[np.floating] | None = None
+    space: str = ""
+    more: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+
+    def spaces(self) -> dict[str, NDArray[np.floating]]:
+        """All features by their space; predictions made elsewhere may carry features of width 0."""
+        own = {} if self.features is None else {self.space: self.features}
+        return {space: features for space, features in (own | dict(self.more)).items() if features.shape[1]}
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """The sources' distributions over the given label of each image of a split.
+
+    Attributes:
+        ids, labels: int64 (n,), as in `Part`.
+        sources: name to float64 (n, k): "model", "head", "neighbours" and those of further networks, such as
+            "head (frozen)", as far as there are any.
+    """
+
+    ids: NDArray[np.int64]
+    labels: Labels
+    sources: Mapping[str, Floats] = field(default_factory=dict)
+
+    def pooled(self) -> Floats:
+        """One distribution from all sources, P(given label | image), float64 (n, k): see `pool`."""
+        return pool(list(self.sources.values()), self.labels)
+
+
+def gather(
+    parts: Mapping[str, Part], k: int, *, folds: int = 5, count: int = 20, seed: int
+) -> dict[str, Opinions]:
+    """Ask every source about every part.
+
+    Args:
+        parts: by split name.
+        k: number of classes.
+        folds: of the cross-fitted head.
+        count: neighbours that vote.
+        seed: of the folds, and of the sample of references where there are very many images.
+
+    Raises:
+        DeepSightError: a part has neither probabilities nor features.
+    """
+    sources = {name: own_opinion(name, part) for name, part in parts.items()}
+    for space in dict.fromkeys(space for part in parts.values() for space in part.spaces()):
+        held = {name: part for name, part in parts.items() if space in part.spaces()}
+        labels = joined([part.labels for part in held.values()])
+        features = joined([part.spaces()[space] for part in held.values()])
+        head = cross_fit(features, labels, k, folds=folds, seed=seed)
+        votes = vote(nearest(features, count=count, seed=seed), labels, k)
+        ends = np.cumsum([len(part.labels) for part in held.values()])
+        for (name, part), end in zip(held.items(), ends, strict=True):
+            rows, suffix = slice(end - len(part.labels), end), "" if space == part.space else f" ({space})"
+            sources[name] |= {f"head{suffix}": head[rows], f"neighbours{suffix}": votes[rows]}
+    return {name: Opinions(part.ids, part.labels, sources[name]) for name, part in parts.items()}
+
+
+def own_opinion(name: str, part: Part) -> dict[str, Floats]:
+    """The model's probabilities, where the part came with them; refuses a part without anything."""
+    if part.probabilities is None and not part.spaces():
+        raise DeepSightError(
+            f"Expected probabilities or features for the labels of {name}, received neither."
+        )
+    return {} if part.probabilities is None else {"model": part.probabilities}
+
+
+def joined(arrays: Sequence[Any]) -> NDArray[Any]:
+    """The rows of all; a single array is not copied, since features can be most of the memory."""
+    return np.asarray(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+
+
+def pool(sources: Sequence[Floats], labels: Labels) -> Floats:
+    """A logarithmic opinion pool: softmax of Σ_m w_m log p_m, weights by likelihood of the labels.
+
+    A single source is recalibrated by a temperature in the same way. The weights are as many as the sources,
+    so fitting them on the labels that are judged gives nothing away (Heskes 1998).
+
+    Args:
+        sources: m distributions (n, k), none of which has seen the label of its row.
+        labels: int64 (n,), given.
+    """
+    logs = np.stack([np.log(np.maximum(source, SMALLEST)) for source in sources])
+    rows = np.arange(len(labels))
+    own = logs[:, rows, labels]
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        mixed = log_softmax(np.tensordot(weights, logs, axes=1), axis=1)
+        expected = np.einsum("mnk,nk->m", logs, np.exp(mixed)) / len(rows)
+        return -float(mixed[rows, labels].mean()), expected - own.mean(axis=1)
+
+    start = np.full(len(logs), 1 / len(logs))
+    found = minimize(loss, start, jac=True, bounds=[(0, None)] * len(logs), method="L-BFGS-B")
+    return np.asarray(softmax(np.tensordot(found.x, logs, axes=1), axis=1), dtype=np.float64)

@@ -1,0 +1,172 @@
+"""Groups of images on which the model fails more than their classes explain."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import hypergeom
+
+from deepsight.core.evidence import Table
+from deepsight.core.significance import benjamini_hochberg
+from deepsight.core.statistics import Floats, Labels
+from deepsight.interpret.slices.search import Candidate, cluster_slices, tree_slices
+
+Members = NDArray[np.bool_]
+
+CANDIDATES = 20  # slices carried from the first half to the second; each one costs power
+OVERLAP = 0.8  # a slice that shares more than this of its images (Jaccard) with a better one is dropped
+EXAMPLES = 8
+
+UNITS = {
+    "description": "what the images of the slice have in common",
+    "kind": "properties or cluster of features",
+    "n": "images of the second half in the slice",
+    "error_rate": "share of these that are misclassified",
+    "baseline": "error rate that the classes of these images explain",
+    "effect": "error rate minus baseline",
+    "p_value": "one-sided, exact, within classes",
+    "q_value": "false discovery rate over the candidates",
+    "confirmed": "whether the second half shows it",
+    "examples": "rows of misclassified images in the official order of the split",
+}
+
+
+def table(
+    properties: pl.DataFrame,
+    labels: Labels,
+    predicted: Labels,
+    classes: Sequence[str],
+    ids: NDArray[np.int64],
+    *,
+    features: NDArray[np.floating],
+    depth: int = 3,
+    clusters: int = 20,
+    smallest: int = 40,
+    fdr: float = 0.05,
+    seed: int,
+) -> Table:
+    """Slices found on one half of the images and tested on the other: evidence table `slices`.
+
+    Candidates are the nodes of a shallow tree on the properties and clusters of the features. The test is
+    exact and within classes: that cats fail more often is a finding about cats (see `recall`), and does not
+    make "brown border" a slice.
+
+    Args:
+        properties: one numeric column a property, one row an image, from `properties.measure` and others,
+            such as the distance to the nearest training images.
+        labels, predicted: int64 (n,), positions in `classes`.
+        ids: int64 (n,), rows in the official order of the split.
+        features: (n, d) pooled features; with d below k, or 0, no clusters are made.
+        depth: of the tree, so the most conditions in a description.
+        clusters: number of clusters of the features.
+        smallest: images that a slice must hold in each half.
+        fdr: bound on the expected share of false alarms among the confirmed slices.
+    """
+    wrong = labels != predicted
+    first = stratified_half(labels * 2 + wrong, np.random.default_rng(seed))
+    residual = wrong - class_rates(wrong, labels, first)[labels]
+    candidates = tree_slices(properties, residual, first, depth=depth, smallest=smallest)
+    candidates += cluster_slices(
+        features, properties, labels, classes, first, clusters=clusters, smallest=smallest, seed=seed
+    )
+    promising = screen(candidates, wrong, labels, first, smallest)
+    frame = confirm([measure(c, wrong, labels, ~first, ids) for c in promising], fdr)
+    return Table(
+        frame=frame,
+        units=UNITS,
+        n=int((~first).sum()),
+        method=f"Tree of depth {depth} on image properties and {clusters} k-means clusters of the features, "
+        "found on one half of the images; exact hypergeometric test within classes on the other half; "
+        f"Benjamini & Hochberg (1995) at {fdr:g}.",
+        caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half.",
+    )
+
+
+SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(UNITS, pl.Float64),
+    "description": pl.String,
+    "kind": pl.String,
+    "n": pl.Int64,
+    "confirmed": pl.Boolean,
+    "examples": pl.List(pl.Int64),
+}
+
+
+def confirm(rows: list[dict[str, Any]], fdr: float) -> pl.DataFrame:
+    """The rows with their q-values and what these confirm, the surest first."""
+    q = benjamini_hochberg([row["p_value"] for row in rows])
+    frame = pl.DataFrame(
+        [{**row, "q_value": float(x)} for row, x in zip(rows, q, strict=True)], schema=SCHEMA
+    )
+    judged = frame.with_columns(confirmed=pl.col("q_value") <= fdr)
+    return judged.sort("p_value", "effect", descending=[False, True])
+
+
+def stratified_half(strata: Labels, rng: np.random.Generator) -> Members:
+    """A random half of each stratum."""
+    order = np.lexsort((rng.random(len(strata)), strata))
+    rank = np.empty(len(strata), dtype=np.int64)
+    rank[order] = np.arange(len(strata))
+    return np.asarray(rank % 2 == 0)
+
+
+def class_rates(wrong: Members, labels: Labels, among: Members) -> Floats:
+    """The error rate of each class among these images; 0 for a class without any."""
+    k = int(labels.max(initial=0)) + 1
+    n = np.bincount(labels[among], minlength=k)
+    return np.asarray(np.bincount(labels[among & wrong], minlength=k) / np.maximum(n, 1), dtype=np.float64)
+
+
+def screen(
+    candidates: Sequence[Candidate], wrong: Members, labels: Labels, first: Members, smallest: int
+) -> list[Candidate]:
+    """The candidates worth a test on the second half: the surest of the first half, each only once."""
+    large = [c for c in candidates if min((c.members & first).sum(), (c.members & ~first).sum()) >= smallest]
+    scored = [(excess_p(c.members & first, wrong, labels, first), place) for place, c in enumerate(large)]
+    kept: list[Candidate] = []
+    for p, place in sorted(scored):
+        if p > 0.05 or len(kept) == CANDIDATES:
+            break
+        if all(jaccard(large[place].members, other.members) <= OVERLAP for other in kept):
+            kept.append(large[place])
+    return kept
+
+
+def jaccard(a: Members, b: Members) -> float:
+    """Shared images over images in either."""
+    return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def excess_p(inside: Members, wrong: Members, labels: Labels, among: Members) -> float:
+    """Exact probability of so many errors inside or more, were the errors of each class spread at random.
+
+    The number inside is a sum of independent hypergeometric counts, one a class, given how many images of
+    the class are inside and how many of its errors there are among the images looked at.
+    """
+    pmf = np.ones(1)
+    for c in np.unique(labels[inside]):
+        own = among & (labels == c)
+        total, errors, drawn = int(own.sum()), int((own & wrong).sum()), int((own & inside).sum())
+        pmf = np.convolve(pmf, hypergeom.pmf(np.arange(min(errors, drawn) + 1), total, errors, drawn))
+    return float(min(1.0, pmf[int((inside & wrong).sum()) :].sum()))
+
+
+def measure(
+    candidate: Candidate, wrong: Members, labels: Labels, second: Members, ids: NDArray[np.int64]
+) -> dict[str, Any]:
+    """The row of a candidate, from the images of the second half alone."""
+    inside = candidate.members & second
+    rate = float(wrong[inside].mean())
+    baseline = float(class_rates(wrong, labels, second)[labels[inside]].mean())
+    return {
+        "description": candidate.description,
+        "kind": candidate.kind,
+        "n": int(inside.sum()),
+        "error_rate": rate,
+        "baseline": baseline,
+        "effect": rate - baseline,
+        "p_value": excess_p(inside, wrong, labels, second),
+        "examples": ids[inside & wrong][:EXAMPLES].tolist(),
+    }

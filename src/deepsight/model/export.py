@@ -1,0 +1,163 @@
+"""A trained model as one file that runs without DeepSight: ONNX, or TorchScript."""
+
+import copy
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepsight.core.errors import DeepSightError
+from deepsight.model.backbone import Classifier
+from deepsight.model.fuse_batchnorm import FoldedConv2d
+from deepsight.model.predict import Predictor
+from deepsight.model.preprocess import Preprocessing
+
+Format = Literal["onnx", "torchscript"]
+Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+SUFFIXES: Mapping[Format, str] = {"onnx": ".onnx", "torchscript": ".pt"}
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+ABOUT = "deepsight.json"  # the name of the description inside the file
+
+
+class Deployed(nn.Module):
+    """The network with its normalisation: RGB in 0 to 255 (n, 3, r, r) to logits (n, k).
+
+    Everything but the resizing, which depends on the size of the image at hand. Convolutions are plain ones,
+    because converters stumble over weights that are padded at run time.
+    """
+
+    def __init__(self, classifier: Classifier, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.classifier = with_plain_convolutions(copy.deepcopy(classifier).cpu()).eval()
+        mean, std = (
+            torch.tensor(values)[:, None, None] for values in (preprocessing.mean, preprocessing.std)
+        )
+        self.scale, self.shift = nn.Buffer(1 / (255 * std)), nn.Buffer(-mean / std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, 3, r, r) to (n, k)."""
+        maps = self.classifier.forward_features(images * self.scale + self.shift)
+        return cast(Tensor, self.classifier.head(maps.mean((2, 3))))
+
+
+def with_plain_convolutions(classifier: Classifier) -> Classifier:
+    """The classifier, its folded convolutions replaced in place by plain ones that give the same."""
+    for name, module in list(classifier.named_modules()):
+        if isinstance(module, FoldedConv2d):
+            parent, _, leaf = name.rpartition(".")
+            setattr(classifier.get_submodule(parent), leaf, plain(module))
+    return classifier
+
+
+def plain(conv: FoldedConv2d) -> nn.Conv2d:
+    """A convolution of torch with the weights, stride and padding that a folded one comes to."""
+    weight, padding = conv.weight, int(conv.padding[0])
+    if conv.same:
+        padding = (conv.kernel_size[0] - 1) // 2
+        if conv.stride[0] == 2:  # a row and a column of zeros make the padding of TensorFlow symmetric
+            weight = cast(nn.Parameter, F.pad(weight, (1, 0, 1, 0)))
+    made = nn.Conv2d(
+        conv.in_channels, conv.out_channels, cast(tuple[int, int], tuple(weight.shape[2:])),
+        cast(tuple[int, int], conv.stride), padding, cast(tuple[int, int], conv.dilation), conv.groups,
+    )  # fmt: skip
+    with torch.no_grad():
+        made.weight.copy_(weight)
+        cast(Tensor, made.bias).copy_(cast(Tensor, conv.bias))
+    return made
+
+
+def require_packages(format: Format) -> None:
+    """Refuse ONNX where its packages are absent.
+
+    Raises:
+        DeepSightError: one of them is not installed.
+    """
+    lacking = [name for name in ONNX_PACKAGES if format == "onnx" and find_spec(name) is None]
+    if lacking:
+        raise DeepSightError(
+            f"Expected the package {lacking[0]} for --format onnx, but it is not installed. "
+            "Install it: pip install 'deepsight-forensics[onnx]', or use --format torchscript."
+        )
+
+
+def description(predictor: Predictor, classes: tuple[str, ...]) -> dict[str, Any]:
+    """What whoever runs the file must know; it stands in the file itself."""
+    side = predictor.preprocessing.resolution
+    return {
+        "input": {
+            "name": "images", "dtype": "float32", "shape": ["n", 3, side, side],
+            "meaning": "RGB, 0 to 255, not normalised; the square part of the image, resized",
+            "interpolation": predictor.preprocessing.interpolation,
+            "antialias": predictor.preprocessing.antialias,
+        },
+        "output": {"name": "logits", "dtype": "float32", "shape": ["n", len(classes)]},
+        "classes": list(classes),
+    }  # fmt: skip
+
+
+@torch.no_grad()  # with gradients, folded convolutions would choose a path that cannot be written
+def write(path: Path, predictor: Predictor, format: Format, about: Mapping[str, Any]) -> None:
+    """Write the file; any number of images may then be asked at once."""
+    model, side = (
+        Deployed(predictor.classifier, predictor.preprocessing).requires_grad_(False).eval(),
+        about["input"]["shape"][2],
+    )
+    example = torch.full((2, 3, side, side), 127.0)
+    content = onnx_bytes if format == "onnx" else torchscript_bytes
+    path.write_bytes(content(model, example, json.dumps(about, ensure_ascii=False)))
+
+
+def torchscript_bytes(model: nn.Module, example: Tensor, about: str) -> bytes:
+    """A traced module. PyTorch keeps TorchScript for those who have it, and recommends torch.export."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is deprecated
+        traced = torch.jit.trace(model, example, check_trace=False)  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, file, _extra_files={ABOUT: about.encode()})
+    return file.getvalue()
+
+
+def onnx_bytes(model: nn.Module, example: Tensor, about: str) -> bytes:
+    """A graph by way of torch.export."""
+    import onnx
+
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the converter says to its own developers
+        program = torch.onnx.export(
+            model, (example,), input_names=["images"], output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("n")},), dynamo=True, verbose=False,
+        )  # fmt: skip
+    if program is None:
+        raise DeepSightError("Expected an ONNX program, but torch.onnx.export gave none.")
+    proto = program.model_proto
+    onnx.helper.set_model_props(proto, {ABOUT: about})
+    return cast(bytes, proto.SerializeToString())
+
+
+def reader(path: Path, format: Format) -> Answer:
+    """The written file as a function from images to logits, run by the format's own engine."""
+    if format == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return lambda images: np.asarray(session.run(["logits"], {"images": images})[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is deprecated
+        module = torch.jit.load(path)  # type: ignore[no-untyped-call]
+
+    def answer(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            return np.asarray(module(torch.from_numpy(images)).numpy())
+
+    return answer

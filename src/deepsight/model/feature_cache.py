@@ -1,0 +1,243 @@
+"""The trunk's output for every training image and view, computed once, on disk.
+
+The trunk never changes while the tail is trained, so its maps are kept: float16, one file a view,
+(n, h, w, c) in memory order. A view is filled when it is first drawn from. The key names all that the
+maps depend on, so that another training on the same trunk, views and data reads them; a file gets its
+name only when it is whole, so that one that a killed process left is not trusted.
+"""
+
+import copy
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError
+from deepsight.core.files import atomic_path
+from deepsight.core.recipe import Precision
+from deepsight.model.augment import augmented, definition
+from deepsight.model.mix_pixels import Partners, mix_block, partners_of
+from deepsight.model.precision import forward_in
+from deepsight.model.preprocess import Preprocessing
+from deepsight.model.sampling import Mixing
+
+BLOCK = 1024
+PASS_PIXELS = 64 * 64**2  # of a forward pass: docs/decisions/0017-small-passes.md
+ABANDONED_SECONDS = 3600
+Verify = Callable[[Tensor, Tensor | None, str], None]
+
+
+@dataclass(frozen=True)
+class TrunkCache:
+    """Where cached views live and how much room they may take.
+
+    Attributes:
+        folder: parent of one folder a key.
+        limit: bytes; the views that were used longest ago are removed first.
+    """
+
+    folder: Path
+    limit: int = 6_000_000_000
+
+    def path(self, key: str, view: int) -> Path:
+        """The file of one view; it is there only when it is whole."""
+        return self.folder / key / f"view-{view}.npy"
+
+    def make_room(self, needed: int) -> None:
+        """Remove old views until `needed` bytes fit below the limit.
+
+        Raises:
+            DeepSightError: the view is larger than the limit, or than the room on the disk.
+        """
+        if needed > self.limit:
+            raise DeepSightError(
+                f"Expected cached maps of at most {self.limit / 1e6:.0f} MB a view, "
+                f"these need {needed / 1e6:.0f} MB. Choose a lower --resolution or fewer rows: --train-limit."
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._remove_abandoned()
+        views = sorted(self.folder.glob("*/view-*.npy"), key=lambda p: p.stat().st_mtime)
+        used = sum(p.stat().st_size for p in views)
+        for path in views:
+            if used + needed <= self.limit and needed < shutil.disk_usage(self.folder).free:
+                return
+            used -= path.stat().st_size
+            path.unlink(missing_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if needed >= free:
+            raise DeepSightError(
+                f"Expected {needed / 1e6:.0f} MB of room for cached maps in {self.folder}, "
+                f"found {free / 1e6:.0f} MB. "
+                "Free some space, or set DEEPSIGHT_CACHE to a folder on a larger disk."
+            )
+
+    def _remove_abandoned(self) -> None:
+        """Remove what killed processes left behind; a live one has written to its file within the hour."""
+        for part in self.folder.glob("*/.view-*.part"):
+            if part.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                part.unlink(missing_ok=True)
+
+
+class TrunkViews:
+    """Maps of one data set under one trunk, by view and row.
+
+    With `mixing`, every image of a view is mixed with another before it enters the trunk.
+    """
+
+    def __init__(
+        self, trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, cache: TrunkCache, *,
+        seed: int, verify: Verify, mixing: Mixing | None = None, precision: Precision = "32-true",
+    ) -> None:  # fmt: skip
+        self._trunk = trunk.eval()
+        self._data = data
+        self._preprocessing = preprocessing
+        self._cache = cache
+        self._seed = seed
+        self._verify = verify
+        self._mixing = mixing
+        self._precision = precision
+        self._rows = np.arange(len(data))
+        self._open: dict[int, NDArray[np.float16]] = {}
+        self._partners: dict[int, Partners] = {}
+        self.key = key_of(trunk, data, preprocessing, seed, mixing, precision)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def select(self, rows: NDArray[np.int64]) -> "TrunkViews":
+        """The same cached maps for some of the rows only."""
+        if self._mixing is not None:
+            raise ValueError("Expected views without mixing: a partner may not be among the rows.")
+        chosen = copy.copy(self)
+        chosen._rows = self._rows[rows]
+        return chosen
+
+    def mixed(self, mixing: Mixing) -> "TrunkViews":
+        """Views of the same images, mixed as pixels before the trunk."""
+        return TrunkViews(
+            self._trunk,
+            self._data if len(self) == len(self._data) else self._data.select(self._rows),
+            self._preprocessing,
+            self._cache,
+            seed=self._seed,
+            verify=self._verify,
+            mixing=mixing,
+            precision=self._precision,
+        )
+
+    def batch(self, view: int, rows: NDArray[np.int64]) -> Tensor:
+        """Maps of these rows, float32 (b, c, h, w), channels last in memory."""
+        maps = torch.from_numpy(self.view(view)[self._rows[rows]]).permute(0, 3, 1, 2)
+        return maps.to(torch.float32, memory_format=torch.channels_last)
+
+    def partners(self, number: int, rows: NDArray[np.int64]) -> Partners:
+        """With whom these rows were mixed in a view."""
+        if number not in self._partners:
+            assert self._mixing is not None
+            n, height, width = self._data.images.shape[:3]
+            self._partners[number] = partners_of(
+                n, height, width, self._mixing, view=number, size=BLOCK, seed=self._seed
+            )
+        found = self._partners[number]
+        return Partners(found.rows[rows], found.own[rows])
+
+    def view(self, number: int) -> NDArray[np.float16]:
+        """All maps of a view (n, h, w, c), filled now if they are not there."""
+        if number not in self._open:
+            path = self._cache.path(self.key, number)
+            if not path.exists():
+                self._fill(number, path)
+            os.utime(path)
+            self._open[number] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return self._open[number]
+
+    def _fill(self, number: int, path: Path) -> None:
+        one = self._maps_of(self._data.pixels(slice(0, 1)), "the first image")
+        full = (len(self._data), *one.shape[1:])
+        self._cache.make_room(int(np.prod(full)) * 2)
+        with atomic_path(path) as part:
+            maps = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=full)
+            for block in range(-(-len(self._data) // BLOCK)):
+                self._fill_block(maps, number, block)
+            maps.flush()
+            del maps
+
+    def _fill_block(self, maps: NDArray[np.float16], number: int, block: int) -> None:
+        rows = slice(block * BLOCK, min((block + 1) * BLOCK, len(self._data)))
+        pixels = augmented(self._data.pixels(rows), view=number, block=block, seed=self._seed)
+        if self._mixing is not None:
+            pixels = mix_block(pixels, self._mixing, view=number, block=block, seed=self._seed)
+        maps[rows] = self._maps_of(pixels, f"{self._data.source}, view {number}, block {block}")
+
+    def _maps_of(self, pixels: NDArray[np.uint8], name: str) -> NDArray[np.float16]:
+        return trunk_maps(self._trunk, pixels, self._preprocessing, self._verify, name, self._precision)
+
+
+def trunk_maps(
+    trunk: nn.Module, pixels: NDArray[np.uint8], preprocessing: Preprocessing, verify: Verify, name: str,
+    precision: Precision = "32-true",
+) -> NDArray[np.float16]:  # fmt: skip
+    """Maps of these images (n, h, w, c), every batch verified before it is used.
+
+    Raises:
+        DeepSightError: a batch is not what it must be, or the maps do not fit float16.
+    """
+    parts = []
+    device, size = next(trunk.parameters()).device, images_a_pass(preprocessing.resolution)
+    with torch.inference_mode():
+        for start in range(0, len(pixels), size):
+            images = preprocessing(pixels[start : start + size])
+            verify(images, None, f"{name}, image {start}")
+            maps = forward_in(precision, trunk, images.to(device))
+            parts.append(maps.permute(0, 2, 3, 1).half().cpu().numpy())
+    whole = np.concatenate(parts)
+    if not np.isfinite(whole).all():
+        raise DeepSightError(
+            f"Expected trunk maps within ±65504, received larger or NaN in {name}. "
+            "Check --weights and the normalisation."
+        )
+    return whole
+
+
+def images_a_pass(side: int) -> int:
+    """How many images of so many pixels a side pass the network at once, when no gradients are needed."""
+    return max(1, PASS_PIXELS // side**2)
+
+
+def dataset_maps(
+    trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, verify: Verify, name: str
+) -> NDArray[np.float16]:
+    """Maps of all images of a split as they are, (n, h, w, c); its pixels are read block by block.
+
+    Raises:
+        DeepSightError: as `trunk_maps`.
+    """
+    starts = range(0, len(data), 4 * BLOCK)
+    blocks = (data.pixels(slice(start, start + 4 * BLOCK)) for start in starts)
+    return np.concatenate([trunk_maps(trunk, block, preprocessing, verify, name) for block in blocks])
+
+
+def key_of(
+    trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int, mixing: Mixing | None,
+    precision: Precision,
+) -> str:  # fmt: skip
+    """A digest of everything that the maps depend on."""
+    digest = hashlib.sha256()
+    for name, value in trunk.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    made = (preprocessing, data.source, data.images.shape, seed, BLOCK, mixing, precision, definition())
+    digest.update(repr(made).encode())
+    digest.update(data.ids.tobytes())
+    for start in range(0, len(data), 4 * BLOCK):
+        digest.update(data.pixels(slice(start, start + 4 * BLOCK)).tobytes())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,178 @@
+"""The planner: predicts time and memory from what was measured, and chooses what fits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deepsight.core.errors import UsageError
+from deepsight.core.recipe import Recipe
+from deepsight.model.throughput import Rates
+
+RESOLUTIONS = (64, 96, 128, 160)
+LARGE, LARGE_SECONDS = 160, 480  # a budget below it is better not spent on measuring this resolution
+FINE_CELLS = 4  # along a side of the last maps, from which they can be looked at
+WITHOUT_MAPS = 1.1  # an error that much smaller is worth as much as maps that can be looked at
+MOST_PASSES = 12
+STEP_MAPS = 400  # times a batch's cached maps are kept by a step: docs/decisions/0005-planner.md
+EXAMINATION_MB = 650  # besides what is resident, measured on CIFAR-10
+SAVING = 1.0  # seconds, of the model and of what it says
+
+# The error at each resolution, as trainings on CIFAR-10 gave it: least + more · (images / 10,000)^-0.8, where
+# p passes over n images count as n · p^0.7 (docs/decisions/0005-planner.md). The order of plans
+# counts, and it carries to other data sets.
+LEAST_ERROR = {64: 0.100, 96: 0.075, 128: 0.055, 160: 0.048}
+MORE_ERROR = {64: 0.085, 96: 0.047, 128: 0.043, 160: 0.043}
+ERROR_EXPONENT, PASS_EXPONENT = -0.8, 0.7
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A plan that could be chosen.
+
+    Attributes:
+        recipe: the training.
+        rows: training images.
+        seconds: predicted, by stage.
+        peak_mb: predicted resident memory.
+        error: predicted 1 - macro-F1, for the order of plans only.
+        cells: along a side of the last maps.
+    """
+
+    recipe: Recipe
+    rows: int
+    seconds: dict[str, float]
+    peak_mb: float
+    error: float
+    cells: int
+
+    @property
+    def total(self) -> float:
+        """All stages together, in seconds."""
+        return sum(self.seconds.values())
+
+    @property
+    def cost(self) -> float:
+        """What is kept small: the error, and a tenth more where the last layer's maps are too coarse."""
+        return self.error * (1.0 if self.cells >= FINE_CELLS else WITHOUT_MAPS)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a study does besides training.
+
+    Attributes:
+        rows: training images that there are; validation, test: of the other splits.
+        elapsed: seconds since the process began.
+        fixed: seconds of the stages that do not depend on the plan, by stage.
+        embedded: how many images pass the untrained network besides, by stage, at a resolution.
+        twin_seconds: of looking for twins among so many images.
+        resident_mb: memory before training; peak_mb: its peak so far; memory_mb: of the machine.
+    """
+
+    rows: int
+    validation: int
+    test: int
+    elapsed: float
+    fixed: dict[str, float]
+    embedded: Callable[[int], dict[str, int]]
+    twin_seconds: Callable[[int], float]
+    resident_mb: float
+    peak_mb: float
+    memory_mb: float
+
+
+def resolutions_for(budget: float) -> tuple[int, ...]:
+    """The resolutions that are worth measuring for a budget in seconds."""
+    return tuple(side for side in RESOLUTIONS if side < LARGE or budget >= LARGE_SECONDS)
+
+
+def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Candidate:
+    """Seconds by stage and peak memory of a plan on this machine."""
+    seen = recipe.epochs * rows
+    head_rows = min(rows, 10_000)
+    views = min(recipe.views, int(np.ceil(recipe.epochs)))
+    passes = int(np.ceil(recipe.epochs)) + 1
+    embedded = work.embedded(recipe.resolution)
+    around = {name: least + embedded.get(name, 0) / rates.forward for name, least in work.fixed.items()}
+    compared = rows + work.validation + work.test
+    seconds = {
+        **around,
+        "scrub": around["scrub"] + work.twin_seconds(compared),
+        "frozen": views * rows / rates.view + work.validation / rates.trunk + head_rows / rates.tail + 2.0,
+        "finetune": seen / rates.step + passes * work.validation / rates.tail,
+        # Test images pass the tail as it was before fine-tuning, too: FrozenBackbone.beside.
+        "predict": work.test / rates.forward + work.test / rates.tail + SAVING,
+    }
+    maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
+    step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6
+    peak_mb = max(work.peak_mb, work.resident_mb + max(maps_mb + step_mb, EXAMINATION_MB))
+    error = expected_error(recipe.resolution, rows, recipe.epochs)
+    return Candidate(recipe, rows, seconds, peak_mb, error, rates.cells)
+
+
+def expected_error(resolution: int, rows: int, epochs: float) -> float:
+    """1 - macro-F1 of such a training; of a resolution that was not measured, as of the nearest that was."""
+    nearest = min(LEAST_ERROR, key=lambda side: abs(side - resolution))
+    images = rows * epochs**PASS_EXPONENT
+    return float(LEAST_ERROR[nearest] + MORE_ERROR[nearest] * (images / 10_000) ** ERROR_EXPONENT)
+
+
+def candidates(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> list[Candidate]:
+    """For each resolution the largest training that fits into the budget, in seconds of the whole study."""
+    found = []
+    for side, speed in rates.items():
+        for rows in row_choices(work.rows):
+            at = replace(base, resolution=side)
+            one = passes(at, 1.0, rows, speed, work)
+            spare = budget - work.elapsed - one.total
+            if spare < 0:
+                continue
+            quarters = min(int(4 * spare * speed.step / rows), 4 * (MOST_PASSES - 1))
+            longer = (passes(at, 1 + more / 4, rows, speed, work) for more in range(quarters, 0, -1))
+            found.append(next((plan for plan in longer if plan.total <= budget - work.elapsed), one))
+    return found
+
+
+def passes(base: Recipe, epochs: float, rows: int, speed: Rates, work: Workload) -> Candidate:
+    """The plan of so many passes over these rows, which may end in a part of one."""
+    return predict_plan(replace(base, epochs=epochs, views=views_for(epochs)), rows, speed, work)
+
+
+def views_for(epochs: float) -> int:
+    """Cached views for so many passes; two passes do better on the images as they are: benchmarks/recipes."""
+    return min(max(1, int(epochs) - 1), 6)
+
+
+def row_choices(rows: int) -> list[int]:
+    """Numbers of training rows to try: all, and fewer by steps of an eighth, down to 2,000."""
+    choices = [rows]
+    while choices[-1] * 7 // 8 >= 2_000:
+        choices.append(choices[-1] * 7 // 8)
+    return choices
+
+
+def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> Candidate:
+    """The plan with the least predicted error among those that fit into the budget, in seconds.
+
+    A resolution whose maps are too coarse to be looked at has to be better by a tenth. Plans that need more
+    memory than the machine has are left out, unless all do.
+
+    Raises:
+        UsageError: nothing fits; it says how many minutes the smallest study needs.
+    """
+    found = candidates(base, rates, work, budget)
+    if not found:
+        fewest = row_choices(work.rows)[-1]
+        least = min(
+            passes(replace(base, resolution=side), 1.0, fewest, speed, work).total
+            for side, speed in rates.items()
+        )
+        half_minutes = np.ceil((work.elapsed + least) / 30)
+        raise UsageError(
+            f"Expected a budget in which a study fits, received --minutes {budget / 60:g}. Here the smallest "
+            f"study of these images takes about --minutes {half_minutes / 2:g}; with fewer images "
+            "(--train-limit) it takes less."
+        )
+    roomy = [plan for plan in found if plan.peak_mb <= work.memory_mb]
+    return min(roomy or found, key=lambda plan: (plan.cost, plan.total))

@@ -1,0 +1,135 @@
+"""How fast this machine is: images a second through each part of a network."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import harmonic_mean
+
+import numpy as np
+import torch
+
+from deepsight.core.recipe import Precision, Recipe
+from deepsight.model.allocator import freed_memory_kept
+from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import images_a_pass
+from deepsight.model.precision import IMAGES, faster_precision, forward_in, gradient_step
+from deepsight.model.preprocess import Preprocessing
+from deepsight.model.pretrained import Pretrained
+from deepsight.model.timing import median_seconds
+from deepsight.model.training_state import TAIL_IMAGES
+
+LOOKS = 2  # at each resolution
+STEP_PASSES = 2  # a timed step has so many times the images of a pass: 128 at 64 px, 32 at 128
+PRECISION_SIDE = 64  # pixels at which the precisions are compared
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images a second on this machine at one resolution.
+
+    Attributes:
+        trunk: forward through the frozen stages, preprocessing included.
+        view: the same in the precision of the cached views.
+        tail: forward through the trained stages.
+        step: forward, backward and update of the trained stages.
+        map_bytes: of one image's cached maps.
+        cells: along a side of the last maps.
+    """
+
+    trunk: float
+    view: float
+    tail: float
+    step: float
+    map_bytes: int
+    cells: int
+
+    @property
+    def forward(self) -> float:
+        """Forward through the whole network."""
+        return 1 / (1 / self.trunk + 1 / self.tail)
+
+
+def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
+    """The base recipe in the precision whose steps are faster here; a test of at most two seconds."""
+    side = PRECISION_SIDE
+    with torch.no_grad():
+        maps = classifier.trunk(torch.zeros(IMAGES, 3, side, side, device=classifier.head.weight.device))
+    return replace(base, precision=faster_precision(classifier.tail, classifier.head, maps))
+
+
+def folded_copy(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.device = CPU) -> Classifier:
+    """A copy of the network as the recipe trains it, with k classes, on the device that will train."""
+    classifier = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=base.trained_reductions)
+    (classifier.fold_trunk if base.batch_norm == "training" else classifier.fold_all)()
+    return classifier.to(device)
+
+
+def measure(
+    classifier: Classifier, pretrained: Pretrained, base: Recipe, sides: Sequence[int]
+) -> dict[int, Rates]:
+    """Time the two parts of a folded copy at each resolution, a few seconds in all.
+
+    Every resolution is looked at twice, some seconds apart, and the mean time counts: one slow moment makes a
+    plan waste its minutes, and one fast moment makes it overrun them.
+
+    Args:
+        classifier: what `folded_copy` gives; its weights stay as they are.
+        pretrained: says how images are normalised.
+        base: the training whose steps are timed.
+        sides: of the images, in pixels.
+    """
+    looks = [{side: look(classifier, pretrained, base, side) for side in sides} for _ in range(LOOKS)]
+    return {side: together([rates[side] for rates in looks]) for side in sides}
+
+
+def together(looks: Sequence[Rates]) -> Rates:
+    """The rates at the mean time of the looks."""
+    return Rates(
+        harmonic_mean(each.trunk for each in looks),
+        harmonic_mean(each.view for each in looks),
+        harmonic_mean(each.tail for each in looks),
+        harmonic_mean(each.step for each in looks),
+        looks[0].map_bytes,
+        looks[0].cells,
+    )
+
+
+def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Rates:
+    """Time the two parts at one resolution, once."""
+    preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
+    pixels = np.random.default_rng(0).integers(0, 256, (TAIL_IMAGES, 32, 32, 3), dtype=np.uint8)
+    passes = np.array_split(pixels, -(-len(pixels) // images_a_pass(side)))
+    trunk, tail, head = classifier.trunk, classifier.tail, classifier.head
+    device = head.weight.device
+
+    def through_trunk(precision: Precision = "32-true") -> torch.Tensor:
+        return torch.cat([forward_in(precision, trunk, preprocessing(part).to(device)) for part in passes])
+
+    with torch.inference_mode():
+        maps = through_trunk()
+        trunk_seconds = view_seconds = median_seconds(through_trunk, device=device)
+        if base.precision != "32-true":
+            view_seconds = median_seconds(lambda: through_trunk(base.precision), device=device)
+        tail_seconds = median_seconds(lambda: tail(maps), device=device)
+        cells = tail(maps[:1]).shape[-1]
+    batch = maps.new_zeros(STEP_PASSES * images_a_pass(side), *maps.shape[1:])
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW([*tail.parameters(), *head.parameters()], lr=0.0, fused=True)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        gradient_step(tail, head, batch, base.precision)
+        optimiser.step()
+
+    with freed_memory_kept():
+        step_seconds = median_seconds(step, device=device)
+    n = len(pixels)
+    return Rates(
+        n / trunk_seconds,
+        n / view_seconds,
+        n / tail_seconds,
+        len(batch) / step_seconds,
+        maps[0].numel() * 2,
+        cells,
+    )

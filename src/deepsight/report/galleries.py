@@ -1,0 +1,146 @@
+"""The images that a reader can look at, as the data that the page's script draws."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepsight.images.contact_sheet import ACROSS
+from deepsight.interpret.error_analysis.misclassified import suspects
+from deepsight.report.embedded_images import Pictures, drawn
+from deepsight.report.run_data import Study
+from deepsight.scrub.duplicates.pictures import shown_pairs
+
+Data = dict[str, Any]
+LEDGER = ("cause", "support", "because", "calibrated")
+SHOWN = ("index", "true", "predicted", "confidence")
+
+
+def errors(study: Study, pictures: Pictures) -> Data | None:
+    """The errors with their causes and maps, each in the place of its tile on the sheet."""
+    table = study.table("errors", *SHOWN)
+    if table is None:
+        return None
+    sheet = pictures.sheet("errors")
+    extra = (ledger(study), suggestions(study), maps(study, pictures))
+    records = []
+    for row in table.frame.select(SHOWN).to_dicts():
+        record = {**row, "confidence": round(row["confidence"], 4)}
+        for known in extra:
+            record |= known.get(row["index"], {})
+        records.append(record)
+    return listed(records, sheet)
+
+
+def ledger(study: Study) -> dict[int, Data]:
+    """Cause, support and reason by test row."""
+    rows = study.rows("ledger")
+    return {row["index"]: {name: row[name] for name in LEDGER if name in row} for row in rows}
+
+
+def suggestions(study: Study) -> dict[int, Data]:
+    """The label suggested for each flagged test row."""
+    table = study.table("label_errors")
+    if table is None:
+        return {}
+    rows = table.frame.filter(pl.col("flagged"), split="test").select("index", "suggested").rows()
+    return {index: {"suggested": name} for index, name in rows}
+
+
+def maps(study: Study, pictures: Pictures) -> dict[int, Data]:
+    """The picture with the maps by test row; none where the maps were refused."""
+    if refusal(study):
+        return {}
+    rows = [row for row in study.rows("attribution") if row["split"] == "test"]
+    return {row["index"]: {"map": row["file"]} for row in rows if pictures.take(row["file"])}
+
+
+def refusal(study: Study) -> str | None:
+    """Why no map is shown: what the table of checks says where one failed, None where they may be shown."""
+    table = study.table("faithfulness")
+    failed = table is not None and table.frame["passed"].eq(False).any()
+    return table.caption if table is not None and failed else None
+
+
+def twin_pairs(study: Study, pictures: Pictures) -> Data | None:
+    """Pairs of near-equal images: three tiles a pair, the first, the second and their difference."""
+    table = study.table("duplicates", "flagged", "cluster")
+    return (
+        None if table is None else listed(shown_pairs(table.frame).to_dicts(), pictures.sheet("duplicates"))
+    )
+
+
+def label_candidates(study: Study, pictures: Pictures) -> Data | None:
+    """The labels most surely wrong, for the reader's decision."""
+    table = study.table("label_errors")
+    return None if table is None else listed(suspects(table.frame).to_dicts(), pictures.sheet("label_errors"))
+
+
+def listed(rows: Iterable[Data], sheet: str | None) -> Data:
+    """Rows with the sheet that holds their tiles."""
+    return {"sheet": sheet, "across": ACROSS, "records": list(rows)}
+
+
+def map_gallery(study: Study, pictures: Pictures) -> list[Data]:
+    """The rows of the attribution table whose pictures can be shown."""
+    if refusal(study):
+        return []
+    kept = ("split", "index", "true", "predicted", "layer", "object_share", "file")
+    more = ("object_area", "peak_inside", "mirror_agreement")  # not in every run
+    return [
+        {name: row.get(name) for name in (*kept, *more)}
+        for row in study.rows("attribution")
+        if pictures.take(row["file"])
+    ]
+
+
+def ambiguous_errors(study: Study, *, limit: int = 16) -> list[int]:
+    """Test rows of the errors over whose label people would differ most."""
+    errors, doubts = study.table("errors"), study.table("ambiguity")
+    if errors is None or doubts is None:
+        return []
+    wrong = doubts.frame.filter(split="test").join(errors.frame.select("index"), on="index", how="semi")
+    return [int(row) for row in wrong.sort("score", descending=True).head(limit)["index"]]
+
+
+def illustrations(study: Study, pictures: Pictures) -> dict[str, list[Data]]:
+    """Further pictures by finding: the rows (file, caption) of its table `<finding>_pictures`."""
+    ending = "_pictures"
+    found = {}
+    for name in (name for name in study.evidence if name.endswith(ending)):
+        rows = [row for row in study.rows(name, "file", "caption") if pictures.take(row["file"])]
+        found[name.removesuffix(ending)] = rows
+    return found
+
+
+def looks(study: Study) -> list[Data]:
+    """The mean image of each class, with its row of the appearance table where there is one."""
+    table = study.table("mean_images", "class", "row", "column", "r", "g", "b")
+    known = {row["class"]: row for row in study.rows("appearance")}
+    if table is None:
+        return []
+    parts = table.frame.partition_by("class", maintain_order=True)
+    return [
+        {**known.get(part["class"][0], {}), "class": part["class"][0], "address": picture(part)}
+        for part in parts
+    ]
+
+
+def picture(part: pl.DataFrame) -> str:
+    """The pixels of one class as a picture."""
+    ordered = part.sort("row", "column")
+    width = int(ordered["column"].n_unique())
+    return drawn(ordered.select("r", "g", "b").to_numpy().astype(np.uint8).reshape(-1, width, 3))
+
+
+def all_images(study: Study, pictures: Pictures) -> Data:
+    """What the page's script draws; errors come first, so that they are the last to be left out for size."""
+    listed = {
+        "run": study.name,
+        "errors": errors(study, pictures),
+        "labels": label_candidates(study, pictures),
+        "twins": twin_pairs(study, pictures),
+        "maps": map_gallery(study, pictures),
+    }
+    return {**listed, "pictures": pictures.addresses}

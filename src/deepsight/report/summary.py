@@ -1,0 +1,165 @@
+"""The first screen: what a person who reads nothing else should know."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from deepsight.report.formatting import value
+from deepsight.report.numbers import NBSP, absent, count, percent, points
+from deepsight.report.run_data import Facts, Study
+
+# How the sentence speaks of each cause of the ledger. A cause that is not here speaks for itself.
+CAUSES = {
+    "leaked twin": "are twins under conflicting labels",
+    "label error": "are wrong labels",
+    "ambiguous image": "are images that people may argue about",
+    "degraded image": "are degraded images",
+    "background reliance": "lean on the background",
+    "confusable pair": "are mix\u2011ups of similar classes",
+    "model error": "are plain mistakes",
+}
+CONTEXT = {
+    "BIASED": "the model leans on the background",
+    "CLEAR": "the model looks at the object and not at the background",
+    "INCONCLUSIVE": "whether the model leans on the background could not be decided",
+}
+NAMED_CAUSES, NAMED_PAIRS = 3, 2
+
+
+def sentence(study: Study) -> tuple[str, str]:
+    """One sentence in two parts: the score; what is known of errors, context and treatments."""
+    parts = [part for part in (causes(study), context(study), treatments(study)) if part]
+    first = score(study) or "This study has no score yet"
+    return (f"{first};", f"{'; '.join(parts)}.") if parts else (f"{first}.", "")
+
+
+def score(study: Study) -> str:
+    """The score with its interval, and whether it passes the minimum; nothing where there is no score.
+
+    The accuracy, which needs no explanation; macro-F1 where a run has no interval of its accuracy.
+    """
+    metrics = study.metrics
+    if absent(metrics.get("macro_f1")):
+        return ""
+    n = f"{count(metrics['n_test'])} test images" if metrics.get("n_test") else "the test images"
+    if metrics.get("accuracy_ci95"):
+        text = f"Right on {with_interval(metrics, 'accuracy')} of {n}"
+    else:
+        text = f"{with_interval(metrics, 'macro_f1')} macro-F1 on {n}"
+    if absent(metrics.get("mva")):
+        return text
+    verb = "passes" if metrics.get("mva_passed") else "misses"
+    return f"{text}: it {verb} the minimum of {percent(metrics['mva'], 0)}"
+
+
+def with_interval(metrics: Facts, name: str) -> str:
+    """A score of metrics.json with half of its interval."""
+    return f"{percent(metrics[name])}{half_width(metrics.get(f'{name}_ci95'))}"
+
+
+def half_width(interval: Sequence[float] | None) -> str:
+    """Half of an interval in points, as it follows a number; nothing where there is none."""
+    if not interval or absent(interval[0]):
+        return ""
+    return f"{NBSP}±{NBSP}{100 * (interval[1] - interval[0]) / 2:.1f}"
+
+
+def causes(study: Study) -> str:
+    """The largest causes in the ledger, the most confused pairs in brackets."""
+    shares = sorted(study.rows("ledger_shares", "cause", "share"), key=lambda row: -row["share"])
+    largest = [row for row in shares if row["share"] > 0][:NAMED_CAUSES]
+    if not largest:
+        return ""
+    said = [f"{percent(row['share'], 0)} {phrase(study, row['cause'])}" for row in largest]
+    ledger = study.table("ledger")
+    errors = f"of {count(len(ledger.frame))} errors" if ledger else "of its errors"
+    return f"{errors}, {enumerate_words(said)}"
+
+
+def phrase(study: Study, cause: str) -> str:
+    """What the errors of this cause are, with the pairs named where the cause is a pair."""
+    pairs = confused(study) if cause == "confusable pair" else []
+    brackets = f" ({', '.join(pairs)})" if pairs else ""
+    return CAUSES.get(cause, f"have the cause {cause}") + brackets
+
+
+def confused(study: Study) -> list[str]:
+    """The flagged pairs with the most confusions, each unordered pair once: "cat–dog"."""
+    rows = sorted(study.rows("confusion_pairs", "true", "predicted"), key=lambda row: -row["count"])
+    names = ["–".join(sorted((row["true"], row["predicted"]))) for row in rows if row["flagged"]]
+    return list(dict.fromkeys(names))[:NAMED_PAIRS]
+
+
+def context(study: Study) -> str:
+    """The verdict on the background, with the loss of accuracy where it is one."""
+    overall = overall_context(study)
+    if overall is None:
+        return ""
+    said = CONTEXT[overall["verdict"]]
+    if overall["verdict"] != "BIASED":
+        return said
+    lost = f"{points(overall['effect']).lstrip('+')}{half_width([overall['ci_low'], overall['ci_high']])}"
+    return f"{said} ({lost} points of accuracy)"
+
+
+def overall_context(study: Study) -> dict[str, Any] | None:
+    """The row of the context table with the verdict over all classes; controls have no such verdict."""
+    rows = study.rows("context", "class", "verdict")
+    overall = (row for row in rows if row["class"] == "all" and row["verdict"] in CONTEXT)
+    return next(overall, None)
+
+
+def treatments(study: Study) -> str:
+    """The treatment that helped most, or that none was shown to."""
+    rows = study.rows("treatments", "name", "delta_macro_f1")
+    if not rows:
+        return ""
+    helped = [row for row in rows if row["verdict"] == "helps"]
+    if not helped:
+        return "no treatment was shown to help"
+    best = max(helped, key=lambda row: row["delta_macro_f1"])
+    gain = f"{points(best['delta_macro_f1']).lstrip('+')}{half_width([best['ci_low'], best['ci_high']])}"
+    return f"{value(best['name'])} helped by {gain} points"
+
+
+def scores(study: Study) -> list[dict[str, Any]]:
+    """The score, and what is left of it when the test set is cleaned, with the intervals."""
+    known = (
+        ("macro_f1", "Macro-F1", "on the official test set"),
+        ("macro_f1_without_leaks", "Without leaked twins", "test images with a twin in train left out"),
+        ("accuracy", "Accuracy", "share of test images that are right"),
+    )
+    metrics = [
+        {
+            "title": title,
+            "note": note,
+            "value": study.metrics[key],
+            "interval": study.metrics.get(f"{key}_ci95"),
+        }
+        for key, title, note in known
+        if not absent(study.metrics.get(key))
+    ]
+    return [*metrics[:2], *relabelled(study), *metrics[2:]]
+
+
+def relabelled(study: Study) -> list[dict[str, Any]]:
+    """The score under other readings of the test labels."""
+    titles = {
+        "without flagged": ("Without doubtful labels", "macro-F1 with the flagged test images left out"),
+        "flagged corrected": ("Under corrected labels", "macro-F1 with each flagged label as suggested"),
+    }
+    rows = [row for row in study.rows("corrected_score") if row["labels"] in titles]
+    return [
+        {
+            "title": titles[row["labels"]][0],
+            "note": titles[row["labels"]][1],
+            "value": row["macro_f1"],
+            "interval": [row["ci_low"], row["ci_high"]],
+        }
+        for row in rows
+    ]
+
+
+def enumerate_words(words: Iterable[str]) -> str:
+    """Words as a list in a sentence: "a", "a and b", "a, b and c"."""
+    items = list(words)
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)

@@ -1,0 +1,97 @@
+"""Pairs of images that may be twins: nearest neighbours, in blocks of bounded size."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepsight.scrub.duplicates import ann_index
+from deepsight.scrub.duplicates.descriptor import Descriptor, blocks
+
+Rows = NDArray[np.int64]
+ReadFeatures = Callable[[Rows], NDArray[np.floating]]  # rows -> features (r, d)
+
+EXACT = 150_000  # images; among more an index is asked, where its library is installed
+ROWS, COLUMNS = 256, 4096  # of the block of similarities: 4 MB, which stay in the cache
+FIT_ON = 5000  # rows that the projection of features is fitted on, and rows projected at a time
+FEATURE_LENGTH = 64  # numbers kept of them
+
+
+def neighbours(described: Descriptor, *, count: int, at_least: float, seed: int) -> tuple[Rows, Rows]:
+    """Pairs i < j in which one is among the `count` nearest of the other, mirrored or not.
+
+    Exact search up to `EXACT` images: n²(p + q) multiplications, n × count numbers kept. Among more images an
+    index finds nearly the same pairs in a time that grows with n^1.5; without its library the search stays
+    exact. Pairs below the similarity `at_least` are left out.
+
+    Args:
+        described: of n images.
+        count: of neighbours.
+        at_least: similarity in [-1, 1].
+        seed: of the index.
+    """
+    n = len(described)
+    by_index = indexed(n)
+    search = ann_index.Index(described, seed=seed).nearest_to if by_index else partial(nearest_to, described)
+    found = []
+    for rows in blocks(n, ann_index.BLOCK if by_index else ROWS):
+        similarity, near = search(rows, count=min(count, n - 1))
+        keep = similarity >= at_least
+        found.append(torch.stack([torch.from_numpy(rows)[:, None].expand_as(near)[keep], near[keep]]))
+    return distinct(torch.cat(found, dim=1).numpy())
+
+
+def indexed(n: int) -> bool:
+    """Whether neighbours among n images come from an index, not from an exact search."""
+    return n > EXACT and ann_index.available()
+
+
+def comparisons(n: int) -> float:
+    """What the search among n images costs: n² comparisons; by an index, from `EXACT` on, as n^1.5."""
+    return EXACT**0.5 * n**1.5 if indexed(n) else float(n) ** 2
+
+
+def nearest_to(described: Descriptor, rows: Rows, *, count: int) -> tuple[Tensor, Tensor]:
+    """Similarity and row of the nearest of all images to these, themselves excepted, (r, count) twice."""
+    even, odd, asked = described.even, described.odd, torch.from_numpy(rows)
+    best, place = torch.full((len(rows), count), -torch.inf), torch.zeros(len(rows), count, dtype=torch.int64)
+    block = torch.empty(len(rows), COLUMNS)  # made once: fresh memory costs more than the products in it
+    for start in range(0, len(described), COLUMNS):
+        stop = min(start + COLUMNS, len(described))
+        similarity = torch.mm(odd[asked], odd[start:stop].T, out=block[:, : stop - start]).abs_()
+        similarity.addmm_(even[asked], even[start:stop].T)
+        own = (asked >= start) & (asked < stop)
+        similarity[own.nonzero()[:, 0], asked[own] - start] = -torch.inf
+        value, column = similarity.topk(min(count, stop - start), dim=1)
+        best, order = torch.cat([best, value], dim=1).topk(count, dim=1)
+        place = torch.cat([place, column + start], dim=1).gather(1, order)
+    return best, place
+
+
+def distinct(pairs: Rows) -> tuple[Rows, Rows]:
+    """Pairs (2, p) as i < j, each once, in order."""
+    low, high = np.sort(pairs, axis=0)
+    n = high.max(initial=0) + 1
+    codes = np.unique(low * n + high)
+    return codes // n, codes % n
+
+
+def describe_features(read: ReadFeatures, n: int, *, seed: int) -> Descriptor:
+    """Pooled features as unit vectors on their `FEATURE_LENGTH` largest principal axes, in blocks.
+
+    They have no odd part: whether a pair is mirrored is told by the pixels.
+    """
+    sample = as_floats(read(np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])))
+    centre = sample.mean(dim=0)
+    axes = torch.linalg.eigh((sample - centre).T @ (sample - centre))[1][:, -FEATURE_LENGTH:]
+    parts = [(as_floats(read(rows)) - centre) @ axes for rows in blocks(n, FIT_ON)]
+    even = torch.nn.functional.normalize(torch.cat(parts), eps=1e-6)
+    return Descriptor(even, torch.zeros(len(even), 1))
+
+
+def as_floats(rows: NDArray[np.floating]) -> Tensor:
+    """A float32 copy, so that rows of a read-only memory map are taken too."""
+    return torch.from_numpy(np.array(rows, dtype=np.float32))

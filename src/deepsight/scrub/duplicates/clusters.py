@@ -1,0 +1,89 @@
+"""Pairs as a frame: exact ones, near ones, those that a cluster implies, and the clusters they make."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from deepsight.scrub.duplicates.matching import Matches
+from deepsight.scrub.duplicates.score_mixture import Mixture
+
+Rows = NDArray[np.int64]
+
+LISTED = 0.3  # lowest score in the table: below it there are look-alikes alone, and thousands of them
+CLOSED = 200  # images; up to this size every pair of a cluster is registered
+
+
+def exact_pairs(first: Rows) -> pl.DataFrame:
+    """Each image with equal pixels to an earlier one, paired with the first of them."""
+    later = np.flatnonzero(first != np.arange(len(first)))
+    n = len(later)
+    placement = np.tile(np.array([1, 1, 0, 0], dtype=np.float32), (n, 1))
+    same = Matches(first[later], later, np.zeros(n, dtype=bool), np.ones(n), placement)
+    return frame_of(same, "exact", np.ones(n))
+
+
+def missing_pairs(twins: Matches, seen: Matches, n: int) -> tuple[Rows, Rows]:
+    """Pairs i < j of one cluster of twins that were no candidates, since an image has few of those.
+
+    Clusters above `CLOSED` images, whose pairs would be too many, are left as they are.
+    """
+    component = components(twins.i, twins.j, n)
+    order = np.argsort(component, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
+    codes = [np.empty(0, dtype=np.int64)]
+    for group in groups:
+        if 2 < len(group) <= CLOSED:
+            low, high = np.sort(group[np.stack(np.triu_indices(len(group), 1))], axis=0)
+            codes.append(low * n + high)
+    new = np.setdiff1d(np.concatenate(codes), seen.i * n + seen.j)
+    return new // n, new % n
+
+
+def near_pairs(matches: Matches, mixture: Mixture, rows: Rows) -> pl.DataFrame:
+    """The registered pairs worth listing, with the probability that the mixture gives them."""
+    probability = mixture.probability(matches.score)
+    listed = np.flatnonzero(matches.score >= LISTED)
+    kept = matches.take(listed)
+    return frame_of(replace(kept, i=rows[kept.i], j=rows[kept.j]), "near", probability[listed])
+
+
+def frame_of(matches: Matches, kind: str, probability: NDArray[np.float64]) -> pl.DataFrame:
+    """Pairs as a frame, with the rows of the pool in `i` and `j`."""
+    scale_x, scale_y, shift_x, shift_y = matches.placement.T.astype(np.float64)
+    return pl.DataFrame(
+        {
+            "i": matches.i,
+            "j": matches.j,
+            "score": matches.score,
+            "kind": np.full(len(matches), kind),
+            "probability": probability,
+            "flagged": probability >= 0.5,
+            "mirrored": matches.mirrored,
+            "scale_x": scale_x,
+            "scale_y": scale_y,
+            "shift_x": shift_x,
+            "shift_y": shift_y,
+        },
+        schema_overrides={"kind": pl.String},
+    )
+
+
+def number_clusters(pairs: pl.DataFrame, n: int) -> pl.DataFrame:
+    """The pairs with the number of their cluster: connected components of the flagged ones, largest first."""
+    flagged = pairs.filter("flagged")
+    i, j = flagged["i"].to_numpy(), flagged["j"].to_numpy()
+    component = components(i, j, n)
+    sizes = np.bincount(component)
+    number = np.argsort(np.argsort(-sizes, kind="stable"))[component[pairs["i"].to_numpy()]]
+    cluster = pl.Series("cluster", number, dtype=pl.Int64)
+    return pairs.with_columns(pl.when("flagged").then(cluster).alias("cluster"))
+
+
+def components(i: Rows, j: Rows, n: int) -> Rows:
+    """The number of the connected component of each of n images under the pairs (i, j)."""
+    links = coo_array((np.ones(len(i)), (i, j)), shape=(n, n))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)

@@ -1,0 +1,178 @@
+"""Exact copies and near-duplicates, within and across splits: which training images the test set repeats."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Table
+from deepsight.scrub.duplicates import registration
+from deepsight.scrub.duplicates.candidates import indexed
+from deepsight.scrub.duplicates.clusters import exact_pairs, missing_pairs, near_pairs, number_clusters
+from deepsight.scrub.duplicates.image_pool import Pool
+from deepsight.scrub.duplicates.matching import Matcher
+from deepsight.scrub.duplicates.score_mixture import fit
+
+Rows = NDArray[np.int64]
+
+
+UNITS = {
+    "split_a": "split of the first image",
+    "index_a": "row of the first image in the official order",
+    "split_b": "split of the second image; of two splits the one nearer to training",
+    "index_b": "row of the second image in the official order",
+    "score": "agreement of fine detail after registration, 0 to 1; higher = surer",
+    "kind": "exact (equal pixels) or near",
+    "probability": "estimated probability that the pair is a twin",
+    "flagged": "probability of at least one half, true or false",
+    "cluster": "number of the group that flagged pairs connect, from the largest; empty if not flagged",
+    "mirrored": "whether the second image was mirrored, true or false",
+    "scale_x": "width of the first image in widths of the second",
+    "scale_y": "height of the first image in heights of the second",
+    "shift_x": "how far right in the second the centre of the first lies, in half widths",
+    "shift_y": "how far down in the second the centre of the first lies, in half heights",
+}
+
+
+def find(
+    parts: Mapping[str, Dataset],
+    *,
+    features: Mapping[str, NDArray[np.floating]] | None = None,
+    seed: int,
+) -> Table:
+    """Evidence table `duplicates`: pairs of images that are the same picture, or nearly look it.
+
+    Candidates come from nearest neighbours by pixel descriptors that survive shift, crop, colour and
+    mirroring (and by pooled features, if given); each is registered at pixel level, which gives the
+    score. How probably a pair is a twin is estimated from the two-component mixture of the scores.
+    Memory is bounded by blocks. Time grows with n² up to 150,000 images, and beyond where the extra `large`
+    is not installed; with it with n^1.5 (figures: benchmarks/duplicates).
+
+    Args:
+        parts: the splits by name, test last; images of one shape.
+        features: for each split (n, d), rows as in its images.
+        seed: of the samples that projections are fitted on.
+
+    Raises:
+        DeepSightError: shapes differ between splits, or features do not fit the images.
+    """
+    pool = Pool({name: parts[name] for name in reversed(list(parts))})  # test first, so it is image a
+    first = pool.first_copies()
+    distinct = np.unique(first)
+    matcher = Matcher(lambda rows: pool.read(distinct[rows]), len(distinct), seed=seed)
+    stored = None if features is None else reader(pool, features)
+    vectors = None if stored is None else lambda rows: stored(distinct[rows])
+    matches = matcher.register(*matcher.candidates(vectors))
+    mixture = fit(matches.score)
+    twins = matches.take(np.flatnonzero(mixture.probability(matches.score) >= 0.5))
+    rest = matcher.register(*missing_pairs(twins, matches, len(distinct)), peak=-1.0)
+    pairs = pl.concat([exact_pairs(first), near_pairs(matches.with_more(rest), mixture, distinct)])
+    pairs = number_clusters(pairs.sort("score", descending=True, maintain_order=True), len(pool))
+    return to_table(pairs, pool, by_index=indexed(len(distinct)))
+
+
+def reader(
+    pool: Pool, features: Mapping[str, NDArray[np.floating]]
+) -> Callable[[Rows], NDArray[np.floating]]:
+    """What reads the features (r, d) of rows of the pool, without a copy of all of them."""
+    received = {name: np.shape(features.get(name, ())) for name in pool.parts}
+    fits = all(len(shape) == 2 and shape[0] == len(pool.parts[name]) for name, shape in received.items())
+    if not fits or len({shape[1] for shape in received.values()}) > 1:
+        wanted = {name: (len(part), "d") for name, part in pool.parts.items()}
+        raise DeepSightError(f"Expected features of shape {wanted}, received {received}.")
+    return lambda rows: pool.gather([features[name] for name in pool.parts], rows)
+
+
+def to_table(pairs: pl.DataFrame, pool: Pool, *, by_index: bool) -> Table:
+    """The finding under the names and rows that users know, with its sentences.
+
+    Args:
+        pairs: rows of the pool in `i` and `j`.
+        pool: all images.
+        by_index: whether candidates came from an index, which may miss some.
+    """
+    search = "an inverted file's nearest neighbours" if by_index else "nearest neighbours"
+    i, j = pairs["i"].to_numpy(), pairs["j"].to_numpy()
+    frame = pairs.with_columns(
+        pl.Series("split_a", pool.names(i), dtype=pl.String),
+        pl.Series("index_a", pool.ids(i)),
+        pl.Series("split_b", pool.names(j), dtype=pl.String),
+        pl.Series("index_b", pool.ids(j)),
+    ).select(list(UNITS))
+    flagged = frame.filter("flagged")
+    across = flagged.filter(pl.col("split_a") != pl.col("split_b"))
+    precision = flagged["probability"].to_numpy().mean() if len(flagged) else 1.0
+    return Table(
+        frame=frame,
+        units=UNITS,
+        n=len(pool),
+        method=(
+            f"BLAKE2b digests; {search} by histograms of slopes and 8×8 pictures (and features, if "
+            "given), registered for shift, scale, gain and mirroring; probability from a two-component "
+            "mixture of the scores by EM."
+        ),
+        caption=(
+            f"{len(flagged):,} pairs among {len(pool):,} images are flagged as the same picture, "
+            f"at an estimated precision of {precision:.1%}; "
+            f"{len(across):,} of them join two splits."
+        ),
+    )
+
+
+def members(duplicates: Table) -> pl.DataFrame:
+    """Images of flagged pairs, once each: cluster, split, index."""
+    flagged = duplicates.frame.filter("flagged")
+    ends = [
+        flagged.select("cluster", split=pl.col(f"split_{end}"), index=pl.col(f"index_{end}")) for end in "ab"
+    ]
+    return pl.concat(ends).unique(maintain_order=True)
+
+
+def repeated(duplicates: Table, *, of: str, within: tuple[str, ...]) -> Rows:
+    """Rows of split `of` whose cluster has a member in one of the splits `within`, in ascending order.
+
+    The training rows to drop are `repeated(table, of="train", within=("val", "test"))`, the leaked test
+    images `repeated(table, of="test", within=("train",))`. Whole clusters count, not pairs alone, since
+    each image is only compared with its nearest.
+    """
+    images = members(duplicates)
+    there = images.filter(pl.col("split").is_in(list(within)))["cluster"].unique()
+    rows = images.filter((pl.col("split") == of) & pl.col("cluster").is_in(there.to_list()))["index"]
+    return np.sort(rows.to_numpy()).astype(np.int64)
+
+
+def difference(
+    a: NDArray[np.uint8],
+    b: NDArray[np.uint8],
+    *,
+    mirrored: bool,
+    placement: tuple[float, float, float, float],
+) -> NDArray[np.uint8]:
+    """How two images of a pair differ, as a picture: 128 where they agree, lighter where a is lighter.
+
+    Image b is laid over a as the columns mirrored and (scale_x, scale_y, shift_x, shift_y) say, and each
+    channel is given the gain and offset that fit a best. Where b does not reach, the picture is 128.
+
+    Args:
+        a: uint8 (h, w, 3).
+        b: uint8 (h, w, 3).
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    first, second = (torch.tensor(image).permute(2, 0, 1)[None].float() for image in (a, b))
+    if mirrored:
+        second = second.flip(-1)
+    laid, inside = registration.place(second, torch.tensor([placement], dtype=torch.float32))
+    picture = np.full(a.shape, 128, dtype=np.uint8)
+    seen = inside[0].bool().numpy()
+    for channel in range(3):
+        x, y = (image[0, channel].numpy()[seen] for image in (laid, first))
+        design = np.stack([x, np.ones_like(x)], axis=1)
+        residual = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+        picture[seen, channel] = np.clip(128 + residual.round(), 0, 255)
+    return picture

@@ -1,0 +1,132 @@
+"""From candidates to scored pairs: a cheap correlation for all of them, registration for what it leaves."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepsight.images.resize import resize
+from deepsight.scrub.duplicates import registration
+from deepsight.scrub.duplicates.candidates import ReadFeatures, describe_features, distinct, neighbours
+from deepsight.scrub.duplicates.descriptor import BLOCK, Read, blocks, describe, picture, slopes
+
+Rows = NDArray[np.int64]
+
+SLOPES, PICTURE, FEATURES = 6, 2, 4  # nearest images by each descriptor, and by features, if given
+SLOPES_LENGTH, PICTURE_LENGTH = 64, 40  # numbers kept of 72 and of 192
+SLOPES_SIMILAR = 0.6  # of 30 published twins 29 have at least 0.83
+PICTURE_SIMILAR = 0.55  # all 30 have at least 0.58
+PEAK = 0.6  # of the coarse correlation; known twins have at least 0.65, nine in ten candidates less
+STARTS = 2  # placements that registration begins from
+PAIRS = 256  # at a time
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Pairs of images that were registered.
+
+    Attributes:
+        i, j: int64 (p,), rows with i < j.
+        mirrored: bool (p,), whether j was mirrored.
+        score: float64 (p,), agreement in [0, 1].
+        placement: float32 (p, 4), where i lies in j: scale and shift of x and y (`registration`).
+    """
+
+    i: Rows
+    j: Rows
+    mirrored: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    placement: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.i)
+
+    def with_more(self, other: "Matches") -> "Matches":
+        """These pairs and then the others."""
+        columns = (
+            np.concatenate([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self)
+        )
+        return Matches(*columns)
+
+    def take(self, rows: Rows) -> "Matches":
+        """These pairs alone."""
+        return Matches(
+            self.i[rows], self.j[rows], self.mirrored[rows], self.score[rows], self.placement[rows]
+        )
+
+
+class Matcher:
+    """Finds pairs that may be twins among n images, and says how well the images of a pair agree.
+
+    Args:
+        read: rows -> images float32 (b, 3, h, w), 0 to 255.
+        n: the number of images.
+        seed: of the samples that projections are fitted on.
+    """
+
+    def __init__(self, read: Read, n: int, *, seed: int) -> None:
+        self._read = read
+        self._seed = seed
+        self._slopes = describe(read, n, halves=slopes, length=SLOPES_LENGTH, seed=seed)
+        self._picture = describe(read, n, halves=picture, length=PICTURE_LENGTH, seed=seed)
+        self._views = coarse_views(read, n)
+
+    def candidates(self, features: ReadFeatures | None) -> tuple[Rows, Rows]:
+        """Pairs i < j of images near each other by pixels, or by these features of any model."""
+        found = [
+            neighbours(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR, seed=self._seed),
+            neighbours(self._picture, count=PICTURE, at_least=PICTURE_SIMILAR, seed=self._seed),
+        ]
+        if features is not None:
+            described = describe_features(features, len(self._slopes), seed=self._seed)
+            found.append(neighbours(described, count=FEATURES, at_least=0.0, seed=self._seed))
+        return distinct(np.concatenate([np.stack(pairs) for pairs in found], axis=1))
+
+    def register(self, i: Rows, j: Rows, *, peak: float = PEAK) -> Matches:
+        """The pairs whose coarse correlation reaches `peak`, registered and scored."""
+        mirrored = self._slopes.mirrored(i, j)
+        peaks, starts = self._peaks(i, j, mirrored)
+        near = np.flatnonzero((peaks.amax(dim=1) >= peak).numpy())
+        i, j, mirrored = i[near], j[near], mirrored[near]
+        score, placement = self._scores(i, j, mirrored, best_starts(peaks[near], starts[near]))
+        return Matches(i, j, mirrored, score.double().numpy(), placement.numpy())
+
+    def _peaks(self, i: Rows, j: Rows, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+        peaks, placements = torch.empty(len(i), 3), torch.empty(len(i), 3, 4)
+        for rows in blocks(len(i), PAIRS):
+            pair = pick(lambda r: self._views[r].float(), i[rows], j[rows], mirrored[rows])
+            peaks[rows], placements[rows] = registration.coarse(*pair)
+        return peaks, placements
+
+    def _scores(self, i: Rows, j: Rows, mirrored: NDArray[np.bool_], starts: Tensor) -> tuple[Tensor, Tensor]:
+        score, placement = torch.empty(len(i)), torch.empty(len(i), 4)
+        for rows in blocks(len(i), PAIRS):
+            pair = pick(self._whole, i[rows], j[rows], mirrored[rows])
+            score[rows], placement[rows] = registration.register(*pair, starts[rows])
+        return score, placement
+
+    def _whole(self, rows: Rows) -> Tensor:
+        return resize(self._read(rows), registration.SIDE)
+
+
+def coarse_views(read: Read, n: int) -> Tensor:
+    """What the coarse search compares, of all images, float16 (n, 2, 16, 16), which stays in memory."""
+    made = []
+    for rows in blocks(n, BLOCK):
+        grey = resize(read(rows).mean(dim=1, keepdim=True), registration.COARSE)
+        made.append(registration.prepare(grey).half())
+    return torch.cat(made)
+
+
+def pick(read: Read, i: Rows, j: Rows, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    """Both images of each pair, the second mirrored where told."""
+    a, b = read(i), read(j)
+    return a, torch.where(torch.as_tensor(mirrored)[:, None, None, None], b.flip(-1), b)
+
+
+def best_starts(peaks: Tensor, placements: Tensor) -> Tensor:
+    """The placements (p, STARTS, 4) of the highest peaks (p, s)."""
+    order = peaks.topk(STARTS, dim=1)[1]
+    return placements.gather(1, order[:, :, None].expand(-1, -1, placements.shape[2]))

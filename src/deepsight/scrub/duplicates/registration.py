@@ -1,0 +1,175 @@
+"""Are two images the same picture? Lay one over the other, then see whether fine detail agrees.
+
+Coarse: the peak of the cross-correlation, by the Fourier transform, at three scales. Fine: Gauss-Newton
+on shift and scale of both directions with free gain and offset (Lucas & Kanade 1981, with the gain of
+Evangelidis & Psarakis 2008). The score compares what is left after that; look-alikes, which share the
+large forms alone, lose there.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, avg_pool2d, conv2d, grid_sample, pad, unfold
+
+from deepsight.scrub.duplicates.descriptor import detail
+
+# A placement (sx, sy, tx, ty) says where in image b a pixel (x, y) of image a lies: (sx x + tx, sy y + ty),
+# with coordinates from -1 to 1 over the image.
+
+SIDE = 32  # pixels that pairs are compared at
+COARSE = 16  # pixels of the coarse search
+REACH = 3  # coarse pixels: shifts up to a fifth of the image
+ZOOM = 0.8  # scales 0.8, 1 and 1.25 are tried; Gauss-Newton finds those between
+STEPS = ((16, 6), (32, 2))  # points a side that Gauss-Newton looks at, and steps with them
+SCALE_LIMITS, SHIFT_LIMIT = (0.7, 1.43), 0.45
+PATCH = 8  # pixels
+PLAIN = 3.0  # grey levels of standard deviation below which a patch holds noise alone
+NOISE = 1.0  # grey levels of rounding and compression, which no agreement is asked of
+
+
+def prepare(images: Tensor) -> Tensor:
+    """What the coarse search compares: grey images (n, 1, 16, 16) whole and their middle, (n, 2, 16, 16)."""
+    middle = torch.tensor([[ZOOM, ZOOM, 0.0, 0.0]]).expand(len(images), 4)
+    views = (images, place(images, middle, side=COARSE)[0])
+    return torch.stack([whiten(view) for view in views], dim=1)
+
+
+def coarse(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Height of the correlation peak at three scales, and the placement of each.
+
+    Whole on whole, whole on middle and middle on whole: only the image that shows more is ever zoomed
+    into, so that no border has to be made up.
+
+    Args:
+        a: what `prepare` made of the first images of p pairs, (p, 2, 16, 16).
+        b: the same of the second images.
+
+    Returns:
+        (p, 3) in [-1, 1] and (p, 3, 4).
+    """
+    spectra = [torch.fft.rfft2(views) for views in (a, b)]
+    tries = ((0, 0, 1.0), (0, 1, ZOOM), (1, 0, 1 / ZOOM))
+    found = [peak(spectra[0][:, i].conj() * spectra[1][:, j], scale) for i, j, scale in tries]
+    heights, placements = zip(*found, strict=True)
+    return torch.stack(heights, dim=1), torch.stack(placements, dim=1)
+
+
+def peak(product: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Highest correlation over shifts (p,) from the product of two spectra, and its placement (p, 4)."""
+    width = 2 * REACH + 1
+    surface = torch.fft.irfft2(product, s=(COARSE, COARSE))
+    height, place = surface.roll((REACH, REACH), (1, 2))[:, :width, :width].flatten(1).max(dim=1)
+    shift = torch.stack([place % width, place // width], dim=1) - REACH
+    return height, torch.cat(
+        [torch.full((len(product), 2), scale), shift * (2 / COARSE) * min(scale, 1.0)], dim=1
+    )
+
+
+def whiten(images: Tensor) -> Tensor:
+    """Detail (p, h, w) under a window that fades at the border, of mean 0 and unit length."""
+    side = images.shape[-1]
+    window = torch.hann_window(side + 2)[1:-1].sqrt()
+    faded = detail(images, 2)[:, 0] * window * window[:, None]
+    centred = faded - faded.mean(dim=(1, 2), keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(centred, dim=(1, 2), keepdim=True)
+    return centred / length.clamp_min(1.0)
+
+
+def place(images: Tensor, placement: Tensor, *, side: int = SIDE) -> tuple[Tensor, Tensor]:
+    """Images b (p, c, h, w) at side × side points of a, and 1 where b has pixels there (p, side, side)."""
+    theta = torch.zeros(len(images), 2, 3)
+    theta[:, [0, 1], [0, 1]], theta[:, :, 2] = placement[:, :2], placement[:, 2:]
+    grid = affine_grid(theta, [len(images), 1, side, side], align_corners=False)
+    inside = (grid.abs().amax(dim=-1) <= 1).float()
+    sampled: Tensor = grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return sampled, inside
+
+
+def fine(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
+    """The placement (p, 4) after Gauss-Newton on grey images a and b (p, 1, 32, 32)."""
+    first, second = smooth(a), smooth(b)
+    wide = pad(second, (1,) * 4, mode="replicate")
+    slopes = (wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2], wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1])
+    stack = torch.cat([second, *(slope * (SIDE / 4) for slope in slopes)], dim=1)
+    for points, steps in STEPS:
+        target = avg_pool2d(first, SIDE // points)
+        for _ in range(steps):
+            placement = step(target, stack, placement)
+    return placement
+
+
+def step(target: Tensor, stack: Tensor, placement: Tensor) -> Tensor:
+    """One step: least squares of a on b, a constant and the derivatives of b by the placement."""
+    points = target.shape[-1]
+    sampled, inside = place(stack, placement, side=points)
+    image, across, down = sampled.unbind(dim=1)
+    x = torch.linspace(-1 + 1 / points, 1 - 1 / points, points)
+    terms = [image, torch.ones_like(image), across * x, down * x[:, None], across, down]
+    design = torch.stack(terms, dim=1).flatten(2)
+    weighted = design * inside.flatten(1)[:, None]
+    normal = weighted @ design.transpose(1, 2)
+    damping = torch.diag_embed(1e-3 * normal.diagonal(dim1=1, dim2=2) + 1e-3)
+    solved = torch.linalg.solve(normal + damping, weighted @ target.flatten(1)[:, :, None])[..., 0]
+    moved = placement + (solved[:, 2:] / solved[:, :1].clamp_min(0.2)).clamp(-0.1, 0.1)
+    return torch.cat(
+        [moved[:, :2].clamp(*SCALE_LIMITS), moved[:, 2:].clamp(-SHIFT_LIMIT, SHIFT_LIMIT)], dim=1
+    )
+
+
+def smooth(images: Tensor) -> Tensor:
+    """Grey images (p, 1, h, w) under a binomial filter of 3×3 pixels."""
+    row = torch.tensor([0.25, 0.5, 0.25])
+    return conv2d(pad(images, (1,) * 4, mode="replicate"), (row[:, None] * row)[None, None])
+
+
+def agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
+    """The score (p,) in [0, 1]: how well fine detail of images (p, 3, h, w) agrees where they overlap.
+
+    The mean of two correlations, at least 0: that of all detail finer than 3 pixels, in colour, and the lower
+    quartile over patches of 8×8 pixels of that of grey detail finer than 7. The first asks that the detail be
+    the same, the second that it be so nearly everywhere. Patches that are plain in both images say nothing.
+    """
+    laid, inside = place(b, placement)
+    overall = cautious(detail(a, 1).flatten(2), detail(laid, 1).flatten(2), inside.flatten(1)[:, None])
+    greys = (detail(images.mean(dim=1, keepdim=True), 3) for images in (a, laid))
+    x, y, weight = (cut(images) for images in (*greys, inside[:, None]))
+    spread = torch.maximum((x * weight).square().mean(dim=2), (y * weight).square().mean(dim=2)).sqrt()
+    tells = (spread > PLAIN) & (weight.mean(dim=2) > 0.5)
+    local = torch.where(tells, correlation(x, y, weight), torch.nan).nanquantile(0.25, dim=1)
+    return ((overall + torch.where(local.isnan(), overall, local)) / 2).clamp(0, 1)
+
+
+def cautious(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """Mean over channels (p, c, m) of the correlation, less one standard error on Fisher's scale.
+
+    The error is that of as many samples as share the energy, (Σe)² / Σe² with e = |x y|: an aeroplane of
+    ten pixels in a plain sky correlates with another one by chance.
+    """
+    energy = (x * y * weight).abs().sum(dim=1)
+    samples = energy.sum(dim=1).square() / energy.square().sum(dim=1).clamp_min(1e-6)
+    mean = correlation(x, y, weight).mean(dim=1).clamp(-0.999, 0.999)
+    return (mean.atanh() - (samples - 3).clamp_min(1).rsqrt()).tanh()
+
+
+def cut(images: Tensor) -> Tensor:
+    """Images (p, 1, h, w) in patches (p, patches, PATCH²)."""
+    return unfold(images, PATCH, stride=PATCH).transpose(1, 2)
+
+
+def correlation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """Weighted correlation over the last axis, shrunk towards 0 where there is little but noise."""
+    total = weight.sum(dim=-1).clamp_min(1)
+    x, y = ((v - ((v * weight).sum(dim=-1) / total)[..., None]) * weight for v in (x, y))
+    energy = [v.square().sum(dim=-1) + total * NOISE**2 / 2 for v in (x, y)]
+    return (x * y).sum(dim=-1) / (energy[0] * energy[1]).sqrt()
+
+
+def register(a: Tensor, b: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+    """Score (p,) and placement (p, 4) of images (p, 3, 32, 32), from the best of the starts (p, s, 4)."""
+    grey_a, grey_b = (images.mean(dim=1, keepdim=True) for images in (a, b))
+    placements = torch.stack([fine(grey_a, grey_b, start) for start in starts.unbind(dim=1)], dim=1)
+    fits = []
+    for placement in placements.unbind(dim=1):
+        laid, inside = place(grey_b, placement)
+        fits.append(correlation(grey_a.flatten(1), laid.flatten(1), inside.flatten(1)))
+    best = placements[torch.arange(len(a)), torch.stack(fits, dim=1).argmax(dim=1)]
+    return agreement(a, b, best), best

@@ -1,0 +1,51 @@
+"""Deduplicate: of each cluster of twins in the training data one stays, and none where labels conflict."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.recipe import Recipe
+from deepsight.core.statistics import Labels
+from deepsight.treat.treatments.base import Target, Treatment
+
+
+def treatment(duplicates: pl.DataFrame, labels: Mapping[int, int], *, split: str = "train") -> Treatment:
+    """Drop training twins.
+
+    Args:
+        duplicates: the frame of the evidence table `duplicates`; only pairs within the split count.
+        labels: the label of each training row by its id, which decides the target: the classes in
+            which twins with conflicting labels stand.
+        split: the name of the training split in the table.
+    """
+    pairs = duplicates.filter((pl.col("split_a") == split) & (pl.col("split_b") == split))
+    a, b = (pairs[column].to_numpy().astype(np.int64) for column in ("index_a", "index_b"))
+    known = [(int(i), int(j)) for i, j in zip(a, b, strict=True) if int(i) in labels and int(j) in labels]
+    conflicting = {labels[i] for pair in known if labels[pair[0]] != labels[pair[1]] for i in pair}
+
+    def change(train: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+        return train.select(np.flatnonzero(kept(train, a, b))), recipe
+
+    return Treatment("deduplicate", "leaked twin", change, Target(classes=tuple(sorted(conflicting))))
+
+
+def kept(train: Dataset, a: Labels, b: Labels) -> NDArray[np.bool_]:
+    """Which rows stay, bool (n,): of a cluster the first row of its majority label; none on a tie."""
+    order = np.argsort(train.ids)
+    present = np.isin(a, train.ids) & np.isin(b, train.ids)
+    i, j = (order[np.searchsorted(train.ids, x[present], sorter=order)] for x in (a, b))
+    n = len(train)
+    _, cluster = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
+    stays = np.ones(n, dtype=bool)
+    for c in np.flatnonzero(np.bincount(cluster) > 1):
+        rows = np.flatnonzero(cluster == c)
+        stays[rows] = False
+        counts = np.bincount(train.labels[rows])
+        if (counts == counts.max()).sum() == 1:
+            stays[rows[train.labels[rows] == counts.argmax()][0]] = True
+    return stays

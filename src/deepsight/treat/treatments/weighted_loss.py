@@ -1,0 +1,69 @@
+"""Weighted cross-entropy: classes that are missed, or that are rare, count for more."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.statistics import Floats, Labels, confusion_counts, wilson
+from deepsight.treat.treatments.base import Target, Treatment, recipe_change
+
+
+def by_recall(labels: Labels, predicted: Labels, k: int) -> Treatment:
+    """Weights from the recall on validation images, for the classes whose recall is low."""
+    weights = recall_weights(labels, predicted, k, strength=2.0)
+    return treatment("weighted_loss", weights, weak_classes(labels, predicted, k))
+
+
+def by_counts(counts: NDArray[np.int64], *, ratio: float = 2.0) -> list[Treatment]:
+    """Weights from the numbers of training images, where the largest class is `ratio` times the smallest.
+
+    The target is the classes that have less than the `ratio`-th part of the largest one's images.
+    """
+    rare = np.flatnonzero(counts * ratio <= counts.max())
+    if not len(rare):
+        return []
+    return [treatment("weighted_loss_counts", effective_number_weights(counts), rare.tolist())]
+
+
+def treatment(name: str, weights: Floats, weak: Sequence[int]) -> Treatment:
+    """Weigh the loss of each class.
+
+    Args:
+        name: of the treatment.
+        weights: positive, (k,); they are scaled to a mean of 1.
+        weak: positions of the classes that it is meant to better.
+    """
+    scaled = tuple(float(w) for w in np.round(weights / weights.mean(), 6))
+    return Treatment(name, "weak class", recipe_change(class_weights=scaled), Target(classes=tuple(weak)))
+
+
+def recall_weights(labels: Labels, predicted: Labels, k: int, *, strength: float = 1.0) -> Floats:
+    """Weights (k,) from validation recall: 1 + strength × (best recall - recall) / best recall.
+
+    A class that is found half as well as the best one counts 1.5 times with a strength of 1.
+    """
+    counts = confusion_counts(labels, predicted, k)
+    recall = np.diag(counts) / np.maximum(counts.sum(axis=1), 1)
+    best = max(float(recall.max()), 1e-9)
+    return np.asarray(1 + strength * (best - recall) / best, dtype=np.float64)
+
+
+def effective_number_weights(counts: NDArray[np.int64], *, beta: float = 0.999) -> Floats:
+    """Weights (k,) ∝ (1 - β) / (1 - β^n_c), the inverse effective number of images (Cui et al. 2019).
+
+    β = 0 weighs all classes alike, β towards 1 weighs by the inverse of the count. A class without images
+    gets the weight of one with a single image.
+    """
+    weights = (1 - beta) / (1 - beta ** np.maximum(counts, 1))
+    return np.asarray(weights / weights.mean(), dtype=np.float64)
+
+
+def weak_classes(labels: Labels, predicted: Labels, k: int, *, level: float = 0.95) -> tuple[int, ...]:
+    """Classes whose recall is surely below the mean recall (Wilson); else the one with the lowest recall."""
+    counts = confusion_counts(labels, predicted, k)
+    hits, n = np.diag(counts), counts.sum(axis=1)
+    recall = hits / np.maximum(n, 1)
+    _, high = wilson(hits, n, level)
+    weak = np.flatnonzero((high < recall.mean()) & (n > 0))
+    return tuple(int(c) for c in weak) or (int(recall.argmin()),)

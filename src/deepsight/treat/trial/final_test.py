@@ -1,0 +1,129 @@
+"""The test set is opened once: for the control and the treatment that won on validation."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from deepsight.core.evidence import Table
+from deepsight.core.predictions import Predictions
+from deepsight.core.significance import mcnemar
+from deepsight.core.statistics import macro_f1
+from deepsight.model.training_state import Tail, Training, pooled
+from deepsight.treat.treatments.base import CONTROL, Treatment
+from deepsight.treat.trial.arm import Store
+from deepsight.treat.trial.checkpoints import Starts
+from deepsight.treat.trial.effects import macro_effect
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What control and winner say of the test images.
+
+    Attributes:
+        table: evidence table `treatment_test`.
+        control, winner: of the first seed.
+    """
+
+    table: Table
+    control: Predictions
+    winner: Predictions
+
+
+def open_test(winner: Treatment, seeds: int, *, starts: Starts, store: Store, level: float) -> Opening:
+    """Predict the test images with every seed of the control and of the winner, and compare them."""
+    first = predict(CONTROL, seeds, starts, store)
+    second = predict(winner, seeds, starts, store)
+    return Opening(table_of(winner.name, first, second, level), first[0], second[0])
+
+
+def predict(treatment: Treatment, seeds: int, starts: Starts, store: Store) -> list[Predictions]:
+    """What each seed of an arm says of the test images."""
+    setting = starts.setting
+    _, recipe = treatment.apply(setting.splits.train, setting.recipe)
+    start = starts.at(treatment.backbone, recipe.resolution)
+    maps = starts.test_maps(treatment.backbone, recipe.resolution)
+    return [
+        predictions(start, maps, store.load_weights(treatment.name, seed), starts) for seed in range(seeds)
+    ]
+
+
+def predictions(
+    start: Training, maps: NDArray[np.float16], state: dict[str, torch.Tensor], starts: Starts
+) -> Predictions:
+    """The test predictions of an arm's trained part on the maps of its trunk."""
+    classifier = copy.deepcopy(start.classifier)
+    tail = Tail(classifier.tail, classifier.head)
+    tail.load_state_dict(state)
+    blocks = [
+        torch.from_numpy(maps[i : i + 256]).permute(0, 3, 1, 2).float() for i in range(0, len(maps), 256)
+    ]
+    features = np.concatenate([pooled(tail, block) for block in blocks])
+    weight, bias = (p.detach().cpu().numpy() for p in (classifier.head.weight, classifier.head.bias))
+    test = starts.setting.splits.test
+    return Predictions(test.ids, test.labels, (features @ weight.T + bias).astype(np.float32), features)
+
+
+def table_of(name: str, first: list[Predictions], second: list[Predictions], level: float) -> Table:
+    """Evidence table `treatment_test`: McNemar's test of each seed, and all seeds together."""
+    labels, k = first[0].labels, first[0].k
+    rows = [seed_row(seed, a, b) for seed, (a, b) in enumerate(zip(first, second, strict=True))]
+    control, winner = (np.stack([p.predicted for p in side]) for side in (first, second))
+    effect = macro_effect(labels, control, winner, k, level=level, seed=0)
+    scores = [float(np.mean([row[column] for row in rows])) for column in ("control_macro_f1", "macro_f1")]
+    together = {
+        "seed": None,
+        "control_macro_f1": scores[0],
+        "macro_f1": scores[1],
+        "difference": effect.value,
+        "ci_low": effect.low,
+        "ci_high": effect.high,
+        "p_value": effect.p_value,
+        "test": "hierarchical bootstrap",
+    }
+    frame = pl.DataFrame([*rows, together], schema=SCHEMA)
+    return Table(
+        frame=frame,
+        units=UNITS,
+        n=len(labels),
+        method="Test opened once, for the control and the winner on validation; McNemar's test of accuracy "
+        "for each seed (with a Wald interval), hierarchical bootstrap of macro-F1 for all seeds.",
+        caption=f"On {len(labels):,} test images {name} changes macro-F1 by {100 * effect.value:+.2f} points "
+        f"({100 * effect.low:+.2f} to {100 * effect.high:+.2f}).",
+    )
+
+
+def seed_row(seed: int, control: Predictions, winner: Predictions) -> dict[str, Any]:
+    """Both models of one seed; the difference is in accuracy, as McNemar's test is."""
+    found = mcnemar(control.labels, control.predicted, winner.predicted)
+    return {
+        "seed": seed,
+        "control_macro_f1": macro_f1(control.labels, control.predicted, control.k),
+        "macro_f1": macro_f1(winner.labels, winner.predicted, winner.k),
+        "difference": found.difference,
+        "ci_low": found.difference - found.threshold,
+        "ci_high": found.difference + found.threshold,
+        "p_value": found.p_value,
+        "test": "McNemar",
+    }
+
+
+UNITS = {
+    "seed": "of both trainings; empty for all together",
+    "control_macro_f1": "macro-F1 of the control on test",
+    "macro_f1": "macro-F1 of the winner on test",
+    "difference": "winner minus control: accuracy for one seed, macro-F1 for all",
+    "ci_low": "difference, low end",
+    "ci_high": "difference, high end",
+    "p_value": "two-sided",
+    "test": "name of the test",
+}
+SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(UNITS, pl.Float64),
+    "seed": pl.Int64,
+    "test": pl.String,
+}

@@ -1,0 +1,154 @@
+"""The order in which arms run: seed by seed, so that an interrupted trial has the same seeds of every arm."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.errors import DeepSightError
+from deepsight.treat.treatments.base import CONTROL, Treatment
+from deepsight.treat.trial.arm import Outcome
+
+INSTANT = 0.1  # seconds; arms that were stored are read again even where the time is up
+
+RunOne = Callable[[Treatment, int], Outcome]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of the arms.
+
+    Attributes:
+        outcomes: of each arm that has all its seeds, in their order; the control first.
+        failed, left_out: why an arm has no result, by name.
+    """
+
+    outcomes: dict[str, list[Outcome]]
+    failed: dict[str, str]
+    left_out: dict[str, str]
+
+    def predicted(self, name: str) -> NDArray[np.int64]:
+        """Predictions on validation, (seeds, n)."""
+        return np.stack([outcome.predicted for outcome in self.outcomes[name]])
+
+    def join(self, other: "Ran") -> "Ran":
+        """These arms and those."""
+        return Ran(
+            {**self.outcomes, **other.outcomes},
+            {**self.failed, **other.failed},
+            {**self.left_out, **other.left_out},
+        )
+
+    def without(self, name: str, reason: str) -> "Ran":
+        """These arms, and one that was not run."""
+        return replace(self, left_out={**self.left_out, name: reason})
+
+
+def run_arms(treatments: Sequence[Treatment], seeds: int, run_one: RunOne, left: Callable[[], float]) -> Ran:
+    """Run the control and the treatments with seeds 0, 1, …
+
+    Before every seed but the first, treatments from the end of the list are given up until what is left to do
+    fits into the time that is left, as measured so far; at the end they are taken up again as far as there is
+    time after all. An arm that failed is not run with another seed.
+
+    Args:
+        treatments: the most promising first.
+        seeds: trainings of each arm.
+        run_one: the outcome of an arm with a seed.
+        left: seconds until the time is up.
+
+    Raises:
+        DeepSightError: the control failed, so that nothing can be compared.
+    """
+    arms = [Arm(t, seeds, run_one) for t in (CONTROL, *treatments)]
+    going = arms
+    for _ in range(seeds):
+        too_dear = too_many([arm.cost_left for arm in going], max(left(), INSTANT))
+        going = [arm for arm in going[: len(going) - too_dear] if not arm.failed]
+        for arm in going:
+            arm.train()
+    for arm in arms:
+        if not arm.failed and 0 < arm.cost_left <= max(left(), INSTANT):
+            arm.finish()
+    complete = {arm.name: arm.outcomes for arm in arms if not arm.failed and not arm.missing}
+    failed = {arm.name: arm.failed for arm in arms if arm.failed}
+    late = {
+        arm.name: f"the time was up after {len(arm.outcomes)} of {seeds} seeds"
+        for arm in arms
+        if not arm.failed and arm.missing
+    }
+    return Ran(complete, failed, late)
+
+
+@dataclass
+class Arm:
+    """An arm on its way through the seeds.
+
+    Attributes:
+        treatment: what is done.
+        seeds: trainings that it needs.
+        run_one: trains it with a seed, or reads what is stored.
+        outcomes: of its first seeds.
+        costs: seconds of each.
+    """
+
+    treatment: Treatment
+    seeds: int
+    run_one: RunOne
+    outcomes: list[Outcome] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of the treatment."""
+        return self.treatment.name
+
+    @property
+    def failed(self) -> str:
+        """Why it has no result; empty where it has one."""
+        return self.outcomes[-1].failed if self.outcomes else ""
+
+    @property
+    def missing(self) -> int:
+        """Seeds that it was not trained with yet."""
+        return self.seeds - len(self.outcomes)
+
+    @property
+    def cost_left(self) -> float:
+        """Seconds for the missing seeds, by the median of those before: one may have been disturbed."""
+        return self.missing * (median(self.costs) if self.costs else 0.0)
+
+    def train(self) -> None:
+        """Train it with the next seed.
+
+        Raises:
+            DeepSightError: it is the control, and it failed.
+        """
+        began = time.monotonic()
+        outcome = self.run_one(self.treatment, len(self.outcomes))
+        # What was made for all seeds is not paid again, and neither is an arm that was stored.
+        self.costs.append(min(time.monotonic() - began, outcome.seconds))
+        self.outcomes.append(outcome)
+        require_control(outcome)
+
+    def finish(self) -> None:
+        """Train it with the seeds that are missing, unless it fails."""
+        while self.missing and not self.failed:
+            self.train()
+
+
+def too_many(costs: Sequence[float], left: float) -> int:
+    """How many arms at the end do not fit into the seconds that are left; the first two always stay."""
+    running = len(costs)
+    while running > 2 and any(costs) and sum(costs[:running]) > left:
+        running -= 1
+    return len(costs) - running
+
+
+def require_control(outcome: Outcome) -> None:
+    """Refuse to go on when it is the control that failed."""
+    if outcome.name == CONTROL.name and outcome.failed:
+        raise DeepSightError(f"Expected the control to train, but it failed: {outcome.failed}")

@@ -1,0 +1,107 @@
+"""A study under way: what its stages share and pass on."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from lightning_fabric import Fabric
+
+from deepsight import obtain
+from deepsight.config import Plan, Study
+from deepsight.core.dataset import Dataset, Splits, of_ids
+from deepsight.core.errors import DeepSightError
+from deepsight.core.progress import Tell
+from deepsight.core.run import Run
+from deepsight.core.validation import verify_at
+from deepsight.model import pretrained as weights
+from deepsight.model.fit import fabric_of
+from deepsight.model.frozen_backbone import FrozenBackbone
+
+SECONDS = "seconds.json"
+
+
+@dataclass
+class Context:
+    """A study under way: its run folder, its configuration, and what the stages pass on.
+
+    Attributes:
+        run: the run folder.
+        study: the configuration; the planner adds its plan.
+        tell: receives a line for each thing that the user should see.
+        fabric: precision, device and processes.
+        seconds: by stage, as it goes into metrics.json.
+        began: when the study began, on the clock of `time.perf_counter`.
+    """
+
+    run: Run
+    study: Study
+    tell: Tell = lambda _: None
+    fabric: Fabric = field(default_factory=fabric_of)
+    seconds: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Announce a stage and time it."""
+        self.tell(f"[{name}]")
+        began = time.perf_counter()
+        yield
+        self.add_seconds(**{name: time.perf_counter() - began})
+
+    def add_seconds(self, **seconds: float) -> None:
+        """Note the time of stages, also for a later process that takes the run up."""
+        if not self.seconds and self.run.has(SECONDS):
+            self.seconds.update(self.run.read_json(SECONDS))
+        for name, value in seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + value
+        self.run.save_json(SECONDS, rounded(self.seconds))
+
+    @cached_property
+    def obtained(self) -> obtain.Obtained:
+        """The data set, from the first source that has it."""
+        study = self.study
+        return obtain.load(
+            study.data, data_dir=study.data_dir, resolution=study.resolution, offline=study.offline,
+            notify=self.tell,
+        )  # fmt: skip
+
+    @cached_property
+    def pretrained(self) -> weights.Pretrained:
+        """The backbone with its ImageNet weights."""
+        study = self.study
+        return weights.load(
+            study.plan.backbone if study.plan else study.backbone, study.weights,
+            allow_partial=study.allow_partial, offline=study.offline, notify=self.tell,
+        )  # fmt: skip
+
+    @cached_property
+    def frozen(self) -> FrozenBackbone:
+        """The backbone before it has seen a label."""
+        return FrozenBackbone(self.pretrained, verify_at)
+
+    @property
+    def plan(self) -> Plan:
+        """What the planner settled."""
+        if self.study.plan is None:
+            raise DeepSightError("Expected a plan in study.yaml, found none. Run the scrub stage first.")
+        return self.study.plan
+
+    @property
+    def official(self) -> dict[str, Dataset]:
+        """The official parts that train and validation come from, before anything was dropped."""
+        got = self.obtained
+        return {"train": got.train, "val": got.train if got.validation is None else got.validation}
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The splits as stored: rows of the official order."""
+        rows = self.run.splits()
+        train, val = (of_ids(data, rows[name]) for name, data in self.official.items())
+        return Splits(train, val, of_ids(self.obtained.test, rows["test"]))
+
+
+def rounded(values: Mapping[str, float]) -> dict[str, float]:
+    """Seconds to a tenth."""
+    return {name: round(value, 1) for name, value in values.items()}

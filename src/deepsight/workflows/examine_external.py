@@ -1,0 +1,127 @@
+"""A model that somebody else made: examined from its answers alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepsight.config import Study
+from deepsight.core.dataset import Dataset
+from deepsight.core.environment import environment, peak_rss_mb
+from deepsight.core.errors import UsageError
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Tell
+from deepsight.core.recipe import Recipe
+from deepsight.core.run import METRICS, Run
+from deepsight.core.validation import verify_at
+from deepsight.interpret.examine import Findings
+from deepsight.interpret.examine import examine as examine_subject
+from deepsight.interpret.inputs import Subject
+from deepsight.model import pretrained
+from deepsight.model.frozen_backbone import FrozenBackbone
+from deepsight.model.predict import BLOCK, blocks_of
+from deepsight.obtain.predictions_file import read_predictions
+from deepsight.report.html import render
+from deepsight.workflows.context import Context
+from deepsight.workflows.metrics import headline
+
+Preprocess = Callable[[NDArray[np.uint8]], Tensor]
+SIDE = 64  # of the images from which the default backbone makes features where none are given
+
+
+def unit_range(pixels: NDArray[np.uint8]) -> Tensor:
+    """uint8 (b, h, w, 3) to float32 (b, 3, h, w) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
+
+
+def examine(
+    model: nn.Module | Predictions, data: Dataset, *, preprocess: Preprocess = unit_range, seed: int = 0
+) -> Findings:
+    """What a model gets wrong on a data set, and why.
+
+    Args:
+        model: any module from images to logits (b, k), or predictions that are there already.
+        data: the images and their given labels.
+        preprocess: uint8 (b, h, w, 3) to what the module receives.
+        seed: of everything random.
+
+    Returns:
+        The evidence tables, and pictures by their path in a run folder.
+    """
+    predictions = model if isinstance(model, Predictions) else predict(model, data, preprocess)
+    if not predictions.features.size:
+        predictions = with_features(predictions, data, FrozenBackbone(pretrained.load(), verify_at))
+    return examine_subject(Subject(test=data, predictions=predictions, seed=seed))
+
+
+def predict(model: nn.Module, data: Dataset, preprocess: Preprocess, *, batch: int = 256) -> Predictions:
+    """The logits of a module on every image; it is left in the mode in which it came."""
+    training = model.training
+    model.eval()
+    blocks = blocks_of(len(data), batch)
+    with torch.inference_mode():
+        logits = [model(preprocess(data.pixels(rows))).float().numpy() for rows in blocks]
+    model.train(training)
+    return Predictions(data.ids, data.labels, np.concatenate(logits), np.zeros((len(data), 0), np.float32))
+
+
+def with_features(predictions: Predictions, data: Dataset, frozen: FrozenBackbone) -> Predictions:
+    """The same predictions with features of the frozen backbone."""
+    blocks = blocks_of(len(data), BLOCK)
+    features = [frozen.features(data.pixels(rows), Recipe(resolution=SIDE)) for rows in blocks]
+    return replace(predictions, features=np.concatenate(features))
+
+
+def examine_file(study: Study, file: Path, out: Path, *, split: str, tell: Tell) -> dict[str, Any]:
+    """Examine the predictions in a file, and write a run folder with its report.
+
+    Args:
+        study: names the data, the seed and the gate.
+        file: an .npz with `probs` or `logits`, rows in the official order of the split.
+        out: the run folder.
+        split: "test" or "train".
+        tell: receives a line for each thing that the user should see.
+
+    Returns:
+        The content of metrics.json.
+    """
+    if split not in ("train", "test"):
+        raise UsageError(f"Expected --split test or train, received '{split}'.")
+    context = Context(Run.create(out, study.stored()), study, tell)
+    run, got = context.run, context.obtained
+    data = got.test if split == "test" else got.train
+    predictions = read_predictions(file, len(data), data.k, data.labels)
+    notice = ""
+    if not predictions.features.size:
+        notice = f"{file.name} holds no features, so they were made with {context.pretrained.name}, frozen."
+        tell(notice)
+        predictions = with_features(predictions, data, context.frozen)
+    found = examine_subject(
+        Subject(test=data.with_labels(predictions.labels), predictions=predictions, seed=study.seed)
+    )
+    run.save_json("data.json", got.record)
+    run.save_json("environment.json", environment())
+    run.save_json("model.json", {"architecture": f"predictions in {file.name}", "notice": notice})
+    run.save_predictions("test", predictions)
+    run.save_pictures(found.pictures)
+    run.save_evidence(found.evidence)
+    run.save_json(METRICS, metrics_of(predictions, study, file, got.record.get("source")))
+    render(run)
+    return run.metrics()
+
+
+def metrics_of(p: Predictions, study: Study, file: Path, source: Any) -> dict[str, Any]:
+    """The headline numbers of predictions that were given."""
+    return {
+        **headline(p, study),
+        "backbone": file.name,
+        "data_source": source,
+        "seed": study.seed,
+        "peak_rss_mb": peak_rss_mb(),
+        "seconds": {},
+    }

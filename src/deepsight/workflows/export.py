@@ -1,0 +1,100 @@
+"""The model of a run as a file for deployment, checked against the model's own answers before it counts."""
+
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepsight.config import study_of
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.files import atomic_path
+from deepsight.core.progress import Tell
+from deepsight.images.resize import resize
+from deepsight.model import export
+from deepsight.model.predict import Predictor
+from deepsight.model.preprocess import Preprocessing
+from deepsight.workflows.context import Context
+from deepsight.workflows.trained_model import open_trained
+
+TOLERANCE = 1e-4  # in units of the logit
+CHECKED = 64  # test images
+
+
+def export_model(
+    out: Path, *, format: export.Format, file: Path | None = None, tell: Tell = lambda _: None
+) -> dict[str, Any]:
+    """Write the model of a run as ONNX or TorchScript, and prove the file on real test images.
+
+    Args:
+        out: the run folder.
+        format: "onnx" or "torchscript".
+        file: where to write; in the run folder unless given.
+        tell: receives a line for each thing that the user should see.
+
+    Returns:
+        file, format, the description that the file itself holds, images (checked) and largest_difference, in
+        units of the logit.
+
+    Raises:
+        DeepSightError: there is no model, a package is absent, or an answer differs by more than 1e-4; then
+            no file is left.
+    """
+    export.require_packages(format)
+    run, predictor, classes = open_trained(out)
+    described = export.description(predictor, classes)
+    test = Context(run, study_of(run.study()), tell).splits.test
+    target = file or run.file(f"model{export.SUFFIXES[format]}")
+    with atomic_path(target) as path:
+        export.write(path, predictor, format, described)
+        images, difference = checked(export.reader(path, format), predictor, test)
+    return {
+        "file": str(target), "format": format, **described,
+        "images": images, "largest_difference": difference,
+    }  # fmt: skip
+
+
+def require_format(format: str) -> export.Format:
+    """The format of this name.
+
+    Raises:
+        UsageError: there is none; the message offers the near ones.
+    """
+    known = list(get_args(export.Format))
+    if format not in known:
+        raise UsageError(
+            f"Expected --format {' or '.join(known)}, received '{format}'; {near_names(format, known)}"
+        )
+    return cast(export.Format, format)
+
+
+def checked(answer: export.Answer, predictor: Predictor, test: Dataset) -> tuple[int, float]:
+    """How many images were compared, and the largest difference from the model's own logits.
+
+    The first image is asked alone as well, so that a file that takes one size of batch only is found out.
+
+    Raises:
+        DeepSightError: it is above the tolerance.
+    """
+    rows = np.unique(np.linspace(0, len(test) - 1, CHECKED).astype(np.int64))
+    pixels = test.pixels(rows)
+    own, images = predictor.logits(pixels, name="export"), resized(pixels, predictor.preprocessing)
+    together, alone = answer(images), answer(images[:1])
+    difference = float(max(np.abs(together - own).max(), np.abs(alone - own[:1]).max()))
+    if not difference <= TOLERANCE:
+        raise DeepSightError(
+            f"Expected logits within {TOLERANCE:g} of the model's own on {len(rows)} test images, received a "
+            f"difference of {difference:.2g}. No file was left. Try the other --format."
+        )
+    return len(rows), difference
+
+
+def resized(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """uint8 (n, h, w, 3) to what the file expects: float32 (n, 3, r, r), 0 to 255."""
+    images, side = torch.from_numpy(pixels).permute(0, 3, 1, 2).float(), preprocessing.resolution
+    if images.shape[2:] != (side, side):
+        method, antialias = preprocessing.interpolation, preprocessing.antialias
+        images = resize(images, side, method=method, antialias=antialias).clamp(0, 255)
+    return np.ascontiguousarray(images.numpy())

@@ -1,0 +1,272 @@
+"""The whole study, top to bottom.
+
+    obtain -> scrub -> explore -> model -> interpret -> report
+
+Every stage reads what the stages before it left in the run folder and writes what it found there; a stage
+whose results are there is not run again, so that an interrupted study goes on where it stopped.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from deepsight.config import Plan, Study
+from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.environment import environment, peak_rss_mb
+from deepsight.core.evidence import Evidence, Table
+from deepsight.core.hypothesis import from_json, to_json
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Tell
+from deepsight.core.run import METRICS, Run
+from deepsight.core.validation import verify_at
+from deepsight.explore.describe import describe
+from deepsight.explore.hypotheses import register
+from deepsight.interpret.examine import examine
+from deepsight.interpret.inputs import Subject
+from deepsight.interpret.labels.sources import Part
+from deepsight.model.feature_cache import TrunkCache
+from deepsight.model.fit import Fitted, fabric_of, fit, load_model, save_model
+from deepsight.model.frozen_backbone import FrozenBackbone
+from deepsight.model.training_state import Epoch
+from deepsight.obtain.cache import cache_folder
+from deepsight.report.html import render
+from deepsight.scrub.clean import clean
+from deepsight.scrub.duplicates import pictures
+from deepsight.scrub.label_conflicts import conflicting
+from deepsight.workflows.context import Context, rounded
+from deepsight.workflows.metrics import metrics_of
+from deepsight.workflows.study_plan import (
+    SAMPLE,
+    effort_of_plan,
+    make_plan,
+    study_interpolation,
+    with_interpolation,
+)
+
+MOST_VALIDATION = 10_000  # images: more of them choose no better and cost time
+
+
+def begin(study: Study, out: Path, tell: Tell) -> Context:
+    """Open the run folder for this study, new or interrupted."""
+    fabric = fabric_of()
+    with fabric.rank_zero_first():
+        run = Run.create(out, study.stored())
+    return under_way(run, tell, fabric)
+
+
+def under_way(run: Run, tell: Tell, fabric: Fabric) -> Context:
+    """The study of a run folder; where torchrun started several processes, the first speaks for all."""
+    return Context(run, Study(**run.study()), tell if fabric.is_global_zero else silent, fabric)
+
+
+def run_study(study: Study, out: Path, *, tell: Tell = lambda _: None) -> dict[str, Any]:
+    """The study: obtain, scrub, explore, model, interpret, report.
+
+    Args:
+        study: what is asked.
+        out: the run folder.
+        tell: receives a line for each thing that the user should see.
+
+    Returns:
+        The content of metrics.json.
+    """
+    context = begin(study, out, tell)
+    for name in STAGES:
+        carry_out(name, context)
+    return context.run.metrics()
+
+
+def obtain_stage(context: Context) -> None:
+    """Data from the first source that has it, its digests and counts in data.json."""
+    with context.stage("obtain"):
+        context.run.save_json("data.json", context.obtained.record)
+        context.run.save_json("environment.json", environment())
+
+
+def scrub_stage(context: Context) -> None:
+    """Splits without leakage, a plan that fits this machine, and interpolation chosen on evidence."""
+    run, study, got = context.run, context.study, context.obtained
+    if run.has("splits.npz") and study.plan is not None:
+        return
+    with context.stage("scrub"):
+        settled: list[Plan] = []
+
+        def rows(splits: Splits) -> int:
+            settled.append(study.plan or make_plan(context, splits))
+            return settled[0].train_rows
+
+        cleaned = clean(
+            got.train, got.test, validation=got.validation,
+            validation_share=min(study.validation_share, MOST_VALIDATION / len(got.train)),
+            seed=study.seed, keep_leaks=study.keep_leaks, rows=rows,
+        )  # fmt: skip
+        plan, splits = settled[0], cleaned.splits
+        found = study_interpolation(context, splits.train, plan.recipe)
+        if study.plan is None:
+            plan = with_interpolation(plan, study, found)
+        save_tables(run, **cleaned.evidence, interpolation=found)
+        run.save_pictures(pictures.sheet(cleaned.evidence["duplicates"].frame, cleaned.compared))
+        context.study = study.model_copy(update={"plan": plan})
+        run.save_study(context.study.stored())
+        run.save_splits({name: part.ids for name, part in splits.named().items()})
+
+
+def explore_stage(context: Context) -> None:
+    """What the data looks like, and what is expected of the model, written down before there is one."""
+    run, study = context.run, context.study
+    if run.has("hypotheses.json"):
+        return
+    with context.stage("explore"):
+        train = context.splits.train
+        rows = np.sort(np.random.default_rng(study.seed).permutation(len(train))[:SAMPLE])
+        features = context.frozen.features(train.pixels(rows), context.plan.recipe)
+        save_tables(run, **describe(context.splits, features, rows, seed=study.seed))
+        hypotheses = register(train.classes, features, train.labels[rows])
+        run.save_json("hypotheses.json", to_json(hypotheses))
+
+
+def model_stage(context: Context) -> None:
+    """The frozen phase and fine-tuning, then what the model says about validation and test."""
+    run, plan = context.run, context.plan
+    if run.has("predictions/test.npz"):
+        return
+    began = time.perf_counter()
+    context.tell("[train]")
+    splits = context.splits
+    verify = verify_at(plan.recipe.resolution)
+    untouched = context.frozen  # a copy: the training changes the backbone in place
+    fitted = fit(
+        context.pretrained, splits, plan.recipe, cache=TrunkCache(cache_folder() / "trunk"),
+        verify=verify, fabric=context.fabric, tell=partial(tell_epoch, context.tell),
+    )  # fmt: skip
+    if context.fabric.is_global_zero:
+        keep_model(context, fitted, untouched, time.perf_counter() - began)
+
+
+def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seconds: float) -> None:
+    """The trained model, its history, and what it says; `seconds` are those of the training.
+
+    Of training and test images the features from before fine-tuning are kept too, for the study of labels.
+    """
+    run, splits = context.run, context.splits
+    frozen = float(fitted.history.filter(fitted.history["phase"] == "frozen")["seconds"].sum())
+    context.add_seconds(frozen=frozen, finetune=seconds - frozen)
+    if fitted.kept == "frozen":
+        context.tell("Fine-tuning ended worse on validation than it began: the frozen phase's model is kept.")
+    with context.stage("predict"):
+        save_model(run.path, fitted, context.pretrained, splits.classes, context.plan.recipe)
+        run.save_history(fitted.history)
+        before = fitted.frozen
+        save_frozen(run, "train", splits.train.select(before.rows), before.features)
+        run.save_predictions("val", fitted.validation)
+        test, features = untouched.beside(fitted.predictor, splits.test, name="test")
+        save_frozen(run, "test", splits.test, features)
+        run.save_predictions("test", test)
+
+
+def save_frozen(run: Run, name: str, data: Dataset, features: NDArray[np.float32]) -> None:
+    """Features from before fine-tuning, as predictions that say nothing."""
+    silence = np.zeros((len(data), data.k), dtype=np.float32)
+    Predictions(data.ids, data.labels, silence, features).save(run.file(f"predictions/{name}_frozen.npz"))
+
+
+def interpret_stage(context: Context) -> None:
+    """What is wrong, and why; then the headline in metrics.json."""
+    run, plan = context.run, context.plan
+    if not run.has("evidence/ledger.parquet"):
+        with context.stage("interpret"):
+            subject = subject_of(context)
+            predictor = load_model(run.path, verify=verify_at(plan.recipe.resolution))
+            found = examine(subject, predictor, effort_of_plan(plan))
+            run.save_pictures(found.pictures)
+            save_tables(run, **found.evidence)
+    if not run.has(METRICS):
+        run.save_json(METRICS, metrics_of(context))
+
+
+def subject_of(context: Context) -> Subject:
+    """The run's model as the examination sees it."""
+    run, splits = context.run, context.splits
+    train, pairs = run.predictions("train_frozen"), run.evidence()["duplicates"].frame
+    kept = run.has("predictions/test_frozen.npz")  # runs of earlier versions lack it
+    return Subject(
+        test=splits.test,
+        predictions=run.predictions("test"),
+        validation=run.predictions("val"),
+        train=Part(train.ids, train.labels, None, train.features, "frozen"),
+        others={"train": splits.train, "val": splits.validation},
+        more={"frozen": run.predictions("test_frozen").features} if kept else {},
+        conflicting_twins=conflicting(pairs, splits.test, context.official),
+        hypotheses=from_json(run.read_json("hypotheses.json")),
+        seed=context.study.seed,
+    )
+
+
+def report_stage(context: Context) -> None:
+    """One file that draws what is stored."""
+    done = "report" in context.run.metrics()["seconds"]
+    with context.stage("report"):
+        render(context.run)
+    if not done:
+        seconds = {**context.seconds, "total": sum(context.seconds.values())}
+        measured = {"seconds": rounded(seconds), "peak_rss_mb": peak_rss_mb()}
+        context.run.save_json(METRICS, {**context.run.metrics(), **measured})
+        render(context.run)  # once more, with the time that it took
+
+
+STAGES: dict[str, Callable[[Context], None]] = {
+    "obtain": obtain_stage,
+    "scrub": scrub_stage,
+    "explore": explore_stage,
+    "train": model_stage,
+    "interpret": interpret_stage,
+    "report": report_stage,
+}
+
+
+def run_until(last: str, out: Path, *, tell: Tell) -> Context:
+    """The stages of an existing run up to this one; those that are done are not done again."""
+    context = under_way(Run.open(out), tell, fabric_of())
+    for name in STAGES:
+        carry_out(name, context)
+        if name == last:
+            break
+    return context
+
+
+def carry_out(name: str, context: Context) -> None:
+    """One stage: training in all processes that torchrun started, any other in the first alone.
+
+    The others wait and then read in the run folder what the first wrote.
+    """
+    if name == "train":
+        STAGES[name](context)
+        return
+    with context.fabric.rank_zero_first():
+        if context.fabric.is_global_zero:
+            STAGES[name](context)
+        else:
+            context.study = Study(**context.run.study())
+
+
+def silent(_: str) -> None:
+    """What processes after the first say."""
+
+
+def save_tables(run: Run, **tables: Table) -> None:
+    """Add tables to the run; a name that an interrupted stage already wrote is written anew."""
+    run.save_evidence(Evidence(tables))
+
+
+def tell_epoch(tell: Tell, epoch: Epoch) -> None:
+    """One line an epoch."""
+    tell(
+        f"{epoch.phase:>8} epoch {epoch.epoch:.2f}: loss {epoch.train_loss:.3f}, "
+        f"validation macro-F1 {epoch.val_macro_f1:.3f} ({epoch.seconds:.0f} s)"
+    )

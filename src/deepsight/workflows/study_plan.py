@@ -1,0 +1,134 @@
+"""The plan of a study: what a machine's measured speed makes of the minutes that the user gives."""
+
+import time
+from dataclasses import asdict, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepsight.config import Plan, Study
+from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.environment import machine_mb, peak_rss_mb, rss_mb
+from deepsight.core.evidence import Table
+from deepsight.core.recipe import Recipe
+from deepsight.images.resize import Method
+from deepsight.interpret.background import grabcut
+from deepsight.interpret.background.sample_sizes import affordable_objects
+from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
+from deepsight.interpret.inputs import Effort
+from deepsight.model import plan_search as planner
+from deepsight.model.throughput import faster_base, folded_copy, measure
+from deepsight.scrub import interpolation
+from deepsight.scrub.duplicates import candidates
+from deepsight.workflows.context import Context, rounded
+
+ROOM = 0.8  # of the machine's memory is a study's at most
+SAMPLED = 0.2  # of the minutes go to what the examination samples,
+SAMPLED_MOST = 150.0  # seconds at most: beyond that intervals shrink slowly
+CONTEXT_SHARE = 0.65  # of them go to the context test, whose pairs need most objects
+# Seconds on CIFAR-10, measured where cutting out an object takes MASK_SECONDS; elsewhere they go with that.
+FIXED = {"scrub": 7.0, "explore": 2.0, "interpret": 27.0, "report": 1.0}
+TWIN_SECONDS = (1.8e-4, 3.7e-9)  # an image and a comparison, of looking for twins: docs/methods/duplicates.md
+MASK_SECONDS = 0.04
+SLOWER = (0.5, 3.0)  # at least and at most, as what is cut out there may be unlike CIFAR-10
+SAMPLE = 1500  # training images that are embedded and from which hypotheses are proposed
+INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
+INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
+
+
+def make_plan(context: Context, splits: Splits) -> Plan:
+    """Measure this machine and choose resolution, rows and epochs that fit into the minutes."""
+    study, pretrained = context.study, context.pretrained
+    base = Recipe(seed=study.seed)
+    budget = study.minutes * 60
+    sides = (study.resolution,) if study.resolution else planner.resolutions_for(budget)
+    network = folded_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
+    base = faster_base(network, base)
+    rates = measure(network, pretrained, base, sides)
+    rows = min(len(splits.train), study.train_limit or len(splits.train))
+    sampled = min(SAMPLED * budget, SAMPLED_MOST)
+    mask_seconds = seconds_of_a_mask(splits.test)
+    slower = float(np.clip(mask_seconds / MASK_SECONDS, *SLOWER))
+    fixed = {name: slower * seconds for name, seconds in FIXED.items()}
+    work = planner.Workload(
+        rows=rows, validation=len(splits.validation), test=len(splits.test),
+        elapsed=time.perf_counter() - context.began,
+        fixed={**fixed, "interpret": fixed["interpret"] + sampled},
+        embedded=lambda side: {"scrub": INTERPOLATIONS * interpolation_images(side), "explore": SAMPLE},
+        twin_seconds=lambda n: slower * twin_seconds(n),
+        resident_mb=rss_mb(),
+        peak_mb=peak_rss_mb(),
+        memory_mb=ROOM * machine_mb(),
+    )  # fmt: skip
+    best = planner.choose(base, rates, work, budget)
+    effort = effort_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
+    context.tell(
+        f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "
+        f"predicted {best.total:.0f} s and {best.peak_mb / 1000:.1f} GB on {torch.get_num_threads()} threads."
+    )
+    return Plan(
+        backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe,
+        **asdict(effort),
+        predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
+    )  # fmt: skip
+
+
+def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:
+    """How long it takes to cut the object out of one image, by the first n."""
+    pixels = test.pixels(np.arange(min(n, len(test))))
+    began = time.perf_counter()
+    grabcut.segment(pixels)
+    return (time.perf_counter() - began) / len(pixels)
+
+
+def twin_seconds(n: int) -> float:
+    """How long looking for twins among n images takes where FIXED was measured."""
+    image, comparison = TWIN_SECONDS
+    return image * n + comparison * candidates.comparisons(n)
+
+
+def effort_of(seconds: float, images_a_second: float, mask_seconds: float) -> Effort:
+    """Sizes of the samples that these seconds buy: context has its share, the others halve the rest."""
+    rest = seconds * (1 - CONTEXT_SHARE) / 2 * images_a_second
+    degraded = int(np.clip(rest / 31, 100, 2000))
+    faithful = int(np.clip(affordable_images(rest), 80, 1000))
+    objects = affordable_objects(
+        CONTEXT_SHARE * seconds, mask_seconds=mask_seconds, image_seconds=1 / images_a_second
+    )
+    return Effort(degraded - degraded % 50, objects, faithful - faithful % 5)
+
+
+def effort_of_plan(plan: Plan) -> Effort:
+    """The sample sizes of a stored plan."""
+    return Effort(plan.degradation_images, plan.context_objects, plan.faithfulness_images)
+
+
+def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
+    """Compare the ways of resizing on frozen features; fewer images where each costs more."""
+
+    def features(
+        pixels: NDArray[np.uint8], method: Method, antialias: bool, resolution: int, /
+    ) -> NDArray[np.float32]:
+        setting = replace(recipe, interpolation=method, antialias=antialias, resolution=resolution)
+        return context.frozen.features(pixels, setting)
+
+    return interpolation.study(
+        train.images, train.labels, resolution=recipe.resolution, features=features,
+        k=train.k, seed=recipe.seed, sample=interpolation_images(recipe.resolution),
+    )  # fmt: skip
+
+
+def interpolation_images(side: int) -> int:
+    """Images that each way of resizing to this side is compared on."""
+    return max(500, INTERPOLATION_PIXELS // side)
+
+
+def with_interpolation(plan: Plan, study: Study, found: Table) -> Plan:
+    """The plan with the interpolation that was asked for, or else the one that the evidence chose."""
+    if study.interpolation != "auto":
+        recipe = replace(plan.recipe, interpolation=study.interpolation)
+    else:
+        chosen = found.frame.filter(found.frame["chosen"]).row(0, named=True)
+        recipe = replace(plan.recipe, interpolation=chosen["method"], antialias=chosen["antialias"])
+    return plan.model_copy(update={"recipe": recipe})

@@ -1,0 +1,35 @@
+"""The model of a run folder, ready to be asked."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.run import Run
+from deepsight.core.validation import verify_at
+from deepsight.model.fit import load_model
+from deepsight.model.predict import Predictor
+
+
+class Trained(NamedTuple):
+    """A run with its model and the class names, in the order of the logits."""
+
+    run: Run
+    predictor: Predictor
+    classes: tuple[str, ...]
+
+
+def open_trained(out: Path) -> Trained:
+    """The run in this folder, and its model.
+
+    Raises:
+        DeepSightError: there is no run, or no model in it; the message says how to make one.
+    """
+    run = Run.open(out)
+    if run.has("model.json") and not run.has("model.safetensors"):
+        raise DeepSightError(
+            f"Expected a trained model in {out}, but it holds the predictions of a model that was made "
+            "elsewhere, which cannot be asked. Use a folder that deepsight run made."
+        )
+    about = run.require("model.safetensors", stage="train").read_json("model.json")
+    predictor = load_model(out, verify=verify_at(about["preprocessing"]["resolution"]))
+    return Trained(run, predictor, tuple(about["classes"]))

@@ -1,0 +1,77 @@
+"""The named pairs of a study: which images they get, and what is made of them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.hypothesis import Group, Hypothesis
+from deepsight.core.predictions import Predictions
+from deepsight.interpret.background.grabcut import Masks, segment
+from deepsight.interpret.background.named_pairs import context_pairs, pairs_of, rows_of, with_known
+from deepsight.interpret.inputs import Subject
+from scenes import CLASSES, looks_at_corner, scenes
+
+RED_BLUE = Hypothesis("red-blue", "x", "confused_pair", Group("red", ("red",)), Group("blue", ("blue",)))
+WARM = Hypothesis("warm", "x", "recall_gap", Group("warm", ("red", "yellow")), Group("cold", ("blue",)))
+
+
+@pytest.fixture(scope="module")
+def subject() -> Subject:
+    images, labels, _ = scenes(160)
+    ids = np.arange(160)
+    logits = looks_at_corner(images).astype(np.float32)
+    predictions = Predictions(ids, labels, logits, np.empty((160, 0), np.float32))
+    data = Dataset(images, labels, CLASSES, ids, "test")
+    return Subject(data, predictions, hypotheses=(WARM, RED_BLUE))
+
+
+def test_a_named_pair_is_tried_and_shown(subject: Subject) -> None:
+    model = SimpleNamespace(logits=looks_at_corner)
+    nothing = np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool))
+    found, tables, pictures = pairs_of(subject, model, 40, nothing)  # type: ignore[arg-type]
+    assert [finding.name for finding in found] == ["red / blue"]
+    assert found[0].found.value > 0.8
+    row = tables["context_pictures"].frame.row(0, named=True)
+    assert set(pictures) == {row["file"]}
+    assert row["on_other"] > row["on_own"]
+
+
+def test_without_a_named_pair_there_is_nothing(subject: Subject) -> None:
+    alone = Subject(subject.test, subject.predictions, hypotheses=(WARM,))
+    nothing = np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool))
+    found, tables, pictures = pairs_of(alone, SimpleNamespace(logits=looks_at_corner), 40, nothing)  # type: ignore[arg-type]
+    assert (found, list(tables), pictures) == ([], [], {})
+
+
+def test_only_pairs_of_single_classes_are_pairs(subject: Subject) -> None:
+    assert context_pairs(subject) == [(0, 2)]
+
+
+def test_rows_are_of_the_classes_and_begin_with_the_sample_of_the_swap_test() -> None:
+    labels = (np.arange(400) % 4).astype(np.int64)
+    few, many = (rows_of(labels, [0, 2], count, seed=3) for count in (10, 20))
+    assert set(labels[many]) == {0, 2}
+    assert set(few) < set(many)
+    assert len(few) == 2 * 15
+    sample = np.random.default_rng(3).permutation(400)[:40]
+    assert set(sample[np.isin(labels[sample], [0, 2])]) <= set(many)
+
+
+def test_known_masks_are_taken_over_and_the_others_cut() -> None:
+    images, _, _ = scenes(8, aligned=0.0)
+    rows = np.array([3, 5, 8, 9, 11, 20, 21, 30])
+    fresh = segment(images)
+    marked = Masks(~fresh.inside[[1, 4]], np.array([False, False]))
+    found = with_known(images, rows, (np.array([5, 7, 11]), marked_with_gap(marked)), seed=0)
+    assert np.array_equal(found.inside[[1, 4]], marked.inside)
+    assert not found.accepted[[1, 4]].any()
+    others = [0, 2, 3, 5, 6, 7]
+    assert np.array_equal(found.inside[others], fresh.inside[others])
+    assert np.array_equal(found.accepted[others], fresh.accepted[others])
+
+
+def marked_with_gap(masks: Masks) -> Masks:
+    """Two masks with one between them that nobody asks for."""
+    return masks.select(np.array([0, 0, 1]))

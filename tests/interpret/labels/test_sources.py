@@ -1,0 +1,123 @@
+"""Opinions: who is asked about which images, and how they are pooled."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.datasets import make_blobs
+
+from deepsight.core.errors import DeepSightError
+from deepsight.interpret.labels.cross_validation import cross_fit
+from deepsight.interpret.labels.knn import nearest, vote
+from deepsight.interpret.labels.sources import Part, gather, pool
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(3, size=600)
+
+
+def opinion(strength: float, seed: int) -> np.ndarray:
+    """A calibrated distribution: logits are the log likelihood ratio of what was seen of the label."""
+    rng = np.random.default_rng(seed)
+    seen = strength * np.eye(3)[LABELS] + rng.normal(size=(600, 3))
+    return softmax(strength * seen, axis=1)
+
+
+def loss(probabilities: np.ndarray) -> float:
+    return -float(np.log(probabilities[np.arange(600), LABELS]).mean())
+
+
+def test_independent_calibrated_opinions_add_up_as_bayes_says() -> None:
+    a, b = opinion(1, 1), opinion(1.5, 2)
+    exact = a * b / (a * b).sum(axis=1, keepdims=True)
+    assert np.abs(pool([a, b], LABELS) - exact).mean() < 0.03
+
+
+def test_a_pool_is_at_least_as_good_as_its_best_member() -> None:
+    members = [
+        opinion(0.5, 1),
+        opinion(2, 2),
+        softmax(np.random.default_rng(3).normal(size=(600, 3)), axis=1),
+    ]
+    assert loss(pool(members, LABELS)) <= min(map(loss, members)) + 1e-6
+
+
+def test_an_opinion_given_twice_counts_once() -> None:
+    a = opinion(1, 1)
+    assert pool([a, a], LABELS) == pytest.approx(pool([a], LABELS), abs=1e-3)
+
+
+def test_a_single_opinion_gets_its_temperature_back() -> None:
+    a = opinion(1.5, 1)
+    sharpened = softmax(4 * np.log(a), axis=1)
+    assert pool([sharpened], LABELS) == pytest.approx(pool([a], LABELS), abs=0.02)
+
+
+def test_a_probability_of_zero_is_survived() -> None:
+    certain = np.eye(3)[LABELS]
+    certain[0] = np.roll(certain[0], 1)
+    assert np.isfinite(pool([certain, opinion(1, 1)], LABELS)).all()
+
+
+@pytest.fixture(scope="module")
+def parts() -> dict[str, Part]:
+    features, labels = make_blobs(300, 8, centers=3, random_state=0)
+    labels = labels.astype(np.int64)
+    model = softmax(np.random.default_rng(1).normal(size=(50, 3)), axis=1)
+    return {
+        "train": Part(np.arange(200), labels[:200], None, features[:200], "before"),
+        "val": Part(np.arange(50), labels[200:250], None, features[200:250], "before"),
+        "test": Part(np.arange(50), labels[250:], model, features[250:], "after"),
+    }
+
+
+def test_parts_of_one_space_are_asked_together(parts: dict[str, Part]) -> None:
+    found = gather(parts, 3, seed=0)
+    labels = np.concatenate([parts["train"].labels, parts["val"].labels])
+    features = np.concatenate([parts["train"].features, parts["val"].features])  # type: ignore[list-item]
+    head = cross_fit(features, labels, 3, seed=0)
+    votes = vote(nearest(features, seed=0), labels, 3)
+    assert np.array_equal(found["train"].sources["head"], head[:200])
+    assert np.array_equal(found["val"].sources["head"], head[200:])
+    assert np.array_equal(found["val"].sources["neighbours"], votes[200:])
+
+
+def test_each_part_has_the_sources_that_it_came_with(parts: dict[str, Part]) -> None:
+    bare = Part(parts["test"].ids, parts["test"].labels, parts["test"].probabilities)
+    found = gather({**parts, "bare": bare}, 3, seed=0)
+    assert {name: list(each.sources) for name, each in found.items()} == {
+        "train": ["head", "neighbours"],
+        "val": ["head", "neighbours"],
+        "test": ["model", "head", "neighbours"],
+        "bare": ["model"],
+    }
+
+
+def test_a_further_network_is_a_further_source(parts: dict[str, Part]) -> None:
+    test = replace(parts["test"], more={"before": parts["test"].features})
+    found = gather({"train": parts["train"], "test": test}, 3, seed=0)
+    assert list(found["test"].sources) == [
+        "model", "head (before)", "neighbours (before)", "head", "neighbours",
+    ]  # fmt: skip
+    features = np.concatenate([parts["train"].features, parts["test"].features])  # type: ignore[list-item]
+    head = cross_fit(features, np.concatenate([parts["train"].labels, test.labels]), 3, seed=0)
+    assert np.array_equal(found["test"].sources["head (before)"], head[200:])
+    assert np.array_equal(found["train"].sources["head"], head[:200])
+
+
+def test_features_of_no_width_are_none() -> None:
+    bare = Part(np.arange(3), np.arange(3), np.eye(3), np.empty((3, 0)))
+    assert list(gather({"test": bare}, 3, seed=0)["test"].sources) == ["model"]
+
+
+def test_a_part_without_anything_is_refused() -> None:
+    with pytest.raises(DeepSightError, match="labels of test, received neither"):
+        gather({"test": Part(np.arange(3), np.arange(3))}, 3, seed=0)
+
+
+def test_the_number_of_folds_and_of_neighbours_matters(parts: dict[str, Part]) -> None:
+    base, folds, count = (
+        gather(parts, 3, seed=0, **dials)["train"].sources for dials in ({}, {"folds": 3}, {"count": 3})
+    )
+    assert not np.array_equal(base["head"], folds["head"])
+    assert not np.array_equal(base["neighbours"], count["neighbours"])

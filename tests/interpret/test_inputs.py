@@ -1,0 +1,70 @@
+"""The subject: what each split brings to the study of its labels, and what can be seen of its images."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.predictions import Predictions
+from deepsight.interpret.examine import quality_risk, slices_of
+from deepsight.interpret.inputs import Subject
+from deepsight.interpret.labels.sources import Part
+from deepsight.interpret.robustness import image_quality
+from deepsight.interpret.slices import image_properties
+from deepsight.interpret.slices.training_distance import training_distance
+
+RNG = np.random.default_rng(0)
+N, CLASSES = 120, ("a", "b", "c")
+LABELS = np.arange(N) % 3
+
+
+def images(seed: int) -> Dataset:
+    pixels = np.random.default_rng(seed).integers(256, size=(N, 8, 8, 3), dtype=np.uint8)
+    return Dataset(pixels, LABELS, CLASSES, np.arange(N), "test")
+
+
+def answers(seed: int) -> Predictions:
+    rng = np.random.default_rng(seed)
+    logits = (rng.normal(size=(N, 3)) + np.eye(3)[LABELS]).astype(np.float32)
+    return Predictions(np.arange(N), LABELS, logits, rng.normal(size=(N, 4)).astype(np.float32))
+
+
+FROZEN = RNG.normal(size=(N, 6)).astype(np.float32)
+TRAIN = Part(np.arange(60), LABELS[:60], None, RNG.normal(size=(60, 6)).astype(np.float32), "frozen")
+BARE = Subject(images(0), answers(0))
+FULL = Subject(
+    images(0), answers(0), validation=answers(1), train=TRAIN, others={"val": images(1)},
+    more={"frozen": FROZEN},
+)  # fmt: skip
+
+
+def test_only_the_test_images_bring_the_features_of_the_other_network() -> None:
+    parts = FULL.label_parts()
+    assert list(parts) == ["train", "val", "test"]
+    assert list(parts["test"].spaces()) == ["model", "frozen"]
+    assert list(parts["val"].spaces()) == ["model"]
+    assert np.array_equal(parts["test"].more["frozen"], FROZEN)
+
+
+def test_the_distance_to_the_training_images_is_a_property_where_one_network_saw_both() -> None:
+    assert FULL.properties.columns == [*BARE.properties.columns, "training_distance"]
+    assert TRAIN.features is not None
+    expected = training_distance(FROZEN, TRAIN.features)
+    assert FULL.properties["training_distance"].to_numpy() == pytest.approx(expected)
+    elsewhere = replace(FULL, more={"another": FROZEN})
+    assert "training_distance" not in elsewhere.properties.columns
+
+
+def test_the_risk_is_learnt_from_validation_and_else_from_the_test_images() -> None:
+    p, measured = FULL.validation, image_properties.measure(FULL.others["val"].images)
+    assert p is not None
+    expected = image_quality.fit(measured, p.labels, p.labels != p.predicted, 3)
+    assert quality_risk(FULL).centre == pytest.approx(expected.centre)
+    q = BARE.predictions
+    own = image_quality.fit(BARE.properties, q.labels, q.labels != q.predicted, 3)
+    assert quality_risk(BARE).centre == pytest.approx(own.centre)
+
+
+def test_slices_come_with_what_quality_does() -> None:
+    assert list(slices_of(FULL)) == ["slices", "image_quality"]

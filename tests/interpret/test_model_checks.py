@@ -1,0 +1,110 @@
+"""What only an opened model gives, in one piece: tables, pictures, and what was not possible."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from conv_nets import SmallNet
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Evidence
+from deepsight.interpret import model_checks
+from deepsight.interpret.attribution.exact_cam import one_pass
+from deepsight.interpret.background import grabcut
+from deepsight.interpret.background.grabcut import Masks
+from deepsight.interpret.background.runner import errors_among, errors_of, of_objects, seen_at_once
+from deepsight.interpret.error_analysis import confusion
+from deepsight.interpret.inputs import Effort, Subject
+from deepsight.interpret.model_checks import look_inside
+from open_nets import OpenNet
+
+SubjectOf = Callable[[OpenNet], Subject]
+SMALL = Effort(degradation_images=10, context_objects=30, faithfulness_images=30)
+
+
+@pytest.fixture(scope="module")
+def looked(uses_corner: SmallNet, subject_of: SubjectOf) -> tuple[Evidence, dict[str, bytes]]:
+    model = OpenNet(uses_corner)
+    subject = subject_of(model)
+    p = subject.predictions
+    known = Evidence({"confusion_pairs": confusion.pairs(p.labels, p.predicted, subject.classes)})
+    return look_inside(subject, model, known, SMALL)
+
+
+def test_all_tables_of_an_opened_model(looked: tuple[Evidence, dict[str, bytes]]) -> None:
+    tables, pictures = looked
+    assert set(tables) == {
+        "degradation", "degradation_summary", "attribution", "attribution_maps", "faithfulness", "context",
+        "background_errors", "attribution_classes", "masks", "not_examined",
+    }  # fmt: skip
+    assert set(pictures) == set(tables["attribution"].frame["file"])
+    assert tables["not_examined"].frame.height == 0
+
+
+def test_the_answer_without_background_is_in_the_tables(looked: tuple[Evidence, dict[str, bytes]]) -> None:
+    tables, _ = looked
+    errors = tables["background_errors"].frame
+    assert errors.height > 0
+    assert errors["without_background"].null_count() == 0
+    whole = tables["attribution_classes"].frame.row(0, named=True)
+    assert whole["class"] == "all"
+    assert 0 <= whole["object_share"] <= 1
+
+
+def test_errors_outside_the_sample_are_looked_at_too(uses_corner: SmallNet, subject_of: SubjectOf) -> None:
+    model = OpenNet(uses_corner)
+    subject = subject_of(model)
+    wrong = subject.predictions.labels != subject.predictions.predicted
+    sample = np.arange(12)
+    known = sample, grabcut.segment(subject.test.pixels(sample))
+    errors = errors_among(wrong, 5, seed=0)
+    assert len(errors) == 5
+    assert wrong[errors].all()
+    every = grabcut.segment(subject.test.pixels(np.union1d(sample, errors))).accepted
+    judged = errors_of(subject, model, errors, known).frame["index"].to_list()
+    looked_at = np.union1d(sample, errors)
+    assert judged == [int(i) for i in subject.test.ids[looked_at[every & wrong[looked_at]]]]
+    assert set(judged) - set(subject.test.ids[sample].tolist())
+
+
+def test_the_answer_without_background_by_hand(uses_corner: SmallNet) -> None:
+    model = OpenNet(uses_corner)
+    images = np.random.default_rng(0).integers(0, 256, size=(4, 32, 32, 3), dtype=np.uint8)
+    inside_ = np.zeros((4, 128, 128), dtype=bool)
+    inside_[:, :64, :48] = True  # four by three of the eight by eight cells
+    alone = of_objects(one_pass(model, images), model, Masks(inside_, np.ones(4, dtype=bool)))
+    activations = model.stage_maps("stage", images).numpy()[:, :, :4, :3]
+    np.testing.assert_allclose(
+        alone, activations.sum(axis=(2, 3)) @ model.weight.T / 64 + model.bias, atol=1e-5
+    )
+
+
+def test_a_coarse_last_layer_gives_no_screen_and_says_why(uses_corner: SmallNet) -> None:
+    class Coarse(OpenNet):
+        def sides(self) -> Mapping[str, int]:
+            return {"stem": 6, "stage": 3}
+
+    seen, refusals = seen_at_once(Coarse(uses_corner), np.zeros((2, 32, 32, 3), np.uint8))
+    assert seen is None
+    assert refusals[0][0] == "screen"
+    assert "received 3" in refusals[0][1]
+
+
+def test_what_was_not_possible_is_listed_and_the_rest_goes_on(
+    uses_corner: SmallNet, subject_of: SubjectOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Coarser(OpenNet):
+        def sides(self) -> Mapping[str, int]:
+            return {"stem": 2, "stage": 1}
+
+    def no_masks(*_: object) -> None:
+        raise DeepSightError("Expected two usable masks, received one.")
+
+    monkeypatch.setattr(model_checks, "background_of", no_masks)
+    model = Coarser(uses_corner)
+    tables, pictures = look_inside(subject_of(model), model, Evidence(), SMALL)
+    reasons = dict(tables["not_examined"].frame.rows())
+    assert "at least 4 cells a side" in reasons["maps"]
+    assert "two usable masks" in reasons["context"]
+    assert pictures == {}
+    assert set(tables) == {"degradation", "degradation_summary", "not_examined"}

@@ -1,0 +1,211 @@
+"""Cached maps are those of a direct forward pass, found again by all they depend on, and never half there."""
+
+import copy
+import os
+import time
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deepsight.core.errors import DeepSightError
+from deepsight.model import feature_cache as module
+from deepsight.model.feature_cache import TrunkCache, TrunkViews, trunk_maps
+from deepsight.model.preprocess import Preprocessing
+from deepsight.model.sampling import Mixing
+from small import unchecked
+
+HALF = (0.5, 0.5, 0.5)
+PREPROCESSING = Preprocessing(32, "bicubic", True, HALF, HALF)
+Usage = namedtuple("Usage", "total used free")
+
+
+class Counted(nn.Module):
+    """A trunk of one convolution that counts the images it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 8, stride=8)
+        nn.init.normal_(self.conv.weight, generator=torch.Generator().manual_seed(1))
+        nn.init.zeros_(self.conv.bias)
+        self.seen = 0
+        self.inputs: set[torch.dtype] = set()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen += len(x)
+        self.inputs.add(x.dtype)
+        return self.conv(x)
+
+
+@pytest.fixture
+def data(splits):
+    return splits.train.select(np.arange(80))
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return TrunkCache(tmp_path / "trunk")
+
+
+def views_of(trunk, data, cache, **changes):
+    given = {"preprocessing": PREPROCESSING, "seed": 0, "verify": unchecked, "mixing": None} | changes
+    return TrunkViews(trunk, data, given.pop("preprocessing"), cache, **given)
+
+
+def test_maps_equal_a_direct_forward_to_float16(data, cache):
+    trunk = Counted()
+    rows = np.array([70, 3, 3, 41])
+    maps = views_of(trunk, data, cache).batch(0, rows)
+    with torch.inference_mode():
+        direct = trunk(PREPROCESSING(data.pixels(rows)))
+    torch.testing.assert_close(maps, direct, rtol=2**-10, atol=1e-6)
+    assert maps.dtype == torch.float32
+    assert maps.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_maps_in_bfloat16_are_nearly_those_in_float32(data, cache):
+    trunk, rows = Counted(), np.arange(80)
+    exact = views_of(trunk, data, cache).batch(0, rows)
+    views = views_of(trunk, data, cache, precision="bf16-mixed")
+    rounded = views.batch(0, rows)
+    assert not torch.equal(rounded, exact)
+    assert trunk.inputs == {torch.float32}  # images are resized as ever
+    torch.testing.assert_close(rounded, exact, rtol=2**-6, atol=2**-6 * float(exact.abs().max()))
+    mixed = views.mixed(Mixing("mixup", 0.2)).batch(0, rows)
+    assert torch.equal(mixed, mixed.bfloat16().float())
+
+
+def test_a_view_is_filled_when_it_is_drawn_and_once(data, cache):
+    trunk = Counted()
+    views = views_of(trunk, data, cache)
+    assert trunk.seen == 0
+    views.batch(1, np.arange(4))
+    filled = trunk.seen
+    assert filled == 80 + 1  # one image tells the shape
+    assert [p.name for p in cache.folder.glob("*/*")] == ["view-1.npy"]
+    views.batch(1, np.arange(80))
+    views_of(trunk, data, cache).batch(1, np.arange(4))
+    assert trunk.seen == filled
+
+
+def test_other_views_are_other_maps(data, cache):
+    views = views_of(Counted(), data, cache)
+    rows = np.arange(80)
+    assert (views.batch(1, rows) != views.batch(2, rows)).any()
+    assert (views.batch(0, rows) != views.batch(1, rows)).any()
+
+
+def test_the_key_names_all_that_the_maps_depend_on(data, cache, monkeypatch):
+    other_trunk = Counted()
+    with torch.no_grad():
+        other_trunk.conv.bias[0] = 1e-3
+    pixels = data.pixels()
+    pixels[79, 31, 31, 2] ^= 1
+    other_pixels = copy.copy(data)
+    object.__setattr__(other_pixels, "images", pixels)
+    keys = [
+        views_of(Counted(), data, cache).key,
+        views_of(other_trunk, data, cache).key,
+        views_of(Counted(), other_pixels, cache).key,
+        views_of(Counted(), data.select(np.arange(79)), cache).key,
+        views_of(Counted(), data.select(np.arange(80)[::-1]), cache).key,
+        views_of(Counted(), data, cache, seed=1).key,
+        views_of(Counted(), data, cache, preprocessing=Preprocessing(64, "bicubic", True, HALF, HALF)).key,
+        views_of(Counted(), data, cache, preprocessing=Preprocessing(32, "nearest", True, HALF, HALF)).key,
+        views_of(Counted(), data, cache, mixing=Mixing("mixup", 0.2)).key,
+        views_of(Counted(), data, cache, precision="bf16-mixed").key,
+    ]
+    monkeypatch.setattr(module, "definition", lambda: "other augmentation")
+    keys.append(views_of(Counted(), data, cache).key)
+    assert len(set(keys)) == len(keys)
+    monkeypatch.undo()
+    assert views_of(Counted(), data, cache).key == keys[0]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_what_an_interrupted_fill_leaves_is_not_trusted(data, cache, monkeypatch, error):
+    trunk = Counted()
+    monkeypatch.setattr(module, "BLOCK", 32)
+    calls = []
+
+    def broken(pixels, **given):
+        calls.append(given["block"])
+        if given["block"] == 2:
+            raise error
+        return pixels
+
+    monkeypatch.setattr(module, "augmented", broken)
+    with pytest.raises(error):
+        views_of(trunk, data, cache).batch(1, np.arange(4))
+    assert calls == [0, 1, 2]
+    assert list(cache.folder.glob("*/*")) == []
+    monkeypatch.undo()
+    maps = views_of(trunk, data, cache).batch(0, np.arange(80))
+    assert maps.abs().sum((1, 2, 3)).min() > 0
+
+
+def test_views_used_longest_ago_make_room(data, cache):
+    view_bytes = 80 * 4 * 4 * 4 * 2
+    small = TrunkCache(cache.folder, limit=3 * view_bytes)
+    views = views_of(Counted(), data, small)
+    for number in (0, 1):
+        views.view(number)
+    for age, number in ((100, 0), (200, 1)):
+        path = small.path(views.key, number)
+        os.utime(path, (time.time() - age,) * 2)
+    views.view(2)
+    left = {p.name for p in cache.folder.glob("*/view-*.npy")}
+    assert left == {"view-0.npy", "view-2.npy"}
+
+
+def test_a_view_larger_than_the_limit_is_refused(data, cache):
+    with pytest.raises(DeepSightError, match=r"at most 0 MB a view.*lower --resolution"):
+        views_of(Counted(), data, TrunkCache(cache.folder, limit=1000)).view(0)
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_written(data, cache, monkeypatch):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: Usage(10, 10, 10))
+    with pytest.raises(DeepSightError, match=r"room for cached maps.*DEEPSIGHT_CACHE"):
+        views_of(Counted(), data, cache).view(0)
+    assert list(cache.folder.glob("*/*")) == []
+
+
+def test_only_old_leftovers_of_killed_processes_are_removed(data, cache):
+    folder = cache.folder / "abc"
+    folder.mkdir(parents=True)
+    old, live = folder / ".view-0.npy.x.part", folder / ".view-1.npy.y.part"
+    for path in (old, live):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 2 * module.ABANDONED_SECONDS,) * 2)
+    views_of(Counted(), data, cache).view(0)
+    assert (old.exists(), live.exists()) == (False, True)
+
+
+def test_every_image_is_verified_before_the_trunk_sees_it(data, cache, monkeypatch):
+    monkeypatch.setattr("deepsight.model.feature_cache.PASS_PIXELS", 64 * 32**2)
+    trunk, verified = Counted(), []
+
+    def verify(images: torch.Tensor, labels: object, name: str) -> None:
+        assert trunk.seen == sum(n for n, _ in verified)
+        verified.append((len(images), name))
+
+    views_of(trunk, data, cache, verify=verify).view(1)
+    assert sum(n for n, _ in verified) == trunk.seen == 81
+    assert verified[-1][1] == "train, view 1, block 0, image 64"
+
+
+def test_maps_beyond_float16_are_refused(data):
+    trunk = Counted()
+    with torch.no_grad():
+        trunk.conv.bias.fill_(1e6)
+    with pytest.raises(DeepSightError, match=r"within ±65504.*the tenth"):
+        trunk_maps(trunk, data.pixels(np.arange(3)), PREPROCESSING, unchecked, "the tenth")
+
+
+def test_selected_rows_read_the_same_maps(data, cache):
+    views = views_of(Counted(), data, cache)
+    some = views.select(np.array([5, 50, 7]))
+    assert len(some) == 3
+    torch.testing.assert_close(some.batch(0, np.array([1])), views.batch(0, np.array([50])), rtol=0, atol=0)

@@ -1,0 +1,40 @@
+"""Frozen features beside a fine-tuned model's answers: one pass through the trunk gives both."""
+
+import numpy as np
+import torch
+
+from deepsight.model.frozen_backbone import FrozenBackbone, same_weights
+from deepsight.model.training_state import Tail, pooled
+from small import SMALL, unchecked
+
+
+def test_one_pass_gives_what_each_network_gives_alone(trained, splits, packaged):
+    frozen = FrozenBackbone(packaged, lambda _: unchecked)
+    predictions, features = frozen.beside(trained.predictor, splits.test, name="test")
+    assert same_weights(trained.predictor.classifier.trunk, frozen._classifier.trunk)
+    alone = trained.predictor.predictions(splits.test, name="test")
+    np.testing.assert_allclose(predictions.logits, alone.logits, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(predictions.ids, splits.test.ids)
+    np.testing.assert_allclose(features, frozen.features(splits.test.pixels(), SMALL), rtol=1e-3, atol=1e-3)
+    assert np.abs(features - predictions.features).max() > 0.01
+
+
+def test_a_trunk_that_was_changed_is_not_shared(trained, splits, packaged, monkeypatch):
+    frozen = FrozenBackbone(packaged, lambda _: unchecked)
+    expected = frozen.features(splits.test.pixels(), SMALL)
+    first = next(trained.predictor.classifier.trunk.parameters())
+    with torch.no_grad():
+        first.mul_(1.5)
+    try:
+        predictions, features = frozen.beside(trained.predictor, splits.test, name="test")
+        alone = trained.predictor.predictions(splits.test, name="test")
+    finally:
+        with torch.no_grad():
+            first.div_(1.5)
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(predictions.logits, alone.logits, rtol=1e-3, atol=1e-3)
+
+
+def test_maps_are_pooled_in_parts_that_do_not_matter():
+    maps, tail = torch.randn(150, 3, 4, 4), Tail(torch.nn.Identity(), torch.nn.Linear(3, 2))
+    np.testing.assert_allclose(pooled(tail, maps), maps.mean((2, 3)).numpy(), rtol=1e-6)

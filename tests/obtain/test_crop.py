@@ -1,0 +1,144 @@
+"""Images of any size, mode and format as squares, against Pillow's own operations and by hand."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from deepsight.obtain import crop
+from deepsight.obtain.crop import Unreadable, centre_square, decode_square
+
+RED = (200, 30, 10)
+
+
+def encoded(image, kind="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def photo(width, height, seed=0):
+    """Smooth colour, as a photograph has."""
+    small = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def test_an_image_of_the_working_size_is_unchanged(cifar10):
+    pixels = cifar10[0].pixels(3)
+    np.testing.assert_array_equal(decode_square(encoded(Image.fromarray(pixels)), side=32), pixels)
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 64), (64, 100), (300, 200)])
+def test_it_is_the_shortest_side_resized_and_the_centre_cropped(width, height):
+    image = photo(width, height)
+    scale = 64 / min(width, height)
+    resized = image.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC)
+    left, top = (resized.width - 64) // 2, (resized.height - 64) // 2
+    expected = np.asarray(resized.crop((left, top, left + 64, top + 64)), dtype=np.int64)
+    received = decode_square(encoded(image), side=64).astype(np.int64)
+    # The other order of the two steps moves the picture by less than a pixel.
+    assert np.abs(received - expected).mean() < 2
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_the_square_is_the_largest_and_is_centred(width, height):
+    left, top, right, bottom = centre_square(width, height)
+    assert right - left == bottom - top == min(width, height)
+    assert (left + right, top + bottom) == (width, height)
+    assert left >= 0
+    assert top >= 0
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr"])
+def test_every_mode_becomes_rgb(mode):
+    kind = "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"
+    pixels = decode_square(encoded(photo(80, 70).convert(mode), kind), side=16)
+    assert pixels.shape == (16, 16, 3)
+    assert pixels.dtype == np.uint8
+    assert pixels.std() > 1
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"])
+def test_the_common_formats_keep_their_colour(kind):
+    pixels = decode_square(encoded(Image.new("RGB", (40, 30), RED), kind), side=16)
+    assert np.abs(pixels.astype(int) - RED).max() <= 6
+
+
+def test_transparent_pixels_lie_on_white():
+    image = Image.new("RGBA", (10, 10), (*RED, 0))
+    assert (decode_square(encoded(image), side=10) == 255).all()
+
+
+def test_a_transparent_palette_colour_lies_on_white():
+    image = Image.new("P", (10, 10), 0)
+    image.putpalette([*RED, 0, 0, 0])
+    assert (decode_square(encoded(image, transparency=0), side=10) == 255).all()
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (65535, 255), (32768, 128), (257, 1)])
+def test_sixteen_bit_greys_are_scaled(value, expected):
+    image = Image.fromarray(np.full((10, 10), value, np.uint16))
+    assert (decode_square(encoded(image), side=8) == expected).all()
+
+
+def test_the_camera_s_orientation_is_applied():
+    image = Image.new("RGB", (20, 20), RED)
+    image.paste((0, 0, 255), (0, 0, 20, 10))  # blue above
+    exif = Image.Exif()
+    exif[0x0112] = 3  # turned by 180 degrees
+    pixels = decode_square(encoded(image, exif=exif), side=8)
+    assert pixels[-1, 0].tolist() == [0, 0, 255]
+    assert pixels[0, 0].tolist() == list(RED)
+
+
+def test_the_first_of_several_frames_is_taken():
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("blue", "red")]
+    content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert decode_square(content, side=8)[0, 0].tolist() == [0, 0, 255]
+
+
+def test_a_large_jpeg_that_is_decoded_small_looks_the_same(monkeypatch):
+    content = encoded(photo(1600, 1200), "JPEG", quality=95)
+    small = decode_square(content, side=64).astype(int)
+    monkeypatch.setattr(Image.Image, "draft", lambda self, mode, size: None)
+    whole = decode_square(content, side=64).astype(int)
+    assert np.abs(small - whole).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not an image in one of the formats"),
+        (b"hello", "not an image in one of the formats .*PNG"),
+        (encoded(photo(64, 64))[:1000], "truncated|broken|unrecognized"),
+        (encoded(Image.fromarray(np.ones((9, 9), np.float32)), "TIFF"), "floating-point"),
+        (encoded(Image.fromarray(np.full((9, 9), 70_000, np.int32)), "TIFF"), "grey values from 70000"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_the_reason(content, reason):
+    with pytest.raises(Unreadable, match=reason):
+        decode_square(content, side=32)
+
+
+def test_the_reason_is_the_same_each_time():
+    def reason():
+        with pytest.raises(Unreadable) as caught:
+            decode_square(b"hello", side=32)
+        return str(caught.value)
+
+    assert reason() == reason()
+
+
+def test_a_huge_image_is_refused_before_it_is_decoded(monkeypatch):
+    monkeypatch.setattr(crop, "MOST_PIXELS", 100)
+    with pytest.raises(Unreadable, match="20 x 20 pixels"):
+        decode_square(encoded(photo(20, 20)), side=8)
+
+
+def test_formats_that_call_programs_are_not_opened():
+    with pytest.raises(Unreadable, match="not an image in one of the formats"):
+        decode_square(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", side=8)

@@ -1,0 +1,49 @@
+"""The names of data sets on the command line."""
+
+import pytest
+
+from deepsight.core.errors import UsageError
+from deepsight.obtain import SCHEMES
+from deepsight.obtain.data_uri import Address, parse
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "place", "options"),
+    [
+        ("folder:/my photos/Äpfel", "folder", "/my photos/Äpfel", {}),
+        ("folder:a?side=96", "folder", "a", {"side": "96"}),
+        ("folder:what?/really?", "folder", "what?/really?", {}),
+        ("folder:C:/photos", "folder", "C:/photos", {}),
+        ("hf:user/name?image=img&label=fine", "hf", "user/name", {"image": "img", "label": "fine"}),
+        ("arrays:x.npz", "arrays", "x.npz", {}),
+    ],
+)
+def test_a_name_is_taken_apart(name, scheme, place, options):
+    assert parse(name, SCHEMES) == Address(scheme, place, options)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cifar", "received 'cifar'; did you mean 'cifar10'"),
+        ("foldr:x", "did you mean 'folder'"),
+        ("folder:", "Expected a place after 'folder:'"),
+        ("folder:x?sdie=3", "did you mean 'side'"),
+        ("folder:x?side=", "Expected a value for the option 'side'"),
+        ("arrays:x.npz?side=64", "received 'side'"),
+    ],
+)
+def test_a_wrong_name_is_refused_with_what_may_be_meant(name, message):
+    with pytest.raises(UsageError, match=message.replace("?", r"\?")):
+        parse(name, SCHEMES)
+
+
+@pytest.mark.parametrize("side", ["7", "513", "x", "-64", "64.0", "²"])
+def test_a_side_out_of_range_is_refused(side):
+    with pytest.raises(UsageError, match="from 8 to 512"):
+        _ = Address("folder", "x", {"side": side}).side
+
+
+def test_the_side_is_open_unless_asked():
+    assert Address("folder", "x", {}).side is None
+    assert Address("folder", "x", {"side": "96"}).side == 96

@@ -1,0 +1,60 @@
+"""Own images are stored as large as the study needs them, and no larger than they are."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deepsight.obtain.data_uri import Address
+from deepsight.obtain.decode import Listing
+from deepsight.obtain.stored_size import MANY, stored_side
+
+
+def listing(*sizes, n=None):
+    """Images of these sizes in turn; None is a file that cannot be read."""
+    count = n or len(sizes)
+
+    def read(row):
+        if (size := sizes[row % len(sizes)]) is None:
+            return b"no image"
+        file = io.BytesIO()
+        Image.new("RGB", size).save(file, "PNG")
+        return file.getvalue()
+
+    return Listing([str(row) for row in range(count)], np.zeros(count, dtype=np.int64), read)
+
+
+def side(*parts, resolution=None, said=None, **options):
+    listings = {str(number): part for number, part in enumerate(parts)}
+    notify = (said if said is not None else []).append
+    return stored_side(Address("folder", "x", options), listings, resolution=resolution, notify=notify)
+
+
+@pytest.mark.parametrize(("resolution", "expected"), [(None, 128), (64, 64), (224, 224), (512, 300)])
+def test_photographs_are_stored_at_the_resolution_that_is_asked_for(resolution, expected):
+    assert side(listing((400, 300)), resolution=resolution) == expected
+
+
+def test_small_images_are_not_enlarged_on_disk():
+    said = []
+    assert side(listing((32, 32)), resolution=128, said=said) == 32
+    assert "median side is 32 px" in said[0]
+    assert side(listing((5, 9))) == 8
+
+
+def test_the_median_decides_and_what_cannot_be_read_does_not_count():
+    assert side(listing((100, 90), (500, 90), (4000, 3000), None)) == 90
+    assert side(listing(None)) == 128
+    assert side(listing((100, 100)), listing((60, 60), (60, 60))) == 60
+
+
+def test_very_many_images_are_stored_small_unless_more_is_asked():
+    assert side(listing((400, 300), n=MANY + 1)) == 64
+    assert side(listing((400, 300), n=MANY + 1), resolution=96) == 96
+
+
+def test_the_option_wins_and_enlarging_is_said():
+    said = []
+    assert side(listing((400, 300)), resolution=128, said=said, side="64") == 64
+    assert said == ["Images are stored at 64 px, as asked, and enlarged to --resolution 128."]

@@ -1,0 +1,63 @@
+"""Facts reach the page in words, and none is lost or invented."""
+
+from dataclasses import replace
+
+from deepsight.report import provenance
+from deepsight.report.run_data import Study
+
+
+def test_the_plan_is_what_the_configuration_says(study: Study):
+    assert dict(provenance.plan(study.configuration)) == {
+        "minutes": "5",
+        "training images": "20,000",
+        "resolution": "64 px",
+        "interpolation": "bicubic",
+        "epochs": "5",
+        "seed": "0",
+        "predicted time": "3 min 20 s",
+    }
+
+
+def test_without_a_plan_only_what_was_asked_is_said():
+    assert provenance.plan({"minutes": 3, "seed": 1, "plan": None}) == [("minutes", "3"), ("seed", "1")]
+
+
+def test_the_notice_is_a_sentence_and_the_rest(study: Study):
+    first, rest = provenance.notice(study)
+    assert first.endswith("EfficientNet-Lite0 was used.")
+    assert rest == "Get its weights."
+    assert provenance.notice(replace(study, model={})) == ("", "")
+
+
+def test_effort_gives_each_stage_and_the_memory(study: Study):
+    pairs = dict(provenance.effort(study.metrics))
+    assert pairs["finetune"] == "2 min 40 s"
+    assert pairs["peak memory"] == "1,800 MB"
+    assert set(study.metrics["seconds"]) <= set(pairs)
+
+
+def test_nested_facts_are_flat_and_long_lists_counted():
+    nested = {
+        "a": {"b": 1000, "c": None},
+        "rows": list(range(20)),
+        "few": [1, 2],
+        "items": [{"x": 1}],
+        "none": "",
+    }
+    assert list(provenance.flatten(nested)) == [
+        ("a · b", "1,000"),
+        ("rows", "20 items"),
+        ("few", "1, 2"),
+        ("items", "1 items"),
+    ]
+
+
+def test_the_seed_is_a_name_and_not_a_quantity():
+    assert provenance.shown("seed", 12345) == "12345"
+    assert provenance.shown("rows", 12345) == "12,345"
+
+
+def test_provenance_leaves_out_what_stands_elsewhere(study: Study):
+    names = [name for _, pairs in provenance.provenance(study) for name, _ in pairs]
+    assert "architecture" in names
+    assert not {"classes", "notice"} & set(names)

@@ -1,0 +1,53 @@
+"""Train by a recipe on the rows of a file, in as many processes as torchrun started.
+
+Each process writes what it saw: `result-<rank>.json` with its history and the model's test logits.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.recipe import Recipe
+from deepsight.model import feature_cache
+from deepsight.model.fit import fabric_of, fit
+from deepsight.model.pretrained import from_package
+
+
+def read_splits(path: Path) -> Splits:
+    file = np.load(path)
+    classes = tuple(str(c) for c in range(10))
+
+    def part(name: str, source: str) -> Dataset:
+        images, labels = file[f"{name}_images"], file[f"{name}_labels"]
+        return Dataset(images, labels, classes, file[f"{name}_ids"], source)
+
+    return Splits(part("train", "train"), part("validation", "train"), part("test", "test"))
+
+
+def main(folder: Path, recipe: Recipe) -> None:
+    torch.set_num_threads(1)
+    fabric, filled, fill = fabric_of(), [], feature_cache.TrunkViews._fill
+
+    def watched(views: feature_cache.TrunkViews, number: int, path: Path) -> None:
+        filled.append(number)
+        fill(views, number, path)
+
+    feature_cache.TrunkViews._fill = watched
+    splits = read_splits(folder / "rows.npz")
+    cache = feature_cache.TrunkCache(folder / f"cache-{fabric.world_size}")
+    fitted = fit(from_package(""), splits, recipe, cache=cache, verify=lambda *_: None, fabric=fabric)
+    result = {
+        "processes": fabric.world_size,
+        "filled": filled,
+        "history": fitted.history.drop("seconds").to_dicts(),
+        "logits": fitted.predictor.logits(splits.test.pixels()).tolist(),
+    }
+    (folder / f"result-{fabric.world_size}-{fabric.global_rank}.json").write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Recipe(**json.loads(sys.argv[2])))

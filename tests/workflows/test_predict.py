@@ -1,0 +1,131 @@
+"""A prediction is the model's own, whatever the file's size and mode, with its map and nearest images."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.evidence import Evidence, Table
+from deepsight.core.run import Run
+from deepsight.workflows import nearest, predict
+from deepsight.workflows.predict import predict_images
+from small_study import first_rows
+
+
+@pytest.fixture(scope="module")
+def photos(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The first four test images of the study as files."""
+    folder, images = tmp_path_factory.mktemp("photos"), first_rows(cifar10[1], 8).pixels(slice(0, 4))
+    files = [folder / f"{number}.png" for number in range(4)]
+    for file, image in zip(files, images, strict=True):
+        Image.fromarray(image).save(file)
+    return files
+
+
+def test_a_test_image_gets_the_answer_that_is_stored(trained_run: Run, photos: list[Path]) -> None:
+    rows = predict_images(trained_run.path, photos, neighbours=0)
+    stored, classes = trained_run.predictions("test"), trained_run.read_json("model.json")["classes"]
+    for row, probabilities in zip(rows, stored.probabilities[:4], strict=True):
+        given = [row["classes"][name] for name in classes]
+        np.testing.assert_allclose(given, probabilities, atol=1e-5)
+        assert row["confidence"] == max(given)
+        assert row["label"] == classes[int(probabilities.argmax())]
+        assert "nearest" not in row
+
+
+def test_any_size_and_mode_is_answered_with_a_picture(
+    trained_run: Run, photos: list[Path], tmp_path: Path
+) -> None:
+    image = Image.open(photos[0])
+    changed = {
+        "large.jpg": image.resize((640, 480)),
+        "grey.png": image.convert("L"),
+        "see.webp": image.convert("RGBA"),
+        "flat.gif": image.convert("P"),
+        "deep.tiff": Image.fromarray(np.full((40, 90), 40_000, np.uint16)),
+    }
+    for name, one in changed.items():
+        one.save(tmp_path / name)
+    rows = predict_images(
+        trained_run.path, [tmp_path / name for name in changed], maps=tmp_path / "maps", neighbours=0
+    )
+    assert [Path(row["file"]).name for row in rows] == list(changed)
+    pictures = [Path(row["map"]) for row in rows]
+    assert all(path.parent == tmp_path / "maps" for path in pictures)
+    assert len(set(pictures)) == 5
+    with Image.open(pictures[0]) as picture:
+        assert picture.size[0] == 3 * predict.SHOWN + 8
+
+
+def test_a_training_image_is_nearest_to_itself_and_is_looked_at_once(
+    trained_run: Run, cifar10: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = int(trained_run.splits()["train"][7])
+    own = first_rows(cifar10[0], 40)
+    Image.fromarray(own.pixels([index])[0]).save(tmp_path / "own.png")
+    (row,) = predict_images(trained_run.path, [tmp_path / "own.png"], neighbours=3)
+    assert len(row["nearest"]) == 3
+    assert row["nearest"][0]["index"] == index
+    assert row["nearest"][0]["similarity"] == pytest.approx(1, abs=1e-3)
+    assert row["nearest"][0]["label"] == own.classes[own.labels[index]]
+    similar = [one["similarity"] for one in row["nearest"]]
+    assert similar == sorted(similar, reverse=True)
+    assert Path(row["nearest_picture"]).parent == trained_run.file("predicted")
+    monkeypatch.setattr(nearest, "in_blocks", lambda *_: pytest.fail("looked at the training images again"))
+    predict_images(trained_run.path, [tmp_path / "own.png"], neighbours=1)
+
+
+def test_maps_that_failed_their_check_are_not_shown(
+    trained_run: Run, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pl.DataFrame(
+        {
+            "check": ["deletion"],
+            "value": [0.1],
+            "baseline": [0.2],
+            "ci_low": [0.0],
+            "ci_high": [0.2],
+            "passed": [False],
+        }
+    )
+    failed = Table(frame, dict.fromkeys(frame.columns, "-"), 1, "By hand.", "Maps failed a check.")
+    monkeypatch.setattr(Run, "evidence", lambda _: Evidence({"faithfulness": failed}))
+    (row,) = predict_images(trained_run.path, photos[:1], maps=tmp_path / "maps", neighbours=0)
+    assert row["map"] is None
+    assert row["map_refused"] == "Maps failed a check."
+    assert not (tmp_path / "maps").exists()
+
+
+def test_without_its_data_a_run_still_predicts(
+    trained_run: Run, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise DeepSightError("the data moved")
+
+    monkeypatch.setattr("deepsight.obtain.load", gone)
+    said: list[str] = []
+    (row,) = predict_images(trained_run.path, photos[:1], maps=tmp_path, tell=said.append)
+    assert "nearest" not in row
+    assert said == ["The nearest training images are not shown: the data moved"]
+
+
+def test_what_is_no_image_is_named(trained_run: Run, tmp_path: Path) -> None:
+    (tmp_path / "note.jpg").write_text("hello")
+    with pytest.raises(DeepSightError, match=re.escape(f"Expected an image in {tmp_path / 'note.jpg'}")):
+        predict_images(trained_run.path, [tmp_path / "note.jpg"])
+    with pytest.raises(UsageError, match="received 0"):
+        predict_images(trained_run.path, [])
+
+
+def test_a_run_without_a_model_says_so(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "new", {"data": "cifar10"})
+    with pytest.raises(DeepSightError, match="Make it: deepsight train"):
+        predict_images(run.path, [tmp_path / "photo.jpg"])
+    run.save_json("model.json", {"architecture": "predictions in theirs.npz"})
+    with pytest.raises(DeepSightError, match="made elsewhere"):
+        predict_images(run.path, [tmp_path / "photo.jpg"])
