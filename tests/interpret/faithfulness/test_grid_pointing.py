@@ -10,7 +10,7 @@ from deepsight.interpret.faithfulness.grid_pointing import (
     shares_in_own_tile,
     tile_cover,
 )
-from scenes import colour_maps, scenes
+from scenes import COLOURS, colour_maps, scenes
 
 
 def test_a_map_that_knows_points_to_its_tile() -> None:
