@@ -25,7 +25,7 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.interpret.labels import label_errors
 from deepsight.interpret.labels.cross_validation import cross_fit
-from deepsight.interpret.labels.sources import Part, gather
+from deepsight.interpret.labels.sources import ExaminedSplit, gather
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import stages_of
 from deepsight.model.feature_cache import TrunkCache
@@ -88,7 +88,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def frozen(data: Dataset, arguments: argparse.Namespace) -> dict[str, Part]:
+def frozen(data: Dataset, arguments: argparse.Namespace) -> dict[str, ExaminedSplit]:
     """All images, judged from a backbone that has never seen these labels.
 
     The probabilities that both sides get are those of a head cross-fitted on the last stage. The earlier
@@ -97,7 +97,7 @@ def frozen(data: Dataset, arguments: argparse.Namespace) -> dict[str, Part]:
     features = frozen_features(data, arguments)
     last = features[:, -arguments.last :]
     probabilities = cross_fit(last, data.labels, data.k, seed=1)
-    return {"train": Part(data.ids, data.labels, probabilities, features)}
+    return {"train": ExaminedSplit(data.ids, data.labels, probabilities, features)}
 
 
 def frozen_features(data: Dataset, arguments: argparse.Namespace) -> np.ndarray:
@@ -109,7 +109,7 @@ def frozen_features(data: Dataset, arguments: argparse.Namespace) -> np.ndarray:
 
 def pooled_stages(data: Dataset, resolution: int) -> np.ndarray:
     """The pooled maps of the last four stages of the default backbone, float16 (n, d), deepest last."""
-    pretrained = weights.load(notify=print)
+    pretrained = weights.load(log=print)
     prepare = preprocessing_of(pretrained, Recipe(resolution=resolution))
     stages = [stage for _, stage in stages_of(pretrained.backbone.eval())]
     blocks = []
@@ -123,7 +123,7 @@ def pooled_stages(data: Dataset, resolution: int) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def fine_tuned(data: Dataset, arguments: argparse.Namespace) -> dict[str, Part]:
+def fine_tuned(data: Dataset, arguments: argparse.Namespace) -> dict[str, ExaminedSplit]:
     """Folds, each with the opinions and features of a network fine-tuned on the others.
 
     Frozen features of the backbone are a further network, as in a study.
@@ -136,7 +136,7 @@ def fine_tuned(data: Dataset, arguments: argparse.Namespace) -> dict[str, Part]:
     said = stored(data, folds, arguments)
     frozen = frozen_features(data, arguments)
     return {
-        name: Part(
+        name: ExaminedSplit(
             data.ids[rows], data.labels[rows], softmax(said[f"{name}_logits"], axis=1).astype(np.float64),
             said[f"{name}_features"], name, {"frozen": frozen[rows]},
         )
@@ -172,14 +172,14 @@ def trained(data: Dataset, rows: np.ndarray, arguments: argparse.Namespace, fold
         data.select(np.sort(rows[:cut])), *(data.select(part) for part in np.array_split(validation, 2))
     )
     recipe = Recipe(resolution=arguments.side, epochs=arguments.passes, views=ceil(arguments.passes))
-    pretrained = weights.load(notify=print)
+    pretrained = weights.load(log=print)
     cache = TrunkCache(folder, limit=20 * 2**30)
     return fit(
-        pretrained, splits, recipe, cache=cache, verify=lambda *_: None, fabric=fabric_of(), tell=print
+        pretrained, splits, recipe, cache=cache, verify=lambda *_: None, fabric=fabric_of(), log=print
     ).predictor
 
 
-def rankings(parts: dict[str, Part]) -> Iterator[Judged]:
+def rankings(parts: dict[str, ExaminedSplit]) -> Iterator[Judged]:
     """Ours, then cleanlab's on the model's probabilities, and on our pool of all sources."""
     began = time.process_time()
     opinions = gather(parts, 10, seed=0)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import memory_mb
 from deepsight.interpret.labels import label_errors
-from deepsight.interpret.labels.sources import Part, gather
+from deepsight.interpret.labels.sources import ExaminedSplit, gather
 from deepsight.scrub.duplicates import find
 
 HERE = Path(__file__).parent
@@ -86,7 +86,7 @@ def of_duplicates(folder: Path) -> dict[str, float]:
 def of_labels(folder: Path) -> dict[str, float]:
     """The planted wrong labels among the flagged."""
     features, truth = np.load(folder / "features.npy", mmap_mode="r"), np.load(folder / "truth.npz")
-    part = Part(np.arange(len(features)), truth["given"], features=features)
+    part = ExaminedSplit(np.arange(len(features)), truth["given"], features=features)
     tables = label_errors.tables(gather({"train": part}, K, seed=0), NAMES)
     frame = tables["label_errors"].frame.filter("flagged")
     wrong = truth["wrong"]

@@ -24,7 +24,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from deepsight.config import Plan, Study
+from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.recipe import Recipe
 
 SIDE, CLASSES, BLOCK = 64, 10, 2_000
@@ -69,11 +69,11 @@ def anonymous_mb(process: int) -> float:
 
 def write_config(path: Path, data: Path, rows: int) -> None:
     """A study with its plan, so that the memory does not depend on how busy the machine is."""
-    plan = Plan(
+    plan = StudyPlan(
         backbone="tf_efficientnet_lite0", train_rows=rows, recipe=Recipe(resolution=SIDE, epochs=1, views=1),
         degradation_images=100, context_objects=50, faithfulness_images=30,
     )  # fmt: skip
-    study = Study(data=f"arrays:{data}", resolution=SIDE, mva=0, offline=True, plan=plan)
+    study = StudyConfig(data=f"arrays:{data}", resolution=SIDE, mva=0, offline=True, plan=plan)
     path.write_text(yaml.safe_dump(study.stored()))
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, class_counts
-from deepsight.core.statistics import Labels
 from deepsight.interpret.error_analysis import confusion
 from deepsight.interpret.labels import label_errors
 from deepsight.interpret.labels.sources import Part, gather
@@ -104,7 +104,7 @@ def chosen(among: NDArray[np.bool_], share: float, rng: np.random.Generator) -> 
 
 
 def treatments(
-    case: Case, features: NDArray[np.float32], validation: tuple[Labels, Labels], seed: int
+    case: Case, features: NDArray[np.float32], validation: tuple[Ints, Ints], seed: int
 ) -> list[Treatment]:
     """What our own detectors prescribe for this case, without knowledge of the fault.
 

@@ -39,7 +39,7 @@ from deepsight.obtain.cifar10.load import load
 from deepsight.treat.treatments.base import CONTROL, Target, Treatment
 from deepsight.treat.trial.arm import Store
 from deepsight.treat.trial.checkpoints import Setting, Starts, rows_of
-from deepsight.treat.trial.cost_model import Plan
+from deepsight.treat.trial.cost_model import StudyPlan
 from deepsight.treat.trial.effects import DRAWS, image_draws
 from deepsight.treat.trial.results import LEVEL
 from deepsight.treat.trial.runner import runner
@@ -197,7 +197,7 @@ def trial(
     world: World, starts: Starts, arms: Sequence[Treatment], folder: Path, target: Target
 ) -> list[Judgement]:
     """Control and arms over five seeds, judged on validation; all on the same target."""
-    plan = Plan(world.rows, SEEDS, dict.fromkeys([CONTROL.name, *(t.name for t in arms)], world.steps))
+    plan = StudyPlan(world.rows, SEEDS, dict.fromkeys([CONTROL.name, *(t.name for t in arms)], world.steps))
     ran = run_arms(arms, SEEDS, runner(plan, starts, Store(folder), lambda _: None), lambda: float("inf"))
     for path in folder.glob("*.safetensors"):
         path.unlink()

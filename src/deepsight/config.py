@@ -10,7 +10,7 @@ from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 
 
-class Plan(BaseModel):
+class StudyPlan(BaseModel):
     """What the planner settled; with it in the file, a study gives the same numbers anywhere.
 
     Attributes:
@@ -35,7 +35,7 @@ class Plan(BaseModel):
     predicted_peak_mb: float = 0.0
 
 
-class Study(BaseModel):
+class StudyConfig(BaseModel):
     """A study as it was asked for, and its plan once there is one.
 
     Attributes:
@@ -71,7 +71,7 @@ class Study(BaseModel):
     mva: float = Field(default=0.65, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     offline: bool = False
-    plan: Plan | None = None
+    plan: StudyPlan | None = None
 
     def stored(self) -> dict[str, Any]:
         """As it stands in study.yaml; a plan that is not made yet is left out."""
@@ -81,14 +81,14 @@ class Study(BaseModel):
         return content
 
 
-def study_of(values: dict[str, Any]) -> Study:
+def study_of(values: dict[str, Any]) -> StudyConfig:
     """A checked configuration.
 
     Raises:
         UsageError: a value is out of its range or a name is unknown; the message names the option.
     """
     try:
-        return Study(**values)
+        return StudyConfig(**values)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")

@@ -67,9 +67,9 @@ def test_only_the_announcement_of_a_stage_is_one(tmp_path: Path) -> None:
 def test_in_a_log_lines_stay_plain_and_stages_carry_the_time_left(
     tmp_path: Path, hands: Hands, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress(planned(tmp_path)) as tell:
-        tell("[interpret]")
-        tell("loss [bold]0.3[/bold], " + "a long line that no terminal width may break " * 5)
+    with progress(planned(tmp_path)) as log:
+        log("[interpret]")
+        log("loss [bold]0.3[/bold], " + "a long line that no terminal width may break " * 5)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "[interpret] about 45 s left"
     assert lines[1].startswith("loss [bold]0.3[/bold], a long line")
@@ -81,9 +81,9 @@ def test_on_a_terminal_a_clock_names_the_stage_and_the_time_left(
 ) -> None:
     drawn = io.StringIO()
     monkeypatch.setattr(terminal, "console", terminal.Console(file=drawn, force_terminal=True, width=100))
-    with progress(planned(tmp_path)) as tell:
-        tell("[train]")
-        tell("an epoch")
+    with progress(planned(tmp_path)) as log:
+        log("[train]")
+        log("an epoch")
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.getvalue())
     assert "train 0:00, about 3 min left" in shown
     assert "an epoch\n" in shown

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepsight.core.dataset import Dataset, Images, Rows, Splits, class_counts
+from deepsight.core.dataset import Dataset, Images, SelectedImages, Splits, class_counts
 from deepsight.core.errors import DeepSightError
 
 CLASSES = ("cat", "dog", "frog")
@@ -85,7 +85,7 @@ def test_selection_reads_no_pixel_until_asked_and_only_those_asked_for():
 
 def test_rows_behave_as_an_array():
     base = np.arange(20 * 4 * 5 * 3, dtype=np.uint8).reshape(20, 4, 5, 3)
-    rows = Rows(base, np.array([7, 1]))
+    rows = SelectedImages(base, np.array([7, 1]))
     np.testing.assert_array_equal(np.asarray(rows), base[[7, 1]])
     assert np.asarray(rows, dtype=np.float32).dtype == np.float32
     np.testing.assert_array_equal(rows[np.array([True, False])], base[[7]])

@@ -3,7 +3,7 @@
 import pytest
 
 from deepsight.core import progress
-from deepsight.core.progress import Pace, spoken
+from deepsight.core.progress import Progress, spoken
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ def told(monkeypatch, counts, seconds_each, n):
     """The lines of a loop whose steps take so many seconds on a clock that is ours."""
     now, said = [0.0], []
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
-    one = Pace("images", n, said.append)
+    one = Progress("images", n, said.append)
     for count in counts:
         now[0] += seconds_each
         one.done(count)

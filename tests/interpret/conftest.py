@@ -8,7 +8,7 @@ import pytest
 from conv_nets import SmallNet
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.inputs import Subject
+from deepsight.interpret.inputs import ExaminationInputs
 from open_nets import OpenNet
 
 PATCH = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)])
@@ -33,12 +33,12 @@ def uses_corner(corner: Dataset) -> SmallNet:
 
 
 @pytest.fixture(scope="session")
-def subject_of(corner: Dataset) -> Callable[[OpenNet], Subject]:
+def inputs_of(corner: Dataset) -> Callable[[OpenNet], ExaminationInputs]:
     """What is examined: the answers of a model on these images."""
 
-    def make(model: OpenNet) -> Subject:
+    def make(model: OpenNet) -> ExaminationInputs:
         logits = model.logits(corner.pixels())
         said = Predictions(corner.ids, corner.labels, logits, np.zeros((N, 0), np.float32))
-        return Subject(test=corner, predictions=said, seed=0)
+        return ExaminationInputs(test=corner, predictions=said, seed=0)
 
     return make

@@ -8,8 +8,8 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.examine import quality_risk, slices_of
-from deepsight.interpret.inputs import Subject
-from deepsight.interpret.labels.sources import Part
+from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.interpret.labels.sources import ExaminedSplit
 from deepsight.interpret.robustness import image_quality
 from deepsight.interpret.slices import image_properties
 from deepsight.interpret.slices.training_distance import training_distance
@@ -31,9 +31,9 @@ def answers(seed: int) -> Predictions:
 
 
 FROZEN = RNG.normal(size=(N, 6)).astype(np.float32)
-TRAIN = Part(np.arange(60), LABELS[:60], None, RNG.normal(size=(60, 6)).astype(np.float32), "frozen")
-BARE = Subject(images(0), answers(0))
-FULL = Subject(
+TRAIN = ExaminedSplit(np.arange(60), LABELS[:60], None, RNG.normal(size=(60, 6)).astype(np.float32), "frozen")
+BARE = ExaminationInputs(images(0), answers(0))
+FULL = ExaminationInputs(
     images(0), answers(0), validation=answers(1), train=TRAIN, others={"val": images(1)},
     more={"frozen": FROZEN},
 )  # fmt: skip

@@ -14,21 +14,21 @@ from deepsight.interpret.background import grabcut
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.runner import errors_among, errors_of, of_objects, seen_at_once
 from deepsight.interpret.error_analysis import confusion
-from deepsight.interpret.inputs import Effort, Subject
+from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.model_checks import look_inside
 from open_nets import OpenNet
 
-SubjectOf = Callable[[OpenNet], Subject]
-SMALL = Effort(degradation_images=10, context_objects=30, faithfulness_images=30)
+SubjectOf = Callable[[OpenNet], ExaminationInputs]
+SMALL = SampleSizes(degradation_images=10, context_objects=30, faithfulness_images=30)
 
 
 @pytest.fixture(scope="module")
-def looked(uses_corner: SmallNet, subject_of: SubjectOf) -> tuple[Evidence, dict[str, bytes]]:
+def looked(uses_corner: SmallNet, inputs_of: SubjectOf) -> tuple[Evidence, dict[str, bytes]]:
     model = OpenNet(uses_corner)
-    subject = subject_of(model)
-    p = subject.predictions
-    known = Evidence({"confusion_pairs": confusion.pairs(p.labels, p.predicted, subject.classes)})
-    return look_inside(subject, model, known, SMALL)
+    inputs = inputs_of(model)
+    p = inputs.predictions
+    known = Evidence({"confusion_pairs": confusion.pairs(p.labels, p.predicted, inputs.classes)})
+    return look_inside(inputs, model, known, SMALL)
 
 
 def test_all_tables_of_an_opened_model(looked: tuple[Evidence, dict[str, bytes]]) -> None:
@@ -51,20 +51,20 @@ def test_the_answer_without_background_is_in_the_tables(looked: tuple[Evidence, 
     assert 0 <= whole["object_share"] <= 1
 
 
-def test_errors_outside_the_sample_are_looked_at_too(uses_corner: SmallNet, subject_of: SubjectOf) -> None:
+def test_errors_outside_the_sample_are_looked_at_too(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
     model = OpenNet(uses_corner)
-    subject = subject_of(model)
-    wrong = subject.predictions.labels != subject.predictions.predicted
+    inputs = inputs_of(model)
+    wrong = inputs.predictions.labels != inputs.predictions.predicted
     sample = np.arange(12)
-    known = sample, grabcut.segment(subject.test.pixels(sample))
+    known = sample, grabcut.segment(inputs.test.pixels(sample))
     errors = errors_among(wrong, 5, seed=0)
     assert len(errors) == 5
     assert wrong[errors].all()
-    every = grabcut.segment(subject.test.pixels(np.union1d(sample, errors))).accepted
-    judged = errors_of(subject, model, errors, known).frame["index"].to_list()
+    every = grabcut.segment(inputs.test.pixels(np.union1d(sample, errors))).accepted
+    judged = errors_of(inputs, model, errors, known).frame["index"].to_list()
     looked_at = np.union1d(sample, errors)
-    assert judged == [int(i) for i in subject.test.ids[looked_at[every & wrong[looked_at]]]]
-    assert set(judged) - set(subject.test.ids[sample].tolist())
+    assert judged == [int(i) for i in inputs.test.ids[looked_at[every & wrong[looked_at]]]]
+    assert set(judged) - set(inputs.test.ids[sample].tolist())
 
 
 def test_the_answer_without_background_by_hand(uses_corner: SmallNet) -> None:
@@ -91,7 +91,7 @@ def test_a_coarse_last_layer_gives_no_screen_and_says_why(uses_corner: SmallNet)
 
 
 def test_what_was_not_possible_is_listed_and_the_rest_goes_on(
-    uses_corner: SmallNet, subject_of: SubjectOf, monkeypatch: pytest.MonkeyPatch
+    uses_corner: SmallNet, inputs_of: SubjectOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Coarser(OpenNet):
         def sides(self) -> Mapping[str, int]:
@@ -102,7 +102,7 @@ def test_what_was_not_possible_is_listed_and_the_rest_goes_on(
 
     monkeypatch.setattr(model_checks, "background_of", no_masks)
     model = Coarser(uses_corner)
-    tables, pictures = look_inside(subject_of(model), model, Evidence(), SMALL)
+    tables, pictures = look_inside(inputs_of(model), model, Evidence(), SMALL)
     reasons = dict(tables["not_examined"].frame.rows())
     assert "at least 4 cells a side" in reasons["maps"]
     assert "two usable masks" in reasons["context"]

@@ -92,7 +92,7 @@ def test_a_disk_that_fills_while_saving_is_told_and_leaves_nothing(folder, tmp_p
 
 def test_each_row_is_told_as_it_is_made(train):
     rows = []
-    fitted = train(SMALL, tell=rows.append)
+    fitted = train(SMALL, log=rows.append)
     assert [row.phase for row in rows] == ["frozen", "finetune", "finetune"]
     assert [row.val_macro_f1 for row in rows] == fitted.history["val_macro_f1"].to_list()
 

@@ -43,7 +43,7 @@ def test_a_named_backbone_without_a_source_is_refused_never_random(no_network):
 
 def test_auto_falls_back_to_the_package_and_says_so(no_network):
     said = []
-    found = load("auto", notify=said.append)
+    found = load("auto", log=said.append)
     assert found.name == "tf_efficientnet_lite0"
     assert said == [found.notice]
     assert found.notice.startswith("ResNet18's weights could not be reached")
@@ -92,7 +92,7 @@ def test_a_partial_file_is_refused_and_goes_on_only_when_allowed(tmp_path, resne
     with pytest.raises(DeepSightError, match=r"2 are absent: layer4.1.conv1.weight.*--allow-partial"):
         load("resnet18", str(path))
     said = []
-    found = load("resnet18", str(path), allow_partial=True, notify=said.append)
+    found = load("resnet18", str(path), allow_partial=True, log=said.append)
     assert found.absent == ("layer4.1.conv1.weight", "layer4.1.conv2.weight")
     assert said == ["2 tensors of resnet18 are absent from partial.safetensors and start at random."]
 

@@ -104,7 +104,7 @@ def test_what_cannot_be_read_is_set_aside_with_the_reason(root):
     os.mkfifo(root / "b" / "pipe")
     (root / "b" / "dangling.png").symlink_to(root / "nowhere")
     said = []
-    obtained = load(f"folder:{root}", notify=said.append)
+    obtained = load(f"folder:{root}", log=said.append)
     reasons = {item["file"]: item["reason"] for item in obtained.record["quarantined"]}
     assert set(reasons) == {"a/image 1.png", "b/notes.txt", "b/pipe", "b/dangling.png"}
     assert reasons["b/notes.txt"].startswith("not an image")
@@ -149,7 +149,7 @@ def test_a_class_that_train_lacks_is_refused_and_one_that_test_lacks_is_told(roo
         fill(root / "train" / name)
     fill(root / "test" / "a"), fill(root / "test" / "b")
     said = []
-    load(f"folder:{root}", notify=said.append)
+    load(f"folder:{root}", log=said.append)
     assert "The test part has no image of 'c'" in said[-1]
     fill(root / "test" / "d")
     with pytest.raises(DeepSightError, match="received 0 in 'd'"):

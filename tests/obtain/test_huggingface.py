@@ -181,12 +181,12 @@ def test_a_silent_hub_and_offline_set_the_client_offline(monkeypatch):
 
     monkeypatch.setattr(huggingface, "require_answer", silent_hub)
     said = []
-    huggingface.choose_network(offline=False, notify=said.append)
+    huggingface.choose_network(offline=False, log=said.append)
     assert huggingface.os.environ["HF_HUB_OFFLINE"] == "1"
     assert "only what is in the hub's own cache" in said[0]
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setattr(huggingface, "require_answer", lambda url: pytest.fail("the network was used"))
-    huggingface.choose_network(offline=True, notify=silent)
+    huggingface.choose_network(offline=True, log=silent)
     assert huggingface.os.environ["HF_HUB_OFFLINE"] == "1"
 
 

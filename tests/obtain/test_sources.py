@@ -29,7 +29,7 @@ def test_the_first_source_that_works_is_used_and_later_ones_are_not_tried():
     untouched = failing("c", AssertionError("tried"))
     said = []
     source, parts, failures = first_that_works(
-        "it", [failing("a", SourceError("no")), works, untouched], notify=said.append
+        "it", [failing("a", SourceError("no")), works, untouched], log=said.append
     )
     assert (source, parts) == (works, PARTS)
     assert failure_records(failures) == [{"source": "a", "reason": "no"}]
@@ -40,14 +40,14 @@ def test_a_source_that_was_not_tried_is_listed_in_the_error_alone():
     said = []
     sources = [failing("a", SourceSkipped("not given")), failing("b", SourceError("broken"))]
     with pytest.raises(DeepSightError) as caught:
-        first_that_works("it", sources, notify=said.append)
+        first_that_works("it", sources, log=said.append)
     assert str(caught.value).split("\n")[1:] == ["  - a: not given. Mend a", "  - b: broken. Mend b"]
     assert said == ["b: broken."]
 
 
 def test_a_defect_is_not_taken_for_a_failed_source():
     with pytest.raises(ZeroDivisionError):
-        first_that_works("it", [failing("a", ZeroDivisionError())], notify=lambda line: None)
+        first_that_works("it", [failing("a", ZeroDivisionError())], log=lambda line: None)
 
 
 @pytest.mark.parametrize("name", ["cifar-10", "cifar", "CIFAR10"])

@@ -56,6 +56,6 @@ def test_of_very_many_images_a_bounded_number_is_held_out(monkeypatch):
     monkeypatch.setattr(splits, "MOST_HELD_OUT", 10)
     images = np.zeros((100, 8, 8, 3), dtype=np.uint8)
     made = splits.Own("x", {"all": Part(images, np.arange(100) % 2)}, ("a", "b"), {"all": ""})
-    obtained = splits.settle(made, notify=lambda _: None)
+    obtained = splits.settle(made, log=lambda _: None)
     assert (len(obtained.train), len(obtained.test)) == (90, 10)
     assert obtained.record["held_out_test"] == {"share": 0.1, "seed": 0}

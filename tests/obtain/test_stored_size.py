@@ -27,8 +27,8 @@ def listing(*sizes, n=None):
 
 def side(*parts, resolution=None, said=None, **options):
     listings = {str(number): part for number, part in enumerate(parts)}
-    notify = (said if said is not None else []).append
-    return stored_side(Address("folder", "x", options), listings, resolution=resolution, notify=notify)
+    log = (said if said is not None else []).append
+    return stored_side(Address("folder", "x", options), listings, resolution=resolution, log=log)
 
 
 @pytest.mark.parametrize(("resolution", "expected"), [(None, 128), (64, 64), (224, 224), (512, 300)])

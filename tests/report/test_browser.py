@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from deepsight.report.run_data import Study
+from deepsight.report.run_data import RunData
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 60_000  # milliseconds; a busy machine is slow, not wrong
@@ -85,7 +85,7 @@ def test_every_figure_is_drawn_once_and_fits_even_without_javascript(visit, widt
         assert box["x"] + box["width"] <= width
 
 
-def test_a_cell_of_the_matrix_opens_its_images(visit, study: Study):
+def test_a_cell_of_the_matrix_opens_its_images(visit, study: RunData):
     page = visit().page
     cell = page.locator("#matrix a[aria-label*='of cat predicted as dog']")
     count = int(cell.inner_text())
@@ -98,7 +98,7 @@ def test_a_cell_of_the_matrix_opens_its_images(visit, study: Study):
     assert all(words.startswith("cat → dog") for words in page.locator("#tiles li p").all_inner_texts())
 
 
-def test_a_view_has_an_address(visit, study: Study):
+def test_a_view_has_an_address(visit, study: RunData):
     ledger = study.evidence["ledger"].frame
     page = visit("#errors?cause=label+error&sort=least").page
     assert page.locator("#tiles li").count() == ledger.filter(cause="label error").height
@@ -110,7 +110,7 @@ def test_a_view_has_an_address(visit, study: Study):
     assert shown == sorted(shown)
 
 
-def test_filters_narrow_and_clear(visit, study: Study):
+def test_filters_narrow_and_clear(visit, study: RunData):
     page = visit("#errors").page
     total = study.evidence["errors"].frame.height
     page.locator("#filters input[name=least]").fill("0.6")
@@ -124,7 +124,7 @@ def test_filters_narrow_and_clear(visit, study: Study):
     expect(page.locator("#shown")).to_have_text(f"All {total} errors.")
 
 
-def test_an_image_opens_with_its_facts_and_keys_move_on(visit, study: Study):
+def test_an_image_opens_with_its_facts_and_keys_move_on(visit, study: RunData):
     page = visit("#errors").page
     first, second = study.evidence["errors"].frame.head(2).to_dicts()
     page.locator("#tiles li button").first.click()
@@ -154,7 +154,7 @@ def test_the_view_can_be_sorted_by_cause_and_class(visit):
     assert classes == sorted(classes)
 
 
-def test_images_with_a_map_come_first_when_maps_are_on(visit, study: Study):
+def test_images_with_a_map_come_first_when_maps_are_on(visit, study: RunData):
     mapped = study.evidence["attribution"].frame.height
     page = visit("#errors?maps=1&sort=least").page
     expect(page.locator("#shown")).to_contain_text(f"The {mapped} with a map come first.")
@@ -164,7 +164,7 @@ def test_images_with_a_map_come_first_when_maps_are_on(visit, study: Study):
     expect(page.locator("#viewer canvas")).to_be_visible()
 
 
-def test_long_lists_are_shown_piece_by_piece(visit, study: Study):
+def test_long_lists_are_shown_piece_by_piece(visit, study: RunData):
     page = visit("#label_errors").page
     candidates = page.locator("#candidates li")
     flagged = study.evidence["label_errors"].frame.filter(flagged=True).height
@@ -220,7 +220,7 @@ def test_arrow_keys_move_through_the_matrix_and_enter_opens(visit):
     expect(page.locator("#shown")).to_contain_text(moved.split()[0])
 
 
-def test_decisions_are_kept_and_exported(visit, tmp_path: Path, study: Study):
+def test_decisions_are_kept_and_exported(visit, tmp_path: Path, study: RunData):
     page = visit("#label_errors").page
     page.locator("#candidates li").first.get_by_text("relabel").click()
     page.locator("#candidates li").nth(1).get_by_text("keep").click()
@@ -236,7 +236,7 @@ def test_decisions_are_kept_and_exported(visit, tmp_path: Path, study: Study):
     assert [int(row["index"]) for row in rows] == flagged["index"].to_list()
 
 
-def test_a_table_downloads_as_csv(visit, tmp_path: Path, study: Study):
+def test_a_table_downloads_as_csv(visit, tmp_path: Path, study: RunData):
     page = visit("#recall").page
     with page.expect_download() as download:
         page.locator("#recall [data-csv=recall]").click()

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from deepsight.core.evidence import Evidence
 from deepsight.report import confusion_matrix
-from deepsight.report.run_data import Study
+from deepsight.report.run_data import RunData
 from made_run import made
 
 
-def test_every_stored_cell_is_shown(study: Study):
+def test_every_stored_cell_is_shown(study: RunData):
     shown = confusion_matrix.matrix(study)
     cells = {
         (row["true"], cell["predicted"]): cell["count"] for row in shown["rows"] for cell in row["cells"]
@@ -18,7 +18,7 @@ def test_every_stored_cell_is_shown(study: Study):
     assert shown["left_out"] == 0
 
 
-def test_the_strongest_confusion_has_the_strongest_shade(study: Study):
+def test_the_strongest_confusion_has_the_strongest_shade(study: RunData):
     shown = confusion_matrix.matrix(study)
     wrong = [
         (float(cell["shade"]), cell["rate"])
@@ -28,7 +28,7 @@ def test_the_strongest_confusion_has_the_strongest_shade(study: Study):
     assert max(wrong)[1] == max(rate for _, rate in wrong)
 
 
-def test_of_many_classes_those_with_the_most_errors_are_kept(study: Study):
+def test_of_many_classes_those_with_the_most_errors_are_kept(study: RunData):
     names = [f"class {i:02d}" for i in range(40)]
     rows = [
         {"true": a, "predicted": b, "count": names.index(a), "rate": 0.1} for a in names for b in names[:2]
@@ -39,5 +39,5 @@ def test_of_many_classes_those_with_the_most_errors_are_kept(study: Study):
     assert shown["classes"] == names[-confusion_matrix.SHOWN :]
 
 
-def test_without_confusions_the_matrix_is_empty(study: Study):
+def test_without_confusions_the_matrix_is_empty(study: RunData):
     assert confusion_matrix.matrix(replace(study, evidence=Evidence()))["rows"] == []

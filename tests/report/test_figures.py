@@ -7,7 +7,7 @@ import pytest
 from deepsight.core.evidence import Table
 from deepsight.report.figures import attribution, interpret, model, style, treat
 from deepsight.report.figures.plot import Bars, Dots, Figure
-from deepsight.report.run_data import Study
+from deepsight.report.run_data import RunData
 from deepsight.report.sections import OUTLINE
 
 DRAWN = [entry for stage in OUTLINE for entry in stage.entries if entry.draw]
@@ -24,7 +24,7 @@ def values(figure: Figure, panel: int = 0) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
-def test_categories_hold_all_that_is_drawn(study: Study, entry):
+def test_categories_hold_all_that_is_drawn(study: RunData, entry):
     for panel in entry.draw(study.evidence[entry.name]).panels:
         for series in panel.series:
             assert len(series.x) == len(series.y) > 0
@@ -33,7 +33,7 @@ def test_categories_hold_all_that_is_drawn(study: Study, entry):
 
 
 @pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
-def test_no_meaning_rests_on_colour_alone(study: Study, entry):
+def test_no_meaning_rests_on_colour_alone(study: RunData, entry):
     """Series of one panel differ in symbol, filling or dash; bars stand alone in their panel."""
     for panel in entry.draw(study.evidence[entry.name]).panels:
         if any(isinstance(series, Bars) for series in panel.series):
@@ -43,7 +43,7 @@ def test_no_meaning_rests_on_colour_alone(study: Study, entry):
         assert len(set(looks)) == len(looks)
 
 
-def test_recall_shows_each_class_in_its_group(study: Study):
+def test_recall_shows_each_class_in_its_group(study: RunData):
     figure = interpret.recall(study.evidence["recall"])
     stored = dict(study.evidence["recall"].frame.select("class", "recall").rows())
     assert values(figure) == pytest.approx(stored)
@@ -51,7 +51,7 @@ def test_recall_shows_each_class_in_its_group(study: Study):
     assert tones == {"rigid": style.BLUE, "organic": style.ORANGE}
 
 
-def test_intervals_end_where_the_table_says(study: Study):
+def test_intervals_end_where_the_table_says(study: RunData):
     table = study.evidence["recall"]
     ends = {
         label: (low, high)
@@ -68,7 +68,7 @@ def test_a_hint_says_the_value_with_its_interval():
     assert style.share_hint({**row, "ci_low": None}, "recall").replace("\u00a0", " ") == "cat: 74.6 %"
 
 
-def test_context_is_in_points_and_keeps_the_verdicts_apart(study: Study):
+def test_context_is_in_points_and_keeps_the_verdicts_apart(study: RunData):
     table = study.evidence["context"]
     figure = attribution.context(table)
     assert sorted(values(figure).values()) == pytest.approx(sorted(100 * table.frame["effect"]))
@@ -76,7 +76,7 @@ def test_context_is_in_points_and_keeps_the_verdicts_apart(study: Study):
     assert names == {"CLEAR", "INCONCLUSIVE", "BIASED", "control of the method"}
 
 
-def test_treatments_are_drawn_on_both_scores_where_both_are_known(study: Study):
+def test_treatments_are_drawn_on_both_scores_where_both_are_known(study: RunData):
     table = study.evidence["treatments"]
     both = treat.treatments(table)
     for name, macro, target in table.frame.select("name", "delta_macro_f1", "delta_target").rows():
@@ -87,27 +87,27 @@ def test_treatments_are_drawn_on_both_scores_where_both_are_known(study: Study):
     assert len(one.panels) == 1
 
 
-def test_each_phase_is_marked_over_its_epochs(study: Study):
+def test_each_phase_is_marked_over_its_epochs(study: RunData):
     first, *others = model.learning_curves(study.history).panels
     bands = [(band.low, band.high, band.name) for band in first.bands]
     assert bands == [(0.5, 2.5, "frozen"), (2.5, 7.5, "fine-tuning")]
     assert all([(b.low, b.high) for b in panel.bands] == [(0.5, 2.5), (2.5, 7.5)] for panel in others)
 
 
-def test_learning_curves_draw_what_the_history_has(study: Study):
+def test_learning_curves_draw_what_the_history_has(study: RunData):
     short = model.learning_curves(study.history.drop("val_loss", "lr_base"))
     assert [len(panel.series) for panel in short.panels] == [1, 1, 1]
     none = model.learning_curves(study.history.drop("val_macro_f1"))
     assert len(none.panels) == 2
 
 
-def test_empty_bins_of_calibration_are_not_drawn(study: Study):
+def test_empty_bins_of_calibration_are_not_drawn(study: RunData):
     table = study.evidence["calibration"]
     model_dots = every_dot(interpret.calibration(table))[1]
     assert len(model_dots.x) == int((table.frame["n"] > 0).sum())
 
 
-def test_degradation_starts_every_line_at_the_clean_score(study: Study):
+def test_degradation_starts_every_line_at_the_clean_score(study: RunData):
     table: Table = study.evidence["degradation"]
     for series in every_dot(interpret.degradation(table)):
         assert series.y[0] == 0.9

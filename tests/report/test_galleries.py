@@ -7,20 +7,20 @@ import pytest
 from deepsight.core.evidence import Evidence
 from deepsight.report import galleries
 from deepsight.report.embedded_images import Pictures
-from deepsight.report.run_data import Study
+from deepsight.report.run_data import RunData
 from made_run import made
 
 
-def with_table(study: Study, **tables) -> Study:
+def with_table(study: RunData, **tables) -> RunData:
     return replace(study, evidence=Evidence({**study.evidence, **tables}))
 
 
 @pytest.fixture
-def pictures(study: Study) -> Pictures:
+def pictures(study: RunData) -> Pictures:
     return Pictures(study.path)
 
 
-def test_errors_stand_in_the_order_of_their_tiles(study: Study, pictures: Pictures):
+def test_errors_stand_in_the_order_of_their_tiles(study: RunData, pictures: Pictures):
     found = galleries.errors(study, pictures)
     assert found is not None
     assert [record["index"] for record in found["records"]] == study.evidence["errors"].frame[
@@ -29,7 +29,7 @@ def test_errors_stand_in_the_order_of_their_tiles(study: Study, pictures: Pictur
     assert found["sheet"] in pictures.addresses
 
 
-def test_an_error_carries_its_cause_suggestion_and_map(study: Study, pictures: Pictures):
+def test_an_error_carries_its_cause_suggestion_and_map(study: RunData, pictures: Pictures):
     first = galleries.errors(study, pictures)["records"][0]
     cause = study.evidence["ledger"].frame.filter(index=first["index"])["cause"][0]
     assert first["cause"] == cause
@@ -37,12 +37,12 @@ def test_an_error_carries_its_cause_suggestion_and_map(study: Study, pictures: P
     assert first["map"] in pictures.addresses
 
 
-def test_what_is_not_flagged_is_not_suggested(study: Study):
+def test_what_is_not_flagged_is_not_suggested(study: RunData):
     flagged = study.evidence["label_errors"].frame.filter(flagged=True)
     assert set(galleries.suggestions(study)) == set(flagged["index"])
 
 
-def test_maps_that_failed_are_refused_everywhere(study: Study, pictures: Pictures):
+def test_maps_that_failed_are_refused_everywhere(study: RunData, pictures: Pictures):
     rows = study.rows("faithfulness")
     rows[1]["passed"] = False
     failed = with_table(study, faithfulness=made(rows, 500, "These maps are refused: one check fails."))
@@ -51,12 +51,12 @@ def test_maps_that_failed_are_refused_everywhere(study: Study, pictures: Picture
     assert not any("map" in record for record in galleries.errors(failed, pictures)["records"])
 
 
-def test_maps_that_passed_are_shown(study: Study, pictures: Pictures):
+def test_maps_that_passed_are_shown(study: RunData, pictures: Pictures):
     assert galleries.refusal(study) is None
     assert len(galleries.map_gallery(study, pictures)) == study.evidence["attribution"].frame.height
 
 
-def test_looks_join_mean_image_and_appearance(study: Study):
+def test_looks_join_mean_image_and_appearance(study: RunData):
     shown = galleries.looks(study)
     assert [look["class"] for look in shown] == study.evidence["mean_images"].frame["class"].unique(
         maintain_order=True
@@ -64,13 +64,13 @@ def test_looks_join_mean_image_and_appearance(study: Study):
     assert all(0 <= look["brightness"] <= 1 for look in shown)
 
 
-def test_ambiguous_errors_are_errors_most_doubtful_first(study: Study):
+def test_ambiguous_errors_are_errors_most_doubtful_first(study: RunData):
     found = galleries.ambiguous_errors(study, limit=5)
     doubts = study.evidence["ambiguity"].frame.sort("score", descending=True)["index"]
     assert found == doubts.head(5).to_list()
     assert set(found) <= set(study.evidence["errors"].frame["index"])
 
 
-def test_without_tables_there_are_no_images(study: Study, pictures: Pictures):
+def test_without_tables_there_are_no_images(study: RunData, pictures: Pictures):
     nothing = galleries.all_images(replace(study, evidence=Evidence()), pictures)
     assert (nothing["errors"], nothing["labels"], nothing["twins"], nothing["maps"]) == (None, None, None, [])

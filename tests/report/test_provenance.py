@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from deepsight.report import provenance
-from deepsight.report.run_data import Study
+from deepsight.report.run_data import RunData
 
 
-def test_the_plan_is_what_the_configuration_says(study: Study):
+def test_the_plan_is_what_the_configuration_says(study: RunData):
     assert dict(provenance.plan(study.configuration)) == {
         "minutes": "5",
         "training images": "20,000",
@@ -22,14 +22,14 @@ def test_without_a_plan_only_what_was_asked_is_said():
     assert provenance.plan({"minutes": 3, "seed": 1, "plan": None}) == [("minutes", "3"), ("seed", "1")]
 
 
-def test_the_notice_is_a_sentence_and_the_rest(study: Study):
+def test_the_notice_is_a_sentence_and_the_rest(study: RunData):
     first, rest = provenance.notice(study)
     assert first.endswith("EfficientNet-Lite0 was used.")
     assert rest == "Get its weights."
     assert provenance.notice(replace(study, model={})) == ("", "")
 
 
-def test_effort_gives_each_stage_and_the_memory(study: Study):
+def test_effort_gives_each_stage_and_the_memory(study: RunData):
     pairs = dict(provenance.effort(study.metrics))
     assert pairs["finetune"] == "2 min 40 s"
     assert pairs["peak memory"] == "1,800 MB"
@@ -57,7 +57,7 @@ def test_the_seed_is_a_name_and_not_a_quantity():
     assert provenance.shown("rows", 12345) == "12,345"
 
 
-def test_provenance_leaves_out_what_stands_elsewhere(study: Study):
+def test_provenance_leaves_out_what_stands_elsewhere(study: RunData):
     names = [name for _, pairs in provenance.provenance(study) for name, _ in pairs]
     assert "architecture" in names
     assert not {"classes", "notice"} & set(names)

@@ -12,7 +12,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
 from deepsight.interpret.attribution.cam import layer_for
 from deepsight.interpret.faithfulness.runner import faithfulness_of
-from deepsight.interpret.inputs import Subject
+from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.report import html
 from deepsight.report.embedded_images import Pictures
 from deepsight.report.galleries import all_images
@@ -20,12 +20,12 @@ from deepsight.report.run_data import read
 from open_nets import OpenNet
 
 
-def unlearned(test: Dataset) -> tuple[Subject, OpenNet]:
+def unlearned(test: Dataset) -> tuple[ExaminationInputs, OpenNet]:
     """A network with random weights, as it answers on real images."""
     model, some = OpenNet(SmallNet(test.k, seed=7)), test.select(np.arange(600))
     model.net.head.weight.normal_(0, 3)
     said = Predictions(some.ids, some.labels, model.logits(some.pixels()), np.zeros((600, 0), np.float32))
-    return Subject(test=some, predictions=said, seed=0), model
+    return ExaminationInputs(test=some, predictions=said, seed=0), model
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def refused(complete: Run, cifar10: tuple[Dataset, Dataset], tmp_path_factory: p
     """The complete run, with the checks of the random network's maps in place of its own."""
     path = tmp_path_factory.mktemp("refused") / "run"
     shutil.copytree(complete.path, path)
-    subject, model = unlearned(cifar10[1])
-    checks, _ = faithfulness_of(subject, model, layer_for(model.sides()), 60)
+    inputs, model = unlearned(cifar10[1])
+    checks, _ = faithfulness_of(inputs, model, layer_for(model.sides()), 60)
     run = Run.open(path)
     run.save_evidence(Evidence({"faithfulness": checks}))
     return run

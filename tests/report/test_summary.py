@@ -7,7 +7,7 @@ import pytest
 
 from deepsight.core.evidence import Evidence
 from deepsight.report import summary
-from deepsight.report.run_data import Study
+from deepsight.report.run_data import RunData
 from made_run import made
 
 
@@ -16,11 +16,11 @@ def plain(text: str) -> str:
 
 
 @pytest.fixture
-def without_evidence(study: Study) -> Study:
+def without_evidence(study: RunData) -> RunData:
     return replace(study, evidence=Evidence())
 
 
-def test_the_score_is_that_of_the_metrics(study: Study):
+def test_the_score_is_that_of_the_metrics(study: RunData):
     metrics = study.metrics
     low, high = metrics["accuracy_ci95"]
     said = plain(summary.score(study))
@@ -28,7 +28,7 @@ def test_the_score_is_that_of_the_metrics(study: Study):
     assert said == f"Right on {right} of 1,500 test images: it passes the minimum of 65 %"
 
 
-def test_without_an_interval_of_the_accuracy_macro_f1_is_said(study: Study):
+def test_without_an_interval_of_the_accuracy_macro_f1_is_said(study: RunData):
     metrics = {name: value for name, value in study.metrics.items() if name != "accuracy_ci95"}
     low, high = metrics["macro_f1_ci95"]
     said = plain(summary.score(replace(study, metrics=metrics)))
@@ -36,28 +36,28 @@ def test_without_an_interval_of_the_accuracy_macro_f1_is_said(study: Study):
     assert said.startswith(f"{macro} on 1,500 test images: it passes")
 
 
-def test_a_failed_gate_is_said(study: Study):
+def test_a_failed_gate_is_said(study: RunData):
     failed = replace(study, metrics={**study.metrics, "mva_passed": False})
     assert "it misses the minimum of 65 %" in plain(summary.score(failed))
 
 
-def test_the_causes_are_the_largest_three_in_order(study: Study):
+def test_the_causes_are_the_largest_three_in_order(study: RunData):
     shares = study.evidence["ledger_shares"].frame.sort("share", descending=True)["share"].to_list()
     said = re.findall(r"(\d+) %", plain(summary.causes(study)))
     assert said == [f"{100 * share:.0f}" for share in shares[:3]]
 
 
-def test_pairs_are_named_once_whatever_their_direction(study: Study):
+def test_pairs_are_named_once_whatever_their_direction(study: RunData):
     names = summary.confused(study)
     assert names[0] == "cat–dog"
     assert len(names) == len(set(names)) == summary.NAMED_PAIRS
 
 
-def test_the_best_helpful_treatment_is_named(study: Study):
+def test_the_best_helpful_treatment_is_named(study: RunData):
     assert plain(summary.treatments(study)) == "CutMix helped by 0.8 ± 0.3 points"
 
 
-def test_no_treatment_helped(study: Study):
+def test_no_treatment_helped(study: RunData):
     frame = study.evidence["treatments"].frame
     rows = frame.filter(frame["verdict"] != "helps").to_dicts()
     evidence = Evidence({"treatments": made(rows, 5, "None helps.")})
@@ -72,13 +72,13 @@ def test_no_treatment_helped(study: Study):
         ("INCONCLUSIVE", "could not be decided"),
     ],
 )
-def test_the_context_verdict_is_said(study: Study, verdict: str, words: str):
+def test_the_context_verdict_is_said(study: RunData, verdict: str, words: str):
     row = {**study.rows("context")[0], "verdict": verdict}
     evidence = Evidence({"context": made([row], 1000, "One row.")})
     assert words in summary.context(replace(study, evidence=evidence))
 
 
-def test_a_bias_is_said_with_its_size(study: Study):
+def test_a_bias_is_said_with_its_size(study: RunData):
     row = {
         **study.rows("context")[0],
         "verdict": "BIASED",
@@ -90,19 +90,19 @@ def test_a_bias_is_said_with_its_size(study: Study):
     assert "background (17.9 ± 5.3 points of accuracy)" in plain(summary.context(biased))
 
 
-def test_without_evidence_only_the_score_is_said(without_evidence: Study):
+def test_without_evidence_only_the_score_is_said(without_evidence: RunData):
     first, rest = summary.sentence(without_evidence)
     assert first.endswith("%.")
     assert rest == ""
 
 
-def test_without_a_score_it_says_so(without_evidence: Study):
+def test_without_a_score_it_says_so(without_evidence: RunData):
     nothing = replace(without_evidence, metrics={})
     assert summary.sentence(nothing) == ("This study has no score yet.", "")
     assert summary.scores(nothing) == []
 
 
-def test_scores_carry_their_interval(study: Study):
+def test_scores_carry_their_interval(study: RunData):
     first, *others = summary.scores(study)
     assert first["interval"] == study.metrics["macro_f1_ci95"]
     assert [score["value"] for score in others] == pytest.approx(

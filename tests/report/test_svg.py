@@ -7,7 +7,7 @@ import pytest
 
 from deepsight.report.figures import svg, symbols
 from deepsight.report.figures.plot import Axis, Bars, Dots, Figure, Panel
-from deepsight.report.run_data import Study
+from deepsight.report.run_data import RunData
 from deepsight.report.sections import OUTLINE
 
 DRAWN = [entry for stage in OUTLINE for entry in stage.entries if entry.draw]
@@ -24,7 +24,7 @@ def simple(**options: object) -> Figure:
 
 
 @pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
-def test_all_text_lies_inside_both_drawings(study: Study, entry):
+def test_all_text_lies_inside_both_drawings(study: RunData, entry):
     for drawing, width in zip(drawings(entry.draw(study.evidence[entry.name])), (900, 360), strict=True):
         *_, wide, high = map(float, drawing.get("viewBox").split())
         assert wide == width
@@ -34,7 +34,7 @@ def test_all_text_lies_inside_both_drawings(study: Study, entry):
 
 
 @pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
-def test_neither_drawing_holds_a_number_that_is_none(study: Study, entry):
+def test_neither_drawing_holds_a_number_that_is_none(study: RunData, entry):
     assert not re.search(r"\b(nan|inf|None)\b", svg.draw(entry.draw(study.evidence[entry.name])))
 
 

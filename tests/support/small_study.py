@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepsight.config import Plan, Study
+from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.dataset import Dataset
 from deepsight.core.recipe import Recipe
 from deepsight.core.run import Run
@@ -30,10 +30,10 @@ def write_rows(path: Path, train: Dataset, test: Dataset) -> Path:
 def trained_study(folder: Path, train: Dataset, test: Dataset) -> Run:
     """A run folder with a model that was trained on forty rows a class at 64 pixels."""
     data = write_rows(folder / "rows.npz", first_rows(train, 40), first_rows(test, 8))
-    plan = Plan(
+    plan = StudyPlan(
         backbone="tf_efficientnet_lite0", train_rows=360, recipe=Recipe(resolution=64, epochs=2, views=1),
         degradation_images=50, context_objects=50, faithfulness_images=5,
     )  # fmt: skip
-    run = Run.create(folder / "run", Study(data=f"arrays:{data}", plan=plan).stored())
-    run_until("train", run.path, tell=lambda _: None)
+    run = Run.create(folder / "run", StudyConfig(data=f"arrays:{data}", plan=plan).stored())
+    run_until("train", run.path, log=lambda _: None)
     return run

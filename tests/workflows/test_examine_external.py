@@ -82,8 +82,8 @@ def test_examine_writes_a_run_from_a_file(
 
 
 def test_a_split_that_there_is_not_is_refused(tmp_path: Path) -> None:
-    from deepsight.config import Study
+    from deepsight.config import StudyConfig
     from deepsight.workflows.examine_external import examine_file
 
     with pytest.raises(UsageError, match="--split"):
-        examine_file(Study(), tmp_path / "x.npz", tmp_path / "out", split="validation", tell=print)
+        examine_file(StudyConfig(), tmp_path / "x.npz", tmp_path / "out", split="validation", log=print)

@@ -44,7 +44,7 @@ def train() -> Dataset:
 
 def context(path: Path, train: Dataset, said: list[str]) -> Context:
     made: Any = SimpleNamespace(
-        run=Run.create(path, {"data": "made"}), splits=SimpleNamespace(train=train), tell=said.append
+        run=Run.create(path, {"data": "made"}), splits=SimpleNamespace(train=train), log=said.append
     )
     return cast(Context, made)
 

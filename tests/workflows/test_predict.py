@@ -109,7 +109,7 @@ def test_without_its_data_a_run_still_predicts(
 
     monkeypatch.setattr("deepsight.obtain.load", gone)
     said: list[str] = []
-    (row,) = predict_images(trained_run.path, photos[:1], maps=tmp_path, tell=said.append)
+    (row,) = predict_images(trained_run.path, photos[:1], maps=tmp_path, log=said.append)
     assert "nearest" not in row
     assert said == ["The nearest training images are not shown: the data moved"]
 

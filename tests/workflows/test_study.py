@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from deepsight.config import Plan, Study, read_study
+from deepsight.config import StudyConfig, StudyPlan, read_study
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import FIXED_COLUMNS
 from deepsight.core.recipe import Recipe
@@ -56,16 +56,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def study(own_cifar: Path) -> Study:
-    plan = Plan(
+def study(own_cifar: Path) -> StudyConfig:
+    plan = StudyPlan(
         backbone="tf_efficientnet_lite0", train_rows=810, recipe=Recipe(resolution=32, epochs=4, views=2),
         degradation_images=50, context_objects=50, faithfulness_images=5,
     )  # fmt: skip
-    return Study(data=f"arrays:{own_cifar}", mva=0.2, plan=plan)
+    return StudyConfig(data=f"arrays:{own_cifar}", mva=0.2, plan=plan)
 
 
 @pytest.fixture(scope="module")
-def run(study: Study, cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(study: StudyConfig, cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A study that was done."""
     out = tmp_path_factory.mktemp("runs") / "first"
     run_study(study, out)
@@ -144,7 +144,7 @@ def test_the_history_marks_the_phases(run: Run) -> None:
 
 
 def test_the_stored_study_gives_the_same_numbers_again(run: Run, cache: None, tmp_path: Path) -> None:
-    again = run_study(Study(**read_study(run.file("study.yaml"))), tmp_path / "again")
+    again = run_study(StudyConfig(**read_study(run.file("study.yaml"))), tmp_path / "again")
     machine = {"seconds", "peak_rss_mb"}
     first = run.metrics()
     assert {k: v for k, v in again.items() if k not in machine} == {
@@ -189,7 +189,7 @@ def test_two_processes_give_the_study_of_one(run: Run, cache: None, tmp_path: Pa
     assert files == expected
 
 
-def test_a_finished_study_is_not_done_again(run: Run, study: Study) -> None:
+def test_a_finished_study_is_not_done_again(run: Run, study: StudyConfig) -> None:
     before = run.file("model.safetensors").stat().st_mtime_ns
     run_study(study, run.path)
     assert run.file("model.safetensors").stat().st_mtime_ns == before
@@ -201,7 +201,7 @@ def test_a_run_of_an_earlier_version_is_reported(run: Run, cache: None, tmp_path
     study = earlier.study()
     del study["plan"]["recipe"]["precision"]
     earlier.save_study(study)
-    run_until("report", earlier.path, tell=lambda _: None)
+    run_until("report", earlier.path, log=lambda _: None)
     assert earlier.study() == study
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.inputs import Subject
+from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.workflows.treat import ledger_under
 
 LABELS = np.repeat(np.arange(3), 40).astype(np.int64)
@@ -46,13 +46,13 @@ def test_another_model_is_asked_about_the_same_wrong_labels(labels: Evidence) ->
     """Its features may be of another width: what the run found about labels is not asked of them again."""
     images = np.zeros((len(IDS), 32, 32, 3), dtype=np.uint8)
     test = Dataset(images, LABELS, CLASSES, IDS, "test")
-    subject = Subject(
+    inputs = ExaminationInputs(
         test=test, predictions=says(LABELS, 8), validation=None, train=None, others={},
         conflicting_twins=None, hypotheses=(), seed=0,
     )  # fmt: skip
     other = LABELS.copy()
     other[:5], other[100:103] = 2, 0
-    found = ledger_under(subject, labels, says(other, 5)).frame
+    found = ledger_under(inputs, labels, says(other, 5)).frame
     assert found["index"].to_list() == [*range(500, 505), *range(600, 603)]
     causes = dict(found.select("index", "cause").iter_rows())
     assert {causes[i] for i in range(500, 505)} == {"label error"}

@@ -100,8 +100,8 @@ def run(
     study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
     from deepsight.workflows.study import run_study  # seconds of imports, after what can be refused at once
 
-    with progress(out, minutes=study.minutes) as tell:
-        metrics = run_study(study, out, tell=tell)
+    with progress(out, minutes=study.minutes) as log:
+        metrics = run_study(study, out, log=log)
     finish(metrics, out, as_json)
 
 
@@ -121,8 +121,8 @@ def stage_command(name: str, summary: str) -> None:
     def command(run_folder: RunFolder) -> None:
         from deepsight.workflows.study import run_until
 
-        with progress(run_folder) as tell:
-            run_until(name, run_folder, tell=tell)
+        with progress(run_folder) as log:
+            run_until(name, run_folder, log=log)
         print(run_folder)
 
     command.__doc__ = (
@@ -159,8 +159,8 @@ def obtain(
     from deepsight.workflows.study import begin, obtain_stage
 
     study = study_of({"data": data, "data_dir": data_dir, "offline": offline})
-    with progress(out) as tell:
-        obtain_stage(begin(study, out, tell))
+    with progress(out) as log:
+        obtain_stage(begin(study, out, log))
     print(out)
 
 
@@ -182,8 +182,8 @@ def treat(
     """
     from deepsight.workflows.treat import treat_run
 
-    with progress(minutes=minutes) as tell:
-        evidence = treat_run(run_folder, minutes=minutes, names=only or (), enough=enough, tell=tell)
+    with progress(minutes=minutes) as log:
+        evidence = treat_run(run_folder, minutes=minutes, names=only or (), enough=enough, log=log)
     rows = evidence["treatments"].frame.to_dicts()
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -219,8 +219,8 @@ def examine(
     study = study_of(asked)
     from deepsight.workflows.examine_external import examine_file
 
-    with progress() as tell:
-        metrics = examine_file(study, predictions, out, split=split, tell=tell)
+    with progress() as log:
+        metrics = examine_file(study, predictions, out, split=split, log=log)
     finish(metrics, out, as_json)
 
 

@@ -115,13 +115,13 @@ def progress(out: Path | None = None, *, minutes: float | None = None) -> Iterat
     with Progress(*columns, console=console, transient=True, refresh_per_second=2) as shown:
         task = shown.add_task("starting", total=None)
 
-        def tell(line: str) -> None:
+        def log(line: str) -> None:
             if forecast.heard(line):
                 shown.update(task, description=line.strip("[]"), refresh=True)
             else:
                 say(line)
 
-        yield tell
+        yield log
 
 
 def with_time_left(line: str, forecast: Forecast) -> str:

@@ -62,8 +62,8 @@ def predict(
     """
     from deepsight.workflows.predict import predict_images
 
-    with progress() as tell:
-        rows = predict_images(run_folder, images, maps=maps, neighbours=neighbours, tell=tell)
+    with progress() as log:
+        rows = predict_images(run_folder, images, maps=maps, neighbours=neighbours, log=log)
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
@@ -102,8 +102,8 @@ def export(
     """
     from deepsight.workflows.export import export_model, require_format
 
-    with progress() as tell:
-        made = export_model(run_folder, format=require_format(format), file=out, tell=tell)
+    with progress() as log:
+        made = export_model(run_folder, format=require_format(format), file=out, log=log)
     if as_json:
         print(json.dumps(made, indent=2, ensure_ascii=False))
     else:

@@ -25,7 +25,7 @@ class Images(Protocol):
     def __getitem__(self, rows: Any) -> Any: ...
 
 
-class Rows:
+class SelectedImages:
     """A lazy selection of rows from images that may be larger than memory."""
 
     def __init__(self, images: Images, rows: NDArray[np.int64]) -> None:
@@ -44,9 +44,9 @@ class Rows:
         # NumPy passes `copy` and wants it in the signature; the pixels are gathered anew in any case.
         return np.asarray(self._images[self._rows], dtype=dtype)
 
-    def select(self, rows: NDArray[np.int64]) -> "Rows":
+    def select(self, rows: NDArray[np.int64]) -> "SelectedImages":
         """A selection of this selection, still one step away from the pixels."""
-        return Rows(self._images, self._rows[rows])
+        return SelectedImages(self._images, self._rows[rows])
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,11 @@ class Dataset:
     def select(self, rows: NDArray[np.int64]) -> "Dataset":
         """The rows at these positions, in this order; pixels are not copied."""
         rows = np.asarray(rows, dtype=np.int64)
-        images = self.images.select(rows) if isinstance(self.images, Rows) else Rows(self.images, rows)
+        images = (
+            self.images.select(rows)
+            if isinstance(self.images, SelectedImages)
+            else SelectedImages(self.images, rows)
+        )
         return replace(self, images=cast(Images, images), labels=self.labels[rows], ids=self.ids[rows])
 
     def pixels(self, rows: Any = slice(None)) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-Pixels = NDArray[np.uint8]
+from deepsight.core.array_types import Pixels
 
 
 class OpenModel(Protocol):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-Tell = Callable[[str], None]  # receives a line for each thing that the user should see
+Log = Callable[[str], None]  # receives a line for each thing that the user should see
 
 
 def spoken(seconds: float) -> str:
@@ -13,7 +13,7 @@ def spoken(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-class Pace:
+class Progress:
     """Tells a line at each tenth of a loop over n items, with the time that is left at the pace so far.
 
     Args:
@@ -23,8 +23,8 @@ class Pace:
         quiet: seconds that must have passed since the last line (or the start) before one is told.
     """
 
-    def __init__(self, what: str, n: int, tell: Callable[[str], None], *, quiet: float = 2.0) -> None:
-        self._what, self._n, self._tell, self._quiet = what, n, tell, quiet
+    def __init__(self, what: str, n: int, log: Callable[[str], None], *, quiet: float = 2.0) -> None:
+        self._what, self._n, self._log, self._quiet = what, n, log, quiet
         self._began = self._last = time.perf_counter()
         self._tenths = 0
 
@@ -33,6 +33,6 @@ class Pace:
         now, tenths = time.perf_counter(), 10 * count // max(self._n, 1)
         if tenths > self._tenths and count < self._n and now - self._last >= self._quiet:
             left = (now - self._began) / count * (self._n - count)
-            self._tell(f"{count:,} of {self._n:,} {self._what}, about {spoken(left)} left.")
+            self._log(f"{count:,} of {self._n:,} {self._what}, about {spoken(left)} left.")
             self._last = now
         self._tenths = max(self._tenths, tenths)

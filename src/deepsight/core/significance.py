@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom, chi2
 
-from deepsight.core.statistics import Floats, Labels, minimum_detectable
+from deepsight.core.array_types import Floats, Ints
+from deepsight.core.statistics import minimum_detectable
 
 EXACT_BELOW = 25  # discordant images; the chi-squared approximation of McNemar's test is poor below
 SPLITS = 20_000  # more ways to choose the group than this are sampled, not listed
@@ -33,7 +34,7 @@ class McNemar(NamedTuple):
     minimum_detectable: float
 
 
-def mcnemar(labels: Labels, first: Labels, second: Labels, *, level: float = 0.95) -> McNemar:
+def mcnemar(labels: Ints, first: Ints, second: Ints, *, level: float = 0.95) -> McNemar:
     """McNemar's test: exact below 25 discordant images, else chi-squared without correction.
 
     With 10,000 images and 300 discordant, the threshold at 95 % is 0.34 points of accuracy.

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
+from deepsight.core.array_types import Floats, Ints
 
 POWER = 0.8  # the customary chance to see an effect of the size of the minimum detectable one
 
@@ -37,12 +36,12 @@ class Effect(NamedTuple):
     minimum_detectable: float
 
 
-def confusion_counts(labels: Labels, predicted: Labels, k: int) -> NDArray[np.int64]:
+def confusion_counts(labels: Ints, predicted: Ints, k: int) -> NDArray[np.int64]:
     """Images by true class (rows) and predicted class (columns), int64 (k, k)."""
     return np.bincount(labels * k + predicted, minlength=k * k).reshape(k, k).astype(np.int64)
 
 
-def macro_f1(labels: Labels, predicted: Labels, k: int) -> float:
+def macro_f1(labels: Ints, predicted: Ints, k: int) -> float:
     """Mean over the k classes of F1 = 2 tp / (2 tp + fp + fn), in [0, 1].
 
     A class without labels and without predictions counts as 0, as in scikit-learn with zero_division=0.
@@ -103,7 +102,7 @@ def minimum_detectable(standard_error: float, *, level: float = 0.95, power: flo
 
 
 def resampled_macro_f1(
-    labels: Labels, predictions: NDArray[np.int64], k: int, *, draws: int, rng: np.random.Generator
+    labels: Ints, predictions: NDArray[np.int64], k: int, *, draws: int, rng: np.random.Generator
 ) -> Floats:
     """Macro-F1 of m prediction vectors (m, n) on `draws` resamples of the images, (m, draws).
 
@@ -125,7 +124,7 @@ def resampled_macro_f1(
 
 
 def bootstrap_macro_f1(
-    labels: Labels, predicted: Labels, k: int, *, draws: int = 2000, level: float = 0.95, seed: int
+    labels: Ints, predicted: Ints, k: int, *, draws: int = 2000, level: float = 0.95, seed: int
 ) -> Interval:
     """Macro-F1 with the percentile interval over images, resampled within each class.
 
@@ -138,9 +137,9 @@ def bootstrap_macro_f1(
 
 
 def paired_difference(
-    labels: Labels,
-    control: Labels,
-    treatment: Labels,
+    labels: Ints,
+    control: Ints,
+    treatment: Ints,
     k: int,
     *,
     draws: int = 2000,
@@ -155,7 +154,7 @@ def paired_difference(
 
 
 def hierarchical_difference(
-    labels: Labels,
+    labels: Ints,
     control: NDArray[np.int64],
     treatment: NDArray[np.int64],
     k: int,

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats
 from deepsight.images.luma import luma
 
 BLOCK = 2048  # images read at once: 25 MB as float32 at 32 px

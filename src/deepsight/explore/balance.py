@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from deepsight.core.array_types import Ints
 from deepsight.core.dataset import class_counts
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Labels
 
 
-def table(labels: Mapping[str, Labels], classes: Sequence[str]) -> Table:
+def table(labels: Mapping[str, Ints], classes: Sequence[str]) -> Table:
     """Images by split and class: evidence table `balance`.
 
     Args:
@@ -41,12 +41,12 @@ def table(labels: Mapping[str, Labels], classes: Sequence[str]) -> Table:
     )
 
 
-def shares(counts: Labels) -> np.ndarray:
+def shares(counts: Ints) -> np.ndarray:
     """Each count over their sum; zeros for an empty split."""
     return np.asarray(counts / max(int(counts.sum()), 1), dtype=np.float64)
 
 
-def imbalance(counts: Labels) -> str:
+def imbalance(counts: Ints) -> str:
     """The largest class against the smallest, in words."""
     smallest, largest = int(counts.min()), int(counts.max())
     if smallest == largest:

@@ -9,8 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Labels
 
 COMPONENTS = 50  # principal components kept before the map, as is customary for t-SNE
 ITERATIONS = 300  # 1,500 points settle in about two seconds; more moves them little
@@ -19,7 +19,7 @@ NEIGHBOURS = 10
 
 def table(
     features: NDArray[np.floating],
-    labels: Labels,
+    labels: Ints,
     classes: Sequence[str],
     ids: NDArray[np.int64],
     *,
@@ -81,7 +81,7 @@ def flat_map(reduced: Floats, seed: int) -> Floats:
     return np.asarray(mapper.fit_transform(reduced.astype(np.float32)), dtype=np.float64)
 
 
-def neighbour_agreement(reduced: Floats, labels: Labels) -> Floats:
+def neighbour_agreement(reduced: Floats, labels: Ints) -> Floats:
     """The share of the nearest images that have the same label, for each image (n,)."""
     count = min(NEIGHBOURS, len(labels) - 1)
     near = NearestNeighbors(n_neighbors=count).fit(reduced).kneighbors(return_distance=False)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.hypothesis import Group, Hypothesis, Origin
-from deepsight.core.statistics import Floats, Labels
 
 RIGID = Group("rigid", ("airplane", "automobile", "ship", "truck"))
 ORGANIC = Group("organic", ("bird", "cat", "deer", "dog", "frog", "horse"))
@@ -39,7 +39,7 @@ CIFAR10 = (
 
 
 def register(
-    classes: Sequence[str], features: NDArray[np.floating], labels: Labels, *, proposals: int = 3
+    classes: Sequence[str], features: NDArray[np.floating], labels: Ints, *, proposals: int = 3
 ) -> tuple[Hypothesis, ...]:
     """The hypotheses of a study: those stated for CIFAR-10, or pairs proposed from features.
 
@@ -56,7 +56,7 @@ def register(
 
 
 def propose(
-    classes: Sequence[str], features: NDArray[np.floating], labels: Labels, *, proposals: int
+    classes: Sequence[str], features: NDArray[np.floating], labels: Ints, *, proposals: int
 ) -> tuple[Hypothesis, ...]:
     """The pairs of classes whose mean features are most alike, closest first."""
     centres = standard_centres(features, labels, len(classes))
@@ -74,7 +74,7 @@ def propose(
     )
 
 
-def standard_centres(features: NDArray[np.floating], labels: Labels, k: int) -> Floats:
+def standard_centres(features: NDArray[np.floating], labels: Ints, k: int) -> Floats:
     """The mean of each class in features of mean 0 and deviation 1, scaled to length 1, (k, d).
 
     A class without images gets zeros, and so is like no other.

@@ -5,18 +5,16 @@ A sheet holds `ACROSS` tiles per line, in the order of its table's rows (contrac
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from deepsight.core.array_types import Pixels
 from deepsight.images import overlay
 
 ACROSS = 32
 LOSSLESS = 101  # OpenCV's sign for WebP without loss
 LOSSLESS_PIXELS = 1024 * 1024
 
-Pictures = NDArray[np.uint8]
 
-
-def sheet(images: Pictures, *, largest: int = 64) -> Pictures:
+def sheet(images: Pixels, *, largest: int = 64) -> Pixels:
     """All images as tiles of one picture, `ACROSS` a line, so that a tile's side is the width over `ACROSS`.
 
     Args:
@@ -36,7 +34,7 @@ def sheet(images: Pictures, *, largest: int = 64) -> Pictures:
     return grid.reshape(lines * side, ACROSS * side, 3)
 
 
-def twin_tiles(first: Pictures, second: Pictures, difference: Pictures) -> Pictures:
+def twin_tiles(first: Pixels, second: Pixels, difference: Pixels) -> Pixels:
     """For each pair three pictures in a row: the first, the second, and how they differ.
 
     Args:
@@ -49,7 +47,7 @@ def twin_tiles(first: Pictures, second: Pictures, difference: Pictures) -> Pictu
     return np.stack([first, second, difference], axis=1).reshape(-1, *first.shape[1:])
 
 
-def encode(sheet: Pictures) -> bytes:
+def encode(sheet: Pixels) -> bytes:
     """The sheet as the bytes of a WebP file: without loss up to `LOSSLESS_PIXELS`, else at quality 95.
 
     A thousand thumbnails of 32 px take 1.7 MB without loss and 0.6 MB at quality 95, and all of them must

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Picture = NDArray[np.uint8]
+from deepsight.core.array_types import Pixels
 
 # From evidence against the class (blue) over none (white) to evidence for it (red): the colours of
 # ColorBrewer's RdBu (Brewer 2003), whose lightness falls evenly from the middle to both ends.
@@ -28,7 +28,7 @@ def colours(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.stack([np.interp(place, np.arange(len(ANCHORS)), ANCHORS[:, c]) for c in range(3)], axis=-1)
 
 
-def overlay(image: Picture, evidence: NDArray[np.floating], *, scale: float) -> Picture:
+def overlay(image: Pixels, evidence: NDArray[np.floating], *, scale: float) -> Pixels:
     """The map laid over its image.
 
     Red is evidence for the class, blue against it. What is covered less has less evidence, so a map without
@@ -52,7 +52,7 @@ def overlay(image: Picture, evidence: NDArray[np.floating], *, scale: float) -> 
     return np.asarray(np.rint((1 - cover) * grey + cover * colours(value)), dtype=np.uint8)
 
 
-def row(image: Picture, maps: NDArray[np.floating], *, side: int = 128, gap: int = 4) -> Picture:
+def row(image: Pixels, maps: NDArray[np.floating], *, side: int = 128, gap: int = 4) -> Pixels:
     """The image and its maps side by side, all maps on the scale of the strongest of them.
 
     Args:
@@ -78,7 +78,7 @@ def scale_of(maps: NDArray[np.floating]) -> float:
     return float(np.abs(maps).max())
 
 
-def captioned(picture: Picture, names: Sequence[str], note: str, *, scale: float, gap: int = 4) -> Picture:
+def captioned(picture: Pixels, names: Sequence[str], note: str, *, scale: float, gap: int = 4) -> Pixels:
     """The row with the name of each square below it, then a note and the colours' values in logits.
 
     Args:
@@ -120,20 +120,20 @@ def letters(words: str) -> str:
     return unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
 
 
-def png(picture: Picture) -> bytes:
+def png(picture: Pixels) -> bytes:
     """The picture as a PNG file's bytes."""
     _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     return encoded.tobytes()
 
 
-def webp(picture: Picture, *, quality: int = 95) -> bytes:
+def webp(picture: Pixels, *, quality: int = 95) -> bytes:
     """The picture as a WebP file's bytes: a seventh of a PNG file's at quality 95, no loss from 101 on."""
     pixels, wanted = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality]
     _, encoded = cv2.imencode(".webp", pixels, wanted)
     return encoded.tobytes()
 
 
-def strip(pictures: Sequence[Picture], words: Sequence[str], *, side: int = 128, gap: int = 4) -> Picture:
+def strip(pictures: Sequence[Pixels], words: Sequence[str], *, side: int = 128, gap: int = 4) -> Pixels:
     """The pictures, made squares of `side` pixels, left to right.
 
     Args:

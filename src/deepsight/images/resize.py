@@ -14,13 +14,12 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from deepsight.core.array_types import Floats
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 
 Method = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-Floats = NDArray[np.float64]
 
 
 def box(x: Floats) -> Floats:

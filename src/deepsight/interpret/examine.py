@@ -22,7 +22,7 @@ from deepsight.interpret.error_analysis import (
     misclassified,
     per_class,
 )
-from deepsight.interpret.inputs import Effort, Subject
+from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.labels import (
     ambiguity,
     corrected_score,
@@ -34,7 +34,7 @@ from deepsight.interpret.model_checks import look_inside
 from deepsight.interpret.robustness import image_quality
 from deepsight.interpret.slices import slices
 
-DEFAULT = Effort()
+DEFAULT = SampleSizes()
 
 
 @dataclass(frozen=True)
@@ -49,107 +49,109 @@ class Findings:
         return Findings(self.evidence.merge(other.evidence), {**self.pictures, **other.pictures})
 
 
-def examine(subject: Subject, model: OpenModel | None = None, effort: Effort = DEFAULT) -> Findings:
+def examine(
+    inputs: ExaminationInputs, model: OpenModel | None = None, sample_sizes: SampleSizes = DEFAULT
+) -> Findings:
     """All findings about a model's answers.
 
     Args:
-        subject: the answers and what to compare them with.
+        inputs: the answers and what to compare them with.
         model: the model itself, or None when only its predictions are known; then maps, context and
             degradations are not examined, and the ledger says so.
         effort: sizes of the samples that the costly checks take.
     """
-    evidence = errors_of(subject).merge(labels_of(subject, model))
-    found = Findings(evidence, error_sheet(subject, evidence["errors"].frame))
+    evidence = errors_of(inputs).merge(labels_of(inputs, model))
+    found = Findings(evidence, error_sheet(inputs, evidence["errors"].frame))
     if model is not None:
-        tables, pictures = look_inside(subject, model, found.evidence, effort)
+        tables, pictures = look_inside(inputs, model, found.evidence, sample_sizes)
         found = found.merge(Findings(tables, pictures))
-    sheet = suspect_sheet(subject, found.evidence["label_errors"].frame)
-    return found.merge(Findings(ledger_of(subject, found.evidence), sheet))
+    sheet = suspect_sheet(inputs, found.evidence["label_errors"].frame)
+    return found.merge(Findings(ledger_of(inputs, found.evidence), sheet))
 
 
-def errors_of(subject: Subject) -> Evidence:
+def errors_of(inputs: ExaminationInputs) -> Evidence:
     """What is confused with what, how much of each class is found, and how sure the model is."""
-    p, classes, seed = subject.predictions, subject.classes, subject.seed
+    p, classes, seed = inputs.predictions, inputs.classes, inputs.seed
     evidence = Evidence(
         {
             "confusion": confusion.table(p.labels, p.predicted, classes),
             "confusion_pairs": confusion.pairs(p.labels, p.predicted, classes),
             "confusion_direction": confusion.direction(p.labels, p.predicted, classes),
             "confusion_clusters": confusion_clusters.table(
-                p.labels, p.predicted, classes, subject.groups, seed=seed
+                p.labels, p.predicted, classes, inputs.groups, seed=seed
             ),
-            "recall": per_class.table(p.labels, p.predicted, classes, subject.groups),
+            "recall": per_class.table(p.labels, p.predicted, classes, inputs.groups),
             "hypotheses": hypothesis_tests.table(
-                subject.hypotheses, p.labels, p.predicted, classes, seed=seed
+                inputs.hypotheses, p.labels, p.predicted, classes, seed=seed
             ),
             "calibration": calibration.table(p.probabilities, p.labels),
             "errors": misclassified.errors(p.ids, p.labels, p.probabilities, classes),
         }
     )
-    if subject.validation is not None:
-        val = subject.validation
+    if inputs.validation is not None:
+        val = inputs.validation
         summary = calibration.summary(p.logits, p.labels, val.logits, val.labels, seed=seed)
         evidence = evidence.add(calibration_summary=summary)
-    return evidence.add(**slices_of(subject))
+    return evidence.add(**slices_of(inputs))
 
 
-def slices_of(subject: Subject) -> dict[str, Table]:
+def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
     """Kinds of images on which the model fails more than on their classes as a whole."""
-    p, classes = subject.predictions, subject.classes
+    p, classes = inputs.predictions, inputs.classes
     found = slices.table(
-        subject.properties, p.labels, p.predicted, classes, p.ids, features=p.features, seed=subject.seed
+        inputs.properties, p.labels, p.predicted, classes, p.ids, features=p.features, seed=inputs.seed
     )
-    quality = image_quality.table(quality_risk(subject), subject.properties, p.labels, p.predicted, classes)
+    quality = image_quality.table(quality_risk(inputs), inputs.properties, p.labels, p.predicted, classes)
     return {"slices": found, "image_quality": quality}
 
 
-def quality_risk(subject: Subject) -> image_quality.QualityRisk:
+def quality_risk(inputs: ExaminationInputs) -> image_quality.QualityRisk:
     """How the risk of an error grows with faults of the image: learnt from validation, where there is one.
 
     Without one it is learnt from the test images themselves, which a handful of slopes cannot memorise.
     """
-    measured, seen = subject.validation_properties, subject.validation
+    measured, seen = inputs.validation_properties, inputs.validation
     if measured is None or seen is None:
-        measured, seen = subject.properties, subject.predictions
-    return image_quality.fit(measured, seen.labels, seen.labels != seen.predicted, len(subject.classes))
+        measured, seen = inputs.properties, inputs.predictions
+    return image_quality.fit(measured, seen.labels, seen.labels != seen.predicted, len(inputs.classes))
 
 
-def labels_of(subject: Subject, model: OpenModel | None = None) -> Evidence:
+def labels_of(inputs: ExaminationInputs, model: OpenModel | None = None) -> Evidence:
     """Labels that are wrong, images over which people may split, and the score without the former.
 
     With the model at hand, it looks at the unclear images again, mirrored and moved.
     """
-    p, k = subject.predictions, len(subject.classes)
-    opinion = sources.gather(subject.label_parts(), k, seed=subject.seed)
-    evidence = Evidence(label_errors.tables(opinion, subject.classes))
+    p, k = inputs.predictions, len(inputs.classes)
+    opinion = sources.gather(inputs.label_parts(), k, seed=inputs.seed)
+    evidence = Evidence(label_errors.tables(opinion, inputs.classes))
     suspected = evidence["label_errors"].frame.filter(pl.col("split") == "test")
     flagged, suggested = of_rows(suspected, "flagged", p.ids), of_rows(suspected, "suggested", p.ids)
-    place = {name: i for i, name in enumerate(subject.classes)}
+    place = {name: i for i, name in enumerate(inputs.classes)}
     named = np.array([place.get(name, 0) for name in suggested])
-    score = corrected_score.table(p.labels, p.predicted, flagged.astype(bool), named, k, seed=subject.seed)
+    score = corrected_score.table(p.labels, p.predicted, flagged.astype(bool), named, k, seed=inputs.seed)
     looks = (
         {}
         if model is None
-        else {"test": test_time_augmentation.logits_of_views(subject.test, p.probabilities, model.logits)}
+        else {"test": test_time_augmentation.logits_of_views(inputs.test, p.probabilities, model.logits)}
     )
-    unsure = ambiguity.table(opinion, subject.classes, views=looks)
+    unsure = ambiguity.table(opinion, inputs.classes, views=looks)
     return evidence.add(ambiguity=unsure, corrected_score=score)
 
 
-def ledger_of(subject: Subject, evidence: Evidence) -> Evidence:
+def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
     """Each error with its best supported cause."""
-    p, classes = subject.predictions, subject.classes
+    p, classes = inputs.predictions, inputs.classes
     here = pl.col("split") == "test"
     labels, unsure = (evidence[name].frame.filter(here) for name in ("label_errors", "ambiguity"))
     # Below the precision that flags ask for, a label is taken as right: a doubt is no cause.
     suspected = np.where(of_rows(labels, "flagged", p.ids), of_rows(labels, "score", p.ids), 0.0)
     background = evidence.get("background_errors")
     detectors = causes.Detectors(
-        twins=subject.conflicting_twins,
+        twins=inputs.conflicting_twins,
         label_error=suspected,
         # What one source alone is unsure of is its own doubt, not the image's.
         ambiguity=of_rows(unsure, "surest_differ", p.ids),
-        degraded=image_quality.support(quality_risk(subject), subject.properties, p.labels),
+        degraded=image_quality.support(quality_risk(inputs), inputs.properties, p.labels),
         background=None if background is None else background_support(background, p.ids),
         pairs=causes.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
     )
@@ -165,18 +167,18 @@ def of_rows(frame: pl.DataFrame, column: str, ids: NDArray[np.int64]) -> NDArray
     ].to_numpy()
 
 
-def error_sheet(subject: Subject, frame: pl.DataFrame) -> dict[str, bytes]:
+def error_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, bytes]:
     """The thumbnails of the misclassified images, in the order of the table `errors`."""
     if frame.is_empty():
         return {}
-    images = subject.pixels_of("test", frame["index"].to_numpy())
+    images = inputs.pixels_of("test", frame["index"].to_numpy())
     return {f"{PICTURES}/errors.webp": contact_sheet.encode(contact_sheet.sheet(images))}
 
 
-def suspect_sheet(subject: Subject, frame: pl.DataFrame) -> dict[str, bytes]:
+def suspect_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, bytes]:
     """The thumbnails of the suspected labels, in the order of `gallery.suspects`."""
     rows = misclassified.suspects(frame).select("split", "index").rows()
     if not rows:
         return {}
-    images = np.concatenate([subject.pixels_of(split, np.array([index])) for split, index in rows])
+    images = np.concatenate([inputs.pixels_of(split, np.array([index])) for split, index in rows])
     return {f"{PICTURES}/label_errors.webp": contact_sheet.encode(contact_sheet.sheet(images))}

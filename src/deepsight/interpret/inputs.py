@@ -8,19 +8,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats, Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.hypothesis import Hypothesis, class_groups
 from deepsight.core.predictions import Predictions
-from deepsight.core.statistics import Floats
-from deepsight.interpret.labels.sources import Part
+from deepsight.interpret.labels.sources import ExaminedSplit
 from deepsight.interpret.slices import image_properties
 from deepsight.interpret.slices.training_distance import training_distance
 
-Pixels = NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
-class Subject:
+class ExaminationInputs:
     """A model's answers on a test set, with all that the diagnosis may compare them with.
 
     Attributes:
@@ -41,7 +39,7 @@ class Subject:
     test: Dataset
     predictions: Predictions
     validation: Predictions | None = None
-    train: Part | None = None
+    train: ExaminedSplit | None = None
     others: Mapping[str, Dataset] = field(default_factory=dict)
     more: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     conflicting_twins: NDArray[np.float64] | None = None
@@ -58,12 +56,12 @@ class Subject:
         """The group of each class, from the hypotheses."""
         return class_groups(self.hypotheses)
 
-    def label_parts(self) -> dict[str, Part]:
+    def label_parts(self) -> dict[str, ExaminedSplit]:
         """The splits whose labels are examined; none of the sources has seen the labels that it judges."""
         parts = {} if self.train is None else {"train": self.train}
         held_out = {"val": (self.validation, {}), "test": (self.predictions, self.more)}
         return parts | {
-            name: Part(
+            name: ExaminedSplit(
                 p.ids, p.labels, p.probabilities, p.features if p.features.size else None, "model", more
             )
             for name, (p, more) in held_out.items()
@@ -98,7 +96,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Effort:
+class SampleSizes:
     """How many images the costly checks look at: counts, so that a stored study repeats them anywhere.
 
     Attributes:

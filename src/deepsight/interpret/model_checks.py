@@ -11,38 +11,38 @@ from deepsight.interpret.attribution import cam
 from deepsight.interpret.attribution.error_maps import maps_of_errors
 from deepsight.interpret.background.runner import background_of
 from deepsight.interpret.faithfulness.runner import faithfulness_of
-from deepsight.interpret.inputs import Effort, Subject
+from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.robustness import corruptions
 
 
 def look_inside(
-    subject: Subject, model: OpenModel, evidence: Evidence, effort: Effort
+    inputs: ExaminationInputs, model: OpenModel, evidence: Evidence, sample_sizes: SampleSizes
 ) -> tuple[Evidence, dict[str, bytes]]:
     """Tables and pictures that only an opened model gives.
 
     Args:
-        subject: what is examined.
+        inputs: what is examined.
         model: the model.
         evidence: what was found from the predictions.
         effort: sizes of the samples.
     """
-    data = subject.test
+    data = inputs.test
     refusals: list[tuple[str, str]] = []
     pictures: dict[str, bytes] = {}
     degraded = corruptions.study(
-        data.images, data.labels, subject.classes, model.logits,
-        limit=effort.degradation_images, seed=subject.seed,
+        data.images, data.labels, inputs.classes, model.logits,
+        limit=sample_sizes.degradation_images, seed=inputs.seed,
     )  # fmt: skip
     tables = Evidence({"degradation": degraded, "degradation_summary": corruptions.summary(degraded)})
     try:
         layer = cam.layer_for(model.sides())
-        found, pictures = maps_of_errors(subject, model, layer, evidence)
-        trust, not_possible = faithfulness_of(subject, model, layer, effort.faithfulness_images)
+        found, pictures = maps_of_errors(inputs, model, layer, evidence)
+        trust, not_possible = faithfulness_of(inputs, model, layer, sample_sizes.faithfulness_images)
         tables, refusals = tables.merge(found).add(faithfulness=trust), refusals + not_possible
     except DeepSightError as error:
         refusals.append(("maps", str(error)))
     try:
-        found, composites, not_possible = background_of(subject, model, effort.context_objects)
+        found, composites, not_possible = background_of(inputs, model, sample_sizes.context_objects)
         tables, refusals = tables.merge(found), refusals + not_possible
         pictures = pictures | composites
     except DeepSightError as error:

@@ -55,7 +55,7 @@ class Fitted:
 
 def fit(
     pretrained: Pretrained, splits: Splits, recipe: Recipe, *,
-    cache: TrunkCache, verify: Verify, fabric: Fabric, tell: Callable[[Epoch], None] = lambda _: None,
+    cache: TrunkCache, verify: Verify, fabric: Fabric, log: Callable[[Epoch], None] = lambda _: None,
 ) -> Fitted:  # fmt: skip
     """Train by the recipe; a fine-tuning that ends clearly worse on validation than it began is undone.
 
@@ -83,7 +83,7 @@ def fit(
     epochs = []
     for epoch in itertools.chain([frozen], finetune_phase(training)):
         epochs.append(epoch)
-        tell(epoch)
+        log(epoch)
     kept = "finetune"
     if clearly_below(epochs[-1].val_macro_f1, frozen.val_macro_f1, len(splits.validation)):
         training.tail.load_state_dict(before)

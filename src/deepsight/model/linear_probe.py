@@ -8,7 +8,8 @@ import scipy.special
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-Floats = NDArray[np.float64]
+from deepsight.core.array_types import Floats
+
 STRENGTHS = np.geomspace(1e-5, 1e1, 25)
 
 

@@ -27,7 +27,7 @@ ERROR_EXPONENT, PASS_EXPONENT = -0.8, 0.7
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PlanCandidate:
     """A plan that could be chosen.
 
     Attributes:
@@ -87,7 +87,7 @@ def resolutions_for(budget: float) -> tuple[int, ...]:
     return tuple(side for side in RESOLUTIONS if side < LARGE or budget >= LARGE_SECONDS)
 
 
-def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Candidate:
+def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> PlanCandidate:
     """Seconds by stage and peak memory of a plan on this machine."""
     seen = recipe.epochs * rows
     head_rows = min(rows, 10_000)
@@ -108,7 +108,7 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Can
     step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6
     peak_mb = max(work.peak_mb, work.resident_mb + max(maps_mb + step_mb, EXAMINATION_MB))
     error = expected_error(recipe.resolution, rows, recipe.epochs)
-    return Candidate(recipe, rows, seconds, peak_mb, error, rates.cells)
+    return PlanCandidate(recipe, rows, seconds, peak_mb, error, rates.cells)
 
 
 def expected_error(resolution: int, rows: int, epochs: float) -> float:
@@ -118,7 +118,7 @@ def expected_error(resolution: int, rows: int, epochs: float) -> float:
     return float(LEAST_ERROR[nearest] + MORE_ERROR[nearest] * (images / 10_000) ** ERROR_EXPONENT)
 
 
-def candidates(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> list[Candidate]:
+def candidates(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> list[PlanCandidate]:
     """For each resolution the largest training that fits into the budget, in seconds of the whole study."""
     found = []
     for side, speed in rates.items():
@@ -134,7 +134,7 @@ def candidates(base: Recipe, rates: dict[int, Rates], work: Workload, budget: fl
     return found
 
 
-def passes(base: Recipe, epochs: float, rows: int, speed: Rates, work: Workload) -> Candidate:
+def passes(base: Recipe, epochs: float, rows: int, speed: Rates, work: Workload) -> PlanCandidate:
     """The plan of so many passes over these rows, which may end in a part of one."""
     return predict_plan(replace(base, epochs=epochs, views=views_for(epochs)), rows, speed, work)
 
@@ -152,7 +152,7 @@ def row_choices(rows: int) -> list[int]:
     return choices
 
 
-def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> Candidate:
+def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> PlanCandidate:
     """The plan with the least predicted error among those that fit into the budget, in seconds.
 
     A resolution whose maps are too coarse to be looked at has to be better by a tenth. Plans that need more

@@ -8,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.model.backbone import Classifier
 from deepsight.model.feature_cache import Verify, images_a_pass
 from deepsight.model.preprocess import Preprocessing
 
-Pixels = NDArray[np.uint8]
 BLOCK = 4096  # images in memory at a time
 
 

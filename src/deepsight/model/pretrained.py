@@ -3,7 +3,7 @@
 import importlib
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.progress import Log
 
 DEFAULT = "resnet18.tv_in1k"
 PACKAGED = "tf_efficientnet_lite0"
@@ -23,8 +24,6 @@ PACKAGED = "tf_efficientnet_lite0"
 PACKAGES = {PACKAGED: 0, "tf_efficientnet_lite1": 1, "tf_efficientnet_lite2": 2}
 CONNECT_SECONDS = 3.0
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def load(
     *,
     allow_partial: bool = False,
     offline: bool = False,
-    notify: Notify = lambda _: None,
+    log: Log = lambda _: None,
 ) -> Pretrained:
     """The backbone that was asked for, with ImageNet weights.
 
@@ -74,7 +73,7 @@ def load(
     name = DEFAULT if backbone == "auto" else backbone
     require_known(name)
     if weights != "auto":
-        return from_file(name, Path(weights), allow_partial, notify)
+        return from_file(name, Path(weights), allow_partial, log)
     if name.split(".")[0] in PACKAGES:
         return from_package(notice="", name=name.split(".")[0])
     try:
@@ -83,7 +82,7 @@ def load(
         if backbone != "auto":
             raise
         notice = f"ResNet18's weights could not be reached, so this study uses EfficientNet-Lite0. {error}"
-        notify(notice)
+        log(notice)
         return from_package(notice=notice)
 
 
@@ -105,7 +104,7 @@ def default_normalisation(backbone: nn.Module) -> dict[str, Any]:
     return {"mean": tuple(about.get("mean", IMAGENET_MEAN)), "std": tuple(about.get("std", IMAGENET_STD))}
 
 
-def from_file(name: str, path: Path, allow_partial: bool, notify: Notify) -> Pretrained:
+def from_file(name: str, path: Path, allow_partial: bool, log: Log) -> Pretrained:
     """Weights from a safetensors file in timm names; the head's tensors are not needed."""
     backbone = timm.create_model(name, num_classes=0)
     tensors = read_safetensors(path)
@@ -121,7 +120,7 @@ def from_file(name: str, path: Path, allow_partial: bool, notify: Notify) -> Pre
         f"{len(absent)} tensors of {name} are absent from {path.name} and start at random." if absent else ""
     )
     if notice:
-        notify(notice)
+        log(notice)
     normalisation = default_normalisation(backbone)
     return Pretrained(backbone, name, f"file {path.name}", notice, tuple(absent), **normalisation)
 

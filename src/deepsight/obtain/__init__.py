@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from deepsight.core.progress import Log
 from deepsight.obtain import folder, huggingface, npz
 from deepsight.obtain.cifar10 import load as cifar
 from deepsight.obtain.data_uri import parse
-from deepsight.obtain.sources import Notify, Obtained, silent
+from deepsight.obtain.sources import Obtained, silent
 
 __all__ = ["Obtained", "load"]
 
@@ -18,7 +19,7 @@ def load(
     data_dir: Path | None = None,
     resolution: int | None = None,
     offline: bool = False,
-    notify: Notify = silent,
+    log: Log = silent,
 ) -> Obtained:
     """The data set of this name.
 
@@ -36,10 +37,10 @@ def load(
         DeepSightError: the data could not be had, or cannot be studied.
     """
     if name == "cifar10":
-        return cifar.load(data_dir=data_dir, offline=offline, notify=notify)
+        return cifar.load(data_dir=data_dir, offline=offline, log=log)
     address = parse(name, SCHEMES)
     if address.scheme == "folder":
-        return folder.load(address, resolution=resolution, notify=notify)
+        return folder.load(address, resolution=resolution, log=log)
     if address.scheme == "arrays":
-        return npz.load(address, notify=notify)
-    return huggingface.load(address, resolution=resolution, offline=offline, notify=notify)
+        return npz.load(address, log=log)
+    return huggingface.load(address, resolution=resolution, offline=offline, log=log)

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Pixels
 from deepsight.core.files import write_json
-from deepsight.core.progress import Pace
+from deepsight.core.progress import Log, Progress
 from deepsight.obtain.cache import cache_folder, map_array, save_array
 from deepsight.obtain.crop import Unreadable, decode_square
 from deepsight.obtain.image_store import StoredImages, write_images
-from deepsight.obtain.sources import Notify, Part, SourceError
+from deepsight.obtain.sources import Part, SourceError
 
 CHUNK = 256
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class Decoding:
     name: str
     listing: Listing
     side: int
-    notify: Notify
+    log: Log
     kept: list[int] = field(default_factory=list)
     quarantined: list[dict[str, str]] = field(default_factory=list)
 
     def batches(self) -> Iterator[Pixels]:
         """The squares of the items that can be read, in order."""
         n = len(self.listing.names)
-        pace = Pace(f"images decoded ({self.name})", n, self.notify)
+        pace = Progress(f"images decoded ({self.name})", n, self.log)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, n, CHUNK):
                 rows = range(start, min(start + CHUNK, n))
@@ -104,9 +104,7 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def decoded_parts(
-    listings: Mapping[str, Listing], *, key: str, side: int, notify: Notify
-) -> dict[str, Decoded]:
+def decoded_parts(listings: Mapping[str, Listing], *, key: str, side: int, log: Log) -> dict[str, Decoded]:
     """The parts as squares of `side` pixels, from the cache where the same items were decoded before.
 
     Args:
@@ -121,14 +119,13 @@ def decoded_parts(
         return {name: read_part(folder, name) for name in listings}
     except SourceError:
         return {
-            name: write_part(folder, name, listing, side=side, notify=notify)
-            for name, listing in listings.items()
+            name: write_part(folder, name, listing, side=side, log=log) for name, listing in listings.items()
         }
 
 
-def write_part(folder: Path, name: str, listing: Listing, *, side: int, notify: Notify) -> Decoded:
+def write_part(folder: Path, name: str, listing: Listing, *, side: int, log: Log) -> Decoded:
     """Decode a part into the cache. The description is written last: it makes the rest count."""
-    decoding = Decoding(name, listing, side, notify)
+    decoding = Decoding(name, listing, side, log)
     images = folder / f"{name}_images.npy"
     _, sha256 = write_images(images, decoding.batches(), image_shape=(side, side, 3))
     rows = np.asarray(decoding.kept, dtype=np.int64)

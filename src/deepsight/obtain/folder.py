@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.progress import Log
 from deepsight.obtain.cache import stamp
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import Address
 from deepsight.obtain.decode import Listing, decoded_parts, printable
-from deepsight.obtain.sources import Notify, Obtained
+from deepsight.obtain.sources import Obtained
 from deepsight.obtain.splits import PART_NAMES, own_of, settle
 from deepsight.obtain.stored_size import stored_side
 
@@ -23,7 +24,7 @@ OPTIONS = ("side",)
 MOST_FILE_BYTES = 2**28
 
 
-def load(address: Address, *, resolution: int | None, notify: Notify) -> Obtained:
+def load(address: Address, *, resolution: int | None, log: Log) -> Obtained:
     """The images of a folder as squares, decoded once into the cache.
 
     Raises:
@@ -38,10 +39,10 @@ def load(address: Address, *, resolution: int | None, notify: Notify) -> Obtaine
     names = {part: files_below(root, place) for part, place in places.items()}
     listings = {part: listing(root, places[part], names[part], classes) for part in places}
     key = fingerprint(root, [name for part in sorted(names) for name in names[part]])
-    side = stored_side(address, listings, resolution=resolution, notify=notify)
-    decoded = decoded_parts(listings, key=key, side=side, notify=notify)
-    own = own_of(f"folder:{root}", decoded, classes, names=names, notify=notify)
-    return settle(own, notify=notify)
+    side = stored_side(address, listings, resolution=resolution, log=log)
+    decoded = decoded_parts(listings, key=key, side=side, log=log)
+    own = own_of(f"folder:{root}", decoded, classes, names=names, log=log)
+    return settle(own, log=log)
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.progress import Log
 from deepsight.obtain.cache import stamp
 from deepsight.obtain.connectivity import one_line, require_answer
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import Address
 from deepsight.obtain.decode import Listing, decoded_parts
-from deepsight.obtain.sources import Notify, Obtained, SourceError
-from deepsight.obtain.splits import PART_NAMES, Rows, name_labels, own_of, settle
+from deepsight.obtain.sources import Obtained, SourceError
+from deepsight.obtain.splits import PART_NAMES, name_labels, own_of, settle
 from deepsight.obtain.stored_size import stored_side
 
 OPTIONS = ("image", "label", "config", "side")
 
 
-def load(address: Address, *, resolution: int | None, offline: bool, notify: Notify) -> Obtained:
+def load(address: Address, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
     """The images and labels of a data set as squares, decoded once into the cache.
 
     The options `image` and `label` name the columns, where they are not the only ones of their kind.
@@ -31,7 +33,7 @@ def load(address: Address, *, resolution: int | None, offline: bool, notify: Not
         UsageError: a column is not there, or cannot be told from others.
         DeepSightError: the library is absent, the data cannot be had, or it has too few classes or images.
     """
-    parts = named_parts(open_dataset(address, offline=offline, notify=notify))
+    parts = named_parts(open_dataset(address, offline=offline, log=log))
     features = next(iter(parts.values())).features
     image = column(features, "Image", address.options.get("image"), option="image")
     label = column(features, "ClassLabel", address.options.get("label"), option="label")
@@ -40,18 +42,18 @@ def load(address: Address, *, resolution: int | None, offline: bool, notify: Not
         part: Listing([f"{part}/{row}" for row in range(len(data))], labels[part], reader(data, image))
         for part, data in parts.items()
     }
-    side = stored_side(address, listings, resolution=resolution, notify=notify)
-    decoded = decoded_parts(listings, key=fingerprint(address, parts), side=side, notify=notify)
+    side = stored_side(address, listings, resolution=resolution, log=log)
+    decoded = decoded_parts(listings, key=fingerprint(address, parts), side=side, log=log)
     names = {part: there.names for part, there in listings.items()}
-    return settle(own_of(f"hf:{address.place}", decoded, classes, names=names, notify=notify), notify=notify)
+    return settle(own_of(f"hf:{address.place}", decoded, classes, names=names, log=log), log=log)
 
 
-def open_dataset(address: Address, *, offline: bool, notify: Notify) -> Any:
+def open_dataset(address: Address, *, offline: bool, log: Log) -> Any:
     """What `datasets` gives for a name or a path: a data set, or several by part."""
     local = Path(address.place).expanduser()
     place = str(local) if local.exists() else address.place
     if not local.exists():
-        choose_network(offline=offline, notify=notify)
+        choose_network(offline=offline, log=log)
     try:
         import datasets
     except ImportError as error:
@@ -70,14 +72,14 @@ def open_dataset(address: Address, *, offline: bool, notify: Notify) -> Any:
         ) from error
 
 
-def choose_network(*, offline: bool, notify: Notify) -> None:
+def choose_network(*, offline: bool, log: Log) -> None:
     """Set the hub's client offline where asked to, or where the hub is silent: its retries take long."""
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:
         if not offline:
             require_answer(hub)
     except SourceError as error:
-        notify(f"{error}; only what is in the hub's own cache can be used.")
+        log(f"{error}; only what is in the hub's own cache can be used.")
         offline = True
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -113,7 +115,7 @@ def column(features: Mapping[str, Any], kind: str, named: str | None, *, option:
     return found[0]
 
 
-def labels_of(parts: Mapping[str, Any], label: str) -> tuple[dict[str, Rows], tuple[str, ...]]:
+def labels_of(parts: Mapping[str, Any], label: str) -> tuple[dict[str, Ints], tuple[str, ...]]:
     """The labels of each part as positions in the classes, -1 where there is none, and the classes."""
     values = {part: list(data[label]) for part, data in parts.items()}
     names = getattr(next(iter(parts.values())).features[label], "names", None)

@@ -11,20 +11,22 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files import write_text
+from deepsight.core.progress import Log
 from deepsight.obtain.cache import cache_folder, stamp
 from deepsight.obtain.data_uri import Address
 from deepsight.obtain.image_store import StoredImages, write_images
-from deepsight.obtain.sources import Notify, Obtained, Part, SourceError
-from deepsight.obtain.splits import Own, Rows, name_labels, settle
+from deepsight.obtain.sources import Obtained, Part, SourceError
+from deepsight.obtain.splits import Own, name_labels, settle
 
 OPTIONS: tuple[str, ...] = ()
 KEYS: Mapping[str, tuple[str, str]] = {"all": ("images", "labels"), "test": ("test_images", "test_labels")}
 CHUNK_BYTES = 2**24
 
 
-def load(address: Address, *, notify: Notify) -> Obtained:
+def load(address: Address, *, log: Log) -> Obtained:
     """The arrays `images` uint8 (n, h, w, 3) or (n, h, w), `labels` (n,), and optionally `classes`,
     `test_images`, `test_labels` of an .npz file; the images keep their size.
 
@@ -42,7 +44,7 @@ def load(address: Address, *, notify: Notify) -> Obtained:
             f"Expected {path} as an .npz file with uint8 images (n, h, w, 3) or (n, h, w) and labels (n,), "
             f"but: {error}. Write it with np.savez(file, images=…, labels=…, classes=…)."
         ) from error
-    return settle(own, notify=notify)
+    return settle(own, log=log)
 
 
 def read(path: Path) -> Own:
@@ -59,7 +61,7 @@ def read(path: Path) -> Own:
     return Own(f"arrays:{path}", parts, names, digests)
 
 
-def read_labels(path: Path) -> tuple[dict[str, Rows], tuple[str, ...]]:
+def read_labels(path: Path) -> tuple[dict[str, Ints], tuple[str, ...]]:
     """The labels of each part as positions in the classes, and the classes."""
     with np.load(path, allow_pickle=False) as file:
         present = [part for part, (images, _) in KEYS.items() if part == "all" or images in file.files]
@@ -79,7 +81,7 @@ def flat(labels: NDArray[Any]) -> NDArray[Any]:
     return labels.reshape(-1)
 
 
-def in_range(labels: NDArray[Any], k: int) -> Rows:
+def in_range(labels: NDArray[Any], k: int) -> Ints:
     """Labels that are positions in k classes."""
     if labels.dtype.kind == "U" or labels.min() < 0 or labels.max() >= k:
         raise ValueError(f"labels from {labels.min()} to {labels.max()} beside {k} classes")

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.predictions import Predictions
-from deepsight.core.statistics import Labels
 
 KNOWN = ("probs", "logits", "labels", "features")
 SUM_TOLERANCE = 1e-3  # what rounding to float16 can do to the sum of a row
@@ -19,7 +19,7 @@ SMALLEST = 1e-12  # a probability of 0 has no finite logit; this takes its place
 Arrays = dict[str, NDArray[Any]]
 
 
-def read_predictions(file: Path, n: int, k: int, labels: Labels) -> Predictions:
+def read_predictions(file: Path, n: int, k: int, labels: Ints) -> Predictions:
     """The predictions in an .npz file, its rows in the official order of the split.
 
     The file holds either `probs` or `logits` (n, k), and may hold `labels` (n,), the given labels as
@@ -138,7 +138,7 @@ def unnormalised(array: NDArray[Any], n: int, k: int) -> NDArray[np.float64]:
     return values
 
 
-def given_labels(array: NDArray[Any], n: int, k: int, labels: Labels) -> Labels:
+def given_labels(array: NDArray[Any], n: int, k: int, labels: Ints) -> Ints:
     """The labels of the file, int64 (n,); or a refusal.
 
     The data set's own labels are a check of the order of rows: shuffled rows agree with them about as often

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset, Images
 from deepsight.core.errors import DeepSightError
-
-Notify = Callable[[str], None]
+from deepsight.core.progress import Log
 
 
 def silent(message: str) -> None:
@@ -88,7 +87,7 @@ class Failure:
 
 
 def first_that_works(
-    what: str, sources: Sequence[Source], *, notify: Notify
+    what: str, sources: Sequence[Source], *, log: Log
 ) -> tuple[Source, Parts, list[Failure]]:
     """The first source that gives proven parts, these parts, and the sources before it that failed.
 
@@ -102,7 +101,7 @@ def first_that_works(
         except SourceError as error:
             failures.append(Failure(source, error))
             if not isinstance(error, SourceSkipped):
-                notify(f"{source.name}: {error}.")
+                log(f"{source.name}: {error}.")
     listed = "\n".join(failure.line() for failure in failures)
     raise DeepSightError(f"Expected {what} from one of its sources, but none gave it:\n{listed}")
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import DeepSightError
+from deepsight.core.progress import Log
 from deepsight.obtain.decode import Decoded
-from deepsight.obtain.sources import Notify, Obtained, Part, Parts
+from deepsight.obtain.sources import Obtained, Part, Parts
 
 TEST_SHARE, TEST_SEED = 0.2, 0
 MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, and more cost time
@@ -20,7 +21,6 @@ PART_NAMES: Mapping[str, str] = {
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ def own_of(
     classes: tuple[str, ...],
     *,
     names: Mapping[str, Sequence[str]],
-    notify: Notify,
+    log: Log,
 ) -> Own:
     """Decoded parts as own data; `names` are those of the listings that they were decoded from."""
     quarantined = [item for part in decoded.values() for item in part.quarantined]
     if quarantined:
         first = quarantined[0]
-        notify(f"{len(quarantined)} items are set aside, the first: {first['file']} ({first['reason']}).")
+        log(f"{len(quarantined)} items are set aside, the first: {first['file']} ({first['reason']}).")
     return Own(
         name=name,
         parts={part: there.part for part, there in decoded.items()},
@@ -72,7 +72,7 @@ def own_of(
     )
 
 
-def settle(own: Own, *, notify: Notify) -> Obtained:
+def settle(own: Own, *, log: Log) -> Obtained:
     """Train, test and validation of own data.
 
     Where there is no official test part, a stratified fifth, at most about 10,000 images, is held out with
@@ -89,9 +89,9 @@ def settle(own: Own, *, notify: Notify) -> Obtained:
         share = min(TEST_SHARE, MOST_HELD_OUT / len(train))
         kept, out = held_out(train.labels, share=share, seed=TEST_SEED, keep=2 - ("val" in sets))
         train, test = train.select(kept), train.select(out)
-        notify(f"{own.name} has no test part: {len(out):,} of {len(sets[own.learnt]):,} images are held out.")
+        log(f"{own.name} has no test part: {len(out):,} of {len(sets[own.learnt]):,} images are held out.")
     else:
-        tell_absent(test, notify)
+        tell_absent(test, log)
     validation = sets.get("val")
     record = record_of(own, {"train": train, "val": validation, "test": test}, held_share=share)
     return Obtained(train, test, record, validation, own.files)
@@ -128,15 +128,15 @@ def listed(items: Sequence[str], *, most: int = 5) -> str:
     return ", ".join(items[:most]) + more
 
 
-def tell_absent(test: Dataset, notify: Notify) -> None:
+def tell_absent(test: Dataset, log: Log) -> None:
     """Say which classes the test part lacks: their F1 counts as 0."""
     counts = class_counts(test.labels, test.classes)
     absent = [f"'{c}'" for c, n in zip(test.classes, counts, strict=True) if n == 0]
     if absent:
-        notify(f"The test part has no image of {listed(absent)}; macro-F1 counts such a class as 0.")
+        log(f"The test part has no image of {listed(absent)}; macro-F1 counts such a class as 0.")
 
 
-def held_out(labels: Rows, *, share: float, seed: int, keep: int) -> tuple[Rows, Rows]:
+def held_out(labels: Ints, *, share: float, seed: int, keep: int) -> tuple[Ints, Ints]:
     """Rows kept and rows held out, the same share of each class, both in ascending order.
 
     Scikit-learn's `StratifiedShuffleSplit` may hold out no image of a rare class; this holds out at least
@@ -168,7 +168,7 @@ def record_of(own: Own, sets: Mapping[str, Dataset | None], *, held_share: float
     }
 
 
-def name_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Rows, tuple[str, ...]]:
+def name_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Ints, tuple[str, ...]]:
     """Positions of values among the distinct ones of `among`, -1 for None, and these as class names."""
     distinct = sorted({value for value in among if value is not None})
     positions = {value: i for i, value in enumerate(distinct)}

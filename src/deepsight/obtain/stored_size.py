@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
+from deepsight.core.progress import Log
 from deepsight.obtain.crop import Unreadable, readable_formats
 from deepsight.obtain.data_uri import SIDES, Address
 from deepsight.obtain.decode import Listing
-from deepsight.obtain.sources import Notify
 
 USUAL = 128  # pixels: the largest resolution that the planner chooses by itself
 MANY, SMALL = 100_000, 64  # above so many images, this side unless more is asked: 12 KB an image, not 49
@@ -17,7 +17,7 @@ LOOKED_AT = 64  # images whose size is looked up
 
 
 def stored_side(
-    address: Address, listings: Mapping[str, Listing], *, resolution: int | None, notify: Notify
+    address: Address, listings: Mapping[str, Listing], *, resolution: int | None, log: Log
 ) -> int:
     """Pixels a side of the squares in the cache.
 
@@ -29,14 +29,12 @@ def stored_side(
     """
     if (given := address.side) is not None:
         if resolution and given < resolution:
-            notify(f"Images are stored at {given} px, as asked, and enlarged to --resolution {resolution}.")
+            log(f"Images are stored at {given} px, as asked, and enlarged to --resolution {resolution}.")
         return given
     n = sum(len(listing.names) for listing in listings.values())
     wanted, there = resolution or (USUAL if n <= MANY else SMALL), median_side(listings)
     side = max(SIDES.start, min(wanted, there))
-    notify(
-        f"Images are stored as squares of {side} px (their median side is {there} px; ?side=N changes it)."
-    )
+    log(f"Images are stored as squares of {side} px (their median side is {there} px; ?side=N changes it).")
     return side
 
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from typing import Any
 
-from deepsight.report.run_data import Study
+from deepsight.report.run_data import RunData
 
 SHOWN = 25  # classes; more cells than 625 can neither be read nor hit
 
 
-def matrix(study: Study) -> dict[str, Any]:
+def matrix(study: RunData) -> dict[str, Any]:
     """Classes and cells of the stored confusions, each cell with the strength of its shade in 0 to 1.
 
     Where there are more classes than can be read, those with the most errors are kept.

@@ -9,7 +9,7 @@ import polars as pl
 from deepsight.images.contact_sheet import ACROSS
 from deepsight.interpret.error_analysis.misclassified import suspects
 from deepsight.report.embedded_images import Pictures, drawn
-from deepsight.report.run_data import Study
+from deepsight.report.run_data import RunData
 from deepsight.scrub.duplicates.pictures import shown_pairs
 
 Data = dict[str, Any]
@@ -17,7 +17,7 @@ LEDGER = ("cause", "support", "because", "calibrated")
 SHOWN = ("index", "true", "predicted", "confidence")
 
 
-def errors(study: Study, pictures: Pictures) -> Data | None:
+def errors(study: RunData, pictures: Pictures) -> Data | None:
     """The errors with their causes and maps, each in the place of its tile on the sheet."""
     table = study.table("errors", *SHOWN)
     if table is None:
@@ -33,13 +33,13 @@ def errors(study: Study, pictures: Pictures) -> Data | None:
     return listed(records, sheet)
 
 
-def ledger(study: Study) -> dict[int, Data]:
+def ledger(study: RunData) -> dict[int, Data]:
     """Cause, support and reason by test row."""
     rows = study.rows("ledger")
     return {row["index"]: {name: row[name] for name in LEDGER if name in row} for row in rows}
 
 
-def suggestions(study: Study) -> dict[int, Data]:
+def suggestions(study: RunData) -> dict[int, Data]:
     """The label suggested for each flagged test row."""
     table = study.table("label_errors")
     if table is None:
@@ -48,7 +48,7 @@ def suggestions(study: Study) -> dict[int, Data]:
     return {index: {"suggested": name} for index, name in rows}
 
 
-def maps(study: Study, pictures: Pictures) -> dict[int, Data]:
+def maps(study: RunData, pictures: Pictures) -> dict[int, Data]:
     """The picture with the maps by test row; none where the maps were refused."""
     if refusal(study):
         return {}
@@ -56,14 +56,14 @@ def maps(study: Study, pictures: Pictures) -> dict[int, Data]:
     return {row["index"]: {"map": row["file"]} for row in rows if pictures.take(row["file"])}
 
 
-def refusal(study: Study) -> str | None:
+def refusal(study: RunData) -> str | None:
     """Why no map is shown: what the table of checks says where one failed, None where they may be shown."""
     table = study.table("faithfulness")
     failed = table is not None and table.frame["passed"].eq(False).any()
     return table.caption if table is not None and failed else None
 
 
-def twin_pairs(study: Study, pictures: Pictures) -> Data | None:
+def twin_pairs(study: RunData, pictures: Pictures) -> Data | None:
     """Pairs of near-equal images: three tiles a pair, the first, the second and their difference."""
     table = study.table("duplicates", "flagged", "cluster")
     return (
@@ -71,7 +71,7 @@ def twin_pairs(study: Study, pictures: Pictures) -> Data | None:
     )
 
 
-def label_candidates(study: Study, pictures: Pictures) -> Data | None:
+def label_candidates(study: RunData, pictures: Pictures) -> Data | None:
     """The labels most surely wrong, for the reader's decision."""
     table = study.table("label_errors")
     return None if table is None else listed(suspects(table.frame).to_dicts(), pictures.sheet("label_errors"))
@@ -82,7 +82,7 @@ def listed(rows: Iterable[Data], sheet: str | None) -> Data:
     return {"sheet": sheet, "across": ACROSS, "records": list(rows)}
 
 
-def map_gallery(study: Study, pictures: Pictures) -> list[Data]:
+def map_gallery(study: RunData, pictures: Pictures) -> list[Data]:
     """The rows of the attribution table whose pictures can be shown."""
     if refusal(study):
         return []
@@ -95,7 +95,7 @@ def map_gallery(study: Study, pictures: Pictures) -> list[Data]:
     ]
 
 
-def ambiguous_errors(study: Study, *, limit: int = 16) -> list[int]:
+def ambiguous_errors(study: RunData, *, limit: int = 16) -> list[int]:
     """Test rows of the errors over whose label people would differ most."""
     errors, doubts = study.table("errors"), study.table("ambiguity")
     if errors is None or doubts is None:
@@ -104,7 +104,7 @@ def ambiguous_errors(study: Study, *, limit: int = 16) -> list[int]:
     return [int(row) for row in wrong.sort("score", descending=True).head(limit)["index"]]
 
 
-def illustrations(study: Study, pictures: Pictures) -> dict[str, list[Data]]:
+def illustrations(study: RunData, pictures: Pictures) -> dict[str, list[Data]]:
     """Further pictures by finding: the rows (file, caption) of its table `<finding>_pictures`."""
     ending = "_pictures"
     found = {}
@@ -114,7 +114,7 @@ def illustrations(study: Study, pictures: Pictures) -> dict[str, list[Data]]:
     return found
 
 
-def looks(study: Study) -> list[Data]:
+def looks(study: RunData) -> list[Data]:
     """The mean image of each class, with its row of the appearance table where there is one."""
     table = study.table("mean_images", "class", "row", "column", "r", "g", "b")
     known = {row["class"]: row for row in study.rows("appearance")}
@@ -134,7 +134,7 @@ def picture(part: pl.DataFrame) -> str:
     return drawn(ordered.select("r", "g", "b").to_numpy().astype(np.uint8).reshape(-1, width, 3))
 
 
-def all_images(study: Study, pictures: Pictures) -> Data:
+def all_images(study: RunData, pictures: Pictures) -> Data:
     """What the page's script draws; errors come first, so that they are the last to be left out for size."""
     listed = {
         "run": study.name,

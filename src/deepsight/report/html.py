@@ -18,7 +18,7 @@ from deepsight.report.embedded_images import BUDGET, Pictures
 from deepsight.report.figures import marks, svg
 from deepsight.report.figures.model import learning_curves
 from deepsight.report.figures.plot import Figure
-from deepsight.report.run_data import Study, read
+from deepsight.report.run_data import RunData, read
 from deepsight.report.sections import OUTLINE, Entry, Stage
 
 
@@ -55,7 +55,7 @@ def render(run: Run) -> Path:
     return target
 
 
-def page(study: Study) -> str:
+def page(study: RunData) -> str:
     """The whole report as HTML."""
     downloads = {name: packed_csv(table.frame) for name, table in study.evidence.items()}
     pictures = Pictures(study.path, max(0, BUDGET - sum(map(len, downloads.values()))))
@@ -104,14 +104,14 @@ def environment() -> Environment:
     return made
 
 
-def views(stage: Stage, study: Study) -> list[View]:
+def views(stage: Stage, study: RunData) -> list[View]:
     """The questions of a stage, answered or missing; optional ones only where they are answered."""
     found = [view(entry, stage.command, study) for entry in stage.entries]
     asked = zip(found, stage.entries, strict=True)
     return [view for view, entry in asked if not (entry.optional and view.missing)]
 
 
-def view(entry: Entry, command: str, study: Study) -> View:
+def view(entry: Entry, command: str, study: RunData) -> View:
     """A question with its table, figure and advice."""
     table = study.table(entry.name)
     also = [(name, found) for name in entry.also if (found := study.table(name)) is not None]
@@ -136,13 +136,13 @@ def advice_on(entry: Entry, table: Table | None) -> str:
     return entry.advise if isinstance(entry.advise, str) else entry.advise(table)
 
 
-def refused(entry: Entry, study: Study) -> str:
+def refused(entry: Entry, study: RunData) -> str:
     """Why this run could not be asked the question; empty where it could, or was not asked yet."""
     rows = study.rows("not_examined", "check", "reason")
     return " ".join(row["reason"] for row in rows if row["check"] in (entry.name, *entry.refused_as))
 
 
-def available(entry: Entry, table: Table | None, study: Study) -> bool:
+def available(entry: Entry, table: Table | None, study: RunData) -> bool:
     """Whether this run holds what the question needs; three of them rest on files that are no tables."""
     files = {
         "provenance": bool(study.data or study.model or study.environment),
@@ -152,7 +152,7 @@ def available(entry: Entry, table: Table | None, study: Study) -> bool:
     return files.get(entry.name, table is not None)
 
 
-def drawn(entry: Entry, table: Table | None, study: Study) -> Figure | None:
+def drawn(entry: Entry, table: Table | None, study: RunData) -> Figure | None:
     """The figure of a question, or None where there is nothing to draw."""
     if entry.name == "training":
         return None if study.history is None else learning_curves(study.history)
@@ -161,7 +161,7 @@ def drawn(entry: Entry, table: Table | None, study: Study) -> Figure | None:
     return entry.draw(table) if set(entry.needs) <= set(table.frame.columns) else None
 
 
-def causes(study: Study) -> list[dict[str, Any]]:
+def causes(study: RunData) -> list[dict[str, Any]]:
     """The shares of the causes of errors, the largest first, each with the number of its own colour.
 
     `examined` is the share of errors in which a cause was looked for: nothing found where nobody looked is

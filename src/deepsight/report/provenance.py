@@ -4,23 +4,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deepsight.report.numbers import absent, cell, count, duration, percent
-from deepsight.report.run_data import Facts, Study
+from deepsight.report.run_data import Facts, RunData
 
 Pairs = list[tuple[str, str]]
 
 
-def notice(study: Study) -> tuple[str, str]:
+def notice(study: RunData) -> tuple[str, str]:
     """What must be known of the weights, such as that the fallback was used: a sentence, the rest."""
     first, _, rest = str(study.model.get("notice") or "").partition(". ")
     return (f"{first}." if rest else first), rest
 
 
-def summary(study: Study) -> list[tuple[str, Pairs]]:
+def summary(study: RunData) -> list[tuple[str, Pairs]]:
     """The plan, the origins and the effort, for the first screen."""
     return [
         ("Plan", plan(study.configuration)),
         ("Sources", sources(study)),
-        ("Effort", effort(study.metrics)),
+        ("Effort", sample_sizes(study.metrics)),
     ]
 
 
@@ -41,7 +41,7 @@ def plan(configuration: Facts) -> Pairs:
     return [*pairs, ("predicted time", duration(sum(predicted.values())))] if predicted else pairs
 
 
-def sources(study: Study) -> Pairs:
+def sources(study: RunData) -> Pairs:
     """Where data and weights came from."""
     metrics, data, model = study.metrics, study.data, study.model
     source = metrics.get("data_source") or data.get("source")
@@ -55,7 +55,7 @@ def sources(study: Study) -> Pairs:
     return list(flatten(facts))
 
 
-def effort(metrics: Facts) -> Pairs:
+def sample_sizes(metrics: Facts) -> Pairs:
     """The seconds of each stage, and the memory."""
     seconds = metrics.get("seconds") or {}
     pairs = [(words(stage), duration(value)) for stage, value in seconds.items() if not absent(value)]
@@ -64,7 +64,7 @@ def effort(metrics: Facts) -> Pairs:
     return pairs
 
 
-def provenance(study: Study) -> list[tuple[str, Pairs]]:
+def provenance(study: RunData) -> list[tuple[str, Pairs]]:
     """Everything that the run folder says about its data, model and machine."""
     model = {key: value for key, value in study.model.items() if key not in ("classes", "notice", "recipe")}
     return [
@@ -74,7 +74,7 @@ def provenance(study: Study) -> list[tuple[str, Pairs]]:
     ]
 
 
-def configuration(study: Study) -> Pairs:
+def configuration(study: RunData) -> Pairs:
     """The whole of study.yaml."""
     return list(flatten(study.configuration))
 

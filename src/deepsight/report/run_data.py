@@ -14,7 +14,7 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Study:
+class RunData:
     """The stored content of a run; what an interrupted run has not made yet is empty.
 
     Attributes:
@@ -53,11 +53,11 @@ class Study:
         return [] if table is None else table.frame.to_dicts()
 
 
-def read(run: Run) -> Study:
+def read(run: Run) -> RunData:
     """Read all that a report shows; absent files give empty facts."""
     facts = {
         name: run.read_json(f"{name}.json") if run.has(f"{name}.json") else {}
         for name in ("metrics", "data", "environment", "hypotheses", "model")
     }
     history = run.history() if run.has("history.parquet") else None
-    return Study(run.path, run.study(), **facts, history=history, evidence=run.evidence())
+    return RunData(run.path, run.study(), **facts, history=history, evidence=run.evidence())

@@ -5,7 +5,7 @@ from typing import Any
 
 from deepsight.report.formatting import value
 from deepsight.report.numbers import NBSP, absent, count, percent, points
-from deepsight.report.run_data import Facts, Study
+from deepsight.report.run_data import Facts, RunData
 
 # How the sentence speaks of each cause of the ledger. A cause that is not here speaks for itself.
 CAUSES = {
@@ -25,14 +25,14 @@ CONTEXT = {
 NAMED_CAUSES, NAMED_PAIRS = 3, 2
 
 
-def sentence(study: Study) -> tuple[str, str]:
+def sentence(study: RunData) -> tuple[str, str]:
     """One sentence in two parts: the score; what is known of errors, context and treatments."""
     parts = [part for part in (causes(study), context(study), treatments(study)) if part]
     first = score(study) or "This study has no score yet"
     return (f"{first};", f"{'; '.join(parts)}.") if parts else (f"{first}.", "")
 
 
-def score(study: Study) -> str:
+def score(study: RunData) -> str:
     """The score with its interval, and whether it passes the minimum; nothing where there is no score.
 
     The accuracy, which needs no explanation; macro-F1 where a run has no interval of its accuracy.
@@ -63,7 +63,7 @@ def half_width(interval: Sequence[float] | None) -> str:
     return f"{NBSP}±{NBSP}{100 * (interval[1] - interval[0]) / 2:.1f}"
 
 
-def causes(study: Study) -> str:
+def causes(study: RunData) -> str:
     """The largest causes in the ledger, the most confused pairs in brackets."""
     shares = sorted(study.rows("ledger_shares", "cause", "share"), key=lambda row: -row["share"])
     largest = [row for row in shares if row["share"] > 0][:NAMED_CAUSES]
@@ -75,21 +75,21 @@ def causes(study: Study) -> str:
     return f"{errors}, {enumerate_words(said)}"
 
 
-def phrase(study: Study, cause: str) -> str:
+def phrase(study: RunData, cause: str) -> str:
     """What the errors of this cause are, with the pairs named where the cause is a pair."""
     pairs = confused(study) if cause == "confusable pair" else []
     brackets = f" ({', '.join(pairs)})" if pairs else ""
     return CAUSES.get(cause, f"have the cause {cause}") + brackets
 
 
-def confused(study: Study) -> list[str]:
+def confused(study: RunData) -> list[str]:
     """The flagged pairs with the most confusions, each unordered pair once: "cat–dog"."""
     rows = sorted(study.rows("confusion_pairs", "true", "predicted"), key=lambda row: -row["count"])
     names = ["–".join(sorted((row["true"], row["predicted"]))) for row in rows if row["flagged"]]
     return list(dict.fromkeys(names))[:NAMED_PAIRS]
 
 
-def context(study: Study) -> str:
+def context(study: RunData) -> str:
     """The verdict on the background, with the loss of accuracy where it is one."""
     overall = overall_context(study)
     if overall is None:
@@ -101,14 +101,14 @@ def context(study: Study) -> str:
     return f"{said} ({lost} points of accuracy)"
 
 
-def overall_context(study: Study) -> dict[str, Any] | None:
+def overall_context(study: RunData) -> dict[str, Any] | None:
     """The row of the context table with the verdict over all classes; controls have no such verdict."""
     rows = study.rows("context", "class", "verdict")
     overall = (row for row in rows if row["class"] == "all" and row["verdict"] in CONTEXT)
     return next(overall, None)
 
 
-def treatments(study: Study) -> str:
+def treatments(study: RunData) -> str:
     """The treatment that helped most, or that none was shown to."""
     rows = study.rows("treatments", "name", "delta_macro_f1")
     if not rows:
@@ -121,7 +121,7 @@ def treatments(study: Study) -> str:
     return f"{value(best['name'])} helped by {gain} points"
 
 
-def scores(study: Study) -> list[dict[str, Any]]:
+def scores(study: RunData) -> list[dict[str, Any]]:
     """The score, and what is left of it when the test set is cleaned, with the intervals."""
     known = (
         ("macro_f1", "Macro-F1", "on the official test set"),
@@ -141,7 +141,7 @@ def scores(study: Study) -> list[dict[str, Any]]:
     return [*metrics[:2], *relabelled(study), *metrics[2:]]
 
 
-def relabelled(study: Study) -> list[dict[str, Any]]:
+def relabelled(study: RunData) -> list[dict[str, Any]]:
     """The score under other readings of the test labels."""
     titles = {
         "without flagged": ("Without doubtful labels", "macro-F1 with the flagged test images left out"),

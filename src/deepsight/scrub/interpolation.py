@@ -8,6 +8,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
@@ -15,9 +16,6 @@ from deepsight.core.statistics import bootstrap_macro_f1, paired_difference
 from deepsight.images.resize import Method, weights
 from deepsight.scrub.spectrum import detail_kept
 
-Labels = NDArray[np.int64]
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 Setting = tuple[Method, bool]  # the kernel, and whether it is widened when reducing
 
 METHODS: tuple[Method, ...] = ("bicubic", "nearest", "bilinear", "lanczos")
@@ -53,7 +51,7 @@ class Features(Protocol):
 
 def study(
     images: Images,
-    labels: Labels,
+    labels: Ints,
     *,
     resolution: int,
     features: Features,
@@ -108,7 +106,7 @@ def first_same(setting: Setting, shape: tuple[int, ...], resolution: int) -> Set
     return next(of for of in SETTINGS if all(map(np.array_equal, matrices(of), mine)))
 
 
-def probe(features: NDArray[np.floating], labels: Labels, k: int) -> Labels:
+def probe(features: NDArray[np.floating], labels: Ints, k: int) -> Ints:
     """The class of each image by a ridge classifier fitted on all the others, int64 (n,).
 
     With G = (K + λI)⁻¹ and K the Gram matrix, the prediction for image i of the fit without it is
@@ -132,9 +130,7 @@ def probe(features: NDArray[np.floating], labels: Labels, k: int) -> Labels:
     return np.asarray(held_out.argmax(dim=1).numpy(), dtype=np.int64)
 
 
-def score(
-    labels: Labels, guess: Labels, default: Labels, k: int, *, level: float, seed: int
-) -> dict[str, float]:
+def score(labels: Ints, guess: Ints, default: Ints, k: int, *, level: float, seed: int) -> dict[str, float]:
     """Macro-F1 with its interval, and the difference to bicubic with the interval at `level`."""
     own = bootstrap_macro_f1(labels, guess, k, seed=seed)
     delta = paired_difference(labels, default, guess, k, level=level, seed=seed)

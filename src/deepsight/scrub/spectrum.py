@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats
 from deepsight.images.resize import Method, resize
-
-Floats = NDArray[np.float64]
 
 
 def detail_kept(pixels: NDArray[np.uint8], resolution: int, *, method: Method, antialias: bool) -> float:

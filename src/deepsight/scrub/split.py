@@ -7,15 +7,14 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 
+from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, Splits, class_counts
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.scrub.digests import digests
-from deepsight.scrub.leakage import Part, find_leaks, no_leaks
+from deepsight.scrub.leakage import DigestedSplit, find_leaks, no_leaks
 
-Rows = NDArray[np.int64]
-
-NONE: Rows = np.empty(0, dtype=np.int64)
+NONE: Ints = np.empty(0, dtype=np.int64)
 
 # Class shares count as equal within half a point, or within one image of the smaller split.
 SHARE_TOLERANCE = 0.005
@@ -38,7 +37,7 @@ def split(
     seed: int,
     validation: Dataset | None = None,
     keep_leaks: bool = False,
-    near_twins: Rows = NONE,
+    near_twins: Ints = NONE,
 ) -> Partition:
     """Cut validation from train, keep the official test apart, and drop what leaks.
 
@@ -63,14 +62,14 @@ def split(
         kept, held = stratified_rows(train, validation_share, seed)
         train, validation = train.select(kept), train.select(held)
     named = Splits(train, validation, test).named()
-    marked = [Part(name, data, digests(data.images)) for name, data in named.items()]
+    marked = [DigestedSplit(name, data, digests(data.images)) for name, data in named.items()]
     dropped = no_leaks() if keep_leaks else find_leaks(*marked, near_twins=near_twins)
     parts = [part.without(dropped) for part in marked]
     splits = Splits(*(part.data for part in parts))
     return Partition(splits, dropped_table(dropped, n=len(train) + len(validation)), check(*parts))
 
 
-def stratified_rows(train: Dataset, share: float, seed: int) -> tuple[Rows, Rows]:
+def stratified_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints]:
     """Positions kept for training and held for validation, each in ascending order."""
     counts = class_counts(train.labels, train.classes)
     held = round(share * len(train)) if 0 < share < 1 else 0
@@ -127,7 +126,7 @@ def dropped_table(dropped: pl.DataFrame, *, n: int) -> Table:
     )
 
 
-def check(train: Part, validation: Part, test: Part) -> Table:
+def check(train: DigestedSplit, validation: DigestedSplit, test: DigestedSplit) -> Table:
     """Evidence table `split_checks`: for each pair of splits what they share and how classes differ.
 
     A pair passes if it shares no row and no digest, and no class share differs by more than
@@ -152,7 +151,7 @@ def check(train: Part, validation: Part, test: Part) -> Table:
     )
 
 
-def check_pair(a: Part, b: Part) -> dict[str, object]:
+def check_pair(a: DigestedSplit, b: DigestedSplit) -> dict[str, object]:
     """One row of `split_checks`."""
     shared_ids = len(np.intersect1d(a.data.ids, b.data.ids)) if a.data.source == b.data.source else 0
     shared_digests = len(np.intersect1d(a.marks, b.marks))

@@ -6,11 +6,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.significance import benjamini_hochberg, discordance_p, mcnemar
-from deepsight.core.statistics import Labels, confusion_counts, paired_difference
+from deepsight.core.statistics import confusion_counts, paired_difference
 
 Names = tuple[str, str]
 
@@ -39,7 +40,7 @@ def compare(
     }
 
 
-def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Labels, Labels, Labels, NDArray[np.int64]]:
+def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Ints, Ints, Ints, NDArray[np.int64]]:
     """Labels, both predictions and ids, (n,) each, in the order of the ids."""
     order_a, order_b = np.argsort(a.ids), np.argsort(b.ids)
     if len(a) != len(b) or not np.array_equal(a.ids[order_a], b.ids[order_b]):
@@ -58,7 +59,7 @@ def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Labels, Labels, Lab
 
 
 def scores_table(
-    labels: Labels, first: Labels, second: Labels, k: int, names: Names, level: float, seed: int
+    labels: Ints, first: Ints, second: Ints, k: int, names: Names, level: float, seed: int
 ) -> Table:
     """Macro-F1 and accuracy of both, and whether they differ."""
     f1 = paired_difference(labels, first, second, k, level=level, seed=seed)
@@ -105,9 +106,9 @@ def scores_table(
 
 
 def changed_table(
-    labels: Labels,
-    first: Labels,
-    second: Labels,
+    labels: Ints,
+    first: Ints,
+    second: Ints,
     ids: NDArray[np.int64],
     classes: Sequence[str],
     names: Names,
@@ -143,9 +144,7 @@ def changed_table(
     )
 
 
-def confusion_table(
-    labels: Labels, first: Labels, second: Labels, classes: Sequence[str], names: Names
-) -> Table:
+def confusion_table(labels: Ints, first: Ints, second: Ints, classes: Sequence[str], names: Names) -> Table:
     """Where the errors moved: both counts of each pair of classes, with a paired test of each."""
     k = len(classes)
     before, after = confusion_counts(labels, first, k), confusion_counts(labels, second, k)

@@ -9,10 +9,10 @@ from functools import cached_property
 from lightning_fabric import Fabric
 
 from deepsight import obtain
-from deepsight.config import Plan, Study
+from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.dataset import Dataset, Splits, of_ids
 from deepsight.core.errors import DeepSightError
-from deepsight.core.progress import Tell
+from deepsight.core.progress import Log
 from deepsight.core.run import Run
 from deepsight.core.validation import verify_at
 from deepsight.model import pretrained as weights
@@ -36,8 +36,8 @@ class Context:
     """
 
     run: Run
-    study: Study
-    tell: Tell = lambda _: None
+    study: StudyConfig
+    log: Log = lambda _: None
     fabric: Fabric = field(default_factory=fabric_of)
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
@@ -45,7 +45,7 @@ class Context:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Announce a stage and time it."""
-        self.tell(f"[{name}]")
+        self.log(f"[{name}]")
         began = time.perf_counter()
         yield
         self.add_seconds(**{name: time.perf_counter() - began})
@@ -64,7 +64,7 @@ class Context:
         study = self.study
         return obtain.load(
             study.data, data_dir=study.data_dir, resolution=study.resolution, offline=study.offline,
-            notify=self.tell,
+            log=self.log,
         )  # fmt: skip
 
     @cached_property
@@ -73,7 +73,7 @@ class Context:
         study = self.study
         return weights.load(
             study.plan.backbone if study.plan else study.backbone, study.weights,
-            allow_partial=study.allow_partial, offline=study.offline, notify=self.tell,
+            allow_partial=study.allow_partial, offline=study.offline, log=self.log,
         )  # fmt: skip
 
     @cached_property
@@ -82,7 +82,7 @@ class Context:
         return FrozenBackbone(self.pretrained, verify_at)
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> StudyPlan:
         """What the planner settled."""
         if self.study.plan is None:
             raise DeepSightError("Expected a plan in study.yaml, found none. Run the scrub stage first.")

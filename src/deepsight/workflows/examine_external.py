@@ -10,18 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deepsight.config import Study
+from deepsight.config import StudyConfig
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
-from deepsight.core.progress import Tell
+from deepsight.core.progress import Log
 from deepsight.core.recipe import Recipe
 from deepsight.core.run import METRICS, Run
 from deepsight.core.validation import verify_at
 from deepsight.interpret.examine import Findings
 from deepsight.interpret.examine import examine as examine_subject
-from deepsight.interpret.inputs import Subject
+from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model import pretrained
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.predict import BLOCK, blocks_of
@@ -56,7 +56,7 @@ def examine(
     predictions = model if isinstance(model, Predictions) else predict(model, data, preprocess)
     if not predictions.features.size:
         predictions = with_features(predictions, data, FrozenBackbone(pretrained.load(), verify_at))
-    return examine_subject(Subject(test=data, predictions=predictions, seed=seed))
+    return examine_subject(ExaminationInputs(test=data, predictions=predictions, seed=seed))
 
 
 def predict(model: nn.Module, data: Dataset, preprocess: Preprocess, *, batch: int = 256) -> Predictions:
@@ -77,7 +77,7 @@ def with_features(predictions: Predictions, data: Dataset, frozen: FrozenBackbon
     return replace(predictions, features=np.concatenate(features))
 
 
-def examine_file(study: Study, file: Path, out: Path, *, split: str, tell: Tell) -> dict[str, Any]:
+def examine_file(study: StudyConfig, file: Path, out: Path, *, split: str, log: Log) -> dict[str, Any]:
     """Examine the predictions in a file, and write a run folder with its report.
 
     Args:
@@ -92,17 +92,17 @@ def examine_file(study: Study, file: Path, out: Path, *, split: str, tell: Tell)
     """
     if split not in ("train", "test"):
         raise UsageError(f"Expected --split test or train, received '{split}'.")
-    context = Context(Run.create(out, study.stored()), study, tell)
+    context = Context(Run.create(out, study.stored()), study, log)
     run, got = context.run, context.obtained
     data = got.test if split == "test" else got.train
     predictions = read_predictions(file, len(data), data.k, data.labels)
     notice = ""
     if not predictions.features.size:
         notice = f"{file.name} holds no features, so they were made with {context.pretrained.name}, frozen."
-        tell(notice)
+        log(notice)
         predictions = with_features(predictions, data, context.frozen)
     found = examine_subject(
-        Subject(test=data.with_labels(predictions.labels), predictions=predictions, seed=study.seed)
+        ExaminationInputs(test=data.with_labels(predictions.labels), predictions=predictions, seed=study.seed)
     )
     run.save_json("data.json", got.record)
     run.save_json("environment.json", environment())
@@ -115,7 +115,7 @@ def examine_file(study: Study, file: Path, out: Path, *, split: str, tell: Tell)
     return run.metrics()
 
 
-def metrics_of(p: Predictions, study: Study, file: Path, source: Any) -> dict[str, Any]:
+def metrics_of(p: Predictions, study: StudyConfig, file: Path, source: Any) -> dict[str, Any]:
     """The headline numbers of predictions that were given."""
     return {
         **headline(p, study),

@@ -11,7 +11,7 @@ from deepsight.config import study_of
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.files import atomic_path
-from deepsight.core.progress import Tell
+from deepsight.core.progress import Log
 from deepsight.images.resize import resize
 from deepsight.model import export
 from deepsight.model.predict import Predictor
@@ -24,7 +24,7 @@ CHECKED = 64  # test images
 
 
 def export_model(
-    out: Path, *, format: export.Format, file: Path | None = None, tell: Tell = lambda _: None
+    out: Path, *, format: export.Format, file: Path | None = None, log: Log = lambda _: None
 ) -> dict[str, Any]:
     """Write the model of a run as ONNX or TorchScript, and prove the file on real test images.
 
@@ -45,7 +45,7 @@ def export_model(
     export.require_packages(format)
     run, predictor, classes = open_trained(out)
     described = export.description(predictor, classes)
-    test = Context(run, study_of(run.study()), tell).splits.test
+    test = Context(run, study_of(run.study()), log).splits.test
     target = file or run.file(f"model{export.SUFFIXES[format]}")
     with atomic_path(target) as path:
         export.write(path, predictor, format, described)

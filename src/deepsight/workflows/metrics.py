@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from deepsight.config import Study
+from deepsight.config import StudyConfig
 from deepsight.core.environment import peak_rss_mb
 from deepsight.core.predictions import Predictions
 from deepsight.core.statistics import bootstrap_macro_f1, wilson
@@ -12,7 +12,7 @@ from deepsight.scrub.duplicates.find import repeated
 from deepsight.workflows.context import Context, rounded
 
 
-def headline(p: Predictions, study: Study) -> dict[str, Any]:
+def headline(p: Predictions, study: StudyConfig) -> dict[str, Any]:
     """What metrics.json says of any model's predictions: the score, its interval, and the gate."""
     score = bootstrap_macro_f1(p.labels, p.predicted, p.k, seed=study.seed)
     right = int((p.labels == p.predicted).sum())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import Dataset, of_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.predictions import Predictions
-from deepsight.core.progress import Pace, Tell
+from deepsight.core.progress import Log, Progress
 from deepsight.model.predict import Predictor, blocks_of
 from deepsight.workflows.context import Context
 
@@ -45,7 +45,7 @@ def nearest_training(
     try:
         train = context.splits.train
     except DeepSightError as error:
-        context.tell(f"The nearest training images are not shown: {error}")
+        context.log(f"The nearest training images are not shown: {error}")
         return None
     known = training_predictions(context, predictor, train)
     cosine = unit(features) @ unit(known.features).T
@@ -60,14 +60,14 @@ def training_predictions(context: Context, predictor: Predictor, train: Dataset)
     run = context.run
     if not run.has(TRAIN):
         rows = np.unique(np.linspace(0, len(train) - 1, MOST_TRAINING).astype(np.int64))
-        context.tell(f"Looking at {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
-        run.save_predictions("train", in_blocks(predictor, train.select(rows), context.tell))
+        context.log(f"Looking at {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
+        run.save_predictions("train", in_blocks(predictor, train.select(rows), context.log))
     return run.predictions("train")
 
 
-def in_blocks(predictor: Predictor, data: Dataset, tell: Tell) -> Predictions:
+def in_blocks(predictor: Predictor, data: Dataset, log: Log) -> Predictions:
     """What the model says about a data set, telling how far it has come."""
-    pace, made = Pace("training images", len(data), tell), []
+    pace, made = Progress("training images", len(data), log), []
     for rows in blocks_of(len(data), BLOCK):
         made.append(predictor.features(data.pixels(rows), name="train"))
         pace.done(rows.stop)

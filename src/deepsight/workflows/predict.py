@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.config import study_of
+from deepsight.core.array_types import Pixels
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files import atomic_path
-from deepsight.core.progress import Tell
+from deepsight.core.progress import Log
 from deepsight.core.run import Run
 from deepsight.images import overlay
 from deepsight.images.overlay import strip
@@ -24,13 +25,12 @@ from deepsight.workflows.trained_model import open_trained
 
 FOLDER = "predicted"  # in the run folder: the pictures of `predict`
 SHOWN = 160  # pixels a side of each picture
-Pixels = NDArray[np.uint8]
 Rows = list[dict[str, Any]]
 
 
 def predict_images(
     out: Path, images: Sequence[Path], *, maps: Path | None = None, neighbours: int = 5,
-    tell: Tell = lambda _: None,
+    log: Log = lambda _: None,
 ) -> Rows:  # fmt: skip
     """What the model of a run says about image files of any size and mode.
 
@@ -65,7 +65,7 @@ def predict_images(
     folder = maps or run.file(FOLDER)
     add_maps(rows, predictor, pixels, classes, folder, refused=refusal(run))
     if neighbours:
-        context = Context(run, study_of(run.study()), tell)
+        context = Context(run, study_of(run.study()), log)
         found = nearest_training(context, predictor, features, count=neighbours)
         if found is not None:
             files = context.obtained.files.get(context.splits.train.source, ())

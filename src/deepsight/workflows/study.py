@@ -16,20 +16,20 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from deepsight.config import Plan, Study
+from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.predictions import Predictions
-from deepsight.core.progress import Tell
+from deepsight.core.progress import Log
 from deepsight.core.run import METRICS, Run
 from deepsight.core.validation import verify_at
 from deepsight.explore.describe import describe
 from deepsight.explore.hypotheses import register
 from deepsight.interpret.examine import examine
-from deepsight.interpret.inputs import Subject
-from deepsight.interpret.labels.sources import Part
+from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.interpret.labels.sources import ExaminedSplit
 from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.fit import Fitted, fabric_of, fit, load_model, save_model
 from deepsight.model.frozen_backbone import FrozenBackbone
@@ -43,8 +43,8 @@ from deepsight.workflows.context import Context, rounded
 from deepsight.workflows.metrics import metrics_of
 from deepsight.workflows.study_plan import (
     SAMPLE,
-    effort_of_plan,
     make_plan,
+    sample_sizes_of_plan,
     study_interpolation,
     with_interpolation,
 )
@@ -52,20 +52,20 @@ from deepsight.workflows.study_plan import (
 MOST_VALIDATION = 10_000  # images: more of them choose no better and cost time
 
 
-def begin(study: Study, out: Path, tell: Tell) -> Context:
+def begin(study: StudyConfig, out: Path, log: Log) -> Context:
     """Open the run folder for this study, new or interrupted."""
     fabric = fabric_of()
     with fabric.rank_zero_first():
         run = Run.create(out, study.stored())
-    return under_way(run, tell, fabric)
+    return under_way(run, log, fabric)
 
 
-def under_way(run: Run, tell: Tell, fabric: Fabric) -> Context:
+def under_way(run: Run, log: Log, fabric: Fabric) -> Context:
     """The study of a run folder; where torchrun started several processes, the first speaks for all."""
-    return Context(run, Study(**run.study()), tell if fabric.is_global_zero else silent, fabric)
+    return Context(run, StudyConfig(**run.study()), log if fabric.is_global_zero else silent, fabric)
 
 
-def run_study(study: Study, out: Path, *, tell: Tell = lambda _: None) -> dict[str, Any]:
+def run_study(study: StudyConfig, out: Path, *, log: Log = lambda _: None) -> dict[str, Any]:
     """The study: obtain, scrub, explore, model, interpret, report.
 
     Args:
@@ -76,7 +76,7 @@ def run_study(study: Study, out: Path, *, tell: Tell = lambda _: None) -> dict[s
     Returns:
         The content of metrics.json.
     """
-    context = begin(study, out, tell)
+    context = begin(study, out, log)
     for name in STAGES:
         carry_out(name, context)
     return context.run.metrics()
@@ -95,7 +95,7 @@ def scrub_stage(context: Context) -> None:
     if run.has("splits.npz") and study.plan is not None:
         return
     with context.stage("scrub"):
-        settled: list[Plan] = []
+        settled: list[StudyPlan] = []
 
         def rows(splits: Splits) -> int:
             settled.append(study.plan or make_plan(context, splits))
@@ -137,13 +137,13 @@ def model_stage(context: Context) -> None:
     if run.has("predictions/test.npz"):
         return
     began = time.perf_counter()
-    context.tell("[train]")
+    context.log("[train]")
     splits = context.splits
     verify = verify_at(plan.recipe.resolution)
     untouched = context.frozen  # a copy: the training changes the backbone in place
     fitted = fit(
         context.pretrained, splits, plan.recipe, cache=TrunkCache(cache_folder() / "trunk"),
-        verify=verify, fabric=context.fabric, tell=partial(tell_epoch, context.tell),
+        verify=verify, fabric=context.fabric, log=partial(tell_epoch, context.log),
     )  # fmt: skip
     if context.fabric.is_global_zero:
         keep_model(context, fitted, untouched, time.perf_counter() - began)
@@ -158,7 +158,7 @@ def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seco
     frozen = float(fitted.history.filter(fitted.history["phase"] == "frozen")["seconds"].sum())
     context.add_seconds(frozen=frozen, finetune=seconds - frozen)
     if fitted.kept == "frozen":
-        context.tell("Fine-tuning ended worse on validation than it began: the frozen phase's model is kept.")
+        context.log("Fine-tuning ended worse on validation than it began: the frozen phase's model is kept.")
     with context.stage("predict"):
         save_model(run.path, fitted, context.pretrained, splits.classes, context.plan.recipe)
         run.save_history(fitted.history)
@@ -181,25 +181,25 @@ def interpret_stage(context: Context) -> None:
     run, plan = context.run, context.plan
     if not run.has("evidence/ledger.parquet"):
         with context.stage("interpret"):
-            subject = subject_of(context)
+            inputs = inputs_of(context)
             predictor = load_model(run.path, verify=verify_at(plan.recipe.resolution))
-            found = examine(subject, predictor, effort_of_plan(plan))
+            found = examine(inputs, predictor, sample_sizes_of_plan(plan))
             run.save_pictures(found.pictures)
             save_tables(run, **found.evidence)
     if not run.has(METRICS):
         run.save_json(METRICS, metrics_of(context))
 
 
-def subject_of(context: Context) -> Subject:
+def inputs_of(context: Context) -> ExaminationInputs:
     """The run's model as the examination sees it."""
     run, splits = context.run, context.splits
     train, pairs = run.predictions("train_frozen"), run.evidence()["duplicates"].frame
     kept = run.has("predictions/test_frozen.npz")  # runs of earlier versions lack it
-    return Subject(
+    return ExaminationInputs(
         test=splits.test,
         predictions=run.predictions("test"),
         validation=run.predictions("val"),
-        train=Part(train.ids, train.labels, None, train.features, "frozen"),
+        train=ExaminedSplit(train.ids, train.labels, None, train.features, "frozen"),
         others={"train": splits.train, "val": splits.validation},
         more={"frozen": run.predictions("test_frozen").features} if kept else {},
         conflicting_twins=conflicting(pairs, splits.test, context.official),
@@ -230,9 +230,9 @@ STAGES: dict[str, Callable[[Context], None]] = {
 }
 
 
-def run_until(last: str, out: Path, *, tell: Tell) -> Context:
+def run_until(last: str, out: Path, *, log: Log) -> Context:
     """The stages of an existing run up to this one; those that are done are not done again."""
-    context = under_way(Run.open(out), tell, fabric_of())
+    context = under_way(Run.open(out), log, fabric_of())
     for name in STAGES:
         carry_out(name, context)
         if name == last:
@@ -252,7 +252,7 @@ def carry_out(name: str, context: Context) -> None:
         if context.fabric.is_global_zero:
             STAGES[name](context)
         else:
-            context.study = Study(**context.run.study())
+            context.study = StudyConfig(**context.run.study())
 
 
 def silent(_: str) -> None:
@@ -264,9 +264,9 @@ def save_tables(run: Run, **tables: Table) -> None:
     run.save_evidence(Evidence(tables))
 
 
-def tell_epoch(tell: Tell, epoch: Epoch) -> None:
+def tell_epoch(log: Log, epoch: Epoch) -> None:
     """One line an epoch."""
-    tell(
+    log(
         f"{epoch.phase:>8} epoch {epoch.epoch:.2f}: loss {epoch.train_loss:.3f}, "
         f"validation macro-F1 {epoch.val_macro_f1:.3f} ({epoch.seconds:.0f} s)"
     )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepsight.config import Plan, Study
+from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import machine_mb, peak_rss_mb, rss_mb
 from deepsight.core.evidence import Table
@@ -16,7 +16,7 @@ from deepsight.images.resize import Method
 from deepsight.interpret.background import grabcut
 from deepsight.interpret.background.sample_sizes import affordable_objects
 from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
-from deepsight.interpret.inputs import Effort
+from deepsight.interpret.inputs import SampleSizes
 from deepsight.model import plan_search as planner
 from deepsight.model.throughput import faster_base, folded_copy, measure
 from deepsight.scrub import interpolation
@@ -37,7 +37,7 @@ INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of int
 INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
 
 
-def make_plan(context: Context, splits: Splits) -> Plan:
+def make_plan(context: Context, splits: Splits) -> StudyPlan:
     """Measure this machine and choose resolution, rows and epochs that fit into the minutes."""
     study, pretrained = context.study, context.pretrained
     base = Recipe(seed=study.seed)
@@ -62,14 +62,14 @@ def make_plan(context: Context, splits: Splits) -> Plan:
         memory_mb=ROOM * machine_mb(),
     )  # fmt: skip
     best = planner.choose(base, rates, work, budget)
-    effort = effort_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
-    context.tell(
+    sample_sizes = sample_sizes_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
+    context.log(
         f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "
         f"predicted {best.total:.0f} s and {best.peak_mb / 1000:.1f} GB on {torch.get_num_threads()} threads."
     )
-    return Plan(
+    return StudyPlan(
         backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe,
-        **asdict(effort),
+        **asdict(sample_sizes),
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
 
@@ -88,7 +88,7 @@ def twin_seconds(n: int) -> float:
     return image * n + comparison * candidates.comparisons(n)
 
 
-def effort_of(seconds: float, images_a_second: float, mask_seconds: float) -> Effort:
+def sample_sizes_of(seconds: float, images_a_second: float, mask_seconds: float) -> SampleSizes:
     """Sizes of the samples that these seconds buy: context has its share, the others halve the rest."""
     rest = seconds * (1 - CONTEXT_SHARE) / 2 * images_a_second
     degraded = int(np.clip(rest / 31, 100, 2000))
@@ -96,12 +96,12 @@ def effort_of(seconds: float, images_a_second: float, mask_seconds: float) -> Ef
     objects = affordable_objects(
         CONTEXT_SHARE * seconds, mask_seconds=mask_seconds, image_seconds=1 / images_a_second
     )
-    return Effort(degraded - degraded % 50, objects, faithful - faithful % 5)
+    return SampleSizes(degraded - degraded % 50, objects, faithful - faithful % 5)
 
 
-def effort_of_plan(plan: Plan) -> Effort:
+def sample_sizes_of_plan(plan: StudyPlan) -> SampleSizes:
     """The sample sizes of a stored plan."""
-    return Effort(plan.degradation_images, plan.context_objects, plan.faithfulness_images)
+    return SampleSizes(plan.degradation_images, plan.context_objects, plan.faithfulness_images)
 
 
 def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
@@ -124,7 +124,7 @@ def interpolation_images(side: int) -> int:
     return max(500, INTERPOLATION_PIXELS // side)
 
 
-def with_interpolation(plan: Plan, study: Study, found: Table) -> Plan:
+def with_interpolation(plan: StudyPlan, study: StudyConfig, found: Table) -> StudyPlan:
     """The plan with the interpolation that was asked for, or else the one that the evidence chose."""
     if study.interpolation != "auto":
         recipe = replace(plan.recipe, interpolation=study.interpolation)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
-from deepsight.core.progress import Tell
+from deepsight.core.progress import Log
 from deepsight.core.validation import verify_at
 from deepsight.interpret.error_analysis import confusion
 from deepsight.interpret.examine import ledger_of
-from deepsight.interpret.inputs import Subject
+from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.pretrained import load as load_weights
@@ -22,12 +22,12 @@ from deepsight.treat.treatments.catalogue import treatments
 from deepsight.treat.trial import runner
 from deepsight.treat.trial.checkpoints import Setting
 from deepsight.workflows.context import Context
-from deepsight.workflows.study import report_stage, run_until, save_tables, subject_of
+from deepsight.workflows.study import inputs_of, report_stage, run_until, save_tables
 
 
 def treat_run(
     out: Path, *, minutes: float, names: Sequence[str] = (), enough: int = runner.ENOUGH,
-    tell: Tell = lambda _: None,
+    log: Log = lambda _: None,
 ) -> Evidence:  # fmt: skip
     """Prescribe treatments for a run, try them against a control, and diagnose the winner again.
 
@@ -41,8 +41,8 @@ def treat_run(
     Returns:
         The tables that were made.
     """
-    context = run_until("interpret", out, tell=tell)
-    run, plan, subject = context.run, context.plan, subject_of(context)
+    context = run_until("interpret", out, log=log)
+    run, plan, inputs = context.run, context.plan, inputs_of(context)
     save_tables(run, prescription=prescribe(run.evidence()))
     chosen = treatments(
         run.evidence(), run.predictions("val"), context.splits.train, plan.backbone, names=names
@@ -52,12 +52,12 @@ def treat_run(
         cache=TrunkCache(cache_folder() / "trunk"), verify_at=verify_at, fabric=context.fabric,
     )  # fmt: skip
     found = runner.study(
-        setting, chosen, folder=run.file("treatments"), minutes=minutes, enough=enough, tell=tell
+        setting, chosen, folder=run.file("treatments"), minutes=minutes, enough=enough, log=log
     )
     evidence = found.evidence
     if found.control is not None and found.best is not None:
         labels = Evidence({name: run.evidence()[name] for name in ("label_errors", "ambiguity")})
-        change = ledger_change(found.control, found.best, partial(ledger_under, subject, labels))
+        change = ledger_change(found.control, found.best, partial(ledger_under, inputs, labels))
         evidence = evidence.add(ledger_change=change)
     run.save_evidence(evidence)
     report_stage(context)
@@ -70,17 +70,17 @@ def other_backbone(context: Context, name: str) -> Pretrained:
     if not name:
         own = context.plan.backbone
         return load_weights(own, study.weights, allow_partial=study.allow_partial, offline=study.offline)
-    return load_weights(name, offline=study.offline, notify=context.tell)
+    return load_weights(name, offline=study.offline, log=context.log)
 
 
-def ledger_under(subject: Subject, labels: Evidence, predictions: Predictions) -> Table:
+def ledger_under(inputs: ExaminationInputs, labels: Evidence, predictions: Predictions) -> Table:
     """The ledger of other predictions on the same test images.
 
     Args:
-        subject: of the run.
+        inputs: of the run.
         labels: the run's tables `label_errors` and `ambiguity`: whether a label is wrong or an image unclear
             does not depend on the model that is asked about it.
         predictions: of the other model.
     """
-    pairs = confusion.pairs(predictions.labels, predictions.predicted, subject.classes)
-    return ledger_of(replace(subject, predictions=predictions), labels.add(confusion_pairs=pairs))["ledger"]
+    pairs = confusion.pairs(predictions.labels, predictions.predicted, inputs.classes)
+    return ledger_of(replace(inputs, predictions=predictions), labels.add(confusion_pairs=pairs))["ledger"]

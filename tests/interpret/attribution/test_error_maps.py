@@ -15,22 +15,22 @@ from deepsight.interpret.attribution import error_maps
 from deepsight.interpret.attribution.cam import Layer
 from deepsight.interpret.attribution.error_maps import kind_of, maps_for, maps_of_errors
 from deepsight.interpret.error_analysis import confusion
-from deepsight.interpret.inputs import Subject
+from deepsight.interpret.inputs import ExaminationInputs
 from open_nets import OpenNet
 
 LAST, EARLIER = Layer("stage", 8, None), Layer("stem", 16, None)
-SubjectOf = Callable[[OpenNet], Subject]
+SubjectOf = Callable[[OpenNet], ExaminationInputs]
 
 
-def pairs_of(subject: Subject) -> Evidence:
-    p = subject.predictions
-    return Evidence({"confusion_pairs": confusion.pairs(p.labels, p.predicted, subject.classes)})
+def pairs_of(inputs: ExaminationInputs) -> Evidence:
+    p = inputs.predictions
+    return Evidence({"confusion_pairs": confusion.pairs(p.labels, p.predicted, inputs.classes)})
 
 
-def test_the_picture_and_the_tables_of_each_error(uses_corner: SmallNet, subject_of: SubjectOf) -> None:
+def test_the_picture_and_the_tables_of_each_error(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
     model = OpenNet(uses_corner)
-    subject = subject_of(model)
-    found, pictures = maps_of_errors(subject, model, LAST, pairs_of(subject))
+    inputs = inputs_of(model)
+    found, pictures = maps_of_errors(inputs, model, LAST, pairs_of(inputs))
     frame, values = found["attribution"].frame, found["attribution_maps"].frame
     assert set(pictures) == set(frame["file"])
     assert frame["kind"].unique().to_list() == ["closed form"]
@@ -38,23 +38,23 @@ def test_the_picture_and_the_tables_of_each_error(uses_corner: SmallNet, subject
     shown = cv2.imdecode(np.frombuffer(pictures[frame["file"][0]], dtype=np.uint8), cv2.IMREAD_COLOR)
     assert shown.shape[1] == 4 * 128 + 3 * 4
     for row in frame.head(3).to_dicts():
-        place = int(np.flatnonzero(subject.predictions.ids == row["index"])[0])
+        place = int(np.flatnonzero(inputs.predictions.ids == row["index"])[0])
         for name in (row["predicted"], row["true"]):
-            logit = subject.predictions.logits[place, subject.classes.index(name)]
+            logit = inputs.predictions.logits[place, inputs.classes.index(name)]
             cells = values.filter((values["index"] == row["index"]) & (values["class"] == name))["evidence"]
-            assert cells.sum() + model.bias[subject.classes.index(name)] == pytest.approx(logit, abs=1e-4)
+            assert cells.sum() + model.bias[inputs.classes.index(name)] == pytest.approx(logit, abs=1e-4)
 
 
 def test_every_confused_pair_has_a_map_and_the_main_ones_masks(
-    uses_corner: SmallNet, subject_of: SubjectOf, monkeypatch: pytest.MonkeyPatch
+    uses_corner: SmallNet, inputs_of: SubjectOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = OpenNet(uses_corner)
-    subject = subject_of(model)
-    pairs = pairs_of(subject)
+    inputs = inputs_of(model)
+    pairs = pairs_of(inputs)
     confused = pairs["confusion_pairs"].frame.filter(pl.col("count") > 0)
     assert len(confused) > 2
     monkeypatch.setattr(error_maps, "MAIN_PAIRS", 1)
-    frame = maps_of_errors(subject, model, LAST, pairs)[0]["attribution"].frame
+    frame = maps_of_errors(inputs, model, LAST, pairs)[0]["attribution"].frame
     shown = frame.group_by("true", "predicted").len()
     assert set(shown.select("true", "predicted").rows()) == set(confused.select("true", "predicted").rows())
     main, others = frame.head(error_maps.OF_MAIN), frame.tail(-error_maps.OF_MAIN)
@@ -62,15 +62,15 @@ def test_every_confused_pair_has_a_map_and_the_main_ones_masks(
     assert others["object_share"].null_count() == len(others) > 0
     assert shown.filter(pl.col("len") > error_maps.OF_OTHERS).height <= 1
     monkeypatch.setattr(error_maps, "MOST", error_maps.OF_MAIN + 1)
-    assert len(maps_of_errors(subject, model, LAST, pairs)[0]["attribution"].frame) == error_maps.OF_MAIN + 1
+    assert len(maps_of_errors(inputs, model, LAST, pairs)[0]["attribution"].frame) == error_maps.OF_MAIN + 1
 
 
 def test_the_evidence_for_a_wrong_answer_is_on_the_patch_that_made_it(
-    uses_corner: SmallNet, subject_of: SubjectOf
+    uses_corner: SmallNet, inputs_of: SubjectOf
 ) -> None:
     model = OpenNet(uses_corner)
-    subject = subject_of(model)
-    found, _ = maps_of_errors(subject, model, LAST, pairs_of(subject))
+    inputs = inputs_of(model)
+    found, _ = maps_of_errors(inputs, model, LAST, pairs_of(inputs))
     values = found["attribution_maps"].frame
     means = []
     for row in found["attribution"].frame.to_dicts():
@@ -108,15 +108,15 @@ def test_maps_that_do_not_explain_the_logits_stop_the_run(uses_corner: SmallNet)
         maps_for(Shifted(uses_corner), LAST, np.zeros((2, 32, 32, 3), np.uint8), np.array([[0], [1]]))
 
 
-def test_a_model_without_errors_has_none_to_show(subject_of: SubjectOf, uses_corner: SmallNet) -> None:
+def test_a_model_without_errors_has_none_to_show(inputs_of: SubjectOf, uses_corner: SmallNet) -> None:
     model = OpenNet(uses_corner)
-    subject = subject_of(model)
-    right = Subject(
-        test=subject.test.with_labels(subject.predictions.predicted),
-        predictions=subject.predictions.__class__(
-            subject.predictions.ids, subject.predictions.predicted, subject.predictions.logits,
-            subject.predictions.features,
+    inputs = inputs_of(model)
+    right = ExaminationInputs(
+        test=inputs.test.with_labels(inputs.predictions.predicted),
+        predictions=inputs.predictions.__class__(
+            inputs.predictions.ids, inputs.predictions.predicted, inputs.predictions.logits,
+            inputs.predictions.features,
         ),
     )  # fmt: skip
     with pytest.raises(DeepSightError, match="no confused pair"):
-        maps_of_errors(right, model, LAST, pairs_of(subject))
+        maps_of_errors(right, model, LAST, pairs_of(inputs))

@@ -10,7 +10,7 @@ from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.background.grabcut import Masks, segment
 from deepsight.interpret.background.named_pairs import context_pairs, pairs_of, rows_of, with_known
-from deepsight.interpret.inputs import Subject
+from deepsight.interpret.inputs import ExaminationInputs
 from scenes import CLASSES, looks_at_corner, scenes
 
 RED_BLUE = Hypothesis("red-blue", "x", "confused_pair", Group("red", ("red",)), Group("blue", ("blue",)))
@@ -18,19 +18,19 @@ WARM = Hypothesis("warm", "x", "recall_gap", Group("warm", ("red", "yellow")), G
 
 
 @pytest.fixture(scope="module")
-def subject() -> Subject:
+def inputs() -> ExaminationInputs:
     images, labels, _ = scenes(160)
     ids = np.arange(160)
     logits = looks_at_corner(images).astype(np.float32)
     predictions = Predictions(ids, labels, logits, np.empty((160, 0), np.float32))
     data = Dataset(images, labels, CLASSES, ids, "test")
-    return Subject(data, predictions, hypotheses=(WARM, RED_BLUE))
+    return ExaminationInputs(data, predictions, hypotheses=(WARM, RED_BLUE))
 
 
-def test_a_named_pair_is_tried_and_shown(subject: Subject) -> None:
+def test_a_named_pair_is_tried_and_shown(inputs: ExaminationInputs) -> None:
     model = SimpleNamespace(logits=looks_at_corner)
     nothing = np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool))
-    found, tables, pictures = pairs_of(subject, model, 40, nothing)  # type: ignore[arg-type]
+    found, tables, pictures = pairs_of(inputs, model, 40, nothing)  # type: ignore[arg-type]
     assert [finding.name for finding in found] == ["red / blue"]
     assert found[0].found.value > 0.8
     row = tables["context_pictures"].frame.row(0, named=True)
@@ -38,15 +38,15 @@ def test_a_named_pair_is_tried_and_shown(subject: Subject) -> None:
     assert row["on_other"] > row["on_own"]
 
 
-def test_without_a_named_pair_there_is_nothing(subject: Subject) -> None:
-    alone = Subject(subject.test, subject.predictions, hypotheses=(WARM,))
+def test_without_a_named_pair_there_is_nothing(inputs: ExaminationInputs) -> None:
+    alone = ExaminationInputs(inputs.test, inputs.predictions, hypotheses=(WARM,))
     nothing = np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool))
     found, tables, pictures = pairs_of(alone, SimpleNamespace(logits=looks_at_corner), 40, nothing)  # type: ignore[arg-type]
     assert (found, list(tables), pictures) == ([], [], {})
 
 
-def test_only_pairs_of_single_classes_are_pairs(subject: Subject) -> None:
-    assert context_pairs(subject) == [(0, 2)]
+def test_only_pairs_of_single_classes_are_pairs(inputs: ExaminationInputs) -> None:
+    assert context_pairs(inputs) == [(0, 2)]
 
 
 def test_rows_are_of_the_classes_and_begin_with_the_sample_of_the_swap_test() -> None:

@@ -52,13 +52,11 @@ def test_pull_is_the_difference_of_shares_by_hand() -> None:
     answers = rng.integers(4, size=len(found.answers))
     found = PairSwap(found.pair, found.chosen, answers, found.finding)
     objects = np.unique(found.chosen.subject)
-    for value, subject in zip(pulls(found, labels, objects), objects, strict=True):
-        other = 2 if labels[subject] == 0 else 0
+    for value, inputs in zip(pulls(found, labels, objects), objects, strict=True):
+        other = 2 if labels[inputs] == 0 else 0
         shares = []
         for own in (False, True):
-            rows = (found.chosen.subject == subject) & (
-                (labels[found.chosen.donor] == labels[subject]) == own
-            )
+            rows = (found.chosen.subject == inputs) & ((labels[found.chosen.donor] == labels[inputs]) == own)
             shares.append((answers[rows] == other).mean())
         assert value == pytest.approx(shares[0] - shares[1])
 

@@ -14,10 +14,10 @@ from deepsight.interpret.attribution.error_maps import maps_for
 from deepsight.interpret.faithfulness.checks import refused
 from deepsight.interpret.faithfulness.model_randomisation import mean_correlations
 from deepsight.interpret.faithfulness.runner import faithfulness_of, random_maps
-from deepsight.interpret.inputs import Subject
+from deepsight.interpret.inputs import ExaminationInputs
 from open_nets import OpenNet, without_learning
 
-SubjectOf = Callable[[OpenNet], Subject]
+SubjectOf = Callable[[OpenNet], ExaminationInputs]
 CHECKS = [
     "right answers: chance", "grid pointing: chance", "grid pointing: random weights",
     "deletion: random order", "insertion: random order", "randomised down to head",
@@ -25,9 +25,9 @@ CHECKS = [
 ]  # fmt: skip
 
 
-def test_a_model_that_uses_the_patch_passes(uses_corner: SmallNet, subject_of: SubjectOf) -> None:
+def test_a_model_that_uses_the_patch_passes(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
     model = OpenNet(uses_corner)
-    made, not_possible = faithfulness_of(subject_of(model), model, layer_for(model.sides()), 60)
+    made, not_possible = faithfulness_of(inputs_of(model), model, layer_for(model.sides()), 60)
     decided = made.frame.filter(pl.col("passed").is_not_null())
     assert decided["check"].to_list() == CHECKS
     assert decided["passed"].all()
@@ -36,23 +36,23 @@ def test_a_model_that_uses_the_patch_passes(uses_corner: SmallNet, subject_of: S
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_random_model_is_refused(uses_corner: SmallNet, subject_of: SubjectOf, seed: int) -> None:
+def test_a_random_model_is_refused(uses_corner: SmallNet, inputs_of: SubjectOf, seed: int) -> None:
     model = OpenNet(without_learning(uses_corner, seed=seed))
-    made, _ = faithfulness_of(subject_of(model), model, layer_for(model.sides()), 60)
+    made, _ = faithfulness_of(inputs_of(model), model, layer_for(model.sides()), 60)
     assert made.caption.startswith("closed form at stage maps are refused")
     assert made.caption == refused(made.frame, family="closed form at stage")
 
 
 def test_two_classes_make_no_mosaic_and_the_other_checks_go_on(
-    uses_corner: SmallNet, subject_of: SubjectOf
+    uses_corner: SmallNet, inputs_of: SubjectOf
 ) -> None:
     model = OpenNet(uses_corner)
-    subject = subject_of(model)
-    rows = np.flatnonzero(subject.test.labels < 2)
-    p = subject.predictions
+    inputs = inputs_of(model)
+    rows = np.flatnonzero(inputs.test.labels < 2)
+    p = inputs.predictions
     two = replace(
-        subject,
-        test=subject.test.select(rows),
+        inputs,
+        test=inputs.test.select(rows),
         predictions=Predictions(p.ids[rows], p.labels[rows], p.logits[rows], p.features[rows]),
     )
     made, not_possible = faithfulness_of(two, model, layer_for(model.sides()), 60)

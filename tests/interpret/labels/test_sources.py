@@ -10,7 +10,7 @@ from sklearn.datasets import make_blobs
 from deepsight.core.errors import DeepSightError
 from deepsight.interpret.labels.cross_validation import cross_fit
 from deepsight.interpret.labels.knn import nearest, vote
-from deepsight.interpret.labels.sources import Part, gather, pool
+from deepsight.interpret.labels.sources import ExaminedSplit, gather, pool
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(3, size=600)
@@ -60,18 +60,18 @@ def test_a_probability_of_zero_is_survived() -> None:
 
 
 @pytest.fixture(scope="module")
-def parts() -> dict[str, Part]:
+def parts() -> dict[str, ExaminedSplit]:
     features, labels = make_blobs(300, 8, centers=3, random_state=0)
     labels = labels.astype(np.int64)
     model = softmax(np.random.default_rng(1).normal(size=(50, 3)), axis=1)
     return {
-        "train": Part(np.arange(200), labels[:200], None, features[:200], "before"),
-        "val": Part(np.arange(50), labels[200:250], None, features[200:250], "before"),
-        "test": Part(np.arange(50), labels[250:], model, features[250:], "after"),
+        "train": ExaminedSplit(np.arange(200), labels[:200], None, features[:200], "before"),
+        "val": ExaminedSplit(np.arange(50), labels[200:250], None, features[200:250], "before"),
+        "test": ExaminedSplit(np.arange(50), labels[250:], model, features[250:], "after"),
     }
 
 
-def test_parts_of_one_space_are_asked_together(parts: dict[str, Part]) -> None:
+def test_parts_of_one_space_are_asked_together(parts: dict[str, ExaminedSplit]) -> None:
     found = gather(parts, 3, seed=0)
     labels = np.concatenate([parts["train"].labels, parts["val"].labels])
     features = np.concatenate([parts["train"].features, parts["val"].features])  # type: ignore[list-item]
@@ -82,8 +82,8 @@ def test_parts_of_one_space_are_asked_together(parts: dict[str, Part]) -> None:
     assert np.array_equal(found["val"].sources["neighbours"], votes[200:])
 
 
-def test_each_part_has_the_sources_that_it_came_with(parts: dict[str, Part]) -> None:
-    bare = Part(parts["test"].ids, parts["test"].labels, parts["test"].probabilities)
+def test_each_part_has_the_sources_that_it_came_with(parts: dict[str, ExaminedSplit]) -> None:
+    bare = ExaminedSplit(parts["test"].ids, parts["test"].labels, parts["test"].probabilities)
     found = gather({**parts, "bare": bare}, 3, seed=0)
     assert {name: list(each.sources) for name, each in found.items()} == {
         "train": ["head", "neighbours"],
@@ -93,7 +93,7 @@ def test_each_part_has_the_sources_that_it_came_with(parts: dict[str, Part]) -> 
     }
 
 
-def test_a_further_network_is_a_further_source(parts: dict[str, Part]) -> None:
+def test_a_further_network_is_a_further_source(parts: dict[str, ExaminedSplit]) -> None:
     test = replace(parts["test"], more={"before": parts["test"].features})
     found = gather({"train": parts["train"], "test": test}, 3, seed=0)
     assert list(found["test"].sources) == [
@@ -106,16 +106,16 @@ def test_a_further_network_is_a_further_source(parts: dict[str, Part]) -> None:
 
 
 def test_features_of_no_width_are_none() -> None:
-    bare = Part(np.arange(3), np.arange(3), np.eye(3), np.empty((3, 0)))
+    bare = ExaminedSplit(np.arange(3), np.arange(3), np.eye(3), np.empty((3, 0)))
     assert list(gather({"test": bare}, 3, seed=0)["test"].sources) == ["model"]
 
 
 def test_a_part_without_anything_is_refused() -> None:
     with pytest.raises(DeepSightError, match="labels of test, received neither"):
-        gather({"test": Part(np.arange(3), np.arange(3))}, 3, seed=0)
+        gather({"test": ExaminedSplit(np.arange(3), np.arange(3))}, 3, seed=0)
 
 
-def test_the_number_of_folds_and_of_neighbours_matters(parts: dict[str, Part]) -> None:
+def test_the_number_of_folds_and_of_neighbours_matters(parts: dict[str, ExaminedSplit]) -> None:
     base, folds, count = (
         gather(parts, 3, seed=0, **dials)["train"].sources for dials in ({}, {"folds": 3}, {"count": 3})
     )

@@ -72,9 +72,7 @@ def test_a_second_load_comes_from_the_cache_and_names_the_first_source(tiny, tmp
 
 def test_the_record_says_what_was_used_and_what_failed(tiny, tmp_path):
     said = []
-    record = cifar.load(
-        data_dir=tiny.write_python(tmp_path / "mine"), offline=True, notify=said.append
-    ).record
+    record = cifar.load(data_dir=tiny.write_python(tmp_path / "mine"), offline=True, log=said.append).record
     assert record["counts"] == {"train": 50, "test": 10}
     assert record["sha256_of_records"] == cifar.RECORDS_SHA256
     assert [failed["source"] for failed in record["failed_sources"]] == ["local cache"]
@@ -135,7 +133,7 @@ def test_a_damaged_cache_is_noticed_and_filled_anew(tiny, tmp_path):
     content[-1] ^= 1
     pixels.write_bytes(content)
     said = []
-    loaded = cifar.load(data_dir=source, offline=True, notify=said.append)
+    loaded = cifar.load(data_dir=source, offline=True, log=said.append)
     assert "local cache: train has the wrong digest" in said[0]
     np.testing.assert_array_equal(loaded.train.pixels(), tiny.parts["train"].images)
     assert cifar.load(offline=True).record["source"] == "local cache"
@@ -189,7 +187,7 @@ def test_an_unwritable_cache_costs_a_sentence_and_not_the_run(tiny, tmp_path, mo
     blocked.write_text("not a folder")
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(blocked))
     said = []
-    loaded = cifar.load(data_dir=tiny.write_python(tmp_path / "mine"), offline=True, notify=said.append)
+    loaded = cifar.load(data_dir=tiny.write_python(tmp_path / "mine"), offline=True, log=said.append)
     np.testing.assert_array_equal(loaded.train.pixels(), tiny.parts["train"].images)
     assert "Expected to write" in said[-1]
     assert "goes on without a cache" in said[-1]
@@ -213,7 +211,7 @@ def test_a_full_disk_costs_a_sentence_and_leaves_nothing_half_written(tiny, tmp_
     source = tiny.write_binary(tmp_path / "mine")
     said = []
     with full_disk():
-        loaded = cifar.load(data_dir=source, offline=True, notify=said.append)
+        loaded = cifar.load(data_dir=source, offline=True, log=said.append)
     np.testing.assert_array_equal(loaded.test.pixels(), tiny.parts["test"].images)
     assert os.strerror(27) in said[-1]
     assert "Nothing half-written was left." in said[-1]

@@ -27,7 +27,7 @@ from deepsight.treat.treatments.base import CONTROL, Treatment, recipe_change
 from deepsight.treat.trial import arm as arms
 from deepsight.treat.trial.arm import Store, run_arm
 from deepsight.treat.trial.checkpoints import Setting, Starts, arm_of, rows_of, train_arm
-from deepsight.treat.trial.cost_model import Plan
+from deepsight.treat.trial.cost_model import TrialPlan
 from deepsight.treat.trial.effects import image_draws
 from deepsight.treat.trial.final_test import predict
 from deepsight.treat.trial.results import findings
@@ -72,8 +72,8 @@ def starts(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFa
     )
 
 
-def steps(names: Sequence[str], count: int = 5) -> Plan:
-    return Plan(rows=160, seeds=2, steps=dict.fromkeys(names, count))
+def steps(names: Sequence[str], count: int = 5) -> TrialPlan:
+    return TrialPlan(rows=160, seeds=2, steps=dict.fromkeys(names, count))
 
 
 def test_an_arm_without_steps_to_speak_of_is_the_start(starts: Starts) -> None:
@@ -290,7 +290,7 @@ def test_stored_weights_give_the_validation_predictions_back(starts: Starts, tmp
 def test_study_end_to_end_and_resumed(starts: Starts, tmp_path: Path) -> None:
     lines: list[str] = []
     arms = [cutmix.treatment(), Treatment("deeper", "model error", CONTROL.change, backbone="resnet50")]
-    first = study(starts.setting, arms, folder=tmp_path, minutes=5, seeds=2, tell=lines.append)
+    first = study(starts.setting, arms, folder=tmp_path, minutes=5, seeds=2, log=lines.append)
     frame = first.evidence["treatment_arms"].frame
     assert dict(frame.select("name", "status").iter_rows()) == {
         "control": "run", "cutmix": "run", "deeper": "left out",

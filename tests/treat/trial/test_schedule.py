@@ -7,21 +7,21 @@ from deepsight.core.errors import DeepSightError
 from deepsight.treat.treatments import cutmix, higher_resolution, mixup
 from deepsight.treat.treatments.base import Treatment
 from deepsight.treat.trial import schedule
-from deepsight.treat.trial.arm import Outcome
+from deepsight.treat.trial.arm import ArmResult
 from deepsight.treat.trial.schedule import Arm, run_arms, too_many
 
 ARMS = [cutmix.treatment(), mixup.treatment(), higher_resolution.treatment()]
 
 
-def outcome(treatment: Treatment, seed: int, failed: str = "") -> Outcome:
+def outcome(treatment: Treatment, seed: int, failed: str = "") -> ArmResult:
     rows = 0 if failed else 4
-    return Outcome(treatment.name, seed, np.full((rows, 3), seed, dtype=np.float32), 10, 1.0, failed)
+    return ArmResult(treatment.name, seed, np.full((rows, 3), seed, dtype=np.float32), 10, 1.0, failed)
 
 
 def test_seeds_run_round_by_round() -> None:
     order: list[tuple[str, int]] = []
 
-    def run_one(treatment: Treatment, seed: int) -> Outcome:
+    def run_one(treatment: Treatment, seed: int) -> ArmResult:
         order.append((treatment.name, seed))
         return outcome(treatment, seed)
 
@@ -31,7 +31,7 @@ def test_seeds_run_round_by_round() -> None:
 
 
 def test_a_failed_arm_is_reported_and_does_not_end_the_trial() -> None:
-    def run_one(treatment: Treatment, seed: int) -> Outcome:
+    def run_one(treatment: Treatment, seed: int) -> ArmResult:
         return outcome(treatment, seed, "the loss is not finite" if treatment.name == "mixup" else "")
 
     ran = run_arms(ARMS, 5, run_one, lambda: 1e9)
@@ -61,7 +61,7 @@ def test_what_was_given_up_is_taken_up_again_if_there_is_time_after_all(
     clock = [0.0]
     monkeypatch.setattr(schedule.time, "monotonic", lambda: clock[0])
 
-    def run_one(treatment: Treatment, seed: int) -> Outcome:
+    def run_one(treatment: Treatment, seed: int) -> ArmResult:
         clock[0] += 1.0
         order.append((treatment.name, seed))
         return outcome(treatment, seed)
@@ -86,7 +86,7 @@ def test_what_is_made_once_is_not_expected_again(monkeypatch: pytest.MonkeyPatch
     clock = [0.0]
     monkeypatch.setattr(schedule.time, "monotonic", lambda: clock[0])
 
-    def run_one(treatment: Treatment, seed: int) -> Outcome:
+    def run_one(treatment: Treatment, seed: int) -> ArmResult:
         clock[0] += 100.0 if seed == 0 else 1.0
         return outcome(treatment, seed)
 

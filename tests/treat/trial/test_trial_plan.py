@@ -18,7 +18,7 @@ from deepsight.treat.treatments import cutmix, hard_examples, higher_resolution,
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial import trial_plan
 from deepsight.treat.trial.checkpoints import Setting
-from deepsight.treat.trial.cost_model import Plan, Size
+from deepsight.treat.trial.cost_model import TrialPlan, Size
 from deepsight.treat.trial.trial_plan import difference, new_plan, planned, sentence, ways
 from made_arms import dataset
 
@@ -60,7 +60,7 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting:
     return Setting(Splits(*parts), RECIPE, missing, TrunkCache(tmp_path), lambda _: lambda *_: None, fabric)
 
 
-def plan(setting: Setting, minutes: float, enough: int = 4, arms: Sequence[Treatment] = ARMS) -> Plan:
+def plan(setting: Setting, minutes: float, enough: int = 4, arms: Sequence[Treatment] = ARMS) -> TrialPlan:
     return new_plan(setting, arms, minutes * 60, 5, enough)
 
 

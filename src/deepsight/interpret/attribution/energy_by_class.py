@@ -8,13 +8,13 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import t
 
+from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.interpret.attribution.cam import Layer
 from deepsight.interpret.attribution.energy_pointing import corrected_share, object_share, peak_inside
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 
-Ints = NDArray[np.int64]
 ALL = "all"  # stands in the column `class` for the images of every class together
 UNITS = {
     "class": f"class name; '{ALL}' is every class together",

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from deepsight.core.array_types import Floats
 
 
 def object_share(maps: NDArray[np.floating], cover: NDArray[np.floating]) -> Floats:

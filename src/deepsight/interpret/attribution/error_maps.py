@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.open_model import OpenModel
@@ -15,46 +15,44 @@ from deepsight.interpret.attribution import error_tables, exact_cam
 from deepsight.interpret.attribution.cam import Layer
 from deepsight.interpret.background import grabcut
 from deepsight.interpret.faithfulness.model_randomisation import maps_within
-from deepsight.interpret.inputs import Pixels, Subject
+from deepsight.interpret.inputs import ExaminationInputs
 
-Ints = NDArray[np.int64]
-Maps = NDArray[np.float32]
 MAIN_PAIRS, OF_MAIN, OF_OTHERS = 6, 4, 2  # errors of a main pair have a mask too, which costs ten maps
 MOST = 150  # pictures of about 3 kB
 CLOSED_FORM = "closed form"
 
 
 def maps_of_errors(
-    subject: Subject, model: OpenModel, layer: Layer, evidence: Evidence
+    inputs: ExaminationInputs, model: OpenModel, layer: Layer, evidence: Evidence
 ) -> tuple[Evidence, dict[str, bytes]]:
     """The tables `attribution` and `attribution_maps`, and a picture of each error.
 
     Raises:
         DeepSightError: there is no error to draw maps of.
     """
-    main, others = errors_to_show(subject, evidence)
+    main, others = errors_to_show(inputs, evidence)
     chosen = np.concatenate([main, others])
-    p, images, kind = subject.predictions, subject.test.pixels(chosen), kind_of(model, layer)
+    p, images, kind = inputs.predictions, inputs.test.pixels(chosen), kind_of(model, layer)
     both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
     found, of_mirrored = (maps_for(model, layer, x, both) for x in (images, images[:, :, ::-1]))
-    cut = grabcut.segment(images[: len(main)], seed=subject.seed).padded(len(chosen))
+    cut = grabcut.segment(images[: len(main)], seed=inputs.seed).padded(len(chosen))
     table = error_tables.table(
         found, cut, ids=p.ids[chosen], labels=p.labels[chosen],
-        probabilities=p.probabilities[chosen], classes=subject.classes, layer=layer, kind=kind,
+        probabilities=p.probabilities[chosen], classes=inputs.classes, layer=layer, kind=kind,
         mirrored=of_mirrored,
     )  # fmt: skip
-    values = error_tables.values(found, both, ids=p.ids[chosen], classes=subject.classes, layer=layer)
+    values = error_tables.values(found, both, ids=p.ids[chosen], classes=inputs.classes, layer=layer)
     drawn = pictures(table.frame, images, found, f"{layer.name}: {layer.side} x {layer.side} cells, {kind}")
     return Evidence({"attribution": table, "attribution_maps": values}), drawn
 
 
-def errors_to_show(subject: Subject, evidence: Evidence) -> tuple[Ints, Ints]:
+def errors_to_show(inputs: ExaminationInputs, evidence: Evidence) -> tuple[Ints, Ints]:
     """Positions of the most confident errors, pair by pair: of the main confused pairs, and of the others.
 
     Raises:
         DeepSightError: there is none.
     """
-    p, place = subject.predictions, {name: i for i, name in enumerate(subject.classes)}
+    p, place = inputs.predictions, {name: i for i, name in enumerate(inputs.classes)}
     frame = evidence["confusion_pairs"].frame.sort("count", descending=True, maintain_order=True)
     pairs = [(place[a], place[b]) for a, b in frame.select("true", "predicted").rows()]
     ask = partial(error_tables.confident_errors, p.labels, p.probabilities)
@@ -64,10 +62,10 @@ def errors_to_show(subject: Subject, evidence: Evidence) -> tuple[Ints, Ints]:
     return main, ask(pairs[MAIN_PAIRS:], per_pair=OF_OTHERS)[: MOST - len(main)]
 
 
-def pictures(frame: pl.DataFrame, images: Pixels, maps: Maps, note: str) -> dict[str, bytes]:
+def pictures(frame: pl.DataFrame, images: Pixels, maps: Floats32, note: str) -> dict[str, bytes]:
     """The picture of each row of `attribution` by its path: image, predicted, true, predicted minus true."""
 
-    def picture(true: str, predicted: str, image: Pixels, one: Maps) -> bytes:
+    def picture(true: str, predicted: str, image: Pixels, one: Floats32) -> bytes:
         shown = np.stack([one[0], one[1], one[0] - one[1]])
         words: Sequence[str] = (true, f"for {predicted}", f"for {true}", f"{predicted} - {true}")
         return overlay.webp(
@@ -86,7 +84,7 @@ def kind_of(model: OpenModel, layer: Layer) -> str:
     return CLOSED_FORM if layer.name == list(model.sides())[-1] else "HiResCAM"
 
 
-def maps_for(model: OpenModel, layer: Layer, images: Pixels, classes: Ints) -> Maps:
+def maps_for(model: OpenModel, layer: Layer, images: Pixels, classes: Ints) -> Floats32:
     """Signed maps (n, c, h, w) for the given classes (n, c) of each image.
 
     Raises:

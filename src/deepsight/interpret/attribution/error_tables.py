@@ -7,13 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.interpret.attribution.cam import Layer
 from deepsight.interpret.attribution.energy_pointing import mirror_agreement, object_share, peak_inside
 from deepsight.interpret.background.grabcut import Masks
-
-Ints = NDArray[np.int64]
 
 UNITS = {
     "split": "split name",

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from deepsight.core.array_types import Floats32, Pixels
 from deepsight.core.open_model import OpenModel
 from deepsight.interpret.attribution.cam import check_completeness, signed_maps
-from deepsight.interpret.inputs import Pixels
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -25,9 +22,9 @@ class Explained:
         maps: (n, k, h, w), signed, in logits; each sums to its logit minus the bias.
     """
 
-    logits: Array
-    features: Array
-    maps: Array
+    logits: Floats32
+    features: Floats32
+    maps: Floats32
 
 
 def one_pass(model: OpenModel, images: Pixels) -> Explained:
@@ -37,7 +34,7 @@ def one_pass(model: OpenModel, images: Pixels) -> Explained:
 
 
 def explain(
-    batches: Iterable[Tensor], head: Callable[[Tensor], Tensor], weight: Array, bias: Array
+    batches: Iterable[Tensor], head: Callable[[Tensor], Tensor], weight: Floats32, bias: Floats32
 ) -> Explained:
     """The answers and the evidence for every class; the images are run through the network once.
 
@@ -58,7 +55,7 @@ def explain(
 @torch.inference_mode()
 def explain_batch(
     activations: Tensor, head: Callable[[Tensor], Tensor], weight: Tensor, bias: Tensor
-) -> tuple[Array, Array, Array]:
+) -> tuple[Floats32, Floats32, Floats32]:
     """Logits, features and maps of one batch; completeness is asserted here, at run time."""
     weight, bias = weight.to(activations.device), bias.to(activations.device)
     maps, logits = signed_maps(activations, weight), head(activations)

@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.evidence import Table
-from deepsight.interpret.background.composites import Images8, take_apart
+from deepsight.interpret.background.composites import take_apart
 from deepsight.interpret.background.grabcut import Masks
-from deepsight.interpret.background.swap_design import Design, Ints, Predict, draw, run
+from deepsight.interpret.background.swap_design import Design, Predict, draw, run
 
 MOST = 0.5
 SCHEMA = {
@@ -35,7 +36,7 @@ UNITS = {
 
 
 def background_errors(
-    images: Images8,
+    images: Pixels,
     labels: Ints,
     predicted: Ints,
     masks: Masks,
@@ -113,14 +114,14 @@ def neutral_design(
     rng = np.random.default_rng(seed)
     pool = np.flatnonzero(usable)
     pairs = [
-        (subject, donor)
-        for subject in errors
+        (inputs, donor)
+        for inputs in errors
         for donor in draw(
-            rng, pool[(labels[pool] != labels[subject]) & (labels[pool] != predicted[subject])], donors
+            rng, pool[(labels[pool] != labels[inputs]) & (labels[pool] != predicted[inputs])], donors
         )
     ]
-    subject, donor = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return Design(subject, donor)
+    inputs, donor = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return Design(inputs, donor)
 
 
 def method(donors: int) -> str:

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from deepsight.core.statistics import Floats, Interval, minimum_detectable
-
-Ints = NDArray[np.int64]
+from deepsight.core.array_types import Floats, Ints
+from deepsight.core.statistics import Interval, minimum_detectable
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats32, Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.interpret.background.grabcut import WORKING_SIDE, Masks
-
-Images8 = NDArray[np.uint8]
-Floats32 = NDArray[np.float32]
 
 REMOVED_MARGIN = WORKING_SIDE // 8  # working pixels round a donor's object that leave with it
 
@@ -25,16 +23,16 @@ class Parts:
         backgrounds: uint8 (n, h, w, 3), the images without their objects.
     """
 
-    images: Images8
+    images: Pixels
     cover: Floats32
-    backgrounds: Images8
+    backgrounds: Pixels
 
-    def on(self, subjects: NDArray[np.int64], donors: NDArray[np.int64]) -> Images8:
+    def on(self, subjects: NDArray[np.int64], donors: NDArray[np.int64]) -> Pixels:
         """The objects of `subjects` on the backgrounds of `donors`, uint8 (m, h, w, 3)."""
         return paste(self.images[subjects], self.cover[subjects], self.backgrounds[donors])
 
 
-def take_apart(images: Images8, masks: Masks) -> Parts:
+def take_apart(images: Pixels, masks: Masks) -> Parts:
     """Each image's object and background.
 
     A donor's object leaves with a margin, since what stays of it would speak for the donor's class and look
@@ -53,13 +51,13 @@ def take_apart(images: Images8, masks: Masks) -> Parts:
     return Parts(images, masks.cover(*size), fill(images, masks.grown(REMOVED_MARGIN).cover(*size)))
 
 
-def paste(images: Images8, cover: Floats32, backgrounds: Images8) -> Images8:
+def paste(images: Pixels, cover: Floats32, backgrounds: Pixels) -> Pixels:
     """cover · image + (1 − cover) · background, rounded, uint8 (n, h, w, 3)."""
     share = cover[..., None]
     return np.asarray(np.rint(share * images + (1 - share) * backgrounds), dtype=np.uint8)
 
 
-def fill(images: Images8, removed: Floats32) -> Images8:
+def fill(images: Pixels, removed: Floats32) -> Pixels:
     """The images with the removed part filled smoothly from what is left round it.
 
     Pull and push over an image pyramid (Gortler et al. 1996): each hole takes the mean colour of the

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from deepsight.core.array_types import Ints, Pixels
 from deepsight.interpret.background.clustered_errors import contributions, estimate
-from deepsight.interpret.background.composites import Images8, Parts
+from deepsight.interpret.background.composites import Parts
 from deepsight.interpret.background.effects import ALL, Finding, gaps
 from deepsight.interpret.background.grabcut import WORKING_SIDE, Masks
-from deepsight.interpret.background.swap_design import Design, Ints, Predict, run
+from deepsight.interpret.background.swap_design import Design, Predict, run
 
 PLACEBO, ALONE = "placebo masks", "background only"
 
@@ -45,7 +46,7 @@ def placebo(parts: Parts, masks: Masks, labels: Ints, few: Design, predict: Pred
     return Finding(PLACEBO, ALL, found, 2 * len(there), note)
 
 
-def background_only(backgrounds: Images8, labels: Ints, predict: Predict) -> Finding:
+def background_only(backgrounds: Pixels, labels: Ints, predict: Predict) -> Finding:
     """Mean recall on images whose object was taken out, minus the chance of one in the classes present."""
     predicted = np.concatenate(
         [predict(backgrounds[i : i + 512]).argmax(axis=1) for i in range(0, len(labels), 512)]

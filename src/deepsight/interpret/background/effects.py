@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.interpret.background.clustered_errors import Estimate, contributions, estimate
-from deepsight.interpret.background.swap_design import Design, Ints
+from deepsight.interpret.background.swap_design import Design
 
 ALL = "all"
 

@@ -10,14 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.errors import DeepSightError
 
 WORKING_SIDE = 128
 SMALLEST_AREA, LARGEST_AREA = 0.05, 0.85
-
-Images8 = NDArray[np.uint8]
-Floats32 = NDArray[np.float32]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Masks:
         return np.asarray(self.inside.mean(axis=(1, 2)), dtype=np.float64)
 
 
-def segment(images: Images8, *, seed: int = 0, iterations: int = 5) -> Masks:
+def segment(images: Pixels, *, seed: int = 0, iterations: int = 5) -> Masks:
     """Cut the object out of each image.
 
     Each image is enlarged to 128 px; its outer ring is background, its centre possibly the object; GrabCut
@@ -94,7 +91,7 @@ def segment(images: Images8, *, seed: int = 0, iterations: int = 5) -> Masks:
     return Masks(inside, (area >= SMALLEST_AREA) & (area <= LARGEST_AREA))
 
 
-def with_known(images: Images8, rows: Ints, known: tuple[Ints, Masks], *, seed: int) -> Masks:
+def with_known(images: Pixels, rows: Ints, known: tuple[Ints, Masks], *, seed: int) -> Masks:
     """Masks of these images; those that are there are not cut again.
 
     Args:

@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import wilson
-from deepsight.interpret.background.composites import Images8, take_apart
+from deepsight.interpret.background.composites import take_apart
 from deepsight.interpret.background.grabcut import Masks, segment
 
 GOOD_ENOUGH = 0.5
@@ -52,7 +53,7 @@ class MaskQuality(NamedTuple):
         return self.informedness >= GOOD_ENOUGH
 
 
-def measure(images: Images8, masks: Masks, *, n: int = 60, seed: int = 0) -> MaskQuality:
+def measure(images: Pixels, masks: Masks, *, n: int = 60, seed: int = 0) -> MaskQuality:
     """Segment n composites of a known silhouette and compare.
 
     The silhouette and its pixels come from one image, the background from another, whose own object was

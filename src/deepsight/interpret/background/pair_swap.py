@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.interpret.background.composites import Parts
 from deepsight.interpret.background.effects import Finding, pull
-from deepsight.interpret.background.swap_design import Design, Ints, Predict, draw, run
+from deepsight.interpret.background.swap_design import Design, Predict, draw, run
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,11 @@ def pair_design(
     rng = np.random.default_rng(seed)
     pools = [np.flatnonzero(usable & (labels == c)) for c in pair]
     pairs = [
-        (subject, donor)
+        (inputs, donor)
         for own in pools
-        for subject in draw(rng, own, objects)
+        for inputs in draw(rng, own, objects)
         for pool in pools
-        for donor in draw(rng, pool[pool != subject], donors)
+        for donor in draw(rng, pool[pool != inputs], donors)
     ]
-    subject, donor = np.array(pairs, dtype=np.int64).T
-    return Design(subject, donor)
+    inputs, donor = np.array(pairs, dtype=np.int64).T
+    return Design(inputs, donor)

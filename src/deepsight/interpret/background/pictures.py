@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.evidence import Table
 from deepsight.images import overlay
-from deepsight.interpret.background.composites import Images8, Parts
+from deepsight.interpret.background.composites import Parts
 from deepsight.interpret.background.pair_swap import PairSwap
-from deepsight.interpret.background.swap_design import Ints
 
 EACH = 4  # objects of either class, of either kind
 TILE, FRAME, GAP = 64, 4, 4  # pixels
@@ -99,7 +99,7 @@ def called_other(swap: PairSwap, labels: Ints) -> NDArray[np.bool_]:
     return np.asarray(swap.answers == other)
 
 
-def picture(swap: PairSwap, parts: Parts, labels: Ints, predicted: Ints, *, seed: int) -> Images8:
+def picture(swap: PairSwap, parts: Parts, labels: Ints, predicted: Ints, *, seed: int) -> Pixels:
     """Objects that follow the background on the left, others on the right, a class below the other."""
     rng = np.random.default_rng(seed)
     lines = []
@@ -133,7 +133,7 @@ def pulls(swap: PairSwap, labels: Ints, objects: Ints) -> NDArray[np.float64]:
 
 def block(
     swap: PairSwap, parts: Parts, labels: Ints, predicted: Ints, subject: int, *, telling: bool
-) -> Images8:
+) -> Pixels:
     """An object as it is, on its own class's background and on the other's, framed by the answers.
 
     Args:
@@ -156,7 +156,7 @@ def colour(answer: int, labels: Ints, swap: PairSwap, subject: int) -> tuple[int
     return OTHER if answer in swap.pair else ELSE
 
 
-def framed(image: Images8, border: tuple[int, int, int]) -> Images8:
+def framed(image: Pixels, border: tuple[int, int, int]) -> Pixels:
     """The image enlarged, in a frame."""
     side = TILE + 2 * FRAME
     tile = np.empty((side, side, 3), dtype=np.uint8)
@@ -165,13 +165,13 @@ def framed(image: Images8, border: tuple[int, int, int]) -> Images8:
     return tile
 
 
-def side_by_side(tiles: Sequence[Images8]) -> Images8:
+def side_by_side(tiles: Sequence[Pixels]) -> Pixels:
     """Pictures of one height in a line, white between them."""
     space = np.full((tiles[0].shape[0], GAP, 3), 255, dtype=np.uint8)
     return np.concatenate([part for tile in tiles for part in (tile, space)], axis=1)
 
 
-def stacked(lines: Sequence[Images8]) -> Images8:
+def stacked(lines: Sequence[Pixels]) -> Pixels:
     """Lines one below the other, padded with white to one width."""
     width = max(line.shape[1] for line in lines)
     pads = [((0, GAP), (0, width - line.shape[1]), (0, 0)) for line in lines]

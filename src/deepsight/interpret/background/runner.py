@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import OpenModel
 from deepsight.interpret.attribution import cam, energy_by_class
@@ -12,13 +13,11 @@ from deepsight.interpret.attribution.exact_cam import Explained, one_pass
 from deepsight.interpret.background import background_errors, grabcut, mask_quality, sample_sizes, swap_test
 from deepsight.interpret.background.grabcut import Masks, with_known
 from deepsight.interpret.background.named_pairs import pairs_of
-from deepsight.interpret.inputs import Pixels, Subject
-
-Ints = NDArray[np.int64]
+from deepsight.interpret.inputs import ExaminationInputs
 
 
 def background_of(
-    subject: Subject, model: OpenModel, objects: int
+    inputs: ExaminationInputs, model: OpenModel, objects: int
 ) -> tuple[Evidence, dict[str, bytes], list[tuple[str, str]]]:
     """The swap test on a sample, the errors that the background makes, and where the evidence lies.
 
@@ -28,7 +27,7 @@ def background_of(
     Returns:
         The tables, pictures of what was shown, and the checks that this model does not allow, with reasons.
     """
-    data, p, seed = subject.test, subject.predictions, subject.seed
+    data, p, seed = inputs.test, inputs.predictions, inputs.seed
     order = np.random.default_rng(seed).permutation(len(data))
     sample = np.sort(order[: sample_sizes.images_for(objects)])
     images, labels = data.pixels(sample), data.labels[sample]
@@ -36,18 +35,18 @@ def background_of(
     quality = mask_quality.measure(images, found, n=sample_sizes.QUALITY_COMPOSITES, seed=seed)
     seen, refusals = seen_at_once(model, images)
     alone = None if seen is None else of_objects(seen, model, found)
-    between, shown, pictures = pairs_of(subject, model, objects, (sample, found))
+    between, shown, pictures = pairs_of(inputs, model, objects, (sample, found))
     table = swap_test.swap_test(
-        images, labels, found, model.logits, classes=subject.classes, quality=quality, objects=objects,
+        images, labels, found, model.logits, classes=inputs.classes, quality=quality, objects=objects,
         between=between, alone=alone, seed=seed,
     )  # fmt: skip
-    wrong = errors_of(subject, model, errors_among(p.labels != p.predicted, objects, seed), (sample, found))
-    cut = mask_quality.table(found, labels, subject.classes, quality)
+    wrong = errors_of(inputs, model, errors_among(p.labels != p.predicted, objects, seed), (sample, found))
+    cut = mask_quality.table(found, labels, inputs.classes, quality)
     tables = Evidence({"context": table, "background_errors": wrong, "masks": cut}).merge(shown)
     if seen is not None:
         maps = seen.maps[np.arange(len(sample)), seen.logits.argmax(axis=1)]
         shares = energy_by_class.table(
-            maps, found, labels, subject.classes, quality=quality, layer=last_layer(model)
+            maps, found, labels, inputs.classes, quality=quality, layer=last_layer(model)
         )
         tables = tables.add(attribution_classes=shares)
     return tables, pictures, refusals
@@ -59,17 +58,17 @@ def errors_among(wrong: NDArray[np.bool_], objects: int, seed: int) -> Ints:
     return np.random.default_rng(seed).permutation(errors)[: sample_sizes.errors_for(objects)]
 
 
-def errors_of(subject: Subject, model: OpenModel, errors: Ints, known: tuple[Ints, Masks]) -> Table:
+def errors_of(inputs: ExaminationInputs, model: OpenModel, errors: Ints, known: tuple[Ints, Masks]) -> Table:
     """The table `background_errors` of these errors and of those among the images whose masks are there."""
-    p, seed = subject.predictions, subject.seed
+    p, seed = inputs.predictions, inputs.seed
     rows = np.union1d(known[0], errors)
-    images = subject.test.pixels(rows)
+    images = inputs.test.pixels(rows)
     found = with_known(images, rows, known, seed=seed)
     seen, _ = seen_at_once(model, images)
     alone = None if seen is None else of_objects(seen, model, found)
     return background_errors.background_errors(
         images, p.labels[rows], p.predicted[rows], found, model.logits, ids=p.ids[rows],
-        classes=subject.classes, alone=alone, seed=seed,
+        classes=inputs.classes, alone=alone, seed=seed,
     )  # fmt: skip
 
 

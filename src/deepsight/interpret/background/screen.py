@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from deepsight.core.statistics import Floats
+from deepsight.core.array_types import Floats, Ints
 from deepsight.interpret.background.clustered_errors import Estimate
 from deepsight.interpret.background.effects import ALL, Finding
-from deepsight.interpret.background.swap_design import Design, Ints
+from deepsight.interpret.background.swap_design import Design
 
 SCREEN = "screen"
 

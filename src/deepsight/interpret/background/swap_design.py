@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.background.composites import Images8, Parts
+from deepsight.interpret.background.composites import Parts
 
-Ints = NDArray[np.int64]
-Predict = Callable[[Images8], NDArray[np.floating]]
+Predict = Callable[[Pixels], NDArray[np.floating]]
 
 CHUNK = 512  # composites in memory at once
 

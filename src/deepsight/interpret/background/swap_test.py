@@ -7,19 +7,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.evidence import Table
-from deepsight.interpret.background.composites import Images8, take_apart
+from deepsight.interpret.background.composites import take_apart
 from deepsight.interpret.background.controls import run_controls
 from deepsight.interpret.background.effects import Finding, gaps
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.screen import screen
-from deepsight.interpret.background.swap_design import Design, Ints, Predict, design, run
+from deepsight.interpret.background.swap_design import Design, Predict, design, run
 from deepsight.interpret.background.verdict import UNITS, caption, method, rows
 
 
 def swap_test(
-    images: Images8,
+    images: Pixels,
     labels: Ints,
     masks: Masks,
     predict: Predict,

@@ -9,16 +9,14 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 from scipy.stats import norm
 
+from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Labels
-
-Logits = NDArray[np.floating]
 
 COLDEST, HOTTEST = 0.02, 50.0  # bounds of the search; a temperature at one of them is no optimum
 
 
-def table(probabilities: Floats, labels: Labels, *, bins: int = 15) -> Table:
+def table(probabilities: Floats, labels: Ints, *, bins: int = 15) -> Table:
     """Confidence against accuracy in bins of equal width: evidence table `calibration`.
 
     Args:
@@ -57,10 +55,10 @@ def table(probabilities: Floats, labels: Labels, *, bins: int = 15) -> Table:
 
 
 def summary(
-    logits: Logits,
-    labels: Labels,
-    validation_logits: Logits,
-    validation_labels: Labels,
+    logits: Reals,
+    labels: Ints,
+    validation_logits: Reals,
+    validation_labels: Ints,
     *,
     bins: int = 15,
     draws: int = 1000,
@@ -108,7 +106,7 @@ def summary(
     )
 
 
-def confidence_and_correct(probabilities: Floats, labels: Labels) -> tuple[Floats, Floats]:
+def confidence_and_correct(probabilities: Floats, labels: Ints) -> tuple[Floats, Floats]:
     """The probability of the predicted class and whether it is the label (1.0 or 0.0), both (n,)."""
     correct = probabilities.argmax(axis=1) == labels
     return np.asarray(probabilities.max(axis=1), dtype=np.float64), correct.astype(np.float64)
@@ -171,7 +169,7 @@ def folded_normal_mean(mean: Floats, deviation: Floats) -> Floats:
     return np.where(deviation > 0, spread + mean * (1 - 2 * norm.cdf(-z)), np.abs(mean))
 
 
-def fit_temperature(logits: Logits, labels: Labels) -> float:
+def fit_temperature(logits: Reals, labels: Ints) -> float:
     """The T > 0 that minimises the mean negative log-likelihood of softmax(logits / T), on held-out images.
 
     The likelihood has one optimum in 1 / T (Guo et al. 2017). Where every image is right, or where logits
@@ -191,7 +189,7 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     return float(np.exp(found.x))
 
 
-def negative_log_likelihood(logits: Logits, labels: Labels) -> float:
+def negative_log_likelihood(logits: Reals, labels: Ints) -> float:
     """Mean of -log p(label), in nats an image."""
     exact = np.asarray(logits, dtype=np.float64)
     return float((logsumexp(exact, axis=1) - exact[np.arange(len(labels)), labels]).mean())

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Labels
 
 SUPPORTED = 0.5  # a cause is taken when it is more likely than not
 
@@ -86,7 +86,7 @@ class Detectors:
         return {name: held[name] for name in CAUSES if held[name] is not None}
 
 
-def pair_support(labels: Labels, predicted: Labels, classes: Sequence[str], pairs: pl.DataFrame) -> Floats:
+def pair_support(labels: Ints, predicted: Ints, classes: Sequence[str], pairs: pl.DataFrame) -> Floats:
     """The share of each error's pair that chance does not explain, 1 - expected / rate, (n,).
 
     It is 0 for correct images and for pairs that are not flagged.
@@ -104,8 +104,8 @@ def pair_support(labels: Labels, predicted: Labels, classes: Sequence[str], pair
 
 
 def table(
-    labels: Labels,
-    predicted: Labels,
+    labels: Ints,
+    predicted: Ints,
     classes: Sequence[str],
     ids: NDArray[np.int64],
     detectors: Detectors,

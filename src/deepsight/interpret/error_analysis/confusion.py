@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.stats import binom, binomtest
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
 from deepsight.core.significance import benjamini_hochberg
-from deepsight.core.statistics import Floats, Labels, confusion_counts, wilson
-
-Counts = NDArray[np.int64]
+from deepsight.core.statistics import confusion_counts, wilson
 
 UNITS = {
     "true": "class name",
@@ -21,7 +19,7 @@ UNITS = {
 }
 
 
-def table(labels: Labels, predicted: Labels, classes: Sequence[str]) -> Table:
+def table(labels: Ints, predicted: Ints, classes: Sequence[str]) -> Table:
     """The confusion matrix as k² rows: evidence table `confusion`.
 
     Args:
@@ -40,7 +38,7 @@ def table(labels: Labels, predicted: Labels, classes: Sequence[str]) -> Table:
     )
 
 
-def cells(counts: Counts, true: Counts, predicted: Counts, classes: Sequence[str]) -> pl.DataFrame:
+def cells(counts: Ints, true: Ints, predicted: Ints, classes: Sequence[str]) -> pl.DataFrame:
     """The named cells of a confusion matrix with their counts and rates."""
     names = np.asarray(classes)
     sizes = counts.sum(axis=1)
@@ -55,7 +53,7 @@ def cells(counts: Counts, true: Counts, predicted: Counts, classes: Sequence[str
     )
 
 
-def null_shares(counts: Counts) -> Floats:
+def null_shares(counts: Ints) -> Floats:
     """Where the errors of each class would fall if they only followed what is predicted wrongly, (k, k).
 
     Row i holds the expected share of the errors of class i on each other class: proportional to how often
@@ -70,7 +68,7 @@ def null_shares(counts: Counts) -> Floats:
 
 
 def pairs(
-    labels: Labels, predicted: Labels, classes: Sequence[str], *, level: float = 0.95, fdr: float = 0.05
+    labels: Ints, predicted: Ints, classes: Sequence[str], *, level: float = 0.95, fdr: float = 0.05
 ) -> Table:
     """The k(k-1) ordered pairs against chance: evidence table `confusion_pairs`, most frequent first.
 
@@ -115,7 +113,7 @@ def pairs(
     )
 
 
-def direction(labels: Labels, predicted: Labels, classes: Sequence[str], *, fdr: float = 0.05) -> Table:
+def direction(labels: Ints, predicted: Ints, classes: Sequence[str], *, fdr: float = 0.05) -> Table:
     """Which way each confusion runs: evidence table `confusion_direction`, one row an unordered pair.
 
     Under equal rates, of the errors between two classes the share that starts from the first is that class's

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Labels, confusion_counts
+from deepsight.core.statistics import confusion_counts
 
 STABLE = 0.9  # the share of resamples that must hold a cluster before it is called stable
 
@@ -17,8 +18,8 @@ Cluster = frozenset[int]
 
 
 def table(
-    labels: Labels,
-    predicted: Labels,
+    labels: Ints,
+    predicted: Ints,
     classes: Sequence[str],
     groups: Mapping[str, str],
     *,

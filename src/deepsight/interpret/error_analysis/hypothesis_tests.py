@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.core.significance import binomial_sum_p, group_difference_p
-from deepsight.core.statistics import Interval, Labels, confusion_counts, weighted_proportions
+from deepsight.core.statistics import Interval, confusion_counts, weighted_proportions
 from deepsight.interpret.error_analysis import confusion
 
 TESTS = {
@@ -36,7 +37,7 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TestResult:
     """The effect that a hypothesis is about, and how surely it differs from none."""
 
     effect: Interval
@@ -52,8 +53,8 @@ class Outcome:
 
 def table(
     hypotheses: Iterable[Hypothesis],
-    labels: Labels,
-    predicted: Labels,
+    labels: Ints,
+    predicted: Ints,
     classes: Sequence[str],
     *,
     level: float = 0.95,
@@ -104,7 +105,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def row(hypothesis: Hypothesis, outcome: Outcome, verdict: str, note: str) -> dict[str, Any]:
+def row(hypothesis: Hypothesis, outcome: TestResult, verdict: str, note: str) -> dict[str, Any]:
     return {
         "name": hypothesis.name,
         "statement": hypothesis.statement,
@@ -122,7 +123,7 @@ def row(hypothesis: Hypothesis, outcome: Outcome, verdict: str, note: str) -> di
 
 def judge(
     hypothesis: Hypothesis, counts: NDArray[np.int64], classes: Sequence[str], level: float, seed: int
-) -> Outcome:
+) -> TestResult:
     """The outcome of the test that the hypothesis names, on a confusion matrix (k, k)."""
     first = np.isin(classes, hypothesis.first.classes)
     second = np.isin(classes, hypothesis.second.classes)
@@ -133,7 +134,7 @@ def judge(
 
 def recall_gap(
     counts: NDArray[np.int64], first: NDArray[np.bool_], second: NDArray[np.bool_], level: float, seed: int
-) -> Outcome:
+) -> TestResult:
     """Mean recall of the first group of classes minus that of the second.
 
     Classes of neither group take no part in the permutation.
@@ -142,10 +143,10 @@ def recall_gap(
     hits, n = np.diag(counts)[chosen], counts.sum(axis=1)[chosen]
     weights = np.where(first[chosen], 1 / first.sum(), -1 / second.sum())
     p = group_difference_p(hits / np.maximum(n, 1), first[chosen], seed=seed)
-    return Outcome(weighted_proportions(hits, n, weights, level), p, "classes")
+    return TestResult(weighted_proportions(hits, n, weights, level), p, "classes")
 
 
-def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> Outcome:
+def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> TestResult:
     """The share of the errors of two classes that lands on the other, minus the share that chance explains.
 
     Chance is `confusion.null_shares`. Without an error in either class nothing is known: the interval is
@@ -154,17 +155,17 @@ def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> Outc
     errors = counts.sum(axis=1)[[a, b]] - np.diag(counts)[[a, b]]
     total = int(errors.sum())
     if total == 0:
-        return Outcome(Interval(0.0, -1.0, 1.0), 1.0, "images")
+        return TestResult(Interval(0.0, -1.0, 1.0), 1.0, "images")
     landed = np.array([counts[a, b], counts[b, a]])
     shares = confusion.null_shares(counts)[[a, b], [b, a]]
     observed = weighted_proportions(landed, errors, errors / total, level)
     expected = float(errors @ shares) / total
     p = binomial_sum_p(int(landed.sum()), errors, shares)
-    return Outcome(Interval(*(end - expected for end in observed)), p, "images")
+    return TestResult(Interval(*(end - expected for end in observed)), p, "images")
 
 
 def unregistered(
-    stated: Iterable[Hypothesis], labels: Labels, predicted: Labels, classes: Sequence[str]
+    stated: Iterable[Hypothesis], labels: Ints, predicted: Ints, classes: Sequence[str]
 ) -> list[Hypothesis]:
     """The flagged pairs of `confusion.pairs` that no hypothesis named, each once, most frequent first."""
     named = {frozenset(h.first.classes + h.second.classes) for h in stated if h.test == "confused_pair"}

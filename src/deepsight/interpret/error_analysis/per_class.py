@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Labels, confusion_counts, wilson
+from deepsight.core.statistics import confusion_counts, wilson
 
 
 def table(
-    labels: Labels,
-    predicted: Labels,
+    labels: Ints,
+    predicted: Ints,
     classes: Sequence[str],
     groups: Mapping[str, str],
     *,

@@ -8,11 +8,12 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import t
 
+from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Interval
+from deepsight.core.statistics import Interval
 from deepsight.interpret.faithfulness import insertion_deletion as insertion
 from deepsight.interpret.faithfulness.grid_pointing import MapsOf, mosaics, shares_in_own_tile
-from deepsight.interpret.faithfulness.insertion_deletion import Images8, Ints, Predict
+from deepsight.interpret.faithfulness.insertion_deletion import Predict
 from deepsight.interpret.faithfulness.model_randomisation import mean_correlations
 
 FEWEST = 30  # images or mosaics; on fewer, good maps would fail as well
@@ -71,7 +72,7 @@ def right_answers(labels: Ints, predicted: Ints) -> Check:
 
 def grid_pointing(
     maps_of: MapsOf,
-    images: Images8,
+    images: Pixels,
     labels: Ints,
     *,
     random_maps_of: MapsOf | None = None,
@@ -106,7 +107,7 @@ def grid_pointing(
 
 def insertion_deletion(
     maps: NDArray[np.floating],
-    images: Images8,
+    images: Pixels,
     classes: Ints,
     predict: Predict,
     *,

@@ -7,13 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.errors import DeepSightError
-from deepsight.core.statistics import Floats
 from deepsight.interpret.attribution.energy_pointing import object_share
 
-Images8 = NDArray[np.uint8]
-Ints = NDArray[np.int64]
-MapsOf = Callable[[Images8, Ints], NDArray[np.floating]]  # (m, H, W, 3), (m, c) -> (m, c, h, w)
+MapsOf = Callable[[Pixels, Ints], NDArray[np.floating]]  # (m, H, W, 3), (m, c) -> (m, c, h, w)
 
 CELLS_A_TILE = 4
 
@@ -28,7 +26,7 @@ class Mosaics:
         tiles: along one side.
     """
 
-    images: Images8
+    images: Pixels
     classes: Ints
     tiles: int
 
@@ -44,7 +42,7 @@ def confident_and_right(labels: Ints, probabilities: NDArray[np.floating], *, sh
     return np.sort(np.concatenate(chosen))
 
 
-def mosaics(images: Images8, labels: Ints, *, tiles: int, count: int, seed: int) -> Mosaics:
+def mosaics(images: Pixels, labels: Ints, *, tiles: int, count: int, seed: int) -> Mosaics:
     """`count` random mosaics of tiles × tiles images.
 
     Raises:

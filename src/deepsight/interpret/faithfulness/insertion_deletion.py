@@ -6,11 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.statistics import Floats
+from deepsight.core.array_types import Floats, Ints, Pixels
 
-Images8 = NDArray[np.uint8]
-Ints = NDArray[np.int64]
-Predict = Callable[[Images8], NDArray[np.floating]]
+Predict = Callable[[Pixels], NDArray[np.floating]]
 
 BASELINES = ("random order", "centre", "edges")
 FEW_STEPS, MANY_STEPS = 8, 32
@@ -42,7 +40,7 @@ def importance(maps: NDArray[np.floating], height: int, width: int) -> Floats:
     )
 
 
-def baseline_importance(name: str, images: Images8, *, cells: tuple[int, int], seed: int) -> Floats:
+def baseline_importance(name: str, images: Pixels, *, cells: tuple[int, int], seed: int) -> Floats:
     """What knows nothing of the model: a random map, nearness to the centre, or edges in the image.
 
     The random map has as many cells as the maps under test. A random order of single pixels would be no
@@ -61,13 +59,13 @@ def baseline_importance(name: str, images: Images8, *, cells: tuple[int, int], s
     return np.stack([cv2.GaussianBlur(e, (0, 0), height / 16) for e in edges])
 
 
-def blurred(images: Images8) -> Images8:
+def blurred(images: Pixels) -> Pixels:
     """The images without detail: a Gaussian blur of an eighth of the side."""
     return np.stack([cv2.GaussianBlur(image, (0, 0), image.shape[0] / 8) for image in images])
 
 
 def curve_mean(
-    start: Images8, end: Images8, order: Floats, classes: Ints, predict: Predict, *, steps: int
+    start: Pixels, end: Pixels, order: Floats, classes: Ints, predict: Predict, *, steps: int
 ) -> Floats:
     """Mean probability of the class while pixels of `start` are replaced by those of `end`, (n,), 0 to 1.
 

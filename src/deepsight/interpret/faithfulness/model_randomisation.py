@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
-from deepsight.core.statistics import Floats
+from deepsight.core.array_types import Floats, Ints
 from deepsight.interpret.attribution.cam import layer_maps
 from deepsight.interpret.attribution.energy_pointing import flat, standardised
 
-Ints = NDArray[np.int64]
 CHUNK = 16  # images at a time: gradients keep every map between the layer and the logits
 
 

@@ -5,16 +5,17 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.open_model import OpenModel
 from deepsight.interpret.attribution.cam import Layer
-from deepsight.interpret.attribution.error_maps import Ints, Maps, kind_of, maps_for
+from deepsight.interpret.attribution.error_maps import kind_of, maps_for
 from deepsight.interpret.faithfulness import checks as faithfulness
 from deepsight.interpret.faithfulness import grid_pointing, insertion_deletion
 from deepsight.interpret.faithfulness.checks import Check
 from deepsight.interpret.faithfulness.model_randomisation import maps_within, random_copy
-from deepsight.interpret.inputs import Pixels, Subject
+from deepsight.interpret.inputs import ExaminationInputs
 
 POOL = 400  # images that mosaics are made of
 TILES, MOSAICS = 2, 60
@@ -23,7 +24,7 @@ HEAD = "head"
 
 
 def faithfulness_of(
-    subject: Subject, model: OpenModel, layer: Layer, count: int
+    inputs: ExaminationInputs, model: OpenModel, layer: Layer, count: int
 ) -> tuple[Table, list[tuple[str, str]]]:
     """The table `faithfulness`, and the checks that these images do not allow, with the reason.
 
@@ -33,14 +34,14 @@ def faithfulness_of(
     Raises:
         DeepSightError: fewer than two images are rightly classified.
     """
-    p, seed = subject.predictions, subject.seed
+    p, seed = inputs.predictions, inputs.seed
     sure = grid_pointing.confident_and_right(p.labels, p.probabilities)
     if len(sure) < 2:
         raise DeepSightError(
             f"Expected rightly classified images, on which maps are checked, received {len(sure)}."
         )
     sample = np.sort(np.random.default_rng(seed).permutation(sure)[: max(POOL, count)])
-    images, labels = subject.test.pixels(sample), p.labels[sample]
+    images, labels = inputs.test.pixels(sample), p.labels[sample]
     refusals, checks = [], [faithfulness.right_answers(p.labels, p.predicted)]
     try:
         checks += points(model, layer, images, labels, seed=seed)
@@ -60,7 +61,7 @@ def points(model: OpenModel, layer: Layer, images: Pixels, labels: Ints, *, seed
     stages = list(large.sides())
     random = random_copy(large.from_stage(stages[0]), stages[1], seed=seed)
 
-    def random_maps_of(mosaics: Pixels, classes: Ints) -> Maps:
+    def random_maps_of(mosaics: Pixels, classes: Ints) -> Floats32:
         return maps_within(random, stages.index(layer.name), large.stage_maps(stages[0], mosaics), classes)
 
     return faithfulness.grid_pointing(
@@ -69,14 +70,14 @@ def points(model: OpenModel, layer: Layer, images: Pixels, labels: Ints, *, seed
     )  # fmt: skip
 
 
-def replaces(model: OpenModel, maps: Maps, images: Pixels, labels: Ints, *, seed: int) -> list[Check]:
+def replaces(model: OpenModel, maps: Floats32, images: Pixels, labels: Ints, *, seed: int) -> list[Check]:
     """Insertion and deletion by the maps (n, h, w) of the images' own classes."""
     steps = insertion_deletion.steps_for(len(images))
     return faithfulness.insertion_deletion(maps, images, labels, model.logits, steps=steps, seed=seed)
 
 
 def forgets(
-    model: OpenModel, layer: Layer, maps: Maps, images: Pixels, labels: Ints, *, seed: int
+    model: OpenModel, layer: Layer, maps: Floats32, images: Pixels, labels: Ints, *, seed: int
 ) -> list[Check]:
     """Model randomisation: of the head, of the later half of the network, and of all but its stem.
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 from scipy.stats import entropy
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Labels
 from deepsight.interpret.labels.sources import Opinions, pool
 
 Views = NDArray[np.floating]
@@ -80,7 +80,7 @@ def two_differ(belief: Floats) -> Floats:
     return np.asarray(1 - (belief**2).sum(axis=1))
 
 
-def surest(sources: Sequence[Floats], labels: Labels) -> Floats:
+def surest(sources: Sequence[Floats], labels: Ints) -> Floats:
     """What `two_differ` is by the source that is surest of each image (n,), each recalibrated by itself."""
     return np.asarray(np.min([two_differ(pool([source], labels)) for source in sources], axis=0))
 

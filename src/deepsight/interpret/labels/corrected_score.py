@@ -4,15 +4,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Labels, bootstrap_macro_f1
+from deepsight.core.statistics import bootstrap_macro_f1
 
 
 def table(
-    labels: Labels,
-    predicted: Labels,
+    labels: Ints,
+    predicted: Ints,
     flagged: NDArray[np.bool_],
-    suggested: Labels,
+    suggested: Ints,
     k: int,
     *,
     level: float = 0.95,

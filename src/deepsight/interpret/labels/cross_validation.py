@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import softmax
 
+from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.errors import DeepSightError
-from deepsight.core.statistics import Floats, Labels
 from deepsight.interpret.error_analysis.calibration import fit_temperature
-
-Features = NDArray[np.floating]
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # share of the mean eigenvalue of the features' scatter
 BLOCK = 8192  # rows cast to float32 at a time, so that memory does not grow with n
@@ -28,7 +26,7 @@ class Sums(NamedTuple):
 class Standardised:
     """Features with mean 0 and deviation 1 in every column, made block by block as they are asked for."""
 
-    def __init__(self, features: Features) -> None:
+    def __init__(self, features: Reals) -> None:
         self._features = features
         self._centre, self._scale = moments(features)
         self.d = features.shape[1]
@@ -40,7 +38,7 @@ class Standardised:
             yield block, (np.asarray(self._features[block], dtype=np.float32) - self._centre) / self._scale
 
 
-def cross_fit(features: Features, labels: Labels, k: int, *, folds: int = 5, seed: int) -> Floats:
+def cross_fit(features: Reals, labels: Ints, k: int, *, folds: int = 5, seed: int) -> Floats:
     """P(given label | image) for every row, from a classifier that has not seen the row: float64 (n, k).
 
     Ridge regression of the one-hot labels on the features, a head for each fold from the rows of the
@@ -69,7 +67,7 @@ def cross_fit(features: Features, labels: Labels, k: int, *, folds: int = 5, see
     return np.asarray(softmax(scores / fit_temperature(scores, labels), axis=1), dtype=np.float64)
 
 
-def deal(labels: Labels, folds: int, seed: int) -> NDArray[np.int64]:
+def deal(labels: Ints, folds: int, seed: int) -> NDArray[np.int64]:
     """The fold of each row, int64 (n,): every class is spread over the folds as evenly as it goes."""
     if not 2 <= folds <= len(labels):
         raise DeepSightError(f"Expected 2 to {len(labels)} folds for as many images, received {folds}.")
@@ -80,7 +78,7 @@ def deal(labels: Labels, folds: int, seed: int) -> NDArray[np.int64]:
     return fold
 
 
-def moments(features: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def moments(features: Reals) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of each feature, float32 (d,); a constant feature has deviation 1."""
     total, squares = np.zeros(features.shape[1]), np.zeros(features.shape[1])
     for start in range(0, len(features), BLOCK):

@@ -5,9 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.statistics import Floats, Labels
-
-Features = NDArray[np.floating]
+from deepsight.core.array_types import Floats, Ints, Reals
 
 GROUP = 32  # columns whose maximum stands for them in the first look
 
@@ -25,7 +23,7 @@ class Neighbours(NamedTuple):
 
 
 def nearest(
-    features: Features,
+    features: Reals,
     *,
     count: int = 20,
     dimensions: int = 128,
@@ -86,7 +84,7 @@ def largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     return np.take_along_axis(columns, order, axis=1)
 
 
-def compact(features: Features, dimensions: int) -> NDArray[np.float32]:
+def compact(features: Reals, dimensions: int) -> NDArray[np.float32]:
     """Centred features on their first principal axes, each row of length 1: float32 (n, dimensions)."""
     centre = np.asarray(np.mean(features, axis=0, dtype=np.float64), dtype=np.float32)
     axes = principal_axes(features, centre, min(dimensions, features.shape[1]))
@@ -99,7 +97,7 @@ def compact(features: Features, dimensions: int) -> NDArray[np.float32]:
 
 
 def principal_axes(
-    features: Features, centre: NDArray[np.float32], dimensions: int, *, sample: int = 20_000
+    features: Reals, centre: NDArray[np.float32], dimensions: int, *, sample: int = 20_000
 ) -> NDArray[np.float32]:
     """The axes of largest variance (d, dimensions), from at most `sample` evenly spaced rows."""
     step = -(-len(features) // sample)
@@ -108,7 +106,7 @@ def principal_axes(
     return np.asarray(axes[:, ::-1][:, :dimensions], dtype=np.float32)
 
 
-def vote(neighbours: Neighbours, labels: Labels, k: int, *, prior_votes: float = 5.0) -> Floats:
+def vote(neighbours: Neighbours, labels: Ints, k: int, *, prior_votes: float = 5.0) -> Floats:
     """The share of each class among the neighbours of a row, weighted by similarity: float64 (n, k).
 
     Negative similarities do not vote. The class shares of the whole data count as `prior_votes` neighbours,

@@ -9,8 +9,9 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from scipy.stats import norm
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Interval, Labels
+from deepsight.core.statistics import Interval
 from deepsight.interpret.labels.label_noise import confident_joint, most_mistakes, transition, true_class
 from deepsight.interpret.labels.sources import SMALLEST, Opinions, pool
 
@@ -115,7 +116,7 @@ def agreement(opinions: Opinions) -> float:
     return float((opinions.pooled().argmax(axis=1) == opinions.labels).mean())
 
 
-def probability_wrong(pooled: Floats, labels: Labels) -> Floats:
+def probability_wrong(pooled: Floats, labels: Ints) -> Floats:
     """The probability that each given label is wrong, (n,): the higher, the lower its pooled probability.
 
     Bayes with the noise of the class says how many labels are wrong, but is too sure of single images, since

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from deepsight.core.statistics import Floats, Labels
+from deepsight.core.array_types import Floats, Ints
 
 ROUNDS = 50  # of the deconvolution; it has settled long before on ten classes
 SEEN = 0.35  # share of planted mistakes that a threshold must let through before its count is believed
 
 
-def confident_joint(labels: Labels, probabilities: Floats) -> Floats:
+def confident_joint(labels: Ints, probabilities: Floats) -> Floats:
     """C[j, g]: how many images are of class j and labelled g, float64 (k, k), by confident learning.
 
     Counts the images that are confidently of class j and labelled g: those whose probability of j is at least
@@ -24,7 +24,7 @@ def confident_joint(labels: Labels, probabilities: Floats) -> Floats:
     return np.asarray(compute_confident_joint(labels, probabilities, calibrate=True), dtype=np.float64).T
 
 
-def transition(labels: Labels, probabilities: Floats) -> Floats:
+def transition(labels: Ints, probabilities: Floats) -> Floats:
     """T[j, g] = P(given g | true j), float64 (k, k), rows sum to 1, from the confident joint.
 
     One image is added on the diagonal, so that a class that nobody is confident of keeps its labels.
@@ -51,14 +51,14 @@ def deconvolve(probabilities: Floats, noise: Floats) -> Floats:
     return np.asarray(true / true.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def true_class(probabilities: Floats, labels: Labels, noise: Floats) -> Floats:
+def true_class(probabilities: Floats, labels: Ints, noise: Floats) -> Floats:
     """P(true class | image and given label), float64 (n, k), by Bayes: P(true j | image) T[j, given]."""
     joint = deconvolve(probabilities, noise) * noise.T[labels]
     total = np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     return np.asarray(joint / total, dtype=np.float64)
 
 
-def planted_mistakes(probabilities: Floats, labels: Labels) -> Floats:
+def planted_mistakes(probabilities: Floats, labels: Ints) -> Floats:
     """How likely each other label is to be the mistake, were one made: float64 (n, k), sums to 1 in all.
 
     One half of the mistakes fall on images at random, by how their class is confused; the other half where
@@ -78,7 +78,7 @@ def planted_mistakes(probabilities: Floats, labels: Labels) -> Floats:
     return np.asarray((at_random + alike / max(float(alike.sum()), 1e-300)) / 2, dtype=np.float64)
 
 
-def most_mistakes(probabilities: Floats, labels: Labels) -> float:
+def most_mistakes(probabilities: Floats, labels: Ints) -> float:
     """The largest number of wrong labels that the images with the least plausible labels leave room for.
 
     A classifier that is surely wrong looks like a wrong label, so counting surprises counts both. Planting

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import DeepSightError
-from deepsight.core.statistics import Floats, Labels
 from deepsight.interpret.labels.cross_validation import cross_fit
 from deepsight.interpret.labels.knn import nearest, vote
 
@@ -22,7 +22,7 @@ SMALLEST = 1e-9  # probabilities below this are raised to it before a logarithm
 
 
 @dataclass(frozen=True)
-class Part:
+class ExaminedSplit:
     """A split as the diagnosis of its labels sees it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Part:
     """
 
     ids: NDArray[np.int64]
-    labels: Labels
+    labels: Ints
     probabilities: Floats | None = None
     features: NDArray[np.floating] | None = None
     space: str = ""
@@ -56,13 +56,13 @@ class Opinions:
     """The sources' distributions over the given label of each image of a split.
 
     Attributes:
-        ids, labels: int64 (n,), as in `Part`.
+        ids, labels: int64 (n,), as in `ExaminedSplit`.
         sources: name to float64 (n, k): "model", "head", "neighbours" and those of further networks, such as
             "head (frozen)", as far as there are any.
     """
 
     ids: NDArray[np.int64]
-    labels: Labels
+    labels: Ints
     sources: Mapping[str, Floats] = field(default_factory=dict)
 
     def pooled(self) -> Floats:
@@ -71,7 +71,7 @@ class Opinions:
 
 
 def gather(
-    parts: Mapping[str, Part], k: int, *, folds: int = 5, count: int = 20, seed: int
+    parts: Mapping[str, ExaminedSplit], k: int, *, folds: int = 5, count: int = 20, seed: int
 ) -> dict[str, Opinions]:
     """Ask every source about every part.
 
@@ -99,7 +99,7 @@ def gather(
     return {name: Opinions(part.ids, part.labels, sources[name]) for name, part in parts.items()}
 
 
-def own_opinion(name: str, part: Part) -> dict[str, Floats]:
+def own_opinion(name: str, part: ExaminedSplit) -> dict[str, Floats]:
     """The model's probabilities, where the part came with them; refuses a part without anything."""
     if part.probabilities is None and not part.spaces():
         raise DeepSightError(
@@ -113,7 +113,7 @@ def joined(arrays: Sequence[Any]) -> NDArray[Any]:
     return np.asarray(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
 
 
-def pool(sources: Sequence[Floats], labels: Labels) -> Floats:
+def pool(sources: Sequence[Floats], labels: Ints) -> Floats:
     """A logarithmic opinion pool: softmax of Σ_m w_m log p_m, weights by likelihood of the labels.
 
     A single source is recalibrated by a temperature in the same way. The weights are as many as the sources,

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats, Pixels
 from deepsight.core.dataset import Dataset
-from deepsight.core.statistics import Floats
 
-Pixels = NDArray[np.uint8]
 Logits = Callable[[Pixels], NDArray[np.float32]]
 
 MOST = 300  # images that are looked at again: those that the model is least sure of

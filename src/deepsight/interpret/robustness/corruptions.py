@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Labels, macro_f1, wilson
+from deepsight.core.statistics import macro_f1, wilson
 
-Pixels = NDArray[np.uint8]
 Predict = Callable[[Pixels], NDArray[np.floating]]
 Degrade = Callable[[Pixels], Pixels]
 
@@ -38,7 +38,7 @@ SEVERITIES: Mapping[str, tuple[float, ...]] = MappingProxyType(
 
 def study(
     images: Images,
-    labels: Labels,
+    labels: Ints,
     classes: Sequence[str],
     predict: Predict,
     *,
@@ -135,7 +135,7 @@ def by_corruption(frame: pl.DataFrame) -> pl.DataFrame:
     ).sort("accuracy", maintain_order=True)
 
 
-def balanced_rows(labels: Labels, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def balanced_rows(labels: Ints, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """At most `limit` row numbers, ascending, classes in equal shares while they last."""
     if limit < 1:
         raise DeepSightError(f"Expected a limit of at least one image, received {limit}.")
@@ -155,7 +155,7 @@ def predicted_classes(
     return np.asarray(np.concatenate(logits).argmax(axis=1), dtype=np.int64)
 
 
-def accuracies(labels: Labels, predicted: Labels, classes: Sequence[str], level: float) -> pl.DataFrame:
+def accuracies(labels: Ints, predicted: Ints, classes: Sequence[str], level: float) -> pl.DataFrame:
     """Accuracy with its interval: a row for all images, then a row for each class."""
     k = len(classes)
     n = np.bincount(labels, minlength=k)

@@ -6,15 +6,12 @@ from types import MappingProxyType
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import chi2
 
+from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Floats, Labels
-
-Wrong = NDArray[np.bool_]
 
 FAULTS: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
@@ -55,7 +52,7 @@ def properties_used() -> list[str]:
     return list(dict.fromkeys(name for name, _ in FAULTS.values()))
 
 
-def fit(properties: pl.DataFrame, labels: Labels, wrong: Wrong, k: int) -> QualityRisk:
+def fit(properties: pl.DataFrame, labels: Ints, wrong: Bools, k: int) -> QualityRisk:
     """Learn from labelled images how the risk of an error grows with each fault.
 
     Slopes are not negative, since damage does not help, and are 0 unless together they explain the errors
@@ -78,7 +75,7 @@ def fit(properties: pl.DataFrame, labels: Labels, wrong: Wrong, k: int) -> Quali
     return QualityRisk(centre, spread, level, slope, p_value, len(labels))
 
 
-def robust(values: Floats, labels: Labels, k: int) -> tuple[Floats, Floats]:
+def robust(values: Floats, labels: Ints, k: int) -> tuple[Floats, Floats]:
     """Median and robust deviation of each property in each class (k, p); of all for an absent class."""
     groups = [values[labels == c] if (labels == c).any() else values for c in range(k)]
     centre = np.stack([np.median(group, axis=0) for group in groups])
@@ -88,7 +85,7 @@ def robust(values: Floats, labels: Labels, k: int) -> tuple[Floats, Floats]:
     return centre, np.maximum(spread, 1e-6)
 
 
-def faults_of(values: Floats, labels: Labels, centre: Floats, spread: Floats) -> Floats:
+def faults_of(values: Floats, labels: Ints, centre: Floats, spread: Floats) -> Floats:
     """How far each image goes beyond what is usual in its class, towards each fault: (n, f), 0 to 4."""
     away = (values - centre[labels]) / spread[labels]
     place = {name: i for i, name in enumerate(properties_used())}
@@ -96,7 +93,7 @@ def faults_of(values: Floats, labels: Labels, centre: Floats, spread: Floats) ->
     return np.clip(np.stack(columns, axis=1), USUAL, WORST) - USUAL
 
 
-def maximise(faults: Floats, labels: Labels, wrong: Wrong, k: int) -> tuple[Floats, float]:
+def maximise(faults: Floats, labels: Ints, wrong: Bools, k: int) -> tuple[Floats, float]:
     """Levels and slopes (k + f,) of largest penalised likelihood, and their log-likelihood."""
     outcome = wrong.astype(np.float64)
 
@@ -116,7 +113,7 @@ def maximise(faults: Floats, labels: Labels, wrong: Wrong, k: int) -> tuple[Floa
     return x, float(outcome @ at - np.logaddexp(0, at).sum())
 
 
-def support(risk: QualityRisk, properties: pl.DataFrame, labels: Labels) -> Floats:
+def support(risk: QualityRisk, properties: pl.DataFrame, labels: Ints) -> Floats:
     """The share of each image's risk of an error that its faults add, (n,), in [0, 1).
 
     The excess fraction 1 - risk without the faults / risk with them: the probability that an error would not
@@ -129,7 +126,7 @@ def support(risk: QualityRisk, properties: pl.DataFrame, labels: Labels) -> Floa
 
 
 def table(
-    risk: QualityRisk, properties: pl.DataFrame, labels: Labels, predicted: Labels, classes: Sequence[str]
+    risk: QualityRisk, properties: pl.DataFrame, labels: Ints, predicted: Ints, classes: Sequence[str]
 ) -> Table:
     """What each fault does to the risk: evidence table `image_quality`, a row for each fault.
 

@@ -8,11 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats, Floats32
 from deepsight.core.dataset import Images
-from deepsight.core.statistics import Floats
 from deepsight.images.luma import luma
-
-Pixels = NDArray[np.float32]
 
 BLOCK = 2048  # images in memory at once
 JPEG_QUALITY = 90
@@ -66,7 +64,7 @@ def measure_block(images: NDArray[np.uint8]) -> pl.DataFrame:
     return pl.DataFrame({name: np.asarray(value, dtype=np.float64) for name, value in columns.items()})
 
 
-def colourfulness(pixels: Pixels) -> Pixels:
+def colourfulness(pixels: Floats32) -> Floats32:
     """Spread and strength of the opponent colours red-green and yellow-blue, (n,)."""
     red, green, blue = np.moveaxis(pixels, -1, 0)
     opponents = np.stack([red - green, (red + green) / 2 - blue]).reshape(2, len(pixels), -1)
@@ -74,14 +72,14 @@ def colourfulness(pixels: Pixels) -> Pixels:
     return np.asarray(spread + 0.3 * np.sqrt((opponents.mean(axis=2) ** 2).sum(axis=0)))
 
 
-def sharpness(grey: Pixels) -> Pixels:
+def sharpness(grey: Floats32) -> Floats32:
     """Mean absolute difference of a pixel from its four neighbours together, (n,)."""
     inner = grey[:, 1:-1, 1:-1]
     around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
     return np.asarray(np.abs(around - 4 * inner).mean(axis=(1, 2)))
 
 
-def entropy(grey: Pixels) -> Floats:
+def entropy(grey: Floats32) -> Floats:
     """Shannon entropy of the histogram of luma, in bits, (n,)."""
     n = len(grey)
     place = np.minimum((grey.reshape(n, -1) * BINS).astype(np.int64), BINS - 1)
@@ -90,7 +88,7 @@ def entropy(grey: Pixels) -> Floats:
     return np.asarray(-(share * np.log2(np.where(share > 0, share, 1))).sum(axis=1), dtype=np.float64)
 
 
-def border(pixels: Pixels) -> Pixels:
+def border(pixels: Floats32) -> Floats32:
     """The pixels of the outer ring, a sixteenth of the side wide, (n, p, 3)."""
     height, width = pixels.shape[1:3]
     ring = np.ones((height, width), dtype=bool)
@@ -99,7 +97,7 @@ def border(pixels: Pixels) -> Pixels:
     return pixels[:, ring]
 
 
-def object_size(pixels: Pixels, ring: Pixels) -> Pixels:
+def object_size(pixels: Floats32, ring: Floats32) -> Floats32:
     """Share of pixels farther from the border's median colour than nine in ten border pixels are, (n,).
 
     A proxy: it finds an object before an even background, and says little of a busy one.

@@ -11,16 +11,14 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.tree import DecisionTreeRegressor
 
-from deepsight.core.statistics import Floats, Labels
-
-Members = NDArray[np.bool_]
+from deepsight.core.array_types import Bools, Floats, Ints
 
 COMPONENTS = 32  # principal components of the features that are clustered
 MARKED = 0.5  # standard deviations from the mean of all images before a property describes a cluster
 
 
 @dataclass(frozen=True)
-class Candidate:
+class SliceCandidate:
     """A group of images and what they have in common.
 
     Attributes:
@@ -31,12 +29,12 @@ class Candidate:
 
     description: str
     kind: str
-    members: Members
+    members: Bools
 
 
 def tree_slices(
-    properties: pl.DataFrame, residual: Floats, first: Members, *, depth: int, smallest: int
-) -> list[Candidate]:
+    properties: pl.DataFrame, residual: Floats, first: Bools, *, depth: int, smallest: int
+) -> list[SliceCandidate]:
     """Every node below the root of a regression tree, and of a one-split tree for each single property.
 
     The trees of single properties are there because a greedy tree hides a second cause behind its first
@@ -56,15 +54,15 @@ def tree_slices(
 
 
 def tree_nodes(
-    properties: pl.DataFrame, residual: Floats, first: Members, *, depth: int, smallest: int
-) -> list[Candidate]:
+    properties: pl.DataFrame, residual: Floats, first: Bools, *, depth: int, smallest: int
+) -> list[SliceCandidate]:
     """The nodes of one tree as candidates, the root left out."""
     values = properties.to_numpy().astype(np.float32)
     fitted = DecisionTreeRegressor(max_depth=depth, min_samples_leaf=smallest, random_state=0)
     fitted.fit(values[first], residual[first])
     member = np.asarray(fitted.decision_path(values).todense(), dtype=bool)
     texts = node_descriptions(fitted.tree_, properties.columns)
-    return [Candidate(text, "properties", member[:, node]) for node, text in texts.items()]
+    return [SliceCandidate(text, "properties", member[:, node]) for node, text in texts.items()]
 
 
 def node_descriptions(tree: Any, names: Sequence[str]) -> dict[int, str]:
@@ -97,14 +95,14 @@ def interval(name: str, low: float, high: float) -> str:
 def cluster_slices(
     features: NDArray[np.floating],
     properties: pl.DataFrame,
-    labels: Labels,
+    labels: Ints,
     classes: Sequence[str],
-    first: Members,
+    first: Bools,
     *,
     clusters: int,
     smallest: int,
     seed: int,
-) -> list[Candidate]:
+) -> list[SliceCandidate]:
     """Clusters of what varies within classes, described by their properties and their most frequent class.
 
     Args:
@@ -118,13 +116,13 @@ def cluster_slices(
     place = KMeans(count, n_init=1, random_state=seed).fit(reduced[first]).predict(reduced)
     members = [place == c for c in range(count)]
     return [
-        Candidate(describe(chosen, properties, labels, classes), "cluster", chosen)
+        SliceCandidate(describe(chosen, properties, labels, classes), "cluster", chosen)
         for chosen in members
         if chosen.any()
     ]
 
 
-def without_classes(features: NDArray[np.floating], labels: Labels, first: Members) -> NDArray[np.float32]:
+def without_classes(features: NDArray[np.floating], labels: Ints, first: Bools) -> NDArray[np.float32]:
     """The features without the directions in which the class means differ, (n, d).
 
     A model puts what it calls a truck near the trucks, so a cluster of plain features is in part a cluster of
@@ -138,13 +136,13 @@ def without_classes(features: NDArray[np.floating], labels: Labels, first: Membe
     return np.asarray(x - (x @ between.T) @ between, dtype=np.float32)
 
 
-def principal_components(x: NDArray[np.float32], first: Members, seed: int) -> NDArray[np.float32]:
+def principal_components(x: NDArray[np.float32], first: Bools, seed: int) -> NDArray[np.float32]:
     """The leading components, fitted on the first half, (n, p)."""
     fitted = PCA(min(COMPONENTS, x.shape[1], int(first.sum())), svd_solver="randomized", random_state=seed)
     return np.asarray(fitted.fit(x[first]).transform(x), dtype=np.float32)
 
 
-def describe(chosen: Members, properties: pl.DataFrame, labels: Labels, classes: Sequence[str]) -> str:
+def describe(chosen: Bools, properties: pl.DataFrame, labels: Ints, classes: Sequence[str]) -> str:
     """The properties that set a cluster apart, the strongest first, and its most frequent class."""
     values = properties.to_numpy()
     shift = (values[chosen].mean(axis=0) - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)

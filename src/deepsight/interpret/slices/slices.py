@@ -8,12 +8,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
+from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
 from deepsight.core.significance import benjamini_hochberg
-from deepsight.core.statistics import Floats, Labels
-from deepsight.interpret.slices.search import Candidate, cluster_slices, tree_slices
-
-Members = NDArray[np.bool_]
+from deepsight.interpret.slices.search import SliceCandidate, cluster_slices, tree_slices
 
 CANDIDATES = 20  # slices carried from the first half to the second; each one costs power
 OVERLAP = 0.8  # a slice that shares more than this of its images (Jaccard) with a better one is dropped
@@ -35,8 +33,8 @@ UNITS = {
 
 def table(
     properties: pl.DataFrame,
-    labels: Labels,
-    predicted: Labels,
+    labels: Ints,
+    predicted: Ints,
     classes: Sequence[str],
     ids: NDArray[np.int64],
     *,
@@ -104,7 +102,7 @@ def confirm(rows: list[dict[str, Any]], fdr: float) -> pl.DataFrame:
     return judged.sort("p_value", "effect", descending=[False, True])
 
 
-def stratified_half(strata: Labels, rng: np.random.Generator) -> Members:
+def stratified_half(strata: Ints, rng: np.random.Generator) -> Bools:
     """A random half of each stratum."""
     order = np.lexsort((rng.random(len(strata)), strata))
     rank = np.empty(len(strata), dtype=np.int64)
@@ -112,7 +110,7 @@ def stratified_half(strata: Labels, rng: np.random.Generator) -> Members:
     return np.asarray(rank % 2 == 0)
 
 
-def class_rates(wrong: Members, labels: Labels, among: Members) -> Floats:
+def class_rates(wrong: Bools, labels: Ints, among: Bools) -> Floats:
     """The error rate of each class among these images; 0 for a class without any."""
     k = int(labels.max(initial=0)) + 1
     n = np.bincount(labels[among], minlength=k)
@@ -120,12 +118,12 @@ def class_rates(wrong: Members, labels: Labels, among: Members) -> Floats:
 
 
 def screen(
-    candidates: Sequence[Candidate], wrong: Members, labels: Labels, first: Members, smallest: int
-) -> list[Candidate]:
+    candidates: Sequence[SliceCandidate], wrong: Bools, labels: Ints, first: Bools, smallest: int
+) -> list[SliceCandidate]:
     """The candidates worth a test on the second half: the surest of the first half, each only once."""
     large = [c for c in candidates if min((c.members & first).sum(), (c.members & ~first).sum()) >= smallest]
     scored = [(excess_p(c.members & first, wrong, labels, first), place) for place, c in enumerate(large)]
-    kept: list[Candidate] = []
+    kept: list[SliceCandidate] = []
     for p, place in sorted(scored):
         if p > 0.05 or len(kept) == CANDIDATES:
             break
@@ -134,12 +132,12 @@ def screen(
     return kept
 
 
-def jaccard(a: Members, b: Members) -> float:
+def jaccard(a: Bools, b: Bools) -> float:
     """Shared images over images in either."""
     return float((a & b).sum() / max((a | b).sum(), 1))
 
 
-def excess_p(inside: Members, wrong: Members, labels: Labels, among: Members) -> float:
+def excess_p(inside: Bools, wrong: Bools, labels: Ints, among: Bools) -> float:
     """Exact probability of so many errors inside or more, were the errors of each class spread at random.
 
     The number inside is a sum of independent hypergeometric counts, one a class, given how many images of
@@ -154,7 +152,7 @@ def excess_p(inside: Members, wrong: Members, labels: Labels, among: Members) ->
 
 
 def measure(
-    candidate: Candidate, wrong: Members, labels: Labels, second: Members, ids: NDArray[np.int64]
+    candidate: SliceCandidate, wrong: Bools, labels: Ints, second: Bools, ids: NDArray[np.int64]
 ) -> dict[str, Any]:
     """The row of a candidate, from the images of the second half alone."""
     inside = candidate.members & second

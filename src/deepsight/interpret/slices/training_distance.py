@@ -3,16 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.statistics import Floats
+from deepsight.core.array_types import Floats, Reals
 from deepsight.interpret.labels.knn import largest, principal_axes
-
-Features = NDArray[np.floating]
 
 UNIT = "mean cosine distance to the nearest training images, 0 to 2"
 
 
 def training_distance(
-    features: Features, training: Features, *, count: int = 10, dimensions: int = 128, block: int = 1024
+    features: Reals, training: Reals, *, count: int = 10, dimensions: int = 128, block: int = 1024
 ) -> Floats:
     """Mean cosine distance of each image to its `count` nearest training images, (n,), 0 to 2.
 
@@ -38,7 +36,7 @@ def training_distance(
 
 
 def directions(
-    features: Features, centre: NDArray[np.float32], axes: NDArray[np.float32]
+    features: Reals, centre: NDArray[np.float32], axes: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Centred features on the axes, each of length 1, (n, dimensions)."""
     moved = (np.asarray(features, dtype=np.float32) - centre) @ axes

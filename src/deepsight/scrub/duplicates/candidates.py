@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepsight.core.array_types import Ints
 from deepsight.scrub.duplicates import ann_index
 from deepsight.scrub.duplicates.descriptor import Descriptor, blocks
 
-Rows = NDArray[np.int64]
-ReadFeatures = Callable[[Rows], NDArray[np.floating]]  # rows -> features (r, d)
+ReadFeatures = Callable[[Ints], NDArray[np.floating]]  # rows -> features (r, d)
 
 EXACT = 150_000  # images; among more an index is asked, where its library is installed
 ROWS, COLUMNS = 256, 4096  # of the block of similarities: 4 MB, which stay in the cache
@@ -20,7 +20,7 @@ FIT_ON = 5000  # rows that the projection of features is fitted on, and rows pro
 FEATURE_LENGTH = 64  # numbers kept of them
 
 
-def neighbours(described: Descriptor, *, count: int, at_least: float, seed: int) -> tuple[Rows, Rows]:
+def neighbours(described: Descriptor, *, count: int, at_least: float, seed: int) -> tuple[Ints, Ints]:
     """Pairs i < j in which one is among the `count` nearest of the other, mirrored or not.
 
     Exact search up to `EXACT` images: n²(p + q) multiplications, n × count numbers kept. Among more images an
@@ -54,7 +54,7 @@ def comparisons(n: int) -> float:
     return EXACT**0.5 * n**1.5 if indexed(n) else float(n) ** 2
 
 
-def nearest_to(described: Descriptor, rows: Rows, *, count: int) -> tuple[Tensor, Tensor]:
+def nearest_to(described: Descriptor, rows: Ints, *, count: int) -> tuple[Tensor, Tensor]:
     """Similarity and row of the nearest of all images to these, themselves excepted, (r, count) twice."""
     even, odd, asked = described.even, described.odd, torch.from_numpy(rows)
     best, place = torch.full((len(rows), count), -torch.inf), torch.zeros(len(rows), count, dtype=torch.int64)
@@ -71,7 +71,7 @@ def nearest_to(described: Descriptor, rows: Rows, *, count: int) -> tuple[Tensor
     return best, place
 
 
-def distinct(pairs: Rows) -> tuple[Rows, Rows]:
+def distinct(pairs: Ints) -> tuple[Ints, Ints]:
     """Pairs (2, p) as i < j, each once, in order."""
     low, high = np.sort(pairs, axis=0)
     n = high.max(initial=0) + 1

@@ -8,16 +8,15 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from deepsight.core.array_types import Ints
 from deepsight.scrub.duplicates.matching import Matches
 from deepsight.scrub.duplicates.score_mixture import Mixture
-
-Rows = NDArray[np.int64]
 
 LISTED = 0.3  # lowest score in the table: below it there are look-alikes alone, and thousands of them
 CLOSED = 200  # images; up to this size every pair of a cluster is registered
 
 
-def exact_pairs(first: Rows) -> pl.DataFrame:
+def exact_pairs(first: Ints) -> pl.DataFrame:
     """Each image with equal pixels to an earlier one, paired with the first of them."""
     later = np.flatnonzero(first != np.arange(len(first)))
     n = len(later)
@@ -26,7 +25,7 @@ def exact_pairs(first: Rows) -> pl.DataFrame:
     return frame_of(same, "exact", np.ones(n))
 
 
-def missing_pairs(twins: Matches, seen: Matches, n: int) -> tuple[Rows, Rows]:
+def missing_pairs(twins: Matches, seen: Matches, n: int) -> tuple[Ints, Ints]:
     """Pairs i < j of one cluster of twins that were no candidates, since an image has few of those.
 
     Clusters above `CLOSED` images, whose pairs would be too many, are left as they are.
@@ -43,7 +42,7 @@ def missing_pairs(twins: Matches, seen: Matches, n: int) -> tuple[Rows, Rows]:
     return new // n, new % n
 
 
-def near_pairs(matches: Matches, mixture: Mixture, rows: Rows) -> pl.DataFrame:
+def near_pairs(matches: Matches, mixture: Mixture, rows: Ints) -> pl.DataFrame:
     """The registered pairs worth listing, with the probability that the mixture gives them."""
     probability = mixture.probability(matches.score)
     listed = np.flatnonzero(matches.score >= LISTED)
@@ -83,7 +82,7 @@ def number_clusters(pairs: pl.DataFrame, n: int) -> pl.DataFrame:
     return pairs.with_columns(pl.when("flagged").then(cluster).alias("cluster"))
 
 
-def components(i: Rows, j: Rows, n: int) -> Rows:
+def components(i: Ints, j: Ints, n: int) -> Ints:
     """The number of the connected component of each of n images under the pairs (i, j)."""
     links = coo_array((np.ones(len(i)), (i, j)), shape=(n, n))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)

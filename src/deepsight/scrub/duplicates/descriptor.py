@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from deepsight.core.array_types import Ints
 from deepsight.images.resize import resize
 
-Rows = NDArray[np.int64]
-Read = Callable[[Rows], Tensor]  # rows -> float32 (b, 3, h, w), 0 to 255
+Read = Callable[[Ints], Tensor]  # rows -> float32 (b, 3, h, w), 0 to 255
 Halves = tuple[Tensor, Tensor]  # what mirroring an image keeps, and what it turns the sign of; (b, d) twice
 
 CELLS = 3  # a side; shifted by an eighth of the image, three quarters of a cell stay in it
@@ -41,7 +41,7 @@ class Descriptor:
     def __len__(self) -> int:
         return len(self.even)
 
-    def mirrored(self, i: Rows, j: Rows) -> NDArray[np.bool_]:
+    def mirrored(self, i: Ints, j: Ints) -> NDArray[np.bool_]:
         """Whether image j is more like image i when mirrored, bool (p,)."""
         return np.asarray(((self.odd[i] * self.odd[j]).sum(dim=1) < 0).numpy())
 
@@ -72,7 +72,7 @@ def project(parts: Halves, centre: Tensor, axes: list[Tensor]) -> Halves:
     return even / size, odd / size
 
 
-def blocks(n: int, size: int) -> Iterator[Rows]:
+def blocks(n: int, size: int) -> Iterator[Ints]:
     """The rows 0 to n - 1, `size` at a time; none if n is 0."""
     for start in range(0, n, size):
         yield np.arange(start, min(start + size, n))

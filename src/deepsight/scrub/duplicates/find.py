@@ -7,6 +7,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
@@ -16,9 +17,6 @@ from deepsight.scrub.duplicates.clusters import exact_pairs, missing_pairs, near
 from deepsight.scrub.duplicates.image_pool import Pool
 from deepsight.scrub.duplicates.matching import Matcher
 from deepsight.scrub.duplicates.score_mixture import fit
-
-Rows = NDArray[np.int64]
-
 
 UNITS = {
     "split_a": "split of the first image",
@@ -77,7 +75,7 @@ def find(
 
 def reader(
     pool: Pool, features: Mapping[str, NDArray[np.floating]]
-) -> Callable[[Rows], NDArray[np.floating]]:
+) -> Callable[[Ints], NDArray[np.floating]]:
     """What reads the features (r, d) of rows of the pool, without a copy of all of them."""
     received = {name: np.shape(features.get(name, ())) for name in pool.parts}
     fits = all(len(shape) == 2 and shape[0] == len(pool.parts[name]) for name, shape in received.items())
@@ -132,7 +130,7 @@ def members(duplicates: Table) -> pl.DataFrame:
     return pl.concat(ends).unique(maintain_order=True)
 
 
-def repeated(duplicates: Table, *, of: str, within: tuple[str, ...]) -> Rows:
+def repeated(duplicates: Table, *, of: str, within: tuple[str, ...]) -> Ints:
     """Rows of split `of` whose cluster has a member in one of the splits `within`, in ascending order.
 
     The training rows to drop are `repeated(table, of="train", within=("val", "test"))`, the leaked test

@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.scrub.digests import digests
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,12 @@ class Pool:
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts.values())
 
-    def read(self, rows: Rows) -> Tensor:
+    def read(self, rows: Ints) -> Tensor:
         """These images as float32 (b, 3, h, w), 0 to 255; rows in any order."""
         pixels = self.gather([part.images for part in self.parts.values()], rows)
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
 
-    def gather(self, stored: Sequence[Any], rows: Rows) -> NDArray[Any]:
+    def gather(self, stored: Sequence[Any], rows: Ints) -> NDArray[Any]:
         """The rows of what is stored for each split: an array a split, in the order of the splits."""
         owner, place = self.locate(rows)
         gathered = np.empty((len(rows), *stored[0].shape[1:]), dtype=stored[0].dtype)
@@ -43,22 +42,22 @@ class Pool:
             gathered[owner == number] = array[place[owner == number]]
         return gathered
 
-    def locate(self, rows: Rows) -> tuple[Rows, Rows]:
+    def locate(self, rows: Ints) -> tuple[Ints, Ints]:
         """The number of the split that holds each row, and its place there."""
         ends = np.cumsum([len(part) for part in self.parts.values()])
         owner = np.searchsorted(ends, rows, side="right")
         return owner, rows - (ends - [len(part) for part in self.parts.values()])[owner]
 
-    def names(self, rows: Rows) -> list[str]:
+    def names(self, rows: Ints) -> list[str]:
         """The split of each row."""
         known = list(self.parts)
         return [known[number] for number in self.locate(rows)[0]]
 
-    def ids(self, rows: Rows) -> Rows:
+    def ids(self, rows: Ints) -> Ints:
         """The row of each image in the official order of its split."""
         return np.concatenate([part.ids for part in self.parts.values()])[rows]
 
-    def first_copies(self) -> Rows:
+    def first_copies(self) -> Ints:
         """For each image the first with the same pixels; itself, if it is that one."""
         marks = np.concatenate([digests(part.images) for part in self.parts.values()])
         _, first, which = np.unique(marks, return_index=True, return_inverse=True)

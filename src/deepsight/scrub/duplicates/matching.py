@@ -7,12 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepsight.core.array_types import Ints
 from deepsight.images.resize import resize
 from deepsight.scrub.duplicates import registration
 from deepsight.scrub.duplicates.candidates import ReadFeatures, describe_features, distinct, neighbours
 from deepsight.scrub.duplicates.descriptor import BLOCK, Read, blocks, describe, picture, slopes
-
-Rows = NDArray[np.int64]
 
 SLOPES, PICTURE, FEATURES = 6, 2, 4  # nearest images by each descriptor, and by features, if given
 SLOPES_LENGTH, PICTURE_LENGTH = 64, 40  # numbers kept of 72 and of 192
@@ -34,8 +33,8 @@ class Matches:
         placement: float32 (p, 4), where i lies in j: scale and shift of x and y (`registration`).
     """
 
-    i: Rows
-    j: Rows
+    i: Ints
+    j: Ints
     mirrored: NDArray[np.bool_]
     score: NDArray[np.float64]
     placement: NDArray[np.float32]
@@ -50,7 +49,7 @@ class Matches:
         )
         return Matches(*columns)
 
-    def take(self, rows: Rows) -> "Matches":
+    def take(self, rows: Ints) -> "Matches":
         """These pairs alone."""
         return Matches(
             self.i[rows], self.j[rows], self.mirrored[rows], self.score[rows], self.placement[rows]
@@ -73,7 +72,7 @@ class Matcher:
         self._picture = describe(read, n, halves=picture, length=PICTURE_LENGTH, seed=seed)
         self._views = coarse_views(read, n)
 
-    def candidates(self, features: ReadFeatures | None) -> tuple[Rows, Rows]:
+    def candidates(self, features: ReadFeatures | None) -> tuple[Ints, Ints]:
         """Pairs i < j of images near each other by pixels, or by these features of any model."""
         found = [
             neighbours(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR, seed=self._seed),
@@ -84,7 +83,7 @@ class Matcher:
             found.append(neighbours(described, count=FEATURES, at_least=0.0, seed=self._seed))
         return distinct(np.concatenate([np.stack(pairs) for pairs in found], axis=1))
 
-    def register(self, i: Rows, j: Rows, *, peak: float = PEAK) -> Matches:
+    def register(self, i: Ints, j: Ints, *, peak: float = PEAK) -> Matches:
         """The pairs whose coarse correlation reaches `peak`, registered and scored."""
         mirrored = self._slopes.mirrored(i, j)
         peaks, starts = self._peaks(i, j, mirrored)
@@ -93,21 +92,21 @@ class Matcher:
         score, placement = self._scores(i, j, mirrored, best_starts(peaks[near], starts[near]))
         return Matches(i, j, mirrored, score.double().numpy(), placement.numpy())
 
-    def _peaks(self, i: Rows, j: Rows, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    def _peaks(self, i: Ints, j: Ints, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
         peaks, placements = torch.empty(len(i), 3), torch.empty(len(i), 3, 4)
         for rows in blocks(len(i), PAIRS):
             pair = pick(lambda r: self._views[r].float(), i[rows], j[rows], mirrored[rows])
             peaks[rows], placements[rows] = registration.coarse(*pair)
         return peaks, placements
 
-    def _scores(self, i: Rows, j: Rows, mirrored: NDArray[np.bool_], starts: Tensor) -> tuple[Tensor, Tensor]:
+    def _scores(self, i: Ints, j: Ints, mirrored: NDArray[np.bool_], starts: Tensor) -> tuple[Tensor, Tensor]:
         score, placement = torch.empty(len(i)), torch.empty(len(i), 4)
         for rows in blocks(len(i), PAIRS):
             pair = pick(self._whole, i[rows], j[rows], mirrored[rows])
             score[rows], placement[rows] = registration.register(*pair, starts[rows])
         return score, placement
 
-    def _whole(self, rows: Rows) -> Tensor:
+    def _whole(self, rows: Ints) -> Tensor:
         return resize(self._read(rows), registration.SIDE)
 
 
@@ -120,7 +119,7 @@ def coarse_views(read: Read, n: int) -> Tensor:
     return torch.cat(made)
 
 
-def pick(read: Read, i: Rows, j: Rows, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+def pick(read: Read, i: Ints, j: Ints, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
     """Both images of each pair, the second mirrored where told."""
     a, b = read(i), read(j)
     return a, torch.where(torch.as_tensor(mirrored)[:, None, None, None], b.flip(-1), b)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from deepsight.core.array_types import Floats
 
 FLOOR = 0.2  # scores below are look-alikes beyond doubt and say nothing about the tail above
 # What scores look like before any is seen, worth PRIOR_WEIGHT of each kind, so that few pairs, or none

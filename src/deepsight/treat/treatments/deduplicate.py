@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.recipe import Recipe
-from deepsight.core.statistics import Labels
 from deepsight.treat.treatments.base import Target, Treatment
 
 
@@ -34,7 +34,7 @@ def treatment(duplicates: pl.DataFrame, labels: Mapping[int, int], *, split: str
     return Treatment("deduplicate", "leaked twin", change, Target(classes=tuple(sorted(conflicting))))
 
 
-def kept(train: Dataset, a: Labels, b: Labels) -> NDArray[np.bool_]:
+def kept(train: Dataset, a: Ints, b: Ints) -> NDArray[np.bool_]:
     """Which rows stay, bool (n,): of a cluster the first row of its majority label; none on a tie."""
     order = np.argsort(train.ids)
     present = np.isin(a, train.ids) & np.isin(b, train.ids)

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.statistics import Floats, Labels, confusion_counts, wilson
+from deepsight.core.array_types import Floats, Ints
+from deepsight.core.statistics import confusion_counts, wilson
 from deepsight.treat.treatments.base import Target, Treatment, recipe_change
 
 
-def by_recall(labels: Labels, predicted: Labels, k: int) -> Treatment:
+def by_recall(labels: Ints, predicted: Ints, k: int) -> Treatment:
     """Weights from the recall on validation images, for the classes whose recall is low."""
     weights = recall_weights(labels, predicted, k, strength=2.0)
     return treatment("weighted_loss", weights, weak_classes(labels, predicted, k))
@@ -38,7 +39,7 @@ def treatment(name: str, weights: Floats, weak: Sequence[int]) -> Treatment:
     return Treatment(name, "weak class", recipe_change(class_weights=scaled), Target(classes=tuple(weak)))
 
 
-def recall_weights(labels: Labels, predicted: Labels, k: int, *, strength: float = 1.0) -> Floats:
+def recall_weights(labels: Ints, predicted: Ints, k: int, *, strength: float = 1.0) -> Floats:
     """Weights (k,) from validation recall: 1 + strength × (best recall - recall) / best recall.
 
     A class that is found half as well as the best one counts 1.5 times with a strength of 1.
@@ -59,7 +60,7 @@ def effective_number_weights(counts: NDArray[np.int64], *, beta: float = 0.999) 
     return np.asarray(weights / weights.mean(), dtype=np.float64)
 
 
-def weak_classes(labels: Labels, predicted: Labels, k: int, *, level: float = 0.95) -> tuple[int, ...]:
+def weak_classes(labels: Ints, predicted: Ints, k: int, *, level: float = 0.95) -> tuple[int, ...]:
     """Classes whose recall is surely below the mean recall (Wilson); else the one with the lowest recall."""
     counts = confusion_counts(labels, predicted, k)
     hits, n = np.diag(counts), counts.sum(axis=1)

@@ -20,7 +20,7 @@ from deepsight.treat.trial.checkpoints import Starts, arm_of, fill_views, train_
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ArmResult:
     """What an arm came to.
 
     Attributes:
@@ -51,7 +51,7 @@ class Store:
 
     folder: Path
 
-    def load(self, name: str, seed: int, key: str) -> Outcome | None:
+    def load(self, name: str, seed: int, key: str) -> ArmResult | None:
         """The stored arm, if it is there and was made of the same data, recipe and steps."""
         path = self.folder / f"{name}-{seed}.npz"
         if not path.exists():
@@ -60,9 +60,9 @@ class Store:
             if str(file["key"]) != key:
                 return None
             steps, seconds, failed = int(file["steps"]), float(file["seconds"]), str(file["failed"])
-            return Outcome(name, seed, file["logits"], steps, seconds, failed)
+            return ArmResult(name, seed, file["logits"], steps, seconds, failed)
 
-    def save(self, outcome: Outcome, key: str) -> None:
+    def save(self, outcome: ArmResult, key: str) -> None:
         """Write an arm whole; only then does it count."""
         write_npz(
             self.folder / f"{outcome.name}-{outcome.seed}.npz",
@@ -112,7 +112,7 @@ class Store:
 
 def run_arm(
     treatment: Treatment, recipe: Recipe, train: Dataset, steps: int, *, starts: Starts, store: Store
-) -> Outcome:
+) -> ArmResult:
     """The outcome of a treatment under the recipe's seed, from the store where it is there.
 
     A loss that is not finite, an image that is not what it must be and a lack of memory are outcomes too;
@@ -124,7 +124,7 @@ def run_arm(
     if found is not None:
         return found
     nothing = np.empty((0, train.k), dtype=np.float32)
-    outcome = Outcome(treatment.name, recipe.seed, nothing, steps, 0.0)
+    outcome = ArmResult(treatment.name, recipe.seed, nothing, steps, 0.0)
     began = time.perf_counter()
     try:
         arm = arm_of(starts.at(treatment.backbone, changed.resolution), train, data, changed, steps)

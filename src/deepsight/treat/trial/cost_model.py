@@ -47,7 +47,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialPlan:
     """What a trial does.
 
     Attributes:
@@ -76,7 +76,7 @@ class Plan:
 
 def make_plan(
     control: Demand, demands: Sequence[Demand], rates: RatesOf, size: Size, *, budget: float, seeds: int
-) -> Plan:
+) -> TrialPlan:
     """The most treatments, and for these the longest training, that fit into the budget.
 
     Args:
@@ -98,7 +98,7 @@ def make_plan(
                 left = {d.name: f"does not fit into {budget / 60:.0f} minutes" for d in demands[count:]}
                 allotted = {d.name: steps_of(d, control, steps, rates) for d in arms}
                 opening = opening_seconds(arms, rates, size, seeds)
-                return Plan(rows_for(steps, size), seeds, allotted, left, seconds, opening)
+                return TrialPlan(rows_for(steps, size), seeds, allotted, left, seconds, opening)
     raise UsageError(
         f"Expected a budget in which a control and a treatment fit {seeds} times, received {budget:.0f} s. "
         "Give it more minutes."

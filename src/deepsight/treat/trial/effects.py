@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.statistics import (
     POWER,
     Effect,
-    Floats,
-    Labels,
     effect_of_draws,
     hierarchical_difference,
     macro_f1,
@@ -18,14 +17,14 @@ from deepsight.core.statistics import (
 )
 from deepsight.treat.treatments.base import Target
 
-Score = Callable[[Labels, Floats], Floats]
+Score = Callable[[Ints, Floats], Floats]
 """Predictions (n,) and weights of the images (b, n) to m scores for each row of weights (b, m)."""
 
 DRAWS = 1000
 
 
 def macro_effect(
-    labels: Labels, control: NDArray[np.int64], arm: NDArray[np.int64], k: int, *, level: float, seed: int
+    labels: Ints, control: NDArray[np.int64], arm: NDArray[np.int64], k: int, *, level: float, seed: int
 ) -> Effect:
     """Difference in macro-F1; row i of `control` and `arm` (s, n) are predictions of the same seed."""
     effect = hierarchical_difference(labels, control, arm, k, level=level, seed=seed)
@@ -59,7 +58,7 @@ def score_effects(
     ]
 
 
-def image_draws(labels: Labels, draws: int, *, seed: int) -> Floats:
+def image_draws(labels: Ints, draws: int, *, seed: int) -> Floats:
     """How often each image is taken, (draws + 1, n): once in row 0, then in resamples within classes."""
     rng = np.random.default_rng(seed)
     weights = np.ones((draws + 1, len(labels)))
@@ -116,11 +115,11 @@ def holm(p_values: Sequence[float]) -> Floats:
     return adjusted
 
 
-def class_f1(labels: Labels, k: int) -> Score:
+def class_f1(labels: Ints, k: int) -> Score:
     """F1 of each of the k classes; 0 where a class is neither labelled nor predicted."""
     true = np.eye(k)[labels]
 
-    def score(predicted: Labels, weights: Floats) -> Floats:
+    def score(predicted: Ints, weights: Floats) -> Floats:
         called = np.eye(k)[predicted]
         support, hits = weights @ (true + called), 2 * (weights @ (true * called))
         return np.asarray(np.divide(hits, support, out=np.zeros_like(hits), where=support > 0))
@@ -128,13 +127,13 @@ def class_f1(labels: Labels, k: int) -> Score:
     return score
 
 
-def mean_f1(labels: Labels, k: int, classes: Sequence[int]) -> Score:
+def mean_f1(labels: Ints, k: int, classes: Sequence[int]) -> Score:
     """Mean F1 of these classes, as a single score."""
     every = class_f1(labels, k)
     return lambda predicted, weights: every(predicted, weights)[:, list(classes)].mean(axis=1, keepdims=True)
 
 
-def target_score(target: Target, labels: Labels, k: int) -> Score:
+def target_score(target: Target, labels: Ints, k: int) -> Score:
     """What the treatment is meant to better; larger is better."""
     paired = np.unique(np.asarray(target.pairs, dtype=np.int64)).tolist()
     return mean_f1(labels, k, paired or target.classes or range(k))

@@ -10,7 +10,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.arm import Store
 from deepsight.treat.trial.checkpoints import Starts
-from deepsight.treat.trial.cost_model import Plan
+from deepsight.treat.trial.cost_model import TrialPlan
 from deepsight.treat.trial.final_test import open_test
 from deepsight.treat.trial.schedule import Ran
 from deepsight.treat.trial.verdicts import Judgement, classes_table, treatments_table, verdicts
@@ -19,7 +19,7 @@ LEVEL = 0.95  # of every interval and verdict of a trial
 
 
 @dataclass(frozen=True)
-class Findings:
+class TrialFindings:
     """What a trial found.
 
     Attributes:
@@ -37,8 +37,14 @@ class Findings:
 
 
 def findings(
-    judgements: Sequence[Judgement], ran: Ran, plan: Plan, starts: Starts, store: Store, *, said: str = ""
-) -> Findings:
+    judgements: Sequence[Judgement],
+    ran: Ran,
+    plan: TrialPlan,
+    starts: Starts,
+    store: Store,
+    *,
+    said: str = "",
+) -> TrialFindings:
     """The tables, and the test set opened if a treatment helped; `said` is how arms differ from the run."""
     splits = starts.setting.splits
     n, classes = len(splits.validation), splits.classes
@@ -56,14 +62,14 @@ def findings(
     helped = [j for j in judgements if found[j.treatment.name] == "helps"]
     if not helped:
         store.drop_weights({CONTROL.name, *ran.left_out})  # another trial may finish what time cut off
-        return Findings(evidence)
+        return TrialFindings(evidence)
     winner = max(helped, key=lambda j: j.macro.value).treatment
     opened = open_test(winner, plan.seeds, starts=starts, store=store, level=LEVEL)
     store.drop_weights({CONTROL.name, winner.name, *ran.left_out})
-    return Findings(evidence.add(treatment_test=opened.table), winner, opened.control, opened.winner)
+    return TrialFindings(evidence.add(treatment_test=opened.table), winner, opened.control, opened.winner)
 
 
-def arms_table(ran: Ran, plan: Plan, n: int) -> Table:
+def arms_table(ran: Ran, plan: TrialPlan, n: int) -> Table:
     """Evidence table `treatment_arms`: every arm with its cost, or why it has no result."""
     rows = [
         {

@@ -1,20 +1,21 @@
 """A trial: a control and treatments from one start, with one budget and the same seeds, judged by pairs."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from deepsight.core.progress import Log
 from deepsight.core.recipe import Recipe
 from deepsight.scrub.split import limit_train
 from deepsight.treat.treatments import combination
 from deepsight.treat.treatments.base import CONTROL, Treatment
-from deepsight.treat.trial.arm import Outcome, Store, run_arm
+from deepsight.treat.trial.arm import ArmResult, Store, run_arm
 from deepsight.treat.trial.checkpoints import Setting, Starts
-from deepsight.treat.trial.cost_model import Plan
+from deepsight.treat.trial.cost_model import TrialPlan
 from deepsight.treat.trial.effects import DRAWS, image_draws
-from deepsight.treat.trial.results import LEVEL, Findings, findings
+from deepsight.treat.trial.results import LEVEL, TrialFindings, findings
 from deepsight.treat.trial.schedule import Ran, RunOne, run_arms
 from deepsight.treat.trial.trial_plan import difference, planned, sentence
 from deepsight.treat.trial.verdicts import Judgement, judge, verdicts
@@ -23,13 +24,11 @@ RESERVE = 0.85  # of the minutes are planned; the rest is for statistics and a m
 AFTER = 0.05  # of the minutes are kept for the statistics and the diagnosis of the winner
 ENOUGH = 8  # treatments; where fewer fit, arms train less of the network rather than leave more of them out
 
-Tell = Callable[[str], None]
-
 
 def study(
     setting: Setting, treatments: Sequence[Treatment], *,
-    folder: Path, minutes: float, seeds: int = 5, enough: int = ENOUGH, tell: Tell = lambda _: None,
-) -> Findings:  # fmt: skip
+    folder: Path, minutes: float, seeds: int = 5, enough: int = ENOUGH, log: Log = lambda _: None,
+) -> TrialFindings:  # fmt: skip
     """Run the treatments that fit into the time, judge them, and open the test set for the winner.
 
     What an interrupted trial of the same setting left in the folder is used.
@@ -51,7 +50,7 @@ def study(
     began = time.monotonic()
     setting = replace(setting, load=cache(setting.load))
     plan = planned(setting, treatments, folder, minutes * 60 * RESERVE, seeds, enough)
-    tell(sentence(plan, setting.recipe))
+    log(sentence(plan, setting.recipe))
     said = difference(plan, setting.recipe)
     train = limit_train(setting.splits.train, limit=plan.rows, seed=setting.recipe.seed)
     setting = replace(
@@ -62,7 +61,7 @@ def study(
         ),
     )
     starts, store = Starts(setting), Store(folder)
-    run_one = runner(plan, starts, store, tell)
+    run_one = runner(plan, starts, store, log)
     chosen = [t for t in treatments if t.name in plan.steps]
 
     def left() -> float:
@@ -78,15 +77,15 @@ def study(
     return findings(judge_all(chosen, ran, setting), ran, plan, starts, store, said=said)
 
 
-def runner(plan: Plan, starts: Starts, store: Store, tell: Tell) -> RunOne:
+def runner(plan: TrialPlan, starts: Starts, store: Store, log: Log) -> RunOne:
     """The outcome of an arm with a seed, trained now or read from the store."""
     setting = starts.setting
 
-    def run_one(treatment: Treatment, seed: int) -> Outcome:
+    def run_one(treatment: Treatment, seed: int) -> ArmResult:
         steps = plan.steps.get(treatment.name, plan.steps[CONTROL.name])
         recipe = seeded(setting.recipe, seed)
         outcome = run_arm(treatment, recipe, setting.splits.train, steps, starts=starts, store=store)
-        tell(f"{treatment.name}, seed {seed}: {outcome.failed or f'{outcome.seconds:.0f} s'}")
+        log(f"{treatment.name}, seed {seed}: {outcome.failed or f'{outcome.seconds:.0f} s'}")
         return outcome
 
     return run_one

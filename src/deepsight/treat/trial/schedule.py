@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from deepsight.core.errors import DeepSightError
 from deepsight.treat.treatments.base import CONTROL, Treatment
-from deepsight.treat.trial.arm import Outcome
+from deepsight.treat.trial.arm import ArmResult
 
 INSTANT = 0.1  # seconds; arms that were stored are read again even where the time is up
 
-RunOne = Callable[[Treatment, int], Outcome]
+RunOne = Callable[[Treatment, int], ArmResult]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Ran:
         failed, left_out: why an arm has no result, by name.
     """
 
-    outcomes: dict[str, list[Outcome]]
+    outcomes: dict[str, list[ArmResult]]
     failed: dict[str, str]
     left_out: dict[str, str]
 
@@ -98,7 +98,7 @@ class Arm:
     treatment: Treatment
     seeds: int
     run_one: RunOne
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[ArmResult] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
 
     @property
@@ -148,7 +148,7 @@ def too_many(costs: Sequence[float], left: float) -> int:
     return len(costs) - running
 
 
-def require_control(outcome: Outcome) -> None:
+def require_control(outcome: ArmResult) -> None:
     """Refuse to go on when it is the control that failed."""
     if outcome.name == CONTROL.name and outcome.failed:
         raise DeepSightError(f"Expected the control to train, but it failed: {outcome.failed}")

@@ -16,12 +16,12 @@ from deepsight.model.throughput import Rates, folded_copy, measure
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.arm import Store
 from deepsight.treat.trial.checkpoints import Setting
-from deepsight.treat.trial.cost_model import Demand, Plan, Size, make_plan, predict_seconds, step_choices
+from deepsight.treat.trial.cost_model import Demand, Size, TrialPlan, make_plan, predict_seconds, step_choices
 
 
 def planned(
     setting: Setting, treatments: Sequence[Treatment], folder: Path, budget: float, seeds: int, enough: int
-) -> Plan:
+) -> TrialPlan:
     """The plan in the folder if it is for the same request; else a new one, written there."""
     request: dict[str, Any] = {
         "budget": budget,
@@ -35,7 +35,7 @@ def planned(
     if path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["request"] == request:
-            return Plan(**stored["plan"])
+            return TrialPlan(**stored["plan"])
     Store(folder).forget_without_weights()
     plan = new_plan(setting, treatments, budget, seeds, enough)
     write_json(path, {"request": request, "plan": plan.describe()})
@@ -44,7 +44,7 @@ def planned(
 
 def new_plan(
     setting: Setting, treatments: Sequence[Treatment], budget: float, seeds: int, enough: int
-) -> Plan:
+) -> TrialPlan:
     """Measure this machine and plan; treatments whose backbone cannot be had are left out.
 
     Of the trainings in `ways`, the first that holds `enough` treatments is taken, or else the cheapest.
@@ -68,7 +68,7 @@ def ways(recipe: Recipe) -> list[Recipe]:
 
 def plan_of(
     setting: Setting, recipe: Recipe, treatments: Sequence[Treatment], budget: float, seeds: int, enough: int
-) -> Plan | None:
+) -> TrialPlan | None:
     """The plan with this recipe; None where fewer than `enough` of the treatments that can be run fit."""
 
     @cache
@@ -127,7 +127,7 @@ def demands_of(
     return demands, missing
 
 
-def sentence(plan: Plan, recipe: Recipe) -> str:
+def sentence(plan: TrialPlan, recipe: Recipe) -> str:
     """The plan in a line; `recipe` is the run's."""
     arms = ", ".join(f"{name} ({steps})" for name, steps in plan.steps.items())
     left = f"; left out: {', '.join(plan.left_out)}" if plan.left_out else ""
@@ -137,7 +137,7 @@ def sentence(plan: Plan, recipe: Recipe) -> str:
     )
 
 
-def difference(plan: Plan, recipe: Recipe) -> str:
+def difference(plan: TrialPlan, recipe: Recipe) -> str:
     """How the control's training differs from the run's, which bounds what the trial says about it."""
     said = []
     if plan.resolution != recipe.resolution:

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Effect, Floats, Labels, macro_f1
+from deepsight.core.statistics import Effect, macro_f1
 from deepsight.treat.treatments.base import Target, Treatment
 from deepsight.treat.trial.effects import class_f1, holm, macro_effect, score_effects, target_score
 
@@ -42,7 +43,7 @@ class Judgement:
 
 
 def judge(
-    treatment: Treatment, labels: Labels, control: NDArray[np.int64], arm: NDArray[np.int64], k: int, *,
+    treatment: Treatment, labels: Ints, control: NDArray[np.int64], arm: NDArray[np.int64], k: int, *,
     weights: Floats, level: float, seed: int,
 ) -> Judgement:  # fmt: skip
     """Compare an arm with the control.

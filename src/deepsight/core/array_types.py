@@ -1,0 +1,11 @@
+"""The array types that signatures speak of. Shapes stand in the docstrings: docs/vocabulary.md."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]  # RGB images (n, h, w, 3), or one (h, w, 3)
+Ints = NDArray[np.int64]  # labels, ids, rows, counts
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+Reals = NDArray[np.floating]  # of any precision
+Bools = NDArray[np.bool_]
