@@ -9,9 +9,10 @@ import pytest
 from PIL import Image as PillowImage
 
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.progress import silent
 from deepsight.obtain import huggingface, load
 from deepsight.obtain.data_uri import Address
-from deepsight.obtain.sources import SourceError, silent
+from deepsight.obtain.sources import SourceError
 
 
 @pytest.fixture(autouse=True)

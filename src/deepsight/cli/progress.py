@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from deepsight.core.progress import spoken
+from deepsight.core.progress import Event, Log, StageStarted, spoken
 from deepsight.core.run import STUDY
 
-# The stages as they are announced, and the names under which the plan predicts their seconds.
+# The stages by name, and the names under which the plan predicts their seconds.
 STAGES: Mapping[str, tuple[str, ...]] = {
     "obtain": (), "scrub": ("scrub",), "explore": ("explore",), "train": ("frozen", "finetune"),
     "predict": ("predict",), "interpret": ("interpret",), "report": ("report",),
@@ -46,14 +46,10 @@ class Forecast:
         self._stage, self._stage_began = "", self._began
         self._predicted: Mapping[str, float] = {}
 
-    def heard(self, line: str) -> bool:
-        """Take note of a line; whether it announces a stage."""
-        name = line.removeprefix("[").removesuffix("]")
-        if line != f"[{name}]" or name not in STAGES:
-            return False
+    def stage_started(self, name: str) -> None:
+        """Take note of the stage that begins."""
         self._stage, self._stage_began = name, time.perf_counter()
         self._predicted = self.planned()
-        return True
 
     def planned(self) -> Mapping[str, float]:
         """The predicted seconds in study.yaml; empty where there is no plan yet."""
@@ -68,13 +64,13 @@ class Forecast:
         if not self._predicted:
             return None if self._minutes is None else max(0.0, self._minutes * 60 - (now - self._began))
         names = list(STAGES)
-        later = names[names.index(self._stage) + 1 :]
+        later = names[names.index(self._stage) + 1 :] if self._stage in STAGES else []
         here = self.seconds(self._stage) - (now - self._stage_began)
         return max(0.0, here) + sum(self.seconds(name) for name in later)
 
     def seconds(self, stage: str) -> float:
         """The predicted seconds of a stage."""
-        return sum(self._predicted.get(name, 0.0) for name in STAGES[stage])
+        return sum(self._predicted.get(name, 0.0) for name in STAGES.get(stage, ()))
 
     def words(self) -> str:
         """The time left as a person says it; empty where nothing is known."""
@@ -97,11 +93,11 @@ class Clock(ProgressColumn):
 
 
 @contextmanager
-def progress(out: Path | None = None, *, minutes: float | None = None) -> Iterator[Callable[[str], None]]:
-    """What receives a command's lines while it works.
+def progress(out: Path | None = None, *, minutes: float | None = None) -> Iterator[Log]:
+    """What shows a command's events while it works.
 
-    On a terminal a line at the bottom names the stage, the time gone and the time left; elsewhere, such as in
-    a log, the lines that announce a stage carry the time left.
+    On a terminal the bottom line names the stage, the time gone and the time left. Elsewhere, such as in a
+    log file, each event is a line, and a stage's line carries the time left.
 
     Args:
         out: the run folder, if the command is a study.
@@ -109,22 +105,26 @@ def progress(out: Path | None = None, *, minutes: float | None = None) -> Iterat
     """
     forecast = Forecast(out, minutes)
     if not console.is_terminal or not first_process():
-        yield lambda line: say(with_time_left(line, forecast))
+        yield lambda event: say(line_of(event, forecast))
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), Clock(forecast))
     with Progress(*columns, console=console, transient=True, refresh_per_second=2) as shown:
         task = shown.add_task("starting", total=None)
 
-        def log(line: str) -> None:
-            if forecast.heard(line):
-                shown.update(task, description=line.strip("[]"), refresh=True)
+        def log(event: Event | str) -> None:
+            if isinstance(event, StageStarted):
+                forecast.stage_started(event.name)
+                shown.update(task, description=event.name, refresh=True)
             else:
-                say(line)
+                say(str(event))
 
         yield log
 
 
-def with_time_left(line: str, forecast: Forecast) -> str:
-    """The line, with the time left where it announces a stage."""
-    words = forecast.words() if forecast.heard(line) else ""
-    return f"{line} {words}" if words else line
+def line_of(event: Event | str, forecast: Forecast) -> str:
+    """The line for an event, with the time left where a stage begins."""
+    if not isinstance(event, StageStarted):
+        return str(event)
+    forecast.stage_started(event.name)
+    words = forecast.words()
+    return f"{event} {words}" if words else str(event)

@@ -1,9 +1,74 @@
-"""How far a long loop has come, and how long it will still take."""
+"""What the work says while it runs: typed events, and sentences. Whoever shows them decides how.
+
+Every event is a readable line under `str`, so that `log=print` shows all there is to see.
+"""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-Log = Callable[[str], None]  # receives a line for each thing that the user should see
+
+@dataclass(frozen=True)
+class StageStarted:
+    """A stage of a study begins."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"[{self.name}]"
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """A part of the training is done.
+
+    Attributes:
+        phase: "frozen" or "finetune".
+        epoch: passes over the training rows so far; a fraction is a part of a pass.
+        train_loss: cross-entropy, in nats.
+        val_macro_f1: 0 to 1.
+        seconds: that this part took.
+    """
+
+    phase: str
+    epoch: float
+    train_loss: float
+    val_macro_f1: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.phase:>8} epoch {self.epoch:.2f}: loss {self.train_loss:.3f}, "
+            f"validation macro-F1 {self.val_macro_f1:.3f} ({self.seconds:.0f} s)"
+        )
+
+
+@dataclass(frozen=True)
+class LoopProgress:
+    """How far a long loop has come.
+
+    Attributes:
+        what: what is counted, such as "training images".
+        done: how many of them are done.
+        total: how many there are.
+        seconds_left: at the pace so far.
+    """
+
+    what: str
+    done: int
+    total: int
+    seconds_left: float
+
+    def __str__(self) -> str:
+        return f"{self.done:,} of {self.total:,} {self.what}, about {spoken(self.seconds_left)} left."
+
+
+Event = StageStarted | EpochEnded | LoopProgress
+Log = Callable[[Event | str], None]  # receives every event, and a sentence for anything else worth seeing
+
+
+def silent(_: Event | str) -> None:
+    """The log that shows nothing."""
 
 
 def spoken(seconds: float) -> str:
@@ -14,16 +79,16 @@ def spoken(seconds: float) -> str:
 
 
 class Progress:
-    """Tells a line at each tenth of a loop over n items, with the time that is left at the pace so far.
+    """Logs each tenth of a loop over n items, with the time left at the pace so far.
 
     Args:
         what: what is counted, such as "training images".
         n: how many there are.
-        tell: receives the lines.
-        quiet: seconds that must have passed since the last line (or the start) before one is told.
+        log: receives a `LoopProgress` at each tenth.
+        quiet: least time between two events, and before the first, in seconds.
     """
 
-    def __init__(self, what: str, n: int, log: Callable[[str], None], *, quiet: float = 2.0) -> None:
+    def __init__(self, what: str, n: int, log: Log, *, quiet: float = 2.0) -> None:
         self._what, self._n, self._log, self._quiet = what, n, log, quiet
         self._began = self._last = time.perf_counter()
         self._tenths = 0
@@ -33,6 +98,6 @@ class Progress:
         now, tenths = time.perf_counter(), 10 * count // max(self._n, 1)
         if tenths > self._tenths and count < self._n and now - self._last >= self._quiet:
             left = (now - self._began) / count * (self._n - count)
-            self._log(f"{count:,} of {self._n:,} {self._what}, about {spoken(left)} left.")
+            self._log(LoopProgress(self._what, count, self._n, left))
             self._last = now
         self._tenths = max(self._tenths, tenths)

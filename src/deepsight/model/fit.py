@@ -66,7 +66,7 @@ def fit(
         cache: where the trunk's maps are kept.
         verify: called with every batch before it is used.
         fabric: precision, device and processes.
-        tell: receives each row of the history as it is made.
+        log: receives each row of the history as it is made.
 
     Raises:
         DeepSightError: the loss is not finite, a batch is not what it must be, or the cache has no room.

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
-from deepsight.core.progress import Log
+from deepsight.core.progress import Log, silent
 
 DEFAULT = "resnet18.tv_in1k"
 PACKAGED = "tf_efficientnet_lite0"
@@ -54,7 +54,7 @@ def load(
     *,
     allow_partial: bool = False,
     offline: bool = False,
-    log: Log = lambda _: None,
+    log: Log = silent,
 ) -> Pretrained:
     """The backbone that was asked for, with ImageNet weights.
 
@@ -64,7 +64,7 @@ def load(
         weights: "auto", or a .safetensors file in timm names.
         allow_partial: go on when the file lacks tensors; they start at random and are listed.
         offline: use what is on this machine only.
-        notify: receives one line for each thing that the user should know.
+        log: receives a sentence for each thing worth knowing.
 
     Raises:
         UsageError: no backbone of that name.

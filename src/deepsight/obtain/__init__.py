@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from deepsight.core.progress import Log
+from deepsight.core.progress import Log, silent
 from deepsight.obtain import folder, huggingface, npz
 from deepsight.obtain.cifar10 import load as cifar
 from deepsight.obtain.data_uri import parse
-from deepsight.obtain.sources import Obtained, silent
+from deepsight.obtain.sources import Obtained
 
 __all__ = ["Obtained", "load"]
 
@@ -30,7 +30,7 @@ def load(
         resolution: the side in pixels that the study asks for; images of a folder or a hub are stored at
             this side, unless they are smaller.
         offline: use nothing that needs the network.
-        notify: shown a sentence for each source that fails, for progress and for what is set aside.
+        log: receives a sentence for each source that fails, for progress and for what is set aside.
 
     Raises:
         UsageError: there is no such data set, or an option is wrong.

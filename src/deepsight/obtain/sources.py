@@ -12,10 +12,6 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
 
 
-def silent(message: str) -> None:
-    """Show nothing: the notify of a caller that has no screen."""
-
-
 @dataclass(frozen=True)
 class Part:
     """The decoded images of one official part, in the official order.

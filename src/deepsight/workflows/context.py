@@ -12,7 +12,7 @@ from deepsight import obtain
 from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.dataset import Dataset, Splits, of_ids
 from deepsight.core.errors import DeepSightError
-from deepsight.core.progress import Log
+from deepsight.core.progress import Log, StageStarted, silent
 from deepsight.core.run import Run
 from deepsight.core.validation import verify_at
 from deepsight.model import pretrained as weights
@@ -29,7 +29,7 @@ class Context:
     Attributes:
         run: the run folder.
         study: the configuration; the planner adds its plan.
-        tell: receives a line for each thing that the user should see.
+        log: receives what the work says; `print` shows it.
         fabric: precision, device and processes.
         seconds: by stage, as it goes into metrics.json.
         began: when the study began, on the clock of `time.perf_counter`.
@@ -37,7 +37,7 @@ class Context:
 
     run: Run
     study: StudyConfig
-    log: Log = lambda _: None
+    log: Log = silent
     fabric: Fabric = field(default_factory=fabric_of)
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
@@ -45,7 +45,7 @@ class Context:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Announce a stage and time it."""
-        self.log(f"[{name}]")
+        self.log(StageStarted(name))
         began = time.perf_counter()
         yield
         self.add_seconds(**{name: time.perf_counter() - began})

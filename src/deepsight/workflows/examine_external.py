@@ -85,7 +85,7 @@ def examine_file(study: StudyConfig, file: Path, out: Path, *, split: str, log: 
         file: an .npz with `probs` or `logits`, rows in the official order of the split.
         out: the run folder.
         split: "test" or "train".
-        tell: receives a line for each thing that the user should see.
+        log: receives what the work says; `print` shows it.
 
     Returns:
         The content of metrics.json.

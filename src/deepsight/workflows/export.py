@@ -11,7 +11,7 @@ from deepsight.config import study_of
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.files import atomic_path
-from deepsight.core.progress import Log
+from deepsight.core.progress import Log, silent
 from deepsight.images.resize import resize
 from deepsight.model import export
 from deepsight.model.predict import Predictor
@@ -24,7 +24,7 @@ CHECKED = 64  # test images
 
 
 def export_model(
-    out: Path, *, format: export.Format, file: Path | None = None, log: Log = lambda _: None
+    out: Path, *, format: export.Format, file: Path | None = None, log: Log = silent
 ) -> dict[str, Any]:
     """Write the model of a run as ONNX or TorchScript, and prove the file on real test images.
 
@@ -32,7 +32,7 @@ def export_model(
         out: the run folder.
         format: "onnx" or "torchscript".
         file: where to write; in the run folder unless given.
-        tell: receives a line for each thing that the user should see.
+        log: receives what the work says; `print` shows it.
 
     Returns:
         file, format, the description that the file itself holds, images (checked) and largest_difference, in

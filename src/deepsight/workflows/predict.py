@@ -11,7 +11,7 @@ from deepsight.config import study_of
 from deepsight.core.array_types import Pixels
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files import atomic_path
-from deepsight.core.progress import Log
+from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.images import overlay
 from deepsight.images.overlay import strip
@@ -30,7 +30,7 @@ Rows = list[dict[str, Any]]
 
 def predict_images(
     out: Path, images: Sequence[Path], *, maps: Path | None = None, neighbours: int = 5,
-    log: Log = lambda _: None,
+    log: Log = silent,
 ) -> Rows:  # fmt: skip
     """What the model of a run says about image files of any size and mode.
 
@@ -42,7 +42,7 @@ def predict_images(
         images: the files.
         maps: where pictures are written; `predicted` in the run folder unless given.
         neighbours: how many of the nearest training images are looked for; 0 for none.
-        tell: receives a line for each thing that the user should see.
+        log: receives what the work says; `print` shows it.
 
     Returns:
         For each file: file, label, confidence; `classes`, the probability of each class; `map`, the picture

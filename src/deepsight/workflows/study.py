@@ -22,7 +22,7 @@ from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.predictions import Predictions
-from deepsight.core.progress import Log
+from deepsight.core.progress import EpochEnded, Log, StageStarted, silent
 from deepsight.core.run import METRICS, Run
 from deepsight.core.validation import verify_at
 from deepsight.explore.describe import describe
@@ -65,13 +65,13 @@ def under_way(run: Run, log: Log, fabric: Fabric) -> Context:
     return Context(run, StudyConfig(**run.study()), log if fabric.is_global_zero else silent, fabric)
 
 
-def run_study(study: StudyConfig, out: Path, *, log: Log = lambda _: None) -> dict[str, Any]:
+def run_study(study: StudyConfig, out: Path, *, log: Log = silent) -> dict[str, Any]:
     """The study: obtain, scrub, explore, model, interpret, report.
 
     Args:
         study: what is asked.
         out: the run folder.
-        tell: receives a line for each thing that the user should see.
+        log: receives what the work says; `print` shows it.
 
     Returns:
         The content of metrics.json.
@@ -137,13 +137,13 @@ def model_stage(context: Context) -> None:
     if run.has("predictions/test.npz"):
         return
     began = time.perf_counter()
-    context.log("[train]")
+    context.log(StageStarted("train"))
     splits = context.splits
     verify = verify_at(plan.recipe.resolution)
     untouched = context.frozen  # a copy: the training changes the backbone in place
     fitted = fit(
         context.pretrained, splits, plan.recipe, cache=TrunkCache(cache_folder() / "trunk"),
-        verify=verify, fabric=context.fabric, log=partial(tell_epoch, context.log),
+        verify=verify, fabric=context.fabric, log=partial(log_epoch, context.log),
     )  # fmt: skip
     if context.fabric.is_global_zero:
         keep_model(context, fitted, untouched, time.perf_counter() - began)
@@ -255,18 +255,11 @@ def carry_out(name: str, context: Context) -> None:
             context.study = StudyConfig(**context.run.study())
 
 
-def silent(_: str) -> None:
-    """What processes after the first say."""
-
-
 def save_tables(run: Run, **tables: Table) -> None:
     """Add tables to the run; a name that an interrupted stage already wrote is written anew."""
     run.save_evidence(Evidence(tables))
 
 
-def tell_epoch(log: Log, epoch: Epoch) -> None:
-    """One line an epoch."""
-    log(
-        f"{epoch.phase:>8} epoch {epoch.epoch:.2f}: loss {epoch.train_loss:.3f}, "
-        f"validation macro-F1 {epoch.val_macro_f1:.3f} ({epoch.seconds:.0f} s)"
-    )
+def log_epoch(log: Log, epoch: Epoch) -> None:
+    """Pass one row of the history on as an event."""
+    log(EpochEnded(epoch.phase, epoch.epoch, epoch.train_loss, epoch.val_macro_f1, epoch.seconds))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
-from deepsight.core.progress import Log
+from deepsight.core.progress import Log, silent
 from deepsight.core.validation import verify_at
 from deepsight.interpret.error_analysis import confusion
 from deepsight.interpret.examine import ledger_of
@@ -27,7 +27,7 @@ from deepsight.workflows.study import inputs_of, report_stage, run_until, save_t
 
 def treat_run(
     out: Path, *, minutes: float, names: Sequence[str] = (), enough: int = runner.ENOUGH,
-    log: Log = lambda _: None,
+    log: Log = silent,
 ) -> Evidence:  # fmt: skip
     """Prescribe treatments for a run, try them against a control, and diagnose the winner again.
 
@@ -36,7 +36,7 @@ def treat_run(
         minutes: of computation for the trial.
         names: of the treatments to try, in this order; empty for all that the evidence has a use for.
         enough: treatments that must fit into the time, if need be by training less of the network.
-        tell: receives a line for each thing that the user should see.
+        log: receives what the work says; `print` shows it.
 
     Returns:
         The tables that were made.

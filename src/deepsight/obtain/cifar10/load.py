@@ -11,7 +11,7 @@ import numpy as np
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_json
-from deepsight.core.progress import Log
+from deepsight.core.progress import Log, silent
 from deepsight.obtain.cache import cache_folder, map_part, save_part
 from deepsight.obtain.cifar10 import from_folder as from_data_dir
 from deepsight.obtain.cifar10 import from_keras, from_npm
@@ -23,7 +23,6 @@ from deepsight.obtain.sources import (
     SourceError,
     failure_records,
     first_that_works,
-    silent,
 )
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -49,7 +48,7 @@ def load(*, data_dir: Path | None = None, offline: bool = False, log: Log = sile
     Args:
         data_dir: a folder that holds the python, binary or Keras archive, packed or unpacked, or the archive.
         offline: use no source that needs the network.
-        notify: shown a sentence for each source that fails and for the one that is used.
+        log: receives a sentence for each source that fails and for the one that is used.
 
     Raises:
         DeepSightError: no source gave the images; each is listed with its reason and its remedy.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from deepsight.core.progress import Log
+from deepsight.core.progress import Log, silent
 from deepsight.core.recipe import Recipe
 from deepsight.scrub.split import limit_train
 from deepsight.treat.treatments import combination
@@ -27,7 +27,7 @@ ENOUGH = 8  # treatments; where fewer fit, arms train less of the network rather
 
 def study(
     setting: Setting, treatments: Sequence[Treatment], *,
-    folder: Path, minutes: float, seeds: int = 5, enough: int = ENOUGH, log: Log = lambda _: None,
+    folder: Path, minutes: float, seeds: int = 5, enough: int = ENOUGH, log: Log = silent,
 ) -> TrialFindings:  # fmt: skip
     """Run the treatments that fit into the time, judge them, and open the test set for the winner.
 
@@ -41,7 +41,7 @@ def study(
         seeds: trainings of the control and of each treatment; at least 5 for a verdict to rely on.
         enough: treatments that must fit; where they do not, all arms train less of the network, then at a
             lower resolution, which the plan and the tables say.
-        tell: receives a line for the plan and for each arm.
+        log: receives a line for the plan and for each arm.
 
     Raises:
         UsageError: not even one treatment fits.
