@@ -1,14 +1,12 @@
-"""Augmented views of the training images, made by Albumentations."""
+"""Augmented views of the training images."""
 
 import inspect
-import os
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Albumentations asks a server for a newer version when it is imported; a study must not.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+from deepsight.images.augmentation import view_transform
 
 GROUP = 16
 """Images that share one draw of the parameters: a twentieth of the time of a draw for each image.
@@ -34,35 +32,16 @@ def augmented(pixels: NDArray[np.uint8], *, view: int, block: int, seed: int) ->
     order = rng.permutation(len(pixels))
     shift = pixels.shape[1] // 8
     padded = np.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
-    transform = pipeline(pixels.shape[1], pixels.shape[2], seed=int(rng.integers(2**31)))
+    transform = view_transform(pixels.shape[1], pixels.shape[2], seed=int(rng.integers(2**31)))
     result = np.empty_like(pixels)
     for start in range(0, len(pixels), GROUP):
         group = order[start : start + GROUP]
-        result[group] = transform(images=padded[group])["images"]
+        result[group] = transform(padded[group])
     return result
-
-
-def pipeline(height: int, width: int, *, seed: int):  # type: ignore[no-untyped-def]  # the library is untyped
-    """Mirror, shift-crop, brightness and contrast, colour shift, cutout."""
-    import albumentations as A
-
-    hole = (0.2, 0.35)
-    return A.Compose(
-        [
-            A.HorizontalFlip(p=0.5),
-            A.RandomCrop(height, width),
-            A.RandomBrightnessContrast(0.15, 0.15, p=0.5),
-            A.RGBShift(12, 12, 12, p=0.3),
-            A.CoarseDropout(
-                num_holes_range=(1, 1), hole_height_range=hole, hole_width_range=hole, fill=128, p=0.3
-            ),
-        ],
-        seed=seed,
-    )
 
 
 def definition() -> str:
     """What the views are made by, so that a cache does not outlive a change of it."""
     return f"albumentations {version('albumentations')}\n{GROUP}\n" + "".join(
-        inspect.getsource(function) for function in (augmented, pipeline)
+        inspect.getsource(function) for function in (augmented, view_transform)
     )

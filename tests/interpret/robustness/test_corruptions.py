@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
+from deepsight.images.augmentation import corruption_transform
 from deepsight.interpret.robustness import corruptions
-from deepsight.interpret.robustness.corruptions import SEVERITIES, balanced_rows, degrade_with
+from deepsight.interpret.robustness.corruptions import SEVERITIES, balanced_rows
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def images(cifar10: tuple[Dataset, Dataset]) -> np.ndarray:
 
 
 def degraded(images: np.ndarray, corruption: str, amount: float, seed: int = 0) -> np.ndarray:
-    return degrade_with(corruption, amount, images.shape[1], seed)(images).astype(np.float64)
+    return corruption_transform(corruption, amount, images.shape[1], seed=seed)(images).astype(np.float64)
 
 
 def test_noise_has_the_stated_deviation() -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-import cv2
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import macro_f1, wilson
+from deepsight.images.augmentation import corruption_transform
 
 Predict = Callable[[Pixels], NDArray[np.floating]]
 Degrade = Callable[[Pixels], Pixels]
@@ -185,36 +185,4 @@ def degradations(side: int, seed: int) -> Iterator[tuple[str, int, Degrade]]:
     yield UNDEGRADED, 0, lambda images: images
     for corruption, amounts in SEVERITIES.items():
         for severity, amount in enumerate(amounts, start=1):
-            yield corruption, severity, degrade_with(corruption, amount, side, seed)
-
-
-def degrade_with(corruption: str, amount: float, side: int, seed: int) -> Degrade:
-    """A function from uint8 images (m, h, w, 3) to as many degraded ones; the originals stay as they are."""
-    import albumentations
-
-    transform = albumentations.Compose([transform_of(corruption, amount, side)], seed=seed)
-    return lambda images: np.stack([transform(image=image)["image"] for image in images])
-
-
-def transform_of(corruption: str, amount: float, side: int) -> object:
-    """The Albumentations transform of one corruption at one strength, applied to every image."""
-    import albumentations as a
-
-    match corruption:
-        case "noise":
-            return a.GaussNoise(std_range=(amount, amount), p=1)
-        case "blur":
-            sigma = amount * side / 32
-            return a.GaussianBlur(blur_limit=0, sigma_limit=(sigma, sigma), p=1)
-        case "contrast":
-            still = (1.0, 1.0)
-            return a.ColorJitter(
-                brightness=still, contrast=(amount, amount), saturation=still, hue=(0, 0), p=1
-            )
-        case "brightness":
-            return a.RandomBrightnessContrast((amount, amount), (0, 0), brightness_by_max=True, p=1)
-        case "jpeg":
-            return a.ImageCompression("jpeg", (int(amount), int(amount)), p=1)
-        case _:
-            pair = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_NEAREST_EXACT}
-            return a.Downscale((amount, amount), interpolation_pair=pair, p=1)
+            yield corruption, severity, corruption_transform(corruption, amount, side, seed=seed)
