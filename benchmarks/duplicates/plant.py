@@ -1,4 +1,4 @@
-"""Twins made from test images, in the ways in which pictures are handed on."""
+"""Near-duplicates made from test images, in the ways in which people pass pictures on."""
 
 from collections.abc import Callable
 from io import BytesIO

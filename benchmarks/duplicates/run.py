@@ -20,7 +20,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from deepsight.core.dataset import Dataset
 from deepsight.obtain.cifar10.load import load
-from deepsight.scrub.duplicates.find import find, repeated
+from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
 
 Scores = NDArray[np.float64]
 
@@ -30,11 +30,11 @@ SEED = 0
 
 
 def planted(
-    train: Dataset, test: Dataset, *, n_test: int, n_train: int, n_twins: int
+    train: Dataset, test: Dataset, *, n_test: int, n_train: int, n_planted: int
 ) -> tuple[Dataset, Dataset, list[str]]:
-    """The first images of test, and of train with `n_twins` rows put in that repeat the first test images."""
+    """The first images of test and of train; `n_planted` training rows repeat the first test images."""
     rng = np.random.default_rng(SEED)
-    kinds = [list(KINDS)[row % len(KINDS)] for row in range(n_twins)]
+    kinds = [list(KINDS)[row % len(KINDS)] for row in range(n_planted)]
     hosts = test.select(np.arange(n_test))
     images = train.pixels(np.arange(n_train)).copy()
     for row, kind in enumerate(kinds):
@@ -42,18 +42,18 @@ def planted(
     return replace(train.select(np.arange(n_train)), images=images), hosts, kinds
 
 
-def ours(train: Dataset, test: Dataset, n_twins: int) -> tuple[Scores, float]:
+def ours(train: Dataset, test: Dataset, n_planted: int) -> tuple[Scores, float]:
     """Scores (test, planted) of DeepSight, 0 where it lists no pair, and its own threshold."""
-    frame = find({"train": train, "test": test}, seed=SEED).frame
+    frame = find_duplicates({"train": train, "test": test}, seed=SEED).frame
     across = frame.filter(
-        (pl.col("split_a") == "test") & (pl.col("split_b") == "train") & (pl.col("index_b") < n_twins)
+        (pl.col("split_a") == "test") & (pl.col("split_b") == "train") & (pl.col("index_b") < n_planted)
     )
-    scores = np.zeros((len(test), n_twins))
+    scores = np.zeros((len(test), n_planted))
     scores[across["index_a"].to_numpy(), across["index_b"].to_numpy()] = across["score"].to_numpy()
     return scores, float(frame.filter(pl.col("flagged") & (pl.col("kind") == "near"))["score"].min())
 
 
-def peers(python: Path, train: Dataset, test: Dataset, n_twins: int) -> dict[str, tuple[Scores, float]]:
+def peers(python: Path, train: Dataset, test: Dataset, n_planted: int) -> dict[str, tuple[Scores, float]]:
     """Scores (test, planted) of the peers, and the threshold that their defaults mean."""
     n, found = len(test), {}
     with tempfile.TemporaryDirectory() as folder:
@@ -63,11 +63,11 @@ def peers(python: Path, train: Dataset, test: Dataset, n_twins: int) -> dict[str
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for file in sorted(path.glob("imagehash_*.npy")):
             bits = np.load(file)
-            distance = (bits[:n, None] != bits[None, n : n + n_twins]).sum(axis=2)
+            distance = (bits[:n, None] != bits[None, n : n + n_planted]).sum(axis=2)
             found[file.stem.replace("_", " ")] = (-distance.astype(float), 0.0)
         for file in sorted(path.glob("cleanvision_*.npy")):
             group = np.load(file)
-            same = (group[:n, None] == group[None, n : n + n_twins]) & (group[:n, None] >= 0)
+            same = (group[:n, None] == group[None, n : n + n_planted]) & (group[:n, None] >= 0)
             found[file.stem.replace("_", " ")] = (same.astype(float), 1.0)
     return found
 
@@ -93,7 +93,7 @@ def judge(name: str, scores: Scores, threshold: float, kinds: list[str]) -> dict
 
 def published(test: Dataset) -> dict[str, object]:
     """Share of the published pairs within the test set that are flagged, among all 10,000 images."""
-    frame = find({"test": test}, seed=SEED).frame.filter("flagged")
+    frame = find_duplicates({"test": test}, seed=SEED).frame.filter("flagged")
     flagged = set(frame.select("index_a", "index_b").rows())
     with PUBLISHED.open() as file:
         known = [(int(row["TestID"]), int(row["TrainID"]), row["Judgment"]) for row in csv.DictReader(file)]
@@ -107,7 +107,7 @@ def published(test: Dataset) -> dict[str, object]:
 def everything(train: Dataset, test: Dataset) -> dict[str, object]:
     """Time, memory and findings on all images."""
     wall, used = time.perf_counter(), time.process_time()
-    table = find({"train": train, "test": test}, seed=SEED)
+    table = find_duplicates({"train": train, "test": test}, seed=SEED)
     return {
         "images": table.n,
         "seconds": time.perf_counter() - wall,
@@ -115,8 +115,8 @@ def everything(train: Dataset, test: Dataset) -> dict[str, object]:
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "flagged_pairs": table.frame["flagged"].sum(),
         "estimated_precision": table.frame.filter("flagged")["probability"].mean(),
-        "leaked_test_images": len(repeated(table, of="test", within=("train",))),
-        "train_images_to_drop": len(repeated(table, of="train", within=("test",))),
+        "leaked_test_images": len(repeated_rows(table, of="test", within=("train",))),
+        "train_images_to_drop": len(repeated_rows(table, of="train", within=("test",))),
     }
 
 
@@ -127,7 +127,7 @@ def main() -> None:
     options = parser.parse_args()
     data, part = load(), 10 if options.smoke else 1
     train, test = data.train, data.test
-    sizes = {"n_test": 2000 // part, "n_train": 10_000 // part, "n_twins": 400 // part}
+    sizes = {"n_test": 2000 // part, "n_train": 10_000 // part, "n_planted": 400 // part}
     mixed, hosts, kinds = planted(train, test, **sizes)
     found = {"deepsight": ours(mixed, hosts, len(kinds))}
     if options.peers:

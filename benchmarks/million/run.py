@@ -76,7 +76,7 @@ def of_duplicates(folder: Path) -> dict[str, float]:
     n, originals = len(images), truth["originals"]
     data = Dataset(images, truth["given"], NAMES, np.arange(n), "train")
     features = {"train": np.load(folder / "features.npy", mmap_mode="r")}
-    table = find.find({"train": data}, features=features, seed=0)
+    table = find.find_duplicates({"train": data}, features=features, seed=0)
     found = set(table.frame.filter("flagged").select("index_a", "index_b").rows())
     planted = set(zip(originals.tolist(), range(n - len(originals), n), strict=True))
     hits = len(found & planted)

@@ -15,7 +15,7 @@ def made(images: np.ndarray, labels: list[int]) -> Dataset:
 
 def test_statistics_are_those_of_numpy_on_real_images(cifar10: tuple[Dataset, Dataset]) -> None:
     data = cifar10[1].select(np.arange(300))
-    frame = appearance.table(data).frame
+    frame = appearance.appearance_table(data).frame
     pixels = data.pixels() / 255
     row = frame.filter(pl.col("class") == "all").row(0, named=True)
     assert [row[f"{c}_mean"] for c in ("red", "green", "blue")] == pytest.approx(
@@ -35,12 +35,12 @@ def test_statistics_are_those_of_numpy_on_real_images(cifar10: tuple[Dataset, Da
 def test_a_planted_dark_class_is_named() -> None:
     images = np.full((20, 8, 8, 3), 200, dtype=np.uint8)
     images[10:] = 30
-    table = appearance.table(made(images, [0] * 10 + [1] * 10))
+    table = appearance.appearance_table(made(images, [0] * 10 + [1] * 10))
     assert table.caption == "b is darkest on average and a brightest."
 
 
 def test_a_class_without_images_has_no_values() -> None:
-    frame = appearance.table(made(np.zeros((3, 8, 8, 3), dtype=np.uint8), [0, 0, 0])).frame
+    frame = appearance.appearance_table(made(np.zeros((3, 8, 8, 3), dtype=np.uint8), [0, 0, 0])).frame
     assert frame.filter(pl.col("class") == "b")["brightness"].to_list() == [None]
 
 
@@ -64,8 +64,8 @@ def test_large_images_are_averaged_over_cells() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(256, size=(50, 8, 8, 3), dtype=np.uint8)
     data = made(images, [0, 1] * 25)
-    whole = appearance.table(data).frame, appearance.mean_images(data).frame
+    whole = appearance.appearance_table(data).frame, appearance.mean_images(data).frame
     monkeypatch.setattr(appearance, "BLOCK", 7)
-    parts = appearance.table(data).frame, appearance.mean_images(data).frame
+    parts = appearance.appearance_table(data).frame, appearance.mean_images(data).frame
     assert whole[0].equals(parts[0])
     assert whole[1].equals(parts[1])

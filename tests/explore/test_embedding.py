@@ -16,7 +16,7 @@ def clouds(distance: float, n: int = 240) -> tuple[np.ndarray, np.ndarray]:
 
 def test_planted_classes_stay_apart_on_the_map() -> None:
     features, labels = clouds(8.0)
-    frame = embedding.table(features, labels, CLASSES, np.arange(240) + 1000, seed=0).frame
+    frame = embedding.embedding_table(features, labels, CLASSES, np.arange(240) + 1000, seed=0).frame
     place = frame.select("x", "y").to_numpy()
     assert KNeighborsClassifier(5).fit(place, labels).score(place, labels) > 0.97
     assert frame["agreement"].mean() > 0.97  # type: ignore[operator]
@@ -25,19 +25,19 @@ def test_planted_classes_stay_apart_on_the_map() -> None:
 
 def test_without_classes_neighbours_agree_by_chance() -> None:
     features, labels = clouds(0.0)
-    frame = embedding.table(features, labels, CLASSES, np.arange(240), seed=0).frame
+    frame = embedding.embedding_table(features, labels, CLASSES, np.arange(240), seed=0).frame
     assert 0.27 < frame["agreement"].mean() < 0.4  # type: ignore[operator]
 
 
 def test_limit_draws_rows_and_keeps_their_classes() -> None:
     features, labels = clouds(8.0)
-    frame = embedding.table(features, labels, CLASSES, np.arange(240), limit=40, seed=0).frame
+    frame = embedding.embedding_table(features, labels, CLASSES, np.arange(240), limit=40, seed=0).frame
     assert len(frame) == 40
     assert frame["class"].to_list() == [CLASSES[labels[i]] for i in frame["index"]]
 
 
 def test_a_handful_of_images_is_placed_by_principal_components() -> None:
     features, labels = clouds(8.0)
-    table = embedding.table(features[:6], labels[:6], CLASSES, np.arange(6), seed=0)
+    table = embedding.embedding_table(features[:6], labels[:6], CLASSES, np.arange(6), seed=0)
     assert len(table.frame) == 6
     assert table.frame.select("x", "y").to_numpy().std() > 0

@@ -10,7 +10,7 @@ NONE = np.zeros((0, 4)), np.zeros(0, dtype=np.int64)
 
 
 def test_cifar10_has_the_four_of_the_design() -> None:
-    found = hypotheses.register(CIFAR10, *NONE)
+    found = hypotheses.register_hypotheses(CIFAR10, *NONE)
     assert [h.name for h in found] == ["rigid-over-organic", "automobile-truck", "cat-dog", "airplane-bird"]
     assert all(h.origin == "stated" for h in found)
     for hypothesis in found:
@@ -26,7 +26,7 @@ def test_the_planted_alike_pair_is_proposed_first() -> None:
     centres[4] = centres[1] + 1.0 * np.eye(5, 30)[2]
     labels = rng.integers(5, size=500)
     features = centres[labels] + rng.normal(size=(500, 30))
-    found = hypotheses.register(tuple("abcde"), features, labels, proposals=2)
+    found = hypotheses.register_hypotheses(tuple("abcde"), features, labels, proposals=2)
     assert found[0].name == "b-e"
     assert len(found) == 2
     assert all(h.origin == "proposed" and h.test == "confused_pair" for h in found)
@@ -34,4 +34,4 @@ def test_the_planted_alike_pair_is_proposed_first() -> None:
 
 def test_no_more_pairs_are_proposed_than_there_are() -> None:
     labels = np.array([0, 1, 0, 1])
-    assert len(hypotheses.register(("x", "y"), np.eye(4), labels, proposals=9)) == 1
+    assert len(hypotheses.register_hypotheses(("x", "y"), np.eye(4), labels, proposals=9)) == 1

@@ -32,9 +32,9 @@ def test_a_sheet_is_kept_without_loss():
     np.testing.assert_array_equal(back, made)
 
 
-def test_twins_stand_in_threes():
+def test_near_duplicates_stand_in_threes():
     first, second, difference = noise(3), noise(3, seed=1), noise(3, seed=2)
-    tiles = contact_sheet.twin_tiles(first, second, difference)
+    tiles = contact_sheet.pair_tiles(first, second, difference)
     np.testing.assert_array_equal(tiles[0::3], first)
     np.testing.assert_array_equal(tiles[1::3], second)
     np.testing.assert_array_equal(tiles[2::3], difference)

@@ -9,12 +9,12 @@ from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model import plan_search as planner
 from deepsight.model.plan_search import Workload
-from deepsight.model.throughput import Rates
+from deepsight.model.throughput import Throughput
 
 RATES = {
-    64: Rates(trunk=3500, view=3500, tail=3000, step=450, map_bytes=5_120, cells=2),
-    96: Rates(trunk=1500, view=1500, tail=1400, step=200, map_bytes=11_520, cells=3),
-    128: Rates(trunk=850, view=850, tail=800, step=110, map_bytes=20_480, cells=4),
+    64: Throughput(trunk=3500, view=3500, tail=3000, step=450, map_bytes=5_120, cells=2),
+    96: Throughput(trunk=1500, view=1500, tail=1400, step=200, map_bytes=11_520, cells=3),
+    128: Throughput(trunk=850, view=850, tail=800, step=110, map_bytes=20_480, cells=4),
 }
 WORK = Workload(
     rows=45_000,
@@ -23,7 +23,7 @@ WORK = Workload(
     elapsed=6.0,
     fixed={"scrub": 12.0},
     embedded=lambda side: {"scrub": 64_000 // side},
-    twin_seconds=lambda n: 1e-8 * n**2,
+    duplicate_seconds=lambda n: 1e-8 * n**2,
     resident_mb=900.0,
     peak_mb=900.0,
     memory_mb=16_000.0,
@@ -32,12 +32,12 @@ WORK = Workload(
 
 @pytest.mark.parametrize("minutes", [1, 3, 5, 10, 20, 60])
 def test_the_chosen_plan_fits_the_budget(minutes: float) -> None:
-    best = planner.choose(Recipe(), RATES, WORK, minutes * 60)
+    best = planner.best_plan(Recipe(), RATES, WORK, minutes * 60)
     assert WORK.elapsed + best.total <= minutes * 60
 
 
 def test_a_longer_budget_never_expects_a_worse_model() -> None:
-    best = [planner.choose(Recipe(), RATES, WORK, 60 * m) for m in (1, 2, 3, 5, 8, 10, 20, 40)]
+    best = [planner.best_plan(Recipe(), RATES, WORK, 60 * m) for m in (1, 2, 3, 5, 8, 10, 20, 40)]
     costs = [plan.cost for plan in best]
     assert costs == sorted(costs, reverse=True)
     assert all(later.error <= planner.WITHOUT_MAPS * earlier.error for earlier, later in pairwise(best))
@@ -54,15 +54,15 @@ def test_near_ties_go_to_the_resolution_whose_maps_can_be_looked_at() -> None:
 
 
 def test_there_is_a_choice_of_plans() -> None:
-    found = planner.candidates(Recipe(), RATES, WORK, 300)
+    found = planner.plan_candidates(Recipe(), RATES, WORK, 300)
     assert len({(c.recipe.resolution, c.rows) for c in found}) >= 4
 
 
 def test_a_budget_in_which_nothing_fits_is_refused_with_one_that_fits() -> None:
     with pytest.raises(UsageError, match=r"received --minutes 0\.2.*takes about --minutes [\d.]+") as refused:
-        planner.choose(Recipe(), RATES, WORK, 12)
+        planner.best_plan(Recipe(), RATES, WORK, 12)
     enough = float(str(refused.value).split("about --minutes ")[1].split(";")[0])
-    assert planner.choose(Recipe(), RATES, WORK, 60 * enough).rows > 0
+    assert planner.best_plan(Recipe(), RATES, WORK, 60 * enough).rows > 0
 
 
 def test_seconds_by_hand() -> None:
@@ -93,7 +93,7 @@ def test_new_images_are_worth_more_than_the_same_again() -> None:
 
 
 def test_little_of_the_training_time_is_left_over() -> None:
-    best = planner.choose(Recipe(), RATES, WORK, 300)
+    best = planner.best_plan(Recipe(), RATES, WORK, 300)
     trained = best.seconds["frozen"] + best.seconds["finetune"]
     assert 300 - WORK.elapsed - best.total <= trained / 7
 
@@ -112,10 +112,10 @@ def test_memory_is_what_training_or_the_examination_adds_or_what_was_needed_befo
 
 
 def test_a_plan_that_the_machine_has_no_room_for_is_left_out() -> None:
-    free = planner.choose(Recipe(), RATES, WORK, 1200)
-    tight = planner.choose(Recipe(), RATES, replace(WORK, memory_mb=free.peak_mb - 1), 1200)
+    free = planner.best_plan(Recipe(), RATES, WORK, 1200)
+    tight = planner.best_plan(Recipe(), RATES, replace(WORK, memory_mb=free.peak_mb - 1), 1200)
     assert tight.peak_mb < free.peak_mb
-    nothing = planner.choose(Recipe(), RATES, replace(WORK, memory_mb=1.0), 1200)
+    nothing = planner.best_plan(Recipe(), RATES, replace(WORK, memory_mb=1.0), 1200)
     assert nothing == free
 
 

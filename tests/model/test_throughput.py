@@ -8,13 +8,13 @@ import torch
 from deepsight.core.recipe import Recipe
 from deepsight.model import pretrained as weights
 from deepsight.model import throughput
-from deepsight.model.throughput import Rates
+from deepsight.model.throughput import Throughput
 
 
 def test_the_mean_time_of_two_looks_counts() -> None:
-    mean = throughput.together([Rates(100, 300, 50, 10, 8, 2), Rates(50, 300, 50, 40, 8, 2)])
+    mean = throughput.mean_throughput([Throughput(100, 300, 50, 10, 8, 2), Throughput(50, 300, 50, 40, 8, 2)])
     trunk, step = pytest.approx(2 / (1 / 100 + 1 / 50)), pytest.approx(16)
-    assert mean == Rates(trunk, 300, 50, step, 8, 2)  # type: ignore[arg-type]
+    assert mean == Throughput(trunk, 300, 50, step, 8, 2)  # type: ignore[arg-type]
 
 
 def test_cached_views_are_timed_in_the_precision_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +28,7 @@ def test_cached_views_are_timed_in_the_precision_of_the_training(monkeypatch: py
         return next(seconds)
 
     monkeypatch.setattr(throughput, "median_seconds", timed)
-    found = throughput.look(network, pretrained, base, 32)
+    found = throughput.timed_once(network, pretrained, base, 32)
     assert found.view == 4 * found.trunk
     assert dtypes[-1] == torch.bfloat16
     assert set(dtypes[:-1]) == {torch.float32}
@@ -38,7 +38,7 @@ def test_measuring_leaves_the_weights_as_they_are() -> None:
     pretrained = weights.load(weights.PACKAGED)
     before = {name: value.clone() for name, value in pretrained.backbone.state_dict().items()}
     network = throughput.folded_copy(pretrained, Recipe(), k=10)
-    found = throughput.measure(network, pretrained, Recipe(), (32,))[32]
+    found = throughput.measured_throughput(network, pretrained, Recipe(), (32,))[32]
     assert min(found.trunk, found.tail, found.step) > 0
     assert found.map_bytes == 40 * 4 * 4 * 2
     assert found.cells == 1

@@ -11,8 +11,13 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.statistics import macro_f1
 from deepsight.images.resize import resize
-from deepsight.scrub.interpolation import RIDGE, probe, study
-from deepsight.scrub.spectrum import detail_kept, radial_power
+from deepsight.scrub.interpolation import (
+    RIDGE,
+    compare_interpolations,
+    detail_kept,
+    leave_one_out_classes,
+    radial_power,
+)
 
 RNG = np.random.default_rng(5)
 IMAGES = RNG.integers(0, 256, (240, 8, 8, 3), dtype=np.uint8)
@@ -34,7 +39,9 @@ class Frozen:
 
 
 def run(frozen, *, resolution=16, labels=LABELS, **changes):
-    table = study(IMAGES, labels, resolution=resolution, features=frozen, k=3, seed=0, **changes)
+    table = compare_interpolations(
+        IMAGES, labels, resolution=resolution, features=frozen, k=3, seed=0, **changes
+    )
     Evidence().add(interpolation=table)
     return table
 
@@ -105,19 +112,19 @@ def test_probe_is_the_refit_without_each_image():
         ridge = Ridge(alpha=RIDGE * length, fit_intercept=False)
         ridge.fit(x[others], np.eye(3)[labels[others]])
         expected.append(ridge.predict(x[i : i + 1])[0].argmax())
-    np.testing.assert_array_equal(probe(features, labels, 3), expected)
+    np.testing.assert_array_equal(leave_one_out_classes(features, labels, 3), expected)
     assert 0.4 < macro_f1(labels, np.array(expected), 3) < 1
 
 
 def test_probe_at_chance_on_noise():
-    guess = probe(RNG.normal(size=(240, 100)), LABELS, 3)
+    guess = leave_one_out_classes(RNG.normal(size=(240, 100)), LABELS, 3)
     assert 0.2 < macro_f1(LABELS, guess, 3) < 0.47
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(240), np.zeros((239, 4)), np.full((240, 4), np.nan)])
 def test_features_of_the_wrong_form_are_refused(wrong):
     with pytest.raises(DeepSightError, match=r"finite features \(240, d\)"):
-        probe(wrong, LABELS, 3)
+        leave_one_out_classes(wrong, LABELS, 3)
 
 
 def test_a_wave_lies_in_the_bin_of_its_frequency():

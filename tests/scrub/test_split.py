@@ -9,8 +9,8 @@ from sklearn.model_selection import train_test_split
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.scrub.digests import digests
-from deepsight.scrub.split import Partition, limit_train, split
+from deepsight.scrub.leakage import pixel_digests
+from deepsight.scrub.split import Partition, leak_free_split, limit_train
 
 CLASSES = ("cat", "dog", "ship")
 
@@ -34,7 +34,7 @@ def contents(part: Dataset) -> set[bytes]:
 
 @pytest.fixture(scope="module")
 def real(cifar10) -> Partition:
-    return split(*cifar10, seed=0)
+    return leak_free_split(*cifar10, seed=0)
 
 
 def test_real_cifar10_shares_nothing_and_classes_are_equal(cifar10, real):
@@ -60,7 +60,7 @@ def test_planted_copies_leave_train_first_then_validation_and_never_test():
     train, test, validation = made(30, "train", 0), made(12, "test", 1), made(9, "val", 2)
     validation = with_copies(validation, {4: test.pixels(7)})
     train = with_copies(train, {3: test.pixels(0), 5: validation.pixels(1), 6: test.pixels(7)})
-    found = split(train, test, validation=validation, seed=0)
+    found = leak_free_split(train, test, validation=validation, seed=0)
     assert found.dropped.frame.rows() == [
         ("train", 103, "exact copy", "test", 100),
         ("train", 106, "exact copy", "test", 107),
@@ -76,7 +76,7 @@ def test_planted_copies_leave_train_first_then_validation_and_never_test():
 def test_leaks_are_kept_on_request_and_the_check_says_so():
     train, test = made(30, "train", 0), made(12, "test", 1)
     train = with_copies(train, dict(enumerate(test.pixels())))
-    found = split(train, test, seed=0, keep_leaks=True, near_twins=np.array([101]))
+    found = leak_free_split(train, test, seed=0, keep_leaks=True, near_duplicates=np.array([101]))
     assert len(found.splits.train) + len(found.splits.validation) == 30
     assert found.dropped.frame.is_empty()
     shared = found.checks.frame.filter(pl.col("split_b") == "test")
@@ -84,20 +84,20 @@ def test_leaks_are_kept_on_request_and_the_check_says_so():
     np.testing.assert_array_equal(shared["passed"], shared["shared_digests"] == 0)
 
 
-def test_near_twins_go_from_train_alone_and_leave_validation_as_it_was():
+def test_near_duplicates_go_from_train_alone_and_leave_validation_as_it_was():
     train, test = made(60, "train", 0), made(12, "test", 1)
-    before = split(train, test, seed=0).splits
+    before = leak_free_split(train, test, seed=0).splits
     near = np.array([before.train.ids[2], before.validation.ids[0]])
-    found = split(train, test, seed=0, near_twins=near)
+    found = leak_free_split(train, test, seed=0, near_duplicates=near)
     np.testing.assert_array_equal(found.splits.validation.ids, before.validation.ids)
     assert set(before.train.ids) - set(found.splits.train.ids) == {near[0]}
-    assert found.dropped.frame.rows() == [("train", near[0], "near twin", None, None)]
+    assert found.dropped.frame.rows() == [("train", near[0], "near-duplicate", None, None)]
 
 
 def test_unequal_class_shares_fail_the_check():
     train, test = made(600, "train", 0), made(300, "test", 1)
     skewed = test.select(np.flatnonzero((test.labels > 0) | (np.arange(300) < 100)))
-    checks = split(train, skewed, seed=0).checks.frame
+    checks = leak_free_split(train, skewed, seed=0).checks.frame
     assert checks["passed"].to_list() == [True, False, False]
     by_hand = 1 / 3 - np.mean(skewed.labels == 0)
     assert checks["share_difference"][1] == pytest.approx(by_hand)
@@ -107,8 +107,8 @@ def test_unequal_class_shares_fail_the_check():
 @given(st.integers(0, 10_000), st.floats(0.1, 0.5))
 def test_stratified_as_scikit_learn_does_and_repeatable(seed, share):
     train, test = made(90, "train", 0), made(9, "test", 1)
-    parts = split(train, test, seed=seed, validation_share=share).splits
-    again = split(train, test, seed=seed, validation_share=share).splits
+    parts = leak_free_split(train, test, seed=seed, validation_share=share).splits
+    again = leak_free_split(train, test, seed=seed, validation_share=share).splits
     np.testing.assert_array_equal(parts.train.ids, again.train.ids)
     held = round(90 * share)
     _, expected = train_test_split(train.ids, test_size=held, random_state=seed, stratify=train.labels)
@@ -118,22 +118,22 @@ def test_stratified_as_scikit_learn_does_and_repeatable(seed, share):
 
 def test_the_seed_matters():
     train, test = made(90, "train", 0), made(9, "test", 1)
-    assert set(split(train, test, seed=0).splits.validation.ids) != set(
-        split(train, test, seed=1).splits.validation.ids
+    assert set(leak_free_split(train, test, seed=0).splits.validation.ids) != set(
+        leak_free_split(train, test, seed=1).splits.validation.ids
     )
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 0.01])
 def test_a_share_that_cannot_hold_every_class_is_refused(share):
     with pytest.raises(DeepSightError, match=r"share .*received share"):
-        split(made(30, "train", 0), made(12, "test", 1), seed=0, validation_share=share)
+        leak_free_split(made(30, "train", 0), made(12, "test", 1), seed=0, validation_share=share)
 
 
 def test_a_class_with_one_image_is_named():
     train = made(30, "train", 0)
     lonely = train.select(np.flatnonzero((train.labels != 1) | (np.arange(30) == 1)))
     with pytest.raises(DeepSightError, match="1 of 'dog'"):
-        split(lonely, made(12, "test", 1), seed=0)
+        leak_free_split(lonely, made(12, "test", 1), seed=0)
 
 
 @settings(max_examples=25, deadline=None)
@@ -159,5 +159,7 @@ def test_digests_tell_one_pixel_apart_and_read_lazy_views(cifar10):
     images = cifar10[1].pixels(np.arange(50))
     changed = images.copy()
     changed[7, 31, 31, 2] ^= 1
-    assert (digests(images) != digests(changed)).nonzero()[0].tolist() == [7]
-    np.testing.assert_array_equal(digests(cifar10[1].select(np.arange(50)).images), digests(images))
+    assert (pixel_digests(images) != pixel_digests(changed)).nonzero()[0].tolist() == [7]
+    np.testing.assert_array_equal(
+        pixel_digests(cifar10[1].select(np.arange(50)).images), pixel_digests(images)
+    )

@@ -289,7 +289,7 @@ def save_pictures(run: Run, train: Dataset, test: Dataset) -> None:
     labels = misclassified.suspects(evidence["label_errors"].frame)
     sheets = {
         "errors": images(errors["split"], errors["index"]),
-        "duplicates": contact_sheet.twin_tiles(first, second, np.full_like(first, 128)),
+        "duplicates": contact_sheet.pair_tiles(first, second, np.full_like(first, 128)),
         "label_errors": images(labels["split"], labels["index"]),
     }
     for name, tiles in sheets.items():

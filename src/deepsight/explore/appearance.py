@@ -14,16 +14,16 @@ from deepsight.images.luma import luma
 BLOCK = 2048  # images read at once: 25 MB as float32 at 32 px
 
 
-def table(data: Dataset) -> Table:
+def appearance_table(data: Dataset) -> Table:
     """Colour statistics by class: evidence table `appearance`, with a last row for all classes together.
 
     Args:
         data: images of one split, read in blocks.
     """
-    measures = np.concatenate([measure(pixels) for pixels in blocks(data)])
+    measures = np.concatenate([pixel_statistics(pixels) for pixels in pixel_blocks(data)])
     names = [*data.classes, "all"]
     members = [data.labels == c for c in range(data.k)] + [np.ones(len(data), dtype=bool)]
-    rows = [summarise(measures[chosen]) for chosen in members]
+    rows = [class_statistics(measures[chosen]) for chosen in members]
     frame = pl.DataFrame(
         {"class": names, "n": [int(chosen.sum()) for chosen in members]},
         schema_overrides={"class": pl.String},
@@ -34,7 +34,7 @@ def table(data: Dataset) -> Table:
         n=len(data),
         method="Mean and standard deviation of the pixels by channel; brightness is Rec. 601 luma, "
         "contrast its standard deviation within an image.",
-        caption=extremes(frame),
+        caption=darkest_and_brightest(frame),
     )
 
 
@@ -51,14 +51,14 @@ MEASURES = {
 }
 
 
-def blocks(data: Dataset) -> Iterator[NDArray[np.float32]]:
+def pixel_blocks(data: Dataset) -> Iterator[NDArray[np.float32]]:
     """The images in blocks, float32 in [0, 1], (b, h, w, 3)."""
     for start in range(0, len(data), BLOCK):
         yield data.pixels(slice(start, start + BLOCK)).astype(np.float32) / np.float32(255)
 
 
-def measure(pixels: NDArray[np.float32]) -> Floats:
-    """Mean and mean square of each channel, mean and deviation of luma, an image a row (b, 8)."""
+def pixel_statistics(pixels: NDArray[np.float32]) -> Floats:
+    """Mean and mean square of each channel, mean and deviation of luma: one row per image, (b, 8)."""
     flat = pixels.reshape(len(pixels), -1, 3)
     grey = luma(flat)
     squares = np.einsum("bpc,bpc->bc", flat, flat) / flat.shape[1]
@@ -66,8 +66,8 @@ def measure(pixels: NDArray[np.float32]) -> Floats:
     return np.column_stack(parts).astype(np.float64)
 
 
-def summarise(measures: Floats) -> list[float | None]:
-    """The values of `MEASURES` over some images, from their rows of `measure`; None where there are none."""
+def class_statistics(measures: Floats) -> list[float | None]:
+    """The values of `MEASURES` from rows of `pixel_statistics`; None where there are no rows."""
     if len(measures) == 0:
         return [None] * len(MEASURES)
     mean = measures.mean(axis=0)
@@ -81,8 +81,8 @@ def summarise(measures: Floats) -> list[float | None]:
     ]
 
 
-def extremes(frame: pl.DataFrame) -> str:
-    """The darkest and the brightest class, in words."""
+def darkest_and_brightest(frame: pl.DataFrame) -> str:
+    """A sentence that names the darkest and the brightest class."""
     known = frame.filter((pl.col("class") != "all") & pl.col("brightness").is_not_null()).sort("brightness")
     if len(known) == 0:
         return "No images."
@@ -90,7 +90,7 @@ def extremes(frame: pl.DataFrame) -> str:
 
 
 def mean_images(data: Dataset, *, side: int = 32) -> Table:
-    """The mean image of each class: evidence table `mean_images`, a pixel a row.
+    """The mean image of each class: evidence table `mean_images`, one row per pixel.
 
     Args:
         data: images of one split, read in blocks.
@@ -101,8 +101,8 @@ def mean_images(data: Dataset, *, side: int = 32) -> Table:
     size = (height // step, width // step)
     members = (data.labels == np.arange(data.k)[:, None]).astype(np.float32)
     sums = np.zeros((data.k, size[0] * size[1] * 3))
-    for start, pixels in zip(range(0, len(data), BLOCK), blocks(data), strict=True):
-        sums += members[:, start : start + BLOCK] @ shrink(pixels, step).reshape(len(pixels), -1)
+    for start, pixels in zip(range(0, len(data), BLOCK), pixel_blocks(data), strict=True):
+        sums += members[:, start : start + BLOCK] @ cell_means(pixels, step).reshape(len(pixels), -1)
     mean = sums / np.maximum(members.sum(axis=1, keepdims=True), 1)
     mean = np.rint(255 * mean).astype(np.uint8).reshape(data.k, *size, 3)
     name, row, column = (axis.ravel() for axis in np.indices((data.k, *size)))
@@ -127,12 +127,12 @@ def mean_images(data: Dataset, *, side: int = 32) -> Table:
         n=len(data),
         method="Mean of the pixels over the images of a class"
         + (f", in cells of {step} × {step} pixels." if step > 1 else "."),
-        caption=f"The mean of the images of each of {data.k} classes; what is clear in it is shared.",
+        caption=f"The mean image of each of {data.k} classes: what is sharp in it is common to the class.",
     )
 
 
-def shrink(pixels: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Means over cells of step × step pixels; a rest at the right or bottom is left out."""
+def cell_means(pixels: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Means over cells of step × step pixels; incomplete cells are left out."""
     b, height, width, channels = pixels.shape
     h, w = height // step, width // step
     cells = pixels[:, : h * step, : w * step].reshape(b, h, step, w, step, channels)

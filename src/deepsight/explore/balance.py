@@ -10,8 +10,8 @@ from deepsight.core.dataset import class_counts
 from deepsight.core.evidence import Table
 
 
-def table(labels: Mapping[str, Ints], classes: Sequence[str]) -> Table:
-    """Images by split and class: evidence table `balance`.
+def balance_table(labels: Mapping[str, Ints], classes: Sequence[str]) -> Table:
+    """Number of images by split and class: evidence table `balance`.
 
     Args:
         labels: int64 (n,) for each split by name, positions in `classes`.
@@ -36,7 +36,7 @@ def table(labels: Mapping[str, Ints], classes: Sequence[str]) -> Table:
             "share": "share of the split's images",
         },
         n=sum(len(given) for given in labels.values()),
-        method="Images counted by given label.",
+        method="Images counted by their given label.",
         caption="; ".join(f"{split}: {imbalance(count)}" for split, count in counts.items()) + ".",
     )
 
@@ -47,8 +47,8 @@ def shares(counts: Ints) -> np.ndarray:
 
 
 def imbalance(counts: Ints) -> str:
-    """The largest class against the smallest, in words."""
+    """The sizes of the smallest and the largest class, in words."""
     smallest, largest = int(counts.min()), int(counts.max())
     if smallest == largest:
-        return f"{largest:,} images in every class"
-    return f"{smallest:,} to {largest:,} images a class"
+        return f"{largest:,} image{'' if largest == 1 else 's'} in every class"
+    return f"{smallest:,} to {largest:,} images per class"

@@ -1,4 +1,4 @@
-"""A map of the images by what a frozen backbone sees: near points look alike to it."""
+"""A map of the images: points that lie close together look alike to a frozen backbone."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
 
 COMPONENTS = 50  # principal components kept before the map, as is customary for t-SNE
-ITERATIONS = 300  # 1,500 points settle in about two seconds; more moves them little
+ITERATIONS = 300  # 1,500 points settle in about two seconds; further steps hardly move them
 NEIGHBOURS = 10
 
 
-def table(
+def embedding_table(
     features: NDArray[np.floating],
     labels: Ints,
     classes: Sequence[str],
@@ -32,7 +32,8 @@ def table(
         features: (n, d) pooled features of one split.
         labels: int64 (n,), positions in `classes`.
         ids: int64 (n,), rows in the official order of the split.
-        limit: images drawn at random where there are more.
+        limit: if there are more images, this many are drawn at random.
+        seed: random seed of the draw and of the map.
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(labels))[:limit])
@@ -53,13 +54,13 @@ def table(
         units={
             "index": "row in the official order of the split",
             "class": "class name",
-            "x": "place on the map, no unit",
-            "y": "place on the map, no unit",
-            "agreement": f"share of the {NEIGHBOURS} images nearest in features that are of its class",
+            "x": "position on the map, no unit",
+            "y": "position on the map, no unit",
+            "agreement": f"share of the {NEIGHBOURS} nearest images (by features) that have the same class",
         },
         n=len(rows),
         method=f"t-SNE (van der Maaten & Hinton 2008) of {reduced.shape[1]} principal components; distances "
-        "between far groups and the sizes of groups mean nothing.",
+        "between far groups, and the sizes of groups, mean nothing.",
         caption=f"Of an image's {NEIGHBOURS} nearest neighbours, {agreement.mean():.0%} share its class.",
     )
 
@@ -73,7 +74,7 @@ def principal_components(features: NDArray[np.floating], seed: int) -> Floats:
 
 
 def flat_map(reduced: Floats, seed: int) -> Floats:
-    """The map, (n, 2); too few points for t-SNE are placed by their first components."""
+    """The map, (n, 2); if there are too few points for t-SNE, their first two principal components."""
     if len(reduced) < 3 * NEIGHBOURS:
         return np.asarray(np.pad(reduced, ((0, 0), (0, 2)))[:, :2], dtype=np.float64)
     perplexity = min(30.0, len(reduced) / 4)

@@ -12,8 +12,8 @@ RIGID = Group("rigid", ("airplane", "automobile", "ship", "truck"))
 ORGANIC = Group("organic", ("bird", "cat", "deer", "dog", "frog", "horse"))
 
 
-def pair(a: str, b: str, statement: str, *, proposed: bool = False) -> Hypothesis:
-    """The expectation that two classes are taken for each other."""
+def confusion_hypothesis(a: str, b: str, statement: str, *, proposed: bool = False) -> Hypothesis:
+    """The hypothesis that two classes are confused with each other."""
     origin: Origin = "proposed" if proposed else "stated"
     return Hypothesis(f"{a}-{b}", statement, "confused_pair", Group(a, (a,)), Group(b, (b,)), origin)
 
@@ -21,53 +21,63 @@ def pair(a: str, b: str, statement: str, *, proposed: bool = False) -> Hypothesi
 CIFAR10 = (
     Hypothesis(
         "rigid-over-organic",
-        "Rigid classes (airplane, automobile, ship, truck) are found more often than organic ones "
+        "Rigid classes (airplane, automobile, ship, truck) have a higher recall than organic ones "
         "(bird, cat, deer, dog, frog, horse).",
         "recall_gap",
         RIGID,
         ORGANIC,
     ),
-    pair("automobile", "truck", "Automobile and truck are taken for each other: both are wheeled bodies."),
-    pair("cat", "dog", "Cat and dog are taken for each other: both are small furred animals."),
-    pair(
+    confusion_hypothesis(
+        "automobile",
+        "truck",
+        "Automobile and truck are confused with each other: both are vehicles on wheels.",
+    ),
+    confusion_hypothesis(
+        "cat", "dog", "Cat and dog are confused with each other: both are small furry animals."
+    ),
+    confusion_hypothesis(
         "airplane",
         "bird",
-        "Airplane and bird are taken for each other, by the sky behind both. "
-        "(This test is of the confusion; whether the background causes it is tested in `context`.)",
+        "Airplane and bird are confused with each other because of the sky behind both. "
+        "(This tests the confusion; the `context` test asks whether the background causes it.)",
     ),
 )
 
 
-def register(
+def register_hypotheses(
     classes: Sequence[str], features: NDArray[np.floating], labels: Ints, *, proposals: int = 3
 ) -> tuple[Hypothesis, ...]:
     """The hypotheses of a study: those stated for CIFAR-10, or pairs proposed from features.
 
-    Proposals come from training images before any training, so that a verdict on test images is a fair test
-    of them; they are marked as proposed because no person stated them.
+    Proposals are made from training images before any training, so the verdict on test images is a fair
+    test. They are marked as proposed because no person stated them.
 
     Args:
         classes: names of the k classes.
         features, labels: (n, d) of a frozen backbone and int64 (n,), of training images.
-        proposals: pairs to propose where none are stated.
+        proposals: number of pairs to propose for data sets that have no stated hypotheses.
     """
     named = {name for h in CIFAR10 for group in (h.first, h.second) for name in group.classes}
-    return CIFAR10 if named == set(classes) else propose(classes, features, labels, proposals=proposals)
+    return (
+        CIFAR10
+        if named == set(classes)
+        else proposed_hypotheses(classes, features, labels, proposals=proposals)
+    )
 
 
-def propose(
+def proposed_hypotheses(
     classes: Sequence[str], features: NDArray[np.floating], labels: Ints, *, proposals: int
 ) -> tuple[Hypothesis, ...]:
-    """The pairs of classes whose mean features are most alike, closest first."""
+    """Hypotheses about the pairs of classes with the most similar mean features, most similar first."""
     centres = standard_centres(features, labels, len(classes))
     alike = np.triu(centres @ centres.T, k=1) - np.tril(np.full((len(classes),) * 2, np.inf))
     closest = np.argsort(-alike, axis=None, kind="stable")[:proposals]
     found = [divmod(int(cell), len(classes)) for cell in closest if np.isfinite(alike.flat[cell])]
     return tuple(
-        pair(
+        confusion_hypothesis(
             classes[a],
             classes[b],
-            f"{classes[a]} and {classes[b]} are taken for each other: their mean features are alike.",
+            f"{classes[a]} and {classes[b]} are confused with each other: their mean features are similar.",
             proposed=True,
         )
         for a, b in found
@@ -77,7 +87,7 @@ def propose(
 def standard_centres(features: NDArray[np.floating], labels: Ints, k: int) -> Floats:
     """The mean of each class in features of mean 0 and deviation 1, scaled to length 1, (k, d).
 
-    A class without images gets zeros, and so is like no other.
+    A class without images gets zeros, and so is similar to none.
     """
     x = np.asarray(features, dtype=np.float64)
     x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)

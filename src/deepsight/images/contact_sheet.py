@@ -34,7 +34,7 @@ def sheet(images: Pixels, *, largest: int = 64) -> Pixels:
     return grid.reshape(lines * side, ACROSS * side, 3)
 
 
-def twin_tiles(first: Pixels, second: Pixels, difference: Pixels) -> Pixels:
+def pair_tiles(first: Pixels, second: Pixels, difference: Pixels) -> Pixels:
     """For each pair three pictures in a row: the first, the second, and how they differ.
 
     Args:

@@ -1,4 +1,4 @@
-"""The planner: predicts time and memory from what was measured, and chooses what fits."""
+"""Predicts time and memory of each possible plan from measured throughput, and chooses the best that fits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,16 +7,16 @@ import numpy as np
 
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
-from deepsight.model.throughput import Rates
+from deepsight.model.throughput import Throughput
 
 RESOLUTIONS = (64, 96, 128, 160)
-LARGE, LARGE_SECONDS = 160, 480  # a budget below it is better not spent on measuring this resolution
-FINE_CELLS = 4  # along a side of the last maps, from which they can be looked at
-WITHOUT_MAPS = 1.1  # an error that much smaller is worth as much as maps that can be looked at
+LARGE, LARGE_SECONDS = 160, 480  # below this budget the largest resolution is not worth measuring
+FINE_CELLS = 4  # cells along a side of the last maps from which maps are worth showing
+WITHOUT_MAPS = 1.1  # a plan without such maps must promise an error smaller by this factor
 MOST_PASSES = 12
-STEP_MAPS = 400  # times a batch's cached maps are kept by a step: docs/decisions/0005-planner.md
-EXAMINATION_MB = 650  # besides what is resident, measured on CIFAR-10
-SAVING = 1.0  # seconds, of the model and of what it says
+STEP_MAPS = 400  # memory of a step, in sizes of the batch's cached maps: docs/decisions/0005-planner.md
+EXAMINATION_MB = 650  # on top of what is resident, measured on CIFAR-10
+SAVING = 1.0  # seconds to save the model and its predictions
 
 # The error at each resolution, as trainings on CIFAR-10 gave it: least + more · (images / 10,000)^-0.8, where
 # p passes over n images count as n · p^0.7 (docs/decisions/0005-planner.md). The order of plans
@@ -53,7 +53,7 @@ class PlanCandidate:
 
     @property
     def cost(self) -> float:
-        """What is kept small: the error, and a tenth more where the last layer's maps are too coarse."""
+        """What the search minimises: the error, a tenth more if the last layer's maps are too coarse."""
         return self.error * (1.0 if self.cells >= FINE_CELLS else WITHOUT_MAPS)
 
 
@@ -66,7 +66,7 @@ class Workload:
         elapsed: seconds since the process began.
         fixed: seconds of the stages that do not depend on the plan, by stage.
         embedded: how many images pass the untrained network besides, by stage, at a resolution.
-        twin_seconds: of looking for twins among so many images.
+        duplicate_seconds: of searching this many images for near-duplicates.
         resident_mb: memory before training; peak_mb: its peak so far; memory_mb: of the machine.
     """
 
@@ -76,18 +76,18 @@ class Workload:
     elapsed: float
     fixed: dict[str, float]
     embedded: Callable[[int], dict[str, int]]
-    twin_seconds: Callable[[int], float]
+    duplicate_seconds: Callable[[int], float]
     resident_mb: float
     peak_mb: float
     memory_mb: float
 
 
 def resolutions_for(budget: float) -> tuple[int, ...]:
-    """The resolutions that are worth measuring for a budget in seconds."""
+    """The resolutions worth measuring for this budget, in seconds."""
     return tuple(side for side in RESOLUTIONS if side < LARGE or budget >= LARGE_SECONDS)
 
 
-def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> PlanCandidate:
+def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -> PlanCandidate:
     """Seconds by stage and peak memory of a plan on this machine."""
     seen = recipe.epochs * rows
     head_rows = min(rows, 10_000)
@@ -98,7 +98,7 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Pla
     compared = rows + work.validation + work.test
     seconds = {
         **around,
-        "scrub": around["scrub"] + work.twin_seconds(compared),
+        "scrub": around["scrub"] + work.duplicate_seconds(compared),
         "frozen": views * rows / rates.view + work.validation / rates.trunk + head_rows / rates.tail + 2.0,
         "finetune": seen / rates.step + passes * work.validation / rates.tail,
         # Test images pass the tail as it was before fine-tuning, too: FrozenBackbone.beside.
@@ -112,60 +112,64 @@ def predict_plan(recipe: Recipe, rows: int, rates: Rates, work: Workload) -> Pla
 
 
 def expected_error(resolution: int, rows: int, epochs: float) -> float:
-    """1 - macro-F1 of such a training; of a resolution that was not measured, as of the nearest that was."""
+    """Expected 1 - macro-F1 of such a training; other resolutions count as the nearest known one."""
     nearest = min(LEAST_ERROR, key=lambda side: abs(side - resolution))
     images = rows * epochs**PASS_EXPONENT
     return float(LEAST_ERROR[nearest] + MORE_ERROR[nearest] * (images / 10_000) ** ERROR_EXPONENT)
 
 
-def candidates(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> list[PlanCandidate]:
-    """For each resolution the largest training that fits into the budget, in seconds of the whole study."""
+def plan_candidates(
+    base: Recipe, rates: dict[int, Throughput], work: Workload, budget: float
+) -> list[PlanCandidate]:
+    """For each resolution and number of rows, the longest training that fits into the budget in seconds."""
     found = []
     for side, speed in rates.items():
         for rows in row_choices(work.rows):
             at = replace(base, resolution=side)
-            one = passes(at, 1.0, rows, speed, work)
+            one = plan_of_passes(at, 1.0, rows, speed, work)
             spare = budget - work.elapsed - one.total
             if spare < 0:
                 continue
             quarters = min(int(4 * spare * speed.step / rows), 4 * (MOST_PASSES - 1))
-            longer = (passes(at, 1 + more / 4, rows, speed, work) for more in range(quarters, 0, -1))
+            longer = (plan_of_passes(at, 1 + more / 4, rows, speed, work) for more in range(quarters, 0, -1))
             found.append(next((plan for plan in longer if plan.total <= budget - work.elapsed), one))
     return found
 
 
-def passes(base: Recipe, epochs: float, rows: int, speed: Rates, work: Workload) -> PlanCandidate:
-    """The plan of so many passes over these rows, which may end in a part of one."""
+def plan_of_passes(
+    base: Recipe, epochs: float, rows: int, speed: Throughput, work: Workload
+) -> PlanCandidate:
+    """The plan with this many passes over the rows; the last may be partial."""
     return predict_plan(replace(base, epochs=epochs, views=views_for(epochs)), rows, speed, work)
 
 
 def views_for(epochs: float) -> int:
-    """Cached views for so many passes; two passes do better on the images as they are: benchmarks/recipes."""
+    """Number of cached views for so many passes; two passes do better without them: benchmarks/recipes."""
     return min(max(1, int(epochs) - 1), 6)
 
 
 def row_choices(rows: int) -> list[int]:
-    """Numbers of training rows to try: all, and fewer by steps of an eighth, down to 2,000."""
+    """Numbers of training rows to try: all, then an eighth fewer each time, down to 2,000."""
     choices = [rows]
     while choices[-1] * 7 // 8 >= 2_000:
         choices.append(choices[-1] * 7 // 8)
     return choices
 
 
-def choose(base: Recipe, rates: dict[int, Rates], work: Workload, budget: float) -> PlanCandidate:
-    """The plan with the least predicted error among those that fit into the budget, in seconds.
+def best_plan(base: Recipe, rates: dict[int, Throughput], work: Workload, budget: float) -> PlanCandidate:
+    """The plan with the lowest predicted error among those that fit into the budget in seconds.
 
-    A resolution whose maps are too coarse to be looked at has to be better by a tenth. Plans that need more
-    memory than the machine has are left out, unless all do.
+    A resolution whose maps are too coarse to show has to be better by a tenth. Plans that need more memory
+    than the machine has are left out, unless all do.
 
     Raises:
         UsageError: nothing fits; it says how many minutes the smallest study needs.
     """
-    found = candidates(base, rates, work, budget)
+    found = plan_candidates(base, rates, work, budget)
     if not found:
         fewest = row_choices(work.rows)[-1]
         least = min(
-            passes(replace(base, resolution=side), 1.0, fewest, speed, work).total
+            plan_of_passes(replace(base, resolution=side), 1.0, fewest, speed, work).total
             for side, speed in rates.items()
         )
         half_minutes = np.ceil((work.elapsed + least) / 30)

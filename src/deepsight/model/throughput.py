@@ -1,4 +1,4 @@
-"""How fast this machine is: images a second through each part of a network."""
+"""The throughput of this machine: images per second through each part of a network."""
 
 import copy
 from collections.abc import Sequence
@@ -18,23 +18,23 @@ from deepsight.model.pretrained import Pretrained
 from deepsight.model.timing import median_seconds
 from deepsight.model.training_state import TAIL_IMAGES
 
-LOOKS = 2  # at each resolution
-STEP_PASSES = 2  # a timed step has so many times the images of a pass: 128 at 64 px, 32 at 128
-PRECISION_SIDE = 64  # pixels at which the precisions are compared
+LOOKS = 2  # measurements at each resolution
+STEP_PASSES = 2  # a timed step has this many times the images of a pass: 128 at 64 px, 32 at 128
+PRECISION_SIDE = 64  # pixels; the resolution at which precisions are compared
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Images a second on this machine at one resolution.
+class Throughput:
+    """Images per second on this machine at one resolution.
 
     Attributes:
         trunk: forward through the frozen stages, preprocessing included.
         view: the same in the precision of the cached views.
         tail: forward through the trained stages.
         step: forward, backward and update of the trained stages.
-        map_bytes: of one image's cached maps.
-        cells: along a side of the last maps.
+        map_bytes: size of one image's cached maps.
+        cells: cells along a side of the last maps.
     """
 
     trunk: float
@@ -51,7 +51,7 @@ class Rates:
 
 
 def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
-    """The base recipe in the precision whose steps are faster here; a test of at most two seconds."""
+    """The base recipe in the precision that is faster on this machine; this takes at most two seconds."""
     side = PRECISION_SIDE
     with torch.no_grad():
         maps = classifier.trunk(torch.zeros(IMAGES, 3, side, side, device=classifier.head.weight.device))
@@ -59,33 +59,33 @@ def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
 
 
 def folded_copy(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.device = CPU) -> Classifier:
-    """A copy of the network as the recipe trains it, with k classes, on the device that will train."""
+    """A copy of the network as the recipe trains it, with k classes, on the training device."""
     classifier = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=base.trained_reductions)
     (classifier.fold_trunk if base.batch_norm == "training" else classifier.fold_all)()
     return classifier.to(device)
 
 
-def measure(
+def measured_throughput(
     classifier: Classifier, pretrained: Pretrained, base: Recipe, sides: Sequence[int]
-) -> dict[int, Rates]:
-    """Time the two parts of a folded copy at each resolution, a few seconds in all.
+) -> dict[int, Throughput]:
+    """Throughput of the two parts of a folded copy at each resolution; takes a few seconds in all.
 
-    Every resolution is looked at twice, some seconds apart, and the mean time counts: one slow moment makes a
-    plan waste its minutes, and one fast moment makes it overrun them.
+    Every resolution is measured twice, some seconds apart, and the mean time counts: one slow moment would
+    make a plan waste its minutes, and one fast moment would make it overrun them.
 
     Args:
-        classifier: what `folded_copy` gives; its weights stay as they are.
-        pretrained: says how images are normalised.
-        base: the training whose steps are timed.
-        sides: of the images, in pixels.
+        classifier: from `folded_copy`; its weights stay as they are.
+        pretrained: gives the normalisation of the images.
+        base: the recipe whose training steps are timed.
+        sides: resolutions to measure, in pixels.
     """
-    looks = [{side: look(classifier, pretrained, base, side) for side in sides} for _ in range(LOOKS)]
-    return {side: together([rates[side] for rates in looks]) for side in sides}
+    looks = [{side: timed_once(classifier, pretrained, base, side) for side in sides} for _ in range(LOOKS)]
+    return {side: mean_throughput([rates[side] for rates in looks]) for side in sides}
 
 
-def together(looks: Sequence[Rates]) -> Rates:
-    """The rates at the mean time of the looks."""
-    return Rates(
+def mean_throughput(looks: Sequence[Throughput]) -> Throughput:
+    """The throughput at the mean time of the measurements."""
+    return Throughput(
         harmonic_mean(each.trunk for each in looks),
         harmonic_mean(each.view for each in looks),
         harmonic_mean(each.tail for each in looks),
@@ -95,8 +95,8 @@ def together(looks: Sequence[Rates]) -> Rates:
     )
 
 
-def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Rates:
-    """Time the two parts at one resolution, once."""
+def timed_once(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Throughput:
+    """Throughput of the two parts at one resolution, measured once."""
     preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
     pixels = np.random.default_rng(0).integers(0, 256, (TAIL_IMAGES, 32, 32, 3), dtype=np.uint8)
     passes = np.array_split(pixels, -(-len(pixels) // images_a_pass(side)))
@@ -125,7 +125,7 @@ def look(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int
     with freed_memory_kept():
         step_seconds = median_seconds(step, device=device)
     n = len(pixels)
-    return Rates(
+    return Throughput(
         n / trunk_seconds,
         n / view_seconds,
         n / tail_seconds,

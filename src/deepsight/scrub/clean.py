@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.scrub.duplicates import find
-from deepsight.scrub.split import Partition, limit_train, split
+from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
+from deepsight.scrub.split import Partition, leak_free_split, limit_train
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Cleaned:
     Attributes:
         splits: without leaks, the training set cut to the rows that are used.
         evidence: the tables `duplicates`, `split_dropped` and `split_checks`.
-        compared: the images among which twins were looked for, twins included, by split.
+        compared: the images that were searched for near-duplicates, by split; near-duplicates included.
     """
 
     splits: Splits
@@ -28,7 +28,7 @@ class Cleaned:
     compared: dict[str, Dataset]
 
 
-def clean(
+def clean_splits(
     train: Dataset,
     test: Dataset,
     *,
@@ -44,21 +44,21 @@ def clean(
         train, test, validation: the official parts.
         validation_share: of train that becomes validation where there is no official one.
         seed: of the shuffle.
-        keep_leaks: find twins but drop none.
-        rows: how many training rows are used, given the splits; only these are compared.
+        keep_leaks: report near-duplicates but drop none.
+        rows: gives the number of training rows to use, from the splits; only these are compared.
     """
 
-    def cut(near_twins: NDArray[np.int64]) -> Partition:
-        return split(
+    def cut(near_duplicates: NDArray[np.int64]) -> Partition:
+        return leak_free_split(
             train, test, validation=validation, validation_share=validation_share, seed=seed,
-            keep_leaks=keep_leaks, near_twins=near_twins,
+            keep_leaks=keep_leaks, near_duplicates=near_duplicates,
         )  # fmt: skip
 
     first = cut(np.empty(0, dtype=np.int64)).splits
     used = limit_train(first.train, limit=rows(first), seed=seed)
     compared = {"train": used, "val": first.validation, "test": test}
-    found = find.find(compared, seed=seed)
-    near = find.repeated(found, of="train", within=("val", "test"))
+    found = find_duplicates(compared, seed=seed)
+    near = repeated_rows(found, of="train", within=("val", "test"))
     final = cut(near)
     kept = used if keep_leaks else used.select(np.flatnonzero(~np.isin(used.ids, near)))
     require_left(final.splits.train, train)
@@ -68,7 +68,7 @@ def clean(
 
 
 def require_left(kept: Dataset, used: Dataset) -> None:
-    """Refuse to go on where the copies of test and validation images took a whole class away.
+    """Refuse to go on if dropping the copies of test and validation images leaves a class without images.
 
     Raises:
         DeepSightError: no training image of some class is left.
@@ -76,7 +76,7 @@ def require_left(kept: Dataset, used: Dataset) -> None:
     gone = sorted(set(used.labels.tolist()) - set(kept.labels.tolist()))
     if gone:
         raise DeepSightError(
-            f"Expected training images that are no copies of test or validation images, but of {len(used)} "
-            f"only {len(kept)} are left, and none of '{used.classes[gone[0]]}'. Take the copies out of the "
-            "test set, or go on with --keep-leaks, which leaves them in and says so."
+            f"Expected training images of '{used.classes[gone[0]]}' that do not copy validation or test "
+            f"images, but none is left ({len(kept)} of {len(used)} images remain). Remove the copies "
+            "from the test set, or use --keep-leaks, which keeps them and says so."
         )

@@ -1,4 +1,4 @@
-"""Which interpolation brings these images to the model's resolution best? Bicubic, unless shown otherwise."""
+"""Which interpolation resizes these images best for the model? Bicubic, unless another proves better."""
 
 from itertools import product
 from typing import Protocol
@@ -13,8 +13,7 @@ from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import bootstrap_macro_f1, paired_difference
-from deepsight.images.resize import Method, weights
-from deepsight.scrub.spectrum import detail_kept
+from deepsight.images.resize import Method, resize, weights
 
 Setting = tuple[Method, bool]  # the kernel, and whether it is widened when reducing
 
@@ -49,7 +48,7 @@ class Features(Protocol):
     ) -> NDArray[np.floating]: ...
 
 
-def study(
+def compare_interpolations(
     images: Images,
     labels: Ints,
     *,
@@ -69,31 +68,33 @@ def study(
     Args:
         images: uint8 (n, h, w, 3), of the training set.
         labels: int64 (n,).
-        resolution: side in pixels that the model will see.
+        resolution: side of the model's input, in pixels.
         features: the frozen model. It is called once for each way of resizing that differs bit for bit:
             four times when enlarging, where antialiasing changes nothing.
         k: the number of classes.
-        seed: of the sample and of the bootstrap.
-        sample: images used, drawn at random if there are more.
+        seed: random seed of the sample and of the bootstrap.
+        sample: if there are more images than this, so many are drawn at random.
 
     Raises:
-        DeepSightError: the features are not finite vectors, one an image.
+        DeepSightError: the features are not one finite vector per image.
     """
     rows = np.random.default_rng(seed).permutation(len(labels))[:sample]
     rows.sort()
     pixels, given = np.asarray(images[rows]), labels[rows]
     same = {setting: first_same(setting, pixels.shape, resolution) for setting in SETTINGS}
     guesses = {
-        (method, antialias): probe(features(pixels, method, antialias, resolution), given, k)
+        (method, antialias): leave_one_out_classes(features(pixels, method, antialias, resolution), given, k)
         for method, antialias in dict.fromkeys(same.values())
     }
     level = 1 - 0.05 / max(len(guesses) - 1, 1)
     found = []
     for setting in SETTINGS:
-        row = score(given, guesses[same[setting]], guesses[DEFAULT], k, level=level, seed=seed)
+        row = score_row(given, guesses[same[setting]], guesses[DEFAULT], k, level=level, seed=seed)
         kept = detail_kept(pixels[:SPECTRUM_SAMPLE], resolution, method=setting[0], antialias=setting[1])
-        found.append(describe(setting, same[setting]) | row | {"detail_kept": kept})
-    return to_table(found, resolution=resolution, level=level, n=len(given), native=pixels.shape[1])
+        found.append(setting_row(setting, same[setting]) | row | {"detail_kept": kept})
+    return interpolation_table(
+        found, resolution=resolution, level=level, n=len(given), native=pixels.shape[1]
+    )
 
 
 def first_same(setting: Setting, shape: tuple[int, ...], resolution: int) -> Setting:
@@ -106,8 +107,8 @@ def first_same(setting: Setting, shape: tuple[int, ...], resolution: int) -> Set
     return next(of for of in SETTINGS if all(map(np.array_equal, matrices(of), mine)))
 
 
-def probe(features: NDArray[np.floating], labels: Ints, k: int) -> Ints:
-    """The class of each image by a ridge classifier fitted on all the others, int64 (n,).
+def leave_one_out_classes(features: NDArray[np.floating], labels: Ints, k: int) -> Ints:
+    """The class of each image as predicted by a ridge classifier that was fitted on all others, int64 (n,).
 
     With G = (K + λI)⁻¹ and K the Gram matrix, the prediction for image i of the fit without it is
     y_i - (G y)_i / G_ii (Allen's PRESS in the dual form), so leaving out each image costs one inverse.
@@ -130,7 +131,9 @@ def probe(features: NDArray[np.floating], labels: Ints, k: int) -> Ints:
     return np.asarray(held_out.argmax(dim=1).numpy(), dtype=np.int64)
 
 
-def score(labels: Ints, guess: Ints, default: Ints, k: int, *, level: float, seed: int) -> dict[str, float]:
+def score_row(
+    labels: Ints, guess: Ints, default: Ints, k: int, *, level: float, seed: int
+) -> dict[str, float]:
     """Macro-F1 with its interval, and the difference to bicubic with the interval at `level`."""
     own = bootstrap_macro_f1(labels, guess, k, seed=seed)
     delta = paired_difference(labels, default, guess, k, level=level, seed=seed)
@@ -144,25 +147,27 @@ def score(labels: Ints, guess: Ints, default: Ints, k: int, *, level: float, see
     }
 
 
-def describe(setting: Setting, same: Setting) -> dict[str, object]:
-    """The setting, and the one that resizes identically, if it stands before this one."""
+def setting_row(setting: Setting, same: Setting) -> dict[str, object]:
+    """The columns that name the setting, and an earlier one that resizes identically, if any."""
     method, antialias = setting
     note = "" if setting == same else f"{same[0]}, antialias {str(same[1]).lower()}"
     return {"method": method, "antialias": antialias, "same_as": note}
 
 
-def choose(frame: pl.DataFrame) -> pl.Series:
-    """True for one row: the best of those above bicubic with their interval clear of zero, or bicubic."""
+def chosen_row(frame: pl.DataFrame) -> pl.Series:
+    """True for one row: the best setting whose interval lies above that of bicubic, or bicubic itself."""
     better = frame["delta_ci_low"] > 0
     gain = pl.select(pl.when(better).then(frame["delta"]).otherwise(0.0)).to_series()
     row = gain.arg_max() if better.any() else 0
     return pl.Series("chosen", np.arange(len(frame)) == row)
 
 
-def to_table(found: list[dict[str, object]], *, resolution: int, level: float, n: int, native: int) -> Table:
-    """The finding with its units and its sentences."""
+def interpolation_table(
+    found: list[dict[str, object]], *, resolution: int, level: float, n: int, native: int
+) -> Table:
+    """The evidence table, with the chosen setting."""
     frame = pl.DataFrame(found)
-    frame = frame.with_columns(choose(frame))
+    frame = frame.with_columns(chosen_row(frame))
     best = frame.filter("chosen").row(0, named=True)
     if (best["method"], best["antialias"]) == DEFAULT:
         reason = "no other setting is shown to be better"
@@ -179,3 +184,37 @@ def to_table(found: list[dict[str, object]], *, resolution: int, level: float, n
         ),
         caption=f"At {resolution} pixels {best['method']} is used: {reason}.",
     )
+
+
+def detail_kept(pixels: NDArray[np.uint8], resolution: int, *, method: Method, antialias: bool) -> float:
+    """Share of fine detail that survives resizing to `resolution` and back, in [0, 1].
+
+    For each radial frequency r from half the Nyquist limit up to it, 1 - E(r) / P(r), at least 0, where
+    P is the power spectrum of the grey images and E that of what the round trip changed; the mean over
+    r. Detail that came back as aliasing is not counted as kept, which a ratio of powers would do.
+    """
+    height = pixels.shape[1]
+    images = torch.as_tensor(pixels).permute(0, 3, 1, 2).float().mean(dim=1, keepdim=True)
+    there = resize(images, resolution, method=method, antialias=antialias)
+    back = resize(there, height, method=method, antialias=antialias)
+    if pixels.shape[2] != height:
+        images = resize(images, height)  # spectra are compared on the square grid that `back` has
+    power, error = radial_power(images), radial_power(back - images)
+    fine = np.arange(len(power)) >= len(power) / 2
+    lost = np.divide(error, power, out=np.zeros_like(power), where=power > 0)
+    return float(np.clip(1 - lost[fine], 0, 1).mean())
+
+
+def radial_power(images: torch.Tensor) -> Floats:
+    """Power by whole radial frequency 0 to half the side, summed over images (b, 1, side, side).
+
+    The Hann window hides the jump between opposite borders, which would count as detail.
+    """
+    side = images.shape[-1]
+    window = torch.hann_window(side, dtype=torch.float64)
+    centred = (images - images.mean(dim=(2, 3), keepdim=True)) * window * window[:, None]
+    power = torch.fft.fft2(centred).abs().square().sum(dim=(0, 1)).numpy()
+    cycles = np.fft.fftfreq(side, 1 / side)
+    radius = np.rint(np.hypot(cycles[:, None], cycles)).astype(np.int64)
+    summed = np.bincount(radius.ravel(), weights=power.ravel())[: side // 2 + 1]
+    return np.asarray(summed, dtype=np.float64)

@@ -1,13 +1,17 @@
-"""Which images of one split another split holds too."""
+"""Images that are in more than one split: exact copies have equal digests of their pixels."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
-from deepsight.core.dataset import Dataset
+from deepsight.core.dataset import Dataset, Images
+
+BYTES = 16  # 128 bits: a chance of 1e-27 that two of a million distinct images share a digest
+BLOCK = 4096  # images read at a time, so that images on disk need no memory of their own
 
 
 @dataclass(frozen=True)
@@ -16,47 +20,60 @@ class DigestedSplit:
 
     name: str
     data: Dataset
-    marks: NDArray[np.void]
+    digests: NDArray[np.void]
 
     def without(self, dropped: pl.DataFrame) -> "DigestedSplit":
-        """This part less the rows that were dropped from it."""
+        """This split without the rows that were dropped from it."""
         ids = dropped.filter(pl.col("split") == self.name)["index"].to_numpy()
         if not len(ids):
             return self
         rows = np.flatnonzero(~np.isin(self.data.ids, ids))
-        return DigestedSplit(self.name, self.data.select(rows), self.marks[rows])
+        return DigestedSplit(self.name, self.data.select(rows), self.digests[rows])
 
 
 def no_leaks() -> pl.DataFrame:
-    """The frame of `split_dropped` without a row."""
+    """An empty frame with the columns of `split_dropped`."""
     names = {"split": pl.String, "index": pl.Int64, "reason": pl.String}
     return pl.DataFrame(schema=names | {"twin_split": pl.String, "twin_index": pl.Int64})
 
 
 def find_leaks(
-    train: DigestedSplit, validation: DigestedSplit, test: DigestedSplit, *, near_twins: Ints
+    train: DigestedSplit, validation: DigestedSplit, test: DigestedSplit, *, near_duplicates: Ints
 ) -> pl.DataFrame:
-    """What to drop: copies of test wherever they are; from train, copies of validation and near twins."""
-    near = np.intersect1d(train.data.ids, near_twins)
+    """The rows to drop: copies of test images; in train, also copies of validation and near-duplicates."""
+    near = np.intersect1d(train.data.ids, near_duplicates)
     found = [
-        copies(train, test),
-        copies(validation, test),
-        copies(train, validation),
-        leaks("train", near, "near twin", None, None),
+        exact_copies(train, test),
+        exact_copies(validation, test),
+        exact_copies(train, validation),
+        leak_rows("train", near, "near-duplicate", None, None),
     ]
     return pl.concat(found).unique(["split", "index"], keep="first", maintain_order=True)
 
 
-def copies(part: DigestedSplit, other: DigestedSplit) -> pl.DataFrame:
-    """Images of `part` that `other` holds too, with the first row there, as rows of `split_dropped`."""
-    there, first = np.unique(other.marks, return_index=True)
-    rows = np.flatnonzero(np.isin(part.marks, there))
-    twins = other.data.ids[first[np.searchsorted(there, part.marks[rows])]]
-    return leaks(part.name, part.data.ids[rows], "exact copy", other.name, twins)
+def exact_copies(part: DigestedSplit, other: DigestedSplit) -> pl.DataFrame:
+    """Images of `part` that are also in `other`, with their first row there, as rows of `split_dropped`."""
+    there, first = np.unique(other.digests, return_index=True)
+    rows = np.flatnonzero(np.isin(part.digests, there))
+    found_copies = other.data.ids[first[np.searchsorted(there, part.digests[rows])]]
+    return leak_rows(part.name, part.data.ids[rows], "exact copy", other.name, found_copies)
 
 
-def leaks(name: str, index: Ints, reason: str, twin_split: str | None, twins: Ints | None) -> pl.DataFrame:
+def leak_rows(
+    name: str, index: Ints, reason: str, twin_split: str | None, copies: Ints | None
+) -> pl.DataFrame:
     """Rows of `split_dropped` for one split and one reason."""
     n, schema = len(index), no_leaks().schema
-    columns = ([name] * n, index, [reason] * n, [twin_split] * n, [None] * n if twins is None else twins)
+    columns = ([name] * n, index, [reason] * n, [twin_split] * n, [None] * n if copies is None else copies)
     return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
+
+
+def pixel_digests(images: Images) -> NDArray[np.void]:
+    """BLAKE2b of the pixels of each image (n, h, w, 3) uint8, as (n,) of 16 bytes, read in blocks."""
+    found = np.empty(len(images), dtype=f"V{BYTES}")
+    for start in range(0, len(images), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(images)))
+        block = np.ascontiguousarray(images[rows])
+        digest = b"".join(blake2b(image, digest_size=BYTES).digest() for image in block)
+        found[rows] = np.frombuffer(digest, dtype=found.dtype)
+    return found

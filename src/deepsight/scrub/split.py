@@ -1,4 +1,4 @@
-"""Train, validation and test without leakage: stratified, and no image in two of them."""
+"""Train, validation and test without leakage: stratified, with no image in two of them."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,7 @@ from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, Splits, class_counts
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.scrub.digests import digests
-from deepsight.scrub.leakage import DigestedSplit, find_leaks, no_leaks
+from deepsight.scrub.leakage import DigestedSplit, find_leaks, no_leaks, pixel_digests
 
 NONE: Ints = np.empty(0, dtype=np.int64)
 
@@ -29,7 +28,7 @@ class Partition:
     checks: Table
 
 
-def split(
+def leak_free_split(
     train: Dataset,
     test: Dataset,
     *,
@@ -37,23 +36,23 @@ def split(
     seed: int,
     validation: Dataset | None = None,
     keep_leaks: bool = False,
-    near_twins: Ints = NONE,
+    near_duplicates: Ints = NONE,
 ) -> Partition:
     """Cut validation from train, keep the official test apart, and drop what leaks.
 
-    Of two exact copies in different splits the one in train goes, before the one in validation; test is
-    never touched. Which rows are in validation depends on labels and seed alone, so that near twins may
-    be looked for after a first call and dropped by a second.
+    Of two exact copies in different splits, the one in train is dropped before the one in validation; test is
+    never touched. The rows of validation depend on labels and seed alone, so a first call can precede the
+    search for near-duplicates and a second one drop them.
 
     Args:
         train: the official training set.
         test: the official test set.
-        validation_share: part of train that becomes validation, in (0, 1); unused if `validation` is given.
-        seed: of the shuffle.
-        validation: an official validation set, used as it is.
-        keep_leaks: drop nothing, so that the effect of leakage can be measured.
-        near_twins: ids of training rows that repeat a validation or test image in all but the exact
-            pixels; those that are in train are dropped from it.
+        validation_share: share of train that becomes validation, in (0, 1); unused if `validation` is given.
+        seed: random seed of the shuffle.
+        validation: the official validation set, if there is one; it is used as it is.
+        keep_leaks: drop nothing, to measure the effect of leakage.
+        near_duplicates: ids of training rows that show the same picture as a validation or test image;
+            those that are in train are dropped.
 
     Raises:
         DeepSightError: a class has too few images to be in both train and validation.
@@ -62,15 +61,15 @@ def split(
         kept, held = stratified_rows(train, validation_share, seed)
         train, validation = train.select(kept), train.select(held)
     named = Splits(train, validation, test).named()
-    marked = [DigestedSplit(name, data, digests(data.images)) for name, data in named.items()]
-    dropped = no_leaks() if keep_leaks else find_leaks(*marked, near_twins=near_twins)
+    marked = [DigestedSplit(name, data, pixel_digests(data.images)) for name, data in named.items()]
+    dropped = no_leaks() if keep_leaks else find_leaks(*marked, near_duplicates=near_duplicates)
     parts = [part.without(dropped) for part in marked]
     splits = Splits(*(part.data for part in parts))
-    return Partition(splits, dropped_table(dropped, n=len(train) + len(validation)), check(*parts))
+    return Partition(splits, dropped_table(dropped, n=len(train) + len(validation)), split_checks(*parts))
 
 
 def stratified_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints]:
-    """Positions kept for training and held for validation, each in ascending order."""
+    """Positions of the rows for training and for validation, each in ascending order."""
     counts = class_counts(train.labels, train.classes)
     held = round(share * len(train)) if 0 < share < 1 else 0
     if counts.min() < 2 or min(held, len(train) - held) < train.k:
@@ -86,7 +85,7 @@ def stratified_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints
 
 
 def limit_train(train: Dataset, *, limit: int | None, seed: int) -> Dataset:
-    """A stratified part of train with `limit` images in its order, or train itself if there are no more.
+    """A stratified part of train with `limit` images, in its order; train itself if it has no more than that.
 
     Each class keeps its share of images, rounded by the largest remainder.
 
@@ -110,30 +109,30 @@ def limit_train(train: Dataset, *, limit: int | None, seed: int) -> Dataset:
 
 
 def dropped_table(dropped: pl.DataFrame, *, n: int) -> Table:
-    """Evidence table `split_dropped`: each row that was taken out and why; n images were looked at."""
+    """Evidence table `split_dropped`: each dropped row and the reason; n images were checked."""
     return Table(
         frame=dropped,
         units={
-            "split": "split that the image was dropped from",
+            "split": "split from which the image was dropped",
             "index": "row in the official order",
-            "reason": "exact copy or near twin",
-            "twin_split": "split that keeps the copy; empty for near twins, see the table duplicates",
+            "reason": "exact copy or near-duplicate",
+            "twin_split": "split that keeps the copy; empty for near-duplicates, see the table duplicates",
             "twin_index": "row of that copy in the official order",
         },
         n=n,
-        method="BLAKE2b digests of the pixels; near twins by the table duplicates. The training copy goes.",
-        caption=f"{len(dropped):,} of {n:,} images were dropped because another split holds them too.",
+        method="Exact copies by BLAKE2b digests of the pixels; near-duplicates from the table duplicates.",
+        caption=f"{len(dropped):,} of {n:,} images were dropped because they are also in another split.",
     )
 
 
-def check(train: DigestedSplit, validation: DigestedSplit, test: DigestedSplit) -> Table:
-    """Evidence table `split_checks`: for each pair of splits what they share and how classes differ.
+def split_checks(train: DigestedSplit, validation: DigestedSplit, test: DigestedSplit) -> Table:
+    """Evidence table `split_checks`: what each pair of splits shares and how their class shares differ.
 
     A pair passes if it shares no row and no digest, and no class share differs by more than
     `SHARE_TOLERANCE` (or one image of the smaller split, where that is more).
     """
     pairs = ((train, validation), (train, test), (validation, test))
-    frame = pl.DataFrame([check_pair(a, b) for a, b in pairs])
+    frame = pl.DataFrame([pair_check(a, b) for a, b in pairs])
     return Table(
         frame=frame,
         units={
@@ -147,14 +146,14 @@ def check(train: DigestedSplit, validation: DigestedSplit, test: DigestedSplit) 
         },
         n=sum(len(part.data) for part in (train, validation, test)),
         method="Set intersection of rows and of BLAKE2b pixel digests; largest difference of class shares.",
-        caption=f"{frame['passed'].sum()} of 3 pairs of splits share nothing and have equal class shares.",
+        caption=f"{frame['passed'].sum()} of 3 pairs of splits share no image and have equal class shares.",
     )
 
 
-def check_pair(a: DigestedSplit, b: DigestedSplit) -> dict[str, object]:
+def pair_check(a: DigestedSplit, b: DigestedSplit) -> dict[str, object]:
     """One row of `split_checks`."""
     shared_ids = len(np.intersect1d(a.data.ids, b.data.ids)) if a.data.source == b.data.source else 0
-    shared_digests = len(np.intersect1d(a.marks, b.marks))
+    shared_digests = len(np.intersect1d(a.digests, b.digests))
     n = max(min(len(a.data), len(b.data)), 1)
     difference = float(np.abs(class_shares(a.data) - class_shares(b.data)).max())
     tolerance = max(SHARE_TOLERANCE, 1 / n)

@@ -8,7 +8,7 @@ from deepsight.config import StudyConfig
 from deepsight.core.environment import peak_rss_mb
 from deepsight.core.predictions import Predictions
 from deepsight.core.statistics import bootstrap_macro_f1, wilson
-from deepsight.scrub.duplicates.find import repeated
+from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.workflows.context import Context, rounded
 
 
@@ -33,7 +33,7 @@ def metrics_of(context: Context) -> dict[str, Any]:
     run, study = context.run, context.study
     p = run.predictions("test")
     model = run.read_json("model.json")
-    clean = ~np.isin(p.ids, repeated(run.evidence()["duplicates"], of="test", within=("train", "val")))
+    clean = ~np.isin(p.ids, repeated_rows(run.evidence()["duplicates"], of="test", within=("train", "val")))
     without = bootstrap_macro_f1(p.labels[clean], p.predicted[clean], p.k, seed=study.seed)
     return {
         **headline(p, study),

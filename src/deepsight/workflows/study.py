@@ -25,8 +25,8 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import EpochEnded, Log, StageStarted, silent
 from deepsight.core.run import METRICS, Run
 from deepsight.core.validation import verify_at
-from deepsight.explore.describe import describe
-from deepsight.explore.hypotheses import register
+from deepsight.explore.describe import describe_data
+from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.sources import ExaminedSplit
@@ -36,9 +36,9 @@ from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.training_state import Epoch
 from deepsight.obtain.cache import cache_folder
 from deepsight.report.html import render
-from deepsight.scrub.clean import clean
-from deepsight.scrub.duplicates import pictures
-from deepsight.scrub.label_conflicts import conflicting
+from deepsight.scrub.clean import clean_splits
+from deepsight.scrub.duplicates.pictures import duplicate_pictures
+from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.context import Context, rounded
 from deepsight.workflows.metrics import metrics_of
 from deepsight.workflows.study_plan import (
@@ -101,7 +101,7 @@ def scrub_stage(context: Context) -> None:
             settled.append(study.plan or make_plan(context, splits))
             return settled[0].train_rows
 
-        cleaned = clean(
+        cleaned = clean_splits(
             got.train, got.test, validation=got.validation,
             validation_share=min(study.validation_share, MOST_VALIDATION / len(got.train)),
             seed=study.seed, keep_leaks=study.keep_leaks, rows=rows,
@@ -111,7 +111,7 @@ def scrub_stage(context: Context) -> None:
         if study.plan is None:
             plan = with_interpolation(plan, study, found)
         save_tables(run, **cleaned.evidence, interpolation=found)
-        run.save_pictures(pictures.sheet(cleaned.evidence["duplicates"].frame, cleaned.compared))
+        run.save_pictures(duplicate_pictures(cleaned.evidence["duplicates"].frame, cleaned.compared))
         context.study = study.model_copy(update={"plan": plan})
         run.save_study(context.study.stored())
         run.save_splits({name: part.ids for name, part in splits.named().items()})
@@ -126,8 +126,8 @@ def explore_stage(context: Context) -> None:
         train = context.splits.train
         rows = np.sort(np.random.default_rng(study.seed).permutation(len(train))[:SAMPLE])
         features = context.frozen.features(train.pixels(rows), context.plan.recipe)
-        save_tables(run, **describe(context.splits, features, rows, seed=study.seed))
-        hypotheses = register(train.classes, features, train.labels[rows])
+        save_tables(run, **describe_data(context.splits, features, rows, seed=study.seed))
+        hypotheses = register_hypotheses(train.classes, features, train.labels[rows])
         run.save_json("hypotheses.json", to_json(hypotheses))
 
 
@@ -202,7 +202,7 @@ def inputs_of(context: Context) -> ExaminationInputs:
         train=ExaminedSplit(train.ids, train.labels, None, train.features, "frozen"),
         others={"train": splits.train, "val": splits.validation},
         more={"frozen": run.predictions("test_frozen").features} if kept else {},
-        conflicting_twins=conflicting(pairs, splits.test, context.official),
+        conflicting_twins=conflict_probability(pairs, splits.test, context.official),
         hypotheses=from_json(run.read_json("hypotheses.json")),
         seed=context.study.seed,
     )

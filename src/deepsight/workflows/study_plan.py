@@ -1,4 +1,4 @@
-"""The plan of a study: what a machine's measured speed makes of the minutes that the user gives."""
+"""The plan of a study: resolution, training images and epochs that fit into the minutes on this machine."""
 
 import time
 from dataclasses import asdict, replace
@@ -18,34 +18,35 @@ from deepsight.interpret.background.sample_sizes import affordable_objects
 from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
 from deepsight.interpret.inputs import SampleSizes
 from deepsight.model import plan_search as planner
-from deepsight.model.throughput import faster_base, folded_copy, measure
+from deepsight.model.throughput import faster_base, folded_copy, measured_throughput
 from deepsight.scrub import interpolation
 from deepsight.scrub.duplicates import candidates
 from deepsight.workflows.context import Context, rounded
 
-ROOM = 0.8  # of the machine's memory is a study's at most
-SAMPLED = 0.2  # of the minutes go to what the examination samples,
-SAMPLED_MOST = 150.0  # seconds at most: beyond that intervals shrink slowly
-CONTEXT_SHARE = 0.65  # of them go to the context test, whose pairs need most objects
-# Seconds on CIFAR-10, measured where cutting out an object takes MASK_SECONDS; elsewhere they go with that.
+ROOM = 0.8  # a study plans with at most this share of the machine's memory
+SAMPLED = 0.2  # share of the budget for checks of the examination that work on samples,
+SAMPLED_MOST = 150.0  # but at most so many seconds: beyond that intervals shrink slowly
+CONTEXT_SHARE = 0.65  # share of those seconds for the context test, whose pairs need most objects
+# Seconds on CIFAR-10 on a machine that cuts out an object in MASK_SECONDS; others are scaled by that time.
 FIXED = {"scrub": 7.0, "explore": 2.0, "interpret": 27.0, "report": 1.0}
-TWIN_SECONDS = (1.8e-4, 3.7e-9)  # an image and a comparison, of looking for twins: docs/methods/duplicates.md
+# Of the search for near-duplicates, per image and per comparison: docs/methods/duplicates.md.
+DUPLICATE_SECONDS = (1.8e-4, 3.7e-9)
 MASK_SECONDS = 0.04
-SLOWER = (0.5, 3.0)  # at least and at most, as what is cut out there may be unlike CIFAR-10
-SAMPLE = 1500  # training images that are embedded and from which hypotheses are proposed
-INTERPOLATION_PIXELS = 2000 * 64  # images times side that the comparison of interpolations looks at
+SLOWER = (0.5, 3.0)  # limits of that scale, because other images are not cut out as fast as CIFAR-10
+SAMPLE = 1500  # training images for the map and for proposed hypotheses
+INTERPOLATION_PIXELS = 2000 * 64  # images times side in the comparison of interpolations
 INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
 
 
 def make_plan(context: Context, splits: Splits) -> StudyPlan:
-    """Measure this machine and choose resolution, rows and epochs that fit into the minutes."""
+    """Measure this machine and choose the resolution, rows and epochs that fit into the budget."""
     study, pretrained = context.study, context.pretrained
     base = Recipe(seed=study.seed)
     budget = study.minutes * 60
     sides = (study.resolution,) if study.resolution else planner.resolutions_for(budget)
     network = folded_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
     base = faster_base(network, base)
-    rates = measure(network, pretrained, base, sides)
+    rates = measured_throughput(network, pretrained, base, sides)
     rows = min(len(splits.train), study.train_limit or len(splits.train))
     sampled = min(SAMPLED * budget, SAMPLED_MOST)
     mask_seconds = seconds_of_a_mask(splits.test)
@@ -56,12 +57,12 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
         elapsed=time.perf_counter() - context.began,
         fixed={**fixed, "interpret": fixed["interpret"] + sampled},
         embedded=lambda side: {"scrub": INTERPOLATIONS * interpolation_images(side), "explore": SAMPLE},
-        twin_seconds=lambda n: slower * twin_seconds(n),
+        duplicate_seconds=lambda n: slower * duplicate_seconds(n),
         resident_mb=rss_mb(),
         peak_mb=peak_rss_mb(),
         memory_mb=ROOM * machine_mb(),
     )  # fmt: skip
-    best = planner.choose(base, rates, work, budget)
+    best = planner.best_plan(base, rates, work, budget)
     sample_sizes = sample_sizes_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
     context.log(
         f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "
@@ -75,21 +76,21 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
 
 
 def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:
-    """How long it takes to cut the object out of one image, by the first n."""
+    """Seconds that it takes to cut the object out of one image, measured on the first n."""
     pixels = test.pixels(np.arange(min(n, len(test))))
     began = time.perf_counter()
     grabcut.segment(pixels)
     return (time.perf_counter() - began) / len(pixels)
 
 
-def twin_seconds(n: int) -> float:
-    """How long looking for twins among n images takes where FIXED was measured."""
-    image, comparison = TWIN_SECONDS
+def duplicate_seconds(n: int) -> float:
+    """Seconds that the search for near-duplicates among n images took where FIXED was measured."""
+    image, comparison = DUPLICATE_SECONDS
     return image * n + comparison * candidates.comparisons(n)
 
 
 def sample_sizes_of(seconds: float, images_a_second: float, mask_seconds: float) -> SampleSizes:
-    """Sizes of the samples that these seconds buy: context has its share, the others halve the rest."""
+    """Sample sizes that these seconds pay for: context gets its share, two other checks halve the rest."""
     rest = seconds * (1 - CONTEXT_SHARE) / 2 * images_a_second
     degraded = int(np.clip(rest / 31, 100, 2000))
     faithful = int(np.clip(affordable_images(rest), 80, 1000))
@@ -105,7 +106,7 @@ def sample_sizes_of_plan(plan: StudyPlan) -> SampleSizes:
 
 
 def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
-    """Compare the ways of resizing on frozen features; fewer images where each costs more."""
+    """Compare the interpolations on frozen features; fewer images at higher resolutions."""
 
     def features(
         pixels: NDArray[np.uint8], method: Method, antialias: bool, resolution: int, /
@@ -113,19 +114,19 @@ def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Tab
         setting = replace(recipe, interpolation=method, antialias=antialias, resolution=resolution)
         return context.frozen.features(pixels, setting)
 
-    return interpolation.study(
+    return interpolation.compare_interpolations(
         train.images, train.labels, resolution=recipe.resolution, features=features,
         k=train.k, seed=recipe.seed, sample=interpolation_images(recipe.resolution),
     )  # fmt: skip
 
 
 def interpolation_images(side: int) -> int:
-    """Images that each way of resizing to this side is compared on."""
+    """Number of images on which the interpolations to this side are compared."""
     return max(500, INTERPOLATION_PIXELS // side)
 
 
 def with_interpolation(plan: StudyPlan, study: StudyConfig, found: Table) -> StudyPlan:
-    """The plan with the interpolation that was asked for, or else the one that the evidence chose."""
+    """The plan with the interpolation that the user asked for, or with the one that the evidence chose."""
     if study.interpolation != "auto":
         recipe = replace(plan.recipe, interpolation=study.interpolation)
     else:

@@ -7,7 +7,7 @@ import torch
 from deepsight.core.dataset import Dataset
 from deepsight.scrub.duplicates import ann_index, candidates, find
 from deepsight.scrub.duplicates.candidates import neighbours
-from deepsight.scrub.duplicates.descriptor import Descriptor, describe, slopes
+from deepsight.scrub.duplicates.descriptor import Descriptor, describe_images, gradient_halves
 
 N, COPIES = 2_000, 200
 Pairs = set[tuple[int, int]]
@@ -25,7 +25,7 @@ def pixels(cifar10) -> np.ndarray:
 @pytest.fixture(scope="module")
 def described(pixels) -> Descriptor:
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-    return describe(lambda rows: images[rows], len(images), halves=slopes, length=64, seed=0)
+    return describe_images(lambda rows: images[rows], len(images), halves=gradient_halves, length=64, seed=0)
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def test_the_table_says_how_it_searched(pixels, indexed, monkeypatch):
     labels, ids = np.zeros(600, dtype=np.int64), np.arange(600)
     rows = np.r_[0:500, N : N + 100]
     data = Dataset(pixels[rows], labels, ("thing", "other"), ids, "test")
-    by_index = find.find({"train": data}, seed=0)
+    by_index = find.find_duplicates({"train": data}, seed=0)
     monkeypatch.setattr(candidates, "EXACT", 600)
-    exact = find.find({"train": data}, seed=0)
+    exact = find.find_duplicates({"train": data}, seed=0)
     assert "inverted file" in by_index.method
     assert "inverted file" not in exact.method
     twins = [set(t.frame.filter("flagged").select("index_a", "index_b").rows()) for t in (by_index, exact)]

@@ -5,8 +5,14 @@ import pytest
 import torch
 
 from deepsight.scrub.duplicates import candidates, descriptor
-from deepsight.scrub.duplicates.candidates import describe_features, distinct, neighbours
-from deepsight.scrub.duplicates.descriptor import Descriptor, describe, histograms, picture, slopes
+from deepsight.scrub.duplicates.candidates import describe_features, distinct_pairs, neighbours
+from deepsight.scrub.duplicates.descriptor import (
+    Descriptor,
+    describe_images,
+    gradient_halves,
+    gradient_histograms,
+    thumbnail_halves,
+)
 
 
 @pytest.fixture(scope="module")
@@ -14,11 +20,11 @@ def images(cifar10) -> torch.Tensor:
     return torch.from_numpy(cifar10[1].pixels(np.arange(300))).permute(0, 3, 1, 2).float()
 
 
-def described(images, halves=slopes, length=64):
-    return describe(lambda rows: images[rows], len(images), halves=halves, length=length, seed=0)
+def described(images, halves=gradient_halves, length=64):
+    return describe_images(lambda rows: images[rows], len(images), halves=halves, length=length, seed=0)
 
 
-@pytest.mark.parametrize("halves", [slopes, picture])
+@pytest.mark.parametrize("halves", [gradient_halves, thumbnail_halves])
 def test_halves_give_the_products_with_the_image_and_its_mirror(images, halves):
     even, odd = halves(images[:40])
     turned_even, turned_odd = halves(images[:40].flip(-1))
@@ -33,24 +39,29 @@ def test_halves_give_the_products_with_the_image_and_its_mirror(images, halves):
 def test_histograms_of_a_slope_lie_in_its_direction():
     x = torch.arange(32.0).expand(32, 32)
     for direction, slope in ((0, x), (1, x + x.T), (2, x.T), (4, -x), (7, x - x.T)):
-        shares = histograms(slope.expand(1, 3, 32, 32)).square().sum(dim=(2, 3))[0]
+        shares = gradient_histograms(slope.expand(1, 3, 32, 32)).square().sum(dim=(2, 3))[0]
         assert shares.argmax() == direction
         assert shares[direction] > 0.8
         assert shares.sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_gain_offset_and_plain_images(images):
-    cells = histograms(images[:5])
-    torch.testing.assert_close(histograms(images[:5] * 0.6 + 30), cells, atol=1e-3, rtol=0)
-    torch.testing.assert_close(picture(images[:5] * 0.6 + 30)[0], picture(images[:5])[0], atol=1e-4, rtol=0)
-    for plain in (histograms(torch.full((1, 3, 32, 32), 90.0)), picture(torch.full((1, 3, 32, 32), 90.0))[0]):
+    cells = gradient_histograms(images[:5])
+    torch.testing.assert_close(gradient_histograms(images[:5] * 0.6 + 30), cells, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        thumbnail_halves(images[:5] * 0.6 + 30)[0], thumbnail_halves(images[:5])[0], atol=1e-4, rtol=0
+    )
+    for plain in (
+        gradient_histograms(torch.full((1, 3, 32, 32), 90.0)),
+        thumbnail_halves(torch.full((1, 3, 32, 32), 90.0))[0],
+    ):
         assert plain.abs().max() == pytest.approx(0, abs=1e-3)
 
 
 def test_projection_keeps_similarities_and_does_not_depend_on_blocks(images, monkeypatch):
     made = described(images)
     assert made.even.shape[1] + made.odd.shape[1] == 64
-    even, odd = slopes(images)
+    even, odd = gradient_halves(images)
     whole = torch.nn.functional.normalize(even - even.mean(dim=0) + odd)
     received = made.even @ made.even.T + made.odd @ made.odd.T
     torch.testing.assert_close(received, whole @ whole.T, atol=0.05, rtol=0)
@@ -66,7 +77,7 @@ def test_copies_shifted_by_four_pixels_each_way_are_among_the_nearest(images):
     assert len({(row, row + 300) for row in range(100)} & found) >= 95
 
 
-@pytest.mark.parametrize("halves", [slopes, picture])
+@pytest.mark.parametrize("halves", [gradient_halves, thumbnail_halves])
 def test_a_mirrored_copy_is_recognised_as_such(images, halves):
     made = described(torch.cat([images[:50], images[:50].flip(-1)]), halves)
     i = np.arange(50)
@@ -109,7 +120,7 @@ def test_features_are_centred_unit_vectors_that_keep_neighbours():
 
 
 def test_distinct_orders_and_removes():
-    i, j = distinct(np.array([[3, 1, 1], [1, 3, 2]]))
+    i, j = distinct_pairs(np.array([[3, 1, 1], [1, 3, 2]]))
     assert (i.tolist(), j.tolist()) == ([1, 1], [2, 3])
 
 
@@ -120,7 +131,7 @@ def test_images_are_read_a_block_at_a_time_for_the_sample_too(images):
         asked.append(len(rows))
         return images[rows]
 
-    made = describe(read, len(images), halves=slopes, length=64, seed=0)
+    made = describe_images(read, len(images), halves=gradient_halves, length=64, seed=0)
     assert max(asked) <= descriptor.BLOCK < len(images)
     assert sum(asked) == 2 * len(images)
     torch.testing.assert_close(made.even, described(images).even)

@@ -1,4 +1,4 @@
-"""Planted twins of every kind are found across and within splits, strangers are not; real twins too."""
+"""Planted near-duplicates of every kind are found within and across splits; strangers are not."""
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.scrub.duplicates import clusters
-from deepsight.scrub.duplicates.find import difference, find, repeated
+from deepsight.scrub.duplicates.find import difference_picture, find_duplicates, repeated_rows
 from deepsight.scrub.duplicates.image_pool import Pool
 
 N = 250
@@ -46,7 +46,7 @@ def planted(cifar10) -> tuple[dict[str, Dataset], set[tuple[int, int]]]:
 
 @pytest.fixture(scope="module")
 def found(planted):
-    return find(planted[0], seed=0)
+    return find_duplicates(planted[0], seed=0)
 
 
 def flagged(table) -> set[tuple[int, int]]:
@@ -56,7 +56,7 @@ def flagged(table) -> set[tuple[int, int]]:
     return set(frame.select("index_a", "index_b").rows())
 
 
-def test_planted_twins_are_flagged_and_nothing_else_is(planted, found):
+def test_planted_near_duplicates_are_flagged_and_nothing_else_is(planted, found):
     exact = {(140, 60), (140, 62)}
     assert flagged(found) >= planted[1]
     assert len(flagged(found) - planted[1] - exact) <= 1
@@ -74,49 +74,51 @@ def test_exact_copies_are_certain_and_in_one_cluster(found):
     assert exact["cluster"].n_unique() == 1
 
 
-def test_mirrored_twins_say_so(found, planted):
+def test_mirrored_near_duplicates_say_so(found, planted):
     frame = found.frame.filter((pl.col("split_b") == "train") & pl.col("index_b").is_in([0, 10, 20, 30]))
     twins = frame.filter(pl.col("index_a") == 80 + pl.col("index_b"))
     assert twins["mirrored"].all()
     assert len(twins) == 4
 
 
-def test_a_clean_set_has_no_twins(cifar10):
+def test_a_clean_set_has_no_near_duplicates(cifar10):
     # Rows of the test set that are in no pair of the published list of near-duplicates.
     images = cifar10[1].pixels(np.r_[250:500])
-    table = find({"train": dataset(images[:125], "train"), "test": dataset(images[125:], "test")}, seed=0)
+    table = find_duplicates(
+        {"train": dataset(images[:125], "train"), "test": dataset(images[125:], "test")}, seed=0
+    )
     assert table.frame["flagged"].sum() == 0
-    assert repeated(table, of="train", within=("test",)).tolist() == []
+    assert repeated_rows(table, of="train", within=("test",)).tolist() == []
 
 
-def test_known_twins_of_the_test_set_are_found(cifar10):
+def test_known_near_duplicates_of_the_test_set_are_found(cifar10):
     # Pairs 0 to 5 of the published near-duplicates within CIFAR-10's test set, among 200 other rows.
     known = [(2801, 5976), (3033, 6086), (3813, 4881), (3723, 4766), (3045, 4259), (2485, 6192)]
     rows = np.unique(np.r_[np.ravel(known), 0:200])
-    table = find({"test": cifar10[1].select(rows)}, seed=0)
+    table = find_duplicates({"test": cifar10[1].select(rows)}, seed=0)
     found = set(table.frame.filter("flagged").select("index_a", "index_b").rows())
     assert set(known) <= found
     assert len(found) <= len(known) + 1
 
 
 def test_repeated_rows_by_cluster(planted, found):
-    train = repeated(found, of="train", within=("val", "test"))
-    test = repeated(found, of="test", within=("train",))
+    train = repeated_rows(found, of="train", within=("val", "test"))
+    test = repeated_rows(found, of="test", within=("train",))
     assert set(train.tolist()) >= {60, 62}
     assert len(train) >= len(test) + 1
     assert (np.diff(train) > 0).all()
-    assert repeated(found, of="train", within=("val",)).tolist() == []
+    assert repeated_rows(found, of="train", within=("val",)).tolist() == []
 
 
 def test_features_bring_candidates_that_pixels_do_not(planted, monkeypatch):
     parts, twins = planted
     for dial in ("SLOPES_SIMILAR", "PICTURE_SIMILAR"):
         monkeypatch.setattr(f"deepsight.scrub.duplicates.matching.{dial}", 2.0)  # pixels alone find nothing
-    assert flagged(find(parts, seed=0)) == {(140, 60), (140, 62)}
+    assert flagged(find_duplicates(parts, seed=0)) == {(140, 60), (140, 62)}
     rng = np.random.default_rng(0)
     features = {name: rng.normal(size=(N, 90)) for name in parts}
     features["train"][:20] = features["test"][40:60]
-    assert len(flagged(find(parts, features=features, seed=0)) & twins) >= 15
+    assert len(flagged(find_duplicates(parts, features=features, seed=0)) & twins) >= 15
 
 
 def test_every_pair_of_a_cluster_is_registered(cifar10, monkeypatch):
@@ -124,15 +126,15 @@ def test_every_pair_of_a_cluster_is_registered(cifar10, monkeypatch):
     family = [np.clip(base * gain, 0, 255).astype(np.uint8) for gain in np.linspace(0.7, 1.0, 8)]
     images = np.concatenate([family, cifar10[1].pixels(np.arange(100, 300))])
     monkeypatch.setattr("deepsight.scrub.duplicates.matching.SLOPES", 2)
-    whole = find({"test": dataset(images, "test")}, seed=0).frame
+    whole = find_duplicates({"test": dataset(images, "test")}, seed=0).frame
     assert len(whole.filter(pl.col("flagged") & (pl.col("index_b") < 16))) == 8 * 7 / 2
     monkeypatch.setattr(clusters, "CLOSED", 1)
-    assert len(find({"test": dataset(images, "test")}, seed=0).frame) < len(whole)
+    assert len(find_duplicates({"test": dataset(images, "test")}, seed=0).frame) < len(whole)
 
 
 def test_deterministic_and_inputs_not_mutated(planted, found):
     before = {name: part.pixels().copy() for name, part in planted[0].items()}
-    assert find(planted[0], seed=0).frame.equals(found.frame)
+    assert find_duplicates(planted[0], seed=0).frame.equals(found.frame)
     for name, part in planted[0].items():
         np.testing.assert_array_equal(part.pixels(), before[name])
 
@@ -140,12 +142,12 @@ def test_deterministic_and_inputs_not_mutated(planted, found):
 def test_wrong_features_and_shapes_are_refused(planted):
     parts, _ = planted
     with pytest.raises(DeepSightError, match="Expected features of shape"):
-        find(parts, features={"train": np.zeros((N, 4)), "test": np.zeros((N - 1, 4))}, seed=0)
+        find_duplicates(parts, features={"train": np.zeros((N, 4)), "test": np.zeros((N - 1, 4))}, seed=0)
     with pytest.raises(DeepSightError, match="Expected features of shape"):
-        find(parts, features={"train": np.zeros((N, 4))}, seed=0)
+        find_duplicates(parts, features={"train": np.zeros((N, 4))}, seed=0)
     small = dataset(np.zeros((4, 8, 8, 3), dtype=np.uint8), "test")
     with pytest.raises(DeepSightError, match="one shape"):
-        find({"train": parts["train"], "test": small}, seed=0)
+        find_duplicates({"train": parts["train"], "test": small}, seed=0)
 
 
 def test_pool_reads_any_order_across_splits(planted):
@@ -157,15 +159,15 @@ def test_pool_reads_any_order_across_splits(planted):
     np.testing.assert_array_equal(pool.read(rows)[0].numpy(), expected)
 
 
-def test_difference_is_grey_for_twins_and_shows_what_was_added(cifar10):
+def test_difference_is_grey_for_near_duplicates_and_shows_what_was_added(cifar10):
     a = cifar10[1].pixels(3)
     b = np.clip(a[:, ::-1] * 0.7 + 20, 0, 255).astype(np.uint8)
     upright = (1.0, 1.0, 0.0, 0.0)
-    same = difference(a, b, mirrored=True, placement=upright)
+    same = difference_picture(a, b, mirrored=True, placement=upright)
     assert np.abs(same.astype(int) - 128).max() <= 2
     changed = a.copy()
     changed[10:14, 10:14] = 255 - changed[10:14, 10:14]
-    shown = np.abs(difference(changed, b, mirrored=True, placement=upright).astype(int) - 128)
+    shown = np.abs(difference_picture(changed, b, mirrored=True, placement=upright).astype(int) - 128)
     assert shown[10:14, 10:14].mean() > 5 * shown[20:, 20:].mean()
-    outside = difference(a, a, mirrored=False, placement=(1.0, 1.0, 0.5, 0.0))
+    outside = difference_picture(a, a, mirrored=False, placement=(1.0, 1.0, 0.5, 0.0))
     assert (outside[:, 25:] == 128).all()

@@ -5,7 +5,7 @@ import polars as pl
 from deepsight.scrub.duplicates.pictures import shown_pairs
 
 
-def test_twins_are_the_surest_flagged_pair_of_each_cluster_those_of_test_first():
+def test_near_duplicates_are_the_surest_flagged_pair_of_each_cluster_those_of_test_first():
     frame = pl.DataFrame(
         {
             "split_a": ["train", "train", "train", "train"],

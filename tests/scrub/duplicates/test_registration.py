@@ -1,4 +1,4 @@
-"""A known placement is found again; twins score high, look-alikes and noise low."""
+"""A known placement is found again; near-duplicates score high, look-alikes and noise low."""
 
 import numpy as np
 import pytest
@@ -24,9 +24,9 @@ def moved(images: torch.Tensor, scale: float, right: float, down: float) -> torc
 
 def register(a, b):
     greys = [resize(x.mean(dim=1, keepdim=True), registration.COARSE) for x in (a, b)]
-    peaks, placements = registration.coarse(*(registration.prepare(grey) for grey in greys))
+    peaks, placements = registration.coarse_placements(*(registration.prepare(grey) for grey in greys))
     order = peaks.topk(2, dim=1)[1][:, :, None].expand(-1, -1, 4)
-    return registration.register(a, b, placements.gather(1, order))
+    return registration.register_pairs(a, b, placements.gather(1, order))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_known_placement_is_found_again(images, scale, right, down):
     assert score.quantile(0.2) > 0.7
 
 
-def test_gain_offset_and_noise_leave_twins_above_look_alikes(images):
+def test_gain_offset_and_noise_leave_near_duplicates_above_look_alikes(images):
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
     gains = torch.tensor([0.7, 0.9, 1.1])[:, None, None]
     twins, _ = register(images, (images * gains + 20 + 3 * noise).clamp(0, 255))
@@ -74,12 +74,14 @@ def test_few_pixels_are_trusted_less():
     rich = torch.randn(1, 3, 1024, generator=torch.Generator().manual_seed(0)) * 50
     weight = torch.ones(1, 1, 1024)
     noisy = [x + 0.5 * x.roll(1, 2) for x in (small, rich)]
-    few, many = (registration.cautious(x, y, weight) for x, y in zip((small, rich), noisy, strict=True))
+    few, many = (
+        registration.cautious_correlation(x, y, weight) for x, y in zip((small, rich), noisy, strict=True)
+    )
     plain = [registration.correlation(x, y, weight).mean() for x, y in zip((small, rich), noisy, strict=True)]
     assert plain[0] - few > 5 * (plain[1] - many)
 
 
-def test_plain_images_are_no_twins_of_anything(images):
+def test_plain_images_are_no_near_duplicates_of_anything(images):
     plain = torch.full((60, 3, 32, 32), 128.0)
     score, placement = register(plain, images)
     assert torch.isfinite(placement).all()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepsight.core.errors import UsageError
-from deepsight.model.throughput import Rates
+from deepsight.model.throughput import Throughput
 from deepsight.treat.trial.cost_model import (
     Demand,
     Size,
@@ -27,10 +27,10 @@ ARMS = [
 ]
 
 
-def rates(backbone: str, resolution: int) -> Rates:
+def rates(backbone: str, resolution: int) -> Throughput:
     """Half as fast for the big one, and slower with the area."""
     factor = (0.5 if backbone == "big" else 1.0) * (64 / resolution) ** 2
-    return Rates(
+    return Throughput(
         trunk=3500 * factor,
         view=3500 * factor,
         tail=1500 * factor,

@@ -13,7 +13,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.throughput import Rates
+from deepsight.model.throughput import Throughput
 from deepsight.treat.treatments import cutmix, hard_examples, higher_resolution, mixup, weighted_loss
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial import trial_plan
@@ -36,11 +36,13 @@ def missing(backbone: str) -> Pretrained:
     return None  # type: ignore[return-value]
 
 
-def speeds(network: None, pretrained: Pretrained, base: Recipe, sides: Sequence[int]) -> dict[int, Rates]:
+def speeds(
+    network: None, pretrained: Pretrained, base: Recipe, sides: Sequence[int]
+) -> dict[int, Throughput]:
     """About what two cores do: twice as fast where one reduction is trained, and by the area."""
     factor = {2: 1.0, 1: 2.0}[base.trained_reductions]
     return {
-        side: Rates(
+        side: Throughput(
             500 * area / factor, 500 * area / factor, 520 * area * factor, 150 * area * factor, 20_000, 4
         )
         for side, area in ((side, (128 / side) ** 2) for side in sides)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepsight.scrub.duplicates.descriptor import Descriptor, blocks
+from deepsight.scrub.duplicates.descriptor import Descriptor, row_blocks
 
 CELLS_BY_ROOT = 4  # cells for each unit of √n, so that choosing cells costs about what looking into them does
 PROBES = 32  # cells that are looked into
@@ -45,7 +45,7 @@ class Index:
         self._index.cp.seed = seed
         sample = np.random.default_rng(seed).permutation(n)[: FIT_ON * cells]
         self._index.train(self._vectors[np.sort(sample)])
-        for rows in blocks(n, BLOCK):
+        for rows in row_blocks(n, BLOCK):
             self._index.add(self._vectors[rows])
 
     def nearest_to(self, rows: NDArray[np.int64], *, count: int) -> tuple[Tensor, Tensor]:

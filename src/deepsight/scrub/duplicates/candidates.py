@@ -1,4 +1,4 @@
-"""Pairs of images that may be twins: nearest neighbours, in blocks of bounded size."""
+"""Pairs of images that may be near-duplicates: nearest neighbours, in blocks of bounded size."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deepsight.core.array_types import Ints
 from deepsight.scrub.duplicates import ann_index
-from deepsight.scrub.duplicates.descriptor import Descriptor, blocks
+from deepsight.scrub.duplicates.descriptor import Descriptor, row_blocks
 
 ReadFeatures = Callable[[Ints], NDArray[np.floating]]  # rows -> features (r, d)
 
@@ -37,11 +37,11 @@ def neighbours(described: Descriptor, *, count: int, at_least: float, seed: int)
     by_index = indexed(n)
     search = ann_index.Index(described, seed=seed).nearest_to if by_index else partial(nearest_to, described)
     found = []
-    for rows in blocks(n, ann_index.BLOCK if by_index else ROWS):
+    for rows in row_blocks(n, ann_index.BLOCK if by_index else ROWS):
         similarity, near = search(rows, count=min(count, n - 1))
         keep = similarity >= at_least
         found.append(torch.stack([torch.from_numpy(rows)[:, None].expand_as(near)[keep], near[keep]]))
-    return distinct(torch.cat(found, dim=1).numpy())
+    return distinct_pairs(torch.cat(found, dim=1).numpy())
 
 
 def indexed(n: int) -> bool:
@@ -71,7 +71,7 @@ def nearest_to(described: Descriptor, rows: Ints, *, count: int) -> tuple[Tensor
     return best, place
 
 
-def distinct(pairs: Ints) -> tuple[Ints, Ints]:
+def distinct_pairs(pairs: Ints) -> tuple[Ints, Ints]:
     """Pairs (2, p) as i < j, each once, in order."""
     low, high = np.sort(pairs, axis=0)
     n = high.max(initial=0) + 1
@@ -87,7 +87,7 @@ def describe_features(read: ReadFeatures, n: int, *, seed: int) -> Descriptor:
     sample = as_floats(read(np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])))
     centre = sample.mean(dim=0)
     axes = torch.linalg.eigh((sample - centre).T @ (sample - centre))[1][:, -FEATURE_LENGTH:]
-    parts = [(as_floats(read(rows)) - centre) @ axes for rows in blocks(n, FIT_ON)]
+    parts = [(as_floats(read(rows)) - centre) @ axes for rows in row_blocks(n, FIT_ON)]
     even = torch.nn.functional.normalize(torch.cat(parts), eps=1e-6)
     return Descriptor(even, torch.zeros(len(even), 1))
 

@@ -25,12 +25,12 @@ def exact_pairs(first: Ints) -> pl.DataFrame:
     return frame_of(same, "exact", np.ones(n))
 
 
-def missing_pairs(twins: Matches, seen: Matches, n: int) -> tuple[Ints, Ints]:
-    """Pairs i < j of one cluster of twins that were no candidates, since an image has few of those.
+def missing_pairs(likely: Matches, seen: Matches, n: int) -> tuple[Ints, Ints]:
+    """Pairs i < j of one cluster of near-duplicates that were no candidates, since an image has few of those.
 
     Clusters above `CLOSED` images, whose pairs would be too many, are left as they are.
     """
-    component = components(twins.i, twins.j, n)
+    component = components(likely.i, likely.j, n)
     order = np.argsort(component, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
     codes = [np.empty(0, dtype=np.int64)]

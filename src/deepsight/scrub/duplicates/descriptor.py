@@ -46,22 +46,24 @@ class Descriptor:
         return np.asarray(((self.odd[i] * self.odd[j]).sum(dim=1) < 0).numpy())
 
 
-def describe(read: Read, n: int, *, halves: Callable[[Tensor], Halves], length: int, seed: int) -> Descriptor:
+def describe_images(
+    read: Read, n: int, *, halves: Callable[[Tensor], Halves], length: int, seed: int
+) -> Descriptor:
     """The descriptor of n images, in bounded memory.
 
     Args:
         read: rows -> images.
         n: the number of images.
-        halves: images -> their even and odd part; `slopes` or `picture`.
+        halves: images -> their even and odd part; `gradient_halves` or `thumbnail_halves`.
         length: numbers kept, on the largest principal axes of both parts.
         seed: of the sample that centre and axes are fitted on.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])
-    sampled = [halves(read(chosen[rows])) for rows in blocks(len(chosen), BLOCK)]
+    sampled = [halves(read(chosen[rows])) for rows in row_blocks(len(chosen), BLOCK)]
     even, odd = (torch.cat(part) for part in zip(*sampled, strict=True))
     centre = even.mean(dim=0)
     axes = principal_axes(even - centre, odd, length=length)
-    parts = [project(halves(read(rows)), centre, axes) for rows in blocks(n, BLOCK)]
+    parts = [project(halves(read(rows)), centre, axes) for rows in row_blocks(n, BLOCK)]
     return Descriptor(torch.cat([even for even, _ in parts]), torch.cat([odd for _, odd in parts]))
 
 
@@ -72,13 +74,13 @@ def project(parts: Halves, centre: Tensor, axes: list[Tensor]) -> Halves:
     return even / size, odd / size
 
 
-def blocks(n: int, size: int) -> Iterator[Ints]:
+def row_blocks(n: int, size: int) -> Iterator[Ints]:
     """The rows 0 to n - 1, `size` at a time; none if n is 0."""
     for start in range(0, n, size):
         yield np.arange(start, min(start + size, n))
 
 
-def histograms(images: Tensor) -> Tensor:
+def gradient_histograms(images: Tensor) -> Tensor:
     """Square roots of the shares of slope by direction and cell, (b, 8, 3, 3), from images (b, 3, h, w).
 
     Histograms of oriented gradients (Dalal & Triggs 2005) under the root of Arandjelović & Zisserman
@@ -100,20 +102,20 @@ def histograms(images: Tensor) -> Tensor:
     return (cells / cells.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-3)).sqrt()
 
 
-def slopes(images: Tensor) -> Halves:
+def gradient_halves(images: Tensor) -> Halves:
     """Halves of the histograms. What moves by a few pixels stays mostly in its cell.
 
     A mirrored slope of angle t has the angle π - t, and its cell is on the other side.
     """
-    cells = histograms(images)
+    cells = gradient_histograms(images)
     opposite = (DIRECTIONS // 2 - torch.arange(DIRECTIONS)) % DIRECTIONS
     return split_mirrored(cells, cells[:, opposite].flip(-1))
 
 
-def picture(images: Tensor) -> Halves:
+def thumbnail_halves(images: Tensor) -> Halves:
     """Halves of the colours at 8×8 pixels, less their local mean (5×5) and the mean of each channel.
 
-    Finer than `slopes`, and not misled by a frame drawn around an image, but lost after larger shifts.
+    Finer than `gradient_halves` and not misled by a frame drawn around an image, but lost after large shifts.
     """
     small = detail(resize(images, SIDE, method="bilinear"), 2)
     small = small - small.mean(dim=(2, 3), keepdim=True)

@@ -16,7 +16,7 @@ from deepsight.scrub.duplicates.candidates import indexed
 from deepsight.scrub.duplicates.clusters import exact_pairs, missing_pairs, near_pairs, number_clusters
 from deepsight.scrub.duplicates.image_pool import Pool
 from deepsight.scrub.duplicates.matching import Matcher
-from deepsight.scrub.duplicates.score_mixture import fit
+from deepsight.scrub.duplicates.score_mixture import fit_mixture
 
 UNITS = {
     "split_a": "split of the first image",
@@ -25,7 +25,7 @@ UNITS = {
     "index_b": "row of the second image in the official order",
     "score": "agreement of fine detail after registration, 0 to 1; higher = surer",
     "kind": "exact (equal pixels) or near",
-    "probability": "estimated probability that the pair is a twin",
+    "probability": "estimated probability that the pair shows the same picture",
     "flagged": "probability of at least one half, true or false",
     "cluster": "number of the group that flagged pairs connect, from the largest; empty if not flagged",
     "mirrored": "whether the second image was mirrored, true or false",
@@ -36,7 +36,7 @@ UNITS = {
 }
 
 
-def find(
+def find_duplicates(
     parts: Mapping[str, Dataset],
     *,
     features: Mapping[str, NDArray[np.floating]] | None = None,
@@ -44,16 +44,16 @@ def find(
 ) -> Table:
     """Evidence table `duplicates`: pairs of images that are the same picture, or nearly look it.
 
-    Candidates come from nearest neighbours by pixel descriptors that survive shift, crop, colour and
-    mirroring (and by pooled features, if given); each is registered at pixel level, which gives the
-    score. How probably a pair is a twin is estimated from the two-component mixture of the scores.
-    Memory is bounded by blocks. Time grows with n² up to 150,000 images, and beyond where the extra `large`
-    is not installed; with it with n^1.5 (figures: benchmarks/duplicates).
+    Candidates are nearest neighbours by pixel descriptors that survive shifts, crops, colour changes and
+    mirroring (and by pooled features, if given). Each is registered at pixel level, which gives the
+    score. A two-component mixture of the scores gives the probability that a pair shows the same picture.
+    Blocks bound the memory. Time grows with n² up to 150,000 images; beyond, it grows with n^1.5 if the
+    extra `large` is installed, and with n² if not (figures: benchmarks/duplicates).
 
     Args:
         parts: the splits by name, test last; images of one shape.
         features: for each split (n, d), rows as in its images.
-        seed: of the samples that projections are fitted on.
+        seed: random seed of the samples that projections are fitted on.
 
     Raises:
         DeepSightError: shapes differ between splits, or features do not fit the images.
@@ -62,21 +62,21 @@ def find(
     first = pool.first_copies()
     distinct = np.unique(first)
     matcher = Matcher(lambda rows: pool.read(distinct[rows]), len(distinct), seed=seed)
-    stored = None if features is None else reader(pool, features)
+    stored = None if features is None else features_reader(pool, features)
     vectors = None if stored is None else lambda rows: stored(distinct[rows])
     matches = matcher.register(*matcher.candidates(vectors))
-    mixture = fit(matches.score)
-    twins = matches.take(np.flatnonzero(mixture.probability(matches.score) >= 0.5))
-    rest = matcher.register(*missing_pairs(twins, matches, len(distinct)), peak=-1.0)
+    mixture = fit_mixture(matches.score)
+    likely = matches.take(np.flatnonzero(mixture.probability(matches.score) >= 0.5))
+    rest = matcher.register(*missing_pairs(likely, matches, len(distinct)), peak=-1.0)
     pairs = pl.concat([exact_pairs(first), near_pairs(matches.with_more(rest), mixture, distinct)])
     pairs = number_clusters(pairs.sort("score", descending=True, maintain_order=True), len(pool))
-    return to_table(pairs, pool, by_index=indexed(len(distinct)))
+    return duplicates_table(pairs, pool, by_index=indexed(len(distinct)))
 
 
-def reader(
+def features_reader(
     pool: Pool, features: Mapping[str, NDArray[np.floating]]
 ) -> Callable[[Ints], NDArray[np.floating]]:
-    """What reads the features (r, d) of rows of the pool, without a copy of all of them."""
+    """A function that reads the features (r, d) of rows of the pool, without copying all of them."""
     received = {name: np.shape(features.get(name, ())) for name in pool.parts}
     fits = all(len(shape) == 2 and shape[0] == len(pool.parts[name]) for name, shape in received.items())
     if not fits or len({shape[1] for shape in received.values()}) > 1:
@@ -85,13 +85,13 @@ def reader(
     return lambda rows: pool.gather([features[name] for name in pool.parts], rows)
 
 
-def to_table(pairs: pl.DataFrame, pool: Pool, *, by_index: bool) -> Table:
-    """The finding under the names and rows that users know, with its sentences.
+def duplicates_table(pairs: pl.DataFrame, pool: Pool, *, by_index: bool) -> Table:
+    """The evidence table, with rows in the official order of each split.
 
     Args:
         pairs: rows of the pool in `i` and `j`.
         pool: all images.
-        by_index: whether candidates came from an index, which may miss some.
+        by_index: whether candidates come from an index, which may miss some.
     """
     search = "an inverted file's nearest neighbours" if by_index else "nearest neighbours"
     i, j = pairs["i"].to_numpy(), pairs["j"].to_numpy()
@@ -121,8 +121,8 @@ def to_table(pairs: pl.DataFrame, pool: Pool, *, by_index: bool) -> Table:
     )
 
 
-def members(duplicates: Table) -> pl.DataFrame:
-    """Images of flagged pairs, once each: cluster, split, index."""
+def cluster_members(duplicates: Table) -> pl.DataFrame:
+    """The images of flagged pairs, one row each: cluster, split, index."""
     flagged = duplicates.frame.filter("flagged")
     ends = [
         flagged.select("cluster", split=pl.col(f"split_{end}"), index=pl.col(f"index_{end}")) for end in "ab"
@@ -130,30 +130,30 @@ def members(duplicates: Table) -> pl.DataFrame:
     return pl.concat(ends).unique(maintain_order=True)
 
 
-def repeated(duplicates: Table, *, of: str, within: tuple[str, ...]) -> Ints:
+def repeated_rows(duplicates: Table, *, of: str, within: tuple[str, ...]) -> Ints:
     """Rows of split `of` whose cluster has a member in one of the splits `within`, in ascending order.
 
-    The training rows to drop are `repeated(table, of="train", within=("val", "test"))`, the leaked test
-    images `repeated(table, of="test", within=("train",))`. Whole clusters count, not pairs alone, since
-    each image is only compared with its nearest.
+    The training rows to drop are `repeated_rows(table, of="train", within=("val", "test"))`, the leaked test
+    images `repeated_rows(table, of="test", within=("train",))`. Whole clusters count, not only pairs,
+    because each image is compared with its nearest neighbours alone.
     """
-    images = members(duplicates)
+    images = cluster_members(duplicates)
     there = images.filter(pl.col("split").is_in(list(within)))["cluster"].unique()
     rows = images.filter((pl.col("split") == of) & pl.col("cluster").is_in(there.to_list()))["index"]
     return np.sort(rows.to_numpy()).astype(np.int64)
 
 
-def difference(
+def difference_picture(
     a: NDArray[np.uint8],
     b: NDArray[np.uint8],
     *,
     mirrored: bool,
     placement: tuple[float, float, float, float],
 ) -> NDArray[np.uint8]:
-    """How two images of a pair differ, as a picture: 128 where they agree, lighter where a is lighter.
+    """How the images of a pair differ: 128 where they agree, lighter where a is lighter.
 
-    Image b is laid over a as the columns mirrored and (scale_x, scale_y, shift_x, shift_y) say, and each
-    channel is given the gain and offset that fit a best. Where b does not reach, the picture is 128.
+    Image b is placed on a as the columns mirrored and (scale_x, scale_y, shift_x, shift_y) say. Each channel
+    gets the gain and offset that fit a best. Where b does not reach, the picture is 128.
 
     Args:
         a: uint8 (h, w, 3).

@@ -12,7 +12,7 @@ from torch import Tensor
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.scrub.digests import digests
+from deepsight.scrub.leakage import pixel_digests
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,6 @@ class Pool:
 
     def first_copies(self) -> Ints:
         """For each image the first with the same pixels; itself, if it is that one."""
-        marks = np.concatenate([digests(part.images) for part in self.parts.values()])
+        marks = np.concatenate([pixel_digests(part.images) for part in self.parts.values()])
         _, first, which = np.unique(marks, return_index=True, return_inverse=True)
         return np.asarray(first[which], dtype=np.int64)

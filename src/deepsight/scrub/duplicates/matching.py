@@ -1,4 +1,4 @@
-"""From candidates to scored pairs: a cheap correlation for all of them, registration for what it leaves."""
+"""From candidates to scored pairs: a cheap correlation for all, then registration for those that pass it."""
 
 from dataclasses import dataclass, fields
 
@@ -10,14 +10,21 @@ from torch import Tensor
 from deepsight.core.array_types import Ints
 from deepsight.images.resize import resize
 from deepsight.scrub.duplicates import registration
-from deepsight.scrub.duplicates.candidates import ReadFeatures, describe_features, distinct, neighbours
-from deepsight.scrub.duplicates.descriptor import BLOCK, Read, blocks, describe, picture, slopes
+from deepsight.scrub.duplicates.candidates import ReadFeatures, describe_features, distinct_pairs, neighbours
+from deepsight.scrub.duplicates.descriptor import (
+    BLOCK,
+    Read,
+    describe_images,
+    gradient_halves,
+    row_blocks,
+    thumbnail_halves,
+)
 
 SLOPES, PICTURE, FEATURES = 6, 2, 4  # nearest images by each descriptor, and by features, if given
 SLOPES_LENGTH, PICTURE_LENGTH = 64, 40  # numbers kept of 72 and of 192
-SLOPES_SIMILAR = 0.6  # of 30 published twins 29 have at least 0.83
+SLOPES_SIMILAR = 0.6  # of 30 published near-duplicates, 29 have at least 0.83
 PICTURE_SIMILAR = 0.55  # all 30 have at least 0.58
-PEAK = 0.6  # of the coarse correlation; known twins have at least 0.65, nine in ten candidates less
+PEAK = 0.6  # of the coarse correlation; known near-duplicates have at least 0.65, nine in ten candidates less
 STARTS = 2  # placements that registration begins from
 PAIRS = 256  # at a time
 
@@ -50,30 +57,30 @@ class Matches:
         return Matches(*columns)
 
     def take(self, rows: Ints) -> "Matches":
-        """These pairs alone."""
+        """The pairs at these rows."""
         return Matches(
             self.i[rows], self.j[rows], self.mirrored[rows], self.score[rows], self.placement[rows]
         )
 
 
 class Matcher:
-    """Finds pairs that may be twins among n images, and says how well the images of a pair agree.
+    """Finds candidate pairs among n images and measures how well the images of each pair agree.
 
     Args:
         read: rows -> images float32 (b, 3, h, w), 0 to 255.
         n: the number of images.
-        seed: of the samples that projections are fitted on.
+        seed: random seed of the samples that projections are fitted on.
     """
 
     def __init__(self, read: Read, n: int, *, seed: int) -> None:
         self._read = read
         self._seed = seed
-        self._slopes = describe(read, n, halves=slopes, length=SLOPES_LENGTH, seed=seed)
-        self._picture = describe(read, n, halves=picture, length=PICTURE_LENGTH, seed=seed)
+        self._slopes = describe_images(read, n, halves=gradient_halves, length=SLOPES_LENGTH, seed=seed)
+        self._picture = describe_images(read, n, halves=thumbnail_halves, length=PICTURE_LENGTH, seed=seed)
         self._views = coarse_views(read, n)
 
     def candidates(self, features: ReadFeatures | None) -> tuple[Ints, Ints]:
-        """Pairs i < j of images near each other by pixels, or by these features of any model."""
+        """Pairs i < j of images that are near each other by pixels, or by these features of any model."""
         found = [
             neighbours(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR, seed=self._seed),
             neighbours(self._picture, count=PICTURE, at_least=PICTURE_SIMILAR, seed=self._seed),
@@ -81,7 +88,7 @@ class Matcher:
         if features is not None:
             described = describe_features(features, len(self._slopes), seed=self._seed)
             found.append(neighbours(described, count=FEATURES, at_least=0.0, seed=self._seed))
-        return distinct(np.concatenate([np.stack(pairs) for pairs in found], axis=1))
+        return distinct_pairs(np.concatenate([np.stack(pairs) for pairs in found], axis=1))
 
     def register(self, i: Ints, j: Ints, *, peak: float = PEAK) -> Matches:
         """The pairs whose coarse correlation reaches `peak`, registered and scored."""
@@ -94,16 +101,16 @@ class Matcher:
 
     def _peaks(self, i: Ints, j: Ints, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
         peaks, placements = torch.empty(len(i), 3), torch.empty(len(i), 3, 4)
-        for rows in blocks(len(i), PAIRS):
-            pair = pick(lambda r: self._views[r].float(), i[rows], j[rows], mirrored[rows])
-            peaks[rows], placements[rows] = registration.coarse(*pair)
+        for rows in row_blocks(len(i), PAIRS):
+            pair = image_pairs(lambda r: self._views[r].float(), i[rows], j[rows], mirrored[rows])
+            peaks[rows], placements[rows] = registration.coarse_placements(*pair)
         return peaks, placements
 
     def _scores(self, i: Ints, j: Ints, mirrored: NDArray[np.bool_], starts: Tensor) -> tuple[Tensor, Tensor]:
         score, placement = torch.empty(len(i)), torch.empty(len(i), 4)
-        for rows in blocks(len(i), PAIRS):
-            pair = pick(self._whole, i[rows], j[rows], mirrored[rows])
-            score[rows], placement[rows] = registration.register(*pair, starts[rows])
+        for rows in row_blocks(len(i), PAIRS):
+            pair = image_pairs(self._whole, i[rows], j[rows], mirrored[rows])
+            score[rows], placement[rows] = registration.register_pairs(*pair, starts[rows])
         return score, placement
 
     def _whole(self, rows: Ints) -> Tensor:
@@ -111,16 +118,16 @@ class Matcher:
 
 
 def coarse_views(read: Read, n: int) -> Tensor:
-    """What the coarse search compares, of all images, float16 (n, 2, 16, 16), which stays in memory."""
+    """What the coarse search compares, for all images: float16 (n, 2, 16, 16), kept in memory."""
     made = []
-    for rows in blocks(n, BLOCK):
+    for rows in row_blocks(n, BLOCK):
         grey = resize(read(rows).mean(dim=1, keepdim=True), registration.COARSE)
         made.append(registration.prepare(grey).half())
     return torch.cat(made)
 
 
-def pick(read: Read, i: Ints, j: Ints, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
-    """Both images of each pair, the second mirrored where told."""
+def image_pairs(read: Read, i: Ints, j: Ints, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    """Both images of each pair, the second one mirrored where `mirrored` is true."""
     a, b = read(i), read(j)
     return a, torch.where(torch.as_tensor(mirrored)[:, None, None, None], b.flip(-1), b)
 

@@ -1,4 +1,4 @@
-"""The pictures of twins, drawn from what two stages know: the pairs and how they were placed."""
+"""Pictures of near-duplicates: both images of a pair and their difference."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,11 @@ import polars as pl
 from deepsight.core.dataset import Dataset, of_ids
 from deepsight.core.run import PICTURES
 from deepsight.images import contact_sheet
-from deepsight.scrub.duplicates.find import difference
+from deepsight.scrub.duplicates.find import difference_picture
 
 
-def sheet(duplicates: pl.DataFrame, data: Mapping[str, Dataset]) -> dict[str, bytes]:
-    """The pictures of the pairs of twins, with their difference."""
+def duplicate_pictures(duplicates: pl.DataFrame, data: Mapping[str, Dataset]) -> dict[str, bytes]:
+    """A contact sheet of the pairs to look at, each with its difference, by path in the run folder."""
     pairs = shown_pairs(duplicates).to_dicts()
     if not pairs:
         return {}
@@ -22,10 +22,10 @@ def sheet(duplicates: pl.DataFrame, data: Mapping[str, Dataset]) -> dict[str, by
     )
     placed = [(p["mirrored"], (p["scale_x"], p["scale_y"], p["shift_x"], p["shift_y"])) for p in pairs]
     differences = [
-        difference(a, b, mirrored=mirrored, placement=placement)
+        difference_picture(a, b, mirrored=mirrored, placement=placement)
         for a, b, (mirrored, placement) in zip(first, second, placed, strict=True)
     ]
-    tiles = contact_sheet.twin_tiles(first, second, np.stack(differences))
+    tiles = contact_sheet.pair_tiles(first, second, np.stack(differences))
     return {f"{PICTURES}/duplicates.webp": contact_sheet.encode(contact_sheet.sheet(tiles))}
 
 

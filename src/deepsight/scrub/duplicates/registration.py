@@ -33,7 +33,7 @@ def prepare(images: Tensor) -> Tensor:
     return torch.stack([whiten(view) for view in views], dim=1)
 
 
-def coarse(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def coarse_placements(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Height of the correlation peak at three scales, and the placement of each.
 
     Whole on whole, whole on middle and middle on whole: only the image that shows more is ever zoomed
@@ -48,12 +48,12 @@ def coarse(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """
     spectra = [torch.fft.rfft2(views) for views in (a, b)]
     tries = ((0, 0, 1.0), (0, 1, ZOOM), (1, 0, 1 / ZOOM))
-    found = [peak(spectra[0][:, i].conj() * spectra[1][:, j], scale) for i, j, scale in tries]
+    found = [correlation_peak(spectra[0][:, i].conj() * spectra[1][:, j], scale) for i, j, scale in tries]
     heights, placements = zip(*found, strict=True)
     return torch.stack(heights, dim=1), torch.stack(placements, dim=1)
 
 
-def peak(product: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+def correlation_peak(product: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """Highest correlation over shifts (p,) from the product of two spectra, and its placement (p, 4)."""
     width = 2 * REACH + 1
     surface = torch.fft.irfft2(product, s=(COARSE, COARSE))
@@ -84,20 +84,20 @@ def place(images: Tensor, placement: Tensor, *, side: int = SIDE) -> tuple[Tenso
     return sampled, inside
 
 
-def fine(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
+def refined_placement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
     """The placement (p, 4) after Gauss-Newton on grey images a and b (p, 1, 32, 32)."""
-    first, second = smooth(a), smooth(b)
+    first, second = smoothed(a), smoothed(b)
     wide = pad(second, (1,) * 4, mode="replicate")
     slopes = (wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2], wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1])
     stack = torch.cat([second, *(slope * (SIDE / 4) for slope in slopes)], dim=1)
     for points, steps in STEPS:
         target = avg_pool2d(first, SIDE // points)
         for _ in range(steps):
-            placement = step(target, stack, placement)
+            placement = gauss_newton_step(target, stack, placement)
     return placement
 
 
-def step(target: Tensor, stack: Tensor, placement: Tensor) -> Tensor:
+def gauss_newton_step(target: Tensor, stack: Tensor, placement: Tensor) -> Tensor:
     """One step: least squares of a on b, a constant and the derivatives of b by the placement."""
     points = target.shape[-1]
     sampled, inside = place(stack, placement, side=points)
@@ -115,7 +115,7 @@ def step(target: Tensor, stack: Tensor, placement: Tensor) -> Tensor:
     )
 
 
-def smooth(images: Tensor) -> Tensor:
+def smoothed(images: Tensor) -> Tensor:
     """Grey images (p, 1, h, w) under a binomial filter of 3×3 pixels."""
     row = torch.tensor([0.25, 0.5, 0.25])
     return conv2d(pad(images, (1,) * 4, mode="replicate"), (row[:, None] * row)[None, None])
@@ -129,16 +129,18 @@ def agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
     the same, the second that it be so nearly everywhere. Patches that are plain in both images say nothing.
     """
     laid, inside = place(b, placement)
-    overall = cautious(detail(a, 1).flatten(2), detail(laid, 1).flatten(2), inside.flatten(1)[:, None])
+    overall = cautious_correlation(
+        detail(a, 1).flatten(2), detail(laid, 1).flatten(2), inside.flatten(1)[:, None]
+    )
     greys = (detail(images.mean(dim=1, keepdim=True), 3) for images in (a, laid))
-    x, y, weight = (cut(images) for images in (*greys, inside[:, None]))
+    x, y, weight = (patches(images) for images in (*greys, inside[:, None]))
     spread = torch.maximum((x * weight).square().mean(dim=2), (y * weight).square().mean(dim=2)).sqrt()
     tells = (spread > PLAIN) & (weight.mean(dim=2) > 0.5)
     local = torch.where(tells, correlation(x, y, weight), torch.nan).nanquantile(0.25, dim=1)
     return ((overall + torch.where(local.isnan(), overall, local)) / 2).clamp(0, 1)
 
 
-def cautious(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+def cautious_correlation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     """Mean over channels (p, c, m) of the correlation, less one standard error on Fisher's scale.
 
     The error is that of as many samples as share the energy, (Σe)² / Σe² with e = |x y|: an aeroplane of
@@ -150,7 +152,7 @@ def cautious(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     return (mean.atanh() - (samples - 3).clamp_min(1).rsqrt()).tanh()
 
 
-def cut(images: Tensor) -> Tensor:
+def patches(images: Tensor) -> Tensor:
     """Images (p, 1, h, w) in patches (p, patches, PATCH²)."""
     return unfold(images, PATCH, stride=PATCH).transpose(1, 2)
 
@@ -163,10 +165,12 @@ def correlation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     return (x * y).sum(dim=-1) / (energy[0] * energy[1]).sqrt()
 
 
-def register(a: Tensor, b: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+def register_pairs(a: Tensor, b: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
     """Score (p,) and placement (p, 4) of images (p, 3, 32, 32), from the best of the starts (p, s, 4)."""
     grey_a, grey_b = (images.mean(dim=1, keepdim=True) for images in (a, b))
-    placements = torch.stack([fine(grey_a, grey_b, start) for start in starts.unbind(dim=1)], dim=1)
+    placements = torch.stack(
+        [refined_placement(grey_a, grey_b, start) for start in starts.unbind(dim=1)], dim=1
+    )
     fits = []
     for placement in placements.unbind(dim=1):
         laid, inside = place(grey_b, placement)

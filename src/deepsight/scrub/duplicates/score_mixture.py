@@ -1,4 +1,4 @@
-"""How sure is a score? Two components in the scores themselves: look-alikes and twins."""
+"""How sure is a score? Two components in the scores themselves: look-alikes and near-duplicates."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,10 @@ ROUNDS = 200  # of EM; it has settled to four digits after 50
 
 @dataclass(frozen=True)
 class Mixture:
-    """Scores above `FLOOR`, moved to x in [0, 1]: an exponential of look-alikes and a power law of twins.
+    """Scores above `FLOOR`, moved to x in [0, 1]: look-alikes and near-duplicates.
 
-    Look-alikes fall off as exp(-rate x), twins rise as x^(power - 1), and `share` of the pairs are twins.
+    Look-alikes fall off as exp(-rate x), near-duplicates rise as x^(power - 1); `share` is the share of the
+    latter.
     Both families have one parameter and a closed-form estimate, and their ratio rises with x, so that a
     higher score is always the surer one.
     """
@@ -27,23 +28,23 @@ class Mixture:
     share: float
 
     def probability(self, scores: Floats) -> Floats:
-        """That a pair with this score is a twin, in [0, 1]."""
+        """That a pair with this score is a near-duplicate, in [0, 1]."""
         x = np.clip((scores - FLOOR) / (1 - FLOOR), 1e-6, 1)
-        twins = self.share * self.power * x ** (self.power - 1)
+        same = self.share * self.power * x ** (self.power - 1)
         alike = (1 - self.share) * self.rate * np.exp(-self.rate * x) / -np.expm1(-self.rate)
-        return np.asarray(twins / (twins + alike))
+        return np.asarray(same / (same + alike))
 
 
-def fit(scores: Floats) -> Mixture:
+def fit_mixture(scores: Floats) -> Mixture:
     """The mixture that fits these scores best, by expectation and maximisation (Dempster et al. 1977)."""
     x = np.clip((scores[scores > FLOOR] - FLOOR) / (1 - FLOOR), 1e-6, 1)
     mixture = Mixture(PRIOR_RATE, PRIOR_POWER, PRIOR_SHARE)
     for _ in range(ROUNDS):
-        twin = mixture.probability(FLOOR + x * (1 - FLOOR))
-        alike = 1 - twin
+        same = mixture.probability(FLOOR + x * (1 - FLOOR))
+        alike = 1 - same
         mixture = Mixture(
             rate=(alike.sum() + PRIOR_WEIGHT) / (alike @ x + PRIOR_WEIGHT / PRIOR_RATE),
-            power=max(1.0, (twin.sum() + PRIOR_WEIGHT) / (twin @ -np.log(x) + PRIOR_WEIGHT / PRIOR_POWER)),
-            share=(twin.sum() + PRIOR_SHARE * PRIOR_WEIGHT) / (len(x) + PRIOR_WEIGHT),
+            power=max(1.0, (same.sum() + PRIOR_WEIGHT) / (same @ -np.log(x) + PRIOR_WEIGHT / PRIOR_POWER)),
+            share=(same.sum() + PRIOR_SHARE * PRIOR_WEIGHT) / (len(x) + PRIOR_WEIGHT),
         )
     return mixture

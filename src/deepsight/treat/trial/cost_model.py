@@ -7,13 +7,13 @@ from math import ceil
 from typing import Any
 
 from deepsight.core.errors import UsageError
-from deepsight.model.throughput import Rates
+from deepsight.model.throughput import Throughput
 
 LEAST_STEPS = 60  # 7,680 images in batches of 128; fewer say little about a training
 PASSES = 2.0  # over the training rows of an arm; more rows are not drawn than steps can pass over twice
 HEAD_SECONDS = 2.0  # the closed-form head, less on a faster machine
 
-RatesOf = Callable[[str, int], Rates]
+RatesOf = Callable[[str, int], Throughput]
 
 
 @dataclass(frozen=True)

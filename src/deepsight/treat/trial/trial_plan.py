@@ -12,7 +12,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_json
 from deepsight.core.recipe import Recipe
 from deepsight.model.plan_search import RESOLUTIONS
-from deepsight.model.throughput import Rates, folded_copy, measure
+from deepsight.model.throughput import Throughput, folded_copy, measured_throughput
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.arm import Store
 from deepsight.treat.trial.checkpoints import Setting
@@ -72,10 +72,10 @@ def plan_of(
     """The plan with this recipe; None where fewer than `enough` of the treatments that can be run fit."""
 
     @cache
-    def rates(backbone: str, resolution: int) -> Rates:
+    def rates(backbone: str, resolution: int) -> Throughput:
         pretrained = setting.load(backbone)
         network = folded_copy(pretrained, recipe, k=setting.splits.train.k)
-        return measure(network, pretrained, recipe, [resolution])[resolution]
+        return measured_throughput(network, pretrained, recipe, [resolution])[resolution]
 
     size = size_of(setting.splits, recipe)
     demands, missing = demands_of(setting, recipe, treatments)
