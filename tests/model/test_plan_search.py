@@ -44,8 +44,8 @@ def test_a_longer_budget_never_expects_a_worse_model() -> None:
 
 
 def test_near_ties_go_to_the_resolution_whose_maps_can_be_looked_at() -> None:
-    def plan(side: int, error: float) -> planner.Candidate:
-        return planner.Candidate(
+    def plan(side: int, error: float) -> planner.PlanCandidate:
+        return planner.PlanCandidate(
             Recipe(resolution=side), 5_000, {"train": 1.0}, 1.0, error, RATES[side].cells
         )
 

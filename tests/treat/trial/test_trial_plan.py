@@ -52,7 +52,7 @@ def speeds(
 @pytest.fixture
 def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting:
     monkeypatch.setattr(trial_plan, "folded_copy", lambda *_, **__: None)  # there are no weights to fold
-    monkeypatch.setattr(trial_plan, "measure", speeds)
+    monkeypatch.setattr(trial_plan, "measured_throughput", speeds)
     monkeypatch.setattr(trial_plan, "size_of", lambda splits, recipe: Size(3378, 5000, 10_000, 128, 3, 3.0))
     labels = np.repeat(np.arange(3), 20).astype(np.int64)
     parts = [
