@@ -16,9 +16,9 @@ settings.load_profile("patient")
 @pytest.fixture(scope="session")
 def cifar10() -> tuple[Dataset, Dataset]:
     """The official train and test sets, memory-mapped from the user's cache."""
-    from deepsight.obtain.cifar10.load import load
+    from deepsight.obtain.cifar10.load import load_cifar10
 
-    obtained = load()
+    obtained = load_cifar10()
     return obtained.train, obtained.test
 
 

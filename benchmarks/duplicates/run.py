@@ -19,7 +19,7 @@ from plant import KINDS
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from deepsight.core.dataset import Dataset
-from deepsight.obtain.cifar10.load import load
+from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
 
 Scores = NDArray[np.float64]
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="python of an environment with requirements.txt")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
-    data, part = load(), 10 if options.smoke else 1
+    data, part = load_cifar10(), 10 if options.smoke else 1
     train, test = data.train, data.test
     sizes = {"n_test": 2000 // part, "n_train": 10_000 // part, "n_planted": 400 // part}
     mixed, hosts, kinds = planted(train, test, **sizes)

@@ -39,7 +39,7 @@ from deepsight.model.fit import fabric_of, fit, preprocessing_of
 from deepsight.model.precision import forward_in, gradient_step
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import load as load_weights
-from deepsight.obtain import load
+from deepsight.obtain import load_dataset
 
 HERE = Path(__file__).resolve().parent
 FIELDS = ("question", "setting", "measure", "value", "least", "most", "n", "machine", "torch")
@@ -268,7 +268,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="a few hundred images, to prove that it works")
     args = parser.parse_args()
     torch.set_num_threads(2)
-    train = load("cifar10").train
+    train = load_dataset("cifar10").train
     found: list[Row] = []
     new = not args.results.exists()
     with args.results.open("a", newline="", encoding="utf-8") as file:

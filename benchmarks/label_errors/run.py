@@ -31,7 +31,7 @@ from deepsight.model.backbone import stages_of
 from deepsight.model.feature_cache import TrunkCache
 from deepsight.model.fit import fabric_of, fit, preprocessing_of
 from deepsight.model.predict import Predictor
-from deepsight.obtain.cifar10.load import load
+from deepsight.obtain.cifar10.load import load_cifar10
 
 HERE = Path(__file__).parent
 SHARED = HERE.parents[2] / "shared/data/cifar10n_aggregate.npz"
@@ -50,7 +50,7 @@ class Judged:
 
 def main() -> None:
     arguments = parse()
-    data = load().train
+    data = load_cifar10().train
     given = np.load(arguments.noisy)["aggregate_label"].astype(np.int64)
     if arguments.smoke:
         rows = np.sort(np.random.default_rng(0).permutation(len(data))[:2000])

@@ -26,11 +26,11 @@ WORKER = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
-from deepsight.obtain import load
+from deepsight.obtain import load_dataset
 # VmHWM starts anew with the program; ru_maxrss would start at the peak of the parent.
 peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 imported, start = peak(), time.perf_counter()
-train = load("folder:" + sys.argv[1]).train
+train = load_dataset("folder:" + sys.argv[1]).train
 loaded, obtained = time.perf_counter(), peak()
 order = np.random.default_rng(0).permutation(len(train))
 batches = np.array_split(order, len(order) // int(sys.argv[2]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import Dataset
 from deepsight.interpret.background.composites import take_apart
 from deepsight.interpret.background.grabcut import Masks, segment
-from deepsight.obtain.cifar10.load import load
+from deepsight.obtain.cifar10.load import load_cifar10
 
 BACKGROUNDS = 4  # random ones for each training object
 
@@ -63,7 +63,7 @@ class Roles:
 
 def cast(sizes: dict[str, int], store: Path, seed: int) -> Roles:
     """Draw the images of each role and cut their objects; masks are kept in `store`."""
-    rng, official = np.random.default_rng(seed), load()
+    rng, official = np.random.default_rng(seed), load_cifar10()
     train = balanced(official.train, sizes["train"], rng)
     test = balanced(official.test, sizes["truth"] + sizes["audit"], rng)
     cut = sizes["truth"]

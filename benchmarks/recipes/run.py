@@ -33,7 +33,7 @@ from deepsight.model.frozen_phase import frozen_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import load as load_weights
 from deepsight.model.training_state import prepare
-from deepsight.obtain import load
+from deepsight.obtain import load_dataset
 
 HERE = Path(__file__).resolve().parent
 STAGED = 0.25  # of the steps train the deepest stage alone
@@ -75,7 +75,7 @@ def parsed() -> argparse.Namespace:
 
 def rows_of(rows: int, test_rows: int, seed: int) -> Splits:
     """Rows of CIFAR-10 drawn by the seed, and the first test images."""
-    got = load("cifar10")
+    got = load_dataset("cifar10")
     order = np.random.default_rng(seed).permutation(len(got.train))
     train, validation = np.sort(order[:rows]), np.sort(order[rows : rows + 500])
     return Splits(

@@ -19,7 +19,7 @@ from sliceline.slicefinder import Slicefinder
 
 from deepsight.core.statistics import wilson
 from deepsight.interpret.slices import image_properties, slices
-from deepsight.obtain.cifar10.load import load
+from deepsight.obtain.cifar10.load import load_cifar10
 
 HERE = Path(__file__).parent
 SHARE = 0.06  # of the images that a planted slice holds
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--finder", action="append", choices=list(FINDERS), help="default: each of them")
     given = parser.parse_args()
     size, repeats, null = (2000, 1, 3) if given.smoke else (10_000, given.repeats, given.null)
-    test = load().test.select(np.arange(size))
+    test = load_cifar10().test.select(np.arange(size))
     frame = image_properties.measure(test.images)
     rows = []
     for row in all_rows(frame, test.labels, given.finder or list(FINDERS), repeats=repeats, null=null):

@@ -17,7 +17,7 @@ from deepsight.core.environment import processor
 from deepsight.core.statistics import macro_f1
 from deepsight.model import pretrained
 from deepsight.model.pretrained import Pretrained
-from deepsight.obtain import load
+from deepsight.obtain import load_dataset
 
 PACKAGES = ("torch", "timm", "numpy", "albumentations", "fastai")
 
@@ -70,7 +70,7 @@ def pretrained_of(args: argparse.Namespace) -> Pretrained:
 
 def official(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
     """CIFAR-10's training and test images in the official order; the test set cut only in the smoke."""
-    got = load("cifar10")
+    got = load_dataset("cifar10")
     return got.train, got.test.select(range(args.test_rows))
 
 

@@ -35,7 +35,7 @@ from deepsight.model.frozen_phase import frozen_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training_state import Tail, Training, pooled, prepare, val_logits
-from deepsight.obtain.cifar10.load import load
+from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.treat.treatments.base import CONTROL, Target, Treatment
 from deepsight.treat.trial.arm import Store
 from deepsight.treat.trial.checkpoints import Setting, Starts, rows_of
@@ -126,7 +126,7 @@ class Pooled:
 
 def make_world(arguments: argparse.Namespace, folder: Path) -> World:
     """The pool, with a copy under the label deer of every second horse, and its features."""
-    official = load()
+    official = load_cifar10()
     train = official.train.select(np.arange(arguments.pool))
     horses = train.select(np.flatnonzero(train.labels == HORSE)[::2])
     pool = Dataset(

@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Predictions", "Run", "examine", "export_model", "load", "predict_images", "run_study"]
+__all__ = ["Predictions", "Run", "examine", "export_model", "load_dataset", "predict_images", "run_study"]
 
 PLACES = {
     "Predictions": "deepsight.core.predictions",
     "Run": "deepsight.core.run",
     "examine": "deepsight.workflows.examine_external",
     "export_model": "deepsight.workflows.export",
-    "load": "deepsight.obtain",
+    "load_dataset": "deepsight.obtain",
     "predict_images": "deepsight.workflows.predict",
     "run_study": "deepsight.workflows.study",
 }

@@ -14,7 +14,7 @@ def noise(n: int, side: int = 8, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("n", [1, 32, 33, 70])
 def test_a_tile_stands_at_its_place(n: int):
     tiles = noise(n)
-    made = contact_sheet.sheet(tiles)
+    made = contact_sheet.contact_sheet(tiles)
     side = made.shape[1] // contact_sheet.ACROSS
     for place in range(n):
         top, left = side * (place // contact_sheet.ACROSS), side * (place % contact_sheet.ACROSS)
@@ -22,13 +22,13 @@ def test_a_tile_stands_at_its_place(n: int):
 
 
 def test_large_images_are_shrunk_and_none_is_a_black_line():
-    assert contact_sheet.sheet(noise(2, 100)).shape == (64, 64 * contact_sheet.ACROSS, 3)
-    assert not contact_sheet.sheet(noise(0)).any()
+    assert contact_sheet.contact_sheet(noise(2, 100)).shape == (64, 64 * contact_sheet.ACROSS, 3)
+    assert not contact_sheet.contact_sheet(noise(0)).any()
 
 
 def test_a_sheet_is_kept_without_loss():
-    made = contact_sheet.sheet(noise(40, 32))
-    back = cv2.imdecode(np.frombuffer(contact_sheet.encode(made), np.uint8), cv2.IMREAD_COLOR_RGB)
+    made = contact_sheet.contact_sheet(noise(40, 32))
+    back = cv2.imdecode(np.frombuffer(contact_sheet.webp_sheet(made), np.uint8), cv2.IMREAD_COLOR_RGB)
     np.testing.assert_array_equal(back, made)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.images.resize import KERNELS, resize, weights
+from deepsight.images.resize import KERNELS, resize, resize_weights
 
 METHODS = list(KERNELS)
 PILLOW = {
@@ -48,21 +48,21 @@ def test_cubic_without_antialiasing_is_keys_formula_at_one_pixel():
     # Output pixel 1 of 12 -> 5 has its centre at 1.5 * 12 / 5 - 0.5 = 3.1, so t = 0.1 after pixel 3.
     t, (p0, p1, p2, p3) = 0.1, row[2:6]
     by_hand = p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)))
-    assert weights(12, 5, "bicubic", False)[1] @ row == pytest.approx(by_hand)
+    assert resize_weights(12, 5, "bicubic", False)[1] @ row == pytest.approx(by_hand)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_antialiasing_changes_nothing_when_enlarging_and_something_when_reducing(method):
-    assert np.array_equal(weights(32, 64, method, True), weights(32, 64, method, False))
-    assert not np.allclose(weights(32, 16, method, True), weights(32, 16, method, False))
+    assert np.array_equal(resize_weights(32, 64, method, True), resize_weights(32, 64, method, False))
+    assert not np.allclose(resize_weights(32, 16, method, True), resize_weights(32, 16, method, False))
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from(METHODS), st.booleans())
 def test_each_row_sums_to_one_and_the_same_size_is_the_identity(source, target, method, antialias):
-    matrix = weights(source, target, method, antialias)
+    matrix = resize_weights(source, target, method, antialias)
     assert np.isfinite(matrix).all()
     np.testing.assert_allclose(matrix.sum(axis=1), 1)
-    np.testing.assert_array_equal(weights(source, source, method, antialias), np.eye(source))
+    np.testing.assert_array_equal(resize_weights(source, source, method, antialias), np.eye(source))
 
 
 def test_mirror_and_resize_commute():

@@ -65,5 +65,5 @@ def test_a_name_service_that_hangs_is_given_up(monkeypatch):
 
 
 def test_an_error_without_text_is_named_by_its_type():
-    assert connectivity.one_line(KeyError()) == "KeyError"
-    assert connectivity.one_line(OSError("one\ntwo")) == "one"
+    assert connectivity.first_line(KeyError()) == "KeyError"
+    assert connectivity.first_line(OSError("one\ntwo")) == "one"

@@ -4,7 +4,7 @@ import pytest
 
 from deepsight.core.errors import UsageError
 from deepsight.obtain import SCHEMES
-from deepsight.obtain.data_uri import Address, parse
+from deepsight.obtain.data_uri import DataAddress, parse_address
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from deepsight.obtain.data_uri import Address, parse
     ],
 )
 def test_a_name_is_taken_apart(name, scheme, place, options):
-    assert parse(name, SCHEMES) == Address(scheme, place, options)
+    assert parse_address(name, SCHEMES) == DataAddress(scheme, place, options)
 
 
 @pytest.mark.parametrize(
@@ -35,15 +35,15 @@ def test_a_name_is_taken_apart(name, scheme, place, options):
 )
 def test_a_wrong_name_is_refused_with_what_may_be_meant(name, message):
     with pytest.raises(UsageError, match=message.replace("?", r"\?")):
-        parse(name, SCHEMES)
+        parse_address(name, SCHEMES)
 
 
 @pytest.mark.parametrize("side", ["7", "513", "x", "-64", "64.0", "²"])
 def test_a_side_out_of_range_is_refused(side):
     with pytest.raises(UsageError, match="from 8 to 512"):
-        _ = Address("folder", "x", {"side": side}).side
+        _ = DataAddress("folder", "x", {"side": side}).side
 
 
 def test_the_side_is_open_unless_asked():
-    assert Address("folder", "x", {}).side is None
-    assert Address("folder", "x", {"side": "96"}).side == 96
+    assert DataAddress("folder", "x", {}).side is None
+    assert DataAddress("folder", "x", {"side": "96"}).side == 96

@@ -9,7 +9,7 @@ from PIL import Image
 
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.obtain import decode as decoded
-from deepsight.obtain import load
+from deepsight.obtain import load_dataset
 from deepsight.obtain.cache import cache_folder
 
 
@@ -39,7 +39,7 @@ def greys(data):
 def test_one_folder_a_class(root):
     fill(root / "red panda", value=100)
     fill(root / "Ähre 麦", value=200)
-    obtained = load(f"folder:{root}")
+    obtained = load_dataset(f"folder:{root}")
     train, test = obtained.train, obtained.test
     assert train.classes == ("red panda", "Ähre 麦")
     assert train.images.shape[1:] == (20, 20, 3)  # as large as they are
@@ -58,7 +58,7 @@ def test_official_parts_are_kept(root):
     for place, value in (("Train", 10), ("validation", 20), ("test", 30)):
         fill(root / place / "a", value=value, n=2)
         fill(root / place / "b", value=100 + value, n=2)
-    obtained = load(f"folder:{root}")
+    obtained = load_dataset(f"folder:{root}")
     assert greys(obtained.train) == [10, 11, 110, 111]
     assert greys(obtained.validation) == [20, 21, 120, 121]
     assert greys(obtained.test) == [30, 31, 130, 131]
@@ -72,14 +72,14 @@ def test_a_test_part_is_held_out_of_train_where_only_validation_is_there(root):
     for part in ("train", "val"):
         for name in "ab":
             fill(root / part / name, n=5)
-    obtained = load(f"folder:{root}")
+    obtained = load_dataset(f"folder:{root}")
     assert (len(obtained.train), len(obtained.validation), len(obtained.test)) == (8, 10, 2)
     assert (obtained.train.source, obtained.test.source) == ("train", "train")
 
 
 def test_the_side_may_be_asked_for(root):
     fill(root / "a"), fill(root / "b")
-    assert load(f"folder:{root}?side=16").train.images.shape[1:] == (16, 16, 3)
+    assert load_dataset(f"folder:{root}?side=16").train.images.shape[1:] == (16, 16, 3)
 
 
 def test_folders_below_a_class_belong_to_it_and_hidden_things_to_none(root):
@@ -89,7 +89,7 @@ def test_folders_below_a_class_belong_to_it_and_hidden_things_to_none(root):
     fill(root / "__MACOSX", n=1)
     (root / "b" / ".DS_Store").write_bytes(b"junk")
     (root / "notes.txt").write_text("not in a class")
-    obtained = load(f"folder:{root}")
+    obtained = load_dataset(f"folder:{root}")
     assert obtained.train.classes == ("a", "b")
     assert obtained.record["counts"] == {"train": 6, "test": 2}
     assert obtained.record["quarantined"] == []
@@ -104,7 +104,7 @@ def test_what_cannot_be_read_is_set_aside_with_the_reason(root):
     os.mkfifo(root / "b" / "pipe")
     (root / "b" / "dangling.png").symlink_to(root / "nowhere")
     said = []
-    obtained = load(f"folder:{root}", log=said.append)
+    obtained = load_dataset(f"folder:{root}", log=said.append)
     reasons = {item["file"]: item["reason"] for item in obtained.record["quarantined"]}
     assert set(reasons) == {"a/image 1.png", "b/notes.txt", "b/pipe", "b/dangling.png"}
     assert reasons["b/notes.txt"].startswith("not an image")
@@ -118,7 +118,7 @@ def test_what_cannot_be_read_is_set_aside_with_the_reason(root):
 def test_a_name_that_is_no_text_is_spelt_out(root):
     fill(root / "a"), fill(root / "b")
     (root / os.fsdecode(b"b/\xff.png")).write_bytes(b"junk")
-    [item] = load(f"folder:{root}").record["quarantined"]
+    [item] = load_dataset(f"folder:{root}").record["quarantined"]
     assert item["file"] == r"b/\udcff.png"
 
 
@@ -127,7 +127,7 @@ def test_two_spellings_of_an_accent_are_one_class(root):
     fill(root / "train" / "Elch")
     fill(root / "test" / unicodedata.normalize("NFC", "Bär"))
     fill(root / "test" / "Elch")
-    obtained = load(f"folder:{root}")
+    obtained = load_dataset(f"folder:{root}")
     assert obtained.train.classes == (unicodedata.normalize("NFC", "Bär"), "Elch")
 
 
@@ -135,13 +135,13 @@ def test_two_spellings_of_an_accent_are_one_class(root):
 def test_a_class_with_too_few_images_is_refused_with_the_reason(root, n):
     fill(root / "a", n=5), fill(root / "rare", n=n)
     with pytest.raises(DeepSightError, match=rf"at least 3 readable images .* received {n} in 'rare'"):
-        load(f"folder:{root}")
+        load_dataset(f"folder:{root}")
 
 
 def test_with_official_parts_fewer_are_enough(root):
     for part, n in (("train", 1), ("val", 1), ("test", 1)):
         fill(root / part / "a", n=n), fill(root / part / "b", n=n)
-    assert len(load(f"folder:{root}").train) == 2
+    assert len(load_dataset(f"folder:{root}").train) == 2
 
 
 def test_a_class_that_train_lacks_is_refused_and_one_that_test_lacks_is_told(root):
@@ -149,16 +149,16 @@ def test_a_class_that_train_lacks_is_refused_and_one_that_test_lacks_is_told(roo
         fill(root / "train" / name)
     fill(root / "test" / "a"), fill(root / "test" / "b")
     said = []
-    load(f"folder:{root}", log=said.append)
+    load_dataset(f"folder:{root}", log=said.append)
     assert "The test part has no image of 'c'" in said[-1]
     fill(root / "test" / "d")
     with pytest.raises(DeepSightError, match="received 0 in 'd'"):
-        load(f"folder:{root}")
+        load_dataset(f"folder:{root}")
 
 
 def test_a_class_may_be_named_train(root):
     fill(root / "train"), fill(root / "plane")
-    assert load(f"folder:{root}").train.classes == ("plane", "train")
+    assert load_dataset(f"folder:{root}").train.classes == ("plane", "train")
 
 
 @pytest.mark.parametrize("beside", ["labels", "training"])
@@ -166,28 +166,28 @@ def test_parts_beside_other_folders_are_refused(root, beside):
     fill(root / "train" / "a"), fill(root / "train" / "b")
     fill(root / beside / "a")
     with pytest.raises(UsageError, match="Move what does not belong there"):
-        load(f"folder:{root}")
+        load_dataset(f"folder:{root}")
 
 
 def test_a_test_part_without_a_train_part_is_refused(root):
     fill(root / "test" / "a"), fill(root / "test" / "b")
     with pytest.raises(UsageError, match=r"received .'test'."):
-        load(f"folder:{root}")
+        load_dataset(f"folder:{root}")
 
 
 def test_what_is_no_folder_of_classes_is_refused(root, tmp_path):
     with pytest.raises(UsageError, match="Expected a folder with one folder a class"):
-        load(f"folder:{tmp_path / 'absent'}")
+        load_dataset(f"folder:{tmp_path / 'absent'}")
     fill(root / "alone")
     with pytest.raises(DeepSightError, match="at least two class folders"):
-        load(f"folder:{root}")
+        load_dataset(f"folder:{root}")
 
 
 def test_an_empty_part_is_refused(root):
     fill(root / "train" / "a"), fill(root / "train" / "b")
     (root / "test" / "a").mkdir(parents=True)
     with pytest.raises(DeepSightError, match=r"Expected images in folder:.* \(test\), received none"):
-        load(f"folder:{root}")
+        load_dataset(f"folder:{root}")
 
 
 def counting(monkeypatch):
@@ -201,30 +201,30 @@ def test_images_are_decoded_once_until_a_file_changes(root, monkeypatch):
     fill(root / "a"), fill(root / "b")
     (root / "b" / "notes.txt").write_text("hello")
     calls = counting(monkeypatch)
-    first = load(f"folder:{root}")
+    first = load_dataset(f"folder:{root}")
     assert len(calls) == 9
-    second = load(f"folder:{root}")
+    second = load_dataset(f"folder:{root}")
     assert len(calls) == 9
     assert second.record == first.record
     assert second.files == first.files
     np.testing.assert_array_equal(second.train.pixels(), first.train.pixels())
     os.utime(root / "a" / "image 0.png", ns=(1, 1))
-    load(f"folder:{root}")
+    load_dataset(f"folder:{root}")
     assert len(calls) == 18
-    load(f"folder:{root}?side=16")
+    load_dataset(f"folder:{root}?side=16")
     assert len(calls) == 27
 
 
 @pytest.mark.parametrize("damage", ["flip", "remove"])
 def test_a_damaged_cache_is_made_anew(root, damage):
     fill(root / "a"), fill(root / "b")
-    first = load(f"folder:{root}")
+    first = load_dataset(f"folder:{root}")
     [pixels] = cache_folder().rglob("all_images.npy")
     content = pixels.read_bytes()
     pixels.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     if damage == "remove":
         pixels.unlink()
-    second = load(f"folder:{root}")
+    second = load_dataset(f"folder:{root}")
     assert second.record == first.record
     np.testing.assert_array_equal(greys(second.train), greys(first.train))
     assert greys(second.test) == greys(first.test)
@@ -240,9 +240,9 @@ def test_an_interrupted_decode_leaves_nothing_that_is_trusted(root, monkeypatch)
     with monkeypatch.context() as patched:
         patched.setattr(decoded, "decode_square", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            load(f"folder:{root}")
+            load_dataset(f"folder:{root}")
     assert [path for path in cache_folder().rglob("*") if path.is_file()] == []
-    assert len(load(f"folder:{root}").train) == 6
+    assert len(load_dataset(f"folder:{root}").train) == 6
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(root, tmp_path, monkeypatch):
@@ -250,4 +250,4 @@ def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(root, tmp_path
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "file"))
     with pytest.raises(DeepSightError, match=r"Expected to write .* Free some space"):
-        load(f"folder:{root}")
+        load_dataset(f"folder:{root}")

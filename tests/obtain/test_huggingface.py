@@ -10,8 +10,8 @@ from PIL import Image as PillowImage
 
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import silent
-from deepsight.obtain import huggingface, load
-from deepsight.obtain.data_uri import Address
+from deepsight.obtain import huggingface, load_dataset
+from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.sources import SourceError
 
 
@@ -93,7 +93,7 @@ def library(monkeypatch):
 
 def test_columns_are_found_by_their_kind(table, library):
     library({"train": table([0, 1] * 5, ClassLabel(["cat", "dog"]))})
-    obtained = load("hf:someone/pets?side=8")
+    obtained = load_dataset("hf:someone/pets?side=8")
     assert obtained.train.classes == ("cat", "dog")
     assert (len(obtained.train), len(obtained.test)) == (8, 2)
     for data in (obtained.train, obtained.test):
@@ -106,7 +106,7 @@ def test_official_parts_are_kept(table, library):
     label = ClassLabel(["cat", "dog"])
     parts = {"train": 0, "validation": 50, "test": 100, "extra": 150}
     library({part: table([0, 1] * 2, label, start=start) for part, start in parts.items()})
-    obtained = load("hf:pets")
+    obtained = load_dataset("hf:pets")
     assert obtained.train.pixels()[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert obtained.validation.pixels()[:, 0, 0, 0].tolist() == [50, 51, 52, 53]
     assert obtained.test.pixels()[:, 0, 0, 0].tolist() == [100, 101, 102, 103]
@@ -114,7 +114,7 @@ def test_official_parts_are_kept(table, library):
 
 def test_columns_may_be_named_and_values_become_classes(table, library):
     library(table(["dog", "ant"] * 5, Value()))
-    obtained = load("hf:pets?image=picture&label=kind")
+    obtained = load_dataset("hf:pets?image=picture&label=kind")
     assert obtained.train.classes == ("ant", "dog")
 
 
@@ -122,7 +122,7 @@ def test_items_without_a_label_or_an_image_are_set_aside(table, library):
     data = table([0, 1] * 5 + [None, -1, 0], ClassLabel(["cat", "dog"]))
     data.columns["picture"][12] = None
     library(data)
-    reasons = {item["file"]: item["reason"] for item in load("hf:pets").record["quarantined"]}
+    reasons = {item["file"]: item["reason"] for item in load_dataset("hf:pets").record["quarantined"]}
     assert reasons == {"all/10": "it has no label", "all/11": "it has no label", "all/12": "it has no image"}
 
 
@@ -131,7 +131,7 @@ def test_images_may_lie_in_files(table, library, tmp_path):
     (tmp_path / "seven.png").write_bytes(png(7))
     data.columns["picture"][7] = {"bytes": None, "path": str(tmp_path / "seven.png")}
     library(data)
-    obtained = load("hf:pets")
+    obtained = load_dataset("hf:pets")
     values = {**dict(zip(obtained.train.ids, obtained.train.pixels()[:, 0, 0, 0], strict=True))}
     values |= dict(zip(obtained.test.ids, obtained.test.pixels()[:, 0, 0, 0], strict=True))
     assert values[7] == 7
@@ -148,13 +148,13 @@ def test_images_may_lie_in_files(table, library, tmp_path):
 def test_a_column_that_cannot_be_told_is_refused(table, library, name, message):
     library(table([0, 1] * 5, Value()))
     with pytest.raises(UsageError, match=message):
-        load(name)
+        load_dataset(name)
 
 
 def test_parts_without_train_are_refused(table, library):
     library({"test": table([0, 1], ClassLabel(["a", "b"]))})
     with pytest.raises(DeepSightError, match=r"Expected a part named train, received .'test'."):
-        load("hf:pets")
+        load_dataset("hf:pets")
 
 
 def test_what_the_library_says_is_passed_on(library, monkeypatch):
@@ -167,13 +167,13 @@ def test_what_the_library_says_is_passed_on(library, monkeypatch):
     with pytest.raises(
         DeepSightError, match=r"said: Dataset 'pets' doesn't exist on the Hub\. Check the name"
     ):
-        load("hf:pets")
+        load_dataset("hf:pets")
 
 
 def test_without_the_library_the_remedy_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DeepSightError, match=r"pip install 'deepsight-forensics\[hub\]'"):
-        load("hf:pets", offline=True)
+        load_dataset("hf:pets", offline=True)
 
 
 def test_a_silent_hub_and_offline_set_the_client_offline(monkeypatch):
@@ -193,14 +193,18 @@ def test_a_silent_hub_and_offline_set_the_client_offline(monkeypatch):
 
 def test_another_table_has_another_fingerprint(table, tmp_path):
     data = table([0, 1], ClassLabel(["a", "b"]))
-    address = Address("hf", "pets", {})
-    first = huggingface.fingerprint(address, {"train": data})
-    assert first == huggingface.fingerprint(address, {"train": data})
-    assert first != huggingface.fingerprint(address, {"train": table([0, 1, 0], ClassLabel(["a", "b"]))})
-    assert first != huggingface.fingerprint(Address("hf", "pets", {"image": "x"}), {"train": data})
-    assert first != huggingface.fingerprint(address, {"test": data})
+    address = DataAddress("hf", "pets", {})
+    first = huggingface.columns_fingerprint(address, {"train": data})
+    assert first == huggingface.columns_fingerprint(address, {"train": data})
+    assert first != huggingface.columns_fingerprint(
+        address, {"train": table([0, 1, 0], ClassLabel(["a", "b"]))}
+    )
+    assert first != huggingface.columns_fingerprint(
+        DataAddress("hf", "pets", {"image": "x"}), {"train": data}
+    )
+    assert first != huggingface.columns_fingerprint(address, {"test": data})
     (tmp_path / "new").write_text("the folder changes")
-    assert first != huggingface.fingerprint(address, {"train": data})
+    assert first != huggingface.columns_fingerprint(address, {"train": data})
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -217,7 +221,7 @@ def test_the_library_s_own_data_sets(tmp_path, monkeypatch, saved):
         for i in range(10):
             (folder / ("cat", "dog")[i % 2]).mkdir(parents=True, exist_ok=True)
             (folder / ("cat", "dog")[i % 2] / f"{i}.png").write_bytes(png(i))
-    obtained = load(f"hf:{folder}?side=8")
+    obtained = load_dataset(f"hf:{folder}?side=8")
     assert obtained.train.classes == ("cat", "dog")
     assert (len(obtained.train), len(obtained.test)) == (8, 2)
     np.testing.assert_array_equal(obtained.train.labels, obtained.train.pixels()[:, 0, 0, 0] % 2)

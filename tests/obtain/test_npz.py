@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.obtain import load, npz
+from deepsight.obtain import load_dataset, npz
 from deepsight.obtain.cache import cache_folder
 
 
@@ -29,7 +29,7 @@ def saved(tmp_path, *, save=np.savez, **content):
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_images_labels_and_classes(real, tmp_path, save):
     name = saved(tmp_path, save=save, images=real.pixels(), labels=real.labels, classes=real.classes)
-    obtained = load(name)
+    obtained = load_dataset(name)
     assert obtained.train.classes == real.classes
     assert (len(obtained.train), len(obtained.test)) == (50, 10)
     for data in (obtained.train, obtained.test):
@@ -46,7 +46,7 @@ def test_an_official_test_part_is_kept(real, tmp_path):
         test_images=real.pixels(slice(20)),
         test_labels=real.labels[:20].astype(np.uint8),
     )
-    obtained = load(name)
+    obtained = load_dataset(name)
     assert (obtained.train.source, obtained.test.source) == ("train", "test")
     assert obtained.train.classes == tuple("0123456789")
     np.testing.assert_array_equal(obtained.test.pixels(), real.pixels(slice(20)))
@@ -55,7 +55,7 @@ def test_an_official_test_part_is_kept(real, tmp_path):
 
 def test_greys_become_three_equal_channels(tmp_path):
     greys = np.random.default_rng(0).integers(0, 256, (12, 7, 5), dtype=np.uint8)
-    obtained = load(saved(tmp_path, images=greys, labels=np.array(["b", "a"] * 6)))
+    obtained = load_dataset(saved(tmp_path, images=greys, labels=np.array(["b", "a"] * 6)))
     assert obtained.train.classes == ("a", "b")
     assert obtained.train.images.shape[1:] == (7, 5, 3)
     for channel in range(3):
@@ -64,22 +64,22 @@ def test_greys_become_three_equal_channels(tmp_path):
 
 def test_the_result_does_not_depend_on_the_size_of_the_chunks(real, tmp_path, monkeypatch):
     name = saved(tmp_path, images=real.pixels(), labels=real.labels)
-    first = load(name)
+    first = load_dataset(name)
     monkeypatch.setattr(npz, "CHUNK_BYTES", 5_000)
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "other"))
-    assert load(name).record == first.record
+    assert load_dataset(name).record == first.record
 
 
 def test_the_copy_is_used_again_unless_it_is_damaged(real, tmp_path, monkeypatch):
     name = saved(tmp_path, images=real.pixels(), labels=real.labels)
-    first = load(name)
+    first = load_dataset(name)
     with monkeypatch.context() as patched:
         patched.setattr(npz, "write_images", lambda *a, **k: pytest.fail("copied again"))
-        assert load(name).record == first.record
+        assert load_dataset(name).record == first.record
     [pixels] = cache_folder().rglob("all_images.npy")
     content = pixels.read_bytes()
     pixels.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert load(name).record == first.record
+    assert load_dataset(name).record == first.record
     assert pixels.read_bytes() == content
 
 
@@ -109,7 +109,7 @@ IMAGES, LABELS = np.zeros((6, 4, 4, 3), np.uint8), np.array([0, 1] * 3)
 )
 def test_what_does_not_fit_is_refused_with_a_sentence(tmp_path, content, reason):
     with pytest.raises(DeepSightError, match=reason):
-        load(saved(tmp_path, **content))
+        load_dataset(saved(tmp_path, **content))
 
 
 @pytest.mark.parametrize("kept", [0, 100, 300, 700])
@@ -118,9 +118,9 @@ def test_a_damaged_file_is_refused(real, tmp_path, kept):
     path = tmp_path / "mine.npz"
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(DeepSightError, match=r"Expected .*mine.npz as an .npz file"):
-        load(name)
+        load_dataset(name)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"Expected an \.npz file"):
-        load(f"arrays:{tmp_path / 'absent.npz'}")
+        load_dataset(f"arrays:{tmp_path / 'absent.npz'}")

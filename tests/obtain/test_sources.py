@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.obtain import load
+from deepsight.obtain import load_dataset
 from deepsight.obtain.sources import (
     Part,
     Source,
@@ -53,9 +53,9 @@ def test_a_defect_is_not_taken_for_a_failed_source():
 @pytest.mark.parametrize("name", ["cifar-10", "cifar", "CIFAR10"])
 def test_an_unknown_name_is_refused_with_the_near_one(name):
     with pytest.raises(UsageError, match=f"received '{name}'.*cifar10"):
-        load(name)
+        load_dataset(name)
 
 
 def test_the_known_name_is_loaded(tiny, tmp_path):
-    obtained = load("cifar10", data_dir=tiny.write_binary(tmp_path / "mine"), offline=True)
+    obtained = load_dataset("cifar10", data_dir=tiny.write_binary(tmp_path / "mine"), offline=True)
     assert (len(obtained.train), len(obtained.test), obtained.validation) == (50, 10, None)

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from deepsight.obtain import splits
 from deepsight.obtain.sources import Part
-from deepsight.obtain.splits import held_out, listed, name_labels
+from deepsight.obtain.splits import first_few, hold_out_rows, positions_of_labels
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(3, 60), min_size=2, max_size=6), st.integers(0, 9))
 def test_each_class_gives_its_share_at_least_one_and_keeps_enough(sizes, seed):
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))
-    kept, out = held_out(labels, share=0.2, seed=seed, keep=2)
+    kept, out = hold_out_rows(labels, share=0.2, seed=seed, keep=2)
     assert sorted([*kept, *out]) == list(range(len(labels)))
     for label, n in enumerate(sizes):
         taken = int((labels[out] == label).sum())
@@ -24,38 +24,38 @@ def test_each_class_gives_its_share_at_least_one_and_keeps_enough(sizes, seed):
 
 def test_the_rows_depend_on_the_seed_alone():
     labels = np.repeat([0, 1], 50)
-    first, again, other = (held_out(labels, share=0.2, seed=seed, keep=2)[1] for seed in (0, 0, 1))
+    first, again, other = (hold_out_rows(labels, share=0.2, seed=seed, keep=2)[1] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert (np.diff(first) > 0).all()
 
 
 def test_a_class_of_three_keeps_two():
-    kept, out = held_out(np.array([0, 0, 0, 1, 1, 1]), share=0.9, seed=0, keep=2)
+    kept, out = hold_out_rows(np.array([0, 0, 0, 1, 1, 1]), share=0.9, seed=0, keep=2)
     assert (len(kept), len(out)) == (4, 2)
 
 
 def test_a_class_of_two_gives_one_though_its_share_is_less():
-    _, out = held_out(np.array([0, 0, 1, 1]), share=0.2, seed=0, keep=1)
+    _, out = hold_out_rows(np.array([0, 0, 1, 1]), share=0.2, seed=0, keep=1)
     assert len(out) == 2
 
 
 def test_labels_are_named_by_their_sorted_values():
-    labels, names = name_labels(["dog", None, "ant"], among=["dog", "ant", "cat", None])
+    labels, names = positions_of_labels(["dog", None, "ant"], among=["dog", "ant", "cat", None])
     assert labels.tolist() == [2, -1, 0]
     assert names == ("ant", "cat", "dog")
-    assert name_labels([10, 9], among=[10, 9])[1] == ("9", "10")
+    assert positions_of_labels([10, 9], among=[10, 9])[1] == ("9", "10")
 
 
 @pytest.mark.parametrize(("n", "text"), [(2, "0, 1"), (7, "0, 1, 2, 3, 4 and 2 more")])
 def test_a_long_list_is_cut(n, text):
-    assert listed([str(i) for i in range(n)]) == text
+    assert first_few([str(i) for i in range(n)]) == text
 
 
 def test_of_very_many_images_a_bounded_number_is_held_out(monkeypatch):
     monkeypatch.setattr(splits, "MOST_HELD_OUT", 10)
     images = np.zeros((100, 8, 8, 3), dtype=np.uint8)
-    made = splits.Own("x", {"all": Part(images, np.arange(100) % 2)}, ("a", "b"), {"all": ""})
-    obtained = splits.settle(made, log=lambda _: None)
+    made = splits.CustomData("x", {"all": Part(images, np.arange(100) % 2)}, ("a", "b"), {"all": ""})
+    obtained = splits.split_custom_data(made, log=lambda _: None)
     assert (len(obtained.train), len(obtained.test)) == (90, 10)
     assert obtained.record["held_out_test"] == {"share": 0.1, "seed": 0}

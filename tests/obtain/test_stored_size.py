@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepsight.obtain.data_uri import Address
+from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing
 from deepsight.obtain.stored_size import MANY, stored_side
 
@@ -28,7 +28,7 @@ def listing(*sizes, n=None):
 def side(*parts, resolution=None, said=None, **options):
     listings = {str(number): part for number, part in enumerate(parts)}
     log = (said if said is not None else []).append
-    return stored_side(Address("folder", "x", options), listings, resolution=resolution, log=log)
+    return stored_side(DataAddress("folder", "x", options), listings, resolution=resolution, log=log)
 
 
 @pytest.mark.parametrize(("resolution", "expected"), [(None, 128), (64, 64), (224, 224), (512, 300)])

@@ -293,12 +293,13 @@ def save_pictures(run: Run, train: Dataset, test: Dataset) -> None:
         "label_errors": images(labels["split"], labels["index"]),
     }
     for name, tiles in sheets.items():
-        save_bytes(run, f"evidence/pictures/{name}.webp", contact_sheet.encode(contact_sheet.sheet(tiles)))
-    save_bytes(run, COMPOSITE, overlay.png(test.pixels(0)))
+        picture = contact_sheet.webp_sheet(contact_sheet.contact_sheet(tiles))
+        save_bytes(run, f"evidence/pictures/{name}.webp", picture)
+    save_bytes(run, COMPOSITE, overlay.png_bytes(test.pixels(0)))
     bump = cv2.getGaussianKernel(8, 2) @ cv2.getGaussianKernel(8, 2).T
     for index in evidence["attribution"].frame["index"]:
-        picture = overlay.row(test.pixels(rows["test"][index]), np.stack([bump, -bump, 2 * bump]))
-        save_bytes(run, map_file(index), overlay.webp(picture))
+        picture = overlay.overlay_row(test.pixels(rows["test"][index]), np.stack([bump, -bump, 2 * bump]))
+        save_bytes(run, map_file(index), overlay.webp_bytes(picture))
 
 
 def facts(said: Predictions, classes: Sequence[str]) -> dict[str, dict[str, Any]]:

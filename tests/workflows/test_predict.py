@@ -107,7 +107,7 @@ def test_without_its_data_a_run_still_predicts(
     def gone(*_: object, **__: object) -> None:
         raise DeepSightError("the data moved")
 
-    monkeypatch.setattr("deepsight.obtain.load", gone)
+    monkeypatch.setattr("deepsight.obtain.load_dataset", gone)
     said: list[str] = []
     (row,) = predict_images(trained_run.path, photos[:1], maps=tmp_path, log=said.append)
     assert "nearest" not in row

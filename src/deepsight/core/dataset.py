@@ -12,7 +12,7 @@ from deepsight.core.errors import DeepSightError
 
 @runtime_checkable
 class Images(Protocol):
-    """What holds the pixels: an array, a memory map, or a lazy view indexed by an array of rows."""
+    """Anything that holds pixels: an array, a memory map, or a lazy view indexed by an array of rows."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -41,7 +41,7 @@ class SelectedImages:
         return self._images[self._rows[rows]]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
-        # NumPy passes `copy` and wants it in the signature; the pixels are gathered anew in any case.
+        # NumPy passes `copy` and wants it in the signature; gathering the pixels always makes a copy.
         return np.asarray(self._images[self._rows], dtype=dtype)
 
     def select(self, rows: NDArray[np.int64]) -> "SelectedImages":
@@ -51,7 +51,7 @@ class SelectedImages:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled images of one split, in an order that does not change.
+    """Labelled images of one split, in a fixed order.
 
     Attributes:
         images: uint8, (n, h, w, 3), RGB.
@@ -108,7 +108,7 @@ class Dataset:
         return replace(self, images=cast(Images, images), labels=self.labels[rows], ids=self.ids[rows])
 
     def pixels(self, rows: Any = slice(None)) -> NDArray[np.uint8]:
-        """These rows as an array in memory (n, h, w, 3)."""
+        """The pixels of these rows as an array in memory, uint8 (n, h, w, 3)."""
         return np.asarray(self.images[rows], dtype=np.uint8)
 
     def with_labels(self, labels: NDArray[np.int64]) -> "Dataset":
@@ -162,7 +162,7 @@ def class_counts(labels: NDArray[np.int64], classes: Sequence[str]) -> NDArray[n
     return np.bincount(labels, minlength=len(classes)).astype(np.int64)
 
 
-def of_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
-    """The rows of a data set with these ids, in their order."""
+def select_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
+    """The rows of a data set with these ids, in the order of the ids."""
     order = np.argsort(data.ids)
     return data.select(order[np.searchsorted(data.ids, ids, sorter=order)])

@@ -1,6 +1,6 @@
 """Thumbnails of many images as one picture.
 
-A sheet holds `ACROSS` tiles per line, in the order of its table's rows (contract: docs/methods/report.md).
+A sheet holds `ACROSS` tiles per line, in the order of the rows of its table (docs/methods/report.md).
 """
 
 import cv2
@@ -10,19 +10,19 @@ from deepsight.core.array_types import Pixels
 from deepsight.images import overlay
 
 ACROSS = 32
-LOSSLESS = 101  # OpenCV's sign for WebP without loss
+LOSSLESS = 101  # the quality at which OpenCV writes lossless WebP
 LOSSLESS_PIXELS = 1024 * 1024
 
 
-def sheet(images: Pixels, *, largest: int = 64) -> Pixels:
-    """All images as tiles of one picture, `ACROSS` a line, so that a tile's side is the width over `ACROSS`.
+def contact_sheet(images: Pixels, *, largest: int = 64) -> Pixels:
+    """All images as tiles of one picture, `ACROSS` per line; a tile's side is the width divided by `ACROSS`.
 
     Args:
-        images: uint8 (n, h, w, 3); made square by shrinking or stretching where they are not.
+        images: uint8 (n, h, w, 3); those that are not square are squashed.
         largest: the largest side of a tile in pixels; larger images are shrunk by area.
 
     Returns:
-        uint8 (side · ceil(n / ACROSS), side · ACROSS, 3); places without an image are black.
+        uint8 (side · ceil(n / ACROSS), side · ACROSS, 3); cells without an image are black.
     """
     side = min(max(images.shape[1:3]), largest)
     lines = max(1, -(-len(images) // ACROSS))
@@ -35,11 +35,11 @@ def sheet(images: Pixels, *, largest: int = 64) -> Pixels:
 
 
 def pair_tiles(first: Pixels, second: Pixels, difference: Pixels) -> Pixels:
-    """For each pair three pictures in a row: the first, the second, and how they differ.
+    """Three pictures in a row for each pair: the first, the second, and their difference.
 
     Args:
         first, second: uint8 (n, h, w, 3), pair by pair.
-        difference: uint8 (n, h, w, 3), a picture of the difference of each pair.
+        difference: uint8 (n, h, w, 3), the difference of each pair as a picture.
 
     Returns:
         uint8 (3n, h, w, 3).
@@ -47,11 +47,11 @@ def pair_tiles(first: Pixels, second: Pixels, difference: Pixels) -> Pixels:
     return np.stack([first, second, difference], axis=1).reshape(-1, *first.shape[1:])
 
 
-def encode(sheet: Pixels) -> bytes:
-    """The sheet as the bytes of a WebP file: without loss up to `LOSSLESS_PIXELS`, else at quality 95.
+def webp_sheet(sheet: Pixels) -> bytes:
+    """The sheet as a WebP file: lossless up to `LOSSLESS_PIXELS` pixels, at quality 95 above.
 
-    A thousand thumbnails of 32 px take 1.7 MB without loss and 0.6 MB at quality 95, and all of them must
-    fit into one report.
+    A thousand thumbnails of 32 px take 1.7 MB lossless and 0.6 MB at quality 95, and one report
+    holds all of them.
     """
     pixels = sheet.shape[0] * sheet.shape[1]
-    return overlay.webp(sheet, quality=LOSSLESS if pixels <= LOSSLESS_PIXELS else 95)
+    return overlay.webp_bytes(sheet, quality=LOSSLESS if pixels <= LOSSLESS_PIXELS else 95)

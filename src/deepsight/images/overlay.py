@@ -1,4 +1,4 @@
-"""Evidence maps as pictures that a person can read: one colour scale in a row, zero always transparent."""
+"""Evidence maps as readable pictures: one colour scale per row, and zero is always transparent."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -22,22 +22,22 @@ TEXT, LINE = 13, 19  # height of letters and of lines, in pixels
 INK = (32, 32, 32)
 
 
-def colours(values: NDArray[np.floating]) -> NDArray[np.float64]:
+def evidence_colours(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """RGB in 0 to 255 for values in -1 (against) to 1 (for), shape (..., 3); values outside are clipped."""
     place = (np.clip(values, -1, 1) + 1) / 2 * (len(ANCHORS) - 1)
     return np.stack([np.interp(place, np.arange(len(ANCHORS)), ANCHORS[:, c]) for c in range(3)], axis=-1)
 
 
-def overlay(image: Pixels, evidence: NDArray[np.floating], *, scale: float) -> Pixels:
-    """The map laid over its image.
+def map_overlay(image: Pixels, evidence: NDArray[np.floating], *, scale: float) -> Pixels:
+    """The map drawn over its image.
 
-    Red is evidence for the class, blue against it. What is covered less has less evidence, so a map without
-    evidence leaves the image as it is (where rescaling each map to 0..1 would make noise look certain).
+    Red is evidence for the class, blue against it. Colour grows with the evidence: a map
+    without evidence leaves the image in plain grey. Rescaling each map to 0..1 would make noise look certain.
 
     Args:
         image: uint8 (h, w, 3).
         evidence: (h', w'), signed; enlarged bilinearly.
-        scale: the evidence that is drawn at full strength; the same for all maps that are compared.
+        scale: the evidence that is drawn at full strength; use the same for all maps that are compared.
 
     Returns:
         uint8 (h, w, 3).
@@ -49,10 +49,10 @@ def overlay(image: Pixels, evidence: NDArray[np.floating], *, scale: float) -> P
     value = np.clip(large / scale, -1, 1) if scale > 0 else np.zeros_like(large)
     cover = STRONGEST_COVER * np.abs(value)[..., None]
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float64)
-    return np.asarray(np.rint((1 - cover) * grey + cover * colours(value)), dtype=np.uint8)
+    return np.asarray(np.rint((1 - cover) * grey + cover * evidence_colours(value)), dtype=np.uint8)
 
 
-def row(image: Pixels, maps: NDArray[np.floating], *, side: int = 128, gap: int = 4) -> Pixels:
+def overlay_row(image: Pixels, maps: NDArray[np.floating], *, side: int = 128, gap: int = 4) -> Pixels:
     """The image and its maps side by side, all maps on the scale of the strongest of them.
 
     Args:
@@ -69,45 +69,45 @@ def row(image: Pixels, maps: NDArray[np.floating], *, side: int = 128, gap: int 
     white = np.full((side, gap, 3), 255, dtype=np.uint8)
     parts = [large]
     for evidence in maps:
-        parts += [white, overlay(large, evidence, scale=scale)]
+        parts += [white, map_overlay(large, evidence, scale=scale)]
     return np.concatenate(parts, axis=1)
 
 
 def scale_of(maps: NDArray[np.floating]) -> float:
-    """The strongest evidence of any cell, for or against: full strength for all maps of a row."""
+    """The strongest evidence of any cell, for or against: the common scale of the maps in a row."""
     return float(np.abs(maps).max())
 
 
-def captioned(picture: Pixels, names: Sequence[str], note: str, *, scale: float, gap: int = 4) -> Pixels:
+def captioned_row(picture: Pixels, names: Sequence[str], note: str, *, scale: float, gap: int = 4) -> Pixels:
     """The row with the name of each square below it, then a note and the colours' values in logits.
 
     Args:
-        picture: what `row` gave, of as many squares as there are names.
-        names: of the squares, left to right, written as `fitting` can.
+        picture: what `overlay_row` gave, of as many squares as there are names.
+        names: of the squares, left to right; shortened to fit, letters outside ASCII are dropped.
         note: such as the layer.
         scale: what full colour stands for, in logits.
-        gap: as given to `row`.
+        gap: as given to `overlay_row`.
     """
     side, width = picture.shape[:2]
     sheet = Image.new("RGB", (width, side + 2 * LINE), "white")
     sheet.paste(Image.fromarray(picture), (0, 0))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
     for place, name in enumerate(names):
-        draw.text((place * (side + gap), side + 2), fitting(name, font, side), fill=INK, font=font)
-    values = colours(np.linspace(-1, 1, side - 2))
+        draw.text((place * (side + gap), side + 2), fitted_text(name, font, side), fill=INK, font=font)
+    values = evidence_colours(np.linspace(-1, 1, side - 2))
     bar = np.broadcast_to(np.rint(values).astype(np.uint8), (TEXT - 3, side - 2, 3))
     most, top = f"+{scale:.2g} logits", side + LINE
     left = width - side - round(font.getlength(most)) - 4
     sheet.paste(Image.fromarray(np.ascontiguousarray(bar)), (left, top + 4))
     draw.text((left - 4, top + 2), f"-{scale:.2g}", fill=INK, font=font, anchor="ra")
     draw.text((width - 1, top + 2), most, fill=INK, font=font, anchor="ra")
-    draw.text((0, top + 2), fitting(note, font, left - 50), fill=INK, font=font)
+    draw.text((0, top + 2), fitted_text(note, font, left - 50), fill=INK, font=font)
     return np.asarray(sheet)
 
 
-def fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text in letters that the font has, cut with an ellipsis where it is wider than this many pixels."""
-    text = letters(text)
+def fitted_text(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The text in ASCII, shortened with an ellipsis to at most this many pixels."""
+    text = ascii_text(text)
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:
@@ -115,30 +115,32 @@ def fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width
     return f"{text}…"
 
 
-def letters(words: str) -> str:
-    """The words in ASCII, all that the font surely has: accents fall away, other scripts too."""
+def ascii_text(words: str) -> str:
+    """The words in ASCII, which every font has: accents and letters of other scripts are dropped."""
     return unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
 
 
-def png(picture: Pixels) -> bytes:
-    """The picture as a PNG file's bytes."""
+def png_bytes(picture: Pixels) -> bytes:
+    """The picture as a PNG file."""
     _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     return encoded.tobytes()
 
 
-def webp(picture: Pixels, *, quality: int = 95) -> bytes:
-    """The picture as a WebP file's bytes: a seventh of a PNG file's at quality 95, no loss from 101 on."""
+def webp_bytes(picture: Pixels, *, quality: int = 95) -> bytes:
+    """The picture as a WebP file: a seventh the size of a PNG at quality 95, lossless from 101 up."""
     pixels, wanted = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality]
     _, encoded = cv2.imencode(".webp", pixels, wanted)
     return encoded.tobytes()
 
 
-def strip(pictures: Sequence[Pixels], words: Sequence[str], *, side: int = 128, gap: int = 4) -> Pixels:
-    """The pictures, made squares of `side` pixels, left to right.
+def captioned_strip(
+    pictures: Sequence[Pixels], words: Sequence[str], *, side: int = 128, gap: int = 4
+) -> Pixels:
+    """The pictures as squares of `side` pixels, left to right, each with its caption.
 
     Args:
         pictures: uint8 (h, w, 3), of any sizes.
-        words: one a picture, written as `overlay.fitting` can.
+        words: one caption per picture; shortened to fit, letters outside ASCII are dropped.
         side, gap: pixels.
 
     Returns:
@@ -151,5 +153,5 @@ def strip(pictures: Sequence[Pixels], words: Sequence[str], *, side: int = 128, 
         left = place * (side + gap)
         square = cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC)
         sheet.paste(Image.fromarray(np.ascontiguousarray(square)), (left, 0))
-        draw.text((left, side + 2), fitting(word, font, side), fill=INK, font=font)
+        draw.text((left, side + 2), fitted_text(word, font, side), fill=INK, font=font)
     return np.asarray(sheet)

@@ -1,6 +1,6 @@
-"""Resizing of image batches as two small matrix products, one a direction.
+"""Resizing of image batches as two small matrix products, one per direction.
 
-One definition for all four methods, that of Pillow and of `jax.image.resize`: each output pixel is a
+All four methods share one definition, that of Pillow and of `jax.image.resize`: each output pixel is a
 weighted mean of input pixels, the weights come from the method's kernel and sum to 1. PyTorch's own
 `interpolate` mixes two definitions (its cubic kernel has a = -0.75 without antialiasing and a = -0.5
 with it), so that a comparison of antialiasing would compare kernels. It also takes three times as long
@@ -22,17 +22,17 @@ from deepsight.core.errors import DeepSightError, UsageError, near_names
 Method = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 
-def box(x: Floats) -> Floats:
+def box_kernel(x: Floats) -> Floats:
     """1 on (-0.5, 0.5]: the nearest pixel; widened by antialiasing, the mean over an area."""
     return ((x > -0.5) & (x <= 0.5)).astype(np.float64)
 
 
-def triangle(x: Floats) -> Floats:
+def triangle_kernel(x: Floats) -> Floats:
     """1 - |x| on [-1, 1]: linear interpolation."""
     return np.asarray(np.maximum(1 - np.abs(x), 0.0))
 
 
-def cubic(x: Floats) -> Floats:
+def cubic_kernel(x: Floats) -> Floats:
     """The cubic convolution kernel of Keys (1981) with a = -0.5, of third order, on [-2, 2]."""
     x = np.abs(x)
     inner = (1.5 * x - 2.5) * x * x + 1
@@ -40,24 +40,24 @@ def cubic(x: Floats) -> Floats:
     return np.where(x < 1, inner, np.where(x < 2, outer, 0.0))
 
 
-def lanczos(x: Floats) -> Floats:
+def lanczos_kernel(x: Floats) -> Floats:
     """sinc(x) sinc(x / 3) on [-3, 3]: the windowed ideal low-pass (Duchon 1979)."""
     inside = (np.abs(x) < 3) & ((x % 1 != 0) | (x == 0))  # sinc is 0 at whole numbers, floats miss it
     return np.where(inside, np.sinc(x) * np.sinc(x / 3), 0.0)
 
 
 KERNELS: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType(
-    {"nearest": box, "bilinear": triangle, "bicubic": cubic, "lanczos": lanczos}
+    {"nearest": box_kernel, "bilinear": triangle_kernel, "bicubic": cubic_kernel, "lanczos": lanczos_kernel}
 )
 
 
 @lru_cache(maxsize=64)
-def weights(source: int, target: int, method: Method, antialias: bool) -> Floats:
+def resize_weights(source: int, target: int, method: Method, antialias: bool) -> Floats:
     """The matrix (target, source) that resizes one direction; each row sums to 1.
 
-    Antialiasing widens the kernel by the factor of reduction. When enlarging there is nothing to widen,
-    so both settings give the same matrix bit for bit. The positions are ratios of whole numbers, so
-    that a pixel that lies on the edge of the box falls on one side of it on every machine.
+    Antialiasing widens the kernel by the factor of reduction. Enlarging widens nothing, so both settings
+    give the same matrix bit for bit. Positions are ratios of whole numbers, so a pixel on the edge of the
+    box falls on the same side of it on every machine.
     """
     inputs, outputs = 2 * np.arange(source) + 1, 2 * np.arange(target) + 1
     unit = max(source, target) if antialias else target
@@ -76,7 +76,7 @@ def resize(images: Tensor, side: int, *, method: Method = "bicubic", antialias: 
         method: the kernel. Cubic and Lanczos kernels have negative lobes, so they may leave the range
             of the input by some per cent near edges; the result is not clipped.
         antialias: widen the kernel when reducing, so that detail finer than the new grid is averaged
-            out in place of folded back. Changes nothing when enlarging.
+            out instead of aliased. Changes nothing when enlarging.
 
     Returns:
         (b, c, side, side).
@@ -95,7 +95,7 @@ def resize(images: Tensor, side: int, *, method: Method = "bicubic", antialias: 
         raise UsageError(f"Unknown interpolation '{method}': {near_names(method, list(KERNELS))}")
     height, width = images.shape[2:]
     rows, columns = (
-        torch.tensor(weights(n, side, method, antialias), dtype=images.dtype, device=images.device)
+        torch.tensor(resize_weights(n, side, method, antialias), dtype=images.dtype, device=images.device)
         for n in (height, width)
     )
     return rows @ (images @ columns.T)

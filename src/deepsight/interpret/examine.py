@@ -172,7 +172,7 @@ def error_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, byt
     if frame.is_empty():
         return {}
     images = inputs.pixels_of("test", frame["index"].to_numpy())
-    return {f"{PICTURES}/errors.webp": contact_sheet.encode(contact_sheet.sheet(images))}
+    return {f"{PICTURES}/errors.webp": contact_sheet.webp_sheet(contact_sheet.contact_sheet(images))}
 
 
 def suspect_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, bytes]:
@@ -181,4 +181,4 @@ def suspect_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, b
     if not rows:
         return {}
     images = np.concatenate([inputs.pixels_of(split, np.array([index])) for split, index in rows])
-    return {f"{PICTURES}/label_errors.webp": contact_sheet.encode(contact_sheet.sheet(images))}
+    return {f"{PICTURES}/label_errors.webp": contact_sheet.webp_sheet(contact_sheet.contact_sheet(images))}

@@ -4,16 +4,16 @@ from pathlib import Path
 
 from deepsight.core.progress import Log, silent
 from deepsight.obtain import folder, huggingface, npz
-from deepsight.obtain.cifar10 import load as cifar
-from deepsight.obtain.data_uri import parse
+from deepsight.obtain.cifar10 import load as cifar10
+from deepsight.obtain.data_uri import parse_address
 from deepsight.obtain.sources import Obtained
 
-__all__ = ["Obtained", "load"]
+__all__ = ["Obtained", "load_dataset"]
 
 SCHEMES = {"folder": folder.OPTIONS, "hf": huggingface.OPTIONS, "arrays": npz.OPTIONS}
 
 
-def load(
+def load_dataset(
     name: str,
     *,
     data_dir: Path | None = None,
@@ -37,10 +37,10 @@ def load(
         DeepSightError: the data could not be had, or cannot be studied.
     """
     if name == "cifar10":
-        return cifar.load(data_dir=data_dir, offline=offline, log=log)
-    address = parse(name, SCHEMES)
+        return cifar10.load_cifar10(data_dir=data_dir, offline=offline, log=log)
+    address = parse_address(name, SCHEMES)
     if address.scheme == "folder":
-        return folder.load(address, resolution=resolution, log=log)
+        return folder.load_folder(address, resolution=resolution, log=log)
     if address.scheme == "arrays":
-        return npz.load(address, log=log)
-    return huggingface.load(address, resolution=resolution, offline=offline, log=log)
+        return npz.load_npz(address, log=log)
+    return huggingface.load_huggingface(address, resolution=resolution, offline=offline, log=log)

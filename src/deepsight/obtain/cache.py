@@ -71,7 +71,7 @@ def map_part(folder: Path, name: str) -> Part:
     return Part(images, labels.astype(np.int64))
 
 
-def stamp(path: Path) -> bytes:
+def file_stamp(path: Path) -> bytes:
     """Size and time of change of a file; empty where a link leads nowhere."""
     try:
         about = path.stat()

@@ -20,17 +20,17 @@ def require_answer(url: str) -> int:
         SourceError: no connection within 3 s, or no answer within 6 s.
     """
     answers: Queue[int | OSError] = Queue()
-    Thread(target=lambda: answers.put(ask(url)), daemon=True).start()
+    Thread(target=lambda: answers.put(http_status(url)), daemon=True).start()
     try:
         answer = answers.get(timeout=2 * CONNECT_SECONDS)
     except Empty as error:
         raise SourceError(f"{url} gives no answer within {2 * CONNECT_SECONDS:.0f} s") from error
     if isinstance(answer, OSError):
-        raise SourceError(f"{url} cannot be reached ({one_line(answer)})") from answer
+        raise SourceError(f"{url} cannot be reached ({first_line(answer)})") from answer
     return answer
 
 
-def ask(url: str) -> int | OSError:
+def http_status(url: str) -> int | OSError:
     """The status of the answer, or the error in its place."""
     try:
         with urlopen(Request(url, method="HEAD"), timeout=CONNECT_SECONDS) as answer:
@@ -41,6 +41,6 @@ def ask(url: str) -> int | OSError:
         return error
 
 
-def one_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of what an error says, or its type."""
     return str(error).strip().split("\n")[0] or type(error).__name__

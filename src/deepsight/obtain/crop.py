@@ -40,10 +40,10 @@ def decode_square(content: bytes, *, side: int) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
-            require_size(image)
+            require_decodable_size(image)
             image.draft(None, (2 * side, 2 * side))
-            upright = to_rgb(ImageOps.exif_transpose(image))
-            box = centre_square(*upright.size)
+            upright = rgb_image(ImageOps.exif_transpose(image))
+            box = centred_square(*upright.size)
             return np.asarray(upright.resize((side, side), Image.Resampling.BICUBIC, box=box))
     except Unreadable:
         raise
@@ -53,20 +53,20 @@ def decode_square(content: bytes, *, side: int) -> NDArray[np.uint8]:
         raise Unreadable(str(error) or type(error).__name__) from error
 
 
-def require_size(image: Image.Image) -> None:
+def require_decodable_size(image: Image.Image) -> None:
     """Refuse an image that would take hundreds of megabytes to decode."""
     if image.width * image.height > MOST_PIXELS:
         raise Unreadable(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS // 10**6} million")
 
 
-def centre_square(width: int, height: int) -> tuple[float, float, float, float]:
+def centred_square(width: int, height: int) -> tuple[float, float, float, float]:
     """The largest centred square (left, top, right, bottom), in pixels; an odd rest is halved exactly."""
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     return left, top, left + side, top + side
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def rgb_image(image: Image.Image) -> Image.Image:
     """The image in 8-bit RGB, whatever its mode.
 
     Raises:
@@ -75,14 +75,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise Unreadable("pixels are floating-point numbers of unknown range")
     if image.mode.startswith("I"):
-        return eight_bits(image).convert("RGB")
+        return eight_bit_grey(image).convert("RGB")
     if image.has_transparency_data:
         coloured = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("RGB")
     return image.convert("RGB")
 
 
-def eight_bits(image: Image.Image) -> Image.Image:
+def eight_bit_grey(image: Image.Image) -> Image.Image:
     """A 16-bit grey image in 8 bits: 65,535 becomes 255."""
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65_535:

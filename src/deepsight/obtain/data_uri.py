@@ -10,7 +10,7 @@ SIDES = range(8, 513)
 
 
 @dataclass(frozen=True)
-class Address:
+class DataAddress:
     """Where own data is.
 
     Attributes:
@@ -37,7 +37,7 @@ class Address:
         return int(given)
 
 
-def parse(name: str, known: Mapping[str, Sequence[str]]) -> Address:
+def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:
     """The address that a name spells.
 
     Args:
@@ -58,10 +58,10 @@ def parse(name: str, known: Mapping[str, Sequence[str]]) -> Address:
         place, query = rest, ""
     if not place:
         raise UsageError(f"Expected a place after '{scheme}:', received none.")
-    return Address(scheme, place, options_of(query, known[scheme]))
+    return DataAddress(scheme, place, parse_options(query, known[scheme]))
 
 
-def options_of(query: str, known: Sequence[str]) -> dict[str, str]:
+def parse_options(query: str, known: Sequence[str]) -> dict[str, str]:
     """The options of a query, each of them known and with a value."""
     options = dict(parse_qsl(query, keep_blank_values=True))
     for option, value in options.items():

@@ -12,19 +12,19 @@ import numpy as np
 
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
-from deepsight.obtain.cache import stamp
+from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.crop import Unreadable
-from deepsight.obtain.data_uri import Address
+from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts, printable
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import PART_NAMES, own_of, settle
+from deepsight.obtain.splits import PART_NAMES, custom_data, split_custom_data
 from deepsight.obtain.stored_size import stored_side
 
 OPTIONS = ("side",)
 MOST_FILE_BYTES = 2**28
 
 
-def load(address: Address, *, resolution: int | None, log: Log) -> Obtained:
+def load_folder(address: DataAddress, *, resolution: int | None, log: Log) -> Obtained:
     """The images of a folder as squares, decoded once into the cache.
 
     Raises:
@@ -36,13 +36,13 @@ def load(address: Address, *, resolution: int | None, log: Log) -> Obtained:
         raise UsageError(f"Expected a folder with one folder a class, received '{address.place}'.")
     places = part_folders(root)
     classes = class_names(root, places)
-    names = {part: files_below(root, place) for part, place in places.items()}
-    listings = {part: listing(root, places[part], names[part], classes) for part in places}
-    key = fingerprint(root, [name for part in sorted(names) for name in names[part]])
+    names = {part: class_files(root, place) for part, place in places.items()}
+    listings = {part: folder_listing(root, places[part], names[part], classes) for part in places}
+    key = folder_fingerprint(root, [name for part in sorted(names) for name in names[part]])
     side = stored_side(address, listings, resolution=resolution, log=log)
     decoded = decoded_parts(listings, key=key, side=side, log=log)
-    own = own_of(f"folder:{root}", decoded, classes, names=names, log=log)
-    return settle(own, log=log)
+    own = custom_data(f"folder:{root}", decoded, classes, names=names, log=log)
+    return split_custom_data(own, log=log)
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -91,7 +91,7 @@ def class_names(root: Path, places: Mapping[str, Path]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def files_below(root: Path, place: Path) -> list[str]:
+def class_files(root: Path, place: Path) -> list[str]:
     """Every file in the class folders of a place, as a path below the root, sorted; hidden ones are not."""
     return sorted(name for folder in subfolders(place) for name in visible_files(root, folder))
 
@@ -104,7 +104,7 @@ def visible_files(root: Path, folder: Path) -> Iterator[str]:
         yield from (f"{below}/{name}" for name in files if not name.startswith(".") and name != "Thumbs.db")
 
 
-def listing(root: Path, place: Path, names: Sequence[str], classes: tuple[str, ...]) -> Listing:
+def folder_listing(root: Path, place: Path, names: Sequence[str], classes: tuple[str, ...]) -> Listing:
     """The files with the class of the folder that each lies in."""
     positions = {name: i for i, name in enumerate(classes)}
     depth = len(place.relative_to(root).parts)
@@ -128,9 +128,9 @@ def read_file(root: Path, names: Sequence[str], row: int) -> bytes:
     return path.read_bytes()
 
 
-def fingerprint(root: Path, names: Sequence[str]) -> str:
+def folder_fingerprint(root: Path, names: Sequence[str]) -> str:
     """SHA-256 of the path, size and time of change of each file: another digest when a file changes."""
     digest = hashlib.sha256(os.fsencode(root))
     for name in names:
-        digest.update(os.fsencode(name) + b"\0" + stamp(root / name) + b"\0")
+        digest.update(os.fsencode(name) + b"\0" + file_stamp(root / name) + b"\0")
     return digest.hexdigest()

@@ -12,19 +12,19 @@ import numpy as np
 from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.progress import Log
-from deepsight.obtain.cache import stamp
-from deepsight.obtain.connectivity import one_line, require_answer
+from deepsight.obtain.cache import file_stamp
+from deepsight.obtain.connectivity import first_line, require_answer
 from deepsight.obtain.crop import Unreadable
-from deepsight.obtain.data_uri import Address
+from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts
 from deepsight.obtain.sources import Obtained, SourceError
-from deepsight.obtain.splits import PART_NAMES, name_labels, own_of, settle
+from deepsight.obtain.splits import PART_NAMES, custom_data, positions_of_labels, split_custom_data
 from deepsight.obtain.stored_size import stored_side
 
 OPTIONS = ("image", "label", "config", "side")
 
 
-def load(address: Address, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
+def load_huggingface(address: DataAddress, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
     """The images and labels of a data set as squares, decoded once into the cache.
 
     The options `image` and `label` name the columns, where they are not the only ones of their kind.
@@ -35,20 +35,22 @@ def load(address: Address, *, resolution: int | None, offline: bool, log: Log) -
     """
     parts = named_parts(open_dataset(address, offline=offline, log=log))
     features = next(iter(parts.values())).features
-    image = column(features, "Image", address.options.get("image"), option="image")
-    label = column(features, "ClassLabel", address.options.get("label"), option="label")
-    labels, classes = labels_of(parts, label)
+    image = find_column(features, "Image", address.options.get("image"), option="image")
+    label = find_column(features, "ClassLabel", address.options.get("label"), option="label")
+    labels, classes = labels_and_classes(parts, label)
     listings = {
-        part: Listing([f"{part}/{row}" for row in range(len(data))], labels[part], reader(data, image))
+        part: Listing([f"{part}/{row}" for row in range(len(data))], labels[part], image_reader(data, image))
         for part, data in parts.items()
     }
     side = stored_side(address, listings, resolution=resolution, log=log)
-    decoded = decoded_parts(listings, key=fingerprint(address, parts), side=side, log=log)
+    decoded = decoded_parts(listings, key=columns_fingerprint(address, parts), side=side, log=log)
     names = {part: there.names for part, there in listings.items()}
-    return settle(own_of(f"hf:{address.place}", decoded, classes, names=names, log=log), log=log)
+    return split_custom_data(
+        custom_data(f"hf:{address.place}", decoded, classes, names=names, log=log), log=log
+    )
 
 
-def open_dataset(address: Address, *, offline: bool, log: Log) -> Any:
+def open_dataset(address: DataAddress, *, offline: bool, log: Log) -> Any:
     """What `datasets` gives for a name or a path: a data set, or several by part."""
     local = Path(address.place).expanduser()
     place = str(local) if local.exists() else address.place
@@ -67,7 +69,7 @@ def open_dataset(address: Address, *, offline: bool, log: Log) -> Any:
         return datasets.load_dataset(place, address.options.get("config"))
     except Exception as error:  # the library raises errors of many kinds for what is not there
         raise DeepSightError(
-            f"Expected the data set '{address.place}', but `datasets` said: {one_line(error)}. "
+            f"Expected the data set '{address.place}', but `datasets` said: {first_line(error)}. "
             "Check the name, the network, and whether it needs ?config=NAME."
         ) from error
 
@@ -95,7 +97,7 @@ def named_parts(data: Any) -> dict[str, Any]:
     return parts if len(parts) > 1 else {"all": parts["train"]}
 
 
-def column(features: Mapping[str, Any], kind: str, named: str | None, *, option: str) -> str:
+def find_column(features: Mapping[str, Any], kind: str, named: str | None, *, option: str) -> str:
     """The column that was named, or the only one of its kind.
 
     Raises:
@@ -115,7 +117,7 @@ def column(features: Mapping[str, Any], kind: str, named: str | None, *, option:
     return found[0]
 
 
-def labels_of(parts: Mapping[str, Any], label: str) -> tuple[dict[str, Ints], tuple[str, ...]]:
+def labels_and_classes(parts: Mapping[str, Any], label: str) -> tuple[dict[str, Ints], tuple[str, ...]]:
     """The labels of each part as positions in the classes, -1 where there is none, and the classes."""
     values = {part: list(data[label]) for part, data in parts.items()}
     names = getattr(next(iter(parts.values())).features[label], "names", None)
@@ -123,11 +125,11 @@ def labels_of(parts: Mapping[str, Any], label: str) -> tuple[dict[str, Ints], tu
         given = {part: [-1 if v is None else v for v in column] for part, column in values.items()}
         return {part: np.asarray(v, dtype=np.int64) for part, v in given.items()}, tuple(names)
     everything = [value for column in values.values() for value in column]
-    named = {part: name_labels(column, among=everything) for part, column in values.items()}
+    named = {part: positions_of_labels(column, among=everything) for part, column in values.items()}
     return {part: positions for part, (positions, _) in named.items()}, next(iter(named.values()))[1]
 
 
-def reader(data: Any, image: str) -> Any:
+def image_reader(data: Any, image: str) -> Any:
     """Gives the encoded image of a row, without the library decoding it."""
     import datasets
 
@@ -147,7 +149,7 @@ def read_item(encoded: Any, image: str, row: int) -> bytes:
     return bytes(item["bytes"]) if item["bytes"] is not None else Path(item["path"]).read_bytes()
 
 
-def fingerprint(address: Address, parts: Mapping[str, Any]) -> str:
+def columns_fingerprint(address: DataAddress, parts: Mapping[str, Any]) -> str:
     """SHA-256 of the columns asked for and of the path, size and time of change of the table files."""
     digest = hashlib.sha256(
         repr(
@@ -157,5 +159,5 @@ def fingerprint(address: Address, parts: Mapping[str, Any]) -> str:
     for part, data in sorted(parts.items()):
         for file in data.cache_files:
             path = Path(file["filename"])
-            digest.update(f"{part}\0{path}\0".encode() + stamp(path))
+            digest.update(f"{part}\0{path}\0".encode() + file_stamp(path))
     return digest.hexdigest()

@@ -38,14 +38,14 @@ def read_predictions(file: Path, n: int, k: int, labels: Ints) -> Predictions:
         UsageError: the file cannot be read, or its content is not as above.
     """
     arrays = read_arrays(file)
-    require_known(file, arrays)
-    given = given_labels(arrays["labels"], n, k, labels) if "labels" in arrays else labels
+    require_known_arrays(file, arrays)
+    given = checked_labels(arrays["labels"], n, k, labels) if "labels" in arrays else labels
     features = arrays["features"] if "features" in arrays else np.empty((n, 0), dtype=np.float32)
     require_numbers("features", features, (n, features.shape[-1] if features.ndim == 2 else -1))
     if "probs" in arrays:
-        logits = np.log(np.maximum(probabilities(arrays["probs"], n, k), SMALLEST))
+        logits = np.log(np.maximum(checked_probabilities(arrays["probs"], n, k), SMALLEST))
     else:
-        logits = unnormalised(arrays["logits"], n, k)
+        logits = checked_logits(arrays["logits"], n, k)
     return Predictions(
         ids=np.arange(n),
         labels=given,
@@ -68,7 +68,7 @@ def read_arrays(file: Path) -> Arrays:
         ) from error
 
 
-def require_known(file: Path, arrays: Arrays) -> None:
+def require_known_arrays(file: Path, arrays: Arrays) -> None:
     """Refuse a file with both or neither of probs and logits, or with a name that means nothing here."""
     for name in arrays:
         if name not in KNOWN:
@@ -88,7 +88,7 @@ def require_numbers(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> N
     """Refuse another shape, another kind of number, NaN and infinity."""
     if array.shape != shape:
         raise UsageError(
-            f"Expected {name} of shape {readable(shape)}, received {array.shape}. "
+            f"Expected {name} of shape {shape_words(shape)}, received {array.shape}. "
             "Every image of the split needs its row, in the official order."
         )
     if array.dtype.kind not in "fiu":
@@ -101,12 +101,12 @@ def require_numbers(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> N
         )
 
 
-def readable(shape: tuple[int, ...]) -> str:
+def shape_words(shape: tuple[int, ...]) -> str:
     """A shape in which -1 stands for any length."""
     return "(" + ", ".join("d" if side < 0 else str(side) for side in shape) + ")"
 
 
-def probabilities(array: NDArray[Any], n: int, k: int) -> NDArray[np.float64]:
+def checked_probabilities(array: NDArray[Any], n: int, k: int) -> NDArray[np.float64]:
     """Rows of probabilities that sum to 1, float64 (n, k); or a refusal."""
     require_numbers("probs", array, (n, k))
     values = array.astype(np.float64)
@@ -126,7 +126,7 @@ def probabilities(array: NDArray[Any], n: int, k: int) -> NDArray[np.float64]:
     return values
 
 
-def unnormalised(array: NDArray[Any], n: int, k: int) -> NDArray[np.float64]:
+def checked_logits(array: NDArray[Any], n: int, k: int) -> NDArray[np.float64]:
     """Logits, float64 (n, k); or a refusal, also where every row is a distribution."""
     require_numbers("logits", array, (n, k))
     values = array.astype(np.float64)
@@ -138,7 +138,7 @@ def unnormalised(array: NDArray[Any], n: int, k: int) -> NDArray[np.float64]:
     return values
 
 
-def given_labels(array: NDArray[Any], n: int, k: int, labels: Ints) -> Ints:
+def checked_labels(array: NDArray[Any], n: int, k: int, labels: Ints) -> Ints:
     """The labels of the file, int64 (n,); or a refusal.
 
     The data set's own labels are a check of the order of rows: shuffled rows agree with them about as often

@@ -98,8 +98,8 @@ def first_that_works(
             failures.append(Failure(source, error))
             if not isinstance(error, SourceSkipped):
                 log(f"{source.name}: {error}.")
-    listed = "\n".join(failure.line() for failure in failures)
-    raise DeepSightError(f"Expected {what} from one of its sources, but none gave it:\n{listed}")
+    lines = "\n".join(failure.line() for failure in failures)
+    raise DeepSightError(f"Expected {what} from one of its sources, but none gave it:\n{lines}")
 
 
 def failure_records(failures: Sequence[Failure]) -> list[dict[str, str]]:

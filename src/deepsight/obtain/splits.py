@@ -24,7 +24,7 @@ PART_NAMES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Own:
+class CustomData:
     """Own data as it was read.
 
     Attributes:
@@ -49,20 +49,20 @@ class Own:
         return "train" if "train" in self.parts else "all"
 
 
-def own_of(
+def custom_data(
     name: str,
     decoded: Mapping[str, Decoded],
     classes: tuple[str, ...],
     *,
     names: Mapping[str, Sequence[str]],
     log: Log,
-) -> Own:
+) -> CustomData:
     """Decoded parts as own data; `names` are those of the listings that they were decoded from."""
     quarantined = [item for part in decoded.values() for item in part.quarantined]
     if quarantined:
         first = quarantined[0]
         log(f"{len(quarantined)} items are set aside, the first: {first['file']} ({first['reason']}).")
-    return Own(
+    return CustomData(
         name=name,
         parts={part: there.part for part, there in decoded.items()},
         classes=classes,
@@ -72,7 +72,7 @@ def own_of(
     )
 
 
-def settle(own: Own, *, log: Log) -> Obtained:
+def split_custom_data(own: CustomData, *, log: Log) -> Obtained:
     """Train, test and validation of own data.
 
     Where there is no official test part, a stratified fifth, at most about 10,000 images, is held out with
@@ -81,28 +81,28 @@ def settle(own: Own, *, log: Log) -> Obtained:
     Raises:
         DeepSightError: a part is empty, there are fewer than two classes or a class has too few images.
     """
-    require_enough(own)
-    sets = {name: dataset(part, own.classes, name) for name, part in own.parts.items()}
+    require_enough_images(own)
+    sets = {name: dataset_of_part(part, own.classes, name) for name, part in own.parts.items()}
     train, test = sets[own.learnt], sets.get("test")
     share = None
     if test is None:
         share = min(TEST_SHARE, MOST_HELD_OUT / len(train))
-        kept, out = held_out(train.labels, share=share, seed=TEST_SEED, keep=2 - ("val" in sets))
+        kept, out = hold_out_rows(train.labels, share=share, seed=TEST_SEED, keep=2 - ("val" in sets))
         train, test = train.select(kept), train.select(out)
         log(f"{own.name} has no test part: {len(out):,} of {len(sets[own.learnt]):,} images are held out.")
     else:
-        tell_absent(test, log)
+        log_absent_classes(test, log)
     validation = sets.get("val")
-    record = record_of(own, {"train": train, "val": validation, "test": test}, held_share=share)
+    record = data_record(own, {"train": train, "val": validation, "test": test}, held_share=share)
     return Obtained(train, test, record, validation, own.files)
 
 
-def dataset(part: Part, classes: tuple[str, ...], source: str) -> Dataset:
+def dataset_of_part(part: Part, classes: tuple[str, ...], source: str) -> Dataset:
     """A part as a data set; the ids are its rows."""
     return Dataset(part.images, part.labels, classes, np.arange(len(part.labels), dtype=np.int64), source)
 
 
-def require_enough(own: Own) -> None:
+def require_enough_images(own: CustomData) -> None:
     """Refuse data that cannot be split: each class needs an image in every part that is still to be made."""
     for name, part in own.parts.items():
         if len(part.labels) == 0:
@@ -117,26 +117,26 @@ def require_enough(own: Own) -> None:
     if few:
         raise DeepSightError(
             f"Expected at least {len(purposes)} readable images in each class of {own.name} "
-            f"(one each for {', '.join(purposes)}), received {listed(few)}. "
+            f"(one each for {', '.join(purposes)}), received {first_few(few)}. "
             "Add images or leave these classes out."
         )
 
 
-def listed(items: Sequence[str], *, most: int = 5) -> str:
+def first_few(items: Sequence[str], *, most: int = 5) -> str:
     """The first few of a list, and how many more there are."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(items[:most]) + more
 
 
-def tell_absent(test: Dataset, log: Log) -> None:
+def log_absent_classes(test: Dataset, log: Log) -> None:
     """Say which classes the test part lacks: their F1 counts as 0."""
     counts = class_counts(test.labels, test.classes)
     absent = [f"'{c}'" for c, n in zip(test.classes, counts, strict=True) if n == 0]
     if absent:
-        log(f"The test part has no image of {listed(absent)}; macro-F1 counts such a class as 0.")
+        log(f"The test part has no image of {first_few(absent)}; macro-F1 counts such a class as 0.")
 
 
-def held_out(labels: Ints, *, share: float, seed: int, keep: int) -> tuple[Ints, Ints]:
+def hold_out_rows(labels: Ints, *, share: float, seed: int, keep: int) -> tuple[Ints, Ints]:
     """Rows kept and rows held out, the same share of each class, both in ascending order.
 
     Scikit-learn's `StratifiedShuffleSplit` may hold out no image of a rare class; this holds out at least
@@ -152,7 +152,9 @@ def held_out(labels: Ints, *, share: float, seed: int, keep: int) -> tuple[Ints,
     return np.setdiff1d(np.arange(len(labels)), chosen), chosen
 
 
-def record_of(own: Own, sets: Mapping[str, Dataset | None], *, held_share: float | None) -> dict[str, Any]:
+def data_record(
+    own: CustomData, sets: Mapping[str, Dataset | None], *, held_share: float | None
+) -> dict[str, Any]:
     """What `data.json` says about own data."""
     present = {name: data for name, data in sets.items() if data is not None}
     return {
@@ -168,7 +170,7 @@ def record_of(own: Own, sets: Mapping[str, Dataset | None], *, held_share: float
     }
 
 
-def name_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Ints, tuple[str, ...]]:
+def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Ints, tuple[str, ...]]:
     """Positions of values among the distinct ones of `among`, -1 for None, and these as class names."""
     distinct = sorted({value for value in among if value is not None})
     positions = {value: i for i, value in enumerate(distinct)}

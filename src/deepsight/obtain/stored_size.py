@@ -8,7 +8,7 @@ from PIL import Image
 
 from deepsight.core.progress import Log
 from deepsight.obtain.crop import Unreadable, readable_formats
-from deepsight.obtain.data_uri import SIDES, Address
+from deepsight.obtain.data_uri import SIDES, DataAddress
 from deepsight.obtain.decode import Listing
 
 USUAL = 128  # pixels: the largest resolution that the planner chooses by itself
@@ -17,7 +17,7 @@ LOOKED_AT = 64  # images whose size is looked up
 
 
 def stored_side(
-    address: Address, listings: Mapping[str, Listing], *, resolution: int | None, log: Log
+    address: DataAddress, listings: Mapping[str, Listing], *, resolution: int | None, log: Log
 ) -> int:
     """Pixels a side of the squares in the cache.
 

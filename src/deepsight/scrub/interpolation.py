@@ -13,7 +13,7 @@ from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import bootstrap_macro_f1, paired_difference
-from deepsight.images.resize import Method, resize, weights
+from deepsight.images.resize import Method, resize, resize_weights
 
 Setting = tuple[Method, bool]  # the kernel, and whether it is widened when reducing
 
@@ -101,7 +101,7 @@ def first_same(setting: Setting, shape: tuple[int, ...], resolution: int) -> Set
     """The first of `SETTINGS` whose resizing matrices equal those of this one bit for bit."""
 
     def matrices(of: Setting) -> list[Floats]:
-        return [weights(side, resolution, *of) for side in shape[1:3]]
+        return [resize_weights(side, resolution, *of) for side in shape[1:3]]
 
     mine = matrices(setting)
     return next(of for of in SETTINGS if all(map(np.array_equal, matrices(of), mine)))

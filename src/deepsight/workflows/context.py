@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 
 from deepsight import obtain
 from deepsight.config import StudyConfig, StudyPlan
-from deepsight.core.dataset import Dataset, Splits, of_ids
+from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, StageStarted, silent
 from deepsight.core.run import Run
@@ -62,7 +62,7 @@ class Context:
     def obtained(self) -> obtain.Obtained:
         """The data set, from the first source that has it."""
         study = self.study
-        return obtain.load(
+        return obtain.load_dataset(
             study.data, data_dir=study.data_dir, resolution=study.resolution, offline=study.offline,
             log=self.log,
         )  # fmt: skip
@@ -98,8 +98,8 @@ class Context:
     def splits(self) -> Splits:
         """The splits as stored: rows of the official order."""
         rows = self.run.splits()
-        train, val = (of_ids(data, rows[name]) for name, data in self.official.items())
-        return Splits(train, val, of_ids(self.obtained.test, rows["test"]))
+        train, val = (select_ids(data, rows[name]) for name, data in self.official.items())
+        return Splits(train, val, select_ids(self.obtained.test, rows["test"]))
 
 
 def rounded(values: Mapping[str, float]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.dataset import Dataset, of_ids
+from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, Progress
@@ -51,7 +51,7 @@ def nearest_training(
     cosine = unit(features) @ unit(known.features).T
     best = np.argsort(-cosine, axis=1, kind="stable")[:, :count]
     ids = known.ids[best]
-    pixels = np.stack([of_ids(train, row).pixels() for row in ids])
+    pixels = np.stack([select_ids(train, row).pixels() for row in ids])
     return Nearest(ids, known.labels[best], np.take_along_axis(cosine, best, axis=1), pixels)
 
 

@@ -14,7 +14,7 @@ from deepsight.core.files import atomic_path
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.images import overlay
-from deepsight.images.overlay import strip
+from deepsight.images.overlay import captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
 from deepsight.interpret.attribution.error_maps import kind_of, maps_for
 from deepsight.model.predict import Predictor
@@ -113,10 +113,10 @@ def add_maps(
             names = list(row["classes"])[:2]
             asked = np.array([[classes.index(name) for name in names]])
             maps = maps_for(predictor, layer, pixels[number : number + 1], asked)[0]
-            drawn = overlay.row(read_square(Path(row["file"]), SHOWN), maps, side=SHOWN)
+            drawn = overlay.overlay_row(read_square(Path(row["file"]), SHOWN), maps, side=SHOWN)
             words = ("image", *(f"for {name}" for name in names))
             note = f"{layer.name}, {kind_of(predictor, layer)}"
-            picture = overlay.captioned(drawn, words, note, scale=overlay.scale_of(maps))
+            picture = overlay.captioned_row(drawn, words, note, scale=overlay.scale_of(maps))
             row["map"] = saved(folder, number, row["file"], "map", picture)
 
 
@@ -140,7 +140,7 @@ def add_nearest(
         ]
         query = read_square(Path(row["file"]), SHOWN)
         words = ["image", *(f"{one['label']} ({one['similarity']:.2f})" for one in named)]
-        picture = strip([query, *found.pixels[number]], words, side=SHOWN)
+        picture = captioned_strip([query, *found.pixels[number]], words, side=SHOWN)
         row |= {"nearest": named, "nearest_picture": saved(folder, number, row["file"], "nearest", picture)}
 
 
@@ -148,5 +148,5 @@ def saved(folder: Path, number: int, file: str, what: str, picture: Pixels) -> s
     """Write a picture; the number tells files of one name apart."""
     path = folder / f"{number:03d}-{Path(file).stem}-{what}.png"
     with atomic_path(path) as temporary:
-        temporary.write_bytes(overlay.png(picture))
+        temporary.write_bytes(overlay.png_bytes(picture))
     return str(path)

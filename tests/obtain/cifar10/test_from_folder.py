@@ -28,8 +28,8 @@ def test_an_archive_is_found_in_a_folder_or_named_itself(tiny, tmp_path, packer,
     folder = tmp_path / "downloads"
     folder.mkdir()
     path = packer(getattr(tiny, writer)(tmp_path / "content"), folder / archive)
-    assert same(from_folder.fetch(folder), tiny)
-    assert same(from_folder.fetch(path), tiny)
+    assert same(from_folder.fetch_from_folder(folder), tiny)
+    assert same(from_folder.fetch_from_folder(path), tiny)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_archive_is_found_in_a_folder_or_named_itself(tiny, tmp_path, packer,
 )
 def test_an_unpacked_archive_is_found(tiny, tmp_path, writer, below):
     getattr(tiny, writer)(tmp_path / "data" / below)
-    assert same(from_folder.fetch(tmp_path / "data"), tiny)
+    assert same(from_folder.fetch_from_folder(tmp_path / "data"), tiny)
 
 
 def test_a_damaged_copy_does_not_hide_a_whole_one(tiny, tmp_path, packer):
@@ -51,20 +51,20 @@ def test_a_damaged_copy_does_not_hide_a_whole_one(tiny, tmp_path, packer):
     folder.mkdir()
     (folder / "cifar-10-python.tar.gz").write_bytes(b"half a download")
     packer(tiny.write_binary(tmp_path / "content"), folder / "cifar-10-binary.tar.gz")
-    assert same(from_folder.fetch(folder), tiny)
+    assert same(from_folder.fetch_from_folder(folder), tiny)
 
 
 def test_an_unpacked_archive_that_lacks_a_batch_is_refused(tiny, tmp_path):
     folder = tiny.write_python(tmp_path / "data")
     (folder / "data_batch_4").unlink()
     with pytest.raises(SourceError, match="lacks data_batch_4"):
-        from_folder.fetch(folder)
+        from_folder.fetch_from_folder(folder)
 
 
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(SourceError, match="does not exist"):
-        from_folder.fetch(tmp_path / "absent")
+        from_folder.fetch_from_folder(tmp_path / "absent")
     with pytest.raises(SourceError, match="holds no CIFAR-10 archive"):
-        from_folder.fetch(tmp_path)
+        from_folder.fetch_from_folder(tmp_path)
     with pytest.raises(SourceSkipped):
-        from_folder.fetch(None)
+        from_folder.fetch_from_folder(None)

@@ -27,7 +27,7 @@ def keras_arrays(tiny):
 
 def test_its_arrays_are_proved_and_used(tiny, reachable, monkeypatch):
     monkeypatch.setattr(from_keras, "load_with_keras", lambda: keras_arrays(tiny))
-    loaded = cifar.load()
+    loaded = cifar.load_cifar10()
     assert loaded.record["source"] == "keras.datasets.cifar10"
     np.testing.assert_array_equal(loaded.train.pixels(), tiny.parts["train"].images)
     np.testing.assert_array_equal(loaded.test.labels, tiny.parts["test"].labels)
@@ -54,7 +54,7 @@ def test_the_torch_backend_is_chosen_before_keras_is_imported(monkeypatch):
 
 def test_what_keras_prints_stays_off_stdout(tiny, reachable, monkeypatch, capsys):
     monkeypatch.setattr(from_keras, "load_with_keras", lambda: print("12% done") or keras_arrays(tiny))
-    from_keras.fetch(offline=False)
+    from_keras.fetch_from_keras(offline=False)
     assert capsys.readouterr() == ("", "12% done\n")
 
 
@@ -64,20 +64,20 @@ def test_a_failing_loader_is_a_reason_in_one_line(reachable, monkeypatch):
 
     monkeypatch.setattr(from_keras, "load_with_keras", load)
     with pytest.raises(SourceError, match=r"^its loader failed \(URL fetch failure\)$"):
-        from_keras.fetch(offline=False)
+        from_keras.fetch_from_keras(offline=False)
     assert socket.getdefaulttimeout() is None
 
 
 def test_a_host_that_has_no_such_file_is_a_reason(monkeypatch):
     monkeypatch.setattr(from_keras, "require_answer", lambda url: 404)
     with pytest.raises(SourceError, match=r"answers with status 404"):
-        from_keras.fetch(offline=False)
+        from_keras.fetch_from_keras(offline=False)
 
 
 def test_offline_asks_no_host(monkeypatch):
     monkeypatch.setattr(from_keras, "require_answer", lambda url: pytest.fail("the network was used"))
     with pytest.raises(SourceSkipped):
-        from_keras.fetch(offline=True)
+        from_keras.fetch_from_keras(offline=True)
 
 
 def test_keras_and_torch_are_not_imported_with_the_stage():

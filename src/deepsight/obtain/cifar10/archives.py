@@ -24,7 +24,7 @@ def read_archive(archive: Path, wanted: Collection[str]) -> dict[str, bytes]:
             found = read_entries(stream, wanted)
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise SourceError(f"{archive.name} is truncated or damaged ({error})") from error
-    return require_all(archive, wanted, found)
+    return require_all_files(archive, wanted, found)
 
 
 def read_entries(stream: tarfile.TarFile, wanted: Collection[str]) -> dict[str, bytes]:
@@ -59,10 +59,10 @@ def read_folder(folder: Path, wanted: Collection[str]) -> dict[str, bytes]:
         found = {name: path.read_bytes() for name, path in present.items()}
     except OSError as error:
         raise SourceError(f"{folder} cannot be read ({error})") from error
-    return require_all(folder, wanted, found)
+    return require_all_files(folder, wanted, found)
 
 
-def require_all(place: Path, wanted: Collection[str], found: dict[str, bytes]) -> dict[str, bytes]:
+def require_all_files(place: Path, wanted: Collection[str], found: dict[str, bytes]) -> dict[str, bytes]:
     """What was found, if nothing lacks."""
     lacking = sorted(set(wanted) - set(found))
     if lacking:

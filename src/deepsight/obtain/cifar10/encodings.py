@@ -67,7 +67,7 @@ def images_of_planes(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
 
 
-def stack(parts: Sequence[Part]) -> Part:
+def stack_parts(parts: Sequence[Part]) -> Part:
     """One part of several batches."""
     images = np.concatenate([np.asarray(part.images) for part in parts])
     return Part(images, np.concatenate([part.labels for part in parts]))
@@ -105,7 +105,7 @@ def decode_sheets(names: Sequence[str], labels: str, contents: Contents) -> Part
     return Part(images, given)
 
 
-def batch_encoding(label: str, suffix: str, decode: Callable[[bytes], Part]) -> Encoding:
+def batches_encoding(label: str, suffix: str, decode: Callable[[bytes], Part]) -> Encoding:
     """An encoding of five training batches and a test batch, one file each."""
     train, test = tuple(f"{name}{suffix}" for name in BATCHES), f"test_batch{suffix}"
     return Encoding(
@@ -113,14 +113,14 @@ def batch_encoding(label: str, suffix: str, decode: Callable[[bytes], Part]) -> 
         marker=test,
         names=(*train, test),
         decode=lambda contents: {
-            "train": stack([decode(contents[name]) for name in train]),
+            "train": stack_parts([decode(contents[name]) for name in train]),
             "test": decode(contents[test]),
         },
     )
 
 
-PYTHON = batch_encoding("python batches", "", decode_pickle)
-BINARY = batch_encoding("binary batches", ".bin", decode_records)
+PYTHON = batches_encoding("python batches", "", decode_pickle)
+BINARY = batches_encoding("binary batches", ".bin", decode_records)
 SHEETS = Encoding(
     label="PNG sheets",
     marker="test_batch.png",

@@ -18,7 +18,7 @@ ARCHIVES = (
 BELOW = ("", "cifar-10*/", "cifar-10*/cifar-10*/")
 
 
-def fetch(place: Path | None) -> Parts:
+def fetch_from_folder(place: Path | None) -> Parts:
     """The parts in the first archive or unpacked archive in this place that can be decoded.
 
     Args:
@@ -32,7 +32,7 @@ def fetch(place: Path | None) -> Parts:
     if not place.exists():
         raise SourceError(f"{place} does not exist")
     reasons = []
-    for path, encoding in candidates(place):
+    for path, encoding in archive_candidates(place):
         try:
             read = read_archive if path.is_file() else read_folder
             return encoding.parts(read(path, encoding.names))
@@ -41,7 +41,7 @@ def fetch(place: Path | None) -> Parts:
     raise SourceError("; ".join(reasons) or f"{place} holds no CIFAR-10 archive")
 
 
-def candidates(place: Path) -> Iterator[tuple[Path, Encoding]]:
+def archive_candidates(place: Path) -> Iterator[tuple[Path, Encoding]]:
     """Unpacked archives and archives in a folder, or the archive itself, with their encodings."""
     if place.is_file():
         yield from ((place, encoding) for name, encoding in ARCHIVES if place.match(name))

@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.obtain.connectivity import one_line, require_answer
+from deepsight.obtain.connectivity import first_line, require_answer
 from deepsight.obtain.sources import Part, Parts, SourceError, SourceSkipped
 
 ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
@@ -17,7 +17,7 @@ STALL_SECONDS = 30.0
 HTTP_ERRORS = 400
 
 
-def fetch(*, offline: bool) -> Parts:
+def fetch_from_keras(*, offline: bool) -> Parts:
     """The parts as `keras.datasets.cifar10.load_data()` gives them.
 
     Raises:
@@ -32,7 +32,7 @@ def fetch(*, offline: bool) -> Parts:
         with stall_limit(STALL_SECONDS), redirect_stdout(sys.stderr):
             train, test = load_with_keras()
     except Exception as error:  # Keras raises a bare Exception for a failed download
-        raise SourceError(f"its loader failed ({one_line(error)})") from error
+        raise SourceError(f"its loader failed ({first_line(error)})") from error
     return {"train": part_of(*train), "test": part_of(*test)}
 
 

