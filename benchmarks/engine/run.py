@@ -4,10 +4,10 @@
 
 - folding: forward of the plain timm model over that of the folded one.
 - prediction: from stored pixels to logits for many images, over the bare forward pass on ready batches.
-- passes: the trunk's forward pass over 64 images at once over that by `images_a_pass`.
+- passes: the frozen stages' forward pass over 64 images at once over that by `images_a_pass`.
 - memory: a training step that gives freed memory back over one that keeps it.
 - augmentation: its share of the time in which a cached view is made.
-- bfloat16: time of the trunk's forward pass and of a step of the tail over float32's, of a ResNet18 too.
+- bfloat16: time of the frozen stages and of a step of the trainable ones over float32's, of a ResNet18 too.
 - rows: seconds and peak memory of a training by its rows, and the straight line through them.
 
 EfficientNet-Lite0 from its package; rows are added to results.csv as they come.
@@ -30,15 +30,14 @@ import torch
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
-from deepsight.core.validation import verify_at
 from deepsight.model.allocator import freed_memory_kept
 from deepsight.model.augment import augmented
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import BLOCK, TrunkCache, images_a_pass, trunk_maps
-from deepsight.model.fit import fabric_of, fit, preprocessing_of
+from deepsight.model.feature_cache import BLOCK, FeatureCache, frozen_maps, images_a_pass
+from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.model.precision import forward_in, gradient_step
 from deepsight.model.predict import Predictor
-from deepsight.model.pretrained import load as load_weights
+from deepsight.model.pretrained import load_pretrained
 from deepsight.obtain import load_dataset
 
 HERE = Path(__file__).resolve().parent
@@ -67,16 +66,18 @@ def ratio_row(question: str, setting: str, measure: str, seconds: np.ndarray, n:
 
 def classifier(*, folded: bool = True) -> Classifier:
     """EfficientNet-Lite0 with ten classes."""
-    built = Classifier(load_weights("tf_efficientnet_lite0", "auto").backbone, 10)
+    built = Classifier(load_pretrained("tf_efficientnet_lite0", "auto").backbone, 10)
     if folded:
-        built.fold_all()
+        built.fuse_all()
     return built.eval()
 
 
 def predictor_at(side: int) -> Predictor:
     """A predictor of images at this side."""
-    preprocessing = preprocessing_of(load_weights("tf_efficientnet_lite0", "auto"), Recipe(resolution=side))
-    return Predictor(classifier(), preprocessing, verify_at(side))
+    preprocessing = preprocessing_of(
+        load_pretrained("tf_efficientnet_lite0", "auto"), Recipe(resolution=side)
+    )
+    return Predictor(classifier(), preprocessing)
 
 
 def batch_at(side: int, n: int | None = None) -> torch.Tensor:
@@ -127,7 +128,7 @@ def passes(train: Dataset, *, small: bool) -> Iterator[Row]:
         def forward(parts: Sequence[torch.Tensor]) -> None:
             with torch.inference_mode():
                 for part in parts:
-                    network.trunk(part)
+                    network.frozen_stages(part)
 
         rounds = 2 if small else 15
         seconds = in_turns(partial(forward, parts), partial(forward, [x]), rounds=rounds)
@@ -139,10 +140,10 @@ def memory(train: Dataset, *, small: bool) -> Iterator[Row]:
     """How much longer a step of 128 images takes when the allocator gives freed memory back."""
     network, images, rounds = classifier(), 16 if small else 128, 2 if small else 7
     for side in (32,) if small else (*PX, 160):
-        maps = torch.cat([trunk_of(network, part) for part in torch.split(batch_at(side, images), 16)])
+        maps = torch.cat([frozen_maps_of(network, part) for part in torch.split(batch_at(side, images), 16)])
 
         def step(maps: torch.Tensor = maps) -> None:
-            gradient_step(network.tail, network.head, maps, "32-true")
+            gradient_step(network.trainable_stages, network.head, maps, "32-true")
 
         def kept(step: Callable[[], None] = step) -> float:
             with freed_memory_kept():
@@ -157,10 +158,10 @@ def memory(train: Dataset, *, small: bool) -> Iterator[Row]:
         yield ratio_row("memory", f"{side} px", "step over that with memory kept", seconds, rounds * images)
 
 
-def trunk_of(network: Classifier, images: torch.Tensor) -> torch.Tensor:
-    """Maps after the trunk, as a step takes them."""
+def frozen_maps_of(network: Classifier, images: torch.Tensor) -> torch.Tensor:
+    """Maps after the frozen stages, as a step takes them."""
     with torch.no_grad():
-        return network.trunk(images)
+        return network.frozen_stages(images)
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -175,9 +176,9 @@ def augmentation(train: Dataset, *, small: bool) -> Iterator[Row]:
     pixels = train.pixels(slice(0, 256 if small else BLOCK))
     for side in (32,) if small else PX:
         predictor = predictor_at(side)
-        trunk, preprocessing = predictor.classifier.trunk, predictor.preprocessing
+        frozen, preprocessing = predictor.classifier.frozen_stages, predictor.preprocessing
         seconds = in_turns(
-            lambda t=trunk, p=preprocessing: trunk_maps(t, pixels, p, verify_at(p.resolution), "a block"),
+            lambda t=frozen, p=preprocessing: frozen_maps(t, pixels, p, "a block"),
             lambda: augmented(pixels, view=1, block=0, seed=0),
             rounds=2 if small else 9,
         )
@@ -188,7 +189,7 @@ def augmentation(train: Dataset, *, small: bool) -> Iterator[Row]:
 def resnet18() -> Classifier:
     """A ResNet18 with ten classes and random weights, on which its time does not depend."""
     built = Classifier(timm.create_model("resnet18", num_classes=0), 10)
-    built.fold_all()
+    built.fuse_all()
     return built.eval()
 
 
@@ -201,13 +202,14 @@ def bfloat16(train: Dataset, *, small: bool) -> Iterator[Row]:
 
         def forward(precision: str, x: torch.Tensor = x, network: Classifier = network) -> torch.Tensor:
             with torch.no_grad():
-                return forward_in(precision, network.trunk, x)
+                return forward_in(precision, network.frozen_stages, x)
 
         maps = forward("32-true")
         seconds = in_turns(lambda f=forward: f("32-true"), lambda f=forward: f("bf16-mixed"), rounds=rounds)
         yield ratio_row("bfloat16", setting, "trunk forward over float32", seconds, len(x) * rounds)
         steps = [
-            partial(gradient_step, network.tail, network.head, maps, p) for p in ("32-true", "bf16-mixed")
+            partial(gradient_step, network.trainable_stages, network.head, maps, p)
+            for p in ("32-true", "bf16-mixed")
         ]
         seconds = in_turns(*steps, rounds=rounds)
         yield ratio_row("bfloat16", setting, "step over float32", seconds, len(x) * rounds)
@@ -224,12 +226,11 @@ def rows(train: Dataset, *, small: bool) -> Iterator[Row]:
             train.select(np.arange(n + 500, n + 501)),
         )
         recipe = Recipe(resolution=32 if small else 64, epochs=1, views=1)
-        pretrained = copy.deepcopy(load_weights("tf_efficientnet_lite0", "auto"))
+        pretrained = copy.deepcopy(load_pretrained("tf_efficientnet_lite0", "auto"))
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            fit(
-                pretrained, splits, recipe, cache=TrunkCache(Path(folder)),
-                verify=verify_at(recipe.resolution), fabric=fabric_of(),
+            fit_model(
+                pretrained, splits, recipe, cache=FeatureCache(Path(folder)), fabric=fabric_of(),
             )  # fmt: skip
             found.append(time.perf_counter() - began)
         yield {

@@ -28,8 +28,8 @@ from deepsight.interpret.labels.cross_validation import cross_fit
 from deepsight.interpret.labels.sources import ExaminedSplit, gather
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import stages_of
-from deepsight.model.feature_cache import TrunkCache
-from deepsight.model.fit import fabric_of, fit, preprocessing_of
+from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.model.predict import Predictor
 from deepsight.obtain.cifar10.load import load_cifar10
 
@@ -109,7 +109,7 @@ def frozen_features(data: Dataset, arguments: argparse.Namespace) -> np.ndarray:
 
 def pooled_stages(data: Dataset, resolution: int) -> np.ndarray:
     """The pooled maps of the last four stages of the default backbone, float16 (n, d), deepest last."""
-    pretrained = weights.load(log=print)
+    pretrained = weights.load_pretrained(log=print)
     prepare = preprocessing_of(pretrained, Recipe(resolution=resolution))
     stages = [stage for _, stage in stages_of(pretrained.backbone.eval())]
     blocks = []
@@ -172,11 +172,9 @@ def trained(data: Dataset, rows: np.ndarray, arguments: argparse.Namespace, fold
         data.select(np.sort(rows[:cut])), *(data.select(part) for part in np.array_split(validation, 2))
     )
     recipe = Recipe(resolution=arguments.side, epochs=arguments.passes, views=ceil(arguments.passes))
-    pretrained = weights.load(log=print)
-    cache = TrunkCache(folder, limit=20 * 2**30)
-    return fit(
-        pretrained, splits, recipe, cache=cache, verify=lambda *_: None, fabric=fabric_of(), log=print
-    ).predictor
+    pretrained = weights.load_pretrained(log=print)
+    cache = FeatureCache(folder, limit=20 * 2**30)
+    return fit_model(pretrained, splits, recipe, cache=cache, fabric=fabric_of(), log=print).predictor
 
 
 def rankings(parts: dict[str, ExaminedSplit]) -> Iterator[Judged]:

@@ -25,7 +25,7 @@ def backbone(name: str) -> nn.Module:
 def ours(name: str) -> Classifier:
     """As a study predicts: batch norms folded, channels last."""
     classifier = Classifier(backbone(name), K)
-    classifier.fold_all()
+    classifier.fuse_all()
     return classifier.eval()
 
 
@@ -38,7 +38,7 @@ class Plain(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         classifier = Classifier(backbone(name), K)
-        self.early, self.late = classifier.trunk, classifier.tail
+        self.early, self.late = classifier.frozen_stages, classifier.trainable_stages
         self.last, self.head = nn.Identity(), classifier.head
         self.eval()
 

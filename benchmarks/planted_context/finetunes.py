@@ -11,19 +11,18 @@ import numpy as np
 import polars as pl
 import torch
 from cues import CUES
-from frozen import RECIPE, SIDE
+from frozen import RECIPE
 from heads import DELTA, Row, reliance
 from worlds import Part, Roles, aligned_share, plant
 
 from deepsight.core.dataset import Dataset, Splits
-from deepsight.core.validation import verify_at
 from deepsight.interpret.attribution.cam import signed_maps, without_background
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.swap_test import swap_test
 from deepsight.model import pretrained
-from deepsight.model.feature_cache import TrunkCache
-from deepsight.model.fit import fabric_of, fit
+from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.fit import fabric_of, fit_model
 from deepsight.model.predict import Predictor
 from deepsight.obtain.cifar10.load import CLASSES
 
@@ -45,9 +44,10 @@ def train(part: Part, truth: Part, *, rate: float, seed: int) -> Predictor:
         dataset(truth, "test"),
     )
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(
-            pretrained.load(pretrained.PACKAGED), splits, replace(RECIPE, learning_rate=rate, seed=seed),
-            cache=TrunkCache(Path(folder)), verify=verify_at(SIDE), fabric=fabric_of(),
+        fitted = fit_model(
+            pretrained.load_pretrained(pretrained.PACKAGED), splits,
+            replace(RECIPE, learning_rate=rate, seed=seed),
+            cache=FeatureCache(Path(folder)), fabric=fabric_of(),
         )  # fmt: skip
     return fitted.predictor
 

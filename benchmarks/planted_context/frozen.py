@@ -5,7 +5,6 @@ from cues import Images8, K
 from numpy.typing import NDArray
 
 from deepsight.core.recipe import Recipe
-from deepsight.core.validation import verify_at
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import Classifier
 from deepsight.model.fit import preprocessing_of
@@ -20,10 +19,10 @@ Floats = NDArray[np.floating]
 
 def backbone() -> Predictor:
     """EfficientNet-Lite0 with its ImageNet weights, whose head is never used."""
-    pretrained = weights.load(weights.PACKAGED)
+    pretrained = weights.load_pretrained(weights.PACKAGED)
     classifier = Classifier(pretrained.backbone, K)
-    classifier.fold_all()
-    return Predictor(classifier, preprocessing_of(pretrained, RECIPE), verify_at(SIDE))
+    classifier.fuse_all()
+    return Predictor(classifier, preprocessing_of(pretrained, RECIPE))
 
 
 def components(features: Floats) -> Floats:

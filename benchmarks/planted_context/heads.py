@@ -18,7 +18,7 @@ from deepsight.interpret.background.effects import Finding, gaps
 from deepsight.interpret.background.screen import auroc, doubt, lost_objects
 from deepsight.interpret.background.swap_design import Design, design
 from deepsight.interpret.background.verdict import verdict
-from deepsight.model.linear_probe import LinearHead, fit_head
+from deepsight.model.linear_probe import LinearProbe, fit_linear_probe
 from deepsight.model.predict import Predictor
 
 RHOS = (1 / K, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0)
@@ -88,16 +88,16 @@ def on(objects: Parts, backgrounds: Parts, chosen: Design) -> Images8:
 
 def heads_of(
     features: Both, labels: NDArray[np.int64], rho: float, count: int, seed: int
-) -> Iterator[LinearHead]:
+) -> Iterator[LinearProbe]:
     """Heads that differ in the images they are trained on, and in which of these carry the cue."""
     for i in range(count):
         rng = np.random.default_rng((seed, i))
         rows = rng.permutation(len(labels))[: round(TRAINED_ON * len(labels))]
         take = aligned_share(rho, len(rows), rng)[:, None]
-        yield fit_head(np.where(take, features[1][rows], features[0][rows]), labels[rows], K)
+        yield fit_linear_probe(np.where(take, features[1][rows], features[0][rows]), labels[rows], K)
 
 
-def judge(head: LinearHead, truth: Truth, audit: Audit, rho: float, *, holds: bool, seed: int) -> Row:
+def judge(head: LinearProbe, truth: Truth, audit: Audit, rho: float, *, holds: bool, seed: int) -> Row:
     """True reliance, what the swap test says, and what the screen says.
 
     The audited images carry the cue as their labels say, as in the truth; `own_gap` and `own_verdict` are of
@@ -127,7 +127,7 @@ def judge(head: LinearHead, truth: Truth, audit: Audit, rho: float, *, holds: bo
 
 
 def swapped(
-    head: LinearHead, audit: Audit, state: NDArray[np.int64], rows: NDArray[np.int64]
+    head: LinearProbe, audit: Audit, state: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], Finding]:
     """The swap test on these composites; images carry their class's cue for sure where `state` is 1."""
     chosen = Design(audit.chosen.subject[rows], audit.chosen.donor[rows])
@@ -146,7 +146,7 @@ def reliance(aligned: Floats, permuted: Floats, labels: NDArray[np.int64]) -> Ro
 
 
 def screened(
-    head: LinearHead, audit: Audit, state: NDArray[np.int64], right: NDArray[np.bool_], chosen: Design
+    head: LinearProbe, audit: Audit, state: NDArray[np.int64], right: NDArray[np.bool_], chosen: Design
 ) -> Row:
     """The screen as a score of the model, and as a forecast of the objects that the swaps lose.
 

@@ -7,7 +7,7 @@ from frozen import Floats
 from worlds import Planted, aligned_share
 
 from deepsight.interpret.background.grabcut import Masks
-from deepsight.model.linear_probe import LinearHead
+from deepsight.model.linear_probe import LinearProbe
 
 
 def name_of(world: str, cue: str, rho: float, what: str) -> str:
@@ -32,7 +32,7 @@ def keep_data(
     )
 
 
-def keep_head(store: Path, row: dict[str, object], head: LinearHead, basis: Floats) -> None:
+def keep_head(store: Path, row: dict[str, object], head: LinearProbe, basis: Floats) -> None:
     """A head as weight and bias on the backbone's own features."""
     name = name_of(str(row["world"]), str(row["cue"]), float(str(row["rho"])), str(row["model"]))
     weight = (head.weight @ basis.T).astype(np.float32)

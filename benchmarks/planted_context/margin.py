@@ -20,7 +20,7 @@ from deepsight.interpret.background.composites import Parts, fill
 from deepsight.interpret.background.effects import gaps
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.swap_design import design
-from deepsight.model.linear_probe import fit_head
+from deepsight.model.linear_probe import fit_linear_probe
 
 MARGINS = (8, 16, 24)  # of 128 working pixels
 
@@ -42,7 +42,9 @@ def main() -> None:
         store = arguments.store or Path(folder)
         store.mkdir(parents=True, exist_ok=True)
         roles = cast(sizes, store, 0)
-    heads = {w: fit_head(net.features(part.images), part.labels, K) for w, part in roles.train.items()}
+    heads = {
+        w: fit_linear_probe(net.features(part.images), part.labels, K) for w, part in roles.train.items()
+    }
     audit, masks = roles.audit, roles.masks
     chosen = design(audit.labels, masks.accepted, objects=sizes["objects"], donors=sizes["donors"], seed=0)
     print("| margin | head trained in the world | gap, points | 95 % interval |\n|---|---|---|---|")

@@ -106,7 +106,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with (HERE / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
-    net, found = pretrained.load(pretrained.PACKAGED).backbone.eval(), {}
+    net, found = pretrained.load_pretrained(pretrained.PACKAGED).backbone.eval(), {}
     for path in sorted(args.folder.glob(f"{args.world}_*_data.npz")):
         found |= of_data(path, net, args.images, args.trained)
         print(path.stem, flush=True)

@@ -24,14 +24,13 @@ from deepsight.core.dataset import Splits
 from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
 from deepsight.core.statistics import macro_f1
-from deepsight.core.validation import verify_at
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import TrunkCache
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase
-from deepsight.model.fit import fabric_of, fit, preprocessing_of
-from deepsight.model.frozen_phase import frozen_phase
+from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
+from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.predict import Predictor
-from deepsight.model.pretrained import load as load_weights
+from deepsight.model.pretrained import load_pretrained
 from deepsight.model.training_state import prepare
 from deepsight.obtain import load_dataset
 
@@ -85,25 +84,25 @@ def rows_of(rows: int, test_rows: int, seed: int) -> Splits:
 
 def trained(variant: str, splits: Splits, recipe: Recipe, folder: Path) -> Predictor:
     """A model by this variant, from an empty cache."""
-    pretrained = load_weights("tf_efficientnet_lite0", "auto")
-    cache, verify, fabric = TrunkCache(folder), verify_at(recipe.resolution), fabric_of()
+    pretrained = load_pretrained("tf_efficientnet_lite0", "auto")
+    cache, fabric = FeatureCache(folder), fabric_of()
     if variant != "deepest stage first":
-        return fit(pretrained, splits, recipe, cache=cache, verify=verify, fabric=fabric).predictor
+        return fit_model(pretrained, splits, recipe, cache=cache, fabric=fabric).predictor
     k = len(splits.classes)
     first_of_deepest = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=1).cut
     classifier = Classifier(pretrained.backbone, k)
     preprocessing = preprocessing_of(pretrained, recipe)
-    training = prepare(classifier, splits, preprocessing, recipe, cache=cache, verify=verify, fabric=fabric)
-    frozen_phase(training)
-    shallow = [*training.tail.stages.children()][: first_of_deepest - classifier.cut]
+    training = prepare(classifier, splits, preprocessing, recipe, cache=cache, fabric=fabric)
+    linear_probe_phase(training)
+    shallow = [*training.trainable.stages.children()][: first_of_deepest - classifier.cut]
     for share, frozen in ((STAGED, True), (1 - STAGED, False)):
         for stage in shallow:
             stage.requires_grad_(not frozen)
         part = replace(training, recipe=replace(recipe, epochs=recipe.epochs * share))
         for _ in finetune_phase(part, validated=False):
             pass
-    classifier.fold_all()
-    return Predictor(classifier, preprocessing, verify)
+    classifier.fuse_all()
+    return Predictor(classifier, preprocessing)
 
 
 def measured(args: argparse.Namespace) -> Iterator[dict[str, object]]:

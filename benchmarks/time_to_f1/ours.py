@@ -9,10 +9,10 @@ import trial
 
 from deepsight.core.dataset import Splits
 from deepsight.core.recipe import Recipe
-from deepsight.core.validation import verify_at
-from deepsight.model.feature_cache import TrunkCache
-from deepsight.model.fit import fabric_of, fit, save_model
-from deepsight.model.throughput import faster_base, folded_copy
+from deepsight.model.checkpoint import save_model
+from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.fit import fabric_of, fit_model
+from deepsight.model.throughput import faster_base, fused_copy
 
 VALIDATION = 500
 
@@ -29,11 +29,11 @@ def main() -> None:
     splits = Splits(train.select(rows), train.select(validation), test)
     pretrained = trial.pretrained_of(args)
     recipe = Recipe(resolution=args.resolution, epochs=args.epochs, seed=args.seed)
-    recipe = faster_base(folded_copy(pretrained, recipe, k=train.k), recipe)
+    recipe = faster_base(fused_copy(pretrained, recipe, k=train.k), recipe)
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(
-            pretrained, splits, recipe, cache=TrunkCache(Path(folder) / "trunk"),
-            verify=verify_at(args.resolution), fabric=fabric_of(),
+        fitted = fit_model(
+            pretrained, splits, recipe, cache=FeatureCache(Path(folder) / "trunk"),
+            fabric=fabric_of(),
         )  # fmt: skip
         save_model(Path(folder), fitted, pretrained, test.classes, recipe)
         predicted = fitted.predictor.predictions(test, name="test").predicted

@@ -65,7 +65,7 @@ def arguments() -> argparse.Namespace:
 
 def pretrained_of(args: argparse.Namespace) -> Pretrained:
     """The same weights for every arm; what a file lacks starts at random."""
-    return pretrained.load(args.backbone, args.weights, allow_partial=True)
+    return pretrained.load_pretrained(args.backbone, args.weights, allow_partial=True)
 
 
 def official(args: argparse.Namespace) -> tuple[Dataset, Dataset]:

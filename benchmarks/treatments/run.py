@@ -29,12 +29,12 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import TrunkCache, TrunkViews
+from deepsight.model.feature_cache import CachedViews, FeatureCache
 from deepsight.model.fit import fabric_of, preprocessing_of
-from deepsight.model.frozen_phase import frozen_phase
+from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.training_state import Tail, Training, pooled, prepare, val_logits
+from deepsight.model.training_state import TrainablePart, Training, pooled, prepare, val_logits
 from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.treat.treatments.base import CONTROL, Target, Treatment
 from deepsight.treat.trial.arm import Store
@@ -138,9 +138,9 @@ def make_world(arguments: argparse.Namespace, folder: Path) -> World:
     )
     validation = official.train.select(np.arange(40_000, 40_000 + arguments.validation))
     recipe = Recipe(resolution=arguments.resolution, trained_reductions=arguments.reductions, views=2)
-    pretrained = weights.load("tf_efficientnet_lite0")
+    pretrained = weights.load_pretrained("tf_efficientnet_lite0")
     splits = Splits(pool, validation, official.test.select(np.arange(10)))
-    cache = TrunkCache(arguments.cache or folder / "trunk")
+    cache = FeatureCache(arguments.cache or folder / "features")
     setting = Setting(splits, recipe, lambda _: pretrained, cache, lambda _: lambda *_: None, fabric_of())
     make = start_of_stages if arguments.reductions else partial(start_of_features, stored=arguments.features)
     return World(pool, make(setting, pretrained), setting, arguments.steps, arguments.rows)
@@ -155,7 +155,7 @@ def start_of_stages(setting: Setting, pretrained: Pretrained) -> Training:
     )  # fmt: skip
     return prepare(
         classifier, setting.splits, preprocessing_of(pretrained, recipe), recipe,
-        cache=setting.cache, verify=lambda *_: None, fabric=setting.fabric,
+        cache=setting.cache, fabric=setting.fabric,
     )  # fmt: skip
 
 
@@ -163,13 +163,14 @@ def start_of_features(setting: Setting, pretrained: Pretrained, *, stored: Path 
     """The head alone is trained, on pooled features in place of maps."""
     recipe, pool, validation = setting.recipe, setting.splits.train, setting.splits.validation
     classifier = Classifier(copy.deepcopy(pretrained.backbone), pool.k, trained_reductions=0)
-    classifier.fold_all()
+    classifier.fuse_all()
     predictor = Predictor(classifier, preprocessing_of(pretrained, recipe), lambda *_: None)
     originals = pool.select(np.flatnonzero(pool.ids < COPY))
     own, held = (features_of(data, predictor, stored) for data in (originals, validation))
     every = own[pool.ids % COPY]  # the pool's ids are 0, 1, …, and those of its copies
     return Training(
-        classifier, Tail(classifier.tail, classifier.head), cast(TrunkViews, Pooled(every)), pool.labels,
+        classifier, TrainablePart(classifier.trainable_stages, classifier.head),
+        cast(CachedViews, Pooled(every)), pool.labels,
         held[:, None, None, :], validation.labels, recipe, setting.fabric,
     )  # fmt: skip
 
@@ -186,9 +187,9 @@ def starts_of(world: World, train: Dataset) -> Starts:
     """The start of a case: the pool's features, and a head fitted to the case's own labels."""
     classifier = copy.deepcopy(world.start.classifier)
     views = world.start.views.select(rows_of(world.pool, train))
-    tail = Tail(classifier.tail, classifier.head)
-    start = replace(world.start, classifier=classifier, tail=tail, views=views, labels=train.labels)
-    frozen_phase(start)
+    trainable = TrainablePart(classifier.trainable_stages, classifier.head)
+    start = replace(world.start, classifier=classifier, trainable=trainable, views=views, labels=train.labels)
+    linear_probe_phase(start)
     setting = replace(world.setting, splits=replace(world.setting.splits, train=train))
     return Starts(setting, {("", setting.recipe.resolution): start})
 
@@ -218,7 +219,7 @@ def detected(case: Case, starts: Starts, seed: int) -> list[Treatment]:
     """The treatments as our own detectors make them for this case."""
     start = starts.at("", starts.setting.recipe.resolution)
     blocks = np.array_split(np.arange(len(case.train)), len(case.train) // 256 + 1)
-    features = np.concatenate([pooled(start.tail, start.views.batch(0, block)) for block in blocks])
+    features = np.concatenate([pooled(start.trainable, start.views.batch(0, block)) for block in blocks])
     predicted = val_logits(start).argmax(1).numpy()
     return treatments(case, features, (start.val_labels, predicted), seed)
 

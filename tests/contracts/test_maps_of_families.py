@@ -9,7 +9,7 @@ from torch import nn
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.interpret.attribution.cam import Layer, layer_for, require_spatial
 from deepsight.interpret.attribution.error_maps import maps_for
-from deepsight.interpret.attribution.exact_cam import one_pass
+from deepsight.interpret.attribution.exact_cam import train_epoch
 from deepsight.model.backbone import Classifier
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
@@ -37,7 +37,7 @@ def predictor(request: pytest.FixtureRequest) -> Predictor:
     classifier = Classifier(backbone(request.param), K)
     nn.init.normal_(classifier.head.weight)
     nn.init.normal_(classifier.head.bias)
-    classifier.fold_all()
+    classifier.fuse_all()
     half = (0.5, 0.5, 0.5)
     preprocessing = Preprocessing(SIDE, "bilinear", antialias=True, mean=half, std=half)
     return Predictor(classifier, preprocessing, lambda *_: None)
@@ -52,7 +52,7 @@ def test_one_pass_is_complete(predictor: Predictor, images: np.ndarray) -> None:
     layer = layer_for(predictor.sides())
     assert layer.name in LAST.values()
     assert layer.side == 4
-    seen = one_pass(predictor, images)
+    seen = train_epoch(predictor, images)
     assert seen.maps.shape == (3, K, 4, 4)
     scale = np.abs(seen.logits).max()
     np.testing.assert_allclose(

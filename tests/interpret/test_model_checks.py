@@ -9,7 +9,7 @@ from conv_nets import SmallNet
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.interpret import model_checks
-from deepsight.interpret.attribution.exact_cam import one_pass
+from deepsight.interpret.attribution.exact_cam import train_epoch
 from deepsight.interpret.background import grabcut
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.runner import errors_among, errors_of, of_objects, seen_at_once
@@ -72,7 +72,7 @@ def test_the_answer_without_background_by_hand(uses_corner: SmallNet) -> None:
     images = np.random.default_rng(0).integers(0, 256, size=(4, 32, 32, 3), dtype=np.uint8)
     inside_ = np.zeros((4, 128, 128), dtype=bool)
     inside_[:, :64, :48] = True  # four by three of the eight by eight cells
-    alone = of_objects(one_pass(model, images), model, Masks(inside_, np.ones(4, dtype=bool)))
+    alone = of_objects(train_epoch(model, images), model, Masks(inside_, np.ones(4, dtype=bool)))
     activations = model.stage_maps("stage", images).numpy()[:, :, :4, :3]
     np.testing.assert_allclose(
         alone, activations.sum(axis=(2, 3)) @ model.weight.T / 64 + model.bias, atol=1e-5

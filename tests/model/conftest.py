@@ -10,12 +10,13 @@ from lightning_fabric import Fabric
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
+from deepsight.core.validation import verify_batch
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import TrunkCache
-from deepsight.model.fit import Fitted, fit, preprocessing_of
+from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.fit import Fitted, fit_model, preprocessing_of
 from deepsight.model.pretrained import Pretrained, from_package
 from deepsight.model.training_state import Training, prepare
-from small import SMALL, unchecked
+from small import SMALL
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +25,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def verified_batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[int, ...], str]]:
+    """Shape and name of every batch that is verified, as it is verified."""
+    seen: list[tuple[tuple[int, ...], str]] = []
+
+    def watched(images: torch.Tensor, *, shape: tuple[int, int, int], batch: str) -> None:
+        verify_batch(images, shape=shape, batch=batch)
+        seen.append((tuple(images.shape), batch))
+
+    monkeypatch.setattr("deepsight.model.preprocess.verify_batch", watched)
+    return seen
 
 
 @pytest.fixture(scope="session")
@@ -49,17 +63,17 @@ def pretrained(packaged: Pretrained) -> Pretrained:
 
 
 @pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> TrunkCache:
-    return TrunkCache(tmp_path_factory.mktemp("trunk"))
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> FeatureCache:
+    return FeatureCache(tmp_path_factory.mktemp("features"))
 
 
 @pytest.fixture(scope="session")
-def train(packaged: Pretrained, splits: Splits, fabric: Fabric, shared_cache: TrunkCache):
+def train(packaged: Pretrained, splits: Splits, fabric: Fabric, shared_cache: FeatureCache):
     """Train by a recipe; what is trained, what on and where the cache lies can be changed."""
 
     def run(recipe: Recipe, **changes: object) -> Fitted:
-        given = {"cache": shared_cache, "verify": unchecked, "fabric": fabric, "data": splits} | changes
-        return fit(copy.deepcopy(packaged), given.pop("data"), recipe, **given)
+        given = {"cache": shared_cache, "fabric": fabric, "data": splits} | changes
+        return fit_model(copy.deepcopy(packaged), given.pop("data"), recipe, **given)
 
     return run
 
@@ -70,11 +84,11 @@ def trained(train: Callable[..., Fitted]) -> Fitted:
 
 
 @pytest.fixture
-def training(pretrained: Pretrained, splits: Splits, fabric: Fabric, shared_cache: TrunkCache) -> Training:
+def training(pretrained: Pretrained, splits: Splits, fabric: Fabric, shared_cache: FeatureCache) -> Training:
     """What the phases share, before the first of them."""
     torch.manual_seed(0)
     classifier = Classifier(pretrained.backbone, 10)
     return prepare(
         classifier, splits, preprocessing_of(pretrained, SMALL), SMALL,
-        cache=shared_cache, verify=unchecked, fabric=fabric,
+        cache=shared_cache, fabric=fabric,
     )  # fmt: skip

@@ -12,7 +12,7 @@ SCRIPT = """
     import resource
     import numpy as np
     from deepsight.core.environment import rss_mb
-    from deepsight.model.heap import freed_memory_kept
+    from deepsight.model.allocator import freed_memory_kept
 
     def new_pages():
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

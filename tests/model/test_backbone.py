@@ -8,7 +8,7 @@ import torch
 
 from backbones import build, images
 from deepsight.core.errors import UsageError
-from deepsight.model.backbone import Classifier, first_trained
+from deepsight.model.backbone import Classifier, first_trainable
 
 
 def with_head(name: str) -> Classifier:
@@ -19,7 +19,7 @@ def with_head(name: str) -> Classifier:
 
 
 @pytest.mark.parametrize(
-    ("name", "trunk_ends", "tail_begins"),
+    ("name", "frozen_ends", "trainable_begins"),
     [
         ("resnet18", "stage 2", "stage 3"),
         ("resnet50", "stage 2", "stage 3"),
@@ -28,19 +28,19 @@ def with_head(name: str) -> Classifier:
         ("convnext_atto", "stage 2", "stage 3"),
     ],
 )
-def test_the_tail_holds_the_last_two_reductions(name, trunk_ends, tail_begins):
+def test_the_last_two_reductions_are_trainable(name, frozen_ends, trainable_begins):
     classifier = Classifier(build(name), 10)
-    assert classifier.trunk_name == trunk_ends
-    assert classifier.stage_names[classifier.cut] == tail_begins
+    assert classifier.last_frozen_stage == frozen_ends
+    assert classifier.stage_names[classifier.cut] == trainable_begins
     with torch.inference_mode():
-        maps = classifier.trunk(images())
-        assert maps.shape[-1] == 4 * classifier.tail(maps).shape[-1]
-        torch.testing.assert_close(classifier.tail(maps), classifier.forward_features(images()))
+        maps = classifier.frozen_stages(images())
+        assert maps.shape[-1] == 4 * classifier.trainable_stages(maps).shape[-1]
+        torch.testing.assert_close(classifier.trainable_stages(maps), classifier.forward_features(images()))
 
 
 @pytest.mark.parametrize(("reductions", "place"), [(2, 3), (1, 4), (0, 5)])
 def test_fewer_reductions_move_the_cut_down(reductions, place):
-    assert first_trained([64, 16, 16, 8, 4, 2], reductions) == place
+    assert first_trainable([64, 16, 16, 8, 4, 2], reductions) == place
     assert Classifier(build("resnet18"), 10, trained_reductions=reductions).cut == place
 
 
@@ -54,7 +54,7 @@ def test_a_family_that_is_not_known_is_refused():
 def test_plain_timm_loads_the_state_and_gives_the_same_logits(name, folded):
     classifier = with_head(name)
     if folded:
-        classifier.fold_all()
+        classifier.fuse_all()
     plain = timm.create_model(name, num_classes=10)
     plain.load_state_dict(classifier.timm_state())
     with torch.inference_mode():
@@ -65,11 +65,11 @@ def test_plain_timm_loads_the_state_and_gives_the_same_logits(name, folded):
 @pytest.mark.parametrize("name", ["resnet18", "tf_efficientnet_lite0", "vgg16_bn", "convnext_atto"])
 def test_a_state_that_is_saved_loaded_and_saved_again_keeps_every_bit(name):
     classifier = with_head(name)
-    classifier.fold_all()
+    classifier.fuse_all()
     state = classifier.timm_state()
     again = Classifier(build(name), 10)
     again.load_timm_state(state)
-    again.fold_all()
+    again.fuse_all()
     second = again.timm_state()
     assert list(second) == list(state)
     assert all(torch.equal(second[key], value) for key, value in state.items())
@@ -99,5 +99,5 @@ def test_running_to_a_stage_and_on_from_it_is_the_whole():
 def test_a_copy_is_folded_alone():
     classifier = Classifier(build("resnet18"), 10)
     folded = copy.deepcopy(classifier)
-    folded.fold_all()
+    folded.fuse_all()
     assert isinstance(classifier.backbone.bn1, torch.nn.BatchNorm2d)

@@ -12,10 +12,9 @@ from torch import nn
 
 from deepsight.core.errors import DeepSightError
 from deepsight.model import feature_cache as module
-from deepsight.model.feature_cache import TrunkCache, TrunkViews, trunk_maps
+from deepsight.model.feature_cache import CachedViews, FeatureCache, frozen_maps
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
-from small import unchecked
 
 HALF = (0.5, 0.5, 0.5)
 PREPROCESSING = Preprocessing(32, "bicubic", True, HALF, HALF)
@@ -23,7 +22,7 @@ Usage = namedtuple("Usage", "total used free")
 
 
 class Counted(nn.Module):
-    """A trunk of one convolution that counts the images it saw."""
+    """One frozen convolution that counts the images it saw."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,48 +45,48 @@ def data(splits):
 
 @pytest.fixture
 def cache(tmp_path):
-    return TrunkCache(tmp_path / "trunk")
+    return FeatureCache(tmp_path / "features")
 
 
-def views_of(trunk, data, cache, **changes):
-    given = {"preprocessing": PREPROCESSING, "seed": 0, "verify": unchecked, "mixing": None} | changes
-    return TrunkViews(trunk, data, given.pop("preprocessing"), cache, **given)
+def views_of(frozen, data, cache, **changes):
+    given = {"preprocessing": PREPROCESSING, "seed": 0, "mixing": None} | changes
+    return CachedViews(frozen, data, given.pop("preprocessing"), cache, **given)
 
 
 def test_maps_equal_a_direct_forward_to_float16(data, cache):
-    trunk = Counted()
+    frozen = Counted()
     rows = np.array([70, 3, 3, 41])
-    maps = views_of(trunk, data, cache).batch(0, rows)
+    maps = views_of(frozen, data, cache).batch(0, rows)
     with torch.inference_mode():
-        direct = trunk(PREPROCESSING(data.pixels(rows)))
+        direct = frozen(PREPROCESSING(data.pixels(rows)))
     torch.testing.assert_close(maps, direct, rtol=2**-10, atol=1e-6)
     assert maps.dtype == torch.float32
     assert maps.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_maps_in_bfloat16_are_nearly_those_in_float32(data, cache):
-    trunk, rows = Counted(), np.arange(80)
-    exact = views_of(trunk, data, cache).batch(0, rows)
-    views = views_of(trunk, data, cache, precision="bf16-mixed")
+    frozen, rows = Counted(), np.arange(80)
+    exact = views_of(frozen, data, cache).batch(0, rows)
+    views = views_of(frozen, data, cache, precision="bf16-mixed")
     rounded = views.batch(0, rows)
     assert not torch.equal(rounded, exact)
-    assert trunk.inputs == {torch.float32}  # images are resized as ever
+    assert frozen.inputs == {torch.float32}  # images are resized as ever
     torch.testing.assert_close(rounded, exact, rtol=2**-6, atol=2**-6 * float(exact.abs().max()))
     mixed = views.mixed(Mixing("mixup", 0.2)).batch(0, rows)
     assert torch.equal(mixed, mixed.bfloat16().float())
 
 
 def test_a_view_is_filled_when_it_is_drawn_and_once(data, cache):
-    trunk = Counted()
-    views = views_of(trunk, data, cache)
-    assert trunk.seen == 0
+    frozen = Counted()
+    views = views_of(frozen, data, cache)
+    assert frozen.seen == 0
     views.batch(1, np.arange(4))
-    filled = trunk.seen
+    filled = frozen.seen
     assert filled == 80 + 1  # one image tells the shape
     assert [p.name for p in cache.folder.glob("*/*")] == ["view-1.npy"]
     views.batch(1, np.arange(80))
-    views_of(trunk, data, cache).batch(1, np.arange(4))
-    assert trunk.seen == filled
+    views_of(frozen, data, cache).batch(1, np.arange(4))
+    assert frozen.seen == filled
 
 
 def test_other_views_are_other_maps(data, cache):
@@ -126,7 +125,7 @@ def test_the_key_names_all_that_the_maps_depend_on(data, cache, monkeypatch):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_what_an_interrupted_fill_leaves_is_not_trusted(data, cache, monkeypatch, error):
-    trunk = Counted()
+    frozen = Counted()
     monkeypatch.setattr(module, "BLOCK", 32)
     calls = []
 
@@ -138,17 +137,17 @@ def test_what_an_interrupted_fill_leaves_is_not_trusted(data, cache, monkeypatch
 
     monkeypatch.setattr(module, "augmented", broken)
     with pytest.raises(error):
-        views_of(trunk, data, cache).batch(1, np.arange(4))
+        views_of(frozen, data, cache).batch(1, np.arange(4))
     assert calls == [0, 1, 2]
     assert list(cache.folder.glob("*/*")) == []
     monkeypatch.undo()
-    maps = views_of(trunk, data, cache).batch(0, np.arange(80))
+    maps = views_of(frozen, data, cache).batch(0, np.arange(80))
     assert maps.abs().sum((1, 2, 3)).min() > 0
 
 
 def test_views_used_longest_ago_make_room(data, cache):
     view_bytes = 80 * 4 * 4 * 4 * 2
-    small = TrunkCache(cache.folder, limit=3 * view_bytes)
+    small = FeatureCache(cache.folder, limit=3 * view_bytes)
     views = views_of(Counted(), data, small)
     for number in (0, 1):
         views.view(number)
@@ -162,7 +161,7 @@ def test_views_used_longest_ago_make_room(data, cache):
 
 def test_a_view_larger_than_the_limit_is_refused(data, cache):
     with pytest.raises(DeepSightError, match=r"at most 0 MB a view.*lower --resolution"):
-        views_of(Counted(), data, TrunkCache(cache.folder, limit=1000)).view(0)
+        views_of(Counted(), data, FeatureCache(cache.folder, limit=1000)).view(0)
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_written(data, cache, monkeypatch):
@@ -183,25 +182,27 @@ def test_only_old_leftovers_of_killed_processes_are_removed(data, cache):
     assert (old.exists(), live.exists()) == (False, True)
 
 
-def test_every_image_is_verified_before_the_trunk_sees_it(data, cache, monkeypatch):
+def check(holds: bool) -> None:
+    assert holds
+
+
+def test_every_image_is_verified_before_the_network_sees_it(data, cache, monkeypatch, verified_batches):
     monkeypatch.setattr("deepsight.model.feature_cache.PASS_PIXELS", 64 * 32**2)
-    trunk, verified = Counted(), []
-
-    def verify(images: torch.Tensor, labels: object, name: str) -> None:
-        assert trunk.seen == sum(n for n, _ in verified)
-        verified.append((len(images), name))
-
-    views_of(trunk, data, cache, verify=verify).view(1)
-    assert sum(n for n, _ in verified) == trunk.seen == 81
-    assert verified[-1][1] == "train, view 1, block 0, image 64"
+    frozen = Counted()
+    frozen.register_forward_pre_hook(
+        lambda _, given: check(frozen.seen + len(given[0]) == sum(shape[0] for shape, _ in verified_batches))
+    )
+    views_of(frozen, data, cache).view(1)
+    assert sum(shape[0] for shape, _ in verified_batches) == frozen.seen == 81
+    assert verified_batches[-1][1] == "train, view 1, block 0, image 64"
 
 
 def test_maps_beyond_float16_are_refused(data):
-    trunk = Counted()
+    frozen = Counted()
     with torch.no_grad():
-        trunk.conv.bias.fill_(1e6)
+        frozen.conv.bias.fill_(1e6)
     with pytest.raises(DeepSightError, match=r"within ±65504.*the tenth"):
-        trunk_maps(trunk, data.pixels(np.arange(3)), PREPROCESSING, unchecked, "the tenth")
+        frozen_maps(frozen, data.pixels(np.arange(3)), PREPROCESSING, "the tenth")
 
 
 def test_selected_rows_read_the_same_maps(data, cache):

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from sklearn.metrics import f1_score
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.recipe import Recipe
+from deepsight.core.validation import verify_batch
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import TrunkCache
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import preprocessing_of
-from deepsight.model.frozen_phase import frozen_phase
+from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.training_state import pooled, prepare, validate
 from small import SMALL
 
@@ -33,7 +35,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def test_the_same_recipe_gives_the_same_model_bit_for_bit(trained, train, tmp_path):
-    again = train(SMALL, cache=TrunkCache(tmp_path))
+    again = train(SMALL, cache=FeatureCache(tmp_path))
     assert same(state_of(trained), state_of(again))
     assert trained.history.drop("seconds").equals(again.history.drop("seconds"))
 
@@ -117,7 +119,7 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_step(train):
 
 
 def test_a_loss_that_turns_nan_in_any_batch_is_seen(training, monkeypatch):
-    frozen_phase(training)
+    linear_probe_phase(training)
     true_batch = training.views.batch
 
     def poisoned(view, rows):
@@ -131,17 +133,18 @@ def test_a_loss_that_turns_nan_in_any_batch_is_seen(training, monkeypatch):
 
 def test_the_trunk_is_frozen_and_the_tail_and_head_are_trained(training):
     before = {n: v.clone() for n, v in training.classifier.state_dict().items()}
-    frozen_phase(training)
+    linear_probe_phase(training)
     list(finetune_phase(training))
     after = training.classifier.state_dict()
-    trunk = {id(v) for v in training.classifier.trunk.state_dict(keep_vars=True).values()}
+    frozen = {id(v) for v in training.classifier.frozen_stages.state_dict(keep_vars=True).values()}
     kept = training.classifier.state_dict(keep_vars=True)
     for name, value in before.items():
-        assert torch.equal(value, after[name]) == (id(kept[name]) in trunk), name
+        assert torch.equal(value, after[name]) == (id(kept[name]) in frozen), name
 
 
 def test_frozen_head_gives_the_features_that_it_was_fitted_to(training, splits):
-    epoch, head, frozen = frozen_phase(training)
+    phase = linear_probe_phase(training)
+    epoch, head, frozen = phase.epoch, phase.probe, phase.features
     assert (epoch.phase, epoch.epoch, epoch.lr_head) == ("frozen", 0.0, 0.0)
     np.testing.assert_array_equal(frozen.rows, np.arange(len(splits.train)))
     logits = head(frozen.features)
@@ -152,7 +155,7 @@ def test_frozen_head_gives_the_features_that_it_was_fitted_to(training, splits):
 
 
 def test_validation_figures_equal_scikit_learn_s(training, splits):
-    frozen_phase(training)
+    linear_probe_phase(training)
     loss, score = validate(training)
     preprocessing = preprocessing_of_small(training, splits)
     with torch.inference_mode():
@@ -193,38 +196,37 @@ def test_fewer_rows_than_a_batch_still_train(train, splits):
 
 
 @pytest.mark.parametrize("batch_norm", ["frozen", "reestimated"])
-def test_every_image_is_verified_before_the_network_sees_it(pretrained, splits, fabric, tmp_path, batch_norm):
+def test_every_image_is_verified_before_the_network_sees_it(
+    pretrained, splits, fabric, tmp_path, batch_norm, verified_batches
+):
     recipe = replace(SMALL, batch_norm=batch_norm)
     classifier = Classifier(pretrained.backbone, 10)
-    seen, verified = [], []
+    seen = []
+
+    def verified():
+        return sum(shape[0] for shape, _ in verified_batches)
 
     def watch(_, inputs):
         seen.append(len(inputs[0]))
-        assert sum(verified) >= sum(seen)
-
-    def verify(images, labels, name):
-        assert images.shape[1:] == (3, 32, 32)
-        verified.append(len(images))
+        assert verified() >= sum(seen)
 
     training = prepare(
         classifier, splits, preprocessing_of(pretrained, recipe), recipe,
-        cache=TrunkCache(tmp_path), verify=verify, fabric=fabric,
+        cache=FeatureCache(tmp_path), fabric=fabric,
     )  # fmt: skip
-    seen_before_folding = len(splits.train) if batch_norm == "reestimated" else 0
-    assert sum(verified) == seen_before_folding + len(splits.validation)
+    seen_before_fusing = len(splits.train) if batch_norm == "reestimated" else 0
+    assert verified() == seen_before_fusing + len(splits.validation)
     training.classifier.backbone.conv_stem.register_forward_pre_hook(watch)
-    frozen_phase(training)
+    linear_probe_phase(training)
     list(finetune_phase(training))
     assert sum(seen) == 2 * (len(splits.train) + 1)
-    assert sum(verified) == seen_before_folding + len(splits.validation) + sum(seen)
+    assert verified() == seen_before_fusing + len(splits.validation) + sum(seen)
 
 
-def test_the_first_refusal_of_a_batch_ends_the_training(train, tmp_path):
-    def refuse(images, labels, name):
-        raise DeepSightError(f"Batch '{name}'")
-
+def test_the_first_refusal_of_a_batch_ends_the_training(train, tmp_path, monkeypatch):
+    monkeypatch.setattr("deepsight.model.preprocess.verify_batch", partial(verify_batch, limit=0.1))
     with pytest.raises(DeepSightError, match="Batch 'validation, image 0'"):
-        train(SMALL, verify=refuse, cache=TrunkCache(tmp_path))
+        train(SMALL, cache=FeatureCache(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -236,9 +238,9 @@ def test_classes_that_are_not_there_are_refused(train, change):
 
 
 def test_pooled_features_leave_no_gradient(training):
-    features = pooled(training.tail, training.views.batch(0, np.arange(5)))
+    features = pooled(training.trainable, training.views.batch(0, np.arange(5)))
     assert features.shape == (5, 1280)
-    assert all(p.grad is None for p in training.tail.parameters())
+    assert all(p.grad is None for p in training.trainable.parameters())
 
 
 def test_test_images_are_never_read(train, splits):

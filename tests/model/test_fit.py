@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.statistics import macro_f1
-from deepsight.model.fit import clearly_below, fabric_of, load_model, save_model
-from small import SMALL, unchecked
+from deepsight.model.checkpoint import load_model, save_model
+from deepsight.model.fit import clearly_below, fabric_of
+from small import SMALL
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def folder(tmp_path, trained, packaged, splits):
 
 def test_a_loaded_model_gives_the_saved_model_s_logits_bit_for_bit(folder, trained, splits):
     pixels = splits.test.pixels()
-    loaded = load_model(folder, verify=unchecked)
+    loaded = load_model(folder)
     np.testing.assert_array_equal(loaded.logits(pixels), trained.predictor.logits(pixels))
     assert loaded.preprocessing == trained.predictor.preprocessing
 
@@ -35,7 +36,7 @@ def test_a_loaded_model_gives_the_saved_model_s_logits_bit_for_bit(folder, train
 def test_saving_the_loaded_model_gives_the_same_file(folder, tmp_path_factory, trained, packaged, splits):
     import dataclasses
 
-    again = dataclasses.replace(trained, predictor=load_model(folder, verify=unchecked))
+    again = dataclasses.replace(trained, predictor=load_model(folder))
     second = tmp_path_factory.mktemp("second")
     save_model(second, again, packaged, splits.classes, SMALL)
     assert (second / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
@@ -69,9 +70,9 @@ def test_a_disk_that_fills_while_saving_is_told_and_leaves_nothing(folder, tmp_p
         from types import SimpleNamespace
         from deepsight.core.errors import DeepSightError
         from deepsight.core.recipe import Recipe
-        from deepsight.model.fit import load_model, save_model
+        from deepsight.model.checkpoint import load_model, save_model
         source, target = map(Path, sys.argv[1:])
-        fitted = SimpleNamespace(predictor=load_model(source, verify=lambda *_: None), head_strength=0.1)
+        fitted = SimpleNamespace(predictor=load_model(source), head_strength=0.1)
         fitted.kept = 'finetune'
         about = SimpleNamespace(name="n", source="s", notice="", absent=())
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -107,7 +108,7 @@ def test_a_model_that_was_cut_short_is_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DeepSightError, match="cannot be read"):
-        load_model(folder, verify=unchecked)
+        load_model(folder)
 
 
 def test_a_finetuning_that_destroys_the_model_is_undone(train, splits):

@@ -1,17 +1,17 @@
-"""Frozen features beside a fine-tuned model's answers: one pass through the trunk gives both."""
+"""Frozen features beside a fine-tuned model's answers: one pass through the frozen stages gives both."""
 
 import numpy as np
 import torch
 
 from deepsight.model.frozen_backbone import FrozenBackbone, same_weights
-from deepsight.model.training_state import Tail, pooled
-from small import SMALL, unchecked
+from deepsight.model.training_state import TrainablePart, pooled
+from small import SMALL
 
 
 def test_one_pass_gives_what_each_network_gives_alone(trained, splits, packaged):
-    frozen = FrozenBackbone(packaged, lambda _: unchecked)
+    frozen = FrozenBackbone(packaged)
     predictions, features = frozen.beside(trained.predictor, splits.test, name="test")
-    assert same_weights(trained.predictor.classifier.trunk, frozen._classifier.trunk)
+    assert same_weights(trained.predictor.classifier.frozen_stages, frozen._classifier.frozen_stages)
     alone = trained.predictor.predictions(splits.test, name="test")
     np.testing.assert_allclose(predictions.logits, alone.logits, rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(predictions.ids, splits.test.ids)
@@ -19,10 +19,10 @@ def test_one_pass_gives_what_each_network_gives_alone(trained, splits, packaged)
     assert np.abs(features - predictions.features).max() > 0.01
 
 
-def test_a_trunk_that_was_changed_is_not_shared(trained, splits, packaged, monkeypatch):
-    frozen = FrozenBackbone(packaged, lambda _: unchecked)
+def test_frozen_stages_that_were_changed_are_not_shared(trained, splits, packaged, monkeypatch):
+    frozen = FrozenBackbone(packaged)
     expected = frozen.features(splits.test.pixels(), SMALL)
-    first = next(trained.predictor.classifier.trunk.parameters())
+    first = next(trained.predictor.classifier.frozen_stages.parameters())
     with torch.no_grad():
         first.mul_(1.5)
     try:
@@ -36,5 +36,5 @@ def test_a_trunk_that_was_changed_is_not_shared(trained, splits, packaged, monke
 
 
 def test_maps_are_pooled_in_parts_that_do_not_matter():
-    maps, tail = torch.randn(150, 3, 4, 4), Tail(torch.nn.Identity(), torch.nn.Linear(3, 2))
-    np.testing.assert_allclose(pooled(tail, maps), maps.mean((2, 3)).numpy(), rtol=1e-6)
+    maps, trainable = torch.randn(150, 3, 4, 4), TrainablePart(torch.nn.Identity(), torch.nn.Linear(3, 2))
+    np.testing.assert_allclose(pooled(trainable, maps), maps.mean((2, 3)).numpy(), rtol=1e-6)

@@ -8,7 +8,7 @@ from torch import nn
 
 from backbones import build, images, randomise_statistics
 from deepsight.model.backbone import Classifier
-from deepsight.model.fuse_batchnorm import FoldedConv2d, affine_of, pairs_of, reestimate
+from deepsight.model.fuse_batchnorm import FusedConv2d, affine_of, pairs_of, reestimate
 
 FAMILIES = ["tf_efficientnet_lite0", "resnet18", "resnet50", "convnext_atto"]
 
@@ -18,7 +18,7 @@ def test_the_folded_network_is_the_same_function(name):
     classifier = Classifier(build(name), 10)
     with torch.inference_mode():
         before = classifier.forward_features(images())
-        classifier.fold_all()
+        classifier.fuse_all()
         after = classifier.forward_features(images())
     assert before.abs().max() > 0
     assert (after - before).abs().max() < 1e-4 * before.abs().max()
@@ -36,9 +36,9 @@ def test_the_unfolded_network_is_timm_s_own():
 
 def test_folding_the_trunk_leaves_the_tail_s_norms():
     classifier = Classifier(build("resnet18"), 10)
-    classifier.fold_trunk()
-    assert not [m for m in classifier.trunk.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert [m for m in classifier.tail.modules() if isinstance(m, nn.BatchNorm2d)]
+    classifier.fuse_frozen()
+    assert not [m for m in classifier.frozen_stages.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert [m for m in classifier.trainable_stages.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
 @pytest.mark.parametrize("side", [32, 64])
@@ -46,7 +46,7 @@ def test_gradients_pass_the_folded_convolutions_unchanged(side):
     """The derivative by the input, and that by a folded kernel, which is the plain one over its scale."""
     plain = Classifier(build("tf_efficientnet_lite0"), 10)
     folded = copy.deepcopy(plain)
-    folded.fold_all()
+    folded.fuse_all()
     found = []
     for classifier in (plain, folded):
         x = images(2, side).requires_grad_()
@@ -62,7 +62,7 @@ def test_gradients_pass_the_folded_convolutions_unchanged(side):
 def test_grouped_convolutions_that_are_not_depthwise_can_be_trained():
     conv, norm = nn.Conv2d(8, 16, 3, padding=1, groups=4, bias=False), nn.BatchNorm2d(16).eval()
     randomise_statistics(norm)
-    folded = FoldedConv2d.of(conv, norm)
+    folded = FusedConv2d.of(conv, norm)
     x = torch.randn(2, 8, 6, 6, requires_grad=True)
     torch.testing.assert_close(folded(x), norm(conv(x)), rtol=1e-4, atol=1e-5)
     folded(x).sum().backward()

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.linear_model import Ridge
 
-from deepsight.model.linear_probe import STRENGTHS, fit_head
+from deepsight.model.linear_probe import STRENGTHS, fit_linear_probe
 
 
 def made(n: int, d: int, k: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +39,7 @@ def gcv(features: np.ndarray, target: np.ndarray, penalty: float) -> float:
 def test_the_strength_has_the_least_generalised_error_of_all(n, d):
     features, labels = made(n, d)
     errors = [gcv(features, np.eye(3)[labels], penalty_of(features, s)) for s in STRENGTHS]
-    chosen = fit_head(features, labels, 3).strength
+    chosen = fit_linear_probe(features, labels, 3).strength
     assert errors[int(np.flatnonzero(chosen == STRENGTHS)[0])] == pytest.approx(min(errors), rel=1e-9)
     assert STRENGTHS[0] < chosen
 
@@ -47,7 +47,7 @@ def test_the_strength_has_the_least_generalised_error_of_all(n, d):
 @pytest.mark.parametrize(("n", "d"), [(80, 6), (40, 60)])
 def test_the_weights_are_those_of_ridge_regression_times_one_scale(n, d):
     features, labels = made(n, d)
-    head = fit_head(features, labels, 3)
+    head = fit_linear_probe(features, labels, 3)
     ridge = Ridge(alpha=penalty_of(features, head.strength)).fit(features, np.eye(3)[labels])
     np.testing.assert_allclose(head.weight, head.scale * ridge.coef_, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(head.bias, head.scale * ridge.intercept_, rtol=1e-6, atol=1e-9)
@@ -57,7 +57,7 @@ def test_the_weights_are_those_of_ridge_regression_times_one_scale(n, d):
 @pytest.mark.parametrize(("n", "d"), [(50, 5), (30, 45)])
 def test_the_scale_fits_outputs_for_images_that_were_left_out(n, d):
     features, labels = made(n, d)
-    head = fit_head(features, labels, 3)
+    head = fit_linear_probe(features, labels, 3)
     alpha, target = penalty_of(features, head.strength), np.eye(3)[labels]
     outputs = np.empty((n, 3))
     for i in range(n):
@@ -75,13 +75,13 @@ def test_fewer_images_than_features_still_generalise():
     """A planted class mean among 300 features: the head finds it from 90 images."""
     features, labels = made(400, 300, seed=2)
     features[:, :3] += 4 * np.eye(3)[labels]
-    head = fit_head(features[:90], labels[:90], 3)
+    head = fit_linear_probe(features[:90], labels[:90], 3)
     assert (head(features[90:]).argmax(1) == labels[90:]).mean() > 0.6
 
 
 def test_a_class_without_images_is_never_the_likeliest():
     features, labels = made(60, 5)
-    assert (fit_head(features, labels, 4)(features).argmax(1) < 3).all()
+    assert (fit_linear_probe(features, labels, 4)(features).argmax(1) < 3).all()
 
 
 @settings(max_examples=20, deadline=None)
@@ -89,7 +89,7 @@ def test_a_class_without_images_is_never_the_likeliest():
 def test_a_shift_of_all_features_changes_no_logit(shift, seed):
     features, labels = made(40, 4, seed=seed)
     before = features.copy()
-    plain = fit_head(features, labels, 3)(features)
-    moved = fit_head(features + shift, labels, 3)(features + shift)
+    plain = fit_linear_probe(features, labels, 3)(features)
+    moved = fit_linear_probe(features + shift, labels, 3)(features + shift)
     np.testing.assert_allclose(moved, plain, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(features, before)

@@ -12,9 +12,9 @@ from deepsight.model.plan_search import Workload
 from deepsight.model.throughput import Throughput
 
 RATES = {
-    64: Throughput(trunk=3500, view=3500, tail=3000, step=450, map_bytes=5_120, cells=2),
-    96: Throughput(trunk=1500, view=1500, tail=1400, step=200, map_bytes=11_520, cells=3),
-    128: Throughput(trunk=850, view=850, tail=800, step=110, map_bytes=20_480, cells=4),
+    64: Throughput(frozen=3500, view=3500, trainable=3000, step=450, map_bytes=5_120, cells=2),
+    96: Throughput(frozen=1500, view=1500, trainable=1400, step=200, map_bytes=11_520, cells=3),
+    128: Throughput(frozen=850, view=850, trainable=800, step=110, map_bytes=20_480, cells=4),
 }
 WORK = Workload(
     rows=45_000,

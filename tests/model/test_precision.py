@@ -37,12 +37,12 @@ def test_where_bfloat16_is_emulated_one_turn_decides(monkeypatch):
 
 
 def test_a_step_in_bfloat16_gives_nearly_the_gradients_of_float32():
-    tail, head, maps = network()
+    trainable, head, maps = network()
     gradients = {}
     for name in ("32-true", "bf16-mixed"):
-        tail.zero_grad()
-        gradient_step(tail, head, maps, name)
-        gradients[name] = tail.weight.grad.clone()
+        trainable.zero_grad()
+        gradient_step(trainable, head, maps, name)
+        gradients[name] = trainable.weight.grad.clone()
     exact, rounded = gradients.values()
     assert not torch.equal(exact, rounded)
     torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.02 * float(exact.abs().max()))

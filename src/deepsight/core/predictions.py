@@ -7,8 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_npz
+
+
+def softmax(logits: Reals) -> Floats:
+    """Probabilities, float64 (n, k), of logits of any float type; each row sums to 1."""
+    shifted = np.asarray(logits, dtype=np.float64)
+    shifted = shifted - shifted.max(axis=1, keepdims=True)
+    np.exp(shifted, out=shifted)
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)
@@ -58,10 +67,7 @@ class Predictions:
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """Softmax of the logits, float64 (n, k); each row sums to 1."""
-        shifted = self.logits.astype(np.float64)
-        shifted -= shifted.max(axis=1, keepdims=True)
-        np.exp(shifted, out=shifted)
-        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+        return softmax(self.logits)
 
     def save(self, path: Path) -> None:
         """Write `predictions/*.npz` of the run folder: logits float32, features float16."""

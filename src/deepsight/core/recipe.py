@@ -36,8 +36,8 @@ class Recipe:
         clip_norm: largest norm of a step's gradient; without batch norm, single batches can overshoot.
         warmup: share of the steps in which the rate rises.
         label_smoothing: share of the target spread over all classes.
-        batch_norm: "frozen" keeps ImageNet's statistics and folds them into the convolutions;
-            "reestimated" measures them on the training images first; "training" lets the tail's adapt.
+        batch_norm: "frozen" keeps ImageNet's statistics and fuses them into the convolutions;
+            "reestimated" measures them on the training images first; "training" adapts the trained ones.
         mix: "none", or "mixup" or "cutmix".
         mix_on: "maps" mixes cached maps anew in every step; "images" mixes pixels once for each cached view.
         mix_alpha: parameter of the Beta distribution of the mixing share.

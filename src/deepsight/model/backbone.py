@@ -1,4 +1,4 @@
-"""A timm backbone as a chain of stages, cut into a frozen trunk and a trained tail, with our own head."""
+"""A timm backbone as a chain of stages, cut into a frozen and trainable stages, with our own head."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from deepsight.core.errors import UsageError
-from deepsight.model.fuse_batchnorm import fold, pairs_of, unfolded_state
+from deepsight.model.fuse_batchnorm import fuse, pairs_of, unfused_state
 
 HEAD_NAMES = {ResNet: "fc", EfficientNet: "classifier", VGG: "head.fc", ConvNeXt: "head.fc"}
 
@@ -44,10 +44,10 @@ def stages_of(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
     )
 
 
-def first_trained(sides: Sequence[int], reductions: int = 2) -> int:
-    """The position of the first stage of the tail: the tail holds the last reductions of the map.
+def first_trainable(sides: Sequence[int], reductions: int = 2) -> int:
+    """The position of the first trainable stage: from it on, the map's side is reduced `reductions` times.
 
-    For a ResNet the last two are stages 3 and 4. With 0 the tail is empty, and only the head is trained.
+    For a ResNet the last two are stages 3 and 4. With 0 no stage is trainable, and only the head is trained.
     `sides` are the map's sides before the first and after each stage.
     """
     places = [i for i in range(len(sides) - 1) if sides[i + 1] < sides[i]]
@@ -62,7 +62,7 @@ class Classifier(nn.Module):
     Attributes:
         backbone: the timm model, whose parameters keep their timm names.
         stage_names: names of the chain's stages.
-        cut: the first stage of the tail; what comes before is the trunk, which is never trained.
+        cut: position of the first trainable stage; the stages before it are frozen.
         head: (d features) to (k logits).
     """
 
@@ -77,12 +77,12 @@ class Classifier(nn.Module):
         self.stage_names = [name for name, _ in chain]
         example = torch.zeros(1, 3, 64, 64)
         shapes = self._shapes(example)
-        self.cut = first_trained([64, *(shape[-1] for shape in shapes)], trained_reductions)
+        self.cut = first_trainable([64, *(shape[-1] for shape in shapes)], trained_reductions)
         self.pairs = pairs_of(backbone, self.forward_features, example)
         self.head = nn.Linear(shapes[-1][1], k)
 
     def _stages(self) -> list[nn.Module]:
-        # Derived anew each time: a stage that is folded has other modules, and a copy holds its own.
+        # Derived anew each time: fusing replaces the modules of a stage, and a copy holds its own.
         return [stage for _, stage in stages_of(self.backbone)]
 
     def _shapes(self, x: Tensor) -> list[torch.Size]:
@@ -112,27 +112,27 @@ class Classifier(nn.Module):
         return nn.Sequential(OrderedDict([*rest, ("head", head)]))
 
     @property
-    def trunk(self) -> nn.Sequential:
-        """The frozen stages."""
+    def frozen_stages(self) -> nn.Sequential:
+        """The stages before the cut, which are never trained."""
         return nn.Sequential(*self._stages()[: self.cut])
 
     @property
-    def tail(self) -> nn.Sequential:
-        """The trained stages."""
+    def trainable_stages(self) -> nn.Sequential:
+        """The stages from the cut on."""
         return nn.Sequential(*self._stages()[self.cut :])
 
     @property
-    def trunk_name(self) -> str:
-        """The last stage of the trunk."""
+    def last_frozen_stage(self) -> str:
+        """The name of the last frozen stage."""
         return self.stage_names[self.cut - 1]
 
-    def fold_trunk(self) -> None:
-        """Fold the batch norms that are never trained."""
-        fold(self.backbone, self.pairs, self._stages()[: self.cut])
+    def fuse_frozen(self) -> None:
+        """Fuse the batch norms of the frozen stages into their convolutions."""
+        fuse(self.backbone, self.pairs, self._stages()[: self.cut])
 
-    def fold_all(self) -> None:
-        """Fold every batch norm, once training is over or where it trains without them."""
-        fold(self.backbone, self.pairs, self._stages())
+    def fuse_all(self) -> None:
+        """Fuse every batch norm: after training, or before it where the recipe trains without them."""
+        fuse(self.backbone, self.pairs, self._stages())
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Images (b, 3, h, w), normalised, to the last maps (b, d, h', w')."""
@@ -147,11 +147,11 @@ class Classifier(nn.Module):
     def timm_state(self) -> dict[str, Tensor]:
         """Every tensor under its timm name; the head under the name of the family's own classifier."""
         head = next(name for family, name in HEAD_NAMES.items() if isinstance(self.backbone, family))
-        state = unfolded_state(self.backbone, self.original_state, self.pairs)
+        state = unfused_state(self.backbone, self.original_state, self.pairs)
         return {**state, **{f"{head}.{k}": v.detach().clone() for k, v in self.head.state_dict().items()}}
 
     def load_timm_state(self, state: dict[str, Tensor]) -> None:
-        """Take up what `timm_state` gave; call it before any folding."""
+        """Take up what `timm_state` gave; call it before any fusing."""
         head = next(name for family, name in HEAD_NAMES.items() if isinstance(self.backbone, family))
         rest = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
         self.backbone.load_state_dict(rest)

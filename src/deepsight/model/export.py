@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError
 from deepsight.model.backbone import Classifier
-from deepsight.model.fuse_batchnorm import FoldedConv2d
+from deepsight.model.fuse_batchnorm import FusedConv2d
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 
@@ -53,13 +53,13 @@ class Deployed(nn.Module):
 def with_plain_convolutions(classifier: Classifier) -> Classifier:
     """The classifier, its folded convolutions replaced in place by plain ones that give the same."""
     for name, module in list(classifier.named_modules()):
-        if isinstance(module, FoldedConv2d):
+        if isinstance(module, FusedConv2d):
             parent, _, leaf = name.rpartition(".")
             setattr(classifier.get_submodule(parent), leaf, plain(module))
     return classifier
 
 
-def plain(conv: FoldedConv2d) -> nn.Conv2d:
+def plain(conv: FusedConv2d) -> nn.Conv2d:
     """A convolution of torch with the weights, stride and padding that a folded one comes to."""
     weight, padding = conv.weight, int(conv.padding[0])
     if conv.same:
@@ -106,7 +106,7 @@ def description(predictor: Predictor, classes: tuple[str, ...]) -> dict[str, Any
 
 
 @torch.no_grad()  # with gradients, folded convolutions would choose a path that cannot be written
-def write(path: Path, predictor: Predictor, format: Format, about: Mapping[str, Any]) -> None:
+def write_exported(path: Path, predictor: Predictor, format: Format, about: Mapping[str, Any]) -> None:
     """Write the file; any number of images may then be asked at once."""
     model, side = (
         Deployed(predictor.classifier, predictor.preprocessing).requires_grad_(False).eval(),
@@ -145,7 +145,7 @@ def onnx_bytes(model: nn.Module, example: Tensor, about: str) -> bytes:
     return cast(bytes, proto.SerializeToString())
 
 
-def reader(path: Path, format: Format) -> Answer:
+def open_exported(path: Path, format: Format) -> Answer:
     """The written file as a function from images to logits, run by the format's own engine."""
     if format == "onnx":
         import onnxruntime

@@ -1,8 +1,8 @@
-"""The trunk's output for every training image and view, computed once, on disk.
+"""The frozen stages' output for every training image and view, computed once and kept on disk.
 
-The trunk never changes while the tail is trained, so its maps are kept: float16, one file a view,
+The frozen stages never change during training, so their maps are kept: float16, one file per view,
 (n, h, w, c) in memory order. A view is filled when it is first drawn from. The key names all that the
-maps depend on, so that another training on the same trunk, views and data reads them; a file gets its
+maps depend on, so that another training on the same frozen stages, views and data reads them; a file gets its
 name only when it is whole, so that one that a killed process left is not trusted.
 """
 
@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +32,10 @@ from deepsight.model.sampling import Mixing
 BLOCK = 1024
 PASS_PIXELS = 64 * 64**2  # of a forward pass: docs/decisions/0017-small-passes.md
 ABANDONED_SECONDS = 3600
-Verify = Callable[[Tensor, Tensor | None, str], None]
 
 
 @dataclass(frozen=True)
-class TrunkCache:
+class FeatureCache:
     """Where cached views live and how much room they may take.
 
     Attributes:
@@ -87,33 +85,32 @@ class TrunkCache:
                 part.unlink(missing_ok=True)
 
 
-class TrunkViews:
-    """Maps of one data set under one trunk, by view and row.
+class CachedViews:
+    """Maps of one data set under one set of frozen stages, by view and row.
 
-    With `mixing`, every image of a view is mixed with another before it enters the trunk.
+    With `mixing`, every image of a view is mixed with another before it enters the frozen stages.
     """
 
     def __init__(
-        self, trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, cache: TrunkCache, *,
-        seed: int, verify: Verify, mixing: Mixing | None = None, precision: Precision = "32-true",
+        self, frozen: nn.Module, data: Dataset, preprocessing: Preprocessing, cache: FeatureCache, *,
+        seed: int, mixing: Mixing | None = None, precision: Precision = "32-true",
     ) -> None:  # fmt: skip
-        self._trunk = trunk.eval()
+        self._frozen = frozen.eval()
         self._data = data
         self._preprocessing = preprocessing
         self._cache = cache
         self._seed = seed
-        self._verify = verify
         self._mixing = mixing
         self._precision = precision
         self._rows = np.arange(len(data))
         self._open: dict[int, NDArray[np.float16]] = {}
         self._partners: dict[int, Partners] = {}
-        self.key = key_of(trunk, data, preprocessing, seed, mixing, precision)
+        self.key = key_of(frozen, data, preprocessing, seed, mixing, precision)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def select(self, rows: NDArray[np.int64]) -> "TrunkViews":
+    def select(self, rows: NDArray[np.int64]) -> "CachedViews":
         """The same cached maps for some of the rows only."""
         if self._mixing is not None:
             raise ValueError("Expected views without mixing: a partner may not be among the rows.")
@@ -121,15 +118,14 @@ class TrunkViews:
         chosen._rows = self._rows[rows]
         return chosen
 
-    def mixed(self, mixing: Mixing) -> "TrunkViews":
-        """Views of the same images, mixed as pixels before the trunk."""
-        return TrunkViews(
-            self._trunk,
+    def mixed(self, mixing: Mixing) -> "CachedViews":
+        """Views of the same images, mixed as pixels before the frozen stages."""
+        return CachedViews(
+            self._frozen,
             self._data if len(self) == len(self._data) else self._data.select(self._rows),
             self._preprocessing,
             self._cache,
             seed=self._seed,
-            verify=self._verify,
             mixing=mixing,
             precision=self._precision,
         )
@@ -179,11 +175,11 @@ class TrunkViews:
         maps[rows] = self._maps_of(pixels, f"{self._data.source}, view {number}, block {block}")
 
     def _maps_of(self, pixels: NDArray[np.uint8], name: str) -> NDArray[np.float16]:
-        return trunk_maps(self._trunk, pixels, self._preprocessing, self._verify, name, self._precision)
+        return frozen_maps(self._frozen, pixels, self._preprocessing, name, self._precision)
 
 
-def trunk_maps(
-    trunk: nn.Module, pixels: NDArray[np.uint8], preprocessing: Preprocessing, verify: Verify, name: str,
+def frozen_maps(
+    frozen: nn.Module, pixels: NDArray[np.uint8], preprocessing: Preprocessing, name: str,
     precision: Precision = "32-true",
 ) -> NDArray[np.float16]:  # fmt: skip
     """Maps of these images (n, h, w, c), every batch verified before it is used.
@@ -192,17 +188,16 @@ def trunk_maps(
         DeepSightError: a batch is not what it must be, or the maps do not fit float16.
     """
     parts = []
-    device, size = next(trunk.parameters()).device, images_a_pass(preprocessing.resolution)
+    device, size = next(frozen.parameters()).device, images_a_pass(preprocessing.resolution)
     with torch.inference_mode():
         for start in range(0, len(pixels), size):
-            images = preprocessing(pixels[start : start + size])
-            verify(images, None, f"{name}, image {start}")
-            maps = forward_in(precision, trunk, images.to(device))
+            images = preprocessing.batch(pixels[start : start + size], f"{name}, image {start}")
+            maps = forward_in(precision, frozen, images.to(device))
             parts.append(maps.permute(0, 2, 3, 1).half().cpu().numpy())
     whole = np.concatenate(parts)
     if not np.isfinite(whole).all():
         raise DeepSightError(
-            f"Expected trunk maps within ±65504, received larger or NaN in {name}. "
+            f"Expected maps of the frozen stages within ±65504, received larger or NaN in {name}. "
             "Check --weights and the normalisation."
         )
     return whole
@@ -214,25 +209,25 @@ def images_a_pass(side: int) -> int:
 
 
 def dataset_maps(
-    trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, verify: Verify, name: str
+    frozen: nn.Module, data: Dataset, preprocessing: Preprocessing, name: str
 ) -> NDArray[np.float16]:
     """Maps of all images of a split as they are, (n, h, w, c); its pixels are read block by block.
 
     Raises:
-        DeepSightError: as `trunk_maps`.
+        DeepSightError: as `frozen_maps`.
     """
     starts = range(0, len(data), 4 * BLOCK)
     blocks = (data.pixels(slice(start, start + 4 * BLOCK)) for start in starts)
-    return np.concatenate([trunk_maps(trunk, block, preprocessing, verify, name) for block in blocks])
+    return np.concatenate([frozen_maps(frozen, block, preprocessing, name) for block in blocks])
 
 
 def key_of(
-    trunk: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int, mixing: Mixing | None,
+    frozen: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int, mixing: Mixing | None,
     precision: Precision,
 ) -> str:  # fmt: skip
     """A digest of everything that the maps depend on."""
     digest = hashlib.sha256()
-    for name, value in trunk.state_dict().items():
+    for name, value in frozen.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     made = (preprocessing, data.source, data.images.shape, seed, BLOCK, mixing, precision, definition())

@@ -19,8 +19,8 @@ from deepsight.model.sampling import draw_order, mixed
 from deepsight.model.training_state import Epoch, Training, open_view, validate
 
 
-class Descent(NamedTuple):
-    """What changes the weights: the tail as Fabric runs it, its optimiser, and the schedule of the rates."""
+class Optimisation(NamedTuple):
+    """The optimiser and the scheduler, with the module as Fabric runs it."""
 
     module: nn.Module
     optimiser: Any  # Fabric's wrapper, which is no torch.optim.Optimizer
@@ -28,10 +28,10 @@ class Descent(NamedTuple):
 
 
 def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Epoch]:
-    """Train the tail and the head; a row after each pass, the last one perhaps a part of a pass.
+    """Train the trainable stages and the head; a row after each pass, the last one perhaps a part of a pass.
 
     Args:
-        training: what `prepare` made; its tail and head are changed in place.
+        training: what `prepare` made; its trainable part is changed in place.
         validated: whether to score the validation images after each pass; else those figures are NaN.
 
     Raises:
@@ -39,7 +39,7 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
     """
     recipe, n = training.recipe, len(training.labels)
     steps = max(1, round(recipe.epochs * (n // recipe.batch)))
-    descent = descent_of(training, steps)
+    optimisation = optimisation_of(training, steps)
     losses = np.full(n, np.inf)
     step, epoch = 0, 0
     while step < steps:
@@ -47,7 +47,7 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
         open_view(training, training.drawn, epoch % recipe.views)
         order = draw_order(training.labels, losses, recipe, epoch)
         order = order[: min(max(1, len(order) // recipe.batch), steps - step) * recipe.batch]
-        seen = one_pass(training, descent, order, epoch, step)
+        seen = train_epoch(training, optimisation, order, epoch, step)
         step += -(-len(order) // recipe.batch)
         require_finite(seen, step, steps, recipe)
         losses[order] = seen.cpu().numpy()
@@ -56,20 +56,20 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
         if validated:
             val_loss, val_f1 = validate(training)
             require_finite(torch.tensor([val_loss]), step, steps, recipe)
-        base, head = (float(rate) for rate in descent.schedule.get_last_lr())
+        base, head = (float(rate) for rate in optimisation.schedule.get_last_lr())
         epoch += 1
         passed = step * recipe.batch / n
         yield Epoch("finetune", passed, seconds, base, head, float(seen.mean()), val_loss, val_f1)
-    training.tail.eval()
+    training.trainable.eval()
 
 
-def descent_of(training: Training, steps: int) -> Descent:
+def optimisation_of(training: Training, steps: int) -> Optimisation:
     """AdamW in two groups, the stages and the head, under a one-cycle schedule of so many steps."""
-    recipe, tail = training.recipe, training.tail
+    recipe, trainable = training.recipe, training.trainable
     rates = [recipe.learning_rate * recipe.base_ratio, recipe.learning_rate]
     groups = [
         {"params": list(part.parameters()), "lr": rate}
-        for part, rate in zip((tail.stages, tail.head), rates, strict=True)
+        for part, rate in zip((trainable.stages, trainable.head), rates, strict=True)
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
     warmup = min(1.0, max(recipe.warmup, 2 / (steps + 1)))  # the schedule needs a whole step of it
@@ -77,29 +77,31 @@ def descent_of(training: Training, steps: int) -> Descent:
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=rates, total_steps=steps + 1, pct_start=warmup, cycle_momentum=False
     )
-    module, wrapped = training.fabric.setup(tail, optimiser)
-    return Descent(module, wrapped, schedule)
+    module, wrapped = training.fabric.setup(trainable, optimiser)
+    return Optimisation(module, wrapped, schedule)
 
 
-def one_pass(training: Training, descent: Descent, order: NDArray[np.int64], epoch: int, step: int) -> Tensor:
+def train_epoch(
+    training: Training, optimisation: Optimisation, order: NDArray[np.int64], epoch: int, step: int
+) -> Tensor:
     """Train on these rows in this order, a step a batch; the loss of each row as it was seen, (len(order),).
 
     Args:
-        training: its tail and head are changed in place.
-        descent: of this training.
+        training: its trainable part is changed in place.
+        optimisation: of this training.
         order: row numbers.
         epoch: passes before this one.
         step: steps before this pass.
     """
     recipe, fabric = training.recipe, training.fabric
     seen = torch.zeros(len(order), device=fabric.device)
-    training.tail.train()
+    training.trainable.train()
     with freed_memory_kept():
         for number, start in enumerate(range(0, len(order), recipe.batch)):
             batch = slice(start, start + recipe.batch)
-            each = training_step(training, descent, order[batch], epoch, step + number)
+            each = training_step(training, optimisation, order[batch], epoch, step + number)
             seen[batch][own_share(fabric)] = each
-            descent.schedule.step()
+            optimisation.schedule.step()
     # Every process filled its own places and left zeros in the others', so the sum is the whole.
     return torch.as_tensor(fabric.all_reduce(seen, reduce_op="sum"))
 
@@ -119,10 +121,15 @@ def require_finite(losses: Tensor, step: int, steps: int, recipe: Recipe) -> Non
 
 
 def training_step(
-    training: Training, descent: Descent, rows: NDArray[np.int64], epoch: int, step: int
+    training: Training, optimisation: Optimisation, rows: NDArray[np.int64], epoch: int, step: int
 ) -> Tensor:
     """One step on this process's share of the batch; the loss of each image in it."""
-    recipe, fabric, module, optimiser = training.recipe, training.fabric, descent.module, descent.optimiser
+    recipe, fabric, module, optimiser = (
+        training.recipe,
+        training.fabric,
+        optimisation.module,
+        optimisation.optimiser,
+    )
     maps, labels, others, own = drawn_batch(training, rows, epoch, step)
     logits = forward_in(recipe.precision, module, maps).float()
     weight = maps.new_tensor(recipe.class_weights) if recipe.class_weights else None

@@ -2,32 +2,26 @@
 
 import copy
 import itertools
-import json
 import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import polars as pl
-import timm
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import save
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import UsageError
-from deepsight.core.files import atomic_path, write_json
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import TrunkCache, Verify
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase
-from deepsight.model.frozen_phase import FrozenFeatures, frozen_phase
+from deepsight.model.linear_probe import FrozenFeatures, linear_probe_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.pretrained import Pretrained, read_safetensors
+from deepsight.model.pretrained import Pretrained
 from deepsight.model.training_state import Epoch, Training, history_frame, prepare, validate
 
 
@@ -37,7 +31,7 @@ class Fitted:
 
     Attributes:
         predictor: the folded model.
-        history: a row an epoch, as in history.parquet.
+        history: one row per epoch, as in history.parquet.
         head_strength: the ridge penalty of the frozen phase, as a share of the features' variance.
         frozen: features of training images from before fine-tuning, for the study of their labels.
         validation: what the model says about the validation images, by their maps in float16.
@@ -53,9 +47,9 @@ class Fitted:
     kept: str
 
 
-def fit(
+def fit_model(
     pretrained: Pretrained, splits: Splits, recipe: Recipe, *,
-    cache: TrunkCache, verify: Verify, fabric: Fabric, log: Callable[[Epoch], None] = lambda _: None,
+    cache: FeatureCache, fabric: Fabric, log: Callable[[Epoch], None] = lambda _: None,
 ) -> Fitted:  # fmt: skip
     """Train by the recipe; a fine-tuning that ends clearly worse on validation than it began is undone.
 
@@ -63,8 +57,7 @@ def fit(
         pretrained: the backbone with its weights; it is changed in place.
         splits: train and validation are used, test is not touched.
         recipe: all that defines the training.
-        cache: where the trunk's maps are kept.
-        verify: called with every batch before it is used.
+        cache: where the maps of the frozen stages are kept.
         fabric: precision, device and processes.
         log: receives each row of the history as it is made.
 
@@ -77,22 +70,22 @@ def fit(
     classifier = Classifier(
         pretrained.backbone, len(splits.classes), trained_reductions=recipe.trained_reductions
     ).to(fabric.device)
-    training = prepare(classifier, splits, preprocessing, recipe, cache=cache, verify=verify, fabric=fabric)
-    frozen, head, features = frozen_phase(training)
-    before = copy.deepcopy(training.tail.state_dict())
+    training = prepare(classifier, splits, preprocessing, recipe, cache=cache, fabric=fabric)
+    frozen = linear_probe_phase(training)
+    before = copy.deepcopy(training.trainable.state_dict())
     epochs = []
-    for epoch in itertools.chain([frozen], finetune_phase(training)):
+    for epoch in itertools.chain([frozen.epoch], finetune_phase(training)):
         epochs.append(epoch)
         log(epoch)
     kept = "finetune"
-    if clearly_below(epochs[-1].val_macro_f1, frozen.val_macro_f1, len(splits.validation)):
-        training.tail.load_state_dict(before)
+    if clearly_below(epochs[-1].val_macro_f1, frozen.epoch.val_macro_f1, len(splits.validation)):
+        training.trainable.load_state_dict(before)
         validate(training)
         kept = "frozen"
-    classifier.fold_all()
-    predictor = Predictor(classifier, preprocessing, verify)
+    classifier.fuse_all()
+    predictor = Predictor(classifier, preprocessing)
     validation = said_of(splits.validation, predictor, training)
-    return Fitted(predictor, history_frame(epochs), head.strength, features, validation, kept)
+    return Fitted(predictor, history_frame(epochs), frozen.probe.strength, frozen.features, validation, kept)
 
 
 def said_of(data: Dataset, predictor: Predictor, training: Training) -> Predictions:
@@ -122,42 +115,6 @@ def preprocessing_of(pretrained: Pretrained, recipe: Recipe) -> Preprocessing:
     return Preprocessing(
         recipe.resolution, recipe.interpolation, recipe.antialias, pretrained.mean, pretrained.std
     )
-
-
-def save_model(
-    folder: Path, fitted: Fitted, pretrained: Pretrained, classes: tuple[str, ...], recipe: Recipe
-) -> None:
-    """Write model.safetensors (timm names) and model.json, which makes it count."""
-    state = {name: value.cpu() for name, value in fitted.predictor.classifier.timm_state().items()}
-    with atomic_path(folder / "model.safetensors") as path:
-        path.write_bytes(save(state))  # a full disk is an OSError here; save_file would hide it
-    about = {
-        "architecture": pretrained.name,
-        "classes": list(classes),
-        "preprocessing": fitted.predictor.preprocessing.describe(),
-        "recipe": recipe.describe(),
-        "recipe_digest": recipe.digest(),
-        "weights_source": pretrained.source,
-        "notice": pretrained.notice,
-        "absent_tensors": list(pretrained.absent),
-        "head": "global average pooling, linear",
-        "trunk_ends_after": fitted.predictor.classifier.trunk_name,
-        "head_strength": fitted.head_strength,
-        "kept_phase": fitted.kept,
-    }
-    write_json(folder / "model.json", about)
-
-
-def load_model(folder: Path, *, verify: Verify) -> Predictor:
-    """The predictor of a run folder, bit for bit the one that was saved."""
-    about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    classifier = Classifier(timm.create_model(about["architecture"], num_classes=0), len(about["classes"]))
-    classifier.load_timm_state(read_safetensors(folder / "model.safetensors"))
-    classifier.fold_all()
-    preprocessing = about["preprocessing"]
-    for name in ("mean", "std"):
-        preprocessing[name] = tuple(preprocessing[name])
-    return Predictor(classifier.eval(), Preprocessing(**preprocessing), verify)
 
 
 def fabric_of() -> Fabric:

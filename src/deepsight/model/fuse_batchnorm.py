@@ -1,4 +1,4 @@
-"""Batch norm folded into the convolutions before it: the same function, in fewer passes over memory."""
+"""Batch norm fused into the convolution before it: the same function, with fewer passes over memory."""
 
 from collections.abc import Callable, Iterable
 
@@ -12,8 +12,8 @@ from deepsight.model.depthwise import depthwise_conv2d
 Run = Callable[[Tensor], Tensor]
 
 
-class FoldedConv2d(nn.Conv2d):
-    """A convolution with its batch norm folded into weight and bias.
+class FusedConv2d(nn.Conv2d):
+    """A convolution with its batch norm fused into weight and bias.
 
     TensorFlow's "same" padding is asymmetric on an even side with stride 2 (one more row at the end).
     In place of a padded copy of the map, the kernel gets a zero row and column in front.
@@ -24,23 +24,23 @@ class FoldedConv2d(nn.Conv2d):
     norm_eps: float
 
     @staticmethod
-    def of(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> "FoldedConv2d":
+    def of(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> "FusedConv2d":
         """The convolution that gives `norm(conv(x))`, with `norm` in evaluation mode."""
         channels = conv.out_channels
-        folded = FoldedConv2d(
+        fused = FusedConv2d(
             conv.in_channels, channels, conv.kernel_size,  # type: ignore[arg-type]
             conv.stride, conv.padding, conv.dilation, conv.groups,  # type: ignore[arg-type]
         )  # fmt: skip
-        folded.same = isinstance(conv, Conv2dSame)
+        fused.same = isinstance(conv, Conv2dSame)
         one_each = 1 < conv.groups == conv.in_channels == channels
-        folded.depthwise = one_each and conv.dilation == (1, 1) and len(set(conv.kernel_size)) == 1
-        folded.norm_eps = norm.eps
+        fused.depthwise = one_each and conv.dilation == (1, 1) and len(set(conv.kernel_size)) == 1
+        fused.norm_eps = norm.eps
         scale, shift = affine_of(norm)
         bias = torch.zeros(channels) if conv.bias is None else conv.bias
         with torch.no_grad():
-            folded.weight.copy_(conv.weight * scale[:, None, None, None])
-            folded.bias.copy_(bias * scale + shift)  # type: ignore[union-attr]
-        return folded.to(memory_format=torch.channels_last)
+            fused.weight.copy_(conv.weight * scale[:, None, None, None])
+            fused.bias.copy_(bias * scale + shift)  # type: ignore[union-attr]
+        return fused.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, h, w) to (b, c', h', w')."""
@@ -57,7 +57,7 @@ class FoldedConv2d(nn.Conv2d):
 def affine_of(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Scale and shift (c,) of a batch norm in evaluation mode.
 
-    A deviation of 1 to rounding counts as exactly 1, so that a folded model that is saved and folded
+    A deviation of 1 to rounding counts as exactly 1, so that a fused model that is saved and fused
     again keeps every bit.
     """
     assert norm.running_mean is not None
@@ -97,14 +97,14 @@ def pairs_of(model: nn.Module, run: Run, example: Tensor) -> dict[str, str]:
     return pairs
 
 
-def fold(model: nn.Module, pairs: dict[str, str], inside: Iterable[nn.Module]) -> None:
-    """Fold, in place, the pairs whose norm lies inside the given parts of the model."""
+def fuse(model: nn.Module, pairs: dict[str, str], inside: Iterable[nn.Module]) -> None:
+    """Fuse, in place, the pairs whose norm lies inside the given parts of the model."""
     parts = {id(m) for part in inside for m in part.modules()}
     for norm_name, conv_name in pairs.items():
         norm, conv = model.get_submodule(norm_name), model.get_submodule(conv_name)
         if id(norm) not in parts or not isinstance(norm, nn.BatchNorm2d) or not isinstance(conv, nn.Conv2d):
             continue
-        model.set_submodule(conv_name, FoldedConv2d.of(conv, norm))
+        model.set_submodule(conv_name, FusedConv2d.of(conv, norm))
         model.set_submodule(norm_name, norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity())
 
 
@@ -124,18 +124,18 @@ def reestimate(run: Run, norms: Iterable[nn.BatchNorm2d], batches: Iterable[Tens
         norm.eval()
 
 
-def unfolded_state(model: nn.Module, original: dict[str, Tensor], pairs: dict[str, str]) -> dict[str, Tensor]:
-    """The state of a folded model under the names of the original: norms carry the bias and nothing else.
+def unfused_state(model: nn.Module, original: dict[str, Tensor], pairs: dict[str, str]) -> dict[str, Tensor]:
+    """The state of a fused model under the names of the original: norms carry the bias and nothing else.
 
     Args:
-        model: the model after `fold`.
-        original: the original model's state, for names, shapes and whatever was not folded.
+        model: the model after `fuse`.
+        original: the original model's state, for names, shapes and whatever was not fused.
         pairs: what `pairs_of` found.
     """
     state = {**original, **{k: v for k, v in model.state_dict().items() if k in original}}
     for norm_name, conv_name in pairs.items():
         conv = model.get_submodule(conv_name)
-        if not isinstance(conv, FoldedConv2d) or conv.bias is None:
+        if not isinstance(conv, FusedConv2d) or conv.bias is None:
             continue
         ones = torch.ones_like(conv.bias)
         state[f"{conv_name}.weight"] = conv.weight

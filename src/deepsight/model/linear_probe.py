@@ -1,20 +1,26 @@
-"""The linear head in closed form: ridge regression on pooled features, its strength by cross-validation."""
+"""A linear probe in closed form: ridge regression on pooled features, its strength by cross-validation."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 import scipy.special
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from deepsight.core.array_types import Floats
+from deepsight.model.training_state import Epoch, Training, open_view, pooled, validate
 
 STRENGTHS = np.geomspace(1e-5, 1e1, 25)
+PROBE_ROWS = 10_000
+"""Images that the probe is fitted to; more add seconds and nothing that fine-tuning keeps."""
 
 
 @dataclass(frozen=True)
-class LinearHead:
+class LinearProbe:
     """`logits = features · weight' + bias`.
 
     Attributes:
@@ -34,7 +40,7 @@ class LinearHead:
         return np.asarray(features @ self.weight.T + self.bias)
 
 
-def fit_head(features: NDArray[np.floating], labels: NDArray[np.int64], k: int) -> LinearHead:
+def fit_linear_probe(features: NDArray[np.floating], labels: NDArray[np.int64], k: int) -> LinearProbe:
     """Ridge regression of the one-hot labels on features, then one scale for all logits.
 
     The strength has the least generalised cross-validation error (Golub, Heath and Wahba 1979); every
@@ -63,7 +69,7 @@ def fit_head(features: NDArray[np.floating], labels: NDArray[np.int64], k: int) 
     left_out = (outputs - leverage * (target - share)) / (1 - leverage) + share
     scale = _logit_scale(left_out, labels)
     weight = scale * (vectors @ (inverse[:, None] * projected)).T
-    return LinearHead(weight, scale * share - weight @ mean, float(strength), scale)
+    return LinearProbe(weight, scale * share - weight @ mean, float(strength), scale)
 
 
 def _gcv(values: Floats, projected: Floats, target: Floats, penalty: float) -> float:
@@ -89,3 +95,48 @@ def _logit_scale(outputs: Floats, labels: NDArray[np.int64]) -> float:
         return float((scipy.special.logsumexp(logits, axis=1) - logits[rows, labels]).mean())
 
     return float(np.exp(minimize_scalar(cross_entropy, bounds=(-2, 5), method="bounded").x))
+
+
+@dataclass(frozen=True)
+class FrozenFeatures:
+    """What the backbone said about some training images before it was fine-tuned on their labels.
+
+    Attributes:
+        rows: int64 (m,), positions in the training split.
+        features: float32 (m, d), pooled.
+    """
+
+    rows: NDArray[np.int64]
+    features: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ProbePhase:
+    """The phase before fine-tuning: its row of the history, the probe, and what it was fitted to."""
+
+    epoch: Epoch
+    probe: LinearProbe
+    features: FrozenFeatures
+
+
+def linear_probe_phase(training: Training) -> ProbePhase:
+    """Fit a linear probe to the frozen backbone's features of the original images, and make it the head."""
+    began = time.perf_counter()
+    open_view(training, training.views, 0)
+    rng = np.random.default_rng([training.recipe.seed, 1])
+    rows = np.sort(rng.permutation(len(training.labels))[:PROBE_ROWS])
+    features = np.concatenate(
+        [
+            pooled(training.trainable, training.views.batch(0, part))
+            for part in np.array_split(rows, len(rows) // 256 + 1)
+        ]
+    )
+    probe = fit_linear_probe(features, training.labels[rows], training.classifier.head.out_features)
+    with torch.no_grad():
+        training.classifier.head.weight.copy_(torch.from_numpy(probe.weight))
+        training.classifier.head.bias.copy_(torch.from_numpy(probe.bias))
+    loss = float(F.cross_entropy(torch.from_numpy(probe(features)), torch.from_numpy(training.labels[rows])))
+    val_loss, val_f1 = validate(training)
+    seconds = time.perf_counter() - began
+    epoch = Epoch("frozen", 0.0, seconds, 0.0, 0.0, loss, val_loss, val_f1)
+    return ProbePhase(epoch, probe, FrozenFeatures(rows, features))

@@ -90,7 +90,7 @@ def resolutions_for(budget: float) -> tuple[int, ...]:
 def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -> PlanCandidate:
     """Seconds by stage and peak memory of a plan on this machine."""
     seen = recipe.epochs * rows
-    head_rows = min(rows, 10_000)
+    probed = min(rows, 10_000)
     views = min(recipe.views, int(np.ceil(recipe.epochs)))
     passes = int(np.ceil(recipe.epochs)) + 1
     embedded = work.embedded(recipe.resolution)
@@ -99,10 +99,10 @@ def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -
     seconds = {
         **around,
         "scrub": around["scrub"] + work.duplicate_seconds(compared),
-        "frozen": views * rows / rates.view + work.validation / rates.trunk + head_rows / rates.tail + 2.0,
-        "finetune": seen / rates.step + passes * work.validation / rates.tail,
-        # Test images pass the tail as it was before fine-tuning, too: FrozenBackbone.beside.
-        "predict": work.test / rates.forward + work.test / rates.tail + SAVING,
+        "frozen": views * rows / rates.view + work.validation / rates.frozen + probed / rates.trainable + 2.0,
+        "finetune": seen / rates.step + passes * work.validation / rates.trainable,
+        # Test images also pass the trainable stages as they were before fine-tuning: FrozenBackbone.beside.
+        "predict": work.test / rates.forward + work.test / rates.trainable + SAVING,
     }
     maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
     step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6

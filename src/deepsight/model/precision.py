@@ -19,19 +19,19 @@ TURNS, SECONDS = 6, 1.5  # at most; a step of such a machine ends the test after
 WORTHWHILE = 0.8  # of float32's time; above, a mistake of the clock may have decided
 
 
-def faster_precision(tail: nn.Module, head: nn.Linear, maps: Tensor) -> Precision:
-    """The precision in which the tail's training steps are clearly faster on this device.
+def faster_precision(trainable: nn.Module, head: nn.Linear, maps: Tensor) -> Precision:
+    """The precision in which the trainable stages' training steps are clearly faster on this device.
 
     Both take turns on one thread and the least time of each counts: other work on the machine only ever adds
     to it, and most of all where threads wait for each other.
 
     Args:
-        tail: the trained stages, maps (b, c, h, w) to maps.
+        trainable: the trained stages, maps (b, c, h, w) to maps.
         head: pooled features to logits.
-        maps: what the trunk gives for some images; their device is the one that is tried.
+        maps: what the frozen stages gives for some images; their device is the one that is tried.
     """
     few = maps[:IMAGES].clone()
-    steps = [partial(gradient_step, tail, head, few, name) for name in get_args(Precision)]
+    steps = [partial(gradient_step, trainable, head, few, name) for name in get_args(Precision)]
     turns: list[list[float]] = []
     began = time.perf_counter()
     with one_thread():
@@ -63,9 +63,9 @@ def forward_in(precision: Precision, module: nn.Module, x: Tensor) -> Tensor:
         return torch.as_tensor(module(x))
 
 
-def gradient_step(tail: nn.Module, head: nn.Linear, maps: Tensor, precision: Precision) -> None:
+def gradient_step(trainable: nn.Module, head: nn.Linear, maps: Tensor, precision: Precision) -> None:
     """Forward and backward of one batch; the gradients are left in the parameters."""
     labels = torch.zeros(len(maps), dtype=torch.int64, device=maps.device)
     with in_precision(precision, maps.device):
-        logits = head(tail(maps).mean((2, 3))).float()
+        logits = head(trainable(maps).mean((2, 3))).float()
     F.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import Verify, images_a_pass
+from deepsight.model.feature_cache import images_a_pass
 from deepsight.model.preprocess import Preprocessing
 
 BLOCK = 4096  # images in memory at a time
@@ -20,19 +20,17 @@ BLOCK = 4096  # images in memory at a time
 
 @dataclass(frozen=True)
 class Predictor:
-    """A folded classifier with its preprocessing; every batch is verified before it is used.
+    """A fused classifier with its preprocessing; every batch is verified before it is used.
 
     Attributes:
         classifier: on any device, in evaluation mode.
         preprocessing: what the classifier was trained with.
-        verify: called with the batch, its labels or None, and its name.
         tiles: along each side of an image that is a mosaic; 1 where it is not. Every tile is resized and
             verified as an image of its own, so that the network sees it as large as it sees single images.
     """
 
     classifier: Classifier
     preprocessing: Preprocessing
-    verify: Verify
     tiles: int = 1
 
     def __post_init__(self) -> None:
@@ -98,9 +96,9 @@ class Predictor:
         device = self.classifier.head.weight.device
         step = images_a_pass(self.tiles * self.preprocessing.resolution)
         for start in range(0, len(pixels), step):
-            images = self.preprocessing(apart(pixels[start : start + step], self.tiles))
-            self.verify(images, None, f"{name}, image {start}")
-            yield together(images, self.tiles).to(device, non_blocking=True)
+            pixels_here = split_tiles(pixels[start : start + step], self.tiles)
+            images = self.preprocessing.batch(pixels_here, f"{name}, image {start}")
+            yield join_tiles(images, self.tiles).to(device, non_blocking=True)
 
 
 def blocks_of(n: int, size: int) -> list[slice]:
@@ -108,7 +106,7 @@ def blocks_of(n: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def apart(mosaics: Pixels, tiles: int) -> Pixels:
+def split_tiles(mosaics: Pixels, tiles: int) -> Pixels:
     """The tiles (b tiles², h, w, 3) of mosaics (b, tiles h, tiles w, 3), row by row."""
     b, height, width, _ = mosaics.shape
     h, w = height // tiles, width // tiles
@@ -116,7 +114,7 @@ def apart(mosaics: Pixels, tiles: int) -> Pixels:
     return grid.reshape(b * tiles**2, h, w, 3)
 
 
-def together(images: Tensor, tiles: int) -> Tensor:
+def join_tiles(images: Tensor, tiles: int) -> Tensor:
     """Mosaics (b, 3, tiles h, tiles w) of images (b tiles², 3, h, w), row by row; channels last."""
     if tiles == 1:
         return images

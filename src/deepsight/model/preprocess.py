@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from deepsight.core.array_types import Pixels
 from deepsight.core.errors import UsageError
+from deepsight.core.validation import verify_batch
 from deepsight.images.resize import Method, resize
 
 
@@ -36,15 +37,34 @@ class Preprocessing:
                 "Try --resolution 64."
             )
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> Tensor:
+    def batch(self, pixels: Pixels, name: str) -> Tensor:
+        """The network's input for these pixels, as `__call__` gives it, and verified.
+
+        Args:
+            pixels: uint8 (b, h, w, 3).
+            name: where the batch stands, for the message.
+
+        Raises:
+            DeepSightError: the batch is not what the network must see: core.validation.
+        """
+        images = self(pixels)
+        verify_batch(images, shape=(3, self.resolution, self.resolution), batch=name)
+        return images
+
+    def __call__(self, pixels: Pixels) -> Tensor:
         """uint8 (b, h, w, 3) to float32 (b, 3, resolution, resolution), channels last in memory."""
-        images = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()
-        if images.shape[2:] != (self.resolution, self.resolution):
-            images = resize(images, self.resolution, method=self.interpolation, antialias=self.antialias)
-            images.clamp_(0, 255)
+        images = self.resized(pixels)
         scale = torch.tensor([1 / (255 * s) for s in self.std])[:, None, None]
         shift = torch.tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)])[:, None, None]
         return images.mul_(scale).add_(shift).contiguous(memory_format=torch.channels_last)
+
+    def resized(self, pixels: Pixels) -> Tensor:
+        """uint8 (b, h, w, 3) to float32 (b, 3, resolution, resolution), 0 to 255, a new array."""
+        images = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()
+        if images.shape[2:] == (self.resolution, self.resolution):
+            return images
+        images = resize(images, self.resolution, method=self.interpolation, antialias=self.antialias)
+        return images.clamp_(0, 255)
 
     def describe(self) -> dict[str, Any]:
         """As it stands in model.json."""

@@ -48,7 +48,7 @@ class Pretrained:
     std: tuple[float, float, float]
 
 
-def load(
+def load_pretrained(
     backbone: str = "auto",
     weights: str = "auto",
     *,
@@ -108,7 +108,7 @@ def from_file(name: str, path: Path, allow_partial: bool, log: Log) -> Pretraine
     """Weights from a safetensors file in timm names; the head's tensors are not needed."""
     backbone = timm.create_model(name, num_classes=0)
     tensors = read_safetensors(path)
-    absent = fit(backbone, tensors, path)
+    absent = load_tensors(backbone, tensors, path)
     if absent and not allow_partial:
         raise DeepSightError(
             f"Expected every tensor of {name} in {path}, "
@@ -137,7 +137,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def fit(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> list[str]:
+def load_tensors(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> list[str]:
     """Load what the file holds; the names of what it lacks, without counters."""
     state = backbone.state_dict()
     wrong = [n for n, t in tensors.items() if n in state and state[n].shape != t.shape]

@@ -79,7 +79,7 @@ def mixed(maps: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor, floa
     """A batch of maps mixed with its own permutation.
 
     MixUp (Zhang et al. 2018) takes a weighted mean; CutMix (Yun et al. 2019) pastes a rectangle. Both
-    act on the trunk's maps, which costs nothing, where the originals act on pixels (model/mixed_views.py).
+    act on the maps of the frozen stages, at no cost; the originals mix pixels, as model/mix_pixels.py does.
 
     Returns:
         The maps (b, c, h, w), the partner of each row (b,), and the row's own share: 1 without mixing.

@@ -16,7 +16,7 @@ from deepsight.model.precision import IMAGES, faster_precision, forward_in, grad
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.timing import median_seconds
-from deepsight.model.training_state import TAIL_IMAGES
+from deepsight.model.training_state import TRAINABLE_PASS
 
 LOOKS = 2  # measurements at each resolution
 STEP_PASSES = 2  # a timed step has this many times the images of a pass: 128 at 64 px, 32 at 128
@@ -29,17 +29,17 @@ class Throughput:
     """Images per second on this machine at one resolution.
 
     Attributes:
-        trunk: forward through the frozen stages, preprocessing included.
+        frozen: forward through the frozen stages, preprocessing included.
         view: the same in the precision of the cached views.
-        tail: forward through the trained stages.
+        trainable: forward through the trained stages.
         step: forward, backward and update of the trained stages.
         map_bytes: size of one image's cached maps.
         cells: cells along a side of the last maps.
     """
 
-    trunk: float
+    frozen: float
     view: float
-    tail: float
+    trainable: float
     step: float
     map_bytes: int
     cells: int
@@ -47,21 +47,23 @@ class Throughput:
     @property
     def forward(self) -> float:
         """Forward through the whole network."""
-        return 1 / (1 / self.trunk + 1 / self.tail)
+        return 1 / (1 / self.frozen + 1 / self.trainable)
 
 
 def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
     """The base recipe in the precision that is faster on this machine; this takes at most two seconds."""
     side = PRECISION_SIDE
     with torch.no_grad():
-        maps = classifier.trunk(torch.zeros(IMAGES, 3, side, side, device=classifier.head.weight.device))
-    return replace(base, precision=faster_precision(classifier.tail, classifier.head, maps))
+        maps = classifier.frozen_stages(
+            torch.zeros(IMAGES, 3, side, side, device=classifier.head.weight.device)
+        )
+    return replace(base, precision=faster_precision(classifier.trainable_stages, classifier.head, maps))
 
 
-def folded_copy(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.device = CPU) -> Classifier:
+def fused_copy(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.device = CPU) -> Classifier:
     """A copy of the network as the recipe trains it, with k classes, on the training device."""
     classifier = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=base.trained_reductions)
-    (classifier.fold_trunk if base.batch_norm == "training" else classifier.fold_all)()
+    (classifier.fuse_frozen if base.batch_norm == "training" else classifier.fuse_all)()
     return classifier.to(device)
 
 
@@ -74,7 +76,7 @@ def measured_throughput(
     make a plan waste its minutes, and one fast moment would make it overrun them.
 
     Args:
-        classifier: from `folded_copy`; its weights stay as they are.
+        classifier: from `fused_copy`; its weights stay as they are.
         pretrained: gives the normalisation of the images.
         base: the recipe whose training steps are timed.
         sides: resolutions to measure, in pixels.
@@ -86,9 +88,9 @@ def measured_throughput(
 def mean_throughput(looks: Sequence[Throughput]) -> Throughput:
     """The throughput at the mean time of the measurements."""
     return Throughput(
-        harmonic_mean(each.trunk for each in looks),
+        harmonic_mean(each.frozen for each in looks),
         harmonic_mean(each.view for each in looks),
-        harmonic_mean(each.tail for each in looks),
+        harmonic_mean(each.trainable for each in looks),
         harmonic_mean(each.step for each in looks),
         looks[0].map_bytes,
         looks[0].cells,
@@ -98,37 +100,37 @@ def mean_throughput(looks: Sequence[Throughput]) -> Throughput:
 def timed_once(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Throughput:
     """Throughput of the two parts at one resolution, measured once."""
     preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
-    pixels = np.random.default_rng(0).integers(0, 256, (TAIL_IMAGES, 32, 32, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (TRAINABLE_PASS, 32, 32, 3), dtype=np.uint8)
     passes = np.array_split(pixels, -(-len(pixels) // images_a_pass(side)))
-    trunk, tail, head = classifier.trunk, classifier.tail, classifier.head
+    frozen, trainable, head = classifier.frozen_stages, classifier.trainable_stages, classifier.head
     device = head.weight.device
 
-    def through_trunk(precision: Precision = "32-true") -> torch.Tensor:
-        return torch.cat([forward_in(precision, trunk, preprocessing(part).to(device)) for part in passes])
+    def through_frozen(precision: Precision = "32-true") -> torch.Tensor:
+        return torch.cat([forward_in(precision, frozen, preprocessing(part).to(device)) for part in passes])
 
     with torch.inference_mode():
-        maps = through_trunk()
-        trunk_seconds = view_seconds = median_seconds(through_trunk, device=device)
+        maps = through_frozen()
+        frozen_seconds = view_seconds = median_seconds(through_frozen, device=device)
         if base.precision != "32-true":
-            view_seconds = median_seconds(lambda: through_trunk(base.precision), device=device)
-        tail_seconds = median_seconds(lambda: tail(maps), device=device)
-        cells = tail(maps[:1]).shape[-1]
+            view_seconds = median_seconds(lambda: through_frozen(base.precision), device=device)
+        trainable_seconds = median_seconds(lambda: trainable(maps), device=device)
+        cells = trainable(maps[:1]).shape[-1]
     batch = maps.new_zeros(STEP_PASSES * images_a_pass(side), *maps.shape[1:])
     batch = batch.contiguous(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW([*tail.parameters(), *head.parameters()], lr=0.0, fused=True)
+    optimiser = torch.optim.AdamW([*trainable.parameters(), *head.parameters()], lr=0.0, fused=True)
 
     def step() -> None:
         optimiser.zero_grad()
-        gradient_step(tail, head, batch, base.precision)
+        gradient_step(trainable, head, batch, base.precision)
         optimiser.step()
 
     with freed_memory_kept():
         step_seconds = median_seconds(step, device=device)
     n = len(pixels)
     return Throughput(
-        n / trunk_seconds,
+        n / frozen_seconds,
         n / view_seconds,
-        n / tail_seconds,
+        n / trainable_seconds,
         len(batch) / step_seconds,
         maps[0].numel() * 2,
         cells,

@@ -1,6 +1,5 @@
 """What the phases of a training share: the network in two parts, the cached views, and its validation."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +14,12 @@ from deepsight.core.dataset import Splits
 from deepsight.core.recipe import Recipe
 from deepsight.core.statistics import macro_f1
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import TrunkCache, TrunkViews, Verify, dataset_maps
+from deepsight.model.feature_cache import CachedViews, FeatureCache, dataset_maps
 from deepsight.model.fuse_batchnorm import reestimate
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
-TAIL_IMAGES = 64  # pass the tail at once when no gradients are needed; its maps are small
+TRAINABLE_PASS = 64  # pass the trainable stages at once when no gradients are needed; its maps are small
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Epoch:
     val_macro_f1: float
 
 
-class Tail(nn.Module):
+class TrainablePart(nn.Module):
     """Trunk maps (b, c, h, w) to logits (b, k): all that is trained."""
 
     def __init__(self, stages: nn.Module, head: nn.Linear) -> None:
@@ -62,25 +61,25 @@ class Training:
     """
 
     classifier: Classifier
-    tail: Tail
-    views: TrunkViews
+    trainable: TrainablePart
+    views: CachedViews
     labels: NDArray[np.int64]
     val_maps: NDArray[np.float16]
     val_labels: NDArray[np.int64]
     recipe: Recipe
     fabric: Fabric
-    mixed: TrunkViews | None = None
+    mixed: CachedViews | None = None
     val_features: NDArray[np.float32] | None = None
 
     @property
-    def drawn(self) -> TrunkViews:
+    def drawn(self) -> CachedViews:
         """The views that fine-tuning draws from."""
         return self.mixed or self.views
 
 
 def prepare(
     classifier: Classifier, splits: Splits, preprocessing: Preprocessing, recipe: Recipe, *,
-    cache: TrunkCache, verify: Verify, fabric: Fabric,
+    cache: FeatureCache, fabric: Fabric,
 ) -> Training:  # fmt: skip
     """Settle the batch norm, fold what is frozen, and open the cached views.
 
@@ -89,57 +88,55 @@ def prepare(
         splits: train and validation are used; test is not touched.
         preprocessing: the input that the recipe declares.
         recipe: the training.
-        cache: where trunk maps are kept.
-        verify: called with every batch before it is used.
+        cache: where maps of the frozen stages are kept.
         fabric: precision, device and processes.
     """
     if recipe.batch_norm == "reestimated":
         norms = [m for m in classifier.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
         sample = np.random.default_rng(recipe.seed).permutation(len(splits.train))[:2048]
         images = (splits.train.pixels(sample[i : i + 256]) for i in range(0, len(sample), 256))
-        batches = verified(images, preprocessing, verify, "images for the batch norm")
-        reestimate(classifier.forward_features, norms, (batch.to(fabric.device) for batch in batches))
+        named = ((block, f"images for the batch norm, block {i}") for i, block in enumerate(images))
+        batches = (preprocessing.batch(block, name).to(fabric.device) for block, name in named)
+        reestimate(classifier.forward_features, norms, batches)
     if recipe.batch_norm == "training":
-        classifier.fold_trunk()
+        classifier.fuse_frozen()
     else:
-        classifier.fold_all()
-    classifier.trunk.requires_grad_(False)
+        classifier.fuse_all()
+    classifier.frozen_stages.requires_grad_(False)
     seed = recipe.seed if recipe.view_seed is None else recipe.view_seed
-    views = TrunkViews(
-        classifier.trunk, splits.train, preprocessing, cache,
-        seed=seed, verify=verify, precision=recipe.precision,
+    views = CachedViews(
+        classifier.frozen_stages, splits.train, preprocessing, cache,
+        seed=seed, precision=recipe.precision,
     )  # fmt: skip
     mixed_views = views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None
     validation = splits.validation
-    val_maps = dataset_maps(classifier.trunk, validation, preprocessing, verify, "validation")
-    tail = Tail(classifier.tail, classifier.head)
+    val_maps = dataset_maps(classifier.frozen_stages, validation, preprocessing, "validation")
+    trainable = TrainablePart(classifier.trainable_stages, classifier.head)
     return Training(
-        classifier, tail, views, splits.train.labels, val_maps, validation.labels, recipe, fabric, mixed_views
+        classifier,
+        trainable,
+        views,
+        splits.train.labels,
+        val_maps,
+        validation.labels,
+        recipe,
+        fabric,
+        mixed_views,
     )
 
 
-def verified(
-    blocks: Iterable[NDArray[np.uint8]], preprocessing: Preprocessing, verify: Verify, name: str
-) -> Iterator[Tensor]:
-    """Each block of pixels (b, h, w, 3) as the network's input, verified."""
-    for number, block in enumerate(blocks):
-        images = preprocessing(block)
-        verify(images, None, f"{name}, block {number}")
-        yield images
-
-
-def open_view(training: Training, views: TrunkViews, number: int) -> None:
+def open_view(training: Training, views: CachedViews, number: int) -> None:
     """Fill a view in a machine's first process while its others wait: the cache is shared, not doubled."""
     with training.fabric.rank_zero_first(local=True):
         views.view(number)
 
 
-def pooled(tail: Tail, maps: Tensor) -> NDArray[np.float32]:
-    """Pooled features (b, d) of trunk maps (b, c, h, w), without gradients."""
-    tail.eval()
-    device = tail.head.weight.device
+def pooled(trainable: TrainablePart, maps: Tensor) -> NDArray[np.float32]:
+    """Pooled features (b, d) of maps of the frozen stages (b, c, h, w), without gradients."""
+    trainable.eval()
+    device = trainable.head.weight.device
     with torch.inference_mode():
-        parts = [tail.features(part.to(device)) for part in torch.split(maps, TAIL_IMAGES)]
+        parts = [trainable.features(part.to(device)) for part in torch.split(maps, TRAINABLE_PASS)]
         return np.asarray(torch.cat(parts).float().cpu().numpy())
 
 
@@ -160,7 +157,9 @@ def val_logits(training: Training) -> Tensor:
 def val_features(training: Training) -> NDArray[np.float32]:
     """The pooled features of the validation images (n, d), from their maps in float16."""
     parts = [
-        pooled(training.tail, torch.from_numpy(training.val_maps[i : i + 256]).permute(0, 3, 1, 2).float())
+        pooled(
+            training.trainable, torch.from_numpy(training.val_maps[i : i + 256]).permute(0, 3, 1, 2).float()
+        )
         for i in range(0, len(training.val_labels), 256)
     ]
     return np.concatenate(parts)

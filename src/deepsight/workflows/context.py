@@ -14,7 +14,6 @@ from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, StageStarted, silent
 from deepsight.core.run import Run
-from deepsight.core.validation import verify_at
 from deepsight.model import pretrained as weights
 from deepsight.model.fit import fabric_of
 from deepsight.model.frozen_backbone import FrozenBackbone
@@ -71,7 +70,7 @@ class Context:
     def pretrained(self) -> weights.Pretrained:
         """The backbone with its ImageNet weights."""
         study = self.study
-        return weights.load(
+        return weights.load_pretrained(
             study.plan.backbone if study.plan else study.backbone, study.weights,
             allow_partial=study.allow_partial, offline=study.offline, log=self.log,
         )  # fmt: skip
@@ -79,7 +78,7 @@ class Context:
     @cached_property
     def frozen(self) -> FrozenBackbone:
         """The backbone before it has seen a label."""
-        return FrozenBackbone(self.pretrained, verify_at)
+        return FrozenBackbone(self.pretrained)
 
     @property
     def plan(self) -> StudyPlan:

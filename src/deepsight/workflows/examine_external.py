@@ -18,7 +18,6 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
 from deepsight.core.recipe import Recipe
 from deepsight.core.run import METRICS, Run
-from deepsight.core.validation import verify_at
 from deepsight.interpret.examine import Findings
 from deepsight.interpret.examine import examine as examine_subject
 from deepsight.interpret.inputs import ExaminationInputs
@@ -55,7 +54,7 @@ def examine(
     """
     predictions = model if isinstance(model, Predictions) else predict(model, data, preprocess)
     if not predictions.features.size:
-        predictions = with_features(predictions, data, FrozenBackbone(pretrained.load(), verify_at))
+        predictions = with_features(predictions, data, FrozenBackbone(pretrained.load_pretrained()))
     return examine_subject(ExaminationInputs(test=data, predictions=predictions, seed=seed))
 
 

@@ -4,18 +4,14 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from deepsight.config import study_of
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.files import atomic_path
 from deepsight.core.progress import Log, silent
-from deepsight.images.resize import resize
 from deepsight.model import export
 from deepsight.model.predict import Predictor
-from deepsight.model.preprocess import Preprocessing
 from deepsight.workflows.context import Context
 from deepsight.workflows.trained_model import open_trained
 
@@ -48,8 +44,8 @@ def export_model(
     test = Context(run, study_of(run.study()), log).splits.test
     target = file or run.file(f"model{export.SUFFIXES[format]}")
     with atomic_path(target) as path:
-        export.write(path, predictor, format, described)
-        images, difference = checked(export.reader(path, format), predictor, test)
+        export.write_exported(path, predictor, format, described)
+        images, difference = checked(export.open_exported(path, format), predictor, test)
     return {
         "file": str(target), "format": format, **described,
         "images": images, "largest_difference": difference,
@@ -80,7 +76,10 @@ def checked(answer: export.Answer, predictor: Predictor, test: Dataset) -> tuple
     """
     rows = np.unique(np.linspace(0, len(test) - 1, CHECKED).astype(np.int64))
     pixels = test.pixels(rows)
-    own, images = predictor.logits(pixels, name="export"), resized(pixels, predictor.preprocessing)
+    own, images = (
+        predictor.logits(pixels, name="export"),
+        predictor.preprocessing.resized(pixels).contiguous().numpy(),
+    )
     together, alone = answer(images), answer(images[:1])
     difference = float(max(np.abs(together - own).max(), np.abs(alone - own[:1]).max()))
     if not difference <= TOLERANCE:
@@ -89,12 +88,3 @@ def checked(answer: export.Answer, predictor: Predictor, test: Dataset) -> tuple
             f"difference of {difference:.2g}. No file was left. Try the other --format."
         )
     return len(rows), difference
-
-
-def resized(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """uint8 (n, h, w, 3) to what the file expects: float32 (n, 3, r, r), 0 to 255."""
-    images, side = torch.from_numpy(pixels).permute(0, 3, 1, 2).float(), preprocessing.resolution
-    if images.shape[2:] != (side, side):
-        method, antialias = preprocessing.interpolation, preprocessing.antialias
-        images = resize(images, side, method=method, antialias=antialias).clamp(0, 255)
-    return np.ascontiguousarray(images.numpy())

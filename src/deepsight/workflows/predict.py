@@ -11,6 +11,7 @@ from deepsight.config import study_of
 from deepsight.core.array_types import Pixels
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files import atomic_path
+from deepsight.core.predictions import softmax
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.images import overlay
@@ -87,10 +88,8 @@ def read_square(file: Path, side: int) -> Pixels:
 
 def labelled(files: Sequence[Path], logits: NDArray[np.floating], classes: Sequence[str]) -> Rows:
     """Label and confidence of each file, and the probability of every class, the largest first."""
-    chance = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    chance /= chance.sum(axis=1, keepdims=True)
     rows = []
-    for file, of_image in zip(files, chance, strict=True):
+    for file, of_image in zip(files, softmax(logits), strict=True):
         order = np.argsort(-of_image, kind="stable")
         ranked = {classes[c]: float(of_image[c]) for c in order}
         label = classes[order[0]]

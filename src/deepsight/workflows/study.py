@@ -24,14 +24,14 @@ from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import EpochEnded, Log, StageStarted, silent
 from deepsight.core.run import METRICS, Run
-from deepsight.core.validation import verify_at
 from deepsight.explore.describe import describe_data
 from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.sources import ExaminedSplit
-from deepsight.model.feature_cache import TrunkCache
-from deepsight.model.fit import Fitted, fabric_of, fit, load_model, save_model
+from deepsight.model.checkpoint import load_model, save_model
+from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.fit import Fitted, fabric_of, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.training_state import Epoch
 from deepsight.obtain.cache import cache_folder
@@ -139,11 +139,10 @@ def model_stage(context: Context) -> None:
     began = time.perf_counter()
     context.log(StageStarted("train"))
     splits = context.splits
-    verify = verify_at(plan.recipe.resolution)
     untouched = context.frozen  # a copy: the training changes the backbone in place
-    fitted = fit(
-        context.pretrained, splits, plan.recipe, cache=TrunkCache(cache_folder() / "trunk"),
-        verify=verify, fabric=context.fabric, log=partial(log_epoch, context.log),
+    fitted = fit_model(
+        context.pretrained, splits, plan.recipe, cache=FeatureCache(cache_folder() / "trunk"),
+        fabric=context.fabric, log=partial(log_epoch, context.log),
     )  # fmt: skip
     if context.fabric.is_global_zero:
         keep_model(context, fitted, untouched, time.perf_counter() - began)
@@ -182,7 +181,7 @@ def interpret_stage(context: Context) -> None:
     if not run.has("evidence/ledger.parquet"):
         with context.stage("interpret"):
             inputs = inputs_of(context)
-            predictor = load_model(run.path, verify=verify_at(plan.recipe.resolution))
+            predictor = load_model(run.path)
             found = examine(inputs, predictor, sample_sizes_of_plan(plan))
             run.save_pictures(found.pictures)
             save_tables(run, **found.evidence)

@@ -18,7 +18,7 @@ from deepsight.interpret.background.sample_sizes import affordable_objects
 from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
 from deepsight.interpret.inputs import SampleSizes
 from deepsight.model import plan_search as planner
-from deepsight.model.throughput import faster_base, folded_copy, measured_throughput
+from deepsight.model.throughput import faster_base, fused_copy, measured_throughput
 from deepsight.scrub import interpolation
 from deepsight.scrub.duplicates import candidates
 from deepsight.workflows.context import Context, rounded
@@ -44,7 +44,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     base = Recipe(seed=study.seed)
     budget = study.minutes * 60
     sides = (study.resolution,) if study.resolution else planner.resolutions_for(budget)
-    network = folded_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
+    network = fused_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
     base = faster_base(network, base)
     rates = measured_throughput(network, pretrained, base, sides)
     rows = min(len(splits.train), study.train_limit or len(splits.train))

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.run import Run
-from deepsight.core.validation import verify_at
-from deepsight.model.fit import load_model
+from deepsight.model.checkpoint import load_model
 from deepsight.model.predict import Predictor
 
 
@@ -31,5 +30,5 @@ def open_trained(out: Path) -> Trained:
             "elsewhere, which cannot be asked. Use a folder that deepsight run made."
         )
     about = run.require("model.safetensors", stage="train").read_json("model.json")
-    predictor = load_model(out, verify=verify_at(about["preprocessing"]["resolution"]))
+    predictor = load_model(out)
     return Trained(run, predictor, tuple(about["classes"]))

@@ -8,13 +8,11 @@ from pathlib import Path
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
-from deepsight.core.validation import verify_at
 from deepsight.interpret.error_analysis import confusion
 from deepsight.interpret.examine import ledger_of
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.model.feature_cache import TrunkCache
-from deepsight.model.pretrained import Pretrained
-from deepsight.model.pretrained import load as load_weights
+from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.obtain.cache import cache_folder
 from deepsight.treat.cause_changes import ledger_change
 from deepsight.treat.prescribe import prescribe
@@ -49,7 +47,7 @@ def treat_run(
     )
     setting = Setting(
         splits=context.splits, recipe=plan.recipe, load=partial(other_backbone, context),
-        cache=TrunkCache(cache_folder() / "trunk"), verify_at=verify_at, fabric=context.fabric,
+        cache=FeatureCache(cache_folder() / "trunk"), fabric=context.fabric,
     )  # fmt: skip
     found = runner.study(
         setting, chosen, folder=run.file("treatments"), minutes=minutes, enough=enough, log=log
@@ -69,8 +67,8 @@ def other_backbone(context: Context, name: str) -> Pretrained:
     study = context.study
     if not name:
         own = context.plan.backbone
-        return load_weights(own, study.weights, allow_partial=study.allow_partial, offline=study.offline)
-    return load_weights(name, offline=study.offline, log=context.log)
+        return load_pretrained(own, study.weights, allow_partial=study.allow_partial, offline=study.offline)
+    return load_pretrained(name, offline=study.offline, log=context.log)
 
 
 def ledger_under(inputs: ExaminationInputs, labels: Evidence, predictions: Predictions) -> Table:

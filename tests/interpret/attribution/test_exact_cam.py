@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from conv_nets import SmallNet
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.attribution.exact_cam import explain, one_pass
+from deepsight.interpret.attribution.exact_cam import explain, train_epoch
 from open_nets import OpenNet
 
 
@@ -18,7 +18,7 @@ def images() -> np.ndarray:
 
 def test_one_pass_gives_logits_features_and_all_maps(images: np.ndarray) -> None:
     model = OpenNet(SmallNet(4))
-    seen = one_pass(model, images)
+    seen = train_epoch(model, images)
     np.testing.assert_allclose(seen.logits, model.logits(images), atol=1e-5)
     activations = model.stage_maps("stage", images).numpy()
     np.testing.assert_allclose(seen.features, activations.mean(axis=(2, 3)), atol=1e-6)
@@ -30,7 +30,7 @@ def test_one_pass_gives_logits_features_and_all_maps(images: np.ndarray) -> None
 def test_the_images_are_run_once(images: np.ndarray) -> None:
     model, batches = OpenNet(SmallNet(4)), []
     model.net.stage1.register_forward_hook(lambda *_: batches.append(1))
-    one_pass(model, images)
+    train_epoch(model, images)
     assert len(batches) == 2  # of 64 and of 6 images
 
 

@@ -31,9 +31,9 @@ def rates(backbone: str, resolution: int) -> Throughput:
     """Half as fast for the big one, and slower with the area."""
     factor = (0.5 if backbone == "big" else 1.0) * (64 / resolution) ** 2
     return Throughput(
-        trunk=3500 * factor,
+        frozen=3500 * factor,
         view=3500 * factor,
-        tail=1500 * factor,
+        trainable=1500 * factor,
         step=450 * factor,
         map_bytes=5000,
         cells=2,

@@ -12,8 +12,8 @@ from lightning_fabric import Fabric
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError, Interrupted
 from deepsight.core.recipe import Recipe
-from deepsight.model.feature_cache import TrunkCache
-from deepsight.model.pretrained import Pretrained, load
+from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.model.training_state import Training, val_logits
 from deepsight.treat.treatments import (
     combination,
@@ -53,7 +53,7 @@ def starts(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFa
     splits = Splits(
         train.select(np.arange(160)), train.select(np.arange(1000, 1100)), test.select(np.arange(60))
     )
-    backbone = load("tf_efficientnet_lite0")
+    backbone = load_pretrained("tf_efficientnet_lite0")
 
     def packaged(name: str) -> Pretrained:
         if name:
@@ -65,8 +65,7 @@ def starts(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFa
             splits,
             RECIPE,
             packaged,
-            TrunkCache(tmp_path_factory.mktemp("trunk")),
-            lambda _: lambda *_: None,
+            FeatureCache(tmp_path_factory.mktemp("features")),
             Fabric(accelerator="cpu", devices=1),
         )
     )

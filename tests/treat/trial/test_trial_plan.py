@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from deepsight.core.dataset import Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
-from deepsight.model.feature_cache import TrunkCache
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.throughput import Throughput
 from deepsight.treat.treatments import cutmix, hard_examples, higher_resolution, mixup, weighted_loss
@@ -51,7 +51,7 @@ def speeds(
 
 @pytest.fixture
 def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting:
-    monkeypatch.setattr(trial_plan, "folded_copy", lambda *_, **__: None)  # there are no weights to fold
+    monkeypatch.setattr(trial_plan, "fused_copy", lambda *_, **__: None)  # there are no weights to fold
     monkeypatch.setattr(trial_plan, "measured_throughput", speeds)
     monkeypatch.setattr(trial_plan, "size_of", lambda splits, recipe: Size(3378, 5000, 10_000, 128, 3, 3.0))
     labels = np.repeat(np.arange(3), 20).astype(np.int64)
@@ -59,7 +59,7 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting:
         dataset(labels, first_id=100 * i, source=name) for i, name in enumerate(("train", "val", "test"))
     ]
     fabric = Fabric(accelerator="cpu", devices=1)
-    return Setting(Splits(*parts), RECIPE, missing, TrunkCache(tmp_path), lambda _: lambda *_: None, fabric)
+    return Setting(Splits(*parts), RECIPE, missing, FeatureCache(tmp_path), fabric)
 
 
 def plan(setting: Setting, minutes: float, enough: int = 4, arms: Sequence[Treatment] = ARMS) -> TrialPlan:

@@ -90,6 +90,6 @@ def maps_for(model: OpenModel, layer: Layer, images: Pixels, classes: Ints) -> F
         DeepSightError: the maps of the closed form do not sum to the model's own logits.
     """
     if kind_of(model, layer) == CLOSED_FORM:
-        maps = exact_cam.one_pass(model, images).maps
+        maps = exact_cam.train_epoch(model, images).maps
         return np.asarray(maps[np.arange(len(maps))[:, None], classes])
     return maps_within(model.from_stage(layer.name), 0, model.stage_maps(layer.name, images), classes)

@@ -27,7 +27,7 @@ class Explained:
     maps: Floats32
 
 
-def one_pass(model: OpenModel, images: Pixels) -> Explained:
+def train_epoch(model: OpenModel, images: Pixels) -> Explained:
     """The answers of a model and the maps of all its classes; see `explain`."""
     last = list(model.sides())[-1]
     return explain(model.map_batches(images), model.from_stage(last), model.weight, model.bias)

@@ -9,7 +9,7 @@ from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import OpenModel
 from deepsight.interpret.attribution import cam, energy_by_class
 from deepsight.interpret.attribution.cam import SMALLEST_SIDE, Layer
-from deepsight.interpret.attribution.exact_cam import Explained, one_pass
+from deepsight.interpret.attribution.exact_cam import Explained, train_epoch
 from deepsight.interpret.background import background_errors, grabcut, mask_quality, sample_sizes, swap_test
 from deepsight.interpret.background.grabcut import Masks, with_known
 from deepsight.interpret.background.named_pairs import pairs_of
@@ -82,7 +82,7 @@ def seen_at_once(model: OpenModel, images: Pixels) -> tuple[Explained | None, li
     """Exact maps of all classes, or None and the reason where the last layer is too coarse for them."""
     layer = last_layer(model)
     if layer.side >= SMALLEST_SIDE:
-        return one_pass(model, images), []
+        return train_epoch(model, images), []
     reason = (
         f"Expected at least {SMALLEST_SIDE} cells a side before the pooling, received {layer.side}: the "
         "object cannot be told from its background there, so the answer without background evidence is not "

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints, Pixels
+from deepsight.core.predictions import softmax
 
 Predict = Callable[[Pixels], NDArray[np.floating]]
 
@@ -88,5 +89,4 @@ def curve_mean(
 
 def probability_of(logits: NDArray[np.floating], classes: Ints) -> Floats:
     """Softmax probability of each image's class, (n,)."""
-    shifted = np.exp(np.asarray(logits, np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted[np.arange(len(classes)), classes] / shifted.sum(axis=1))
+    return np.asarray(softmax(logits)[np.arange(len(classes)), classes])

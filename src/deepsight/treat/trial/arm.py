@@ -75,7 +75,7 @@ class Store:
 
     def save_weights(self, name: str, seed: int, arm: Training) -> None:
         """Keep the trained part, for the opening of the test set."""
-        state = {key: value.detach().cpu().contiguous() for key, value in arm.tail.state_dict().items()}
+        state = {key: value.detach().cpu().contiguous() for key, value in arm.trainable.state_dict().items()}
         with atomic_path(self.weights(name, seed)) as path:
             save_file(state, path)
 

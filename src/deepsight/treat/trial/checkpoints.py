@@ -13,13 +13,13 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import TrunkCache, Verify, dataset_maps
+from deepsight.model.feature_cache import FeatureCache, dataset_maps
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import preprocessing_of
-from deepsight.model.frozen_phase import frozen_phase
+from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.sampling import Mixing
-from deepsight.model.training_state import Tail, Training, open_view, prepare
+from deepsight.model.training_state import TrainablePart, Training, open_view, prepare
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,14 @@ class Setting:
         splits: the training rows of the trial, and the run's validation; test is opened by `opening` alone.
         recipe: of the control.
         load: the pretrained backbone of a timm name; an empty name is the run's own.
-        cache: where trunk maps are kept.
-        verify_at: the check of every batch, for a resolution.
+        cache: where maps of the frozen stages are kept.
         fabric: precision, device and processes.
     """
 
     splits: Splits
     recipe: Recipe
     load: Callable[[str], Pretrained]
-    cache: TrunkCache
-    verify_at: Callable[[int], Verify]
+    cache: FeatureCache
     fabric: Fabric
 
 
@@ -73,14 +71,13 @@ class Starts:
             preprocessing_of(pretrained, recipe),
             recipe,
             cache=setting.cache,
-            verify=setting.verify_at(resolution),
             fabric=setting.fabric,
         )
-        frozen_phase(training)
+        linear_probe_phase(training)
         return training
 
     def test_maps(self, backbone: str, resolution: int) -> NDArray[np.float16]:
-        """The trunk's maps of the test images."""
+        """The maps of the frozen stages of the test images."""
         key = backbone, resolution
         if key not in self.opened:
             self.opened[key] = self._test_maps(backbone, resolution)
@@ -89,8 +86,7 @@ class Starts:
     def _test_maps(self, backbone: str, resolution: int) -> NDArray[np.float16]:
         start, test = self.at(backbone, resolution), self.setting.splits.test
         preprocessing = preprocessing_of(self.setting.load(backbone), start.recipe)
-        verify = self.setting.verify_at(resolution)
-        return dataset_maps(start.classifier.trunk, test, preprocessing, verify, "test")
+        return dataset_maps(start.classifier.frozen_stages, test, preprocessing, "test")
 
 
 def arm_of(start: Training, train: Dataset, data: Dataset, recipe: Recipe, steps: int) -> Training:
@@ -112,7 +108,7 @@ def arm_of(start: Training, train: Dataset, data: Dataset, recipe: Recipe, steps
     return replace(
         start,
         classifier=classifier,
-        tail=Tail(classifier.tail, classifier.head),
+        trainable=TrainablePart(classifier.trainable_stages, classifier.head),
         views=views,
         labels=data.labels,
         recipe=replace(recipe, epochs=steps / (len(data) // recipe.batch)),

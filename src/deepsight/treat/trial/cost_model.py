@@ -13,7 +13,7 @@ LEAST_STEPS = 60  # 7,680 images in batches of 128; fewer say little about a tra
 PASSES = 2.0  # over the training rows of an arm; more rows are not drawn than steps can pass over twice
 HEAD_SECONDS = 2.0  # the closed-form head, less on a faster machine
 
-RatesOf = Callable[[str, int], Throughput]
+ThroughputOf = Callable[[str, int], Throughput]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class TrialPlan:
 
 
 def make_plan(
-    control: Demand, demands: Sequence[Demand], rates: RatesOf, size: Size, *, budget: float, seeds: int
+    control: Demand, demands: Sequence[Demand], rates: ThroughputOf, size: Size, *, budget: float, seeds: int
 ) -> TrialPlan:
     """The most treatments, and for these the longest training, that fit into the budget.
 
@@ -120,7 +120,7 @@ def rows_for(steps: int, size: Size) -> int:
     return min(size.train, max(size.batch, int(steps * size.batch / passes)))
 
 
-def steps_of(demand: Demand, control: Demand, steps: int, rates: RatesOf) -> int:
+def steps_of(demand: Demand, control: Demand, steps: int, rates: ThroughputOf) -> int:
     """The steps that cost what the control's cost; or as many as the control's, at equal epochs."""
     if demand.same_epochs or (demand.backbone, demand.resolution) == (control.backbone, control.resolution):
         return steps
@@ -129,7 +129,7 @@ def steps_of(demand: Demand, control: Demand, steps: int, rates: RatesOf) -> int
 
 
 def predict_seconds(
-    arms: Sequence[Demand], steps: int, rates: RatesOf, size: Size, seeds: int, *, spare: bool = True
+    arms: Sequence[Demand], steps: int, rates: ThroughputOf, size: Size, seeds: int, *, spare: bool = True
 ) -> float:
     """Of the starts, of all arms and seeds, and of opening the test; the control stands first.
 
@@ -142,29 +142,29 @@ def predict_seconds(
     return starts_seconds(arms, rows, rates, size) + seeds * (sum(trained) + more) + opened
 
 
-def opening_seconds(arms: Sequence[Demand], rates: RatesOf, size: Size, seeds: int) -> float:
+def opening_seconds(arms: Sequence[Demand], rates: ThroughputOf, size: Size, seeds: int) -> float:
     """Of predicting test with all seeds of the control and of a winner, which may be the slowest arm."""
     speeds = [rates(arm.backbone, arm.resolution) for arm in arms]
-    slowest = max(size.test / speed.trunk + seeds * size.test / speed.tail for speed in speeds)
-    own = size.test / speeds[0].trunk + seeds * size.test / speeds[0].tail
+    slowest = max(size.test / speed.frozen + seeds * size.test / speed.trainable for speed in speeds)
+    own = size.test / speeds[0].frozen + seeds * size.test / speeds[0].trainable
     same = len({(arm.backbone, arm.resolution) for arm in arms}) == 1
-    return own + slowest - (size.test / speeds[0].trunk if same else 0.0)
+    return own + slowest - (size.test / speeds[0].frozen if same else 0.0)
 
 
-def arm_seconds(arm: Demand, steps: int, rates: RatesOf, size: Size) -> float:
+def arm_seconds(arm: Demand, steps: int, rates: ThroughputOf, size: Size) -> float:
     """Of one training and its predictions on validation."""
     speed = rates(arm.backbone, arm.resolution)
-    return steps * size.batch / speed.step + size.validation / speed.tail
+    return steps * size.batch / speed.step + size.validation / speed.trainable
 
 
-def starts_seconds(arms: Sequence[Demand], rows: int, rates: RatesOf, size: Size) -> float:
+def starts_seconds(arms: Sequence[Demand], rows: int, rates: ThroughputOf, size: Size) -> float:
     """Of the frozen phases and of all cached views; arms of one backbone and resolution share them."""
     views = min(size.views, ceil(min(PASSES, size.epochs)))
     seconds = 0.0
     for backbone, resolution in dict.fromkeys((arm.backbone, arm.resolution) for arm in arms):
         speed = rates(backbone, resolution)
-        seconds += views * rows / speed.view + size.validation / speed.trunk
-        seconds += min(rows, 10_000) / speed.tail + HEAD_SECONDS
+        seconds += views * rows / speed.view + size.validation / speed.frozen
+        seconds += min(rows, 10_000) / speed.trainable + HEAD_SECONDS
     for arm in arms:
         if arm.own_views:
             seconds += views * rows / rates(arm.backbone, arm.resolution).view

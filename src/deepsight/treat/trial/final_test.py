@@ -13,7 +13,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.significance import mcnemar
 from deepsight.core.statistics import macro_f1
-from deepsight.model.training_state import Tail, Training, pooled
+from deepsight.model.training_state import TrainablePart, Training, pooled
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.arm import Store
 from deepsight.treat.trial.checkpoints import Starts
@@ -55,14 +55,14 @@ def predict(treatment: Treatment, seeds: int, starts: Starts, store: Store) -> l
 def predictions(
     start: Training, maps: NDArray[np.float16], state: dict[str, torch.Tensor], starts: Starts
 ) -> Predictions:
-    """The test predictions of an arm's trained part on the maps of its trunk."""
+    """The test predictions of an arm's trained part on the maps of its frozen stages."""
     classifier = copy.deepcopy(start.classifier)
-    tail = Tail(classifier.tail, classifier.head)
-    tail.load_state_dict(state)
+    trainable = TrainablePart(classifier.trainable_stages, classifier.head)
+    trainable.load_state_dict(state)
     blocks = [
         torch.from_numpy(maps[i : i + 256]).permute(0, 3, 1, 2).float() for i in range(0, len(maps), 256)
     ]
-    features = np.concatenate([pooled(tail, block) for block in blocks])
+    features = np.concatenate([pooled(trainable, block) for block in blocks])
     weight, bias = (p.detach().cpu().numpy() for p in (classifier.head.weight, classifier.head.bias))
     test = starts.setting.splits.test
     return Predictions(test.ids, test.labels, (features @ weight.T + bias).astype(np.float32), features)

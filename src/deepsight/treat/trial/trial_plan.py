@@ -12,7 +12,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_json
 from deepsight.core.recipe import Recipe
 from deepsight.model.plan_search import RESOLUTIONS
-from deepsight.model.throughput import Throughput, folded_copy, measured_throughput
+from deepsight.model.throughput import Throughput, fused_copy, measured_throughput
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.arm import Store
 from deepsight.treat.trial.checkpoints import Setting
@@ -74,7 +74,7 @@ def plan_of(
     @cache
     def rates(backbone: str, resolution: int) -> Throughput:
         pretrained = setting.load(backbone)
-        network = folded_copy(pretrained, recipe, k=setting.splits.train.k)
+        network = fused_copy(pretrained, recipe, k=setting.splits.train.k)
         return measured_throughput(network, pretrained, recipe, [resolution])[resolution]
 
     size = size_of(setting.splits, recipe)

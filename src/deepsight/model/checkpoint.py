@@ -1,0 +1,52 @@
+"""A trained model on disk: model.safetensors in timm names, and model.json."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import timm
+from safetensors.torch import save
+
+from deepsight.core.files import atomic_path, write_json
+from deepsight.core.recipe import Recipe
+from deepsight.model.backbone import Classifier
+from deepsight.model.fit import Fitted
+from deepsight.model.predict import Predictor
+from deepsight.model.preprocess import Preprocessing
+from deepsight.model.pretrained import Pretrained, read_safetensors
+
+
+def save_model(
+    folder: Path, fitted: Fitted, pretrained: Pretrained, classes: tuple[str, ...], recipe: Recipe
+) -> None:
+    """Write model.safetensors (timm names) and model.json, which makes it count."""
+    state = {name: value.cpu() for name, value in fitted.predictor.classifier.timm_state().items()}
+    with atomic_path(folder / "model.safetensors") as path:
+        path.write_bytes(save(state))  # a full disk is an OSError here; save_file would hide it
+    about = {
+        "architecture": pretrained.name,
+        "classes": list(classes),
+        "preprocessing": fitted.predictor.preprocessing.describe(),
+        "recipe": recipe.describe(),
+        "recipe_digest": recipe.digest(),
+        "weights_source": pretrained.source,
+        "notice": pretrained.notice,
+        "absent_tensors": list(pretrained.absent),
+        "head": "global average pooling, linear",
+        "trunk_ends_after": fitted.predictor.classifier.last_frozen_stage,
+        "head_strength": fitted.head_strength,
+        "kept_phase": fitted.kept,
+    }
+    write_json(folder / "model.json", about)
+
+
+def load_model(folder: Path) -> Predictor:
+    """The predictor of a run folder, bit for bit the one that was saved."""
+    about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    classifier = Classifier(timm.create_model(about["architecture"], num_classes=0), len(about["classes"]))
+    classifier.load_timm_state(read_safetensors(folder / "model.safetensors"))
+    classifier.fuse_all()
+    preprocessing = about["preprocessing"]
+    for name in ("mean", "std"):
+        preprocessing[name] = tuple(preprocessing[name])
+    return Predictor(classifier.eval(), Preprocessing(**preprocessing))
