@@ -1,5 +1,6 @@
 # make run     the whole study on CIFAR-10: environment, data, training, examination, report
 # make test    the same environment with the development tools; ruff, mypy, import-linter, pytest
+# make docs    the documentation as a site in build/docs, strict about broken links
 # make bench   the benchmark of time to macro-F1 against its peers, each in its own environment
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ BIN := .venv/bin
 OUT ?= runs/first
 MINUTES ?= 5
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench docs clean
 
 run: .venv/.installed
 	$(BIN)/deepsight run --minutes $(MINUTES) --out $(OUT)
@@ -20,6 +21,10 @@ lint: .venv/.developed
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/.developed
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/docs
+	@echo "The first page: build/docs/index.html"
 
 bench: .venv/.developed
 	$(BIN)/python benchmarks/time_to_f1/run.py

@@ -1,0 +1,84 @@
+"""The documentation site: the repository's own Markdown pages, and an API reference from the docstrings.
+
+Sphinx reads the whole repository, so that a link works on the site as it does beside the code. `make docs`
+builds it; a link that leads nowhere stops the build.
+"""
+
+import ast
+import os
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+import deepsight
+
+PACKAGE = Path(deepsight.__path__[0])
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its modules are imported to be documented
+
+project = "DeepSight"
+author = "The DeepSight authors"
+version = release = version_of("deepsight-forensics")
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+root_doc = "docs/index"
+include_patterns = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**", "benchmarks/*.md", "benchmarks/**/*.md"]
+exclude_patterns = ["docs/site/**", "docs/schemas/**"]
+
+html_theme = "furo"
+html_title = "DeepSight"
+html_extra_path = ["site"]  # index.html, which leads to the first page
+html_copy_source = html_show_sourcelink = html_show_copyright = html_show_sphinx = False
+
+myst_enable_extensions: list[str] = []
+myst_heading_anchors = 3
+
+default_role = "code"  # docstrings write names in single backticks, as Markdown does
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_default_options = {"members": True}
+napoleon_use_rtype = False
+napoleon_use_ivar = True  # attributes are described once, by the class
+napoleon_numpy_docstring = False
+
+
+class Modules(SphinxDirective):
+    """Every module of a folder of the package with the first sentence of its docstring: ``{modules} scrub``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """A line per module; the files are read, not imported."""
+        folder = PACKAGE / self.arguments[0]
+        lines = StringList()
+        for path in sorted(folder.rglob("*.py")):
+            said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            if said and path.name != "__init__.py":
+                name = path.relative_to(PACKAGE).as_posix()
+                lines.append(f"- `{name}`: {said.splitlines()[0]}", source=f"<{name}>")
+        node = nodes.container()
+        self.state.nested_parse(lines, self.content_offset, node)
+        return [node]
+
+
+class Public(SphinxDirective):
+    """The names that `deepsight` exports, in alphabetical order."""
+
+    def run(self) -> list[nodes.Node]:
+        """A description per name."""
+        lines = StringList()
+        for name in deepsight.__all__:
+            kind = "class" if isinstance(getattr(deepsight, name), type) else "function"
+            for line in ("```{eval-rst}", f".. auto{kind}:: deepsight.{name}", "```"):
+                lines.append(line, source="<public>")
+        node = nodes.container()
+        self.state.nested_parse(lines, self.content_offset, node)
+        return [node]
+
+
+def setup(app: Sphinx) -> None:
+    """Register what is defined here."""
+    app.add_directive("public", Public)
+    app.add_directive("modules", Modules)
