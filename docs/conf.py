@@ -24,7 +24,14 @@ author = "The DeepSight authors"
 version = release = version_of("deepsight-forensics")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"
-include_patterns = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**", "benchmarks/*.md", "benchmarks/**/*.md"]
+include_patterns = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/**",
+    "benchmarks/*.md",
+    "benchmarks/**/*.md",
+]
 exclude_patterns = ["docs/site/**", "docs/schemas/**"]
 
 html_theme = "furo"
@@ -45,7 +52,7 @@ napoleon_numpy_docstring = False
 
 
 class Modules(SphinxDirective):
-    """Every module of a folder of the package with the first sentence of its docstring: ``{modules} scrub``."""
+    """Every module of a folder, with the first sentence of its docstring: ``{modules} scrub``."""
 
     required_arguments = 1
 

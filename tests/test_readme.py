@@ -1,5 +1,6 @@
-"""Every example of the README is executed."""
+"""Every example of the README and the tutorial is executed, and every link leads somewhere."""
 
+import csv
 import re
 import shlex
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from deepsight.cli.main import app
+from deepsight.core.notebook import score
 from deepsight.core.run import Run
 
 ROOT = Path(__file__).parents[1]
@@ -73,8 +75,35 @@ def test_the_make_targets_of_the_readme_exist() -> None:
         assert f"\n{target}:" in makefile
 
 
-@pytest.mark.parametrize("page", sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/**/*.md")))
+def pages() -> list[str]:
+    """Every Markdown page of the repository."""
+    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")]
+    return sorted(page.relative_to(ROOT).as_posix() for page in found if ".peers" not in page.parts)
+
+
+@pytest.mark.parametrize("page", pages())
 def test_the_links_of_the_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_the_readme_fits_on_one_screen_of_reading() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(prose.split()) <= 700
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_the_output_in_the_readme_is_of_a_stored_study() -> None:
+    """The line that `deepsight run` printed, from the figures that the benchmark keeps of that study."""
+    with (ROOT / "benchmarks/planner/results.csv").open(newline="", encoding="utf-8") as file:
+        stored = [row for row in csv.DictReader(file) if (row["minutes"], row["rows"]) == ("5", "34453")]
+    (study,) = stored
+    figures = {"macro_f1": float(study["macro_f1"]), "mva": 0.65, "mva_passed": True, "n_test": 10_000}
+    interval = (float(study["ci_low"]), float(study["ci_high"]))
+    (session,) = blocks("README.md", "console")
+    command, line, place = session.splitlines()
+    assert command.startswith("$ deepsight run --minutes 5 ")
+    assert line == score({**figures, "macro_f1_ci95": interval})
+    assert place == "Report: runs/first/report.html"
