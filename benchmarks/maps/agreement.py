@@ -69,7 +69,7 @@ def earlier_layer(net: Plain, x: Tensor) -> dict[str, float]:
 
     def ours(kind: str, *, positive: bool = False) -> Maps:
         def maps(c: int) -> Tensor:
-            found = layer_maps(net.tail, activations, torch.full((len(x),), c), kind=kind)  # type: ignore[arg-type]
+            found = layer_maps(net.tail, activations, torch.full((len(x),), c), method=kind)  # type: ignore[arg-type]
             return found.clamp(min=0) if positive else found
 
         return maps

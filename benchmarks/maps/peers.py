@@ -9,7 +9,7 @@ from torch import Tensor
 from torchcam.methods import CAM
 from torchcam.methods import GradCAM as TorchGradCAM
 
-from deepsight.interpret.attribution.exact_cam import explain
+from deepsight.interpret.attribution.exact_cam import exact_maps_of_batches
 
 
 def of_peers(name: str) -> dict[str, Way]:
@@ -26,7 +26,7 @@ def of_peers(name: str) -> dict[str, Way]:
     def with_maps(x: Tensor, _: Tensor) -> object:
         with torch.inference_mode():
             maps = net.last(net.late(net.early(x)))
-            return explain([maps], lambda a: net.head(a.mean((2, 3))), weight, bias)
+            return exact_maps_of_batches([maps], lambda a: net.head(a.mean((2, 3))), weight, bias)
 
     def torchcam(extractor: CAM | TorchGradCAM, *, grad: bool) -> Way:
         def way(x: Tensor, c: Tensor) -> object:

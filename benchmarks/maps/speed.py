@@ -8,7 +8,7 @@ import torch
 from networks import K, ours
 from torch import Tensor
 
-from deepsight.interpret.attribution.exact_cam import explain
+from deepsight.interpret.attribution.exact_cam import exact_maps_of_batches
 
 BATCH, WARM = 100, 2
 Way = Callable[[Tensor, Tensor], object]
@@ -27,7 +27,7 @@ def of_study(name: str) -> dict[str, Way]:
 
     def with_maps(x: Tensor, _: Tensor) -> object:
         with torch.inference_mode():
-            return explain([net.forward_features(x)], rest, weight, bias)
+            return exact_maps_of_batches([net.forward_features(x)], rest, weight, bias)
 
     return {"bare forward pass": bare, "DeepSight, all ten classes": with_maps}
 

@@ -13,11 +13,11 @@ from keep import keep_data, keep_head
 from numpy.typing import NDArray
 from worlds import Planted, Roles, aligned_share, plant
 
-from deepsight.interpret.background.composites import Parts, take_apart
-from deepsight.interpret.background.effects import Finding, gaps
-from deepsight.interpret.background.screen import auroc, doubt, lost_objects
-from deepsight.interpret.background.swap_design import Design, design
-from deepsight.interpret.background.verdict import verdict
+from deepsight.interpret.background.composites import Cutouts, cut_out
+from deepsight.interpret.background.effects import Effect, background_gaps
+from deepsight.interpret.background.screen import auroc, margin_against, objects_lost_in_swaps
+from deepsight.interpret.background.swap_design import SwapDesign, make_swap_design
+from deepsight.interpret.background.verdict import context_verdict
 from deepsight.model.linear_probe import LinearProbe, fit_linear_probe
 from deepsight.model.predict import Predictor
 
@@ -51,7 +51,7 @@ class Audit:
     """
 
     labels: NDArray[np.int64]
-    chosen: Design
+    chosen: SwapDesign
     composites: Floats
     whole: Floats
     alone: Floats
@@ -71,8 +71,8 @@ def audit_of(
 ) -> Audit:
     """Every composite in its four versions, so that any head can be audited at any alignment."""
     labels, masks = planted.labels, roles.masks
-    chosen = design(labels, masks.accepted, objects=objects, donors=donors, seed=seed)
-    versions = [take_apart(images, masks) for images in (planted.random, planted.aligned)]
+    chosen = make_swap_design(labels, masks.accepted, objects=objects, donors=donors, seed=seed)
+    versions = [cut_out(images, masks) for images in (planted.random, planted.aligned)]
     shown = [[net.features(on(fore, back, chosen)) for back in versions] for fore in versions]
     side = list(net.sides().values())[-1]
     cover = masks.cover(side, side)
@@ -81,7 +81,7 @@ def audit_of(
     return Audit(labels, chosen, np.array(shown), whole, alone)
 
 
-def on(objects: Parts, backgrounds: Parts, chosen: Design) -> Images8:
+def on(objects: Cutouts, backgrounds: Cutouts, chosen: SwapDesign) -> Images8:
     """Objects of one version of the images on backgrounds of another."""
     return replace(objects, backgrounds=backgrounds.backgrounds).on(chosen.subject, chosen.donor)
 
@@ -111,29 +111,29 @@ def judge(head: LinearProbe, truth: Truth, audit: Audit, rho: float, *, holds: b
     rows = np.flatnonzero(np.isin(audit.chosen.subject, objects))
     right, whole = swapped(head, audit, aligned, rows)
     _, own = swapped(head, audit, state, rows)
-    _, low, high = whole.found.interval()
-    chosen = Design(audit.chosen.subject[rows], audit.chosen.donor[rows])
+    _, low, high = whole.estimate.interval()
+    chosen = SwapDesign(audit.chosen.subject[rows], audit.chosen.donor[rows])
     return {
         **reliance(head(truth.aligned), head(truth.permuted), truth.labels),
-        "gap": whole.found.value,
+        "gap": whole.estimate.value,
         "ci_low": low,
         "ci_high": high,
-        "minimum_detectable": whole.found.minimum_detectable,
-        "verdict": verdict(whole, delta=DELTA, q=0.0, holds=holds),
-        "own_gap": own.found.value,
-        "own_verdict": verdict(own, delta=DELTA, q=0.0, holds=holds),
+        "minimum_detectable": whole.estimate.minimum_detectable,
+        "verdict": context_verdict(whole, delta=DELTA, q=0.0, holds=holds),
+        "own_gap": own.estimate.value,
+        "own_verdict": context_verdict(own, delta=DELTA, q=0.0, holds=holds),
         **screened(head, audit, aligned, right, chosen),
     }
 
 
 def swapped(
     head: LinearProbe, audit: Audit, state: NDArray[np.int64], rows: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], Finding]:
+) -> tuple[NDArray[np.bool_], Effect]:
     """The swap test on these composites; images carry their class's cue for sure where `state` is 1."""
-    chosen = Design(audit.chosen.subject[rows], audit.chosen.donor[rows])
+    chosen = SwapDesign(audit.chosen.subject[rows], audit.chosen.donor[rows])
     seen = audit.composites[state[chosen.subject], state[chosen.donor], rows]
     right = head(seen).argmax(axis=1) == audit.labels[chosen.subject]
-    return right, gaps(right, chosen, audit.labels, test="swap", note="")[0]
+    return right, background_gaps(right, chosen, audit.labels, test="swap", note="")[0]
 
 
 def reliance(aligned: Floats, permuted: Floats, labels: NDArray[np.int64]) -> Row:
@@ -146,7 +146,7 @@ def reliance(aligned: Floats, permuted: Floats, labels: NDArray[np.int64]) -> Ro
 
 
 def screened(
-    head: LinearProbe, audit: Audit, state: NDArray[np.int64], right: NDArray[np.bool_], chosen: Design
+    head: LinearProbe, audit: Audit, state: NDArray[np.int64], right: NDArray[np.bool_], chosen: SwapDesign
 ) -> Row:
     """The screen as a score of the model, and as a forecast of the objects that the swaps lose.
 
@@ -161,14 +161,14 @@ def screened(
 
 
 def forecasts(
-    whole: Floats, alone: Floats, right: NDArray[np.bool_], chosen: Design, labels: NDArray[np.int64]
+    whole: Floats, alone: Floats, right: NDArray[np.bool_], chosen: SwapDesign, labels: NDArray[np.int64]
 ) -> Row:
     """AUROC of the screen, and of plain doubt, for the objects that most swaps lose."""
-    objects, lost = lost_objects(right, chosen, labels)
+    objects, lost = objects_lost_in_swaps(right, chosen, labels)
     if lost.all() or not lost.any():
         return {"screen_forecast": float("nan"), "doubt_forecast": float("nan")}
     names = {"screen_forecast": alone, "doubt_forecast": whole}
-    return {name: auroc(doubt(of, labels[objects]), lost).value + 0.5 for name, of in names.items()}
+    return {name: auroc(margin_against(of, labels[objects]), lost).value + 0.5 for name, of in names.items()}
 
 
 def cue_rows(

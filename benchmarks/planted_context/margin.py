@@ -16,19 +16,19 @@ from frozen import backbone
 from run import SIZES, SMOKE
 from worlds import cast
 
-from deepsight.interpret.background.composites import Parts, fill
-from deepsight.interpret.background.effects import gaps
+from deepsight.interpret.background.composites import Cutouts, inpaint
+from deepsight.interpret.background.effects import background_gaps
 from deepsight.interpret.background.grabcut import Masks
-from deepsight.interpret.background.swap_design import design
+from deepsight.interpret.background.swap_design import make_swap_design
 from deepsight.model.linear_probe import fit_linear_probe
 
 MARGINS = (8, 16, 24)  # of 128 working pixels
 
 
-def parts_with(images: Images8, masks: Masks, margin: int) -> Parts:
+def parts_with(images: Images8, masks: Masks, margin: int) -> Cutouts:
     """The images taken apart with this margin round the donors' objects."""
     size = images.shape[1:3]
-    return Parts(images, masks.cover(*size), fill(images, masks.grown(margin).cover(*size)))
+    return Cutouts(images, masks.cover(*size), inpaint(images, masks.grown(margin).cover(*size)))
 
 
 def main() -> None:
@@ -46,14 +46,16 @@ def main() -> None:
         w: fit_linear_probe(net.features(part.images), part.labels, K) for w, part in roles.train.items()
     }
     audit, masks = roles.audit, roles.masks
-    chosen = design(audit.labels, masks.accepted, objects=sizes["objects"], donors=sizes["donors"], seed=0)
+    chosen = make_swap_design(
+        audit.labels, masks.accepted, objects=sizes["objects"], donors=sizes["donors"], seed=0
+    )
     print("| margin | head trained in the world | gap, points | 95 % interval |\n|---|---|---|---|")
     for margin in MARGINS:
         shown = parts_with(audit.images, masks, margin).on(chosen.subject, chosen.donor)
         features = net.features(shown)
         for world, head in heads.items():
             right = head(features).argmax(axis=1) == audit.labels[chosen.subject]
-            found = gaps(right, chosen, audit.labels, test="", note="")[0].found.interval()
+            found = background_gaps(right, chosen, audit.labels, test="", note="")[0].estimate.interval()
             gap, low, high = (100 * value for value in found)
             print(f"| {margin} / 128 | {world} | {gap:.1f} | {low:.1f} to {high:.1f} |", flush=True)
 

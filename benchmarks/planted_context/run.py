@@ -71,7 +71,7 @@ def measured(arguments: argparse.Namespace, store: Path) -> Iterator[Row]:
     if arguments.smoke:
         counts = {world: Counts(clean=3, others=1) for world in COUNTS}
     roles = cast(sizes, store, arguments.seed)
-    quality = mask_quality.measure(roles.audit.images, roles.masks, n=COMPOSITES, seed=arguments.seed)
+    quality = mask_quality.measure_masks(roles.audit.images, roles.masks, n=COMPOSITES, seed=arguments.seed)
     print(f"masks: {roles.masks.accepted.mean():.0%} accepted, {quality}", flush=True)
     if "heads" in arguments.parts:
         yield from all_heads(

@@ -9,7 +9,7 @@ from cues import CUES, Images8, Ints, K
 from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
-from deepsight.interpret.background.composites import take_apart
+from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.grabcut import Masks, segment
 from deepsight.obtain.cifar10.load import load_cifar10
 
@@ -94,7 +94,7 @@ def segmented(part: Part, store: Path) -> Masks:
 def shuffled_backgrounds(part: Part, masks: Masks, seed: int) -> Part:
     """Objects on random backgrounds, so that none tells a class before a cue is planted."""
     rows = np.flatnonzero(masks.accepted)
-    apart, rng = take_apart(part.images[rows], masks.select(rows)), np.random.default_rng(seed)
+    apart, rng = cut_out(part.images[rows], masks.select(rows)), np.random.default_rng(seed)
     here = np.arange(len(rows))
     shown = [apart.on(here, rng.permutation(here)) for _ in range(BACKGROUNDS)]
     return Part(np.concatenate(shown), np.tile(part.labels[rows], BACKGROUNDS))

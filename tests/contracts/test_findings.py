@@ -101,7 +101,7 @@ SOFT = np.exp(D["logits"]) / np.exp(D["logits"]).sum(axis=1, keepdims=True)
 LEDGER = causes.table(*NAMED, D["ids"], DETECTORS)
 GIVEN = np.where(np.arange(N) % 25 == 0, (D["predicted"] + 1) % K, D["predicted"])
 OPINIONS = {"test": Opinions(D["ids"], GIVEN, {"model": SOFT})}
-RISK = image_quality.fit(PROPERTIES, D["few"], D["few"] != D["few_predicted"], 4)
+RISK = image_quality.fit_quality_risk(PROPERTIES, D["few"], D["few"] != D["few_predicted"], 4)
 IMAGES = Dataset(D["images"], D["labels"], CLASSES, D["ids"], "test")
 
 FINDINGS = [
@@ -149,7 +149,7 @@ FINDINGS = [
         },
         {"features": D["features"], "clusters": 6, "seed": 0},
     ),
-    Finding("image_quality", image_quality.table, (RISK, *SLICED[:4]), {}),
+    Finding("image_quality", image_quality.image_quality_table, (RISK, *SLICED[:4]), {}),
     Finding(
         "label_error_summary",
         one_of(label_errors.tables, "label_error_summary"),

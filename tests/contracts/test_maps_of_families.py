@@ -8,8 +8,8 @@ from torch import nn
 
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.interpret.attribution.cam import Layer, layer_for, require_spatial
-from deepsight.interpret.attribution.error_maps import maps_for
-from deepsight.interpret.attribution.exact_cam import train_epoch
+from deepsight.interpret.attribution.error_maps import class_maps
+from deepsight.interpret.attribution.exact_cam import exact_maps
 from deepsight.model.backbone import Classifier
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
@@ -52,7 +52,7 @@ def test_one_pass_is_complete(predictor: Predictor, images: np.ndarray) -> None:
     layer = layer_for(predictor.sides())
     assert layer.name in LAST.values()
     assert layer.side == 4
-    seen = train_epoch(predictor, images)
+    seen = exact_maps(predictor, images)
     assert seen.maps.shape == (3, K, 4, 4)
     scale = np.abs(seen.logits).max()
     np.testing.assert_allclose(
@@ -63,7 +63,7 @@ def test_one_pass_is_complete(predictor: Predictor, images: np.ndarray) -> None:
 def test_an_earlier_layer_by_the_gradient_of_the_tail(predictor: Predictor, images: np.ndarray) -> None:
     name, side = list(predictor.sides().items())[-3]
     asked = np.array([[0, 1], [2, 3], [4, 0]])
-    maps = maps_for(predictor, Layer(name, side, None), images, asked)
+    maps = class_maps(predictor, Layer(name, side, None), images, asked)
     assert maps.shape == (3, 2, side, side)
     assert np.isfinite(maps).all()
     assert maps.std() > 0
@@ -73,7 +73,7 @@ def test_a_mosaic_keeps_its_tiles_at_full_size(predictor: Predictor, images: np.
     mosaic = np.concatenate([np.concatenate([images[0], images[1]], axis=1)] * 2, axis=0)[None]
     large = predictor.of_mosaics(2)
     layer = layer_for(large.sides())
-    maps = maps_for(large, layer, mosaic, np.array([[0, 1, 2, 3]]))
+    maps = class_maps(large, layer, mosaic, np.array([[0, 1, 2, 3]]))
     assert maps.shape == (1, 4, 8, 8)
 
 

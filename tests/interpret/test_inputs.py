@@ -59,10 +59,10 @@ def test_the_distance_to_the_training_images_is_a_property_where_one_network_saw
 def test_the_risk_is_learnt_from_validation_and_else_from_the_test_images() -> None:
     p, measured = FULL.validation, image_properties.measure(FULL.others["val"].images)
     assert p is not None
-    expected = image_quality.fit(measured, p.labels, p.labels != p.predicted, 3)
+    expected = image_quality.fit_quality_risk(measured, p.labels, p.labels != p.predicted, 3)
     assert quality_risk(FULL).centre == pytest.approx(expected.centre)
     q = BARE.predictions
-    own = image_quality.fit(BARE.properties, q.labels, q.labels != q.predicted, 3)
+    own = image_quality.fit_quality_risk(BARE.properties, q.labels, q.labels != q.predicted, 3)
     assert quality_risk(BARE).centre == pytest.approx(own.centre)
 
 

@@ -9,11 +9,18 @@ from conv_nets import SmallNet
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.interpret import model_checks
-from deepsight.interpret.attribution.exact_cam import train_epoch
+from deepsight.interpret.attribution.exact_cam import exact_maps
 from deepsight.interpret.background import grabcut
 from deepsight.interpret.background.grabcut import Masks
-from deepsight.interpret.background.runner import errors_among, errors_of, of_objects, seen_at_once
+from deepsight.interpret.background.runner import (
+    exact_maps_where_fine,
+    examine_background_errors,
+    logits_of_objects,
+    sample_of_errors,
+    too_coarse,
+)
 from deepsight.interpret.error_analysis import confusion
+from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.model_checks import look_inside
 from open_nets import OpenNet
@@ -23,7 +30,7 @@ SMALL = SampleSizes(degradation_images=10, context_objects=30, faithfulness_imag
 
 
 @pytest.fixture(scope="module")
-def looked(uses_corner: SmallNet, inputs_of: SubjectOf) -> tuple[Evidence, dict[str, bytes]]:
+def looked(uses_corner: SmallNet, inputs_of: SubjectOf) -> Findings:
     model = OpenNet(uses_corner)
     inputs = inputs_of(model)
     p = inputs.predictions
@@ -31,8 +38,8 @@ def looked(uses_corner: SmallNet, inputs_of: SubjectOf) -> tuple[Evidence, dict[
     return look_inside(inputs, model, known, SMALL)
 
 
-def test_all_tables_of_an_opened_model(looked: tuple[Evidence, dict[str, bytes]]) -> None:
-    tables, pictures = looked
+def test_all_tables_of_an_opened_model(looked: Findings) -> None:
+    tables, pictures = looked.evidence, looked.pictures
     assert set(tables) == {
         "degradation", "degradation_summary", "attribution", "attribution_maps", "faithfulness", "context",
         "background_errors", "attribution_classes", "masks", "not_examined",
@@ -41,8 +48,8 @@ def test_all_tables_of_an_opened_model(looked: tuple[Evidence, dict[str, bytes]]
     assert tables["not_examined"].frame.height == 0
 
 
-def test_the_answer_without_background_is_in_the_tables(looked: tuple[Evidence, dict[str, bytes]]) -> None:
-    tables, _ = looked
+def test_the_answer_without_background_is_in_the_tables(looked: Findings) -> None:
+    tables = looked.evidence
     errors = tables["background_errors"].frame
     assert errors.height > 0
     assert errors["without_background"].null_count() == 0
@@ -57,11 +64,11 @@ def test_errors_outside_the_sample_are_looked_at_too(uses_corner: SmallNet, inpu
     wrong = inputs.predictions.labels != inputs.predictions.predicted
     sample = np.arange(12)
     known = sample, grabcut.segment(inputs.test.pixels(sample))
-    errors = errors_among(wrong, 5, seed=0)
+    errors = sample_of_errors(inputs, 5)
     assert len(errors) == 5
     assert wrong[errors].all()
     every = grabcut.segment(inputs.test.pixels(np.union1d(sample, errors))).accepted
-    judged = errors_of(inputs, model, errors, known).frame["index"].to_list()
+    judged = examine_background_errors(inputs, model, errors, known).frame["index"].to_list()
     looked_at = np.union1d(sample, errors)
     assert judged == [int(i) for i in inputs.test.ids[looked_at[every & wrong[looked_at]]]]
     assert set(judged) - set(inputs.test.ids[sample].tolist())
@@ -72,7 +79,7 @@ def test_the_answer_without_background_by_hand(uses_corner: SmallNet) -> None:
     images = np.random.default_rng(0).integers(0, 256, size=(4, 32, 32, 3), dtype=np.uint8)
     inside_ = np.zeros((4, 128, 128), dtype=bool)
     inside_[:, :64, :48] = True  # four by three of the eight by eight cells
-    alone = of_objects(train_epoch(model, images), model, Masks(inside_, np.ones(4, dtype=bool)))
+    alone = logits_of_objects(exact_maps(model, images), model, Masks(inside_, np.ones(4, dtype=bool)))
     activations = model.stage_maps("stage", images).numpy()[:, :, :4, :3]
     np.testing.assert_allclose(
         alone, activations.sum(axis=(2, 3)) @ model.weight.T / 64 + model.bias, atol=1e-5
@@ -84,10 +91,9 @@ def test_a_coarse_last_layer_gives_no_screen_and_says_why(uses_corner: SmallNet)
         def sides(self) -> Mapping[str, int]:
             return {"stem": 6, "stage": 3}
 
-    seen, refusals = seen_at_once(Coarse(uses_corner), np.zeros((2, 32, 32, 3), np.uint8))
-    assert seen is None
-    assert refusals[0][0] == "screen"
-    assert "received 3" in refusals[0][1]
+    coarse = Coarse(uses_corner)
+    assert exact_maps_where_fine(coarse, np.zeros((2, 32, 32, 3), np.uint8)) is None
+    assert "received 3" in str(too_coarse(coarse))
 
 
 def test_what_was_not_possible_is_listed_and_the_rest_goes_on(
@@ -100,9 +106,10 @@ def test_what_was_not_possible_is_listed_and_the_rest_goes_on(
     def no_masks(*_: object) -> None:
         raise DeepSightError("Expected two usable masks, received one.")
 
-    monkeypatch.setattr(model_checks, "background_of", no_masks)
+    monkeypatch.setattr(model_checks, "examine_background", no_masks)
     model = Coarser(uses_corner)
-    tables, pictures = look_inside(inputs_of(model), model, Evidence(), SMALL)
+    found = look_inside(inputs_of(model), model, Evidence(), SMALL)
+    tables, pictures = found.evidence, found.pictures
     reasons = dict(tables["not_examined"].frame.rows())
     assert "at least 4 cells a side" in reasons["maps"]
     assert "two usable masks" in reasons["context"]

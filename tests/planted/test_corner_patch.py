@@ -7,8 +7,8 @@ import torch
 from conv_nets import SmallNet, tensor
 from deepsight.core.dataset import Dataset
 from deepsight.interpret.attribution.cam import check_completeness, layer_maps, signed_maps
-from deepsight.interpret.attribution.energy_pointing import object_share
-from deepsight.interpret.faithfulness.checks import grid_pointing, randomisation
+from deepsight.interpret.attribution.energy_pointing import energy_pointing
+from deepsight.interpret.faithfulness.checks import grid_pointing_checks, model_randomisation_check
 
 SIDE = 8  # pixels of the patch, two cells of the map
 
@@ -45,7 +45,7 @@ def on_patch(maps: np.ndarray) -> float:
     """The mean share of positive evidence on the patch, which covers 1 / 16 of the image."""
     cover = np.zeros(maps.shape)
     cover[:, : maps.shape[1] // 4, : maps.shape[2] // 4] = 1
-    return float(np.nanmean(object_share(maps, cover)))
+    return float(np.nanmean(energy_pointing(maps, cover)))
 
 
 def test_the_network_uses_the_patch(planted: tuple[np.ndarray, np.ndarray], net: SmallNet) -> None:
@@ -90,8 +90,8 @@ def test_pointing_passes_the_planted_network_and_fails_a_random_one(
     def maps_of(model: SmallNet):  # type: ignore[no-untyped-def]
         return lambda mosaics, classes: contrasts(model, mosaics, classes)
 
-    assert grid_pointing(maps_of(net), images, labels, count=40)[0].passed
-    assert not grid_pointing(maps_of(SmallNet(4, seed=3)), images, labels, count=40)[0].passed
+    assert grid_pointing_checks(maps_of(net), images, labels, count=40)[0].passed
+    assert not grid_pointing_checks(maps_of(SmallNet(4, seed=3)), images, labels, count=40)[0].passed
 
 
 def test_random_heads_forget_the_patch(planted: tuple[np.ndarray, np.ndarray], net: SmallNet) -> None:
@@ -105,6 +105,8 @@ def test_random_heads_forget_the_patch(planted: tuple[np.ndarray, np.ndarray], n
     generator = torch.Generator().manual_seed(0)
     order = [torch.randperm(net.head.weight.numel(), generator=generator) for _ in range(10)]
     heads = [net.head.weight.flatten()[o].view_as(net.head.weight) for o in order]
-    assert randomisation(maps(net.head.weight), np.stack([maps(w) for w in heads]), depth="head").passed
+    assert model_randomisation_check(
+        maps(net.head.weight), np.stack([maps(w) for w in heads]), depth="head"
+    ).passed
     positive = np.stack([maps(w.abs()) for w in heads])  # a family that is blind to the sign of the weights
-    assert not randomisation(maps(net.head.weight.abs()), positive, depth="head").passed
+    assert not model_randomisation_check(maps(net.head.weight.abs()), positive, depth="head").passed

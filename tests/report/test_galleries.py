@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from deepsight.core.evidence import Evidence
+from deepsight.core.evidence import Evidence, maps_refusal
 from deepsight.report import galleries
 from deepsight.report.embedded_images import Pictures
 from deepsight.report.run_data import RunData
@@ -46,13 +46,13 @@ def test_maps_that_failed_are_refused_everywhere(study: RunData, pictures: Pictu
     rows = study.rows("faithfulness")
     rows[1]["passed"] = False
     failed = with_table(study, faithfulness=made(rows, 500, "These maps are refused: one check fails."))
-    assert galleries.refusal(failed) == "These maps are refused: one check fails."
+    assert maps_refusal(failed.evidence) == "These maps are refused: one check fails."
     assert galleries.map_gallery(failed, pictures) == []
     assert not any("map" in record for record in galleries.errors(failed, pictures)["records"])
 
 
 def test_maps_that_passed_are_shown(study: RunData, pictures: Pictures):
-    assert galleries.refusal(study) is None
+    assert maps_refusal(study.evidence) is None
     assert len(galleries.map_gallery(study, pictures)) == study.evidence["attribution"].frame.height
 
 

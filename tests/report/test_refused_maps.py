@@ -7,11 +7,10 @@ import pytest
 
 from conv_nets import SmallNet
 from deepsight.core.dataset import Dataset
-from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
 from deepsight.interpret.attribution.cam import layer_for
-from deepsight.interpret.faithfulness.runner import faithfulness_of
+from deepsight.interpret.faithfulness.runner import check_faithfulness
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.report import html
 from deepsight.report.embedded_images import Pictures
@@ -34,9 +33,9 @@ def refused(complete: Run, cifar10: tuple[Dataset, Dataset], tmp_path_factory: p
     path = tmp_path_factory.mktemp("refused") / "run"
     shutil.copytree(complete.path, path)
     inputs, model = unlearned(cifar10[1])
-    checks, _ = faithfulness_of(inputs, model, layer_for(model.sides()), 60)
+    found = check_faithfulness(inputs, model, layer_for(model.sides()), 60)
     run = Run.open(path)
-    run.save_evidence(Evidence({"faithfulness": checks}))
+    run.save_evidence(found.evidence)
     return run
 
 
@@ -49,7 +48,7 @@ def test_the_random_network_fails_its_own_checks(refused: Run) -> None:
 def test_the_page_gives_the_reason_in_place_of_the_pictures(refused: Run) -> None:
     text = html.render(refused).read_text(encoding="utf-8")
     assert "No maps are shown." in text
-    assert "they did not do better than what knows nothing of the model" in text
+    assert "they do no better than maps that know nothing about the model" in text
 
 
 def test_no_picture_of_a_map_is_on_the_page(refused: Run, complete: Run) -> None:

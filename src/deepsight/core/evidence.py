@@ -141,6 +141,13 @@ class Evidence(Mapping[str, Table]):
         )
 
 
+def maps_refusal(evidence: Mapping[str, Table]) -> str | None:
+    """Why no map may be shown: the caption of `faithfulness` where a check failed, else None."""
+    table = evidence.get("faithfulness")
+    failed = table is not None and table.frame["passed"].eq(False).any()
+    return table.caption if table is not None and failed else None
+
+
 def read_index(folder: Path) -> dict[str, dict[str, Any]]:
     """What each table of a folder is, in the order in which they were written; empty where there is none."""
     path = folder / "index.json"

@@ -1,30 +1,31 @@
-"""The contract of a model whose inside can be looked at."""
+"""The contract of a model whose inside can be examined."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deepsight.core.array_types import Pixels
+from deepsight.core.array_types import Floats32, Pixels, Reals
+
+Predict = Callable[[Pixels], Reals]  # uint8 images (m, h, w, 3) to logits (m, k)
 
 
 class OpenModel(Protocol):
-    """A model that can be opened: stages in a chain, then an average pooling and a linear head.
+    """A chain of stages, then average pooling and a linear head.
 
-    `sides` names the stages, shallow to deep, with the cells along one side of each one's map; `map_batches`
-    gives the last maps (b, d, h, w), `stage_maps` those of any stage; `from_stage` is the rest of the network
-    as named parts, the last of which is "head"; `of_mosaics` is the same model for mosaics of t × t images.
+    `sides` names the stages from shallow to deep, with the number of cells along one side of each map.
+    `map_batches` gives the last maps (b, d, h, w), `stage_maps` those of any stage. `from_stage` is the rest
+    of the network as named parts, the last of which is "head". `of_mosaics` is the same model for mosaics of
+    t × t images.
     """
 
     @property
-    def weight(self) -> NDArray[np.float32]: ...
+    def weight(self) -> Floats32: ...
 
     @property
-    def bias(self) -> NDArray[np.float32]: ...
+    def bias(self) -> Floats32: ...
 
-    def logits(self, pixels: Pixels, /) -> NDArray[np.float32]: ...
+    def logits(self, pixels: Pixels, /) -> Floats32: ...
 
     def sides(self) -> Mapping[str, int]: ...
 

@@ -1,6 +1,5 @@
-"""The examination: from predictions alone, and further where the model can be opened."""
+"""The examination: from predictions alone, and further where the model itself is available."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from deepsight.interpret.error_analysis import (
     misclassified,
     per_class,
 )
+from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.labels import (
     ambiguity,
@@ -37,40 +37,27 @@ from deepsight.interpret.slices import slices
 DEFAULT = SampleSizes()
 
 
-@dataclass(frozen=True)
-class Findings:
-    """Tables, and pictures by their path in the run folder."""
-
-    evidence: Evidence = field(default_factory=Evidence)
-    pictures: dict[str, bytes] = field(default_factory=dict)
-
-    def merge(self, other: "Findings") -> "Findings":
-        """These findings, then the others."""
-        return Findings(self.evidence.merge(other.evidence), {**self.pictures, **other.pictures})
-
-
 def examine(
     inputs: ExaminationInputs, model: OpenModel | None = None, sample_sizes: SampleSizes = DEFAULT
 ) -> Findings:
-    """All findings about a model's answers.
+    """All findings about a model's predictions.
 
     Args:
-        inputs: the answers and what to compare them with.
-        model: the model itself, or None when only its predictions are known; then maps, context and
-            degradations are not examined, and the ledger says so.
-        effort: sizes of the samples that the costly checks take.
+        inputs: the predictions and what to compare them with.
+        model: the model itself, or None where only its predictions are known. Then maps, reliance on the
+            background and corruption robustness are not examined.
+        sample_sizes: how many images the costly checks take.
     """
     evidence = errors_of(inputs).merge(labels_of(inputs, model))
     found = Findings(evidence, error_sheet(inputs, evidence["errors"].frame))
     if model is not None:
-        tables, pictures = look_inside(inputs, model, found.evidence, sample_sizes)
-        found = found.merge(Findings(tables, pictures))
+        found = found.merge(look_inside(inputs, model, found.evidence, sample_sizes))
     sheet = suspect_sheet(inputs, found.evidence["label_errors"].frame)
     return found.merge(Findings(ledger_of(inputs, found.evidence), sheet))
 
 
 def errors_of(inputs: ExaminationInputs) -> Evidence:
-    """What is confused with what, how much of each class is found, and how sure the model is."""
+    """Confusion, recall of each class, calibration, and the list of errors."""
     p, classes, seed = inputs.predictions, inputs.classes, inputs.seed
     evidence = Evidence(
         {
@@ -96,30 +83,34 @@ def errors_of(inputs: ExaminationInputs) -> Evidence:
 
 
 def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
-    """Kinds of images on which the model fails more than on their classes as a whole."""
+    """Groups of images on which the model fails more often than on their classes as a whole."""
     p, classes = inputs.predictions, inputs.classes
     found = slices.table(
         inputs.properties, p.labels, p.predicted, classes, p.ids, features=p.features, seed=inputs.seed
     )
-    quality = image_quality.table(quality_risk(inputs), inputs.properties, p.labels, p.predicted, classes)
+    quality = image_quality.image_quality_table(
+        quality_risk(inputs), inputs.properties, p.labels, p.predicted, classes
+    )
     return {"slices": found, "image_quality": quality}
 
 
 def quality_risk(inputs: ExaminationInputs) -> image_quality.QualityRisk:
-    """How the risk of an error grows with faults of the image: learnt from validation, where there is one.
+    """How the risk of an error grows with faults of the image, fitted on validation where there is one.
 
-    Without one it is learnt from the test images themselves, which a handful of slopes cannot memorise.
+    Otherwise it is fitted on the test images themselves, which a handful of slopes cannot memorise.
     """
     measured, seen = inputs.validation_properties, inputs.validation
     if measured is None or seen is None:
         measured, seen = inputs.properties, inputs.predictions
-    return image_quality.fit(measured, seen.labels, seen.labels != seen.predicted, len(inputs.classes))
+    return image_quality.fit_quality_risk(
+        measured, seen.labels, seen.labels != seen.predicted, len(inputs.classes)
+    )
 
 
 def labels_of(inputs: ExaminationInputs, model: OpenModel | None = None) -> Evidence:
-    """Labels that are wrong, images over which people may split, and the score without the former.
+    """Label errors, ambiguous images, and the score with the label errors corrected.
 
-    With the model at hand, it looks at the unclear images again, mirrored and moved.
+    Where the model itself is available, it predicts unclear images again under test-time augmentation.
     """
     p, k = inputs.predictions, len(inputs.classes)
     opinion = sources.gather(inputs.label_parts(), k, seed=inputs.seed)
@@ -143,15 +134,15 @@ def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
     p, classes = inputs.predictions, inputs.classes
     here = pl.col("split") == "test"
     labels, unsure = (evidence[name].frame.filter(here) for name in ("label_errors", "ambiguity"))
-    # Below the precision that flags ask for, a label is taken as right: a doubt is no cause.
+    # A label below the flag's precision counts as correct: a doubt is not a cause.
     suspected = np.where(of_rows(labels, "flagged", p.ids), of_rows(labels, "score", p.ids), 0.0)
     background = evidence.get("background_errors")
     detectors = causes.Detectors(
         twins=inputs.conflicting_twins,
         label_error=suspected,
-        # What one source alone is unsure of is its own doubt, not the image's.
+        # Where only one source is unsure, the doubt is the source's, not the image's.
         ambiguity=of_rows(unsure, "surest_differ", p.ids),
-        degraded=image_quality.support(quality_risk(inputs), inputs.properties, p.labels),
+        degraded=image_quality.quality_support(quality_risk(inputs), inputs.properties, p.labels),
         background=None if background is None else background_support(background, p.ids),
         pairs=causes.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
     )
@@ -176,7 +167,7 @@ def error_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, byt
 
 
 def suspect_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, bytes]:
-    """The thumbnails of the suspected labels, in the order of `gallery.suspects`."""
+    """The thumbnails of the suspected labels, in the order of `misclassified.suspects`."""
     rows = misclassified.suspects(frame).select("split", "index").rows()
     if not rows:
         return {}

@@ -1,4 +1,4 @@
-"""What is under examination: a data set, what a model said about it, and, where there is one, the model."""
+"""What is examined: a data set, a model's predictions for it, and what they are compared with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,21 +19,21 @@ from deepsight.interpret.slices.training_distance import training_distance
 
 @dataclass(frozen=True)
 class ExaminationInputs:
-    """A model's answers on a test set, with all that the diagnosis may compare them with.
+    """A model's predictions on a test set, with everything that the examination may compare them with.
 
     Attributes:
         test: the images and their given labels.
-        predictions: of the test images, in their order.
+        predictions: for the test images, in their order.
         validation: predictions of the validation images, or None; temperatures are fitted on them.
-        train: the training labels as their diagnosis sees them, or None.
-        others: the train and val splits by name, for the pictures of their suspected labels, and for what
-            validation says of image quality.
-        more: features (n, d) of the test images from further networks, by the name of their space. Those of
-            the backbone before fine-tuning are an opinion that does not share the model's mistakes.
-        conflicting_twins: (n,), the probability that a test image has a twin of another class in another
-            split, or None where nobody looked.
-        hypotheses: written before training.
-        seed: of everything random.
+        train: the training labels and features, or None.
+        others: the train and val splits by name: for pictures of suspected labels, and for the effect of
+            image quality on validation.
+        more: features (n, d) of the test images from other networks, by the name of their space. Those of the
+            backbone before fine-tuning do not share the model's mistakes.
+        conflicting_twins: (n,), the probability that a test image has a near-duplicate of another class in
+            another split, or None where nobody looked.
+        hypotheses: registered before training.
+        seed: random seed.
     """
 
     test: Dataset
@@ -57,7 +57,7 @@ class ExaminationInputs:
         return class_groups(self.hypotheses)
 
     def label_parts(self) -> dict[str, ExaminedSplit]:
-        """The splits whose labels are examined; none of the sources has seen the labels that it judges."""
+        """The splits whose labels are examined; no source has seen the labels that it judges."""
         parts = {} if self.train is None else {"train": self.train}
         held_out = {"val": (self.validation, {}), "test": (self.predictions, self.more)}
         return parts | {
@@ -70,26 +70,26 @@ class ExaminationInputs:
 
     @cached_property
     def properties(self) -> pl.DataFrame:
-        """What can be seen of each test image, and how far it is from the training images, a row an image."""
+        """Measured properties of each test image, and its distance from the training images."""
         measured = image_properties.measure(self.test.images)
         distance = self.training_distance()
         return measured if distance is None else measured.with_columns(training_distance=distance)
 
     def training_distance(self) -> Floats | None:
-        """Of each test image (n,), where one network saw it and the training images."""
+        """Of each test image (n,), or None unless one network gave features of both splits."""
         if self.train is None or self.train.features is None or self.train.space not in self.more:
             return None
         return training_distance(self.more[self.train.space], self.train.features)
 
     @cached_property
     def validation_properties(self) -> pl.DataFrame | None:
-        """What can be seen of each validation image, or None where there is none."""
+        """Measured properties of each validation image, or None without validation."""
         if self.validation is None or "val" not in self.others:
             return None
         return image_properties.measure(self.others["val"].images)
 
     def pixels_of(self, split: str, ids: NDArray[np.int64]) -> Pixels:
-        """Images (m, h, w, 3) of a split by their rows in its official order."""
+        """Images (m, h, w, 3) of a split by their ids."""
         data = self.test if split == "test" else self.others[split]
         order = np.argsort(data.ids)
         return data.pixels(order[np.searchsorted(data.ids, ids, sorter=order)])
@@ -97,13 +97,13 @@ class ExaminationInputs:
 
 @dataclass(frozen=True)
 class SampleSizes:
-    """How many images the costly checks look at: counts, so that a stored study repeats them anywhere.
+    """How many images the costly checks take: counts, so that a stored study can be repeated anywhere.
 
     Attributes:
-        degradation_images: seen under 30 degradations each.
-        context_objects: put on ten backgrounds each; of errors as many, up to 400, on seven.
-        faithfulness_images: of insertion and deletion, each seen 58 times, or 250 times where they are many
-            (`insertion.steps_for`).
+        degradation_images: each seen under 30 corruptions.
+        context_objects: each put on ten backgrounds; as many errors, up to 400, on seven.
+        faithfulness_images: for insertion and deletion, each seen 58 times, or 250 times where there are many
+            (`insertion_deletion.steps_for`).
     """
 
     degradation_images: int = 300

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from deepsight.core.evidence import maps_refusal
 from deepsight.images.contact_sheet import ACROSS
 from deepsight.interpret.error_analysis.misclassified import suspects
 from deepsight.report.embedded_images import Pictures, drawn
@@ -50,17 +51,10 @@ def suggestions(study: RunData) -> dict[int, Data]:
 
 def maps(study: RunData, pictures: Pictures) -> dict[int, Data]:
     """The picture with the maps by test row; none where the maps were refused."""
-    if refusal(study):
+    if maps_refusal(study.evidence):
         return {}
     rows = [row for row in study.rows("attribution") if row["split"] == "test"]
     return {row["index"]: {"map": row["file"]} for row in rows if pictures.take(row["file"])}
-
-
-def refusal(study: RunData) -> str | None:
-    """Why no map is shown: what the table of checks says where one failed, None where they may be shown."""
-    table = study.table("faithfulness")
-    failed = table is not None and table.frame["passed"].eq(False).any()
-    return table.caption if table is not None and failed else None
 
 
 def twin_pairs(study: RunData, pictures: Pictures) -> Data | None:
@@ -84,7 +78,7 @@ def listed(rows: Iterable[Data], sheet: str | None) -> Data:
 
 def map_gallery(study: RunData, pictures: Pictures) -> list[Data]:
     """The rows of the attribution table whose pictures can be shown."""
-    if refusal(study):
+    if maps_refusal(study.evidence):
         return []
     kept = ("split", "index", "true", "predicted", "layer", "object_share", "file")
     more = ("object_area", "peak_inside", "mirror_agreement")  # not in every run

@@ -10,7 +10,7 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from deepsight.core.evidence import Table
+from deepsight.core.evidence import Table, maps_refusal
 from deepsight.core.files import write_text
 from deepsight.core.run import REPORT, Run
 from deepsight.report import confusion_matrix, formatting, galleries, numbers, provenance, summary
@@ -74,7 +74,7 @@ def page(study: RunData) -> str:
             causes=causes(study),
             overall_context=summary.overall_context(study),
             matrix=confusion_matrix.matrix(study),
-            refusal=galleries.refusal(study),
+            refusal=maps_refusal(study.evidence),
             gallery=galleries.all_images(study, pictures),
             looks=galleries.looks(study),
             ambiguous=galleries.ambiguous_errors(study),

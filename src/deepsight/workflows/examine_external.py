@@ -18,8 +18,8 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
 from deepsight.core.recipe import Recipe
 from deepsight.core.run import METRICS, Run
-from deepsight.interpret.examine import Findings
 from deepsight.interpret.examine import examine as examine_subject
+from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model import pretrained
 from deepsight.model.frozen_backbone import FrozenBackbone

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from deepsight.config import study_of
 from deepsight.core.array_types import Pixels
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.evidence import maps_refusal
 from deepsight.core.files import atomic_path
 from deepsight.core.predictions import softmax
 from deepsight.core.progress import Log, silent
-from deepsight.core.run import Run
 from deepsight.images import overlay
 from deepsight.images.overlay import captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
-from deepsight.interpret.attribution.error_maps import kind_of, maps_for
+from deepsight.interpret.attribution.error_maps import class_maps, map_method
 from deepsight.model.predict import Predictor
 from deepsight.obtain.crop import Unreadable, decode_square
 from deepsight.workflows.context import Context
@@ -64,7 +64,7 @@ def predict_images(
     features = predictor.features(pixels, name="predict")
     rows = labelled(images, predictor.logits_of(features), classes)
     folder = maps or run.file(FOLDER)
-    add_maps(rows, predictor, pixels, classes, folder, refused=refusal(run))
+    add_maps(rows, predictor, pixels, classes, folder, refused=maps_refusal(run.evidence()))
     if neighbours:
         context = Context(run, study_of(run.study()), log)
         found = nearest_training(context, predictor, features, count=neighbours)
@@ -111,20 +111,12 @@ def add_maps(
         if refused is None:
             names = list(row["classes"])[:2]
             asked = np.array([[classes.index(name) for name in names]])
-            maps = maps_for(predictor, layer, pixels[number : number + 1], asked)[0]
+            maps = class_maps(predictor, layer, pixels[number : number + 1], asked)[0]
             drawn = overlay.overlay_row(read_square(Path(row["file"]), SHOWN), maps, side=SHOWN)
             words = ("image", *(f"for {name}" for name in names))
-            note = f"{layer.name}, {kind_of(predictor, layer)}"
+            note = f"{layer.name}, {map_method(predictor, layer)}"
             picture = overlay.captioned_row(drawn, words, note, scale=overlay.scale_of(maps))
             row["map"] = saved(folder, number, row["file"], "map", picture)
-
-
-def refusal(run: Run) -> str | None:
-    """Why this run's maps are not to be shown: a check of them that failed."""
-    evidence = run.evidence()
-    if "faithfulness" not in evidence or not evidence["faithfulness"].frame["passed"].eq(False).any():
-        return None
-    return evidence["faithfulness"].caption
 
 
 def add_nearest(

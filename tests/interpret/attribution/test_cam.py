@@ -56,14 +56,14 @@ def test_positive_part_is_grad_cam(activations: Tensor, head: nn.Linear) -> None
 @pytest.mark.parametrize("kind", ["gradcam", "hirescam"])
 def test_families_agree_before_average_pooling(activations: Tensor, head: nn.Linear, kind: str) -> None:
     asked = torch.tensor([0, 1, 2, 3, 4, 0, 1])
-    by_gradient = layer_maps(lambda a: logits_of(a, head), activations, asked, kind=kind)  # type: ignore[arg-type]
+    by_gradient = layer_maps(lambda a: logits_of(a, head), activations, asked, method=kind)  # type: ignore[arg-type]
     closed = signed_maps(activations, head.weight)[torch.arange(7), asked]
     torch.testing.assert_close(by_gradient, closed.detach(), atol=1e-6, rtol=0)
 
 
 def test_layercam_keeps_the_positive_weights_only(activations: Tensor, head: nn.Linear) -> None:
     asked = torch.zeros(7, dtype=torch.long)
-    maps = layer_maps(lambda a: logits_of(a, head), activations, asked, kind="layercam")
+    maps = layer_maps(lambda a: logits_of(a, head), activations, asked, method="layercam")
     expected = signed_maps(activations, head.weight.detach().clamp(min=0))[:, 0]
     torch.testing.assert_close(maps, expected, atol=1e-6, rtol=0)
 

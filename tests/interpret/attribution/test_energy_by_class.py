@@ -6,7 +6,7 @@ from scipy.stats import ttest_1samp
 
 from deepsight.core.evidence import Evidence
 from deepsight.interpret.attribution.cam import Layer
-from deepsight.interpret.attribution.energy_by_class import table
+from deepsight.interpret.attribution.energy_by_class import energy_by_class_table
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 
@@ -28,7 +28,7 @@ def planted(n: int = 60) -> tuple[np.ndarray, Masks, np.ndarray]:
 
 def test_shares_are_where_they_were_planted() -> None:
     maps, masks, labels = planted()
-    made = table(maps, masks, labels, ("on", "off", "even"), quality=PERFECT, layer=LAYER)
+    made = energy_by_class_table(maps, masks, labels, ("on", "off", "even"), quality=PERFECT, layer=LAYER)
     rows = {row["class"]: row for row in made.frame.to_dicts()}
     assert Evidence().add(attribution_classes=made)["attribution_classes"].n == 54
     assert (rows["on"]["object_share"], rows["on"]["peak_inside"]) == (1.0, 1.0)
@@ -41,9 +41,9 @@ def test_shares_are_where_they_were_planted() -> None:
 def test_interval_against_scipy_and_correction_by_hand() -> None:
     maps, masks, labels = planted()
     flawed = MaskQuality(0.8, 0.9, 0.0, 40)
-    row = table(maps, masks, labels, ("on", "off", "even"), quality=flawed, layer=LAYER).frame.row(
-        3, named=True
-    )
+    row = energy_by_class_table(
+        maps, masks, labels, ("on", "off", "even"), quality=flawed, layer=LAYER
+    ).frame.row(3, named=True)
     kept = maps[masks.accepted & (labels == 2)]
     shares = kept[:, 1:3, 1:3].sum(axis=(1, 2)) / kept.sum(axis=(1, 2))
     interval = ttest_1samp(shares, 0).confidence_interval(0.95)
@@ -54,6 +54,6 @@ def test_interval_against_scipy_and_correction_by_hand() -> None:
 def test_without_masks_there_is_no_row() -> None:
     maps, masks, labels = planted()
     none = Masks(masks.inside, np.zeros(60, dtype=bool))
-    made = table(maps, none, labels, ("on", "off", "even"), quality=PERFECT, layer=LAYER)
+    made = energy_by_class_table(maps, none, labels, ("on", "off", "even"), quality=PERFECT, layer=LAYER)
     assert made.frame.height == 0
     assert made.caption == "No two images had a usable mask."

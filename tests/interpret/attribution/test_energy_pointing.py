@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
 from deepsight.interpret.attribution.energy_pointing import (
-    corrected_share,
+    correct_for_mask_errors,
+    energy_pointing,
     mirror_agreement,
-    object_share,
     peak_inside,
 )
 
@@ -17,14 +17,14 @@ from deepsight.interpret.attribution.energy_pointing import (
 def test_share_counts_positive_evidence_only() -> None:
     maps = np.array([[[3.0, 1.0], [-5.0, 0.0]], [[-1.0, -1.0], [0.0, 0.0]]])
     cover = np.array([[[1.0, 0.0], [1.0, 1.0]]] * 2)
-    share = object_share(maps, cover)
+    share = energy_pointing(maps, cover)
     assert share[0] == pytest.approx(0.75)
     assert np.isnan(share[1])
 
 
 def test_an_even_map_has_the_share_of_the_area() -> None:
     cover = np.random.default_rng(0).uniform(size=(5, 4, 4))
-    np.testing.assert_allclose(object_share(np.ones((5, 4, 4)), cover), cover.mean(axis=(1, 2)))
+    np.testing.assert_allclose(energy_pointing(np.ones((5, 4, 4)), cover), cover.mean(axis=(1, 2)))
 
 
 def test_peak_inside() -> None:
@@ -47,8 +47,8 @@ def test_mirror_agreement_against_scipy() -> None:
 @given(st.floats(0, 1), st.floats(0.6, 1), st.floats(0.6, 1))
 def test_correction_inverts_the_mask_s_errors(true: float, s: float, t: float) -> None:
     observed = np.array([true * s + (1 - true) * (1 - t)])
-    assert corrected_share(observed, s, t)[0] == pytest.approx(true, abs=1e-9)
+    assert correct_for_mask_errors(observed, s, t)[0] == pytest.approx(true, abs=1e-9)
 
 
 def test_a_mask_no_better_than_chance_corrects_nothing() -> None:
-    assert np.isnan(corrected_share(np.array([0.4]), 0.5, 0.5)).all()
+    assert np.isnan(correct_for_mask_errors(np.array([0.4]), 0.5, 0.5)).all()

@@ -13,7 +13,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.interpret.attribution import error_maps
 from deepsight.interpret.attribution.cam import Layer
-from deepsight.interpret.attribution.error_maps import kind_of, maps_for, maps_of_errors
+from deepsight.interpret.attribution.error_maps import class_maps, map_errors, map_method
 from deepsight.interpret.error_analysis import confusion
 from deepsight.interpret.inputs import ExaminationInputs
 from open_nets import OpenNet
@@ -30,7 +30,8 @@ def pairs_of(inputs: ExaminationInputs) -> Evidence:
 def test_the_picture_and_the_tables_of_each_error(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
     model = OpenNet(uses_corner)
     inputs = inputs_of(model)
-    found, pictures = maps_of_errors(inputs, model, LAST, pairs_of(inputs))
+    mapped = map_errors(inputs, model, LAST, pairs_of(inputs))
+    found, pictures = mapped.evidence, mapped.pictures
     frame, values = found["attribution"].frame, found["attribution_maps"].frame
     assert set(pictures) == set(frame["file"])
     assert frame["kind"].unique().to_list() == ["closed form"]
@@ -54,15 +55,15 @@ def test_every_confused_pair_has_a_map_and_the_main_ones_masks(
     confused = pairs["confusion_pairs"].frame.filter(pl.col("count") > 0)
     assert len(confused) > 2
     monkeypatch.setattr(error_maps, "MAIN_PAIRS", 1)
-    frame = maps_of_errors(inputs, model, LAST, pairs)[0]["attribution"].frame
+    frame = map_errors(inputs, model, LAST, pairs).evidence["attribution"].frame
     shown = frame.group_by("true", "predicted").len()
     assert set(shown.select("true", "predicted").rows()) == set(confused.select("true", "predicted").rows())
     main, others = frame.head(error_maps.OF_MAIN), frame.tail(-error_maps.OF_MAIN)
     assert main.select("true", "predicted").n_unique() == 1
     assert others["object_share"].null_count() == len(others) > 0
     assert shown.filter(pl.col("len") > error_maps.OF_OTHERS).height <= 1
-    monkeypatch.setattr(error_maps, "MOST", error_maps.OF_MAIN + 1)
-    assert len(maps_of_errors(inputs, model, LAST, pairs)[0]["attribution"].frame) == error_maps.OF_MAIN + 1
+    monkeypatch.setattr(error_maps, "MOST_PICTURES", error_maps.OF_MAIN + 1)
+    assert len(map_errors(inputs, model, LAST, pairs).evidence["attribution"].frame) == error_maps.OF_MAIN + 1
 
 
 def test_the_evidence_for_a_wrong_answer_is_on_the_patch_that_made_it(
@@ -70,7 +71,7 @@ def test_the_evidence_for_a_wrong_answer_is_on_the_patch_that_made_it(
 ) -> None:
     model = OpenNet(uses_corner)
     inputs = inputs_of(model)
-    found, _ = maps_of_errors(inputs, model, LAST, pairs_of(inputs))
+    found = map_errors(inputs, model, LAST, pairs_of(inputs)).evidence
     values = found["attribution_maps"].frame
     means = []
     for row in found["attribution"].frame.to_dicts():
@@ -86,9 +87,9 @@ def test_the_evidence_for_a_wrong_answer_is_on_the_patch_that_made_it(
 def test_earlier_layers_are_made_by_gradients_of_the_tail(uses_corner: SmallNet) -> None:
     model = OpenNet(uses_corner)
     images = np.random.default_rng(0).integers(0, 256, size=(3, 32, 32, 3), dtype=np.uint8)
-    assert kind_of(model, EARLIER) == "HiResCAM"
+    assert map_method(model, EARLIER) == "HiResCAM"
     asked = np.array([[0, 3], [1, 1], [2, 0]])
-    maps = maps_for(model, EARLIER, images, asked)
+    maps = class_maps(model, EARLIER, images, asked)
     leaf = model.stage_maps("stem", images).requires_grad_()
     logits = uses_corner.head(uses_corner.stage2(leaf).mean(dim=(2, 3)))
     for column in range(2):
@@ -105,7 +106,7 @@ def test_maps_that_do_not_explain_the_logits_stop_the_run(uses_corner: SmallNet)
             return self.net.head.bias.numpy() + 1
 
     with pytest.raises(DeepSightError, match="sum to the logits"):
-        maps_for(Shifted(uses_corner), LAST, np.zeros((2, 32, 32, 3), np.uint8), np.array([[0], [1]]))
+        class_maps(Shifted(uses_corner), LAST, np.zeros((2, 32, 32, 3), np.uint8), np.array([[0], [1]]))
 
 
 def test_a_model_without_errors_has_none_to_show(inputs_of: SubjectOf, uses_corner: SmallNet) -> None:
@@ -119,4 +120,4 @@ def test_a_model_without_errors_has_none_to_show(inputs_of: SubjectOf, uses_corn
         ),
     )  # fmt: skip
     with pytest.raises(DeepSightError, match="no confused pair"):
-        maps_of_errors(right, model, LAST, pairs_of(inputs))
+        map_errors(right, model, LAST, pairs_of(inputs))

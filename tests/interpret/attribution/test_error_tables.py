@@ -7,7 +7,7 @@ import pytest
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.interpret.attribution.cam import Layer
-from deepsight.interpret.attribution.error_tables import confident_errors, table, values
+from deepsight.interpret.attribution.error_tables import attribution_table, confident_errors, map_values_table
 from deepsight.interpret.background.grabcut import Masks
 
 CLASSES = ("cat", "dog", "ship")
@@ -51,7 +51,7 @@ def test_says_where_the_evidence_is() -> None:
     maps, masks = planted()
     labels, p = errors()
     ids = np.array([50, 7, 9999])
-    made = table(
+    made = attribution_table(
         maps,
         masks,
         ids=ids,
@@ -70,13 +70,13 @@ def test_says_where_the_evidence_is() -> None:
     assert frame["predicted"].to_list() == ["dog", "dog", "cat"]
     assert frame["file"][2] == "maps/test-09999.webp"
     assert frame["mirror_agreement"].null_count() == 3
-    assert "2 can be used" in made.method
+    assert "2 are usable" in made.method
 
 
 def test_mirrored_views_are_compared() -> None:
     maps, masks = planted()
     labels, p = errors()
-    made = table(
+    made = attribution_table(
         maps, masks, ids=np.arange(3), labels=labels[:3], probabilities=p[:3], classes=CLASSES, layer=LAYER,
         kind="hirescam", mirrored=maps[..., ::-1],
     )  # fmt: skip
@@ -85,7 +85,7 @@ def test_mirrored_views_are_compared() -> None:
 
 def test_no_errors_give_an_empty_table() -> None:
     none = Masks(np.zeros((0, 128, 128), dtype=bool), np.zeros(0, dtype=bool))
-    made = table(
+    made = attribution_table(
         np.zeros((0, 2, 4, 4)), none, ids=np.zeros(0, dtype=np.int64), labels=np.zeros(0, dtype=np.int64),
         probabilities=np.zeros((0, 3)), classes=CLASSES, layer=LAYER, kind="hirescam",
     )  # fmt: skip
@@ -96,7 +96,7 @@ def test_arrays_of_different_length_are_refused() -> None:
     maps, masks = planted()
     labels, p = errors()
     with pytest.raises(DeepSightError, match="as many"):
-        table(
+        attribution_table(
             maps,
             masks,
             ids=np.arange(3),
@@ -111,7 +111,7 @@ def test_arrays_of_different_length_are_refused() -> None:
 def test_raw_values_are_in_a_table() -> None:
     maps = np.random.default_rng(0).normal(size=(3, 2, 4, 5)).astype(np.float32)
     asked = np.array([[1, 0], [2, 1], [0, 2]])
-    frame = values(maps, asked, ids=np.array([50, 7, 9999]), classes=CLASSES, layer=LAYER).frame
+    frame = map_values_table(maps, asked, ids=np.array([50, 7, 9999]), classes=CLASSES, layer=LAYER).frame
     assert frame.height == maps.size
     for i, c, y, x in [(0, 0, 0, 0), (1, 1, 3, 4), (2, 0, 1, 2)]:
         cell = frame.filter(index=[50, 7, 9999][i], row=y, column=x).filter(class_is(CLASSES[asked[i, c]]))

@@ -7,8 +7,8 @@ from scipy.stats import ttest_ind
 from deepsight.interpret.background.clustered_errors import (
     Estimate,
     cluster_variance,
-    contributions,
-    estimate,
+    clustered_estimate,
+    difference_of_means,
 )
 
 
@@ -34,9 +34,9 @@ def test_cluster_variance_by_loops() -> None:
 def test_without_clusters_it_is_the_t_test() -> None:
     rng = np.random.default_rng(1)
     outcome, treated = rng.normal(size=400), np.arange(400) % 2 == 0
-    value, part = contributions(outcome, treated)
+    value, part = difference_of_means(outcome, treated)
     own = np.arange(400)
-    found = estimate(value, part, own, own)
+    found = clustered_estimate(value, part, own, own)
     other = ttest_ind(outcome[treated], outcome[~treated], equal_var=False)
     assert found.value == pytest.approx(outcome[treated].mean() - outcome[~treated].mean())
     assert found.error == pytest.approx(found.value / other.statistic, rel=0.01)
@@ -50,14 +50,16 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     covered = 0
     for _ in range(400):
         outcome, treated, rows, columns = crossed(rng)
-        _, low, high = estimate(*contributions(outcome, treated), rows, columns).interval()
+        _, low, high = clustered_estimate(*difference_of_means(outcome, treated), rows, columns).interval()
         covered += low <= 0.5 <= high
     assert 0.92 <= covered / 400 <= 0.985
 
 
 def test_outcomes_all_alike_do_not_give_certainty() -> None:
     rows = np.repeat(np.arange(100), 2)
-    found = estimate(*contributions(np.ones(200), np.tile([True, False], 100)), rows, np.arange(200))
+    found = clustered_estimate(
+        *difference_of_means(np.ones(200), np.tile([True, False], 100)), rows, np.arange(200)
+    )
     assert found.value == 0
     assert found.interval().high == pytest.approx(3 / 100, rel=0.02)  # the rule of three
 

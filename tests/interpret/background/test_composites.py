@@ -5,13 +5,13 @@ import pytest
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.background.composites import fill, paste, take_apart
+from deepsight.interpret.background.composites import cut_out, inpaint, paste
 from scenes import COLOURS, scenes
 
 
 def test_paste_keeps_object_and_takes_background() -> None:
     images, _, masks = scenes(8)
-    parts = take_apart(images, masks)
+    parts = cut_out(images, masks)
     subjects, donors = np.array([0, 1, 2]), np.array([5, 6, 7])
     made = parts.on(subjects, donors)
     inside, outside = parts.cover[subjects] == 1, parts.cover[subjects] == 0
@@ -21,7 +21,7 @@ def test_paste_keeps_object_and_takes_background() -> None:
 
 def test_on_its_own_background_little_changes() -> None:
     images, _, masks = scenes(8)
-    parts = take_apart(images, masks)
+    parts = cut_out(images, masks)
     rows = np.arange(8)
     far = parts.cover < 0.01
     far &= np.abs(parts.backgrounds.astype(int) - images).max(axis=3) == 0
@@ -33,7 +33,7 @@ def test_on_its_own_background_little_changes() -> None:
 def test_background_holds_nothing_of_the_object() -> None:
     """The disc has its class's full colour, the ground half of another's: no trace of the first may stay."""
     images, labels, masks = scenes(40, aligned=0.0, seed=1)
-    backgrounds = take_apart(images, masks).backgrounds
+    backgrounds = cut_out(images, masks).backgrounds
     place = masks.cover(32, 32) == 1
     for image, ground, inside, label in zip(images, backgrounds, place, labels, strict=True):
         border = np.concatenate([image[0], image[-1]]).mean(axis=0)
@@ -44,12 +44,12 @@ def test_background_holds_nothing_of_the_object() -> None:
 
 def test_fill_without_a_hole_is_the_image(cifar10: tuple[Dataset, Dataset]) -> None:
     images = cifar10[1].pixels(slice(0, 5))
-    assert np.array_equal(fill(images, np.zeros((5, 32, 32), dtype=np.float32)), images)
+    assert np.array_equal(inpaint(images, np.zeros((5, 32, 32), dtype=np.float32)), images)
 
 
 def test_fill_of_everything_is_grey() -> None:
     images = np.random.default_rng(0).integers(0, 256, size=(2, 7, 12, 3), dtype=np.uint8)
-    filled = fill(images, np.ones((2, 7, 12), dtype=np.float32))
+    filled = inpaint(images, np.ones((2, 7, 12), dtype=np.float32))
     assert np.ptp(filled) <= 1
     assert abs(int(filled.mean()) - 127) <= 1
 
@@ -60,7 +60,7 @@ def test_fill_of_an_even_ground_is_even() -> None:
     hole[0, 8:20, 3:12] = 1
     spoiled = image.copy()
     spoiled[hole == 1] = 99
-    assert np.abs(fill(spoiled, hole).astype(int) - image).max() <= 2
+    assert np.abs(inpaint(spoiled, hole).astype(int) - image).max() <= 2
 
 
 def test_paste_is_a_weighted_mean() -> None:
@@ -71,4 +71,4 @@ def test_paste_is_a_weighted_mean() -> None:
 def test_every_image_needs_a_mask() -> None:
     images, _, masks = scenes(8)
     with pytest.raises(DeepSightError, match="mask for each"):
-        take_apart(images[:5], masks)
+        cut_out(images[:5], masks)

@@ -8,8 +8,13 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.background.grabcut import Masks, segment
-from deepsight.interpret.background.named_pairs import context_pairs, pairs_of, rows_of, with_known
+from deepsight.interpret.background.grabcut import Masks, segment, segment_missing
+from deepsight.interpret.background.named_pairs import (
+    NamedPairs,
+    hypothesised_pairs,
+    named_pair_effects,
+    sample_of_classes,
+)
 from deepsight.interpret.inputs import ExaminationInputs
 from scenes import CLASSES, looks_at_corner, scenes
 
@@ -30,28 +35,28 @@ def inputs() -> ExaminationInputs:
 def test_a_named_pair_is_tried_and_shown(inputs: ExaminationInputs) -> None:
     model = SimpleNamespace(logits=looks_at_corner)
     nothing = np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool))
-    found, tables, pictures = pairs_of(inputs, model, 40, nothing)  # type: ignore[arg-type]
-    assert [finding.name for finding in found] == ["red / blue"]
-    assert found[0].found.value > 0.8
-    row = tables["context_pictures"].frame.row(0, named=True)
-    assert set(pictures) == {row["file"]}
+    found = named_pair_effects(inputs, model, 40, nothing)  # type: ignore[arg-type]
+    assert [effect.name for effect in found.effects] == ["red / blue"]
+    assert found.effects[0].estimate.value > 0.8
+    row = found.findings.evidence["context_pictures"].frame.row(0, named=True)
+    assert set(found.findings.pictures) == {row["file"]}
     assert row["on_other"] > row["on_own"]
 
 
 def test_without_a_named_pair_there_is_nothing(inputs: ExaminationInputs) -> None:
     alone = ExaminationInputs(inputs.test, inputs.predictions, hypotheses=(WARM,))
     nothing = np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool))
-    found, tables, pictures = pairs_of(alone, SimpleNamespace(logits=looks_at_corner), 40, nothing)  # type: ignore[arg-type]
-    assert (found, list(tables), pictures) == ([], [], {})
+    model = SimpleNamespace(logits=looks_at_corner)
+    assert named_pair_effects(alone, model, 40, nothing) == NamedPairs()  # type: ignore[arg-type]
 
 
 def test_only_pairs_of_single_classes_are_pairs(inputs: ExaminationInputs) -> None:
-    assert context_pairs(inputs) == [(0, 2)]
+    assert hypothesised_pairs(inputs) == [(0, 2)]
 
 
 def test_rows_are_of_the_classes_and_begin_with_the_sample_of_the_swap_test() -> None:
     labels = (np.arange(400) % 4).astype(np.int64)
-    few, many = (rows_of(labels, [0, 2], count, seed=3) for count in (10, 20))
+    few, many = (sample_of_classes(labels, [0, 2], count, seed=3) for count in (10, 20))
     assert set(labels[many]) == {0, 2}
     assert set(few) < set(many)
     assert len(few) == 2 * 15
@@ -64,7 +69,7 @@ def test_known_masks_are_taken_over_and_the_others_cut() -> None:
     rows = np.array([3, 5, 8, 9, 11, 20, 21, 30])
     fresh = segment(images)
     marked = Masks(~fresh.inside[[1, 4]], np.array([False, False]))
-    found = with_known(images, rows, (np.array([5, 7, 11]), marked_with_gap(marked)), seed=0)
+    found = segment_missing(images, rows, (np.array([5, 7, 11]), marked_with_gap(marked)), seed=0)
     assert np.array_equal(found.inside[[1, 4]], marked.inside)
     assert not found.accepted[[1, 4]].any()
     others = [0, 2, 3, 5, 6, 7]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepsight.interpret.background.composites import take_apart
+from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.pair_swap import pair_design, pair_swap
 from scenes import CLASSES, looks_at_corner, looks_at_object, scenes
 
@@ -24,12 +24,12 @@ def test_two_classes_are_crossed_and_no_object_is_its_own_donor() -> None:
 def test_the_pull_is_that_of_the_model(predict: object, effect: float) -> None:
     images, labels, masks = scenes(80)
     found = pair_swap(
-        take_apart(images, masks), labels, masks.accepted, predict,  # type: ignore[arg-type]
+        cut_out(images, masks), labels, masks.accepted, predict,  # type: ignore[arg-type]
         pair=(0, 2), classes=CLASSES, objects=20, donors=2, seed=1,
     )  # fmt: skip
     assert found is not None
-    assert found.finding.found.value == pytest.approx(effect)
-    assert found.finding.name == "red / blue"
+    assert found.effect.estimate.value == pytest.approx(effect)
+    assert found.effect.name == "red / blue"
     assert len(found.answers) == len(found.chosen) == 2 * 20 * 4
 
 
@@ -37,5 +37,5 @@ def test_without_two_masks_of_a_class_there_is_no_pair() -> None:
     images, labels, masks = scenes(40)
     usable = masks.accepted & ((labels != 2) | (np.arange(40) < 4))
     dials = {"pair": (0, 2), "classes": CLASSES, "objects": 5, "donors": 2, "seed": 0}
-    parts = take_apart(images, masks)
+    parts = cut_out(images, masks)
     assert pair_swap(parts, labels, usable, looks_at_object, **dials) is None  # type: ignore[arg-type]

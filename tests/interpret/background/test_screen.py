@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from deepsight.interpret.background.mask_quality import MaskQuality
-from deepsight.interpret.background.screen import auroc, doubt, lost_objects
-from deepsight.interpret.background.swap_design import Design
+from deepsight.interpret.background.screen import auroc, margin_against, objects_lost_in_swaps
+from deepsight.interpret.background.swap_design import SwapDesign
 from deepsight.interpret.background.swap_test import swap_test
 from scenes import CLASSES, looks_at_corner, looks_at_object, scenes
 
@@ -23,14 +23,14 @@ def test_auroc_against_scikit_learn() -> None:
 def test_doubt_is_above_zero_where_the_answer_is_wrong() -> None:
     logits = np.random.default_rng(1).normal(size=(50, 4))
     labels = np.random.default_rng(2).integers(4, size=50)
-    assert np.array_equal(doubt(logits, labels) > 0, logits.argmax(axis=1) != labels)
+    assert np.array_equal(margin_against(logits, labels) > 0, logits.argmax(axis=1) != labels)
 
 
 def test_lost_objects_counts_other_backgrounds_only() -> None:
     labels = np.array([0, 0, 1, 1])
-    chosen = Design(np.array([0, 0, 0, 2, 2, 2]), np.array([1, 2, 3, 3, 0, 1]))
+    chosen = SwapDesign(np.array([0, 0, 0, 2, 2, 2]), np.array([1, 2, 3, 3, 0, 1]))
     right = np.array([False, True, True, True, False, False])
-    objects, lost = lost_objects(right, chosen, labels)
+    objects, lost = objects_lost_in_swaps(right, chosen, labels)
     assert objects.tolist() == [0, 2]
     assert lost.tolist() == [False, True]
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from deepsight.core.evidence import Evidence, Table
-from deepsight.interpret.background.composites import take_apart
-from deepsight.interpret.background.effects import Finding
+from deepsight.interpret.background.composites import cut_out
+from deepsight.interpret.background.effects import Effect
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.pair_swap import pair_swap
@@ -24,15 +24,15 @@ def judged(predict: Callable[[np.ndarray], np.ndarray], *, n: int = 400, **dials
     return swap_test(images, labels, masks, predict, classes=CLASSES, **dials)  # type: ignore[arg-type]
 
 
-def between(predict: Callable[[np.ndarray], np.ndarray]) -> Finding:
+def between(predict: Callable[[np.ndarray], np.ndarray]) -> Effect:
     """Red and blue on each other's backgrounds."""
     images, labels, masks = scenes(400)
     found = pair_swap(
-        take_apart(images, masks), labels, masks.accepted, predict,
+        cut_out(images, masks), labels, masks.accepted, predict,
         pair=(0, 2), classes=CLASSES, objects=100, donors=2, seed=0,
     )  # fmt: skip
     assert found is not None
-    return found.finding
+    return found.effect
 
 
 def row(table: Table, test: str, name: str = "all") -> dict[str, object]:

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from deepsight.core.dataset import Dataset
-from deepsight.interpret.faithfulness.checks import insertion_deletion
+from deepsight.interpret.faithfulness.checks import insertion_deletion_checks
 from deepsight.interpret.faithfulness.insertion_deletion import (
     BASELINES,
     affordable_images,
     baseline_importance,
     curve_mean,
-    importance,
     predictions_for,
     probability_of,
     steps_for,
+    upsampled,
 )
 
 
@@ -82,7 +82,7 @@ def test_random_maps_are_as_coarse_as_the_maps_under_test() -> None:
 def test_importance_keeps_the_place_of_the_peak() -> None:
     maps = np.zeros((1, 4, 4))
     maps[0, 1, 2] = 1
-    y, x = np.unravel_index(importance(maps, 32, 32)[0].argmax(), (32, 32))
+    y, x = np.unravel_index(upsampled(maps, 32, 32)[0].argmax(), (32, 32))
     assert (y // 8, x // 8) == (1, 2)
 
 
@@ -94,7 +94,7 @@ def test_predictions_are_counted_as_they_are_made(white: np.ndarray, steps: int)
         seen.append(len(images))
         return reads_top_left(images)
 
-    insertion_deletion(np.ones((6, 4, 4)), white, np.zeros(6, dtype=np.int64), counting, steps=steps)
+    insertion_deletion_checks(np.ones((6, 4, 4)), white, np.zeros(6, dtype=np.int64), counting, steps=steps)
     assert sum(seen) == 6 * predictions_for(steps)
 
 

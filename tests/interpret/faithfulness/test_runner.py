@@ -10,10 +10,10 @@ import pytest
 from conv_nets import SmallNet
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.attribution.cam import Layer, layer_for
-from deepsight.interpret.attribution.error_maps import maps_for
-from deepsight.interpret.faithfulness.checks import refused
+from deepsight.interpret.attribution.error_maps import class_maps
+from deepsight.interpret.faithfulness.checks import refusal_sentence
 from deepsight.interpret.faithfulness.model_randomisation import mean_correlations
-from deepsight.interpret.faithfulness.runner import faithfulness_of, random_maps
+from deepsight.interpret.faithfulness.runner import check_faithfulness, randomised_maps
 from deepsight.interpret.inputs import ExaminationInputs
 from open_nets import OpenNet, without_learning
 
@@ -27,20 +27,22 @@ CHECKS = [
 
 def test_a_model_that_uses_the_patch_passes(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
     model = OpenNet(uses_corner)
-    made, not_possible = faithfulness_of(inputs_of(model), model, layer_for(model.sides()), 60)
+    found = check_faithfulness(inputs_of(model), model, layer_for(model.sides()), 60)
+    made = found.evidence["faithfulness"]
     decided = made.frame.filter(pl.col("passed").is_not_null())
     assert decided["check"].to_list() == CHECKS
     assert decided["passed"].all()
-    assert not_possible == []
-    assert refused(made.frame, family="x") is None
+    assert found.refusals == ()
+    assert refusal_sentence(made.frame, family="x") is None
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_random_model_is_refused(uses_corner: SmallNet, inputs_of: SubjectOf, seed: int) -> None:
     model = OpenNet(without_learning(uses_corner, seed=seed))
-    made, _ = faithfulness_of(inputs_of(model), model, layer_for(model.sides()), 60)
+    found = check_faithfulness(inputs_of(model), model, layer_for(model.sides()), 60)
+    made = found.evidence["faithfulness"]
     assert made.caption.startswith("closed form at stage maps are refused")
-    assert made.caption == refused(made.frame, family="closed form at stage")
+    assert made.caption == refusal_sentence(made.frame, family="closed form at stage")
 
 
 def test_two_classes_make_no_mosaic_and_the_other_checks_go_on(
@@ -55,19 +57,19 @@ def test_two_classes_make_no_mosaic_and_the_other_checks_go_on(
         test=inputs.test.select(rows),
         predictions=Predictions(p.ids[rows], p.labels[rows], p.logits[rows], p.features[rows]),
     )
-    made, not_possible = faithfulness_of(two, model, layer_for(model.sides()), 60)
-    assert [name for name, _ in not_possible] == ["grid pointing"]
-    assert "4 classes" in not_possible[0][1]
-    assert made.frame["check"][1] == "deletion: random order"
+    found = check_faithfulness(two, model, layer_for(model.sides()), 60)
+    assert [refusal.check for refusal in found.refusals] == ["grid pointing"]
+    assert "4 classes" in found.refusals[0].reason
+    assert found.evidence["faithfulness"].frame["check"][1] == "deletion: random order"
 
 
 def test_random_weights_change_the_maps_from_the_head_and_from_deeper(corner, uses_corner: SmallNet) -> None:
     model, layer = OpenNet(uses_corner), Layer("stem", 16, None)
     images, labels = corner.pixels(slice(0, 12)), corner.labels[:12]
-    own = maps_for(model, layer, images, labels[:, None])[:, 0]
+    own = class_maps(model, layer, images, labels[:, None])[:, 0]
     for depth in ("head", "stage"):
-        random = random_maps(model, layer, depth, images, labels, seed=0)
+        random = randomised_maps(model, layer, depth, images, labels, seed=0)
         assert random.shape == (10, 12, 16, 16)
         assert np.abs(mean_correlations(own, random)).max() < 0.9
-    again = random_maps(model, layer, "stage", images, labels, seed=0)
+    again = randomised_maps(model, layer, "stage", images, labels, seed=0)
     assert np.array_equal(again, random)

@@ -96,8 +96,8 @@ def two_greys() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_model_of_brightness_falls_to_brightness_alone(two_greys: tuple[np.ndarray, np.ndarray]) -> None:
-    table = corruptions.study(*two_greys, CLASSES, by_brightness, seed=0)
-    mean = corruptions.summary(table).frame
+    table = corruptions.corruption_robustness(*two_greys, CLASSES, by_brightness, seed=0)
+    mean = corruptions.corruption_summary(table).frame
     # 100 + 0.15 × 255 passes 128 and 100 + 0.1 × 255 does not: dark images are lost from severity 3 on.
     assert mean.row(0, named=True)["corruption"] == "brightness"
     assert table.caption.startswith("Brightness costs most")
@@ -110,7 +110,7 @@ def test_a_model_of_brightness_falls_to_brightness_alone(two_greys: tuple[np.nda
 
 def test_rows_are_counts_of_the_same_images(cifar10: tuple[Dataset, Dataset]) -> None:
     test = cifar10[1]
-    table = corruptions.study(
+    table = corruptions.corruption_robustness(
         test.images, test.labels, test.classes, lambda x: np.eye(10)[x[:, 0, 0, 0] % 10], limit=50, seed=3
     )
     whole = table.frame.filter(pl.col("class") == corruptions.ALL)
@@ -129,7 +129,7 @@ def test_the_seed_decides_images_and_noise(cifar10: tuple[Dataset, Dataset]) -> 
 
     def frame(seed: int) -> pl.DataFrame:
         first_pixel = lambda x: np.eye(10)[x[:, 0, 0, 0] % 10]  # noqa: E731
-        return corruptions.study(
+        return corruptions.corruption_robustness(
             test.images, test.labels, test.classes, first_pixel, limit=60, seed=seed
         ).frame
 
@@ -151,7 +151,7 @@ def test_a_limit_below_one_is_refused() -> None:
 
 def test_a_model_that_is_never_right_has_nothing_to_keep(two_greys: tuple[np.ndarray, np.ndarray]) -> None:
     images, labels = two_greys
-    table = corruptions.study(images, 1 - labels, CLASSES, by_brightness, limit=20, seed=0)
-    summary = corruptions.summary(table)
+    table = corruptions.corruption_robustness(images, 1 - labels, CLASSES, by_brightness, limit=20, seed=0)
+    summary = corruptions.corruption_summary(table)
     assert summary.frame["retained"].is_null().all()
-    assert summary.caption.startswith("Accuracy is 0.0% as is")
+    assert summary.caption.startswith("Accuracy is 0.0% on the original images")

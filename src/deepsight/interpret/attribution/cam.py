@@ -1,4 +1,4 @@
-"""Where on the image a logit comes from: signed evidence maps (docs/methods/attribution.md).
+"""Class activation maps with signed values in logits (docs/methods/attribution.md).
 
 Shapes: n images, k classes, d features, h × w cells of the map.
 """
@@ -14,17 +14,17 @@ from deepsight.core.errors import DeepSightError
 
 SMALLEST_SIDE, GOOD_SIDE = 4, 7
 
-Kind = Literal["gradcam", "hirescam", "layercam"]
+Method = Literal["gradcam", "hirescam", "layercam"]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The layer that maps are drawn at.
+    """The layer at which maps are made.
 
     Attributes:
-        name: as the model calls it.
+        name: the model's name for it.
         side: cells along one side of its map.
-        caution: a sentence for the reader where the map is coarse, else None.
+        caution: a sentence for the reader if the map is coarse, else None.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Layer:
 
 
 def layer_for(sides: Mapping[str, int]) -> Layer:
-    """The deepest layer whose map has at least 4 cells a side, by the real input shape.
+    """The deepest layer whose map has at least 4 cells a side at the actual input size.
 
     Args:
         sides: layer name -> cells along one side, from shallow to deep.
@@ -55,7 +55,7 @@ def layer_for(sides: Mapping[str, int]) -> Layer:
 
 
 def require_spatial(activations: Tensor) -> None:
-    """Refuse activations that have no places to tell apart.
+    """Refuse activations without spatial resolution.
 
     Raises:
         DeepSightError: not (n, d, h, w), or a 1 × 1 map.
@@ -67,17 +67,17 @@ def require_spatial(activations: Tensor) -> None:
         )
     if activations.shape[2] * activations.shape[3] == 1:
         raise DeepSightError(
-            "Expected a map with several cells, received 1 × 1, which says nothing about places. "
+            "Expected a map with several cells, received 1 × 1, which says nothing about location. "
             "Use an earlier layer or a larger --resolution."
         )
 
 
 def signed_maps(activations: Tensor, weight: Tensor) -> Tensor:
-    """What each cell adds to each logit, for average pooling and a linear head; exact, all k classes at once.
+    """What each cell adds to each logit, exactly, for average pooling and a linear head; all k classes.
 
     `logit_c = bias_c + mean_p W_c · A(p)`, so cell p adds `W_c · A(p) / (h w)`: the map *sums* to the logit
-    minus its bias. Its positive part is Grad-CAM (Selvaraju et al. 2017) up to that factor, and at this layer
-    HiResCAM and XGrad-CAM are the same map. Values are in units of the logit and are never rescaled.
+    minus its bias. Its positive part is Grad-CAM (Selvaraju et al. 2017) up to that factor; HiResCAM and
+    XGrad-CAM give the same map at this layer. Values are in units of the logit and are never rescaled.
 
     Args:
         activations: (n, d, h, w), what the pooling receives.
@@ -87,7 +87,7 @@ def signed_maps(activations: Tensor, weight: Tensor) -> Tensor:
         (n, k, h, w).
 
     Raises:
-        DeepSightError: there are no places to tell apart, or d differs.
+        DeepSightError: the activations have no spatial resolution, or d differs.
     """
     require_spatial(activations)
     if weight.ndim != 2 or weight.shape[1] != activations.shape[1]:
@@ -99,13 +99,13 @@ def signed_maps(activations: Tensor, weight: Tensor) -> Tensor:
 
 
 def check_completeness(maps: Tensor, logits: Tensor, bias: Tensor, *, tolerance: float = 1e-4) -> float:
-    """Assert that the maps explain the whole of the model's own logits.
+    """Check that the maps sum to the model's own logits.
 
     Args:
         maps: (n, k, h, w) of `signed_maps`.
         logits: (n, k), from the model's own forward pass.
         bias: (k,), of the head.
-        tolerance: largest error allowed, relative to the largest logit (or to 1 where that is larger).
+        tolerance: largest error allowed, relative to the largest logit or to 1, whichever is larger.
 
     Returns:
         The largest absolute error, in units of the logit.
@@ -124,19 +124,19 @@ def check_completeness(maps: Tensor, logits: Tensor, bias: Tensor, *, tolerance:
 
 
 def layer_maps(
-    tail: Callable[[Tensor], Tensor], activations: Tensor, classes: Tensor, *, kind: Kind = "hirescam"
+    tail: Callable[[Tensor], Tensor], activations: Tensor, classes: Tensor, *, method: Method = "hirescam"
 ) -> Tensor:
-    """Maps at an earlier layer, by the gradient of the tail alone; the trunk before it is not run again.
+    """Maps at an earlier layer, by gradients of the tail alone; the layers before it do not run again.
 
     `gradcam` weights each channel by its mean gradient (Selvaraju et al. 2017), `hirescam` weights each cell
     by its own gradient (Draelos and Carin 2020), `layercam` keeps the positive gradients only (Jiang et al.
-    2021). The published maps end in a ReLU; here the sign is kept, so theirs are `maps.clamp(min=0)`.
+    2021). The published maps end in a ReLU. Ours keep the sign: `maps.clamp(min=0)` is the published map.
 
     Args:
         tail: (n, d, h, w) -> logits (n, k); in evaluation mode, so that no image depends on another.
         activations: (n, d, h, w), what the tail receives.
-        classes: int64 (n,), the class asked for in each image.
-        kind: the family of maps.
+        classes: int64 (n,), the class to explain in each image.
+        method: of the maps.
 
     Returns:
         (n, h, w), in units of the logit for `hirescam`. Unlike `signed_maps` it need not sum to the logit.
@@ -146,18 +146,18 @@ def layer_maps(
     with torch.enable_grad():
         asked = tail(leaf).gather(1, classes.to(leaf.device)[:, None]).sum()
         (gradient,) = torch.autograd.grad(asked, leaf)
-    return (channel_weights(gradient, kind) * activations.detach()).sum(dim=1)
+    return (channel_weights(gradient, method) * activations.detach()).sum(dim=1)
 
 
-def channel_weights(gradient: Tensor, kind: Kind) -> Tensor:
-    """How much each channel counts in each cell, broadcastable to (n, d, h, w)."""
-    if kind == "gradcam":
+def channel_weights(gradient: Tensor, method: Method) -> Tensor:
+    """The weight of each channel in each cell, broadcastable to (n, d, h, w)."""
+    if method == "gradcam":
         return gradient.mean(dim=(2, 3), keepdim=True)
-    return gradient.clamp(min=0) if kind == "layercam" else gradient
+    return gradient.clamp(min=0) if method == "layercam" else gradient
 
 
 def without_background(maps: Tensor, bias: Tensor, cover: Tensor) -> Tensor:
-    """The logits that the object's cells alone would give, exact: `bias_k + Σ_cells map_k · cover`.
+    """The logits from the object's cells alone: `bias_k + Σ_cells map_k · cover`.
 
     Args:
         maps: (n, k, h, w) of `signed_maps`.
@@ -165,6 +165,6 @@ def without_background(maps: Tensor, bias: Tensor, cover: Tensor) -> Tensor:
         cover: (n, h, w), the share of each cell that the object covers, 0 to 1.
 
     Returns:
-        Logits (n, k). With a cover of 1 everywhere they are the model's own.
+        Logits (n, k). They are the model's own where the cover is 1 everywhere.
     """
     return bias + (maps * cover[:, None]).sum(dim=(2, 3))

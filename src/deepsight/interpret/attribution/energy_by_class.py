@@ -1,4 +1,4 @@
-"""How much of the evidence lies on the object, class by class: the evidence table `attribution_classes`."""
+"""Energy-based pointing for each class: the evidence table `attribution_classes`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,15 @@ from scipy.stats import t
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.interpret.attribution.cam import Layer
-from deepsight.interpret.attribution.energy_pointing import corrected_share, object_share, peak_inside
+from deepsight.interpret.attribution.energy_pointing import (
+    correct_for_mask_errors,
+    energy_pointing,
+    peak_inside,
+)
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 
-ALL = "all"  # stands in the column `class` for the images of every class together
+ALL = "all"  # in the column `class`: images of every class together
 UNITS = {
     "class": f"class name; '{ALL}' is every class together",
     "n": "images with a usable mask and some positive evidence",
@@ -29,26 +33,26 @@ UNITS = {
 }
 
 
-def table(
+def energy_by_class_table(
     maps: NDArray[np.floating], masks: Masks, labels: Ints, classes: Sequence[str], *, quality: MaskQuality,
     layer: Layer,
 ) -> Table:  # fmt: skip
-    """Mean object share of all images, then of each class.
+    """Mean share of evidence on the object, of all images and then of each class.
 
     Args:
         maps: (n, h, w), signed, for the predicted class.
-        masks: of the same images; where one was rejected, the image is left out.
+        masks: of the same images; images with a rejected mask are left out.
         labels: int64 (n,).
         classes: k names.
         quality: the masks' measured errors.
         layer: of the maps.
     """
     cover = masks.cover(*maps.shape[1:])
-    share, peak, area = object_share(maps, cover), peak_inside(maps, cover), masks.area()
+    share, peak, area = energy_pointing(maps, cover), peak_inside(maps, cover), masks.area()
     usable = masks.accepted & ~np.isnan(share)
     groups = [(ALL, usable), *((name, usable & (labels == c)) for c, name in enumerate(classes))]
     rows: list[dict[str, Any]] = [
-        {"class": name, **of_group(share[here], quality), **means(area[here], peak[here])}
+        {"class": name, **energy_of_group(share[here], quality), **area_and_peak(area[here], peak[here])}
         for name, here in groups
         if here.sum() >= 2
     ]
@@ -58,14 +62,14 @@ def table(
         "border prior (Rother et al. 2004); corrected as a prevalence under an imperfect test (Rogan and "
         "Gladen 1978)."
     )
-    return Table(pl.DataFrame(rows, schema=schema), UNITS, int(usable.sum()), method, caption(rows))
+    return Table(pl.DataFrame(rows, schema=schema), UNITS, int(usable.sum()), method, energy_caption(rows))
 
 
-def of_group(share: NDArray[np.float64], quality: MaskQuality) -> dict[str, float]:
-    """Mean, interval and corrected mean of a group's shares."""
+def energy_of_group(share: NDArray[np.float64], quality: MaskQuality) -> dict[str, float]:
+    """Mean, interval and corrected mean of the shares of a group of images."""
     n, mean = len(share), float(share.mean())
     half = float(t.ppf(0.975, n - 1) * share.std(ddof=1) / n**0.5)
-    corrected = float(corrected_share(np.array([mean]), quality.sensitivity, quality.specificity)[0])
+    corrected = float(correct_for_mask_errors(np.array([mean]), quality.sensitivity, quality.specificity)[0])
     return {
         "n": n,
         "object_share": mean,
@@ -75,17 +79,17 @@ def of_group(share: NDArray[np.float64], quality: MaskQuality) -> dict[str, floa
     }
 
 
-def means(area: NDArray[np.float64], peak: NDArray[np.bool_]) -> dict[str, float]:
-    """What to read a share beside."""
+def area_and_peak(area: NDArray[np.float64], peak: NDArray[np.bool_]) -> dict[str, float]:
+    """Mean area of the objects, and how often the strongest cell is on them: the context of a share."""
     return {"object_area": float(area.mean()), "peak_inside": float(peak.mean())}
 
 
-def caption(rows: Sequence[dict[str, Any]]) -> str:
-    """The overall share beside the area, and what it does not show."""
+def energy_caption(rows: Sequence[dict[str, Any]]) -> str:
+    """The overall share beside the area, with the caution that it needs."""
     if not rows:
         return "No two images had a usable mask."
     whole = rows[0]
     return (
         f"{whole['object_share']:.0%} of the evidence lies on objects that cover {whole['object_area']:.0%} "
-        "of their images. This ranks; the context test decides."
+        "of their images. This only ranks images; the swap test decides."
     )

@@ -1,4 +1,7 @@
-"""How much of a map's evidence lies on the object. A ranking for review, not a verdict: see context.py."""
+"""Energy-based pointing: the share of a map's evidence that lies on the object (Wang et al. 2020, Score-CAM).
+
+It ranks images for review. The verdict on the background comes from the swap test.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,10 +9,10 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats
 
 
-def object_share(maps: NDArray[np.floating], cover: NDArray[np.floating]) -> Floats:
-    """The share of a map's positive evidence that lies on the object, 0 to 1.
+def energy_pointing(maps: NDArray[np.floating], cover: NDArray[np.floating]) -> Floats:
+    """The share of a map's positive evidence on the object, 0 to 1 (energy-based pointing).
 
-    Compare it with the object's own area: that is what a map without any preference would give.
+    Compare it with the object's area, which is the share of a map without any preference.
 
     Args:
         maps: (n, h, w), signed.
@@ -27,8 +30,8 @@ def object_share(maps: NDArray[np.floating], cover: NDArray[np.floating]) -> Flo
 
 def peak_inside(maps: NDArray[np.floating], cover: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether the cell with the most evidence is at least half covered by the object, bool (n,)."""
-    peak = flat(maps).argmax(axis=1)
-    return np.asarray(flat(cover)[np.arange(len(maps)), peak] >= 0.5)
+    peak = flatten_maps(maps).argmax(axis=1)
+    return np.asarray(flatten_maps(cover)[np.arange(len(maps)), peak] >= 0.5)
 
 
 def mirror_agreement(maps: NDArray[np.floating], of_mirrored: NDArray[np.floating]) -> Floats:
@@ -41,26 +44,26 @@ def mirror_agreement(maps: NDArray[np.floating], of_mirrored: NDArray[np.floatin
     Returns:
         Pearson's correlation over the cells; NaN where a map is constant.
     """
-    a = standardised(maps)
-    b = standardised(of_mirrored[:, :, ::-1])
+    a = standardise_maps(maps)
+    b = standardise_maps(of_mirrored[:, :, ::-1])
     return np.asarray((a * b).mean(axis=1), dtype=np.float64)
 
 
-def flat(maps: NDArray[np.floating]) -> Floats:
-    """Each map as a row, float64 (n, h w); n may be 0."""
+def flatten_maps(maps: NDArray[np.floating]) -> Floats:
+    """Each map as one row, float64 (n, h w); n may be 0."""
     return np.asarray(maps, dtype=np.float64).reshape(len(maps), maps.shape[1] * maps.shape[2])
 
 
-def standardised(maps: NDArray[np.floating]) -> Floats:
-    """Each map as a row with mean 0 and variance 1, (n, h w); NaN where it is constant."""
-    rows = flat(maps)
+def standardise_maps(maps: NDArray[np.floating]) -> Floats:
+    """Each map as one row with mean 0 and variance 1, (n, h w); NaN where it is constant."""
+    rows = flatten_maps(maps)
     centred = rows - rows.mean(axis=1, keepdims=True)
     spread = centred.std(axis=1, keepdims=True)
     scaled: Floats = np.divide(centred, spread, out=np.full_like(centred, np.nan), where=spread > 0)
     return scaled
 
 
-def corrected_share(observed: Floats, sensitivity: float, specificity: float) -> Floats:
+def correct_for_mask_errors(observed: Floats, sensitivity: float, specificity: float) -> Floats:
     """The share on the true object, given the mask's errors: (m − (1 − t)) / (s + t − 1), clipped to 0..1.
 
     The correction of a prevalence for an imperfect test (Rogan and Gladen 1978).

@@ -14,40 +14,45 @@ from deepsight.images import overlay
 from deepsight.interpret.attribution import error_tables, exact_cam
 from deepsight.interpret.attribution.cam import Layer
 from deepsight.interpret.background import grabcut
-from deepsight.interpret.faithfulness.model_randomisation import maps_within
+from deepsight.interpret.faithfulness.model_randomisation import maps_at_part
+from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 
-MAIN_PAIRS, OF_MAIN, OF_OTHERS = 6, 4, 2  # errors of a main pair have a mask too, which costs ten maps
-MOST = 150  # pictures of about 3 kB
+MAIN_PAIRS, OF_MAIN, OF_OTHERS = (
+    6,
+    4,
+    2,
+)  # a main pair's errors also get a mask, which costs as much as ten maps
+MOST_PICTURES = 150  # pictures of about 3 kB
 CLOSED_FORM = "closed form"
 
 
-def maps_of_errors(
-    inputs: ExaminationInputs, model: OpenModel, layer: Layer, evidence: Evidence
-) -> tuple[Evidence, dict[str, bytes]]:
+def map_errors(inputs: ExaminationInputs, model: OpenModel, layer: Layer, evidence: Evidence) -> Findings:
     """The tables `attribution` and `attribution_maps`, and a picture of each error.
 
     Raises:
-        DeepSightError: there is no error to draw maps of.
+        DeepSightError: there is no error to map.
     """
-    main, others = errors_to_show(inputs, evidence)
+    main, others = errors_to_map(inputs, evidence)
     chosen = np.concatenate([main, others])
-    p, images, kind = inputs.predictions, inputs.test.pixels(chosen), kind_of(model, layer)
+    p, images, kind = inputs.predictions, inputs.test.pixels(chosen), map_method(model, layer)
     both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
-    found, of_mirrored = (maps_for(model, layer, x, both) for x in (images, images[:, :, ::-1]))
+    found, of_mirrored = (class_maps(model, layer, x, both) for x in (images, images[:, :, ::-1]))
     cut = grabcut.segment(images[: len(main)], seed=inputs.seed).padded(len(chosen))
-    table = error_tables.table(
+    table = error_tables.attribution_table(
         found, cut, ids=p.ids[chosen], labels=p.labels[chosen],
         probabilities=p.probabilities[chosen], classes=inputs.classes, layer=layer, kind=kind,
         mirrored=of_mirrored,
     )  # fmt: skip
-    values = error_tables.values(found, both, ids=p.ids[chosen], classes=inputs.classes, layer=layer)
-    drawn = pictures(table.frame, images, found, f"{layer.name}: {layer.side} x {layer.side} cells, {kind}")
-    return Evidence({"attribution": table, "attribution_maps": values}), drawn
+    values = error_tables.map_values_table(
+        found, both, ids=p.ids[chosen], classes=inputs.classes, layer=layer
+    )
+    drawn = draw_maps(table.frame, images, found, f"{layer.name}: {layer.side} x {layer.side} cells, {kind}")
+    return Findings(Evidence({"attribution": table, "attribution_maps": values}), drawn)
 
 
-def errors_to_show(inputs: ExaminationInputs, evidence: Evidence) -> tuple[Ints, Ints]:
-    """Positions of the most confident errors, pair by pair: of the main confused pairs, and of the others.
+def errors_to_map(inputs: ExaminationInputs, evidence: Evidence) -> tuple[Ints, Ints]:
+    """Positions of the most confident errors, pair by pair: of the main confused pairs, then of the others.
 
     Raises:
         DeepSightError: there is none.
@@ -58,11 +63,11 @@ def errors_to_show(inputs: ExaminationInputs, evidence: Evidence) -> tuple[Ints,
     ask = partial(error_tables.confident_errors, p.labels, p.probabilities)
     main = ask(pairs[:MAIN_PAIRS], per_pair=OF_MAIN)
     if not len(main):
-        raise DeepSightError("Expected errors to draw maps of, found no confused pair among the test images.")
-    return main, ask(pairs[MAIN_PAIRS:], per_pair=OF_OTHERS)[: MOST - len(main)]
+        raise DeepSightError("Expected errors to map, found no confused pair among the test images.")
+    return main, ask(pairs[MAIN_PAIRS:], per_pair=OF_OTHERS)[: MOST_PICTURES - len(main)]
 
 
-def pictures(frame: pl.DataFrame, images: Pixels, maps: Floats32, note: str) -> dict[str, bytes]:
+def draw_maps(frame: pl.DataFrame, images: Pixels, maps: Floats32, note: str) -> dict[str, bytes]:
     """The picture of each row of `attribution` by its path: image, predicted, true, predicted minus true."""
 
     def picture(true: str, predicted: str, image: Pixels, one: Floats32) -> bytes:
@@ -78,18 +83,18 @@ def pictures(frame: pl.DataFrame, images: Pixels, maps: Floats32, note: str) -> 
     }
 
 
-def kind_of(model: OpenModel, layer: Layer) -> str:
-    """The family of maps at this layer: exact at the last, by gradients of the tail before it."""
+def map_method(model: OpenModel, layer: Layer) -> str:
+    """The method of the maps at this layer: exact at the last one, by gradients before it."""
     return CLOSED_FORM if layer.name == list(model.sides())[-1] else "HiResCAM"
 
 
-def maps_for(model: OpenModel, layer: Layer, images: Pixels, classes: Ints) -> Floats32:
+def class_maps(model: OpenModel, layer: Layer, images: Pixels, classes: Ints) -> Floats32:
     """Signed maps (n, c, h, w) for the given classes (n, c) of each image.
 
     Raises:
         DeepSightError: the maps of the closed form do not sum to the model's own logits.
     """
-    if kind_of(model, layer) == CLOSED_FORM:
-        maps = exact_cam.train_epoch(model, images).maps
+    if map_method(model, layer) == CLOSED_FORM:
+        maps = exact_cam.exact_maps(model, images).maps
         return np.asarray(maps[np.arange(len(maps))[:, None], classes])
-    return maps_within(model.from_stage(layer.name), 0, model.stage_maps(layer.name, images), classes)
+    return maps_at_part(model.from_stage(layer.name), 0, model.stage_maps(layer.name, images), classes)

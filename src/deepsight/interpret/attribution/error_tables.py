@@ -1,4 +1,4 @@
-"""The evidence table `attribution`: what the maps of the most confident errors show."""
+"""The evidence tables `attribution` and `attribution_maps`: maps of the most confident errors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.interpret.attribution.cam import Layer
-from deepsight.interpret.attribution.energy_pointing import mirror_agreement, object_share, peak_inside
+from deepsight.interpret.attribution.energy_pointing import energy_pointing, mirror_agreement, peak_inside
 from deepsight.interpret.background.grabcut import Masks
 
 UNITS = {
@@ -64,11 +64,11 @@ def confident_errors(
 
 
 def picture_name(split: str, index: int) -> str:
-    """Where the picture of this image lies in the run folder."""
+    """The path of this image's picture in the run folder."""
     return f"maps/{split}-{index:05d}.webp"
 
 
-def table(
+def attribution_table(
     maps: NDArray[np.floating],
     masks: Masks,
     *,
@@ -81,11 +81,11 @@ def table(
     split: str = "test",
     mirrored: NDArray[np.floating] | None = None,
 ) -> Table:
-    """One row an error: where the evidence for the wrong class lies.
+    """One row per error: where the evidence for the wrong class lies.
 
     Args:
         maps: (m, 2, h, w), for the predicted and for the true class of m errors.
-        masks: of the same images; where there is none, or it was rejected, what needs it is null.
+        masks: of the same images; columns that need a mask are null where it is missing or rejected.
         ids, labels: int64 (m,). probabilities: (m, k).
         layer, kind: of the maps.
         mirrored: (m, 2, h, w), the maps of the images flipped left to right.
@@ -113,7 +113,7 @@ def table(
             "confidence": probabilities.max(axis=1).astype(np.float64),
             "layer": [layer.name] * len(ids),
             "kind": [kind] * len(ids),
-            **on_the_object(maps, masks),
+            **object_columns(maps, masks),
             "strongest": maps[:, 0].max(axis=(1, 2)).astype(np.float64),
             "mirror_agreement": agreement,
             "file": [picture_name(split, int(i)) for i in ids],
@@ -121,10 +121,10 @@ def table(
     )
     usable = pl.when(pl.Series(masks.accepted))
     frame = frame.with_columns(usable.then(pl.col(name)) for name in NEED_A_MASK).fill_nan(None)
-    return Table(frame, UNITS, len(ids), method(layer, kind, masks), caption(layer))
+    return Table(frame, UNITS, len(ids), attribution_method(layer, kind, masks), attribution_caption(layer))
 
 
-def values(
+def map_values_table(
     maps: NDArray[np.floating],
     asked: Ints,
     *,
@@ -156,31 +156,31 @@ def values(
     return Table(frame, VALUE_UNITS, m, method, "What each cell adds to the logits of the two classes.")
 
 
-def on_the_object(maps: NDArray[np.floating], masks: Masks) -> dict[str, NDArray[Any]]:
+def object_columns(maps: NDArray[np.floating], masks: Masks) -> dict[str, NDArray[Any]]:
     """The columns that need a mask."""
     cover = masks.cover(*maps.shape[2:])
     return {
-        "object_share": object_share(maps[:, 0], cover),
+        "object_share": energy_pointing(maps[:, 0], cover),
         "object_area": masks.area(),
         "peak_inside": peak_inside(maps[:, 0], cover),
-        "contrast_share": object_share(maps[:, 0] - maps[:, 1], cover),
+        "contrast_share": energy_pointing(maps[:, 0] - maps[:, 1], cover),
     }
 
 
-def method(layer: Layer, kind: str, masks: Masks) -> str:
+def attribution_method(layer: Layer, kind: str, masks: Masks) -> str:
     """How the maps and masks were made."""
     usable = int(masks.accepted.sum())
     return (
-        f"{kind} maps at {layer.name} ({layer.side} × {layer.side} cells), raw values in logits; masks, of "
-        f"the main pairs alone, by GrabCut from a border prior (Rother et al. 2004): {usable} can be used."
+        f"{kind} maps at {layer.name} ({layer.side} × {layer.side} cells), raw values in logits; GrabCut "
+        f"masks from a border prior for the main pairs only (Rother et al. 2004): {usable} are usable."
     )
 
 
-def caption(layer: Layer) -> str:
-    """What is seen, with what it does not show."""
+def attribution_caption(layer: Layer) -> str:
+    """What the table shows, and what it does not."""
     return (
-        "The most confident errors of each confused pair, more of the main ones, and there the share of the "
-        "evidence for the wrong class that lies on the object. A high share does not clear the model: "
-        "receptive fields reach beyond a cell, so the context test decides."
+        "The most confident errors of each confused pair, more of them for the main pairs, with the share of "
+        "the evidence for the wrong class that lies on the object. A high share does not clear the model: "
+        "receptive fields reach beyond a cell, so the swap test decides."
         + (f" {layer.caution}" if layer.caution else "")
     )

@@ -1,4 +1,4 @@
-"""Logits, features and the maps of all classes from one forward pass, checked against each other."""
+"""Logits, features and exact maps of all classes from one forward pass, checked against each other."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from deepsight.interpret.attribution.cam import check_completeness, signed_maps
 
 
 @dataclass(frozen=True)
-class Explained:
-    """What one pass over n images gives.
+class ExactMaps:
+    """The output of one pass over n images.
 
     Attributes:
-        logits: (n, k), of the network's own head.
+        logits: (n, k), from the network's own head.
         features: (n, d), pooled.
         maps: (n, k, h, w), signed, in logits; each sums to its logit minus the bias.
     """
@@ -27,36 +27,36 @@ class Explained:
     maps: Floats32
 
 
-def train_epoch(model: OpenModel, images: Pixels) -> Explained:
+def exact_maps(model: OpenModel, images: Pixels) -> ExactMaps:
     """The answers of a model and the maps of all its classes; see `explain`."""
     last = list(model.sides())[-1]
-    return explain(model.map_batches(images), model.from_stage(last), model.weight, model.bias)
+    return exact_maps_of_batches(model.map_batches(images), model.from_stage(last), model.weight, model.bias)
 
 
-def explain(
+def exact_maps_of_batches(
     batches: Iterable[Tensor], head: Callable[[Tensor], Tensor], weight: Floats32, bias: Floats32
-) -> Explained:
+) -> ExactMaps:
     """The answers and the evidence for every class; the images are run through the network once.
 
     Args:
-        batches: the last maps (b, d, h, w) of at least one batch, as the pooling receives them.
-        head: the network's own way from these maps to logits (b, k).
+        batches: at least one batch of last maps (b, d, h, w), as the pooling receives them.
+        head: the rest of the network, from these maps to logits (b, k).
         weight, bias: (k, d) and (k,), of its linear layer.
 
     Raises:
         DeepSightError: there is no spatial map, or the maps do not sum to the network's own logits.
     """
     tensors = torch.from_numpy(weight), torch.from_numpy(bias)
-    found = [explain_batch(activations, head, *tensors) for activations in batches]
+    found = [exact_maps_of_batch(activations, head, *tensors) for activations in batches]
     logits, features, maps = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Explained(logits, features, maps)
+    return ExactMaps(logits, features, maps)
 
 
 @torch.inference_mode()
-def explain_batch(
+def exact_maps_of_batch(
     activations: Tensor, head: Callable[[Tensor], Tensor], weight: Tensor, bias: Tensor
 ) -> tuple[Floats32, Floats32, Floats32]:
-    """Logits, features and maps of one batch; completeness is asserted here, at run time."""
+    """Logits, features and maps of one batch; completeness is checked here, at run time."""
     weight, bias = weight.to(activations.device), bias.to(activations.device)
     maps, logits = signed_maps(activations, weight), head(activations)
     check_completeness(maps, logits, bias)

@@ -1,4 +1,4 @@
-"""Intervals for outcomes that share objects in rows and donors in columns."""
+"""Two-way clustered errors, for outcomes that share objects and donors."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from deepsight.core.statistics import Interval, minimum_detectable
 
 @dataclass(frozen=True)
 class Estimate:
-    """A difference with its standard error and the degrees of freedom of that error."""
+    """A difference, its standard error, and the degrees of freedom of that error."""
 
     value: float
     error: float
@@ -29,28 +29,28 @@ class Estimate:
 
     @property
     def minimum_detectable(self) -> float:
-        """The true difference that would be told from 0 with a power of 0.8."""
+        """The true difference that would be detected with a power of 0.8."""
         return minimum_detectable(self.error)
 
 
-def contributions(outcome: Floats, treated: NDArray[np.bool_]) -> tuple[float, Floats]:
-    """Difference of means, treated minus the others, and what each outcome adds to its error, (c,)."""
+def difference_of_means(outcome: Floats, treated: NDArray[np.bool_]) -> tuple[float, Floats]:
+    """Difference of means, treated minus the others, and what each outcome contributes to its error, (c,)."""
     with_, without = outcome[treated], outcome[~treated]
     residual = np.where(treated, outcome - with_.mean(), without.mean() - outcome)
     size = np.where(treated, len(with_), len(without))
     return float(with_.mean() - without.mean()), residual / size
 
 
-def estimate(value: float, contribution: Floats, rows: Ints, columns: Ints) -> Estimate:
-    """The value with an error that holds over new objects and new donors.
+def clustered_estimate(value: float, contribution: Floats, rows: Ints, columns: Ints) -> Estimate:
+    """The value, with an error that generalises to new objects and new donors.
 
     Variance by two-way clustering, V(rows) + V(columns) − V(cells) (Cameron, Gelbach and Miller 2011). It is
-    at least that of either way alone, and at least that of one row answering otherwise, so that outcomes that
-    are all alike do not give an interval of width 0.
+    at least that of either way alone, and at least that of one object changing its answer, so that identical
+    outcomes do not give an interval of width 0.
 
     Args:
         value: the difference.
-        contribution: (c,), what each outcome adds to its error.
+        contribution: (c,), what each outcome contributes to its error.
         rows, columns: (c,), the object and the donor of each outcome.
     """
     by_row, by_column = cluster_variance(contribution, rows), cluster_variance(contribution, columns)

@@ -1,4 +1,4 @@
-"""Objects on other backgrounds: what an intervention on the context shows to the model."""
+"""Composites: objects pasted on other backgrounds."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from deepsight.core.array_types import Floats32, Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.interpret.background.grabcut import WORKING_SIDE, Masks
 
-REMOVED_MARGIN = WORKING_SIDE // 8  # working pixels round a donor's object that leave with it
+REMOVED_MARGIN = WORKING_SIDE // 8  # working pixels around a donor's object, removed with it
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Images taken apart.
+class Cutouts:
+    """Images, each cut into its object and its background.
 
     Attributes:
         images: uint8 (n, h, w, 3).
@@ -32,11 +32,11 @@ class Parts:
         return paste(self.images[subjects], self.cover[subjects], self.backgrounds[donors])
 
 
-def take_apart(images: Pixels, masks: Masks) -> Parts:
-    """Each image's object and background.
+def cut_out(images: Pixels, masks: Masks) -> Cutouts:
+    """Cut each image into object and background.
 
-    A donor's object leaves with a margin, since what stays of it would speak for the donor's class and look
-    like reliance on the background.
+    The object is removed from its background with a margin: what remained of it would be evidence for the
+    donor's class and would look like reliance on the background.
 
     Args:
         images: uint8 (n, h, w, 3).
@@ -48,7 +48,7 @@ def take_apart(images: Pixels, masks: Masks) -> Parts:
     if len(images) != len(masks):
         raise DeepSightError(f"Expected a mask for each of {len(images)} images, received {len(masks)}.")
     size = images.shape[1:3]
-    return Parts(images, masks.cover(*size), fill(images, masks.grown(REMOVED_MARGIN).cover(*size)))
+    return Cutouts(images, masks.cover(*size), inpaint(images, masks.grown(REMOVED_MARGIN).cover(*size)))
 
 
 def paste(images: Pixels, cover: Floats32, backgrounds: Pixels) -> Pixels:
@@ -57,15 +57,15 @@ def paste(images: Pixels, cover: Floats32, backgrounds: Pixels) -> Pixels:
     return np.asarray(np.rint(share * images + (1 - share) * backgrounds), dtype=np.uint8)
 
 
-def fill(images: Pixels, removed: Floats32) -> Pixels:
-    """The images with the removed part filled smoothly from what is left round it.
+def inpaint(images: Pixels, removed: Floats32) -> Pixels:
+    """The images, with the removed part filled smoothly from its surroundings.
 
-    Pull and push over an image pyramid (Gortler et al. 1996): each hole takes the mean colour of the
-    smallest neighbourhood that has one.
+    Pull-push over an image pyramid (Gortler et al. 1996): each hole takes the mean colour of the smallest
+    neighbourhood that has one.
 
     Args:
         images: uint8 (n, h, w, 3).
-        removed: float32 (n, h, w), 1 where a pixel must not be seen.
+        removed: float32 (n, h, w), 1 where a pixel is removed.
     """
     filled = np.empty_like(images)
     for i, image in enumerate(images):
@@ -84,5 +84,5 @@ def pull_push(colour: Floats32, kept: Floats32) -> Floats32:
     half = (width // 2, height // 2)
     weight = cv2.resize(kept, half, interpolation=cv2.INTER_AREA)[..., None]
     mean = cv2.resize(colour * kept, half, interpolation=cv2.INTER_AREA) / np.maximum(weight, 1e-6)
-    coarse = pull_push(mean, np.minimum(weight * 4, 1))  # one kept pixel of four makes a colour
+    coarse = pull_push(mean, np.minimum(weight * 4, 1))  # one kept pixel in four is enough for a colour
     return np.asarray(kept * colour + (1 - kept) * cv2.resize(coarse, (width, height)), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Effects of a swap: the BG-gap, and the pull between two classes."""
+"""Effects of a swap: the BG-gap, and the effect of the background between two classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,62 +7,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
-from deepsight.interpret.background.clustered_errors import Estimate, contributions, estimate
-from deepsight.interpret.background.swap_design import Design
+from deepsight.interpret.background.clustered_errors import Estimate, clustered_estimate, difference_of_means
+from deepsight.interpret.background.swap_design import SwapDesign
 
 ALL = "all"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One row of the context table before its verdict."""
+class Effect:
+    """One row of the table `context`, before its verdict.
+
+    Attributes:
+        test: the intervention.
+        name: class name, all classes, or a pair of them.
+        estimate: with its clustered error.
+        n: composites.
+        note: what the effect is.
+    """
 
     test: str
     name: str
-    found: Estimate
+    estimate: Estimate
     n: int
     note: str
 
 
-def gaps(
-    right: NDArray[np.bool_], chosen: Design, labels: Ints, *, test: str, note: str
-) -> tuple[Finding, dict[int, Finding]]:
+def background_gaps(
+    right: NDArray[np.bool_], chosen: SwapDesign, labels: Ints, *, test: str, note: str
+) -> tuple[Effect, dict[int, Effect]]:
     """The BG-gap as the mean over the classes, and of each class that has objects.
 
     Args:
         right: bool (c,), whether each composite is classified as its object.
-        chosen: what each composite shows.
+        chosen: the composites.
         labels: int64 (n,), of the images.
-        test, note: of the findings.
+        test, note: as in `Effect`.
     """
     own = labels[chosen.subject] == labels[chosen.donor]
     of_class, means, spread = {}, [], np.empty(len(chosen))
     present = np.unique(labels[chosen.subject])
     for c in present:
         at = np.flatnonzero(labels[chosen.subject] == c)
-        value, part = contributions(right[at].astype(np.float64), own[at])
-        found = estimate(value, part, chosen.subject[at], chosen.donor[at])
-        of_class[int(c)] = Finding(test, "", found, len(at), note)
+        value, part = difference_of_means(right[at].astype(np.float64), own[at])
+        found = clustered_estimate(value, part, chosen.subject[at], chosen.donor[at])
+        of_class[int(c)] = Effect(test, "", found, len(at), note)
         means.append(value)
         spread[at] = part / len(present)
-    mean = estimate(float(np.mean(means)), spread, chosen.subject, chosen.donor)
-    return Finding(test, ALL, mean, len(chosen), note), of_class
+    mean = clustered_estimate(float(np.mean(means)), spread, chosen.subject, chosen.donor)
+    return Effect(test, ALL, mean, len(chosen), note), of_class
 
 
-def pull(
-    answers: Ints, chosen: Design, labels: Ints, pair: tuple[int, int], classes: Sequence[str]
-) -> Finding:
-    """How much more often an object of either class is called the other on the other's background."""
+def pair_effect(
+    answers: Ints, chosen: SwapDesign, labels: Ints, pair: tuple[int, int], classes: Sequence[str]
+) -> Effect:
+    """How much more often an object of either class is predicted as the other, on the other's background."""
     subject, donor = labels[chosen.subject], labels[chosen.donor]
     called_other = (answers == np.where(subject == pair[0], pair[1], pair[0])).astype(np.float64)
     values, spread = [], np.empty(len(chosen))
     for c in pair:
         at = np.flatnonzero(subject == c)
-        value, part = contributions(called_other[at], (donor != subject)[at])
+        value, part = difference_of_means(called_other[at], (donor != subject)[at])
         values.append(value)
         spread[at] = part / 2
-    found = estimate(float(np.mean(values)), spread, chosen.subject, chosen.donor)
+    found = clustered_estimate(float(np.mean(values)), spread, chosen.subject, chosen.donor)
     name = " / ".join(classes[c] for c in pair)
-    return Finding(
+    return Effect(
         "pair swap", name, found, len(chosen), "called the other class, on its background minus own"
     )

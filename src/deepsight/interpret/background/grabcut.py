@@ -1,6 +1,6 @@
 """Object masks without annotation: GrabCut from a border prior (Rother, Kolmogorov and Blake 2004).
 
-A mask is never seeded from the model's own map, which would make every statement about the model circular.
+Masks are never seeded from the model's own maps: every statement about the model would be circular.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -43,17 +43,17 @@ class Masks:
         return Masks(self.inside[rows], self.accepted[rows])
 
     def padded(self, n: int) -> "Masks":
-        """The masks of n images, of which these are the first and the others have none."""
+        """The masks of n images: these come first, the others are empty and rejected."""
         more = n - len(self)
         inside = np.concatenate([self.inside, np.zeros((more, *self.inside.shape[1:]), dtype=np.bool_)])
         return Masks(inside, np.concatenate([self.accepted, np.zeros(more, dtype=np.bool_)]))
 
     def cover(self, height: int, width: int) -> Floats32:
         """The share of each cell of a grid that the object covers, 0 to 1, float32 (n, height, width)."""
-        return resized(self.inside, height, width)
+        return mask_cover(self.inside, height, width)
 
     def grown(self, pixels: int) -> "Masks":
-        """The masks grown by some working pixels, or shrunk where the number is negative."""
+        """The masks dilated by this many working pixels, or eroded where the number is negative."""
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(pixels) + 1,) * 2)
         change = cv2.dilate if pixels > 0 else cv2.erode
         inside = np.empty_like(self.inside)
@@ -67,18 +67,17 @@ class Masks:
 
 
 def segment(images: Pixels, *, seed: int = 0, iterations: int = 5) -> Masks:
-    """Cut the object out of each image.
+    """Segment the object in each image.
 
-    Each image is enlarged to 128 px; its outer ring is background, its centre possibly the object; GrabCut
-    then alternates colour models and a minimal cut. The largest connected part is kept, and an area below
-    5 % or above 85 % of the image is rejected. Measured: 84 ms an image, on one
-    core of a 2-core AMD EPYC; OpenCV's threads share the images (`cv2.setNumThreads`), and their number does
-    not change a mask.
+    Each image is resized to 128 px. Its outer ring is background, its centre possibly the object; GrabCut
+    then alternates between colour models and a minimal cut. The largest connected component is kept, and an
+    area below 5 % or above 85 % of the image is rejected. Measured: 84 ms per image on one core of a 2-core
+    AMD EPYC. OpenCV's threads share the images (`cv2.setNumThreads`); their number does not change a mask.
 
     Args:
         images: uint8 (n, h, w, 3).
-        seed: of the colour models' first clusters.
-        iterations: rounds of GrabCut.
+        seed: random seed of the colour models' initial clusters.
+        iterations: of GrabCut.
     """
     inside = np.zeros((len(images), WORKING_SIDE, WORKING_SIDE), dtype=np.bool_)
 
@@ -91,13 +90,13 @@ def segment(images: Pixels, *, seed: int = 0, iterations: int = 5) -> Masks:
     return Masks(inside, (area >= SMALLEST_AREA) & (area <= LARGEST_AREA))
 
 
-def with_known(images: Pixels, rows: Ints, known: tuple[Ints, Masks], *, seed: int) -> Masks:
-    """Masks of these images; those that are there are not cut again.
+def segment_missing(images: Pixels, rows: Ints, known: tuple[Ints, Masks], *, seed: int) -> Masks:
+    """Masks of these images; images with a known mask are not segmented again.
 
     Args:
         images: uint8 (n, h, w, 3).
-        rows: int64 (n,), which images they are.
-        known: rows whose masks are there, ascending, and these masks.
+        rows: int64 (n,), positions of these images.
+        known: positions whose masks are known, ascending, and these masks.
         seed: as for `segment`.
     """
     there = np.isin(rows, known[0])
@@ -111,7 +110,7 @@ def with_known(images: Pixels, rows: Ints, known: tuple[Ints, Masks], *, seed: i
 
 
 def border_prior() -> NDArray[np.uint8]:
-    """GrabCut's first labels: ring background, centre possibly object, between possibly background."""
+    """GrabCut's initial labels: the ring is background, the centre possibly object, the rest possibly not."""
     prior = np.full((WORKING_SIDE, WORKING_SIDE), cv2.GC_BGD, dtype=np.uint8)
     ring, centre = WORKING_SIDE // 16, WORKING_SIDE // 8
     prior[ring:-ring, ring:-ring] = cv2.GC_PR_BGD
@@ -120,7 +119,7 @@ def border_prior() -> NDArray[np.uint8]:
 
 
 def grabcut(image: NDArray[np.uint8], *, seed: int, iterations: int) -> NDArray[np.bool_]:
-    """One image's object, bool (128, 128); all False where the colour models cannot be told apart."""
+    """One image's object, bool (128, 128); all False where the colour models cannot be separated."""
     large = cv2.resize(image, (WORKING_SIDE, WORKING_SIDE), interpolation=cv2.INTER_CUBIC)
     labels, background, foreground = border_prior(), np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(seed)  # of this thread's generator
@@ -132,7 +131,7 @@ def grabcut(image: NDArray[np.uint8], *, seed: int, iterations: int) -> NDArray[
 
 
 def largest_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest 8-connected part of a mask."""
+    """The largest 8-connected component of a mask."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8), connectivity=8)
     if count < 2:
         return inside
@@ -140,7 +139,7 @@ def largest_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(parts == largest)
 
 
-def resized(inside: NDArray[np.bool_], height: int, width: int) -> Floats32:
+def mask_cover(inside: NDArray[np.bool_], height: int, width: int) -> Floats32:
     """Area averages of masks (n, s, s) on a height × width grid, float32 (n, h, w)."""
     cells = np.empty((len(inside), height, width), dtype=np.float32)
     for i, mask in enumerate(inside):

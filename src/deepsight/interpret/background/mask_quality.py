@@ -1,4 +1,4 @@
-"""How wrong the masks are, measured on composites whose true mask is known; the table `masks`."""
+"""The masks' error rates, measured on composites whose true mask is known: the table `masks`."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from deepsight.core.array_types import Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import wilson
-from deepsight.interpret.background.composites import take_apart
+from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.grabcut import Masks, segment
 
 GOOD_ENOUGH = 0.5
@@ -28,13 +28,13 @@ UNITS = {
 
 
 class MaskQuality(NamedTuple):
-    """Errors of the masks over pixels.
+    """Error rates of the masks, over pixels.
 
     Attributes:
         sensitivity: share of the true object that the mask finds, mean over accepted composites, 0 to 1.
         specificity: share of the true background that the mask leaves out, likewise.
         rejected: share of the composites whose mask was rejected.
-        n: composites tried.
+        n: composites segmented.
     """
 
     sensitivity: float
@@ -53,17 +53,17 @@ class MaskQuality(NamedTuple):
         return self.informedness >= GOOD_ENOUGH
 
 
-def measure(images: Pixels, masks: Masks, *, n: int = 60, seed: int = 0) -> MaskQuality:
+def measure_masks(images: Pixels, masks: Masks, *, n: int = 60, seed: int = 0) -> MaskQuality:
     """Segment n composites of a known silhouette and compare.
 
-    The silhouette and its pixels come from one image, the background from another, whose own object was
-    taken out. The silhouette is GrabCut's own, so outlines that it can never draw are not in the measure.
+    The silhouette and its pixels come from one image, the background from another whose object was removed.
+    The silhouette is GrabCut's own, so this error does not cover outlines that GrabCut can never draw.
 
     Args:
         images: uint8 (m, h, w, 3), with at least two accepted masks.
         masks: of these images.
         n: composites; each costs one mask.
-        seed: of the choice.
+        seed: random seed.
 
     Raises:
         DeepSightError: fewer than two accepted masks.
@@ -75,8 +75,8 @@ def measure(images: Pixels, masks: Masks, *, n: int = 60, seed: int = 0) -> Mask
     subjects = rng.choice(usable, size=n, replace=n > len(usable))
     donors = rng.permutation(subjects)
     rows = np.unique(subjects)
-    parts = take_apart(images[rows], masks.select(rows))
-    found = segment(parts.on(np.searchsorted(rows, subjects), np.searchsorted(rows, donors)), seed=seed)
+    cutouts = cut_out(images[rows], masks.select(rows))
+    found = segment(cutouts.on(np.searchsorted(rows, subjects), np.searchsorted(rows, donors)), seed=seed)
     true, kept = masks.inside[subjects], found.accepted
     if not kept.any():
         return MaskQuality(0.0, 0.0, 1.0, n)
@@ -85,18 +85,20 @@ def measure(images: Pixels, masks: Masks, *, n: int = 60, seed: int = 0) -> Mask
     return MaskQuality(float(hit[kept].mean()), float(left[kept].mean()), float((~kept).mean()), n)
 
 
-def table(masks: Masks, labels: NDArray[np.int64], classes: Sequence[str], quality: MaskQuality) -> Table:
-    """How many masks were rejected in each class, and how right the others are: the table `masks`.
+def mask_table(
+    masks: Masks, labels: NDArray[np.int64], classes: Sequence[str], quality: MaskQuality
+) -> Table:
+    """How many masks were rejected in each class, and how accurate the others are: the table `masks`.
 
     Args:
         masks: n.
         labels: int64 (n,).
         classes: k names.
-        quality: the masks' measured error.
+        quality: the masks' measured errors.
     """
     everything = {"sensitivity": quality.sensitivity, "specificity": quality.specificity}
-    rows = [rejection(masks, np.ones(len(masks), dtype=np.bool_), "all") | everything]
-    rows += [rejection(masks, labels == c, name) for c, name in enumerate(classes) if (labels == c).any()]
+    rows = [rejection_row(masks, np.ones(len(masks), dtype=np.bool_), "all") | everything]
+    rows += [rejection_row(masks, labels == c, name) for c, name in enumerate(classes) if (labels == c).any()]
     schema = {
         name: pl.String if name == "class" else pl.Int64 if name == "n" else pl.Float64 for name in UNITS
     }
@@ -106,13 +108,13 @@ def table(masks: Masks, labels: NDArray[np.int64], classes: Sequence[str], quali
         units=UNITS,
         n=len(masks),
         method=f"GrabCut from a border prior (Rother et al. 2004). Errors on {quality.n} composites of known "
-        "masks; an outline that GrabCut can never draw is not in them.",
+        "masks; they do not cover outlines that GrabCut can never draw.",
         caption=f"{rows[0]['rejected']:.0%} of the masks were rejected, most often those of {worst['class']} "
         f"({worst['rejected']:.0%}); findings hold for objects that can be cut out.",
     )
 
 
-def rejection(masks: Masks, at: NDArray[np.bool_], name: str) -> dict[str, object]:
+def rejection_row(masks: Masks, at: NDArray[np.bool_], name: str) -> dict[str, object]:
     """A row of the table `masks`, without the measured errors."""
     accepted = masks.accepted[at]
     count = int((~accepted).sum())

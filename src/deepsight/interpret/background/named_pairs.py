@@ -1,56 +1,66 @@
-"""Pairs of classes on each other's backgrounds, on more of their objects than the swap test looks at."""
+"""Pairs of classes on each other's backgrounds, with more of their objects than the swap test takes."""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from deepsight.core.array_types import Ints
-from deepsight.core.evidence import Evidence
 from deepsight.core.open_model import OpenModel
-from deepsight.interpret.background import pictures as context_pictures
-from deepsight.interpret.background import sample_sizes
-from deepsight.interpret.background.composites import take_apart
-from deepsight.interpret.background.effects import Finding
-from deepsight.interpret.background.grabcut import Masks, with_known
+from deepsight.interpret.background import pictures, sample_sizes
+from deepsight.interpret.background.composites import cut_out
+from deepsight.interpret.background.effects import Effect
+from deepsight.interpret.background.grabcut import Masks, segment_missing
 from deepsight.interpret.background.pair_swap import pair_swap
+from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 
 
-def pairs_of(
+@dataclass(frozen=True)
+class NamedPairs:
+    """What the background does to the named pairs.
+
+    Attributes:
+        effects: for the table `context`.
+        findings: the table `context_pictures` and its pictures.
+    """
+
+    effects: list[Effect] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+
+
+def named_pair_effects(
     inputs: ExaminationInputs, model: OpenModel, objects: int, known: tuple[Ints, Masks]
-) -> tuple[list[Finding], Evidence, dict[str, bytes]]:
-    """What the background makes of the pairs of classes that a hypothesis names.
+) -> NamedPairs:
+    """What the background does to the pairs of classes that a hypothesis names; empty where none is named.
 
     Args:
         inputs: what is examined.
         model: the model.
-        objects: of the swap test; each class of a pair gets `context_budget.pair_objects` of it.
-        known: positions of images whose masks are there, ascending, and these masks.
-
-    Returns:
-        Findings for the table `context`, the table `context_pictures` and its pictures; nothing where no
-        pair is named.
+        objects: of the swap test; each class of a pair gets `sample_sizes.pair_objects` of it.
+        known: positions of images whose masks exist, ascending, and these masks.
     """
-    data, seed, pairs = inputs.test, inputs.seed, context_pairs(inputs)
+    data, seed, pairs = inputs.test, inputs.seed, hypothesised_pairs(inputs)
     count = sample_sizes.pair_objects(objects)
-    rows = rows_of(data.labels, sorted({c for pair in pairs for c in pair}), count, seed=seed)
+    rows = sample_of_classes(data.labels, sorted({c for pair in pairs for c in pair}), count, seed=seed)
     images, labels = data.pixels(rows), data.labels[rows]
-    found = with_known(images, rows, known, seed=seed)
-    parts = take_apart(images, found)
+    masks = segment_missing(images, rows, known, seed=seed)
+    cutouts = cut_out(images, masks)
     tried = [
         pair_swap(
-            parts, labels, found.accepted, model.logits, pair=pair, classes=inputs.classes, objects=count,
+            cutouts, labels, masks.accepted, model.logits, pair=pair, classes=inputs.classes, objects=count,
             donors=sample_sizes.PAIR_DONORS, seed=seed,
         )
         for pair in pairs
     ]  # fmt: skip
     swaps = [swap for swap in tried if swap is not None]
     if not swaps:
-        return [], Evidence(), {}
+        return NamedPairs()
     predicted = inputs.predictions.predicted[rows]
-    table, pictures = context_pictures.table(swaps, parts, labels, predicted, inputs.classes, seed=seed)
-    return [swap.finding for swap in swaps], Evidence({"context_pictures": table}), pictures
+    shown = pictures.draw_context(swaps, cutouts, labels, predicted, inputs.classes, seed=seed)
+    return NamedPairs([swap.effect for swap in swaps], shown)
 
 
-def rows_of(labels: Ints, classes: list[int], count: int, *, seed: int) -> Ints:
+def sample_of_classes(labels: Ints, classes: list[int], count: int, *, seed: int) -> Ints:
     """Positions of enough images of these classes, ascending, in the order of the swap test's own sample."""
     order = np.random.default_rng(seed).permutation(len(labels))
     images = sample_sizes.images_for(count)
@@ -58,7 +68,7 @@ def rows_of(labels: Ints, classes: list[int], count: int, *, seed: int) -> Ints:
     return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, dtype=np.int64)
 
 
-def context_pairs(inputs: ExaminationInputs) -> list[tuple[int, int]]:
+def hypothesised_pairs(inputs: ExaminationInputs) -> list[tuple[int, int]]:
     """The pairs of classes that a hypothesis names, to be tried on each other's backgrounds."""
     place = {name: i for i, name in enumerate(inputs.classes)}
     pairs = [(h.first.classes, h.second.classes) for h in inputs.hypotheses]

@@ -1,4 +1,4 @@
-"""Two classes on each other's backgrounds: does the background decide which of the two is seen?"""
+"""Two classes on each other's backgrounds: does the background decide which of the two is predicted?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,30 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
-from deepsight.interpret.background.composites import Parts
-from deepsight.interpret.background.effects import Finding, pull
-from deepsight.interpret.background.swap_design import Design, Predict, draw, run
+from deepsight.core.open_model import Predict
+from deepsight.interpret.background.composites import Cutouts
+from deepsight.interpret.background.effects import Effect, pair_effect
+from deepsight.interpret.background.swap_design import SwapDesign, predict_composites, sample_from
 
 
 @dataclass(frozen=True)
 class PairSwap:
-    """What was shown of two classes, and what the model said.
+    """Composites of two classes, and the model's answers.
 
     Attributes:
         pair: the two classes.
         chosen: the composites (c).
-        answers: int64 (c,), the class given to each.
-        finding: the pull of the background, for the table `context`.
+        answers: int64 (c,), the class predicted for each.
+        effect: of the background, for the table `context`.
     """
 
     pair: tuple[int, int]
-    chosen: Design
+    chosen: SwapDesign
     answers: Ints
-    finding: Finding
+    effect: Effect
 
 
 def pair_swap(
-    parts: Parts,
+    cutouts: Cutouts,
     labels: Ints,
     usable: NDArray[np.bool_],
     predict: Predict,
@@ -41,18 +42,18 @@ def pair_swap(
     donors: int,
     seed: int,
 ) -> PairSwap | None:
-    """Objects of both classes on backgrounds of both, and how often each background makes its class.
+    """Put objects of both classes on backgrounds of both, and count how often the background wins.
 
     Args:
-        parts: images taken apart (n).
+        cutouts: images cut into object and background (n).
         labels: int64 (n,).
-        usable: bool (n,), whose mask was accepted.
+        usable: bool (n,), which masks were accepted.
         predict: images -> logits (m, k); it sees about 4 · objects · donors images.
         pair: two different classes.
         classes: k names.
         objects: at most this many of each class.
         donors: backgrounds of either class for each object.
-        seed: of every choice.
+        seed: random seed.
 
     Returns:
         None where a class of the pair has fewer than two usable images.
@@ -60,22 +61,22 @@ def pair_swap(
     if any((usable & (labels == c)).sum() < 2 for c in pair):
         return None
     chosen = pair_design(labels, usable, pair, objects=objects, donors=donors, seed=seed)
-    answers = run(parts, chosen, predict)
-    return PairSwap(pair, chosen, answers, pull(answers, chosen, labels, pair, classes))
+    answers = predict_composites(cutouts, chosen, predict)
+    return PairSwap(pair, chosen, answers, pair_effect(answers, chosen, labels, pair, classes))
 
 
 def pair_design(
     labels: Ints, usable: NDArray[np.bool_], pair: tuple[int, int], *, objects: int, donors: int, seed: int
-) -> Design:
+) -> SwapDesign:
     """The objects of two classes, each on backgrounds of both."""
     rng = np.random.default_rng(seed)
     pools = [np.flatnonzero(usable & (labels == c)) for c in pair]
     pairs = [
         (inputs, donor)
         for own in pools
-        for inputs in draw(rng, own, objects)
+        for inputs in sample_from(rng, own, objects)
         for pool in pools
-        for donor in draw(rng, pool[pool != inputs], donors)
+        for donor in sample_from(rng, pool[pool != inputs], donors)
     ]
     inputs, donor = np.array(pairs, dtype=np.int64).T
-    return Design(inputs, donor)
+    return SwapDesign(inputs, donor)

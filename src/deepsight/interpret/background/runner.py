@@ -1,73 +1,104 @@
-"""Whether the model leans on the background: the swap test, the errors that it makes, where evidence lies."""
+"""Reliance on the background: the swap test, the errors that it causes, and where the evidence lies."""
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from deepsight.core.array_types import Ints, Pixels
+from deepsight.core.array_types import Bools, Floats32, Ints, Pixels
+from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import OpenModel
 from deepsight.interpret.attribution import cam, energy_by_class
 from deepsight.interpret.attribution.cam import SMALLEST_SIDE, Layer
-from deepsight.interpret.attribution.exact_cam import Explained, train_epoch
+from deepsight.interpret.attribution.exact_cam import ExactMaps, exact_maps
 from deepsight.interpret.background import background_errors, grabcut, mask_quality, sample_sizes, swap_test
-from deepsight.interpret.background.grabcut import Masks, with_known
-from deepsight.interpret.background.named_pairs import pairs_of
+from deepsight.interpret.background.grabcut import Masks, segment_missing
+from deepsight.interpret.background.mask_quality import MaskQuality
+from deepsight.interpret.background.named_pairs import named_pair_effects
+from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 
 
-def background_of(
-    inputs: ExaminationInputs, model: OpenModel, objects: int
-) -> tuple[Evidence, dict[str, bytes], list[tuple[str, str]]]:
-    """The swap test on a sample, the errors that the background makes, and where the evidence lies.
+class Sample(NamedTuple):
+    """Test images whose objects were cut out.
+
+    Attributes:
+        rows: positions in the test set, int64 (n,), ascending.
+        images: uint8 (n, h, w, 3).
+        labels: int64 (n,).
+        masks: of these images.
+        quality: the masks' measured errors.
+    """
+
+    rows: Ints
+    images: Pixels
+    labels: Ints
+    masks: Masks
+    quality: MaskQuality
+
+
+def examine_background(inputs: ExaminationInputs, model: OpenModel, objects: int) -> Findings:
+    """The swap test on a sample, the errors that the background causes, and where the evidence lies.
 
     Args:
-        objects: of the swap test; for errors and pairs of classes see `context_budget`.
-
-    Returns:
-        The tables, pictures of what was shown, and the checks that this model does not allow, with reasons.
+        inputs: what is examined.
+        model: the model.
+        objects: number of objects in the swap test; `sample_sizes` derives the other samples from it.
     """
-    data, p, seed = inputs.test, inputs.predictions, inputs.seed
-    order = np.random.default_rng(seed).permutation(len(data))
-    sample = np.sort(order[: sample_sizes.images_for(objects)])
-    images, labels = data.pixels(sample), data.labels[sample]
-    found = grabcut.segment(images, seed=seed)
-    quality = mask_quality.measure(images, found, n=sample_sizes.QUALITY_COMPOSITES, seed=seed)
-    seen, refusals = seen_at_once(model, images)
-    alone = None if seen is None else of_objects(seen, model, found)
-    between, shown, pictures = pairs_of(inputs, model, objects, (sample, found))
+    sample = draw_sample(inputs, objects)
+    exact = exact_maps_where_fine(model, sample.images)
+    pairs = named_pair_effects(inputs, model, objects, (sample.rows, sample.masks))
     table = swap_test.swap_test(
-        images, labels, found, model.logits, classes=inputs.classes, quality=quality, objects=objects,
-        between=between, alone=alone, seed=seed,
+        sample.images, sample.labels, sample.masks, model.logits, classes=inputs.classes,
+        quality=sample.quality, objects=objects, between=pairs.effects,
+        alone=None if exact is None else logits_of_objects(exact, model, sample.masks), seed=inputs.seed,
     )  # fmt: skip
-    wrong = errors_of(inputs, model, errors_among(p.labels != p.predicted, objects, seed), (sample, found))
-    cut = mask_quality.table(found, labels, inputs.classes, quality)
-    tables = Evidence({"context": table, "background_errors": wrong, "masks": cut}).merge(shown)
-    if seen is not None:
-        maps = seen.maps[np.arange(len(sample)), seen.logits.argmax(axis=1)]
-        shares = energy_by_class.table(
-            maps, found, labels, inputs.classes, quality=quality, layer=last_layer(model)
-        )
-        tables = tables.add(attribution_classes=shares)
-    return tables, pictures, refusals
+    errors = sample_of_errors(inputs, objects)
+    wrong = examine_background_errors(inputs, model, errors, (sample.rows, sample.masks))
+    masks = mask_quality.mask_table(sample.masks, sample.labels, inputs.classes, sample.quality)
+    found = Findings(Evidence({"context": table, "background_errors": wrong, "masks": masks}))
+    found = found.merge(pairs.findings)
+    if exact is None:
+        return found.merge(Findings.refused("screen", too_coarse(model)))
+    energy = energy_of_sample(sample, exact, model, inputs.classes)
+    return found.merge(Findings(Evidence({"attribution_classes": energy})))
 
 
-def errors_among(wrong: NDArray[np.bool_], objects: int, seed: int) -> Ints:
-    """Positions of the errors that are looked at, drawn at random, so that their share speaks for all."""
-    errors = np.flatnonzero(wrong)
-    return np.random.default_rng(seed).permutation(errors)[: sample_sizes.errors_for(objects)]
+def draw_sample(inputs: ExaminationInputs, objects: int) -> Sample:
+    """Random test images, enough for about this many usable masks, with their masks."""
+    data, seed = inputs.test, inputs.seed
+    order = np.random.default_rng(seed).permutation(len(data))
+    rows = np.sort(order[: sample_sizes.images_for(objects)])
+    images = data.pixels(rows)
+    masks = grabcut.segment(images, seed=seed)
+    quality = mask_quality.measure_masks(images, masks, n=sample_sizes.QUALITY_COMPOSITES, seed=seed)
+    return Sample(rows, images, data.labels[rows], masks, quality)
 
 
-def errors_of(inputs: ExaminationInputs, model: OpenModel, errors: Ints, known: tuple[Ints, Masks]) -> Table:
-    """The table `background_errors` of these errors and of those among the images whose masks are there."""
+def sample_of_errors(inputs: ExaminationInputs, objects: int) -> Ints:
+    """Positions of the errors that are examined, drawn at random so that their share speaks for all."""
+    errors = np.flatnonzero(wrong_answers(inputs))
+    return np.random.default_rng(inputs.seed).permutation(errors)[: sample_sizes.errors_for(objects)]
+
+
+def wrong_answers(inputs: ExaminationInputs) -> Bools:
+    """Which test images are misclassified, bool (n,)."""
+    return np.asarray(inputs.predictions.labels != inputs.predictions.predicted)
+
+
+def examine_background_errors(
+    inputs: ExaminationInputs, model: OpenModel, errors: Ints, known: tuple[Ints, Masks]
+) -> Table:
+    """The table `background_errors`, for these errors and for those among the images with known masks."""
     p, seed = inputs.predictions, inputs.seed
     rows = np.union1d(known[0], errors)
     images = inputs.test.pixels(rows)
-    found = with_known(images, rows, known, seed=seed)
-    seen, _ = seen_at_once(model, images)
-    alone = None if seen is None else of_objects(seen, model, found)
+    masks = segment_missing(images, rows, known, seed=seed)
+    exact = exact_maps_where_fine(model, images)
+    alone = None if exact is None else logits_of_objects(exact, model, masks)
     return background_errors.background_errors(
-        images, p.labels[rows], p.predicted[rows], found, model.logits, ids=p.ids[rows],
+        images, p.labels[rows], p.predicted[rows], masks, model.logits, ids=p.ids[rows],
         classes=inputs.classes, alone=alone, seed=seed,
     )  # fmt: skip
 
@@ -78,21 +109,30 @@ def last_layer(model: OpenModel) -> Layer:
     return Layer(name, side, None)
 
 
-def seen_at_once(model: OpenModel, images: Pixels) -> tuple[Explained | None, list[tuple[str, str]]]:
-    """Exact maps of all classes, or None and the reason where the last layer is too coarse for them."""
-    layer = last_layer(model)
-    if layer.side >= SMALLEST_SIDE:
-        return train_epoch(model, images), []
-    reason = (
-        f"Expected at least {SMALLEST_SIDE} cells a side before the pooling, received {layer.side}: the "
-        "object cannot be told from its background there, so the answer without background evidence is not "
-        "given. Use a larger --resolution."
+def exact_maps_where_fine(model: OpenModel, images: Pixels) -> ExactMaps | None:
+    """Exact maps of all classes, or None where the last layer is too coarse for them."""
+    return exact_maps(model, images) if last_layer(model).side >= SMALLEST_SIDE else None
+
+
+def too_coarse(model: OpenModel) -> DeepSightError:
+    """Why there is no screening test."""
+    return DeepSightError(
+        f"Expected at least {SMALLEST_SIDE} cells a side before the pooling, received "
+        f"{last_layer(model).side}. Such a map cannot tell the object from its background, so the answer "
+        "without background evidence is not given. Use a larger --resolution."
     )
-    return None, [("screen", reason)]
 
 
-def of_objects(seen: Explained, model: OpenModel, found: Masks) -> NDArray[np.float32]:
-    """The logits (n, k) that the object's cells alone give."""
-    cover = found.cover(*seen.maps.shape[2:])
-    parts = (torch.from_numpy(a) for a in (seen.maps, model.bias, cover))
+def logits_of_objects(exact: ExactMaps, model: OpenModel, masks: Masks) -> Floats32:
+    """The logits (n, k) that the objects' cells alone give."""
+    cover = masks.cover(*exact.maps.shape[2:])
+    parts = (torch.from_numpy(a) for a in (exact.maps, model.bias, cover))
     return np.asarray(cam.without_background(*parts).numpy())
+
+
+def energy_of_sample(sample: Sample, exact: ExactMaps, model: OpenModel, classes: tuple[str, ...]) -> Table:
+    """The table `attribution_classes`: energy-based pointing for the predicted class."""
+    maps = exact.maps[np.arange(len(sample.rows)), exact.logits.argmax(axis=1)]
+    return energy_by_class.energy_by_class_table(
+        maps, sample.masks, sample.labels, classes, quality=sample.quality, layer=last_layer(model)
+    )

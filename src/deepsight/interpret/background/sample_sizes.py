@@ -1,31 +1,31 @@
-"""How many objects the context test can afford, as a count that a configuration can keep."""
+"""How many objects the background test can afford, as a count that a configuration can store."""
 
 import numpy as np
 
 LADDER = (50, 75, 100, 125, 150, 200, 250, 300, 350, 400, 500, 600, 800, 1000)
-QUALITY_COMPOSITES = 40  # what `mask_quality.measure` should be called with in a study
-REJECTED = 1 / 3  # of the masks; more images are segmented than there are objects
-FIXED_IMAGES = 6  # composites of an object for the controls
-PAIRS, CLASSES = 3, 10  # planned for: pairs that hypotheses name, of so many classes
-PAIR_DONORS = 3  # backgrounds of either class
-ERRORS, ERROR_IMAGES = 400, 8  # errors looked at at most; composites of each
+QUALITY_COMPOSITES = 40  # that `mask_quality.measure_masks` segments in a study
+REJECTED = 1 / 3  # planned share of rejected masks, so more images are segmented than objects needed
+FIXED_IMAGES = 6  # composites per object for the controls
+PAIRS, CLASSES = 3, 10  # planned for: pairs that hypotheses name, and classes of the data
+PAIR_DONORS = 3  # backgrounds of each class of a pair
+ERRORS, ERROR_IMAGES = 400, 8  # most errors examined; composites of each
 
 
 def images_for(objects: int) -> int:
-    """Images to segment so that about this many are accepted."""
+    """Images to segment so that about this many masks are accepted."""
     return round(objects / (1 - REJECTED))
 
 
 def errors_for(objects: int) -> int:
-    """Errors that are put on other backgrounds, besides those among the objects."""
+    """Errors that are put on other backgrounds, besides those in the swap test's own sample."""
     return min(objects, ERRORS)
 
 
 def pair_objects(objects: int) -> int:
     """Objects of each class of a named pair, 20 to 150.
 
-    Measured on 242 airplanes and birds, whose pull was 14 points: 15 objects of each class call it BIASED in
-    35 % of samples, 30 in 78 %, 45 in 95 % and 60 in 99 %.
+    Measured on 242 airplanes and birds with an effect of 14 points: the verdict is BIASED in 35 % of samples
+    with 15 objects of each class, in 78 % with 30, in 95 % with 45 and in 99 % with 60.
     """
     return int(np.clip(round(0.45 * objects), 20, 150))
 
@@ -33,14 +33,14 @@ def pair_objects(objects: int) -> int:
 def affordable_objects(seconds: float, *, mask_seconds: float, image_seconds: float, donors: int = 5) -> int:
     """The largest step of the ladder that fits, at least 50.
 
-    A ladder, not a quotient: a machine that is a few per cent faster today still gives the same sample.
-    Three pairs of classes are planned for (`pair_objects`).
+    A ladder rather than a quotient, so that small changes of speed do not change the sample. The cost
+    includes three pairs of classes (`pair_objects`).
 
     Args:
-        seconds: for masks, their check and all predictions.
-        mask_seconds: one mask, measured on a few images.
-        image_seconds: one prediction, measured on a few batches.
-        donors: of each kind.
+        seconds: for masks, their quality check and all predictions.
+        mask_seconds: per mask, measured on a few images.
+        image_seconds: per prediction, measured on a few batches.
+        donors: of each kind, per object.
     """
 
     def cost(objects: int) -> float:

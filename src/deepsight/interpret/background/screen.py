@@ -1,4 +1,4 @@
-"""The cheap screen: what the object's cells alone say, and how well that foretells the swap test."""
+"""The screening test: how well the evidence in the object's cells predicts the outcome of the swaps."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,13 +6,13 @@ from scipy.stats import rankdata
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.interpret.background.clustered_errors import Estimate
-from deepsight.interpret.background.effects import ALL, Finding
-from deepsight.interpret.background.swap_design import Design
+from deepsight.interpret.background.effects import ALL, Effect
+from deepsight.interpret.background.swap_design import SwapDesign
 
 SCREEN = "screen"
 
 
-def doubt(logits: NDArray[np.floating], labels: Ints) -> Floats:
+def margin_against(logits: NDArray[np.floating], labels: Ints) -> Floats:
     """The largest other logit minus that of the label, (n,); above 0 where the answer is wrong."""
     own = logits[np.arange(len(labels)), labels]
     others = logits.copy()
@@ -20,7 +20,9 @@ def doubt(logits: NDArray[np.floating], labels: Ints) -> Floats:
     return np.asarray(others.max(axis=1) - own, dtype=np.float64)
 
 
-def lost_objects(right: NDArray[np.bool_], chosen: Design, labels: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+def objects_lost_in_swaps(
+    right: NDArray[np.bool_], chosen: SwapDesign, labels: Ints
+) -> tuple[Ints, NDArray[np.bool_]]:
     """The objects, and whether each is misclassified on most backgrounds of other classes."""
     away = labels[chosen.subject] != labels[chosen.donor]
     objects, place, counts = np.unique(chosen.subject[away], return_inverse=True, return_counts=True)
@@ -36,30 +38,30 @@ def auroc(score: Floats, positive: NDArray[np.bool_]) -> Estimate:
     return Estimate(float(area) - 0.5, max(float(np.sqrt(variance / (m * n))), 1 / (m + n)), m + n - 1)
 
 
-def screen(
+def screening_test(
     alone: NDArray[np.floating],
     whole: NDArray[np.floating],
     right: NDArray[np.bool_],
-    chosen: Design,
+    chosen: SwapDesign,
     labels: Ints,
-) -> list[Finding]:
-    """How well the logits without background evidence tell which objects the swaps will lose.
+) -> list[Effect]:
+    """How well the logits without background evidence predict which objects are lost in the swaps.
 
     Args:
         alone: (n, k), logits of the object's cells alone (`attribution.without_background`).
         whole: (n, k), the model's logits on the untouched images.
         right: bool (c,), whether each composite is classified as its object.
-        chosen: what each composite shows.
+        chosen: the composites.
         labels: int64 (n,).
 
     Returns:
-        One finding (AUROC minus 0.5), whose note gives the AUROC of plain confidence to compare it with; none
-        where the swaps lost no object or all.
+        One effect (AUROC minus 0.5), whose note gives the AUROC of plain confidence for comparison; none
+        where the swaps lost no object, or all of them.
     """
-    objects, lost = lost_objects(right, chosen, labels)
+    objects, lost = objects_lost_in_swaps(right, chosen, labels)
     if lost.all() or not lost.any():
         return []
-    found = auroc(doubt(alone[objects], labels[objects]), lost)
-    plain = auroc(doubt(whole[objects], labels[objects]), lost).value + 0.5
+    found = auroc(margin_against(alone[objects], labels[objects]), lost)
+    plain = auroc(margin_against(whole[objects], labels[objects]), lost).value + 0.5
     note = f"AUROC for the objects lost in swaps minus 0.5; plain confidence has an AUROC of {plain:.3f}"
-    return [Finding(SCREEN, ALL, found, len(objects), note)]
+    return [Effect(SCREEN, ALL, found, len(objects), note)]

@@ -1,10 +1,10 @@
-"""From effects to verdicts: the rows of the table `context` and what it says in words."""
+"""From effects to verdicts: the rows of the table `context`, and its caption."""
 
 from collections.abc import Sequence
 
 from deepsight.core.significance import benjamini_hochberg
 from deepsight.interpret.background.controls import ALONE, PLACEBO
-from deepsight.interpret.background.effects import ALL, Finding
+from deepsight.interpret.background.effects import ALL, Effect
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.screen import SCREEN
@@ -25,15 +25,15 @@ UNITS = {
 }
 
 
-def rows(findings: Sequence[Finding], *, delta: float, holds: bool) -> list[dict[str, object]]:
+def context_rows(findings: Sequence[Effect], *, delta: float, holds: bool) -> list[dict[str, object]]:
     """The table's rows, with q-values over the classes of the swap test."""
     several = [i for i, f in enumerate(findings) if f.test == "swap" and f.name != ALL]
     q: dict[int, float] = dict(
-        zip(several, benjamini_hochberg([findings[i].found.p_above(delta) for i in several]), strict=True)
+        zip(several, benjamini_hochberg([findings[i].estimate.p_above(delta) for i in several]), strict=True)
     )
     made = []
     for i, finding in enumerate(findings):
-        effect, low, high = finding.found.interval()
+        effect, low, high = finding.estimate.interval()
         made.append(
             {
                 "test": finding.test,
@@ -41,8 +41,8 @@ def rows(findings: Sequence[Finding], *, delta: float, holds: bool) -> list[dict
                 "effect": effect,
                 "ci_low": low,
                 "ci_high": high,
-                "minimum_detectable": finding.found.minimum_detectable,
-                "verdict": verdict(finding, delta=delta, q=q.get(i, 0.0), holds=holds),
+                "minimum_detectable": finding.estimate.minimum_detectable,
+                "verdict": context_verdict(finding, delta=delta, q=q.get(i, 0.0), holds=holds),
                 "q_value": q.get(i),
                 "n": finding.n,
                 "note": finding.note,
@@ -51,25 +51,25 @@ def rows(findings: Sequence[Finding], *, delta: float, holds: bool) -> list[dict
     return made
 
 
-def verdict(finding: Finding, *, delta: float, q: float, holds: bool) -> str:
-    """What a row says.
+def context_verdict(effect: Effect, *, delta: float, q: float, holds: bool) -> str:
+    """The verdict of one row.
 
     BIASED where the interval lies above δ (and, over several classes, the false discovery rate is at most
     5 %), CLEAR where it lies below δ and the masks hold the objects, else INCONCLUSIVE. The placebo control
     holds where the masks hold the objects; `background only` and `screen` are above chance or not.
     """
-    _, low, high = finding.found.interval()
-    if finding.test == PLACEBO:
+    _, low, high = effect.estimate.interval()
+    if effect.test == PLACEBO:
         return "holds" if low > 0 else "fails"
-    if finding.test in {ALONE, SCREEN}:
+    if effect.test in {ALONE, SCREEN}:
         return "above chance" if low > 0 else "not above chance"
     if low > delta and q <= FALSE_DISCOVERIES:
         return BIASED
     return CLEAR if high < delta and holds else INCONCLUSIVE
 
 
-def method(masks: Masks, quality: MaskQuality, donors: int, delta: float) -> str:
-    """How the findings were made, with the masks' errors."""
+def context_method(masks: Masks, quality: MaskQuality, donors: int, delta: float) -> str:
+    """How the effects were measured, with the masks' errors."""
     rejected = float((~masks.accepted).mean())
     return (
         f"Swap test after Xiao et al. (2021), {donors} donors of each kind, δ = {delta:g}; errors clustered "
@@ -79,10 +79,10 @@ def method(masks: Masks, quality: MaskQuality, donors: int, delta: float) -> str
     )
 
 
-def caption(whole: Finding, delta: float, holds: bool) -> str:
-    """The answer in a sentence."""
-    effect, low, high = whole.found.interval()
-    said = verdict(whole, delta=delta, q=0.0, holds=holds)
+def context_caption(whole: Effect, delta: float, holds: bool) -> str:
+    """The verdict over all classes, as a sentence."""
+    effect, low, high = whole.estimate.interval()
+    said = context_verdict(whole, delta=delta, q=0.0, holds=holds)
     masks = "" if holds else " The masks did not pass their check, so no class can be called CLEAR."
     return (
         f"{said}: accuracy is {100 * effect:.1f} points lower (95 % interval {100 * low:.1f} to "

@@ -1,4 +1,4 @@
-"""Are the maps to be believed? Four checks, and the sentence that refuses a family that fails one."""
+"""Can the maps be believed? Four checks, and the sentence that refuses maps that fail one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from scipy.stats import t
 
 from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.evidence import Table
+from deepsight.core.open_model import Predict
 from deepsight.core.statistics import Interval
 from deepsight.interpret.faithfulness import insertion_deletion as insertion
-from deepsight.interpret.faithfulness.grid_pointing import MapsOf, mosaics, shares_in_own_tile
-from deepsight.interpret.faithfulness.insertion_deletion import Predict
+from deepsight.interpret.faithfulness.grid_pointing import MapsOf, energy_in_own_tile, make_mosaics
 from deepsight.interpret.faithfulness.model_randomisation import mean_correlations
 
-FEWEST = 30  # images or mosaics; on fewer, good maps would fail as well
+FEWEST = 30  # images or mosaics; on fewer, good maps would fail too
 DECISIVE = ("chance", "random weights", "random order")
 UNITS = {
     "check": "name of the check",
     "value": "right answers: mean recall, 0 to 1; grid pointing: share of evidence, 0 to 1; insertion, "
     "deletion: probability gained or lost, mean over the steps; randomisation: rank correlation, -1 to 1",
-    "baseline": "the same for what knows nothing of the model",
+    "baseline": "the same for a map that knows nothing about the model",
     "ci_low": "low end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
     "ci_high": "high end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
     "passed": "whether the interval lies above the baseline (randomisation: whether it does not); null where "
@@ -33,9 +33,9 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Check:
-    """One row: what was measured, beside what a map without knowledge would get.
+    """One row: a measured value beside that of a map that knows nothing about the model.
 
-    `passed` is None for a comparison that is shown and does not decide: a strong baseline, or fewer than 30
+    `passed` is None for a comparison that is shown but does not decide: a strong baseline, or fewer than 30
     images or mosaics.
     """
 
@@ -55,11 +55,11 @@ def mean_interval(values: Floats, level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def right_answers(labels: Ints, predicted: Ints) -> Check:
-    """Whether the model knows the classes at all: the maps of one that has learnt nothing are refused.
+def accuracy_check(labels: Ints, predicted: Ints) -> Check:
+    """Whether the model is better than chance: the maps of a model that has learnt nothing are refused.
 
     Args:
-        labels, predicted: int64 (n,), of all images, not of those that are classified rightly.
+        labels, predicted: int64 (n,), of all images, not only of those that are classified correctly.
     """
     classes, counts = np.unique(labels, return_counts=True)
     hits = np.array([(predicted[labels == c] == c).sum() for c in classes])
@@ -70,7 +70,7 @@ def right_answers(labels: Ints, predicted: Ints) -> Check:
     return Check("right answers: chance", value, baseline, low, value + half, low > baseline, len(labels))
 
 
-def grid_pointing(
+def grid_pointing_checks(
     maps_of: MapsOf,
     images: Pixels,
     labels: Ints,
@@ -85,27 +85,27 @@ def grid_pointing(
     Chance is 1 / tiles²: what a uniform map gets, and on average a map that is the same for every class.
 
     Args:
-        maps_of: mosaics and classes (m, c) -> maps (m, c, h, w); see `pointing.shares_in_own_tile`.
-        images: uint8 (n, h, w, 3), rightly classified with confidence (`pointing.confident_and_right`).
+        maps_of: mosaics and classes (m, c) -> maps (m, c, h, w); see `energy_in_own_tile`.
+        images: uint8 (n, h, w, 3), classified correctly and confidently (`confident_and_correct`).
         labels: int64 (n,).
         random_maps_of: the same of a model with random weights.
         tiles: along one side of a mosaic.
-        count: mosaics, each of which is seen tiles² times.
-        seed: of the mosaics.
+        count: mosaics; the model explains tiles² classes in each.
+        seed: random seed of the mosaics.
 
     Raises:
         DeepSightError: fewer than tiles² classes, or fewer than 4 map cells a side in a tile.
     """
-    grid = mosaics(images, labels, tiles=tiles, count=count, seed=seed)
-    own = shares_in_own_tile(maps_of, grid).mean(axis=1)
-    checks = [against("grid pointing", "chance", own, np.full(count, 1 / tiles**2))]
+    grid = make_mosaics(images, labels, tiles=tiles, count=count, seed=seed)
+    own = energy_in_own_tile(maps_of, grid).mean(axis=1)
+    checks = [paired_check("grid pointing", "chance", own, np.full(count, 1 / tiles**2))]
     if random_maps_of is not None:
-        random = shares_in_own_tile(random_maps_of, grid).mean(axis=1)
-        checks.append(against("grid pointing", "random weights", own, random))
+        random = energy_in_own_tile(random_maps_of, grid).mean(axis=1)
+        checks.append(paired_check("grid pointing", "random weights", own, random))
     return checks
 
 
-def insertion_deletion(
+def insertion_deletion_checks(
     maps: NDArray[np.floating],
     images: Pixels,
     classes: Ints,
@@ -115,41 +115,41 @@ def insertion_deletion(
     steps: int = insertion.MANY_STEPS,
     seed: int = 0,
 ) -> list[Check]:
-    """How fast the class's probability falls, and comes back, in the map's order of pixels.
+    """How fast the class's probability falls, and returns, as pixels change in the map's order.
 
     Args:
         maps: (n, h, w), for `classes`.
         images: uint8 (n, H, W, 3).
         classes: int64 (n,).
         predict: images -> logits (n, k); called 8 (steps − 1) times on all n images.
-        zero: RGB that preprocessing maps to about 0; what deletion leaves.
+        zero: RGB that preprocessing maps to about 0; deletion replaces pixels by it.
         steps: equal parts of the pixels.
-        seed: of the random order.
+        seed: random seed of the random order.
 
     Returns:
-        For deletion and insertion, a check against each baseline. To beat a random order is required; the
-        centre and the edges are strong baselines where objects stand in the middle, and are shown.
+        For deletion and insertion, a check against each baseline. Only the random order decides: the centre
+        and the edges are strong baselines where objects are centred, and are shown for comparison.
     """
     empty = np.broadcast_to(np.array(zero, dtype=np.uint8), images.shape)
-    orders = {"map": insertion.importance(maps, *images.shape[1:3])}
+    orders = {"map": insertion.upsampled(maps, *images.shape[1:3])}
     cells = (maps.shape[1], maps.shape[2])
     for name in insertion.BASELINES:
         orders[name] = insertion.baseline_importance(name, images, cells=cells, seed=seed)
     checks = []
     for word, start, end, sign in (
         ("deletion", images, empty, -1.0),
-        ("insertion", insertion.blurred(images), images, 1.0),
+        ("insertion", insertion.blurred_images(images), images, 1.0),
     ):
         first = insertion.probability_of(predict(start), classes)
         gained = {
             name: sign * (insertion.curve_mean(start, end, order, classes, predict, steps=steps) - first)
             for name, order in orders.items()
         }
-        checks += [against(word, name, gained["map"], gained[name]) for name in insertion.BASELINES]
+        checks += [paired_check(word, name, gained["map"], gained[name]) for name in insertion.BASELINES]
     return checks
 
 
-def against(word: str, name: str, of_map: Floats, of_baseline: Floats) -> Check:
+def paired_check(word: str, name: str, of_map: Floats, of_baseline: Floats) -> Check:
     """A paired comparison over images or mosaics."""
     baseline = float(of_baseline.mean())
     value, low, high = (baseline + end for end in mean_interval(of_map - of_baseline))
@@ -158,24 +158,26 @@ def against(word: str, name: str, of_map: Floats, of_baseline: Floats) -> Check:
     return Check(f"{word}: {name}", value, baseline, low, high, passed, len(of_map))
 
 
-def randomisation(maps: NDArray[np.floating], randomised: NDArray[np.floating], *, depth: str) -> Check:
-    """Whether the maps forget the model when its weights from the head down to `depth` are made random.
+def model_randomisation_check(
+    maps: NDArray[np.floating], randomised: NDArray[np.floating], *, depth: str
+) -> Check:
+    """Whether the maps change when the weights from the head down to `depth` are randomised.
 
-    Signed maps of random weights correlate with the model's by chance, one seed up, the next down; the check
-    fails where the mean over seeds is above 0. A map that shows the same places for any weights fails. The
-    interval is at 99 %, since several depths are tried and one failure refuses the family.
+    Signed maps of random weights correlate with the model's by chance, with either sign. The check fails
+    where the mean over seeds is above 0, as for a map that shows the same places for any weights. The
+    interval is at 99 %, since several depths are tried and one failure refuses the maps.
 
     Args:
         maps: (n, h, w), of the model.
-        randomised: (s, n, h, w), of s ≥ 2 random copies (`randomisation.cascade`).
-        depth: the deepest layer that was made random.
+        randomised: (s, n, h, w), of s ≥ 2 randomised copies (`randomise_cascading`).
+        depth: the deepest layer that was randomised.
     """
     value, low, high = mean_interval(mean_correlations(maps, randomised), level=0.99)
     return Check(f"randomised down to {depth}", value, 0.0, low, high, low <= 0, len(randomised))
 
 
-def table(checks: Sequence[Check], *, family: str) -> Table:
-    """The table `faithfulness` of one family of maps at one layer, such as "HiResCAM at layer3"."""
+def faithfulness_table(checks: Sequence[Check], *, family: str) -> Table:
+    """The table `faithfulness` of one method at one layer, such as "HiResCAM at layer3"."""
     frame = pl.DataFrame(
         {
             "check": [c.name for c in checks],
@@ -193,16 +195,16 @@ def table(checks: Sequence[Check], *, family: str) -> Table:
     )
     passed = [c.name for c in checks if c.passed]
     said = f"{family} passed: {', '.join(passed)}." if passed else f"Nothing was decided about {family}."
-    caption = refused(frame, family=family) or said
+    caption = refusal_sentence(frame, family=family) or said
     return Table(frame, UNITS, max((c.n for c in checks), default=0), method, caption)
 
 
-def refused(frame: pl.DataFrame, *, family: str) -> str | None:
-    """Why the maps must not be shown, as a sentence, or None where no check was failed.
+def refusal_sentence(frame: pl.DataFrame, *, family: str) -> str | None:
+    """Why the maps must not be shown, as a sentence, or None where no check failed.
 
     Args:
         frame: of the table `faithfulness`.
-        family: of the maps.
+        family: method and layer of the maps.
     """
     failed = frame.filter(passed=False)
     if failed.is_empty():
@@ -212,5 +214,6 @@ def refused(frame: pl.DataFrame, *, family: str) -> str | None:
         for row in failed.iter_rows(named=True)
     )
     return (
-        f"{family} maps are refused: they did not do better than what knows nothing of the model ({reasons})."
+        f"{family} maps are refused: they do no better than maps that know nothing about the model "
+        f"({reasons})."
     )

@@ -1,4 +1,4 @@
-"""Grid pointing: does a map find the image of its class in a mosaic? (Böhle et al. 2021)."""
+"""The grid pointing game: does a map find the image of its class in a mosaic? (Böhle et al. 2021)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.attribution.energy_pointing import object_share
+from deepsight.interpret.attribution.energy_pointing import energy_pointing
 
 MapsOf = Callable[[Pixels, Ints], NDArray[np.floating]]  # (m, H, W, 3), (m, c) -> (m, c, h, w)
 
-CELLS_A_TILE = 4
+CELLS_PER_TILE = 4
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Mosaics:
     tiles: int
 
 
-def confident_and_right(labels: Ints, probabilities: NDArray[np.floating], *, share: float = 0.5) -> Ints:
-    """Positions of the rightly classified images in the more confident `share` of each class."""
+def confident_and_correct(labels: Ints, probabilities: NDArray[np.floating], *, share: float = 0.5) -> Ints:
+    """Positions of the correctly classified images in the more confident `share` of each class."""
     confidence = probabilities[np.arange(len(labels)), labels]
     right = probabilities.argmax(axis=1) == labels
     chosen = []
@@ -42,7 +42,7 @@ def confident_and_right(labels: Ints, probabilities: NDArray[np.floating], *, sh
     return np.sort(np.concatenate(chosen))
 
 
-def mosaics(images: Pixels, labels: Ints, *, tiles: int, count: int, seed: int) -> Mosaics:
+def make_mosaics(images: Pixels, labels: Ints, *, tiles: int, count: int, seed: int) -> Mosaics:
     """`count` random mosaics of tiles × tiles images.
 
     Raises:
@@ -61,14 +61,14 @@ def mosaics(images: Pixels, labels: Ints, *, tiles: int, count: int, seed: int) 
     return Mosaics(joined, asked, tiles)
 
 
-def shares_in_own_tile(maps_of: MapsOf, grid: Mosaics) -> Floats:
+def energy_in_own_tile(maps_of: MapsOf, grid: Mosaics) -> Floats:
     """The share of each map's positive evidence in the tile of its class, (m, tiles²), 0 to 1.
 
-    Every class of a mosaic is asked for, so a map that ignores the class scores 1 / tiles² on average.
+    All classes of a mosaic are explained, so a map that ignores the class scores 1 / tiles² on average.
 
     Args:
-        maps_of: mosaics and the classes (m, tiles²) -> a map of each class (m, tiles², h, w). It gets mosaics
-            `tiles` times as large as single images and must scale them up as much as it scales single images.
+        maps_of: mosaics and classes (m, tiles²) -> a map of each class (m, tiles², h, w). The mosaics are
+            `tiles` times as large as single images and must be scaled by the same factor.
 
     Raises:
         DeepSightError: fewer than 4 cells a side in each tile.
@@ -79,16 +79,16 @@ def shares_in_own_tile(maps_of: MapsOf, grid: Mosaics) -> Floats:
     for position in range(grid.tiles**2):
         tile = tile_cover(position, grid.tiles, *maps.shape[2:])
         of_class = maps[:, position]
-        shares[:, position] = object_share(of_class, np.broadcast_to(tile, of_class.shape))
+        shares[:, position] = energy_pointing(of_class, np.broadcast_to(tile, of_class.shape))
     return np.nan_to_num(shares)  # no positive evidence is no evidence in the tile
 
 
 def require_fine(maps: NDArray[np.floating], tiles: int) -> None:
-    """Refuse maps that cannot tell the tiles apart."""
+    """Refuse maps that are too coarse to separate the tiles."""
     side = min(maps.shape[2:])
-    if side < CELLS_A_TILE * tiles:
+    if side < CELLS_PER_TILE * tiles:
         raise DeepSightError(
-            f"Expected at least {CELLS_A_TILE} map cells a side in each tile, received {side} for "
+            f"Expected at least {CELLS_PER_TILE} map cells a side in each tile, received {side} for "
             f"{tiles} tiles. Use an earlier layer or a larger --resolution."
         )
 

@@ -1,15 +1,12 @@
-"""Insertion and deletion: does the answer follow the pixels that a map calls important?"""
-
-from collections.abc import Callable
+"""Insertion and deletion: does the answer depend on the pixels that a map ranks highest?"""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints, Pixels
+from deepsight.core.open_model import Predict
 from deepsight.core.predictions import softmax
-
-Predict = Callable[[Pixels], NDArray[np.floating]]
 
 BASELINES = ("random order", "centre", "edges")
 FEW_STEPS, MANY_STEPS = 8, 32
@@ -17,12 +14,12 @@ MANY_IMAGES = 500
 
 
 def predictions_for(steps: int) -> int:
-    """Predictions an image: two curves in the map's order and in each baseline's, and where each starts."""
+    """Predictions per image: two curves for the map and each baseline, and their starting points."""
     return 2 * (1 + (1 + len(BASELINES)) * (steps - 1))
 
 
 def affordable_images(predictions: float) -> int:
-    """The images that so many predictions are enough for, in as many steps as `steps_for` gives them."""
+    """The largest number of images for this many predictions, with the steps of `steps_for`."""
     fine = int(predictions / predictions_for(MANY_STEPS))
     return (
         fine if fine >= MANY_IMAGES else min(int(predictions / predictions_for(FEW_STEPS)), MANY_IMAGES - 1)
@@ -30,11 +27,11 @@ def affordable_images(predictions: float) -> int:
 
 
 def steps_for(images: int) -> int:
-    """Few steps where there are few images: the interval is over images, which differ more than steps do."""
+    """Few steps for few images: the interval is over images, which differ more than steps do."""
     return MANY_STEPS if images >= MANY_IMAGES else FEW_STEPS
 
 
-def importance(maps: NDArray[np.floating], height: int, width: int) -> Floats:
+def upsampled(maps: NDArray[np.floating], height: int, width: int) -> Floats:
     """Maps (n, h, w) enlarged bilinearly to the image, (n, height, width)."""
     return np.stack(
         [cv2.resize(np.asarray(m, np.float64), (width, height), interpolation=cv2.INTER_LINEAR) for m in maps]
@@ -42,15 +39,15 @@ def importance(maps: NDArray[np.floating], height: int, width: int) -> Floats:
 
 
 def baseline_importance(name: str, images: Pixels, *, cells: tuple[int, int], seed: int) -> Floats:
-    """What knows nothing of the model: a random map, nearness to the centre, or edges in the image.
+    """Maps that know nothing about the model: random, nearness to the centre, or edges in the image.
 
-    The random map has as many cells as the maps under test. A random order of single pixels would be no
-    fair baseline: it takes the detail out of the whole image at once, which hurts a network more than
-    taking any part of it.
+    The random map has as many cells as the maps under test. A random order of single pixels would not be a
+    fair baseline: it removes detail from the whole image at once, which hurts a network more than removing
+    any one region.
     """
     n, height, width, _ = images.shape
     if name == "random order":
-        return importance(np.random.default_rng(seed).random((n, *cells)), height, width)
+        return upsampled(np.random.default_rng(seed).random((n, *cells)), height, width)
     if name == "centre":
         y, x = np.mgrid[:height, :width]
         distance = ((y + 0.5) / height - 0.5) ** 2 + ((x + 0.5) / width - 0.5) ** 2
@@ -60,8 +57,8 @@ def baseline_importance(name: str, images: Pixels, *, cells: tuple[int, int], se
     return np.stack([cv2.GaussianBlur(e, (0, 0), height / 16) for e in edges])
 
 
-def blurred(images: Pixels) -> Pixels:
-    """The images without detail: a Gaussian blur of an eighth of the side."""
+def blurred_images(images: Pixels) -> Pixels:
+    """The images under a Gaussian blur whose standard deviation is an eighth of their height."""
     return np.stack([cv2.GaussianBlur(image, (0, 0), image.shape[0] / 8) for image in images])
 
 
@@ -75,7 +72,7 @@ def curve_mean(
         order: (n, h, w); pixels with larger values are replaced first.
         classes: int64 (n,).
         predict: images -> logits (n, k).
-        steps: equal parts of the pixels; start and end do not depend on the order and are left out.
+        steps: equal parts of the pixels; both ends of the curve are left out, as no order changes them.
     """
     n = len(start)
     rank = np.argsort(np.argsort(-order.reshape(n, -1), axis=1, kind="stable"), axis=1)

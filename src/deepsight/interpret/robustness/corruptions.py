@@ -1,4 +1,4 @@
-"""How much accuracy is left when the images get worse: six degradations at five severities."""
+"""Corruption robustness: accuracy under six corruptions at five severities each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -11,15 +11,15 @@ from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
+from deepsight.core.open_model import Predict
 from deepsight.core.statistics import macro_f1, wilson
 from deepsight.images.augmentation import corruption_transform
 
-Predict = Callable[[Pixels], NDArray[np.floating]]
-Degrade = Callable[[Pixels], Pixels]
+Corrupt = Callable[[Pixels], Pixels]
 
-ALL = "all"  # stands in the column `class` for the images of every class together
-UNDEGRADED = "none"
-BLOCK = 1000  # images degraded and predicted at a time, so that memory does not grow with n
+ALL = "all"  # in the column `class`: images of every class together
+UNCORRUPTED = "none"
+BLOCK = 1000  # images corrupted and predicted at a time, so that memory does not grow with n
 
 # Five severities each; all but pixelation as in CIFAR-10-C (Hendrycks & Dietterich 2019), for 32 px.
 SEVERITIES: Mapping[str, tuple[float, ...]] = MappingProxyType(
@@ -29,14 +29,14 @@ SEVERITIES: Mapping[str, tuple[float, ...]] = MappingProxyType(
         "contrast": (0.75, 0.5, 0.4, 0.3, 0.15),  # factor about the mean
         "brightness": (0.05, 0.1, 0.15, 0.2, 0.3),  # added, share of the range
         "jpeg": (80, 65, 58, 50, 40),  # quality
-        # Side kept. Those of CIFAR-10-C start at 0.95, where whole pixels fall off the coarse grid: 0.95 and
-        # 0.9 move an image further than 0.75 does. These five are in order.
+        # Share of the side that is kept. CIFAR-10-C starts at 0.95, where the coarse grid drops whole pixels:
+        # 0.95 and 0.9 change an image more than 0.75 does. These five are in order.
         "pixelation": (0.85, 0.75, 0.65, 0.5, 0.35),
     }
 )
 
 
-def study(
+def corruption_robustness(
     images: Images,
     labels: Ints,
     classes: Sequence[str],
@@ -46,9 +46,9 @@ def study(
     level: float = 0.95,
     seed: int,
 ) -> Table:
-    """Accuracy by degradation, severity and class: evidence table `degradation`.
+    """Accuracy by corruption, severity and class: evidence table `degradation`.
 
-    The same images are degraded in every way, so that rows can be compared. Severity 0 is the image as is.
+    Every corruption is applied to the same images, so rows can be compared. Severity 0 is the original.
 
     Args:
         images: uint8 (n, h, w, 3).
@@ -56,12 +56,12 @@ def study(
         predict: uint8 images (m, h, w, 3) to logits (m, k); called with at most 1,000 images.
         limit: at most this many images are used, drawn in equal shares from the classes.
         level: coverage of the Wilson intervals.
-        seed: of the draw of images and of the noise.
+        seed: random seed of the sample of images and of the noise.
     """
     rows = balanced_rows(labels, limit, np.random.default_rng(seed))
     found = {
-        (corruption, severity): predicted_classes(images, rows, predict, degrade)
-        for corruption, severity, degrade in degradations(min(images.shape[1:3]), seed)
+        (corruption, severity): predicted_classes(images, rows, predict, corrupt)
+        for corruption, severity, corrupt in corruptions_and_severities(min(images.shape[1:3]), seed)
     }
     frames = [
         accuracies(labels[rows], predicted, classes, level).select(
@@ -70,7 +70,7 @@ def study(
         for (corruption, severity), predicted in found.items()
     ]
     frame = pl.concat(frames)
-    return Table(frame, units(level), len(rows), METHOD, caption(frame))
+    return Table(frame, corruption_units(level), len(rows), METHOD, corruption_caption(frame))
 
 
 METHOD = (
@@ -79,11 +79,11 @@ METHOD = (
 )
 
 
-def units(level: float) -> dict[str, str]:
+def corruption_units(level: float) -> dict[str, str]:
     """The unit of each column of the table."""
     return {
-        "corruption": f"kind of degradation; '{UNDEGRADED}' is the image as it is",
-        "severity": "1 (weak) to 5 (strong), 0 without degradation",
+        "corruption": f"kind of corruption; '{UNCORRUPTED}' is the original image",
+        "severity": "1 (weak) to 5 (strong), 0 for the original image",
         "class": f"class name; '{ALL}' is every class together",
         "n": "images",
         "accuracy": "share of images classified as labelled",
@@ -93,34 +93,35 @@ def units(level: float) -> dict[str, str]:
     }
 
 
-def caption(frame: pl.DataFrame) -> str:
-    """Which degradation costs most, in one sentence."""
+def corruption_caption(frame: pl.DataFrame) -> str:
+    """Which corruption costs most, in one sentence."""
     mean = by_corruption(frame)
-    clean = float(mean.filter(pl.col("corruption") == UNDEGRADED)["accuracy"].item())
+    clean = float(mean.filter(pl.col("corruption") == UNCORRUPTED)["accuracy"].item())
     kind, left = str(mean["corruption"][0]).capitalize(), float(mean["accuracy"][0])
-    return f"{kind} costs most: accuracy is {clean:.1%} as is and {left:.1%} over its severities."
+    return f"{kind} costs most: accuracy falls from {clean:.1%} to {left:.1%}, averaged over its severities."
 
 
-def summary(degradation: Table) -> Table:
+def corruption_summary(degradation: Table) -> Table:
     """Means over severities, the costliest first: evidence table `degradation_summary`.
 
     Args:
-        degradation: what `study` returned.
+        degradation: the table of `corruption_robustness`.
     """
     frame = by_corruption(degradation.frame)
-    as_is = (pl.col("corruption") == UNDEGRADED).alias("as_is")
+    as_is = (pl.col("corruption") == UNCORRUPTED).alias("as_is")
     accuracy = {bool(kind): part["accuracy"].to_numpy().mean() for (kind,), part in frame.group_by(as_is)}
     return Table(
         frame=frame,
         units={
-            "corruption": f"kind of degradation; '{UNDEGRADED}' is the image as it is",
+            "corruption": f"kind of corruption; '{UNCORRUPTED}' is the original image",
             "accuracy": "share of images classified as labelled, mean over severities",
             "macro_f1": "mean F1 of the classes, mean over severities",
-            "retained": "share of the accuracy without degradation",
+            "retained": "share of the accuracy on the original images",
         },
         n=degradation.n,
         method=degradation.method,
-        caption=f"Accuracy is {accuracy[True]:.1%} as is and {accuracy[False]:.1%} over all degradations.",
+        caption=f"Accuracy is {accuracy[True]:.1%} on the original images and {accuracy[False]:.1%} over all "
+        "corruptions.",
     )
 
 
@@ -129,34 +130,34 @@ def by_corruption(frame: pl.DataFrame) -> pl.DataFrame:
     whole = frame.filter(pl.col("class") == ALL)
     clean = whole.filter(pl.col("severity") == 0)["accuracy"][0]
     mean = whole.group_by("corruption", maintain_order=True).agg(pl.col("accuracy", "macro_f1").mean())
-    # A model that is never right keeps all of nothing; null says so better than a division by zero.
+    # Where the model is never right there is no accuracy to retain, so the share is null.
     return mean.with_columns(
         retained=pl.when(clean > 0).then(pl.col("accuracy") / clean).otherwise(None)
     ).sort("accuracy", maintain_order=True)
 
 
 def balanced_rows(labels: Ints, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """At most `limit` row numbers, ascending, classes in equal shares while they last."""
+    """At most `limit` positions, ascending, in equal shares from the classes as far as they last."""
     if limit < 1:
         raise DeepSightError(f"Expected a limit of at least one image, received {limit}.")
     order = rng.permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]
     starts = np.searchsorted(labels[by_class], labels[by_class])
-    turn = np.arange(len(labels)) - starts  # how many of its class come before the image
+    turn = np.arange(len(labels)) - starts  # number of images of its class before it
     return np.sort(by_class[np.argsort(turn, kind="stable")[:limit]])
 
 
 def predicted_classes(
-    images: Images, rows: NDArray[np.int64], predict: Predict, degrade: Degrade
+    images: Images, rows: NDArray[np.int64], predict: Predict, corrupt: Corrupt
 ) -> NDArray[np.int64]:
-    """The class predicted for each of these rows after degradation, int64."""
+    """The class predicted for each of these images after corruption, int64."""
     blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
-    logits = [np.asarray(predict(degrade(np.asarray(images[block])))) for block in blocks]
+    logits = [np.asarray(predict(corrupt(np.asarray(images[block])))) for block in blocks]
     return np.asarray(np.concatenate(logits).argmax(axis=1), dtype=np.int64)
 
 
 def accuracies(labels: Ints, predicted: Ints, classes: Sequence[str], level: float) -> pl.DataFrame:
-    """Accuracy with its interval: a row for all images, then a row for each class."""
+    """Accuracy with its interval: one row for all images, then one row for each class."""
     k = len(classes)
     n = np.bincount(labels, minlength=k)
     hits = np.bincount(labels[predicted == labels], minlength=k)
@@ -175,14 +176,14 @@ def accuracies(labels: Ints, predicted: Ints, classes: Sequence[str], level: flo
     )
 
 
-def degradations(side: int, seed: int) -> Iterator[tuple[str, int, Degrade]]:
-    """Each corruption, severity and function from images to degraded images, none first.
+def corruptions_and_severities(side: int, seed: int) -> Iterator[tuple[str, int, Corrupt]]:
+    """Each corruption and severity with its function from images to images; the original comes first.
 
     Args:
         side: the shorter side of the images, in pixels.
-        seed: of the noise; every function starts from it again.
+        seed: random seed of the noise; every function starts from it again.
     """
-    yield UNDEGRADED, 0, lambda images: images
+    yield UNCORRUPTED, 0, lambda images: images
     for corruption, amounts in SEVERITIES.items():
         for severity, amount in enumerate(amounts, start=1):
             yield corruption, severity, corruption_transform(corruption, amount, side, seed=seed)

@@ -1,4 +1,4 @@
-"""How much of the risk of an error is due to the image's quality: dark, glaring, flat, blurred or noisy."""
+"""Low image quality: how much dark, glaring, flat, blurred or noisy images raise the risk of an error."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from scipy.stats import chi2
 from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
 
-FAULTS: Mapping[str, tuple[str, int]] = MappingProxyType(
+QUALITY_FAULTS: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
         "dark": ("brightness", -1),
         "glaring": ("brightness", +1),
@@ -22,9 +22,12 @@ FAULTS: Mapping[str, tuple[str, int]] = MappingProxyType(
         "noisy": ("sharpness", +1),
     }
 )
-USUAL, WORST = 1.0, 5.0  # robust deviations from the class: below nothing is a fault, above none is worse
-SHRINKAGE = 10.0  # precision of a slope's prior: one deviation multiplies the odds by a third or so
-ALARM = 0.01  # chance of a fault without any effect of quality
+USUAL, WORST = (
+    1.0,
+    5.0,
+)  # robust deviations from the class: a fault begins at the first and is capped at the second
+SHRINKAGE = 10.0  # precision of a slope's prior: one deviation changes the odds by about a third
+ALARM = 0.01  # probability of a false alarm where quality has no effect
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ class QualityRisk:
 
     Attributes:
         centre, spread: (k, p), median and robust deviation of each property in each class.
-        level: (k,), of an image of the class without a fault.
-        slope: (f,), at least 0, for each robust deviation; all 0 where quality explains nothing.
+        level: (k,), for an image of the class without a fault.
+        slope: (f,), at least 0, per robust deviation; all 0 where quality explains nothing.
         p_value: of all slopes together.
-        n: images that it was fitted on.
+        n: number of images in the fit.
     """
 
     centre: Floats
@@ -49,33 +52,33 @@ class QualityRisk:
 
 def properties_used() -> list[str]:
     """The properties behind the faults, each once."""
-    return list(dict.fromkeys(name for name, _ in FAULTS.values()))
+    return list(dict.fromkeys(name for name, _ in QUALITY_FAULTS.values()))
 
 
-def fit(properties: pl.DataFrame, labels: Ints, wrong: Bools, k: int) -> QualityRisk:
-    """Learn from labelled images how the risk of an error grows with each fault.
+def fit_quality_risk(properties: pl.DataFrame, labels: Ints, wrong: Bools, k: int) -> QualityRisk:
+    """Fit how the risk of an error grows with each fault.
 
-    Slopes are not negative, since damage does not help, and are 0 unless together they explain the errors
-    better than the classes alone at a chance of 1 % (likelihood ratio; its chi-squared distribution is
+    Slopes cannot be negative, since damage does not help. They are 0 unless together they explain the errors
+    better than the classes alone, at a level of 1 % (likelihood ratio test; the chi-squared distribution is
     conservative for slopes that cannot be negative, Self and Liang 1987).
 
     Args:
-        properties: from `properties.measure`, one row an image.
+        properties: from `image_properties`, one row per image.
         labels: int64 (n,).
         wrong: bool (n,), whether the model erred.
         k: number of classes.
     """
     values = properties.select(properties_used()).to_numpy()
-    centre, spread = robust(values, labels, k)
+    centre, spread = median_and_deviation(values, labels, k)
     faults = faults_of(values, labels, centre, spread)
-    base, alone = maximise(np.zeros((len(labels), 0)), labels, wrong, k)
-    found, both = maximise(faults, labels, wrong, k)
-    p_value = float(chi2.sf(2 * max(both - alone, 0.0), len(FAULTS)))
-    level, slope = (found[:k], found[k:]) if p_value <= ALARM else (base, np.zeros(len(FAULTS)))
+    base, alone = maximise_likelihood(np.zeros((len(labels), 0)), labels, wrong, k)
+    found, both = maximise_likelihood(faults, labels, wrong, k)
+    p_value = float(chi2.sf(2 * max(both - alone, 0.0), len(QUALITY_FAULTS)))
+    level, slope = (found[:k], found[k:]) if p_value <= ALARM else (base, np.zeros(len(QUALITY_FAULTS)))
     return QualityRisk(centre, spread, level, slope, p_value, len(labels))
 
 
-def robust(values: Floats, labels: Ints, k: int) -> tuple[Floats, Floats]:
+def median_and_deviation(values: Floats, labels: Ints, k: int) -> tuple[Floats, Floats]:
     """Median and robust deviation of each property in each class (k, p); of all for an absent class."""
     groups = [values[labels == c] if (labels == c).any() else values for c in range(k)]
     centre = np.stack([np.median(group, axis=0) for group in groups])
@@ -86,15 +89,15 @@ def robust(values: Floats, labels: Ints, k: int) -> tuple[Floats, Floats]:
 
 
 def faults_of(values: Floats, labels: Ints, centre: Floats, spread: Floats) -> Floats:
-    """How far each image goes beyond what is usual in its class, towards each fault: (n, f), 0 to 4."""
+    """How far each image lies beyond the usual range of its class, for each fault: (n, f), 0 to 4."""
     away = (values - centre[labels]) / spread[labels]
     place = {name: i for i, name in enumerate(properties_used())}
-    columns = [sign * away[:, place[name]] for name, sign in FAULTS.values()]
+    columns = [sign * away[:, place[name]] for name, sign in QUALITY_FAULTS.values()]
     return np.clip(np.stack(columns, axis=1), USUAL, WORST) - USUAL
 
 
-def maximise(faults: Floats, labels: Ints, wrong: Bools, k: int) -> tuple[Floats, float]:
-    """Levels and slopes (k + f,) of largest penalised likelihood, and their log-likelihood."""
+def maximise_likelihood(faults: Floats, labels: Ints, wrong: Bools, k: int) -> tuple[Floats, float]:
+    """Levels and slopes (k + f,) that maximise the penalised likelihood, and their log-likelihood."""
     outcome = wrong.astype(np.float64)
 
     def loss(x: Floats) -> tuple[float, Floats]:
@@ -113,11 +116,11 @@ def maximise(faults: Floats, labels: Ints, wrong: Bools, k: int) -> tuple[Floats
     return x, float(outcome @ at - np.logaddexp(0, at).sum())
 
 
-def support(risk: QualityRisk, properties: pl.DataFrame, labels: Ints) -> Floats:
-    """The share of each image's risk of an error that its faults add, (n,), in [0, 1).
+def quality_support(risk: QualityRisk, properties: pl.DataFrame, labels: Ints) -> Floats:
+    """The share of each image's risk of an error that is due to its faults, (n,), in [0, 1).
 
-    The excess fraction 1 - risk without the faults / risk with them: the probability that an error would not
-    have been made, had the image been as usual, where damage only harms (Tian and Pearl 2000).
+    The excess fraction, 1 - risk without the faults / risk with them: the probability that the error would
+    not have occurred with an image of usual quality, provided that damage never helps (Tian and Pearl 2000).
     """
     values = properties.select(properties_used()).to_numpy()
     added = faults_of(values, labels, risk.centre, risk.spread) @ risk.slope
@@ -125,30 +128,32 @@ def support(risk: QualityRisk, properties: pl.DataFrame, labels: Ints) -> Floats
     return np.asarray(1 - expit(level) / expit(level + added), dtype=np.float64)
 
 
-def table(
+def image_quality_table(
     risk: QualityRisk, properties: pl.DataFrame, labels: Ints, predicted: Ints, classes: Sequence[str]
 ) -> Table:
-    """What each fault does to the risk: evidence table `image_quality`, a row for each fault.
+    """The effect of each fault on the risk: evidence table `image_quality`, one row per fault.
 
     Args:
         risk: from `fit`.
-        properties, labels, predicted: of the images that are examined.
+        properties, labels, predicted: of the examined images.
         classes: the class names.
     """
     values = properties.select(properties_used()).to_numpy()
     faults = faults_of(values, labels, risk.centre, risk.spread) > 0
     wrong = labels != predicted
-    rates = [float(wrong[faults[:, i]].mean()) if faults[:, i].any() else None for i in range(len(FAULTS))]
-    explained = int((support(risk, properties, labels)[wrong] >= 0.5).sum())
+    rates = [
+        float(wrong[faults[:, i]].mean()) if faults[:, i].any() else None for i in range(len(QUALITY_FAULTS))
+    ]
+    explained = int((quality_support(risk, properties, labels)[wrong] >= 0.5).sum())
     frame = pl.DataFrame(
         {
-            "fault": list(FAULTS),
-            "property": [name for name, _ in FAULTS.values()],
+            "fault": list(QUALITY_FAULTS),
+            "property": [name for name, _ in QUALITY_FAULTS.values()],
             "n": faults.sum(axis=0),
             "error_rate": rates,
-            "baseline": [float(wrong.mean())] * len(FAULTS),
+            "baseline": [float(wrong.mean())] * len(QUALITY_FAULTS),
             "odds_ratio": np.exp(risk.slope),
-            "p_value": [risk.p_value] * len(FAULTS),
+            "p_value": [risk.p_value] * len(QUALITY_FAULTS),
         },
         schema_overrides={"error_rate": pl.Float64},
     )
