@@ -23,9 +23,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
-from deepsight.interpret.labels import label_errors
-from deepsight.interpret.labels.cross_validation import cross_fit
-from deepsight.interpret.labels.sources import ExaminedSplit, gather
+from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
+from deepsight.interpret.labels.label_errors import label_error_tables, label_errors_of_split
+from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import stages_of
 from deepsight.model.feature_cache import FeatureCache
@@ -96,7 +96,7 @@ def frozen(data: Dataset, arguments: argparse.Namespace) -> dict[str, ExaminedSp
     """
     features = frozen_features(data, arguments)
     last = features[:, -arguments.last :]
-    probabilities = cross_fit(last, data.labels, data.k, seed=1)
+    probabilities = out_of_fold_probabilities(last, data.labels, data.k, seed=1)
     return {"train": ExaminedSplit(data.ids, data.labels, probabilities, features)}
 
 
@@ -180,18 +180,18 @@ def trained(data: Dataset, rows: np.ndarray, arguments: argparse.Namespace, fold
 def rankings(parts: dict[str, ExaminedSplit]) -> Iterator[Judged]:
     """Ours, then cleanlab's on the model's probabilities, and on our pool of all sources."""
     began = time.process_time()
-    opinions = gather(parts, 10, seed=0)
+    opinions = gather_label_sources(parts, 10, seed=0)
     gathered = time.process_time() - began
     classes = tuple("0123456789")
-    print(label_errors.tables(opinions, classes)["label_error_summary"].frame)
-    frames = [label_errors.judge(name, each, classes, 0.8) for name, each in opinions.items()]
+    print(label_error_tables(opinions, classes)["label_error_summary"].frame)
+    frames = [label_errors_of_split(name, each, classes, 0.8) for name, each in opinions.items()]
     ids = np.concatenate([each.ids for each in opinions.values()])
     back = np.argsort(ids)
     score, flagged = (np.concatenate([f[column] for f in frames])[back] for column in ("score", "flagged"))
     yield Judged("DeepSight", score, flagged, time.process_time() - began)
     given = np.concatenate([each.labels for each in opinions.values()])[back]
     same = {
-        "the same probabilities": np.concatenate([each.sources["model"] for each in opinions.values()])[back],
+        "the same probabilities": np.concatenate([e.distributions["model"] for e in opinions.values()])[back],
         "our pool": np.concatenate([each.pooled() for each in opinions.values()])[back],
     }
     for source, probabilities in same.items():

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import memory_mb
-from deepsight.interpret.labels import label_errors
-from deepsight.interpret.labels.sources import ExaminedSplit, gather
+from deepsight.interpret.labels.label_errors import label_error_tables
+from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
 from deepsight.scrub.duplicates import find
 
 HERE = Path(__file__).parent
@@ -87,7 +87,7 @@ def of_labels(folder: Path) -> dict[str, float]:
     """The planted wrong labels among the flagged."""
     features, truth = np.load(folder / "features.npy", mmap_mode="r"), np.load(folder / "truth.npz")
     part = ExaminedSplit(np.arange(len(features)), truth["given"], features=features)
-    tables = label_errors.tables(gather({"train": part}, K, seed=0), NAMES)
+    tables = label_error_tables(gather_label_sources({"train": part}, K, seed=0), NAMES)
     frame = tables["label_errors"].frame.filter("flagged")
     wrong = truth["wrong"]
     hits = int(wrong[frame["index"].to_numpy()].sum())

@@ -18,7 +18,8 @@ from sklearn.tree import DecisionTreeRegressor
 from sliceline.slicefinder import Slicefinder
 
 from deepsight.core.statistics import wilson
-from deepsight.interpret.slices import image_properties, slices
+from deepsight.interpret.slices.image_properties import measured_properties
+from deepsight.interpret.slices.slices import slices_table
 from deepsight.obtain.cifar10.load import load_cifar10
 
 HERE = Path(__file__).parent
@@ -58,7 +59,7 @@ def deepsight(case: Case) -> np.ndarray | None:
     """The images of our surest confirmed slice, read back from its description; None where none is."""
     ids, none = np.arange(len(case.labels)), np.zeros((len(case.labels), 0), dtype=np.float32)
     names = tuple(str(c) for c in range(10))
-    found = slices.table(case.frame, case.labels, case.predicted, names, ids, features=none, seed=0).frame
+    found = slices_table(case.frame, case.labels, case.predicted, names, ids, features=none, seed=0).frame
     confirmed = found.filter("confirmed")
     return members(confirmed["description"][0], case.frame) if len(confirmed) else None
 
@@ -198,7 +199,7 @@ def main() -> None:
     given = parser.parse_args()
     size, repeats, null = (2000, 1, 3) if given.smoke else (10_000, given.repeats, given.null)
     test = load_cifar10().test.select(np.arange(size))
-    frame = image_properties.measure(test.images)
+    frame = measured_properties(test.images)
     rows = []
     for row in all_rows(frame, test.labels, given.finder or list(FINDERS), repeats=repeats, null=null):
         print(row, flush=True)

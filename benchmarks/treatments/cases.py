@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, class_counts
-from deepsight.interpret.error_analysis import confusion
-from deepsight.interpret.labels import label_errors
-from deepsight.interpret.labels.sources import Part, gather
+from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
+from deepsight.interpret.labels.label_errors import label_error_tables
+from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
 from deepsight.treat.treatments import deduplicate, hard_examples, mixup, relabel, weighted_loss
 from deepsight.treat.treatments.base import Target, Treatment
 
@@ -115,10 +115,12 @@ def treatments(
         seed: of the detectors.
     """
     train, (labels, predicted) = case.train, validation
-    part = Part(train.ids, train.labels, features=features)
-    found = label_errors.tables(gather({"train": part}, train.k, seed=seed), CLASSES)["label_errors"].frame
+    part = ExaminedSplit(train.ids, train.labels, features=features)
+    found = label_error_tables(gather_label_sources({"train": part}, train.k, seed=seed), CLASSES)[
+        "label_errors"
+    ].frame
     by_id = dict(zip(train.ids.tolist(), train.labels.tolist(), strict=True))
-    pairs = hard_examples.confused_pairs(confusion.pairs(labels, predicted, CLASSES).frame, CLASSES)
+    pairs = hard_examples.confused_pairs(confusion_pairs_table(labels, predicted, CLASSES).frame, CLASSES)
     return [
         relabel.treatment(found, CLASSES),
         relabel.treatment(found, CLASSES, action="drop"),

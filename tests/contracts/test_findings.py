@@ -15,19 +15,23 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import FIXED_COLUMNS, Evidence, Table
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.explore import appearance, balance, embedding
-from deepsight.interpret import ledger_shares
-from deepsight.interpret.error_analysis import (
-    calibration,
-    causes,
-    confusion,
-    confusion_clusters,
-    hypothesis_tests,
-    per_class,
+from deepsight.interpret.error_analysis.calibration import calibration_summary_table, calibration_table
+from deepsight.interpret.error_analysis.causes import Detectors, ledger_shares_table, ledger_table
+from deepsight.interpret.error_analysis.confusion import (
+    confusion_direction_table,
+    confusion_pairs_table,
+    confusion_table,
 )
-from deepsight.interpret.labels import ambiguity, corrected_score, label_errors
-from deepsight.interpret.labels.sources import Opinions
+from deepsight.interpret.error_analysis.confusion_clusters import confusion_clusters_table
+from deepsight.interpret.error_analysis.hypothesis_tests import hypotheses_table
+from deepsight.interpret.error_analysis.per_class import per_class_table
+from deepsight.interpret.labels.ambiguity import ambiguity_table
+from deepsight.interpret.labels.corrected_score import corrected_score_table
+from deepsight.interpret.labels.label_errors import label_error_tables
+from deepsight.interpret.labels.sources import LabelSources
 from deepsight.interpret.robustness import image_quality
-from deepsight.interpret.slices import image_properties, slices
+from deepsight.interpret.slices.image_properties import measured_properties
+from deepsight.interpret.slices.slices import slices_table
 
 K, N = 20, 1200
 CLASSES = tuple(f"class{i}" for i in range(K))
@@ -65,11 +69,11 @@ def inputs() -> dict[str, Any]:
 
 
 DATA = inputs()
-PROPERTIES = image_properties.measure(DATA["images"])
+PROPERTIES = measured_properties(DATA["images"])
 GROUPS = {name: "left" if i < 9 else "right" for i, name in enumerate(CLASSES)}
 EVEN, ODD = Group("even", CLASSES[::2]), Group("odd", CLASSES[1::2])
 HYPOTHESES = [Hypothesis("gap", "Even over odd.", "recall_gap", EVEN, ODD)]
-DETECTORS = causes.Detectors(label_error=np.linspace(0, 1, N), ambiguity=np.linspace(1, 0, N))
+DETECTORS = Detectors(label_error=np.linspace(0, 1, N), ambiguity=np.linspace(1, 0, N))
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,9 @@ NAMED = (D["labels"], D["predicted"], CLASSES)
 SLICED = (PROPERTIES, D["few"], D["few_predicted"], FEW, D["ids"])
 SUMMARY = (D["logits"][:600], D["labels"][:600], D["logits"][600:], D["labels"][600:])
 SOFT = np.exp(D["logits"]) / np.exp(D["logits"]).sum(axis=1, keepdims=True)
-LEDGER = causes.table(*NAMED, D["ids"], DETECTORS)
+LEDGER = ledger_table(*NAMED, D["ids"], DETECTORS)
 GIVEN = np.where(np.arange(N) % 25 == 0, (D["predicted"] + 1) % K, D["predicted"])
-OPINIONS = {"test": Opinions(D["ids"], GIVEN, {"model": SOFT})}
+OPINIONS = {"test": LabelSources(D["ids"], GIVEN, {"model": SOFT})}
 RISK = image_quality.fit_quality_risk(PROPERTIES, D["few"], D["few"] != D["few_predicted"], 4)
 IMAGES = Dataset(D["images"], D["labels"], CLASSES, D["ids"], "test")
 
@@ -115,29 +119,29 @@ FINDINGS = [
         {"limit": 100, "seed": 1},
         {"limit": 200, "seed": 0},
     ),
-    Finding("confusion", confusion.table, NAMED, {}),
-    Finding("confusion_pairs", confusion.pairs, NAMED, {"level": 0.8, "fdr": 1.0}),
-    Finding("confusion_direction", confusion.direction, NAMED, {"fdr": 1.0}),
+    Finding("confusion", confusion_table, NAMED, {}),
+    Finding("confusion_pairs", confusion_pairs_table, NAMED, {"level": 0.8, "fdr": 1.0}),
+    Finding("confusion_direction", confusion_direction_table, NAMED, {"fdr": 1.0}),
     Finding(
         "confusion_clusters",
-        confusion_clusters.table,
+        confusion_clusters_table,
         (*NAMED, GROUPS),
         {"draws": 20, "seed": 1},
         {"seed": 0},
     ),
-    Finding("recall", per_class.table, (*NAMED, GROUPS), {"level": 0.8}),
-    Finding("hypotheses", hypothesis_tests.table, (HYPOTHESES, *NAMED), {"level": 0.8, "seed": 1}),
-    Finding("calibration", calibration.table, (SOFT, D["labels"]), {"bins": 5}),
+    Finding("recall", per_class_table, (*NAMED, GROUPS), {"level": 0.8}),
+    Finding("hypotheses", hypotheses_table, (HYPOTHESES, *NAMED), {"level": 0.8, "seed": 1}),
+    Finding("calibration", calibration_table, (SOFT, D["labels"]), {"bins": 5}),
     Finding(
         "calibration_summary",
-        calibration.summary,
+        calibration_summary_table,
         SUMMARY,
         {"bins": 5, "draws": 40, "level": 0.8, "seed": 1},
         {"seed": 0, "draws": 60},
     ),
     Finding(
         "slices",
-        slices.table,
+        slices_table,
         SLICED,
         {
             "features": D["features"][:, :0],
@@ -152,22 +156,22 @@ FINDINGS = [
     Finding("image_quality", image_quality.image_quality_table, (RISK, *SLICED[:4]), {}),
     Finding(
         "label_error_summary",
-        one_of(label_errors.tables, "label_error_summary"),
+        one_of(label_error_tables, "label_error_summary"),
         (OPINIONS, CLASSES),
         {"precision": 0.999, "level": 0.5},
     ),
     Finding(
-        "ambiguity", ambiguity.table, (OPINIONS, CLASSES), {"views": {"test": D["logits"][None, :, ::-1]}}
+        "ambiguity", ambiguity_table, (OPINIONS, CLASSES), {"views": {"test": D["logits"][None, :, ::-1]}}
     ),
     Finding(
         "corrected_score",
-        corrected_score.table,
+        corrected_score_table,
         (D["labels"], D["predicted"], D["labels"] == 3, (D["labels"] + 1) % K, K),
         {"level": 0.8, "seed": 1},
         {"seed": 0},
     ),
-    Finding("ledger", causes.table, (*NAMED, D["ids"], DETECTORS), {}),
-    Finding("ledger_shares", ledger_shares.table, (LEDGER,), {"level": 0.8}),
+    Finding("ledger", ledger_table, (*NAMED, D["ids"], DETECTORS), {}),
+    Finding("ledger_shares", ledger_shares_table, (LEDGER,), {"level": 0.8}),
 ]
 
 every_finding = pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.name)
@@ -196,9 +200,9 @@ def unchanged(before: Any, after: Any) -> bool:
         return before.keys() == after.keys() and all(unchanged(before[key], after[key]) for key in before)
     if isinstance(before, Dataset):
         return unchanged(before.pixels(), after.pixels()) and unchanged(before.labels, after.labels)
-    if isinstance(before, Opinions | image_quality.QualityRisk):
+    if isinstance(before, LabelSources | image_quality.QualityRisk):
         return unchanged(vars(before), vars(after))
-    if isinstance(before, causes.Detectors):
+    if isinstance(before, Detectors):
         return unchanged(before.present(), after.present())
     if isinstance(before, Table):
         return same(before, after)

@@ -11,7 +11,7 @@ from deepsight.interpret.examine import quality_risk, slices_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.sources import ExaminedSplit
 from deepsight.interpret.robustness import image_quality
-from deepsight.interpret.slices import image_properties
+from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.training_distance import training_distance
 
 RNG = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def test_the_distance_to_the_training_images_is_a_property_where_one_network_saw
 
 
 def test_the_risk_is_learnt_from_validation_and_else_from_the_test_images() -> None:
-    p, measured = FULL.validation, image_properties.measure(FULL.others["val"].images)
+    p, measured = FULL.validation, measured_properties(FULL.others["val"].images)
     assert p is not None
     expected = image_quality.fit_quality_risk(measured, p.labels, p.labels != p.predicted, 3)
     assert quality_risk(FULL).centre == pytest.approx(expected.centre)

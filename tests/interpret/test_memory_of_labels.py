@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from deepsight.interpret.labels.cross_validation import cross_fit
-from deepsight.interpret.labels.knn import nearest, vote
+from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
+from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
 
 K, D = 10, 64
 FEW, MANY = 3_000, 9_000
@@ -32,8 +32,10 @@ def peak(act: Callable[[], object]) -> int:
 
 
 STEPS: dict[str, Callable[[np.ndarray, np.ndarray], object]] = {
-    "neighbours": lambda x, y: vote(nearest(x, dimensions=32, references=2048, block=256, seed=0), y, K),
-    "head": lambda x, y: cross_fit(x, y, K, seed=0),
+    "neighbours": lambda x, y: neighbour_vote(
+        nearest_neighbours(x, dimensions=32, references=2048, block=256, seed=0), y, K
+    ),
+    "head": lambda x, y: out_of_fold_probabilities(x, y, K, seed=0),
 }
 BYTES_A_ROW = {"neighbours": 600, "head": 1000}
 

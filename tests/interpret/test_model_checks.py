@@ -19,7 +19,7 @@ from deepsight.interpret.background.runner import (
     sample_of_errors,
     too_coarse,
 )
-from deepsight.interpret.error_analysis import confusion
+from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.model_checks import look_inside
@@ -34,7 +34,7 @@ def looked(uses_corner: SmallNet, inputs_of: SubjectOf) -> Findings:
     model = OpenNet(uses_corner)
     inputs = inputs_of(model)
     p = inputs.predictions
-    known = Evidence({"confusion_pairs": confusion.pairs(p.labels, p.predicted, inputs.classes)})
+    known = Evidence({"confusion_pairs": confusion_pairs_table(p.labels, p.predicted, inputs.classes)})
     return look_inside(inputs, model, known, SMALL)
 
 

@@ -7,9 +7,10 @@ from cleanlab.rank import get_label_quality_scores
 from sklearn.datasets import make_blobs
 from sklearn.metrics import average_precision_score
 
-from deepsight.interpret.labels import ambiguity, label_errors
-from deepsight.interpret.labels.cross_validation import cross_fit
-from deepsight.interpret.labels.sources import ExaminedSplit, Opinions, gather
+from deepsight.interpret.labels.ambiguity import ambiguity_table
+from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
+from deepsight.interpret.labels.label_errors import label_error_tables, label_errors_of_split
+from deepsight.interpret.labels.sources import ExaminedSplit, LabelSources, gather_label_sources
 
 N, K = 3000, 5
 CLASSES = tuple("abcde")
@@ -30,8 +31,8 @@ def flipped(true: np.ndarray, share: float, seed: int = 0) -> np.ndarray:
 
 
 def diagnose(features: np.ndarray, labels: np.ndarray, **dials: float) -> dict[str, pl.DataFrame]:
-    opinions = gather({"train": ExaminedSplit(np.arange(N), labels, None, features)}, K, seed=0)
-    found = label_errors.tables(opinions, CLASSES, **dials)
+    opinions = gather_label_sources({"train": ExaminedSplit(np.arange(N), labels, None, features)}, K, seed=0)
+    found = label_error_tables(opinions, CLASSES, **dials)
     return {
         name: table.frame.sort("index") if "index" in table.units else table.frame
         for name, table in found.items()
@@ -74,9 +75,11 @@ def test_features_find_what_the_probabilities_of_the_model_miss() -> None:
     """The model saw four of sixteen features; cleanlab has its probabilities, we have the features too."""
     features, true = images(2.5)
     labels = flipped(true, 0.1)
-    model = cross_fit(features[:, :4], labels, K, seed=1)
-    opinions = gather({"test": ExaminedSplit(np.arange(N), labels, model, features)}, K, seed=0)["test"]
-    ours = label_errors.judge("test", opinions, CLASSES, 0.8)["score"]
+    model = out_of_fold_probabilities(features[:, :4], labels, K, seed=1)
+    opinions = gather_label_sources(
+        {"test": ExaminedSplit(np.arange(N), labels, model, features)}, K, seed=0
+    )["test"]
+    ours = label_errors_of_split("test", opinions, CLASSES, 0.8)["score"]
     wrong = labels != true
     theirs = average_precision_score(wrong, -get_label_quality_scores(labels, model))
     assert average_precision_score(wrong, ours) > theirs + 0.05
@@ -98,8 +101,8 @@ def test_a_wrong_label_is_no_ambiguity_and_an_overlap_is() -> None:
     between = rng.choice(N, 150, replace=False)
     centres = np.stack([features[true == c].mean(axis=0) for c in range(K)])
     features[between] += (centres[(true[between] + 1) % K] - centres[true[between]]) / 2
-    opinions = gather({"train": ExaminedSplit(np.arange(N), labels, None, features)}, K, seed=0)
-    score = ambiguity.table(opinions, CLASSES).frame.sort("index")["score"].to_numpy()
+    opinions = gather_label_sources({"train": ExaminedSplit(np.arange(N), labels, None, features)}, K, seed=0)
+    score = ambiguity_table(opinions, CLASSES).frame.sort("index")["score"].to_numpy()
     split = np.isin(np.arange(N), between)
     assert average_precision_score(split, score) > 0.6
     wrong = (labels != true) & ~split
@@ -113,7 +116,9 @@ def test_a_model_that_knows_more_is_believed_more() -> None:
     labels = flipped(true, 0.05)
     model = np.full((N, K), 0.02) + 0.9 * np.eye(K)[true]
     useless = np.random.default_rng(0).normal(size=(N, 8))
-    opinions = gather({"test": ExaminedSplit(np.arange(N), labels, model, useless)}, K, seed=0)["test"]
-    assert isinstance(opinions, Opinions)
-    score = label_errors.judge("test", opinions, CLASSES, 0.8)["score"]
+    opinions = gather_label_sources({"test": ExaminedSplit(np.arange(N), labels, model, useless)}, K, seed=0)[
+        "test"
+    ]
+    assert isinstance(opinions, LabelSources)
+    score = label_errors_of_split("test", opinions, CLASSES, 0.8)["score"]
     assert average_precision_score(labels != true, score) > 0.99

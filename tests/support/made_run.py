@@ -21,14 +21,12 @@ from deepsight.core.run import Run
 from deepsight.core.statistics import macro_f1
 from deepsight.explore import appearance, balance
 from deepsight.images import contact_sheet, overlay
-from deepsight.interpret.error_analysis import (
-    calibration,
-    confusion,
-    confusion_clusters,
-    hypothesis_tests,
-    misclassified,
-    per_class,
-)
+from deepsight.interpret.error_analysis.calibration import calibration_table
+from deepsight.interpret.error_analysis.confusion import confusion_pairs_table, confusion_table
+from deepsight.interpret.error_analysis.confusion_clusters import confusion_clusters_table
+from deepsight.interpret.error_analysis.hypothesis_tests import hypotheses_table
+from deepsight.interpret.error_analysis.misclassified import misclassified_table, suspected_labels
+from deepsight.interpret.error_analysis.per_class import per_class_table
 from deepsight.scrub.duplicates.pictures import shown_pairs
 
 RIGID = ("airplane", "automobile", "ship", "truck")
@@ -117,13 +115,13 @@ def examined(said: Predictions, classes: Sequence[str]) -> Evidence:
     given = said.labels, said.predicted, classes
     return Evidence(
         {
-            "confusion": confusion.table(*given),
-            "confusion_pairs": confusion.pairs(*given),
-            "confusion_clusters": confusion_clusters.table(*given, groups, draws=50, seed=0),
-            "recall": per_class.table(*given, groups),
-            "hypotheses": hypothesis_tests.table(expectations(), *given),
-            "calibration": calibration.table(said.probabilities, said.labels),
-            "errors": misclassified.errors(said.ids, said.labels, said.probabilities, classes),
+            "confusion": confusion_table(*given),
+            "confusion_pairs": confusion_pairs_table(*given),
+            "confusion_clusters": confusion_clusters_table(*given, groups, draws=50, seed=0),
+            "recall": per_class_table(*given, groups),
+            "hypotheses": hypotheses_table(expectations(), *given),
+            "calibration": calibration_table(said.probabilities, said.labels),
+            "errors": misclassified_table(said.ids, said.labels, said.probabilities, classes),
         }
     )
 
@@ -286,7 +284,7 @@ def save_pictures(run: Run, train: Dataset, test: Dataset) -> None:
     errors = evidence["errors"].frame.with_columns(split=pl.lit("test"))
     pairs = shown_pairs(evidence["duplicates"].frame)
     first, second = (images(pairs[f"split_{side}"], pairs[f"index_{side}"]) for side in "ab")
-    labels = misclassified.suspects(evidence["label_errors"].frame)
+    labels = suspected_labels(evidence["label_errors"].frame)
     sheets = {
         "errors": images(errors["split"], errors["index"]),
         "duplicates": contact_sheet.pair_tiles(first, second, np.full_like(first, 128)),

@@ -4,8 +4,7 @@ import numpy as np
 
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.error_analysis import causes
-from deepsight.interpret.error_analysis.causes import Detectors
+from deepsight.interpret.error_analysis.causes import Detectors, ledger_table
 from deepsight.treat.cause_changes import ledger_change
 from made_arms import CLASSES, noisy, predictions
 
@@ -15,7 +14,7 @@ LABELS = np.repeat(np.arange(3), 50).astype(np.int64)
 def make_ledger(each: Predictions) -> Table:
     """Every error of class 0 is called a label error."""
     support = np.where(each.labels == 0, 0.9, 0.1)
-    return causes.table(each.labels, each.predicted, CLASSES, each.ids, Detectors(label_error=support))
+    return ledger_table(each.labels, each.predicted, CLASSES, each.ids, Detectors(label_error=support))
 
 
 def test_errors_are_counted_by_cause_before_and_after() -> None:

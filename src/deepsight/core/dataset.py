@@ -162,7 +162,12 @@ def class_counts(labels: NDArray[np.int64], classes: Sequence[str]) -> NDArray[n
     return np.bincount(labels, minlength=len(classes)).astype(np.int64)
 
 
+def positions_of_ids(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The position of each wanted id among `ids`, which hold every one of them: int64, as many as wanted."""
+    order = np.argsort(ids, kind="stable")
+    return np.asarray(order[np.searchsorted(ids, wanted, sorter=order)], dtype=np.int64)
+
+
 def select_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
     """The rows of a data set with these ids, in the order of the ids."""
-    order = np.argsort(data.ids)
-    return data.select(order[np.searchsorted(data.ids, ids, sorter=order)])
+    return data.select(positions_of_ids(data.ids, ids))

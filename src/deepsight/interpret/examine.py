@@ -10,29 +10,33 @@ from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import OpenModel
 from deepsight.core.run import PICTURES
 from deepsight.images import contact_sheet
-from deepsight.interpret import ledger_shares
 from deepsight.interpret.background.background_errors import background_support
-from deepsight.interpret.error_analysis import (
-    calibration,
-    causes,
-    confusion,
-    confusion_clusters,
-    hypothesis_tests,
-    misclassified,
-    per_class,
+from deepsight.interpret.error_analysis.calibration import calibration_summary_table, calibration_table
+from deepsight.interpret.error_analysis.causes import (
+    Detectors,
+    ledger_shares_table,
+    ledger_table,
+    pair_support,
 )
+from deepsight.interpret.error_analysis.confusion import (
+    confusion_direction_table,
+    confusion_pairs_table,
+    confusion_table,
+)
+from deepsight.interpret.error_analysis.confusion_clusters import confusion_clusters_table
+from deepsight.interpret.error_analysis.hypothesis_tests import hypotheses_table
+from deepsight.interpret.error_analysis.misclassified import misclassified_table, suspected_labels
+from deepsight.interpret.error_analysis.per_class import per_class_table
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
-from deepsight.interpret.labels import (
-    ambiguity,
-    corrected_score,
-    label_errors,
-    sources,
-    test_time_augmentation,
-)
+from deepsight.interpret.labels.ambiguity import ambiguity_table
+from deepsight.interpret.labels.corrected_score import corrected_score_table
+from deepsight.interpret.labels.label_errors import label_error_tables
+from deepsight.interpret.labels.sources import gather_label_sources
+from deepsight.interpret.labels.test_time_augmentation import augmented_logits
 from deepsight.interpret.model_checks import look_inside
 from deepsight.interpret.robustness import image_quality
-from deepsight.interpret.slices import slices
+from deepsight.interpret.slices.slices import slices_table
 
 DEFAULT = SampleSizes()
 
@@ -61,23 +65,21 @@ def errors_of(inputs: ExaminationInputs) -> Evidence:
     p, classes, seed = inputs.predictions, inputs.classes, inputs.seed
     evidence = Evidence(
         {
-            "confusion": confusion.table(p.labels, p.predicted, classes),
-            "confusion_pairs": confusion.pairs(p.labels, p.predicted, classes),
-            "confusion_direction": confusion.direction(p.labels, p.predicted, classes),
-            "confusion_clusters": confusion_clusters.table(
+            "confusion": confusion_table(p.labels, p.predicted, classes),
+            "confusion_pairs": confusion_pairs_table(p.labels, p.predicted, classes),
+            "confusion_direction": confusion_direction_table(p.labels, p.predicted, classes),
+            "confusion_clusters": confusion_clusters_table(
                 p.labels, p.predicted, classes, inputs.groups, seed=seed
             ),
-            "recall": per_class.table(p.labels, p.predicted, classes, inputs.groups),
-            "hypotheses": hypothesis_tests.table(
-                inputs.hypotheses, p.labels, p.predicted, classes, seed=seed
-            ),
-            "calibration": calibration.table(p.probabilities, p.labels),
-            "errors": misclassified.errors(p.ids, p.labels, p.probabilities, classes),
+            "recall": per_class_table(p.labels, p.predicted, classes, inputs.groups),
+            "hypotheses": hypotheses_table(inputs.hypotheses, p.labels, p.predicted, classes, seed=seed),
+            "calibration": calibration_table(p.probabilities, p.labels),
+            "errors": misclassified_table(p.ids, p.labels, p.probabilities, classes),
         }
     )
     if inputs.validation is not None:
         val = inputs.validation
-        summary = calibration.summary(p.logits, p.labels, val.logits, val.labels, seed=seed)
+        summary = calibration_summary_table(p.logits, p.labels, val.logits, val.labels, seed=seed)
         evidence = evidence.add(calibration_summary=summary)
     return evidence.add(**slices_of(inputs))
 
@@ -85,7 +87,7 @@ def errors_of(inputs: ExaminationInputs) -> Evidence:
 def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
     """Groups of images on which the model fails more often than on their classes as a whole."""
     p, classes = inputs.predictions, inputs.classes
-    found = slices.table(
+    found = slices_table(
         inputs.properties, p.labels, p.predicted, classes, p.ids, features=p.features, seed=inputs.seed
     )
     quality = image_quality.image_quality_table(
@@ -113,19 +115,15 @@ def labels_of(inputs: ExaminationInputs, model: OpenModel | None = None) -> Evid
     Where the model itself is available, it predicts unclear images again under test-time augmentation.
     """
     p, k = inputs.predictions, len(inputs.classes)
-    opinion = sources.gather(inputs.label_parts(), k, seed=inputs.seed)
-    evidence = Evidence(label_errors.tables(opinion, inputs.classes))
+    opinion = gather_label_sources(inputs.label_parts(), k, seed=inputs.seed)
+    evidence = Evidence(label_error_tables(opinion, inputs.classes))
     suspected = evidence["label_errors"].frame.filter(pl.col("split") == "test")
     flagged, suggested = of_rows(suspected, "flagged", p.ids), of_rows(suspected, "suggested", p.ids)
     place = {name: i for i, name in enumerate(inputs.classes)}
     named = np.array([place.get(name, 0) for name in suggested])
-    score = corrected_score.table(p.labels, p.predicted, flagged.astype(bool), named, k, seed=inputs.seed)
-    looks = (
-        {}
-        if model is None
-        else {"test": test_time_augmentation.logits_of_views(inputs.test, p.probabilities, model.logits)}
-    )
-    unsure = ambiguity.table(opinion, inputs.classes, views=looks)
+    score = corrected_score_table(p.labels, p.predicted, flagged.astype(bool), named, k, seed=inputs.seed)
+    looks = {} if model is None else {"test": augmented_logits(inputs.test, p.probabilities, model.logits)}
+    unsure = ambiguity_table(opinion, inputs.classes, views=looks)
     return evidence.add(ambiguity=unsure, corrected_score=score)
 
 
@@ -137,17 +135,17 @@ def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
     # A label below the flag's precision counts as correct: a doubt is not a cause.
     suspected = np.where(of_rows(labels, "flagged", p.ids), of_rows(labels, "score", p.ids), 0.0)
     background = evidence.get("background_errors")
-    detectors = causes.Detectors(
+    detectors = Detectors(
         twins=inputs.conflicting_twins,
         label_error=suspected,
         # Where only one source is unsure, the doubt is the source's, not the image's.
         ambiguity=of_rows(unsure, "surest_differ", p.ids),
         degraded=image_quality.quality_support(quality_risk(inputs), inputs.properties, p.labels),
         background=None if background is None else background_support(background, p.ids),
-        pairs=causes.pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
+        pairs=pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
     )
-    table = causes.table(p.labels, p.predicted, classes, p.ids, detectors)
-    return Evidence({"ledger": table, "ledger_shares": ledger_shares.table(table)})
+    table = ledger_table(p.labels, p.predicted, classes, p.ids, detectors)
+    return Evidence({"ledger": table, "ledger_shares": ledger_shares_table(table)})
 
 
 def of_rows(frame: pl.DataFrame, column: str, ids: NDArray[np.int64]) -> NDArray[Any]:
@@ -167,8 +165,8 @@ def error_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, byt
 
 
 def suspect_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, bytes]:
-    """The thumbnails of the suspected labels, in the order of `misclassified.suspects`."""
-    rows = misclassified.suspects(frame).select("split", "index").rows()
+    """The thumbnails of the suspected labels, in the order of `suspected_labels`."""
+    rows = suspected_labels(frame).select("split", "index").rows()
     if not rows:
         return {}
     images = np.concatenate([inputs.pixels_of(split, np.array([index])) for split, index in rows])

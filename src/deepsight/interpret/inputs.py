@@ -9,11 +9,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Pixels
-from deepsight.core.dataset import Dataset
+from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.hypothesis import Hypothesis, class_groups
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.labels.sources import ExaminedSplit
-from deepsight.interpret.slices import image_properties
+from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.training_distance import training_distance
 
 
@@ -71,7 +71,7 @@ class ExaminationInputs:
     @cached_property
     def properties(self) -> pl.DataFrame:
         """Measured properties of each test image, and its distance from the training images."""
-        measured = image_properties.measure(self.test.images)
+        measured = measured_properties(self.test.images)
         distance = self.training_distance()
         return measured if distance is None else measured.with_columns(training_distance=distance)
 
@@ -86,13 +86,12 @@ class ExaminationInputs:
         """Measured properties of each validation image, or None without validation."""
         if self.validation is None or "val" not in self.others:
             return None
-        return image_properties.measure(self.others["val"].images)
+        return measured_properties(self.others["val"].images)
 
     def pixels_of(self, split: str, ids: NDArray[np.int64]) -> Pixels:
         """Images (m, h, w, 3) of a split by their ids."""
         data = self.test if split == "test" else self.others[split]
-        order = np.argsort(data.ids)
-        return data.pixels(order[np.searchsorted(data.ids, ids, sorter=order)])
+        return select_ids(data, ids).pixels()
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import polars as pl
 
 from deepsight.core.evidence import maps_refusal
 from deepsight.images.contact_sheet import ACROSS
-from deepsight.interpret.error_analysis.misclassified import suspects
+from deepsight.interpret.error_analysis.misclassified import suspected_labels
 from deepsight.report.embedded_images import Pictures, drawn
 from deepsight.report.run_data import RunData
 from deepsight.scrub.duplicates.pictures import shown_pairs
 
 Data = dict[str, Any]
-LEDGER = ("cause", "support", "because", "calibrated")
+LEDGER = ("cause", "support", "because")
 SHOWN = ("index", "true", "predicted", "confidence")
 
 
@@ -68,7 +68,11 @@ def twin_pairs(study: RunData, pictures: Pictures) -> Data | None:
 def label_candidates(study: RunData, pictures: Pictures) -> Data | None:
     """The labels most surely wrong, for the reader's decision."""
     table = study.table("label_errors")
-    return None if table is None else listed(suspects(table.frame).to_dicts(), pictures.sheet("label_errors"))
+    return (
+        None
+        if table is None
+        else listed(suspected_labels(table.frame).to_dicts(), pictures.sheet("label_errors"))
+    )
 
 
 def listed(rows: Iterable[Data], sheet: str | None) -> Data:

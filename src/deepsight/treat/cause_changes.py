@@ -6,7 +6,7 @@ import polars as pl
 
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
-from deepsight.interpret import ledger_shares
+from deepsight.interpret.error_analysis.causes import ledger_shares_table
 
 MakeLedger = Callable[[Predictions], Table]
 
@@ -21,7 +21,7 @@ def ledger_change(
         make_ledger: the evidence table `ledger` of some predictions; it is called once for each.
         level: coverage of the intervals of the shares.
     """
-    first, second = (ledger_shares.table(make_ledger(each), level=level) for each in (before, after))
+    first, second = (ledger_shares_table(make_ledger(each), level=level) for each in (before, after))
     kept = ["cause", "n", "share", "ci_low", "ci_high"]
     frame = (
         first.frame.select(kept)

@@ -8,7 +8,7 @@ from pathlib import Path
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
-from deepsight.interpret.error_analysis import confusion
+from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.examine import ledger_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.feature_cache import FeatureCache
@@ -80,5 +80,5 @@ def ledger_under(inputs: ExaminationInputs, labels: Evidence, predictions: Predi
             does not depend on the model that is asked about it.
         predictions: of the other model.
     """
-    pairs = confusion.pairs(predictions.labels, predictions.predicted, inputs.classes)
+    pairs = confusion_pairs_table(predictions.labels, predictions.predicted, inputs.classes)
     return ledger_of(replace(inputs, predictions=predictions), labels.add(confusion_pairs=pairs))["ledger"]

@@ -14,7 +14,7 @@ from deepsight.core.evidence import Evidence
 from deepsight.interpret.attribution import error_maps
 from deepsight.interpret.attribution.cam import Layer
 from deepsight.interpret.attribution.error_maps import class_maps, map_errors, map_method
-from deepsight.interpret.error_analysis import confusion
+from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.inputs import ExaminationInputs
 from open_nets import OpenNet
 
@@ -24,7 +24,7 @@ SubjectOf = Callable[[OpenNet], ExaminationInputs]
 
 def pairs_of(inputs: ExaminationInputs) -> Evidence:
     p = inputs.predictions
-    return Evidence({"confusion_pairs": confusion.pairs(p.labels, p.predicted, inputs.classes)})
+    return Evidence({"confusion_pairs": confusion_pairs_table(p.labels, p.predicted, inputs.classes)})
 
 
 def test_the_picture_and_the_tables_of_each_error(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:

@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.statistics import wilson
-from deepsight.interpret import ledger_shares
-from deepsight.interpret.error_analysis import causes as ledger
-from deepsight.interpret.error_analysis import confusion
-from deepsight.interpret.error_analysis.causes import Detectors
+from deepsight.interpret.error_analysis.causes import (
+    CAUSES,
+    Detectors,
+    ledger_shares_table,
+    ledger_table,
+    pair_support,
+)
+from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 
 CLASSES = ("a", "b", "c")
 LABELS = np.array([0, 0, 1, 1, 2, 2, 0, 1])
@@ -29,7 +33,7 @@ def support(**of: float) -> np.ndarray:
 
 
 def causes(detectors: Detectors) -> dict[int, str]:
-    frame = ledger.table(LABELS, PREDICTED, CLASSES, IDS, detectors).frame
+    frame = ledger_table(LABELS, PREDICTED, CLASSES, IDS, detectors).frame
     return dict(frame.select("index", "cause").rows())
 
 
@@ -68,38 +72,30 @@ def test_precedence_beats_strength() -> None:
 
 
 def test_without_detectors_all_are_model_errors_and_this_is_said() -> None:
-    table = ledger.table(LABELS, PREDICTED, CLASSES, IDS, Detectors())
+    table = ledger_table(LABELS, PREDICTED, CLASSES, IDS, Detectors())
     assert table.frame["index"].to_list() == ERRORS
     assert set(table.frame["cause"]) == {"model error"}
     assert table.frame["support"].to_list() == [1.0] * 6
     assert all(len(blind) == 6 for blind in table.frame["not_examined"])
-    assert "Not examined: leaked twin, label error" in ledger_shares.table(table).caption
+    assert "Not examined: leaked twin, label error" in ledger_shares_table(table).caption
 
 
 def test_an_image_that_could_not_be_examined_is_marked() -> None:
     background = support(i1=0.9)
     background[2] = np.nan
-    table = ledger.table(LABELS, PREDICTED, CLASSES, IDS, Detectors(background=background))
+    table = ledger_table(LABELS, PREDICTED, CLASSES, IDS, Detectors(background=background))
     blind = dict(table.frame.select("index", "not_examined").rows())
     assert "background reliance" in blind[102]
     assert "background reliance" not in blind[101]
-    shares = ledger_shares.table(table).frame.filter(cause="background reliance")
+    shares = ledger_shares_table(table).frame.filter(cause="background reliance")
     assert shares["examined"][0] == pytest.approx(5 / 6)
     assert shares["ci_high"][0] == pytest.approx(wilson(shares["n"][0], 5)[1])
 
 
-def test_calibrated_support_is_marked() -> None:
-    detectors = Detectors(
-        label_error=support(i1=0.9), ambiguity=support(i2=0.9), calibrated=frozenset({"label_error"})
-    )
-    frame = ledger.table(LABELS, PREDICTED, CLASSES, IDS, detectors).frame
-    assert frame.filter("calibrated")["cause"].to_list() == ["label error"]
-
-
 def test_a_perfect_model_has_an_empty_ledger() -> None:
-    table = ledger.table(LABELS, LABELS, CLASSES, IDS, Detectors(twins=support(i1=1.0)))
+    table = ledger_table(LABELS, LABELS, CLASSES, IDS, Detectors(twins=support(i1=1.0)))
     assert len(table.frame) == 0
-    assert ledger_shares.table(table).caption == "There is no error to explain."
+    assert ledger_shares_table(table).caption == "There is no error to explain."
 
 
 def test_pair_support_is_the_share_that_chance_does_not_explain() -> None:
@@ -108,8 +104,8 @@ def test_pair_support_is_the_share_that_chance_does_not_explain() -> None:
     labels = rng.integers(6, size=3000)
     predicted = np.where((labels == 0) & (rng.random(3000) < 0.3), 1, labels)
     predicted = np.where(rng.random(3000) < 0.1, rng.integers(6, size=3000), predicted)
-    pairs = confusion.pairs(labels, predicted, names).frame
-    values = ledger.pair_support(labels, predicted, names, pairs)
+    pairs = confusion_pairs_table(labels, predicted, names).frame
+    values = pair_support(labels, predicted, names, pairs)
     row = pairs.row(by_predicate=(pl.col("true") == "a") & (pl.col("predicted") == "b"), named=True)
     chosen = (labels == 0) & (predicted == 1)
     assert row["flagged"]
@@ -117,7 +113,7 @@ def test_pair_support_is_the_share_that_chance_does_not_explain() -> None:
     assert (values[labels == predicted] == 0).all()
 
 
-@pytest.mark.parametrize("fault", [{"twins": np.full(8, 1.2)}, {"calibrated": frozenset({"ghost"})}])
+@pytest.mark.parametrize("fault", [{"twins": np.full(8, 1.2)}, {"pairs": np.full(8, -0.1)}])
 def test_impossible_supports_are_refused(fault: dict[str, object]) -> None:
     with pytest.raises(DeepSightError, match="Expected"):
         Detectors(**fault)  # type: ignore[arg-type]
@@ -125,7 +121,7 @@ def test_impossible_supports_are_refused(fault: dict[str, object]) -> None:
 
 def test_supports_of_another_length_are_refused() -> None:
     with pytest.raises(DeepSightError, match="8 test images"):
-        ledger.table(LABELS, PREDICTED, CLASSES, IDS, Detectors(twins=np.zeros(7)))
+        ledger_table(LABELS, PREDICTED, CLASSES, IDS, Detectors(twins=np.zeros(7)))
     with pytest.raises(DeepSightError, match="for each test image"):
         Detectors(twins=np.zeros(7), ambiguity=np.zeros(8))
 
@@ -134,10 +130,10 @@ supports = st.none() | st.lists(st.floats(0, 1) | st.just(float("nan")), min_siz
 
 
 @settings(deadline=None)
-@given(st.fixed_dictionaries(dict.fromkeys(ledger.CAUSES, supports)))
+@given(st.fixed_dictionaries(dict.fromkeys(CAUSES, supports)))
 def test_shares_sum_to_one_whatever_the_detectors_say(given_support: dict[str, np.ndarray | None]) -> None:
-    table = ledger.table(LABELS, PREDICTED, CLASSES, IDS, Detectors(**given_support))
-    shares = ledger_shares.table(table).frame
+    table = ledger_table(LABELS, PREDICTED, CLASSES, IDS, Detectors(**given_support))
+    shares = ledger_shares_table(table).frame
     assert len(table.frame) == 6
     assert table.frame["index"].is_unique().all()
     assert shares["share"].sum() == pytest.approx(1)
@@ -146,5 +142,5 @@ def test_shares_sum_to_one_whatever_the_detectors_say(given_support: dict[str, n
 
 
 def test_the_sentence_names_the_largest_share_first() -> None:
-    table = ledger.table(LABELS, PREDICTED, CLASSES, IDS, Detectors(label_error=support(i1=0.9, i2=0.9)))
-    assert ledger_shares.table(table).caption.startswith("Of 6 errors: 67% model error, 33% label error.")
+    table = ledger_table(LABELS, PREDICTED, CLASSES, IDS, Detectors(label_error=support(i1=0.9, i2=0.9)))
+    assert ledger_shares_table(table).caption.startswith("Of 6 errors: 67% model error, 33% label error.")

@@ -6,7 +6,12 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
-from deepsight.interpret.error_analysis import confusion
+from deepsight.interpret.error_analysis.confusion import (
+    confusion_direction_table,
+    confusion_pairs_table,
+    confusion_table,
+    null_shares,
+)
 
 CLASSES = ("ant", "bee", "cow", "dog", "eel", "fox")
 K = len(CLASSES)
@@ -32,7 +37,7 @@ def planted(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_matrix_is_that_of_scikit_learn() -> None:
     labels, predicted = chance(0)
-    table = confusion.table(labels, predicted, CLASSES)
+    table = confusion_table(labels, predicted, CLASSES)
     reference = confusion_matrix(labels, predicted)
     assert table.frame["count"].to_numpy().reshape(K, K).tolist() == reference.tolist()
     assert table.frame.group_by("true").agg(pl.col("rate").sum())["rate"].to_list() == pytest.approx(
@@ -42,15 +47,15 @@ def test_matrix_is_that_of_scikit_learn() -> None:
 
 def test_null_shares_exclude_the_class_itself_and_sum_to_one() -> None:
     counts = np.array([[5, 1, 3], [2, 6, 2], [0, 0, 9]])
-    shares = confusion.null_shares(counts)
+    shares = null_shares(counts)
     assert shares[0].tolist() == pytest.approx([0, 1 / 6, 5 / 6])
     assert shares.sum(axis=1).tolist() == pytest.approx([1, 1, 1])
-    assert (confusion.null_shares(np.diag([3, 4, 5])) == 0).all()
+    assert (null_shares(np.diag([3, 4, 5])) == 0).all()
 
 
 def test_a_planted_pair_is_flagged_and_its_p_is_binomial() -> None:
     labels, predicted = planted(1)
-    frame = confusion.pairs(labels, predicted, CLASSES).frame
+    frame = confusion_pairs_table(labels, predicted, CLASSES).frame
     row = frame.row(by_predicate=(pl.col("true") == "dog") & (pl.col("predicted") == "fox"), named=True)
     wrong = predicted[predicted != labels]
     others = wrong[wrong != 3]
@@ -64,18 +69,18 @@ def test_a_planted_pair_is_flagged_and_its_p_is_binomial() -> None:
 
 def test_chance_is_rarely_flagged() -> None:
     """The family-wise rate at 5 %: more than 6 of 40 runs has a probability below 1 in 200."""
-    alarms = sum(confusion.pairs(*chance(seed), CLASSES).frame["flagged"].any() for seed in range(40))
+    alarms = sum(confusion_pairs_table(*chance(seed), CLASSES).frame["flagged"].any() for seed in range(40))
     assert alarms <= 6
 
 
 def test_a_perfect_model_has_no_pair() -> None:
     labels = np.arange(60) % K
-    assert not confusion.pairs(labels, labels, CLASSES).frame["flagged"].any()
-    assert len(confusion.direction(labels, labels, CLASSES).frame) == 0
+    assert not confusion_pairs_table(labels, labels, CLASSES).frame["flagged"].any()
+    assert len(confusion_direction_table(labels, labels, CLASSES).frame) == 0
 
 
 def test_direction_names_the_way_that_dominates() -> None:
-    frame = confusion.direction(*planted(2), CLASSES).frame
+    frame = confusion_direction_table(*planted(2), CLASSES).frame
     row = frame.row(by_predicate=(pl.col("class_a") == "dog") & (pl.col("class_b") == "fox"), named=True)
     assert row["dominant"] == "a as b"
 
@@ -85,6 +90,6 @@ def test_direction_allows_for_the_sizes_of_the_classes() -> None:
     labels = np.repeat([0, 1], [900, 100])
     predicted = labels.copy()
     predicted[:90], predicted[900:910] = 1, 0
-    row = confusion.direction(labels, predicted, ("a", "b")).frame.row(0, named=True)
+    row = confusion_direction_table(labels, predicted, ("a", "b")).frame.row(0, named=True)
     assert row["dominant"] == "neither"
     assert row["p_value"] > 0.9

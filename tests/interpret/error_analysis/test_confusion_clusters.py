@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from deepsight.interpret.error_analysis import confusion_clusters
+from deepsight.interpret.error_analysis.confusion_clusters import (
+    class_tree,
+    confusion_clusters_table,
+    symmetric_rates,
+)
 
 CLASSES = ("ant", "bee", "cow", "dog", "eel", "fox")
 
@@ -17,7 +21,7 @@ def blocks(seed: int, within: float = 0.3, n: int = 2400) -> tuple[np.ndarray, n
 
 
 def test_planted_pairs_are_stable_clusters() -> None:
-    table = confusion_clusters.table(
+    table = confusion_clusters_table(
         *blocks(0), CLASSES, {"ant": "insect", "bee": "insect"}, draws=100, seed=0
     )
     stable = table.frame.filter("stable")
@@ -27,20 +31,20 @@ def test_planted_pairs_are_stable_clusters() -> None:
 
 
 def test_without_structure_nothing_is_stable() -> None:
-    table = confusion_clusters.table(*blocks(1, within=0.0), CLASSES, {}, draws=100, seed=0)
+    table = confusion_clusters_table(*blocks(1, within=0.0), CLASSES, {}, draws=100, seed=0)
     assert not table.frame["stable"].any()
 
 
 def test_affinity_is_the_mean_of_both_directions() -> None:
     counts = np.array([[8, 2, 0], [4, 6, 0], [0, 0, 10]])
-    affinity = confusion_clusters.symmetric_rates(counts)
+    affinity = symmetric_rates(counts)
     assert affinity[0, 1] == affinity[1, 0] == pytest.approx(0.3)
     assert (np.diag(affinity) == 0).all()
-    assert confusion_clusters.tree(affinity) == [frozenset({0, 1})]
+    assert class_tree(affinity) == [frozenset({0, 1})]
 
 
 def test_a_class_without_images_does_not_break_the_tree() -> None:
     labels, predicted = blocks(2)
     chosen = labels != 4
-    table = confusion_clusters.table(labels[chosen], predicted[chosen], CLASSES, {}, draws=20, seed=0)
+    table = confusion_clusters_table(labels[chosen], predicted[chosen], CLASSES, {}, draws=20, seed=0)
     assert len(table.frame) == 4

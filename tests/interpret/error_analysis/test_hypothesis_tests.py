@@ -6,7 +6,7 @@ import pytest
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.hypothesis import Group, Hypothesis
-from deepsight.interpret.error_analysis import hypothesis_tests
+from deepsight.interpret.error_analysis.hypothesis_tests import hypotheses_table
 
 CLASSES = tuple("abcdefgh")
 FIRST, SECOND = Group("first", tuple("abcd")), Group("second", tuple("efgh"))
@@ -27,7 +27,7 @@ def model(error: np.ndarray, pair: float = 0.0, seed: int = 0) -> tuple[np.ndarr
 
 
 def verdict(hypothesis: Hypothesis, labels: np.ndarray, predicted: np.ndarray) -> dict[str, object]:
-    return hypothesis_tests.table([hypothesis], labels, predicted, CLASSES).frame.row(0, named=True)
+    return hypotheses_table([hypothesis], labels, predicted, CLASSES).frame.row(0, named=True)
 
 
 LOW_THEN_HIGH = np.array([0.05, 0.06, 0.07, 0.08, 0.25, 0.26, 0.27, 0.28])
@@ -67,18 +67,18 @@ def test_a_pair_confused_by_chance_is_seldom_decided() -> None:
 
 def test_a_perfect_model_decides_nothing() -> None:
     labels = np.repeat(np.arange(8), 5)
-    frame = hypothesis_tests.table([GAP, PAIR], labels, labels, CLASSES).frame
+    frame = hypotheses_table([GAP, PAIR], labels, labels, CLASSES).frame
     assert frame["verdict"].to_list() == ["undecided", "undecided"]
 
 
 def test_a_pair_that_nobody_foresaw_is_listed_and_not_decided() -> None:
     labels, predicted = model(np.full(8, 0.1), pair=0.2)
-    found = hypothesis_tests.table([GAP], labels, predicted, CLASSES).frame.filter(~pl.col("registered"))
+    found = hypotheses_table([GAP], labels, predicted, CLASSES).frame.filter(~pl.col("registered"))
     assert found["name"].to_list() in (["a-b"], ["b-a"])
     assert found["verdict"].to_list() == ["undecided"]
-    assert hypothesis_tests.table([PAIR], labels, predicted, CLASSES).frame["registered"].all()
+    assert hypotheses_table([PAIR], labels, predicted, CLASSES).frame["registered"].all()
 
 
 def test_a_hypothesis_about_unknown_classes_is_refused() -> None:
     with pytest.raises(DeepSightError, match="Expected classes"):
-        hypothesis_tests.table([GAP], np.array([0]), np.array([0]), ("a", "b"))
+        hypotheses_table([GAP], np.array([0]), np.array([0]), ("a", "b"))

@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepsight.interpret.error_analysis import misclassified
+from deepsight.interpret.error_analysis.misclassified import misclassified_table, suspected_labels
 
 CLASSES = ("a", "b", "c")
 
@@ -16,7 +16,7 @@ def test_errors_are_exactly_the_misclassified(seed: int, n: int):
     labels = rng.integers(0, 3, n)
     probabilities = rng.dirichlet(np.ones(3), n)
     ids = rng.permutation(1000)[:n]
-    frame = misclassified.errors(ids, labels, probabilities, CLASSES).frame
+    frame = misclassified_table(ids, labels, probabilities, CLASSES).frame
     assert set(frame["index"]) == {
         i for i, y, p in zip(ids, labels, probabilities, strict=True) if np.argmax(p) != y
     }
@@ -26,7 +26,7 @@ def test_errors_are_exactly_the_misclassified(seed: int, n: int):
 
 def test_what_the_limit_leaves_out_is_the_least_confident_and_said():
     probabilities = np.array([[0.9, 0.1, 0], [0.6, 0.4, 0], [0.8, 0.2, 0]])
-    table = misclassified.errors(np.arange(3), np.ones(3, dtype=np.int64), probabilities, CLASSES, limit=2)
+    table = misclassified_table(np.arange(3), np.ones(3, dtype=np.int64), probabilities, CLASSES, limit=2)
     assert table.frame["index"].to_list() == [0, 2]
     assert "the 2 most confident" in table.caption
 
@@ -40,5 +40,5 @@ def test_suspects_are_the_flagged_ones_surest_first():
             "flagged": [True, True, True, False],
         }
     )
-    assert misclassified.suspects(frame)["index"].to_list() == [2, 3, 1]
-    assert misclassified.suspects(frame, limit=1)["index"].to_list() == [2]
+    assert suspected_labels(frame)["index"].to_list() == [2, 3, 1]
+    assert suspected_labels(frame, limit=1)["index"].to_list() == [2]

@@ -5,14 +5,14 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
 
-from deepsight.interpret.error_analysis import per_class
+from deepsight.interpret.error_analysis.per_class import per_class_table
 
 
 def test_values_are_those_of_scikit_learn_and_the_weakest_comes_first() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(3, size=300)
     predicted = np.where(rng.random(300) < 0.1 + 0.2 * labels, rng.integers(3, size=300), labels)
-    frame = per_class.table(labels, predicted, ("a", "b", "c"), {"a": "early"}).frame
+    frame = per_class_table(labels, predicted, ("a", "b", "c"), {"a": "early"}).frame
     precision, found, f1, n = precision_recall_fscore_support(labels, predicted)
     order = ["abc".index(name) for name in frame["class"]]
     assert frame["recall"].to_list() == pytest.approx(sorted(found))
@@ -25,11 +25,11 @@ def test_values_are_those_of_scikit_learn_and_the_weakest_comes_first() -> None:
 def test_the_interval_is_wilsons() -> None:
     labels = np.array([0] * 10 + [1] * 10)
     predicted = np.array([0] * 7 + [1] * 13)
-    row = per_class.table(labels, predicted, ("a", "b"), {}, level=0.9).frame.row(0, named=True)
+    row = per_class_table(labels, predicted, ("a", "b"), {}, level=0.9).frame.row(0, named=True)
     expected = binomtest(7, 10).proportion_ci(0.9, "wilson")
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((expected.low, expected.high))
 
 
 def test_a_class_without_images_has_recall_zero_and_knows_nothing() -> None:
-    row = per_class.table(np.array([0, 0]), np.array([0, 0]), ("a", "b"), {}).frame.row(0, named=True)
+    row = per_class_table(np.array([0, 0]), np.array([0, 0]), ("a", "b"), {}).frame.row(0, named=True)
     assert (row["class"], row["n"], row["ci_low"], row["ci_high"]) == ("b", 0, 0, 1)

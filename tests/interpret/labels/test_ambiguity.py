@@ -9,7 +9,8 @@ from scipy.stats import entropy, spearmanr
 
 from deepsight.core.evidence import Evidence
 from deepsight.interpret.labels import ambiguity
-from deepsight.interpret.labels.sources import Opinions
+from deepsight.interpret.labels.ambiguity import ambiguity_table, divergence
+from deepsight.interpret.labels.sources import LabelSources
 
 N, K = 3000, 3
 CLASSES = ("a", "b", "c")
@@ -25,8 +26,8 @@ def seen_through(noise: float, seed: int) -> np.ndarray:
 
 
 def score(sources: dict[str, np.ndarray], **dials: object) -> np.ndarray:
-    opinions = {"test": Opinions(np.arange(N), LABELS, sources)}
-    return ambiguity.table(opinions, CLASSES, **dials).frame.sort("index")["score"].to_numpy()  # type: ignore[arg-type]
+    opinions = {"test": LabelSources(np.arange(N), LABELS, sources)}
+    return ambiguity_table(opinions, CLASSES, **dials).frame.sort("index")["score"].to_numpy()  # type: ignore[arg-type]
 
 
 def agreement_with_people(found: np.ndarray) -> float:
@@ -59,7 +60,7 @@ def test_the_score_has_its_ends_at_certainty_and_at_an_even_split() -> None:
     labels = np.repeat([0, 1, 2], 100)
     sure = np.full((300, 3), 1e-6) + np.eye(3)[labels] * (1 - 3e-6)
     sure[:3] = 1 / 3
-    frame = ambiguity.table({"test": Opinions(np.arange(300), labels, {"model": sure})}, CLASSES).frame
+    frame = ambiguity_table({"test": LabelSources(np.arange(300), labels, {"model": sure})}, CLASSES).frame
     frame = frame.sort("index")
     assert frame["score"][:3].to_list() == pytest.approx([1, 1, 1], abs=0.02)
     assert frame["two_differ"][:3].to_list() == pytest.approx([2 / 3] * 3, abs=0.02)
@@ -68,9 +69,9 @@ def test_the_score_has_its_ends_at_certainty_and_at_an_even_split() -> None:
 
 def test_sources_that_agree_do_not_diverge_and_others_do() -> None:
     model = seen_through(1, 1)
-    alike = Opinions(np.arange(N), LABELS, {"model": model, "head": model})
-    unlike = Opinions(np.arange(N), LABELS, {"model": model, "head": seen_through(1, 2)})
-    frames = ambiguity.table({"val": alike, "test": unlike}, CLASSES).frame
+    alike = LabelSources(np.arange(N), LABELS, {"model": model, "head": model})
+    unlike = LabelSources(np.arange(N), LABELS, {"model": model, "head": seen_through(1, 2)})
+    frames = ambiguity_table({"val": alike, "test": unlike}, CLASSES).frame
     mean = dict(frames.group_by("split").agg(pl.col("disagreement").mean()).iter_rows())
     assert mean["val"] == pytest.approx(0, abs=1e-9)
     assert mean["test"] > 0.02
@@ -84,7 +85,9 @@ def test_what_one_source_alone_doubts_is_not_ambiguity() -> None:
     model, head = sure.copy(), sure.copy()
     model[:20] = head[10:30] = [0.5, 0.49, 0.01]  # both doubt ten images
     sources = {"model": model, "head": head}
-    frame = ambiguity.table({"test": Opinions(np.arange(N), labels, sources)}, CLASSES).frame.sort("index")
+    frame = ambiguity_table({"test": LabelSources(np.arange(N), labels, sources)}, CLASSES).frame.sort(
+        "index"
+    )
     both, one = frame["surest_differ"][10:20], [*frame["surest_differ"][:10], *frame["surest_differ"][20:30]]
     assert both.to_numpy().min() > 0.45
     assert max(one) < 0.2
@@ -93,12 +96,12 @@ def test_what_one_source_alone_doubts_is_not_ambiguity() -> None:
 
 def test_disagreement_is_the_squared_distance_of_scipy() -> None:
     a, b = seen_through(1, 1), seen_through(1, 2)
-    assert ambiguity.divergence([a, b]) == pytest.approx(jensenshannon(a, b, axis=1) ** 2, abs=1e-9)
+    assert divergence([a, b]) == pytest.approx(jensenshannon(a, b, axis=1) ** 2, abs=1e-9)
 
 
 def test_the_table_is_evidence_and_names_the_two_likeliest_classes() -> None:
-    opinions = {"test": Opinions(np.arange(N), LABELS, {"model": seen_through(0, 0)})}
-    table = ambiguity.table(opinions, CLASSES)
+    opinions = {"test": LabelSources(np.arange(N), LABELS, {"model": seen_through(0, 0)})}
+    table = ambiguity_table(opinions, CLASSES)
     assert Evidence({"ambiguity": table})["ambiguity"].n == N
     order = np.argsort(-BELIEF, axis=1)
     first = table.frame.sort("index")["first"].to_numpy()
@@ -110,6 +113,6 @@ def test_images_without_a_second_look_keep_their_score() -> None:
     model = seen_through(1.5, 1)
     views = np.log(np.stack([seen_through(1.5, seed) for seed in (2, 3)]))
     views[:, 100:] = np.nan
-    sources = ambiguity.with_views(Opinions(np.arange(N), LABELS, {"model": model}), views)
+    sources = ambiguity.with_views(LabelSources(np.arange(N), LABELS, {"model": model}), views)
     assert sources["model"][100:] == pytest.approx(model[100:])
     assert np.abs(sources["model"][:100] - model[:100]).max() > 0.1

@@ -8,12 +8,12 @@ from sklearn.linear_model import Ridge
 from deepsight.core.errors import DeepSightError
 from deepsight.interpret.labels.cross_validation import (
     Standardised,
-    cross_fit,
-    deal,
-    moments,
-    ridge,
+    feature_moments,
+    out_of_fold_probabilities,
+    ridge_weights,
+    scatter_sums,
     scores_out_of_fold,
-    sums,
+    stratified_folds,
 )
 
 
@@ -25,9 +25,9 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
 
 def test_scores_are_those_of_ridge_fitted_on_the_other_folds(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     features, labels = blobs
-    fold = deal(labels, 4, seed=0)
+    fold = stratified_folds(labels, 4, seed=0)
     x, targets = Standardised(features), np.eye(3)[labels]
-    parts = [sums(x, targets, np.flatnonzero(fold == f)) for f in range(4)]
+    parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(4)]
     scores = scores_out_of_fold(x, parts, fold, 0.1)
     scaled = (features - features.mean(axis=0)) / features.std(axis=0)
     for f in range(4):
@@ -40,13 +40,15 @@ def test_scores_are_those_of_ridge_fitted_on_the_other_folds(blobs: tuple[np.nda
 def test_the_sums_of_parts_are_those_of_the_whole(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     features, labels = blobs
     x, targets = Standardised(features), np.eye(3)[labels]
-    halves = [sums(x, targets, np.arange(200)), sums(x, targets, np.arange(200, 400))]
-    assert ridge(halves, 0.1) == pytest.approx(ridge([sums(x, targets, np.arange(400))], 0.1), abs=1e-5)
+    halves = [scatter_sums(x, targets, np.arange(200)), scatter_sums(x, targets, np.arange(200, 400))]
+    assert ridge_weights(halves, 0.1) == pytest.approx(
+        ridge_weights([scatter_sums(x, targets, np.arange(400))], 0.1), abs=1e-5
+    )
 
 
 def test_probabilities_are_distributions_and_calibrated(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     features, labels = blobs
-    found = cross_fit(features, labels, 3, seed=0)
+    found = out_of_fold_probabilities(features, labels, 3, seed=0)
     assert found.sum(axis=1) == pytest.approx(1)
     assert found.min() > 0
     assert found.max(axis=1).mean() == pytest.approx((found.argmax(axis=1) == labels).mean(), abs=0.05)
@@ -56,19 +58,19 @@ def test_noise_is_not_predicted_when_there_is_nothing_to_learn() -> None:
     """In sample, 100 features for 200 rows would explain half of any labels; out of sample, nothing."""
     rng = np.random.default_rng(0)
     labels = np.arange(200) % 2
-    found = cross_fit(rng.normal(size=(200, 100)), labels, 2, seed=0)
+    found = out_of_fold_probabilities(rng.normal(size=(200, 100)), labels, 2, seed=0)
     assert (found.argmax(axis=1) == labels).mean() == pytest.approx(0.5, abs=0.12)
 
 
 def test_a_changed_label_moves_no_prediction_within_its_fold(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     features, labels = blobs
-    fold = deal(labels, 5, seed=0)
+    fold = stratified_folds(labels, 5, seed=0)
     x, wrong = Standardised(features), np.eye(3)[labels]
     wrong[0] = np.roll(wrong[0], 1)
     rows = np.flatnonzero(fold == fold[0])
 
     def scores(targets: np.ndarray) -> np.ndarray:
-        parts = [sums(x, targets, np.flatnonzero(fold == f)) for f in range(5)]
+        parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(5)]
         return scores_out_of_fold(x, parts, fold, 0.1)
 
     moved = np.abs(scores(wrong) - scores(np.eye(3)[labels])).max(axis=1)
@@ -79,7 +81,7 @@ def test_a_changed_label_moves_no_prediction_within_its_fold(blobs: tuple[np.nda
 def test_half_precision_and_constant_features_are_welcome(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     features, labels = blobs
     wide = np.hstack([features, np.full((400, 1), 7)]).astype(np.float16)
-    agree = cross_fit(wide, labels, 3, seed=0).argmax(axis=1) == cross_fit(
+    agree = out_of_fold_probabilities(wide, labels, 3, seed=0).argmax(axis=1) == out_of_fold_probabilities(
         features, labels, 3, seed=0
     ).argmax(1)
     assert agree.mean() > 0.99
@@ -87,30 +89,36 @@ def test_half_precision_and_constant_features_are_welcome(blobs: tuple[np.ndarra
 
 def test_moments_are_those_of_numpy() -> None:
     features = np.random.default_rng(0).normal(50, 3, size=(500, 4))
-    mean, deviation = moments(features)
+    mean, deviation = feature_moments(features)
     assert mean == pytest.approx(features.mean(axis=0), rel=1e-5)
     assert deviation == pytest.approx(features.std(axis=0), rel=1e-4)
 
 
 def test_the_seed_decides_the_folds(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     features, labels = blobs
-    assert np.array_equal(cross_fit(features, labels, 3, seed=1), cross_fit(features, labels, 3, seed=1))
-    assert not np.array_equal(cross_fit(features, labels, 3, seed=1), cross_fit(features, labels, 3, seed=2))
+    assert np.array_equal(
+        out_of_fold_probabilities(features, labels, 3, seed=1),
+        out_of_fold_probabilities(features, labels, 3, seed=1),
+    )
+    assert not np.array_equal(
+        out_of_fold_probabilities(features, labels, 3, seed=1),
+        out_of_fold_probabilities(features, labels, 3, seed=2),
+    )
 
 
 def test_classes_are_spread_evenly() -> None:
     labels = np.repeat([0, 1, 2], [50, 25, 10])
-    fold = deal(labels, 5, seed=0)
+    fold = stratified_folds(labels, 5, seed=0)
     by_fold = [np.bincount(labels[fold == f], minlength=3).tolist() for f in range(5)]
     assert by_fold == [[10, 5, 2]] * 5
 
 
 def test_two_images_of_a_class_are_in_two_folds() -> None:
-    fold = deal(np.array([0] * 8 + [1] * 2), 5, seed=0)
+    fold = stratified_folds(np.array([0] * 8 + [1] * 2), 5, seed=0)
     assert fold[8] != fold[9]
 
 
 @pytest.mark.parametrize("folds", [1, 4])
 def test_folds_that_cannot_be_are_refused(folds: int) -> None:
     with pytest.raises(DeepSightError, match=f"Expected 2 to 3 folds for as many images, received {folds}"):
-        deal(np.array([0, 1, 1]), folds, seed=0)
+        stratified_folds(np.array([0, 1, 1]), folds, seed=0)

@@ -1,4 +1,4 @@
-"""Neighbours: the blocked search against scikit-learn, and what their vote says."""
+"""Neighbours: the blocked search against scikit-learn, and what their neighbour_vote says."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from deepsight.interpret.labels.knn import Neighbours, compact, largest, nearest, vote
+from deepsight.interpret.labels.knn import (
+    Neighbours,
+    largest_columns,
+    nearest_neighbours,
+    neighbour_vote,
+    unit_features,
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +26,7 @@ def test_neighbours_are_those_of_brute_force(features: np.ndarray, block: int) -
     centred = features - features.mean(axis=0)
     peer = NearestNeighbors(n_neighbors=6, metric="cosine", algorithm="brute").fit(centred)
     distance, rows = peer.kneighbors(centred)
-    found = nearest(features, count=5, block=block, seed=0)
+    found = nearest_neighbours(features, count=5, block=block, seed=0)
     assert np.array_equal(found.rows, rows[:, 1:])
     assert found.cosine == pytest.approx(1 - distance[:, 1:], abs=1e-5)
 
@@ -29,39 +35,39 @@ def test_neighbours_are_those_of_brute_force(features: np.ndarray, block: int) -
 @given(st.integers(1, 700), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_the_largest_are_those_of_a_full_sort(n: int, count: int, seed: int) -> None:
     values = np.random.default_rng(seed).permutation(n * 3).reshape(3, n).astype(np.float32)
-    assert np.array_equal(largest(values, count), np.argsort(-values, axis=1)[:, :count])
+    assert np.array_equal(largest_columns(values, count), np.argsort(-values, axis=1)[:, :count])
 
 
 def test_compaction_keeps_what_principal_components_keep(features: np.ndarray) -> None:
     low = PCA(8).fit_transform(features)
     low /= np.linalg.norm(low, axis=1, keepdims=True)
-    ours = compact(features, 8)
+    ours = unit_features(features, 8)
     assert ours @ ours.T == pytest.approx(low @ low.T, abs=1e-4)
 
 
 def test_all_rows_find_neighbours_among_a_sample(features: np.ndarray) -> None:
-    found = nearest(features, count=5, references=100, seed=0)
+    found = nearest_neighbours(features, count=5, references=100, seed=0)
     among = np.unique(found.rows)
     assert len(among) <= 100
     assert (found.rows != np.arange(300)[:, None]).all()
-    again = nearest(features, count=5, references=100, seed=1)
+    again = nearest_neighbours(features, count=5, references=100, seed=1)
     assert not np.array_equal(among, np.unique(again.rows))
 
 
 def test_a_twin_is_the_first_neighbour_and_the_row_itself_is_none(features: np.ndarray) -> None:
     twice = np.vstack([features, features])
-    found = nearest(twice, count=3, seed=0)
+    found = nearest_neighbours(twice, count=3, seed=0)
     assert np.array_equal(found.rows[:300, 0], np.arange(300, 600))
     assert found.cosine[:, 0] == pytest.approx(1, abs=1e-5)
 
 
 def test_few_rows_have_few_neighbours() -> None:
-    assert nearest(np.eye(4), count=20, seed=0).rows.shape == (4, 3)
+    assert nearest_neighbours(np.eye(4), count=20, seed=0).rows.shape == (4, 3)
 
 
 def test_votes_weigh_by_similarity_and_the_prior_fills_in() -> None:
     neighbours = Neighbours(np.array([[1, 2], [0, 2], [0, 1]]), np.array([[0.5, 0.25], [0.5, -1], [0, 0]]))
-    found = vote(neighbours, np.array([0, 0, 1]), 2, prior_votes=1)
+    found = neighbour_vote(neighbours, np.array([0, 0, 1]), 2, prior_votes=1)
     assert found[0] == pytest.approx(np.array([0.5 + 2 / 3, 0.25 + 1 / 3]) / 1.75)
     assert found[1] == pytest.approx(np.array([0.5 + 2 / 3, 1 / 3]) / 1.5)
     assert found[2] == pytest.approx([2 / 3, 1 / 3])

@@ -7,9 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from deepsight.core.evidence import Evidence
-from deepsight.interpret.labels import label_errors
-from deepsight.interpret.labels.label_errors import estimated_number, flag, judge
-from deepsight.interpret.labels.sources import Opinions
+from deepsight.interpret.labels.label_errors import (
+    estimated_number,
+    flagged_at_precision,
+    label_error_tables,
+    label_errors_of_split,
+    summing_to,
+)
+from deepsight.interpret.labels.sources import LabelSources
 
 CLASSES = ("a", "b", "c")
 SCORES = arrays(np.float64, st.integers(0, 40), elements=st.floats(0, 1))
@@ -19,14 +24,14 @@ SCORES = arrays(np.float64, st.integers(0, 40), elements=st.floats(0, 1))
 def test_flagged_are_the_largest_set_of_surest_images_at_that_precision(
     score: np.ndarray, precision: float
 ) -> None:
-    chosen = flag(score, precision)
+    chosen = flagged_at_precision(score, precision)
     count, surest = int(chosen.sum()), np.sort(score)[::-1]
     assert np.array_equal(np.sort(score[chosen])[::-1], surest[:count])
     assert count == 0 or surest[:count].mean() >= precision - 1e-9
     assert count == len(score) or surest[: count + 1].mean() < precision + 1e-9
 
 
-def made(n: int = 4000, share: float = 0.08, seed: int = 0) -> tuple[np.ndarray, Opinions]:
+def made(n: int = 4000, share: float = 0.08, seed: int = 0) -> tuple[np.ndarray, LabelSources]:
     """True labels, and two sources that are right about most of them and know nothing of the given label."""
     rng = np.random.default_rng(seed)
     true = rng.integers(3, size=n)
@@ -35,13 +40,13 @@ def made(n: int = 4000, share: float = 0.08, seed: int = 0) -> tuple[np.ndarray,
     for name, strength in (("model", 3.0), ("head", 2.0)):
         logits = strength * (strength * np.eye(3)[true] + rng.normal(size=(n, 3)))
         sources[name] = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return true, Opinions(np.arange(n) + 7, labels, sources)
+    return true, LabelSources(np.arange(n) + 7, labels, sources)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.08, 0.15])
 def test_the_number_of_wrong_labels_is_in_its_interval(share: float) -> None:
     true, opinions = made(share=share)
-    score = judge("train", opinions, CLASSES, 0.8)["score"].to_numpy()
+    score = label_errors_of_split("train", opinions, CLASSES, 0.8)["score"].to_numpy()
     number = estimated_number(score, opinions, 0.95)
     assert number.low <= (opinions.labels != true).sum() <= number.high
     assert number.high - number.low < 300
@@ -49,7 +54,7 @@ def test_the_number_of_wrong_labels_is_in_its_interval(share: float) -> None:
 
 def test_the_score_claims_no_more_than_is_there() -> None:
     true, opinions = made(n=20_000)
-    score = judge("train", opinions, CLASSES, 0.8)["score"].to_numpy()
+    score = label_errors_of_split("train", opinions, CLASSES, 0.8)["score"].to_numpy()
     wrong = opinions.labels != true
     tenths = np.array_split(np.argsort(-score), 10)
     claimed = np.array([score[rows].mean() for rows in tenths])
@@ -60,7 +65,7 @@ def test_the_score_claims_no_more_than_is_there() -> None:
 
 def test_the_tables_are_evidence_and_their_totals_agree() -> None:
     _, opinions = made()
-    found = label_errors.tables({"val": opinions, "test": made(seed=1)[1]}, CLASSES)
+    found = label_error_tables({"val": opinions, "test": made(seed=1)[1]}, CLASSES)
     evidence = Evidence(found)
     images, totals = evidence["label_errors"].frame, evidence["label_error_summary"].frame
     for row in totals.iter_rows(named=True):
@@ -77,7 +82,7 @@ def test_the_tables_are_evidence_and_their_totals_agree() -> None:
 def test_a_wider_level_gives_a_wider_interval() -> None:
     _, opinions = made()
     low, high = (
-        label_errors.tables({"test": opinions}, CLASSES, level=level)["label_error_summary"].frame
+        label_error_tables({"test": opinions}, CLASSES, level=level)["label_error_summary"].frame
         for level in (0.5, 0.99)
     )
     assert high["ci_low"][0] < low["ci_low"][0] < low["ci_high"][0] < high["ci_high"][0]
@@ -85,15 +90,15 @@ def test_a_wider_level_gives_a_wider_interval() -> None:
 
 def test_arguments_stay_as_they_were() -> None:
     _, opinions = made(n=300)
-    before = {name: source.copy() for name, source in opinions.sources.items()}
-    label_errors.tables({"test": opinions}, CLASSES)
-    assert all(np.array_equal(before[name], source) for name, source in opinions.sources.items())
+    before = {name: source.copy() for name, source in opinions.distributions.items()}
+    label_error_tables({"test": opinions}, CLASSES)
+    assert all(np.array_equal(before[name], source) for name, source in opinions.distributions.items())
 
 
 def test_sure_mistakes_of_the_classifier_on_clean_labels_are_not_flagged() -> None:
     true, opinions = made(n=10_000, share=0.0)
     errs = (opinions.pooled().argmax(axis=1) != true).sum()
-    frame = judge("test", opinions, CLASSES, 0.8)
+    frame = label_errors_of_split("test", opinions, CLASSES, 0.8)
     assert errs > 100
     assert frame["flagged"].sum() <= 3
     assert frame["score"].sum() < 0.3 * errs
@@ -101,8 +106,8 @@ def test_sure_mistakes_of_the_classifier_on_clean_labels_are_not_flagged() -> No
 
 def test_lowering_the_prior_keeps_the_order_and_gives_the_sum() -> None:
     log_odds = np.linspace(-8, 4, 200)
-    lowered = label_errors.summing_to(3.0, log_odds)
+    lowered = summing_to(3.0, log_odds)
     assert lowered.sum() == pytest.approx(3)
     assert (np.diff(lowered) > 0).all()
-    assert label_errors.summing_to(200.0, log_odds) == pytest.approx(1 / (1 + np.exp(-log_odds)))
-    assert label_errors.summing_to(1e-6, log_odds).sum() == pytest.approx(1e-6)
+    assert summing_to(200.0, log_odds) == pytest.approx(1 / (1 + np.exp(-log_odds)))
+    assert summing_to(1e-6, log_odds).sum() == pytest.approx(1e-6)

@@ -8,9 +8,9 @@ from scipy.special import softmax
 from sklearn.datasets import make_blobs
 
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.labels.cross_validation import cross_fit
-from deepsight.interpret.labels.knn import nearest, vote
-from deepsight.interpret.labels.sources import ExaminedSplit, gather, pool
+from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
+from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
+from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources, log_pool
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(3, size=600)
@@ -30,7 +30,7 @@ def loss(probabilities: np.ndarray) -> float:
 def test_independent_calibrated_opinions_add_up_as_bayes_says() -> None:
     a, b = opinion(1, 1), opinion(1.5, 2)
     exact = a * b / (a * b).sum(axis=1, keepdims=True)
-    assert np.abs(pool([a, b], LABELS) - exact).mean() < 0.03
+    assert np.abs(log_pool([a, b], LABELS) - exact).mean() < 0.03
 
 
 def test_a_pool_is_at_least_as_good_as_its_best_member() -> None:
@@ -39,24 +39,24 @@ def test_a_pool_is_at_least_as_good_as_its_best_member() -> None:
         opinion(2, 2),
         softmax(np.random.default_rng(3).normal(size=(600, 3)), axis=1),
     ]
-    assert loss(pool(members, LABELS)) <= min(map(loss, members)) + 1e-6
+    assert loss(log_pool(members, LABELS)) <= min(map(loss, members)) + 1e-6
 
 
 def test_an_opinion_given_twice_counts_once() -> None:
     a = opinion(1, 1)
-    assert pool([a, a], LABELS) == pytest.approx(pool([a], LABELS), abs=1e-3)
+    assert log_pool([a, a], LABELS) == pytest.approx(log_pool([a], LABELS), abs=1e-3)
 
 
 def test_a_single_opinion_gets_its_temperature_back() -> None:
     a = opinion(1.5, 1)
     sharpened = softmax(4 * np.log(a), axis=1)
-    assert pool([sharpened], LABELS) == pytest.approx(pool([a], LABELS), abs=0.02)
+    assert log_pool([sharpened], LABELS) == pytest.approx(log_pool([a], LABELS), abs=0.02)
 
 
 def test_a_probability_of_zero_is_survived() -> None:
     certain = np.eye(3)[LABELS]
     certain[0] = np.roll(certain[0], 1)
-    assert np.isfinite(pool([certain, opinion(1, 1)], LABELS)).all()
+    assert np.isfinite(log_pool([certain, opinion(1, 1)], LABELS)).all()
 
 
 @pytest.fixture(scope="module")
@@ -72,20 +72,20 @@ def parts() -> dict[str, ExaminedSplit]:
 
 
 def test_parts_of_one_space_are_asked_together(parts: dict[str, ExaminedSplit]) -> None:
-    found = gather(parts, 3, seed=0)
+    found = gather_label_sources(parts, 3, seed=0)
     labels = np.concatenate([parts["train"].labels, parts["val"].labels])
     features = np.concatenate([parts["train"].features, parts["val"].features])  # type: ignore[list-item]
-    head = cross_fit(features, labels, 3, seed=0)
-    votes = vote(nearest(features, seed=0), labels, 3)
-    assert np.array_equal(found["train"].sources["head"], head[:200])
-    assert np.array_equal(found["val"].sources["head"], head[200:])
-    assert np.array_equal(found["val"].sources["neighbours"], votes[200:])
+    head = out_of_fold_probabilities(features, labels, 3, seed=0)
+    votes = neighbour_vote(nearest_neighbours(features, seed=0), labels, 3)
+    assert np.array_equal(found["train"].distributions["head"], head[:200])
+    assert np.array_equal(found["val"].distributions["head"], head[200:])
+    assert np.array_equal(found["val"].distributions["neighbours"], votes[200:])
 
 
 def test_each_part_has_the_sources_that_it_came_with(parts: dict[str, ExaminedSplit]) -> None:
     bare = ExaminedSplit(parts["test"].ids, parts["test"].labels, parts["test"].probabilities)
-    found = gather({**parts, "bare": bare}, 3, seed=0)
-    assert {name: list(each.sources) for name, each in found.items()} == {
+    found = gather_label_sources({**parts, "bare": bare}, 3, seed=0)
+    assert {name: list(each.distributions) for name, each in found.items()} == {
         "train": ["head", "neighbours"],
         "val": ["head", "neighbours"],
         "test": ["model", "head", "neighbours"],
@@ -95,29 +95,32 @@ def test_each_part_has_the_sources_that_it_came_with(parts: dict[str, ExaminedSp
 
 def test_a_further_network_is_a_further_source(parts: dict[str, ExaminedSplit]) -> None:
     test = replace(parts["test"], more={"before": parts["test"].features})
-    found = gather({"train": parts["train"], "test": test}, 3, seed=0)
-    assert list(found["test"].sources) == [
+    found = gather_label_sources({"train": parts["train"], "test": test}, 3, seed=0)
+    assert list(found["test"].distributions) == [
         "model", "head (before)", "neighbours (before)", "head", "neighbours",
     ]  # fmt: skip
     features = np.concatenate([parts["train"].features, parts["test"].features])  # type: ignore[list-item]
-    head = cross_fit(features, np.concatenate([parts["train"].labels, test.labels]), 3, seed=0)
-    assert np.array_equal(found["test"].sources["head (before)"], head[200:])
-    assert np.array_equal(found["train"].sources["head"], head[:200])
+    head = out_of_fold_probabilities(
+        features, np.concatenate([parts["train"].labels, test.labels]), 3, seed=0
+    )
+    assert np.array_equal(found["test"].distributions["head (before)"], head[200:])
+    assert np.array_equal(found["train"].distributions["head"], head[:200])
 
 
 def test_features_of_no_width_are_none() -> None:
     bare = ExaminedSplit(np.arange(3), np.arange(3), np.eye(3), np.empty((3, 0)))
-    assert list(gather({"test": bare}, 3, seed=0)["test"].sources) == ["model"]
+    assert list(gather_label_sources({"test": bare}, 3, seed=0)["test"].distributions) == ["model"]
 
 
 def test_a_part_without_anything_is_refused() -> None:
     with pytest.raises(DeepSightError, match="labels of test, received neither"):
-        gather({"test": ExaminedSplit(np.arange(3), np.arange(3))}, 3, seed=0)
+        gather_label_sources({"test": ExaminedSplit(np.arange(3), np.arange(3))}, 3, seed=0)
 
 
 def test_the_number_of_folds_and_of_neighbours_matters(parts: dict[str, ExaminedSplit]) -> None:
     base, folds, count = (
-        gather(parts, 3, seed=0, **dials)["train"].sources for dials in ({}, {"folds": 3}, {"count": 3})
+        gather_label_sources(parts, 3, seed=0, **dials)["train"].distributions
+        for dials in ({}, {"folds": 3}, {"count": 3})
     )
     assert not np.array_equal(base["head"], folds["head"])
     assert not np.array_equal(base["neighbours"], count["neighbours"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepsight.core.dataset import Dataset
-from deepsight.interpret.labels.test_time_augmentation import logits_of_views, mirrored, moved
+from deepsight.interpret.labels.test_time_augmentation import augmented_logits, mirrored, moved
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(256, size=(20, 32, 32, 3), dtype=np.uint8)
@@ -32,7 +32,7 @@ def test_a_moved_image_is_the_same_further_down_and_right(side: int) -> None:
 
 
 def test_only_the_least_sure_images_are_looked_at_again() -> None:
-    seen = logits_of_views(DATA, PROBABILITIES, left_and_top, most=6)
+    seen = augmented_logits(DATA, PROBABILITIES, left_and_top, most=6)
     assert seen.shape == (2, 20, 2)
     assert np.isfinite(seen[:, :6]).all()
     assert np.isnan(seen[:, 6:]).all()
@@ -41,4 +41,4 @@ def test_only_the_least_sure_images_are_looked_at_again() -> None:
 
 
 def test_none_need_be_looked_at() -> None:
-    assert np.isnan(logits_of_views(DATA, PROBABILITIES, left_and_top, most=0)).all()
+    assert np.isnan(augmented_logits(DATA, PROBABILITIES, left_and_top, most=0)).all()

@@ -14,7 +14,7 @@ from deepsight.interpret.robustness.image_quality import (
     fit_quality_risk,
     quality_support,
 )
-from deepsight.interpret.slices import image_properties
+from deepsight.interpret.slices.image_properties import measured_properties
 
 N, K = 6000, 4
 CLASSES = ("a", "b", "c", "d")
@@ -102,7 +102,7 @@ def test_damage_planted_in_real_pixels_is_named(cifar10: tuple[Dataset, Dataset]
     pixels[damaged] = pixels[damaged] // 8
     wrong = damaged & (np.random.default_rng(1).random(1500) < 0.6)
     wrong |= np.random.default_rng(2).random(1500) < 0.05
-    measured = image_properties.measure(pixels)
+    measured = measured_properties(pixels)
     risk = fit_quality_risk(measured, labels, wrong, K)
     found = quality_support(risk, measured, labels) >= 0.5
     assert found[damaged & wrong].mean() > 0.9

@@ -6,8 +6,9 @@ import pytest
 from scipy.stats import fisher_exact
 
 from deepsight.core.dataset import Dataset
-from deepsight.interpret.slices import image_properties, slices
-from deepsight.interpret.slices.search import interval
+from deepsight.interpret.slices.image_properties import measured_properties
+from deepsight.interpret.slices.search import condition_text
+from deepsight.interpret.slices.slices import excess_p, slices_table, stratified_half
 
 CLASSES = ("a", "b", "c", "d")
 N = 2000
@@ -29,7 +30,7 @@ def find(
     frame: pl.DataFrame, labels: np.ndarray, predicted: np.ndarray, features: np.ndarray
 ) -> pl.DataFrame:
     ids = np.arange(len(labels))
-    return slices.table(frame, labels, predicted, CLASSES, ids, features=features, clusters=6, seed=0).frame
+    return slices_table(frame, labels, predicted, CLASSES, ids, features=features, clusters=6, seed=0).frame
 
 
 def test_a_planted_slice_is_found_and_described() -> None:
@@ -47,7 +48,7 @@ def test_a_planted_slice_is_found_and_described() -> None:
 
 def test_dark_real_images_relabelled_are_found(cifar10: tuple[Dataset, Dataset]) -> None:
     data = cifar10[1].select(np.arange(2000))
-    frame = image_properties.measure(data.images)
+    frame = measured_properties(data.images)
     truth = data.labels % 4
     dark = (frame["brightness"] <= frame["brightness"].quantile(0.08)).to_numpy()
     given = np.where(dark & (np.arange(2000) % 2 == 0), (truth + 1) % 4, truth)
@@ -106,7 +107,7 @@ def test_excess_is_fishers_exact_test_for_one_class() -> None:
     rng = np.random.default_rng(0)
     inside, wrong = rng.random(80) < 0.3, rng.random(80) < 0.2
     cells = [[int(((inside == i) & (wrong == w)).sum()) for w in (True, False)] for i in (True, False)]
-    ours = slices.excess_p(inside, wrong, np.zeros(80, dtype=np.int64), np.ones(80, dtype=bool))
+    ours = excess_p(inside, wrong, np.zeros(80, dtype=np.int64), np.ones(80, dtype=bool))
     assert ours == pytest.approx(fisher_exact(cells, alternative="greater").pvalue)
 
 
@@ -114,7 +115,7 @@ def test_excess_of_two_classes_agrees_with_shuffles_within_them() -> None:
     rng = np.random.default_rng(1)
     labels = np.repeat([0, 1], 60)
     inside, wrong = rng.random(120) < 0.3, rng.random(120) < np.where(labels == 0, 0.1, 0.4)
-    ours = slices.excess_p(inside, wrong, labels, np.ones(120, dtype=bool))
+    ours = excess_p(inside, wrong, labels, np.ones(120, dtype=bool))
     order = rng.random((20_000, 2, 60)).argsort(axis=2) + np.array([0, 60])[:, None]
     drawn = wrong[order.reshape(20_000, 120)][:, inside].sum(axis=1)
     assert ours == pytest.approx((drawn >= (inside & wrong).sum()).mean(), abs=0.015)
@@ -122,7 +123,7 @@ def test_excess_of_two_classes_agrees_with_shuffles_within_them() -> None:
 
 def test_halves_are_even_within_strata() -> None:
     strata = np.random.default_rng(0).integers(5, size=300)
-    half = slices.stratified_half(strata, np.random.default_rng(1))
+    half = stratified_half(strata, np.random.default_rng(1))
     sizes = np.array([[((strata == s) & (half == side)).sum() for side in (True, False)] for s in range(5)])
     assert (np.abs(sizes[:, 0] - sizes[:, 1]) <= 1).all()
 
@@ -136,4 +137,4 @@ def test_halves_are_even_within_strata() -> None:
     ],
 )
 def test_conditions_read_as_intervals(low: float, high: float, text: str) -> None:
-    assert interval("border_red", low, high) == text
+    assert condition_text("border_red", low, high) == text

@@ -16,7 +16,7 @@ from deepsight.core.evidence import Table
 COLDEST, HOTTEST = 0.02, 50.0  # bounds of the search; a temperature at one of them is no optimum
 
 
-def table(probabilities: Floats, labels: Ints, *, bins: int = 15) -> Table:
+def calibration_table(probabilities: Floats, labels: Ints, *, bins: int = 15) -> Table:
     """Confidence against accuracy in bins of equal width: evidence table `calibration`.
 
     Args:
@@ -25,7 +25,7 @@ def table(probabilities: Floats, labels: Ints, *, bins: int = 15) -> Table:
         bins: number of bins over confidences from 0 to 1; an empty one has null confidence and accuracy.
     """
     confidence, correct = confidence_and_correct(probabilities, labels)
-    place, edges = bin_of(confidence, bins), np.linspace(0, 1, bins + 1)
+    place, edges = bins_of(confidence, bins), np.linspace(0, 1, bins + 1)
     n = np.bincount(place, minlength=bins)
     held = np.where(n > 0, n, np.nan)
     frame = pl.DataFrame(
@@ -54,7 +54,7 @@ def table(probabilities: Floats, labels: Ints, *, bins: int = 15) -> Table:
     )
 
 
-def summary(
+def calibration_summary_table(
     logits: Reals,
     labels: Ints,
     validation_logits: Reals,
@@ -112,7 +112,7 @@ def confidence_and_correct(probabilities: Floats, labels: Ints) -> tuple[Floats,
     return np.asarray(probabilities.max(axis=1), dtype=np.float64), correct.astype(np.float64)
 
 
-def bin_of(confidence: Floats, bins: int) -> NDArray[np.int64]:
+def bins_of(confidence: Floats, bins: int) -> NDArray[np.int64]:
     """The bin of each confidence; bins are open on the left and closed on the right."""
     place = np.ceil(confidence * bins).astype(np.int64) - 1
     return np.asarray(np.clip(place, 0, bins - 1), dtype=np.int64)
@@ -120,7 +120,7 @@ def bin_of(confidence: Floats, bins: int) -> NDArray[np.int64]:
 
 def calibration_error(confidence: Floats, correct: Floats, *, bins: int) -> float:
     """Expected calibration error: sum over bins of (images / n) |accuracy - confidence|, in [0, 1]."""
-    return binned_error(bin_of(confidence, bins), confidence - correct, bins)
+    return binned_error(bins_of(confidence, bins), confidence - correct, bins)
 
 
 def binned_error(place: NDArray[np.int64], gap: Floats, bins: int) -> float:
@@ -136,7 +136,7 @@ def error_interval(
     The plain estimate is biased upwards, and a resample of it twice; the basic interval is mirrored at the
     estimate, so it takes the bias off once and surrounds the debiased error.
     """
-    place, gap, n = bin_of(confidence, bins), confidence - correct, len(confidence)
+    place, gap, n = bins_of(confidence, bins), confidence - correct, len(confidence)
     rng = np.random.default_rng(seed)
     sample = np.empty(draws)
     for draw in range(draws):
@@ -153,7 +153,7 @@ def debiased_error(confidence: Floats, correct: Floats, *, bins: int) -> float:
     In a bin of m images the accuracy is about normal with σ² = a (1 - a) / m, so the absolute gap to the
     confidence overshoots by the folded normal mean minus |gap|.
     """
-    place, n = bin_of(confidence, bins), len(confidence)
+    place, n = bins_of(confidence, bins), len(confidence)
     m = np.bincount(place, minlength=bins)
     held = m[m > 0]
     accuracy = np.bincount(place, correct, bins)[m > 0] / held

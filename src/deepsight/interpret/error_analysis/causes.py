@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
+from deepsight.core.statistics import wilson
 
 SUPPORTED = 0.5  # a cause is taken when it is more likely than not
 
@@ -50,7 +51,6 @@ class Detectors:
         degraded: that the error would not have been made, had the image been of usual quality.
         background: that the prediction changes when background evidence is removed or swapped.
         pairs: that the error belongs to a flagged pair of classes, from `pair_support`.
-        calibrated: names of the detectors above whose support was calibrated against ground truth.
     """
 
     twins: Floats | None = None
@@ -59,7 +59,6 @@ class Detectors:
     degraded: Floats | None = None
     background: Floats | None = None
     pairs: Floats | None = None
-    calibrated: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         lengths = {name: len(support) for name, support in self.present().items()}
@@ -71,9 +70,6 @@ class Detectors:
                     f"Expected support for '{CAUSES[name]}' in 0 to 1 or NaN, "
                     f"received {np.nanmin(support):g} to {np.nanmax(support):g}."
                 )
-        unknown = sorted(self.calibrated - set(CAUSES))
-        if unknown:
-            raise DeepSightError(f"Expected calibrated detectors among {list(CAUSES)}, received {unknown}.")
 
     def require_length(self, n: int) -> None:
         """Refuse supports of another number of images."""
@@ -103,14 +99,14 @@ def pair_support(labels: Ints, predicted: Ints, classes: Sequence[str], pairs: p
     return np.asarray(excess[labels, predicted], dtype=np.float64)
 
 
-def table(
+def ledger_table(
     labels: Ints,
     predicted: Ints,
     classes: Sequence[str],
     ids: NDArray[np.int64],
     detectors: Detectors,
 ) -> Table:
-    """One row a misclassified image: evidence table `ledger`.
+    """One row per misclassified image: evidence table `ledger`.
 
     The cause is the first in the order of `CAUSES` whose support is at least 0.5; where none is, the cause is
     a plain model error, and its support is 1 minus the largest support of any other.
@@ -131,7 +127,7 @@ def table(
     support = np.array([values[errors] for values in present.values()]).reshape(len(present), len(errors))
     cause, strength = decide(support)
     keys = [*present, None]
-    texts = [describe(keys[c], t, p) for c, t, p in zip(cause, true, other, strict=True)]
+    texts = [cause_and_reason(keys[c], t, p) for c, t, p in zip(cause, true, other, strict=True)]
     frame = pl.DataFrame(
         {
             "index": ids[errors],
@@ -140,7 +136,6 @@ def table(
             "cause": [text[0] for text in texts],
             "support": strength,
             "because": [text[1] for text in texts],
-            "calibrated": [keys[c] in detectors.calibrated for c in cause],
             "not_examined": unexamined(support, list(present)),
         },
         schema_overrides=TYPES,
@@ -163,13 +158,11 @@ UNITS = {
     "cause": "one of the causes of the ledger",
     "support": "0 to 1",
     "because": "reason in words",
-    "calibrated": "whether the support was calibrated against ground truth",
     "not_examined": "causes that nobody could look for in this image",
 }
 
 TYPES: dict[str, Any] = {
     **dict.fromkeys(("true", "predicted", "cause", "because"), pl.String),
-    "calibrated": pl.Boolean,
     "not_examined": pl.List(pl.String),
 }
 
@@ -187,7 +180,7 @@ def decide(support: Floats) -> tuple[NDArray[np.int64], Floats]:
     return cause.astype(np.int64), np.asarray(strength, dtype=np.float64)
 
 
-def describe(detector: str | None, true: str, predicted: str) -> tuple[str, str]:
+def cause_and_reason(detector: str | None, true: str, predicted: str) -> tuple[str, str]:
     """The cause and the reason in words."""
     if detector is None:
         return PLAIN, "no other cause is more likely than not"
@@ -202,3 +195,58 @@ def unexamined(support: Floats, present: Sequence[str]) -> list[list[str]]:
         absent + [CAUSES[name] for name, unseen in zip(present, column, strict=True) if unseen]
         for column in blind.T
     ]
+
+
+def ledger_shares_table(ledger: Table, *, level: float = 0.95) -> Table:
+    """Errors by cause, in the order of precedence: evidence table `ledger_shares`. The shares sum to 1.
+
+    A share counts what was found. Where a cause was looked for in some errors only, the high end of its
+    interval takes the others to be like those.
+
+    Args:
+        ledger: the evidence table `ledger`.
+        level: coverage of the Wilson interval of each share, over errors.
+    """
+    total = len(ledger.frame)
+    causes = [*CAUSES.values(), PLAIN]
+    counts = [int((ledger.frame["cause"] == cause).sum()) for cause in causes]
+    blind = ledger.frame["not_examined"].explode().drop_nulls()
+    unseen = [int((blind == cause).sum()) for cause in causes]
+    low, _ = wilson(counts, total, level)
+    _, high = wilson(counts, [total - n for n in unseen], level)
+    frame = pl.DataFrame(
+        {
+            "cause": causes,
+            "n": counts,
+            "share": [count / max(total, 1) for count in counts],
+            "ci_low": low,
+            "ci_high": high,
+            "examined": [1 - n / max(total, 1) for n in unseen],
+        }
+    )
+    return Table(
+        frame=frame,
+        units={
+            "cause": "one of the causes of the ledger",
+            "n": "errors",
+            "share": "share of errors",
+            "ci_low": f"share, low end at {level:.0%} (Wilson)",
+            "ci_high": f"share, high end at {level:.0%} (Wilson, of the errors in which it was looked for)",
+            "examined": "share of errors in which this cause was looked for",
+        },
+        n=total,
+        method="Errors of the ledger counted by cause; Wilson (1927) intervals, each for its cause alone.",
+        caption=shares_caption(frame),
+    )
+
+
+def shares_caption(shares: pl.DataFrame) -> str:
+    """What the errors are due to, the largest share first, and what nobody looked for."""
+    total = int(shares["n"].sum())
+    if total == 0:
+        return "There is no error to explain."
+    found = shares.filter(pl.col("n") > 0).sort("n", descending=True, maintain_order=True)
+    parts = [f"{share:.0%} {cause}" for cause, share in found.select("cause", "share").rows()]
+    missing = shares.filter(pl.col("examined") == 0)["cause"].to_list()
+    unlooked = f" Not examined: {', '.join(missing)}." if missing else ""
+    return f"Of {total:,} errors: {', '.join(parts)}.{unlooked}"

@@ -19,7 +19,7 @@ UNITS = {
 }
 
 
-def table(labels: Ints, predicted: Ints, classes: Sequence[str]) -> Table:
+def confusion_table(labels: Ints, predicted: Ints, classes: Sequence[str]) -> Table:
     """The confusion matrix as k² rows: evidence table `confusion`.
 
     Args:
@@ -28,7 +28,7 @@ def table(labels: Ints, predicted: Ints, classes: Sequence[str]) -> Table:
     """
     counts = confusion_counts(labels, predicted, len(classes))
     true, other = (axis.ravel() for axis in np.indices(counts.shape))
-    frame = cells(counts, true, other, classes)
+    frame = named_cells(counts, true, other, classes)
     return Table(
         frame=frame,
         units=UNITS,
@@ -38,7 +38,7 @@ def table(labels: Ints, predicted: Ints, classes: Sequence[str]) -> Table:
     )
 
 
-def cells(counts: Ints, true: Ints, predicted: Ints, classes: Sequence[str]) -> pl.DataFrame:
+def named_cells(counts: Ints, true: Ints, predicted: Ints, classes: Sequence[str]) -> pl.DataFrame:
     """The named cells of a confusion matrix with their counts and rates."""
     names = np.asarray(classes)
     sizes = counts.sum(axis=1)
@@ -67,7 +67,7 @@ def null_shares(counts: Ints) -> Floats:
     return np.asarray(shares, dtype=np.float64)
 
 
-def pairs(
+def confusion_pairs_table(
     labels: Ints, predicted: Ints, classes: Sequence[str], *, level: float = 0.95, fdr: float = 0.05
 ) -> Table:
     """The k(k-1) ordered pairs against chance: evidence table `confusion_pairs`, most frequent first.
@@ -87,7 +87,7 @@ def pairs(
     low, high = wilson(count, sizes, level)
     p = np.where(count > 0, binom.sf(count - 1, errors, shares), 1.0)
     q = benjamini_hochberg(p)
-    frame = cells(counts, true, other, classes).with_columns(
+    frame = named_cells(counts, true, other, classes).with_columns(
         ci_low=low,
         ci_high=high,
         expected=errors * shares / np.maximum(sizes, 1),
@@ -113,7 +113,9 @@ def pairs(
     )
 
 
-def direction(labels: Ints, predicted: Ints, classes: Sequence[str], *, fdr: float = 0.05) -> Table:
+def confusion_direction_table(
+    labels: Ints, predicted: Ints, classes: Sequence[str], *, fdr: float = 0.05
+) -> Table:
     """Which way each confusion runs: evidence table `confusion_direction`, one row an unordered pair.
 
     Under equal rates, of the errors between two classes the share that starts from the first is that class's

@@ -17,7 +17,7 @@ STABLE = 0.9  # the share of resamples that must hold a cluster before it is cal
 Cluster = frozenset[int]
 
 
-def table(
+def confusion_clusters_table(
     labels: Ints,
     predicted: Ints,
     classes: Sequence[str],
@@ -38,7 +38,7 @@ def table(
     """
     counts = confusion_counts(labels, predicted, len(classes))
     affinity = symmetric_rates(counts)
-    found = tree(affinity)
+    found = class_tree(affinity)
     support = bootstrap_support(counts, found, draws, np.random.default_rng(seed))
     frame = pl.DataFrame(
         {
@@ -75,7 +75,7 @@ def symmetric_rates(counts: NDArray[np.int64]) -> Floats:
     return np.asarray((rates + rates.T) / 2, dtype=np.float64)
 
 
-def tree(affinity: Floats) -> list[Cluster]:
+def class_tree(affinity: Floats) -> list[Cluster]:
     """The clusters of at least two classes in the order of joining, without the root."""
     k = len(affinity)
     distance = affinity.max() - affinity
@@ -94,7 +94,7 @@ def bootstrap_support(
     shares = np.where(sizes[:, None] > 0, counts / np.maximum(sizes, 1)[:, None], 1 / len(counts))
     seen = np.zeros(len(found))
     for _ in range(draws):
-        again = set(tree(symmetric_rates(rng.multinomial(sizes, shares))))
+        again = set(class_tree(symmetric_rates(rng.multinomial(sizes, shares))))
         seen += [cluster in again for cluster in found]
     return seen / draws
 

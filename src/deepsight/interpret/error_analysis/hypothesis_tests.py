@@ -13,7 +13,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.core.significance import binomial_sum_p, group_difference_p
 from deepsight.core.statistics import Interval, confusion_counts, weighted_proportions
-from deepsight.interpret.error_analysis import confusion
+from deepsight.interpret.error_analysis.confusion import confusion_pairs_table, null_shares
 
 TESTS = {
     "recall_gap": "difference in mean recall; interval over images, p by exact permutation of classes",
@@ -51,7 +51,7 @@ class TestResult:
         return "supported" if self.effect.value > 0 else "refuted"
 
 
-def table(
+def hypotheses_table(
     hypotheses: Iterable[Hypothesis],
     labels: Ints,
     predicted: Ints,
@@ -81,9 +81,9 @@ def table(
         hypothesis.require_classes(classes)
     counts = confusion_counts(labels, predicted, len(classes))
     found = unregistered(stated, labels, predicted, classes)
-    outcomes = {h: judge(h, counts, classes, level, seed) for h in (*stated, *found)}
-    rows = [row(h, outcomes[h], outcomes[h].verdict(1 - level), "") for h in stated]
-    rows += [row(h, outcomes[h], "undecided", FOUND) for h in found]
+    outcomes = {h: tested(h, counts, classes, level, seed) for h in (*stated, *found)}
+    rows = [hypothesis_row(h, outcomes[h], outcomes[h].verdict(1 - level), "") for h in stated]
+    rows += [hypothesis_row(h, outcomes[h], "undecided", FOUND) for h in found]
     frame = pl.DataFrame(rows, schema=SCHEMA)
     known = frame.filter("registered")
     return Table(
@@ -105,7 +105,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def row(hypothesis: Hypothesis, outcome: TestResult, verdict: str, note: str) -> dict[str, Any]:
+def hypothesis_row(hypothesis: Hypothesis, outcome: TestResult, verdict: str, note: str) -> dict[str, Any]:
     return {
         "name": hypothesis.name,
         "statement": hypothesis.statement,
@@ -121,7 +121,7 @@ def row(hypothesis: Hypothesis, outcome: TestResult, verdict: str, note: str) ->
     }
 
 
-def judge(
+def tested(
     hypothesis: Hypothesis, counts: NDArray[np.int64], classes: Sequence[str], level: float, seed: int
 ) -> TestResult:
     """The outcome of the test that the hypothesis names, on a confusion matrix (k, k)."""
@@ -149,7 +149,7 @@ def recall_gap(
 def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> TestResult:
     """The share of the errors of two classes that lands on the other, minus the share that chance explains.
 
-    Chance is `confusion.null_shares`. Without an error in either class nothing is known: the interval is
+    Chance is `null_shares`. Without an error in either class nothing is known: the interval is
     [-1, 1] and p is 1.
     """
     errors = counts.sum(axis=1)[[a, b]] - np.diag(counts)[[a, b]]
@@ -157,7 +157,7 @@ def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> Test
     if total == 0:
         return TestResult(Interval(0.0, -1.0, 1.0), 1.0, "images")
     landed = np.array([counts[a, b], counts[b, a]])
-    shares = confusion.null_shares(counts)[[a, b], [b, a]]
+    shares = null_shares(counts)[[a, b], [b, a]]
     observed = weighted_proportions(landed, errors, errors / total, level)
     expected = float(errors @ shares) / total
     p = binomial_sum_p(int(landed.sum()), errors, shares)
@@ -167,9 +167,9 @@ def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> Test
 def unregistered(
     stated: Iterable[Hypothesis], labels: Ints, predicted: Ints, classes: Sequence[str]
 ) -> list[Hypothesis]:
-    """The flagged pairs of `confusion.pairs` that no hypothesis named, each once, most frequent first."""
+    """The flagged confusion pairs that no hypothesis named, each once, most frequent first."""
     named = {frozenset(h.first.classes + h.second.classes) for h in stated if h.test == "confused_pair"}
-    flagged = confusion.pairs(labels, predicted, classes).frame.filter("flagged")
+    flagged = confusion_pairs_table(labels, predicted, classes).frame.filter("flagged")
     found: dict[frozenset[str], Hypothesis] = {}
     for a, b in zip(flagged["true"], flagged["predicted"], strict=True):
         pair = frozenset({a, b})

@@ -20,7 +20,7 @@ UNITS = {
 }
 
 
-def errors(
+def misclassified_table(
     ids: NDArray[np.int64],
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float64],
@@ -62,7 +62,7 @@ def errors(
     )
 
 
-def suspects(label_errors: pl.DataFrame, *, limit: int = 240) -> pl.DataFrame:
+def suspected_labels(label_errors: pl.DataFrame, *, limit: int = 240) -> pl.DataFrame:
     """The flagged candidates of the `label_errors` table, the surest first, without null suggestions."""
     flagged = label_errors.filter(pl.col("flagged"))
     return flagged.sort(["score", "split", "index"], descending=[True, False, False]).head(limit)

@@ -10,7 +10,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics import confusion_counts, wilson
 
 
-def table(
+def per_class_table(
     labels: Ints,
     predicted: Ints,
     classes: Sequence[str],

@@ -1,4 +1,4 @@
-"""The score under the labels as given, without the doubtful ones, and with those corrected: all three."""
+"""Macro-F1 under three readings of the test labels: as given, without flagged ones, with them corrected."""
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics import bootstrap_macro_f1
 
 
-def table(
+def corrected_score_table(
     labels: Ints,
     predicted: Ints,
     flagged: NDArray[np.bool_],
@@ -21,8 +21,8 @@ def table(
 ) -> Table:
     """Macro-F1 under three readings of the test labels: evidence table `corrected_score`.
 
-    The first row is the score. The others bound what wrong labels may have cost: where the model under study
-    was one of the sources that flagged and suggested, they lean its way.
+    Only the first row is the score. The model under study is one of the sources that flag and suggest, so the
+    other two lean its way: they show how much the flags could matter, and are no better estimate.
 
     Args:
         labels, predicted: int64 (n,), given labels and the model's classes.

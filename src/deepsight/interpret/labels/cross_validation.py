@@ -1,4 +1,4 @@
-"""Out-of-sample class probabilities from features: a cross-fitted ridge classifier in closed form."""
+"""Out-of-fold class probabilities from features, by a ridge classifier in closed form."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Standardised:
 
     def __init__(self, features: Reals) -> None:
         self._features = features
-        self._centre, self._scale = moments(features)
+        self._centre, self._scale = feature_moments(features)
         self.d = features.shape[1]
 
     def blocks(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -38,28 +38,28 @@ class Standardised:
             yield block, (np.asarray(self._features[block], dtype=np.float32) - self._centre) / self._scale
 
 
-def cross_fit(features: Reals, labels: Ints, k: int, *, folds: int = 5, seed: int) -> Floats:
+def out_of_fold_probabilities(features: Reals, labels: Ints, k: int, *, folds: int = 5, seed: int) -> Floats:
     """P(given label | image) for every row, from a classifier that has not seen the row: float64 (n, k).
 
-    Ridge regression of the one-hot labels on the features, a head for each fold from the rows of the
-    others. Scatter matrices add up over folds, so all folds together cost one pass over the features and a
-    factorisation each, and every head has seen every class of two images or more. The penalty has the least
-    squared error out of sample; one temperature, fitted on all out-of-sample scores, makes them probabilities
-    (Guo et al. 2017).
+    Each fold gets its own head: a ridge regression of the one-hot labels on the features of the other folds.
+    Scatter matrices add up over folds, so all folds together cost one pass over the features and one
+    factorisation each, and every head has seen every class with two images or more. The penalty has the
+    least out-of-fold squared error. One temperature, fitted on all out-of-fold scores, turns them into
+    probabilities (Guo et al. 2017).
 
     Args:
         features: (n, d), any scale.
         labels: int64 (n,).
-        folds: at least 2; classes are dealt to them evenly.
-        seed: of the deal.
+        folds: at least 2; each class is spread over them evenly.
+        seed: of the assignment to folds.
 
     Raises:
         DeepSightError: fewer than two folds, or fewer rows than folds.
     """
-    fold = deal(labels, folds, seed)
+    fold = stratified_folds(labels, folds, seed)
     x = Standardised(features)
     targets = np.eye(k)[labels] - np.bincount(labels, minlength=k) / len(labels)
-    parts = [sums(x, targets, np.flatnonzero(fold == f)) for f in range(folds)]
+    parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(folds)]
     scores = min(
         (scores_out_of_fold(x, parts, fold, penalty) for penalty in PENALTIES),
         key=lambda candidate: float(((candidate - targets) ** 2).sum()),
@@ -67,7 +67,7 @@ def cross_fit(features: Reals, labels: Ints, k: int, *, folds: int = 5, seed: in
     return np.asarray(softmax(scores / fit_temperature(scores, labels), axis=1), dtype=np.float64)
 
 
-def deal(labels: Ints, folds: int, seed: int) -> NDArray[np.int64]:
+def stratified_folds(labels: Ints, folds: int, seed: int) -> NDArray[np.int64]:
     """The fold of each row, int64 (n,): every class is spread over the folds as evenly as it goes."""
     if not 2 <= folds <= len(labels):
         raise DeepSightError(f"Expected 2 to {len(labels)} folds for as many images, received {folds}.")
@@ -78,7 +78,7 @@ def deal(labels: Ints, folds: int, seed: int) -> NDArray[np.int64]:
     return fold
 
 
-def moments(features: Reals) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def feature_moments(features: Reals) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of each feature, float32 (d,); a constant feature has deviation 1."""
     total, squares = np.zeros(features.shape[1]), np.zeros(features.shape[1])
     for start in range(0, len(features), BLOCK):
@@ -91,7 +91,7 @@ def moments(features: Reals) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return mean.astype(np.float32), np.where(constant, 1, deviation).astype(np.float32)
 
 
-def sums(x: Standardised, targets: Floats, rows: NDArray[np.int64]) -> Sums:
+def scatter_sums(x: Standardised, targets: Floats, rows: NDArray[np.int64]) -> Sums:
     """The sums over these rows; products of a block in float32, totals in float64."""
     scatter, products = np.zeros((x.d, x.d)), np.zeros((x.d, targets.shape[1]))
     for block, values in x.blocks(rows):
@@ -104,13 +104,13 @@ def scores_out_of_fold(x: Standardised, parts: list[Sums], fold: NDArray[np.int6
     """The regression's value for each row from the head of the other folds, float64 (n, k)."""
     scores = np.empty((len(fold), parts[0].products.shape[1]))
     for f in range(len(parts)):
-        head = ridge(parts[:f] + parts[f + 1 :], penalty).astype(np.float32)
+        head = ridge_weights(parts[:f] + parts[f + 1 :], penalty).astype(np.float32)
         for block, values in x.blocks(np.flatnonzero(fold == f)):
             scores[block] = values @ head
     return scores
 
 
-def ridge(parts: list[Sums], penalty: float) -> Floats:
+def ridge_weights(parts: list[Sums], penalty: float) -> Floats:
     """The weights (d, k) that the rows of these parts give.
 
     Args:

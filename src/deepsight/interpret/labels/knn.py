@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints, Reals
+from deepsight.core.principal_axes import principal_axes
 
 GROUP = 32  # columns whose maximum stands for them in the first look
 
@@ -22,7 +23,7 @@ class Neighbours(NamedTuple):
     cosine: NDArray[np.float32]
 
 
-def nearest(
+def nearest_neighbours(
     features: Reals,
     *,
     count: int = 20,
@@ -44,7 +45,7 @@ def nearest(
         block: rows compared at a time.
         seed: of the sample.
     """
-    unit = compact(features, dimensions)
+    unit = unit_features(features, dimensions)
     n = len(unit)
     chosen = np.arange(n)
     if n > references:
@@ -59,13 +60,13 @@ def nearest(
         own = place[start : start + block]
         inside = np.flatnonzero(own >= 0)
         similar[inside, own[inside]] = -2  # below every cosine
-        at = largest(similar, count)
+        at = largest_columns(similar, count)
         rows[start : start + block] = chosen[at]
         cosine[start : start + block] = np.take_along_axis(similar, at, axis=1)
     return Neighbours(rows, cosine)
 
 
-def largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+def largest_columns(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """The columns of the `count` largest values of each row (m, n), largest first: int64 (m, count).
 
     Columns are grouped by 32, and only the groups with the largest maxima are looked into; the largest
@@ -84,7 +85,7 @@ def largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     return np.take_along_axis(columns, order, axis=1)
 
 
-def compact(features: Reals, dimensions: int) -> NDArray[np.float32]:
+def unit_features(features: Reals, dimensions: int) -> NDArray[np.float32]:
     """Centred features on their first principal axes, each row of length 1: float32 (n, dimensions)."""
     centre = np.asarray(np.mean(features, axis=0, dtype=np.float64), dtype=np.float32)
     axes = principal_axes(features, centre, min(dimensions, features.shape[1]))
@@ -96,17 +97,7 @@ def compact(features: Reals, dimensions: int) -> NDArray[np.float32]:
     return np.asarray(compacted / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
-def principal_axes(
-    features: Reals, centre: NDArray[np.float32], dimensions: int, *, sample: int = 20_000
-) -> NDArray[np.float32]:
-    """The axes of largest variance (d, dimensions), from at most `sample` evenly spaced rows."""
-    step = -(-len(features) // sample)
-    rows = np.asarray(features[::step], dtype=np.float32) - centre
-    _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
-    return np.asarray(axes[:, ::-1][:, :dimensions], dtype=np.float32)
-
-
-def vote(neighbours: Neighbours, labels: Ints, k: int, *, prior_votes: float = 5.0) -> Floats:
+def neighbour_vote(neighbours: Neighbours, labels: Ints, k: int, *, prior_votes: float = 5.0) -> Floats:
     """The share of each class among the neighbours of a row, weighted by similarity: float64 (n, k).
 
     Negative similarities do not vote. The class shares of the whole data count as `prior_votes` neighbours,

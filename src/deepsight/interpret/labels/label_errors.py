@@ -13,10 +13,10 @@ from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import Interval
 from deepsight.interpret.labels.label_noise import confident_joint, most_mistakes, transition, true_class
-from deepsight.interpret.labels.sources import SMALLEST, Opinions, pool
+from deepsight.interpret.labels.sources import SMALLEST, LabelSources, log_pool
 
 METHOD = (
-    "Out-of-sample distributions of the given label (model, cross-fitted head, neighbours) in a logarithmic "
+    "Out-of-sample distributions of the given label (model, out-of-fold head, neighbours) in a logarithmic "
     "pool; calibrated on Bayes' rule with the noise of each class by confident learning (Northcutt 2021), "
     "and with no more wrong labels than planted ones leave room for."
 )
@@ -26,8 +26,8 @@ METHOD = (
 TRUSTED = 0.7
 
 
-def tables(
-    opinions: Mapping[str, Opinions],
+def label_error_tables(
+    by_split: Mapping[str, LabelSources],
     classes: Sequence[str],
     *,
     precision: float = 0.8,
@@ -36,15 +36,15 @@ def tables(
     """The evidence tables `label_errors`, the surest first, and `label_error_summary`.
 
     Args:
-        opinions: by split name, what the sources say of each image.
+        by_split: what the sources say of each image, by split name.
         classes: names of the k classes.
         precision: images are flagged from the surest down, as long as the estimated share of true errors
             among them stays at least this. Nothing is flagged in a split where the sources agree with fewer
             than 0.7 of the labels.
         level: coverage of the interval of the number of errors.
     """
-    frames = {name: judge(name, each, classes, precision) for name, each in opinions.items()}
-    totals = [summarise(name, frames[name], each, level) for name, each in opinions.items()]
+    frames = {name: label_errors_of_split(name, each, classes, precision) for name, each in by_split.items()}
+    totals = [totals_of_split(name, frames[name], each, level) for name, each in by_split.items()]
     return {
         "label_errors": image_table(pl.concat(frames.values())),
         "label_error_summary": summary_table(pl.DataFrame(totals), level),
@@ -93,27 +93,29 @@ def summary_table(frame: pl.DataFrame, level: float) -> Table:
     )
 
 
-def judge(split: str, opinions: Opinions, classes: Sequence[str], precision: float) -> pl.DataFrame:
+def label_errors_of_split(
+    split: str, judged: LabelSources, classes: Sequence[str], precision: float
+) -> pl.DataFrame:
     """A row for each image: how it is labelled, what else it may be, and how surely the label is wrong."""
-    pooled, names = opinions.pooled(), np.array(classes)
-    score = probability_wrong(pooled, opinions.labels)
-    trusted = agreement(opinions) >= TRUSTED
-    pooled[np.arange(len(pooled)), opinions.labels] = -1
+    pooled, names = judged.pooled(), np.array(classes)
+    score = probability_wrong(pooled, judged.labels)
+    trusted = agreement(judged) >= TRUSTED
+    pooled[np.arange(len(pooled)), judged.labels] = -1
     return pl.DataFrame(
         {
             "split": [split] * len(pooled),
-            "index": opinions.ids,
-            "given": names[opinions.labels],
+            "index": judged.ids,
+            "given": names[judged.labels],
             "suggested": names[pooled.argmax(axis=1)],
             "score": score,
-            "flagged": flag(score, precision) & trusted,
+            "flagged": flagged_at_precision(score, precision) & trusted,
         }
     )
 
 
-def agreement(opinions: Opinions) -> float:
+def agreement(judged: LabelSources) -> float:
     """The share of images whose likeliest class in the pool is the given one."""
-    return float((opinions.pooled().argmax(axis=1) == opinions.labels).mean())
+    return float((judged.pooled().argmax(axis=1) == judged.labels).mean())
 
 
 def probability_wrong(pooled: Floats, labels: Ints) -> Floats:
@@ -152,7 +154,7 @@ def summing_to(most: float, log_odds: Floats) -> Floats:
     return np.asarray(expit(log_odds + moved), dtype=np.float64)
 
 
-def flag(score: Floats, precision: float) -> NDArray[np.bool_]:
+def flagged_at_precision(score: Floats, precision: float) -> NDArray[np.bool_]:
     """The largest set of surest images whose mean score is at least `precision`, bool (n,)."""
     order = np.argsort(-score, kind="stable")
     mean = np.cumsum(score[order]) / np.arange(1, len(score) + 1)
@@ -161,32 +163,32 @@ def flag(score: Floats, precision: float) -> NDArray[np.bool_]:
     return chosen
 
 
-def summarise(split: str, frame: pl.DataFrame, opinions: Opinions, level: float) -> dict[str, object]:
+def totals_of_split(split: str, frame: pl.DataFrame, judged: LabelSources, level: float) -> dict[str, object]:
     """The totals of one split."""
     flagged = frame.filter(pl.col("flagged"))["score"]
-    number = estimated_number(frame["score"].to_numpy(), opinions, level)
+    number = estimated_number(frame["score"].to_numpy(), judged, level)
     return {
         "split": split,
         "n": len(frame),
         "estimated": number.value,
         "ci_low": number.low,
         "ci_high": number.high,
-        "agreement": agreement(opinions),
+        "agreement": agreement(judged),
         "flagged": len(flagged),
         "estimated_precision": flagged.mean(),
     }
 
 
-def estimated_number(score: Floats, opinions: Opinions, level: float) -> Interval:
+def estimated_number(score: Floats, judged: LabelSources, level: float) -> Interval:
     """How many labels are wrong: the sum of the scores, with an interval, in images.
 
     What a classifier cannot see is a larger uncertainty than chance. So the interval runs from the lowest to
     the highest estimate: those of the pool, of each source alone, and of the confident joint. Chance is added
     at both ends: given the probabilities, the number is Poisson-binomial with variance Σ p (1 - p).
     """
-    labels = opinions.labels
-    alone = [probability_wrong(pool([each], labels), labels) for each in opinions.sources.values()]
-    joint = confident_joint(labels, opinions.pooled())
+    labels = judged.labels
+    alone = [probability_wrong(log_pool([each], labels), labels) for each in judged.distributions.values()]
+    joint = confident_joint(labels, judged.pooled())
     totals = np.array([joint.sum() - np.trace(joint), *(each.sum() for each in (score, *alone))])
     reach = float(norm.ppf(0.5 + level / 2)) * float(np.sqrt((score * (1 - score)).sum()))
     low, high = float(totals.min()) - reach, float(totals.max()) + reach

@@ -1,7 +1,8 @@
-"""What independent sources think the label of each image is, none of which has seen that label.
+"""What independent sources say about the label of each image. None of them has seen that label.
 
-The sources are the model under study, a head cross-fitted on features, and the neighbours in feature space.
-Label errors and ambiguity both read them; gathering them is the costly part and is done once.
+The sources are the model under study, out-of-fold predictions of a linear head on features, and the nearest
+neighbours in feature space. Label errors and ambiguity both read them; gathering them is the costly part and
+happens once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,8 @@ from scipy.special import log_softmax, softmax
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.labels.cross_validation import cross_fit
-from deepsight.interpret.labels.knn import nearest, vote
+from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
+from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
 
 SMALLEST = 1e-9  # probabilities below this are raised to it before a logarithm
 
@@ -30,10 +31,10 @@ class ExaminedSplit:
         labels: int64 (n,), given.
         probabilities: (n, k), what a model that has NOT been trained on these labels says, or None.
         features: (n, d), or None. A network that was fine-tuned on these very labels has bent its features
-            towards them, wrong ones included, and cross-fitting the head cannot undo that: for images that
-            it was trained on, give the features of the network before fine-tuning.
+            towards them, wrong ones included, and out-of-fold heads cannot undo that: for images that it was
+            trained on, give the features of the network before fine-tuning.
         space: names the network that made the features. Parts of the same space are each other's neighbours
-            and share a cross-fitted head.
+            and share a head.
         more: features of further networks by their space, (n, d) each. Another network makes other mistakes,
             which is what a pool lives on.
     """
@@ -52,54 +53,54 @@ class ExaminedSplit:
 
 
 @dataclass(frozen=True)
-class Opinions:
-    """The sources' distributions over the given label of each image of a split.
+class LabelSources:
+    """What each source says the given label of each image of a split should be.
 
     Attributes:
         ids, labels: int64 (n,), as in `ExaminedSplit`.
-        sources: name to float64 (n, k): "model", "head", "neighbours" and those of further networks, such as
-            "head (frozen)", as far as there are any.
+        distributions: name to float64 (n, k): "model", "head", "neighbours" and those of further networks,
+            such as "head (frozen)", as far as there are any.
     """
 
     ids: NDArray[np.int64]
     labels: Ints
-    sources: Mapping[str, Floats] = field(default_factory=dict)
+    distributions: Mapping[str, Floats] = field(default_factory=dict)
 
     def pooled(self) -> Floats:
-        """One distribution from all sources, P(given label | image), float64 (n, k): see `pool`."""
-        return pool(list(self.sources.values()), self.labels)
+        """P(given label | image) from all sources together, float64 (n, k): see `log_pool`."""
+        return log_pool(list(self.distributions.values()), self.labels)
 
 
-def gather(
+def gather_label_sources(
     parts: Mapping[str, ExaminedSplit], k: int, *, folds: int = 5, count: int = 20, seed: int
-) -> dict[str, Opinions]:
-    """Ask every source about every part.
+) -> dict[str, LabelSources]:
+    """Ask every source about every split.
 
     Args:
         parts: by split name.
         k: number of classes.
-        folds: of the cross-fitted head.
+        folds: of the out-of-fold head.
         count: neighbours that vote.
         seed: of the folds, and of the sample of references where there are very many images.
 
     Raises:
         DeepSightError: a part has neither probabilities nor features.
     """
-    sources = {name: own_opinion(name, part) for name, part in parts.items()}
+    sources = {name: model_source(name, part) for name, part in parts.items()}
     for space in dict.fromkeys(space for part in parts.values() for space in part.spaces()):
         held = {name: part for name, part in parts.items() if space in part.spaces()}
-        labels = joined([part.labels for part in held.values()])
-        features = joined([part.spaces()[space] for part in held.values()])
-        head = cross_fit(features, labels, k, folds=folds, seed=seed)
-        votes = vote(nearest(features, count=count, seed=seed), labels, k)
+        labels = joined_rows([part.labels for part in held.values()])
+        features = joined_rows([part.spaces()[space] for part in held.values()])
+        head = out_of_fold_probabilities(features, labels, k, folds=folds, seed=seed)
+        votes = neighbour_vote(nearest_neighbours(features, count=count, seed=seed), labels, k)
         ends = np.cumsum([len(part.labels) for part in held.values()])
         for (name, part), end in zip(held.items(), ends, strict=True):
             rows, suffix = slice(end - len(part.labels), end), "" if space == part.space else f" ({space})"
             sources[name] |= {f"head{suffix}": head[rows], f"neighbours{suffix}": votes[rows]}
-    return {name: Opinions(part.ids, part.labels, sources[name]) for name, part in parts.items()}
+    return {name: LabelSources(part.ids, part.labels, sources[name]) for name, part in parts.items()}
 
 
-def own_opinion(name: str, part: ExaminedSplit) -> dict[str, Floats]:
+def model_source(name: str, part: ExaminedSplit) -> dict[str, Floats]:
     """The model's probabilities, where the part came with them; refuses a part without anything."""
     if part.probabilities is None and not part.spaces():
         raise DeepSightError(
@@ -108,12 +109,12 @@ def own_opinion(name: str, part: ExaminedSplit) -> dict[str, Floats]:
     return {} if part.probabilities is None else {"model": part.probabilities}
 
 
-def joined(arrays: Sequence[Any]) -> NDArray[Any]:
+def joined_rows(arrays: Sequence[Any]) -> NDArray[Any]:
     """The rows of all; a single array is not copied, since features can be most of the memory."""
     return np.asarray(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
 
 
-def pool(sources: Sequence[Floats], labels: Ints) -> Floats:
+def log_pool(sources: Sequence[Floats], labels: Ints) -> Floats:
     """A logarithmic opinion pool: softmax of Σ_m w_m log p_m, weights by likelihood of the labels.
 
     A single source is recalibrated by a temperature in the same way. The weights are as many as the sources,

@@ -1,4 +1,4 @@
-"""What a model says of an image when it is mirrored or moved a little: a second and a third look."""
+"""Test-time augmentation: what a model says of an image that is mirrored or moved a little."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,16 @@ from deepsight.core.dataset import Dataset
 
 Logits = Callable[[Pixels], NDArray[np.float32]]
 
-MOST = 300  # images that are looked at again: those that the model is least sure of
+MOST_IMAGES = 300  # looked at again: those that the model is least sure of
 
 
-def logits_of_views(data: Dataset, probabilities: Floats, logits: Logits, *, most: int = MOST) -> Floats:
-    """Logits (2, n, k) of every image mirrored and moved; NaN for images that the model is surer of.
+def augmented_logits(
+    data: Dataset, probabilities: Floats, logits: Logits, *, most: int = MOST_IMAGES
+) -> Floats:
+    """Logits (2, n, k) of the images mirrored and moved; NaN for images that are not looked at again.
 
-    People split where the model hesitates, so the passes go there: an image of which the model is certain is
-    certain when mirrored, too.
+    The passes go to the images that the model is least sure of: where it is certain, it stays certain when
+    the image is mirrored.
 
     Args:
         data: the n images.

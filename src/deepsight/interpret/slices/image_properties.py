@@ -32,29 +32,29 @@ UNITS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def measure(images: Images) -> pl.DataFrame:
+def measured_properties(images: Images) -> pl.DataFrame:
     """The properties of `UNITS` for each image, one row an image.
 
     Args:
         images: uint8 (n, h, w, 3), RGB, at least 3 × 3 pixels; read in blocks.
     """
     starts = range(0, len(images), BLOCK)
-    parts = [measure_block(np.asarray(images[s : s + BLOCK], dtype=np.uint8)) for s in starts]
+    parts = [properties_of_block(np.asarray(images[s : s + BLOCK], dtype=np.uint8)) for s in starts]
     return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(UNITS, pl.Float64))
 
 
-def measure_block(images: NDArray[np.uint8]) -> pl.DataFrame:
-    """`measure` on images that are in memory."""
+def properties_of_block(images: NDArray[np.uint8]) -> pl.DataFrame:
+    """`measured_properties` on images that are in memory."""
     pixels = images.astype(np.float32) / np.float32(255)
     grey = luma(pixels)
-    ring = border(pixels)
+    ring = border_pixels(pixels)
     red, green, blue = ring.mean(axis=1).T
     columns = {
         "brightness": grey.mean(axis=(1, 2)),
         "contrast": grey.std(axis=(1, 2)),
         "colourfulness": colourfulness(pixels),
         "sharpness": sharpness(grey),
-        "entropy": entropy(grey),
+        "entropy": luma_entropy(grey),
         "object_size": object_size(pixels, ring),
         "border_red": red,
         "border_green": green,
@@ -79,7 +79,7 @@ def sharpness(grey: Floats32) -> Floats32:
     return np.asarray(np.abs(around - 4 * inner).mean(axis=(1, 2)))
 
 
-def entropy(grey: Floats32) -> Floats:
+def luma_entropy(grey: Floats32) -> Floats:
     """Shannon entropy of the histogram of luma, in bits, (n,)."""
     n = len(grey)
     place = np.minimum((grey.reshape(n, -1) * BINS).astype(np.int64), BINS - 1)
@@ -88,7 +88,7 @@ def entropy(grey: Floats32) -> Floats:
     return np.asarray(-(share * np.log2(np.where(share > 0, share, 1))).sum(axis=1), dtype=np.float64)
 
 
-def border(pixels: Floats32) -> Floats32:
+def border_pixels(pixels: Floats32) -> Floats32:
     """The pixels of the outer ring, a sixteenth of the side wide, (n, p, 3)."""
     height, width = pixels.shape[1:3]
     ring = np.ones((height, width), dtype=bool)

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
 from sklearn.tree import DecisionTreeRegressor
 
 from deepsight.core.array_types import Bools, Floats, Ints
+from deepsight.core.principal_axes import principal_axes
 
 COMPONENTS = 32  # principal components of the features that are clustered
 MARKED = 0.5  # standard deviations from the mean of all images before a property describes a cluster
@@ -72,7 +72,7 @@ def node_descriptions(tree: Any, names: Sequence[str]) -> dict[int, str]:
     while waiting:
         node, bounds = waiting.pop()
         if bounds:
-            found[node] = " and ".join(interval(name, *ends) for name, ends in bounds.items())
+            found[node] = " and ".join(condition_text(name, *ends) for name, ends in bounds.items())
         if tree.children_left[node] < 0:
             continue
         name, cut = names[tree.feature[node]], float(tree.threshold[node])
@@ -82,7 +82,7 @@ def node_descriptions(tree: Any, names: Sequence[str]) -> dict[int, str]:
     return found
 
 
-def interval(name: str, low: float, high: float) -> str:
+def condition_text(name: str, low: float, high: float) -> str:
     """A condition in words and signs, such as "brightness ≤ 0.21"."""
     readable = name.replace("_", " ")
     if np.isinf(low):
@@ -112,11 +112,11 @@ def cluster_slices(
     count = min(clusters, int(first.sum()) // max(smallest, 1))
     if features.shape[1] < len(classes) or count < 2:
         return []
-    reduced = principal_components(without_classes(features, labels, first), first, seed)
+    reduced = principal_components(without_classes(features, labels, first), first)
     place = KMeans(count, n_init=1, random_state=seed).fit(reduced[first]).predict(reduced)
     members = [place == c for c in range(count)]
     return [
-        SliceCandidate(describe(chosen, properties, labels, classes), "cluster", chosen)
+        SliceCandidate(cluster_description(chosen, properties, labels, classes), "cluster", chosen)
         for chosen in members
         if chosen.any()
     ]
@@ -136,13 +136,14 @@ def without_classes(features: NDArray[np.floating], labels: Ints, first: Bools) 
     return np.asarray(x - (x @ between.T) @ between, dtype=np.float32)
 
 
-def principal_components(x: NDArray[np.float32], first: Bools, seed: int) -> NDArray[np.float32]:
+def principal_components(x: NDArray[np.float32], first: Bools) -> NDArray[np.float32]:
     """The leading components, fitted on the first half, (n, p)."""
-    fitted = PCA(min(COMPONENTS, x.shape[1], int(first.sum())), svd_solver="randomized", random_state=seed)
-    return np.asarray(fitted.fit(x[first]).transform(x), dtype=np.float32)
+    centre = x[first].mean(axis=0)
+    axes = principal_axes(x[first], centre, min(COMPONENTS, x.shape[1], int(first.sum())))
+    return np.asarray((x - centre) @ axes, dtype=np.float32)
 
 
-def describe(chosen: Bools, properties: pl.DataFrame, labels: Ints, classes: Sequence[str]) -> str:
+def cluster_description(chosen: Bools, properties: pl.DataFrame, labels: Ints, classes: Sequence[str]) -> str:
     """The properties that set a cluster apart, the strongest first, and its most frequent class."""
     values = properties.to_numpy()
     shift = (values[chosen].mean(axis=0) - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)

@@ -31,7 +31,7 @@ UNITS = {
 }
 
 
-def table(
+def slices_table(
     properties: pl.DataFrame,
     labels: Ints,
     predicted: Ints,
@@ -69,8 +69,8 @@ def table(
     candidates += cluster_slices(
         features, properties, labels, classes, first, clusters=clusters, smallest=smallest, seed=seed
     )
-    promising = screen(candidates, wrong, labels, first, smallest)
-    frame = confirm([measure(c, wrong, labels, ~first, ids) for c in promising], fdr)
+    promising = promising_slices(candidates, wrong, labels, first, smallest)
+    frame = confirmed_slices([slice_row(c, wrong, labels, ~first, ids) for c in promising], fdr)
     return Table(
         frame=frame,
         units=UNITS,
@@ -92,7 +92,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def confirm(rows: list[dict[str, Any]], fdr: float) -> pl.DataFrame:
+def confirmed_slices(rows: list[dict[str, Any]], fdr: float) -> pl.DataFrame:
     """The rows with their q-values and what these confirm, the surest first."""
     q = benjamini_hochberg([row["p_value"] for row in rows])
     frame = pl.DataFrame(
@@ -117,7 +117,7 @@ def class_rates(wrong: Bools, labels: Ints, among: Bools) -> Floats:
     return np.asarray(np.bincount(labels[among & wrong], minlength=k) / np.maximum(n, 1), dtype=np.float64)
 
 
-def screen(
+def promising_slices(
     candidates: Sequence[SliceCandidate], wrong: Bools, labels: Ints, first: Bools, smallest: int
 ) -> list[SliceCandidate]:
     """The candidates worth a test on the second half: the surest of the first half, each only once."""
@@ -151,7 +151,7 @@ def excess_p(inside: Bools, wrong: Bools, labels: Ints, among: Bools) -> float:
     return float(min(1.0, pmf[int((inside & wrong).sum()) :].sum()))
 
 
-def measure(
+def slice_row(
     candidate: SliceCandidate, wrong: Bools, labels: Ints, second: Bools, ids: NDArray[np.int64]
 ) -> dict[str, Any]:
     """The row of a candidate, from the images of the second half alone."""

@@ -4,9 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Reals
-from deepsight.interpret.labels.knn import largest, principal_axes
-
-UNIT = "mean cosine distance to the nearest training images, 0 to 2"
+from deepsight.core.principal_axes import principal_axes
+from deepsight.interpret.labels.knn import largest_columns
 
 
 def training_distance(
@@ -14,7 +13,7 @@ def training_distance(
 ) -> Floats:
     """Mean cosine distance of each image to its `count` nearest training images, (n,), 0 to 2.
 
-    A property for `slices.table`. Features are centred and rotated as the training images lie, which keeps
+    A property for `slices_table`. Features are centred and rotated as the training images lie, which keeps
     the geometry and makes the products cheap; memory grows with the block times the training images.
 
     Args:
@@ -30,7 +29,7 @@ def training_distance(
     distance = np.empty(len(features))
     for start in range(0, len(features), block):
         similar = directions(features[start : start + block], centre, axes) @ against
-        best = np.take_along_axis(similar, largest(similar, nearest), axis=1)
+        best = np.take_along_axis(similar, largest_columns(similar, nearest), axis=1)
         distance[start : start + block] = 1 - best.mean(axis=1)
     return distance
 

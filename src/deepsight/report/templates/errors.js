@@ -29,7 +29,7 @@ function mapPart(canvas, name) {
 
 // What is known of an error, as terms and descriptions; what is not known is left out.
 function facts(record) {
-  const support = record.support == null ? null : percent(record.support) + (record.calibrated ? ", calibrated" : "");
+  const support = record.support == null ? null : percent(record.support);
   const pairs = [
     ["Row of test", record.index], ["True", record.true], ["Predicted", record.predicted],
     ["Confidence", percent(record.confidence)], ["Cause", record.cause], ["Support", support],

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepsight.core.array_types import Ints
+from deepsight.core.principal_axes import principal_axes
 from deepsight.scrub.duplicates import ann_index
 from deepsight.scrub.duplicates.descriptor import Descriptor, row_blocks
 
@@ -86,7 +87,7 @@ def describe_features(read: ReadFeatures, n: int, *, seed: int) -> Descriptor:
     """
     sample = as_floats(read(np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])))
     centre = sample.mean(dim=0)
-    axes = torch.linalg.eigh((sample - centre).T @ (sample - centre))[1][:, -FEATURE_LENGTH:]
+    axes = torch.from_numpy(principal_axes(sample.numpy(), centre.numpy(), FEATURE_LENGTH))
     parts = [(as_floats(read(rows)) - centre) @ axes for rows in row_blocks(n, FIT_ON)]
     even = torch.nn.functional.normalize(torch.cat(parts), eps=1e-6)
     return Descriptor(even, torch.zeros(len(even), 1))

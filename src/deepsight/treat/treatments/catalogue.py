@@ -9,7 +9,7 @@ from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.error_analysis import confusion
+from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.treat.treatments import (
     cutmix,
     deduplicate,
@@ -63,7 +63,7 @@ def of_recipe(validation: Predictions, train: Dataset) -> list[Treatment]:
         *weighted_loss.by_counts(class_counts(train.labels, train.classes)),
         higher_resolution.treatment(),
     ]
-    table = confusion.pairs(labels, predicted, train.classes)
+    table = confusion_pairs_table(labels, predicted, train.classes)
     pairs = hard_examples.confused_pairs(table.frame, train.classes)
     if pairs:
         found.insert(2, hard_examples.treatment(pairs))

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from deepsight.core.array_types import Ints
-from deepsight.core.dataset import Dataset
+from deepsight.core.dataset import Dataset, positions_of_ids
 from deepsight.core.recipe import Recipe
 from deepsight.treat.treatments.base import Target, Treatment
 
@@ -36,9 +36,8 @@ def treatment(duplicates: pl.DataFrame, labels: Mapping[int, int], *, split: str
 
 def kept(train: Dataset, a: Ints, b: Ints) -> NDArray[np.bool_]:
     """Which rows stay, bool (n,): of a cluster the first row of its majority label; none on a tie."""
-    order = np.argsort(train.ids)
     present = np.isin(a, train.ids) & np.isin(b, train.ids)
-    i, j = (order[np.searchsorted(train.ids, x[present], sorter=order)] for x in (a, b))
+    i, j = (positions_of_ids(train.ids, x[present]) for x in (a, b))
     n = len(train)
     _, cluster = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
     stays = np.ones(n, dtype=bool)

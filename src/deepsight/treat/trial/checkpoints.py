@@ -9,7 +9,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.dataset import Dataset, Splits, positions_of_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
@@ -104,7 +104,7 @@ def arm_of(start: Training, train: Dataset, data: Dataset, recipe: Recipe, steps
             f"Expected at least a batch of {recipe.batch} training images, received {len(data)}."
         )
     classifier = copy.deepcopy(start.classifier)
-    views = start.views.select(rows_of(train, data))
+    views = start.views.select(positions_of_ids(train.ids, data.ids))
     return replace(
         start,
         classifier=classifier,
@@ -114,12 +114,6 @@ def arm_of(start: Training, train: Dataset, data: Dataset, recipe: Recipe, steps
         recipe=replace(recipe, epochs=steps / (len(data) // recipe.batch)),
         mixed=views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None,
     )
-
-
-def rows_of(train: Dataset, data: Dataset) -> NDArray[np.int64]:
-    """The position in `train` of each image of `data`."""
-    order = np.argsort(train.ids)
-    return np.asarray(order[np.searchsorted(train.ids, data.ids, sorter=order)], dtype=np.int64)
 
 
 def fill_views(arm: Training) -> None:

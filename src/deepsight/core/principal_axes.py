@@ -1,0 +1,24 @@
+"""The directions in which features vary most."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.array_types import Reals
+
+ROWS = 20_000  # features from which the axes are computed; more of them move the axes little
+
+
+def principal_axes(features: Reals, centre: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    """The axes of largest variance (d, dimensions), the largest first.
+
+    They are computed from at most 20,000 evenly spaced rows.
+
+    Args:
+        features: (n, d).
+        centre: (d,), the mean, which is taken off first.
+        dimensions: number of axes, at most d.
+    """
+    step = max(1, -(-len(features) // ROWS))
+    rows = np.asarray(features[::step], dtype=np.float32) - centre
+    _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
+    return np.asarray(axes[:, ::-1][:, :dimensions], dtype=np.float32)
