@@ -109,12 +109,12 @@ RISK = image_quality.fit_quality_risk(PROPERTIES, D["few"], D["few"] != D["few_p
 IMAGES = Dataset(D["images"], D["labels"], CLASSES, D["ids"], "test")
 
 FINDINGS = [
-    Finding("balance", balance.table, ({"test": D["labels"]}, CLASSES), {}),
-    Finding("appearance", appearance.table, (IMAGES,), {}),
+    Finding("balance", balance.balance_table, ({"test": D["labels"]}, CLASSES), {}),
+    Finding("appearance", appearance.appearance_table, (IMAGES,), {}),
     Finding("mean_images", appearance.mean_images, (IMAGES,), {"side": 4}),
     Finding(
         "embedding",
-        embedding.table,
+        embedding.embedding_table,
         (D["features"][:300], D["labels"][:300], CLASSES, D["ids"][:300]),
         {"limit": 100, "seed": 1},
         {"limit": 200, "seed": 0},
