@@ -101,8 +101,8 @@ def explored(train: Dataset, test: Dataset) -> Evidence:
             ),
             "duplicates": made(twins, 60000, "8 pairs of near-equal images touch the test set."),
             "interpolation": made(interpolation, 4000, "Bicubic keeps most of the score."),
-            "balance": balance.table({"train": train.labels, "test": test.labels}, train.classes),
-            "appearance": appearance.table(train),
+            "balance": balance.balance_table({"train": train.labels, "test": test.labels}, train.classes),
+            "appearance": appearance.appearance_table(train),
             "mean_images": appearance.mean_images(train),
             "embedding": made(places, 600, "Classes lie on a ring."),
         }
