@@ -44,7 +44,8 @@ myst_heading_anchors = 3
 
 default_role = "code"  # docstrings write names in single backticks, as Markdown does
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
+python_maximum_signature_line_length = 80
 autodoc_default_options = {"members": True}
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # attributes are described once, by the class
