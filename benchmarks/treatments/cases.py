@@ -11,7 +11,7 @@ from deepsight.core.dataset import Dataset, class_counts
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.labels.label_errors import label_error_tables
 from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
-from deepsight.treat.treatments import deduplicate, hard_examples, mixup, relabel, weighted_loss
+from deepsight.treat.treatments import deduplicate, hard_examples, mixing, relabel, weighted_loss
 from deepsight.treat.treatments.base import Target, Treatment
 
 CLASSES = (
@@ -122,13 +122,13 @@ def treatments(
     by_id = dict(zip(train.ids.tolist(), train.labels.tolist(), strict=True))
     pairs = hard_examples.confused_pairs(confusion_pairs_table(labels, predicted, CLASSES).frame, CLASSES)
     return [
-        relabel.treatment(found, CLASSES),
-        relabel.treatment(found, CLASSES, action="drop"),
-        weighted_loss.by_recall(labels, predicted, train.k),
-        *weighted_loss.by_counts(class_counts(train.labels, CLASSES)),
-        *([hard_examples.treatment(pairs)] if pairs else []),
-        deduplicate.treatment(exact_twins(train), by_id),
-        mixup.treatment(),
+        relabel.relabel_treatment(found, CLASSES),
+        relabel.relabel_treatment(found, CLASSES, action="drop"),
+        weighted_loss.weighted_by_recall(labels, predicted, train.k),
+        *weighted_loss.weighted_by_counts(class_counts(train.labels, CLASSES)),
+        *([hard_examples.hard_examples_treatment(pairs)] if pairs else []),
+        deduplicate.deduplicate_treatment(exact_twins(train), by_id),
+        mixing.mixup_treatment(),
     ]
 
 

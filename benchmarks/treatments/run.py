@@ -25,7 +25,7 @@ import torch
 from cases import COPY, DEER, HORSE, Case, placebos, planted, treatments
 from numpy.typing import NDArray
 
-from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.dataset import Dataset, Splits, positions_of_ids
 from deepsight.core.recipe import Recipe
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import Classifier
@@ -37,14 +37,14 @@ from deepsight.model.pretrained import Pretrained
 from deepsight.model.training_state import TrainablePart, Training, pooled, prepare, val_logits
 from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.treat.treatments.base import CONTROL, Target, Treatment
-from deepsight.treat.trial.arm import Store
-from deepsight.treat.trial.checkpoints import Setting, Starts, rows_of
-from deepsight.treat.trial.cost_model import StudyPlan
+from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig
+from deepsight.treat.trial.cost_model import TrialPlan
 from deepsight.treat.trial.effects import DRAWS, image_draws
 from deepsight.treat.trial.results import LEVEL
-from deepsight.treat.trial.runner import runner
+from deepsight.treat.trial.runner import arm_runner
 from deepsight.treat.trial.schedule import run_arms
-from deepsight.treat.trial.verdicts import Judgement, judge, treatments_table
+from deepsight.treat.trial.store import Store
+from deepsight.treat.trial.verdicts import Judgement, judge_treatment, treatments_table
 
 SEEDS = 5
 
@@ -55,7 +55,7 @@ class World:
 
     pool: Dataset
     start: Training
-    setting: Setting
+    config: TrialConfig
     steps: int
     rows: int
 
@@ -141,27 +141,27 @@ def make_world(arguments: argparse.Namespace, folder: Path) -> World:
     pretrained = weights.load_pretrained("tf_efficientnet_lite0")
     splits = Splits(pool, validation, official.test.select(np.arange(10)))
     cache = FeatureCache(arguments.cache or folder / "features")
-    setting = Setting(splits, recipe, lambda _: pretrained, cache, lambda _: lambda *_: None, fabric_of())
+    config = TrialConfig(splits, recipe, lambda _: pretrained, cache, fabric_of())
     make = start_of_stages if arguments.reductions else partial(start_of_features, stored=arguments.features)
-    return World(pool, make(setting, pretrained), setting, arguments.steps, arguments.rows)
+    return World(pool, make(config, pretrained), config, arguments.steps, arguments.rows)
 
 
-def start_of_stages(setting: Setting, pretrained: Pretrained) -> Training:
+def start_of_stages(config: TrialConfig, pretrained: Pretrained) -> Training:
     """The last stages are trained, on cached maps of the pool, copies included."""
-    recipe = setting.recipe
+    recipe = config.recipe
     classifier = Classifier(
-        copy.deepcopy(pretrained.backbone), setting.splits.train.k,
+        copy.deepcopy(pretrained.backbone), config.splits.train.k,
         trained_reductions=recipe.trained_reductions,
     )  # fmt: skip
     return prepare(
-        classifier, setting.splits, preprocessing_of(pretrained, recipe), recipe,
-        cache=setting.cache, fabric=setting.fabric,
+        classifier, config.splits, preprocessing_of(pretrained, recipe), recipe,
+        cache=config.cache, fabric=config.fabric,
     )  # fmt: skip
 
 
-def start_of_features(setting: Setting, pretrained: Pretrained, *, stored: Path | None) -> Training:
+def start_of_features(config: TrialConfig, pretrained: Pretrained, *, stored: Path | None) -> Training:
     """The head alone is trained, on pooled features in place of maps."""
-    recipe, pool, validation = setting.recipe, setting.splits.train, setting.splits.validation
+    recipe, pool, validation = config.recipe, config.splits.train, config.splits.validation
     classifier = Classifier(copy.deepcopy(pretrained.backbone), pool.k, trained_reductions=0)
     classifier.fuse_all()
     predictor = Predictor(classifier, preprocessing_of(pretrained, recipe), lambda *_: None)
@@ -171,7 +171,7 @@ def start_of_features(setting: Setting, pretrained: Pretrained, *, stored: Path 
     return Training(
         classifier, TrainablePart(classifier.trainable_stages, classifier.head),
         cast(CachedViews, Pooled(every)), pool.labels,
-        held[:, None, None, :], validation.labels, recipe, setting.fabric,
+        held[:, None, None, :], validation.labels, recipe, config.fabric,
     )  # fmt: skip
 
 
@@ -183,41 +183,43 @@ def features_of(data: Dataset, predictor: Predictor, stored: Path | None) -> NDA
     return np.load(stored, mmap_mode="r")[data.ids, -last:].astype(np.float32)
 
 
-def starts_of(world: World, train: Dataset) -> Starts:
+def starts_of(world: World, train: Dataset) -> Checkpoints:
     """The start of a case: the pool's features, and a head fitted to the case's own labels."""
     classifier = copy.deepcopy(world.start.classifier)
-    views = world.start.views.select(rows_of(world.pool, train))
+    views = world.start.views.select(positions_of_ids(world.pool.ids, train.ids))
     trainable = TrainablePart(classifier.trainable_stages, classifier.head)
     start = replace(world.start, classifier=classifier, trainable=trainable, views=views, labels=train.labels)
     linear_probe_phase(start)
-    setting = replace(world.setting, splits=replace(world.setting.splits, train=train))
-    return Starts(setting, {("", setting.recipe.resolution): start})
+    config = replace(world.config, splits=replace(world.config.splits, train=train))
+    return Checkpoints(config, {("", config.recipe.resolution): start})
 
 
 def trial(
-    world: World, starts: Starts, arms: Sequence[Treatment], folder: Path, target: Target
+    world: World, checkpoints: Checkpoints, arms: Sequence[Treatment], folder: Path, target: Target
 ) -> list[Judgement]:
     """Control and arms over five seeds, judged on validation; all on the same target."""
-    plan = StudyPlan(world.rows, SEEDS, dict.fromkeys([CONTROL.name, *(t.name for t in arms)], world.steps))
-    ran = run_arms(arms, SEEDS, runner(plan, starts, Store(folder), lambda _: None), lambda: float("inf"))
+    plan = TrialPlan(world.rows, SEEDS, dict.fromkeys([CONTROL.name, *(t.name for t in arms)], world.steps))
+    results = run_arms(
+        arms, SEEDS, arm_runner(plan, checkpoints, Store(folder), lambda _: None), lambda: float("inf")
+    )
     for path in folder.glob("*.safetensors"):
         path.unlink()
-    labels, k = world.setting.splits.validation.labels, world.pool.k
+    labels, k = world.config.splits.validation.labels, world.pool.k
     draws = image_draws(labels, DRAWS, seed=0)
-    control = ran.predicted(CONTROL.name)
+    control = results.predicted(CONTROL.name)
     return [
-        judge(
-            replace(arm, target=target), labels, control, ran.predicted(arm.name), k,
+        judge_treatment(
+            replace(arm, target=target), labels, control, results.predicted(arm.name), k,
             weights=draws, level=LEVEL, seed=0,
         )
         for arm in arms
-        if arm.name in ran.outcomes
+        if arm.name in results.outcomes
     ]  # fmt: skip
 
 
-def detected(case: Case, starts: Starts, seed: int) -> list[Treatment]:
+def detected(case: Case, checkpoints: Checkpoints, seed: int) -> list[Treatment]:
     """The treatments as our own detectors make them for this case."""
-    start = starts.at("", starts.setting.recipe.resolution)
+    start = checkpoints.at("", checkpoints.config.recipe.resolution)
     blocks = np.array_split(np.arange(len(case.train)), len(case.train) // 256 + 1)
     features = np.concatenate([pooled(start.trainable, start.views.batch(0, block)) for block in blocks])
     predicted = val_logits(start).argmax(1).numpy()
@@ -248,10 +250,10 @@ def planted_rows(
     """Every planted case, on the rows of this repetition."""
     all_cases = planted(world.pool, drawn(world, repetition), repetition)
     for i, case in enumerate(all_cases[which]):
-        starts = starts_of(world, case.train)
-        arms = detected(case, starts, repetition)
+        checkpoints = starts_of(world, case.train)
+        arms = detected(case, checkpoints, repetition)
         place = folder / f"planted-{repetition}-{i}"
-        yield report(world, case, repetition, trial(world, starts, arms, place, case.target))
+        yield report(world, case, repetition, trial(world, checkpoints, arms, place, case.target))
 
 
 def clean_rows(
@@ -260,22 +262,28 @@ def clean_rows(
     """No fault: placebos, which are known to do nothing, and perhaps what our detectors prescribe."""
     train = world.pool.select(drawn(world, 1000 + repetition))
     case = Case("placebo", train, (), Target())
-    starts = starts_of(world, train)
+    checkpoints = starts_of(world, train)
     arms = placebos(train, 4, repetition)
     yield report(
-        world, case, repetition, trial(world, starts, arms, folder / f"placebo-{repetition}", case.target)
+        world,
+        case,
+        repetition,
+        trial(world, checkpoints, arms, folder / f"placebo-{repetition}", case.target),
     )
     if with_detected:
-        arms = detected(case, starts, repetition)
+        arms = detected(case, checkpoints, repetition)
         place = folder / f"clean-{repetition}"
         yield report(
-            world, replace(case, name="clean"), repetition, trial(world, starts, arms, place, case.target)
+            world,
+            replace(case, name="clean"),
+            repetition,
+            trial(world, checkpoints, arms, place, case.target),
         )
 
 
 def report(world: World, case: Case, repetition: int, judgements: list[Judgement]) -> list[dict[str, object]]:
     """A line for each treatment of a case, the largest effect on the target first."""
-    n = len(world.setting.splits.validation)
+    n = len(world.config.splits.validation)
     table = treatments_table(judgements, case.train.classes, n=n, seeds=SEEDS, level=LEVEL)
     frame = table.frame.sort("delta_target", descending=True).drop("regressed", "target", "cause")
     for row in frame.head(3).iter_rows(named=True):

@@ -12,7 +12,7 @@ import made_run
 from deepsight.core.dataset import Dataset
 from deepsight.core.run import Run
 from deepsight.report import html
-from deepsight.report.run_data import RunData, read
+from deepsight.report.run_data import RunData, read_run_data
 
 ROWS = np.arange(1500)
 
@@ -32,7 +32,7 @@ def bare(tmp_path: Path) -> Run:
 
 @pytest.fixture(scope="session")
 def study(complete: Run) -> RunData:
-    return read(complete)
+    return read_run_data(complete)
 
 
 @pytest.fixture(scope="session")

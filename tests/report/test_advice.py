@@ -29,53 +29,53 @@ def test_advice_is_a_sentence_whether_or_not_there_are_rows(study: RunData, entr
 def test_failed_splits_forbid_the_score(study: RunData):
     table = study.evidence["split_checks"]
     failed = with_rows(table, table.frame.with_columns(passed=pl.lit(False)))
-    assert "Do not quote a score" in advice.split_checks(failed)
-    assert "Do not quote" not in advice.split_checks(table)
+    assert "Do not quote a score" in advice.split_checks_advice(failed)
+    assert "Do not quote" not in advice.split_checks_advice(table)
 
 
 def test_imbalance_calls_for_weights_and_balance_does_not(study: RunData):
     table = study.evidence["balance"]
     uneven = with_rows(table, table.frame.with_columns(share=pl.int_range(1, pl.len() + 1) / 100))
-    assert "weighted loss" in advice.balance(uneven)
-    assert advice.balance(table).startswith("Nothing")
+    assert "weighted loss" in advice.balance_advice(uneven)
+    assert advice.balance_advice(table).startswith("Nothing")
 
 
 def test_the_most_frequent_flagged_pairs_are_to_be_mined(study: RunData):
     table = study.evidence["confusion_pairs"]
     first = table.frame.filter("flagged").sort("count", descending=True).row(0, named=True)
-    assert f"{first['true']} → {first['predicted']}" in advice.confusion_pairs(table)
+    assert f"{first['true']} → {first['predicted']}" in advice.confusion_pairs_advice(table)
     spread = with_rows(table, table.frame.with_columns(flagged=pl.lit(False)))
-    assert advice.confusion_pairs(spread).startswith("Nothing")
+    assert advice.confusion_pairs_advice(spread).startswith("Nothing")
 
 
 def test_the_weakest_class_comes_first(study: RunData):
     table = study.evidence["recall"]
     weakest = table.frame.sort("recall")["class"][0]
-    assert advice.recall(table).startswith(f"The weakest classes are {weakest}")
+    assert advice.recall_advice(table).startswith(f"The weakest classes are {weakest}")
 
 
 def test_over_and_underconfidence_are_told_apart(study: RunData):
     table = study.evidence["calibration"]
     flipped = with_rows(table, table.frame.rename({"confidence": "accuracy", "accuracy": "confidence"}))
-    assert {"more sure" in advice.calibration(t) for t in (table, flipped)} == {True, False}
+    assert {"overconfident" in advice.calibration_advice(t) for t in (table, flipped)} == {True, False}
 
 
 def test_only_biased_classes_of_the_swap_test_are_named(study: RunData):
     table = study.evidence["context"]
-    said = advice.context(table)
+    said = advice.background_advice(table)
     for name, verdict in table.frame.filter(test="swap").select("class", "verdict").rows():
         assert (name in said.split("backgrounds of ")[1]) == (verdict == "BIASED" and name != "all")
 
 
 def test_only_a_treatment_that_helps_is_adopted(study: RunData):
     table = study.evidence["treatments"]
-    assert advice.treatments(table).startswith("Adopt CutMix")
+    assert advice.treatments_advice(table).startswith("Adopt CutMix")
     none = with_rows(table, table.frame.filter(pl.col("verdict") != "helps"))
-    assert advice.treatments(none).startswith("Keep the control")
+    assert advice.treatments_advice(none).startswith("Keep the control")
 
 
 def test_unforeseen_hypotheses_are_to_be_registered(study: RunData):
     table = study.evidence["hypotheses"]
     unforeseen = int((~table.frame["registered"]).sum())
     assert unforeseen > 0
-    assert f"{unforeseen} were not foreseen" in advice.hypotheses(table)
+    assert f"{unforeseen} came up afterwards" in advice.hypotheses_advice(table)

@@ -157,7 +157,7 @@ def test_the_view_can_be_sorted_by_cause_and_class(visit):
 def test_images_with_a_map_come_first_when_maps_are_on(visit, study: RunData):
     mapped = study.evidence["attribution"].frame.height
     page = visit("#errors?maps=1&sort=least").page
-    expect(page.locator("#shown")).to_contain_text(f"The {mapped} with a map come first.")
+    expect(page.locator("#shown")).to_contain_text(f"The {mapped} with a map are shown first.")
     page.locator("#tiles li button").nth(mapped - 1).click()
     expect(page.locator("#viewer img")).to_be_visible()
     page.keyboard.press("ArrowRight")

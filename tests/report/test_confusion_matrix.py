@@ -9,7 +9,7 @@ from made_run import made
 
 
 def test_every_stored_cell_is_shown(study: RunData):
-    shown = confusion_matrix.matrix(study)
+    shown = confusion_matrix.confusion_matrix_data(study)
     cells = {
         (row["true"], cell["predicted"]): cell["count"] for row in shown["rows"] for cell in row["cells"]
     }
@@ -19,7 +19,7 @@ def test_every_stored_cell_is_shown(study: RunData):
 
 
 def test_the_strongest_confusion_has_the_strongest_shade(study: RunData):
-    shown = confusion_matrix.matrix(study)
+    shown = confusion_matrix.confusion_matrix_data(study)
     wrong = [
         (float(cell["shade"]), cell["rate"])
         for row in shown["rows"] for cell in row["cells"] if cell["predicted"] != row["true"]
@@ -34,10 +34,10 @@ def test_of_many_classes_those_with_the_most_errors_are_kept(study: RunData):
         {"true": a, "predicted": b, "count": names.index(a), "rate": 0.1} for a in names for b in names[:2]
     ]
     many = replace(study, evidence=Evidence({"confusion": made(rows, 40, "Many classes.")}))
-    shown = confusion_matrix.matrix(many)
+    shown = confusion_matrix.confusion_matrix_data(many)
     assert shown["left_out"] == 40 - confusion_matrix.SHOWN
     assert shown["classes"] == names[-confusion_matrix.SHOWN :]
 
 
 def test_without_confusions_the_matrix_is_empty(study: RunData):
-    assert confusion_matrix.matrix(replace(study, evidence=Evidence()))["rows"] == []
+    assert confusion_matrix.confusion_matrix_data(replace(study, evidence=Evidence()))["rows"] == []

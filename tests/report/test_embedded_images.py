@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deepsight.report.embedded_images import FOLDER, Pictures, drawn
+from deepsight.report.embedded_images import FOLDER, Pictures, png_address
 
 
 @pytest.fixture
@@ -65,6 +65,6 @@ def test_a_sheet_is_found_by_its_table(folder: Path):
 
 def test_drawn_pixels_read_back():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    content = base64.b64decode(drawn(pixels).split(",")[1])
+    content = base64.b64decode(png_address(pixels).split(",")[1])
     back = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
     np.testing.assert_array_equal(back, pixels)

@@ -44,7 +44,7 @@ def test_no_meaning_rests_on_colour_alone(study: RunData, entry):
 
 
 def test_recall_shows_each_class_in_its_group(study: RunData):
-    figure = interpret.recall(study.evidence["recall"])
+    figure = interpret.recall_figure(study.evidence["recall"])
     stored = dict(study.evidence["recall"].frame.select("class", "recall").rows())
     assert values(figure) == pytest.approx(stored)
     tones = {series.name: series.tone for series in every_dot(figure)}
@@ -55,7 +55,7 @@ def test_intervals_end_where_the_table_says(study: RunData):
     table = study.evidence["recall"]
     ends = {
         label: (low, high)
-        for series in every_dot(interpret.recall(table))
+        for series in every_dot(interpret.recall_figure(table))
         for label, low, high in zip(series.y, series.low, series.high, strict=True)
     }
     stored = table.frame.select("class", "ci_low", "ci_high").rows()
@@ -70,20 +70,20 @@ def test_a_hint_says_the_value_with_its_interval():
 
 def test_context_is_in_points_and_keeps_the_verdicts_apart(study: RunData):
     table = study.evidence["context"]
-    figure = attribution.context(table)
+    figure = attribution.background_figure(table)
     assert sorted(values(figure).values()) == pytest.approx(sorted(100 * table.frame["effect"]))
     names = {series.name for series in every_dot(figure)}
-    assert names == {"CLEAR", "INCONCLUSIVE", "BIASED", "control of the method"}
+    assert names == {"CLEAR", "INCONCLUSIVE", "BIASED", "control"}
 
 
 def test_treatments_are_drawn_on_both_scores_where_both_are_known(study: RunData):
     table = study.evidence["treatments"]
-    both = treat.treatments(table)
+    both = treat.treatments_figure(table)
     for name, macro, target in table.frame.select("name", "delta_macro_f1", "delta_target").rows():
         assert values(both, 0)[name] == pytest.approx(100 * macro)
         assert values(both, 1)[name] == pytest.approx(100 * target)
     units = {name: unit for name, unit in table.units.items() if name != "target_verdict"}
-    one = treat.treatments(replace(table, frame=table.frame.drop("target_verdict"), units=units))
+    one = treat.treatments_figure(replace(table, frame=table.frame.drop("target_verdict"), units=units))
     assert len(one.panels) == 1
 
 
@@ -103,12 +103,12 @@ def test_learning_curves_draw_what_the_history_has(study: RunData):
 
 def test_empty_bins_of_calibration_are_not_drawn(study: RunData):
     table = study.evidence["calibration"]
-    model_dots = every_dot(interpret.calibration(table))[1]
+    model_dots = every_dot(interpret.calibration_figure(table))[1]
     assert len(model_dots.x) == int((table.frame["n"] > 0).sum())
 
 
 def test_degradation_starts_every_line_at_the_clean_score(study: RunData):
     table: Table = study.evidence["degradation"]
-    for series in every_dot(interpret.degradation(table)):
+    for series in every_dot(interpret.degradation_figure(table)):
         assert series.y[0] == 0.9
         assert [round(x) for x in series.x] == [0, 1, 2, 3, 4, 5]

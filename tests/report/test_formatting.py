@@ -1,8 +1,20 @@
 """Raw names become words, and numbers get their thousands, percent signs and dashes."""
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deepsight.report import formatting
+from deepsight.report.formatting import (
+    cell_text,
+    count_text,
+    duration_text,
+    fraction_text,
+    percent_text,
+    points_text,
+)
 
 
 def plain(text: str) -> str:
@@ -19,7 +31,7 @@ def plain(text: str) -> str:
     ],
 )
 def test_columns_have_names_in_words(column: str, said: str):
-    assert formatting.heading(column) == said
+    assert formatting.column_heading(column) == said
 
 
 @pytest.mark.parametrize(
@@ -38,30 +50,75 @@ def test_columns_have_names_in_words(column: str, said: str):
     ],
 )
 def test_values_are_written_by_what_they_are(item, unit: str, said: str):
-    assert formatting.value(item, unit) == said
+    assert formatting.value_text(item, unit) == said
 
 
 def test_an_interval_is_a_share_where_its_quantity_is_one():
-    assert formatting.percentages(["class", "recall", "ci_low", "ci_high"]) == {"recall", "ci_low", "ci_high"}
-    assert formatting.percentages(["name", "delta_f1", "ci_low", "ci_high", "recall"]) == {"recall"}
-    assert formatting.percentages(["check", "value", "baseline", "ci_low"]) == set()
-    assert formatting.percentages(["fault", "error_rate", "baseline"]) == {"error_rate", "baseline"}
-    assert formatting.percentages(["split", "estimated", "ci_low", "estimated_precision"]) == {
+    assert formatting.share_columns(["class", "recall", "ci_low", "ci_high"]) == {
+        "recall",
+        "ci_low",
+        "ci_high",
+    }
+    assert formatting.share_columns(["name", "delta_f1", "ci_low", "ci_high", "recall"]) == {"recall"}
+    assert formatting.share_columns(["check", "value", "baseline", "ci_low"]) == set()
+    assert formatting.share_columns(["fault", "error_rate", "baseline"]) == {"error_rate", "baseline"}
+    assert formatting.share_columns(["split", "estimated", "ci_low", "estimated_precision"]) == {
         "estimated_precision"
     }
 
 
 def test_prose_has_one_space_before_percent_and_code_as_code():
-    said = formatting.prose("63% of `context` at 95 % <b>")
+    said = formatting.prose_markup("63% of `context` at 95 % <b>")
     assert plain(said) == "63 % of <code>context</code> at 95 % &lt;b&gt;"
 
 
 def test_treatments_are_named_in_words():
-    assert str(formatting.prose("First choice: hard_examples; cutmix helped, not deeper_net.")) == (
+    assert str(formatting.prose_markup("First choice: hard_examples; cutmix helped, not deeper_net.")) == (
         "First choice: hard-example mining; CutMix helped, not deeper net."
     )
 
 
 @pytest.mark.parametrize(("p", "said"), [(0.0381, "p = 0.038"), (1e-9, "p < 0.001"), (None, "")])
 def test_p_values(p, said: str):
-    assert formatting.p_value(p) == said
+    assert formatting.p_value_text(p) == said
+
+
+@given(st.floats(0, 1))
+def test_a_percentage_reads_back(share: float):
+    assert float(percent_text(share, 3).replace("\u00a0%", "")) == pytest.approx(100 * share, abs=5e-4)
+
+
+@given(st.floats(-1, 1))
+def test_points_always_show_their_sign(value: float):
+    text = points_text(value)
+    assert text[0] in "+−"
+    assert float(text.replace("−", "-")) == pytest.approx(100 * value, abs=0.051)
+
+
+@given(st.floats(-1e6, 1e6, allow_nan=False))
+def test_a_fraction_keeps_its_size(value: float):
+    assert float(fraction_text(value).replace("−", "-").replace(",", "")) == pytest.approx(
+        value, rel=0.06, abs=5.1e-4
+    )
+
+
+@pytest.mark.parametrize("write", [percent_text, points_text, count_text, duration_text, cell_text])
+@pytest.mark.parametrize("nothing", [None, math.nan])
+def test_what_is_absent_is_a_dash(write, nothing):
+    assert write(nothing) == "–"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (290, "4 min 50 s"), (3900, "1 h 5 min")],
+)
+def test_durations(seconds: float, text: str):
+    assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "yes"), (False, "no"), (3, "3"), (1e-7, "1.0e−07"), (["a", "b"], "a, b"), ("x", "x"), (0.0, "0")],
+)
+def test_cells(value, text: str):
+    assert cell_text(value) == text

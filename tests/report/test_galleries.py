@@ -21,7 +21,7 @@ def pictures(study: RunData) -> Pictures:
 
 
 def test_errors_stand_in_the_order_of_their_tiles(study: RunData, pictures: Pictures):
-    found = galleries.errors(study, pictures)
+    found = galleries.error_gallery(study, pictures)
     assert found is not None
     assert [record["index"] for record in found["records"]] == study.evidence["errors"].frame[
         "index"
@@ -30,7 +30,7 @@ def test_errors_stand_in_the_order_of_their_tiles(study: RunData, pictures: Pict
 
 
 def test_an_error_carries_its_cause_suggestion_and_map(study: RunData, pictures: Pictures):
-    first = galleries.errors(study, pictures)["records"][0]
+    first = galleries.error_gallery(study, pictures)["records"][0]
     cause = study.evidence["ledger"].frame.filter(index=first["index"])["cause"][0]
     assert first["cause"] == cause
     assert first["suggested"] == first["predicted"]
@@ -39,7 +39,7 @@ def test_an_error_carries_its_cause_suggestion_and_map(study: RunData, pictures:
 
 def test_what_is_not_flagged_is_not_suggested(study: RunData):
     flagged = study.evidence["label_errors"].frame.filter(flagged=True)
-    assert set(galleries.suggestions(study)) == set(flagged["index"])
+    assert set(galleries.suggested_labels(study)) == set(flagged["index"])
 
 
 def test_maps_that_failed_are_refused_everywhere(study: RunData, pictures: Pictures):
@@ -48,7 +48,7 @@ def test_maps_that_failed_are_refused_everywhere(study: RunData, pictures: Pictu
     failed = with_table(study, faithfulness=made(rows, 500, "These maps are refused: one check fails."))
     assert maps_refusal(failed.evidence) == "These maps are refused: one check fails."
     assert galleries.map_gallery(failed, pictures) == []
-    assert not any("map" in record for record in galleries.errors(failed, pictures)["records"])
+    assert not any("map" in record for record in galleries.error_gallery(failed, pictures)["records"])
 
 
 def test_maps_that_passed_are_shown(study: RunData, pictures: Pictures):
@@ -57,7 +57,7 @@ def test_maps_that_passed_are_shown(study: RunData, pictures: Pictures):
 
 
 def test_looks_join_mean_image_and_appearance(study: RunData):
-    shown = galleries.looks(study)
+    shown = galleries.class_looks(study)
     assert [look["class"] for look in shown] == study.evidence["mean_images"].frame["class"].unique(
         maintain_order=True
     ).to_list()
@@ -73,4 +73,9 @@ def test_ambiguous_errors_are_errors_most_doubtful_first(study: RunData):
 
 def test_without_tables_there_are_no_images(study: RunData, pictures: Pictures):
     nothing = galleries.all_images(replace(study, evidence=Evidence()), pictures)
-    assert (nothing["errors"], nothing["labels"], nothing["twins"], nothing["maps"]) == (None, None, None, [])
+    assert (nothing["errors"], nothing["labels"], nothing["duplicates"], nothing["maps"]) == (
+        None,
+        None,
+        None,
+        [],
+    )

@@ -98,7 +98,7 @@ def test_the_same_run_gives_the_same_file(complete: Run, report: Path):
 def test_an_interrupted_run_says_what_would_make_the_rest(bare: Run):
     text = html.render(bare).read_text(encoding="utf-8")
     for stage in OUTLINE:
-        assert text.count(f"has not been made yet. Make it: <code>deepsight {stage.command} {bare.path}") == 1
+        assert text.count(f"has not run yet. Run <code>deepsight {stage.command} {bare.path}") == 1
 
 
 def test_a_question_without_its_table_says_what_would_make_it(complete: Run, tmp_path: Path):
@@ -107,7 +107,7 @@ def test_a_question_without_its_table_says_what_would_make_it(complete: Run, tmp
     text = html.render(run).read_text(encoding="utf-8")
     interpret = next(stage for stage in OUTLINE if stage.command == "interpret")
     asked = [entry for entry in interpret.entries if not entry.optional and entry.name != "recall"]
-    assert text.count("Not made yet") == len(asked)
+    assert text.count("Not available yet") == len(asked)
 
 
 def test_what_could_not_be_examined_is_said_with_its_reason(complete: Run, tmp_path: Path):
@@ -115,7 +115,7 @@ def test_what_could_not_be_examined_is_said_with_its_reason(complete: Run, tmp_p
     reasons = [{"check": "maps", "reason": "Expected at least 4 cells a side, received 1."}]
     run.save_evidence(Evidence({"not_examined": made(reasons, 1, "1 check could not be made.")}))
     text = html.render(run).read_text(encoding="utf-8")
-    said = "<strong>Could not be examined.</strong> Expected at least 4 cells a side, received 1."
+    said = "<strong>Not examined.</strong> Expected at least 4 cells a side, received 1."
     assert text.count(said) == 2  # where it looks, and whether the maps can be believed
 
 

@@ -7,7 +7,7 @@ from deepsight.report.run_data import RunData
 
 
 def test_the_plan_is_what_the_configuration_says(study: RunData):
-    assert dict(provenance.plan(study.configuration)) == {
+    assert dict(provenance.plan_facts(study.configuration)) == {
         "minutes": "5",
         "training images": "20,000",
         "resolution": "64 px",
@@ -19,7 +19,7 @@ def test_the_plan_is_what_the_configuration_says(study: RunData):
 
 
 def test_without_a_plan_only_what_was_asked_is_said():
-    assert provenance.plan({"minutes": 3, "seed": 1, "plan": None}) == [("minutes", "3"), ("seed", "1")]
+    assert provenance.plan_facts({"minutes": 3, "seed": 1, "plan": None}) == [("minutes", "3"), ("seed", "1")]
 
 
 def test_the_notice_is_a_sentence_and_the_rest(study: RunData):
@@ -30,7 +30,7 @@ def test_the_notice_is_a_sentence_and_the_rest(study: RunData):
 
 
 def test_effort_gives_each_stage_and_the_memory(study: RunData):
-    pairs = dict(provenance.sample_sizes(study.metrics))
+    pairs = dict(provenance.effort_facts(study.metrics))
     assert pairs["finetune"] == "2 min 40 s"
     assert pairs["peak memory"] == "1,800 MB"
     assert set(study.metrics["seconds"]) <= set(pairs)
@@ -53,11 +53,11 @@ def test_nested_facts_are_flat_and_long_lists_counted():
 
 
 def test_the_seed_is_a_name_and_not_a_quantity():
-    assert provenance.shown("seed", 12345) == "12345"
-    assert provenance.shown("rows", 12345) == "12,345"
+    assert provenance.fact_text("seed", 12345) == "12345"
+    assert provenance.fact_text("rows", 12345) == "12,345"
 
 
 def test_provenance_leaves_out_what_stands_elsewhere(study: RunData):
-    names = [name for _, pairs in provenance.provenance(study) for name, _ in pairs]
+    names = [name for _, pairs in provenance.provenance_facts(study) for name, _ in pairs]
     assert "architecture" in names
     assert not {"classes", "notice"} & set(names)

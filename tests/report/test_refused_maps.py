@@ -15,7 +15,7 @@ from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.report import html
 from deepsight.report.embedded_images import Pictures
 from deepsight.report.galleries import all_images
-from deepsight.report.run_data import read
+from deepsight.report.run_data import read_run_data
 from open_nets import OpenNet
 
 
@@ -53,6 +53,6 @@ def test_the_page_gives_the_reason_in_place_of_the_pictures(refused: Run) -> Non
 
 def test_no_picture_of_a_map_is_on_the_page(refused: Run, complete: Run) -> None:
     for run, shown in ((refused, False), (complete, True)):
-        drawn = all_images(read(run), Pictures(run.path))
+        drawn = all_images(read_run_data(run), Pictures(run.path))
         assert bool(drawn["maps"]) == shown
         assert any("map" in record for record in drawn["errors"]["records"]) == shown

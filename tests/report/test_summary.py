@@ -23,59 +23,59 @@ def without_evidence(study: RunData) -> RunData:
 def test_the_score_is_that_of_the_metrics(study: RunData):
     metrics = study.metrics
     low, high = metrics["accuracy_ci95"]
-    said = plain(summary.score(study))
+    said = plain(summary.score_clause(study))
     right = f"{100 * metrics['accuracy']:.1f} % ± {50 * (high - low):.1f}"
-    assert said == f"Right on {right} of 1,500 test images: it passes the minimum of 65 %"
+    assert said == f"{right} of 1,500 test images are classified correctly, above the minimum of 65 %"
 
 
 def test_without_an_interval_of_the_accuracy_macro_f1_is_said(study: RunData):
     metrics = {name: value for name, value in study.metrics.items() if name != "accuracy_ci95"}
     low, high = metrics["macro_f1_ci95"]
-    said = plain(summary.score(replace(study, metrics=metrics)))
+    said = plain(summary.score_clause(replace(study, metrics=metrics)))
     macro = f"{100 * metrics['macro_f1']:.1f} % ± {50 * (high - low):.1f} macro-F1"
-    assert said.startswith(f"{macro} on 1,500 test images: it passes")
+    assert said.startswith(f"{macro} on 1,500 test images, above the minimum")
 
 
 def test_a_failed_gate_is_said(study: RunData):
     failed = replace(study, metrics={**study.metrics, "mva_passed": False})
-    assert "it misses the minimum of 65 %" in plain(summary.score(failed))
+    assert "below the minimum of 65 %" in plain(summary.score_clause(failed))
 
 
 def test_the_causes_are_the_largest_three_in_order(study: RunData):
     shares = study.evidence["ledger_shares"].frame.sort("share", descending=True)["share"].to_list()
-    said = re.findall(r"(\d+) %", plain(summary.causes(study)))
+    said = re.findall(r"(\d+) %", plain(summary.causes_clause(study)))
     assert said == [f"{100 * share:.0f}" for share in shares[:3]]
 
 
 def test_pairs_are_named_once_whatever_their_direction(study: RunData):
-    names = summary.confused(study)
+    names = summary.confused_pair_names(study)
     assert names[0] == "cat–dog"
     assert len(names) == len(set(names)) == summary.NAMED_PAIRS
 
 
 def test_the_best_helpful_treatment_is_named(study: RunData):
-    assert plain(summary.treatments(study)) == "CutMix helped by 0.8 ± 0.3 points"
+    assert plain(summary.treatments_clause(study)) == "CutMix helped by 0.8 ± 0.3 points"
 
 
 def test_no_treatment_helped(study: RunData):
     frame = study.evidence["treatments"].frame
     rows = frame.filter(frame["verdict"] != "helps").to_dicts()
     evidence = Evidence({"treatments": made(rows, 5, "None helps.")})
-    assert summary.treatments(replace(study, evidence=evidence)) == "no treatment was shown to help"
+    assert summary.treatments_clause(replace(study, evidence=evidence)) == "no treatment was shown to help"
 
 
 @pytest.mark.parametrize(
     ("verdict", "words"),
     [
-        ("BIASED", "leans on the background"),
+        ("BIASED", "relies on the background"),
         ("CLEAR", "looks at the object"),
-        ("INCONCLUSIVE", "could not be decided"),
+        ("INCONCLUSIVE", "is undecided"),
     ],
 )
 def test_the_context_verdict_is_said(study: RunData, verdict: str, words: str):
     row = {**study.rows("context")[0], "verdict": verdict}
     evidence = Evidence({"context": made([row], 1000, "One row.")})
-    assert words in summary.context(replace(study, evidence=evidence))
+    assert words in summary.background_clause(replace(study, evidence=evidence))
 
 
 def test_a_bias_is_said_with_its_size(study: RunData):
@@ -87,23 +87,23 @@ def test_a_bias_is_said_with_its_size(study: RunData):
         "ci_high": 0.232,
     }
     biased = replace(study, evidence=Evidence({"context": made([row], 1000, "One row.")}))
-    assert "background (17.9 ± 5.3 points of accuracy)" in plain(summary.context(biased))
+    assert "background (17.9 ± 5.3 points of accuracy)" in plain(summary.background_clause(biased))
 
 
 def test_without_evidence_only_the_score_is_said(without_evidence: RunData):
-    first, rest = summary.sentence(without_evidence)
+    first, rest = summary.summary_sentence(without_evidence)
     assert first.endswith("%.")
     assert rest == ""
 
 
 def test_without_a_score_it_says_so(without_evidence: RunData):
     nothing = replace(without_evidence, metrics={})
-    assert summary.sentence(nothing) == ("This study has no score yet.", "")
-    assert summary.scores(nothing) == []
+    assert summary.summary_sentence(nothing) == ("This study has no score yet.", "")
+    assert summary.score_cards(nothing) == []
 
 
 def test_scores_carry_their_interval(study: RunData):
-    first, *others = summary.scores(study)
+    first, *others = summary.score_cards(study)
     assert first["interval"] == study.metrics["macro_f1_ci95"]
     assert [score["value"] for score in others] == pytest.approx(
         [study.metrics["macro_f1_without_leaks"], 0.93, 0.94, study.metrics["accuracy"]]

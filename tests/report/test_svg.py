@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from deepsight.report.figures import svg, symbols
+from deepsight.report.figures import marks, svg
 from deepsight.report.figures.plot import Axis, Bars, Dots, Figure, Panel
 from deepsight.report.run_data import RunData
 from deepsight.report.sections import OUTLINE
@@ -14,7 +14,7 @@ DRAWN = [entry for stage in OUTLINE for entry in stage.entries if entry.draw]
 
 
 def drawings(figure: Figure) -> tuple[ElementTree.Element, ElementTree.Element]:
-    wide, narrow = ElementTree.fromstring(f"<both>{svg.draw(figure)}</both>")
+    wide, narrow = ElementTree.fromstring(f"<both>{svg.draw_figure(figure)}</both>")
     return wide, narrow
 
 
@@ -35,7 +35,7 @@ def test_all_text_lies_inside_both_drawings(study: RunData, entry):
 
 @pytest.mark.parametrize("entry", DRAWN, ids=lambda entry: entry.name)
 def test_neither_drawing_holds_a_number_that_is_none(study: RunData, entry):
-    assert not re.search(r"\b(nan|inf|None)\b", svg.draw(entry.draw(study.evidence[entry.name])))
+    assert not re.search(r"\b(nan|inf|None)\b", svg.draw_figure(entry.draw(study.evidence[entry.name])))
 
 
 def test_places_follow_the_values():
@@ -49,7 +49,7 @@ def test_places_follow_the_values():
 
 
 def test_hints_become_titles_and_are_escaped():
-    text = svg.draw(simple(hints=["cat & <dog>", "b"]))
+    text = svg.draw_figure(simple(hints=["cat & <dog>", "b"]))
     assert "<title>cat &amp; &lt;dog&gt;</title>" in text
     assert [title.text for title in drawings(simple(hints=["a", "b"]))[0].iter("title")] == ["a", "b"]
 
@@ -86,8 +86,10 @@ def test_one_series_needs_no_legend():
     assert [series.name for series in Figure([Panel(Axis(), Axis(), two)]).keys] == ["a", "b"]
 
 
-@pytest.mark.parametrize("name", symbols.NAMES)
+@pytest.mark.parametrize("name", marks.SYMBOL_NAMES)
 def test_symbols_lie_about_their_place(name: str):
-    numbers = [float(n) for n in re.findall(r"-?[\d.]+", symbols.path(name, 0, 0, 10))]
+    numbers = [float(n) for n in re.findall(r"-?[\d.]+", marks.symbol_path(name, 0, 0, 10))]
     assert max(map(abs, numbers)) <= 32
-    assert len({symbols.path(other, 0, 0, 10) for other in symbols.NAMES}) == len(symbols.NAMES)
+    assert len({marks.symbol_path(other, 0, 0, 10) for other in marks.SYMBOL_NAMES}) == len(
+        marks.SYMBOL_NAMES
+    )

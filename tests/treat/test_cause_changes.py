@@ -5,7 +5,7 @@ import numpy as np
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.error_analysis.causes import Detectors, ledger_table
-from deepsight.treat.cause_changes import ledger_change
+from deepsight.treat.cause_changes import ledger_change_table
 from made_arms import CLASSES, noisy, predictions
 
 LABELS = np.repeat(np.arange(3), 50).astype(np.int64)
@@ -19,7 +19,7 @@ def make_ledger(each: Predictions) -> Table:
 
 def test_errors_are_counted_by_cause_before_and_after() -> None:
     before, after = noisy(LABELS, [0.4, 0.2, 0.2], 0), noisy(LABELS, [0.0, 0.2, 0.2], 0)
-    table = ledger_change(predictions(LABELS, before), predictions(LABELS, after), make_ledger)
+    table = ledger_change_table(predictions(LABELS, before), predictions(LABELS, after), make_ledger)
     row = table.frame.filter(cause="label error").row(0, named=True)
     assert row["n"] == (before[:50] != 0).sum()
     assert (row["n_after"], row["difference"]) == (0, -row["n"])
@@ -29,4 +29,4 @@ def test_errors_are_counted_by_cause_before_and_after() -> None:
 
 def test_without_a_fall_it_says_so() -> None:
     same = predictions(LABELS, noisy(LABELS, [0.2] * 3, 0))
-    assert "no cause has fewer" in ledger_change(same, same, make_ledger).caption
+    assert "no cause shrank" in ledger_change_table(same, same, make_ledger).caption

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from deepsight.core.errors import DeepSightError
-from deepsight.treat.compare import compare
+from deepsight.treat.compare import comparison_tables
 from made_arms import CLASSES, noisy, predictions
 
 LABELS = np.repeat(np.arange(3), 100).astype(np.int64)
@@ -18,7 +18,9 @@ FIRST = noisy(LABELS, [0.3, 0.1, 0.1], 0)
 
 def test_difference_and_tests() -> None:
     second = noisy(LABELS, [0.1, 0.1, 0.1], 0)
-    found = compare(predictions(LABELS, FIRST), predictions(LABELS, second), CLASSES, names=("old", "new"))
+    found = comparison_tables(
+        predictions(LABELS, FIRST), predictions(LABELS, second), CLASSES, names=("old", "new")
+    )
     f1, accuracy = found["comparison"].frame.iter_rows(named=True)
     expected = [f1_score(LABELS, p, average="macro") for p in (FIRST, second)]
     assert f1["difference"] == pytest.approx(expected[1] - expected[0])
@@ -36,7 +38,7 @@ def test_changed_images_are_listed_with_what_happened() -> None:
     second[wrong[0]] = LABELS[wrong[0]]
     second[wrong[1]] = 3 - FIRST[wrong[1]] - LABELS[wrong[1]]
     second[right[0]] = (LABELS[right[0]] + 1) % 3
-    frame = compare(predictions(LABELS, FIRST), predictions(LABELS, second), CLASSES)[
+    frame = comparison_tables(predictions(LABELS, FIRST), predictions(LABELS, second), CLASSES)[
         "comparison_changed"
     ].frame
     change = dict(frame.select("index", "change").iter_rows())
@@ -45,7 +47,7 @@ def test_changed_images_are_listed_with_what_happened() -> None:
 
 def test_confusions_that_moved_come_first() -> None:
     second = np.where(LABELS == 0, 0, FIRST)
-    frame = compare(predictions(LABELS, FIRST), predictions(LABELS, second), CLASSES)[
+    frame = comparison_tables(predictions(LABELS, FIRST), predictions(LABELS, second), CLASSES)[
         "comparison_confusion"
     ].frame
     first = frame.row(0, named=True)
@@ -61,13 +63,13 @@ def test_order_of_the_images_does_not_matter() -> None:
     shuffled = replace(
         b, ids=b.ids[order], labels=b.labels[order], logits=b.logits[order], features=b.features[order]
     )
-    left, right = compare(a, b, CLASSES), compare(a, shuffled, CLASSES)
+    left, right = comparison_tables(a, b, CLASSES), comparison_tables(a, shuffled, CLASSES)
     assert all(left[name].frame.equals(right[name].frame) for name in left)
 
 
 def test_a_model_against_itself_shows_nothing() -> None:
     a = predictions(LABELS, FIRST)
-    found = compare(a, a, CLASSES)
+    found = comparison_tables(a, a, CLASSES)
     assert found["comparison"].frame["verdict"].to_list() == ["no difference shown"] * 2
     assert len(found["comparison_changed"].frame) == 0
 
@@ -75,8 +77,8 @@ def test_a_model_against_itself_shows_nothing() -> None:
 def test_other_images_are_refused() -> None:
     a = predictions(LABELS, FIRST)
     with pytest.raises(DeepSightError, match="same images"):
-        compare(a, replace(a, ids=a.ids + 1), CLASSES)
+        comparison_tables(a, replace(a, ids=a.ids + 1), CLASSES)
     with pytest.raises(DeepSightError, match="same labels"):
-        compare(a, replace(a, labels=(a.labels + 1) % 3), CLASSES)
+        comparison_tables(a, replace(a, labels=(a.labels + 1) % 3), CLASSES)
     with pytest.raises(DeepSightError, match="Expected 2 classes"):
-        compare(a, a, CLASSES[:2])
+        comparison_tables(a, a, CLASSES[:2])

@@ -5,7 +5,7 @@ import pytest
 
 from deepsight.core.evidence import Evidence, Table
 from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
-from deepsight.treat.prescribe import RULES, prescribe
+from deepsight.treat.prescribe import RULES, prescription_table
 
 
 def table(frame: pl.DataFrame, n: int = 100) -> Table:
@@ -30,7 +30,7 @@ def evidence() -> Evidence:
 
 
 def test_largest_cause_comes_first_with_its_bound() -> None:
-    frame = prescribe(evidence()).frame
+    frame = prescription_table(evidence()).frame
     first = frame.row(0, named=True)
     assert (first["cause"], first["treatment"]) == ("confusable pair", "hard_examples")
     assert first["gain_at_most"] == pytest.approx(0.5 * 70 / 300)
@@ -38,12 +38,12 @@ def test_largest_cause_comes_first_with_its_bound() -> None:
 
 
 def test_a_weak_class_is_weighed_by_what_it_misses_beyond_the_mean() -> None:
-    row = prescribe(evidence()).frame.row(by_predicate=pl.col("cause") == "weak class", named=True)
+    row = prescription_table(evidence()).frame.row(by_predicate=pl.col("cause") == "weak class", named=True)
     assert row["share"] == pytest.approx((0.7667 - 0.5) * 100 / 70, abs=1e-3)
 
 
 def test_causes_without_an_error_give_no_row() -> None:
-    causes = set(prescribe(evidence()).frame["cause"])
+    causes = set(prescription_table(evidence()).frame["cause"])
     assert causes == {"label error", "confusable pair", "model error", "weak class"}
 
 
@@ -52,6 +52,6 @@ def test_every_cause_of_the_ledger_has_a_rule() -> None:
 
 
 def test_without_evidence_nothing_is_prescribed() -> None:
-    found = prescribe(Evidence())
+    found = prescription_table(Evidence())
     assert len(found.frame) == 0
     assert "no cause is known" in found.caption

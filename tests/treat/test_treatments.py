@@ -11,13 +11,11 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model import pretrained
 from deepsight.treat.treatments import (
+    capacity,
     combination,
-    cutmix,
     deduplicate,
-    deeper_backbone,
     hard_examples,
-    higher_resolution,
-    mixup,
+    mixing,
     relabel,
     weighted_loss,
 )
@@ -43,18 +41,20 @@ TWINS = pl.DataFrame(
 )
 LABELS_BY_ID = {100 + i: i // 20 for i in range(60)}
 EVERY = [
-    cutmix.treatment(),
-    cutmix.treatment(mix_on="images"),
-    mixup.treatment(),
-    mixup.treatment(mix_on="images"),
-    hard_examples.treatment([(1, 2)]),
-    weighted_loss.treatment("weighted_loss", np.array([1.0, 2.0, 3.0]), [2]),
-    relabel.treatment(ERRORS, CLASSES),
-    relabel.treatment(ERRORS, CLASSES, action="drop"),
-    deduplicate.treatment(TWINS, LABELS_BY_ID),
-    higher_resolution.treatment(),
-    *deeper_backbone.treatments("tf_efficientnet_lite0"),
-    combination.treatment([cutmix.treatment(), weighted_loss.treatment("weighted_loss", np.ones(3), [0])]),
+    mixing.cutmix_treatment(),
+    mixing.cutmix_treatment(mix_on="images"),
+    mixing.mixup_treatment(),
+    mixing.mixup_treatment(mix_on="images"),
+    hard_examples.hard_examples_treatment([(1, 2)]),
+    weighted_loss.weighted_loss_treatment("weighted_loss", np.array([1.0, 2.0, 3.0]), [2]),
+    relabel.relabel_treatment(ERRORS, CLASSES),
+    relabel.relabel_treatment(ERRORS, CLASSES, action="drop"),
+    deduplicate.deduplicate_treatment(TWINS, LABELS_BY_ID),
+    capacity.higher_resolution_treatment(),
+    *capacity.deeper_backbone_treatments("tf_efficientnet_lite0"),
+    combination.combined_treatment(
+        [mixing.cutmix_treatment(), weighted_loss.weighted_loss_treatment("weighted_loss", np.ones(3), [0])]
+    ),
 ]
 
 
@@ -80,12 +80,21 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (cutmix.treatment(), cutmix.treatment(alpha=0.5)),
-        (mixup.treatment(), mixup.treatment(alpha=0.5)),
-        (hard_examples.treatment([(0, 1)]), hard_examples.treatment([(0, 1)], boost=3.0)),
-        (hard_examples.treatment([(0, 1)]), hard_examples.treatment([(0, 1)], share=0.5)),
-        (hard_examples.treatment([(0, 1)]), hard_examples.treatment([(0, 1)], after=2)),
-        (higher_resolution.treatment(), higher_resolution.treatment(step=64)),
+        (mixing.cutmix_treatment(), mixing.cutmix_treatment(alpha=0.5)),
+        (mixing.mixup_treatment(), mixing.mixup_treatment(alpha=0.5)),
+        (
+            hard_examples.hard_examples_treatment([(0, 1)]),
+            hard_examples.hard_examples_treatment([(0, 1)], boost=3.0),
+        ),
+        (
+            hard_examples.hard_examples_treatment([(0, 1)]),
+            hard_examples.hard_examples_treatment([(0, 1)], share=0.5),
+        ),
+        (
+            hard_examples.hard_examples_treatment([(0, 1)]),
+            hard_examples.hard_examples_treatment([(0, 1)], after=2),
+        ),
+        (capacity.higher_resolution_treatment(), capacity.higher_resolution_treatment(step=64)),
     ],
 )
 def test_every_dial_changes_the_recipe(one: Treatment, other: Treatment, train: Dataset) -> None:
@@ -99,7 +108,7 @@ def test_the_control_only_trains_on(train: Dataset) -> None:
 def test_rows_from_elsewhere_are_refused(train: Dataset) -> None:
     test = dataset(np.zeros(5, dtype=np.int64), source="test")
     cheat = Treatment("cheat", "none", lambda _, recipe: (test, recipe))
-    with pytest.raises(DeepSightError, match="keep to rows of the training data"):
+    with pytest.raises(DeepSightError, match="use rows of the training data only"):
         cheat.apply(train, Recipe())
 
 
@@ -110,26 +119,26 @@ def test_another_seed_is_refused(train: Dataset) -> None:
 
 
 def test_relabel_gives_the_suggested_labels_to_flagged_training_rows(train: Dataset) -> None:
-    data, _ = relabel.treatment(ERRORS, CLASSES).apply(train, Recipe())
+    data, _ = relabel.relabel_treatment(ERRORS, CLASSES).apply(train, Recipe())
     changed = np.flatnonzero(data.labels != train.labels)
     assert train.ids[changed].tolist() == [100, 125]
     assert data.labels[changed].tolist() == [2, 0]
 
 
 def test_drop_leaves_flagged_training_rows_out(train: Dataset) -> None:
-    data, _ = relabel.treatment(ERRORS, CLASSES, action="drop").apply(train, Recipe())
+    data, _ = relabel.relabel_treatment(ERRORS, CLASSES, action="drop").apply(train, Recipe())
     assert sorted(set(train.ids) - set(data.ids)) == [100, 125]
 
 
 def test_relabel_targets_the_class_that_holds_most_flags() -> None:
     frame = ERRORS.with_columns(flagged=pl.lit(True), split=pl.lit("train"))
-    assert relabel.treatment(frame, CLASSES).target == Target(classes=(0,))
-    assert relabel.treatment(ERRORS.clear(), CLASSES).target == Target()
+    assert relabel.relabel_treatment(frame, CLASSES).target == Target(classes=(0,))
+    assert relabel.relabel_treatment(ERRORS.clear(), CLASSES).target == Target()
 
 
 def test_deduplicate_keeps_one_of_a_cluster_and_none_of_a_conflict(train: Dataset) -> None:
     """100, 101 and 102 are birds; 103 is a bird and 120 a cat; 130's twin and the test's are not here."""
-    treatment = deduplicate.treatment(TWINS, LABELS_BY_ID)
+    treatment = deduplicate.deduplicate_treatment(TWINS, LABELS_BY_ID)
     data, _ = treatment.apply(train, Recipe())
     assert sorted(set(train.ids) - set(data.ids)) == [101, 102, 103, 120]
     assert treatment.target == Target(classes=(0, 1))
@@ -139,7 +148,7 @@ def test_the_majority_decides_in_a_cluster_with_a_conflict(train: Dataset) -> No
     twins = pl.DataFrame(
         {"split_a": ["train"] * 2, "index_a": [100, 101], "split_b": ["train"] * 2, "index_b": [101, 125]}
     )
-    data, _ = deduplicate.treatment(twins, LABELS_BY_ID).apply(train, Recipe())
+    data, _ = deduplicate.deduplicate_treatment(twins, LABELS_BY_ID).apply(train, Recipe())
     assert sorted(set(train.ids) - set(data.ids)) == [101, 125]
 
 
@@ -163,15 +172,15 @@ def test_effective_number_runs_from_equal_to_inverse_counts() -> None:
 
 
 def test_weighted_loss_scales_to_a_mean_of_one(train: Dataset) -> None:
-    _, recipe = weighted_loss.treatment("weighted_loss", np.array([1.0, 2.0, 3.0]), [2]).apply(
+    _, recipe = weighted_loss.weighted_loss_treatment("weighted_loss", np.array([1.0, 2.0, 3.0]), [2]).apply(
         train, Recipe()
     )
     assert recipe.class_weights == pytest.approx((0.5, 1.0, 1.5))
 
 
 def test_counts_are_weighed_only_where_classes_differ() -> None:
-    assert weighted_loss.by_counts(np.array([100, 60, 100])) == []
-    (found,) = weighted_loss.by_counts(np.array([100, 50, 90]))
+    assert weighted_loss.weighted_by_counts(np.array([100, 60, 100])) == []
+    (found,) = weighted_loss.weighted_by_counts(np.array([100, 50, 90]))
     assert found.target == Target(classes=(1,))
 
 
@@ -179,7 +188,7 @@ def test_weights_by_recall_favour_the_weak_class(train: Dataset) -> None:
     labels = np.repeat(np.arange(3), 100)
     predicted = labels.copy()
     predicted[200:260] = 0
-    found = weighted_loss.by_recall(labels, predicted, 3)
+    found = weighted_loss.weighted_by_recall(labels, predicted, 3)
     pretrained = np.array(found.apply(train, Recipe())[1].class_weights)
     assert pretrained / pretrained[0] == pytest.approx([1, 1, 1 + 2 * 0.6], rel=1e-4)
     assert found.target == Target(classes=(2,))
@@ -206,25 +215,35 @@ def test_confused_pairs_are_flagged_and_ranked() -> None:
     )
     assert hard_examples.confused_pairs(frame, CLASSES) == ((1, 2), (2, 1), (0, 1))
     assert hard_examples.confused_pairs(frame, CLASSES, most=1) == ((1, 2),)
-    both = hard_examples.treatment([(1, 2), (2, 1), (0, 1)])
+    both = hard_examples.hard_examples_treatment([(1, 2), (2, 1), (0, 1)])
     assert both.target.pairs == ((1, 2), (0, 1))
 
 
 def test_only_one_of_a_kind_is_combined() -> None:
-    ranked = [mixup.treatment(), cutmix.treatment(), hard_examples.treatment([(0, 1)])]
-    assert [t.name for t in combination.compatible(ranked)] == ["mixup", "hard_examples"]
+    ranked = [
+        mixing.mixup_treatment(),
+        mixing.cutmix_treatment(),
+        hard_examples.hard_examples_treatment([(0, 1)]),
+    ]
+    assert [t.name for t in combination.compatible_treatments(ranked)] == ["mixup", "hard_examples"]
 
 
 def test_a_combination_does_what_its_parts_do(train: Dataset) -> None:
-    parts = [relabel.treatment(ERRORS, CLASSES), cutmix.treatment(), higher_resolution.treatment()]
-    data, recipe = combination.treatment(parts).apply(train, Recipe())
+    parts = [
+        relabel.relabel_treatment(ERRORS, CLASSES),
+        mixing.cutmix_treatment(),
+        capacity.higher_resolution_treatment(),
+    ]
+    data, recipe = combination.combined_treatment(parts).apply(train, Recipe())
     assert (data.labels != train.labels).sum() == 2
     assert (recipe.mix, recipe.resolution) == ("cutmix", 96)
 
 
 def test_a_backbone_without_a_deeper_one_gets_no_arm() -> None:
-    assert deeper_backbone.treatments("vgg16") == []
-    assert [t.backbone for t in deeper_backbone.treatments("resnet18.tv_in1k")] == ["resnet50.tv_in1k"] * 2
+    assert capacity.deeper_backbone_treatments("vgg16") == []
+    assert [t.backbone for t in capacity.deeper_backbone_treatments("resnet18.tv_in1k")] == [
+        "resnet50.tv_in1k"
+    ] * 2
 
 
 def test_a_deeper_backbone_without_its_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +251,7 @@ def test_a_deeper_backbone_without_its_package_says_how_to_get_it(monkeypatch: p
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(pretrained.importlib, "import_module", absent)
-    (deeper, same) = deeper_backbone.treatments("tf_efficientnet_lite0")
+    (deeper, same) = capacity.deeper_backbone_treatments("tf_efficientnet_lite0")
     assert (deeper.budget, same.budget) == ("time", "epochs")
     with pytest.raises(DeepSightError, match=r"pip install 'deepsight-forensics\[deeper\]'"):
         pretrained.load_pretrained(deeper.backbone)

@@ -169,8 +169,14 @@ def treat(
     run_folder: RunFolder,
     minutes: Annotated[float, typer.Option(help="Time that the trial may take.")] = 20.0,
     only: Annotated[list[str] | None, typer.Option(help="A treatment to try; may be given again.")] = None,
-    enough: Annotated[
-        int, typer.Option(help="Treatments that must fit; more of them means smaller trainings.", min=1)
+    min_treatments: Annotated[
+        int,
+        typer.Option(
+            "--min-treatments",
+            "--enough",
+            min=1,
+            help="Treatments to fit in. Where time is short, each is trained less rather than left out.",
+        ),
     ] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table of treatments.")] = False,
 ) -> None:
@@ -183,7 +189,9 @@ def treat(
     from deepsight.workflows.treat import treat_run
 
     with progress(minutes=minutes) as log:
-        evidence = treat_run(run_folder, minutes=minutes, names=only or (), enough=enough, log=log)
+        evidence = treat_run(
+            run_folder, minutes=minutes, names=only or (), min_treatments=min_treatments, log=log
+        )
     rows = evidence["treatments"].frame.to_dicts()
     if as_json:
         print(json.dumps(rows, indent=2))

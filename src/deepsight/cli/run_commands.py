@@ -26,11 +26,12 @@ def compare(
         deepsight compare runs/first runs/second
     """
     from deepsight.core.run import Run
-    from deepsight.treat.compare import compare as tables_of
+    from deepsight.treat.compare import comparison_tables
 
     a, b = Run.open(run_a), Run.open(run_b)
     classes = a.evidence()["recall"].frame["class"].to_list()
-    found = tables_of(a.predictions("test"), b.predictions("test"), classes, names=(str(run_a), str(run_b)))
+    names = str(run_a), str(run_b)
+    found = comparison_tables(a.predictions("test"), b.predictions("test"), classes, names=names)
     rows = found["comparison"].frame.to_dicts()
     if as_json:
         print(json.dumps(rows, indent=2))

@@ -1,17 +1,17 @@
-"""The confusion matrix as the page shows it."""
+"""The confusion matrix for the page."""
 
 from collections import Counter
 from typing import Any
 
 from deepsight.report.run_data import RunData
 
-SHOWN = 25  # classes; more cells than 625 can neither be read nor hit
+SHOWN = 25  # classes; nobody can read or click more than 625 cells
 
 
-def matrix(study: RunData) -> dict[str, Any]:
-    """Classes and cells of the stored confusions, each cell with the strength of its shade in 0 to 1.
+def confusion_matrix_data(study: RunData) -> dict[str, Any]:
+    """Classes and cells of the stored confusions, each cell with its shade from 0 to 1.
 
-    Where there are more classes than can be read, those with the most errors are kept.
+    Of too many classes to read, those with the most errors are kept.
     """
     rows = study.rows("confusion")
     classes, left_out = shown_classes(rows)
@@ -22,14 +22,14 @@ def matrix(study: RunData) -> dict[str, Any]:
         "classes": classes,
         "left_out": left_out,
         "rows": [
-            {"true": true, "cells": [cell(cells, true, other, strongest) for other in classes]}
+            {"true": true, "cells": [matrix_cell(cells, true, other, strongest) for other in classes]}
             for true in classes
         ],
     }
 
 
 def shown_classes(rows: list[dict[str, Any]]) -> tuple[list[str], int]:
-    """The classes of the matrix in their stored order, and how many were left out."""
+    """The classes to show, in stored order, and how many were left out."""
     errors: Counter[str] = Counter()
     for row in rows:
         errors[row["true"]] += row["count"] if row["true"] != row["predicted"] else 0
@@ -37,7 +37,7 @@ def shown_classes(rows: list[dict[str, Any]]) -> tuple[list[str], int]:
     return [name for name in errors if name in kept], len(errors) - len(kept)
 
 
-def cell(
+def matrix_cell(
     cells: dict[tuple[str, str], dict[str, Any]], true: str, predicted: str, strongest: float
 ) -> dict[str, Any]:
     """One cell; the shade of an error is relative to the most frequent confusion."""

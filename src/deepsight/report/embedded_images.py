@@ -1,4 +1,4 @@
-"""Pictures of the run folder as data addresses, within a bound on the size of the report."""
+"""Pictures of the run folder as data addresses, up to a limit on the size of the report."""
 
 import base64
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ FOLDER = "evidence/pictures"
 
 @dataclass
 class Pictures:
-    """Reads pictures of a run, each once, until the budget is spent.
+    """Reads pictures of a run, each once, until the budget is used up.
 
     Attributes:
-        folder: the run folder; no file outside it is read.
-        budget: characters that the addresses of further pictures may take.
+        folder: the run folder; files outside it are never read.
+        budget: characters left for the addresses of more pictures.
         addresses: the `data:` address of each picture so far by its path in the run folder.
-        left_out: pictures that are there but did not fit.
+        left_out: pictures that did not fit.
     """
 
     folder: Path
@@ -30,7 +30,7 @@ class Pictures:
     left_out: list[str] = field(default_factory=list)
 
     def take(self, name: str | None) -> str | None:
-        """The same name if this picture can be shown, None otherwise; the page finds it in `addresses`."""
+        """The name itself if the picture can be shown, else None; the page looks it up in `addresses`."""
         if not name:
             return None
         if name not in self.addresses and name not in self.left_out:
@@ -38,17 +38,17 @@ class Pictures:
         return name if name in self.addresses else None
 
     def sheet(self, table: str) -> str | None:
-        """The name of the sheet of thumbnails that belongs to this table, if it can be shown."""
+        """The name of the contact sheet of this table, if it can be shown."""
         names = (f"{FOLDER}/{table}{suffix}" for suffix in (".webp", ".png"))
         return next((name for name in names if self.take(name)), None)
 
     def read(self, name: str) -> None:
-        """Take up a picture, or note that it did not fit."""
+        """Add a picture, or note that it did not fit."""
         path = (self.folder / name).resolve()
         media = MEDIA.get(path.suffix.lower())
         if media is None or not path.is_relative_to(self.folder.resolve()) or not path.is_file():
             return
-        found = address(path.read_bytes(), media)
+        found = data_address(path.read_bytes(), media)
         if len(found) > self.budget:
             self.left_out.append(name)
         else:
@@ -56,12 +56,12 @@ class Pictures:
             self.addresses[name] = found
 
 
-def address(content: bytes, media: str) -> str:
+def data_address(content: bytes, media: str) -> str:
     """A picture's bytes as a `data:` address."""
     return f"data:{media};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def drawn(pixels: NDArray[np.uint8]) -> str:
+def png_address(pixels: NDArray[np.uint8]) -> str:
     """Pixels of a table, uint8 (h, w, 3), as the address of a PNG picture."""
     _, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    return address(encoded.tobytes(), "image/png")
+    return data_address(encoded.tobytes(), "image/png")

@@ -1,12 +1,15 @@
-"""How the report writes the words of tables: names of columns and values, and sentences."""
+"""How the report writes numbers, names of columns and values, and sentences."""
 
+import math
 import re
 from collections.abc import Collection
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from deepsight.report.numbers import NBSP, absent, cell, count
+MISSING = "–"
+MINUS = "\u2212"
+NBSP = "\u00a0"  # a number and its unit stay on one line
 
 HEADINGS = {
     "ci_low": "low end", "ci_high": "high end", "p_value": "p", "q_value": "q", "macro_f1": "macro-F1",
@@ -32,7 +35,7 @@ VALUES = {
     "val": "validation",
     "holdout": "hold-out",
 }
-NAMES = ("row", "number of", "seed")  # units of whole numbers that name something and count nothing
+NAMES = ("row", "number of", "seed")  # units of whole numbers that are names, not counts
 
 WITH_INTERVAL = frozenset({"share", "rate", "recall", "accuracy", "macro_f1", "object_share", "rejected"})
 SHARES = WITH_INTERVAL | {
@@ -43,44 +46,99 @@ SHARES = WITH_INTERVAL | {
 DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # whose interval is no share
 
 
-def percentages(columns: Collection[str]) -> frozenset[str]:
-    """The columns of a table that are shares; its interval is one where the quantity it belongs to is."""
+def share_columns(columns: Collection[str]) -> frozenset[str]:
+    """The columns of a table that hold shares, with the interval columns that belong to one."""
     ends = {name for name in columns if name.startswith(("ci_low", "ci_high"))}
     baseline = {"baseline"} & set(columns) if "error_rate" in columns else set()
     of_shares = WITH_INTERVAL & set(columns) and not DIFFERENCES & set(columns)
     return frozenset(SHARES & set(columns) | baseline | (ends if of_shares else set()))
 
 
-def heading(column: str) -> str:
-    """The name of a column as a reader says it."""
+def column_heading(column: str) -> str:
+    """The name of a column in words."""
     return HEADINGS.get(column) or column.replace("_", " ").replace("macro f1", "macro-F1")
 
 
-def value(item: Any, unit: str = "") -> str:
-    """A value of a table: quantities with their thousands, rows and other names of things as they are."""
+def value_text(item: Any, unit: str = "") -> str:
+    """A value of a table as text: counts with thousands separators, image numbers and seeds without."""
     if isinstance(item, int) and not isinstance(item, bool):
-        return str(item) if unit.startswith(NAMES) else count(item)
+        return str(item) if unit.startswith(NAMES) else count_text(item)
     if isinstance(item, str):
         return VALUES.get(item) or (item if "/" in item else item.replace("_", " "))
     if isinstance(item, list):
-        return ", ".join(value(part, unit) for part in item) or "none"
-    return cell(item)
+        return ", ".join(value_text(part, unit) for part in item) or "none"
+    return cell_text(item)
 
 
-def title(name: str) -> str:
-    """The name of a table as a reader says it: "confusion_pairs" gives "Confusion pairs"."""
+def table_title(name: str) -> str:
+    """The name of a table in words: "confusion_pairs" gives "Confusion pairs"."""
     return name.replace("_", " ").capitalize()
 
 
-def prose(text: str) -> Markup:
-    """A sentence of a stage: one space before a percent sign, raw names in words, `code` as code."""
+def prose_markup(text: str) -> Markup:
+    """A stored sentence for the page: a no-break space before %, raw names in words, `code` as code."""
     spaced = re.sub(r"(?<=\d) ?%", f"{NBSP}%", text)
-    spaced = re.sub(r"\b(cutmix|mixup|[a-z]+(_[a-z]+)+)\b", lambda found: value(found[0]), spaced)
+    spaced = re.sub(r"\b(cutmix|mixup|[a-z]+(_[a-z]+)+)\b", lambda found: value_text(found[0]), spaced)
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(spaced))))
 
 
-def p_value(probability: float | None) -> str:
-    """A p-value as it is printed: "p = 0.038", and "p < 0.001" below that."""
-    if absent(probability):
+def p_value_text(probability: float | None) -> str:
+    """A p-value as text: "p = 0.038", and "p < 0.001" below that."""
+    if is_absent(probability):
         return ""
     return "p < 0.001" if float(probability or 0) < 0.001 else f"p = {probability:.3f}"
+
+
+def percent_text(value: float | None, digits: int = 1) -> str:
+    """A share of 0 to 1 as a percentage: 0.918 gives "91.8 %" with a no-break space."""
+    return MISSING if is_absent(value) else f"{100 * float(value or 0):.{digits}f}{NBSP}%"
+
+
+def points_text(value: float | None, digits: int = 1, *, scale: float = 100) -> str:
+    """A difference of shares in signed percentage points, without the unit."""
+    return MISSING if is_absent(value) else f"{scale * float(value or 0):+.{digits}f}".replace("-", MINUS)
+
+
+def count_text(value: float | None) -> str:
+    """A whole number with thousands separators: 10000 gives "10,000"."""
+    return MISSING if is_absent(value) else f"{int(value or 0):,}"
+
+
+def duration_text(seconds: float | None) -> str:
+    """Seconds in words: "45 s", "4 min 10 s", "1 h 5 min"."""
+    if is_absent(seconds):
+        return MISSING
+    whole = round(float(seconds or 0))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def cell_text(value: Any) -> str:
+    """Any value of a table as short text; fractions get three significant digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if is_absent(value):
+        return MISSING
+    if isinstance(value, float):
+        return fraction_text(value)
+    if isinstance(value, list):
+        return ", ".join(cell_text(item) for item in value)
+    return str(value)
+
+
+def fraction_text(value: float) -> str:
+    """Three significant digits; scientific notation only below 0.0005."""
+    if value == 0:
+        return "0"
+    if abs(value) < 5e-4:
+        return f"{value:.1e}".replace("-", MINUS)
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return text.replace("-", MINUS)
+
+
+def is_absent(value: Any) -> bool:
+    """Whether the value is missing: None or NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -1,4 +1,4 @@
-"""The images that a reader can look at, as the data that the page's script draws."""
+"""The image galleries, as the data that the page's script draws."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ import polars as pl
 from deepsight.core.evidence import maps_refusal
 from deepsight.images.contact_sheet import ACROSS
 from deepsight.interpret.error_analysis.misclassified import suspected_labels
-from deepsight.report.embedded_images import Pictures, drawn
+from deepsight.report.embedded_images import Pictures, png_address
 from deepsight.report.run_data import RunData
 from deepsight.scrub.duplicates.pictures import shown_pairs
 
@@ -18,29 +18,29 @@ LEDGER = ("cause", "support", "because")
 SHOWN = ("index", "true", "predicted", "confidence")
 
 
-def errors(study: RunData, pictures: Pictures) -> Data | None:
-    """The errors with their causes and maps, each in the place of its tile on the sheet."""
+def error_gallery(study: RunData, pictures: Pictures) -> Data | None:
+    """The errors with their causes and maps, in the order of their tiles on the sheet."""
     table = study.table("errors", *SHOWN)
     if table is None:
         return None
     sheet = pictures.sheet("errors")
-    extra = (ledger(study), suggestions(study), maps(study, pictures))
+    extra = (ledger_by_row(study), suggested_labels(study), map_pictures(study, pictures))
     records = []
     for row in table.frame.select(SHOWN).to_dicts():
         record = {**row, "confidence": round(row["confidence"], 4)}
         for known in extra:
             record |= known.get(row["index"], {})
         records.append(record)
-    return listed(records, sheet)
+    return sheet_records(records, sheet)
 
 
-def ledger(study: RunData) -> dict[int, Data]:
-    """Cause, support and reason by test row."""
+def ledger_by_row(study: RunData) -> dict[int, Data]:
+    """Cause, support and reason of each error, by test row."""
     rows = study.rows("ledger")
     return {row["index"]: {name: row[name] for name in LEDGER if name in row} for row in rows}
 
 
-def suggestions(study: RunData) -> dict[int, Data]:
+def suggested_labels(study: RunData) -> dict[int, Data]:
     """The label suggested for each flagged test row."""
     table = study.table("label_errors")
     if table is None:
@@ -49,34 +49,36 @@ def suggestions(study: RunData) -> dict[int, Data]:
     return {index: {"suggested": name} for index, name in rows}
 
 
-def maps(study: RunData, pictures: Pictures) -> dict[int, Data]:
-    """The picture with the maps by test row; none where the maps were refused."""
+def map_pictures(study: RunData, pictures: Pictures) -> dict[int, Data]:
+    """The file with the maps of each error, by test row; empty where the maps failed a check."""
     if maps_refusal(study.evidence):
         return {}
     rows = [row for row in study.rows("attribution") if row["split"] == "test"]
     return {row["index"]: {"map": row["file"]} for row in rows if pictures.take(row["file"])}
 
 
-def twin_pairs(study: RunData, pictures: Pictures) -> Data | None:
-    """Pairs of near-equal images: three tiles a pair, the first, the second and their difference."""
+def duplicate_gallery(study: RunData, pictures: Pictures) -> Data | None:
+    """Pairs of near-duplicates, three tiles each: the first image, the second, and their difference."""
     table = study.table("duplicates", "flagged", "cluster")
     return (
-        None if table is None else listed(shown_pairs(table.frame).to_dicts(), pictures.sheet("duplicates"))
+        None
+        if table is None
+        else sheet_records(shown_pairs(table.frame).to_dicts(), pictures.sheet("duplicates"))
     )
 
 
-def label_candidates(study: RunData, pictures: Pictures) -> Data | None:
-    """The labels most surely wrong, for the reader's decision."""
+def label_error_gallery(study: RunData, pictures: Pictures) -> Data | None:
+    """The labels most likely to be wrong, for the reader to decide on."""
     table = study.table("label_errors")
     return (
         None
         if table is None
-        else listed(suspected_labels(table.frame).to_dicts(), pictures.sheet("label_errors"))
+        else sheet_records(suspected_labels(table.frame).to_dicts(), pictures.sheet("label_errors"))
     )
 
 
-def listed(rows: Iterable[Data], sheet: str | None) -> Data:
-    """Rows with the sheet that holds their tiles."""
+def sheet_records(rows: Iterable[Data], sheet: str | None) -> Data:
+    """Rows together with the sheet that holds their tiles."""
     return {"sheet": sheet, "across": ACROSS, "records": list(rows)}
 
 
@@ -94,7 +96,7 @@ def map_gallery(study: RunData, pictures: Pictures) -> list[Data]:
 
 
 def ambiguous_errors(study: RunData, *, limit: int = 16) -> list[int]:
-    """Test rows of the errors over whose label people would differ most."""
+    """Test rows of the errors whose label people would disagree about most."""
     errors, doubts = study.table("errors"), study.table("ambiguity")
     if errors is None or doubts is None:
         return []
@@ -103,7 +105,7 @@ def ambiguous_errors(study: RunData, *, limit: int = 16) -> list[int]:
 
 
 def illustrations(study: RunData, pictures: Pictures) -> dict[str, list[Data]]:
-    """Further pictures by finding: the rows (file, caption) of its table `<finding>_pictures`."""
+    """More pictures by finding: rows (file, caption) of the table `<finding>_pictures`."""
     ending = "_pictures"
     found = {}
     for name in (name for name in study.evidence if name.endswith(ending)):
@@ -112,33 +114,33 @@ def illustrations(study: RunData, pictures: Pictures) -> dict[str, list[Data]]:
     return found
 
 
-def looks(study: RunData) -> list[Data]:
-    """The mean image of each class, with its row of the appearance table where there is one."""
+def class_looks(study: RunData) -> list[Data]:
+    """The mean image of each class, with its row of the appearance table if there is one."""
     table = study.table("mean_images", "class", "row", "column", "r", "g", "b")
     known = {row["class"]: row for row in study.rows("appearance")}
     if table is None:
         return []
     parts = table.frame.partition_by("class", maintain_order=True)
     return [
-        {**known.get(part["class"][0], {}), "class": part["class"][0], "address": picture(part)}
+        {**known.get(part["class"][0], {}), "class": part["class"][0], "address": mean_image_address(part)}
         for part in parts
     ]
 
 
-def picture(part: pl.DataFrame) -> str:
-    """The pixels of one class as a picture."""
+def mean_image_address(part: pl.DataFrame) -> str:
+    """The mean image of one class as a data address."""
     ordered = part.sort("row", "column")
     width = int(ordered["column"].n_unique())
-    return drawn(ordered.select("r", "g", "b").to_numpy().astype(np.uint8).reshape(-1, width, 3))
+    return png_address(ordered.select("r", "g", "b").to_numpy().astype(np.uint8).reshape(-1, width, 3))
 
 
 def all_images(study: RunData, pictures: Pictures) -> Data:
-    """What the page's script draws; errors come first, so that they are the last to be left out for size."""
+    """Everything the page's script draws. Errors come first, so that they are left out last."""
     listed = {
         "run": study.name,
-        "errors": errors(study, pictures),
-        "labels": label_candidates(study, pictures),
-        "twins": twin_pairs(study, pictures),
+        "errors": error_gallery(study, pictures),
+        "labels": label_error_gallery(study, pictures),
+        "duplicates": duplicate_gallery(study, pictures),
         "maps": map_gallery(study, pictures),
     }
     return {**listed, "pictures": pictures.addresses}

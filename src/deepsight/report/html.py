@@ -1,4 +1,4 @@
-"""The report: one HTML file that opens from disk, without a network, and draws what the run folder holds."""
+"""Writes the report: one HTML file that shows what the run folder holds and opens without a network."""
 
 import base64
 import gzip
@@ -13,18 +13,18 @@ from markupsafe import Markup
 from deepsight.core.evidence import Table, maps_refusal
 from deepsight.core.files import write_text
 from deepsight.core.run import REPORT, Run
-from deepsight.report import confusion_matrix, formatting, galleries, numbers, provenance, summary
+from deepsight.report import confusion_matrix, formatting, galleries, provenance, summary
 from deepsight.report.embedded_images import BUDGET, Pictures
 from deepsight.report.figures import marks, svg
 from deepsight.report.figures.model import learning_curves
 from deepsight.report.figures.plot import Figure
-from deepsight.report.run_data import RunData, read
+from deepsight.report.run_data import RunData, read_run_data
 from deepsight.report.sections import OUTLINE, Entry, Stage
 
 
 @dataclass(frozen=True)
 class View:
-    """A question of the report with what is known about it in this run."""
+    """A question of the report and this run's answer to it."""
 
     name: str
     question: str
@@ -39,10 +39,10 @@ class View:
 
 
 def render(run: Run) -> Path:
-    """Write `report.html` of a run from what its folder holds; nothing is computed again.
+    """Write the `report.html` of a run from its folder, without computing anything again.
 
-    What has not been made yet is named together with the command that makes it, so that the report of an
-    interrupted run is valid too.
+    Where a result is missing, the report names the command that produces it, so even an interrupted run
+    has a valid report.
 
     Returns:
         The path of the report.
@@ -51,67 +51,68 @@ def render(run: Run) -> Path:
         DeepSightError: the file cannot be written.
     """
     target = run.file(REPORT)
-    write_text(target, page(read(run)))
+    write_text(target, report_page(read_run_data(run)))
     return target
 
 
-def page(study: RunData) -> str:
+def report_page(study: RunData) -> str:
     """The whole report as HTML."""
     downloads = {name: packed_csv(table.frame) for name, table in study.evidence.items()}
     pictures = Pictures(study.path, max(0, BUDGET - sum(map(len, downloads.values()))))
     return (
-        environment()
+        template_environment()
         .get_template("report.html")
         .render(
             study=study,
             metrics=study.metrics,
-            sentence=summary.sentence(study),
-            scores=summary.scores(study),
+            sentence=summary.summary_sentence(study),
+            scores=summary.score_cards(study),
             notice=provenance.notice(study),
-            summary_facts=provenance.summary(study),
-            provenance=provenance.provenance(study),
-            configuration=provenance.configuration(study),
-            causes=causes(study),
-            overall_context=summary.overall_context(study),
-            matrix=confusion_matrix.matrix(study),
+            summary_facts=provenance.summary_facts(study),
+            provenance=provenance.provenance_facts(study),
+            configuration=provenance.configuration_facts(study),
+            causes=cause_shares(study),
+            overall_context=summary.overall_background(study),
+            matrix=confusion_matrix.confusion_matrix_data(study),
             refusal=maps_refusal(study.evidence),
             gallery=galleries.all_images(study, pictures),
-            looks=galleries.looks(study),
+            looks=galleries.class_looks(study),
             ambiguous=galleries.ambiguous_errors(study),
             illustrations=galleries.illustrations(study, pictures),
             questions={e.name: e.question for stage in OUTLINE for e in stage.entries},
             pictures=pictures,
-            stages=[{"name": s.name, "command": s.command, "views": views(s, study)} for s in OUTLINE],
+            stages=[{"name": s.name, "command": s.command, "views": stage_views(s, study)} for s in OUTLINE],
             downloads=downloads,
         )
     )
 
 
-def environment() -> Environment:
-    """Templates that escape all text of the study; only files of this package are inlined as they are."""
+def template_environment() -> Environment:
+    """Templates that escape all text of the study; only files of this package are inlined unescaped."""
     loader = PackageLoader("deepsight.report")
     made = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters.update(
-        percent=numbers.percent, points=numbers.points, count=numbers.count, cell=numbers.cell,
-        heading=formatting.heading, value=formatting.value, title=formatting.title, prose=formatting.prose,
-        p_value=formatting.p_value, percentages=formatting.percentages,
+        percent=formatting.percent_text, points=formatting.points_text, count=formatting.count_text,
+        cell=formatting.cell_text, heading=formatting.column_heading, value=formatting.value_text,
+        title=formatting.table_title, prose=formatting.prose_markup,
+        p_value=formatting.p_value_text, percentages=formatting.share_columns,
     )  # fmt: skip
-    made.globals.update(draw=svg.draw, key=marks.key)
+    made.globals.update(draw=svg.draw_figure, key=marks.legend_key)
     made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])
     return made
 
 
-def views(stage: Stage, study: RunData) -> list[View]:
-    """The questions of a stage, answered or missing; optional ones only where they are answered."""
-    found = [view(entry, stage.command, study) for entry in stage.entries]
+def stage_views(stage: Stage, study: RunData) -> list[View]:
+    """The questions of a stage, answered or not; optional ones only if they are answered."""
+    found = [entry_view(entry, stage.command, study) for entry in stage.entries]
     asked = zip(found, stage.entries, strict=True)
     return [view for view, entry in asked if not (entry.optional and view.missing)]
 
 
-def view(entry: Entry, command: str, study: RunData) -> View:
+def entry_view(entry: Entry, command: str, study: RunData) -> View:
     """A question with its table, figure and advice."""
     table = study.table(entry.name)
     also = [(name, found) for name in entry.also if (found := study.table(name)) is not None]
@@ -121,29 +122,29 @@ def view(entry: Entry, command: str, study: RunData) -> View:
         body=entry.body,
         command=command,
         table=table,
-        missing=not available(entry, table, study),
-        figure=drawn(entry, table, study),
+        missing=not is_available(entry, table, study),
+        figure=entry_figure(entry, table, study),
         advice=advice_on(entry, table),
         also=also,
-        refused=refused(entry, study),
+        refused=refusal_reason(entry, study),
     )
 
 
 def advice_on(entry: Entry, table: Table | None) -> str:
-    """What to do about the finding; nothing where there is none."""
+    """What to do about the finding; empty if there is none."""
     if table is None:
         return ""
     return entry.advise if isinstance(entry.advise, str) else entry.advise(table)
 
 
-def refused(entry: Entry, study: RunData) -> str:
-    """Why this run could not be asked the question; empty where it could, or was not asked yet."""
+def refusal_reason(entry: Entry, study: RunData) -> str:
+    """Why this run cannot answer the question; empty if it can, or has not tried yet."""
     rows = study.rows("not_examined", "check", "reason")
     return " ".join(row["reason"] for row in rows if row["check"] in (entry.name, *entry.refused_as))
 
 
-def available(entry: Entry, table: Table | None, study: RunData) -> bool:
-    """Whether this run holds what the question needs; three of them rest on files that are no tables."""
+def is_available(entry: Entry, table: Table | None, study: RunData) -> bool:
+    """Whether this run holds what the question needs; three questions rest on files other than tables."""
     files = {
         "provenance": bool(study.data or study.model or study.environment),
         "registered": bool(study.hypotheses.get("hypotheses")),
@@ -152,8 +153,8 @@ def available(entry: Entry, table: Table | None, study: RunData) -> bool:
     return files.get(entry.name, table is not None)
 
 
-def drawn(entry: Entry, table: Table | None, study: RunData) -> Figure | None:
-    """The figure of a question, or None where there is nothing to draw."""
+def entry_figure(entry: Entry, table: Table | None, study: RunData) -> Figure | None:
+    """The figure of a question, or None if there is nothing to draw."""
     if entry.name == "training":
         return None if study.history is None else learning_curves(study.history)
     if entry.draw is None or table is None or table.frame.is_empty():
@@ -161,10 +162,10 @@ def drawn(entry: Entry, table: Table | None, study: RunData) -> Figure | None:
     return entry.draw(table) if set(entry.needs) <= set(table.frame.columns) else None
 
 
-def causes(study: RunData) -> list[dict[str, Any]]:
-    """The shares of the causes of errors, the largest first, each with the number of its own colour.
+def cause_shares(study: RunData) -> list[dict[str, Any]]:
+    """The share of each cause of errors, the largest first, with the number of its colour.
 
-    `examined` is the share of errors in which a cause was looked for: nothing found where nobody looked is
+    `examined` is the share of errors that were checked for the cause: finding nothing without looking is
     not a share of 0.
     """
     rows = [
@@ -175,7 +176,7 @@ def causes(study: RunData) -> list[dict[str, Any]]:
 
 
 def packed_csv(frame: pl.DataFrame) -> str:
-    """A table as CSV, packed with gzip, in base64: what the page unpacks when the reader asks for it."""
+    """A table as gzipped CSV in base64; the page unpacks it when the reader asks for it."""
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
     flat = frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("; "))
     return base64.b64encode(gzip.compress(flat.write_csv().encode(), mtime=0)).decode("ascii")

@@ -1,31 +1,31 @@
-"""Plain facts of a run: the plan, and where data and weights come from."""
+"""Facts about a run: its plan, its data, its weights and its machine."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deepsight.report.numbers import absent, cell, count, duration, percent
+from deepsight.report.formatting import cell_text, count_text, duration_text, is_absent, percent_text
 from deepsight.report.run_data import Facts, RunData
 
 Pairs = list[tuple[str, str]]
 
 
 def notice(study: RunData) -> tuple[str, str]:
-    """What must be known of the weights, such as that the fallback was used: a sentence, the rest."""
+    """What the reader must know about the weights, such as a fallback: the first sentence and the rest."""
     first, _, rest = str(study.model.get("notice") or "").partition(". ")
     return (f"{first}." if rest else first), rest
 
 
-def summary(study: RunData) -> list[tuple[str, Pairs]]:
-    """The plan, the origins and the effort, for the first screen."""
+def summary_facts(study: RunData) -> list[tuple[str, Pairs]]:
+    """The plan, the sources and the cost, for the first screen."""
     return [
-        ("Plan", plan(study.configuration)),
-        ("Sources", sources(study)),
-        ("Effort", sample_sizes(study.metrics)),
+        ("Plan", plan_facts(study.configuration)),
+        ("Sources", source_facts(study)),
+        ("Time and memory", effort_facts(study.metrics)),
     ]
 
 
-def plan(configuration: Facts) -> Pairs:
-    """What was settled before training: the parts that a reader compares between two runs."""
+def plan_facts(configuration: Facts) -> Pairs:
+    """What the plan fixed before training: what a reader compares between two runs."""
     settled = configuration.get("plan") or {}
     recipe = settled.get("recipe") or {}
     facts = {
@@ -38,11 +38,11 @@ def plan(configuration: Facts) -> Pairs:
     }
     predicted = settled.get("predicted_seconds")
     pairs = list(flatten(facts))
-    return [*pairs, ("predicted time", duration(sum(predicted.values())))] if predicted else pairs
+    return [*pairs, ("predicted time", duration_text(sum(predicted.values())))] if predicted else pairs
 
 
-def sources(study: RunData) -> Pairs:
-    """Where data and weights came from."""
+def source_facts(study: RunData) -> Pairs:
+    """Where the data and the weights came from."""
     metrics, data, model = study.metrics, study.data, study.model
     source = metrics.get("data_source") or data.get("source")
     origin = data.get("origin")
@@ -55,17 +55,19 @@ def sources(study: RunData) -> Pairs:
     return list(flatten(facts))
 
 
-def sample_sizes(metrics: Facts) -> Pairs:
-    """The seconds of each stage, and the memory."""
+def effort_facts(metrics: Facts) -> Pairs:
+    """Seconds per stage, and peak memory."""
     seconds = metrics.get("seconds") or {}
-    pairs = [(words(stage), duration(value)) for stage, value in seconds.items() if not absent(value)]
-    if not absent(metrics.get("peak_rss_mb")):
-        pairs.append(("peak memory", f"{count(metrics['peak_rss_mb'])} MB"))
+    pairs = [
+        (key_words(stage), duration_text(value)) for stage, value in seconds.items() if not is_absent(value)
+    ]
+    if not is_absent(metrics.get("peak_rss_mb")):
+        pairs.append(("peak memory", f"{count_text(metrics['peak_rss_mb'])} MB"))
     return pairs
 
 
-def provenance(study: RunData) -> list[tuple[str, Pairs]]:
-    """Everything that the run folder says about its data, model and machine."""
+def provenance_facts(study: RunData) -> list[tuple[str, Pairs]]:
+    """Everything the run folder says about its data, model and machine."""
     model = {key: value for key, value in study.model.items() if key not in ("classes", "notice", "recipe")}
     return [
         ("Data", list(flatten(study.data))),
@@ -74,33 +76,33 @@ def provenance(study: RunData) -> list[tuple[str, Pairs]]:
     ]
 
 
-def configuration(study: RunData) -> Pairs:
+def configuration_facts(study: RunData) -> Pairs:
     """The whole of study.yaml."""
     return list(flatten(study.configuration))
 
 
 def flatten(facts: Facts, before: str = "") -> Iterator[tuple[str, str]]:
-    """Nested facts as pairs of words; facts without a value are left out, long lists are counted."""
+    """Nested facts as pairs of strings; leaves out empty values and counts long lists."""
     for key, value in facts.items():
-        name = f"{before}{words(str(key))}"
+        name = f"{before}{key_words(str(key))}"
         if isinstance(value, Mapping):
             yield from flatten(value, f"{name} · ")
         elif isinstance(value, list) and (
             len(value) > 12 or any(isinstance(item, Mapping) for item in value)
         ):
             yield name, f"{len(value)} items"
-        elif not absent(value) and value not in ("", []):
-            yield name, shown(key, value)
+        elif not is_absent(value) and value not in ("", []):
+            yield name, fact_text(key, value)
 
 
-def shown(key: str, value: Any) -> str:
+def fact_text(key: str, value: Any) -> str:
     """A value as text: shares by name as percentages, whole numbers with their thousands."""
     if key == "share":
-        return percent(value)
+        return percent_text(value)
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return count(value) if whole and key not in ("seed", "port") else cell(value)
+    return count_text(value) if whole and key not in ("seed", "port") else cell_text(value)
 
 
-def words(key: str) -> str:
+def key_words(key: str) -> str:
     """A key as words."""
     return key.replace("_", " ")

@@ -15,13 +15,13 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class RunData:
-    """The stored content of a run; what an interrupted run has not made yet is empty.
+    """The stored content of a run; empty where an interrupted run has not got to yet.
 
     Attributes:
         path: the run folder.
         configuration: `study.yaml`.
         metrics, data, environment, hypotheses, model: the JSON files of these names.
-        history: a row an epoch, or None before training.
+        history: one row per epoch, or None before training.
         evidence: all tables so far.
     """
 
@@ -41,20 +41,20 @@ class RunData:
         return self.path.resolve().name
 
     def table(self, name: str, *columns: str) -> Table | None:
-        """The evidence table of this name, if it is there with these columns."""
+        """The evidence table of this name if it exists and has these columns."""
         table = self.evidence.get(name)
         if table is None or not set(columns) <= set(table.frame.columns):
             return None
         return table
 
     def rows(self, name: str, *columns: str) -> list[dict[str, Any]]:
-        """The rows of a table as dictionaries; none where the table is absent."""
+        """The rows of a table as dictionaries; an empty list without the table."""
         table = self.table(name, *columns)
         return [] if table is None else table.frame.to_dicts()
 
 
-def read(run: Run) -> RunData:
-    """Read all that a report shows; absent files give empty facts."""
+def read_run_data(run: Run) -> RunData:
+    """Read everything that the report shows; missing files give empty facts."""
     facts = {
         name: run.read_json(f"{name}.json") if run.has(f"{name}.json") else {}
         for name in ("metrics", "data", "environment", "hypotheses", "model")

@@ -1,4 +1,4 @@
-"""The order of the report: the stages of OSEMN, and the questions that each answers."""
+"""The outline of the report: the stages of OSEMN and the questions that each answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ class Entry:
     """A question of the report.
 
     Attributes:
-        name: the evidence table that answers it, and the address of the view.
+        name: the evidence table that answers it, also its address on the page.
         question: its heading.
-        body: the template that shows it, without its ending.
-        draw: the figure of the table, if it has one.
-        advise: what to do about it, from the table or whatever it says.
-        also: further tables shown below it.
-        needs: columns without which the table is shown but not drawn.
-        refused_as: names under which the table `not_examined` says that it could not be asked.
-        optional: left out where its table is missing.
+        body: the template that shows it, without `body_` and `.html`.
+        draw: makes the figure from the table, if there is one.
+        advise: what to do about it: a sentence, or a function of the table.
+        also: more tables to show below.
+        needs: columns that the figure needs; without them only the table is shown.
+        refused_as: other names under which `not_examined` may give the reason for a missing answer.
+        optional: left out if its table is missing.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the study: its name, the command that makes it, and its questions."""
+    """A stage of the study: its name, the command that runs it, and its questions."""
 
     name: str
     command: str
@@ -51,7 +51,10 @@ OUTLINE = (
         "obtain",
         (
             Entry(
-                "provenance", "Where do data and weights come from?", "provenance", advise=advice.PROVENANCE
+                "provenance",
+                "Where do the data and the weights come from?",
+                "provenance",
+                advise=advice.PROVENANCE,
             ),
         ),
     ),
@@ -62,21 +65,21 @@ OUTLINE = (
             Entry(
                 "split_checks",
                 "Are the splits clean?",
-                advise=advice.split_checks,
+                advise=advice.split_checks_advice,
                 also=("split_dropped",),
             ),
             Entry(
                 "duplicates",
                 "Which images appear twice?",
-                "twins",
-                advise=advice.duplicates,
+                "duplicates",
+                advise=advice.duplicates_advice,
             ),
             Entry(
                 "interpolation",
-                "Which interpolation keeps most?",
+                "Which interpolation preserves the most detail?",
                 "figure",
-                scrub.interpolation,
-                advice.interpolation,
+                scrub.interpolation_figure,
+                advice.interpolation_advice,
             ),
         ),
     ),
@@ -84,7 +87,13 @@ OUTLINE = (
         "Explore",
         "explore",
         (
-            Entry("balance", "Are the classes balanced?", "figure", explore.balance, advice.balance),
+            Entry(
+                "balance",
+                "Are the classes balanced?",
+                "figure",
+                explore.balance_figure,
+                advice.balance_advice,
+            ),
             Entry(
                 "appearance",
                 "What does each class look like?",
@@ -94,9 +103,9 @@ OUTLINE = (
             ),
             Entry(
                 "embedding",
-                "Which classes lie close before training?",
+                "Which classes look alike before training?",
                 "figure",
-                explore.embedding,
+                explore.embedding_figure,
                 advice.EMBEDDING,
                 needs=("class", "x", "y"),
             ),
@@ -110,7 +119,12 @@ OUTLINE = (
         "iNterpret",
         "interpret",
         (
-            Entry("confusion", "Which classes are taken for which?", "confusion", advise=advice.confusion),
+            Entry(
+                "confusion",
+                "Which classes are confused with which?",
+                "confusion",
+                advise=advice.confusion_advice,
+            ),
             Entry("errors", "Which images does it get wrong?", "errors", advise=advice.ERRORS),
             Entry(
                 "ledger",
@@ -121,20 +135,24 @@ OUTLINE = (
             ),
             Entry(
                 "confusion_pairs",
-                "Which confusions are more than chance?",
+                "Which confusions are more frequent than chance?",
                 "figure",
-                interpret.confusion_pairs,
-                advice.confusion_pairs,
+                interpret.confusion_pairs_figure,
+                advice.confusion_pairs_advice,
                 also=("confusion_clusters", "confusion_direction"),
             ),
-            Entry("recall", "Which classes are hard?", "figure", interpret.recall, advice.recall),
-            Entry("hypotheses", "Were the expectations right?", "hypotheses", advise=advice.hypotheses),
+            Entry(
+                "recall", "Which classes are hard?", "figure", interpret.recall_figure, advice.recall_advice
+            ),
+            Entry(
+                "hypotheses", "Were the expectations right?", "hypotheses", advise=advice.hypotheses_advice
+            ),
             Entry(
                 "calibration",
-                "Does its confidence mean what it says?",
+                "Can its confidence be trusted?",
                 "figure",
-                interpret.calibration,
-                advice.calibration,
+                interpret.calibration_figure,
+                advice.calibration_advice,
                 also=("calibration_summary",),
             ),
             Entry(
@@ -145,19 +163,23 @@ OUTLINE = (
                 also=("label_error_summary", "corrected_score"),
             ),
             Entry(
-                "ambiguity", "Which images would people argue about?", "ambiguity", advise=advice.AMBIGUITY
+                "ambiguity", "Which images would people disagree about?", "ambiguity", advise=advice.AMBIGUITY
             ),
             Entry(
                 "degradation",
-                "Does image quality decide?",
+                "How much does image quality matter?",
                 "figure",
-                interpret.degradation,
+                interpret.degradation_figure,
                 advice.DEGRADATION,
                 needs=("corruption", "severity", "class", "accuracy", "ci_low", "ci_high"),
                 also=("degradation_summary", "image_quality"),
             ),
             Entry(
-                "slices", "Where does it fail more than elsewhere?", "slices", interpret.slices, advice.slices
+                "slices",
+                "Where does it fail more often than elsewhere?",
+                "slices",
+                interpret.slices_figure,
+                advice.slices_advice,
             ),
             Entry(
                 "attribution",
@@ -170,25 +192,25 @@ OUTLINE = (
                 "attribution_classes",
                 "Does the evidence lie on the object?",
                 "figure",
-                attribution.object_share,
-                advice.object_share,
+                attribution.object_share_figure,
+                advice.object_share_advice,
                 optional=True,
                 needs=("class", "object_share", "ci_low", "ci_high", "object_area"),
             ),
             Entry(
                 "faithfulness",
-                "Can the maps be believed?",
+                "Can the maps be trusted?",
                 "figure",
-                attribution.faithfulness,
-                advice.faithfulness,
+                attribution.faithfulness_figure,
+                advice.faithfulness_advice,
                 refused_as=("maps",),
             ),
             Entry(
                 "context",
                 "Object or background?",
                 "context",
-                attribution.context,
-                advice.context,
+                attribution.background_figure,
+                advice.background_advice,
                 also=("masks", "background_errors"),
             ),
         ),
@@ -202,16 +224,16 @@ OUTLINE = (
                 "treatments",
                 "What helps?",
                 "treatments",
-                treat.treatments,
-                advice.treatments,
+                treat.treatments_figure,
+                advice.treatments_advice,
                 also=("treatment_test", "treatment_arms", "treatment_classes"),
             ),
             Entry(
                 "ledger_change",
-                "Which errors did the best treatment mend?",
+                "Which errors did the best treatment fix?",
                 "figure",
-                treat.ledger_change,
-                advice.ledger_change,
+                treat.ledger_change_figure,
+                advice.ledger_change_advice,
                 optional=True,
                 needs=("cause", "n", "n_after"),
             ),

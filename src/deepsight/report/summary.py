@@ -3,112 +3,115 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from deepsight.report.formatting import value
-from deepsight.report.numbers import NBSP, absent, count, percent, points
+from deepsight.report.formatting import NBSP, count_text, is_absent, percent_text, points_text, value_text
 from deepsight.report.run_data import Facts, RunData
 
 # How the sentence speaks of each cause of the ledger. A cause that is not here speaks for itself.
 CAUSES = {
-    "leaked twin": "are twins under conflicting labels",
-    "label error": "are wrong labels",
-    "ambiguous image": "are images that people may argue about",
-    "degraded image": "are degraded images",
-    "background reliance": "lean on the background",
-    "confusable pair": "are mix\u2011ups of similar classes",
-    "model error": "are plain mistakes",
+    "leaked twin": "are near-duplicates with conflicting labels",
+    "label error": "have a wrong label",
+    "ambiguous image": "are images that people may disagree about",
+    "degraded image": "are images of low quality",
+    "background reliance": "come from the background",
+    "confusable pair": "confuse similar classes",
+    "model error": "have no known cause",
 }
 CONTEXT = {
-    "BIASED": "the model leans on the background",
-    "CLEAR": "the model looks at the object and not at the background",
-    "INCONCLUSIVE": "whether the model leans on the background could not be decided",
+    "BIASED": "the model relies on the background",
+    "CLEAR": "the model looks at the object, not at the background",
+    "INCONCLUSIVE": "whether it relies on the background is undecided",
 }
 NAMED_CAUSES, NAMED_PAIRS = 3, 2
 
 
-def sentence(study: RunData) -> tuple[str, str]:
+def summary_sentence(study: RunData) -> tuple[str, str]:
     """One sentence in two parts: the score; what is known of errors, context and treatments."""
-    parts = [part for part in (causes(study), context(study), treatments(study)) if part]
-    first = score(study) or "This study has no score yet"
+    parts = [
+        part for part in (causes_clause(study), background_clause(study), treatments_clause(study)) if part
+    ]
+    first = score_clause(study) or "This study has no score yet"
     return (f"{first};", f"{'; '.join(parts)}.") if parts else (f"{first}.", "")
 
 
-def score(study: RunData) -> str:
-    """The score with its interval, and whether it passes the minimum; nothing where there is no score.
+def score_clause(study: RunData) -> str:
+    """The score with its interval, and whether it reaches the minimum; empty without a score.
 
-    The accuracy, which needs no explanation; macro-F1 where a run has no interval of its accuracy.
+    Accuracy, which needs no explanation; macro-F1 in runs that stored no interval for accuracy.
     """
     metrics = study.metrics
-    if absent(metrics.get("macro_f1")):
+    if is_absent(metrics.get("macro_f1")):
         return ""
-    n = f"{count(metrics['n_test'])} test images" if metrics.get("n_test") else "the test images"
+    n = f"{count_text(metrics['n_test'])} test images" if metrics.get("n_test") else "the test images"
     if metrics.get("accuracy_ci95"):
-        text = f"Right on {with_interval(metrics, 'accuracy')} of {n}"
+        text = f"{with_interval(metrics, 'accuracy')} of {n} are classified correctly"
     else:
         text = f"{with_interval(metrics, 'macro_f1')} macro-F1 on {n}"
-    if absent(metrics.get("mva")):
+    if is_absent(metrics.get("mva")):
         return text
-    verb = "passes" if metrics.get("mva_passed") else "misses"
-    return f"{text}: it {verb} the minimum of {percent(metrics['mva'], 0)}"
+    verb = "above" if metrics.get("mva_passed") else "below"
+    return f"{text}, {verb} the minimum of {percent_text(metrics['mva'], 0)}"
 
 
 def with_interval(metrics: Facts, name: str) -> str:
     """A score of metrics.json with half of its interval."""
-    return f"{percent(metrics[name])}{half_width(metrics.get(f'{name}_ci95'))}"
+    return f"{percent_text(metrics[name])}{half_width(metrics.get(f'{name}_ci95'))}"
 
 
 def half_width(interval: Sequence[float] | None) -> str:
     """Half of an interval in points, as it follows a number; nothing where there is none."""
-    if not interval or absent(interval[0]):
+    if not interval or is_absent(interval[0]):
         return ""
     return f"{NBSP}±{NBSP}{100 * (interval[1] - interval[0]) / 2:.1f}"
 
 
-def causes(study: RunData) -> str:
+def causes_clause(study: RunData) -> str:
     """The largest causes in the ledger, the most confused pairs in brackets."""
     shares = sorted(study.rows("ledger_shares", "cause", "share"), key=lambda row: -row["share"])
     largest = [row for row in shares if row["share"] > 0][:NAMED_CAUSES]
     if not largest:
         return ""
-    said = [f"{percent(row['share'], 0)} {phrase(study, row['cause'])}" for row in largest]
+    said = [f"{percent_text(row['share'], 0)} {cause_phrase(study, row['cause'])}" for row in largest]
     ledger = study.table("ledger")
-    errors = f"of {count(len(ledger.frame))} errors" if ledger else "of its errors"
+    errors = f"of {count_text(len(ledger.frame))} errors" if ledger else "of its errors"
     return f"{errors}, {enumerate_words(said)}"
 
 
-def phrase(study: RunData, cause: str) -> str:
+def cause_phrase(study: RunData, cause: str) -> str:
     """What the errors of this cause are, with the pairs named where the cause is a pair."""
-    pairs = confused(study) if cause == "confusable pair" else []
+    pairs = confused_pair_names(study) if cause == "confusable pair" else []
     brackets = f" ({', '.join(pairs)})" if pairs else ""
     return CAUSES.get(cause, f"have the cause {cause}") + brackets
 
 
-def confused(study: RunData) -> list[str]:
+def confused_pair_names(study: RunData) -> list[str]:
     """The flagged pairs with the most confusions, each unordered pair once: "cat–dog"."""
     rows = sorted(study.rows("confusion_pairs", "true", "predicted"), key=lambda row: -row["count"])
     names = ["–".join(sorted((row["true"], row["predicted"]))) for row in rows if row["flagged"]]
     return list(dict.fromkeys(names))[:NAMED_PAIRS]
 
 
-def context(study: RunData) -> str:
+def background_clause(study: RunData) -> str:
     """The verdict on the background, with the loss of accuracy where it is one."""
-    overall = overall_context(study)
+    overall = overall_background(study)
     if overall is None:
         return ""
     said = CONTEXT[overall["verdict"]]
     if overall["verdict"] != "BIASED":
         return said
-    lost = f"{points(overall['effect']).lstrip('+')}{half_width([overall['ci_low'], overall['ci_high']])}"
+    lost = (
+        f"{points_text(overall['effect']).lstrip('+')}{half_width([overall['ci_low'], overall['ci_high']])}"
+    )
     return f"{said} ({lost} points of accuracy)"
 
 
-def overall_context(study: RunData) -> dict[str, Any] | None:
+def overall_background(study: RunData) -> dict[str, Any] | None:
     """The row of the context table with the verdict over all classes; controls have no such verdict."""
     rows = study.rows("context", "class", "verdict")
     overall = (row for row in rows if row["class"] == "all" and row["verdict"] in CONTEXT)
     return next(overall, None)
 
 
-def treatments(study: RunData) -> str:
+def treatments_clause(study: RunData) -> str:
     """The treatment that helped most, or that none was shown to."""
     rows = study.rows("treatments", "name", "delta_macro_f1")
     if not rows:
@@ -117,16 +120,20 @@ def treatments(study: RunData) -> str:
     if not helped:
         return "no treatment was shown to help"
     best = max(helped, key=lambda row: row["delta_macro_f1"])
-    gain = f"{points(best['delta_macro_f1']).lstrip('+')}{half_width([best['ci_low'], best['ci_high']])}"
-    return f"{value(best['name'])} helped by {gain} points"
+    gain = f"{points_text(best['delta_macro_f1']).lstrip('+')}{half_width([best['ci_low'], best['ci_high']])}"
+    return f"{value_text(best['name'])} helped by {gain} points"
 
 
-def scores(study: RunData) -> list[dict[str, Any]]:
+def score_cards(study: RunData) -> list[dict[str, Any]]:
     """The score, and what is left of it when the test set is cleaned, with the intervals."""
     known = (
         ("macro_f1", "Macro-F1", "on the official test set"),
-        ("macro_f1_without_leaks", "Without leaked twins", "test images with a twin in train left out"),
-        ("accuracy", "Accuracy", "share of test images that are right"),
+        (
+            "macro_f1_without_leaks",
+            "Without near-duplicates",
+            "without test images that resemble a training image",
+        ),
+        ("accuracy", "Accuracy", "share of test images classified correctly"),
     )
     metrics = [
         {
@@ -136,16 +143,19 @@ def scores(study: RunData) -> list[dict[str, Any]]:
             "interval": study.metrics.get(f"{key}_ci95"),
         }
         for key, title, note in known
-        if not absent(study.metrics.get(key))
+        if not is_absent(study.metrics.get(key))
     ]
-    return [*metrics[:2], *relabelled(study), *metrics[2:]]
+    return [*metrics[:2], *relabelled_scores(study), *metrics[2:]]
 
 
-def relabelled(study: RunData) -> list[dict[str, Any]]:
+def relabelled_scores(study: RunData) -> list[dict[str, Any]]:
     """The score under other readings of the test labels."""
     titles = {
-        "without flagged": ("Without doubtful labels", "macro-F1 with the flagged test images left out"),
-        "flagged corrected": ("Under corrected labels", "macro-F1 with each flagged label as suggested"),
+        "without flagged": ("Without doubtful labels", "macro-F1 without the flagged test images"),
+        "flagged corrected": (
+            "With corrected labels",
+            "macro-F1 with every flagged label replaced by the suggestion",
+        ),
     }
     rows = [row for row in study.rows("corrected_score") if row["labels"] in titles]
     return [

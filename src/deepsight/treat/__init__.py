@@ -1,1 +1,1 @@
-"""Stage 6: treatments, each measured against a control."""
+"""Stage 6: try treatments and measure each against a control."""

@@ -1,4 +1,4 @@
-"""The ledger before and after a treatment, side by side."""
+"""The causes of errors before and after a treatment."""
 
 from collections.abc import Callable
 
@@ -11,14 +11,14 @@ from deepsight.interpret.error_analysis.causes import ledger_shares_table
 MakeLedger = Callable[[Predictions], Table]
 
 
-def ledger_change(
+def ledger_change_table(
     before: Predictions, after: Predictions, make_ledger: MakeLedger, *, level: float = 0.95
 ) -> Table:
     """Errors by cause of two models on the same test images: evidence table `ledger_change`.
 
     Args:
-        before, after: of the control and of the winner.
-        make_ledger: the evidence table `ledger` of some predictions; it is called once for each.
+        before, after: predictions of the control and of the winner.
+        make_ledger: gives the evidence table `ledger` for some predictions; called once for each model.
         level: coverage of the intervals of the shares.
     """
     first, second = (ledger_shares_table(make_ledger(each), level=level) for each in (before, after))
@@ -31,14 +31,14 @@ def ledger_change(
     return Table(
         frame=frame,
         units={
-            "cause": "one of the causes of the ledger",
+            "cause": "cause in the ledger",
             **{name: f"{unit}, control" for name, unit in SIDE.items()},
             **{f"{name}_after": f"{unit}, winner" for name, unit in SIDE.items()},
             "difference": "errors, winner minus control",
         },
         n=len(before),
-        method="The ledger of the control and of the winner on the same test images, by the same detectors.",
-        caption=sentence(frame),
+        method="The same detectors assign causes to the errors of the control and of the winner.",
+        caption=ledger_change_caption(frame),
     )
 
 
@@ -46,17 +46,17 @@ SIDE = {
     "n": "errors",
     "share": "share of errors",
     "ci_low": "share, low end (Wilson)",
-    "ci_high": "share, high end (Wilson, of the errors in which the cause was looked for)",
+    "ci_high": "share, high end (Wilson, over the errors that were checked for the cause)",
 }
 
 
-def sentence(frame: pl.DataFrame) -> str:
-    """Where the errors went."""
+def ledger_change_caption(frame: pl.DataFrame) -> str:
+    """Which cause shrank the most."""
     moved = frame.sort("difference").row(0, named=True)
     total, left = int(frame["n"].sum()), int(frame["n_after"].sum())
     if moved["difference"] >= 0:
-        return f"{total:,} errors before and {left:,} after; no cause has fewer."
+        return f"{total:,} errors before and {left:,} after; no cause shrank."
     return (
-        f"{total:,} errors before and {left:,} after; the largest fall is in {moved['cause']}, "
+        f"{total:,} errors before and {left:,} after; {moved['cause']} shrank the most, "
         f"from {moved['n']} to {moved['n_after']}."
     )

@@ -1,4 +1,4 @@
-"""Two sets of predictions on the same images: is there a difference, and where?"""
+"""Compares two sets of predictions on the same images: do they differ, and where?"""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from deepsight.core.statistics import confusion_counts, paired_difference
 Names = tuple[str, str]
 
 
-def compare(
+def comparison_tables(
     a: Predictions, b: Predictions, classes: Sequence[str], *,
     names: Names = ("A", "B"), level: float = 0.95, seed: int = 0,
 ) -> dict[str, Table]:  # fmt: skip
@@ -30,18 +30,18 @@ def compare(
         seed: of the bootstrap.
 
     Raises:
-        DeepSightError: the images or their labels differ, or the classes are of another number.
+        DeepSightError: the images, their labels or the number of classes differ.
     """
     labels, first, second, ids = aligned(a, b, len(classes))
     return {
         "comparison": scores_table(labels, first, second, len(classes), names, level, seed),
         "comparison_changed": changed_table(labels, first, second, ids, classes, names),
-        "comparison_confusion": confusion_table(labels, first, second, classes, names),
+        "comparison_confusion": confusion_change_table(labels, first, second, classes, names),
     }
 
 
 def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Ints, Ints, Ints, NDArray[np.int64]]:
-    """Labels, both predictions and ids, (n,) each, in the order of the ids."""
+    """Labels, both predictions and ids, each (n,), sorted by id."""
     order_a, order_b = np.argsort(a.ids), np.argsort(b.ids)
     if len(a) != len(b) or not np.array_equal(a.ids[order_a], b.ids[order_b]):
         shared = len(np.intersect1d(a.ids, b.ids))
@@ -61,7 +61,7 @@ def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Ints, Ints, Ints, N
 def scores_table(
     labels: Ints, first: Ints, second: Ints, k: int, names: Names, level: float, seed: int
 ) -> Table:
-    """Macro-F1 and accuracy of both, and whether they differ."""
+    """The difference in macro-F1 and in accuracy, each with a test."""
     f1 = paired_difference(labels, first, second, k, level=level, seed=seed)
     exact = mcnemar(labels, first, second, level=level)
     n = max(len(labels), 1)
@@ -93,15 +93,15 @@ def scores_table(
             "ci_low": f"difference, low end at {level:.0%}",
             "ci_high": f"difference, high end at {level:.0%}",
             "p_value": "two-sided",
-            "minimum_detectable": "true difference that would be seen with a power of 0.8",
+            "minimum_detectable": "true difference that the test would detect with a power of 0.8",
             "test": "name of the test",
             "verdict": "in words",
         },
         n=len(labels),
         method="Paired bootstrap over images within classes; McNemar's test (1947), exact below 25 "
         "discordant images, with a Wald interval.",
-        caption=f"Of {n} images, {exact.only_first} only {names[0]} gets right and {exact.only_second} only "
-        f"{names[1]}.",
+        caption=f"Of {n} images, only {names[0]} gets {exact.only_first} right and only {names[1]} gets "
+        f"{exact.only_second} right.",
     )
 
 
@@ -138,14 +138,16 @@ def changed_table(
             "change": f"from {names[0]} to {names[1]}: mended, broken, or another error",
         },
         n=len(labels),
-        method="Images with two different predictions.",
-        caption=f"From {names[0]} to {names[1]}, {int(right_second.sum())} images are mended and "
-        f"{int(right_first.sum())} broken.",
+        method="All images on which the two predictions differ.",
+        caption=f"From {names[0]} to {names[1]}, {int(right_second.sum())} images become right and "
+        f"{int(right_first.sum())} become wrong.",
     )
 
 
-def confusion_table(labels: Ints, first: Ints, second: Ints, classes: Sequence[str], names: Names) -> Table:
-    """Where the errors moved: both counts of each pair of classes, with a paired test of each."""
+def confusion_change_table(
+    labels: Ints, first: Ints, second: Ints, classes: Sequence[str], names: Names
+) -> Table:
+    """Which confusions changed: both counts for each pair of classes, with a paired test."""
     k = len(classes)
     before, after = confusion_counts(labels, first, k), confusion_counts(labels, second, k)
     true, other = (axis.ravel() for axis in np.indices((k, k)))

@@ -8,15 +8,15 @@ from deepsight.core.errors import UsageError
 from deepsight.model.throughput import Throughput
 from deepsight.treat.trial.cost_model import (
     Demand,
-    Size,
-    make_plan,
+    TrialSize,
+    arm_steps,
+    fit_trial_plan,
     predict_seconds,
     rows_for,
     step_choices,
-    steps_of,
 )
 
-SIZE = Size(train=45_000, validation=5_000, test=10_000, batch=128, views=3, epochs=2.0)
+SIZE = TrialSize(train=45_000, validation=5_000, test=10_000, batch=128, views=3, epochs=2.0)
 CONTROL = Demand("control", "", 64)
 ARMS = [
     Demand("cutmix", "", 64),
@@ -43,7 +43,7 @@ def rates(backbone: str, resolution: int) -> Throughput:
 @given(st.floats(120, 20_000))
 def test_a_plan_fits_its_budget(budget: float) -> None:
     try:
-        plan = make_plan(CONTROL, ARMS, rates, SIZE, budget=budget, seeds=5)
+        plan = fit_trial_plan(CONTROL, ARMS, rates, SIZE, budget=budget, seeds=5)
     except UsageError:
         assert predict_seconds([CONTROL, ARMS[0]], min(step_choices(SIZE)), rates, SIZE, 5) > budget
         return
@@ -53,21 +53,21 @@ def test_a_plan_fits_its_budget(budget: float) -> None:
 
 
 def test_twenty_minutes_hold_four_treatments_and_five_seeds() -> None:
-    plan = make_plan(CONTROL, ARMS[:4], rates, SIZE, budget=1020, seeds=5)
+    plan = fit_trial_plan(CONTROL, ARMS[:4], rates, SIZE, budget=1020, seeds=5)
     assert len(plan.steps) == 5
     assert not plan.left_out
 
 
 def test_arms_cost_what_the_control_costs() -> None:
     for arm in ARMS:
-        steps = steps_of(arm, CONTROL, 200, rates)
+        steps = arm_steps(arm, CONTROL, 200, rates)
         seconds = steps / rates(arm.backbone, arm.resolution).step
         same = 200 / rates("", 64).step
         assert seconds == pytest.approx(2 * same if arm.same_epochs else same, rel=0.01)
 
 
 def test_more_time_never_gives_less() -> None:
-    plans = [make_plan(CONTROL, ARMS, rates, SIZE, budget=b, seeds=5) for b in (600, 1200, 2400, 9000)]
+    plans = [fit_trial_plan(CONTROL, ARMS, rates, SIZE, budget=b, seeds=5) for b in (600, 1200, 2400, 9000)]
     sizes = [(len(p.steps), p.steps["control"]) for p in plans]
     assert sizes == sorted(sizes)
 
@@ -80,4 +80,4 @@ def test_rows_are_passed_over_twice_and_never_exceed_the_data() -> None:
 
 def test_a_budget_for_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="more minutes"):
-        make_plan(CONTROL, ARMS, rates, SIZE, budget=5, seeds=5)
+        fit_trial_plan(CONTROL, ARMS, rates, SIZE, budget=5, seeds=5)

@@ -15,7 +15,7 @@ from deepsight.treat.trial.effects import (
     holm,
     image_draws,
     macro_effect,
-    mean_f1,
+    mean_class_f1,
     score_effects,
     target_score,
 )
@@ -54,7 +54,7 @@ def test_draws_keep_the_size_of_each_class() -> None:
 
 def test_all_classes_together_are_macro_f1() -> None:
     control, arm = arms([0.3, 0.3, 0.3]), arms([0.2, 0.3, 0.3], first=50)
-    score = mean_f1(LABELS, 3, [0, 1, 2])
+    score = mean_class_f1(LABELS, 3, [0, 1, 2])
     together = score_effects(score, WEIGHTS, control, arm, level=0.95, seed=0)[0]
     macro = macro_effect(LABELS, control, arm, 3, level=0.95, seed=0)
     assert together.value == pytest.approx(macro.value)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from deepsight.core.errors import DeepSightError
-from deepsight.treat.treatments import cutmix, higher_resolution, mixup
+from deepsight.treat.treatments import capacity, mixing
 from deepsight.treat.treatments.base import Treatment
 from deepsight.treat.trial import schedule
-from deepsight.treat.trial.arm import ArmResult
 from deepsight.treat.trial.schedule import Arm, run_arms, too_many
+from deepsight.treat.trial.store import ArmResult
 
-ARMS = [cutmix.treatment(), mixup.treatment(), higher_resolution.treatment()]
+ARMS = [mixing.cutmix_treatment(), mixing.mixup_treatment(), capacity.higher_resolution_treatment()]
 
 
 def outcome(treatment: Treatment, seed: int, failed: str = "") -> ArmResult:
@@ -25,18 +25,18 @@ def test_seeds_run_round_by_round() -> None:
         order.append((treatment.name, seed))
         return outcome(treatment, seed)
 
-    ran = run_arms(ARMS[:1], 3, run_one, lambda: 1e9)
+    results = run_arms(ARMS[:1], 3, run_one, lambda: 1e9)
     assert order == [(name, seed) for seed in range(3) for name in ("control", "cutmix")]
-    assert ran.predicted("cutmix").shape == (3, 4)
+    assert results.predicted("cutmix").shape == (3, 4)
 
 
 def test_a_failed_arm_is_reported_and_does_not_end_the_trial() -> None:
     def run_one(treatment: Treatment, seed: int) -> ArmResult:
         return outcome(treatment, seed, "the loss is not finite" if treatment.name == "mixup" else "")
 
-    ran = run_arms(ARMS, 5, run_one, lambda: 1e9)
-    assert ran.failed == {"mixup": "the loss is not finite"}
-    assert list(ran.outcomes) == ["control", "cutmix", "higher_resolution"]
+    results = run_arms(ARMS, 5, run_one, lambda: 1e9)
+    assert results.failed == {"mixup": "the loss is not finite"}
+    assert list(results.outcomes) == ["control", "cutmix", "higher_resolution"]
 
 
 def test_a_failed_control_ends_it() -> None:
@@ -66,12 +66,12 @@ def test_what_was_given_up_is_taken_up_again_if_there_is_time_after_all(
         order.append((treatment.name, seed))
         return outcome(treatment, seed)
 
-    ran = run_arms(ARMS[:2], 3, run_one, lambda: next(times, 1e9))
-    assert not ran.left_out
+    results = run_arms(ARMS[:2], 3, run_one, lambda: next(times, 1e9))
+    assert not results.left_out
     assert [name for name, _ in order] == [
         "control", "cutmix", "mixup", "control", "cutmix", "control", "cutmix", "mixup", "mixup",
     ]  # fmt: skip
-    assert ran.predicted("mixup").shape == (3, 4)
+    assert results.predicted("mixup").shape == (3, 4)
 
 
 def test_one_disturbed_seed_does_not_decide() -> None:
@@ -97,9 +97,9 @@ def test_what_is_made_once_is_not_expected_again(monkeypatch: pytest.MonkeyPatch
 def test_a_given_up_arm_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(np.arange(100.0))  # a second passes between any two looks at it
     monkeypatch.setattr(schedule.time, "monotonic", lambda: next(clock))
-    ran = run_arms(ARMS, 2, outcome, lambda: -1.0)
-    assert list(ran.outcomes) == ["control", "cutmix"]
-    assert ran.left_out["mixup"] == "the time was up after 1 of 2 seeds"
+    results = run_arms(ARMS, 2, outcome, lambda: -1.0)
+    assert list(results.outcomes) == ["control", "cutmix"]
+    assert results.left_out["mixup"] == "time ran out after 1 of 2 seeds"
 
 
 def test_stored_arms_are_read_although_the_time_is_up() -> None:

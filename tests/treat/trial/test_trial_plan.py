@@ -14,19 +14,25 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.throughput import Throughput
-from deepsight.treat.treatments import cutmix, hard_examples, higher_resolution, mixup, weighted_loss
+from deepsight.treat.treatments import capacity, hard_examples, mixing, weighted_loss
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial import trial_plan
-from deepsight.treat.trial.checkpoints import Setting
-from deepsight.treat.trial.cost_model import Size, TrialPlan
-from deepsight.treat.trial.trial_plan import difference, new_plan, planned, sentence, ways
+from deepsight.treat.trial.checkpoints import TrialConfig
+from deepsight.treat.trial.cost_model import TrialPlan, TrialSize
+from deepsight.treat.trial.trial_plan import (
+    cheaper_recipes,
+    new_trial_plan,
+    recipe_difference,
+    stored_or_new_plan,
+    trial_plan_sentence,
+)
 from made_arms import dataset
 
 RECIPE = Recipe(resolution=128, epochs=3.0, views=3)
 DEEPER = Treatment("deeper_backbone", "model error", CONTROL.change, backbone="big")
 ARMS = [
-    cutmix.treatment(), mixup.treatment(), hard_examples.treatment([(0, 1)]),
-    weighted_loss.treatment("weighted_loss", np.ones(3), [0]),
+    mixing.cutmix_treatment(), mixing.mixup_treatment(), hard_examples.hard_examples_treatment([(0, 1)]),
+    weighted_loss.weighted_loss_treatment("weighted_loss", np.ones(3), [0]),
 ]  # fmt: skip
 
 
@@ -50,74 +56,78 @@ def speeds(
 
 
 @pytest.fixture
-def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialConfig:
     monkeypatch.setattr(trial_plan, "fused_copy", lambda *_, **__: None)  # there are no weights to fold
     monkeypatch.setattr(trial_plan, "measured_throughput", speeds)
-    monkeypatch.setattr(trial_plan, "size_of", lambda splits, recipe: Size(3378, 5000, 10_000, 128, 3, 3.0))
+    monkeypatch.setattr(
+        trial_plan, "trial_size", lambda splits, recipe: TrialSize(3378, 5000, 10_000, 128, 3, 3.0)
+    )
     labels = np.repeat(np.arange(3), 20).astype(np.int64)
     parts = [
         dataset(labels, first_id=100 * i, source=name) for i, name in enumerate(("train", "val", "test"))
     ]
     fabric = Fabric(accelerator="cpu", devices=1)
-    return Setting(Splits(*parts), RECIPE, missing, FeatureCache(tmp_path), fabric)
+    return TrialConfig(Splits(*parts), RECIPE, missing, FeatureCache(tmp_path), fabric)
 
 
-def plan(setting: Setting, minutes: float, enough: int = 4, arms: Sequence[Treatment] = ARMS) -> TrialPlan:
-    return new_plan(setting, arms, minutes * 60, 5, enough)
+def plan(
+    config: TrialConfig, minutes: float, min_treatments: int = 4, arms: Sequence[Treatment] = ARMS
+) -> TrialPlan:
+    return new_trial_plan(config, arms, minutes * 60, 5, min_treatments)
 
 
 def test_ways_go_from_the_runs_own_training_to_ever_cheaper_ones() -> None:
-    found = [(recipe.resolution, recipe.trained_reductions) for recipe in ways(RECIPE)]
+    found = [(recipe.resolution, recipe.trained_reductions) for recipe in cheaper_recipes(RECIPE)]
     assert found == [(128, 2), (128, 1), (96, 1), (64, 1)]
-    assert ways(replace(RECIPE, resolution=64, trained_reductions=1)) == [
+    assert cheaper_recipes(replace(RECIPE, resolution=64, trained_reductions=1)) == [
         replace(RECIPE, resolution=64, trained_reductions=1)
     ]
 
 
-def test_with_much_time_arms_train_as_the_run_does(setting: Setting) -> None:
-    found = plan(setting, 60)
+def test_with_much_time_arms_train_as_the_run_does(config: TrialConfig) -> None:
+    found = plan(config, 60)
     assert (found.resolution, found.trained_reductions) == (128, 2)
-    assert difference(found, RECIPE) == "Arms train as the run does."
+    assert recipe_difference(found, RECIPE) == "The arms train as the run does."
 
 
-def test_with_twenty_minutes_four_treatments_fit_with_less_of_the_network(setting: Setting) -> None:
-    found = plan(setting, 17)
+def test_with_twenty_minutes_four_treatments_fit_with_less_of_the_network(config: TrialConfig) -> None:
+    found = plan(config, 17)
     assert (found.resolution, found.trained_reductions) == (128, 1)
     assert list(found.steps) == ["control", *(arm.name for arm in ARMS)]
-    assert "trains those of the last 2" in sentence(found, RECIPE)
-    assert "px" not in difference(found, RECIPE)
+    assert "train only the last stage (the run: the last 2 stages)" in trial_plan_sentence(found, RECIPE)
+    assert "px" not in recipe_difference(found, RECIPE)
 
 
-def test_with_less_time_the_resolution_goes_too(setting: Setting) -> None:
-    found = plan(setting, 6)
+def test_with_less_time_the_resolution_goes_too(config: TrialConfig) -> None:
+    found = plan(config, 6)
     assert (found.resolution, found.trained_reductions) == (64, 1)
     assert len(found.steps) == 5
-    assert "at 64 px where the run has 128" in difference(found, RECIPE)
+    assert "use 64 px (the run: 128)" in recipe_difference(found, RECIPE)
 
 
-def test_a_higher_resolution_is_not_asked_of_a_lower_one(setting: Setting) -> None:
-    arms = [higher_resolution.treatment(), *ARMS]
-    assert "higher_resolution" in plan(setting, 60, arms=arms).steps
-    low = plan(setting, 6, arms=arms)
+def test_a_higher_resolution_is_not_asked_of_a_lower_one(config: TrialConfig) -> None:
+    arms = [capacity.higher_resolution_treatment(), *ARMS]
+    assert "higher_resolution" in plan(config, 60, arms=arms).steps
+    low = plan(config, 6, arms=arms)
     assert "64 px" in low.left_out["higher_resolution"]
     assert list(low.steps)[1:] == [arm.name for arm in ARMS]
 
 
-def test_fewer_that_are_enough_are_trained_as_the_run_does(setting: Setting) -> None:
-    assert plan(setting, 17, enough=1).trained_reductions == 2
-    assert plan(setting, 17, enough=1).left_out
+def test_fewer_that_are_enough_are_trained_as_the_run_does(config: TrialConfig) -> None:
+    assert plan(config, 17, min_treatments=1).trained_reductions == 2
+    assert plan(config, 17, min_treatments=1).left_out
 
 
-def test_what_cannot_be_loaded_is_left_out_and_not_waited_for(setting: Setting) -> None:
-    found = plan(setting, 60, enough=5, arms=[DEEPER, *ARMS])
+def test_what_cannot_be_loaded_is_left_out_and_not_waited_for(config: TrialConfig) -> None:
+    found = plan(config, 60, min_treatments=5, arms=[DEEPER, *ARMS])
     assert found.left_out == {"deeper_backbone": "Expected the weights of big. Install it."}
     assert found.trained_reductions == 2
 
 
-def test_a_plan_is_kept_for_the_same_request_alone(setting: Setting, tmp_path: Path) -> None:
-    first = planned(setting, ARMS, tmp_path, 1020, 5, 4)
-    kept = planned(
-        replace(setting, load=lambda _: pytest.fail("it was planned again")), ARMS, tmp_path, 1020, 5, 4
+def test_a_plan_is_kept_for_the_same_request_alone(config: TrialConfig, tmp_path: Path) -> None:
+    first = stored_or_new_plan(config, ARMS, tmp_path, 1020, 5, 4)
+    kept = stored_or_new_plan(
+        replace(config, load=lambda _: pytest.fail("it was planned again")), ARMS, tmp_path, 1020, 5, 4
     )
     assert kept == first
-    assert planned(setting, ARMS, tmp_path, 1020, 5, 1) != first
+    assert stored_or_new_plan(config, ARMS, tmp_path, 1020, 5, 1) != first

@@ -3,10 +3,15 @@
 import numpy as np
 
 from deepsight.core.evidence import Evidence
-from deepsight.treat.treatments import cutmix, mixup, weighted_loss
+from deepsight.treat.treatments import mixing, weighted_loss
 from deepsight.treat.treatments.base import Treatment
 from deepsight.treat.trial.effects import image_draws
-from deepsight.treat.trial.verdicts import classes_table, judge, treatments_table, verdicts
+from deepsight.treat.trial.verdicts import (
+    classes_table,
+    judge_treatment,
+    treatment_verdicts,
+    treatments_table,
+)
 from made_arms import CLASSES, noisy
 
 LABELS = np.repeat(np.arange(3), 300).astype(np.int64)
@@ -18,16 +23,16 @@ WEIGHTS = image_draws(LABELS, 500, seed=0)
 
 def judged(treatment: Treatment, rates: list[float], first: int = 0):  # type: ignore[no-untyped-def]
     arm = np.stack([noisy(LABELS, rates, first + s) for s in range(5)])
-    return judge(treatment, LABELS, CONTROL, arm, 3, weights=WEIGHTS, level=0.95, seed=0)
+    return judge_treatment(treatment, LABELS, CONTROL, arm, 3, weights=WEIGHTS, level=0.95, seed=0)
 
 
 def test_planted_effects_get_their_verdicts() -> None:
     judgements = [
-        judged(weighted_loss.treatment("weighted_loss", np.ones(3), [0]), [0.1, 0.1, 0.1]),
-        judged(cutmix.treatment(), [0.6, 0.1, 0.1]),
-        judged(mixup.treatment(), [0.3, 0.1, 0.1], first=100),
+        judged(weighted_loss.weighted_loss_treatment("weighted_loss", np.ones(3), [0]), [0.1, 0.1, 0.1]),
+        judged(mixing.cutmix_treatment(), [0.6, 0.1, 0.1]),
+        judged(mixing.mixup_treatment(), [0.3, 0.1, 0.1], first=100),
     ]
-    found = verdicts(judgements, 0.95)
+    found = treatment_verdicts(judgements, 0.95)
     assert found == {"weighted_loss": "helps", "cutmix": "harms", "mixup": "no difference shown"}
     table = treatments_table(judgements, CLASSES, n=900, seeds=5, level=0.95)
     assert table.frame["name"].to_list() == ["weighted_loss", "mixup", "cutmix"]
@@ -37,7 +42,9 @@ def test_planted_effects_get_their_verdicts() -> None:
 
 
 def test_a_class_that_pays_for_the_gain_is_named() -> None:
-    judgement = judged(weighted_loss.treatment("weighted_loss", np.ones(3), [0]), [0.02, 0.1, 0.45])
+    judgement = judged(
+        weighted_loss.weighted_loss_treatment("weighted_loss", np.ones(3), [0]), [0.02, 0.1, 0.45]
+    )
     row = treatments_table([judgement], CLASSES, n=900, seeds=5, level=0.95).frame.row(0, named=True)
     assert row["worst_class"] == "dog"
     assert row["regressed"] == ["dog"]

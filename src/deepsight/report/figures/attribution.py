@@ -12,83 +12,87 @@ from deepsight.report.figures.style import (
     SKY,
     VERMILLION,
     Row,
-    between,
     dots,
     in_points,
-    labels,
+    interval_text,
     points_hint,
+    row_labels,
     share_hint,
 )
-from deepsight.report.numbers import cell, percent
+from deepsight.report.formatting import cell_text, percent_text
 
 Kinds = Mapping[Any, dict[str, Any]]
 CHECKS: Kinds = {
     True: {"name": "passed", "tone": GREEN, "symbol": "circle"},
     False: {"name": "failed", "tone": VERMILLION, "symbol": "x"},
-    None: {"name": "shown for comparison, not required", "tone": GREY, "symbol": "circle", "hollow": True},
+    None: {"name": "for comparison only", "tone": GREY, "symbol": "circle", "hollow": True},
 }
 VERDICTS: Kinds = {
     "BIASED": {"name": "BIASED", "tone": VERMILLION, "symbol": "x"},
     "CLEAR": {"name": "CLEAR", "tone": GREEN, "symbol": "circle"},
     "INCONCLUSIVE": {"name": "INCONCLUSIVE", "tone": GREY, "symbol": "circle", "hollow": True},
-    "control": {"name": "control of the method", "tone": SKY, "symbol": "diamond"},
+    "control": {"name": "control", "tone": SKY, "symbol": "diamond"},
 }
 BOUND = 5.0  # points: the δ of the verdicts
 
 
-def faithfulness(table: Table) -> Figure:
-    """Each check of the maps with its interval, and the baseline that it had to beat."""
+def faithfulness_figure(table: Table) -> Figure:
+    """Each check of the maps with its interval and the baseline that it had to beat."""
     rows = table.frame.to_dicts()
     for row in rows:
         row["label"] = row["check"]
-        interval = between(cell(row["ci_low"]), cell(row["ci_high"]))
-        row["hint"] = f"{row['check']}: {cell(row['value'])}{interval}, baseline {cell(row['baseline'])}"
+        interval = interval_text(cell_text(row["ci_low"]), cell_text(row["ci_high"]))
+        row["hint"] = (
+            f"{row['check']}: {cell_text(row['value'])}{interval}, baseline {cell_text(row['baseline'])}"
+        )
     baseline = Dots(
         "baseline", [row["baseline"] for row in rows], [row["label"] for row in rows], GREY, "tick", size=6
     )
-    series = [*by_kind(rows, "value", by="passed", kinds=CHECKS), baseline]
-    return Figure([Panel(Axis("value of the check"), Axis(categories=labels(rows)), series)])
+    series = [*dots_by_kind(rows, "value", by="passed", kinds=CHECKS), baseline]
+    return Figure([Panel(Axis("value of the check"), Axis(categories=row_labels(rows)), series)])
 
 
-def context(table: Table) -> Figure:
-    """The effect of the background by class, with the verdict and the bound of 5 points; controls below."""
+def background_figure(table: Table) -> Figure:
+    """The effect of the background on each class, with verdicts and the ± 5 point band; controls below."""
     rows = in_points(table.frame.to_dicts(), "effect", "ci_low", "ci_high")
     for row in rows:
         row["kind"] = row["verdict"] if row["verdict"] in VERDICTS else "control"
-        row["label"] = named(row)
+        row["label"] = background_row_name(row)
         note = f"; {row['note']}" if row.get("note") else ""
         row["hint"] = f"{points_hint(row, 'effect')}, {row['verdict']}{note}"
     rows.sort(key=lambda row: row["kind"] == "control")
     axis = Axis("effect in points (band: ± 5)", unit="points")
-    series = by_kind(rows, "effect", by="kind", kinds=VERDICTS)
+    series = dots_by_kind(rows, "effect", by="kind", kinds=VERDICTS)
     band = Band(-BOUND, BOUND)
-    return Figure([Panel(axis, Axis(categories=labels(rows)), series, bands=[band], rules=(0,))])
+    return Figure([Panel(axis, Axis(categories=row_labels(rows)), series, bands=[band], rules=(0,))])
 
 
-def object_share(table: Table) -> Figure:
-    """The share of the evidence that lies on the object, beside the object's share of the image."""
+def object_share_figure(table: Table) -> Figure:
+    """The share of the evidence on the object, next to the share of the image that the object covers."""
     rows = table.frame.to_dicts()
     for row in rows:
         row["label"] = "all classes" if row["class"] == "all" else row["class"]
-        row["hint"] = f"{share_hint(row, 'object_share')}; the object covers {percent(row['object_area'])}"
+        row["hint"] = (
+            f"{share_hint(row, 'object_share')}; the object covers {percent_text(row['object_area'])}"
+        )
     covered = [row["object_area"] for row in rows]
     names = [row["label"] for row in rows]
     series = [
         dots(rows, "object_share", name="evidence on the object", tone=BLUE, size=6),
-        Dots("image that the object covers", covered, names, GREY, "tick", size=6),
+        Dots("share of the image that the object covers", covered, names, GREY, "tick", size=6),
     ]
     axis = Axis("share", unit="share", bounds=(0, None))
-    return Figure([Panel(axis, Axis(categories=labels(rows)), series)])
+    return Figure([Panel(axis, Axis(categories=row_labels(rows)), series)])
 
 
-def named(row: Row) -> str:
+def background_row_name(row: Row) -> str:
     """What a row of the context table is about."""
     if row["test"] == "swap":
         return "all classes" if row["class"] == "all" else str(row["class"])
     return str(row["test"]) if row["class"] == "all" else f"{row['test']}: {row['class']}"
 
 
-def by_kind(rows: list[Row], value: str, *, by: str, kinds: Kinds) -> list[Dots]:
+def dots_by_kind(rows: list[Row], value: str, *, by: str, kinds: Kinds) -> list[Dots]:
     """A series of dots for each kind, with its own colour and symbol."""
     found = []
     for kind, style in kinds.items():

@@ -2,11 +2,11 @@
 
 from deepsight.core.evidence import Table
 from deepsight.report.figures.plot import Axis, Bars, Dots, Figure, Panel
-from deepsight.report.figures.style import look
-from deepsight.report.numbers import count, percent
+from deepsight.report.figures.style import series_style
+from deepsight.report.formatting import count_text, percent_text
 
 
-def balance(table: Table) -> Figure:
+def balance_figure(table: Table) -> Figure:
     """The share of each class in each split, a panel a split."""
     frame = table.frame
     classes = tuple(frame["class"].unique(maintain_order=True))
@@ -18,19 +18,19 @@ def balance(table: Table) -> Figure:
             [row["share"] for row in rows],
             [row["class"] for row in rows],
             tone % 7,
-            [f"{row['class']}: {percent(row['share'])}, {count(row['n'])} images" for row in rows],
+            [f"{row['class']}: {percent_text(row['share'])}, {count_text(row['n'])} images" for row in rows],
         )
-        title = f"{split}, {count(sum(row['n'] for row in rows))} images"
+        title = f"{split}, {count_text(sum(row['n'] for row in rows))} images"
         panels.append(
             Panel(Axis(unit="share", bounds=(0, 1.08 * largest)), Axis(categories=classes), [bars], title)
         )
     return Figure(panels)
 
 
-def embedding(table: Table) -> Figure:
+def embedding_figure(table: Table) -> Figure:
     """The map of the features, a colour and a symbol a class."""
     series = []
     for position, name in enumerate(sorted(table.frame["class"].unique())):
         rows = table.frame.filter(**{"class": name})
-        series.append(Dots(name, rows["x"].to_list(), rows["y"].to_list(), size=3, **look(position)))
+        series.append(Dots(name, rows["x"].to_list(), rows["y"].to_list(), size=3, **series_style(position)))
     return Figure([Panel(Axis(blank=True), Axis(blank=True), series, height=460)])

@@ -4,20 +4,30 @@ import polars as pl
 
 from deepsight.core.evidence import Table
 from deepsight.report.figures.plot import Axis, Dots, Figure, Panel
-from deepsight.report.figures.style import BLUE, GREY, ORANGE, VERMILLION, Row, dots, labels, look, share_hint
-from deepsight.report.numbers import count, percent
+from deepsight.report.figures.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    VERMILLION,
+    Row,
+    dots,
+    row_labels,
+    series_style,
+    share_hint,
+)
+from deepsight.report.formatting import count_text, percent_text
 
 GROUPS = {"rigid": {"tone": BLUE, "symbol": "square"}, "organic": {"tone": ORANGE, "symbol": "circle"}}
 SHOWN_PAIRS, SHOWN_SLICES = 15, 15
 
 
-def confusion_pairs(table: Table) -> Figure:
+def confusion_pairs_figure(table: Table) -> Figure:
     """The most frequent ordered confusions with their intervals, the flagged ones filled."""
     rows = table.frame.sort("rate", descending=True).head(SHOWN_PAIRS).to_dicts()
     for row in rows:
         row["label"] = f"{row['true']} → {row['predicted']}"
-        row["hint"] = f"{share_hint(row, 'rate')}, {count(row['count'])} images"
-    kinds = [("more often than chance explains", True, VERMILLION), ("as chance would have it", False, GREY)]
+        row["hint"] = f"{share_hint(row, 'rate')}, {count_text(row['count'])} images"
+    kinds = [("more frequent than chance", True, VERMILLION), ("no more than chance", False, GREY)]
     series = [
         dots(
             [row for row in rows if row["flagged"] is flagged],
@@ -29,10 +39,10 @@ def confusion_pairs(table: Table) -> Figure:
         for name, flagged, tone in kinds
     ]
     axis = Axis("share of the true class", unit="share", bounds=(0, None))
-    return Figure([Panel(axis, Axis(categories=labels(rows)), series)])
+    return Figure([Panel(axis, Axis(categories=row_labels(rows)), series)])
 
 
-def recall(table: Table) -> Figure:
+def recall_figure(table: Table) -> Figure:
     """Recall of each class with its interval, rigid and organic classes told apart."""
     rows = table.frame.sort("recall", descending=True).to_dicts()
     for row in rows:
@@ -41,19 +51,19 @@ def recall(table: Table) -> Figure:
     series = []
     for position, group in enumerate(groups):
         these = [row for row in rows if (row["group"] or "class") == group]
-        style = GROUPS.get(group) or look(position + 2)
+        style = GROUPS.get(group) or series_style(position + 2)
         series.append(dots(these, "recall", name=group, size=6, **style))
-    axis = Axis("recall: share of the class that is found", unit="share")
-    return Figure([Panel(axis, Axis(categories=labels(rows)), series)])
+    axis = Axis("recall: share of the class that is classified correctly", unit="share")
+    return Figure([Panel(axis, Axis(categories=row_labels(rows)), series)])
 
 
-def calibration(table: Table) -> Figure:
+def calibration_figure(table: Table) -> Figure:
     """Accuracy against confidence; the area of a dot is the number of images in its bin."""
     rows = [row for row in table.frame.to_dicts() if row["n"]]
     most = max((row["n"] for row in rows), default=1)
     ideal = Dots("perfectly calibrated", [0.0, 1.0], [0.0, 1.0], GREY, "", line="dot")
     model = Dots(
-        "this model (area: images)",
+        "this model (dot area: images)",
         [row["confidence"] for row in rows],
         [row["accuracy"] for row in rows],
         BLUE,
@@ -64,8 +74,8 @@ def calibration(table: Table) -> Figure:
     return Figure(
         [
             Panel(
-                Axis("mean confidence of the bin", unit="share", bounds=(0, 1.02)),
-                Axis("accuracy of the bin", unit="share", bounds=(-0.03, 1.05)),
+                Axis("mean confidence in the bin", unit="share", bounds=(0, 1.02)),
+                Axis("accuracy in the bin", unit="share", bounds=(-0.03, 1.05)),
                 [ideal, model],
                 height=360,
             )
@@ -75,30 +85,31 @@ def calibration(table: Table) -> Figure:
 
 def bin_hint(row: Row) -> str:
     """What a bin of confidence holds."""
-    found = f"confidence {percent(row['confidence'])}, accuracy {percent(row['accuracy'])}"
-    return f"{found}, {count(row['n'])} images"
+    found = f"confidence {percent_text(row['confidence'])}, accuracy {percent_text(row['accuracy'])}"
+    return f"{found}, {count_text(row['n'])} images"
 
 
-def slices(table: Table) -> Figure:
+def slices_figure(table: Table) -> Figure:
     """The error rate of each slice beside what its classes explain; confirmed slices are filled."""
     rows = table.frame.sort("effect", descending=True).head(SHOWN_SLICES).to_dicts()
     for row in rows:
         row["label"] = row["description"]
-        shares = f"{percent(row['error_rate'])} wrong, {percent(row['baseline'])} explained by the classes"
-        row["hint"] = f"{row['label']}: {shares}, {count(row['n'])} images"
-    kinds = [("confirmed on the other half", True, VERMILLION), ("not confirmed", False, GREY)]
+        baseline = percent_text(row["baseline"])
+        shares = f"{percent_text(row['error_rate'])} wrong, {baseline} expected from the classes"
+        row["hint"] = f"{row['label']}: {shares}, {count_text(row['n'])} images"
+    kinds = [("confirmed on held-out images", True, VERMILLION), ("not confirmed", False, GREY)]
     series = []
     for name, confirmed, tone in kinds:
         these = [row for row in rows if bool(row["confirmed"]) is confirmed]
         series.append(dots(these, "error_rate", name=name, tone=tone, hollow=not confirmed))
     expected = [row["baseline"] for row in rows]
     names = [row["label"] for row in rows]
-    series.append(Dots("what the classes explain", expected, names, GREY, "tick", size=5))
+    series.append(Dots("expected from the classes", expected, names, GREY, "tick", size=5))
     axis = Axis("error rate", unit="share", bounds=(0, None))
-    return Figure([Panel(axis, Axis(categories=labels(rows)), series)])
+    return Figure([Panel(axis, Axis(categories=row_labels(rows)), series)])
 
 
-def degradation(table: Table) -> Figure:
+def degradation_figure(table: Table) -> Figure:
     """Accuracy of all classes as the images get worse, a line for each kind of degradation."""
     whole = table.frame.filter(pl.col("class") == "all").sort("severity")
     clean = whole.filter(severity=0)
@@ -118,8 +129,8 @@ def degradation(table: Table) -> Figure:
                 along="y",
                 line="solid",
                 hints=[share_hint(row, "accuracy") for row in rows],
-                **look(position),
+                **series_style(position),
             )
         )
-    x = Axis("severity (0: the image as it is)", unit="count")
+    x = Axis("severity (0: original image)", unit="count")
     return Figure([Panel(x, Axis("accuracy", unit="share"), series, height=320)])

@@ -6,7 +6,7 @@ import polars as pl
 
 from deepsight.report.figures.plot import Axis, Band, Dash, Dots, Figure, Panel, Unit
 from deepsight.report.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
-from deepsight.report.numbers import cell
+from deepsight.report.formatting import cell_text
 
 Curve = tuple[str, str, int, Dash]
 PHASES = {"frozen": "frozen", "finetune": "fine-tuning"}
@@ -54,7 +54,7 @@ def panel(
 
 def hints(name: str, values: Sequence[float]) -> list[str]:
     """The value of each epoch in words."""
-    return [f"{name}, epoch {epoch}: {cell(value)}" for epoch, value in enumerate(values, start=1)]
+    return [f"{name}, epoch {epoch}: {cell_text(value)}" for epoch, value in enumerate(values, start=1)]
 
 
 def rates(columns: Sequence[str]) -> Iterator[Curve]:

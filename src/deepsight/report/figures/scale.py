@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 from deepsight.report.figures.plot import Axis, Bars, Dots, Panel, Unit, Value
-from deepsight.report.numbers import MINUS, NBSP
+from deepsight.report.formatting import MINUS, NBSP
 
 STEPS = (1, 2, 5, 10)
 LETTER = 6.6  # pixels of a letter of the page's sans serif at 12 px, on average and rounded up

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deepsight.report.figures.plot import Dots
-from deepsight.report.numbers import MISSING, percent, points
+from deepsight.report.formatting import MISSING, percent_text, points_text
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, GREY = range(7)
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle", "x", "star", "hexagon", "pentagon")
@@ -17,7 +17,7 @@ SYMBOLS = ("circle", "square", "diamond", "cross", "triangle", "x", "star", "hex
 Row = dict[str, Any]
 
 
-def look(position: int) -> dict[str, Any]:
+def series_style(position: int) -> dict[str, Any]:
     """Colour and symbol of the series at this position: nine symbols, then the same nine hollow."""
     turn, place = divmod(position, len(SYMBOLS))
     return {"tone": position % 7, "symbol": SYMBOLS[place], "hollow": turn % 2 == 1}
@@ -37,24 +37,24 @@ def dots(rows: Sequence[Row], value: str, *, name: str, tone: int, **options: An
     )
 
 
-def labels(rows: Sequence[Row]) -> tuple[str, ...]:
+def row_labels(rows: Sequence[Row]) -> tuple[str, ...]:
     """The labels of rows as categories, each once."""
     return tuple(dict.fromkeys(row["label"] for row in rows))
 
 
 def share_hint(row: Row, value: str) -> str:
     """A share with its interval in words, for the reader who points at a dot."""
-    ends = (percent(row.get(end)) for end in ("ci_low", "ci_high"))
-    return f"{row['label']}: {percent(row[value])}{between(*ends)}"
+    ends = (percent_text(row.get(end)) for end in ("ci_low", "ci_high"))
+    return f"{row['label']}: {percent_text(row[value])}{interval_text(*ends)}"
 
 
 def points_hint(row: Row, value: str) -> str:
     """A difference in points with its interval in words."""
-    ends = (points(row.get(end), scale=1) for end in ("ci_low", "ci_high"))
-    return f"{row['label']}: {points(row[value], scale=1)} points{between(*ends)}"
+    ends = (points_text(row.get(end), scale=1) for end in ("ci_low", "ci_high"))
+    return f"{row['label']}: {points_text(row[value], scale=1)} points{interval_text(*ends)}"
 
 
-def between(low: str, high: str) -> str:
+def interval_text(low: str, high: str) -> str:
     """An interval in brackets, nothing where it is absent."""
     return "" if MISSING in (low, high) else f" ({low} to {high})"
 

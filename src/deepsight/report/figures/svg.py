@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, tostring
 from markupsafe import Markup
 
 from deepsight.report.figures import scale
-from deepsight.report.figures.marks import draw_series, put, write
+from deepsight.report.figures.marks import draw_series, put_element, write_text
 from deepsight.report.figures.plot import Axis, Band, Figure, Panel
 from deepsight.report.figures.scale import Scale
 
@@ -38,7 +38,7 @@ class Box:
         return self.top + self.height
 
 
-def draw(figure: Figure) -> Markup:
+def draw_figure(figure: Figure) -> Markup:
     """Both drawings of a figure; the style sheet shows the one that fits."""
     return Markup(drawing(figure, WIDE, "wide") + drawing(figure, NARROW, "narrow"))
 
@@ -68,8 +68,8 @@ def draw_row(svg: Element, panels: Sequence[Panel], top: float, left: float, wid
     bottom = top
     for place, panel in enumerate(panels):
         head = HEAD if panel.title or panel.y.title else LINE / 2
-        box = Box(left + place * (each + GAP), top + head, each, height(panel, letters))
-        draw_panel(put(svg, "g"), panel, box, letters, labelled=place == 0)
+        box = Box(left + place * (each + GAP), top + head, each, panel_height(panel, letters))
+        draw_panel(put_element(svg, "g"), panel, box, letters, labelled=place == 0)
         bottom = max(bottom, box.bottom + FOOT + (LINE + 6 if panel.x.title else 6))
     return bottom
 
@@ -85,7 +85,7 @@ def margin(panel: Panel, letters: int) -> float:
     return max(map(scale.text_width, lines), default=0) + 12
 
 
-def height(panel: Panel, letters: int) -> float:
+def panel_height(panel: Panel, letters: int) -> float:
     """Pixels of the plotting area."""
     if not panel.y.categories:
         return panel.height
@@ -106,8 +106,8 @@ def draw_panel(group: Element, panel: Panel, box: Box, letters: int, *, labelled
     elif not panel.y.blank:
         draw_y_axis(group, y, box)
     for value in panel.rules:
-        put(group, "path", cls="rule", d=f"M{x(value):.1f},{box.top:.1f}V{box.bottom:.1f}")
-    write(group, panel.title or panel.y.title, box.left, box.top - 9, "title" if panel.title else "unit")
+        put_element(group, "path", cls="rule", d=f"M{x(value):.1f},{box.top:.1f}V{box.bottom:.1f}")
+    write_text(group, panel.title or panel.y.title, box.left, box.top - 9, "title" if panel.title else "unit")
     for series in panel.series:
         draw_series(group, series, x, y)
 
@@ -115,33 +115,33 @@ def draw_panel(group: Element, panel: Panel, box: Box, letters: int, *, labelled
 def draw_band(group: Element, band: Band, x: Scale, box: Box) -> None:
     """A shaded range of x with its name at its top."""
     left, right = x(band.low), x(band.high)
-    put(group, "rect", cls="band strong" if band.strong else "band", x=left, y=box.top,
+    put_element(group, "rect", cls="band strong" if band.strong else "band", x=left, y=box.top,
         width=right - left, height=box.height)  # fmt: skip
     if scale.text_width(band.name) < right - left:
-        write(group, band.name, left + 6, box.top + LINE, "unit")
+        write_text(group, band.name, left + 6, box.top + LINE, "unit")
 
 
 def draw_x_axis(group: Element, axis: Axis, x: Scale, box: Box) -> None:
     """Vertical grid lines with their values below, and the title below these."""
     if not axis.blank:
         for place, text in x.ticks(int(box.width // 80)):
-            put(group, "path", cls="grid", d=f"M{place:.1f},{box.top:.1f}V{box.bottom + 4:.1f}")
-            write(group, text, place, box.bottom + 17, "tick middle")
-    write(group, axis.title, box.left + box.width / 2, box.bottom + 36, "unit middle")
+            put_element(group, "path", cls="grid", d=f"M{place:.1f},{box.top:.1f}V{box.bottom + 4:.1f}")
+            write_text(group, text, place, box.bottom + 17, "tick middle")
+    write_text(group, axis.title, box.left + box.width / 2, box.bottom + 36, "unit middle")
 
 
 def draw_y_axis(group: Element, y: Scale, box: Box) -> None:
     """Horizontal grid lines with their values on the left."""
     for place, text in y.ticks(int(box.height // 45)):
-        put(group, "path", cls="grid", d=f"M{box.left - 4:.1f},{place:.1f}H{box.right:.1f}")
-        write(group, text, box.left - 8, place + 4, "tick end")
+        put_element(group, "path", cls="grid", d=f"M{box.left - 4:.1f},{place:.1f}H{box.right:.1f}")
+        write_text(group, text, box.left - 8, place + 4, "tick end")
 
 
 def draw_categories(group: Element, y: Scale, box: Box, letters: int, *, labelled: bool) -> None:
     """A faint line for each category, with its name on the left of the first panel."""
     for name in y.axis.categories:
-        put(group, "path", cls="grid", d=f"M{box.left:.1f},{y(name):.1f}H{box.right:.1f}")
+        put_element(group, "path", cls="grid", d=f"M{box.left:.1f},{y(name):.1f}H{box.right:.1f}")
         lines = scale.lines_of(name, letters) if labelled else []
         for place, line in enumerate(lines):
             shift = LINE * (place - (len(lines) - 1) / 2)
-            write(group, line, box.left - 10, y(name) + 4 + shift, "name end")
+            write_text(group, line, box.left - 10, y(name) + 4 + shift, "name end")

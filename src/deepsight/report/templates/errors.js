@@ -1,4 +1,4 @@
-// The images behind the confusion matrix. The view is in the address: #errors?true=cat&predicted=dog
+// The images behind the confusion matrix. The address holds the view: #errors?true=cat&predicted=dog
 const PAGE = 42;
 const ORDERS = {
   "": (a, b) => b.confidence - a.confidence,
@@ -9,17 +9,17 @@ const ORDERS = {
   cause: byName("cause"),
 };
 
-// By a name, and the most confident first where the names are equal.
+// By name, then the most confident first.
 function byName(field) {
   return (a, b) => String(a[field]).localeCompare(String(b[field])) || b.confidence - a.confidence;
 }
 
 function describe(record) {
-  return `Row ${record.index}: ${record.true} predicted as ${record.predicted}, confidence ${percent(record.confidence)}`;
+  return `Image ${record.index}: ${record.true} predicted as ${record.predicted}, confidence ${percent(record.confidence)}`;
 }
 
-// The picture holds four squares from left to right, 4 pixels apart, and their names below: the image, and
-// the maps of the predicted class, of the true class and of their difference.
+// The picture holds four squares from left to right, 4 pixels apart, with their names below: the image, and
+// the maps for the predicted class, the true class and the difference.
 function mapPart(canvas, name) {
   image(name).then((picture) => {
     const side = (picture.width - 3 * 4) / 4;
@@ -27,11 +27,11 @@ function mapPart(canvas, name) {
   });
 }
 
-// What is known of an error, as terms and descriptions; what is not known is left out.
+// What is known about an error, as terms and descriptions.
 function facts(record) {
   const support = record.support == null ? null : percent(record.support);
   const pairs = [
-    ["Row of test", record.index], ["True", record.true], ["Predicted", record.predicted],
+    ["Test image", record.index], ["True", record.true], ["Predicted", record.predicted],
     ["Confidence", percent(record.confidence)], ["Cause", record.cause], ["Support", support],
     ["Because", record.because], ["Suggested label", record.suggested],
   ].filter(([, value]) => value != null && value !== "");
@@ -67,7 +67,7 @@ class Filters {
       .sort((a, b) => this.maps ? Boolean(b.map) - Boolean(a.map) : 0);
   }
 
-  // The filters as the query of an address, and back.
+  // The filters as the query of an address, and back again.
   query() {
     const query = new URLSearchParams();
     for (const name of [...Filters.choices, "sort"]) if (this.fields[name].value) query.set(name, this.fields[name].value);
@@ -111,7 +111,7 @@ class ErrorBrowser {
     this.found = this.filters.apply([...this.records]);
     const [few, all] = [this.found.length, this.records.length];
     const mapped = this.found.filter((record) => record.map).length;
-    const first = this.filters.maps ? ` The ${count(mapped)} with a map come first.` : "";
+    const first = this.filters.maps ? ` The ${count(mapped)} with a map are shown first.` : "";
     byId("shown").textContent = (few === all ? `All ${count(all)} errors.` : `${count(few)} of ${count(all)} errors.`) + first;
     byId("tiles").replaceChildren(...this.found.slice(0, shown).map((record, position) => this.thumbnail(record, position)));
     byId("more").hidden = few <= shown;
@@ -137,19 +137,19 @@ class ErrorBrowser {
     const record = this.found[position];
     const whole = this.filters.maps && record.map;
     const picture = whole
-      ? element("img", { src: gallery.pictures[record.map], alt: `${describe(record)}. From left: the image, the maps.` })
+      ? element("img", { src: gallery.pictures[record.map], alt: `${describe(record)}. From left to right: the image, then its maps.` })
       : this.picture(record, 256);
     const note = element("p", { className: "muted small", textContent: this.mapNote(record, whole) });
     const tools = element("div", { className: "tools" }, ...this.mapSwitch(record), this.step(-1, "← Previous"), this.step(1, "Next →"), this.closing());
     this.viewer.replaceChildren(element("div", { className: "look" }, element("div", {}, picture, note), facts(record)), tools);
     if (!this.viewer.open) this.viewer.showModal();
-    if (!this.viewer.contains(document.activeElement)) this.viewer.focus();  // its button is gone; keys must go on
+    if (!this.viewer.contains(document.activeElement)) this.viewer.focus();  // its button is gone, but the keys must keep working
     this.note(record.index);
   }
 
   mapNote(record, whole) {
-    if (whole) return "From left: the image, the evidence for the predicted class, for the true class, and their difference. Red speaks for, blue against.";
-    return this.filters.maps ? "No map was drawn of this image." : "";
+    if (whole) return "From left to right: the image, the evidence for the predicted class, the evidence for the true class, and the difference. Red is evidence for, blue against.";
+    return this.filters.maps ? "There is no map of this image." : "";
   }
 
   mapSwitch(record) {
@@ -185,7 +185,7 @@ class ErrorBrowser {
     if (name === "m" && this.filters.hasMaps) this.switchMaps();
   }
 
-  // Write the view, and the opened image if there is one, into the address.
+  // Writes the view and the open image, if any, into the address.
   note(index) {
     const query = this.filters.query();
     if (index != null) query.set("image", index);
@@ -204,7 +204,7 @@ class ErrorBrowser {
   }
 }
 
-// Errors that another question points at, each a link to its view.
+// Errors that another section points at, each a link to its view.
 function strips({ sheet, across, records }) {
   const places = new Map(records.map((record, place) => [record.index, place]));
   for (const list of document.querySelectorAll("[data-strip]")) {
@@ -217,7 +217,7 @@ function strips({ sheet, across, records }) {
   }
 }
 
-// Arrow keys move through the matrix to the next confusion in that direction.
+// Arrow keys move to the next confusion in that direction.
 function matrixKeys(matrix) {
   const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
   matrix.addEventListener("keydown", (event) => {

@@ -1,6 +1,6 @@
-// Twins, maps, and the reader's decisions on labels that may be wrong.
-function twins({ sheet, across, records }) {
-  paged(byId("twins"), byId("more-twins"), records, 12, (record, place) => {
+// Near-duplicates, maps, and the reader's decisions on labels that may be wrong.
+function duplicates({ sheet, across, records }) {
+  paged(byId("near-duplicates"), byId("more-duplicates"), records, 12, (record, place) => {
     const names = [`${record.split_a} ${record.index_a}`, `${record.split_b} ${record.index_b}`, "difference"];
     const trio = element("div", { className: "trio" }, ...names.map((name, part) => tile({ sheet, across }, 3 * place + part, name)));
     return element("li", {}, trio, element("p", { textContent: `${names[0]} and ${names[1]} · ${record.kind} · score ${record.score.toFixed(3)}` }));
@@ -10,11 +10,11 @@ function twins({ sheet, across, records }) {
 function maps(records) {
   paged(byId("maps"), byId("more-maps"), records, 8, (record) => {
     const words = `${record.true} → ${record.predicted}`;
-    const picture = element("img", { src: gallery.pictures[record.file], loading: "lazy", alt: `Row ${record.index}, ${words}. From left: the image, the maps.` });
-    const share = record.object_share == null ? "no usable mask of the object" : `${percent(record.object_share)} of the evidence on the object`;
+    const picture = element("img", { src: gallery.pictures[record.file], loading: "lazy", alt: `Image ${record.index}, ${words}. From left to right: the image, then its maps.` });
+    const share = record.object_share == null ? "no usable object mask" : `${percent(record.object_share)} of the evidence on the object`;
     const area = record.object_share == null || record.object_area == null ? "" : `, which covers ${percent(record.object_area)}`;
-    const peak = record.object_share == null || record.peak_inside == null ? "" : ` · strongest cell ${record.peak_inside ? "on" : "off"} it`;
-    const mirror = record.mirror_agreement == null ? "" : ` · agrees with the mirrored view: ${record.mirror_agreement.toFixed(2)}`;
+    const peak = record.object_share == null || record.peak_inside == null ? "" : ` · strongest cell ${record.peak_inside ? "on" : "off"} the object`;
+    const mirror = record.mirror_agreement == null ? "" : ` · agreement with the mirrored image: ${record.mirror_agreement.toFixed(2)}`;
     return element("li", {}, picture, element("p", {}, element("b", { textContent: words }), ` · ${record.split} ${record.index} · ${share}${area}${peak}${mirror}`));
   });
 }
@@ -57,6 +57,6 @@ function labelDecisions({ sheet, across, records }) {
   count();
 }
 
-if (gallery.twins?.sheet && byId("twins")) twins(gallery.twins);
+if (gallery.duplicates?.sheet && byId("near-duplicates")) duplicates(gallery.duplicates);
 if (gallery.maps && byId("maps")) maps(gallery.maps);
 if (gallery.labels && byId("candidates")) labelDecisions(gallery.labels);

@@ -1,4 +1,4 @@
-// What the parts of the page share: elements, pictures, downloads, and the choice of light or dark.
+// Shared by all parts of the page: elements, pictures, downloads, and the light or dark theme.
 const byId = (id) => document.getElementById(id);
 const gallery = JSON.parse(byId("data-gallery").textContent);
 const count = (number) => number.toLocaleString("en");
@@ -10,9 +10,9 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// Pages opened from disk may be denied storage; the page works without it.
+// A page opened from disk may have no storage; everything works without it.
 function remember(key, value) {
-  try { localStorage.setItem(key, value); } catch { /* not remembered */ }
+  try { localStorage.setItem(key, value); } catch { /* no storage */ }
 }
 function recall(key) {
   try { return localStorage.getItem(key); } catch { return null; }
@@ -42,7 +42,7 @@ function tile(list, place, label, size = 128) {
   return canvas;
 }
 
-// The first items of a list, and a button that shows as many more each time.
+// Shows the first items of a list; each press of the button shows as many more.
 function paged(list, button, items, page, make) {
   let shown = 0;
   const more = () => {
@@ -79,7 +79,7 @@ for (const button of document.querySelectorAll("[data-csv]")) {
   });
 }
 
-// The stage under the reader's eyes is marked in the navigation.
+// Marks the stage on screen in the navigation.
 const spy = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     document.querySelector(`nav a[href="#${target.id}"]`)?.toggleAttribute("aria-current", isIntersecting);

@@ -1,4 +1,4 @@
-"""What a treatment is: a change of the training data and of the recipe, and of nothing else."""
+"""A treatment: a change of the training data and the recipe, and of nothing else."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,18 +15,18 @@ Change = Callable[[Dataset, Recipe], tuple[Dataset, Recipe]]
 
 @dataclass(frozen=True)
 class Target:
-    """What a treatment is meant to better; everything, where neither classes nor pairs are named.
+    """What a treatment is meant to improve: everything, unless classes or pairs are given.
 
     Attributes:
-        classes: positions of classes; their mean F1 is the target.
-        pairs: pairs of positions; the mean F1 of all their classes is the target.
+        classes: class positions; the target is their mean F1.
+        pairs: pairs of class positions; the target is the mean F1 of all their classes.
     """
 
     classes: tuple[int, ...] = ()
     pairs: tuple[tuple[int, int], ...] = ()
 
     def describe(self, classes: Sequence[str]) -> str:
-        """In words, such as "all", "bird" or "cat and dog"."""
+        """The target in words, such as "all", "bird" or "cat and dog"."""
         if self.pairs:
             return ", ".join(f"{classes[a]} and {classes[b]}" for a, b in self.pairs)
         return ", ".join(classes[c] for c in self.classes) or "all"
@@ -34,15 +34,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Treatment:
-    """A named change of training data and recipe. It never receives validation or test images.
+    """A named change of the training data and the recipe. It never sees validation or test images.
 
     Attributes:
-        name: short and unique, also part of file names: letters, digits and underscores.
-        cause: the cause in the ledger that it answers.
-        change: the training data and the recipe to those of the arm; rows may go, labels may change.
-        target: what it is meant to better.
-        backbone: the timm name of another backbone for the arm; empty keeps the run's.
-        budget: "time" gives the arm the control's seconds of computation, "epochs" its number of passes.
+        name: short and unique; letters, digits and underscores, since file names contain it.
+        cause: the cause in the ledger that it should help against.
+        change: maps the training data and the recipe to those of the arm; it may drop rows and change labels.
+        target: what it is meant to improve.
+        backbone: the timm name of a different backbone for the arm; empty keeps the run's.
+        budget: "time" gives the arm as many seconds as the control, "epochs" as many passes.
     """
 
     name: str
@@ -56,17 +56,17 @@ class Treatment:
         """The arm's training data and recipe.
 
         Raises:
-            DeepSightError: the change brought in rows that are not in the training data, or it touched what
-                all arms share: the seeds.
+            DeepSightError: the change added rows that are not in the training data, or changed a seed, which
+                all arms share.
         """
         data, changed = self.change(train, recipe)
         if data.source != train.source or not np.isin(data.ids, train.ids).all():
             raise DeepSightError(
-                f"Expected the treatment '{self.name}' to keep to rows of the training data, "
+                f"Expected the treatment '{self.name}' to use rows of the training data only, "
                 f"received {len(np.setdiff1d(data.ids, train.ids))} others from '{data.source}'."
             )
         if (changed.seed, changed.view_seed) != (recipe.seed, recipe.view_seed):
-            raise DeepSightError(f"Expected the treatment '{self.name}' to leave the seeds as they are.")
+            raise DeepSightError(f"Expected the treatment '{self.name}' to keep the seeds unchanged.")
         return data, changed
 
 
@@ -74,5 +74,5 @@ CONTROL = Treatment("control", "none", lambda train, recipe: (train, recipe))
 
 
 def recipe_change(**fields: object) -> Change:
-    """A change of these fields of the recipe alone."""
+    """A change of these fields of the recipe and nothing else."""
     return lambda train, recipe: (train, replace(recipe, **fields))  # type: ignore[arg-type]

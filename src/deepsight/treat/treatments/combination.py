@@ -1,4 +1,4 @@
-"""The treatments that helped, one after the other in one arm."""
+"""The treatments that helped, combined in one arm."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -7,7 +7,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.recipe import Recipe
 from deepsight.treat.treatments.base import Treatment
 
-# Of these only one can act in an arm: a recipe has one way of mixing, one backbone and one resolution.
+# Only one of each group fits in an arm: a recipe has one way of mixing and one backbone.
 EXCLUSIVE = (
     {"cutmix", "cutmix_images", "mixup", "mixup_images"},
     {"weighted_loss", "weighted_loss_counts"},
@@ -16,8 +16,8 @@ EXCLUSIVE = (
 )
 
 
-def compatible(ranked: Sequence[Treatment]) -> list[Treatment]:
-    """Those that can act together, the best first, each kept unless a better one stands in its place."""
+def compatible_treatments(ranked: Sequence[Treatment]) -> list[Treatment]:
+    """Those that can be combined, best first; a treatment gives way to a better one of its group."""
     chosen: list[Treatment] = []
     for candidate in ranked:
         rivals = set().union(*(group for group in EXCLUSIVE if candidate.name in group))
@@ -26,8 +26,8 @@ def compatible(ranked: Sequence[Treatment]) -> list[Treatment]:
     return chosen
 
 
-def treatment(parts: Sequence[Treatment]) -> Treatment:
-    """All parts in one arm, applied in the order given."""
+def combined_treatment(parts: Sequence[Treatment]) -> Treatment:
+    """All parts in one arm, applied in the given order."""
 
     def change(train: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
         return reduce(lambda state, part: part.change(*state), parts, (train, recipe))

@@ -1,4 +1,4 @@
-"""Deduplicate: of each cluster of twins in the training data one stays, and none where labels conflict."""
+"""Deduplicate: keep one image of each cluster of near-duplicates in the training data."""
 
 from collections.abc import Mapping
 
@@ -14,13 +14,15 @@ from deepsight.core.recipe import Recipe
 from deepsight.treat.treatments.base import Target, Treatment
 
 
-def treatment(duplicates: pl.DataFrame, labels: Mapping[int, int], *, split: str = "train") -> Treatment:
-    """Drop training twins.
+def deduplicate_treatment(
+    duplicates: pl.DataFrame, labels: Mapping[int, int], *, split: str = "train"
+) -> Treatment:
+    """Drop near-duplicates from the training data.
 
     Args:
-        duplicates: the frame of the evidence table `duplicates`; only pairs within the split count.
-        labels: the label of each training row by its id, which decides the target: the classes in
-            which twins with conflicting labels stand.
+        duplicates: the frame of the evidence table `duplicates`; only pairs within `split` count.
+        labels: label of each training row by its id. The target is the classes of near-duplicates with
+            conflicting labels.
         split: the name of the training split in the table.
     """
     pairs = duplicates.filter((pl.col("split_a") == split) & (pl.col("split_b") == split))
@@ -29,13 +31,13 @@ def treatment(duplicates: pl.DataFrame, labels: Mapping[int, int], *, split: str
     conflicting = {labels[i] for pair in known if labels[pair[0]] != labels[pair[1]] for i in pair}
 
     def change(train: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
-        return train.select(np.flatnonzero(kept(train, a, b))), recipe
+        return train.select(np.flatnonzero(rows_kept(train, a, b))), recipe
 
     return Treatment("deduplicate", "leaked twin", change, Target(classes=tuple(sorted(conflicting))))
 
 
-def kept(train: Dataset, a: Ints, b: Ints) -> NDArray[np.bool_]:
-    """Which rows stay, bool (n,): of a cluster the first row of its majority label; none on a tie."""
+def rows_kept(train: Dataset, a: Ints, b: Ints) -> NDArray[np.bool_]:
+    """Which rows stay, bool (n,): of each cluster the first row with the majority label, none on a tie."""
     present = np.isin(a, train.ids) & np.isin(b, train.ids)
     i, j = (positions_of_ids(train.ids, x[present]) for x in (a, b))
     n = len(train)

@@ -1,4 +1,4 @@
-"""Hard examples: more of the confused pairs, and later passes on the images with the largest loss."""
+"""Hard examples: draw confused classes more often, and later train only on the largest losses."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,19 @@ from deepsight.treat.treatments.base import Target, Treatment, recipe_change
 Pair = tuple[int, int]
 
 
-def treatment(pairs: Sequence[Pair], *, boost: float = 2.0, share: float = 0.7, after: int = 1) -> Treatment:
-    """Draw the rows of confused classes more often, and drop the easiest rows.
+def hard_examples_treatment(
+    pairs: Sequence[Pair], *, boost: float = 2.0, share: float = 0.7, after: int = 1
+) -> Treatment:
+    """Draw rows of confused classes more often, and drop the easiest rows.
 
     Args:
-        pairs: positions of a class and of the class that it is taken for; two classes that are taken for each
-            other are two pairs.
-        boost: how many times as often rows of the first are drawn, rare classes first brought to the average;
-            1 mines by loss alone.
-        share: share of the rows of each class, those with the largest loss so far, that passes train on after
-            the first ones; 1 mines by pairs alone. A wrong label has a large loss too, so labels come first.
-        after: the curriculum: passes over all rows before the hard ones.
+        pairs: positions of a class and of the class it is mistaken for; two classes mistaken for each other
+            are two pairs.
+        boost: how many times as often rows of the first class are drawn, after rare classes are raised to the
+            average; 1 mines by loss alone.
+        share: share of each class, those with the largest loss so far, to train on after the first passes; 1
+            mines by pairs alone. Wrong labels have a large loss too, so fix labels first.
+        after: passes over all rows before the hard ones.
     """
     change = recipe_change(confused=tuple(pairs), confused_boost=boost, hard_share=share, hard_after=after)
     unordered = dict.fromkeys((min(pair), max(pair)) for pair in pairs)
@@ -27,10 +29,10 @@ def treatment(pairs: Sequence[Pair], *, boost: float = 2.0, share: float = 0.7, 
 
 
 def confused_pairs(pairs: pl.DataFrame, classes: Sequence[str], *, most: int = 4) -> tuple[Pair, ...]:
-    """The pairs (true, predicted) that are confused most, at most `most`, as positions.
+    """The most confused pairs (true, predicted), at most `most`, as positions.
 
     Args:
-        pairs: the frame of `confusion_pairs`, best made from validation images; only flagged rows count.
+        pairs: the frame of `confusion_pairs`, preferably from validation images; only flagged rows count.
     """
     place = {name: i for i, name in enumerate(classes)}
     ranked = pairs.filter("flagged").sort("count", descending=True, maintain_order=True).head(most)

@@ -1,4 +1,4 @@
-"""Weighted cross-entropy: classes that are missed, or that are rare, count for more."""
+"""Weighted cross-entropy: weak or rare classes count for more."""
 
 from collections.abc import Sequence
 
@@ -10,30 +10,30 @@ from deepsight.core.statistics import confusion_counts, wilson
 from deepsight.treat.treatments.base import Target, Treatment, recipe_change
 
 
-def by_recall(labels: Ints, predicted: Ints, k: int) -> Treatment:
-    """Weights from the recall on validation images, for the classes whose recall is low."""
+def weighted_by_recall(labels: Ints, predicted: Ints, k: int) -> Treatment:
+    """Weights from the recall on validation images; the target is the classes with low recall."""
     weights = recall_weights(labels, predicted, k, strength=2.0)
-    return treatment("weighted_loss", weights, weak_classes(labels, predicted, k))
+    return weighted_loss_treatment("weighted_loss", weights, weak_classes(labels, predicted, k))
 
 
-def by_counts(counts: NDArray[np.int64], *, ratio: float = 2.0) -> list[Treatment]:
-    """Weights from the numbers of training images, where the largest class is `ratio` times the smallest.
+def weighted_by_counts(counts: NDArray[np.int64], *, ratio: float = 2.0) -> list[Treatment]:
+    """Weights from class sizes, if the largest class is at least `ratio` times the smallest.
 
-    The target is the classes that have less than the `ratio`-th part of the largest one's images.
+    The target is the classes at most 1 / `ratio` times the size of the largest.
     """
     rare = np.flatnonzero(counts * ratio <= counts.max())
     if not len(rare):
         return []
-    return [treatment("weighted_loss_counts", effective_number_weights(counts), rare.tolist())]
+    return [weighted_loss_treatment("weighted_loss_counts", effective_number_weights(counts), rare.tolist())]
 
 
-def treatment(name: str, weights: Floats, weak: Sequence[int]) -> Treatment:
-    """Weigh the loss of each class.
+def weighted_loss_treatment(name: str, weights: Floats, weak: Sequence[int]) -> Treatment:
+    """Weight the loss of each class.
 
     Args:
         name: of the treatment.
-        weights: positive, (k,); they are scaled to a mean of 1.
-        weak: positions of the classes that it is meant to better.
+        weights: positive, (k,); scaled to a mean of 1.
+        weak: positions of the classes that it is meant to improve.
     """
     scaled = tuple(float(w) for w in np.round(weights / weights.mean(), 6))
     return Treatment(name, "weak class", recipe_change(class_weights=scaled), Target(classes=tuple(weak)))
@@ -42,7 +42,7 @@ def treatment(name: str, weights: Floats, weak: Sequence[int]) -> Treatment:
 def recall_weights(labels: Ints, predicted: Ints, k: int, *, strength: float = 1.0) -> Floats:
     """Weights (k,) from validation recall: 1 + strength × (best recall - recall) / best recall.
 
-    A class that is found half as well as the best one counts 1.5 times with a strength of 1.
+    With a strength of 1, a class with half the best recall counts 1.5 times.
     """
     counts = confusion_counts(labels, predicted, k)
     recall = np.diag(counts) / np.maximum(counts.sum(axis=1), 1)
@@ -53,15 +53,15 @@ def recall_weights(labels: Ints, predicted: Ints, k: int, *, strength: float = 1
 def effective_number_weights(counts: NDArray[np.int64], *, beta: float = 0.999) -> Floats:
     """Weights (k,) ∝ (1 - β) / (1 - β^n_c), the inverse effective number of images (Cui et al. 2019).
 
-    β = 0 weighs all classes alike, β towards 1 weighs by the inverse of the count. A class without images
-    gets the weight of one with a single image.
+    β = 0 weights all classes equally; β near 1 weights by the inverse count. A class without images gets the
+    weight of a class with one.
     """
     weights = (1 - beta) / (1 - beta ** np.maximum(counts, 1))
     return np.asarray(weights / weights.mean(), dtype=np.float64)
 
 
 def weak_classes(labels: Ints, predicted: Ints, k: int, *, level: float = 0.95) -> tuple[int, ...]:
-    """Classes whose recall is surely below the mean recall (Wilson); else the one with the lowest recall."""
+    """Classes whose recall is clearly below the mean (Wilson), else the class with the lowest recall."""
     counts = confusion_counts(labels, predicted, k)
     hits, n = np.diag(counts), counts.sum(axis=1)
     recall = hits / np.maximum(n, 1)

@@ -1,4 +1,4 @@
-"""The checkpoint that all arms start from: the end of the frozen phase."""
+"""The checkpoint that all arms start from: the backbone with its linear probe."""
 
 import copy
 from collections.abc import Callable
@@ -23,14 +23,14 @@ from deepsight.model.training_state import TrainablePart, Training, open_view, p
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What all arms of a trial share.
+class TrialConfig:
+    """What all arms of a trial have in common.
 
     Attributes:
-        splits: the training rows of the trial, and the run's validation; test is opened by `opening` alone.
-        recipe: of the control.
-        load: the pretrained backbone of a timm name; an empty name is the run's own.
-        cache: where maps of the frozen stages are kept.
+        splits: the trial's training rows and the run's validation; only the final test uses test images.
+        recipe: the control's.
+        load: gives the pretrained backbone with a timm name; an empty name means the run's own.
+        cache: of the frozen stages' feature maps.
         fabric: precision, device and processes.
     """
 
@@ -42,62 +42,62 @@ class Setting:
 
 
 @dataclass
-class Starts:
-    """The start of each backbone and resolution, made once and never changed."""
+class Checkpoints:
+    """One checkpoint per backbone and resolution, made once and never changed."""
 
-    setting: Setting
+    config: TrialConfig
     made: dict[tuple[str, int], Training] = field(default_factory=dict)
     opened: dict[tuple[str, int], NDArray[np.float16]] = field(default_factory=dict)
 
     def at(self, backbone: str, resolution: int) -> Training:
-        """The frozen backbone with its closed-form head, and the cached views."""
+        """The frozen backbone with its linear probe, and the cached views."""
         key = backbone, resolution
         if key not in self.made:
             self.made[key] = self._make(backbone, resolution)
         return self.made[key]
 
     def _make(self, backbone: str, resolution: int) -> Training:
-        setting = self.setting
-        recipe = replace(setting.recipe, resolution=resolution)
-        pretrained = setting.load(backbone)
+        config = self.config
+        recipe = replace(config.recipe, resolution=resolution)
+        pretrained = config.load(backbone)
         classifier = Classifier(
             copy.deepcopy(pretrained.backbone),
-            len(setting.splits.classes),
+            len(config.splits.classes),
             trained_reductions=recipe.trained_reductions,
-        ).to(setting.fabric.device)
+        ).to(config.fabric.device)
         training = prepare(
             classifier,
-            setting.splits,
+            config.splits,
             preprocessing_of(pretrained, recipe),
             recipe,
-            cache=setting.cache,
-            fabric=setting.fabric,
+            cache=config.cache,
+            fabric=config.fabric,
         )
         linear_probe_phase(training)
         return training
 
     def test_maps(self, backbone: str, resolution: int) -> NDArray[np.float16]:
-        """The maps of the frozen stages of the test images."""
+        """The frozen stages' feature maps of the test images."""
         key = backbone, resolution
         if key not in self.opened:
             self.opened[key] = self._test_maps(backbone, resolution)
         return self.opened[key]
 
     def _test_maps(self, backbone: str, resolution: int) -> NDArray[np.float16]:
-        start, test = self.at(backbone, resolution), self.setting.splits.test
-        preprocessing = preprocessing_of(self.setting.load(backbone), start.recipe)
+        start, test = self.at(backbone, resolution), self.config.splits.test
+        preprocessing = preprocessing_of(self.config.load(backbone), start.recipe)
         return dataset_maps(start.classifier.frozen_stages, test, preprocessing, "test")
 
 
-def arm_of(start: Training, train: Dataset, data: Dataset, recipe: Recipe, steps: int) -> Training:
-    """A training of its own that begins where `start` stands.
+def arm_training(start: Training, train: Dataset, data: Dataset, recipe: Recipe, steps: int) -> Training:
+    """A new training that begins at `start`.
 
     Args:
-        start: is not changed.
-        train: the rows that the start's views hold.
-        data: some of these rows, perhaps under other labels.
-        recipe: of the arm; its epochs are replaced by what `steps` amount to.
-        steps: steps of the optimiser.
+        start: the checkpoint; not changed.
+        train: the rows that the checkpoint's views hold.
+        data: some of these rows, perhaps with other labels.
+        recipe: of the arm; `steps` replaces its epochs.
+        steps: optimiser steps.
     """
     if len(data) < recipe.batch:
         raise DeepSightError(
@@ -117,13 +117,13 @@ def arm_of(start: Training, train: Dataset, data: Dataset, recipe: Recipe, steps
 
 
 def fill_views(arm: Training) -> None:
-    """Make the cached views that the arm will draw from, where they are not there yet."""
+    """Make the cached views that the arm needs, if they do not exist yet."""
     for number in range(min(arm.recipe.views, ceil(arm.recipe.epochs))):
         open_view(arm, arm.drawn, number)
 
 
 def train_arm(arm: Training) -> None:
-    """Fine-tune it, without looking at validation on the way."""
+    """Fine-tune the arm without looking at validation."""
     arm.fabric.seed_everything(arm.recipe.seed, verbose=False)
     for _ in finetune_phase(arm, validated=False):
         pass

@@ -1,4 +1,4 @@
-"""How much each arm may train, so that all of them fit into the minutes that there are."""
+"""How long each arm can train so that all of them fit in the budget."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,22 +9,22 @@ from typing import Any
 from deepsight.core.errors import UsageError
 from deepsight.model.throughput import Throughput
 
-LEAST_STEPS = 60  # 7,680 images in batches of 128; fewer say little about a training
-PASSES = 2.0  # over the training rows of an arm; more rows are not drawn than steps can pass over twice
-HEAD_SECONDS = 2.0  # the closed-form head, less on a faster machine
+LEAST_STEPS = 60  # 7,680 images in batches of 128; fewer steps say little about a training
+PASSES = 2.0  # over the training rows: an arm gets no more rows than its steps can pass over twice
+HEAD_SECONDS = 2.0  # for the linear probe; less on a faster machine
 
 ThroughputOf = Callable[[str, int], Throughput]
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What an arm needs of the machine.
+    """What an arm needs from the machine.
 
     Attributes:
         name: of the treatment.
-        backbone, resolution: decide its speed; an empty backbone is the run's.
-        same_epochs: whether it gets the control's passes, whatever they cost.
-        own_views: whether it needs cached views of its own.
+        backbone, resolution: determine its speed; an empty backbone means the run's.
+        same_epochs: whether it gets as many passes as the control, whatever they cost.
+        own_views: whether it needs its own cached views.
     """
 
     name: str
@@ -35,8 +35,8 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Size:
-    """Images of each kind, and how they are trained on."""
+class TrialSize:
+    """How many images there are, and how they are trained on."""
 
     train: int
     validation: int
@@ -48,15 +48,15 @@ class Size:
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What a trial does.
+    """What a trial will do.
 
     Attributes:
         rows: training images of every arm.
-        seeds: trainings of every arm.
-        steps: of the optimiser, by arm, the control first.
-        left_out: why a treatment is not run, by name.
-        seconds: predicted for all of it.
-        opening: the part of these that predicts the test images with the control and the winner.
+        seeds: trainings per arm.
+        steps: optimiser steps by arm, the control first.
+        left_out: why a treatment does not run, by name.
+        seconds: predicted for everything.
+        final_test_seconds: the part of them for predicting the test images with the control and the winner.
         resolution, trained_reductions: of the control, as `Recipe` has them; 0 keeps the run's.
     """
 
@@ -65,24 +65,30 @@ class TrialPlan:
     steps: dict[str, int]
     left_out: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
-    opening: float = 0.0
+    final_test_seconds: float = 0.0
     resolution: int = 0
     trained_reductions: int = 0
 
     def describe(self) -> dict[str, Any]:
-        """As it stands in treatments/plan.json."""
+        """The plan as stored in treatments/plan.json."""
         return asdict(self)
 
 
-def make_plan(
-    control: Demand, demands: Sequence[Demand], rates: ThroughputOf, size: Size, *, budget: float, seeds: int
+def fit_trial_plan(
+    control: Demand,
+    demands: Sequence[Demand],
+    rates: ThroughputOf,
+    size: TrialSize,
+    *,
+    budget: float,
+    seeds: int,
 ) -> TrialPlan:
-    """The most treatments, and for these the longest training, that fit into the budget.
+    """The most treatments that fit in the budget, and the longest training for them.
 
     Args:
-        control: the arm that only trains on.
-        demands: of the treatments, the most promising first; the last are left out first.
-        rates: speed of a backbone at a resolution on this machine.
+        control: the arm without a treatment.
+        demands: of the treatments, the most promising first; the last are dropped first.
+        rates: gives the speed of a backbone at a resolution on this machine.
         size: numbers of images.
         budget: seconds.
         seeds: trainings of each arm.
@@ -95,18 +101,18 @@ def make_plan(
         for spare, steps in product((True, False), step_choices(size)):
             seconds = predict_seconds(arms, steps, rates, size, seeds, spare=spare)
             if seconds <= budget:
-                left = {d.name: f"does not fit into {budget / 60:.0f} minutes" for d in demands[count:]}
-                allotted = {d.name: steps_of(d, control, steps, rates) for d in arms}
-                opening = opening_seconds(arms, rates, size, seeds)
-                return TrialPlan(rows_for(steps, size), seeds, allotted, left, seconds, opening)
+                left = {d.name: f"does not fit in {budget / 60:.0f} minutes" for d in demands[count:]}
+                allotted = {d.name: arm_steps(d, control, steps, rates) for d in arms}
+                final = final_test_seconds(arms, rates, size, seeds)
+                return TrialPlan(rows_for(steps, size), seeds, allotted, left, seconds, final)
     raise UsageError(
-        f"Expected a budget in which a control and a treatment fit {seeds} times, received {budget:.0f} s. "
-        "Give it more minutes."
+        f"Expected time for {seeds} trainings of a control and of a treatment, received {budget:.0f} s. "
+        "Allow more minutes."
     )
 
 
-def step_choices(size: Size) -> Iterator[int]:
-    """Numbers of steps to try: the recipe's passes over all rows, then fewer by steps of a tenth."""
+def step_choices(size: TrialSize) -> Iterator[int]:
+    """Numbers of steps to try: the recipe's passes over all rows, then a tenth fewer each time."""
     most = round(size.epochs * size.train / size.batch)
     steps = most
     while steps >= min(LEAST_STEPS, most) and steps > 0:
@@ -114,14 +120,14 @@ def step_choices(size: Size) -> Iterator[int]:
         steps = int(steps * 0.9)
 
 
-def rows_for(steps: int, size: Size) -> int:
-    """Training rows of an arm: as many as its steps pass over twice, and at least a batch."""
+def rows_for(steps: int, size: TrialSize) -> int:
+    """Training rows of an arm: as many as its steps pass over twice, at least one batch."""
     passes = min(PASSES, size.epochs)
     return min(size.train, max(size.batch, int(steps * size.batch / passes)))
 
 
-def steps_of(demand: Demand, control: Demand, steps: int, rates: ThroughputOf) -> int:
-    """The steps that cost what the control's cost; or as many as the control's, at equal epochs."""
+def arm_steps(demand: Demand, control: Demand, steps: int, rates: ThroughputOf) -> int:
+    """Steps that cost as much as the control's; with equal epochs, as many as the control's."""
     if demand.same_epochs or (demand.backbone, demand.resolution) == (control.backbone, control.resolution):
         return steps
     speed = rates(demand.backbone, demand.resolution).step / rates(control.backbone, control.resolution).step
@@ -129,21 +135,27 @@ def steps_of(demand: Demand, control: Demand, steps: int, rates: ThroughputOf) -
 
 
 def predict_seconds(
-    arms: Sequence[Demand], steps: int, rates: ThroughputOf, size: Size, seeds: int, *, spare: bool = True
+    arms: Sequence[Demand],
+    steps: int,
+    rates: ThroughputOf,
+    size: TrialSize,
+    seeds: int,
+    *,
+    spare: bool = True,
 ) -> float:
-    """Of the starts, of all arms and seeds, and of opening the test; the control stands first.
+    """Seconds for the checkpoints, all arms and seeds, and the final test; the control stands first.
 
-    `spare` adds one arm more for the combination of those that helped.
+    `spare` adds an arm for the combination of treatments that helped.
     """
     control, rows = arms[0], rows_for(steps, size)
-    trained = [arm_seconds(arm, steps_of(arm, control, steps, rates), rates, size) for arm in arms]
+    trained = [arm_seconds(arm, arm_steps(arm, control, steps, rates), rates, size) for arm in arms]
     more = trained[0] if spare and len(arms) > 2 else 0.0
-    opened = opening_seconds(arms, rates, size, seeds)
-    return starts_seconds(arms, rows, rates, size) + seeds * (sum(trained) + more) + opened
+    opened = final_test_seconds(arms, rates, size, seeds)
+    return checkpoint_seconds(arms, rows, rates, size) + seeds * (sum(trained) + more) + opened
 
 
-def opening_seconds(arms: Sequence[Demand], rates: ThroughputOf, size: Size, seeds: int) -> float:
-    """Of predicting test with all seeds of the control and of a winner, which may be the slowest arm."""
+def final_test_seconds(arms: Sequence[Demand], rates: ThroughputOf, size: TrialSize, seeds: int) -> float:
+    """Seconds to predict test with all seeds of the control and of a winner, possibly the slowest arm."""
     speeds = [rates(arm.backbone, arm.resolution) for arm in arms]
     slowest = max(size.test / speed.frozen + seeds * size.test / speed.trainable for speed in speeds)
     own = size.test / speeds[0].frozen + seeds * size.test / speeds[0].trainable
@@ -151,14 +163,14 @@ def opening_seconds(arms: Sequence[Demand], rates: ThroughputOf, size: Size, see
     return own + slowest - (size.test / speeds[0].frozen if same else 0.0)
 
 
-def arm_seconds(arm: Demand, steps: int, rates: ThroughputOf, size: Size) -> float:
-    """Of one training and its predictions on validation."""
+def arm_seconds(arm: Demand, steps: int, rates: ThroughputOf, size: TrialSize) -> float:
+    """Seconds for one training and its predictions on validation."""
     speed = rates(arm.backbone, arm.resolution)
     return steps * size.batch / speed.step + size.validation / speed.trainable
 
 
-def starts_seconds(arms: Sequence[Demand], rows: int, rates: ThroughputOf, size: Size) -> float:
-    """Of the frozen phases and of all cached views; arms of one backbone and resolution share them."""
+def checkpoint_seconds(arms: Sequence[Demand], rows: int, rates: ThroughputOf, size: TrialSize) -> float:
+    """Seconds for the linear probes and cached views, which arms of one backbone and resolution share."""
     views = min(size.views, ceil(min(PASSES, size.epochs)))
     seconds = 0.0
     for backbone, resolution in dict.fromkeys((arm.backbone, arm.resolution) for arm in arms):

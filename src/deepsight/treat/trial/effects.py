@@ -18,7 +18,7 @@ from deepsight.core.statistics import (
 from deepsight.treat.treatments.base import Target
 
 Score = Callable[[Ints, Floats], Floats]
-"""Predictions (n,) and weights of the images (b, n) to m scores for each row of weights (b, m)."""
+"""Maps predictions (n,) and image weights (b, n) to m scores per row of weights, (b, m)."""
 
 DRAWS = 1000
 
@@ -26,7 +26,7 @@ DRAWS = 1000
 def macro_effect(
     labels: Ints, control: NDArray[np.int64], arm: NDArray[np.int64], k: int, *, level: float, seed: int
 ) -> Effect:
-    """Difference in macro-F1; row i of `control` and `arm` (s, n) are predictions of the same seed."""
+    """The difference in macro-F1; row i of `control` and `arm` (s, n) has the same seed."""
     effect = hierarchical_difference(labels, control, arm, k, level=level, seed=seed)
     each = [macro_f1(labels, b, k) - macro_f1(labels, a, k) for a, b in zip(control, arm, strict=True)]
     return for_few_seeds(effect, np.asarray(each), level)
@@ -36,11 +36,11 @@ def score_effects(
     score: Score, weights: Floats, control: NDArray[np.int64], arm: NDArray[np.int64], *,
     level: float, seed: int,
 ) -> list[Effect]:  # fmt: skip
-    """Differences in other scores, by the same bootstrap: images within their class, and seeds.
+    """Differences in other scores, by the same bootstrap over images (within classes) and seeds.
 
     Args:
-        score: gives m scores for each row of weights.
-        weights: (b + 1, n), from `image_draws`; the first row counts every image once.
+        score: gives m scores per row of weights.
+        weights: (b + 1, n), from `image_draws`; the first row counts each image once.
         control, arm: predictions (s, n).
         level: of the intervals.
         seed: of the draw of seeds.
@@ -59,7 +59,7 @@ def score_effects(
 
 
 def image_draws(labels: Ints, draws: int, *, seed: int) -> Floats:
-    """How often each image is taken, (draws + 1, n): once in row 0, then in resamples within classes."""
+    """How often each image is drawn, (draws + 1, n): once each in row 0, then resamples within classes."""
     rng = np.random.default_rng(seed)
     weights = np.ones((draws + 1, len(labels)))
     for c in np.unique(labels):
@@ -69,11 +69,11 @@ def image_draws(labels: Ints, draws: int, *, seed: int) -> Floats:
 
 
 def for_few_seeds(effect: Effect, each: Floats, level: float) -> Effect:
-    """The same effect with Student's interval and p in place of the percentiles.
+    """The same effect with Student's interval and p-value instead of percentiles.
 
-    With five seeds a percentile interval is too narrow where seeds differ. The standard error stays that of
-    the bootstrap; its degrees of freedom follow Satterthwaite (1946): s - 1 where all variance lies between
-    seeds, and more as images have a larger part.
+    With five seeds, a percentile interval is too narrow. The standard error stays that of the bootstrap; its
+    degrees of freedom follow Satterthwaite (1946): s - 1 if all variance lies between seeds, more the more of
+    it comes from images.
 
     Args:
         effect: from the hierarchical bootstrap; its minimum detectable effect holds the standard error.
@@ -97,15 +97,14 @@ def for_few_seeds(effect: Effect, each: Floats, level: float) -> Effect:
 
 
 def student(probability: float, freedom: float) -> float:
-    """Student's quantile, which is the normal one with infinite freedom."""
+    """Student's quantile; the normal quantile if the freedom is infinite."""
     return float(t.ppf(probability, freedom) if np.isfinite(freedom) else norm.ppf(probability))
 
 
 def holm(p_values: Sequence[float]) -> Floats:
-    """p-values adjusted for all of them together, in their places (Holm 1979).
+    """p-values adjusted for testing all of them, in the same order (Holm 1979).
 
-    The chance of any false finding stays below the level, which is what a verdict on each of several arms
-    must promise.
+    This bounds the chance of even one false finding.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
@@ -116,7 +115,7 @@ def holm(p_values: Sequence[float]) -> Floats:
 
 
 def class_f1(labels: Ints, k: int) -> Score:
-    """F1 of each of the k classes; 0 where a class is neither labelled nor predicted."""
+    """F1 of each of the k classes; 0 for a class that is neither labelled nor predicted."""
     true = np.eye(k)[labels]
 
     def score(predicted: Ints, weights: Floats) -> Floats:
@@ -127,13 +126,13 @@ def class_f1(labels: Ints, k: int) -> Score:
     return score
 
 
-def mean_f1(labels: Ints, k: int, classes: Sequence[int]) -> Score:
-    """Mean F1 of these classes, as a single score."""
+def mean_class_f1(labels: Ints, k: int, classes: Sequence[int]) -> Score:
+    """Mean F1 of these classes, as one score."""
     every = class_f1(labels, k)
     return lambda predicted, weights: every(predicted, weights)[:, list(classes)].mean(axis=1, keepdims=True)
 
 
 def target_score(target: Target, labels: Ints, k: int) -> Score:
-    """What the treatment is meant to better; larger is better."""
+    """The score that the treatment is meant to improve; higher is better."""
     paired = np.unique(np.asarray(target.pairs, dtype=np.int64)).tolist()
-    return mean_f1(labels, k, paired or target.classes or range(k))
+    return mean_class_f1(labels, k, paired or target.classes or range(k))

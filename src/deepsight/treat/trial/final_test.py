@@ -1,4 +1,4 @@
-"""The test set is opened once: for the control and the treatment that won on validation."""
+"""The final test: the test set is used once, for the control and the treatment that won on validation."""
 
 import copy
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from deepsight.core.significance import mcnemar
 from deepsight.core.statistics import macro_f1
 from deepsight.model.training_state import TrainablePart, Training, pooled
 from deepsight.treat.treatments.base import CONTROL, Treatment
-from deepsight.treat.trial.arm import Store
-from deepsight.treat.trial.checkpoints import Starts
+from deepsight.treat.trial.checkpoints import Checkpoints
 from deepsight.treat.trial.effects import macro_effect
+from deepsight.treat.trial.store import Store
 
 
 @dataclass(frozen=True)
-class Opening:
-    """What control and winner say of the test images.
+class FinalTest:
+    """The predictions of the control and the winner on the test images.
 
     Attributes:
         table: evidence table `treatment_test`.
-        control, winner: of the first seed.
+        control, winner: predictions of the first seed.
     """
 
     table: Table
@@ -34,28 +34,33 @@ class Opening:
     winner: Predictions
 
 
-def open_test(winner: Treatment, seeds: int, *, starts: Starts, store: Store, level: float) -> Opening:
-    """Predict the test images with every seed of the control and of the winner, and compare them."""
-    first = predict(CONTROL, seeds, starts, store)
-    second = predict(winner, seeds, starts, store)
-    return Opening(table_of(winner.name, first, second, level), first[0], second[0])
+def run_final_test(
+    winner: Treatment, seeds: int, *, checkpoints: Checkpoints, store: Store, level: float
+) -> FinalTest:
+    """Predict the test images with all seeds of the control and the winner, and compare them."""
+    first = predict_test(CONTROL, seeds, checkpoints, store)
+    second = predict_test(winner, seeds, checkpoints, store)
+    return FinalTest(final_test_table(winner.name, first, second, level), first[0], second[0])
 
 
-def predict(treatment: Treatment, seeds: int, starts: Starts, store: Store) -> list[Predictions]:
-    """What each seed of an arm says of the test images."""
-    setting = starts.setting
-    _, recipe = treatment.apply(setting.splits.train, setting.recipe)
-    start = starts.at(treatment.backbone, recipe.resolution)
-    maps = starts.test_maps(treatment.backbone, recipe.resolution)
+def predict_test(
+    treatment: Treatment, seeds: int, checkpoints: Checkpoints, store: Store
+) -> list[Predictions]:
+    """The test predictions of each seed of an arm."""
+    config = checkpoints.config
+    _, recipe = treatment.apply(config.splits.train, config.recipe)
+    start = checkpoints.at(treatment.backbone, recipe.resolution)
+    maps = checkpoints.test_maps(treatment.backbone, recipe.resolution)
     return [
-        predictions(start, maps, store.load_weights(treatment.name, seed), starts) for seed in range(seeds)
+        arm_test_predictions(start, maps, store.load_weights(treatment.name, seed), checkpoints)
+        for seed in range(seeds)
     ]
 
 
-def predictions(
-    start: Training, maps: NDArray[np.float16], state: dict[str, torch.Tensor], starts: Starts
+def arm_test_predictions(
+    start: Training, maps: NDArray[np.float16], state: dict[str, torch.Tensor], checkpoints: Checkpoints
 ) -> Predictions:
-    """The test predictions of an arm's trained part on the maps of its frozen stages."""
+    """The test predictions of an arm's trained part, from the feature maps of its frozen stages."""
     classifier = copy.deepcopy(start.classifier)
     trainable = TrainablePart(classifier.trainable_stages, classifier.head)
     trainable.load_state_dict(state)
@@ -64,12 +69,12 @@ def predictions(
     ]
     features = np.concatenate([pooled(trainable, block) for block in blocks])
     weight, bias = (p.detach().cpu().numpy() for p in (classifier.head.weight, classifier.head.bias))
-    test = starts.setting.splits.test
+    test = checkpoints.config.splits.test
     return Predictions(test.ids, test.labels, (features @ weight.T + bias).astype(np.float32), features)
 
 
-def table_of(name: str, first: list[Predictions], second: list[Predictions], level: float) -> Table:
-    """Evidence table `treatment_test`: McNemar's test of each seed, and all seeds together."""
+def final_test_table(name: str, first: list[Predictions], second: list[Predictions], level: float) -> Table:
+    """Evidence table `treatment_test`: McNemar's test for each seed, then all seeds together."""
     labels, k = first[0].labels, first[0].k
     rows = [seed_row(seed, a, b) for seed, (a, b) in enumerate(zip(first, second, strict=True))]
     control, winner = (np.stack([p.predicted for p in side]) for side in (first, second))
@@ -90,15 +95,15 @@ def table_of(name: str, first: list[Predictions], second: list[Predictions], lev
         frame=frame,
         units=UNITS,
         n=len(labels),
-        method="Test opened once, for the control and the winner on validation; McNemar's test of accuracy "
-        "for each seed (with a Wald interval), hierarchical bootstrap of macro-F1 for all seeds.",
+        method="The test set is used once, for the control and the winner on validation. McNemar's test of "
+        "accuracy for each seed (with a Wald interval); hierarchical bootstrap of macro-F1 over all seeds.",
         caption=f"On {len(labels):,} test images {name} changes macro-F1 by {100 * effect.value:+.2f} points "
         f"({100 * effect.low:+.2f} to {100 * effect.high:+.2f}).",
     )
 
 
 def seed_row(seed: int, control: Predictions, winner: Predictions) -> dict[str, Any]:
-    """Both models of one seed; the difference is in accuracy, as McNemar's test is."""
+    """Both models of one seed; the difference is in accuracy, as in McNemar's test."""
     found = mcnemar(control.labels, control.predicted, winner.predicted)
     return {
         "seed": seed,
@@ -113,7 +118,7 @@ def seed_row(seed: int, control: Predictions, winner: Predictions) -> dict[str, 
 
 
 UNITS = {
-    "seed": "of both trainings; empty for all together",
+    "seed": "seed of both trainings; empty for all seeds together",
     "control_macro_f1": "macro-F1 of the control on test",
     "macro_f1": "macro-F1 of the winner on test",
     "difference": "winner minus control: accuracy for one seed, macro-F1 for all",

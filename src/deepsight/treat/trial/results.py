@@ -1,4 +1,4 @@
-"""What a trial found: the evidence tables, and the test set opened for a winner."""
+"""What a trial found: the evidence tables, and the final test of a winner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +8,12 @@ import polars as pl
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
 from deepsight.treat.treatments.base import CONTROL, Treatment
-from deepsight.treat.trial.arm import Store
-from deepsight.treat.trial.checkpoints import Starts
+from deepsight.treat.trial.checkpoints import Checkpoints
 from deepsight.treat.trial.cost_model import TrialPlan
-from deepsight.treat.trial.final_test import open_test
-from deepsight.treat.trial.schedule import Ran
-from deepsight.treat.trial.verdicts import Judgement, classes_table, treatments_table, verdicts
+from deepsight.treat.trial.final_test import run_final_test
+from deepsight.treat.trial.schedule import TrialResults
+from deepsight.treat.trial.store import Store
+from deepsight.treat.trial.verdicts import Judgement, classes_table, treatment_verdicts, treatments_table
 
 LEVEL = 0.95  # of every interval and verdict of a trial
 
@@ -23,11 +23,11 @@ class TrialFindings:
     """What a trial found.
 
     Attributes:
-        evidence: the tables `treatments`, `treatment_classes`, `treatment_arms` and, where a treatment
-            helped, `treatment_test`.
-        winner: the treatment that helped most; None where none was shown to help.
-        control, best: what the first seed of the control and of the winner say of the test images, for the
-            diagnosis of both; None without a winner, since test is then not opened.
+        evidence: the tables `treatments`, `treatment_classes`, `treatment_arms` and, if a treatment helped,
+            `treatment_test`.
+        winner: the treatment that helped most; None if none was shown to help.
+        control, best: test predictions of the first seed of the control and of the winner, to diagnose both;
+            None without a winner, since the test set is not used then.
     """
 
     evidence: Evidence
@@ -36,17 +36,17 @@ class TrialFindings:
     best: Predictions | None = None
 
 
-def findings(
+def trial_findings(
     judgements: Sequence[Judgement],
-    ran: Ran,
+    results: TrialResults,
     plan: TrialPlan,
-    starts: Starts,
+    checkpoints: Checkpoints,
     store: Store,
     *,
     said: str = "",
 ) -> TrialFindings:
-    """The tables, and the test set opened if a treatment helped; `said` is how arms differ from the run."""
-    splits = starts.setting.splits
+    """The tables, and the final test if a treatment helped; `said` tells how the arms differ from the run."""
+    splits = checkpoints.config.splits
     n, classes = len(splits.validation), splits.classes
     effects = treatments_table(judgements, classes, n=n, seeds=plan.seeds, level=LEVEL)
     if said:
@@ -55,22 +55,24 @@ def findings(
         {
             "treatments": effects,
             "treatment_classes": classes_table(judgements, classes, n=n),
-            "treatment_arms": arms_table(ran, plan, len(splits.train)),
+            "treatment_arms": arms_table(results, plan, len(splits.train)),
         }
     )
-    found = verdicts(judgements, LEVEL)
+    found = treatment_verdicts(judgements, LEVEL)
     helped = [j for j in judgements if found[j.treatment.name] == "helps"]
     if not helped:
-        store.drop_weights({CONTROL.name, *ran.left_out})  # another trial may finish what time cut off
+        store.drop_weights(
+            {CONTROL.name, *results.left_out}
+        )  # another trial may finish the arms that ran out of time
         return TrialFindings(evidence)
     winner = max(helped, key=lambda j: j.macro.value).treatment
-    opened = open_test(winner, plan.seeds, starts=starts, store=store, level=LEVEL)
-    store.drop_weights({CONTROL.name, winner.name, *ran.left_out})
+    opened = run_final_test(winner, plan.seeds, checkpoints=checkpoints, store=store, level=LEVEL)
+    store.drop_weights({CONTROL.name, winner.name, *results.left_out})
     return TrialFindings(evidence.add(treatment_test=opened.table), winner, opened.control, opened.winner)
 
 
-def arms_table(ran: Ran, plan: TrialPlan, n: int) -> Table:
-    """Evidence table `treatment_arms`: every arm with its cost, or why it has no result."""
+def arms_table(results: TrialResults, plan: TrialPlan, n: int) -> Table:
+    """Evidence table `treatment_arms`: the cost of every arm, or why it has no result."""
     rows = [
         {
             "name": name,
@@ -80,9 +82,9 @@ def arms_table(ran: Ran, plan: TrialPlan, n: int) -> Table:
             "seconds": sum(outcome.seconds for outcome in outcomes),
             "because": "",
         }
-        for name, outcomes in ran.outcomes.items()
+        for name, outcomes in results.outcomes.items()
     ]
-    for status, reasons in (("failed", ran.failed), ("left out", {**plan.left_out, **ran.left_out})):
+    for status, reasons in (("failed", results.failed), ("left out", {**plan.left_out, **results.left_out})):
         rows += [
             {"name": name, "status": status, "seeds": 0, "steps": 0, "seconds": 0.0, "because": why}
             for name, why in reasons.items()
@@ -95,13 +97,13 @@ def arms_table(ran: Ran, plan: TrialPlan, n: int) -> Table:
         units={
             "name": "treatment, or control",
             "status": "run, failed, left out",
-            "seeds": "trainings that count",
-            "steps": "steps of the optimiser, each",
-            "seconds": "of all trainings together",
-            "because": "why it has no result",
+            "seeds": "completed trainings",
+            "steps": "optimiser steps per training",
+            "seconds": "for all trainings",
+            "because": "why there is no result",
         },
         n=n,
-        method="All arms start from the end of the frozen phase; steps are allotted so that each training "
-        "costs what the control's costs on this machine.",
-        caption=f"Not run: {left}." if left else f"All {len(frame)} arms were run.",
+        method="All arms start from the linear probe. Each gets as many steps as fit in the time of the "
+        "control's training on this machine.",
+        caption=f"Not run: {left}." if left else f"All {len(frame)} arms ran.",
     )

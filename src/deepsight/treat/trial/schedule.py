@@ -1,4 +1,4 @@
-"""The order in which arms run: seed by seed, so that an interrupted trial has the same seeds of every arm."""
+"""Runs the arms seed by seed, so that an interrupted trial has the same seeds of every arm."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from deepsight.core.errors import DeepSightError
 from deepsight.treat.treatments.base import CONTROL, Treatment
-from deepsight.treat.trial.arm import ArmResult
+from deepsight.treat.trial.store import ArmResult
 
-INSTANT = 0.1  # seconds; arms that were stored are read again even where the time is up
+INSTANT = 0.1  # seconds; stored arms are read even when the time is up
 
 RunOne = Callable[[Treatment, int], ArmResult]
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What came of the arms.
+class TrialResults:
+    """The results of all arms.
 
     Attributes:
-        outcomes: of each arm that has all its seeds, in their order; the control first.
+        outcomes: of each arm that completed all seeds, in order; the control first.
         failed, left_out: why an arm has no result, by name.
     """
 
@@ -34,34 +34,36 @@ class Ran:
         """Predictions on validation, (seeds, n)."""
         return np.stack([outcome.predicted for outcome in self.outcomes[name]])
 
-    def join(self, other: "Ran") -> "Ran":
-        """These arms and those."""
-        return Ran(
+    def join(self, other: "TrialResults") -> "TrialResults":
+        """The arms of both."""
+        return TrialResults(
             {**self.outcomes, **other.outcomes},
             {**self.failed, **other.failed},
             {**self.left_out, **other.left_out},
         )
 
-    def without(self, name: str, reason: str) -> "Ran":
-        """These arms, and one that was not run."""
+    def without(self, name: str, reason: str) -> "TrialResults":
+        """The same results, with one more arm that did not run."""
         return replace(self, left_out={**self.left_out, name: reason})
 
 
-def run_arms(treatments: Sequence[Treatment], seeds: int, run_one: RunOne, left: Callable[[], float]) -> Ran:
+def run_arms(
+    treatments: Sequence[Treatment], seeds: int, run_one: RunOne, left: Callable[[], float]
+) -> TrialResults:
     """Run the control and the treatments with seeds 0, 1, …
 
-    Before every seed but the first, treatments from the end of the list are given up until what is left to do
-    fits into the time that is left, as measured so far; at the end they are taken up again as far as there is
-    time after all. An arm that failed is not run with another seed.
+    Before every seed but the first, treatments at the end of the list are dropped until the remaining work
+    fits in the remaining time, as measured so far. If there is time left at the end, they are resumed. An arm
+    that fails does not run with another seed.
 
     Args:
         treatments: the most promising first.
         seeds: trainings of each arm.
-        run_one: the outcome of an arm with a seed.
-        left: seconds until the time is up.
+        run_one: gives the result of an arm with a seed.
+        left: gives the seconds until the time is up.
 
     Raises:
-        DeepSightError: the control failed, so that nothing can be compared.
+        DeepSightError: the control failed, so there is nothing to compare with.
     """
     arms = [Arm(t, seeds, run_one) for t in (CONTROL, *treatments)]
     going = arms
@@ -76,23 +78,23 @@ def run_arms(treatments: Sequence[Treatment], seeds: int, run_one: RunOne, left:
     complete = {arm.name: arm.outcomes for arm in arms if not arm.failed and not arm.missing}
     failed = {arm.name: arm.failed for arm in arms if arm.failed}
     late = {
-        arm.name: f"the time was up after {len(arm.outcomes)} of {seeds} seeds"
+        arm.name: f"time ran out after {len(arm.outcomes)} of {seeds} seeds"
         for arm in arms
         if not arm.failed and arm.missing
     }
-    return Ran(complete, failed, late)
+    return TrialResults(complete, failed, late)
 
 
 @dataclass
 class Arm:
-    """An arm on its way through the seeds.
+    """An arm and its progress through the seeds.
 
     Attributes:
-        treatment: what is done.
-        seeds: trainings that it needs.
-        run_one: trains it with a seed, or reads what is stored.
-        outcomes: of its first seeds.
-        costs: seconds of each.
+        treatment: what the arm does.
+        seeds: trainings to complete.
+        run_one: trains it with a seed, or reads the stored result.
+        outcomes: of the seeds so far.
+        costs: seconds per seed.
     """
 
     treatment: Treatment
@@ -103,22 +105,22 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """Of the treatment."""
+        """Name of the treatment."""
         return self.treatment.name
 
     @property
     def failed(self) -> str:
-        """Why it has no result; empty where it has one."""
+        """Why it has no result; empty if it has one."""
         return self.outcomes[-1].failed if self.outcomes else ""
 
     @property
     def missing(self) -> int:
-        """Seeds that it was not trained with yet."""
+        """Seeds still to train."""
         return self.seeds - len(self.outcomes)
 
     @property
     def cost_left(self) -> float:
-        """Seconds for the missing seeds, by the median of those before: one may have been disturbed."""
+        """Seconds for the missing seeds, from the median so far, since a single one may be an outlier."""
         return self.missing * (median(self.costs) if self.costs else 0.0)
 
     def train(self) -> None:
@@ -129,19 +131,19 @@ class Arm:
         """
         began = time.monotonic()
         outcome = self.run_one(self.treatment, len(self.outcomes))
-        # What was made for all seeds is not paid again, and neither is an arm that was stored.
+        # Later seeds do not pay again for what all seeds share, nor for a stored arm.
         self.costs.append(min(time.monotonic() - began, outcome.seconds))
         self.outcomes.append(outcome)
         require_control(outcome)
 
     def finish(self) -> None:
-        """Train it with the seeds that are missing, unless it fails."""
+        """Train the missing seeds, unless one fails."""
         while self.missing and not self.failed:
             self.train()
 
 
 def too_many(costs: Sequence[float], left: float) -> int:
-    """How many arms at the end do not fit into the seconds that are left; the first two always stay."""
+    """How many arms at the end do not fit in the remaining seconds; the first two always stay."""
     running = len(costs)
     while running > 2 and any(costs) and sum(costs[:running]) > left:
         running -= 1
@@ -149,6 +151,6 @@ def too_many(costs: Sequence[float], left: float) -> int:
 
 
 def require_control(outcome: ArmResult) -> None:
-    """Refuse to go on when it is the control that failed."""
+    """Stop if the control failed."""
     if outcome.name == CONTROL.name and outcome.failed:
         raise DeepSightError(f"Expected the control to train, but it failed: {outcome.failed}")

@@ -1,4 +1,4 @@
-"""The plan of a trial on this machine, kept in the run folder so that a resumed trial follows it."""
+"""The plan of a trial on this machine, stored in the run folder so that a resumed trial follows it."""
 
 import json
 from collections.abc import Sequence
@@ -14,81 +14,105 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.plan_search import RESOLUTIONS
 from deepsight.model.throughput import Throughput, fused_copy, measured_throughput
 from deepsight.treat.treatments.base import CONTROL, Treatment
-from deepsight.treat.trial.arm import Store
-from deepsight.treat.trial.checkpoints import Setting
-from deepsight.treat.trial.cost_model import Demand, Size, TrialPlan, make_plan, predict_seconds, step_choices
+from deepsight.treat.trial.checkpoints import TrialConfig
+from deepsight.treat.trial.cost_model import (
+    Demand,
+    TrialPlan,
+    TrialSize,
+    fit_trial_plan,
+    predict_seconds,
+    step_choices,
+)
+from deepsight.treat.trial.store import Store
+
+RENAMED = {"enough": "min_treatments", "opening": "final_test_seconds"}
 
 
-def planned(
-    setting: Setting, treatments: Sequence[Treatment], folder: Path, budget: float, seeds: int, enough: int
+def stored_or_new_plan(
+    config: TrialConfig,
+    treatments: Sequence[Treatment],
+    folder: Path,
+    budget: float,
+    seeds: int,
+    min_treatments: int,
 ) -> TrialPlan:
-    """The plan in the folder if it is for the same request; else a new one, written there."""
+    """The stored plan if it answers the same request, else a new one, which is stored."""
     request: dict[str, Any] = {
         "budget": budget,
         "seeds": seeds,
-        "enough": enough,
+        "min_treatments": min_treatments,
         "treatments": [t.name for t in treatments],
-        "recipe": setting.recipe.digest(),
-        "train": len(setting.splits.train),
+        "recipe": config.recipe.digest(),
+        "train": len(config.splits.train),
     }
     path = folder / "plan.json"
     if path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["request"] == request:
-            return TrialPlan(**stored["plan"])
+        if under_new_names(stored["request"]) == request:
+            return TrialPlan(**under_new_names(stored["plan"]))
     Store(folder).forget_without_weights()
-    plan = new_plan(setting, treatments, budget, seeds, enough)
+    plan = new_trial_plan(config, treatments, budget, seeds, min_treatments)
     write_json(path, {"request": request, "plan": plan.describe()})
     return plan
 
 
-def new_plan(
-    setting: Setting, treatments: Sequence[Treatment], budget: float, seeds: int, enough: int
-) -> TrialPlan:
-    """Measure this machine and plan; treatments whose backbone cannot be had are left out.
+def under_new_names(stored: dict[str, Any]) -> dict[str, Any]:
+    """Part of a stored plan; earlier versions wrote some of its names differently."""
+    return {RENAMED.get(name, name): value for name, value in stored.items()}
 
-    Of the trainings in `ways`, the first that holds `enough` treatments is taken, or else the cheapest.
+
+def new_trial_plan(
+    config: TrialConfig, treatments: Sequence[Treatment], budget: float, seeds: int, min_treatments: int
+) -> TrialPlan:
+    """Measure this machine and plan; treatments whose backbone is not available are left out.
+
+    Takes the first of `cheaper_recipes` under which `min_treatments` fit, or else the cheapest.
     """
-    *dearer, cheapest = ways(setting.recipe)
+    *dearer, cheapest = cheaper_recipes(config.recipe)
     for recipe in dearer:
-        plan = plan_of(setting, recipe, treatments, budget, seeds, enough)
+        plan = plan_with_recipe(config, recipe, treatments, budget, seeds, min_treatments)
         if plan is not None:
             return plan
-    found = plan_of(setting, cheapest, treatments, budget, seeds, 0)
+    found = plan_with_recipe(config, cheapest, treatments, budget, seeds, 0)
     assert found is not None  # no number was asked of it; that nothing fits is an error
     return found
 
 
-def ways(recipe: Recipe) -> list[Recipe]:
-    """The run's own training, then ever cheaper ones: the last reduction alone, then lower resolutions."""
+def cheaper_recipes(recipe: Recipe) -> list[Recipe]:
+    """The run's own recipe, then cheaper ones: train the last stage only, then lower the resolution."""
     last = replace(recipe, trained_reductions=min(1, recipe.trained_reductions))
     lower = [replace(last, resolution=side) for side in reversed(RESOLUTIONS) if side < recipe.resolution]
     return list(dict.fromkeys([recipe, last, *lower]))
 
 
-def plan_of(
-    setting: Setting, recipe: Recipe, treatments: Sequence[Treatment], budget: float, seeds: int, enough: int
+def plan_with_recipe(
+    config: TrialConfig,
+    recipe: Recipe,
+    treatments: Sequence[Treatment],
+    budget: float,
+    seeds: int,
+    min_treatments: int,
 ) -> TrialPlan | None:
-    """The plan with this recipe; None where fewer than `enough` of the treatments that can be run fit."""
+    """The plan with this recipe; None where fewer than `min_treatments` of those that can run fit."""
 
     @cache
     def rates(backbone: str, resolution: int) -> Throughput:
-        pretrained = setting.load(backbone)
-        network = fused_copy(pretrained, recipe, k=setting.splits.train.k)
+        pretrained = config.load(backbone)
+        network = fused_copy(pretrained, recipe, k=config.splits.train.k)
         return measured_throughput(network, pretrained, recipe, [resolution])[resolution]
 
-    size = size_of(setting.splits, recipe)
-    demands, missing = demands_of(setting, recipe, treatments)
-    enough = min(enough, len(demands))
+    size = trial_size(config.splits, recipe)
+    demands, missing = arm_demands(config, recipe, treatments)
+    min_treatments = min(min_treatments, len(demands))
     control = Demand(CONTROL.name, "", recipe.resolution)
-    # No arm costs less than the control: where so many controls do not fit, the others need not be timed.
+    # No arm costs less than the control. If that many controls do not fit, nothing else needs timing.
     least = predict_seconds(
-        [control] * (1 + enough), min(step_choices(size)), rates, size, seeds, spare=False
+        [control] * (1 + min_treatments), min(step_choices(size)), rates, size, seeds, spare=False
     )
-    if enough and least > budget:
+    if min_treatments and least > budget:
         return None
-    plan = make_plan(control, demands, rates, size, budget=budget, seeds=seeds)
-    if len(plan.steps) - 1 < enough:
+    plan = fit_trial_plan(control, demands, rates, size, budget=budget, seeds=seeds)
+    if len(plan.steps) - 1 < min_treatments:
         return None
     return replace(
         plan,
@@ -98,28 +122,28 @@ def plan_of(
     )
 
 
-def size_of(splits: Splits, recipe: Recipe) -> Size:
-    """Numbers of images and how they are trained on."""
+def trial_size(splits: Splits, recipe: Recipe) -> TrialSize:
+    """How many images there are, and how they are trained on."""
     counts = len(splits.train), len(splits.validation), len(splits.test)
-    return Size(*counts, recipe.batch, recipe.views, recipe.epochs)
+    return TrialSize(*counts, recipe.batch, recipe.views, recipe.epochs)
 
 
-def demands_of(
-    setting: Setting, recipe: Recipe, treatments: Sequence[Treatment]
+def arm_demands(
+    config: TrialConfig, recipe: Recipe, treatments: Sequence[Treatment]
 ) -> tuple[list[Demand], dict[str, str]]:
-    """What the treatments need of the machine under this recipe, and why some cannot be run at all."""
+    """What the treatments need with this recipe, and why some cannot run at all."""
     demands, missing = [], {}
     for treatment in treatments:
         try:
-            setting.load(treatment.backbone)
+            config.load(treatment.backbone)
         except DeepSightError as error:
             missing[treatment.name] = str(error)
             continue
-        _, own = treatment.apply(setting.splits.train, recipe)
-        if recipe.resolution < setting.recipe.resolution and own.resolution != recipe.resolution:
+        _, own = treatment.apply(config.splits.train, recipe)
+        if recipe.resolution < config.recipe.resolution and own.resolution != recipe.resolution:
             missing[treatment.name] = (
                 f"to fit the time, the trial is at {recipe.resolution} px and the run at "
-                f"{setting.recipe.resolution}, so that this would say nothing about the run"
+                f"{config.recipe.resolution} px, so the result would not apply to the run"
             )
             continue
         same = treatment.budget == "epochs"
@@ -127,24 +151,27 @@ def demands_of(
     return demands, missing
 
 
-def sentence(plan: TrialPlan, recipe: Recipe) -> str:
-    """The plan in a line; `recipe` is the run's."""
+def trial_plan_sentence(plan: TrialPlan, recipe: Recipe) -> str:
+    """The plan in one line; `recipe` is the run's."""
     arms = ", ".join(f"{name} ({steps})" for name, steps in plan.steps.items())
     left = f"; left out: {', '.join(plan.left_out)}" if plan.left_out else ""
     return (
         f"{plan.seeds} seeds on {plan.rows} training images, about {plan.seconds / 60:.0f} min; "
-        f"steps: {arms}{left}. {difference(plan, recipe)}"
+        f"steps: {arms}{left}. {recipe_difference(plan, recipe)}"
     )
 
 
-def difference(plan: TrialPlan, recipe: Recipe) -> str:
-    """How the control's training differs from the run's, which bounds what the trial says about it."""
+def recipe_difference(plan: TrialPlan, recipe: Recipe) -> str:
+    """How the control's training differs from the run's, which limits what the trial can say."""
     said = []
     if plan.resolution != recipe.resolution:
-        said.append(f"at {plan.resolution} px where the run has {recipe.resolution}")
+        said.append(f"use {plan.resolution} px (the run: {recipe.resolution})")
     if plan.trained_reductions != recipe.trained_reductions:
-        said.append(
-            f"with the stages of the last {plan.trained_reductions} reduction of the map trained "
-            f"where the run trains those of the last {recipe.trained_reductions}"
-        )
-    return f"To fit the time, arms train {' and '.join(said)}." if said else "Arms train as the run does."
+        own, of_run = last_stages(plan.trained_reductions), last_stages(recipe.trained_reductions)
+        said.append(f"train only {own} (the run: {of_run})")
+    return f"To fit the time, the arms {' and '.join(said)}." if said else "The arms train as the run does."
+
+
+def last_stages(number: int) -> str:
+    """The trained stages in words."""
+    return {0: "the head", 1: "the last stage"}.get(number, f"the last {number} stages")

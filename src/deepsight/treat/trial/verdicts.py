@@ -1,4 +1,4 @@
-"""From the outcomes of all arms to the evidence tables of a trial."""
+"""From the results of all arms to the evidence tables of a trial."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from deepsight.treat.treatments.base import Target, Treatment
 from deepsight.treat.trial.effects import class_f1, holm, macro_effect, score_effects, target_score
 
 Arms = Mapping[str, NDArray[np.int64]]
-"""Predictions on validation by the name of the arm, (s, n), row i of the same seed in every arm."""
+"""Validation predictions (s, n) by name of the arm; row i has the same seed in every arm."""
 
 METHOD = (
-    "Paired by seed against a control that only trains on; hierarchical bootstrap over seeds and images, "
-    "Student's interval with Satterthwaite's degrees of freedom; Holm (1979) over the treatments; validation."
+    "Paired by seed with a control that has no treatment, on validation. Hierarchical bootstrap over seeds "
+    "and images; Student's interval with Satterthwaite's degrees of freedom; Holm (1979) over the treatments."
 )
 
 
@@ -28,7 +28,7 @@ class Judgement:
     """All effects of one treatment.
 
     Attributes:
-        treatment: what was done.
+        treatment: which one.
         macro: the effect on macro-F1.
         target: the effect on its target.
         classes: the effect on the F1 of each class.
@@ -42,7 +42,7 @@ class Judgement:
     score: float
 
 
-def judge(
+def judge_treatment(
     treatment: Treatment, labels: Ints, control: NDArray[np.int64], arm: NDArray[np.int64], k: int, *,
     weights: Floats, level: float, seed: int,
 ) -> Judgement:  # fmt: skip
@@ -53,7 +53,7 @@ def judge(
         labels: (n,), of the validation images.
         control, arm: predictions (s, n).
         k: number of classes.
-        weights: from `effect.image_draws`; all arms of a trial share them.
+        weights: from `effects.image_draws`; all arms of a trial share them.
         level: of the intervals.
         seed: of the bootstrap.
     """
@@ -67,18 +67,19 @@ def judge(
     return Judgement(treatment, macro, target, tuple(classes), own)
 
 
-def verdict(effect: Effect, p_adjusted: float, level: float) -> str:
-    """What the report says: helps, harms, or no difference shown."""
+def effect_verdict(effect: Effect, p_adjusted: float, level: float) -> str:
+    """The verdict: helps, harms, or no difference shown."""
     if p_adjusted > 1 - level:
         return "no difference shown"
     return "helps" if effect.value > 0 else "harms"
 
 
-def verdicts(judgements: Sequence[Judgement], level: float) -> dict[str, str]:
-    """The verdict on macro-F1 by the name of the treatment, adjusted for all of them."""
+def treatment_verdicts(judgements: Sequence[Judgement], level: float) -> dict[str, str]:
+    """The verdict on macro-F1 by name of the treatment, adjusted for testing all of them."""
     adjusted = holm([j.macro.p_value for j in judgements])
     return {
-        j.treatment.name: verdict(j.macro, float(p), level) for j, p in zip(judgements, adjusted, strict=True)
+        j.treatment.name: effect_verdict(j.macro, float(p), level)
+        for j, p in zip(judgements, adjusted, strict=True)
     }
 
 
@@ -88,16 +89,16 @@ def treatments_table(
     """Evidence table `treatments`, the largest effect first.
 
     Args:
-        judgements: one a treatment.
+        judgements: one per treatment.
         classes: names of the k classes.
         n: validation images.
-        seeds: of every arm.
+        seeds: trainings per arm.
         level: of the intervals and the verdicts.
     """
     macro = holm([j.macro.p_value for j in judgements])
     target = holm([j.target.p_value for j in judgements])
     rows = [
-        row_of(j, classes, seeds, float(p), float(q), level)
+        treatment_row(j, classes, seeds, float(p), float(q), level)
         for j, p, q in zip(judgements, macro, target, strict=True)
     ]
     frame = pl.DataFrame(rows, schema=SCHEMA).sort("delta_macro_f1", descending=True, maintain_order=True)
@@ -106,7 +107,7 @@ def treatments_table(
     return Table(frame, UNITS, n, METHOD, f"Over {seeds} seeds and {n:,} validation images, {said}.")
 
 
-def row_of(
+def treatment_row(
     judgement: Judgement, classes: Sequence[str], seeds: int, p_macro: float, p_target: float, level: float
 ) -> dict[str, Any]:
     """The row of one treatment."""
@@ -128,7 +129,7 @@ def row_of(
         "ci_high": macro.high,
         "p_value": macro.p_value,
         "delta_target": target.value,
-        "verdict": verdict(macro, p_macro, level),
+        "verdict": effect_verdict(macro, p_macro, level),
         "cause": judgement.treatment.cause,
         "macro_f1": judgement.score,
         "p_adjusted": p_macro,
@@ -136,7 +137,7 @@ def row_of(
         "target_ci_low": target.low,
         "target_ci_high": target.high,
         "target_p_adjusted": p_target,
-        "target_verdict": verdict(target, p_target, level),
+        "target_verdict": effect_verdict(target, p_target, level),
         "worst_class": classes[worst],
         "worst_delta_f1": low.value,
         "worst_ci_low": low.low,
@@ -147,7 +148,7 @@ def row_of(
 
 UNITS = {
     "name": "treatment",
-    "target": "classes or pairs of classes that it is meant to better, or all",
+    "target": "classes or pairs of classes that it is meant to improve, or all",
     "seeds": "trainings of the arm and of the control",
     "delta_macro_f1": "macro-F1, treatment minus control, mean over seeds",
     "ci_low": "delta_macro_f1, low end",
@@ -155,19 +156,19 @@ UNITS = {
     "p_value": "two-sided, of no difference in macro-F1",
     "delta_target": "F1 of the classes of the target, treatment minus control",
     "verdict": "on macro-F1: helps, harms, no difference shown",
-    "cause": "cause in the ledger that it answers",
+    "cause": "cause in the ledger that it should help against",
     "macro_f1": "mean over seeds, on validation",
     "p_adjusted": "p_value adjusted for all treatments (Holm)",
-    "minimum_detectable": "true difference in macro-F1 that would be seen with a power of 0.8",
+    "minimum_detectable": "true difference in macro-F1 that the trial would detect with a power of 0.8",
     "target_ci_low": "delta_target, low end",
     "target_ci_high": "delta_target, high end",
     "target_p_adjusted": "two-sided, of no difference on the target, adjusted for all treatments (Holm)",
     "target_verdict": "on the target: helps, harms, no difference shown",
-    "worst_class": "class with the least change in F1",
+    "worst_class": "class whose F1 fell most, or rose least",
     "worst_delta_f1": "its F1, treatment minus control",
     "worst_ci_low": "worst_delta_f1, low end",
     "worst_ci_high": "worst_delta_f1, high end",
-    "regressed": "classes whose F1 fell, adjusted for all classes (Holm)",
+    "regressed": "classes whose F1 fell, adjusted for testing all classes (Holm)",
 }
 
 WORDS = {"name", "target", "verdict", "cause", "target_verdict", "worst_class"}
@@ -202,7 +203,7 @@ def classes_table(judgements: Sequence[Judgement], classes: Sequence[str], *, n:
         units=CLASS_UNITS,
         n=n,
         method=METHOD.replace("over the treatments", "over the classes of a treatment"),
-        caption=f"{len(fallen)} of {len(frame)} pairs of treatment and class show a fall in F1.",
+        caption=f"{len(fallen)} of {len(frame)} combinations of treatment and class show a drop in F1.",
     )
 
 
