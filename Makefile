@@ -1,6 +1,8 @@
 # make run     the whole study on CIFAR-10: environment, data, training, examination, report
 # make test    the same environment with the development tools; ruff, mypy, import-linter, pytest
 # make docs    the documentation as a site in build/docs, strict about broken links
+# make quick   the tests without slow ones, data and browser, in under a minute once the environment is there
+# make wheel   sdist and wheel in dist/
 # make bench   the benchmark of time to macro-F1 against its peers, each in its own environment
 
 PYTHON ?= python3
@@ -8,13 +10,16 @@ BIN := .venv/bin
 OUT ?= runs/first
 MINUTES ?= 5
 
-.PHONY: run test lint bench docs clean
+.PHONY: run test quick lint wheel bench docs clean
 
 run: .venv/.installed
 	$(BIN)/deepsight run --minutes $(MINUTES) --out $(OUT)
 
 test: lint
 	$(BIN)/pytest
+
+quick: .venv/.developed
+	$(BIN)/pytest -m "not slow and not data and not browser" --durations=0
 
 lint: .venv/.developed
 	$(BIN)/ruff check src tests benchmarks
@@ -25,6 +30,9 @@ lint: .venv/.developed
 docs: .venv/.developed
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/docs
 	@echo "The first page: build/docs/index.html"
+
+wheel: .venv/.developed
+	$(BIN)/python -m build --outdir dist
 
 bench: .venv/.developed
 	$(BIN)/python benchmarks/time_to_f1/run.py

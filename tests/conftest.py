@@ -13,6 +13,13 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the data set, so that a person can leave them out."""
+    for item in items:
+        if {"cifar10", "trained_run"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.data)
+
+
 @pytest.fixture(scope="session")
 def cifar10() -> tuple[Dataset, Dataset]:
     """The official train and test sets, memory-mapped from the user's cache."""

@@ -1,24 +1,80 @@
-"""DeepSight: why does my image classifier fail, and what do I do about it?"""
+"""DeepSight: why does my image classifier fail, and what do I do about it?
 
+Every name below is imported when it is first used: torch alone takes seconds to load.
+"""
+
+import sys
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepsight.config import StudyConfig
+    from deepsight.core.dataset import Dataset
+    from deepsight.core.predictions import Predictions
+    from deepsight.core.run import Run
+    from deepsight.interpret.examine import Findings
+    from deepsight.workflows.compare import compare
+    from deepsight.workflows.examine_external import examine
+    from deepsight.workflows.export import export_model
+    from deepsight.obtain import load_dataset
+    from deepsight.workflows.predict import predict
+    from deepsight.workflows.study import run_study
+    from deepsight.workflows.treat import treat
 
 __version__ = "0.1.0"
-__all__ = ["Predictions", "Run", "examine", "export_model", "load_dataset", "predict_images", "run_study"]
+__all__ = [
+    "Dataset",
+    "Findings",
+    "Predictions",
+    "Run",
+    "StudyConfig",
+    "compare",
+    "examine",
+    "export_model",
+    "load_dataset",
+    "predict",
+    "run_study",
+    "treat",
+]
 
-PLACES = {
+MODULES = {
+    "Dataset": "deepsight.core.dataset",
+    "Findings": "deepsight.interpret.examine",
     "Predictions": "deepsight.core.predictions",
     "Run": "deepsight.core.run",
+    "StudyConfig": "deepsight.config",
+    "compare": "deepsight.workflows.compare",
     "examine": "deepsight.workflows.examine_external",
     "export_model": "deepsight.workflows.export",
     "load_dataset": "deepsight.obtain",
-    "predict_images": "deepsight.workflows.predict",
+    "predict": "deepsight.workflows.predict",
     "run_study": "deepsight.workflows.study",
+    "treat": "deepsight.workflows.treat",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, each imported when it is first used: torch takes seconds to load."""
-    if name not in PLACES:
+    """A public name, imported when it is first used."""
+    if name not in MODULES:
         raise AttributeError(f"module 'deepsight' has no attribute '{name}'")
-    return getattr(import_module(PLACES[name]), name)
+    return getattr(import_module(MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class PublicModule(ModuleType):
+    """This package, whose public names win over its folders.
+
+    Python sets `deepsight.treat` to the folder of that name once something in it is imported. The name
+    belongs to the public function; the folder's modules are still found by their own names.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in MODULES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = PublicModule

@@ -1,13 +1,18 @@
 """One typed configuration: what was asked, and what the planner made of it."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
+
+
+def as_path(value: str | Path | None) -> Path | None:
+    """The path of this name, if there is one."""
+    return None if value is None else Path(value)
 
 
 class StudyPlan(BaseModel):
@@ -50,7 +55,7 @@ class StudyConfig(BaseModel):
         validation_share: share of the training images that is set apart to choose by.
         keep_leaks: keep training images that are copies of test images.
         mva: Minimum Viable Accuracy, the macro-F1 below which the command fails.
-        seed: of everything random.
+        seed: random seed.
         offline: use nothing that needs the network.
         plan: what the planner settled.
     """
@@ -58,7 +63,7 @@ class StudyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str = "cifar10"
-    data_dir: Path | None = None
+    data_dir: Annotated[str | Path | None, AfterValidator(as_path)] = None
     backbone: str = "auto"
     weights: str = "auto"
     allow_partial: bool = False

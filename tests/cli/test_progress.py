@@ -2,19 +2,28 @@
 
 import io
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from deepsight.cli import progress as terminal
-from deepsight.cli.progress import Forecast, progress
+from deepsight.cli import forecast as forecasts
+from deepsight.cli.forecast import Forecast
+from deepsight.cli.progress import progress
 from deepsight.core.progress import StageStarted
 
 PREDICTED = {
     "scrub": 10.0, "explore": 5.0, "frozen": 20.0, "finetune": 80.0, "predict": 15.0, "interpret": 40.0,
     "report": 5.0,
 }  # fmt: skip
+
+
+class Screen(io.StringIO):
+    """A terminal that remembers what was drawn."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Hands:
@@ -27,7 +36,7 @@ class Hands:
 @pytest.fixture
 def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
     hands = Hands()
-    monkeypatch.setattr(terminal.time, "perf_counter", lambda: hands.now)
+    monkeypatch.setattr(forecasts.time, "perf_counter", lambda: hands.now)
     return hands
 
 
@@ -81,8 +90,10 @@ def test_in_a_log_lines_stay_plain_and_stages_carry_the_time_left(
 def test_on_a_terminal_a_clock_names_the_stage_and_the_time_left(
     tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn = io.StringIO()
-    monkeypatch.setattr(terminal, "console", terminal.Console(file=drawn, force_terminal=True, width=100))
+    drawn = Screen()
+    monkeypatch.setattr(sys, "stderr", drawn)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
     with progress(planned(tmp_path)) as log:
         log(StageStarted("train"))
         log("an epoch")

@@ -2,18 +2,24 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
+from sklearn.neighbors import NearestNeighbors
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.run import Run
-from deepsight.workflows import nearest, predict
-from deepsight.workflows.predict import predict_images
+from deepsight.model.predict import Predictor
+from deepsight.workflows import predict as module
+from deepsight.workflows.context import Context
+from deepsight.workflows.predict import nearest_training, predict
 from small_study import first_rows
 
 
@@ -28,7 +34,7 @@ def photos(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFa
 
 
 def test_a_test_image_gets_the_answer_that_is_stored(trained_run: Run, photos: list[Path]) -> None:
-    rows = predict_images(trained_run.path, photos, neighbours=0)
+    rows = predict(trained_run.path, photos, neighbours=0)
     stored, classes = trained_run.predictions("test"), trained_run.read_json("model.json")["classes"]
     for row, probabilities in zip(rows, stored.probabilities[:4], strict=True):
         given = [row["classes"][name] for name in classes]
@@ -51,7 +57,7 @@ def test_any_size_and_mode_is_answered_with_a_picture(
     }
     for name, one in changed.items():
         one.save(tmp_path / name)
-    rows = predict_images(
+    rows = predict(
         trained_run.path, [tmp_path / name for name in changed], maps=tmp_path / "maps", neighbours=0
     )
     assert [Path(row["file"]).name for row in rows] == list(changed)
@@ -59,7 +65,7 @@ def test_any_size_and_mode_is_answered_with_a_picture(
     assert all(path.parent == tmp_path / "maps" for path in pictures)
     assert len(set(pictures)) == 5
     with Image.open(pictures[0]) as picture:
-        assert picture.size[0] == 3 * predict.SHOWN + 8
+        assert picture.size[0] == 3 * module.SHOWN + 8
 
 
 def test_a_training_image_is_nearest_to_itself_and_is_looked_at_once(
@@ -68,7 +74,7 @@ def test_a_training_image_is_nearest_to_itself_and_is_looked_at_once(
     index = int(trained_run.splits()["train"][7])
     own = first_rows(cifar10[0], 40)
     Image.fromarray(own.pixels([index])[0]).save(tmp_path / "own.png")
-    (row,) = predict_images(trained_run.path, [tmp_path / "own.png"], neighbours=3)
+    (row,) = predict(trained_run.path, [tmp_path / "own.png"], neighbours=3)
     assert len(row["nearest"]) == 3
     assert row["nearest"][0]["index"] == index
     assert row["nearest"][0]["similarity"] == pytest.approx(1, abs=1e-3)
@@ -76,8 +82,8 @@ def test_a_training_image_is_nearest_to_itself_and_is_looked_at_once(
     similar = [one["similarity"] for one in row["nearest"]]
     assert similar == sorted(similar, reverse=True)
     assert Path(row["nearest_picture"]).parent == trained_run.file("predicted")
-    monkeypatch.setattr(nearest, "in_blocks", lambda *_: pytest.fail("looked at the training images again"))
-    predict_images(trained_run.path, [tmp_path / "own.png"], neighbours=1)
+    monkeypatch.setattr(module, "in_blocks", lambda *_: pytest.fail("looked at the training images again"))
+    predict(trained_run.path, [tmp_path / "own.png"], neighbours=1)
 
 
 def test_maps_that_failed_their_check_are_not_shown(
@@ -95,7 +101,7 @@ def test_maps_that_failed_their_check_are_not_shown(
     )
     failed = Table(frame, dict.fromkeys(frame.columns, "-"), 1, "By hand.", "Maps failed a check.")
     monkeypatch.setattr(Run, "evidence", lambda _: Evidence({"faithfulness": failed}))
-    (row,) = predict_images(trained_run.path, photos[:1], maps=tmp_path / "maps", neighbours=0)
+    (row,) = predict(trained_run.path, photos[:1], maps=tmp_path / "maps", neighbours=0)
     assert row["map"] is None
     assert row["map_refused"] == "Maps failed a check."
     assert not (tmp_path / "maps").exists()
@@ -109,7 +115,7 @@ def test_without_its_data_a_run_still_predicts(
 
     monkeypatch.setattr("deepsight.obtain.load_dataset", gone)
     said: list[str] = []
-    (row,) = predict_images(trained_run.path, photos[:1], maps=tmp_path, log=said.append)
+    (row,) = predict(trained_run.path, photos[:1], maps=tmp_path, log=said.append)
     assert "nearest" not in row
     assert said == ["The nearest training images are not shown: the data moved"]
 
@@ -117,15 +123,74 @@ def test_without_its_data_a_run_still_predicts(
 def test_what_is_no_image_is_named(trained_run: Run, tmp_path: Path) -> None:
     (tmp_path / "note.jpg").write_text("hello")
     with pytest.raises(DeepSightError, match=re.escape(f"Expected an image in {tmp_path / 'note.jpg'}")):
-        predict_images(trained_run.path, [tmp_path / "note.jpg"])
+        predict(trained_run.path, [tmp_path / "note.jpg"])
     with pytest.raises(UsageError, match="received 0"):
-        predict_images(trained_run.path, [])
+        predict(trained_run.path, [])
 
 
 def test_a_run_without_a_model_says_so(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "new", {"data": "cifar10"})
     with pytest.raises(DeepSightError, match="Make it: deepsight train"):
-        predict_images(run.path, [tmp_path / "photo.jpg"])
+        predict(run.path, [tmp_path / "photo.jpg"])
     run.save_json("model.json", {"architecture": "predictions in theirs.npz"})
     with pytest.raises(DeepSightError, match="made elsewhere"):
-        predict_images(run.path, [tmp_path / "photo.jpg"])
+        predict(run.path, [tmp_path / "photo.jpg"])
+
+
+D = 4 * 4 * 3
+
+
+def features(pixels: NDArray[np.uint8], *, name: str) -> NDArray[np.float32]:
+    """The pixels themselves, around their middle."""
+    assert name == "train"
+    return pixels.reshape(len(pixels), D).astype(np.float32) - 128
+
+
+def logits_of(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Two classes that no feature tells apart."""
+    return np.zeros((len(features), 2), np.float32)
+
+
+PREDICTOR = cast(Predictor, SimpleNamespace(features=features, logits_of=logits_of))
+
+
+@pytest.fixture
+def train() -> Dataset:
+    """Seven hundred images whose ids are no positions."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (700, 4, 4, 3), dtype=np.uint8)
+    ids = rng.permutation(9000)[:700].astype(np.int64)
+    return Dataset(images, np.arange(700) % 2, ("a", "b"), ids, "train")
+
+
+def context(path: Path, train: Dataset, said: list[str]) -> Context:
+    made: Any = SimpleNamespace(
+        run=Run.create(path, {"data": "made"}), splits=SimpleNamespace(train=train), log=said.append
+    )
+    return cast(Context, made)
+
+
+def test_neighbours_and_similarities_are_those_of_scikit_learn(train: Dataset, tmp_path: Path) -> None:
+    asked = np.random.default_rng(1).normal(size=(9, D)).astype(np.float32)
+    found = nearest_training(context(tmp_path / "run", train, []), PREDICTOR, asked, count=6)
+    assert found is not None
+    known = features(train.pixels(), name="train")
+    distance, rows = NearestNeighbors(n_neighbors=6, metric="cosine").fit(known).kneighbors(asked)
+    np.testing.assert_array_equal(found.ids, train.ids[rows])
+    np.testing.assert_array_equal(found.labels, train.labels[rows])
+    np.testing.assert_allclose(found.cosine, 1 - distance, atol=1e-3)  # features are kept in float16
+    np.testing.assert_array_equal(found.pixels, train.pixels()[rows])
+
+
+def test_at_most_so_many_are_looked_at_and_only_once(
+    train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_TRAINING", 100)
+    said: list[str] = []
+    here = context(tmp_path / "run", train, said)
+    asked = features(train.pixels(slice(0, 1)), name="train")
+    for _ in range(2):
+        nearest_training(here, PREDICTOR, asked, count=3)
+    assert len(here.run.predictions("train")) == 100
+    assert len(said) == 1
+    assert said[0].startswith("Looking at 100 training images, once")

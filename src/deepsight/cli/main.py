@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from deepsight import __version__
 from deepsight.cli import run_commands
 from deepsight.cli.progress import first_process, progress, say
 from deepsight.core.errors import DeepSightError, Interrupted
-from deepsight.core.notebook import score
 
 INTRODUCTION = """\
 DeepSight: why does my image classifier fail, and what do I do about it?
@@ -48,8 +48,20 @@ def interrupt(*_: object) -> None:
     raise Interrupted("interrupted. What is done is kept; the same command goes on from there.")
 
 
+def print_version(asked: bool) -> None:
+    """The version, and the end."""
+    if asked:
+        print(f"deepsight {__version__}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
-def introduce(context: typer.Context) -> None:
+def introduce(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
     """Why does my image classifier fail, and what do I do about it? A forensic study in one command."""
     if context.invoked_subcommand is None:
         print(INTRODUCTION)
@@ -73,7 +85,7 @@ def run(
     train_limit: Annotated[int | None, typer.Option(help="At most so many training images.")] = None,
     keep_leaks: Annotated[bool | None, typer.Option(help="Keep training copies of test images.")] = None,
     mva: Annotated[float | None, typer.Option(help="Macro-F1 below which the command fails.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     offline: Annotated[bool | None, typer.Option(help="Use nothing that needs the network.")] = None,
     config: Annotated[Path | None, typer.Option(help="A study.yaml; options given here win over it.")] = None,
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
@@ -107,6 +119,8 @@ def run(
 
 def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
     """Print the headline, once where torchrun started several processes, and fail below the gate."""
+    from deepsight.core.notebook import score
+
     if first_process():
         print(
             json.dumps(metrics, indent=2) if as_json else f"{score(metrics)}\nReport: {out / 'report.html'}"
@@ -186,7 +200,7 @@ def treat(
 
         deepsight treat runs/first --minutes 20 --only mixup --only hard_examples
     """
-    from deepsight.workflows.treat import treat_run
+    from deepsight.workflows.treat import treat as treat_run
 
     with progress(minutes=minutes) as log:
         evidence = treat_run(
@@ -210,7 +224,7 @@ def examine(
     data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
     split: Annotated[str, typer.Option(help="test or train; rows in its official order.")] = "test",
     mva: Annotated[float, typer.Option(help="Macro-F1 below which the command fails.")] = 0.65,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     offline: Annotated[bool, typer.Option(help="Use nothing that needs the network.")] = False,
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
     as_json: Json = False,

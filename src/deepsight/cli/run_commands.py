@@ -25,13 +25,9 @@ def compare(
 
         deepsight compare runs/first runs/second
     """
-    from deepsight.core.run import Run
-    from deepsight.treat.compare import comparison_tables
+    from deepsight.workflows.compare import compare as compare_runs
 
-    a, b = Run.open(run_a), Run.open(run_b)
-    classes = a.evidence()["recall"].frame["class"].to_list()
-    names = str(run_a), str(run_b)
-    found = comparison_tables(a.predictions("test"), b.predictions("test"), classes, names=names)
+    found = compare_runs(run_a, run_b)
     rows = found["comparison"].frame.to_dicts()
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -61,10 +57,10 @@ def predict(
 
         deepsight predict runs/first photo.jpg --maps pictures --neighbours 0 --json
     """
-    from deepsight.workflows.predict import predict_images
+    from deepsight.workflows.predict import predict as predict_files
 
     with progress() as log:
-        rows = predict_images(run_folder, images, maps=maps, neighbours=neighbours, log=log)
+        rows = predict_files(run_folder, images, maps=maps, neighbours=neighbours, log=log)
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:

@@ -69,10 +69,10 @@ class Predictions:
         """Softmax of the logits, float64 (n, k); each row sums to 1."""
         return softmax(self.logits)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write `predictions/*.npz` of the run folder: logits float32, features float16."""
         write_npz(
-            path,
+            Path(path),
             ids=self.ids,
             labels=self.labels,
             logits=self.logits.astype(np.float32),
@@ -80,7 +80,7 @@ class Predictions:
         )
 
     @staticmethod
-    def load(path: Path) -> "Predictions":
+    def load(path: str | Path) -> "Predictions":
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as file:
             return Predictions(file["ids"], file["labels"], file["logits"], file["features"])

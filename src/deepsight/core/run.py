@@ -29,12 +29,13 @@ class Run:
     path: Path
 
     @staticmethod
-    def create(path: Path, study: Mapping[str, Any]) -> "Run":
+    def create(path: str | Path, study: Mapping[str, Any]) -> "Run":
         """Make the folder for this study, or take up the one that an interrupted run of it left.
 
         Raises:
             DeepSightError: the folder holds another study, holds something else, or cannot be written to.
         """
+        path = Path(path)
         run = Run(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -53,12 +54,19 @@ class Run:
         return run
 
     @staticmethod
-    def open(path: Path) -> "Run":
+    def open(path: str | Path) -> "Run":
         """A run that exists.
 
         Raises:
             DeepSightError: there is no study in this folder.
+
+        Example:
+            >>> from deepsight import Run
+            >>> run = Run.open("runs/first")
+            >>> run.predictions("test").k
+            10
         """
+        path = Path(path)
         if not (path / STUDY).exists():
             raise DeepSightError(
                 f"Expected a run folder with a {STUDY} in {path}, found none. "

@@ -9,7 +9,7 @@ from functools import cached_property
 from lightning_fabric import Fabric
 
 from deepsight import obtain
-from deepsight.config import StudyConfig, StudyPlan
+from deepsight.config import StudyConfig, StudyPlan, as_path
 from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, StageStarted, silent
@@ -62,7 +62,7 @@ class Context:
         """The data set, from the first source that has it."""
         study = self.study
         return obtain.load_dataset(
-            study.data, data_dir=study.data_dir, resolution=study.resolution, offline=study.offline,
+            study.data, data_dir=as_path(study.data_dir), resolution=study.resolution, offline=study.offline,
             log=self.log,
         )  # fmt: skip
 

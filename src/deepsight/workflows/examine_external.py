@@ -51,6 +51,17 @@ def examine(
 
     Returns:
         The evidence tables, and pictures by their path in a run folder.
+
+    Example:
+        >>> from deepsight import Predictions, examine, load_dataset
+        >>> import numpy as np
+        >>> data = load_dataset("folder:photos", split="train")
+        >>> rng = np.random.default_rng(0)
+        >>> logits = rng.normal(size=(len(data), data.k)).astype(np.float32)
+        >>> features = rng.normal(size=(len(data), 8)).astype(np.float32)
+        >>> findings = examine(Predictions(data.ids, data.labels, logits, features), data)
+        >>> findings.evidence["recall"].n
+        16
     """
     predictions = model if isinstance(model, Predictions) else predict(model, data, preprocess)
     if not predictions.features.size:

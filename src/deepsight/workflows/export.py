@@ -20,14 +20,15 @@ CHECKED = 64  # test images
 
 
 def export_model(
-    out: Path, *, format: export.Format, file: Path | None = None, log: Log = silent
-) -> dict[str, Any]:
+    run_folder: str | Path, *, format: export.Format = "onnx", file: str | Path | None = None,
+    log: Log = silent,
+) -> dict[str, Any]:  # fmt: skip
     """Write the model of a run as ONNX or TorchScript, and prove the file on real test images.
 
     Args:
-        out: the run folder.
+        run_folder: the folder of a run with a trained model.
         format: "onnx" or "torchscript".
-        file: where to write; in the run folder unless given.
+        file: where to write; by default `model.onnx` or `model.pt` in the run folder.
         log: receives what the work says; `print` shows it.
 
     Returns:
@@ -37,12 +38,18 @@ def export_model(
     Raises:
         DeepSightError: there is no model, a package is absent, or an answer differs by more than 1e-4; then
             no file is left.
+
+    Example:
+        >>> from deepsight import export_model
+        >>> made = export_model("runs/first", format="torchscript", file="model.pt")
+        >>> made["input"]["shape"], made["largest_difference"] <= 1e-4
+        (['n', 3, 64, 64], True)
     """
     export.require_packages(format)
-    run, predictor, classes = open_trained(out)
+    run, predictor, classes = open_trained(Path(run_folder))
     described = export.description(predictor, classes)
     test = Context(run, study_of(run.study()), log).splits.test
-    target = file or run.file(f"model{export.SUFFIXES[format]}")
+    target = Path(file) if file else run.file(f"model{export.SUFFIXES[format]}")
     with atomic_path(target) as path:
         export.write_exported(path, predictor, format, described)
         images, difference = checked(export.open_exported(path, format), predictor, test)

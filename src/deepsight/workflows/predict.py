@@ -2,76 +2,150 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.config import study_of
 from deepsight.core.array_types import Pixels
+from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import maps_refusal
 from deepsight.core.files import atomic_path
-from deepsight.core.predictions import softmax
-from deepsight.core.progress import Log, silent
+from deepsight.core.predictions import Predictions, softmax
+from deepsight.core.progress import Log, Progress, silent
 from deepsight.images import overlay
 from deepsight.images.overlay import captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
 from deepsight.interpret.attribution.error_maps import class_maps, map_method
-from deepsight.model.predict import Predictor
+from deepsight.model.predict import Predictor, blocks_of
 from deepsight.obtain.crop import Unreadable, decode_square
 from deepsight.workflows.context import Context
-from deepsight.workflows.nearest import Nearest, nearest_training
 from deepsight.workflows.trained_model import open_trained
 
 FOLDER = "predicted"  # in the run folder: the pictures of `predict`
-SHOWN = 160  # pixels a side of each picture
+SHOWN = 160  # pixels along each side of a picture
+TRAIN = "predictions/train.npz"
+MOST_TRAINING = 5_000  # training images that are compared: half a minute on two cores at 128 pixels
+BLOCK = 256  # images per pass
 Rows = list[dict[str, Any]]
 
 
-def predict_images(
-    out: Path, images: Sequence[Path], *, maps: Path | None = None, neighbours: int = 5,
-    log: Log = silent,
+def predict(
+    run_folder: str | Path, images: Sequence[str | Path], *, maps: str | Path | None = None,
+    neighbours: int = 5, log: Log = silent,
 ) -> Rows:  # fmt: skip
-    """What the model of a run says about image files of any size and mode.
+    """Classify image files of any size and mode with the model of a run.
 
-    Each image becomes the square that the training images became, at the size at which they are stored, and
-    is resized from there as they were: a photograph must not be sharper than what the model has learnt from.
+    Each image is cropped to a square and stored at the size of the training images, then resized as they
+    were: a photograph must not be sharper than what the model has learnt from.
 
     Args:
-        out: the run folder.
+        run_folder: the folder of a run with a trained model.
         images: the files.
-        maps: where pictures are written; `predicted` in the run folder unless given.
-        neighbours: how many of the nearest training images are looked for; 0 for none.
+        maps: the folder for the pictures; by default `predicted` in the run folder.
+        neighbours: number of nearest training images to find, at least 0.
         log: receives what the work says; `print` shows it.
 
     Returns:
-        For each file: file, label, confidence; `classes`, the probability of each class; `map`, the picture
-        of the evidence, or None and why in `map_refused`; `nearest`, the training images as index, label,
-        similarity (cosine, -1 to 1) and file where there is one; `nearest_picture`.
+        For each file: file, label, confidence (0 to 1); `classes`, the probability of each class; `map`, the
+        picture of the evidence, or None and the reason in `map_refused`; `nearest`, the training images as
+        index, label, similarity (cosine, -1 to 1) and file where there is one; `nearest_picture`.
 
     Raises:
-        DeepSightError: the run has no model, or a file is no readable image.
+        DeepSightError: the run has no model, or a file is not a readable image.
         UsageError: no image, or a negative number of neighbours.
+
+    Example:
+        >>> from deepsight import predict
+        >>> rows = predict("runs/first", ["photo.jpg"], neighbours=3)
+        >>> rows[0]["file"], len(rows[0]["classes"]), len(rows[0]["nearest"])
+        ('photo.jpg', 10, 3)
     """
-    if not images or neighbours < 0:
+    files = [Path(image) for image in images]
+    if not files or neighbours < 0:
         raise UsageError(
-            f"Expected images and at least 0 neighbours, received {len(images)} and {neighbours}."
+            f"Expected images and at least 0 neighbours, received {len(files)} and {neighbours}."
         )
-    run, predictor, classes = open_trained(out)
+    run, predictor, classes = open_trained(Path(run_folder))
     side = min(run.read_json("data.json")["image_shape"][:2])
-    pixels = np.stack([read_square(file, side) for file in images])
+    pixels = np.stack([read_square(file, side) for file in files])
     features = predictor.features(pixels, name="predict")
-    rows = labelled(images, predictor.logits_of(features), classes)
-    folder = maps or run.file(FOLDER)
+    rows = labelled(files, predictor.logits_of(features), classes)
+    folder = Path(maps) if maps else run.file(FOLDER)
     add_maps(rows, predictor, pixels, classes, folder, refused=maps_refusal(run.evidence()))
     if neighbours:
         context = Context(run, study_of(run.study()), log)
         found = nearest_training(context, predictor, features, count=neighbours)
         if found is not None:
-            files = context.obtained.files.get(context.splits.train.source, ())
-            add_nearest(rows, found, classes, files, folder)
+            names = context.obtained.files.get(context.splits.train.source, ())
+            add_nearest(rows, found, classes, names, folder)
     return rows
+
+
+class Nearest(NamedTuple):
+    """The c nearest training images of each of n images, nearest first.
+
+    Attributes:
+        ids: int64 (n, c), rows in the official order of train.
+        labels: int64 (n, c), the given labels.
+        cosine: float64 (n, c), of the pooled features, -1 to 1.
+        pixels: uint8 (n, c, h, w, 3).
+    """
+
+    ids: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    cosine: NDArray[np.float64]
+    pixels: NDArray[np.uint8]
+
+
+def nearest_training(
+    context: Context, predictor: Predictor, features: NDArray[np.floating], *, count: int
+) -> Nearest | None:
+    """The `count` training images whose features have the largest cosine with these (n, d).
+
+    The features are those of the trained model, before its head: what is near is near in this model's eyes.
+    Training images are looked at once, at most 5,000 of them, evenly spread; the run folder keeps the result.
+    None, and a line that says why, where the data is no longer there.
+    """
+    try:
+        train = context.splits.train
+    except DeepSightError as error:
+        context.log(f"The nearest training images are not shown: {error}")
+        return None
+    known = training_predictions(context, predictor, train)
+    cosine = unit(features) @ unit(known.features).T
+    best = np.argsort(-cosine, axis=1, kind="stable")[:, :count]
+    ids = known.ids[best]
+    pixels = np.stack([select_ids(train, row).pixels() for row in ids])
+    return Nearest(ids, known.labels[best], np.take_along_axis(cosine, best, axis=1), pixels)
+
+
+def training_predictions(context: Context, predictor: Predictor, train: Dataset) -> Predictions:
+    """What the model says about training images, from the run folder or made now."""
+    run = context.run
+    if not run.has(TRAIN):
+        rows = np.unique(np.linspace(0, len(train) - 1, MOST_TRAINING).astype(np.int64))
+        context.log(f"Looking at {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
+        run.save_predictions("train", in_blocks(predictor, train.select(rows), context.log))
+    return run.predictions("train")
+
+
+def in_blocks(predictor: Predictor, data: Dataset, log: Log) -> Predictions:
+    """What the model says about a data set, telling how far it has come."""
+    pace, made = Progress("training images", len(data), log), []
+    for rows in blocks_of(len(data), BLOCK):
+        made.append(predictor.features(data.pixels(rows), name="train"))
+        pace.done(rows.stop)
+    features = np.concatenate(made)
+    return Predictions(data.ids, data.labels, predictor.logits_of(features), features)
+
+
+def unit(features: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Rows of length 1, in float64."""
+    rows = features.astype(np.float64)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
 def read_square(file: Path, side: int) -> Pixels:

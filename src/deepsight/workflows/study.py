@@ -65,18 +65,29 @@ def under_way(run: Run, log: Log, fabric: Fabric) -> Context:
     return Context(run, StudyConfig(**run.study()), log if fabric.is_global_zero else silent, fabric)
 
 
-def run_study(study: StudyConfig, out: Path, *, log: Log = silent) -> dict[str, Any]:
+def run_study(study: StudyConfig, out: str | Path, *, log: Log = silent) -> dict[str, Any]:
     """The study: obtain, scrub, explore, model, interpret, report.
 
     Args:
-        study: what is asked.
-        out: the run folder.
+        study: the configuration.
+        out: the run folder; an interrupted run of the same study goes on from where it stopped.
         log: receives what the work says; `print` shows it.
 
     Returns:
         The content of metrics.json.
+
+    Raises:
+        DeepSightError: the folder holds another study, or a stage cannot go on; the message says why.
+
+    Example:
+        >>> from deepsight import Run, StudyConfig, run_study
+        >>> metrics = run_study(StudyConfig(data="folder:photos", resolution=32, minutes=1), "runs/photos")
+        >>> 0 <= metrics["macro_f1"] <= 1
+        True
+        >>> "confusion_pairs" in Run.open("runs/photos").evidence()
+        True
     """
-    context = begin(study, out, log)
+    context = begin(study, Path(out), log)
     for name in STAGES:
         carry_out(name, context)
     return context.run.metrics()

@@ -23,14 +23,15 @@ from deepsight.workflows.context import Context
 from deepsight.workflows.study import inputs_of, report_stage, run_until, save_tables
 
 
-def treat_run(
-    out: Path, *, minutes: float, names: Sequence[str] = (), min_treatments: int = runner.MIN_TREATMENTS,
+def treat(
+    run_folder: str | Path, *, minutes: float, names: Sequence[str] = (),
+    min_treatments: int = runner.MIN_TREATMENTS,
     log: Log = silent,
 ) -> Evidence:  # fmt: skip
     """Prescribe treatments for a run, try them against a control, and diagnose the winner.
 
     Args:
-        out: the run folder; the results of an interrupted trial there are reused.
+        run_folder: the run folder; the results of an interrupted trial there are reused.
         minutes: for the trial.
         names: the treatments to try, in this order; empty for all that the evidence calls for.
         min_treatments: treatments that must fit in the time, if necessary by training less of the network.
@@ -38,8 +39,14 @@ def treat_run(
 
     Returns:
         The new tables.
+
+    Example:
+        >>> from deepsight import treat
+        >>> tables = treat("runs/photos", minutes=10, names=["mixup"])
+        >>> list(tables["treatments"].frame["name"])
+        ['mixup']
     """
-    context = run_until("interpret", out, log=log)
+    context = run_until("interpret", Path(run_folder), log=log)
     run, plan, inputs = context.run, context.plan, inputs_of(context)
     save_tables(run, prescription=prescription_table(run.evidence()))
     chosen = treatments_for_run(

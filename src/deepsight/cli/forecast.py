@@ -1,0 +1,61 @@
+"""How long a command will still take."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from deepsight.core.progress import spoken
+
+# The stages by name, and the names under which the plan predicts their seconds.
+STAGES: Mapping[str, tuple[str, ...]] = {
+    "obtain": (), "scrub": ("scrub",), "explore": ("explore",), "train": ("frozen", "finetune"),
+    "predict": ("predict",), "interpret": ("interpret",), "report": ("report",),
+}  # fmt: skip
+
+
+class Forecast:
+    """What is left of a study: by its plan where there is one, else by the minutes that were asked for.
+
+    Args:
+        out: the run folder, whose study.yaml holds the plan once it is made.
+        minutes: that the command may take; None where nothing is known.
+    """
+
+    def __init__(self, out: Path | None, minutes: float | None = None) -> None:
+        self._out = out
+        self._minutes, self._began = minutes, time.perf_counter()
+        self._stage, self._stage_began = "", self._began
+        self._predicted: Mapping[str, float] = {}
+
+    def stage_started(self, name: str) -> None:
+        """Take note of the stage that begins."""
+        self._stage, self._stage_began = name, time.perf_counter()
+        self._predicted = self.planned()
+
+    def planned(self) -> Mapping[str, float]:
+        """The predicted seconds in study.yaml; empty where there is no plan yet."""
+        from deepsight.core.run import STUDY, Run  # takes a second, when the work has begun
+
+        if self._out is None or not (self._out / STUDY).exists():
+            return {}
+        plan = Run(self._out).study().get("plan") or {}
+        return dict(plan.get("predicted_seconds") or {})
+
+    def left(self) -> float | None:
+        """Seconds that are left, at least 0; None where nothing is known."""
+        now = time.perf_counter()
+        if not self._predicted:
+            return None if self._minutes is None else max(0.0, self._minutes * 60 - (now - self._began))
+        names = list(STAGES)
+        later = names[names.index(self._stage) + 1 :] if self._stage in STAGES else []
+        here = self.seconds(self._stage) - (now - self._stage_began)
+        return max(0.0, here) + sum(self.seconds(name) for name in later)
+
+    def seconds(self, stage: str) -> float:
+        """The predicted seconds of a stage."""
+        return sum(self._predicted.get(name, 0.0) for name in STAGES.get(stage, ()))
+
+    def words(self) -> str:
+        """The time left as a person says it; empty where nothing is known."""
+        left = self.left()
+        return "" if left is None else f"about {spoken(left)} left"
