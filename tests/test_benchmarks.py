@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RUN = BENCHMARKS / "time_to_f1/run.py"
 
 
+@pytest.mark.slow
 def test_time_to_f1_runs_both_arms_and_writes_their_rows(tmp_path: Path) -> None:
     results = tmp_path / "results.csv"
     done = subprocess.run(
@@ -24,6 +27,7 @@ def test_time_to_f1_runs_both_arms_and_writes_their_rows(tmp_path: Path) -> None
     assert (tmp_path / "plot.html").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_a_million_images_in_small_finds_what_it_planted() -> None:
     command = [sys.executable, BENCHMARKS / "million/run.py", "--smoke"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -18,7 +18,7 @@ import deepsight
 from deepsight.core.run import Run
 
 FUNCTIONS = [name for name in deepsight.__all__ if name[0].islower()]
-SLOW = {"run_study", "treat"}  # their examples train
+TRAINING = ("run_study", "treat")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def workplace(trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     rng = np.random.default_rng(0)
     for name, brightness in (("bird", 60), ("cat", 160)):
         Path("photos", name).mkdir(parents=True)
-        for number in range(10):
+        for number in range(100):
             pixels = rng.integers(brightness - 50, brightness + 50, (40, 40, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(f"photos/{name}/{number}.png")
     Image.new("RGB", (90, 60), "skyblue").save("photo.jpg")
@@ -42,12 +42,8 @@ def examples_of(thing: Any) -> list[doctest.Example]:
     return doctest.DocTestParser().get_examples(inspect.getdoc(thing) or "")
 
 
-def marked(name: str) -> Any:
-    return pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
-
-
-@pytest.mark.parametrize("name", [*map(marked, FUNCTIONS), "Run.open"])
-def test_the_example_of_each_public_function_runs(workplace: Path, name: str) -> None:
+def run_examples(name: str) -> None:
+    """Execute the examples of a public name as they stand in its docstring."""
     thing: Any = deepsight
     for part in name.split("."):
         thing = getattr(thing, part)
@@ -56,6 +52,18 @@ def test_the_example_of_each_public_function_runs(workplace: Path, name: str) ->
     test = doctest.DocTest(examples, {}, name, None, 0, inspect.getdoc(thing))
     said: list[str] = []
     assert doctest.DocTestRunner(verbose=False).run(test, out=said.append).failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("name", [*(name for name in FUNCTIONS if name not in TRAINING), "Run.open"])
+def test_the_example_of_each_public_function_runs(workplace: Path, name: str) -> None:
+    run_examples(name)
+
+
+@pytest.mark.slow
+def test_the_examples_that_train_run(workplace: Path) -> None:
+    """In this order: treat takes up the run that run_study made."""
+    for name in TRAINING:
+        run_examples(name)
 
 
 def test_the_public_names_stay_themselves_when_a_folder_of_that_name_is_imported() -> None:

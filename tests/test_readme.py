@@ -32,6 +32,7 @@ class Brightness(nn.Module):
         return images.mean((2, 3)) @ torch.linspace(-3, 3, 30).reshape(3, 10)
 
 
+@pytest.mark.slow
 def test_the_python_example_prints_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = blocks("README.md", "python")
     exec(example, {"model": Brightness()})

@@ -115,6 +115,7 @@ def test_a_stage_of_no_run_says_how_to_make_one(deepsight: Deepsight) -> None:
     assert "deepsight run --out nowhere" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_taken_up_again(
     deepsight: Deepsight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, size=(3, 32, 32, 3), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_one_pass_is_complete(predictor: Predictor, images: np.ndarray) -> None:
     layer = layer_for(predictor.sides())
     assert layer.name in LAST.values()
@@ -60,6 +61,7 @@ def test_one_pass_is_complete(predictor: Predictor, images: np.ndarray) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_earlier_layer_by_the_gradient_of_the_tail(predictor: Predictor, images: np.ndarray) -> None:
     name, side = list(predictor.sides().items())[-3]
     asked = np.array([[0, 1], [2, 3], [4, 0]])
@@ -69,6 +71,7 @@ def test_an_earlier_layer_by_the_gradient_of_the_tail(predictor: Predictor, imag
     assert maps.std() > 0
 
 
+@pytest.mark.slow
 def test_a_mosaic_keeps_its_tiles_at_full_size(predictor: Predictor, images: np.ndarray) -> None:
     mosaic = np.concatenate([np.concatenate([images[0], images[1]], axis=1)] * 2, axis=0)[None]
     large = predictor.of_mosaics(2)

@@ -26,6 +26,7 @@ def test_the_machine_is_described() -> None:
     assert told["threads"] >= 1
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_this_process_and_its_peak_stays() -> None:
     # In a process of its own: where much was freed before, more may be had without a higher peak.
     script = """

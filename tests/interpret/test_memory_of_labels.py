@@ -40,6 +40,7 @@ STEPS: dict[str, Callable[[np.ndarray, np.ndarray], object]] = {
 BYTES_A_ROW = {"neighbours": 600, "head": 1000}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_memory_grows_with_the_number_of_images(step: str) -> None:
     few, many = (peak(partial(STEPS[step], *inputs(n))) for n in (FEW, MANY))

@@ -29,6 +29,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(glibc() is None, reason="only glibc is told what to keep")
 def test_arrays_are_mapped_once_inside_and_each_time_outside():
     command = [sys.executable, "-c", textwrap.dedent(SCRIPT)]

@@ -18,6 +18,7 @@ def with_head(name: str) -> Classifier:
     return classifier
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "frozen_ends", "trainable_begins"),
     [
@@ -62,6 +63,7 @@ def test_plain_timm_loads_the_state_and_gives_the_same_logits(name, folded):
     assert (ours - theirs).abs().max() < 1e-4 * theirs.abs().max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "tf_efficientnet_lite0", "vgg16_bn", "convnext_atto"])
 def test_a_state_that_is_saved_loaded_and_saved_again_keeps_every_bit(name):
     classifier = with_head(name)

@@ -13,6 +13,7 @@ from deepsight.model.fuse_batchnorm import FusedConv2d, affine_of, pairs_of, ree
 FAMILIES = ["tf_efficientnet_lite0", "resnet18", "resnet50", "convnext_atto"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*FAMILIES, "vgg16_bn"])
 def test_the_folded_network_is_the_same_function(name):
     classifier = Classifier(build(name), 10)
@@ -41,6 +42,7 @@ def test_folding_the_trunk_leaves_the_tail_s_norms():
     assert [m for m in classifier.trainable_stages.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [32, 64])
 def test_gradients_pass_the_folded_convolutions_unchanged(side):
     """The derivative by the input, and that by a folded kernel, which is the plain one over its scale."""

@@ -17,6 +17,7 @@ def test_the_mean_time_of_two_looks_counts() -> None:
     assert mean == Throughput(frozen, 300, 50, step, 8, 2)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_cached_views_are_timed_in_the_precision_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     pretrained, base = weights.load_pretrained(weights.PACKAGED), Recipe(precision="bf16-mixed")
     network, dtypes = throughput.fused_copy(pretrained, base, k=10), []
@@ -34,6 +35,7 @@ def test_cached_views_are_timed_in_the_precision_of_the_training(monkeypatch: py
     assert set(dtypes[:-1]) == {torch.float32}
 
 
+@pytest.mark.slow
 def test_measuring_leaves_the_weights_as_they_are() -> None:
     pretrained = weights.load_pretrained(weights.PACKAGED)
     before = {name: value.clone() for name, value in pretrained.backbone.state_dict().items()}

@@ -85,6 +85,7 @@ def test_features_find_what_the_probabilities_of_the_model_miss() -> None:
     assert average_precision_score(wrong, ours) > theirs + 0.05
 
 
+@pytest.mark.slow
 def test_a_higher_precision_flags_fewer() -> None:
     features, true = images(2.5)
     labels = flipped(true, 0.1)

@@ -78,6 +78,7 @@ def test_an_advantage_within_noise_does_not_displace_bicubic():
     assert chosen(table) == [("bicubic", True)]
 
 
+@pytest.mark.slow
 def test_antialiasing_is_computed_once_when_enlarging_and_apart_when_reducing():
     frozen = Frozen()
     table = run(frozen)

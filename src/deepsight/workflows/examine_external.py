@@ -61,7 +61,7 @@ def examine(
         >>> features = rng.normal(size=(len(data), 8)).astype(np.float32)
         >>> findings = examine(Predictions(data.ids, data.labels, logits, features), data)
         >>> findings.evidence["recall"].n
-        16
+        160
     """
     predictions = model if isinstance(model, Predictions) else predict(model, data, preprocess)
     if not predictions.features.size:

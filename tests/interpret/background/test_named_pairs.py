@@ -32,6 +32,7 @@ def inputs() -> ExaminationInputs:
     return ExaminationInputs(data, predictions, hypotheses=(WARM, RED_BLUE))
 
 
+@pytest.mark.slow
 def test_a_named_pair_is_tried_and_shown(inputs: ExaminationInputs) -> None:
     model = SimpleNamespace(logits=looks_at_corner)
     nothing = np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool))
@@ -64,6 +65,7 @@ def test_rows_are_of_the_classes_and_begin_with_the_sample_of_the_swap_test() ->
     assert set(sample[np.isin(labels[sample], [0, 2])]) <= set(many)
 
 
+@pytest.mark.slow
 def test_known_masks_are_taken_over_and_the_others_cut() -> None:
     images, _, _ = scenes(8, aligned=0.0)
     rows = np.array([3, 5, 8, 9, 11, 20, 21, 30])

@@ -39,6 +39,7 @@ def row(table: Table, test: str, name: str = "all") -> dict[str, object]:
     return table.frame.filter((pl.col("test") == test) & (pl.col("class") == name)).row(0, named=True)
 
 
+@pytest.mark.slow
 def test_a_model_that_reads_the_background_is_biased() -> None:
     table = judged(looks_at_corner, between=[between(looks_at_corner)])
     whole = row(table, "swap")
@@ -51,6 +52,7 @@ def test_a_model_that_reads_the_background_is_biased() -> None:
     assert table.caption.startswith("BIASED")
 
 
+@pytest.mark.slow
 def test_a_model_that_reads_the_object_is_clear() -> None:
     table = judged(looks_at_object, between=[between(looks_at_object)])
     assert row(table, "swap")["effect"] == pytest.approx(0, abs=0.01)
@@ -69,6 +71,7 @@ def test_masks_that_hold_nothing_clear_nobody() -> None:
     assert "CLEAR" not in table.frame["verdict"].to_list()
 
 
+@pytest.mark.slow
 def test_masks_known_to_be_poor_clear_nobody() -> None:
     table = judged(looks_at_object, quality=MaskQuality(0.6, 0.7, 0.3, 60))
     assert "CLEAR" not in table.frame["verdict"].to_list()
@@ -82,6 +85,7 @@ def test_few_objects_are_inconclusive_with_what_could_have_been_seen() -> None:
     assert float(str(whole["minimum_detectable"])) > 0.05
 
 
+@pytest.mark.slow
 def test_gap_is_a_difference_of_two_accuracies() -> None:
     """A model that reads the corner in a known half of the images, and the object in the others."""
 
@@ -105,6 +109,7 @@ def test_same_seed_same_table_and_inputs_untouched() -> None:
     assert np.array_equal(images, before)
 
 
+@pytest.mark.slow
 def test_delta_moves_the_verdict() -> None:
     assert row(judged(looks_at_corner, delta=0.9), "swap")["verdict"] == "BIASED"
     assert row(judged(looks_at_object, delta=0.001), "swap")["verdict"] == "INCONCLUSIVE"

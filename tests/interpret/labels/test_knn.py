@@ -38,6 +38,7 @@ def test_the_largest_are_those_of_a_full_sort(n: int, count: int, seed: int) -> 
     assert np.array_equal(largest_columns(values, count), np.argsort(-values, axis=1)[:, :count])
 
 
+@pytest.mark.slow
 def test_compaction_keeps_what_principal_components_keep(features: np.ndarray) -> None:
     low = PCA(8).fit_transform(features)
     low /= np.linalg.norm(low, axis=1, keepdims=True)

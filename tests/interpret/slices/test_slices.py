@@ -76,6 +76,7 @@ def test_clusters_do_not_repeat_what_the_model_predicts() -> None:
     assert alarms <= 2
 
 
+@pytest.mark.slow
 def test_shuffled_errors_confirm_nothing_beyond_five_in_a_hundred() -> None:
     """40 data sets without a slice; more than 6 with an alarm has a probability below 1 in 200."""
     alarms = 0

@@ -24,6 +24,7 @@ def test_a_known_mixture_is_recovered():
     assert mixture.share == pytest.approx(0.1, rel=0.1)
 
 
+@pytest.mark.slow
 def test_probabilities_are_calibrated():
     scores, twin = drawn(90_000, 10_000, seed=1)
     probability = fit_mixture(scores).probability(scores)

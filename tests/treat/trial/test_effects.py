@@ -114,6 +114,7 @@ def test_seeds_without_variance_leave_the_normal_interval() -> None:
     assert effect.p_value == pytest.approx(2 * stats.norm.sf(0.02 / error))
 
 
+@pytest.mark.slow
 def test_false_alarms_stay_near_the_level() -> None:
     """Arms of one kind: 5 % may be called different; 100 trials give at most 10 with a chance of 0.99."""
     rng = np.random.default_rng(0)
