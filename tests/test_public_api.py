@@ -2,7 +2,6 @@
 
 import doctest
 import inspect
-import os
 import subprocess
 import sys
 import textwrap
@@ -17,6 +16,7 @@ from PIL import Image
 import deepsight
 from deepsight.core.run import Run
 
+ROOT = Path(__file__).parents[1]
 FUNCTIONS = [name for name in deepsight.__all__ if name[0].islower()]
 TRAINING = ("run_study", "treat")
 
@@ -123,15 +123,14 @@ def test_a_user_s_snippet_is_type_checked(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
     (tmp_path / "snippet.py").write_text(SNIPPET)
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", "snippet.py"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={**os.environ, "MYPYPATH": str(Path(deepsight.__file__).parents[1])},
+        [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", tmp_path / "snippet.py"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     notes = [line for line in done.stdout.splitlines() if "Revealed type" in line]
     assert len(notes) == len(REVEALED), done.stdout
     for line, kind in zip(notes, REVEALED, strict=True):
         assert kind in line
-    errors = [line for line in done.stdout.splitlines() if line.startswith("snippet.py") and "error:" in line]
+    errors = [line for line in done.stdout.splitlines() if "snippet.py" in line and "error:" in line]
     assert [line.split("[")[-1] for line in errors] == ["arg-type]", "arg-type]"], done.stdout
 
 
