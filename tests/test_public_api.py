@@ -94,7 +94,7 @@ from deepsight import (
     run_study, treat,
 )
 
-data: Dataset = load_dataset("folder:photos", split="train")
+data: Dataset = load_dataset("folder:photos").train
 config = StudyConfig(data="folder:photos", minutes=2, data_dir="mine")
 reveal_type(run_study(config, "runs/new", log=print))
 reveal_type(Run.open("runs/new").predictions("test"))

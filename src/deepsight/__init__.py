@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from deepsight.core.dataset import Dataset
     from deepsight.core.predictions import Predictions
     from deepsight.core.run import Run
-    from deepsight.interpret.examine import Findings
+    from deepsight.interpret.findings import Findings
+    from deepsight.obtain import load_dataset
     from deepsight.workflows.compare import compare
     from deepsight.workflows.examine_external import examine
     from deepsight.workflows.export import export_model
-    from deepsight.obtain import load_dataset
     from deepsight.workflows.predict import predict
     from deepsight.workflows.study import run_study
     from deepsight.workflows.treat import treat
@@ -40,7 +40,7 @@ __all__ = [
 
 MODULES = {
     "Dataset": "deepsight.core.dataset",
-    "Findings": "deepsight.interpret.examine",
+    "Findings": "deepsight.interpret.findings",
     "Predictions": "deepsight.core.predictions",
     "Run": "deepsight.core.run",
     "StudyConfig": "deepsight.config",

@@ -16,7 +16,7 @@ SCHEMES = {"folder": folder.OPTIONS, "hf": huggingface.OPTIONS, "arrays": npz.OP
 def load_dataset(
     name: str,
     *,
-    data_dir: Path | None = None,
+    data_dir: str | Path | None = None,
     resolution: int | None = None,
     offline: bool = False,
     log: Log = silent,
@@ -35,7 +35,14 @@ def load_dataset(
     Raises:
         UsageError: there is no such data set, or an option is wrong.
         DeepSightError: the data could not be had, or cannot be studied.
+
+    Example:
+        >>> from deepsight import load_dataset
+        >>> photos = load_dataset("folder:photos")
+        >>> photos.train.classes, len(photos.train), len(photos.test)
+        (('bird', 'cat'), 160, 40)
     """
+    data_dir = None if data_dir is None else Path(data_dir)
     if name == "cifar10":
         return cifar10.load_cifar10(data_dir=data_dir, offline=offline, log=log)
     address = parse_address(name, SCHEMES)

@@ -5,7 +5,7 @@ from pathlib import Path
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.run import Run
-from deepsight.treat.compare import compare as comparison_tables
+from deepsight.treat.compare import comparison_tables
 
 
 def compare(run_a: str | Path, run_b: str | Path) -> Evidence:

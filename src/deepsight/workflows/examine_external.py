@@ -55,7 +55,7 @@ def examine(
     Example:
         >>> from deepsight import Predictions, examine, load_dataset
         >>> import numpy as np
-        >>> data = load_dataset("folder:photos", split="train")
+        >>> data = load_dataset("folder:photos").train
         >>> rng = np.random.default_rng(0)
         >>> logits = rng.normal(size=(len(data), data.k)).astype(np.float32)
         >>> features = rng.normal(size=(len(data), 8)).astype(np.float32)
