@@ -4,7 +4,7 @@
 
 - folding: forward of the plain timm model over that of the folded one.
 - prediction: from stored pixels to logits for many images, over the bare forward pass on ready batches.
-- passes: the frozen stages' forward pass over 64 images at once over that by `images_a_pass`.
+- passes: the frozen stages' forward pass over 64 images at once over that by the engine's batches.
 - memory: a training step that gives freed memory back over one that keeps it.
 - augmentation: its share of the time in which a cached view is made.
 - bfloat16: time of the frozen stages and of a step of the trainable ones over float32's, of a ResNet18 too.
@@ -28,12 +28,15 @@ import timm
 import torch
 
 from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
 from deepsight.model.allocator import freed_memory_kept
 from deepsight.model.augment import augmented
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import BLOCK, FeatureCache, frozen_maps, images_a_pass
+from deepsight.model.engine import ForwardEngine
+from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.feature_cache import BLOCK, FeatureCache, frozen_maps
 from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.model.precision import forward_in, gradient_step
 from deepsight.model.predict import Predictor
@@ -83,7 +86,9 @@ def predictor_at(side: int) -> Predictor:
 def batch_at(side: int, n: int | None = None) -> torch.Tensor:
     """Made images, else as many as pass at once; the time does not depend on what is in them."""
     torch.manual_seed(0)
-    return torch.randn(n or images_a_pass(side), 3, side, side).contiguous(memory_format=torch.channels_last)
+    return torch.randn(n or EngineSettings().images_per_batch(side), 3, side, side).contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 def folding(train: Dataset, *, small: bool) -> Iterator[Row]:
@@ -123,7 +128,7 @@ def passes(train: Dataset, *, small: bool) -> Iterator[Row]:
     network, images = classifier(), 64
     for side in (32,) if small else (*PX, 160):
         x = batch_at(side, images)
-        parts = torch.split(x, 16 if small else images_a_pass(side))
+        parts = torch.split(x, 16 if small else EngineSettings().images_per_batch(side))
 
         def forward(parts: Sequence[torch.Tensor]) -> None:
             with torch.inference_mode():
@@ -176,9 +181,10 @@ def augmentation(train: Dataset, *, small: bool) -> Iterator[Row]:
     pixels = train.pixels(slice(0, 256 if small else BLOCK))
     for side in (32,) if small else PX:
         predictor = predictor_at(side)
-        frozen, preprocessing = predictor.classifier.frozen_stages, predictor.preprocessing
+        engine = ForwardEngine(StageMaps(predictor.classifier.frozen_stages))
+        preprocessing = predictor.preprocessing
         seconds = in_turns(
-            lambda t=frozen, p=preprocessing: frozen_maps(t, pixels, p, "a block"),
+            partial(frozen_maps, engine, pixels, preprocessing, "a block"),
             lambda: augmented(pixels, view=1, block=0, seed=0),
             rounds=2 if small else 9,
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 
@@ -22,6 +23,7 @@ class StudyPlan(BaseModel):
         backbone: the timm name that "auto" came to.
         train_rows: training images that are used; the rest is not touched.
         recipe: the training.
+        engine: how forward passes are carried out.
         degradation_images, context_objects, faithfulness_images: sizes of the samples that the costly
             checks take.
         predicted_seconds: by stage, as predicted before the study.
@@ -33,6 +35,7 @@ class StudyPlan(BaseModel):
     backbone: str
     train_rows: int = Field(gt=0)
     recipe: Recipe
+    engine: EngineSettings = EngineSettings()
     degradation_images: int = Field(gt=0)
     context_objects: int = Field(gt=0)
     faithfulness_images: int = Field(gt=0)

@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import DeepSightError
 from deepsight.model import feature_cache as module
+from deepsight.model.engine import ForwardEngine, using_settings
+from deepsight.model.engine.graphs import StageMaps
 from deepsight.model.feature_cache import CachedViews, FeatureCache, frozen_maps
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
@@ -186,13 +189,13 @@ def check(holds: bool) -> None:
     assert holds
 
 
-def test_every_image_is_verified_before_the_network_sees_it(data, cache, monkeypatch, verified_batches):
-    monkeypatch.setattr("deepsight.model.feature_cache.PASS_PIXELS", 64 * 32**2)
+def test_every_image_is_verified_before_the_network_sees_it(data, cache, verified_batches):
     frozen = Counted()
     frozen.register_forward_pre_hook(
         lambda _, given: check(frozen.seen + len(given[0]) == sum(shape[0] for shape, _ in verified_batches))
     )
-    views_of(frozen, data, cache).view(1)
+    with using_settings(EngineSettings(batch_pixels=64 * 32**2)):
+        views_of(frozen, data, cache).view(1)
     assert sum(shape[0] for shape, _ in verified_batches) == frozen.seen == 81
     assert verified_batches[-1][1] == "train, view 1, block 0, image 64"
 
@@ -202,7 +205,7 @@ def test_maps_beyond_float16_are_refused(data):
     with torch.no_grad():
         frozen.conv.bias.fill_(1e6)
     with pytest.raises(DeepSightError, match=r"within ±65504.*the tenth"):
-        frozen_maps(frozen, data.pixels(np.arange(3)), PREPROCESSING, "the tenth")
+        frozen_maps(ForwardEngine(StageMaps(frozen)), data.pixels(np.arange(3)), PREPROCESSING, "the tenth")
 
 
 def test_selected_rows_read_the_same_maps(data, cache):

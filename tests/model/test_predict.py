@@ -3,7 +3,11 @@
 import numpy as np
 import torch
 
+from deepsight.core.engine_settings import EngineSettings
+from deepsight.model.engine import using_settings
 from deepsight.model.predict import Predictor
+
+SMALL_BATCHES = EngineSettings(batch_pixels=64 * 32**2)
 
 
 def test_logits_are_features_times_weights_plus_bias_and_the_network_s_own(trained, splits):
@@ -34,10 +38,12 @@ def test_predictions_carry_the_split_s_ids_and_labels(trained, splits):
     )
 
 
-def test_every_batch_is_verified_by_name(trained, splits, monkeypatch, verified_batches):
-    monkeypatch.setattr("deepsight.model.feature_cache.PASS_PIXELS", 64 * 32**2)
+def test_every_batch_is_verified_by_name(trained, splits, verified_batches):
     predictor = Predictor(trained.predictor.classifier, trained.predictor.preprocessing)
-    predictor.logits(np.concatenate([splits.test.pixels(), splits.test.pixels(np.arange(6))]), name="test")
+    with using_settings(SMALL_BATCHES):
+        predictor.logits(
+            np.concatenate([splits.test.pixels(), splits.test.pixels(np.arange(6))]), name="test"
+        )
     assert verified_batches == [((64, 3, 32, 32), "test, image 0"), ((6, 3, 32, 32), "test, image 64")]
 
 
@@ -83,8 +89,8 @@ def test_a_mosaic_is_its_tiles_side_by_side(trained, splits):
             torch.testing.assert_close(inner, alone[4 * m + 2 * y + x, :, 1:15, 1:15])
 
 
-def test_every_tile_of_a_mosaic_is_verified_as_an_image(trained, monkeypatch, verified_batches):
-    monkeypatch.setattr("deepsight.model.feature_cache.PASS_PIXELS", 64 * 32**2)
+def test_every_tile_of_a_mosaic_is_verified_as_an_image(trained, verified_batches):
     predictor = Predictor(trained.predictor.classifier, trained.predictor.preprocessing, tiles=2)
-    assert predictor.logits(np.zeros((17, 64, 64, 3), dtype=np.uint8)).shape == (17, 10)
+    with using_settings(SMALL_BATCHES):
+        assert predictor.logits(np.zeros((17, 64, 64, 3), dtype=np.uint8)).shape == (17, 10)
     assert [shape for shape, _ in verified_batches] == [(64, 3, 32, 32), (4, 3, 32, 32)]

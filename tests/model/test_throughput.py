@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.recipe import Recipe
 from deepsight.model import pretrained as weights
 from deepsight.model import throughput
+from deepsight.model.engine import using_settings
 from deepsight.model.throughput import Throughput
 
 
@@ -29,7 +31,9 @@ def test_cached_views_are_timed_in_the_precision_of_the_training(monkeypatch: py
         return next(seconds)
 
     monkeypatch.setattr(throughput, "median_seconds", timed)
-    found = throughput.timed_once(network, pretrained, base, 32)
+    with using_settings(EngineSettings("torch")):
+        engines = throughput.engines_of(network, base)
+        found = throughput.timed_once(network, pretrained, base, 32, engines)
     assert found.view == 4 * found.frozen
     assert dtypes[-1] == torch.bfloat16
     assert set(dtypes[:-1]) == {torch.float32}

@@ -99,11 +99,14 @@ class Classifier(nn.Module):
         shapes = self._shapes(example)
         return {name: int(shape[-1]) for name, shape in zip(self.stage_names, shapes, strict=True)}
 
-    def run_to(self, stage: str, x: Tensor) -> Tensor:
-        """Images to the maps after a stage."""
-        for part in self._stages()[: self.stage_names.index(stage) + 1]:
-            x = part(x)
-        return x
+    @property
+    def stages(self) -> nn.Sequential:
+        """All stages: images to the last maps."""
+        return nn.Sequential(*self._stages())
+
+    def stages_to(self, stage: str) -> nn.Sequential:
+        """The stages up to one and with it: images to its maps."""
+        return nn.Sequential(*self._stages()[: self.stage_names.index(stage) + 1])
 
     def after(self, stage: str) -> nn.Sequential:
         """The maps after a stage to logits (b, k): the later stages by name, then "head" with the pooling."""

@@ -12,13 +12,12 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError
 from deepsight.model.backbone import Classifier
-from deepsight.model.fuse_batchnorm import FusedConv2d
+from deepsight.model.fuse_batchnorm import with_plain_convolutions
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 
@@ -48,32 +47,6 @@ class Deployed(nn.Module):
         """(n, 3, r, r) to (n, k)."""
         maps = self.classifier.forward_features(images * self.scale + self.shift)
         return cast(Tensor, self.classifier.head(maps.mean((2, 3))))
-
-
-def with_plain_convolutions(classifier: Classifier) -> Classifier:
-    """The classifier, its folded convolutions replaced in place by plain ones that give the same."""
-    for name, module in list(classifier.named_modules()):
-        if isinstance(module, FusedConv2d):
-            parent, _, leaf = name.rpartition(".")
-            setattr(classifier.get_submodule(parent), leaf, plain(module))
-    return classifier
-
-
-def plain(conv: FusedConv2d) -> nn.Conv2d:
-    """A convolution of torch with the weights, stride and padding that a folded one comes to."""
-    weight, padding = conv.weight, int(conv.padding[0])
-    if conv.same:
-        padding = (conv.kernel_size[0] - 1) // 2
-        if conv.stride[0] == 2:  # a row and a column of zeros make the padding of TensorFlow symmetric
-            weight = cast(nn.Parameter, F.pad(weight, (1, 0, 1, 0)))
-    made = nn.Conv2d(
-        conv.in_channels, conv.out_channels, cast(tuple[int, int], tuple(weight.shape[2:])),
-        cast(tuple[int, int], conv.stride), padding, cast(tuple[int, int], conv.dilation), conv.groups,
-    )  # fmt: skip
-    with torch.no_grad():
-        made.weight.copy_(weight)
-        cast(Tensor, made.bias).copy_(cast(Tensor, conv.bias))
-    return made
 
 
 def require_packages(format: Format) -> None:

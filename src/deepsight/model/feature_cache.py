@@ -19,18 +19,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path
 from deepsight.core.recipe import Precision
 from deepsight.model.augment import augmented, definition
+from deepsight.model.engine import ForwardEngine, active_settings
+from deepsight.model.engine.graphs import StageMaps
 from deepsight.model.mix_pixels import Partners, mix_block, partners_of
-from deepsight.model.precision import forward_in
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
 BLOCK = 1024
-PASS_PIXELS = 64 * 64**2  # of a forward pass: docs/decisions/0017-small-passes.md
 ABANDONED_SECONDS = 3600
 
 
@@ -102,6 +103,7 @@ class CachedViews:
         self._seed = seed
         self._mixing = mixing
         self._precision = precision
+        self._engine = ForwardEngine(StageMaps(self._frozen), precision)
         self._rows = np.arange(len(data))
         self._open: dict[int, NDArray[np.float16]] = {}
         self._partners: dict[int, Partners] = {}
@@ -132,8 +134,7 @@ class CachedViews:
 
     def batch(self, view: int, rows: NDArray[np.int64]) -> Tensor:
         """Maps of these rows, float32 (b, c, h, w), channels last in memory."""
-        maps = torch.from_numpy(self.view(view)[self._rows[rows]]).permute(0, 3, 1, 2)
-        return maps.to(torch.float32, memory_format=torch.channels_last)
+        return as_input(self.view(view)[self._rows[rows]])
 
     def partners(self, number: int, rows: NDArray[np.int64]) -> Partners:
         """With whom these rows were mixed in a view."""
@@ -175,25 +176,25 @@ class CachedViews:
         maps[rows] = self._maps_of(pixels, f"{self._data.source}, view {number}, block {block}")
 
     def _maps_of(self, pixels: NDArray[np.uint8], name: str) -> NDArray[np.float16]:
-        return frozen_maps(self._frozen, pixels, self._preprocessing, name, self._precision)
+        return frozen_maps(self._engine, pixels, self._preprocessing, name)
 
 
 def frozen_maps(
-    frozen: nn.Module, pixels: NDArray[np.uint8], preprocessing: Preprocessing, name: str,
-    precision: Precision = "32-true",
-) -> NDArray[np.float16]:  # fmt: skip
+    engine: ForwardEngine, pixels: Pixels, preprocessing: Preprocessing, name: str
+) -> NDArray[np.float16]:
     """Maps of these images (n, h, w, c), every batch verified before it is used.
+
+    Args:
+        engine: gives the maps after the frozen stages.
+        pixels: uint8 (n, h, w, 3).
+        preprocessing: what the stages were trained with.
+        name: of the images, for messages.
 
     Raises:
         DeepSightError: a batch is not what it must be, or the maps do not fit float16.
     """
-    parts = []
-    device, size = next(frozen.parameters()).device, images_a_pass(preprocessing.resolution)
-    with torch.inference_mode():
-        for start in range(0, len(pixels), size):
-            images = preprocessing.batch(pixels[start : start + size], f"{name}, image {start}")
-            maps = forward_in(precision, frozen, images.to(device))
-            parts.append(maps.permute(0, 2, 3, 1).half().cpu().numpy())
+    batches = preprocessing.batches(pixels, name)
+    parts = [as_stored(maps) for (maps,) in engine.run(batches, len(pixels))]
     whole = np.concatenate(parts)
     if not np.isfinite(whole).all():
         raise DeepSightError(
@@ -203,9 +204,16 @@ def frozen_maps(
     return whole
 
 
-def images_a_pass(side: int) -> int:
-    """How many images of so many pixels a side pass the network at once, when no gradients are needed."""
-    return max(1, PASS_PIXELS // side**2)
+def as_stored(maps: Tensor) -> NDArray[np.float16]:
+    """Maps (n, c, h, w) as they lie in a cache, (n, h, w, c); tokens and features keep their order."""
+    ordered = maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
+    return np.asarray(ordered.half().cpu().numpy())
+
+
+def as_input(stored: NDArray[np.float16]) -> Tensor:
+    """Stored maps (n, h, w, c) as the trainable stages take them: float32 (n, c, h, w)."""
+    maps = torch.from_numpy(stored)
+    return maps.permute(0, 3, 1, 2).float() if maps.ndim == 4 else maps.float()
 
 
 def dataset_maps(
@@ -216,9 +224,10 @@ def dataset_maps(
     Raises:
         DeepSightError: as `frozen_maps`.
     """
+    engine = ForwardEngine(StageMaps(frozen))
     starts = range(0, len(data), 4 * BLOCK)
     blocks = (data.pixels(slice(start, start + 4 * BLOCK)) for start in starts)
-    return np.concatenate([frozen_maps(frozen, block, preprocessing, name) for block in blocks])
+    return np.concatenate([frozen_maps(engine, block, preprocessing, name) for block in blocks])
 
 
 def key_of(
@@ -230,7 +239,18 @@ def key_of(
     for name, value in frozen.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    made = (preprocessing, data.source, data.images.shape, seed, BLOCK, mixing, precision, definition())
+    engine = active_settings().backend  # their answers differ in the last bits
+    made = (
+        preprocessing,
+        engine,
+        data.source,
+        data.images.shape,
+        seed,
+        BLOCK,
+        mixing,
+        precision,
+        definition(),
+    )
     digest.update(repr(made).encode())
     digest.update(data.ids.tobytes())
     for start in range(0, len(data), 4 * BLOCK):

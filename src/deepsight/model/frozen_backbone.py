@@ -1,46 +1,42 @@
 """The backbone as it came, before it has seen a label of the study."""
 
 import copy
-from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from deepsight.core.array_types import Floats32, Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
+from deepsight.model.engine import ForwardEngine
+from deepsight.model.engine.graphs import FeaturesAndMaps, FeaturesOfTwo
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.predict import BLOCK, Predictor, blocks_of
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.training_state import TrainablePart, pooled
-
-BLOCK_OF_MAPS = 1024  # images whose maps after the frozen stages are in memory at a time
 
 
 class FrozenBackbone:
     """Pooled features from ImageNet weights alone.
 
     Args:
-        pretrained: left as it is; a copy is folded.
+        pretrained: left as it is; a copy is fused.
     """
 
     def __init__(self, pretrained: Pretrained) -> None:
         self._pretrained = pretrained
         self._classifier = Classifier(copy.deepcopy(pretrained.backbone), 1)  # its head is never used
         self._classifier.fuse_all()
+        self._engine = ForwardEngine(FeaturesAndMaps(self._classifier.stages))
 
-    def features(self, pixels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.float32]:
+    def features(self, pixels: Pixels, recipe: Recipe) -> Floats32:
         """Features (n, d) of uint8 images (n, h, w, 3), with the input that a recipe declares."""
-        preprocessing = preprocessing_of(self._pretrained, recipe)
-        predictor = Predictor(self._classifier, preprocessing)
-        return np.concatenate([predictor.features(pixels[rows]) for rows in blocks_of(len(pixels), BLOCK)])
+        batches = preprocessing_of(self._pretrained, recipe).batches(pixels, "images")
+        return np.concatenate([found.cpu().numpy() for found, _ in self._engine.run(batches, len(pixels))])
 
-    def beside(
-        self, predictor: Predictor, data: Dataset, *, name: str
-    ) -> tuple[Predictions, NDArray[np.float32]]:
+    def beside(self, predictor: Predictor, data: Dataset, *, name: str) -> tuple[Predictions, Floats32]:
         """The predictions of a fine-tuned copy of this backbone, and the features (n, d) of this one.
 
         Both share the frozen stages, so each image passes these once. Where the copy's frozen stages differ
@@ -53,15 +49,16 @@ class FrozenBackbone:
         """
         tuned, own = predictor.classifier, self._classifier
         if not same_weights(tuned.frozen_stages, own.frozen_stages):
-            alone = replace(predictor, classifier=own)
+            alone = Predictor(own, predictor.preprocessing)
             return predictor.predictions(data, name=name), alone.features_of(data, name=name)
-        trainable = TrainablePart(own.after(tuned.last_frozen_stage)[:-1], own.head)
-        found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-        for rows in blocks_of(len(data), BLOCK_OF_MAPS):
-            maps = predictor.stage_maps(tuned.last_frozen_stage, data.pixels(rows), name=name)
-            found.append(
-                (pooled(TrainablePart(tuned.trainable_stages, tuned.head), maps), pooled(trainable, maps))
-            )
+        rest = own.after(tuned.last_frozen_stage)[:-1]
+        engine = ForwardEngine(FeaturesOfTwo(tuned.frozen_stages, tuned.trainable_stages, rest))
+        found: list[tuple[Floats32, Floats32]] = []
+        for rows in blocks_of(len(data), BLOCK):
+            batches = predictor.preprocessing.batches(data.pixels(rows), name)
+            found += [
+                (a.cpu().numpy(), b.cpu().numpy()) for a, b in engine.run(batches, rows.stop - rows.start)
+            ]
         features, frozen = (np.concatenate(parts) for parts in zip(*found, strict=True))
         logits = predictor.logits_of(features)
         return Predictions(data.ids, data.labels, logits, features), frozen

@@ -1,6 +1,7 @@
 """Batch norm fused into the convolution before it: the same function, with fewer passes over memory."""
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from deepsight.model.depthwise import depthwise_conv2d
 
 Run = Callable[[Tensor], Tensor]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class FusedConv2d(nn.Conv2d):
@@ -147,3 +149,32 @@ def unfused_state(model: nn.Module, original: dict[str, Tensor], pairs: dict[str
             ones - conv.norm_eps,
         )
     return {name: value.detach().contiguous().clone() for name, value in state.items()}
+
+
+def with_plain_convolutions(network: Network) -> Network:
+    """The network, its fused convolutions replaced in place by plain ones that give the same.
+
+    For converters, which stumble over weights that are padded at run time.
+    """
+    for name, module in list(network.named_modules()):
+        if isinstance(module, FusedConv2d):
+            parent, _, leaf = name.rpartition(".")
+            setattr(network.get_submodule(parent), leaf, plain_convolution(module))
+    return network
+
+
+def plain_convolution(conv: FusedConv2d) -> nn.Conv2d:
+    """A convolution of torch with the weights, stride and padding that a fused one amounts to."""
+    weight, padding = conv.weight, int(conv.padding[0])
+    if conv.same:
+        padding = (conv.kernel_size[0] - 1) // 2
+        if conv.stride[0] == 2:  # a row and a column of zeros make the padding of TensorFlow symmetric
+            weight = cast(nn.Parameter, F.pad(weight, (1, 0, 1, 0)))
+    made = nn.Conv2d(
+        conv.in_channels, conv.out_channels, cast(tuple[int, int], tuple(weight.shape[2:])),
+        cast(tuple[int, int], conv.stride), padding, cast(tuple[int, int], conv.dilation), conv.groups,
+    )  # fmt: skip
+    with torch.no_grad():
+        made.weight.copy_(weight)
+        cast(Tensor, made.bias).copy_(cast(Tensor, conv.bias))
+    return made

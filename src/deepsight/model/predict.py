@@ -1,18 +1,19 @@
 """A trained model applied to images: logits, pooled features and the maps before the pooling."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deepsight.core.array_types import Pixels
+from deepsight.core.array_types import Floats32, Pixels, Reals
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import images_a_pass
+from deepsight.model.engine import ForwardEngine, active_settings
+from deepsight.model.engine.graphs import FeaturesAndMaps, StageMaps
+from deepsight.model.engine.torch_backend import Outputs
 from deepsight.model.preprocess import Preprocessing
 
 BLOCK = 4096  # images in memory at a time
@@ -21,6 +22,8 @@ BLOCK = 4096  # images in memory at a time
 @dataclass(frozen=True)
 class Predictor:
     """A fused classifier with its preprocessing; every batch is verified before it is used.
+
+    Forward passes go through engines, one for each stage that was asked for.
 
     Attributes:
         classifier: on any device, in evaluation mode.
@@ -32,37 +35,36 @@ class Predictor:
     classifier: Classifier
     preprocessing: Preprocessing
     tiles: int = 1
+    _engines: dict[str, ForwardEngine] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.classifier.eval()
 
     @property
-    def weight(self) -> NDArray[np.float32]:
+    def weight(self) -> Floats32:
         """The head's weight (k, d)."""
         return np.asarray(self.classifier.head.weight.detach().cpu().numpy())
 
     @property
-    def bias(self) -> NDArray[np.float32]:
+    def bias(self) -> Floats32:
         """The head's bias (k,)."""
         return np.asarray(self.classifier.head.bias.detach().cpu().numpy())
 
     def map_batches(self, pixels: Pixels, *, name: str = "images") -> Iterator[Tensor]:
         """The last maps, whose mean over positions the head sees, batch by batch (b, d, h, w)."""
-        with torch.inference_mode():
-            for images in self._batches(pixels, name):
-                yield self.classifier.forward_features(images)
+        for _, maps in self._features_and_maps(pixels, name):
+            yield maps
 
-    def features(self, pixels: Pixels, *, name: str = "images") -> NDArray[np.float32]:
+    def features(self, pixels: Pixels, *, name: str = "images") -> Floats32:
         """The pooled features (n, d)."""
-        batches = self.map_batches(pixels, name=name)
-        return np.concatenate([maps.mean((2, 3)).cpu().numpy() for maps in batches])
+        return np.concatenate([found.cpu().numpy() for found, _ in self._features_and_maps(pixels, name)])
 
-    def logits(self, pixels: Pixels, *, name: str = "images") -> NDArray[np.float32]:
+    def logits(self, pixels: Pixels, *, name: str = "images") -> Floats32:
         """The logits (n, k)."""
         return self.logits_of(self.features(pixels, name=name))
 
-    def logits_of(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
-        """What the head says of pooled features (n, d): logits (n, k)."""
+    def logits_of(self, features: Reals) -> Floats32:
+        """The logits (n, k) of pooled features (n, d)."""
         return np.asarray(features @ self.weight.T + self.bias)
 
     def sides(self) -> dict[str, int]:
@@ -75,30 +77,37 @@ class Predictor:
 
     def stage_maps(self, stage: str, pixels: Pixels, *, name: str = "images") -> Tensor:
         """The maps (n, c, h, w) after a stage."""
-        with torch.no_grad():
-            return torch.cat([self.classifier.run_to(stage, x) for x in self._batches(pixels, name)])
+        engine = self._engine(stage, lambda: StageMaps(self.classifier.stages_to(stage)))
+        return torch.cat([maps for (maps,) in engine.run(self._batches(pixels, name), len(pixels))])
 
     def from_stage(self, stage: str) -> nn.Sequential:
         """The rest of the network after a stage, part by part: its maps to logits, with gradients."""
         return self.classifier.after(stage)
 
     def predictions(self, data: Dataset, *, name: str) -> Predictions:
-        """What the model says about a split, block by block, so that the split may be larger than memory."""
+        """The model's answers for a split, block by block, so that the split may be larger than memory."""
         features = self.features_of(data, name=name)
         return Predictions(data.ids, data.labels, self.logits_of(features), features)
 
-    def features_of(self, data: Dataset, *, name: str) -> NDArray[np.float32]:
+    def features_of(self, data: Dataset, *, name: str) -> Floats32:
         """The pooled features (n, d) of a split, block by block."""
         blocks = blocks_of(len(data), BLOCK)
         return np.concatenate([self.features(data.pixels(rows), name=name) for rows in blocks])
 
+    def _features_and_maps(self, pixels: Pixels, name: str) -> Iterator[Outputs]:
+        engine = self._engine("", lambda: FeaturesAndMaps(self.classifier.stages))
+        return engine.run(self._batches(pixels, name), len(pixels))
+
+    def _engine(self, key: str, graph: Callable[[], nn.Module]) -> ForwardEngine:
+        if key not in self._engines:
+            self._engines[key] = ForwardEngine(graph())
+        return self._engines[key]
+
     def _batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:
-        device = self.classifier.head.weight.device
-        step = images_a_pass(self.tiles * self.preprocessing.resolution)
-        for start in range(0, len(pixels), step):
-            pixels_here = split_tiles(pixels[start : start + step], self.tiles)
-            images = self.preprocessing.batch(pixels_here, f"{name}, image {start}")
-            yield join_tiles(images, self.tiles).to(device, non_blocking=True)
+        size = active_settings().images_per_batch(self.tiles * self.preprocessing.resolution)
+        for start in range(0, len(pixels), size):
+            tiles = split_tiles(pixels[start : start + size], self.tiles)
+            yield join_tiles(self.preprocessing.batch(tiles, f"{name}, image {start}"), self.tiles)
 
 
 def blocks_of(n: int, size: int) -> list[slice]:

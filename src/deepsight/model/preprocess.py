@@ -1,5 +1,6 @@
 """From stored pixels to what a network receives."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from deepsight.core.array_types import Pixels
 from deepsight.core.errors import UsageError
 from deepsight.core.validation import verify_batch
 from deepsight.images.resize import Method, resize
+from deepsight.model.engine.settings import active_settings
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class Preprocessing:
         images = self(pixels)
         verify_batch(images, shape=(3, self.resolution, self.resolution), batch=name)
         return images
+
+    def batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:
+        """Pixels (n, h, w, 3) as verified batches of the size that the engine's settings name."""
+        size = active_settings().images_per_batch(self.resolution)
+        for start in range(0, len(pixels), size):
+            yield self.batch(pixels[start : start + size], f"{name}, image {start}")
 
     def __call__(self, pixels: Pixels) -> Tensor:
         """uint8 (b, h, w, 3) to float32 (b, 3, resolution, resolution), channels last in memory."""

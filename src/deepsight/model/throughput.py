@@ -1,18 +1,20 @@
 """The throughput of this machine: images per second through each part of a network."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import harmonic_mean
 
 import numpy as np
 import torch
 
+from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.recipe import Precision, Recipe
 from deepsight.model.allocator import freed_memory_kept
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import images_a_pass
-from deepsight.model.precision import IMAGES, faster_precision, forward_in, gradient_step
+from deepsight.model.engine import ForwardEngine
+from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.precision import IMAGES, faster_precision, gradient_step
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.timing import median_seconds
@@ -70,7 +72,7 @@ def fused_copy(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.de
 def measured_throughput(
     classifier: Classifier, pretrained: Pretrained, base: Recipe, sides: Sequence[int]
 ) -> dict[int, Throughput]:
-    """Throughput of the two parts of a folded copy at each resolution; takes a few seconds in all.
+    """Throughput of the two parts of a fused copy at each resolution; takes a few seconds in all.
 
     Every resolution is measured twice, some seconds apart, and the mean time counts: one slow moment would
     make a plan waste its minutes, and one fast moment would make it overrun them.
@@ -81,7 +83,11 @@ def measured_throughput(
         base: the recipe whose training steps are timed.
         sides: resolutions to measure, in pixels.
     """
-    looks = [{side: timed_once(classifier, pretrained, base, side) for side in sides} for _ in range(LOOKS)]
+    engines = engines_of(classifier, base)
+    looks = [
+        {side: timed_once(classifier, pretrained, base, side, engines) for side in sides}
+        for _ in range(LOOKS)
+    ]
     return {side: mean_throughput([rates[side] for rates in looks]) for side in sides}
 
 
@@ -97,26 +103,40 @@ def mean_throughput(looks: Sequence[Throughput]) -> Throughput:
     )
 
 
-def timed_once(classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int) -> Throughput:
+def engines_of(classifier: Classifier, base: Recipe) -> dict[Precision, ForwardEngine]:
+    """Engines of the frozen stages: in float32, and in the precision of the cached views."""
+    graph = StageMaps(classifier.frozen_stages)
+    return {
+        precision: ForwardEngine(graph, precision, compile_after=0)
+        for precision in ("32-true", base.precision)
+    }
+
+
+def timed_once(
+    classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int,
+    engines: Mapping[Precision, ForwardEngine],
+) -> Throughput:  # fmt: skip
     """Throughput of the two parts at one resolution, measured once."""
     preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
     pixels = np.random.default_rng(0).integers(0, 256, (TRAINABLE_PASS, 32, 32, 3), dtype=np.uint8)
-    passes = np.array_split(pixels, -(-len(pixels) // images_a_pass(side)))
-    frozen, trainable, head = classifier.frozen_stages, classifier.trainable_stages, classifier.head
+    n, trainable, head = len(pixels), classifier.trainable_stages, classifier.head
     device = head.weight.device
 
-    def through_frozen(precision: Precision = "32-true") -> torch.Tensor:
-        return torch.cat([forward_in(precision, frozen, preprocessing(part).to(device)) for part in passes])
+    def frozen_maps(precision: Precision) -> torch.Tensor:
+        found = engines[precision].run(preprocessing.batches(pixels, "throughput"), n)
+        return torch.cat([maps.to(device) for (maps,) in found])
 
     with torch.inference_mode():
-        maps = through_frozen()
-        frozen_seconds = view_seconds = median_seconds(through_frozen, device=device)
+        maps = frozen_maps("32-true")
+        frozen_seconds = view_seconds = median_seconds(lambda: frozen_maps("32-true"), device=device)
         if base.precision != "32-true":
-            view_seconds = median_seconds(lambda: through_frozen(base.precision), device=device)
+            view_seconds = median_seconds(lambda: frozen_maps(base.precision), device=device)
         trainable_seconds = median_seconds(lambda: trainable(maps), device=device)
         cells = trainable(maps[:1]).shape[-1]
-    batch = maps.new_zeros(STEP_PASSES * images_a_pass(side), *maps.shape[1:])
-    batch = batch.contiguous(memory_format=torch.channels_last)
+    images = STEP_PASSES * EngineSettings().images_per_batch(side)
+    batch = torch.zeros_like(maps[:1]).expand(images, *maps.shape[1:]).clone()
+    if batch.ndim == 4:
+        batch = batch.contiguous(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW([*trainable.parameters(), *head.parameters()], lr=0.0, fused=True)
 
     def step() -> None:
@@ -126,7 +146,6 @@ def timed_once(classifier: Classifier, pretrained: Pretrained, base: Recipe, sid
 
     with freed_memory_kept():
         step_seconds = median_seconds(step, device=device)
-    n = len(pixels)
     return Throughput(
         n / frozen_seconds,
         n / view_seconds,

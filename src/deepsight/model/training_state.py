@@ -14,7 +14,8 @@ from deepsight.core.dataset import Splits
 from deepsight.core.recipe import Recipe
 from deepsight.core.statistics import macro_f1
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import CachedViews, FeatureCache, dataset_maps
+from deepsight.model.engine.graphs import pooled_maps
+from deepsight.model.feature_cache import CachedViews, FeatureCache, as_input, dataset_maps
 from deepsight.model.fuse_batchnorm import reestimate
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
@@ -46,7 +47,7 @@ class TrainablePart(nn.Module):
 
     def features(self, maps: Tensor) -> Tensor:
         """Pooled features (b, d)."""
-        return torch.as_tensor(self.stages(maps).mean((2, 3)))
+        return torch.as_tensor(pooled_maps(self.stages(maps)))
 
     def forward(self, maps: Tensor) -> Tensor:
         return torch.as_tensor(self.head(self.features(maps)))
@@ -157,9 +158,7 @@ def val_logits(training: Training) -> Tensor:
 def val_features(training: Training) -> NDArray[np.float32]:
     """The pooled features of the validation images (n, d), from their maps in float16."""
     parts = [
-        pooled(
-            training.trainable, torch.from_numpy(training.val_maps[i : i + 256]).permute(0, 3, 1, 2).float()
-        )
+        pooled(training.trainable, as_input(training.val_maps[i : i + 256]))
         for i in range(0, len(training.val_labels), 256)
     ]
     return np.concatenate(parts)

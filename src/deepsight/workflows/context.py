@@ -15,6 +15,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, StageStarted, silent
 from deepsight.core.run import Run
 from deepsight.model import pretrained as weights
+from deepsight.model.engine.settings import use_settings
 from deepsight.model.fit import fabric_of
 from deepsight.model.frozen_backbone import FrozenBackbone
 
@@ -40,6 +41,10 @@ class Context:
     fabric: Fabric = field(default_factory=fabric_of)
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        if self.study.plan is not None:
+            use_settings(self.study.plan.engine)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -18,6 +18,9 @@ from deepsight.interpret.background.sample_sizes import affordable_objects
 from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
 from deepsight.interpret.inputs import SampleSizes
 from deepsight.model import plan_search as planner
+from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.engine.self_test import fastest_settings
+from deepsight.model.engine.settings import use_settings
 from deepsight.model.throughput import faster_base, fused_copy, measured_throughput
 from deepsight.scrub import interpolation
 from deepsight.scrub.duplicates import candidates
@@ -33,6 +36,7 @@ FIXED = {"scrub": 7.0, "explore": 2.0, "interpret": 27.0, "report": 1.0}
 DUPLICATE_SECONDS = (1.8e-4, 3.7e-9)
 MASK_SECONDS = 0.04
 SLOWER = (0.5, 3.0)  # limits of that scale, because other images are not cut out as fast as CIFAR-10
+ENGINE_SIDE = 128  # pixels; the resolution at which forward engines are compared
 SAMPLE = 1500  # training images for the map and for proposed hypotheses
 INTERPOLATION_PIXELS = 2000 * 64  # images times side in the comparison of interpolations
 INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
@@ -46,6 +50,8 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     sides = (study.resolution,) if study.resolution else planner.resolutions_for(budget)
     network = fused_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
     base = faster_base(network, base)
+    engine = fastest_settings(StageMaps(network.stages), study.resolution or ENGINE_SIDE)
+    use_settings(engine)
     rates = measured_throughput(network, pretrained, base, sides)
     rows = min(len(splits.train), study.train_limit or len(splits.train))
     sampled = min(SAMPLED * budget, SAMPLED_MOST)
@@ -69,7 +75,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
         f"predicted {best.total:.0f} s and {best.peak_mb / 1000:.1f} GB on {torch.get_num_threads()} threads."
     )
     return StudyPlan(
-        backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe,
+        backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=engine,
         **asdict(sample_sizes),
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.significance import mcnemar
 from deepsight.core.statistics import macro_f1
+from deepsight.model.feature_cache import as_input
 from deepsight.model.training_state import TrainablePart, Training, pooled
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.checkpoints import Checkpoints
@@ -64,9 +65,7 @@ def arm_test_predictions(
     classifier = copy.deepcopy(start.classifier)
     trainable = TrainablePart(classifier.trainable_stages, classifier.head)
     trainable.load_state_dict(state)
-    blocks = [
-        torch.from_numpy(maps[i : i + 256]).permute(0, 3, 1, 2).float() for i in range(0, len(maps), 256)
-    ]
+    blocks = [as_input(maps[i : i + 256]) for i in range(0, len(maps), 256)]
     features = np.concatenate([pooled(trainable, block) for block in blocks])
     weight, bias = (p.detach().cpu().numpy() for p in (classifier.head.weight, classifier.head.bias))
     test = checkpoints.config.splits.test

@@ -1,0 +1,6 @@
+"""Every pass that only goes forward runs through `ForwardEngine`; training steps do not."""
+
+from deepsight.model.engine.forward_engine import ForwardEngine
+from deepsight.model.engine.settings import active_settings, using_settings
+
+__all__ = ["ForwardEngine", "active_settings", "using_settings"]

@@ -1,0 +1,102 @@
+"""One door for all forward-only passes: the fastest backend that agrees with PyTorch."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from deepsight.core.engine_settings import EngineSettings
+from deepsight.core.recipe import Precision
+from deepsight.model.engine.openvino_backend import OpenVinoBackend
+from deepsight.model.engine.settings import active_settings
+from deepsight.model.engine.torch_backend import Outputs, TorchBackend
+
+COMPILE_AFTER = 256  # images; compiling takes about as long as PyTorch needs for these at 64 px
+SAID = 160  # letters of an error, from its end, which names the operator
+COMPARED = 8  # images of the first batch that both backends answer
+TOLERANCE = {"32-true": 1e-4, "bf16-mixed": 5e-2}  # of the largest output, or of 1 where that is smaller
+
+
+class ForwardEngine:
+    """A module, run forward only.
+
+    Few images go through PyTorch. After `COMPILE_AFTER` of them OpenVINO compiles the module, if the active
+    settings say so and the module is on the processor. Its first answers are compared with PyTorch's; where
+    they differ by more than 1e-4, PyTorch goes on, and a warning says why.
+
+    Args:
+        module: from images (b, c, h, w) to a tuple of tensors; its weights are read, not copied, by PyTorch.
+        precision: in which it computes; whatever is reported comes from float32.
+        compile_after: images that go through PyTorch first.
+
+    Attributes:
+        reason: why PyTorch is used although the settings ask for OpenVINO; empty where it is not.
+    """
+
+    def __init__(
+        self, module: nn.Module, precision: Precision = "32-true", *, compile_after: int = COMPILE_AFTER
+    ) -> None:
+        self._module = module
+        self._torch = TorchBackend(module, precision)
+        self._precision = precision
+        self._compiled: dict[tuple[int, ...], OpenVinoBackend] = {}
+        self._left = compile_after
+        self._made_of: tuple[tuple[int, int], ...] = ()
+        self.reason = ""
+
+    def run(self, batches: Iterable[Tensor], n: int) -> Iterator[Outputs]:
+        """The outputs of each batch, in order.
+
+        Args:
+            batches: normalised images (b, c, h, w), channels last in memory; taken as they are needed.
+            n: images in all batches together.
+        """
+        self._left -= n
+        iterator = iter(batches)
+        first = next(iterator, None)
+        if first is not None:
+            yield from self._backend_for(first).run(chain([first], iterator))
+
+    def _backend_for(self, batch: Tensor) -> OpenVinoBackend | TorchBackend:
+        settings = active_settings()
+        on_processor = next(self._module.parameters()).device.type == "cpu"
+        if settings.backend != "openvino" or not on_processor or self._left > 0 or self.reason:
+            return self._torch
+        self._forget_old_weights()
+        shape = (*batch.shape[1:], settings.streams, torch.get_num_threads())
+        if shape not in self._compiled:
+            backend, self.reason = self._compile(batch, settings)
+            if backend is None:
+                logging.getLogger(__name__).warning("%s PyTorch is used instead.", self.reason)
+                return self._torch
+            self._compiled[shape] = backend
+        return self._compiled[shape]
+
+    def _forget_old_weights(self) -> None:
+        """A compiled copy does not follow weights that were changed in place."""
+        values = self._module.state_dict(keep_vars=True).values()
+        now = tuple((id(value), value._version) for value in values)
+        if now != self._made_of:
+            self._compiled.clear()
+            self._made_of = now
+
+    def _compile(self, batch: Tensor, settings: EngineSettings) -> tuple[OpenVinoBackend | None, str]:
+        few = batch[:COMPARED]
+        try:
+            backend = OpenVinoBackend(self._module, few, streams=settings.streams, precision=self._precision)
+            ours = next(backend.run([few]))
+        except Exception as error:  # its errors have no common base; whatever it is, PyTorch can go on
+            return None, f"OpenVINO cannot run this network: {' '.join(str(error).split())[-SAID:]}."
+        difference = largest_difference(ours, next(TorchBackend(self._module).run([few])))
+        if not difference <= TOLERANCE[self._precision]:
+            return None, f"OpenVINO's outputs differ from PyTorch's by {difference:.2g}."
+        return backend, ""
+
+
+def largest_difference(ours: Outputs, theirs: Outputs) -> float:
+    """The largest difference of two tuples of outputs, each over its largest value or 1; NaN if any is."""
+    pairs = zip(ours, theirs, strict=True)
+    parts = [(a - b.float()).abs().max() / b.abs().max().clamp_min(1.0) for a, b in pairs]
+    return float(torch.stack(parts).max())

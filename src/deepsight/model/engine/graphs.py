@@ -1,0 +1,43 @@
+"""What an engine runs: stages with the outputs that a caller asks of one pass."""
+
+from torch import Tensor, nn
+
+
+def pooled_maps(maps: Tensor) -> Tensor:
+    """Features (b, d) of the last maps (b, d, h, w), by their mean; features pass as they are."""
+    return maps.mean((2, 3)) if maps.ndim == 4 else maps
+
+
+class StageMaps(nn.Module):
+    """Images to the maps after some stages."""
+
+    def __init__(self, stages: nn.Module) -> None:
+        super().__init__()
+        self.stages = stages
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        return (self.stages(x),)
+
+
+class FeaturesAndMaps(nn.Module):
+    """Images to pooled features (b, d) and the maps that they are pooled from, in one pass."""
+
+    def __init__(self, stages: nn.Module) -> None:
+        super().__init__()
+        self.stages = stages
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.stages(x)
+        return pooled_maps(maps), maps
+
+
+class FeaturesOfTwo(nn.Module):
+    """Images to the pooled features of two networks that share their first stages."""
+
+    def __init__(self, shared: nn.Module, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.shared, self.first, self.second = shared, first, second
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.shared(x)
+        return pooled_maps(self.first(maps)), pooled_maps(self.second(maps))

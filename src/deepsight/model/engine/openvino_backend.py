@@ -1,0 +1,133 @@
+"""Forward passes by OpenVINO: compiled for this processor in about half a second, float32 or bfloat16."""
+
+import copy
+import sys
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deepsight.core.recipe import Precision
+from deepsight.model.engine.torch_backend import Outputs
+from deepsight.model.fuse_batchnorm import with_plain_convolutions
+
+TELEMETRY = "openvino_telemetry"
+PRECISION = {"32-true": "f32", "bf16-mixed": "bf16"}
+
+
+@cache
+def openvino() -> Any:
+    """The package, imported without its telemetry.
+
+    `import openvino` reports the import to its makers and stores a client id in the user's home. Where the
+    telemetry package cannot be imported it takes a stub instead, which is what happens here.
+    """
+    hidden = sys.modules.get(TELEMETRY)
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # an import of it then fails
+    try:
+        import openvino
+        import openvino.frontend.pytorch.ts_decoder
+    finally:
+        if hidden is None:
+            del sys.modules[TELEMETRY]
+        else:
+            sys.modules[TELEMETRY] = hidden
+    return openvino
+
+
+@cache
+def core() -> Any:
+    """The runtime, one for the process."""
+    return openvino().Core()
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class OpenVinoBackend:
+    """A module compiled for images of one size; batches may have any number of them.
+
+    Args:
+        module: from images (b, c, h, w) to a tuple of tensors; its weights are copied.
+        example: a batch, whose channels, height and width are compiled in.
+        streams: batches in flight at once.
+        precision: in which it computes.
+
+    Raises:
+        Exception: OpenVINO is absent or does not know an operator; its errors have no common base.
+    """
+
+    def __init__(
+        self, module: nn.Module, example: Tensor, *, streams: int = 1, precision: Precision = "32-true"
+    ) -> None:
+        options = {
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": max(streams, torch.get_num_threads()),
+            "INFERENCE_PRECISION_HINT": PRECISION[precision],
+        }
+        compiled = core().compile_model(graph_of(module, example[:1]), "CPU", options)
+        self._requests = [compiled.create_infer_request() for _ in range(streams)]
+        self._outputs = range(len(compiled.outputs))
+
+    def run(self, batches: Iterable[Tensor]) -> Iterator[Outputs]:
+        """The outputs of each batch (b, c, h, w), in order; batches are made while others are computed."""
+        free, busy = deque(self._requests), deque[tuple[Any, Any]]()
+        try:
+            for batch in batches:
+                if not free:
+                    yield self._finished(busy, free)
+                pixels = batch.permute(0, 2, 3, 1).contiguous().numpy()  # a view: channels are last in memory
+                request = free.popleft()
+                request.set_input_tensor(openvino().Tensor(pixels, shared_memory=True))
+                request.start_async()
+                busy.append((request, pixels))  # the pixels must live as long as the request reads them
+            while busy:
+                yield self._finished(busy, free)
+        finally:
+            for request, _ in busy:
+                request.wait()
+
+    def _finished(self, busy: deque[tuple[Any, Any]], free: deque[Any]) -> Outputs:
+        request, _ = busy.popleft()
+        request.wait()
+        found = [torch.from_numpy(request.get_output_tensor(i).data.copy()) for i in self._outputs]
+        free.append(request)
+        return tuple(x.permute(0, 3, 1, 2) if x.ndim == 4 else x for x in found)
+
+
+def graph_of(module: nn.Module, example: Tensor) -> Any:
+    """OpenVINO's graph of a module; images and maps have their channels last, the number of images is free.
+
+    The frontend is called by itself: `openvino.convert_model` would bring its telemetry along.
+    """
+    ov = openvino()
+    plain = with_plain_convolutions(copy.deepcopy(module)).cpu().eval().requires_grad_(False)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that TorchScript is deprecated: OpenVINO's other way in is slower
+        traced = torch.jit.trace(plain, example.cpu().contiguous(), check_trace=False)  # type: ignore[no-untyped-call]
+        frozen = torch.jit.freeze(traced.eval())
+    decoder = ov.frontend.pytorch.ts_decoder.TorchScriptPythonDecoder(frozen, skip_freeze=True)
+    frontend = ov.frontend.FrontEndManager().load_by_framework("pytorch")
+    graph = frontend.convert(frontend.load(decoder))
+    graph.reshape({graph.inputs[0]: ov.PartialShape([-1, *example.shape[1:]])})
+    return with_channels_last(graph)
+
+
+def with_channels_last(graph: Any) -> Any:
+    """The graph with its image input and its outputs of rank 4 in (b, h, w, c) order."""
+    ov = openvino()
+    steps = ov.preprocess.PrePostProcessor(graph)
+    nhwc, nchw = ov.Layout("NHWC"), ov.Layout("NCHW")
+    steps.input().tensor().set_layout(nhwc)
+    steps.input().model().set_layout(nchw)
+    for i, output in enumerate(graph.outputs):
+        if len(output.partial_shape) == 4:
+            steps.output(i).model().set_layout(nchw)
+            steps.output(i).tensor().set_layout(nhwc)
+    return steps.build()

@@ -1,0 +1,56 @@
+"""The engine settings of this process.
+
+They belong to the machine and not to a model, like torch's number of threads, so they are set once and do not
+travel through every signature. Where no plan has set them, OpenVINO is taken if it is installed.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.util import find_spec
+
+from deepsight.core.engine_settings import EngineSettings
+from deepsight.core.errors import UsageError
+
+VARIABLE = "DEEPSIGHT_ENGINE"  # "torch" or "openvino": overrides the self-test, not a stored plan
+_active: ContextVar[EngineSettings | None] = ContextVar("engine_settings", default=None)
+
+
+def active_settings() -> EngineSettings:
+    """The settings in force."""
+    return _active.get() or default_settings()
+
+
+def use_settings(settings: EngineSettings) -> None:
+    """Put settings in force for the rest of the process."""
+    _active.set(settings)
+
+
+@contextmanager
+def using_settings(settings: EngineSettings) -> Iterator[None]:
+    """Put settings in force inside a block."""
+    token = _active.set(settings)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+def default_settings() -> EngineSettings:
+    """OpenVINO with one stream where it is installed, else torch; `DEEPSIGHT_ENGINE` decides otherwise.
+
+    Raises:
+        UsageError: `DEEPSIGHT_ENGINE` names no engine.
+    """
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted not in ("", "torch", "openvino"):
+        raise UsageError(f"Expected {VARIABLE} to be torch or openvino, received '{wanted}'.")
+    if wanted != "torch" and openvino_installed():
+        return EngineSettings("openvino")
+    return EngineSettings("torch")
+
+
+def openvino_installed() -> bool:
+    """Whether OpenVINO can be imported; it is not imported here."""
+    return find_spec("openvino") is not None

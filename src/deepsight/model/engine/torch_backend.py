@@ -1,0 +1,28 @@
+"""Forward passes by PyTorch: on any device, and what every other backend is compared with."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from deepsight.core.recipe import Precision
+from deepsight.model.precision import in_precision
+
+Outputs = tuple[Tensor, ...]
+
+
+class TorchBackend:
+    """A module whose output is a tuple of tensors, run batch by batch on the device of its parameters."""
+
+    def __init__(self, module: nn.Module, precision: Precision = "32-true") -> None:
+        self._module = module
+        self._precision = precision
+
+    def run(self, batches: Iterable[Tensor]) -> Iterator[Outputs]:
+        """The outputs of each batch (b, c, h, w), in order."""
+        device = next(self._module.parameters()).device
+        for batch in batches:
+            # Not around the loop: the mode would last while the caller works on what is yielded.
+            with torch.inference_mode(), in_precision(self._precision, device):
+                outputs = self._module(batch.to(device, non_blocking=True))
+            yield outputs

@@ -1,0 +1,48 @@
+"""The self-test takes the least time, and PyTorch where nothing is clearly faster."""
+
+import pytest
+import torch
+from torch import nn
+
+from deepsight.core.engine_settings import EngineSettings
+from deepsight.core.errors import UsageError
+from deepsight.model.engine import active_settings, self_test, using_settings
+from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.engine.settings import default_settings
+
+
+def chosen(monkeypatch, *seconds: float) -> EngineSettings:
+    """What is chosen where each candidate takes so long."""
+    times = iter([*seconds] * self_test.TURNS)
+    monkeypatch.setattr(self_test, "seconds_of", lambda action, device: next(times))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: len(seconds) - 1)
+    monkeypatch.setattr(self_test, "default_settings", lambda: EngineSettings("openvino"))
+    return self_test.fastest_settings(StageMaps(nn.Conv2d(3, 4, 3)), 32, seconds=10.0)
+
+
+def test_the_fastest_candidate_is_taken(monkeypatch):
+    assert chosen(monkeypatch, 1.0, 0.7, 0.6) == EngineSettings("openvino", streams=2)
+    assert chosen(monkeypatch, 1.0, 0.7, 0.8) == EngineSettings("openvino", streams=1)
+
+
+def test_what_is_hardly_faster_is_left(monkeypatch):
+    assert chosen(monkeypatch, 1.0, 0.97, 0.98) == EngineSettings("torch")
+
+
+def test_one_thread_has_one_stream(monkeypatch):
+    assert chosen(monkeypatch, 1.0, 0.5) == EngineSettings("openvino", streams=1)
+
+
+def test_it_runs_and_leaves_the_settings_as_they_were():
+    with using_settings(EngineSettings("torch", batch_pixels=7)):
+        found = self_test.fastest_settings(StageMaps(nn.Conv2d(3, 8, 3)), 32, seconds=0.0)
+        assert active_settings() == EngineSettings("torch", batch_pixels=7)
+    assert found.backend in ("torch", "openvino")
+
+
+def test_the_environment_decides_where_no_plan_does(monkeypatch):
+    monkeypatch.setenv("DEEPSIGHT_ENGINE", "torch")
+    assert default_settings() == EngineSettings("torch")
+    monkeypatch.setenv("DEEPSIGHT_ENGINE", "tensorflow")
+    with pytest.raises(UsageError, match="torch or openvino"):
+        default_settings()
