@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from deepsight import __version__
-from deepsight.cli import run_commands
+from deepsight.cli import decision_commands, run_commands
 from deepsight.cli.progress import first_process, progress, say
 from deepsight.core.errors import DeepSightError, Interrupted
 
@@ -247,6 +247,7 @@ def examine(
 
 
 app.add_typer(run_commands.app)
+app.add_typer(decision_commands.app)
 
 
 def main() -> None:

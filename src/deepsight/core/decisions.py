@@ -1,0 +1,132 @@
+"""What a person decided about single images: one CSV that the report, other tools and `apply` share."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args
+
+from deepsight.core.errors import UsageError, near_names
+from deepsight.core.files import write_text
+
+Verdict = Literal["keep", "relabel", "remove", "unsure"]
+VERDICTS = get_args(Verdict)
+SPLITS = ("train", "val", "test")
+# The report of earlier versions exported these names.
+OLD_NAMES = {"index": "id", "suggested": "label"}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided about one image.
+
+    Attributes:
+        file: the name of the image, "" where images have no names.
+        id: its row in the official order of its split.
+        split: train, val or test.
+        given: the class that the data set gives it.
+        decision: keep, relabel, remove, or unsure.
+        label: the class that it should have; the given one unless it is relabelled.
+        who: the person, "" if nobody said.
+        when: the time in ISO 8601, "" if unknown.
+    """
+
+    file: str
+    id: int
+    split: str
+    given: str
+    decision: Verdict
+    label: str
+    who: str = ""
+    when: str = ""
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS or self.decision not in VERDICTS or self.id < 0:
+            raise UsageError(
+                f"Expected a split of {', '.join(SPLITS)}, a decision of {', '.join(VERDICTS)} and an id of "
+                f"at least 0, received '{self.split}', '{self.decision}' and {self.id}."
+            )
+        if (self.decision == "relabel") == (self.label in ("", self.given)):
+            raise UsageError(
+                f"Expected another label if and only if an image is relabelled, received the decision "
+                f"'{self.decision}' with label '{self.label}' for {self.split} {self.id} ('{self.given}')."
+            )
+
+
+COLUMNS = tuple(field.name for field in fields(Decision))
+
+
+def read_decisions(path: Path) -> tuple[Decision, ...]:
+    """The decisions in a CSV, one per image, in its order. Rows without a decision are passed over.
+
+    Raises:
+        UsageError: the file cannot be read, a column is absent, a row is wrong (the message names it), or
+            two rows decide differently about one image.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Expected decisions as CSV in {path}, but it cannot be read: {error}.") from error
+    reader = csv.DictReader(io.StringIO(text))
+    require_columns(path, reader.fieldnames or ())
+    numbered = ((number, renamed(row)) for number, row in enumerate(reader, start=2))
+    found = [decision_of(path, number, row) for number, row in numbered if row["decision"]]
+    return once_per_image(path, found)
+
+
+def renamed(row: Mapping[str, str | None]) -> dict[str, str]:
+    """A row under today's column names."""
+    return {OLD_NAMES.get(name, name): (value or "").strip() for name, value in row.items() if name}
+
+
+def require_columns(path: Path, names: Iterable[str]) -> None:
+    """Refuse a file without the columns that say which image and what was decided."""
+    present = {OLD_NAMES.get(name, name) for name in names}
+    missing = [name for name in ("id", "split", "given", "decision") if name not in present]
+    if missing:
+        raise UsageError(
+            f"Expected the columns {', '.join(COLUMNS)} in {path}, but {', '.join(missing)} "
+            "cannot be found. Export the decisions from the report again."
+        )
+
+
+def decision_of(path: Path, number: int, row: Mapping[str, str]) -> Decision:
+    """The decision in a row; `number` is its line, for the message."""
+    verdict, given = row["decision"].lower(), row["given"]
+    label = row.get("label", "") if verdict == "relabel" else given
+    try:
+        if verdict not in VERDICTS:
+            raise UsageError(f"'{verdict}' is no decision; {near_names(verdict, list(VERDICTS))}.")
+        texts = {name: row.get(name, "") for name in ("file", "who", "when")}
+        return Decision(
+            id=int(row["id"]), split=row["split"], given=given, decision=verdict, label=label, **texts
+        )  # fmt: skip
+    except (ValueError, UsageError) as error:
+        raise UsageError(f"Line {number} of {path}: {error}") from error
+
+
+def once_per_image(path: Path, decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """One decision per image; equal ones count once.
+
+    Raises:
+        UsageError: two differ.
+    """
+    kept: dict[tuple[str, int], Decision] = {}
+    for one in decisions:
+        before = kept.setdefault((one.split, one.id), one)
+        if (before.decision, before.label) != (one.decision, one.label):
+            raise UsageError(
+                f"Expected one decision per image in {path}, received '{before.decision}' and "
+                f"'{one.decision}' for {one.split} {one.id}."
+            )
+    return tuple(kept.values())
+
+
+def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
+    """Write the CSV that `read_decisions` reads."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(decision) for decision in decisions)
+    write_text(path, text.getvalue())

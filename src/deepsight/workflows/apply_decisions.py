@@ -1,0 +1,195 @@
+"""A reader's decisions take effect: a cleaned data set beside the user's own, with its provenance."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import deepsight
+from deepsight.config import StudyConfig
+from deepsight.core.dataset import Dataset
+from deepsight.core.decisions import Decision, read_decisions
+from deepsight.core.errors import UsageError
+from deepsight.core.files import atomic_path, write_json, write_npz
+from deepsight.core.progress import Log, silent
+from deepsight.core.run import Run
+from deepsight.workflows.context import Context
+
+TABLE, ARRAYS, PROVENANCE = "cleaned.csv", "cleaned.npz", "provenance.json"
+Parts = dict[str, Dataset]
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A data set after decisions.
+
+    Attributes:
+        data: how to name it, such as "table:clean/cleaned.csv", for `--data`.
+        provenance: what `provenance.json` says.
+    """
+
+    data: str
+    provenance: Mapping[str, Any]
+
+
+def apply_decisions(run: str | Path, decisions: str | Path, to: str | Path, *, log: Log = silent) -> Cleaned:
+    """Write the data set of a run with a reader's decisions applied; the user's own files stay as they are.
+
+    Relabelled images get their new label, removed ones are left out; kept and unsure ones stay. Where images
+    are files the result is a table of paths and labels, otherwise one .npz with the pixels.
+
+    Args:
+        run: the run folder that the decisions are about.
+        decisions: the CSV that the report exports.
+        to: a folder for the cleaned data set; it is made if absent.
+        log: receives what the user should know, above all that test images change.
+
+    Raises:
+        UsageError: a decision names an image or class that is not there, or a given label that differs.
+    """
+    opened, file, folder = Run.open(Path(run)), Path(decisions), Path(to)
+    context = Context(opened, StudyConfig(**opened.study()), log)
+    decided = read_decisions(file)
+    before = parts_of(context)
+    after = {name: changed(part, of_part(decided, name, before)) for name, part in before.items()}
+    data = write_cleaned(folder, after, base_folder(context.study.data))
+    provenance = {
+        "from_run": str(opened.path),
+        "from_data": context.study.data,
+        "decisions": str(file),
+        "decisions_sha256": sha256(file.read_bytes()).hexdigest(),
+        "decided": dict(Counter(one.decision for one in decided)),
+        "changes": {name: changes(decided, name, before) for name in before},
+        "images": {name: len(part) for name, part in after.items()},
+        "who": sorted({one.who for one in decided if one.who}),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "deepsight": deepsight.__version__,
+    }
+    write_json(folder / PROVENANCE, provenance)
+    warn_about_test(provenance["changes"]["test"], log)
+    return Cleaned(data, provenance)
+
+
+def parts_of(context: Context) -> Parts:
+    """The official parts of the run's data set, before anything was split off or dropped."""
+    got = context.obtained
+    validation = {} if got.validation is None else {"val": got.validation}
+    return {"train": got.train, **validation, "test": got.test}
+
+
+def of_part(decisions: Sequence[Decision], name: str, parts: Parts) -> list[Decision]:
+    """The decisions about an official part; validation that was cut from train counts as train."""
+    return [one for one in decisions if (one.split if one.split in parts else "train") == name]
+
+
+def changed(part: Dataset, decisions: Sequence[Decision]) -> Dataset:
+    """The part with new labels, and without what was removed."""
+    labels, keep = part.labels.copy(), np.ones(len(part), dtype=bool)
+    row_of = {int(image): row for row, image in enumerate(part.ids)}
+    for one in decisions:
+        row = require_image(one, part, row_of)
+        if one.decision == "relabel":
+            labels[row] = require_class(one, part.classes)
+        keep[row] = one.decision != "remove"
+    return replace(part, labels=labels).select(np.flatnonzero(keep))
+
+
+def require_image(one: Decision, part: Dataset, row_of: Mapping[int, int]) -> int:
+    """The row of a decided image.
+
+    Raises:
+        UsageError: it is not there, or the data gives it another label than the decision says.
+    """
+    if one.id not in row_of:
+        raise UsageError(
+            f"Expected a {one.split} image with id {one.id}, but the data has none. "
+            "Apply decisions to the run that they were made on."
+        )
+    row = row_of[one.id]
+    given = part.classes[part.labels[row]]
+    if given != one.given:
+        raise UsageError(
+            f"Expected {one.split} {one.id} to be labelled '{one.given}', but the data says '{given}'. "
+            "Apply decisions to the run that they were made on."
+        )
+    return row
+
+
+def require_class(one: Decision, classes: Sequence[str]) -> int:
+    """The position of the new label.
+
+    Raises:
+        UsageError: there is no such class.
+    """
+    if one.label not in classes:
+        raise UsageError(
+            f"Expected one of the classes {', '.join(classes)} for {one.split} {one.id}, "
+            f"received '{one.label}'."
+        )
+    return list(classes).index(one.label)
+
+
+def changes(decisions: Sequence[Decision], name: str, parts: Parts) -> dict[str, int]:
+    """How many images of a part were relabelled and removed."""
+    count = Counter(one.decision for one in of_part(decisions, name, parts))
+    return {verdict: count[verdict] for verdict in ("relabel", "remove")}
+
+
+def base_folder(data: str) -> Path | None:
+    """The folder below which the images of this data set are files; None where they are none."""
+    scheme, _, place = data.partition(":")
+    path = Path(place.partition("?")[0]).expanduser().resolve()
+    return {"folder": path, "table": path.parent}.get(scheme)
+
+
+def write_cleaned(folder: Path, parts: Parts, base: Path | None) -> str:
+    """Write the table or the arrays, and say how to name them."""
+    if base is not None and all(files_of(part) is not None for part in parts.values()):
+        target = folder / TABLE
+        with atomic_path(target) as path:
+            cleaned_table(parts, base).write_csv(path)
+        return f"table:{target}"
+    target = folder / ARRAYS
+    write_npz(target, **cleaned_arrays(parts))
+    return f"arrays:{target}"
+
+
+def files_of(part: Dataset) -> list[str] | None:
+    """The file of each image; None where images have no names."""
+    files = getattr(part, "files", None)
+    return None if files is None else [str(name) for name in files]
+
+
+def cleaned_table(parts: Parts, base: Path) -> pl.DataFrame:
+    """One row per image: path, label, split."""
+    rows = [
+        (name if "://" in name else str(base / name), part.classes[label], split)
+        for split, part in parts.items()
+        for name, label in zip(files_of(part) or (), part.labels, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=["path", "label", "split"], orient="row")
+
+
+def cleaned_arrays(parts: Parts) -> dict[str, np.ndarray]:
+    """The arrays under the names that `arrays:` reads."""
+    prefix = {"train": "", "val": "val_", "test": "test_"}
+    arrays: dict[str, np.ndarray] = {"classes": np.array(parts["train"].classes)}
+    for name, part in parts.items():
+        arrays[f"{prefix[name]}images"] = part.pixels()
+        arrays[f"{prefix[name]}labels"] = part.labels
+    return arrays
+
+
+def warn_about_test(of_test: Mapping[str, int], log: Log) -> None:
+    """Say that the old score and the new one are two numbers."""
+    if any(of_test.values()):
+        log(
+            f"The test set changes: {of_test['relabel']} images relabelled, {of_test['remove']} removed. "
+            "A score on it is another number than the old one; quote both."
+        )

@@ -1,0 +1,116 @@
+"""Decisions become a cleaned data set that the loaders read back; the given files are not touched."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from deepsight.cli.main import app
+from deepsight.config import StudyConfig
+from deepsight.core.decisions import Decision, write_decisions
+from deepsight.core.errors import UsageError
+from deepsight.core.run import Run
+from deepsight.obtain import load_dataset
+from deepsight.workflows.apply_decisions import apply_decisions
+
+CLASSES = ("ant", "bee")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run on arrays of which each image is one grey level, so that every image can be told."""
+    n = 20
+    images = np.repeat(np.arange(n, dtype=np.uint8), 8 * 8 * 3).reshape(n, 8, 8, 3)
+    np.savez(
+        tmp_path / "rows.npz", images=images, labels=np.arange(n) % 2, test_images=images + 100,
+        test_labels=np.arange(n) % 2, classes=np.array(CLASSES),
+    )  # fmt: skip
+    return Run.create(tmp_path / "run", StudyConfig(data=f"arrays:{tmp_path / 'rows.npz'}").stored())
+
+
+def decide(path: Path, *decisions: Decision) -> Path:
+    write_decisions(path, decisions)
+    return path
+
+
+def test_labels_change_and_removed_images_are_left_out(run: Run, tmp_path: Path) -> None:
+    said: list[object] = []
+    file = decide(
+        tmp_path / "decisions.csv",
+        Decision("", 4, "train", "ant", "relabel", "bee", "Ada"),
+        Decision("", 5, "val", "bee", "remove", "bee", "Ada"),
+        Decision("", 6, "train", "ant", "unsure", "ant"),
+    )
+    cleaned = apply_decisions(run.path, file, tmp_path / "clean", log=said.append)
+    got = load_dataset(cleaned.data)
+    levels = got.train.pixels()[:, 0, 0, 0].tolist()
+    assert levels == [level for level in range(20) if level != 5]
+    assert got.train.labels.tolist() == [1 if level == 4 else level % 2 for level in levels]
+    assert (got.test.pixels()[:, 0, 0, 0] == np.arange(20) + 100).all()
+    assert got.train.classes == CLASSES
+    about = json.loads((tmp_path / "clean/provenance.json").read_text())
+    assert about["changes"] == {
+        "train": {"relabel": 1, "remove": 1},
+        "test": {"relabel": 0, "remove": 0},
+    }
+    assert (about["who"], about["decided"]["unsure"]) == (["Ada"], 1)
+    assert not any("test set changes" in str(line) for line in said)
+
+
+def test_a_change_of_the_test_set_is_said(run: Run, tmp_path: Path) -> None:
+    said: list[object] = []
+    file = decide(tmp_path / "d.csv", Decision("", 0, "test", "ant", "relabel", "bee"))
+    cleaned = apply_decisions(run.path, file, tmp_path / "clean", log=said.append)
+    assert any("1 images relabelled" in str(line) for line in said)
+    assert load_dataset(cleaned.data).test.labels[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("decision", "words"),
+    [
+        (Decision("", 99, "train", "ant", "remove", "ant"), "id 99"),
+        (Decision("", 0, "train", "bee", "remove", "bee"), "the data says 'ant'"),
+        (Decision("", 0, "train", "ant", "relabel", "wasp"), "one of the classes"),
+    ],
+)
+def test_a_decision_about_other_data_is_refused(
+    run: Run, tmp_path: Path, decision: Decision, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        apply_decisions(run.path, decide(tmp_path / "d.csv", decision), tmp_path / "clean")
+    assert not (tmp_path / "clean").exists()
+
+
+def test_the_command_says_what_it_did_and_what_comes_next(run: Run, tmp_path: Path) -> None:
+    file = decide(tmp_path / "d.csv", Decision("", 4, "train", "ant", "relabel", "bee"))
+    done = CliRunner().invoke(app, ["apply", str(run.path), str(file), "--to", str(tmp_path / "clean")])
+    assert done.exit_code == 0, done.output
+    assert "train: 1 relabelled, 0 removed" in done.output
+    assert f"--data arrays:{tmp_path / 'clean/cleaned.npz'}" in done.output.replace("\n", "")
+
+
+def test_files_become_a_table_of_paths(tmp_path: Path) -> None:
+    for i, name in enumerate(f"{c}/{j}.png" for c in CLASSES for j in range(12)):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (i * 10, 0, 0)).save(path)
+    run = Run.create(tmp_path / "run", StudyConfig(data=f"folder:{tmp_path / 'photos'}").stored())
+    got = load_dataset(f"folder:{tmp_path / 'photos'}")
+    if getattr(got.train, "files", None) is None:
+        pytest.skip("images have no names yet")
+    image = int(got.train.ids[0])
+    given = CLASSES[got.train.labels[0]]
+    other = next(name for name in CLASSES if name != given)
+    file = decide(tmp_path / "d.csv", Decision("", image, "train", given, "relabel", other))
+    cleaned = apply_decisions(run.path, file, tmp_path / "clean")
+    assert cleaned.data.startswith("table:")
+    again = load_dataset(cleaned.data)
+    assert len(again.test) == len(got.test)
+    assert len(again.train) == len(got.train)
+    there = {
+        Path(name).name: label for name, label in zip(again.train.files, again.train.labels, strict=True)
+    }
+    assert there
