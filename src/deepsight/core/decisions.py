@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.files import write_text
@@ -100,7 +100,8 @@ def decision_of(path: Path, number: int, row: Mapping[str, str]) -> Decision:
             raise UsageError(f"'{verdict}' is no decision; {near_names(verdict, list(VERDICTS))}.")
         texts = {name: row.get(name, "") for name in ("file", "who", "when")}
         return Decision(
-            id=int(row["id"]), split=row["split"], given=given, decision=verdict, label=label, **texts
+            id=int(row["id"]), split=row["split"], given=given, decision=cast(Verdict, verdict), label=label,
+            **texts,
         )  # fmt: skip
     except (ValueError, UsageError) as error:
         raise UsageError(f"Line {number} of {path}: {error}") from error

@@ -59,20 +59,21 @@ def apply_decisions(run: str | Path, decisions: str | Path, to: str | Path, *, l
     before = parts_of(context)
     after = {name: changed(part, of_part(decided, name, before)) for name, part in before.items()}
     data = write_cleaned(folder, after, base_folder(context.study.data))
+    changed_images = {name: changes(decided, name, before) for name in before}
     provenance = {
         "from_run": str(opened.path),
         "from_data": context.study.data,
         "decisions": str(file),
         "decisions_sha256": sha256(file.read_bytes()).hexdigest(),
         "decided": dict(Counter(one.decision for one in decided)),
-        "changes": {name: changes(decided, name, before) for name in before},
+        "changes": changed_images,
         "images": {name: len(part) for name, part in after.items()},
         "who": sorted({one.who for one in decided if one.who}),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "deepsight": deepsight.__version__,
     }
     write_json(folder / PROVENANCE, provenance)
-    warn_about_test(provenance["changes"]["test"], log)
+    warn_about_test(changed_images["test"], log)
     return Cleaned(data, provenance)
 
 
