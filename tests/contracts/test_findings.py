@@ -183,7 +183,7 @@ every_parameter = pytest.mark.parametrize(
 
 
 def same(a: Table, b: Table) -> bool:
-    return a.frame.equals(b.frame) and a.describe() == b.describe()
+    return a.frame.equals(b.frame) and a.metadata() == b.metadata()
 
 
 def copied(value: Any) -> Any:

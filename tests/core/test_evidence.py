@@ -76,7 +76,7 @@ def test_what_is_saved_is_loaded_in_order(tmp_path):
     assert list(again) == ["z", "a"]
     assert again["z"].frame.equals(evidence["z"].frame)
     assert again["a"].frame.schema == evidence["a"].frame.schema
-    assert again["z"].describe() == evidence["z"].describe()
+    assert again["z"].metadata() == evidence["z"].metadata()
 
 
 def test_saving_more_keeps_what_was_there(tmp_path):

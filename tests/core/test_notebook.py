@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from deepsight.core.evidence import Evidence, Table
-from deepsight.core.notebook import beside
+from deepsight.core.notebook import digits_that_show
 from deepsight.core.run import Run
 
 METRICS = {
@@ -75,7 +75,7 @@ def test_a_run_shows_headline_ledger_and_findings(tmp_path: Path) -> None:
     [(0.8937, "0.894"), (0.6497, "0.6497"), (0.65, "0.650"), (0.64999, "0.64999"), (0.6503, "0.650")],
 )
 def test_a_score_shows_on_which_side_of_the_gate_it_lies(value: float, text: str) -> None:
-    assert beside(value, 0.65) == text
+    assert digits_that_show(value, 0.65) == text
 
 
 def test_a_run_that_is_not_finished_says_how_to_go_on(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_every_field_is_in_the_digest(name):
 
 
 def test_a_description_survives_yaml_and_json_and_names_the_same_recipe():
-    about = ALTERED.describe()
+    about = ALTERED.to_dict()
     assert yaml.safe_load(yaml.safe_dump(about)) == json.loads(json.dumps(about)) == about
     tuples = {"class_weights": tuple(about["class_weights"]), "confused": ((0, 1),)}
     assert Recipe(**{**about, **tuples}) == ALTERED

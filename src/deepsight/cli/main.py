@@ -1,4 +1,4 @@
-"""The command line: a thin skin over the pipeline."""
+"""The command line: each command parses its options and calls one workflow."""
 
 import json
 import os
@@ -12,6 +12,20 @@ import typer
 
 from deepsight import __version__
 from deepsight.cli import decision_commands, run_commands
+from deepsight.cli.options import (
+    DATA_HELP,
+    MVA_HELP,
+    OFFLINE_HELP,
+    SEED_HELP,
+    Data,
+    DataDir,
+    Json,
+    Mva,
+    Offline,
+    RunFolder,
+    Seed,
+    option,
+)
 from deepsight.cli.progress import first_process, progress, say
 from deepsight.core.errors import DeepSightError, Interrupted
 
@@ -19,10 +33,10 @@ INTRODUCTION = """\
 DeepSight: why does my image classifier fail, and what do I do about it?
 
   deepsight run                             study CIFAR-10 in five minutes; writes runs/first/report.html
-  deepsight run --data folder:photos        the same on your own images, one folder a class
+  deepsight run --data folder:photos        the same on your own images, one folder per class
   deepsight examine --predictions p.npz     study a model that was made elsewhere
   deepsight treat runs/first                try remedies against a control, and say which helped
-  deepsight view runs/first                 open the report; compare, predict and export use the run
+  deepsight view runs/first                 open the report; see also compare, predict and export
 
 deepsight COMMAND --help has examples; deepsight --install-completion teaches your shell the names."""
 
@@ -67,31 +81,38 @@ def introduce(
         print(INTRODUCTION)
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print metrics.json on stdout.")]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
-
-
 @app.command()
 def run(
-    data: Annotated[
-        str | None, typer.Option(help="cifar10, folder:PATH, hf:NAME or arrays:FILE.npz.")
+    data: Annotated[str | None, option(DATA_HELP, default="cifar10")] = None,
+    data_dir: DataDir = None,
+    minutes: Annotated[
+        float | None, option("Time for the whole study, in minutes; above 0.", default="5")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Time that the whole study may take.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="A timm name, or auto.")] = None,
-    weights: Annotated[str | None, typer.Option(help="A .safetensors file, or auto.")] = None,
-    allow_partial: Annotated[bool | None, typer.Option(help="Go on when the file lacks tensors.")] = None,
-    resolution: Annotated[int | None, typer.Option(help="Side of the input, a multiple of 32.")] = None,
-    train_limit: Annotated[int | None, typer.Option(help="At most so many training images.")] = None,
-    keep_leaks: Annotated[bool | None, typer.Option(help="Keep training copies of test images.")] = None,
-    mva: Annotated[float | None, typer.Option(help="Macro-F1 below which the command fails.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
-    offline: Annotated[bool | None, typer.Option(help="Use nothing that needs the network.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A study.yaml; options given here win over it.")] = None,
+    backbone: Annotated[str | None, option("A timm name, or auto.", default="auto")] = None,
+    weights: Annotated[str | None, option("A .safetensors file, or auto.", default="auto")] = None,
+    allow_partial: Annotated[
+        bool | None, option("Go on when the weights file lacks tensors.", default="no-allow-partial")
+    ] = None,
+    resolution: Annotated[
+        int | None,
+        option("Side of the network's input in pixels, 32 to 512 in steps of 32.", default="planned"),
+    ] = None,
+    train_limit: Annotated[
+        int | None, option("Most training images to use, at least 1.", default="as many as the time allows")
+    ] = None,
+    keep_leaks: Annotated[
+        bool | None, option("Keep training images that copy test images.", default="no-keep-leaks")
+    ] = None,
+    mva: Annotated[float | None, option(MVA_HELP, default="0.65")] = None,
+    seed: Annotated[int | None, option(SEED_HELP, default="0")] = None,
+    offline: Annotated[bool | None, option(OFFLINE_HELP, default="no-offline")] = None,
+    config: Annotated[
+        Path | None, option("A study.yaml to start from; the options of this command override it.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
     as_json: Json = False,
 ) -> None:
-    """Do the whole study and write report.html; exit status 3 below the gate.
+    """Do the whole study and write report.html; ends with status 3 below the gate.
 
     Examples:
 
@@ -119,12 +140,11 @@ def run(
 
 def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
     """Print the headline, once where torchrun started several processes, and fail below the gate."""
-    from deepsight.core.notebook import score
+    from deepsight.core.notebook import score_sentence
 
+    said = f"{score_sentence(metrics)}\nReport: {out / 'report.html'}"
     if first_process():
-        print(
-            json.dumps(metrics, indent=2) if as_json else f"{score(metrics)}\nReport: {out / 'report.html'}"
-        )
+        print(json.dumps(metrics, indent=2) if as_json else said)
     if not metrics["mva_passed"]:
         raise typer.Exit(Exit.GATE)
 
@@ -140,15 +160,15 @@ def stage_command(name: str, summary: str) -> None:
         print(run_folder)
 
     command.__doc__ = (
-        f"{summary} Stages before it that are missing are done first.\n\n"
+        f"{summary} Earlier stages that are missing are done first.\n\n"
         f"Example:\n\n    deepsight {name} runs/first"
     )
     app.command(name=name)(command)
 
 
 for stage, summary in {
-    "scrub": "Split, plan and choose the interpolation of a run.",
-    "explore": "Describe the data of a run and write down the hypotheses.",
+    "scrub": "Split the data of a run, plan the training and choose the interpolation.",
+    "explore": "Describe the data of a run and record the hypotheses.",
     "train": "Train the model of a run.",
     "interpret": "Examine the model of a run.",
     "report": "Write the report of a run.",
@@ -159,9 +179,9 @@ for stage, summary in {
 @app.command()
 def obtain(
     out: Annotated[Path, typer.Option(help="The run folder to begin.")] = Path("runs/first"),
-    data: Annotated[str, typer.Option(help="cifar10, folder:PATH, hf:NAME or arrays:FILE.npz.")] = "cifar10",
-    data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
-    offline: Annotated[bool, typer.Option(help="Use nothing that needs the network.")] = False,
+    data: Data = "cifar10",
+    data_dir: DataDir = None,
+    offline: Offline = False,
 ) -> None:
     """Begin a run: obtain the data and prove its integrity.
 
@@ -181,8 +201,11 @@ def obtain(
 @app.command()
 def treat(
     run_folder: RunFolder,
-    minutes: Annotated[float, typer.Option(help="Time that the trial may take.")] = 20.0,
-    only: Annotated[list[str] | None, typer.Option(help="A treatment to try; may be given again.")] = None,
+    minutes: Annotated[float, typer.Option(help="Time for the trial, in minutes; above 0.")] = 20.0,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="A treatment to try; give it once per treatment.", show_default="all that apply"),
+    ] = None,
     min_treatments: Annotated[
         int,
         typer.Option(
@@ -194,7 +217,7 @@ def treat(
     ] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table of treatments.")] = False,
 ) -> None:
-    """Prescribe treatments for a run, try them against a control, and say which helped.
+    """Prescribe treatments for a run, test them against a control, and say which helped.
 
     Example:
 
@@ -219,13 +242,17 @@ def treat(
 
 @app.command()
 def examine(
-    predictions: Annotated[Path, typer.Option(help="An .npz with probs or logits (n, k).")],
-    data: Annotated[str, typer.Option(help="cifar10, folder:PATH, hf:NAME, arrays:FILE.npz.")] = "cifar10",
-    data_dir: Annotated[Path | None, typer.Option(help="Where your own copy of CIFAR-10 lies.")] = None,
-    split: Annotated[str, typer.Option(help="test or train; rows in its official order.")] = "test",
-    mva: Annotated[float, typer.Option(help="Macro-F1 below which the command fails.")] = 0.65,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    offline: Annotated[bool, typer.Option(help="Use nothing that needs the network.")] = False,
+    predictions: Annotated[
+        Path, typer.Option(help="An .npz with probs or logits (n, k).", show_default=False)
+    ],
+    data: Data = "cifar10",
+    data_dir: DataDir = None,
+    split: Annotated[
+        str, typer.Option(help="The part that the rows predict, in its official order: test or train.")
+    ] = "test",
+    mva: Mva = 0.65,
+    seed: Seed = 0,
+    offline: Offline = False,
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
     as_json: Json = False,
 ) -> None:

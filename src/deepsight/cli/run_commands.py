@@ -1,4 +1,4 @@
-"""The commands that use a run that is there: compare, predict, export, view."""
+"""The commands that use a finished run: compare, predict, export, view."""
 
 import json
 from pathlib import Path
@@ -6,17 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
+from deepsight.cli.options import RunFolder
 from deepsight.cli.progress import progress
 from deepsight.core.errors import DeepSightError
 
 app = typer.Typer()
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
 
 
 @app.command()
 def compare(
     run_a: RunFolder,
-    run_b: Annotated[Path, typer.Argument(help="Another run folder on the same test images.")],
+    run_b: Annotated[
+        Path, typer.Argument(help="Another run folder with the same test images.", show_default=False)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compare two runs on the same test images: paired tests, and which images changed.
@@ -40,16 +42,20 @@ def compare(
 @app.command()
 def predict(
     run_folder: RunFolder,
-    images: Annotated[list[Path], typer.Argument(help="Image files of any size and mode.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Image files of any size and mode.", show_default=False)
+    ],
     maps: Annotated[
-        Path | None, typer.Option(help="Where pictures go; in the run folder unless given.")
+        Path | None, typer.Option(help="Folder for the pictures.", show_default="predicted in the run folder")
     ] = None,
-    neighbours: Annotated[int, typer.Option(help="Nearest training images to show; 0 for none.")] = 5,
+    neighbours: Annotated[
+        int, typer.Option(help="Number of nearest training images to show; 0 for none.", min=0)
+    ] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Classify images: label, confidence, where the evidence is, and the nearest training images.
 
-    The first call looks at up to 5,000 training images; the run folder keeps what it saw.
+    The first call runs up to 5,000 training images through the model; the run folder keeps the result.
 
     Examples:
 
@@ -68,7 +74,7 @@ def predict(
 
 
 def sentences(row: dict[str, Any]) -> list[str]:
-    """What is said of one image."""
+    """The lines about one image."""
     said = [f"{row['file']}: {row['label']} ({row['confidence']:.2f})"]
     said.append(f"  map: {row['map']}" if row["map"] else f"  no map: {row['map_refused']}")
     if "nearest" in row:
@@ -83,13 +89,16 @@ def sentences(row: dict[str, Any]) -> list[str]:
 def export(
     run_folder: RunFolder,
     format: Annotated[str, typer.Option(help="onnx or torchscript.")] = "onnx",
-    out: Annotated[Path | None, typer.Option(help="The file; in the run folder unless given.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what the file takes and gives.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write.", show_default="model.onnx or model.pt in the run folder"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the file's inputs and outputs.")] = False,
 ) -> None:
     """Write the model as one file that runs without DeepSight, and check it on real test images.
 
-    The file takes RGB from 0 to 255 as float32 (n, 3, side, side) and gives logits (n, k); it normalises by
-    itself and holds the class names. It is left only if its logits are within 1e-4 of the model's own.
+    The file takes RGB from 0 to 255 as float32 (n, 3, side, side) and returns logits (n, k). It normalises
+    the pixels itself and holds the class names. It is kept only if its logits are within 1e-4 of the model's.
 
     Examples:
 

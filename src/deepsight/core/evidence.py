@@ -75,7 +75,7 @@ class Table:
         """What a notebook shows: the first rows, with caption, n and method."""
         return table_html(self)
 
-    def describe(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """All but the frame, as it stands in `evidence/index.json`."""
         return {"n": self.n, "method": self.method, "caption": self.caption, "units": dict(self.units)}
 
@@ -127,7 +127,7 @@ class Evidence(Mapping[str, Table]):
         for name, table in self.tables.items():
             with atomic_path(folder / f"{name}.parquet") as path:
                 table.frame.write_parquet(path)
-            index[name] = table.describe()
+            index[name] = table.metadata()
         write_json(folder / "index.json", index)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Runs and findings as a notebook shows them: what `_repr_html_` gives. Everything shown is escaped."""
+"""Runs and findings as HTML for notebooks, as `_repr_html_` returns it. Everything shown is escaped."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deepsight.core.run import Run
 
 ROWS = 10  # of a table; a notebook is no place for ten thousand
-# Okabe and Ito (2008): told apart by colour-blind readers.
+# Okabe and Ito (2008): colour-blind readers can tell them apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 
 
@@ -29,7 +29,7 @@ def table_html(table: "Table") -> str:
     shown = {
         "caption": table.caption, "method": table.method, "n": f"{table.n:,}",
         "columns": [{"name": name, "unit": table.units[name]} for name in frame.columns],
-        "rows": [[cell(value) for value in row] for row in frame.head(ROWS).rows()],
+        "rows": [[cell_text(value) for value in row] for row in frame.head(ROWS).rows()],
         "more": f"{len(frame) - ROWS:,}" if len(frame) > ROWS else "",
     }  # fmt: skip
     return str(Markup(templates().frame(shown)))
@@ -37,7 +37,7 @@ def table_html(table: "Table") -> str:
 
 def evidence_html(tables: Mapping[str, "Table"]) -> str:
     """The findings by name, each with n and its caption."""
-    return str(Markup(templates().findings(findings(tables))))
+    return str(Markup(templates().findings(finding_rows(tables))))
 
 
 def run_html(run: "Run") -> str:
@@ -45,46 +45,47 @@ def run_html(run: "Run") -> str:
     evidence = run.evidence()
     metrics = run.metrics() if run.has("metrics.json") else {}
     shown = {
-        "headline": headline(run, metrics),
-        "facts": facts(metrics),
-        "shares": shares(evidence["ledger_shares"]) if "ledger_shares" in evidence else [],
-        "findings": findings(evidence),
+        "headline": status_line(run, metrics),
+        "facts": provenance_line(metrics),
+        "shares": cause_bars(evidence["ledger_shares"]) if "ledger_shares" in evidence else [],
+        "findings": finding_rows(evidence),
     }
     return str(Markup(templates().run(shown)))
 
 
-def headline(run: "Run", metrics: Mapping[str, Any]) -> str:
-    """The score and the gate, or what is still to be done."""
+def status_line(run: "Run", metrics: Mapping[str, Any]) -> str:
+    """The score and the gate, or how to finish the run."""
     if not metrics:
-        return f"{run.path}: not finished. Go on: deepsight run --out {run.path}"
-    return f"{run.path}: {score(metrics)}"
+        return f"{run.path}: not finished. Finish it: deepsight report {run.path}"
+    return f"{run.path}: {score_sentence(metrics)}"
 
 
-def score(metrics: Mapping[str, Any]) -> str:
-    """The score with its interval and the gate, a sentence."""
+def score_sentence(metrics: Mapping[str, Any]) -> str:
+    """The score, its interval and the gate in one sentence."""
     low, high = metrics["macro_f1_ci95"]
     gate = "passes" if metrics["mva_passed"] else "fails"
+    score = digits_that_show(metrics["macro_f1"], metrics["mva"])
     return (
-        f"macro-F1 {beside(metrics['macro_f1'], metrics['mva'])} (95 % interval {low:.3f} to {high:.3f}) "
+        f"macro-F1 {score} (95 % interval {low:.3f} to {high:.3f}) "
         f"on {metrics['n_test']:,} test images; {gate} the gate of {metrics['mva']:g}."
     )
 
 
-def beside(value: float, bound: float) -> str:
-    """A score with as many digits, three at least, as show on which side of a bound it lies."""
+def digits_that_show(value: float, bound: float) -> str:
+    """A score with enough digits, at least three, to show on which side of a bound it lies."""
     texts = (f"{value:.{digits}f}" for digits in range(3, 9))
     return next((text for text in texts if (float(text) >= bound) == (value >= bound)), repr(value))
 
 
-def facts(metrics: Mapping[str, Any]) -> str:
-    """What was trained on what."""
+def provenance_line(metrics: Mapping[str, Any]) -> str:
+    """The data, the backbone and the seed."""
     named = ("data_source", "backbone", "resolution", "seed")
     return "; ".join(
         f"{name.replace('_', ' ')} {metrics[name]}" for name in named if metrics.get(name) is not None
     )
 
 
-def shares(table: "Table") -> list[dict[str, Any]]:
+def cause_bars(table: "Table") -> list[dict[str, Any]]:
     """The causes of the errors, the largest first, with the width and colour of each."""
     rows = table.frame.filter(table.frame["share"] > 0).sort("share", descending=True).to_dicts()
     return [
@@ -96,11 +97,11 @@ def shares(table: "Table") -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def findings(tables: Mapping[str, "Table"]) -> list[dict[str, str]]:
+def finding_rows(tables: Mapping[str, "Table"]) -> list[dict[str, str]]:
     """Name, n and caption of each finding."""
     return [{"name": name, "n": f"{table.n:,}", "caption": table.caption} for name, table in tables.items()]
 
 
-def cell(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """A value of a table as text: four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -113,11 +113,11 @@ class Recipe:
         """Whether pixels are mixed, once for each cached view."""
         return self.mix != "none" and self.mix_on == "images"
 
-    def describe(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As plain values, for study.yaml and model.json."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
     def digest(self) -> str:
         """The first 12 hexadecimal digits of the SHA-256 of the description: the recipe's name."""
-        text = json.dumps(self.describe(), sort_keys=True)
+        text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -27,7 +27,7 @@ def save_model(
         "architecture": pretrained.name,
         "classes": list(classes),
         "preprocessing": fitted.predictor.preprocessing.describe(),
-        "recipe": recipe.describe(),
+        "recipe": recipe.to_dict(),
         "recipe_digest": recipe.digest(),
         "weights_source": pretrained.source,
         "notice": pretrained.notice,

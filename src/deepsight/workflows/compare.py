@@ -28,17 +28,17 @@ def compare(run_a: str | Path, run_b: str | Path) -> Evidence:
         ['comparison', 'comparison_changed', 'comparison_confusion']
     """
     a, b = Run.open(Path(run_a)), Run.open(Path(run_b))
-    classes = class_names(a)
-    if class_names(b) != classes:
+    classes = classes_of_run(a)
+    if classes_of_run(b) != classes:
         raise DeepSightError(
-            f"Expected two runs with the same classes, received {classes} in {run_a} and {class_names(b)} "
+            f"Expected two runs with the same classes, received {classes} in {run_a} and {classes_of_run(b)} "
             f"in {run_b}."
         )
     first, second = a.predictions("test"), b.predictions("test")
     return Evidence(comparison_tables(first, second, classes, names=(str(run_a), str(run_b))))
 
 
-def class_names(run: Run) -> list[str]:
+def classes_of_run(run: Run) -> list[str]:
     """The names of a run's classes, in the order of its logits."""
     model = run.require("model.json", stage="train").read_json("model.json")
     if "classes" in model:

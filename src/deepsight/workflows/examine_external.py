@@ -27,7 +27,7 @@ from deepsight.model.predict import BLOCK, blocks_of
 from deepsight.obtain.predictions_file import read_predictions
 from deepsight.report.html import render
 from deepsight.workflows.context import Context
-from deepsight.workflows.metrics import headline
+from deepsight.workflows.metrics import score_metrics
 
 Preprocess = Callable[[NDArray[np.uint8]], Tensor]
 SIDE = 64  # of the images from which the default backbone makes features where none are given
@@ -128,7 +128,7 @@ def examine_file(study: StudyConfig, file: Path, out: Path, *, split: str, log: 
 def metrics_of(p: Predictions, study: StudyConfig, file: Path, source: Any) -> dict[str, Any]:
     """The headline numbers of predictions that were given."""
     return {
-        **headline(p, study),
+        **score_metrics(p, study),
         "backbone": file.name,
         "data_source": source,
         "seed": study.seed,

@@ -12,7 +12,7 @@ from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.workflows.context import Context, rounded
 
 
-def headline(p: Predictions, study: StudyConfig) -> dict[str, Any]:
+def score_metrics(p: Predictions, study: StudyConfig) -> dict[str, Any]:
     """What metrics.json says of any model's predictions: the score, its interval, and the gate."""
     score = bootstrap_macro_f1(p.labels, p.predicted, p.k, seed=study.seed)
     right = int((p.labels == p.predicted).sum())
@@ -28,7 +28,7 @@ def headline(p: Predictions, study: StudyConfig) -> dict[str, Any]:
     }
 
 
-def metrics_of(context: Context) -> dict[str, Any]:
+def study_metrics(context: Context) -> dict[str, Any]:
     """The headline numbers of a run."""
     run, study = context.run, context.study
     p = run.predictions("test")
@@ -36,7 +36,7 @@ def metrics_of(context: Context) -> dict[str, Any]:
     clean = ~np.isin(p.ids, repeated_rows(run.evidence()["duplicates"], of="test", within=("train", "val")))
     without = bootstrap_macro_f1(p.labels[clean], p.predicted[clean], p.k, seed=study.seed)
     return {
-        **headline(p, study),
+        **score_metrics(p, study),
         "macro_f1_without_leaks": without.value,
         "macro_f1_without_leaks_ci95": [without.low, without.high],
         "n_leaked": int((~clean).sum()),

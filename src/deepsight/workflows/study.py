@@ -40,7 +40,7 @@ from deepsight.scrub.clean import clean_splits
 from deepsight.scrub.duplicates.pictures import duplicate_pictures
 from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.context import Context, rounded
-from deepsight.workflows.metrics import metrics_of
+from deepsight.workflows.metrics import study_metrics
 from deepsight.workflows.study_plan import (
     SAMPLE,
     make_plan,
@@ -197,7 +197,7 @@ def interpret_stage(context: Context) -> None:
             run.save_pictures(found.pictures)
             save_tables(run, **found.evidence)
     if not run.has(METRICS):
-        run.save_json(METRICS, metrics_of(context))
+        run.save_json(METRICS, study_metrics(context))
 
 
 def inputs_of(context: Context) -> ExaminationInputs:
