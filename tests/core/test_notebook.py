@@ -80,7 +80,7 @@ def test_a_score_shows_on_which_side_of_the_gate_it_lies(value: float, text: str
 
 def test_a_run_that_is_not_finished_says_how_to_go_on(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", {"data": "cifar10"})
-    assert f"deepsight run --out {run.path}" in words(run._repr_html_())
+    assert f"deepsight report {run.path}" in words(run._repr_html_())
 
 
 def test_a_real_run_shows_itself(trained_run: Run) -> None:
