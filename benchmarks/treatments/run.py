@@ -39,7 +39,6 @@ from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.treat.treatments.base import CONTROL, Target, Treatment
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig
 from deepsight.treat.trial.cost_model import TrialPlan
-from deepsight.treat.trial.effects import DRAWS, image_draws
 from deepsight.treat.trial.results import LEVEL
 from deepsight.treat.trial.runner import arm_runner
 from deepsight.treat.trial.schedule import run_arms
@@ -205,12 +204,11 @@ def trial(
     for path in folder.glob("*.safetensors"):
         path.unlink()
     labels, k = world.config.splits.validation.labels, world.pool.k
-    draws = image_draws(labels, DRAWS, seed=0)
     control = results.predicted(CONTROL.name)
     return [
         judge_treatment(
             replace(arm, target=target), labels, control, results.predicted(arm.name), k,
-            weights=draws, level=LEVEL, seed=0,
+            level=LEVEL,
         )
         for arm in arms
         if arm.name in results.outcomes

@@ -21,6 +21,8 @@ class McNemar(NamedTuple):
     Attributes:
         only_first, only_second: images that only this model classifies as labelled.
         difference: accuracy of the second minus that of the first.
+        low, high: interval of the difference (Agresti & Min 2005): half an image is added to each of the four
+            cells, so that the interval has a width where no image is discordant.
         p_value: two-sided, of equal accuracy.
         threshold: the smallest observed difference in accuracy that is significant.
         minimum_detectable: the true difference that would be seen with a power of 0.8.
@@ -29,6 +31,8 @@ class McNemar(NamedTuple):
     only_first: int
     only_second: int
     difference: float
+    low: float
+    high: float
     p_value: float
     threshold: float
     minimum_detectable: float
@@ -43,10 +47,17 @@ def mcnemar(labels: Ints, first: Ints, second: Ints, *, level: float = 0.95) -> 
     b = int((right_first & ~right_second).sum())
     c = int((~right_first & right_second).sum())
     error = float(np.sqrt(b + c)) / max(len(labels), 1)
+    n = len(labels) + 2
+    centre = (c - b) / n
+    reach = minimum_detectable(
+        float(np.sqrt((b + c + 1) / n - centre**2) / np.sqrt(n)), level=level, power=0.5
+    )
     return McNemar(
         only_first=b,
         only_second=c,
         difference=(c - b) / max(len(labels), 1),
+        low=centre - reach,
+        high=centre + reach,
         p_value=discordance_p(b, c),
         threshold=minimum_detectable(error, level=level, power=0.5),
         minimum_detectable=minimum_detectable(error, level=level),
@@ -73,6 +84,20 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     q = np.empty_like(p)
     q[order] = np.minimum.accumulate(np.minimum(p[order] * len(p) / ranks, 1.0))
     return q
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """p-values adjusted for all of them together, in their places (Holm 1979).
+
+    The chance of any false finding stays below the level, which is what a verdict on each of several arms
+    must promise.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * np.arange(len(p), 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
 
 
 def group_difference_p(values: Floats, in_first: NDArray[np.bool_], *, seed: int = 0) -> float:

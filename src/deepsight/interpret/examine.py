@@ -121,7 +121,7 @@ def labels_of(inputs: ExaminationInputs, model: OpenModel | None = None) -> Evid
     flagged, suggested = of_rows(suspected, "flagged", p.ids), of_rows(suspected, "suggested", p.ids)
     place = {name: i for i, name in enumerate(inputs.classes)}
     named = np.array([place.get(name, 0) for name in suggested])
-    score = corrected_score_table(p.labels, p.predicted, flagged.astype(bool), named, k, seed=inputs.seed)
+    score = corrected_score_table(p.labels, p.predicted, flagged.astype(bool), named, k)
     looks = {} if model is None else {"test": augmented_logits(inputs.test, p.probabilities, model.logits)}
     unsure = ambiguity_table(opinion, inputs.classes, views=looks)
     return evidence.add(ambiguity=unsure, corrected_score=score)

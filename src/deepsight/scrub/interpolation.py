@@ -12,7 +12,7 @@ from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import bootstrap_macro_f1, paired_difference
+from deepsight.core.macro_f1 import macro_f1_interval, paired_macro_f1
 from deepsight.images.resize import Method, resize, resize_weights
 
 Setting = tuple[Method, bool]  # the kernel, and whether it is widened when reducing
@@ -30,11 +30,11 @@ UNITS = {
     "antialias": "kernel widened when reducing, true or false",
     "same_as": "setting that resizes to this resolution bit for bit alike, and so was computed for both",
     "macro_f1": "macro-F1 of the probe, 0 to 1",
-    "ci_low": "95 % bootstrap interval over images, low end",
-    "ci_high": "95 % bootstrap interval over images, high end",
+    "ci_low": "95 % interval over images, low end",
+    "ci_high": "95 % interval over images, high end",
     "delta": "macro-F1 less that of bicubic with antialiasing",
-    "delta_ci_low": "paired bootstrap interval, 95 % for all settings together, low end",
-    "delta_ci_high": "paired bootstrap interval, 95 % for all settings together, high end",
+    "delta_ci_low": "paired interval over images, 95 % for all settings together, low end",
+    "delta_ci_high": "paired interval over images, 95 % for all settings together, high end",
     "detail_kept": "share of power from half the Nyquist frequency up that a round trip keeps",
     "chosen": "true or false",
 }
@@ -72,7 +72,7 @@ def compare_interpolations(
         features: the frozen model. It is called once for each way of resizing that differs bit for bit:
             four times when enlarging, where antialiasing changes nothing.
         k: the number of classes.
-        seed: random seed of the sample and of the bootstrap.
+        seed: random seed of the sample.
         sample: if there are more images than this, so many are drawn at random.
 
     Raises:
@@ -89,7 +89,7 @@ def compare_interpolations(
     level = 1 - 0.05 / max(len(guesses) - 1, 1)
     found = []
     for setting in SETTINGS:
-        row = score_row(given, guesses[same[setting]], guesses[DEFAULT], k, level=level, seed=seed)
+        row = score_row(given, guesses[same[setting]], guesses[DEFAULT], k, level=level)
         kept = detail_kept(pixels[:SPECTRUM_SAMPLE], resolution, method=setting[0], antialias=setting[1])
         found.append(setting_row(setting, same[setting]) | row | {"detail_kept": kept})
     return interpolation_table(
@@ -131,12 +131,10 @@ def leave_one_out_classes(features: NDArray[np.floating], labels: Ints, k: int) 
     return np.asarray(held_out.argmax(dim=1).numpy(), dtype=np.int64)
 
 
-def score_row(
-    labels: Ints, guess: Ints, default: Ints, k: int, *, level: float, seed: int
-) -> dict[str, float]:
+def score_row(labels: Ints, guess: Ints, default: Ints, k: int, *, level: float) -> dict[str, float]:
     """Macro-F1 with its interval, and the difference to bicubic with the interval at `level`."""
-    own = bootstrap_macro_f1(labels, guess, k, seed=seed)
-    delta = paired_difference(labels, default, guess, k, level=level, seed=seed)
+    own = macro_f1_interval(labels, guess, k)
+    delta = paired_macro_f1(labels, default, guess, k, level=level)
     return {
         "macro_f1": own.value,
         "ci_low": own.low,
@@ -178,7 +176,7 @@ def interpolation_table(
         units=UNITS,
         n=n,
         method=(
-            "Leave-one-out ridge probe in closed form on frozen features; paired bootstrap over images, "
+            "Leave-one-out ridge probe in closed form on frozen features; paired delta method over images, "
             f"the interval of delta at {level:.2%}; radial power spectrum after "
             f"{native} → {resolution} → {native} pixels. Kernels as in Pillow; cubic by Keys (1981)."
         ),

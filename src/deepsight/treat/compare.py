@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
+from deepsight.core.macro_f1 import paired_macro_f1
 from deepsight.core.predictions import Predictions
 from deepsight.core.significance import benjamini_hochberg, discordance_p, mcnemar
-from deepsight.core.statistics import confusion_counts, paired_difference
+from deepsight.core.statistics import confusion_counts
 
 Names = tuple[str, str]
 
 
 def comparison_tables(
     a: Predictions, b: Predictions, classes: Sequence[str], *,
-    names: Names = ("A", "B"), level: float = 0.95, seed: int = 0,
+    names: Names = ("A", "B"), level: float = 0.95,
 ) -> dict[str, Table]:  # fmt: skip
     """The evidence tables `comparison`, `comparison_changed` and `comparison_confusion`.
 
@@ -27,14 +28,13 @@ def comparison_tables(
         classes: names of the k classes.
         names: what to call the two.
         level: coverage of the intervals.
-        seed: of the bootstrap.
 
     Raises:
         DeepSightError: the images, their labels or the number of classes differ.
     """
     labels, first, second, ids = aligned(a, b, len(classes))
     return {
-        "comparison": scores_table(labels, first, second, len(classes), names, level, seed),
+        "comparison": scores_table(labels, first, second, len(classes), names, level),
         "comparison_changed": changed_table(labels, first, second, ids, classes, names),
         "comparison_confusion": confusion_change_table(labels, first, second, classes, names),
     }
@@ -58,20 +58,18 @@ def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Ints, Ints, Ints, N
     return labels, a.predicted[order_a], b.predicted[order_b], a.ids[order_a]
 
 
-def scores_table(
-    labels: Ints, first: Ints, second: Ints, k: int, names: Names, level: float, seed: int
-) -> Table:
+def scores_table(labels: Ints, first: Ints, second: Ints, k: int, names: Names, level: float) -> Table:
     """The difference in macro-F1 and in accuracy, each with a test."""
-    f1 = paired_difference(labels, first, second, k, level=level, seed=seed)
+    f1 = paired_macro_f1(labels, first, second, k, level=level)
     exact = mcnemar(labels, first, second, level=level)
     n = max(len(labels), 1)
     rows = [
-        ("macro-F1", f1.value, f1.low, f1.high, f1.p_value, f1.minimum_detectable, "paired bootstrap"),
+        ("macro-F1", f1.value, f1.low, f1.high, f1.p_value, f1.minimum_detectable, "paired delta method"),
         (
             "accuracy",
             exact.difference,
-            exact.difference - exact.threshold,
-            exact.difference + exact.threshold,
+            exact.low,
+            exact.high,
             exact.p_value,
             exact.minimum_detectable,
             "McNemar",
@@ -98,8 +96,8 @@ def scores_table(
             "verdict": "in words",
         },
         n=len(labels),
-        method="Paired bootstrap over images within classes; McNemar's test (1947), exact below 25 "
-        "discordant images, with a Wald interval.",
+        method="Delta method on paired images within classes; McNemar's test (1947), exact below 25 "
+        "discordant images, with the interval of Agresti & Min (2005).",
         caption=f"Of {n} images, only {names[0]} gets {exact.only_first} right and only {names[1]} gets "
         f"{exact.only_second} right.",
     )

@@ -6,15 +6,16 @@ import numpy as np
 
 from deepsight.config import StudyConfig
 from deepsight.core.environment import peak_rss_mb
+from deepsight.core.macro_f1 import macro_f1_interval
 from deepsight.core.predictions import Predictions
-from deepsight.core.statistics import bootstrap_macro_f1, wilson
+from deepsight.core.statistics import wilson
 from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.workflows.context import Context, rounded
 
 
 def score_metrics(p: Predictions, study: StudyConfig) -> dict[str, Any]:
     """What metrics.json says of any model's predictions: the score, its interval, and the gate."""
-    score = bootstrap_macro_f1(p.labels, p.predicted, p.k, seed=study.seed)
+    score = macro_f1_interval(p.labels, p.predicted, p.k)
     right = int((p.labels == p.predicted).sum())
     low, high = wilson(right, len(p))
     return {
@@ -34,7 +35,7 @@ def study_metrics(context: Context) -> dict[str, Any]:
     p = run.predictions("test")
     model = run.read_json("model.json")
     clean = ~np.isin(p.ids, repeated_rows(run.evidence()["duplicates"], of="test", within=("train", "val")))
-    without = bootstrap_macro_f1(p.labels[clean], p.predicted[clean], p.k, seed=study.seed)
+    without = macro_f1_interval(p.labels[clean], p.predicted[clean], p.k)
     return {
         **score_metrics(p, study),
         "macro_f1_without_leaks": without.value,

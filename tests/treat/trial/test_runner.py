@@ -21,7 +21,6 @@ from deepsight.treat.trial import arm as arms
 from deepsight.treat.trial.arm import run_arm
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig, arm_training, train_arm
 from deepsight.treat.trial.cost_model import TrialPlan
-from deepsight.treat.trial.effects import image_draws
 from deepsight.treat.trial.final_test import predict_test
 from deepsight.treat.trial.results import trial_findings
 from deepsight.treat.trial.runner import arm_runner, combination_of_helpful, judge_arms, run_trial, seeded
@@ -146,13 +145,12 @@ def two_that_help() -> list[Judgement]:
     labels = np.repeat(np.arange(3), 100).astype(np.int64)
     control = np.stack([noisy(labels, [0.4] * 3, s) for s in range(5)])
     better = np.stack([noisy(labels, [0.1] * 3, s) for s in range(5)])
-    weights = image_draws(labels, 200, seed=0)
     arms = [
         mixing.cutmix_treatment(),
         mixing.mixup_treatment(),
         hard_examples.hard_examples_treatment([(0, 1)]),
     ]
-    return [judge_treatment(t, labels, control, better, 3, weights=weights, level=0.95, seed=0) for t in arms]
+    return [judge_treatment(t, labels, control, better, 3, level=0.95) for t in arms]
 
 
 def test_two_that_helped_are_combined() -> None:

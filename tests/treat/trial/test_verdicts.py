@@ -5,7 +5,6 @@ import numpy as np
 from deepsight.core.evidence import Evidence
 from deepsight.treat.treatments import mixing, weighted_loss
 from deepsight.treat.treatments.base import Treatment
-from deepsight.treat.trial.effects import image_draws
 from deepsight.treat.trial.verdicts import (
     classes_table,
     judge_treatment,
@@ -18,12 +17,9 @@ LABELS = np.repeat(np.arange(3), 300).astype(np.int64)
 CONTROL = np.stack([noisy(LABELS, [0.3, 0.1, 0.1], s) for s in range(5)])
 
 
-WEIGHTS = image_draws(LABELS, 500, seed=0)
-
-
 def judged(treatment: Treatment, rates: list[float], first: int = 0):  # type: ignore[no-untyped-def]
     arm = np.stack([noisy(LABELS, rates, first + s) for s in range(5)])
-    return judge_treatment(treatment, LABELS, CONTROL, arm, 3, weights=WEIGHTS, level=0.95, seed=0)
+    return judge_treatment(treatment, LABELS, CONTROL, arm, 3, level=0.95)
 
 
 def test_planted_effects_get_their_verdicts() -> None:

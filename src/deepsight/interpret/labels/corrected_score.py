@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import bootstrap_macro_f1
+from deepsight.core.macro_f1 import macro_f1_interval
 
 
 def corrected_score_table(
@@ -17,7 +17,6 @@ def corrected_score_table(
     k: int,
     *,
     level: float = 0.95,
-    seed: int,
 ) -> Table:
     """Macro-F1 under three readings of the test labels: evidence table `corrected_score`.
 
@@ -28,7 +27,6 @@ def corrected_score_table(
         labels, predicted: int64 (n,), given labels and the model's classes.
         flagged: bool (n,), labels held to be wrong.
         suggested: int64 (n,), what a flagged label should be.
-        seed: of the bootstrap.
     """
     corrected = np.where(flagged, suggested, labels)
     everyone = np.ones(len(labels), dtype=bool)
@@ -39,7 +37,7 @@ def corrected_score_table(
     )
     rows = []
     for name, kept, read in readings:
-        score = bootstrap_macro_f1(read[kept], predicted[kept], k, level=level, seed=seed)
+        score = macro_f1_interval(read[kept], predicted[kept], k, level=level)
         rows.append(
             {"labels": name, "n": int(kept.sum()), "macro_f1": score.value}
             | {"ci_low": score.low, "ci_high": score.high}
@@ -55,7 +53,7 @@ def corrected_score_table(
             "ci_high": f"high end at {level:.0%}, over images",
         },
         n=len(labels),
-        method="Macro-F1 with the bootstrap over images within classes; flags and suggestions are those of "
+        method="Macro-F1 with its interval over images within classes; flags and suggestions are those of "
         "label_errors.",
         caption=f"{int(flagged.sum()):,} flagged labels move macro-F1 from {rows[0]['macro_f1']:.1%} to "
         f"{rows[1]['macro_f1']:.1%} without them and {rows[2]['macro_f1']:.1%} with them corrected.",

@@ -14,7 +14,6 @@ from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.arm import run_arm
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig
 from deepsight.treat.trial.cost_model import TrialPlan
-from deepsight.treat.trial.effects import DRAWS, image_draws
 from deepsight.treat.trial.results import LEVEL, TrialFindings, trial_findings
 from deepsight.treat.trial.schedule import RunOne, TrialResults, run_arms
 from deepsight.treat.trial.store import ArmResult, Store
@@ -103,13 +102,10 @@ def judge_arms(
     treatments: Sequence[Treatment], results: TrialResults, config: TrialConfig
 ) -> list[Judgement]:
     """The effects of all arms that completed all seeds."""
-    labels, k, seed = config.splits.validation.labels, config.splits.train.k, config.recipe.seed
+    labels, k = config.splits.validation.labels, config.splits.train.k
     control = results.predicted(CONTROL.name)
-    weights = image_draws(labels, DRAWS, seed=seed)
     return [
-        judge_treatment(
-            t, labels, control, results.predicted(t.name), k, weights=weights, level=LEVEL, seed=seed
-        )
+        judge_treatment(t, labels, control, results.predicted(t.name), k, level=LEVEL)
         for t in treatments
         if t.name in results.outcomes
     ]

@@ -8,18 +8,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Floats, Ints
+from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
+from deepsight.core.significance import holm
 from deepsight.core.statistics import Effect, macro_f1
 from deepsight.treat.treatments.base import Target, Treatment
-from deepsight.treat.trial.effects import class_f1, holm, macro_effect, score_effects, target_score
+from deepsight.treat.trial.effects import class_effects, macro_effect, target_effect
 
 Arms = Mapping[str, NDArray[np.int64]]
 """Validation predictions (s, n) by name of the arm; row i has the same seed in every arm."""
 
 METHOD = (
-    "Paired by seed with a control that has no treatment, on validation. Hierarchical bootstrap over seeds "
-    "and images; Student's interval with Satterthwaite's degrees of freedom; Holm (1979) over the treatments."
+    "Paired by seed with a control that has no treatment, on validation. Variance over images and seeds "
+    "by two-way clustering (Cameron et al. 2011); Student's interval with Satterthwaite's degrees of "
+    "freedom; Holm (1979) over the treatments."
 )
 
 
@@ -44,7 +46,7 @@ class Judgement:
 
 def judge_treatment(
     treatment: Treatment, labels: Ints, control: NDArray[np.int64], arm: NDArray[np.int64], k: int, *,
-    weights: Floats, level: float, seed: int,
+    level: float,
 ) -> Judgement:  # fmt: skip
     """Compare an arm with the control.
 
@@ -53,18 +55,14 @@ def judge_treatment(
         labels: (n,), of the validation images.
         control, arm: predictions (s, n).
         k: number of classes.
-        weights: from `effects.image_draws`; all arms of a trial share them.
         level: of the intervals.
-        seed: of the bootstrap.
     """
-    macro = macro_effect(labels, control, arm, k, level=level, seed=seed)
-    classes = score_effects(class_f1(labels, k), weights, control, arm, level=level, seed=seed)
-    target = macro
-    if treatment.target != Target():
-        score = target_score(treatment.target, labels, k)
-        target = score_effects(score, weights, control, arm, level=level, seed=seed)[0]
+    macro = macro_effect(labels, control, arm, k, level=level)
+    classes = class_effects(labels, control, arm, k, level=level)
+    aimed = treatment.target != Target()
+    target = target_effect(treatment.target, labels, control, arm, k, level=level) if aimed else macro
     own = float(np.mean([macro_f1(labels, one, k) for one in arm]))
-    return Judgement(treatment, macro, target, tuple(classes), own)
+    return Judgement(treatment, macro, target, classes, own)
 
 
 def effect_verdict(effect: Effect, p_adjusted: float, level: float) -> str:
