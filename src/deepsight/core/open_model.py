@@ -1,13 +1,45 @@
-"""The contract of a model whose inside can be examined."""
+"""The contracts of a model under examination: what can be asked of it, from the least to the most."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from deepsight.core.array_types import Floats32, Pixels, Reals
 
 Predict = Callable[[Pixels], Reals]  # uint8 images (m, h, w, 3) to logits (m, k)
+
+
+# Called with the name and the output of each module that runs; may return a tensor to use in its place.
+Visit = Callable[[str, Tensor], Tensor | None]
+
+
+class AskedModel(Protocol):
+    """A model that answers: images in, logits out. Nothing is known about its inside."""
+
+    def logits(self, pixels: Pixels, /) -> Floats32: ...
+
+
+@runtime_checkable
+class DifferentiableModel(Protocol):
+    """A torch module whose gradients and intermediate outputs can be used.
+
+    `network` holds the parameters. `batches` turns images into inputs, batch by batch; with `tiles` above 1
+    the images are mosaics of tiles × tiles images, each prepared as an image of its own. `scores` gives
+    logits (b, k) for such inputs, with gradients. Inside `watch(visit)` each module that runs is reported.
+    """
+
+    @property
+    def network(self) -> nn.Module: ...
+
+    def logits(self, pixels: Pixels, /) -> Floats32: ...
+
+    def batches(self, pixels: Pixels, /, *, tiles: int = 1) -> Iterator[Tensor]: ...
+
+    def scores(self, inputs: Tensor, /) -> Tensor: ...
+
+    def watch(self, visit: Visit, /) -> AbstractContextManager[None]: ...
 
 
 class OpenModel(Protocol):

@@ -1,0 +1,207 @@
+"""From stored pixels to the input of somebody else's model, as a value that a file can hold."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from deepsight.core.array_types import Pixels
+from deepsight.core.errors import UsageError, near_names
+from deepsight.images.resize import KERNELS, Method, resize_weights
+
+Fit = Literal["stretch", "crop", "pad"]
+Scale = Literal["0..1", "0..255", "-1..1"]
+Channels = Literal["rgb", "bgr", "grey"]
+Layout = Literal["nchw", "nhwc"]
+CHOICES: dict[str, tuple[str, ...]] = {
+    "fit": ("stretch", "crop", "pad"), "scale": ("0..1", "0..255", "-1..1"),
+    "channels": ("rgb", "bgr", "grey"), "layout": ("nchw", "nhwc"), "interpolation": tuple(KERNELS),
+}  # fmt: skip
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LARGEST = 1024  # pixels a side
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """How images are prepared: resize, scale, normalise, order of channels and axes.
+
+    Attributes:
+        height, width: of the input, in pixels.
+        fit: "stretch" changes the aspect ratio, "crop" takes the centre, "pad" adds black borders.
+        crop_share: share of the shorter side that the centre crop keeps, above 0 and at most 1.
+        interpolation, antialias: of the resizing.
+        scale: range to which pixels are scaled.
+        mean, std: subtracted and divided by after scaling, one for each channel in the order of `channels`.
+        channels: "rgb", "bgr", or "grey" for a single channel.
+        layout: order of the axes, "nchw" or "nhwc".
+    """
+
+    height: int
+    width: int
+    fit: Fit = "stretch"
+    crop_share: float = 1.0
+    interpolation: Method = "bilinear"
+    antialias: bool = True
+    scale: Scale = "0..1"
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    channels: Channels = "rgb"
+    layout: Layout = "nchw"
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            value = getattr(self, name)
+            if value not in known:
+                raise UsageError(
+                    f"Unknown {name} '{value}' of the preprocessing: {near_names(str(value), list(known))}"
+                )
+        if not (1 <= self.height <= LARGEST and 1 <= self.width <= LARGEST and 0 < self.crop_share <= 1):
+            raise UsageError(
+                f"Expected a height and width of 1 to {LARGEST} and a crop_share above 0 and at most 1, "
+                f"received {self.height}, {self.width}, {self.crop_share}."
+            )
+        count = 1 if self.channels == "grey" else 3
+        if len(self.mean) not in (1, count) or len(self.std) not in (1, count) or min(self.std) <= 0:
+            raise UsageError(
+                f"Expected {count} means and {count} positive deviations, received {self.mean}, {self.std}."
+            )
+
+    def __call__(self, pixels: Pixels) -> Tensor:
+        """uint8 RGB images (b, h, w, 3) to the model's input, float32."""
+        images = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()
+        images = self.resized(images).clamp_(0, 255)
+        images = ordered(images, self.channels)
+        if self.scale != "0..255":
+            images = images / 255 if self.scale == "0..1" else images / 127.5 - 1
+        mean, std = (
+            torch.tensor(values, dtype=torch.float32)[:, None, None] for values in (self.mean, self.std)
+        )
+        images = (images - mean) / std
+        return images.permute(0, 2, 3, 1).contiguous() if self.layout == "nhwc" else images.contiguous()
+
+    def resized(self, images: Tensor) -> Tensor:
+        """Images (b, 3, h, w) at the size of the input (b, 3, height, width)."""
+        h, w = images.shape[2:]
+        if self.fit == "stretch":
+            return self.at_size(images, self.height, self.width)
+        wanted = self.height / h, self.width / w
+        factor = max(wanted) / self.crop_share if self.fit == "crop" else min(wanted)
+        images = self.at_size(images, max(1, round(factor * h)), max(1, round(factor * w)))
+        return centred(images, self.height, self.width)
+
+    def at_size(self, images: Tensor, height: int, width: int) -> Tensor:
+        """Images resized without regard to their aspect ratio."""
+        if images.shape[2:] == (height, width):
+            return images
+        rows, columns = (
+            torch.tensor(resize_weights(n, m, self.interpolation, self.antialias), dtype=images.dtype)
+            for n, m in zip(images.shape[2:], (height, width), strict=True)
+        )
+        return rows @ (images @ columns.T)
+
+    def describe(self) -> dict[str, Any]:
+        """As it stands in `model.json` and in a file for `--preprocess`."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
+
+
+def ordered(images: Tensor, channels: Channels) -> Tensor:
+    """RGB images (b, 3, h, w) with their channels in this order; grey by the weights of ITU-R BT.601."""
+    if channels == "grey":
+        return (images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
+    return images.flip(1) if channels == "bgr" else images
+
+
+def centred(images: Tensor, height: int, width: int) -> Tensor:
+    """The centre of images (b, c, h, w) at this size, with black where they are smaller."""
+    h, w = images.shape[2:]
+    top, left = (height - h) // 2, (width - w) // 2
+    return torch.nn.functional.pad(images, (left, width - w - left, top, height - h - top))
+
+
+def read_input_format(file: Path) -> InputFormat:
+    """The format in a YAML file, whose keys are the attributes of `InputFormat`.
+
+    Raises:
+        UsageError: the file cannot be read, or a key or value is unknown.
+    """
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"Expected a readable YAML file in {file}: {error}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"Expected keys and values in {file}, received {type(content).__name__}.")
+    return input_format_of(content)
+
+
+def input_format_of(content: dict[str, Any]) -> InputFormat:
+    """The format with these attributes.
+
+    Raises:
+        UsageError: a key is unknown, one is missing, or a value has the wrong type.
+    """
+    known = [field.name for field in fields(InputFormat)]
+    for key in content:
+        if key not in known:
+            raise UsageError(f"Unknown key '{key}' of the preprocessing: {near_names(str(key), known)}")
+    lists = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
+    try:
+        return InputFormat(**{**content, **lists})
+    except TypeError as error:
+        raise UsageError(f"Expected at least height and width for the preprocessing: {error}.") from error
+
+
+def variants(base: InputFormat, *, stored_side: int) -> dict[str, InputFormat]:
+    """Formats that differ from `base` in one respect, by what differs: the faults that people make.
+
+    Args:
+        base: the documented or assumed format.
+        stored_side: shorter side of the stored images; where they are enlarged, antialiasing changes nothing.
+    """
+    found = {
+        **normalisations(base),
+        "channels swapped": replace(base, channels="bgr" if base.channels == "rgb" else "rgb"),
+        "bilinear" if base.interpolation == "bicubic" else "bicubic": replace(
+            base, interpolation="bilinear" if base.interpolation == "bicubic" else "bicubic"
+        ),
+        "the whole image" if base.crop_share < 1 else "centre crop of 0.875": replace(
+            base, fit="crop", crop_share=1.0 if base.crop_share < 1 else 0.875
+        ),
+    }
+    if base.channels == "grey":
+        del found["channels swapped"]
+    if stored_side > min(base.height, base.width):
+        word = "without antialiasing" if base.antialias else "with antialiasing"
+        found[word] = replace(base, antialias=not base.antialias)
+    return {name: each for name, each in found.items() if each != base}
+
+
+def normalisations(base: InputFormat) -> dict[str, InputFormat]:
+    """The five usual scalings of pixels, with everything else as in `base`."""
+    one = 1 if base.channels == "grey" else 3
+    plain: dict[str, Any] = {"mean": (0.0,) * one, "std": (1.0,) * one}
+    return {
+        "pixels 0 to 1": replace(base, scale="0..1", **plain),
+        "pixels 0 to 255": replace(base, scale="0..255", **plain),
+        "pixels -1 to 1": replace(base, scale="-1..1", **plain),
+        "ImageNet mean and deviation": replace(base, scale="0..1", **imagenet(base.channels)),
+        "pixels 0 to 255 less ImageNet's mean": replace(
+            base,
+            scale="0..255",
+            mean=tuple(255 * m for m in imagenet(base.channels)["mean"]),
+            std=plain["std"],
+        ),
+    }
+
+
+def imagenet(channels: Channels) -> dict[str, Any]:
+    """ImageNet's mean and deviation in this order of channels."""
+    if channels == "grey":
+        return {"mean": (sum(IMAGENET_MEAN) / 3,), "std": (sum(IMAGENET_STD) / 3,)}
+    step = -1 if channels == "bgr" else 1
+    return {"mean": IMAGENET_MEAN[::step], "std": IMAGENET_STD[::step]}

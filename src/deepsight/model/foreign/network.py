@@ -1,0 +1,91 @@
+"""Somebody else's model as one type: a function of prepared inputs, with what is known about it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deepsight.core.open_model import Visit
+from deepsight.model.foreign.input_format import InputFormat
+
+Watch = Callable[[Visit], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model that was opened.
+
+    Attributes:
+        name: as the report shows it.
+        forward: prepared inputs to whatever the model returns.
+        module: the torch module, where there is one; None for a model that can only be asked.
+        watch: reports the output of each part that runs; None where the inside cannot be watched.
+        documented: the preprocessing that the file or its library states, or None.
+        classes: names of the outputs in their order, or None.
+        size: height and width that the input must have, or None where any will do.
+        layout: order of the input's axes, where it is known.
+        batch: the number of images that each call must have, or None.
+        notice: what the reader must know about how it was opened.
+    """
+
+    name: str
+    forward: Callable[[Tensor], Any]
+    module: nn.Module | None = None
+    watch: Watch | None = None
+    documented: InputFormat | None = None
+    classes: tuple[str, ...] | None = None
+    size: tuple[int, int] | None = None
+    layout: str | None = None
+    batch: int | None = None
+    notice: str = ""
+
+
+def network_of_module(module: nn.Module, name: str, **known: Any) -> Network:
+    """A torch module as a network: inputs go to its device in its number format."""
+    device, dtype = place_of(module)
+
+    def forward(inputs: Tensor) -> Any:
+        return module(inputs.to(device=device, dtype=dtype))
+
+    return Network(name, forward, module, lambda visit: watch_module(module, visit), **known)
+
+
+def place_of(module: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Device and floating type of a module's first parameter or buffer; CPU and float32 without one."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.is_floating_point():
+            return tensor.device, tensor.dtype
+    return torch.device("cpu"), torch.float32
+
+
+@contextmanager
+def watch_module(module: nn.Module, visit: Visit) -> Iterator[None]:
+    """Report the output of each submodule of a torch module; the hooks are removed at the end."""
+
+    def hook(name: str) -> Callable[..., Tensor | None]:
+        return lambda _module, _inputs, output: visit(name, output) if isinstance(output, Tensor) else None
+
+    with ExitStack() as stack:
+        for name, part in module.named_modules():
+            if name:
+                stack.callback(part.register_forward_hook(hook(name)).remove)
+        yield
+
+
+@contextmanager
+def undisturbed(module: nn.Module | None) -> Iterator[None]:
+    """Evaluation mode inside; every submodule gets its own mode back, also after an error."""
+    if module is None:
+        yield
+        return
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        for part, _ in modes:
+            part.training = False
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training

@@ -1,0 +1,96 @@
+"""What `--model` names, opened: `timm:`, `hf:`, `torchscript:`, `onnx:`, `keras:` and `python:`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from deepsight.core.errors import UsageError, near_names
+from deepsight.model.foreign.input_format import InputFormat
+from deepsight.model.foreign.network import Network
+
+SCHEMES = ("timm", "hf", "torchscript", "onnx", "keras", "python", "run")
+SUFFIXES = {
+    ".onnx": "onnx", ".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".torchscript": "torchscript",
+    ".ts": "torchscript",
+}  # fmt: skip
+
+
+class Opened(NamedTuple):
+    """A network, and the preprocessing that came with it in code, or None."""
+
+    network: Network
+    preprocess: Callable[..., Tensor] | InputFormat | None = None
+
+
+def split_model_name(what: str) -> tuple[str, str]:
+    """The scheme and the rest of what `--model` says; a bare path is known by its suffix.
+
+    Raises:
+        UsageError: the scheme is unknown, or nothing follows it.
+    """
+    scheme, colon, rest = what.partition(":")
+    if colon and scheme in SCHEMES and rest:
+        return scheme, rest
+    if Path(what).suffix.lower() in SUFFIXES:
+        return SUFFIXES[Path(what).suffix.lower()], what
+    if Path(what).suffix.lower() in (".pt", ".pth", ".safetensors", ".ckpt", ".bin"):
+        raise UsageError(
+            f"{what} may hold tensors alone, which need an architecture: --model timm:NAME --weights {what}. "
+            f"If it is TorchScript: --model torchscript:{what}."
+        )
+    raise UsageError(
+        f"Unknown kind of model in '{what}': {near_names(scheme, [f'{name}:' for name in SCHEMES])}"
+    )
+
+
+def open_model(what: str, weights: Path | None = None, *, offline: bool = False) -> Opened:
+    """Open a model. Only `python:` runs code that is not DeepSight's or its libraries'.
+
+    Args:
+        what: scheme and name, such as "timm:resnet18.a1_in1k" or "onnx:model.onnx".
+        weights: the user's own checkpoint for `timm:`.
+        offline: use nothing that needs the network.
+
+    Raises:
+        UsageError: the name cannot be meant as written.
+        DeepSightError: the model cannot be opened; the message says why and what to do.
+    """
+    scheme, rest = split_model_name(what)
+    if weights is not None and scheme != "timm":
+        raise UsageError(f"Expected --weights with timm: only, received it with {scheme}:.")
+    if scheme == "timm":
+        from deepsight.model.foreign.timm_model import open_timm
+
+        return Opened(open_timm(rest, weights, offline=offline))
+    if scheme == "hf":
+        from deepsight.model.foreign.huggingface_model import open_huggingface
+
+        return Opened(open_huggingface(rest, offline=offline))
+    if scheme == "python":
+        from deepsight.model.foreign.python_model import open_python
+
+        return Opened(*open_python(rest))
+    return Opened(open_file(scheme, Path(rest)))
+
+
+def open_file(scheme: str, file: Path) -> Network:
+    """A model in a file that needs no code.
+
+    Raises:
+        UsageError: the scheme is not one of a file.
+    """
+    if scheme == "torchscript":
+        from deepsight.model.foreign.torchscript_model import open_torchscript
+
+        return open_torchscript(file)
+    if scheme == "onnx":
+        from deepsight.model.foreign.onnx_model import open_onnx
+
+        return open_onnx(file)
+    if scheme == "keras":
+        from deepsight.model.foreign.keras_model import open_keras
+
+        return open_keras(file)
+    raise UsageError(f"Expected the name of a model, received '{scheme}:{file}'.")

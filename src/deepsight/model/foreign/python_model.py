@@ -1,0 +1,75 @@
+"""`python:package.module:function`: the user's own code, which returns a module and, if it likes, more."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.model.foreign.input_format import InputFormat, input_format_of
+from deepsight.model.foreign.network import Network, network_of_module
+
+
+def open_python(target: str) -> tuple[Network, Callable[..., Tensor] | InputFormat | None]:
+    """The module that a function of the user returns, and its preprocessing where it returns one too.
+
+    The function takes no argument. It returns a torch module, or a pair of a module and its preprocessing: a
+    function from uint8 images (b, h, w, 3) to the module's input, or a dictionary as in a file for
+    `--preprocess`. It is imported from the Python path or the working directory, and runs because the user
+    named it.
+
+    Raises:
+        UsageError: the target is not of the form package.module:function, or is not to be found.
+        DeepSightError: the function fails, or returns something else.
+    """
+    place, _, name = target.partition(":")
+    if not place or not name.isidentifier():
+        raise UsageError(f"Expected python:package.module:function, received 'python:{target}'.")
+    returned = call(function_at(place, name), target)
+    module, preprocess = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
+    if not isinstance(module, nn.Module):
+        raise DeepSightError(
+            f"Expected python:{target} to return a torch.nn.Module, or a pair of one and its preprocessing, "
+            f"received {type(module).__name__}."
+        )
+    return network_of_module(module, f"python:{target}"), preprocessing_of(preprocess, target)
+
+
+def function_at(place: str, name: str) -> Callable[[], Any]:
+    """The function of this name in a module that Python finds, with the working directory on its path."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(place), name, None)
+    except ImportError as error:
+        raise UsageError(f"Python cannot import '{place}': {error}.") from error
+    finally:
+        sys.path.remove(here)
+    if not callable(found):
+        raise UsageError(f"Expected a function '{name}' in '{place}', found none.")
+    function: Callable[[], Any] = found
+    return function
+
+
+def call(function: Callable[[], Any], target: str) -> Any:
+    """What the user's function returns."""
+    try:
+        return function()
+    except Exception as error:
+        raise DeepSightError(f"python:{target} failed: {type(error).__name__}: {error}") from error
+
+
+def preprocessing_of(given: Any, target: str) -> Callable[..., Tensor] | InputFormat | None:
+    """The preprocessing that came with a module."""
+    if isinstance(given, dict):
+        return input_format_of(given)
+    if given is None or callable(given):
+        function: Callable[..., Tensor] | None = given
+        return function
+    raise DeepSightError(
+        f"Expected the preprocessing of python:{target} to be a function or a dictionary, received "
+        f"{type(given).__name__}."
+    )

@@ -1,0 +1,71 @@
+"""The tensors of a checkpoint file, read without running code of the file."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from deepsight.core.errors import DeepSightError
+
+WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "state_dict_ema", "module")
+PREFIXES = ("module.", "model.", "_orig_mod.", "net.", "backbone.")
+
+
+def read_state_dict(file: Path) -> dict[str, Tensor]:
+    """The state dict in a `.safetensors`, `.pt` or `.pth` file, without the prefixes of training wrappers.
+
+    Raises:
+        DeepSightError: there is no such file, it needs code to be read, or holds no tensors by name.
+    """
+    if not file.is_file():
+        raise DeepSightError(f"Expected a checkpoint in {file}, found no such file.")
+    content = read_safetensors(file) if file.suffix == ".safetensors" else read_pickle(file)
+    for key in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    state = (
+        {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+        if isinstance(content, Mapping)
+        else {}
+    )
+    if not state:
+        raise DeepSightError(
+            f"Expected tensors by name (a state dict) in {file.name}, received {type(content).__name__}. "
+            "Save model.state_dict() instead."
+        )
+    return without_prefix(state)
+
+
+def read_safetensors(file: Path) -> Any:
+    """The content of a safetensors file."""
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise DeepSightError(f"Expected a whole safetensors file in {file}: {error}.") from error
+
+
+def read_pickle(file: Path) -> Any:
+    """The content of a file of `torch.save`, as far as it is tensors and plain values."""
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DeepSightError(
+            f"{file.name} holds more than tensors: reading it would run code of whoever made it, so it is "
+            "refused. Where it was made, save the tensors alone: "
+            "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
+        ) from error
+    except (OSError, RuntimeError, EOFError) as error:
+        raise DeepSightError(f"Expected a checkpoint of torch.save in {file}: {error}.") from error
+
+
+def without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state without a prefix that every name has, such as that of DataParallel."""
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            return without_prefix({name.removeprefix(prefix): value for name, value in state.items()})
+    return state

@@ -1,0 +1,262 @@
+"""Each kind of model is opened and answers as it did where it was made; what is wrong gets a sentence."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.model.foreign.network import undisturbed
+from deepsight.model.foreign.open import open_model
+from deepsight.model.foreign.outputs import output_tensor
+
+
+class Small(nn.Module):
+    """A convolution, average pooling, a linear layer."""
+
+    def __init__(self, k: int = 3) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm, self.head = nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.Linear(8, k)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.norm(self.conv(images)).relu().mean((2, 3)))
+
+
+INPUT = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def answers(what: str, **more: object) -> Tensor:
+    """What an opened model says about the input."""
+    opened = open_model(what, **more).network  # type: ignore[arg-type]
+    inputs = INPUT.permute(0, 2, 3, 1) if opened.layout == "nhwc" else INPUT
+    with torch.no_grad():
+        return output_tensor(opened.forward(inputs))
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "pt", "wrapped", "parallel"])
+def test_a_checkpoint_of_timm(tmp_path: Path, kind: str) -> None:
+    model = timm.create_model("resnet10t", num_classes=3).eval()
+    state = model.state_dict()
+    file = tmp_path / f"mine.{'safetensors' if kind == 'safetensors' else 'pth'}"
+    if kind == "safetensors":
+        save_file(state, file)
+    else:
+        prefixed = {f"module.{n}": v for n, v in state.items()} if kind == "parallel" else state
+        torch.save({"state_dict": prefixed, "epoch": 3} if kind != "pt" else prefixed, file)
+    with torch.no_grad():
+        torch.testing.assert_close(answers("timm:resnet10t", weights=file), model(INPUT))
+    documented = open_model("timm:resnet10t", file).network.documented
+    assert documented is not None
+    assert documented.channels == "rgb"
+    assert len(documented.mean) == 3
+
+
+def test_a_checkpoint_that_does_not_fit(tmp_path: Path) -> None:
+    file = tmp_path / "other.safetensors"
+    save_file(timm.create_model("resnet18", num_classes=3).state_dict(), file)
+    with pytest.raises(DeepSightError, match="does not fit timm:resnet10t"):
+        open_model("timm:resnet10t", file)
+
+
+def test_a_pickle_that_needs_code_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "whole.pt"
+    torch.save(Small(), file)
+    with pytest.raises(DeepSightError, match="would run code"):
+        open_model("timm:resnet10t", file)
+    with pytest.raises(DeepSightError, match="not TorchScript"):
+        open_model(f"torchscript:{file}")
+
+
+def test_torchscript(tmp_path: Path) -> None:
+    module, file = Small().eval(), tmp_path / "small.pt"
+    torch.jit.save(torch.jit.trace(module, INPUT), file)
+    with torch.no_grad():
+        torch.testing.assert_close(answers(f"torchscript:{file}"), module(INPUT))
+
+
+@pytest.fixture(scope="module")
+def onnx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network in ONNX, for two images at once."""
+    file = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    torch.onnx.export(Small().eval(), (INPUT,), file, dynamo=True, verbose=False)
+    return file
+
+
+def test_onnx_is_converted_and_answers_alike(onnx_file: Path) -> None:
+    opened = open_model(f"onnx:{onnx_file}").network
+    assert (opened.batch, opened.size, opened.layout) == (2, (32, 32), "nchw")
+    with torch.no_grad():
+        torch.testing.assert_close(answers(f"onnx:{onnx_file}"), Small().eval()(INPUT), atol=1e-4, rtol=1e-4)
+    assert opened.module is not None
+
+
+def test_onnx_that_cannot_be_converted_is_asked(onnx_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnx2torch
+
+    def fails(*_: object) -> None:
+        raise NotImplementedError("Converter is not implemented for an operator")
+
+    monkeypatch.setattr(onnx2torch, "convert", fails)
+    opened = open_model(f"onnx:{onnx_file}").network
+    assert opened.module is None
+    assert "without gradients" in opened.notice
+    torch.testing.assert_close(opened.forward(INPUT), Small().eval()(INPUT).detach(), atol=1e-4, rtol=1e-4)
+
+
+def test_onnx_without_its_external_data(tmp_path: Path) -> None:
+    file = tmp_path / "outside.onnx"
+    torch.onnx.export(Small().eval(), (INPUT,), file, dynamo=True, verbose=False, external_data=True)
+    for data in tmp_path.glob("*.data"):
+        data.unlink()
+    with pytest.raises(DeepSightError, match="in another file, which must lie beside it"):
+        open_model(f"onnx:{file}")
+
+
+def test_files_that_are_not_what_they_claim(tmp_path: Path) -> None:
+    file = tmp_path / "text.bin"
+    file.write_text("no model")
+    for scheme in ("torchscript", "onnx", "keras"):
+        with pytest.raises(DeepSightError, match="Expected"):
+            open_model(f"{scheme}:{file}")
+        with pytest.raises(DeepSightError, match="no such file"):
+            open_model(f"{scheme}:{tmp_path / 'absent'}")
+
+
+@pytest.mark.parametrize(
+    "what", ["tim:resnet18", "model.pt", "resnet18", "timm:resnet1888", "onnx:", "python:os"]
+)
+def test_names_that_cannot_be_meant(what: str) -> None:
+    with pytest.raises(UsageError):
+        open_model(what)
+
+
+def test_weights_that_need_the_network_are_named() -> None:
+    with pytest.raises(DeepSightError, match="--weights"):
+        open_model("timm:resnet10t", offline=True)
+
+
+@pytest.fixture(scope="module")
+def keras_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A small Keras classifier in both formats."""
+    from deepsight.model.foreign.keras_model import keras_on_torch
+
+    keras = keras_on_torch()
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((32, 32, 3)), layers.Rescaling(1 / 255), layers.Conv2D(8, 3, activation="relu"),
+        layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax"),
+    ])  # fmt: skip
+    folder = tmp_path_factory.mktemp("keras")
+    files = {suffix: folder / f"small{suffix}" for suffix in (".keras", ".h5")}
+    for file in files.values():
+        model.save(file)
+    np.save(folder / "answers.npy", model.predict(INPUT.permute(0, 2, 3, 1).numpy(), verbose=0))
+    return files
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_keras_in_both_formats(keras_files: dict[str, Path], suffix: str) -> None:
+    file = keras_files[suffix]
+    np.testing.assert_allclose(
+        answers(f"keras:{file}").numpy(), np.load(file.parent / "answers.npy"), atol=1e-5
+    )
+    opened = open_model(f"keras:{file}").network
+    assert opened.documented is not None
+    assert (opened.documented.scale, opened.documented.layout, opened.size) == ("0..255", "nhwc", (32, 32))
+    seen: list[tuple[int, ...]] = []
+    assert opened.watch is not None
+    with opened.watch(lambda _, output: seen.append(tuple(output.shape))):
+        opened.forward(INPUT.permute(0, 2, 3, 1))
+    assert (2, 30, 30, 8) in seen
+    before = len(seen)
+    opened.forward(INPUT.permute(0, 2, 3, 1))
+    assert len(seen) == before
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_keras_files_with_code_are_refused(tmp_path: Path) -> None:
+    import h5py
+
+    from deepsight.model.foreign.keras_model import keras_on_torch
+
+    keras = keras_on_torch()
+    file = tmp_path / "code.keras"
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x)]).save(file)
+    with pytest.raises(DeepSightError, match="Lambda layer"):
+        open_model(f"keras:{file}")
+    custom = {
+        "class_name": "Sequential",
+        "config": {"layers": [{"class_name": "Mine", "module": "mine", "config": {}}]},
+    }
+    with h5py.File(tmp_path / "custom.h5", "w") as content:
+        content.attrs["model_config"] = json.dumps(custom)
+    with pytest.raises(DeepSightError, match="custom object 'Mine'"):
+        open_model(f"keras:{tmp_path / 'custom.h5'}")
+
+
+def test_hugging_face_from_a_folder(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=32,
+        patch_size=16,
+        id2label={0: "cat", 1: "dog", 2: "owl"}, label2id={"cat": 0, "dog": 1, "owl": 2},
+    )  # fmt: skip
+    model = transformers.ViTForImageClassification(config).eval()
+    model.save_pretrained(tmp_path)
+    about = {
+        "image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32},
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3, "do_normalize": True, "do_rescale": True, "rescale_factor": 1 / 255,
+        "resample": 2, "do_resize": True,
+    }  # fmt: skip
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(about))
+    with torch.no_grad():
+        torch.testing.assert_close(answers(f"hf:{tmp_path}"), model(INPUT).logits)
+    opened = open_model(f"hf:{tmp_path}").network
+    assert opened.classes == ("cat", "dog", "owl")
+    assert opened.documented is not None
+    assert (opened.documented.mean, opened.documented.height) == ((0.5, 0.5, 0.5), 32)
+
+
+def test_python_runs_the_users_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their_models.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def pair():\n    return nn.Flatten(), {'height': 8, 'width': 8, 'scale': '0..255'}\n"
+        "def broken():\n    raise ValueError('no weights here')\n"
+        "def other():\n    return 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    opened = open_model("python:their_models:pair")
+    assert isinstance(opened.network.module, nn.Flatten)
+    assert getattr(opened.preprocess, "scale", None) == "0..255"
+    with pytest.raises(DeepSightError, match="no weights here"):
+        open_model("python:their_models:broken")
+    with pytest.raises(DeepSightError, match=r"torch\.nn\.Module"):
+        open_model("python:their_models:other")
+    with pytest.raises(UsageError, match="no_such"):
+        open_model("python:no_such_package:f")
+    sys.modules.pop("their_models")
+
+
+def test_modes_come_back_also_after_an_error() -> None:
+    module = Small().train()
+    module.norm.eval()
+    before = {name: part.training for name, part in module.named_modules()}
+
+    def fails() -> None:
+        with undisturbed(module):
+            assert not any(part.training for part in module.modules())
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fails()
+    assert {name: part.training for name, part in module.named_modules()} == before
