@@ -132,7 +132,7 @@ def test_an_interrupted_run_is_taken_up_again(
         time.sleep(0.05)
     started.send_signal(signal.SIGINT)
     _, said = started.communicate()
-    assert started.returncode == 1, said
+    assert started.returncode == 130, said
     assert "the same command goes on" in said
     before = splits.read_bytes()
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))

@@ -13,15 +13,30 @@ import pytest
 
 from deepsight.core import files
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import atomic_path, write_json, write_npz, write_text
+from deepsight.core.files import atomic_path, remove_leftovers, write_json, write_npz, write_text
 
 
 def test_a_file_appears_whole_and_readable_by_others(tmp_path):
     target = tmp_path / "deep" / "a.txt"
     write_text(target, "Größe\n")
     assert target.read_text(encoding="utf-8") == "Größe\n"
-    assert target.stat().st_mode & 0o777 == 0o644
     assert [p.name for p in target.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_umask_of_the_user_is_respected(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "a.txt", "mine")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == mode
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
+    write_text(tmp_path / ("é" * 127), "text")
+    with pytest.raises(DeepSightError, match=r"File name too long\. Choose a shorter name"):
+        write_text(tmp_path / ("a" * 256), "text")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -56,6 +71,16 @@ def test_a_process_killed_half_way_leaves_nothing_under_the_name(tmp_path):
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".a.txt.")
     assert left.suffix == ".part"
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_dead_processes_of_this_machine_left_is_removed(tmp_path):
+    kept = [files.part_name("mine.npy"), f".theirs.npy.{'0' * 6}-1-abcd.part", "a.part", ".hidden"]
+    for name in [*kept, f".dead.npy.{files.machine()}-{2**22 + 1}-abcd.part", ".earlier.npy.x8f_3.part"]:
+        (tmp_path / name).write_text("half")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deepsight.cli.progress import progress
+from deepsight.cli.progress import progress, show
 
 app = typer.Typer()
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
@@ -30,8 +30,8 @@ def apply(
     with progress() as log:
         cleaned = apply_decisions(run_folder, decisions, to, log=log)
     if as_json:
-        print(json.dumps(dict(cleaned.provenance), indent=2, ensure_ascii=False))
+        show(json.dumps(dict(cleaned.provenance), indent=2))
         return
     for part, count in cleaned.provenance["changes"].items():
-        print(f"{part}: {count['relabel']} relabelled, {count['remove']} removed")
-    print(f"Study it: deepsight run --data {cleaned.data} --out {run_folder}-cleaned")
+        show(f"{part}: {count['relabel']} relabelled, {count['remove']} removed")
+    show(f"Study it: deepsight run --data {cleaned.data} --out {run_folder}-cleaned")

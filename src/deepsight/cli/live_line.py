@@ -8,6 +8,7 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.text import Text
 
 from deepsight.cli.forecast import Forecast
+from deepsight.core.printable import printable
 from deepsight.core.progress import Event, Log, StageStarted
 
 
@@ -38,6 +39,6 @@ def live_line(forecast: Forecast) -> Iterator[Log]:
                 forecast.stage_started(event.name)
                 shown.update(task, description=event.name, refresh=True)
             else:
-                console.print(str(event), markup=False, soft_wrap=True)
+                console.print(printable(str(event)), markup=False, soft_wrap=True)
 
         yield log

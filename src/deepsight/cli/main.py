@@ -2,9 +2,7 @@
 
 import json
 import os
-import signal
 import sys
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +10,7 @@ import typer
 
 from deepsight import __version__
 from deepsight.cli import decision_commands, run_commands
+from deepsight.cli.failures import Exit, run_guarded
 from deepsight.cli.options import (
     DATA_HELP,
     MVA_HELP,
@@ -26,8 +25,8 @@ from deepsight.cli.options import (
     Seed,
     option,
 )
-from deepsight.cli.progress import first_process, progress, say
-from deepsight.core.errors import DeepSightError, Interrupted
+from deepsight.cli.progress import accept_any_text, first_process, progress, show
+from deepsight.core.stop import stop_on_signals
 
 INTRODUCTION = """\
 DeepSight: why does my image classifier fail, and what do I do about it?
@@ -48,24 +47,10 @@ app = typer.Typer(
 )
 
 
-class Exit(IntEnum):
-    """Exit statuses that programs may rely on."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    GATE = 3
-
-
-def interrupt(*_: object) -> None:
-    """End by an exception, so that temporary files are removed on the way out."""
-    raise Interrupted("interrupted. What is done is kept; the same command goes on from there.")
-
-
 def print_version(asked: bool) -> None:
     """The version, and the end."""
     if asked:
-        print(f"deepsight {__version__}")
+        show(f"deepsight {__version__}")
         raise typer.Exit
 
 
@@ -78,7 +63,7 @@ def introduce(
 ) -> None:
     """Why does my image classifier fail, and what do I do about it? A forensic study in one command."""
     if context.invoked_subcommand is None:
-        print(INTRODUCTION)
+        show(INTRODUCTION)
 
 
 @app.command()
@@ -144,7 +129,7 @@ def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
 
     said = f"{score_sentence(metrics)}\nReport: {out / 'report.html'}"
     if first_process():
-        print(json.dumps(metrics, indent=2) if as_json else said)
+        show(json.dumps(metrics, indent=2) if as_json else said)
     if not metrics["mva_passed"]:
         raise typer.Exit(Exit.GATE)
 
@@ -157,7 +142,7 @@ def stage_command(name: str, summary: str) -> None:
 
         with progress(run_folder) as log:
             run_until(name, run_folder, log=log)
-        print(run_folder)
+        show(str(run_folder))
 
     command.__doc__ = (
         f"{summary} Earlier stages that are missing are done first.\n\n"
@@ -195,7 +180,7 @@ def obtain(
     study = study_of({"data": data, "data_dir": data_dir, "offline": offline})
     with progress(out) as log:
         obtain_stage(begin(study, out, log))
-    print(out)
+    show(str(out))
 
 
 @app.command()
@@ -231,10 +216,10 @@ def treat(
         )
     rows = evidence["treatments"].frame.to_dicts()
     if as_json:
-        print(json.dumps(rows, indent=2))
+        show(json.dumps(rows, indent=2))
         return
     for row in rows:
-        print(
+        show(
             f"{row['name']}: {row['verdict']} ({100 * row['delta_macro_f1']:+.2f} points of macro-F1, "
             f"95 % interval {100 * row['ci_low']:+.2f} to {100 * row['ci_high']:+.2f})"
         )
@@ -283,18 +268,6 @@ def main() -> None:
     if debug:
         sys.argv.remove("--debug")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-    try:
-        app()
-    except DeepSightError as error:
-        if debug:
-            raise
-        say(f"deepsight: {error}")
-        sys.exit(error.exit_status)
-    except Exception as error:
-        if debug:
-            raise
-        what = f"{type(error).__name__}: {error}"
-        say(f"deepsight: this is a defect: {what}. Run again with --debug for the traceback.")
-        sys.exit(Exit.FAILED)
+    accept_any_text()
+    stop_on_signals()
+    sys.exit(run_guarded(app, debug=debug))

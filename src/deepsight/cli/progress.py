@@ -1,12 +1,14 @@
 """What a person sees while a command runs: lines on stderr, and on a terminal a clock with the time left."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deepsight.cli.forecast import Forecast
+from deepsight.core.printable import printable
 from deepsight.core.progress import Event, Log, StageStarted
 
 
@@ -15,9 +17,22 @@ def first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def accept_any_text() -> None:
+    """Spell out what the encoding of the terminal lacks, instead of failing on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def show(text: str) -> None:
+    """A result on stdout, with nothing in it that commands the terminal."""
+    print(printable(text))
+
+
 def say(line: str) -> None:
-    """A line on stderr, as it is."""
-    print(line, file=sys.stderr, flush=True)
+    """A line on stderr, with nothing in it that commands the terminal; unheard where stderr is full."""
+    with suppress(OSError):
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 @contextmanager

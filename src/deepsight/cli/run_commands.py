@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from deepsight.cli.options import RunFolder
-from deepsight.cli.progress import progress
+from deepsight.cli.progress import progress, show
 from deepsight.core.errors import DeepSightError
 
 app = typer.Typer()
@@ -32,11 +32,11 @@ def compare(
     found = compare_runs(run_a, run_b)
     rows = found["comparison"].frame.to_dicts()
     if as_json:
-        print(json.dumps(rows, indent=2))
+        show(json.dumps(rows, indent=2))
     else:
-        print(found["comparison"].frame)
+        show(str(found["comparison"].frame))
         for table in found.values():
-            print(table.caption)
+            show(table.caption)
 
 
 @app.command()
@@ -68,9 +68,9 @@ def predict(
     with progress() as log:
         rows = predict_files(run_folder, images, maps=maps, neighbours=neighbours, log=log)
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        show(json.dumps(rows, indent=2))
     else:
-        print("\n".join(sentence for row in rows for sentence in sentences(row)))
+        show("\n".join(sentence for row in rows for sentence in sentences(row)))
 
 
 def sentences(row: dict[str, Any]) -> list[str]:
@@ -111,9 +111,9 @@ def export(
     with progress() as log:
         made = export_model(run_folder, format=require_format(format), file=out, log=log)
     if as_json:
-        print(json.dumps(made, indent=2, ensure_ascii=False))
+        show(json.dumps(made, indent=2))
     else:
-        print(
+        show(
             f"{made['file']}: images float32 {made['input']['shape']}, RGB 0 to 255, to logits "
             f"{made['output']['shape']}; at most {made['largest_difference']:.1g} from the model's own on "
             f"{made['images']} test images."
@@ -134,4 +134,4 @@ def view(run_folder: RunFolder) -> None:
     if not report.exists():
         raise DeepSightError(f"Expected {report}, found none. Make it: deepsight report {run_folder}")
     typer.launch(report.resolve().as_uri())
-    print(report)
+    show(str(report))

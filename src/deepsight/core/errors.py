@@ -17,10 +17,6 @@ class UsageError(DeepSightError):
     exit_status = 2
 
 
-class Interrupted(DeepSightError):
-    """The work was asked to stop. It says nothing about the work, so nobody may take it for a result."""
-
-
 def near_names(name: str, known: list[str]) -> str:
     """A sentence part that offers what the user may have meant, or lists what there is."""
     from difflib import get_close_matches

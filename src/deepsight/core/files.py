@@ -1,52 +1,121 @@
 """Files that are either whole or absent: whoever reads one never sees half of it."""
 
+import errno
+import hashlib
 import json
 import os
-import tempfile
+import secrets
+import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deepsight.core.errors import DeepSightError
+from deepsight.core.stop import raise_if_stopped
+
+LONGEST_NAME = 255  # bytes of a file name, on all common file systems
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """A path beside `target` to write to; it takes the target's place only when the block succeeds.
 
-    The temporary file is removed on any error, an interrupt included. What a killed process leaves
-    behind has a name that no reader looks for.
+    The temporary file is removed on any error, a stop included. Its name holds the machine and the process,
+    so that `remove_leftovers` knows which files killed processes have left. The file gets the mode that the
+    user's umask gives.
 
     Raises:
         DeepSightError: the folder cannot be written to, or the disk is full.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        os.close(handle)
+        temporary = target.parent / part_name(target.name)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as error:
         raise cannot_write(target, error) from error
-    temporary = Path(name)
     try:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o644)
+        raise_if_stopped()
         temporary.replace(target)
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def part_name(name: str) -> str:
+    """A new name for the unfinished file of this name: .NAME.MACHINE-PROCESS-RANDOM.part."""
+    mark = f".{machine()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    shown = name.encode("utf-8", "surrogateescape")[: LONGEST_NAME - len(mark) - 1]
+    return "." + shown.decode("utf-8", "ignore") + mark
+
+
+@cache
+def machine() -> str:
+    """Six hexadecimal digits for this machine: several may share a folder and number processes alike."""
+    return hashlib.blake2b(socket.gethostname().encode(), digest_size=3).hexdigest()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files that killed processes of this machine left in a folder and below it."""
+    for path in unfinished(folder):
+        if is_leftover(path.name):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def unfinished(folder: Path) -> Iterator[Path]:
+    """The unfinished files in a folder and below it; what vanishes meanwhile is passed over."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names if is_part(name))
+
+
+def is_part(name: str) -> bool:
+    """Whether a file of this name is unfinished."""
+    return name.startswith(".") and name.endswith(".part")
+
+
+def is_leftover(name: str) -> bool:
+    """Whether the process that was writing a file of this name is gone."""
+    where, _, rest = name.removesuffix(".part").rpartition(".")[2].partition("-")
+    process, _, token = rest.partition("-")
+    if not token:
+        return is_part(name)  # by an earlier version, which wrote no process into the name
+    return where == machine() and process.isdigit() and not is_running(int(process))
+
+
+def is_running(process: int) -> bool:
+    """Whether this process is alive on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # somebody else's process
+        return True
+    return True
 
 
 def cannot_write(target: Path, error: OSError) -> DeepSightError:
-    """The sentence for a write that the operating system refused."""
+    """The sentence for a write that the operating system refused, with the advice that fits the cause."""
+    if error.errno in NO_SPACE:
+        advice = "Free some space, or choose a folder on another disk."
+    elif error.errno == errno.ENAMETOOLONG:
+        advice = "Choose a shorter name."
+    elif error.errno == errno.EMFILE:
+        advice = "Allow more open files: ulimit -n 4096."
+    else:
+        advice = "Choose a folder that you may write to."
     return DeepSightError(
-        f"Expected to write {target}, but the system said: {error.strerror or error}. "
-        "Free some space or choose a folder that you may write to. Nothing half-written was left."
+        f"Expected to write {target}, but the system said: {error.strerror or error}. {advice} "
+        "Nothing half-written was left."
     )
 
 
@@ -54,6 +123,12 @@ def write_text(target: Path, text: str) -> None:
     """Write a text file whole."""
     with atomic_path(target) as path:
         path.write_text(text, encoding="utf-8")
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write a file whole."""
+    with atomic_path(target) as path:
+        path.write_bytes(content)
 
 
 def write_json(target: Path, content: Mapping[str, Any]) -> None:
@@ -65,3 +140,14 @@ def write_npz(target: Path, **arrays: np.ndarray) -> None:
     """Write named arrays whole, uncompressed so that they can be memory-mapped."""
     with atomic_path(target) as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+
+
+def file_digest(path: Path) -> str:
+    """BLAKE2b of a file's content, 32 hexadecimal digits; about as fast as the file is read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def digest_of(content: bytes) -> str:
+    """BLAKE2b of some bytes, as `file_digest` gives it."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -14,6 +14,7 @@ from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, StageStarted, silent
 from deepsight.core.run import Run
+from deepsight.core.stop import raise_if_stopped
 from deepsight.model import pretrained as weights
 from deepsight.model.engine.settings import use_settings
 from deepsight.model.fit import fabric_of
@@ -49,6 +50,7 @@ class Context:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Announce a stage and time it."""
+        raise_if_stopped()
         self.log(StageStarted(name))
         began = time.perf_counter()
         yield

@@ -10,8 +10,9 @@ import torch
 from lightning_fabric import Fabric
 
 from deepsight.core.dataset import Dataset, Splits, positions_of_ids
-from deepsight.core.errors import DeepSightError, Interrupted
+from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
+from deepsight.core.stop import Stopped
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.model.training_state import Training, val_logits
@@ -230,9 +231,9 @@ def test_an_arm_without_memory_fails_alone(
     assert list(results.outcomes) == ["control", "cutmix"]
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, Interrupted])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Stopped(15)])
 def test_an_arm_that_was_stopped_did_not_fail(
-    checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+    checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException
 ) -> None:
     """Ctrl-C in the middle of a training leaves no outcome, so that the next trial trains the arm."""
 
@@ -241,7 +242,7 @@ def test_an_arm_that_was_stopped_did_not_fail(
 
     train, store = checkpoints.config.splits.train, Store(tmp_path)
     monkeypatch.setattr(arms, "train_arm", stopped)
-    with pytest.raises(stop):
+    with pytest.raises(type(stop)):
         run_arm(CONTROL, RECIPE, train, 2, checkpoints=checkpoints, store=store)
     assert not list(tmp_path.iterdir())
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
-from deepsight.core.errors import DeepSightError, Interrupted
+from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.training_state import val_logits
 from deepsight.treat.treatments.base import Treatment
@@ -47,8 +47,6 @@ def run_arm(
         train_arm(arm)
         outcome = replace(outcome, logits=finite_logits(val_logits(arm).numpy()))
         store.save_weights(treatment.name, recipe.seed, arm)
-    except Interrupted:
-        raise
     except (DeepSightError, MemoryError, RuntimeError) as error:
         outcome = replace(outcome, failed=failure_reason(error))
     outcome = replace(outcome, seconds=time.perf_counter() - began)
