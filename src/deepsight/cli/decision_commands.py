@@ -1,4 +1,4 @@
-"""The commands for a reader's decisions: apply."""
+"""The commands for decisions of a reader: apply, send, receive."""
 
 import json
 from pathlib import Path
@@ -35,3 +35,43 @@ def apply(
     for part, count in cleaned.provenance["changes"].items():
         show(f"{part}: {count['relabel']} relabelled, {count['remove']} removed")
     show(f"Study it: deepsight run --data {cleaned.data} --out {run_folder}-cleaned")
+
+
+@app.command()
+def send(
+    run_folder: RunFolder,
+    to: Annotated[str, typer.Option(help="label-studio, cvat, fiftyone, datalab or imagefolder.")],
+    out: Annotated[Path, typer.Option(help="An empty or absent folder.")],
+    all_images: Annotated[
+        bool, typer.Option("--all", help="Every examined image, not only those with a finding.")
+    ] = False,
+) -> None:
+    """Hand what a run found to another tool: images with their labels, causes and scores.
+
+    Example:
+
+        deepsight send runs/first --to label-studio --out tasks
+    """
+    from deepsight.workflows.exchange.formats import send_findings
+
+    with progress() as log:
+        written = send_findings(run_folder, to, out, all_images=all_images, log=log)
+    show("\n".join(str(path) for path in written))
+
+
+@app.command()
+def receive(
+    file: Annotated[Path, typer.Argument(help="What the other tool exported.")],
+    source: Annotated[str, typer.Option("--from", help="label-studio or cvat.")],
+    out: Annotated[Path, typer.Option(help="The CSV of decisions to write.")] = Path("decisions.csv"),
+) -> None:
+    """Read decisions that were made in another tool, for `deepsight apply`.
+
+    Example:
+
+        deepsight receive export.json --from label-studio --out decisions.csv
+    """
+    from deepsight.workflows.exchange.formats import receive_decisions
+
+    decisions = receive_decisions(file, source, out)
+    show(f"{out}: {len(decisions)} decisions")

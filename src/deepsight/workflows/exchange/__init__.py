@@ -1,0 +1,1 @@
+"""Findings out to other tools, and decisions back: one file per format."""

@@ -1,0 +1,36 @@
+"""cleanlab: a table of issues under the column names of its Datalab."""
+
+from pathlib import Path
+
+import polars as pl
+
+from deepsight.core.files import atomic_path
+from deepsight.workflows.exchange.found_images import Examined
+
+ISSUES = "issues.csv"
+
+
+def write_datalab(folder: Path, examined: Examined) -> list[Path]:
+    """Write `issues.csv`: one row per image, with the columns that `Datalab.get_issues` gives."""
+    with atomic_path(folder / ISSUES) as path:
+        issues_frame(examined).write_csv(path)
+    return [folder / ISSUES]
+
+
+def issues_frame(examined: Examined) -> pl.DataFrame:
+    """The issues; a score is 1 for an image without the issue and 0 for one that surely has it."""
+    rows = [
+        {
+            "file": image.file,
+            "split": image.split,
+            "id": image.id,
+            "is_label_issue": image.flagged,
+            "label_score": None if image.label_error is None else 1 - image.label_error,
+            "given_label": image.given,
+            "predicted_label": image.suggested or image.predicted,
+            "is_near_duplicate_issue": bool(image.near_duplicates),
+            "near_duplicate_sets": " ".join(image.near_duplicates),
+        }
+        for image in examined.images
+    ]
+    return pl.DataFrame(rows, schema_overrides={"label_score": pl.Float64, "predicted_label": pl.String})

@@ -1,0 +1,193 @@
+"""The images that a run found something about, as rows that every format can write."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from deepsight.config import StudyConfig
+from deepsight.core.array_types import Pixels
+from deepsight.core.dataset import Dataset, select_ids
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Evidence
+from deepsight.core.files import atomic_path
+from deepsight.core.progress import Log, silent
+from deepsight.core.run import Run
+from deepsight.workflows.context import Context
+
+Key = tuple[str, int]  # split and id
+
+
+@dataclass(frozen=True)
+class FoundImage:
+    """What a run says of one image.
+
+    Attributes:
+        split: train, val or test.
+        id: the row in the official order of its split.
+        file: its name; a name made of split and id where images have none.
+        given: the class that the data set gives it.
+        predicted: the class that the model gives it; None where it was not asked.
+        confidence: the probability of the predicted class, 0 to 1; None where it was not asked.
+        suggested: the class that the label sources prefer.
+        label_error: the probability that the given label is wrong, 0 to 1; None where not examined.
+        flagged: whether a person should look at the label.
+        cause: of the error, from the ledger; "" where there is none.
+        near_duplicates: names of the flagged near-duplicates.
+    """
+
+    split: str
+    id: int
+    file: str
+    given: str
+    predicted: str | None = None
+    confidence: float | None = None
+    suggested: str | None = None
+    label_error: float | None = None
+    flagged: bool = False
+    cause: str = ""
+    near_duplicates: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> bool:
+        """Whether anything was found about it."""
+        return bool(self.flagged or self.cause or self.near_duplicates)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The examined images of a run.
+
+    Attributes:
+        classes: the names, in the order of the logits.
+        images: one entry per image, in the order of split and id.
+        parts: the data of each split.
+    """
+
+    classes: tuple[str, ...]
+    images: tuple[FoundImage, ...]
+    parts: Mapping[str, Dataset]
+
+    def pixels(self, image: FoundImage) -> Pixels:
+        """The stored picture, uint8 (h, w, 3)."""
+        part = self.parts[image.split]
+        (row,) = np.flatnonzero(part.ids == image.id)
+        return np.asarray(part.pixels(np.array([row]))[0])
+
+    def found(self) -> "Examined":
+        """Only the images about which something was found."""
+        return Examined(self.classes, tuple(image for image in self.images if image.found), self.parts)
+
+
+def examined_images(run: str | Path, *, log: Log = silent) -> Examined:
+    """Every image that the run examined.
+
+    Raises:
+        DeepSightError: the run has no findings yet; the message says how to make them.
+    """
+    opened = Run.open(Path(run)).require("evidence/ledger.parquet", stage="interpret")
+    context = Context(opened, StudyConfig(**opened.study()), log)
+    parts = splits_of(context)
+    columns = [label_columns(opened.evidence()), error_columns(opened, parts)]
+    twins = near_duplicates(opened.evidence(), parts)
+    keys = sorted({key for column in columns for key in column} | set(twins), key=lambda k: (k[0], k[1]))
+    images = tuple(found_image(key, parts[key[0]], columns, twins) for key in keys if key[0] in parts)
+    return Examined(parts["test"].classes, images, parts)
+
+
+def splits_of(context: Context) -> dict[str, Dataset]:
+    """The splits as stored; only the test part where a model was made elsewhere."""
+    if context.run.has("splits.npz"):
+        return dict(context.splits.named())
+    predictions = context.run.predictions("test")
+    return {"test": select_ids(context.obtained.test, predictions.ids)}
+
+
+def label_columns(evidence: Evidence) -> dict[Key, dict[str, object]]:
+    """What the study of labels says."""
+    if "label_errors" not in evidence:
+        return {}
+    rows = evidence["label_errors"].frame.iter_rows(named=True)
+    return {
+        (row["split"], row["index"]): {
+            "suggested": row["suggested"], "label_error": row["score"], "flagged": bool(row["flagged"])
+        }
+        for row in rows
+    }  # fmt: skip
+
+
+def error_columns(run: Run, parts: Mapping[str, Dataset]) -> dict[Key, dict[str, object]]:
+    """What the model says of test images, and the causes of its errors."""
+    predictions, classes = run.predictions("test"), parts["test"].classes
+    causes = dict(run.evidence()["ledger"].frame.select("index", "cause").iter_rows())
+    rows = zip(predictions.ids, predictions.predicted, predictions.probabilities.max(axis=1), strict=True)
+    return {
+        ("test", int(image)): {
+            "predicted": classes[predicted],
+            "confidence": float(confidence),
+            "cause": causes.get(int(image), ""),
+        }
+        for image, predicted, confidence in rows
+    }
+
+
+def near_duplicates(evidence: Evidence, parts: Mapping[str, Dataset]) -> dict[Key, tuple[str, ...]]:
+    """The names of the flagged near-duplicates of each image."""
+    found: dict[Key, list[str]] = defaultdict(list)
+    if "duplicates" in evidence:
+        frame = evidence["duplicates"].frame
+        pairs = frame.filter("flagged") if "flagged" in frame.columns else frame
+        for row in pairs.iter_rows(named=True):
+            a, b = (row["split_a"], row["index_a"]), (row["split_b"], row["index_b"])
+            for one, other in ((a, b), (b, a)):
+                found[one].append(name_of(other, parts))
+    return {key: tuple(names) for key, names in found.items()}
+
+
+def name_of(key: Key, parts: Mapping[str, Dataset]) -> str:
+    """The file of an image, or a name made of its split and id."""
+    split, image = key
+    files = getattr(parts.get(split), "files", None)
+    if files is None:
+        return f"{split}-{image:06d}.png"
+    rows = np.flatnonzero(parts[split].ids == image)
+    return str(files[rows[0]]) if len(rows) else f"{split}-{image:06d}.png"
+
+
+def found_image(
+    key: Key, part: Dataset, columns: list[dict[Key, dict[str, object]]], twins: Mapping[Key, tuple[str, ...]]
+) -> FoundImage:
+    """One image with all that is said of it."""
+    rows = np.flatnonzero(part.ids == key[1])
+    given = part.classes[part.labels[rows[0]]] if len(rows) else ""
+    said: dict[str, object] = {}
+    for column in columns:
+        said |= column.get(key, {})
+    names = {key[0]: part}
+    return FoundImage(
+        key[0],
+        key[1],
+        name_of(key, names),
+        given,
+        near_duplicates=twins.get(key, ()),
+        **said,  # type: ignore[arg-type]
+    )
+
+
+def write_pictures(folder: Path, examined: Examined) -> Iterator[tuple[FoundImage, Path]]:
+    """Write each image as PNG under a name made of its split and id; gives the image and its file.
+
+    Raises:
+        DeepSightError: a picture cannot be encoded.
+    """
+    for image in examined.images:
+        target = folder / f"{image.split}-{image.id:06d}.png"
+        done, content = cv2.imencode(".png", cv2.cvtColor(examined.pixels(image), cv2.COLOR_RGB2BGR))
+        if not done:
+            raise DeepSightError(f"Expected to encode {image.file} as PNG, but it failed.")
+        with atomic_path(target) as path:
+            path.write_bytes(content.tobytes())
+        yield image, target

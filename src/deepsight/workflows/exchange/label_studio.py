@@ -1,0 +1,103 @@
+"""Label Studio: images as tasks with the model's prediction, and its JSON export back as decisions."""
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from deepsight.core.decisions import VERDICTS, Decision
+from deepsight.core.errors import UsageError
+from deepsight.core.files import write_text
+from deepsight.workflows.exchange.found_images import Examined, FoundImage, write_pictures
+
+TASKS, CONFIG = "tasks.json", "labeling_config.xml"
+CARRIED = ("file", "id", "split", "given", "suggested", "cause", "label_error")
+
+
+def write_label_studio(folder: Path, examined: Examined) -> list[Path]:
+    """Write the tasks, the labelling configuration and the pictures.
+
+    Serve the folder as Label Studio's local storage, paste the configuration into the project, and import
+    the tasks.
+    """
+    tasks = [
+        task_of(image, f"/data/local-files/?d={path.relative_to(folder).as_posix()}")
+        for image, path in write_pictures(folder / "images", examined)
+    ]
+    write_text(folder / TASKS, json.dumps(tasks, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / CONFIG, labeling_config(examined.classes))
+    return [folder / TASKS, folder / CONFIG]
+
+
+def task_of(image: FoundImage, address: str) -> dict[str, Any]:
+    """One task; what leads back to the image travels in its data."""
+    data = {"image": address, **{name: getattr(image, name) for name in CARRIED}}
+    guess = image.suggested if image.flagged else image.predicted or image.suggested
+    predictions = [] if guess is None else [prediction_of(guess, image.confidence)]
+    return {"data": data, "predictions": predictions}
+
+
+def prediction_of(label: str, score: float | None) -> dict[str, Any]:
+    """A pre-annotation that the reader confirms or changes."""
+    choice = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}
+    return {"model_version": "deepsight", "score": score, "result": [choice]}
+
+
+def labeling_config(classes: tuple[str, ...]) -> str:
+    """The project's configuration: the label, and what to do with the image."""
+    labels = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in classes)
+    verdicts = "\n".join(f'    <Choice value="{name}"/>' for name in VERDICTS)
+    return (
+        "<View>\n"
+        '  <Image name="image" value="$image" zoom="true"/>\n'
+        '  <Text name="given" value="given: $given, suggested: $suggested"/>\n'
+        f'  <Choices name="label" toName="image" choice="single" required="true">\n{labels}\n  </Choices>\n'
+        f'  <Choices name="decision" toName="image" choice="single">\n{verdicts}\n  </Choices>\n'
+        "</View>\n"
+    )
+
+
+def read_label_studio(path: Path) -> list[Decision]:
+    """The decisions in a JSON export; tasks that nobody annotated, or that were skipped, are left out.
+
+    Raises:
+        UsageError: it is no export of tasks that DeepSight wrote.
+    """
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8"))
+        answers = [(task["data"], last_annotation(task)) for task in tasks]
+        return [decision_of(data, answer) for data, answer in answers if answer is not None]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"Expected Label Studio's JSON export of tasks that DeepSight wrote in {path}, but it cannot be "
+            f"read ({type(error).__name__}: {error}). Export as JSON, not as JSON-MIN or CSV."
+        ) from error
+
+
+def last_annotation(task: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest annotation that was not cancelled and says something."""
+    done = [one for one in task.get("annotations", []) if one["result"] and not one.get("was_cancelled")]
+    return max(done, key=lambda one: str(one.get("updated_at", "")), default=None)
+
+
+def decision_of(data: dict[str, Any], annotation: dict[str, Any]) -> Decision:
+    """What the reader chose: the verdict if one was chosen, else what the label says."""
+    chosen = {one["from_name"]: one["value"]["choices"][0] for one in annotation["result"]}
+    label = chosen.get("label", data["given"])
+    verdict = chosen.get("decision", "keep" if label == data["given"] else "relabel")
+    if verdict == "keep" and label != data["given"]:
+        verdict = "relabel"
+    if verdict == "relabel" and label == data["given"]:
+        verdict = "keep"
+    return Decision(
+        file=data["file"], id=int(data["id"]), split=data["split"], given=data["given"], decision=verdict,
+        label=label if verdict == "relabel" else data["given"], who=person(annotation.get("completed_by")),
+        when=str(annotation.get("updated_at", "")),
+    )  # fmt: skip
+
+
+def person(completed_by: Any) -> str:
+    """Who annotated: an address or a number, as the export has it."""
+    if isinstance(completed_by, dict):
+        return str(completed_by.get("email") or completed_by.get("id") or "")
+    return "" if completed_by is None else str(completed_by)
