@@ -19,6 +19,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, cifar10: tuple[Dataset, Datas
     rows = np.arange(300)
     run = made_run.make(tmp_path_factory.mktemp("runs") / "made", train.select(rows), test.select(rows))
     run.save_study({"data": "cifar10"})
+    run.save_predictions("test", made_run.predictions(test.select(rows)))
     return run.path, examined_images(run.path)
 
 
