@@ -1,0 +1,111 @@
+"""The preprocessing audit: does the model do better with other inputs than those that are documented?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from deepsight.core.array_types import Ints
+from deepsight.core.evidence import Table
+from deepsight.core.macro_f1 import paired_macro_f1
+from deepsight.core.significance import holm, mcnemar
+from deepsight.core.statistics import macro_f1
+
+LEVEL = 0.05  # of Holm's correction over the alternatives
+HINTS = {
+    "channels swapped": "the channels are probably swapped (RGB and BGR)",
+    "pixels 0 to 1": "the model probably wants pixels from 0 to 1",
+    "pixels 0 to 255": "the model probably wants pixels from 0 to 255",
+    "pixels -1 to 1": "the model probably wants pixels from -1 to 1",
+    "ImageNet mean and deviation": "the model probably wants ImageNet's mean and deviation",
+}
+UNITS = {
+    "preprocessing": "what is changed about the reference; the first row is the reference",
+    "n": "images",
+    "macro_f1": "mean F1 of the classes, 0 to 1",
+    "difference": "macro-F1 minus that of the reference",
+    "ci_low": "low end of the difference at 95 % (paired over images)",
+    "ci_high": "high end of the difference at 95 % (paired over images)",
+    "p_value": "McNemar's test against the reference, corrected over all rows (Holm)",
+    "chosen": "whether the examination uses it, true or false",
+}
+
+
+@dataclass(frozen=True)
+class PreprocessingAudit:
+    """The outcome of an audit.
+
+    Attributes:
+        table: the evidence table `preprocessing_audit`.
+        chosen: name of the preprocessing to use.
+        warning: a sentence where the documented preprocessing loses by more than chance, else None.
+    """
+
+    table: Table
+    chosen: str
+    warning: str | None
+
+
+def audit_preprocessing(
+    predicted: Mapping[str, Ints], labels: Ints, k: int, *, documented: bool
+) -> PreprocessingAudit:
+    """Compare the answers under several preprocessings of the same images.
+
+    A documented reference is kept unless an alternative does better by more than chance. Without
+    documentation the best is taken.
+
+    Args:
+        predicted: int64 (n,) for each preprocessing by name, the reference first.
+        labels: int64 (n,).
+        k: number of classes.
+        documented: whether the reference is what the model's own files say.
+    """
+    names = list(predicted)
+    reference = predicted[names[0]]
+    scores = {name: macro_f1(labels, answers, k) for name, answers in predicted.items()}
+    p_values = corrected(predicted, labels)
+    better = [n for n in names[1:] if p_values[n] <= LEVEL and scores[n] > scores[names[0]]]
+    candidates = better or [names[0]] if documented else names
+    chosen = max(candidates, key=lambda name: scores[name])
+    rows = []
+    for name, answers in predicted.items():
+        effect = paired_macro_f1(labels, reference[None], answers[None], k)
+        low, high = (0.0, 0.0) if name == names[0] else (effect.low, effect.high)
+        rows.append(
+            {
+                "preprocessing": name, "n": len(labels), "macro_f1": scores[name],
+                "difference": scores[name] - scores[names[0]], "ci_low": low, "ci_high": high,
+                "p_value": p_values[name], "chosen": name == chosen,
+            }
+        )  # fmt: skip
+    warning = loss(chosen, 100 * (scores[chosen] - scores[names[0]])) if documented and better else None
+    table = Table(
+        pl.DataFrame(rows), UNITS, len(labels),
+        method="The same images under each preprocessing; McNemar's test with Holm's correction; a "
+        "documented preprocessing is replaced only by one that does better by more than chance.",
+        caption=warning or said(names[0], chosen, documented),
+    )  # fmt: skip
+    return PreprocessingAudit(table, chosen, warning)
+
+
+def corrected(predicted: Mapping[str, Ints], labels: Ints) -> dict[str, float]:
+    """McNemar's p of each preprocessing against the first, corrected by Holm; 1 for the first itself."""
+    first, *others = predicted
+    raw = [mcnemar(labels, predicted[first], predicted[name]).p_value for name in others]
+    return {first: 1.0} | dict(zip(others, map(float, holm(raw)), strict=True))
+
+
+def loss(chosen: str, points: float) -> str:
+    """The sentence for a documented preprocessing that loses."""
+    hint = HINTS.get(chosen, "the documented preprocessing is probably not that of the training")
+    return (
+        f"With '{chosen}' instead of the documented preprocessing the model gains {points:.1f} points of "
+        f"macro-F1, more than chance allows: {hint}. The examination uses it."
+    )
+
+
+def said(reference: str, chosen: str, documented: bool) -> str:
+    """The caption where there is nothing to warn of."""
+    if documented:
+        return "No other preprocessing does better than the documented one by more than chance."
+    return f"No preprocessing is documented; '{chosen}' gives the best macro-F1 and is used."
