@@ -15,6 +15,7 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
+from deepsight.model.accelerator import trusted_accelerator
 from deepsight.model.backbone import Classifier
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase
@@ -118,11 +119,11 @@ def preprocessing_of(pretrained: Pretrained, recipe: Recipe) -> Preprocessing:
 
 
 def fabric_of() -> Fabric:
-    """One process on the best device here; under torchrun, its processes. Ready to be used."""
+    """One process on the best device that can be trusted; under torchrun, its processes. Ready to be used."""
     workers = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", workers))
     fabric = Fabric(
-        accelerator="auto" if torch.cuda.is_available() or workers == 1 else "cpu",
+        accelerator=trusted_accelerator() if torch.cuda.is_available() or workers == 1 else "cpu",
         devices=local,
         num_nodes=workers // local,
         strategy="auto" if workers == 1 else "ddp",
