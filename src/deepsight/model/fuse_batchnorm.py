@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from timm.layers import BatchNormAct2d, Conv2dSame
 from torch import Tensor, nn
 
+from deepsight.model.dense_conv import dense_conv2d
 from deepsight.model.depthwise import depthwise_conv2d
 
 Run = Callable[[Tensor], Tensor]
@@ -23,6 +24,7 @@ class FusedConv2d(nn.Conv2d):
 
     same: bool
     depthwise: bool
+    dense: bool
     norm_eps: float
 
     @staticmethod
@@ -36,6 +38,8 @@ class FusedConv2d(nn.Conv2d):
         fused.same = isinstance(conv, Conv2dSame)
         one_each = 1 < conv.groups == conv.in_channels == channels
         fused.depthwise = one_each and conv.dilation == (1, 1) and len(set(conv.kernel_size)) == 1
+        alike = len({*conv.kernel_size}) == len({*conv.stride}) == len({*map(int, conv.padding)}) == 1
+        fused.dense = conv.groups == 1 and conv.dilation == (1, 1) and alike
         fused.norm_eps = norm.eps
         scale, shift = affine_of(norm)
         bias = torch.zeros(channels) if conv.bias is None else conv.bias
@@ -51,8 +55,9 @@ class FusedConv2d(nn.Conv2d):
             padding = (self.kernel_size[0] - 1) // 2
             if stride == 2:
                 weight = F.pad(weight, (1, 0, 1, 0))
-        if self.depthwise and torch.is_grad_enabled() and self.bias is not None:
-            return depthwise_conv2d(x, weight, self.bias, stride, padding)
+        if torch.is_grad_enabled() and self.bias is not None and (self.depthwise or self.dense):
+            conv = depthwise_conv2d if self.depthwise else dense_conv2d
+            return conv(x, weight, self.bias, stride, padding)
         return F.conv2d(x, weight, self.bias, stride, padding, self.dilation, self.groups)
 
 
