@@ -2,9 +2,9 @@
 
     python benchmarks/engine/steps.py [--rows 4000] [--seeds 3] [--resolution 64] [--variants ...]
 
-Each variant trains on the same rows with the same seeds; it is scored on rows 40,000 to 43,999 of the training
-part, which are in no other choice of this repository. Seconds are the process's own processor time of the
-fine-tuning, so that other work on the machine counts little.
+Each variant trains on the same rows with the same seeds. It is scored on rows 40,000 to 43,999 of the
+training part, by which nothing else is chosen. Seconds are the processor time of the fine-tuning, so that
+other work on the machine counts little.
 """
 
 import argparse
@@ -37,7 +37,8 @@ from deepsight.obtain import load_dataset
 
 HERE = Path(__file__).resolve().parent
 HELD_OUT = slice(40_000, 44_000)
-FIELDS = ("variant", "resolution", "rows", "epochs", "seed", "seconds", "macro_f1", "mirrored", "averaged", "machine")
+SCORES = ("macro_f1", "mirrored", "averaged")
+FIELDS = ("variant", "resolution", "rows", "epochs", "seed", "seconds", *SCORES, "machine")
 LATE = 0.6  # share of the steps after which the early trainable stages stand still
 DECAY = 0.9  # of the moving average, each step
 
@@ -130,7 +131,7 @@ def run_one(
     return {
         "variant": name, "resolution": recipe.resolution, "rows": len(splits.train), "epochs": recipe.epochs,
         "seed": recipe.seed, "seconds": round(seconds, 1),
-        **dict(zip(("macro_f1", "mirrored", "averaged"), (round(s, 4) for s in scores), strict=True)),
+        **dict(zip(SCORES, (round(s, 4) for s in scores), strict=True)),
         "machine": processor(),
     }  # fmt: skip
 
@@ -150,7 +151,10 @@ def main() -> None:
     mirrored = replace(held_out, images=held_out.pixels()[:, :, ::-1].copy())
     splits = Splits(train.select(np.arange(args.rows)), held_out, train.select(np.array([49_999])))
     pretrained, new = load_pretrained(PACKAGED), not args.results.exists()
-    with tempfile.TemporaryDirectory() as folder, args.results.open("a", newline="", encoding="utf-8") as file:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        args.results.open("a", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, FIELDS)
         if new:
             writer.writeheader()

@@ -1,8 +1,8 @@
 """Dense convolution whose weight gradient is a matrix product for each tap of the kernel.
 
-On a CPU, the library's weight gradient of a dense convolution on small maps falls far behind its forward pass:
-for a ResNet18's last stage at 64 pixels it takes four times as long. The same sums as matrix products take
-about as long as the forward pass. Figures: docs/decisions/0021-weight-gradients-by-matrix-products.md.
+On a CPU, the library's weight gradient of a dense convolution on small maps falls far behind its forward
+pass: for a ResNet18's last stage at 64 pixels it takes four times as long. As matrix products the same sums
+take about as long as the forward pass: docs/decisions/0021-weight-gradients-by-matrix-products.md.
 """
 
 from typing import Any, cast
