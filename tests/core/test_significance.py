@@ -85,19 +85,6 @@ def test_many_classes_are_sampled_and_agree_with_a_normal_approximation() -> Non
     assert p[0] == pytest.approx(reference.pvalue, abs=0.03)
 
 
-def test_a_sum_of_equal_binomials_is_one_binomial() -> None:
-    p = significance.binomial_sum_p(9, [10, 20], [0.2, 0.2])
-    tail = binomtest(9, 30, 0.2, alternative="greater").pvalue
-    assert p == pytest.approx(2 * tail)
-
-
-def test_a_sum_of_unlike_binomials_agrees_with_draws() -> None:
-    rng = np.random.default_rng(0)
-    drawn = rng.binomial(40, 0.1, 200_000) + rng.binomial(15, 0.5, 200_000)
-    p = significance.binomial_sum_p(17, [40, 15], [0.1, 0.5])
-    assert p == pytest.approx(2 * (drawn >= 17).mean(), abs=0.006)
-
-
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_the_step_down_formula(p_values: list[float]) -> None:
     m = len(p_values)

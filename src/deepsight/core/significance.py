@@ -130,17 +130,3 @@ def random_splits(k: int, m: int, seed: int) -> NDArray[np.int64]:
     """20,000 random choices of m of k classes, a row each."""
     rng = np.random.default_rng(seed)
     return np.argsort(rng.random((SPLITS, k)), axis=1)[:, :m].astype(np.int64)
-
-
-def binomial_sum_p(count: int, trials: ArrayLike, rates: ArrayLike) -> float:
-    """Exact two-sided p of a sum of independent binomials, as twice the smaller tail.
-
-    Args:
-        count: the observed sum.
-        trials, rates: the size and the success probability of each binomial.
-    """
-    pmf = np.ones(1)
-    for n, p in zip(np.atleast_1d(trials), np.atleast_1d(rates), strict=True):
-        pmf = np.convolve(pmf, binom.pmf(np.arange(int(n) + 1), int(n), p))
-    tails = pmf[: count + 1].sum(), pmf[count:].sum()
-    return min(1.0, 2 * float(min(tails)))

@@ -30,7 +30,8 @@ TREATMENTS = {
 VALUES = {
     **TREATMENTS,
     "ece": "calibration error",
-    "ece_debiased": "calibration error, debiased",
+    "ece_debiased": "calibration error, debiased",  # of runs of earlier versions
+    "rms_error": "calibration error, root mean square",
     "nll": "negative log-likelihood",
     "val": "validation",
     "holdout": "hold-out",

@@ -13,10 +13,10 @@ from deepsight.interpret.error_analysis.calibration import (
     calibration_summary_table,
     calibration_table,
     confidence_and_correct,
-    debiased_error,
-    error_interval,
+    consistency_test,
     fit_temperature,
-    folded_normal_mean,
+    rms_error,
+    squared_error,
 )
 
 
@@ -56,34 +56,45 @@ def test_calibration_error_is_the_weighted_gap() -> None:
     assert calibration_error(confidence, correct, bins=15) == pytest.approx((4 * 0.15 + 2 * 0.1) / 6)
 
 
-def test_debiasing_takes_away_what_chance_adds() -> None:
+def stated(n: int, seed: int, temperature: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Confidence and correctness of a model whose logits are this many times too large."""
+    logits, labels = honest(n, seed, temperature)
+    return confidence_and_correct(softmax(logits, axis=1), labels)
+
+
+def test_the_squared_error_is_unbiased_where_the_plain_one_is_not() -> None:
     """An honest model has no calibration error; the plain estimate says otherwise."""
-    plain, debiased = [], []
-    for seed in range(30):
-        logits, labels = honest(500, seed)
-        gaps = confidence_and_correct(softmax(logits, axis=1), labels)
-        plain.append(calibration_error(*gaps, bins=15))
-        debiased.append(debiased_error(*gaps, bins=15))
-    assert np.mean(debiased) < 0.7 * np.mean(plain)
+    found = [squared_error(*stated(500, seed), bins=15)[0] for seed in range(60)]
+    assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(60)
+    plain = [calibration_error(*stated(500, seed), bins=15) for seed in range(20)]
+    assert np.mean(plain) > 0.02
 
 
-def test_the_folded_normal_mean_agrees_with_draws() -> None:
-    drawn = np.abs(np.random.default_rng(0).normal(0.3, 0.5, 400_000)).mean()
-    assert folded_normal_mean(np.array([0.3]), np.array([0.5]))[0] == pytest.approx(drawn, abs=0.003)
-    assert folded_normal_mean(np.array([-0.2]), np.array([0.0]))[0] == pytest.approx(0.2)
+@pytest.mark.parametrize(("n", "temperature"), [(200, 1.0), (2000, 1.0), (200, 2.0), (2000, 2.0)])
+def test_the_interval_covers_the_true_error(n: int, temperature: float) -> None:
+    """The truth is that of 200,000 images, or 0. Fewer than 88 of 100 has a chance of about 1 in 500."""
+    many = squared_error(*stated(200_000, 99, temperature), bins=15)[0]
+    truth = 0.0 if temperature == 1 else np.sqrt(many)
+    intervals = [rms_error(*stated(n, s, temperature), bins=15, level=0.95) for s in range(100)]
+    assert sum(i.low <= truth <= i.high for i in intervals) >= 88
 
 
-def test_the_interval_covers_the_true_error() -> None:
-    """Logits twice too large; the truth is that of a million images. Below 33 of 40 is 1 in 500."""
-    many, given = honest(200_000, 99, temperature=2.0)
-    truth = calibration_error(*confidence_and_correct(softmax(many, axis=1), given), bins=15)
-    held = 0
-    for seed in range(40):
-        logits, labels = honest(1000, seed, temperature=2.0)
-        gaps = confidence_and_correct(softmax(logits, axis=1), labels)
-        low, high = error_interval(*gaps, bins=15, draws=200, level=0.95, seed=0)
-        held += low <= truth <= high
-    assert held >= 33
+def test_an_honest_model_is_seldom_called_miscalibrated() -> None:
+    """More than 12 of 100 at 5 % has a chance of about 1 in 500; a model twice too sure is always seen."""
+    p = [consistency_test(*stated(300, s), bins=15, draws=100, seed=s).p_value for s in range(100)]
+    assert sum(value <= 0.05 for value in p) <= 12
+    sure = consistency_test(*stated(1000, 0, temperature=2.0), bins=15, draws=100, seed=0)
+    assert sure.p_value < 0.02
+    assert sure.observed > 2 * sure.expected
+
+
+def test_draws_of_labels_repeat_under_a_seed_and_agree_with_a_plain_loop() -> None:
+    confidence, correct = stated(400, 3)
+    found = consistency_test(confidence, correct, bins=15, draws=200, seed=1)
+    assert found == consistency_test(confidence, correct, bins=15, draws=200, seed=1)
+    rng = np.random.default_rng(7)
+    plain = [calibration_error(confidence, rng.random(400) < confidence, bins=15) for _ in range(200)]
+    assert found.expected == pytest.approx(np.mean(plain), rel=0.1)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -96,7 +107,7 @@ def test_temperature_mends_a_model_that_is_too_sure() -> None:
     table = calibration_summary_table(
         logits[:2000], labels[:2000], logits[2000:], labels[2000:], draws=50, seed=0
     ).frame
-    for quantity in ("ece", "ece_debiased", "nll"):
+    for quantity in ("ece", "rms_error", "nll"):
         assert value(table, "after temperature", quantity) < value(table, "as given", quantity)
     assert value(table, "as given", "nll") == pytest.approx(
         log_loss(labels[:2000], softmax(logits[:2000], axis=1))

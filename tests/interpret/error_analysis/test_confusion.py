@@ -10,8 +10,8 @@ from deepsight.interpret.error_analysis.confusion import (
     confusion_direction_table,
     confusion_pairs_table,
     confusion_table,
-    null_shares,
 )
+from deepsight.interpret.error_analysis.quasi_independence import pair_tests
 
 CLASSES = ("ant", "bee", "cow", "dog", "eel", "fox")
 K = len(CLASSES)
@@ -45,26 +45,26 @@ def test_matrix_is_that_of_scikit_learn() -> None:
     )
 
 
-def test_null_shares_exclude_the_class_itself_and_sum_to_one() -> None:
-    counts = np.array([[5, 1, 3], [2, 6, 2], [0, 0, 9]])
-    shares = null_shares(counts)
-    assert shares[0].tolist() == pytest.approx([0, 1 / 6, 5 / 6])
-    assert shares.sum(axis=1).tolist() == pytest.approx([1, 1, 1])
-    assert (null_shares(np.diag([3, 4, 5])) == 0).all()
-
-
 def test_a_planted_pair_is_flagged_and_its_p_is_binomial() -> None:
     labels, predicted = planted(1)
     frame = confusion_pairs_table(labels, predicted, CLASSES).frame
     row = frame.row(by_predicate=(pl.col("true") == "dog") & (pl.col("predicted") == "fox"), named=True)
-    wrong = predicted[predicted != labels]
-    others = wrong[wrong != 3]
-    errors = int(((labels == 3) & (predicted != 3)).sum())
-    reference = binomtest(row["count"], errors, float((others == 5).mean()), alternative="greater").pvalue
+    null = pair_tests(confusion_matrix(labels, predicted))
+    reference = binomtest(
+        row["count"], int(null.trials[3, 5]), null.shares[3, 5], alternative="greater"
+    ).pvalue
     assert row["flagged"]
     assert row["p_value"] == pytest.approx(reference, rel=1e-6)
     assert row["ci_low"] < row["rate"] < row["ci_high"]
     assert row["expected"] < row["ci_low"]
+
+
+def test_two_classes_leave_nothing_to_test() -> None:
+    labels = np.repeat([0, 1], 100)
+    table = confusion_pairs_table(labels, np.where(np.arange(200) % 3 == 0, 1 - labels, labels), ("a", "b"))
+    assert not table.frame["flagged"].any()
+    assert table.frame["p_value"].to_list() == [1, 1]
+    assert "no pair can stand out" in table.caption
 
 
 def test_chance_is_rarely_flagged() -> None:

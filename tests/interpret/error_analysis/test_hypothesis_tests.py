@@ -57,6 +57,22 @@ def test_a_planted_pair_is_supported_and_an_avoided_one_refuted() -> None:
     assert verdict(PAIR, labels, predicted)["verdict"] == "refuted"
 
 
+def test_one_direction_is_not_enough() -> None:
+    """a is called b far beyond chance, b is called a as chance has it: they are not taken for each other."""
+    labels, predicted = model(np.full(8, 0.1))
+    one_way = (labels == 0) & (np.random.default_rng(1).random(len(labels)) < 0.3)
+    row = verdict(PAIR, labels, np.where(one_way, 1, predicted))
+    assert row["verdict"] == "undecided"
+    found = hypotheses_table([GAP], labels, np.where(one_way, 1, predicted), CLASSES).frame
+    assert "a is taken for b." in found["statement"].to_list()
+
+
+def test_two_classes_decide_nothing_about_a_pair() -> None:
+    labels = np.repeat([0, 1], 100)
+    row = hypotheses_table([PAIR], labels, np.where(np.arange(200) % 4, labels, 1 - labels), ("a", "b"))
+    assert row.frame["verdict"].to_list() == ["undecided"]
+
+
 def test_a_pair_confused_by_chance_is_seldom_decided() -> None:
     """More than 7 of 40 at 5 % has a probability below 1 in 1,000."""
     decided = [

@@ -1,6 +1,7 @@
 """Whether a confidence of 0.8 is right eight times in ten, and what a temperature mends."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from scipy.stats import norm
 from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
+from deepsight.core.statistics import Interval
 
 COLDEST, HOTTEST = 0.02, 50.0  # bounds of the search; a temperature at one of them is no optimum
 
@@ -72,38 +74,87 @@ def calibration_summary_table(
     Args:
         logits, validation_logits: (n, k) and (m, k), unnormalised log-probabilities.
         labels, validation_labels: int64 (n,) and (m,).
+        draws: of labels from the stated confidence, for the test of calibration.
     """
     temperature = fit_temperature(validation_logits, validation_labels)
     rows: list[dict[str, Any]] = []
     for stage, divisor in (("as given", 1.0), ("after temperature", temperature)):
         scaled = np.asarray(logits, dtype=np.float64) / divisor
-        gaps = confidence_and_correct(softmax(scaled, axis=1), labels)
-        low, high = error_interval(*gaps, bins=bins, draws=draws, level=level, seed=seed)
-        debiased = debiased_error(*gaps, bins=bins)
+        stated = confidence_and_correct(softmax(scaled, axis=1), labels)
+        error = rms_error(*stated, bins=bins, level=level)
+        test = consistency_test(*stated, bins=bins, draws=draws, seed=seed)
         rows += [
-            {"stage": stage, "quantity": "ece", "value": calibration_error(*gaps, bins=bins)},
-            {"stage": stage, "quantity": "ece_debiased", "value": debiased, "ci_low": low, "ci_high": high},
+            {"stage": stage, "quantity": "ece", "value": test.observed, "p_value": test.p_value,
+             "if_calibrated": test.expected},
+            {"stage": stage, "quantity": "rms_error", "value": error.value, "ci_low": error.low,
+             "ci_high": error.high},
             {"stage": stage, "quantity": "nll", "value": negative_log_likelihood(scaled, labels)},
             {"stage": stage, "quantity": "temperature", "value": divisor},
-        ]
-    schema = {"stage": pl.String, "quantity": pl.String, "value": pl.Float64}
-    frame = pl.DataFrame(rows, schema={**schema, "ci_low": pl.Float64, "ci_high": pl.Float64})
+        ]  # fmt: skip
+    numbers = dict.fromkeys(("value", "ci_low", "ci_high", "if_calibrated", "p_value"), pl.Float64)
+    frame = pl.DataFrame(rows, schema={"stage": pl.String, "quantity": pl.String, **numbers})
     return Table(
         frame=frame,
         units={
             "stage": "as given, or divided by the temperature",
-            "quantity": "ece and ece_debiased: probability; nll: nats an image; temperature: factor",
+            "quantity": "ece and rms_error: probability; nll: nats per image; temperature: factor",
             "value": "in the unit of the quantity",
             "ci_low": f"low end at {level:.0%}, over images",
             "ci_high": f"high end at {level:.0%}, over images",
+            "if_calibrated": "mean value that a perfectly calibrated model of this confidence would show",
+            "p_value": "of a value so large or larger from a perfectly calibrated model",
         },
         n=len(labels),
-        method=f"Expected calibration error in {bins} bins; basic bootstrap interval; debiased by the "
-        "folded normal mean of each bin (after Kumar et al. 2019); temperature by likelihood on validation "
-        "(Guo et al. 2017).",
-        caption=f"A temperature of {temperature:.2f}, fitted on {len(validation_labels):,} images of "
-        f"validation, takes the calibration error from {rows[0]['value']:.1%} to {rows[4]['value']:.1%}.",
+        method=f"{bins} bins of equal width. ece: expected calibration error, above 0 by chance alone; its p "
+        f"from {draws} draws of labels from the stated confidence (consistency resampling, Vaicenavicius et "
+        "al. 2019). rms_error: root of the unbiased squared error (Kumar et al. 2019). Temperature by likelihood "
+        "on validation (Guo et al. 2017).",
+        caption=summary_caption(rows, temperature, len(validation_labels), 1 - level),
     )
+
+
+def summary_caption(rows: Sequence[dict[str, Any]], temperature: float, n: int, alpha: float) -> str:
+    """Whether the confidence can be told from a calibrated one, before and after the temperature."""
+    before, after = (row for row in rows if row["quantity"] == "ece")
+    said = [
+        f"{100 * row['value']:.1f} points ({100 * row['if_calibrated']:.1f} if it were calibrated; "
+        f"{'more' if row['p_value'] <= alpha else 'no more'} than chance explains, p = {row['p_value']:.3f})"
+        for row in (before, after)
+    ]
+    return (
+        f"The expected calibration error is {said[0]}. After dividing the logits by {temperature:.2f}, "
+        f"fitted on {n:,} validation images, it is {said[1]}."
+    )
+
+
+class ConsistencyTest(NamedTuple):
+    """The calibration error, its mean under perfect calibration, and p of so large an error or larger."""
+
+    observed: float
+    expected: float
+    p_value: float
+
+
+def consistency_test(
+    confidence: Floats, correct: Floats, *, bins: int, draws: int, seed: int
+) -> ConsistencyTest:
+    """Whether a model that is right as often as it says would show so large a calibration error.
+
+    Labels are drawn anew from the stated confidence (Vaicenavicius et al. 2019). One draw is added to the
+    count, so that p is never 0.
+    """
+    place, n = bins_of(confidence, bins), len(confidence)
+    rng = np.random.default_rng(seed)
+    order = np.argsort(place, kind="stable")
+    _, starts = np.unique(place[order], return_index=True)
+    stated = np.add.reduceat(confidence[order], starts)
+    observed = calibration_error(confidence, correct, bins=bins)
+    errors = np.empty(draws)
+    for draw in range(draws):
+        right = np.add.reduceat(rng.random(n) < confidence[order], starts, dtype=np.float64)
+        errors[draw] = np.abs(stated - right).sum() / n
+    beyond = int((errors >= observed - 1e-12).sum())
+    return ConsistencyTest(observed, float(errors.mean()), (beyond + 1) / (draws + 1))
 
 
 def confidence_and_correct(probabilities: Floats, labels: Ints) -> tuple[Floats, Floats]:
@@ -120,53 +171,38 @@ def bins_of(confidence: Floats, bins: int) -> NDArray[np.int64]:
 
 def calibration_error(confidence: Floats, correct: Floats, *, bins: int) -> float:
     """Expected calibration error: sum over bins of (images / n) |accuracy - confidence|, in [0, 1]."""
-    return binned_error(bins_of(confidence, bins), confidence - correct, bins)
+    gap = confidence - correct
+    return float(np.abs(np.bincount(bins_of(confidence, bins), gap, bins)).sum() / len(gap))
 
 
-def binned_error(place: NDArray[np.int64], gap: Floats, bins: int) -> float:
-    """The calibration error from the bin and the gap (confidence - correct) of each image."""
-    return float(np.abs(np.bincount(place, gap, bins)).sum() / len(gap))
+def rms_error(confidence: Floats, correct: Floats, *, bins: int, level: float) -> Interval:
+    """Root of the mean squared calibration error over images, with its interval, in [0, 1].
 
-
-def error_interval(
-    confidence: Floats, correct: Floats, *, bins: int, draws: int, level: float, seed: int
-) -> tuple[float, float]:
-    """Both ends of the basic bootstrap interval of the calibration error, over images.
-
-    The plain estimate is biased upwards, and a resample of it twice; the basic interval is mirrored at the
-    estimate, so it takes the bias off once and surrounds the debiased error.
+    The squared error Σ_b w_b (g_b² - s_b²) is unbiased: g_b is the mean gap in a bin with the share w_b of
+    the images, and s_b² the variance of that mean, which chance adds to g_b² (Kumar et al. 2019). Its
+    variance is Σ_b w_b² (4 g_b² s_b² + 2 s_b⁴). The root of a negative estimate or end is 0. Bins with one
+    image count 0.
     """
-    place, gap, n = bins_of(confidence, bins), confidence - correct, len(confidence)
-    rng = np.random.default_rng(seed)
-    sample = np.empty(draws)
-    for draw in range(draws):
-        rows = rng.integers(n, size=n)
-        sample[draw] = binned_error(place[rows], gap[rows], bins)
-    mirrored = 2 * binned_error(place, gap, bins) - sample
-    low, high = np.quantile(mirrored, [(1 - level) / 2, (1 + level) / 2])
-    return max(0.0, float(low)), max(0.0, float(high))
+    squared, variance = squared_error(confidence, correct, bins=bins)
+    reach = float(norm.ppf(0.5 + level / 2)) * float(np.sqrt(variance))
+    ends = (np.sqrt(max(0.0, end)) for end in (squared, squared - reach, squared + reach))
+    return Interval(*(float(end) for end in ends))
 
 
-def debiased_error(confidence: Floats, correct: Floats, *, bins: int) -> float:
-    """The calibration error less what chance alone adds to it, at least 0.
-
-    In a bin of m images the accuracy is about normal with σ² = a (1 - a) / m, so the absolute gap to the
-    confidence overshoots by the folded normal mean minus |gap|.
-    """
-    place, n = bins_of(confidence, bins), len(confidence)
-    m = np.bincount(place, minlength=bins)
-    held = m[m > 0]
-    accuracy = np.bincount(place, correct, bins)[m > 0] / held
-    gap = accuracy - np.bincount(place, confidence, bins)[m > 0] / held
-    overshoot = folded_normal_mean(gap, np.sqrt(accuracy * (1 - accuracy) / held)) - np.abs(gap)
-    return max(0.0, float(held @ (np.abs(gap) - overshoot) / n))
-
-
-def folded_normal_mean(mean: Floats, deviation: Floats) -> Floats:
-    """The mean of |X| for X normal with this mean and deviation."""
-    z = np.divide(mean, deviation, out=np.full_like(mean, np.inf), where=deviation > 0)
-    spread = deviation * np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2)
-    return np.where(deviation > 0, spread + mean * (1 - 2 * norm.cdf(-z)), np.abs(mean))
+def squared_error(confidence: Floats, correct: Floats, *, bins: int) -> tuple[float, float]:
+    """The unbiased squared calibration error, which may be below 0, and its variance."""
+    place, gap = bins_of(confidence, bins), confidence - correct
+    n = np.bincount(place, minlength=bins)
+    kept = n >= 2
+    m = n[kept]
+    mean = np.bincount(place, gap, bins)[kept] / m
+    spread = np.maximum(np.bincount(place, gap**2, bins)[kept] / m - mean**2, 0) / (m - 1)
+    # A bin in which all are right has no spread, and yet the next image may be wrong: what is stated counts.
+    stated = np.bincount(place, confidence * (1 - confidence), bins)[kept] / m**2
+    widest, weight = np.maximum(spread, stated), m / len(confidence)
+    found = np.maximum(mean**2 - spread, 0)
+    variance = weight**2 @ (4 * found * widest + 2 * widest**2)
+    return float(weight @ (mean**2 - spread)), float(variance)
 
 
 def fit_temperature(logits: Reals, labels: Ints) -> float:

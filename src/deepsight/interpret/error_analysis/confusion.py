@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from scipy.stats import binom, binomtest
+from scipy.stats import binomtest
 
-from deepsight.core.array_types import Floats, Ints
+from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.core.significance import benjamini_hochberg
 from deepsight.core.statistics import confusion_counts, wilson
+from deepsight.interpret.error_analysis.quasi_independence import pair_tests
 
 UNITS = {
     "true": "class name",
@@ -53,26 +54,13 @@ def named_cells(counts: Ints, true: Ints, predicted: Ints, classes: Sequence[str
     )
 
 
-def null_shares(counts: Ints) -> Floats:
-    """Where the errors of each class would fall if they only followed what is predicted wrongly, (k, k).
-
-    Row i holds the expected share of the errors of class i on each other class: proportional to how often
-    that class is predicted wrongly overall. The diagonal is 0 and a row sums to 1, or to 0 where no other
-    class is ever predicted wrongly.
-    """
-    wrong = counts.sum(axis=0) - np.diag(counts)
-    weights = np.broadcast_to(wrong, counts.shape) * (1.0 - np.eye(len(counts)))
-    totals = weights.sum(axis=1, keepdims=True)
-    shares = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
-    return np.asarray(shares, dtype=np.float64)
-
-
 def confusion_pairs_table(
     labels: Ints, predicted: Ints, classes: Sequence[str], *, level: float = 0.95, fdr: float = 0.05
 ) -> Table:
     """The k(k-1) ordered pairs against chance: evidence table `confusion_pairs`, most frequent first.
 
-    A pair is flagged where its one-sided binomial p, under `null_shares`, has a q-value of at most `fdr`.
+    A pair is flagged where its one-sided binomial p, under quasi-independence (`pair_tests`), has a q-value
+    of at most `fdr`.
 
     Args:
         labels, predicted: int64 (n,), positions in `classes`.
@@ -82,15 +70,13 @@ def confusion_pairs_table(
     counts = confusion_counts(labels, predicted, len(classes))
     true, other = np.nonzero(~np.eye(len(classes), dtype=bool))
     sizes, count = counts.sum(axis=1)[true], counts[true, other]
-    errors = sizes - np.diag(counts)[true]
-    shares = null_shares(counts)[true, other]
     low, high = wilson(count, sizes, level)
-    p = np.where(count > 0, binom.sf(count - 1, errors, shares), 1.0)
-    q = benjamini_hochberg(p)
+    null = pair_tests(counts, fdr=fdr)
+    p, q = null.p_values[true, other], null.q_values[true, other]
     frame = named_cells(counts, true, other, classes).with_columns(
         ci_low=low,
         ci_high=high,
-        expected=errors * shares / np.maximum(sizes, 1),
+        expected=null.expected[true, other] / np.maximum(sizes, 1),
         p_value=p,
         q_value=q,
         flagged=pl.Series(q <= fdr),
@@ -101,16 +87,28 @@ def confusion_pairs_table(
             **UNITS,
             "ci_low": f"rate, low end at {level:.0%} (Wilson)",
             "ci_high": f"rate, high end at {level:.0%} (Wilson)",
-            "expected": "rate expected if errors followed the overall frequency of wrong predictions",
+            "expected": "rate expected if errors depended on the two classes one by one, not as a pair",
             "p_value": "probability of so many or more, one-sided",
             "q_value": "false discovery rate",
             "flagged": f"whether q is at most {fdr:g}",
         },
         n=len(labels),
-        method="Exact binomial test of each ordered pair against errors that fall in proportion to how often "
-        "each class is predicted wrongly; Benjamini & Hochberg (1995) over all pairs.",
-        caption=f"{int((q <= fdr).sum())} of {len(q)} ordered pairs are confused more than chance explains.",
+        method="Exact binomial test of each ordered pair against quasi-independence (Goodman 1968), fitted "
+        "without the flagged pairs: how often the one class is misclassified and the other wrongly "
+        "predicted; Benjamini & Hochberg (1995) over all pairs.",
+        caption=pairs_caption(int((q <= fdr).sum()), len(classes)),
     )
+
+
+def pairs_caption(flagged: int, k: int) -> str:
+    """How many pairs stand out, and what so few classes can show."""
+    if k == 2:
+        return (
+            "With two classes each error falls on the other one: no pair can stand out, and none is tested."
+        )
+    said = f"{flagged} of {k * (k - 1)} ordered pairs are confused more often than chance explains"
+    limit = " (of three classes, only a confusion that runs round can stand out)" if k == 3 else ""
+    return f"{said}{limit}. Chance: how often each class is misclassified, and wrongly predicted."
 
 
 def confusion_direction_table(

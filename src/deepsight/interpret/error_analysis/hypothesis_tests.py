@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.core.hypothesis import Group, Hypothesis
-from deepsight.core.significance import binomial_sum_p, group_difference_p
-from deepsight.core.statistics import Interval, confusion_counts, weighted_proportions
-from deepsight.interpret.error_analysis.confusion import confusion_pairs_table, null_shares
+from deepsight.core.significance import group_difference_p
+from deepsight.core.statistics import Interval, confusion_counts, weighted_proportions, wilson
+from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
+from deepsight.interpret.error_analysis.quasi_independence import pair_tests
 
 TESTS = {
     "recall_gap": "difference in mean recall; interval over images, p by exact permutation of classes",
-    "confused_pair": "share of errors between the two above chance; interval and exact p over images",
+    "confused_pair": "share of the errors of the one class that is the other, above chance, in the weaker "
+    "direction; interval and exact p over images",
 }
 FOUND = "found in the same images; register it before the next study"
 
@@ -91,7 +94,8 @@ def hypotheses_table(
         units=UNITS,
         n=len(labels),
         method=f"Intervals at {level:.0%} from Wilson ends (Zou & Donner 2008); exact permutation over "
-        "classes; exact binomial sums for pairs. Registered before training.",
+        "classes; for pairs, exact binomial tests of both directions against quasi-independence (Goodman "
+        "1968), of which both must hold. Registered before training.",
         caption=f"{int((known['verdict'] == 'supported').sum())} of {len(known)} hypotheses are supported, "
         f"{int((known['verdict'] == 'refuted').sum())} refuted; "
         f"{len(frame) - len(known)} confused pairs were not foreseen.",
@@ -147,21 +151,26 @@ def recall_gap(
 
 
 def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> TestResult:
-    """The share of the errors of two classes that lands on the other, minus the share that chance explains.
+    """Whether two classes are taken for each other more often than chance explains: both ways.
 
-    Chance is `null_shares`. Without an error in either class nothing is known: the interval is
-    [-1, 1] and p is 1.
+    In each direction, the share of errors of one class that lands on the other, minus the share that chance
+    explains (`pair_tests`). Effect and ends are those of the weaker direction: the claim holds only where
+    both directions exceed chance (intersection-union test, Berger 1982). Against the claim one direction is
+    enough, at half the level each. Without an error in either class, or with two classes in all, nothing can
+    be known: the interval is [-1, 1] and p is 1.
     """
-    errors = counts.sum(axis=1)[[a, b]] - np.diag(counts)[[a, b]]
-    total = int(errors.sum())
-    if total == 0:
+    null = pair_tests(counts)
+    one_way, other_way = (a, b), (b, a)
+    landed, trials, chance = (
+        np.array([cells[one_way], cells[other_way]]) for cells in (counts, null.trials, null.shares)
+    )
+    if len(counts) < 3 or not trials.all():
         return TestResult(Interval(0.0, -1.0, 1.0), 1.0, "images")
-    landed = np.array([counts[a, b], counts[b, a]])
-    shares = null_shares(counts)[[a, b], [b, a]]
-    observed = weighted_proportions(landed, errors, errors / total, level)
-    expected = float(errors @ shares) / total
-    p = binomial_sum_p(int(landed.sum()), errors, shares)
-    return TestResult(Interval(*(end - expected for end in observed)), p, "images")
+    low, high = wilson(landed, trials, level)
+    above = float(binom.sf(landed - 1, trials, chance).max())
+    below = 2 * float(binom.cdf(landed, trials, chance).min())
+    ends = (float(side.min()) for side in (landed / trials - chance, low - chance, high - chance))
+    return TestResult(Interval(*ends), min(1.0, 2 * min(above, below)), "images")
 
 
 def unregistered(
@@ -170,15 +179,11 @@ def unregistered(
     """The flagged confusion pairs that no hypothesis named, each once, most frequent first."""
     named = {frozenset(h.first.classes + h.second.classes) for h in stated if h.test == "confused_pair"}
     flagged = confusion_pairs_table(labels, predicted, classes).frame.filter("flagged")
+    ways = set(zip(flagged["true"], flagged["predicted"], strict=True))
     found: dict[frozenset[str], Hypothesis] = {}
     for a, b in zip(flagged["true"], flagged["predicted"], strict=True):
         pair = frozenset({a, b})
         if pair not in named and pair not in found:
-            found[pair] = Hypothesis(
-                f"{a}-{b}",
-                f"{a} and {b} are taken for each other.",
-                "confused_pair",
-                Group(a, (a,)),
-                Group(b, (b,)),
-            )
+            said = f"{a} and {b} are taken for each other." if (b, a) in ways else f"{a} is taken for {b}."
+            found[pair] = Hypothesis(f"{a}-{b}", said, "confused_pair", Group(a, (a,)), Group(b, (b,)))
     return list(found.values())
