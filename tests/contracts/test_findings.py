@@ -16,7 +16,8 @@ from deepsight.core.evidence import FIXED_COLUMNS, Evidence, Table
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.explore import appearance, balance, embedding
 from deepsight.interpret.error_analysis.calibration import calibration_summary_table, calibration_table
-from deepsight.interpret.error_analysis.causes import Detectors, ledger_shares_table, ledger_table
+from deepsight.interpret.error_analysis.cause_shares import ledger_shares_table
+from deepsight.interpret.error_analysis.causes import Detectors, ledger_table
 from deepsight.interpret.error_analysis.confusion import (
     confusion_direction_table,
     confusion_pairs_table,

@@ -12,9 +12,9 @@ from deepsight.core.run import PICTURES
 from deepsight.images import contact_sheet
 from deepsight.interpret.background.background_errors import background_support
 from deepsight.interpret.error_analysis.calibration import calibration_summary_table, calibration_table
+from deepsight.interpret.error_analysis.cause_shares import ledger_shares_table
 from deepsight.interpret.error_analysis.causes import (
     Detectors,
-    ledger_shares_table,
     ledger_table,
     pair_support,
 )
@@ -31,7 +31,7 @@ from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.labels.ambiguity import ambiguity_table
 from deepsight.interpret.labels.corrected_score import corrected_score_table
-from deepsight.interpret.labels.label_errors import label_error_tables
+from deepsight.interpret.labels.label_errors import TRUSTED, label_error_tables
 from deepsight.interpret.labels.sources import gather_label_sources
 from deepsight.interpret.labels.test_time_augmentation import augmented_logits
 from deepsight.interpret.model_checks import look_inside
@@ -128,24 +128,32 @@ def labels_of(inputs: ExaminationInputs, model: OpenModel | None = None) -> Evid
 
 
 def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
-    """Each error with its best supported cause."""
+    """Each error with the probabilities of its causes, and the share of each cause."""
     p, classes = inputs.predictions, inputs.classes
     here = pl.col("split") == "test"
     labels, unsure = (evidence[name].frame.filter(here) for name in ("label_errors", "ambiguity"))
-    # A label below the flag's precision counts as correct: a doubt is not a cause.
-    suspected = np.where(of_rows(labels, "flagged", p.ids), of_rows(labels, "score", p.ids), 0.0)
     background = evidence.get("background_errors")
     detectors = Detectors(
         twins=inputs.conflicting_twins,
-        label_error=suspected,
+        label_error=of_rows(labels, "score", p.ids) if labels_trusted(evidence) else None,
         # Where only one source is unsure, the doubt is the source's, not the image's.
         ambiguity=of_rows(unsure, "surest_differ", p.ids),
         degraded=image_quality.quality_support(quality_risk(inputs), inputs.properties, p.labels),
         background=None if background is None else background_support(background, p.ids),
         pairs=pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
+        leaks_kept=inputs.leaks_kept,
     )
     table = ledger_table(p.labels, p.predicted, classes, p.ids, detectors)
     return Evidence({"ledger": table, "ledger_shares": ledger_shares_table(table)})
+
+
+def labels_trusted(evidence: Evidence, split: str = "test") -> bool:
+    """Whether the sources agree with enough labels to be heard about wrong ones; if not, nobody looked."""
+    summary = evidence.get("label_error_summary")
+    if summary is None:
+        return True
+    agreement = summary.frame.filter(pl.col("split") == split)["agreement"]
+    return bool((agreement >= TRUSTED).all())
 
 
 def of_rows(frame: pl.DataFrame, column: str, ids: NDArray[np.int64]) -> NDArray[Any]:

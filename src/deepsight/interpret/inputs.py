@@ -32,6 +32,7 @@ class ExaminationInputs:
             backbone before fine-tuning do not share the model's mistakes.
         conflicting_twins: (n,), the probability that a test image has a near-duplicate of another class in
             another split, or None where nobody looked.
+        leaks_kept: whether near-duplicates of test images stayed in the training set.
         hypotheses: registered before training.
         seed: random seed.
     """
@@ -43,6 +44,7 @@ class ExaminationInputs:
     others: Mapping[str, Dataset] = field(default_factory=dict)
     more: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     conflicting_twins: NDArray[np.float64] | None = None
+    leaks_kept: bool = False
     hypotheses: Sequence[Hypothesis] = ()
     seed: int = 0
 

@@ -8,7 +8,8 @@ from deepsight.report.run_data import Facts, RunData
 
 # How the sentence speaks of each cause of the ledger. A cause that is not here speaks for itself.
 CAUSES = {
-    "leaked twin": "are near-duplicates with conflicting labels",
+    "conflicting labels of one picture": "are pictures under conflicting labels",
+    "leaked twin": "are near-duplicates with conflicting labels",  # of runs of earlier versions
     "label error": "have a wrong label",
     "ambiguous image": "are images that people may disagree about",
     "degraded image": "are images of low quality",

@@ -6,7 +6,7 @@ import polars as pl
 
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.error_analysis.causes import ledger_shares_table
+from deepsight.interpret.error_analysis.cause_shares import ledger_shares_table
 
 MakeLedger = Callable[[Predictions], Table]
 
@@ -43,10 +43,10 @@ def ledger_change_table(
 
 
 SIDE = {
-    "n": "errors",
-    "share": "share of errors",
-    "ci_low": "share, low end (Wilson)",
-    "ci_high": "share, high end (Wilson, over the errors that were checked for the cause)",
+    "n": "errors for which the cause is named",
+    "share": "share of errors, mean probability of the cause",
+    "ci_low": "share, low end",
+    "ci_high": "share, high end",
 }
 
 

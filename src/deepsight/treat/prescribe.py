@@ -28,7 +28,11 @@ class Rule:
 RULES = (
     Rule("label error", "relabel", "the training data has wrong labels like these"),
     Rule("label error", "drop_mislabelled", "an image that is left out cannot mislead the model"),
-    Rule("leaked twin", "deduplicate", "near-duplicates count twice, and conflicting labels teach both"),
+    Rule(
+        "conflicting labels of one picture",
+        "deduplicate",
+        "near-duplicates count twice, and conflicting labels teach both",
+    ),
     Rule("ambiguous image", "mixup", "mixed labels teach the model to be unsure where people are"),
     Rule("degraded image", "higher_resolution", "finer input keeps what detail is left"),
     Rule("background reliance", "cutmix", "pasted rectangles separate objects from their backgrounds"),
@@ -38,6 +42,8 @@ RULES = (
     Rule("model error", "higher_resolution", "finer detail may tell the classes apart"),
     Rule("model error", "deeper_backbone", "the backbone may lack capacity"),
 )
+
+RENAMED = {"leaked twin": "conflicting labels of one picture"}  # as runs of earlier versions have it
 
 UNITS = {
     "cause": "cause in the ledger, or a weak class",
@@ -96,6 +102,7 @@ def cause_shares(evidence: Evidence) -> Mapping[str, float]:
     shares: dict[str, float] = {}
     if "ledger_shares" in evidence:
         shares.update(evidence["ledger_shares"].frame.select("cause", "share").iter_rows())
+        shares = {RENAMED.get(cause, cause): share for cause, share in shares.items()}
     elif "ledger" in evidence and len(evidence["ledger"].frame):
         counted = evidence["ledger"].frame["cause"].value_counts(normalize=True, name="share")
         shares.update(counted.select("cause", "share").iter_rows())

@@ -213,6 +213,7 @@ def inputs_of(context: Context) -> ExaminationInputs:
         others={"train": splits.train, "val": splits.validation},
         more={"frozen": run.predictions("test_frozen").features} if kept else {},
         conflicting_twins=conflict_probability(pairs, splits.test, context.official),
+        leaks_kept=context.study.keep_leaks,
         hypotheses=from_json(run.read_json("hypotheses.json")),
         seed=context.study.seed,
     )

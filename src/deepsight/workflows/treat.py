@@ -61,7 +61,9 @@ def treat(
     )
     evidence = found.evidence
     if found.control is not None and found.best is not None:
-        labels = Evidence({name: run.evidence()[name] for name in ("label_errors", "ambiguity")})
+        labels = Evidence(
+            {name: run.evidence()[name] for name in ("label_errors", "label_error_summary", "ambiguity")}
+        )
         change = ledger_change_table(found.control, found.best, partial(ledger_under, inputs, labels))
         evidence = evidence.add(ledger_change=change)
     run.save_evidence(evidence)

@@ -7,11 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.statistics import wilson
+from deepsight.interpret.error_analysis.cause_shares import ledger_shares_table
 from deepsight.interpret.error_analysis.causes import (
     CAUSES,
     Detectors,
-    ledger_shares_table,
     ledger_table,
     pair_support,
 )
@@ -51,7 +50,7 @@ def test_planted_causes_are_each_found() -> None:
         zip(
             ERRORS,
             [
-                "leaked twin",
+                "conflicting labels of one picture",
                 "label error",
                 "ambiguous image",
                 "degraded image",
@@ -77,7 +76,9 @@ def test_without_detectors_all_are_model_errors_and_this_is_said() -> None:
     assert set(table.frame["cause"]) == {"model error"}
     assert table.frame["support"].to_list() == [1.0] * 6
     assert all(len(blind) == 6 for blind in table.frame["not_examined"])
-    assert "Not examined: leaked twin, label error" in ledger_shares_table(table).caption
+    assert (
+        "Not examined: conflicting labels of one picture, label error" in ledger_shares_table(table).caption
+    )
 
 
 def test_an_image_that_could_not_be_examined_is_marked() -> None:
@@ -87,9 +88,18 @@ def test_an_image_that_could_not_be_examined_is_marked() -> None:
     blind = dict(table.frame.select("index", "not_examined").rows())
     assert "background reliance" in blind[102]
     assert "background reliance" not in blind[101]
+    parts = dict(table.frame.select("index", "parts").rows())
+    assert parts[101] == pytest.approx([0, 0, 0, 0, 0.9, 0, 0.1])
+    assert parts[102] == [0, 0, 0, 0, None, None, None]
     shares = ledger_shares_table(table).frame.filter(cause="background reliance")
     assert shares["examined"][0] == pytest.approx(5 / 6)
-    assert shares["ci_high"][0] == pytest.approx(wilson(shares["n"][0], 5)[1])
+
+
+def test_a_reason_says_whether_the_model_was_taught_the_other_label() -> None:
+    for kept, word in ((False, "one of the two is wrong"), (True, "was taught the other answer")):
+        detectors = Detectors(twins=support(i1=1.0), leaks_kept=kept)
+        frame = ledger_table(LABELS, PREDICTED, CLASSES, IDS, detectors).frame
+        assert word in frame.filter(cause="conflicting labels of one picture")["because"][0]
 
 
 def test_a_perfect_model_has_an_empty_ledger() -> None:
@@ -143,4 +153,4 @@ def test_shares_sum_to_one_whatever_the_detectors_say(given_support: dict[str, n
 
 def test_the_sentence_names_the_largest_share_first() -> None:
     table = ledger_table(LABELS, PREDICTED, CLASSES, IDS, Detectors(label_error=support(i1=0.9, i2=0.9)))
-    assert ledger_shares_table(table).caption.startswith("Of 6 errors: 67% model error, 33% label error.")
+    assert ledger_shares_table(table).caption.startswith("Of the errors: 70% model error, 30% label error.")

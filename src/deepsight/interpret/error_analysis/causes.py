@@ -1,4 +1,7 @@
-"""Every test error gets one cause, and the causes sum to all errors (docs/methods/ledger.md)."""
+"""The ledger: how probable each cause is for each test error (docs/methods/ledger.md).
+
+The shares of the causes, with their intervals, are in `cause_shares.py`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -11,14 +14,13 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import wilson
 
-SUPPORTED = 0.5  # a cause is taken when it is more likely than not
+SUPPORTED = 0.5  # a cause is named when it is more likely than not
 
 # Detectors in their order of precedence: faults of the data before faults of the model, and what is known
 # of one image before what is known of a pair of classes.
 CAUSES = {
-    "twins": "leaked twin",
+    "twins": "conflicting labels of one picture",
     "label_error": "label error",
     "ambiguity": "ambiguous image",
     "degraded": "degraded image",
@@ -28,13 +30,16 @@ CAUSES = {
 PLAIN = "model error"
 
 REASONS = {
-    "twins": "a twin in another split carries another label",
+    "twins": "a near-duplicate in another split carries another label, so one of the two is wrong",
     "label_error": "the given label {true} looks wrong",
     "ambiguity": "every source by itself is unsure: people may split over this image",
     "degraded": "dark, glaring, flat, blurred or noisy for its class, which doubles the risk of an error",
     "background": "the prediction changes with the background",
     "pairs": "{true} is taken for {predicted} more often than chance explains",
 }
+LEAK_KEPT = (
+    "a near-duplicate with another label is in the training set: the model was taught the other answer"
+)
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,13 @@ class Detectors:
     could not examine, such as one without a usable mask.
 
     Attributes:
-        twins: that a twin in another split carries a conflicting label.
+        twins: that a near-duplicate in another split carries a conflicting label.
         label_error: that the given label is wrong.
         ambiguity: that people may split over the label, by every source.
         degraded: that the error would not have been made, had the image been of usual quality.
         background: that the prediction changes when background evidence is removed or swapped.
         pairs: that the error belongs to a flagged pair of classes, from `pair_support`.
+        leaks_kept: whether near-duplicates of test images stayed in the training set.
     """
 
     twins: Floats | None = None
@@ -59,6 +65,7 @@ class Detectors:
     degraded: Floats | None = None
     background: Floats | None = None
     pairs: Floats | None = None
+    leaks_kept: bool = False
 
     def __post_init__(self) -> None:
         lengths = {name: len(support) for name, support in self.present().items()}
@@ -108,8 +115,10 @@ def ledger_table(
 ) -> Table:
     """One row per misclassified image: evidence table `ledger`.
 
-    The cause is the first in the order of `CAUSES` whose support is at least 0.5; where none is, the cause is
-    a plain model error, and its support is 1 minus the largest support of any other.
+    The cause that is named is the first in the order of `CAUSES` whose support is at least 0.5; where none
+    is, the cause is a plain model error, and its support is 1 minus the largest support of any other. `parts`
+    says
+    more: how the error is divided among all causes (`divided`).
 
     Args:
         labels, predicted: int64 (n,), positions in `classes`.
@@ -127,7 +136,10 @@ def ledger_table(
     support = np.array([values[errors] for values in present.values()]).reshape(len(present), len(errors))
     cause, strength = decide(support)
     keys = [*present, None]
-    texts = [cause_and_reason(keys[c], t, p) for c, t, p in zip(cause, true, other, strict=True)]
+    texts = [
+        cause_and_reason(keys[c], t, p, leaks_kept=detectors.leaks_kept)
+        for c, t, p in zip(cause, true, other, strict=True)
+    ]
     frame = pl.DataFrame(
         {
             "index": ids[errors],
@@ -136,6 +148,7 @@ def ledger_table(
             "cause": [text[0] for text in texts],
             "support": strength,
             "because": [text[1] for text in texts],
+            "parts": divided(support, list(present)),
             "not_examined": unexamined(support, list(present)),
         },
         schema_overrides=TYPES,
@@ -144,9 +157,9 @@ def ledger_table(
         frame=frame,
         units=UNITS,
         n=len(errors),
-        method="The first supported cause in a fixed order: "
+        method="Named: the first cause in a fixed order ("
         + ", ".join(CAUSES.values())
-        + f"; supported means at least {SUPPORTED:g}. Support of a cause without ground truth is a score.",
+        + f") with a support of at least {SUPPORTED:g}. Parts: the support, times what earlier causes leave.",
         caption=f"Each of {len(errors):,} errors in {len(labels):,} test images with its cause.",
     )
 
@@ -158,11 +171,14 @@ UNITS = {
     "cause": "one of the causes of the ledger",
     "support": "0 to 1",
     "because": "reason in words",
+    "parts": "probability of each cause in the order of the ledger, a plain model error last; null from the "
+    "first cause on that nobody could look for in this image",
     "not_examined": "causes that nobody could look for in this image",
 }
 
 TYPES: dict[str, Any] = {
     **dict.fromkeys(("true", "predicted", "cause", "because"), pl.String),
+    "parts": pl.List(pl.Float64),
     "not_examined": pl.List(pl.String),
 }
 
@@ -180,11 +196,36 @@ def decide(support: Floats) -> tuple[NDArray[np.int64], Floats]:
     return cause.astype(np.int64), np.asarray(strength, dtype=np.float64)
 
 
-def cause_and_reason(detector: str | None, true: str, predicted: str) -> tuple[str, str]:
+def divided(support: Floats, present: Sequence[str]) -> list[list[float | None]]:
+    """The probability of each cause for each error, in the order of `CAUSES`; a plain model error is last.
+
+    Each cause takes its support of what the causes before it leave; so the parts sum to 1. A cause that no
+    detector looks for takes nothing. Where a detector could not look at an image, its part and all later ones
+    are unknown.
+
+    Args:
+        support: (c, e), by the detectors that are present; NaN where one could not look.
+        present: their c names.
+    """
+    rows = {name: support[place] for place, name in enumerate(present)}
+    left = np.ones(support.shape[1])
+    parts = []
+    for name in CAUSES:
+        of_cause = rows.get(name, np.zeros_like(left))
+        parts.append(left * of_cause)
+        left = left * (1 - of_cause)
+    table = np.stack([*parts, left], axis=1)
+    return [[None if np.isnan(part) else float(part) for part in row] for row in table]
+
+
+def cause_and_reason(
+    detector: str | None, true: str, predicted: str, *, leaks_kept: bool = False
+) -> tuple[str, str]:
     """The cause and the reason in words."""
     if detector is None:
         return PLAIN, "no other cause is more likely than not"
-    return CAUSES[detector], REASONS[detector].format(true=true, predicted=predicted)
+    reason = LEAK_KEPT if detector == "twins" and leaks_kept else REASONS[detector]
+    return CAUSES[detector], reason.format(true=true, predicted=predicted)
 
 
 def unexamined(support: Floats, present: Sequence[str]) -> list[list[str]]:
@@ -195,58 +236,3 @@ def unexamined(support: Floats, present: Sequence[str]) -> list[list[str]]:
         absent + [CAUSES[name] for name, unseen in zip(present, column, strict=True) if unseen]
         for column in blind.T
     ]
-
-
-def ledger_shares_table(ledger: Table, *, level: float = 0.95) -> Table:
-    """Errors by cause, in the order of precedence: evidence table `ledger_shares`. The shares sum to 1.
-
-    A share counts what was found. Where a cause was looked for in some errors only, the high end of its
-    interval takes the others to be like those.
-
-    Args:
-        ledger: the evidence table `ledger`.
-        level: coverage of the Wilson interval of each share, over errors.
-    """
-    total = len(ledger.frame)
-    causes = [*CAUSES.values(), PLAIN]
-    counts = [int((ledger.frame["cause"] == cause).sum()) for cause in causes]
-    blind = ledger.frame["not_examined"].explode().drop_nulls()
-    unseen = [int((blind == cause).sum()) for cause in causes]
-    low, _ = wilson(counts, total, level)
-    _, high = wilson(counts, [total - n for n in unseen], level)
-    frame = pl.DataFrame(
-        {
-            "cause": causes,
-            "n": counts,
-            "share": [count / max(total, 1) for count in counts],
-            "ci_low": low,
-            "ci_high": high,
-            "examined": [1 - n / max(total, 1) for n in unseen],
-        }
-    )
-    return Table(
-        frame=frame,
-        units={
-            "cause": "one of the causes of the ledger",
-            "n": "errors",
-            "share": "share of errors",
-            "ci_low": f"share, low end at {level:.0%} (Wilson)",
-            "ci_high": f"share, high end at {level:.0%} (Wilson, of the errors in which it was looked for)",
-            "examined": "share of errors in which this cause was looked for",
-        },
-        n=total,
-        method="Errors of the ledger counted by cause; Wilson (1927) intervals, each for its cause alone.",
-        caption=shares_caption(frame),
-    )
-
-
-def shares_caption(shares: pl.DataFrame) -> str:
-    """What the errors are due to, the largest share first, and what nobody looked for."""
-    total = int(shares["n"].sum())
-    if total == 0:
-        return "There is no error to explain."
-    found = shares.filter(pl.col("n") > 0).sort("n", descending=True, maintain_order=True)
-    parts = [f"{share:.0%} {cause}" for cause, share in found.select("cause", "share").rows()]
-    missing = shares.filter(pl.col("examined") == 0)["cause"].to_list()
-    unlooked = f" Not examined: {', '.join(missing)}." if missing else ""
-    return f"Of {total:,} errors: {', '.join(parts)}.{unlooked}"

@@ -33,7 +33,9 @@ def deduplicate_treatment(
     def change(train: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
         return train.select(np.flatnonzero(rows_kept(train, a, b))), recipe
 
-    return Treatment("deduplicate", "leaked twin", change, Target(classes=tuple(sorted(conflicting))))
+    return Treatment(
+        "deduplicate", "conflicting labels of one picture", change, Target(classes=tuple(sorted(conflicting)))
+    )
 
 
 def rows_kept(train: Dataset, a: Ints, b: Ints) -> NDArray[np.bool_]:
