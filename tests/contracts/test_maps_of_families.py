@@ -40,7 +40,7 @@ def predictor(request: pytest.FixtureRequest) -> Predictor:
     classifier.fuse_all()
     half = (0.5, 0.5, 0.5)
     preprocessing = Preprocessing(SIDE, "bilinear", antialias=True, mean=half, std=half)
-    return Predictor(classifier, preprocessing, lambda *_: None)
+    return Predictor(classifier, preprocessing)
 
 
 @pytest.fixture(scope="module")
