@@ -8,8 +8,8 @@ from torch import nn
 
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.interpret.attribution.cam import Layer, layer_for, require_spatial
-from deepsight.interpret.attribution.error_maps import class_maps
 from deepsight.interpret.attribution.exact_cam import exact_maps
+from deepsight.interpret.attribution.stage_maps import class_maps
 from deepsight.model.backbone import Classifier
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing

@@ -10,14 +10,13 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.interpret import model_checks
 from deepsight.interpret.attribution.exact_cam import exact_maps
+from deepsight.interpret.attribution.stage_maps import StageMaps
 from deepsight.interpret.background import grabcut
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.runner import (
-    exact_maps_where_fine,
     examine_background_errors,
     logits_of_objects,
     sample_of_errors,
-    too_coarse,
 )
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.findings import Findings
@@ -68,7 +67,9 @@ def test_errors_outside_the_sample_are_looked_at_too(uses_corner: SmallNet, inpu
     assert len(errors) == 5
     assert wrong[errors].all()
     every = grabcut.segment(inputs.test.pixels(np.union1d(sample, errors))).accepted
-    judged = examine_background_errors(inputs, model, errors, known).frame["index"].to_list()
+    judged = (
+        examine_background_errors(inputs, model, StageMaps.of(model), errors, known).frame["index"].to_list()
+    )
     looked_at = np.union1d(sample, errors)
     assert judged == [int(i) for i in inputs.test.ids[looked_at[every & wrong[looked_at]]]]
     assert set(judged) - set(inputs.test.ids[sample].tolist())
@@ -79,21 +80,21 @@ def test_the_answer_without_background_by_hand(uses_corner: SmallNet) -> None:
     images = np.random.default_rng(0).integers(0, 256, size=(4, 32, 32, 3), dtype=np.uint8)
     inside_ = np.zeros((4, 128, 128), dtype=bool)
     inside_[:, :64, :48] = True  # four by three of the eight by eight cells
-    alone = logits_of_objects(exact_maps(model, images), model, Masks(inside_, np.ones(4, dtype=bool)))
+    alone = logits_of_objects(exact_maps(model, images), Masks(inside_, np.ones(4, dtype=bool)))
     activations = model.stage_maps("stage", images).numpy()[:, :, :4, :3]
     np.testing.assert_allclose(
         alone, activations.sum(axis=(2, 3)) @ model.weight.T / 64 + model.bias, atol=1e-5
     )
 
 
-def test_a_coarse_last_layer_gives_no_screen_and_says_why(uses_corner: SmallNet) -> None:
+def test_a_coarse_last_layer_gives_no_exact_maps(uses_corner: SmallNet) -> None:
     class Coarse(OpenNet):
         def sides(self) -> Mapping[str, int]:
             return {"stem": 6, "stage": 3}
 
-    coarse = Coarse(uses_corner)
-    assert exact_maps_where_fine(coarse, np.zeros((2, 32, 32, 3), np.uint8)) is None
-    assert "received 3" in str(too_coarse(coarse))
+    maps = StageMaps.of(Coarse(uses_corner))
+    assert maps.method == "HiResCAM"
+    assert maps.exact(np.zeros((2, 32, 32, 3), np.uint8)) is None
 
 
 def test_what_was_not_possible_is_listed_and_the_rest_goes_on(

@@ -9,7 +9,7 @@ from conv_nets import SmallNet
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
-from deepsight.interpret.attribution.cam import layer_for
+from deepsight.interpret.attribution.stage_maps import StageMaps
 from deepsight.interpret.faithfulness.runner import check_faithfulness
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.report import html
@@ -33,7 +33,7 @@ def refused(complete: Run, cifar10: tuple[Dataset, Dataset], tmp_path_factory: p
     path = tmp_path_factory.mktemp("refused") / "run"
     shutil.copytree(complete.path, path)
     inputs, model = unlearned(cifar10[1])
-    found = check_faithfulness(inputs, model, layer_for(model.sides()), 60)
+    found = check_faithfulness(inputs, StageMaps.of(model), model.logits, 60)
     run = Run.open(path)
     run.save_evidence(found.evidence)
     return run

@@ -1,6 +1,6 @@
 """The contracts of a model under examination: what can be asked of it, from the least to the most."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
@@ -25,13 +25,13 @@ class AskedModel(Protocol):
 class DifferentiableModel(Protocol):
     """A torch module whose gradients and intermediate outputs can be used.
 
-    `network` holds the parameters. `batches` turns images into inputs, batch by batch; with `tiles` above 1
-    the images are mosaics of tiles × tiles images, each prepared as an image of its own. `scores` gives
-    logits (b, k) for such inputs, with gradients. Inside `watch(visit)` each module that runs is reported.
+    `parameters` gives the tensors that each named part holds itself. `batches` turns images into inputs,
+    batch by batch; with `tiles` above 1 the images are mosaics of tiles × tiles images, each prepared as an
+    image of its own. `scores` gives logits (b, k) for such inputs, with gradients. Inside `watch(visit)` each
+    module that runs is reported.
     """
 
-    @property
-    def network(self) -> nn.Module: ...
+    def parameters(self) -> Mapping[str, Sequence[Tensor]]: ...
 
     def logits(self, pixels: Pixels, /) -> Floats32: ...
 
@@ -42,6 +42,7 @@ class DifferentiableModel(Protocol):
     def watch(self, visit: Visit, /) -> AbstractContextManager[None]: ...
 
 
+@runtime_checkable
 class OpenModel(Protocol):
     """A chain of stages, then average pooling and a linear head.
 

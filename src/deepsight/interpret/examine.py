@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.evidence import Evidence, Table
-from deepsight.core.open_model import OpenModel
+from deepsight.core.open_model import AskedModel
 from deepsight.core.run import PICTURES
 from deepsight.images import contact_sheet
 from deepsight.interpret.background.background_errors import background_support
@@ -42,7 +42,7 @@ DEFAULT = SampleSizes()
 
 
 def examine(
-    inputs: ExaminationInputs, model: OpenModel | None = None, sample_sizes: SampleSizes = DEFAULT
+    inputs: ExaminationInputs, model: AskedModel | None = None, sample_sizes: SampleSizes = DEFAULT
 ) -> Findings:
     """All findings about a model's predictions.
 
@@ -109,7 +109,7 @@ def quality_risk(inputs: ExaminationInputs) -> image_quality.QualityRisk:
     )
 
 
-def labels_of(inputs: ExaminationInputs, model: OpenModel | None = None) -> Evidence:
+def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None) -> Evidence:
     """Label errors, ambiguous images, and the score with the label errors corrected.
 
     Where the model itself is available, it predicts unclear images again under test-time augmentation.

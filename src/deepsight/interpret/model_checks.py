@@ -2,10 +2,11 @@
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.core.open_model import OpenModel
-from deepsight.interpret.attribution import cam
+from deepsight.core.open_model import AskedModel
+from deepsight.interpret.attribution.attributor import Attributor
 from deepsight.interpret.attribution.error_maps import map_errors
 from deepsight.interpret.background.runner import examine_background
+from deepsight.interpret.faithfulness.choice import choose_attributor
 from deepsight.interpret.faithfulness.runner import check_faithfulness
 from deepsight.interpret.findings import Findings, not_examined_table
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
@@ -13,7 +14,7 @@ from deepsight.interpret.robustness import corruptions
 
 
 def look_inside(
-    inputs: ExaminationInputs, model: OpenModel, evidence: Evidence, sample_sizes: SampleSizes
+    inputs: ExaminationInputs, model: AskedModel, evidence: Evidence, sample_sizes: SampleSizes
 ) -> Findings:
     """The tables and pictures that need the model itself.
 
@@ -24,15 +25,18 @@ def look_inside(
         sample_sizes: how many images the costly checks look at.
     """
     found = examine_robustness(inputs, model, sample_sizes.degradation_images)
-    found = found.merge(examine_maps(inputs, model, evidence, sample_sizes.faithfulness_images))
+    chosen = choose_attributor(inputs, model)
+    found = found.merge(chosen.findings)
+    found = found.merge(examine_maps(inputs, model, chosen.attributor, evidence, sample_sizes))
     try:
-        found = found.merge(examine_background(inputs, model, sample_sizes.context_objects))
+        background = examine_background(inputs, model, chosen.attributor, sample_sizes.context_objects)
+        found = found.merge(background)
     except DeepSightError as error:
         found = found.merge(Findings.refused("context", error))
     return found.merge(Findings(Evidence({"not_examined": not_examined_table(found.refusals)})))
 
 
-def examine_robustness(inputs: ExaminationInputs, model: OpenModel, images: int) -> Findings:
+def examine_robustness(inputs: ExaminationInputs, model: AskedModel, images: int) -> Findings:
     """The tables `degradation` and `degradation_summary`, on at most this many images."""
     data = inputs.test
     table = corruptions.corruption_robustness(
@@ -42,11 +46,19 @@ def examine_robustness(inputs: ExaminationInputs, model: OpenModel, images: int)
     return Findings(Evidence({"degradation": table, "degradation_summary": summary}))
 
 
-def examine_maps(inputs: ExaminationInputs, model: OpenModel, evidence: Evidence, images: int) -> Findings:
+def examine_maps(
+    inputs: ExaminationInputs,
+    model: AskedModel,
+    attributor: Attributor | None,
+    evidence: Evidence,
+    sample_sizes: SampleSizes,
+) -> Findings:
     """Maps of the errors and the checks of their faithfulness, or the reason why there are none."""
+    if attributor is None:
+        return Findings()
     try:
-        layer = cam.layer_for(model.sides())
-        mapped = map_errors(inputs, model, layer, evidence)
-        return mapped.merge(check_faithfulness(inputs, model, layer, images))
+        mapped = map_errors(inputs, attributor, evidence)
+        images = sample_sizes.faithfulness_images
+        return mapped.merge(check_faithfulness(inputs, attributor, model.logits, images))
     except DeepSightError as error:
         return Findings.refused("maps", error)

@@ -18,7 +18,7 @@ from deepsight.core.progress import Log, Progress, silent
 from deepsight.images import overlay
 from deepsight.images.overlay import captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
-from deepsight.interpret.attribution.error_maps import class_maps, map_method
+from deepsight.interpret.attribution.stage_maps import class_maps, map_method
 from deepsight.model.predict import Predictor, blocks_of
 from deepsight.obtain.crop import Unreadable, decode_square
 from deepsight.workflows.context import Context

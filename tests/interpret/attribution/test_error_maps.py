@@ -13,7 +13,8 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.interpret.attribution import error_maps
 from deepsight.interpret.attribution.cam import Layer
-from deepsight.interpret.attribution.error_maps import class_maps, map_errors, map_method
+from deepsight.interpret.attribution.error_maps import map_errors
+from deepsight.interpret.attribution.stage_maps import StageMaps, class_maps, map_method
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.inputs import ExaminationInputs
 from open_nets import OpenNet
@@ -30,7 +31,7 @@ def pairs_of(inputs: ExaminationInputs) -> Evidence:
 def test_the_picture_and_the_tables_of_each_error(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
     model = OpenNet(uses_corner)
     inputs = inputs_of(model)
-    mapped = map_errors(inputs, model, LAST, pairs_of(inputs))
+    mapped = map_errors(inputs, StageMaps(model, LAST), pairs_of(inputs))
     found, pictures = mapped.evidence, mapped.pictures
     frame, values = found["attribution"].frame, found["attribution_maps"].frame
     assert set(pictures) == set(frame["file"])
@@ -55,7 +56,7 @@ def test_every_confused_pair_has_a_map_and_the_main_ones_masks(
     confused = pairs["confusion_pairs"].frame.filter(pl.col("count") > 0)
     assert len(confused) > 2
     monkeypatch.setattr(error_maps, "MAIN_PAIRS", 1)
-    frame = map_errors(inputs, model, LAST, pairs).evidence["attribution"].frame
+    frame = map_errors(inputs, StageMaps(model, LAST), pairs).evidence["attribution"].frame
     shown = frame.group_by("true", "predicted").len()
     assert set(shown.select("true", "predicted").rows()) == set(confused.select("true", "predicted").rows())
     main, others = frame.head(error_maps.OF_MAIN), frame.tail(-error_maps.OF_MAIN)
@@ -63,7 +64,10 @@ def test_every_confused_pair_has_a_map_and_the_main_ones_masks(
     assert others["object_share"].null_count() == len(others) > 0
     assert shown.filter(pl.col("len") > error_maps.OF_OTHERS).height <= 1
     monkeypatch.setattr(error_maps, "MOST_PICTURES", error_maps.OF_MAIN + 1)
-    assert len(map_errors(inputs, model, LAST, pairs).evidence["attribution"].frame) == error_maps.OF_MAIN + 1
+    assert (
+        len(map_errors(inputs, StageMaps(model, LAST), pairs).evidence["attribution"].frame)
+        == error_maps.OF_MAIN + 1
+    )
 
 
 def test_the_evidence_for_a_wrong_answer_is_on_the_patch_that_made_it(
@@ -71,7 +75,7 @@ def test_the_evidence_for_a_wrong_answer_is_on_the_patch_that_made_it(
 ) -> None:
     model = OpenNet(uses_corner)
     inputs = inputs_of(model)
-    found = map_errors(inputs, model, LAST, pairs_of(inputs)).evidence
+    found = map_errors(inputs, StageMaps(model, LAST), pairs_of(inputs)).evidence
     values = found["attribution_maps"].frame
     means = []
     for row in found["attribution"].frame.to_dicts():
@@ -120,4 +124,4 @@ def test_a_model_without_errors_has_none_to_show(inputs_of: SubjectOf, uses_corn
         ),
     )  # fmt: skip
     with pytest.raises(DeepSightError, match="no confused pair"):
-        map_errors(right, model, LAST, pairs_of(inputs))
+        map_errors(right, StageMaps(model, LAST), pairs_of(inputs))

@@ -9,11 +9,11 @@ import pytest
 
 from conv_nets import SmallNet
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.attribution.cam import Layer, layer_for
-from deepsight.interpret.attribution.error_maps import class_maps
+from deepsight.interpret.attribution.cam import Layer
+from deepsight.interpret.attribution.stage_maps import StageMaps
 from deepsight.interpret.faithfulness.checks import refusal_sentence
 from deepsight.interpret.faithfulness.model_randomisation import mean_correlations
-from deepsight.interpret.faithfulness.runner import check_faithfulness, randomised_maps
+from deepsight.interpret.faithfulness.runner import check_faithfulness
 from deepsight.interpret.inputs import ExaminationInputs
 from open_nets import OpenNet, without_learning
 
@@ -27,7 +27,7 @@ CHECKS = [
 
 def test_a_model_that_uses_the_patch_passes(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
     model = OpenNet(uses_corner)
-    found = check_faithfulness(inputs_of(model), model, layer_for(model.sides()), 60)
+    found = check_faithfulness(inputs_of(model), StageMaps.of(model), model.logits, 60)
     made = found.evidence["faithfulness"]
     decided = made.frame.filter(pl.col("passed").is_not_null())
     assert decided["check"].to_list() == CHECKS
@@ -39,7 +39,7 @@ def test_a_model_that_uses_the_patch_passes(uses_corner: SmallNet, inputs_of: Su
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_random_model_is_refused(uses_corner: SmallNet, inputs_of: SubjectOf, seed: int) -> None:
     model = OpenNet(without_learning(uses_corner, seed=seed))
-    found = check_faithfulness(inputs_of(model), model, layer_for(model.sides()), 60)
+    found = check_faithfulness(inputs_of(model), StageMaps.of(model), model.logits, 60)
     made = found.evidence["faithfulness"]
     assert made.caption.startswith("closed form at stage maps are refused")
     assert made.caption == refusal_sentence(made.frame, family="closed form at stage")
@@ -57,7 +57,7 @@ def test_two_classes_make_no_mosaic_and_the_other_checks_go_on(
         test=inputs.test.select(rows),
         predictions=Predictions(p.ids[rows], p.labels[rows], p.logits[rows], p.features[rows]),
     )
-    found = check_faithfulness(two, model, layer_for(model.sides()), 60)
+    found = check_faithfulness(two, StageMaps.of(model), model.logits, 60)
     assert [refusal.check for refusal in found.refusals] == ["grid pointing"]
     assert "4 classes" in found.refusals[0].reason
     assert found.evidence["faithfulness"].frame["check"][1] == "deletion: random order"
@@ -66,10 +66,11 @@ def test_two_classes_make_no_mosaic_and_the_other_checks_go_on(
 def test_random_weights_change_the_maps_from_the_head_and_from_deeper(corner, uses_corner: SmallNet) -> None:
     model, layer = OpenNet(uses_corner), Layer("stem", 16, None)
     images, labels = corner.pixels(slice(0, 12)), corner.labels[:12]
-    own = class_maps(model, layer, images, labels[:, None])[:, 0]
+    stem = StageMaps(model, layer)
+    own = stem.maps(images, labels[:, None])[:, 0]
     for depth in ("head", "stage"):
-        random = randomised_maps(model, layer, depth, images, labels, seed=0)
+        random = stem.randomised_maps(images, labels[:, None], depth=depth, seeds=range(10))[:, :, 0]
         assert random.shape == (10, 12, 16, 16)
         assert np.abs(mean_correlations(own, random)).max() < 0.9
-    again = randomised_maps(model, layer, "stage", images, labels, seed=0)
+    again = stem.randomised_maps(images, labels[:, None], depth="stage", seeds=range(10))[:, :, 0]
     assert np.array_equal(again, random)

@@ -58,7 +58,7 @@ def energy_by_class_table(
     ]
     schema = dict.fromkeys(UNITS, pl.Float64) | {"class": pl.String, "n": pl.Int64}
     method = (
-        f"Closed-form maps at {layer.name} ({layer.side} × {layer.side} cells); masks by GrabCut from a "
+        f"Maps at {layer.name} ({layer.side} × {layer.side} cells); masks by GrabCut from a "
         "border prior (Rother et al. 2004); corrected as a prevalence under an imperfect test (Rogan and "
         "Gladen 1978)."
     )

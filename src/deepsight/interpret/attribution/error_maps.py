@@ -9,12 +9,10 @@ import polars as pl
 from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.core.open_model import OpenModel
 from deepsight.images import overlay
-from deepsight.interpret.attribution import error_tables, exact_cam
-from deepsight.interpret.attribution.cam import Layer
+from deepsight.interpret.attribution import error_tables
+from deepsight.interpret.attribution.attributor import Attributor
 from deepsight.interpret.background import grabcut
-from deepsight.interpret.faithfulness.model_randomisation import maps_at_part
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 
@@ -24,10 +22,9 @@ MAIN_PAIRS, OF_MAIN, OF_OTHERS = (
     2,
 )  # a main pair's errors also get a mask, which costs as much as ten maps
 MOST_PICTURES = 150  # pictures of about 3 kB
-CLOSED_FORM = "closed form"
 
 
-def map_errors(inputs: ExaminationInputs, model: OpenModel, layer: Layer, evidence: Evidence) -> Findings:
+def map_errors(inputs: ExaminationInputs, attributor: Attributor, evidence: Evidence) -> Findings:
     """The tables `attribution` and `attribution_maps`, and a picture of each error.
 
     Raises:
@@ -35,9 +32,10 @@ def map_errors(inputs: ExaminationInputs, model: OpenModel, layer: Layer, eviden
     """
     main, others = errors_to_map(inputs, evidence)
     chosen = np.concatenate([main, others])
-    p, images, kind = inputs.predictions, inputs.test.pixels(chosen), map_method(model, layer)
+    p, images = inputs.predictions, inputs.test.pixels(chosen)
+    layer, kind = attributor.layer, attributor.method
     both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
-    found, of_mirrored = (class_maps(model, layer, x, both) for x in (images, images[:, :, ::-1]))
+    found, of_mirrored = (attributor.maps(x, both) for x in (images, images[:, :, ::-1]))
     cut = grabcut.segment(images[: len(main)], seed=inputs.seed).padded(len(chosen))
     table = error_tables.attribution_table(
         found, cut, ids=p.ids[chosen], labels=p.labels[chosen],
@@ -81,20 +79,3 @@ def draw_maps(frame: pl.DataFrame, images: Pixels, maps: Floats32, note: str) ->
         file: picture(true, predicted, image, one)
         for (file, true, predicted), image, one in zip(rows, images, maps, strict=True)
     }
-
-
-def map_method(model: OpenModel, layer: Layer) -> str:
-    """The method of the maps at this layer: exact at the last one, by gradients before it."""
-    return CLOSED_FORM if layer.name == list(model.sides())[-1] else "HiResCAM"
-
-
-def class_maps(model: OpenModel, layer: Layer, images: Pixels, classes: Ints) -> Floats32:
-    """Signed maps (n, c, h, w) for the given classes (n, c) of each image.
-
-    Raises:
-        DeepSightError: the maps of the closed form do not sum to the model's own logits.
-    """
-    if map_method(model, layer) == CLOSED_FORM:
-        maps = exact_cam.exact_maps(model, images).maps
-        return np.asarray(maps[np.arange(len(maps))[:, None], classes])
-    return maps_at_part(model.from_stage(layer.name), 0, model.stage_maps(layer.name, images), classes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deepsight.core.array_types import Ints
-from deepsight.core.open_model import OpenModel
+from deepsight.core.open_model import AskedModel
 from deepsight.interpret.background import pictures, sample_sizes
 from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.effects import Effect
@@ -29,7 +29,7 @@ class NamedPairs:
 
 
 def named_pair_effects(
-    inputs: ExaminationInputs, model: OpenModel, objects: int, known: tuple[Ints, Masks]
+    inputs: ExaminationInputs, model: AskedModel, objects: int, known: tuple[Ints, Masks]
 ) -> NamedPairs:
     """What the background does to the pairs of classes that a hypothesis names; empty where none is named.
 

@@ -1,34 +1,32 @@
 """The faithfulness checks on the model itself: grid pointing, insertion and deletion, randomised weights."""
 
-from functools import partial
-
 import numpy as np
 
 from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.core.open_model import OpenModel
-from deepsight.interpret.attribution.cam import Layer
-from deepsight.interpret.attribution.error_maps import class_maps, map_method
+from deepsight.core.open_model import Predict
+from deepsight.interpret.attribution.attributor import Attributor, family_name
 from deepsight.interpret.faithfulness import checks, grid_pointing, insertion_deletion
 from deepsight.interpret.faithfulness.checks import Check
-from deepsight.interpret.faithfulness.model_randomisation import maps_at_part, randomised_copy
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 
 MOSAIC_IMAGES = 400  # images that mosaics are made of
 TILES, MOSAICS = 2, 60
 RANDOM_SEEDS, RANDOM_IMAGES = 10, 30
-HEAD = "head"
+NO_WEIGHTS = "The weights of this model are out of reach, so whether its maps depend on them is not tested."
 
 
-def check_faithfulness(inputs: ExaminationInputs, model: OpenModel, layer: Layer, count: int) -> Findings:
+def check_faithfulness(
+    inputs: ExaminationInputs, attributor: Attributor, predict: Predict, count: int
+) -> Findings:
     """The table `faithfulness`; a check that these images do not allow is listed with its reason.
 
     Args:
         inputs: what is examined.
-        model: the model.
-        layer: where the maps are made.
+        attributor: the maps under test.
+        predict: the model, images -> logits.
         count: images for insertion and deletion.
 
     Raises:
@@ -44,76 +42,55 @@ def check_faithfulness(inputs: ExaminationInputs, model: OpenModel, layer: Layer
     images, labels = inputs.test.pixels(sample), p.labels[sample]
     refused, found = Findings(), [checks.accuracy_check(p.labels, p.predicted)]
     try:
-        found += check_grid_pointing(model, layer, images, labels, seed=seed)
+        found += check_grid_pointing(attributor, images, labels, seed=seed)
     except DeepSightError as error:
-        refused = Findings.refused("grid pointing", error)
+        refused = refused.merge(Findings.refused("grid pointing", error))
     images, labels = images[: max(count, RANDOM_IMAGES)], labels[: max(count, RANDOM_IMAGES)]
-    maps = class_maps(model, layer, images, labels[:, None])[:, 0]
-    found += check_insertion_deletion(model, maps[:count], images[:count], labels[:count], seed=seed)
+    maps = attributor.maps(images, labels[:, None])[:, 0]
+    found += check_insertion_deletion(predict, maps[:count], images[:count], labels[:count], seed=seed)
     few = slice(0, RANDOM_IMAGES)
-    found += check_model_randomisation(model, layer, maps[few], images[few], labels[few], seed=seed)
-    table = checks.faithfulness_table(found, family=f"{map_method(model, layer)} at {layer.name}")
+    if attributor.depths:
+        found += check_model_randomisation(attributor, maps[few], images[few], labels[few], seed=seed)
+    else:
+        refused = refused.merge(Findings.refused("model randomisation", NO_WEIGHTS))
+    table = checks.faithfulness_table(found, family=family_name(attributor))
     return refused.merge(Findings(Evidence({"faithfulness": table})))
 
 
-def check_grid_pointing(
-    model: OpenModel, layer: Layer, images: Pixels, labels: Ints, *, seed: int
-) -> list[Check]:
-    """Grid pointing, with each tile as large as a single image is for the network."""
-    large = model.of_mosaics(TILES)
-    stages = list(large.sides())
-    random = randomised_copy(large.from_stage(stages[0]), stages[1], seed=seed)
+def check_grid_pointing(attributor: Attributor, images: Pixels, labels: Ints, *, seed: int) -> list[Check]:
+    """Grid pointing in mosaics, against chance and, where it has weights, against the randomised model."""
+    large = attributor.for_mosaics(TILES)
 
     def random_maps_of(mosaics: Pixels, classes: Ints) -> Floats32:
-        return maps_at_part(random, stages.index(layer.name), large.stage_maps(stages[0], mosaics), classes)
+        return np.asarray(large.randomised_maps(mosaics, classes, depth=large.depths[-1], seeds=[seed])[0])
 
     return checks.grid_pointing_checks(
-        partial(class_maps, large, layer), images, labels, random_maps_of=random_maps_of, tiles=TILES,
+        large.maps, images, labels, random_maps_of=random_maps_of if large.depths else None, tiles=TILES,
         count=MOSAICS, seed=seed,
     )  # fmt: skip
 
 
 def check_insertion_deletion(
-    model: OpenModel, maps: Floats32, images: Pixels, labels: Ints, *, seed: int
+    predict: Predict, maps: Floats32, images: Pixels, labels: Ints, *, seed: int
 ) -> list[Check]:
     """Insertion and deletion in the order of the maps (n, h, w) of the images' own classes."""
     steps = insertion_deletion.steps_for(len(images))
-    return checks.insertion_deletion_checks(maps, images, labels, model.logits, steps=steps, seed=seed)
+    return checks.insertion_deletion_checks(maps, images, labels, predict, steps=steps, seed=seed)
 
 
 def check_model_randomisation(
-    model: OpenModel, layer: Layer, maps: Floats32, images: Pixels, labels: Ints, *, seed: int
+    attributor: Attributor, maps: Floats32, images: Pixels, labels: Ints, *, seed: int
 ) -> list[Check]:
-    """Model randomisation: of the head, of the later half of the network, and of all but its stem.
+    """Model randomisation down to each depth, for the images' own classes.
 
-    The maps of the randomised copies are compared with the trained model's (n, h, w), for the images' own
-    classes.
+    The maps of the randomised copies are compared with the trained model's (n, h, w).
     """
-    stages = list(model.sides())
-    found = []
-    for depth in dict.fromkeys((HEAD, stages[(len(stages) + 1) // 2], stages[1])):
-        random = randomised_maps(model, layer, depth, images, labels, seed=seed)
-        found.append(checks.model_randomisation_check(maps, random, depth=depth))
-    return found
-
-
-def randomised_maps(
-    model: OpenModel, layer: Layer, depth: str, images: Pixels, labels: Ints, *, seed: int
-) -> Floats32:
-    """Maps (s, n, h, w) of copies whose weights are random from the head up to the stage `depth`.
-
-    The network runs once, up to where the copies begin to differ or up to the layer of the maps, whichever
-    comes first.
-    """
-    stages = list(model.sides())
-    here = stages.index(layer.name)
-    start = min(here, (stages.index(depth) if depth != HEAD else len(stages)) - 1)
-    rest, maps = model.from_stage(stages[start]), model.stage_maps(stages[start], images)
-    return np.stack(
-        [
-            maps_at_part(randomised_copy(rest, depth, seed=seed + s), here - start, maps, labels[:, None])[
-                :, 0
-            ]
-            for s in range(RANDOM_SEEDS)
-        ]
-    )
+    seeds = range(seed, seed + RANDOM_SEEDS)
+    return [
+        checks.model_randomisation_check(
+            maps,
+            attributor.randomised_maps(images, labels[:, None], depth=depth, seeds=seeds)[:, :, 0],
+            depth=depth,
+        )
+        for depth in attributor.depths
+    ]

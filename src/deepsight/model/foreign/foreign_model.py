@@ -1,6 +1,6 @@
 """A network with its preprocessing, the reading of its outputs and the order of its classes: a model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.errors import DeepSightError
@@ -115,11 +115,10 @@ class ForeignModel:
 class WatchedModel(ForeignModel):
     """A foreign model whose gradients and intermediate outputs can be used."""
 
-    @property
-    def network(self) -> nn.Module:
-        """The module with the parameters."""
-        assert self.opened.module is not None
-        return self.opened.module
+    def parameters(self) -> Mapping[str, Sequence[Tensor]]:
+        """The tensors that each named part holds itself."""
+        assert self.opened.parameters is not None
+        return self.opened.parameters()
 
     def watch(self, visit: Visit) -> AbstractContextManager[None]:
         """Report the output of each part that runs."""
@@ -129,7 +128,7 @@ class WatchedModel(ForeignModel):
 
 def foreign_model(opened: Network, *args: Any, **more: Any) -> ForeignModel:
     """The model of a network: with its inside where that can be watched."""
-    inside = opened.module is not None and opened.watch is not None
+    inside = opened.parameters is not None and opened.watch is not None
     return (WatchedModel if inside else ForeignModel)(opened, *args, **more)
 
 

@@ -148,6 +148,7 @@ def network_of_keras(model: Any) -> Network:
     layout = "nhwc" if last else "nchw"
     return Network(
         f"keras:{model.name}", forward, model, lambda visit: watch_layers(model, visit),
+        lambda: {name: [v.value for v in layer.trainable_variables] for name, layer in named_layers(model)},
         documented=keras_format(model, size, layout, int(shape[3] if last else shape[1])), size=size,
         layout=layout,
     )  # fmt: skip

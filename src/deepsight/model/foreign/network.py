@@ -1,6 +1,6 @@
 """Somebody else's model as one type: a function of prepared inputs, with what is known about it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ class Network:
         forward: prepared inputs to whatever the model returns.
         module: the torch module, where there is one; None for a model that can only be asked.
         watch: reports the output of each part that runs; None where the inside cannot be watched.
+        parameters: gives the tensors of each named part, with `watch`.
         documented: the preprocessing that the file or its library states, or None.
         classes: names of the outputs in their order, or None.
         size: height and width that the input must have, or None where any will do.
@@ -35,6 +36,7 @@ class Network:
     forward: Callable[[Tensor], Any]
     module: nn.Module | None = None
     watch: Watch | None = None
+    parameters: Callable[[], Mapping[str, Sequence[Tensor]]] | None = None
     documented: InputFormat | None = None
     classes: tuple[str, ...] | None = None
     size: tuple[int, int] | None = None
@@ -50,7 +52,10 @@ def network_of_module(module: nn.Module, name: str, **known: Any) -> Network:
     def forward(inputs: Tensor) -> Any:
         return module(inputs.to(device=device, dtype=dtype))
 
-    return Network(name, forward, module, lambda visit: watch_module(module, visit), **known)
+    def own() -> Mapping[str, Sequence[Tensor]]:
+        return {part: list(m.parameters(recurse=False)) for part, m in module.named_modules()}
+
+    return Network(name, forward, module, lambda visit: watch_module(module, visit), own, **known)
 
 
 def place_of(module: nn.Module) -> tuple[torch.device, torch.dtype]:
