@@ -79,6 +79,12 @@ def test_a_model_without_an_error_is_as_certain_as_its_images_make_it() -> None:
     assert macro_f1_interval(labels, 1 - labels, 2).high > 0.05
 
 
+def test_a_part_of_a_test_set_is_scored_by_the_classes_that_it_holds() -> None:
+    labels = np.repeat([0, 1], 20)
+    assert macro_f1_interval(labels, labels, 3).value == pytest.approx(2 / 3)
+    assert macro_f1_interval(labels, labels, 3, present=True).value == 1
+
+
 def test_the_gradient_is_that_of_finite_differences() -> None:
     counts = confusion_counts(*(np.random.default_rng(2).integers(3, size=(2, 200))), 3).astype(float)
     weights = np.array([0.5, 0.2, 0.3])
@@ -96,7 +102,7 @@ def test_the_bias_is_what_small_classes_show() -> None:
     n, rates = np.full(20, 6), even_errors(20, 0.3)
     found = f1_of_counts(matrices(n, rates, 20_000)).mean()
     truth = f1_of_counts(n[:, None] * rates).mean()
-    assert second_order_bias(n[:, None] * rates) == pytest.approx(found - truth, abs=0.002)
+    assert second_order_bias(n[:, None] * rates).mean() == pytest.approx(found - truth, abs=0.002)
     assert abs(found - truth) > 0.003
 
 

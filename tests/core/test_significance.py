@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, false_discovery_control, permutation_test
+from scipy.stats import binomtest, false_discovery_control, permutation_test, ttest_1samp
 
 from deepsight.core import significance
 
@@ -111,3 +111,21 @@ def test_the_interval_of_a_paired_difference_covers_it() -> None:
     assert 0.915 <= covered / 400 <= 0.985
     none = significance.mcnemar(labels, labels, labels)
     assert none.low < 0 < none.high
+
+
+def test_the_first_of_equal_groups_is_seldom_told_from_the_next() -> None:
+    """Ten equal groups and two: 5 % may be; more than 30 of 300 has a chance below 1 in 1,000."""
+    rng = np.random.default_rng(4)
+    for k in (2, 10):
+        drawn = rng.binomial(200, 0.9, size=(300, k))
+        assert sum(significance.runner_up_p(x, np.full(k, 200))[1] <= 0.05 for x in drawn) <= 30
+    assert significance.runner_up_p([90, 50, 20], [100, 100, 100]) == (0, pytest.approx(0, abs=1e-6))
+    assert significance.runner_up_p([90, 50, 20], [100, 100, 100], lowest=True)[0] == 2
+    assert significance.runner_up_p([5, 0], [5, 0]) == (0, 1.0)
+
+
+def test_paired_differences_are_those_of_scipy() -> None:
+    values = np.random.default_rng(0).normal(0.2, 1, 50)
+    assert significance.mean_difference_p(values) == pytest.approx(ttest_1samp(values, 0).pvalue)
+    assert significance.mean_difference_p(np.zeros(9)) == 1
+    assert significance.mean_difference_p(np.full(9, 0.5)) == 0

@@ -51,7 +51,7 @@ def test_the_most_frequent_flagged_pairs_are_to_be_mined(study: RunData):
 def test_the_weakest_class_comes_first(study: RunData):
     table = study.evidence["recall"]
     weakest = table.frame.sort("recall")["class"][0]
-    assert advice.recall_advice(table).startswith(f"The weakest classes are {weakest}")
+    assert advice.recall_advice(table).startswith(f"Surely below the mean recall: {weakest}")
 
 
 def test_over_and_underconfidence_are_told_apart(study: RunData):

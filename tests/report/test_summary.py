@@ -106,7 +106,7 @@ def test_scores_carry_their_interval(study: RunData):
     first, *others = summary.score_cards(study)
     assert first["interval"] == study.metrics["macro_f1_ci95"]
     assert [score["value"] for score in others] == pytest.approx(
-        [study.metrics["macro_f1_without_leaks"], 0.93, 0.94, study.metrics["accuracy"]]
+        [study.metrics["macro_f1_without_leaks"], study.metrics["accuracy"]]
     )
 
 

@@ -15,30 +15,48 @@ SHRINKAGE = 4.0  # images with the pooled error rate that each class is given be
 DISCORDANT = 2.0  # pairs that are added before the variance of a difference is estimated
 
 
-def macro_f1_interval(labels: Ints, predicted: Ints, k: int, *, level: float = 0.95) -> Interval:
+def macro_f1_interval(
+    labels: Ints, predicted: Ints, k: int, *, level: float = 0.95, present: bool = False
+) -> Interval:
     """Macro-F1 with its interval over images; the sizes of the classes and the model are held fixed.
 
     Where every image is right, the low end is that of Wilson's interval with as many images: 20 right of 20
     give [0.84, 1].
+
+    Args:
+        labels, predicted: int64 (n,), positions of the k classes.
+        k: number of classes.
+        level: coverage.
+        present: take the mean over the classes that have images, as for a part of a test set; otherwise a
+            class without labels and predictions counts as 0.
     """
-    value, low, high = macro_f1_intervals(confusion_counts(labels, predicted, k)[None], level)
+    counts = confusion_counts(labels, predicted, k)
+    chosen = counts.sum(axis=1) > 0 if present else np.ones(k, dtype=bool)
+    value, low, high = macro_f1_intervals(counts[None], level, chosen / max(int(chosen.sum()), 1))
     return Interval(float(value[0]), float(low[0]), float(high[0]))
 
 
-def macro_f1_intervals(counts: NDArray[np.integer], level: float = 0.95) -> tuple[Floats, Floats, Floats]:
+def macro_f1_intervals(
+    counts: NDArray[np.integer], level: float = 0.95, weights: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:
     """Value and both ends for each of b confusion matrices (b, k, k).
 
     Wilson's interval with the effective number of images M (1 - M) / V, where V is the delta-method variance
     of macro-F1 on rows that are shrunk towards the pooled error rate: a class without an error among ten
     images is not taken for perfect. The bias of F1 in small classes is taken off to second order.
+
+    Args:
+        counts: images by given and predicted class.
+        level: coverage.
+        weights: (k,), of the classes' F1; 1 / k each where it is None.
     """
-    value = f1_of_counts(counts).mean(axis=-1)
-    shrunk = shrunk_rows(counts)
     k = counts.shape[-1]
-    variance = row_variance(shrunk, f1_gradient(shrunk, np.full(k, 1 / k)))
-    mean = f1_of_counts(shrunk).mean(axis=-1)
+    shares = np.full(k, 1 / k) if weights is None else np.asarray(weights, dtype=np.float64)
+    value, shrunk = f1_of_counts(counts) @ shares, shrunk_rows(counts)
+    variance = row_variance(shrunk, f1_gradient(shrunk, shares))
+    mean = f1_of_counts(shrunk) @ shares
     effective = mean * (1 - mean) / np.maximum(variance, np.finfo(np.float64).tiny)
-    centre = np.clip(value - second_order_bias(shrunk), 0, 1)
+    centre = np.clip(value - second_order_bias(shrunk) @ shares, 0, 1)
     low, high = score_interval(centre, effective, level)
     return value, np.minimum(low, value), np.maximum(high, value)
 
@@ -85,7 +103,7 @@ def row_variance(counts: Floats, gradient: Floats) -> Floats:
 
 
 def second_order_bias(counts: Floats) -> Floats:
-    """How far macro-F1 of a sample lies above that of the population on average, to second order, (...)."""
+    """How far F1 of each class in a sample lies above that of the population on average, (..., k)."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     sizes, called = counts.sum(axis=-1), counts.sum(axis=-2)
     both = np.maximum(sizes + called, 1e-300)
@@ -93,7 +111,7 @@ def second_order_bias(counts: Floats) -> Floats:
     of_hits = np.diagonal(spread, axis1=-2, axis2=-1)
     of_others = spread.sum(axis=-2) - of_hits
     bias = (2 * hits * of_others - 2 * (both - hits) * of_hits) / both**3
-    return np.asarray(bias.mean(axis=-1), dtype=np.float64)
+    return np.asarray(bias, dtype=np.float64)
 
 
 def paired_macro_f1(

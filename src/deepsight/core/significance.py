@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, chi2
+from scipy.stats import binom, chi2, ttest_1samp
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.statistics import minimum_detectable
@@ -98,6 +98,36 @@ def holm(p_values: ArrayLike) -> Floats:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted
+
+
+def runner_up_p(successes: ArrayLike, n: ArrayLike, *, lowest: bool = False) -> tuple[int, float]:
+    """The group with the highest rate (or the lowest), and a two-sided p that it differs from the next one.
+
+    A group that was chosen for being first is tested against the runner-up alone: that keeps the level
+    whatever the rates are (Gutmann and Maymin 1987). Rates are compared by the score test with pooled
+    variance; groups without images are left out. With fewer than two groups p is 1.
+
+    Args:
+        successes, n: of each group, independent of each other.
+        lowest: whether the lowest rate is asked for.
+    """
+    x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    rate = np.where(size > 0, x / np.maximum(size, 1), np.inf if lowest else -np.inf)
+    order = np.argsort(rate if lowest else -rate, kind="stable")
+    first = int(order[0])
+    if len(order) < 2 or not size[order[1]]:
+        return first, 1.0
+    a, b = order[:2]
+    pooled = (x[a] + x[b]) / (size[a] + size[b])
+    variance = pooled * (1 - pooled) * (1 / size[a] + 1 / size[b])
+    return first, float(chi2.sf((rate[a] - rate[b]) ** 2 / variance, df=1)) if variance > 0 else 1.0
+
+
+def mean_difference_p(differences: Floats) -> float:
+    """Two-sided p that the mean of paired differences (n,) is 0, by Student's t; 1 where all are 0."""
+    if len(differences) < 2 or not differences.any():
+        return 1.0
+    return float(ttest_1samp(differences, 0).pvalue) if differences.std() > 0 else 0.0
 
 
 def group_difference_p(values: Floats, in_first: NDArray[np.bool_], *, seed: int = 0) -> float:

@@ -95,8 +95,14 @@ def confusion_pairs_advice(table: Table) -> str:
 
 def recall_advice(table: Table) -> str:
     """The classes to collect images of."""
-    weak = table.frame.sort("recall").head(NAMED)["class"].to_list()
-    return f"The weakest classes are {enumerate_words(weak)}. Collect or mine examples of these first."
+    frame = table.frame
+    mean = float((frame["n"] * frame["recall"]).sum() / max(int(frame["n"].sum()), 1))
+    weak = frame.filter(frame["ci_high"] < mean).sort("recall").head(NAMED)["class"].to_list()
+    if not weak:
+        return (
+            "No class is surely below the mean recall: collect images of all, or more test images to see one."
+        )
+    return f"Surely below the mean recall: {enumerate_words(weak)}. Collect or mine examples of these first."
 
 
 def hypotheses_advice(table: Table) -> str:
@@ -168,7 +174,7 @@ def ledger_change_advice(table: Table) -> str:
     rows = table.frame.filter(table.frame["n_after"] > 0).sort("n_after", descending=True)
     if rows.is_empty():
         return "Nothing: no errors are left."
-    return f"Work on “{rows['cause'][0]}” next: it is the largest cause left."
+    return f"Work on “{rows['cause'][0]}” next: of the causes left it has most errors."
 
 
 def treatments_advice(table: Table) -> str:

@@ -51,12 +51,12 @@ SIDE = {
 
 
 def ledger_change_caption(frame: pl.DataFrame) -> str:
-    """Which cause shrank the most."""
+    """How many errors are left, and where the count fell."""
     moved = frame.sort("difference").row(0, named=True)
     total, left = int(frame["n"].sum()), int(frame["n_after"].sum())
     if moved["difference"] >= 0:
         return f"{total:,} errors before and {left:,} after; no cause shrank."
     return (
-        f"{total:,} errors before and {left:,} after; {moved['cause']} shrank the most, "
-        f"from {moved['n']} to {moved['n_after']}."
+        f"{total:,} errors before and {left:,} after; {moved['cause']} fell from {moved['n']} to "
+        f"{moved['n_after']}."
     )

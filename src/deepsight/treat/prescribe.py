@@ -72,7 +72,7 @@ def prescription_table(evidence: Evidence) -> Table:
     frame = pl.DataFrame(rows, schema=schema).sort("share", descending=True, maintain_order=True)
     first = frame.row(0, named=True) if len(frame) else None
     said = (
-        f"{first['treatment']} for the largest cause, {first['cause']}"
+        f"{first['treatment']} for {first['cause']}, {first['share']:.0%} of the errors"
         if first
         else "none, since no cause is known"
     )
@@ -82,7 +82,7 @@ def prescription_table(evidence: Evidence) -> Table:
         n=error_count(evidence),
         method="One rule for each cause in the ledger and for weak classes. The gain is an upper bound, "
         "not a prediction.",
-        caption=f"First choice: {said}.",
+        caption=f"First by share: {said}. The order does not claim that one helps more than another.",
     )
 
 

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from deepsight.config import StudyConfig
+from deepsight.core.array_types import Bools
 from deepsight.core.environment import peak_rss_mb
 from deepsight.core.macro_f1 import macro_f1_interval
 from deepsight.core.predictions import Predictions
-from deepsight.core.statistics import wilson
+from deepsight.core.statistics import confusion_counts, f1_of_counts, wilson
 from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.workflows.context import Context, rounded
 
@@ -34,13 +35,10 @@ def study_metrics(context: Context) -> dict[str, Any]:
     run, study = context.run, context.study
     p = run.predictions("test")
     model = run.read_json("model.json")
-    clean = ~np.isin(p.ids, repeated_rows(run.evidence()["duplicates"], of="test", within=("train", "val")))
-    without = macro_f1_interval(p.labels[clean], p.predicted[clean], p.k)
+    repeated = repeated_rows(run.evidence()["duplicates"], of="test", within=("train", "val"))
     return {
         **score_metrics(p, study),
-        "macro_f1_without_leaks": without.value,
-        "macro_f1_without_leaks_ci95": [without.low, without.high],
-        "n_leaked": int((~clean).sum()),
+        **metrics_without(p, ~np.isin(p.ids, repeated)),
         "backbone": model["architecture"],
         "weights_source": model["weights_source"],
         "data_source": run.read_json("data.json").get("source"),
@@ -48,4 +46,28 @@ def study_metrics(context: Context) -> dict[str, Any]:
         "seed": study.seed,
         "peak_rss_mb": peak_rss_mb(),
         "seconds": rounded(context.seconds),
+    }
+
+
+def metrics_without(p: Predictions, kept: Bools) -> dict[str, Any]:
+    """The score without the test images that have a known near-duplicate, beside what their classes predict.
+
+    These images are a part of the test set, and may be easier or harder than the rest. Their training copies
+    were dropped (unless --keep-leaks), so the difference is no effect of leakage. The expected score is that
+    of the whole test set with each class reduced to its share that is kept.
+
+    Args:
+        p: what the model says of all test images.
+        kept: bool (n,), the images without a known near-duplicate.
+    """
+    score = macro_f1_interval(p.labels[kept], p.predicted[kept], p.k, present=True)
+    counts = confusion_counts(p.labels, p.predicted, p.k)
+    left = np.bincount(p.labels[kept], minlength=p.k)
+    scaled = counts * (left / np.maximum(counts.sum(axis=1), 1))[:, None]
+    expected = f1_of_counts(scaled)[left > 0]
+    return {
+        "macro_f1_without_leaks": score.value,
+        "macro_f1_without_leaks_ci95": [score.low, score.high],
+        "macro_f1_without_leaks_expected": float(expected.mean()) if len(expected) else None,
+        "n_leaked": int((~kept).sum()),
     }

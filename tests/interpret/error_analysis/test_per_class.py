@@ -33,3 +33,13 @@ def test_the_interval_is_wilsons() -> None:
 def test_a_class_without_images_has_recall_zero_and_knows_nothing() -> None:
     row = per_class_table(np.array([0, 0]), np.array([0, 0]), ("a", "b"), {}).frame.row(0, named=True)
     assert (row["class"], row["n"], row["ci_low"], row["ci_high"]) == ("b", 0, 0, 1)
+
+
+def test_best_and_worst_are_named_only_where_they_are_told_apart() -> None:
+    labels = np.repeat(np.arange(3), 100)
+    even = np.where(np.arange(300) % 10 == 0, (labels + 1) % 3, labels)
+    assert "no class is told apart" in per_class_table(labels, even, ("a", "b", "c"), {}).caption
+    worse = np.where((labels == 2) & (np.arange(300) % 2 == 0), 0, even)
+    caption = per_class_table(labels, worse, ("a", "b", "c"), {}).caption
+    assert "c is found worst" in caption
+    assert "best" not in caption

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
+from deepsight.core.significance import runner_up_p
 from deepsight.core.statistics import wilson
 from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.grabcut import Masks, segment
@@ -102,14 +103,19 @@ def mask_table(
     schema = {
         name: pl.String if name == "class" else pl.Int64 if name == "n" else pl.Float64 for name in UNITS
     }
-    worst = max(rows[1:], key=lambda row: float(str(row["rejected"])))
+    rejected = [
+        [int(((labels == c) & ~masks.accepted).sum()), int((labels == c).sum())] for c in np.unique(labels)
+    ]
+    place, p = runner_up_p(*np.transpose(rejected))
+    worst = rows[1 + place]
+    most = "most often" if p <= 0.05 else "among others"
     return Table(
         frame=pl.DataFrame(rows, schema=schema),
         units=UNITS,
         n=len(masks),
         method=f"GrabCut from a border prior (Rother et al. 2004). Errors on {quality.n} composites of known "
         "masks; they do not cover outlines that GrabCut can never draw.",
-        caption=f"{rows[0]['rejected']:.0%} of the masks were rejected, most often those of {worst['class']} "
+        caption=f"{rows[0]['rejected']:.0%} of the masks were rejected, {most} those of {worst['class']} "
         f"({worst['rejected']:.0%}); findings hold for objects that can be cut out.",
     )
 

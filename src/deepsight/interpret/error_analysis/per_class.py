@@ -7,6 +7,7 @@ import polars as pl
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
+from deepsight.core.significance import runner_up_p
 from deepsight.core.statistics import confusion_counts, wilson
 
 
@@ -40,7 +41,6 @@ def per_class_table(
             "f1": 2 * hits / np.maximum(n + called, 1),
         }
     ).sort("recall", maintain_order=True)
-    weakest, strongest = frame["class"][0], frame["class"][-1]
     return Table(
         frame=frame,
         units={
@@ -55,5 +55,21 @@ def per_class_table(
         },
         n=len(labels),
         method="Recall, precision and F1 by class; Wilson (1927) interval of the recall.",
-        caption=f"{strongest} is found best and {weakest} worst.",
+        caption=recall_caption(hits, n, classes, 1 - level),
     )
+
+
+def recall_caption(hits: Ints, n: Ints, classes: Sequence[str], alpha: float) -> str:
+    """Which class is found best and which worst, each only if it differs from the next one."""
+    said = []
+    for word, lowest in (("best", False), ("worst", True)):
+        first, p = runner_up_p(hits, n, lowest=lowest)
+        if p <= alpha:
+            said.append(f"{classes[first]} is found {word} (against the next class p = {p:.2g})")
+    rates = hits[n > 0] / n[n > 0]
+    spread = (
+        f"Recall runs from {rates.min():.1%} to {rates.max():.1%}" if len(rates) else "No class has images"
+    )
+    if not said:
+        return f"{spread}; no class is told apart from the next as the best or the worst."
+    return f"{spread}; {' and '.join(said)}."

@@ -12,6 +12,7 @@ from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.open_model import Predict
+from deepsight.core.significance import mean_difference_p
 from deepsight.core.statistics import macro_f1, wilson
 from deepsight.images.augmentation import corruption_transform
 
@@ -70,7 +71,8 @@ def corruption_robustness(
         for (corruption, severity), predicted in found.items()
     ]
     frame = pl.concat(frames)
-    return Table(frame, corruption_units(level), len(rows), METHOD, corruption_caption(frame))
+    told_apart = costliest_p(labels[rows], found, frame) <= 1 - level
+    return Table(frame, corruption_units(level), len(rows), METHOD, corruption_caption(frame, told_apart))
 
 
 METHOD = (
@@ -93,12 +95,30 @@ def corruption_units(level: float) -> dict[str, str]:
     }
 
 
-def corruption_caption(frame: pl.DataFrame) -> str:
-    """Which corruption costs most, in one sentence."""
+def costliest_p(labels: Ints, found: Mapping[tuple[str, int], Ints], frame: pl.DataFrame) -> float:
+    """Two-sided p that the costliest corruption costs more than the next one, paired by image."""
+    order = by_corruption(frame)["corruption"].to_list()
+    first, second = (
+        np.mean([labels == predicted for (kind, _), predicted in found.items() if kind == name], axis=0)
+        for name in order[:2]
+    )
+    return mean_difference_p(np.asarray(first - second, dtype=np.float64))
+
+
+def corruption_caption(frame: pl.DataFrame, told_apart: bool) -> str:
+    """What the corruptions cost; which costs most is said only where it is told apart from the next."""
     mean = by_corruption(frame)
     clean = float(mean.filter(pl.col("corruption") == UNCORRUPTED)["accuracy"].item())
-    kind, left = str(mean["corruption"][0]).capitalize(), float(mean["accuracy"][0])
-    return f"{kind} costs most: accuracy falls from {clean:.1%} to {left:.1%}, averaged over its severities."
+    (kind, left), (other, next_left) = mean.select("corruption", "accuracy").rows()[:2]
+    if told_apart:
+        return (
+            f"{kind.capitalize()} costs most: accuracy falls from {clean:.1%} to {left:.1%}, averaged over "
+            "its severities."
+        )
+    return (
+        f"Accuracy falls from {clean:.1%} to {left:.1%} under {kind} and {next_left:.1%} under {other}, "
+        "averaged over severities; these images do not tell which costs more."
+    )
 
 
 def corruption_summary(degradation: Table) -> Table:
