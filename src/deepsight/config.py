@@ -60,6 +60,7 @@ class StudyConfig(BaseModel):
         mva: Minimum Viable Accuracy, the macro-F1 below which the command fails.
         seed: random seed.
         offline: use nothing that needs the network.
+        gates: conditions that the run must meet, as in `deepsight check`.
         plan: what the planner settled.
     """
 
@@ -79,6 +80,7 @@ class StudyConfig(BaseModel):
     mva: float = Field(default=0.65, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     offline: bool = False
+    gates: tuple[str, ...] = ()
     plan: StudyPlan | None = None
 
     def stored(self) -> dict[str, Any]:
@@ -86,6 +88,8 @@ class StudyConfig(BaseModel):
         content = self.model_dump(mode="json")
         if self.plan is None:
             del content["plan"]
+        if not self.gates:  # as in runs of versions without gates
+            del content["gates"]
         return content
 
 

@@ -182,3 +182,18 @@ def test_the_command_passes_with_status_0(run: Run, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["check", str(run.path), *gates, "--junit", str(tmp_path / "j.xml")])
     assert done.exit_code == 0, done.output
     assert done.output.count("passed") == 2
+
+
+def test_gates_of_a_study_are_stored_and_absent_ones_are_not() -> None:
+    from deepsight.config import StudyConfig
+
+    gates = ("min recall >= 0.7",)
+    assert "gates" not in StudyConfig().stored()
+    assert StudyConfig(**StudyConfig(gates=gates).stored()).gates == gates
+
+
+def test_a_wrong_gate_is_refused_before_the_study_begins(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = CliRunner().invoke(app, ["run", "--gate", "recal >= 0.7", "--out", str(out)])
+    assert isinstance(done.exception, UsageError)
+    assert not out.exists()

@@ -1,6 +1,7 @@
 """The command that checks gates on a finished run."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from deepsight.cli.failures import Exit
 from deepsight.cli.options import RunFolder
-from deepsight.cli.progress import show
+from deepsight.cli.progress import say, show
 
 app = typer.Typer()
 
@@ -40,17 +41,32 @@ def check(
 
         deepsight check runs/second --gate "no worse than runs/first by 0.01"
     """
+    require_gates(gate)
+    if not judge(run_folder, gate, junit or run_folder / "junit.xml", quiet=as_json, as_json=as_json):
+        raise typer.Exit(Exit.GATE)
+
+
+def require_gates(gates: Sequence[str]) -> None:
+    """Refuse what is no gate before any work is done."""
+    from deepsight.workflows.gates import require_gate
+
+    for gate in gates:
+        require_gate(gate)
+
+
+def judge(
+    run_folder: Path, gates: Sequence[str], junit: Path, *, quiet: bool = False, as_json: bool = False
+) -> bool:
+    """Check the gates, write junit.xml, tell the CI system and the reader; whether all passed."""
     from deepsight.workflows.gate_reports import report_to_ci, write_junit
     from deepsight.workflows.gates import check_gates
 
-    results = check_gates(run_folder, gate)
-    write_junit(junit or run_folder / "junit.xml", results)
+    results = check_gates(run_folder, gates)
+    write_junit(junit, results)
     for line in report_to_ci(run_folder, results):
-        show(line)
+        say(line) if quiet else show(line)
     if as_json:
         show(json.dumps([result.record() for result in results], indent=2))
-    else:
-        for result in results:
-            show(f"{'passed' if result.passed else 'FAILED'}  {result.gate}: {result.says}")
-    if not all(result.passed for result in results):
-        raise typer.Exit(Exit.GATE)
+    for result in results if not quiet else ():
+        show(f"{'passed' if result.passed else 'FAILED'}  {result.gate}: {result.says}")
+    return all(result.passed for result in results)

@@ -91,6 +91,9 @@ def run(
     mva: Annotated[float | None, option(MVA_HELP, default="0.65")] = None,
     seed: Annotated[int | None, option(SEED_HELP, default="0")] = None,
     offline: Annotated[bool | None, option(OFFLINE_HELP, default="no-offline")] = None,
+    gate: Annotated[
+        list[str] | None, option("A condition that the run must meet, as in deepsight check; repeatable.")
+    ] = None,
     config: Annotated[
         Path | None, option("A study.yaml to start from; the options of this command override it.")
     ] = None,
@@ -112,15 +115,19 @@ def run(
     asked = {
         "data": data, "data_dir": data_dir, "minutes": minutes, "backbone": backbone, "weights": weights,
         "allow_partial": allow_partial, "resolution": resolution, "train_limit": train_limit,
-        "keep_leaks": keep_leaks, "mva": mva, "seed": seed, "offline": offline,
+        "keep_leaks": keep_leaks, "mva": mva, "seed": seed, "offline": offline, "gates": gate or None,
     }  # fmt: skip
     stored = read_study(config) if config else {}
     study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
+    gate_commands.require_gates(study.gates)
     from deepsight.workflows.study import run_study  # seconds of imports, after what can be refused at once
 
     with progress(out, minutes=study.minutes) as log:
         metrics = run_study(study, out, log=log)
+    passed = not study.gates or gate_commands.judge(out, study.gates, out / "junit.xml", quiet=as_json)
     finish(metrics, out, as_json)
+    if not passed:
+        raise typer.Exit(Exit.GATE)
 
 
 def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:

@@ -77,22 +77,32 @@ def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
 
 def check_gate(run: Run, gate: str) -> GateResult:
     """Check one gate."""
+    text, found = require_gate(gate)
+    check = check_baseline if found.re is BASELINE else check_comparison
+    return check(run, text, found)
+
+
+def require_gate(gate: str) -> tuple[str, re.Match[str]]:
+    """The gate with single spaces, and what its parts are.
+
+    Raises:
+        UsageError: it is no gate, or its metric is unknown.
+    """
     text = " ".join(gate.split())
-    if found := BASELINE.fullmatch(text):
-        return check_baseline(run, text, found)
-    if found := COMPARISON.fullmatch(text):
-        return check_comparison(run, text, found)
-    raise UsageError(f"Expected a gate, received '{gate}'. {HOW}.")
+    found = BASELINE.fullmatch(text) or COMPARISON.fullmatch(text)
+    if found is None:
+        raise UsageError(f"Expected a gate, received '{gate}'. {HOW}.")
+    if found.re is COMPARISON and found["metric"] not in METRIC_NAMES:
+        raise UsageError(
+            f"Expected a metric in the gate '{text}', received '{found['metric']}'; "
+            f"{near_names(found['metric'], list(METRIC_NAMES))}."
+        )
+    return text, found
 
 
 def check_comparison(run: Run, text: str, found: re.Match[str]) -> GateResult:
     """A metric against a bound."""
     metric, operator = found["metric"], found["operator"]
-    if metric not in METRIC_NAMES:
-        raise UsageError(
-            f"Expected a metric in the gate '{text}', received '{metric}'; "
-            f"{near_names(metric, list(METRIC_NAMES))}."
-        )
     one = the_measurement(run, text, metric, found["aggregate"], found["of"])
     bound = float(found["bound"]) / (100 if found["percent"] else 1)
     value = cautious_end(text, one, operator) if found["interval"] else one.value
