@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from negatives import SETS
 from numpy.typing import NDArray
-from plant import KINDS
+from plant import KINDS, gain, mirror, recompress
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from deepsight.core.dataset import Dataset
@@ -26,6 +27,7 @@ Scores = NDArray[np.float64]
 
 HERE = Path(__file__).parent
 PUBLISHED = HERE.parents[2] / "shared" / "data" / "cifar10_test_near_duplicates.csv"
+BY_EYE = PUBLISHED.with_name("cifar10_near_duplicates_by_eye_half.csv")
 SEED = 0
 
 
@@ -104,6 +106,59 @@ def published(test: Dataset) -> dict[str, object]:
     } | {"flagged_within_test": len(flagged)}
 
 
+def by_eye(table: pl.DataFrame) -> dict[str, object]:
+    """Of pairs of a test and a training image that a person looked at, the share that is flagged."""
+    pairs = table.filter("flagged", pl.col("split_a") == "test", pl.col("split_b") == "train")
+    flagged = set(pairs.select("index_a", "index_b").rows())
+    with BY_EYE.open() as file:
+        seen = [(int(row["test_row"]), int(row["train_row"]), row["verdict"]) for row in csv.DictReader(file)]
+    verdicts = ("same", "doubtful", "other")
+    return {
+        f"by_eye_{verdict}": f"{sum((i, j) in flagged for i, j, found in seen if found == verdict)} of "
+        f"{sum(found == verdict for *_, found in seen)}"
+        for verdict in verdicts
+    }
+
+
+def false_alarms(n_copies: int) -> pl.DataFrame:
+    """Flagged pairs in sets without near-duplicates, and how many planted copies are found there."""
+    rng, rows = np.random.default_rng(SEED), []
+    for name, make in SETS.items():
+        images, labels = make()
+        clean = labelled(images, labels)
+        mixed = images.copy()
+        hosts = n_copies + rng.choice(len(images) - n_copies, n_copies, replace=False)
+        mixed[:n_copies] = np.stack([copy_of(images[host], row, rng) for row, host in enumerate(hosts)])
+        copied = labels.copy()
+        copied[:n_copies] = labels[hosts]
+        alarms = find_duplicates({"train": clean}, seed=SEED).frame.filter("flagged")
+        found = find_duplicates({"train": labelled(mixed, copied)}, seed=SEED).frame.filter("flagged")
+        pairs = set(found.select("index_a", "index_b").rows())
+        planted_pairs = {(row, int(host)) for row, host in enumerate(hosts)}
+        rows.append(
+            {
+                "set": name,
+                "images": len(images),
+                "false_pairs": len(alarms),
+                "false_images": len(set(alarms["index_a"]) | set(alarms["index_b"])),
+                "copies_found": len(pairs & planted_pairs),
+                "copies_planted": n_copies,
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def labelled(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Dataset:
+    """Images under the names of their classes."""
+    names = tuple(str(label) for label in range(int(labels.max()) + 1))
+    return Dataset(images, labels, names, np.arange(len(images)), "train")
+
+
+def copy_of(image: NDArray[np.uint8], row: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The image recompressed, with another gain, or mirrored, in turn: copies at any number of pixels."""
+    return (recompress, gain, mirror)[row % 3](image, rng)
+
+
 def everything(train: Dataset, test: Dataset) -> dict[str, object]:
     """Time, memory and findings on all images."""
     wall, used = time.perf_counter(), time.process_time()
@@ -117,7 +172,7 @@ def everything(train: Dataset, test: Dataset) -> dict[str, object]:
         "estimated_precision": table.frame.filter("flagged")["probability"].mean(),
         "leaked_test_images": len(repeated_rows(table, of="test", within=("train",))),
         "train_images_to_drop": len(repeated_rows(table, of="train", within=("test",))),
-    }
+    } | (by_eye(table.frame) if len(train) == 50_000 else {})
 
 
 def main() -> None:
@@ -137,6 +192,10 @@ def main() -> None:
     if not options.smoke:
         rows.write_csv(HERE / "results.csv", float_precision=4)
         print(published(test))
+    alarms = false_alarms(60 // part)
+    print(alarms)
+    if not options.smoke:
+        alarms.write_csv(HERE / "negatives.csv")
     print(everything(train.select(np.arange(len(train) // part)), test.select(np.arange(len(test) // part))))
 
 

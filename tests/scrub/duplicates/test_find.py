@@ -1,15 +1,21 @@
 """Planted near-duplicates of every kind are found within and across splits; strangers are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from sklearn.datasets import load_digits
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
+from deepsight.images.resize import resize
 from deepsight.scrub.duplicates import clusters
 from deepsight.scrub.duplicates.find import difference_picture, find_duplicates, repeated_rows
 from deepsight.scrub.duplicates.image_pool import Pool
+from deepsight.scrub.duplicates.pictures import duplicate_pictures
 
 N = 250
 
@@ -171,3 +177,37 @@ def test_difference_is_grey_for_near_duplicates_and_shows_what_was_added(cifar10
     assert shown[10:14, 10:14].mean() > 5 * shown[20:, 20:].mean()
     outside = difference_picture(a, a, mirrored=False, placement=(1.0, 1.0, 0.5, 0.0))
     assert (outside[:, 25:] == 128).all()
+
+
+@pytest.mark.parametrize("side", [8, 28, 48, 96, pytest.param(224, marks=pytest.mark.slow)])
+def test_near_duplicates_are_found_and_drawn_at_every_side(cifar10, side):
+    stored = torch.from_numpy(cifar10[1].pixels(np.arange(120))).permute(0, 3, 1, 2).float()
+    images = resize(stored, side).round().clamp(0, 255).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+    images[:8] = np.clip(images[20:28] * 0.8 + 12, 0, 255).astype(np.uint8)
+    parts = {"train": dataset(images[:60], "train"), "test": dataset(images[60:], "test")}
+    table = find_duplicates(parts, seed=0)
+    pairs = {(row // 2, 20 + row // 2) for row in range(0, 16, 2)}
+    found = table.frame.filter(pl.col("flagged") & (pl.col("split_a") == "train"))
+    assert {(min(i, j) // 2, max(i, j) // 2) for i, j in found.select("index_a", "index_b").rows()} == pairs
+    assert list(duplicate_pictures(table.frame, parts)) == ["evidence/pictures/duplicates.webp"]
+
+
+def test_oblong_images_are_drawn_too():
+    image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    shown = difference_picture(image, image, mirrored=False, placement=(1.0, 1.0, 0.0, 0.0))
+    assert shown.shape == (40, 56, 3)
+    assert np.abs(shown.astype(int) - 128).max() <= 2
+
+
+def test_handwritten_digits_are_no_near_duplicates_and_copies_among_them_are():
+    data = load_digits()
+    images = np.repeat((data.images[:400, ..., None] * 15.9).astype(np.uint8), 3, axis=3)
+    labels = data.target[:400].astype(np.int64)
+    clean = Dataset(images, labels, tuple("0123456789"), np.arange(400), "train")
+    assert find_duplicates({"train": clean}, seed=0).frame["flagged"].sum() == 0
+    mixed = images.copy()
+    mixed[:12] = np.clip(images[100:112] * 0.85 + 15, 0, 255).astype(np.uint8)
+    found = find_duplicates({"train": replace(clean, images=mixed)}, seed=0).frame.filter("flagged")
+    pairs = set(found.select("index_a", "index_b").rows())
+    assert len(pairs & {(row, 100 + row) for row in range(12)}) >= 10
+    assert len(pairs) <= 13

@@ -12,7 +12,7 @@ from deepsight.core.array_types import Ints
 from deepsight.scrub.duplicates.matching import Matches
 from deepsight.scrub.duplicates.score_mixture import Mixture
 
-LISTED = 0.3  # lowest score in the table: below it there are look-alikes alone, and thousands of them
+LISTED = 0.2  # lowest score in the table: below it there are look-alikes alone, and thousands of them
 CLOSED = 200  # images; up to this size every pair of a cluster is registered
 
 

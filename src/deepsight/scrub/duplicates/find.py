@@ -16,7 +16,7 @@ from deepsight.scrub.duplicates.candidates import indexed
 from deepsight.scrub.duplicates.clusters import exact_pairs, missing_pairs, near_pairs, number_clusters
 from deepsight.scrub.duplicates.image_pool import Pool
 from deepsight.scrub.duplicates.matching import Matcher
-from deepsight.scrub.duplicates.score_mixture import fit_mixture
+from deepsight.scrub.duplicates.score_mixture import fit_mixture, look_alike_floor
 
 UNITS = {
     "split_a": "split of the first image",
@@ -65,7 +65,8 @@ def find_duplicates(
     stored = None if features is None else features_reader(pool, features)
     vectors = None if stored is None else lambda rows: stored(distinct[rows])
     matches = matcher.register(*matcher.candidates(vectors))
-    mixture = fit_mixture(matches.score)
+    floor = look_alike_floor(matches.i, matches.j, matches.score)
+    mixture = fit_mixture(matches.score, floor)
     likely = matches.take(np.flatnonzero(mixture.probability(matches.score) >= 0.5))
     rest = matcher.register(*missing_pairs(likely, matches, len(distinct)), peak=-1.0)
     pairs = pl.concat([exact_pairs(first), near_pairs(matches.with_more(rest), mixture, distinct)])
@@ -165,7 +166,9 @@ def difference_picture(
     first, second = (torch.tensor(image).permute(2, 0, 1)[None].float() for image in (a, b))
     if mirrored:
         second = second.flip(-1)
-    laid, inside = registration.place(second, torch.tensor([placement], dtype=torch.float32))
+    laid, inside = registration.place(
+        second, torch.tensor([placement], dtype=torch.float32), size=(a.shape[0], a.shape[1])
+    )
     picture = np.full(a.shape, 128, dtype=np.uint8)
     seen = inside[0].bool().numpy()
     for channel in range(3):

@@ -91,12 +91,17 @@ class Matcher:
         return distinct_pairs(np.concatenate([np.stack(pairs) for pairs in found], axis=1))
 
     def register(self, i: Ints, j: Ints, *, peak: float = PEAK) -> Matches:
-        """The pairs whose coarse correlation reaches `peak`, registered and scored."""
+        """The pairs whose coarse correlation reaches `peak`, registered and scored.
+
+        The score is the product of that correlation and of the agreement after registration: look-alikes may
+        reach one or the other, near-duplicates reach both.
+        """
         mirrored = self._slopes.mirrored(i, j)
         peaks, starts = self._peaks(i, j, mirrored)
         near = np.flatnonzero((peaks.amax(dim=1) >= peak).numpy())
         i, j, mirrored = i[near], j[near], mirrored[near]
         score, placement = self._scores(i, j, mirrored, best_starts(peaks[near], starts[near]))
+        score *= peaks[near].amax(dim=1).clamp_min(0)
         return Matches(i, j, mirrored, score.double().numpy(), placement.numpy())
 
     def _peaks(self, i: Ints, j: Ints, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ NOISE = 1.0  # grey levels of rounding and compression, which no agreement is as
 def prepare(images: Tensor) -> Tensor:
     """What the coarse search compares: grey images (n, 1, 16, 16) whole and their middle, (n, 2, 16, 16)."""
     middle = torch.tensor([[ZOOM, ZOOM, 0.0, 0.0]]).expand(len(images), 4)
-    views = (images, place(images, middle, side=COARSE)[0])
+    views = (images, place(images, middle, size=(COARSE, COARSE))[0])
     return torch.stack([whiten(view) for view in views], dim=1)
 
 
@@ -74,11 +74,13 @@ def whiten(images: Tensor) -> Tensor:
     return centred / length.clamp_min(1.0)
 
 
-def place(images: Tensor, placement: Tensor, *, side: int = SIDE) -> tuple[Tensor, Tensor]:
-    """Images b (p, c, h, w) at side × side points of a, and 1 where b has pixels there (p, side, side)."""
+def place(
+    images: Tensor, placement: Tensor, *, size: tuple[int, int] = (SIDE, SIDE)
+) -> tuple[Tensor, Tensor]:
+    """Images b (p, c, h, w) at points of a of this height and width, and 1 where b has pixels there."""
     theta = torch.zeros(len(images), 2, 3)
     theta[:, [0, 1], [0, 1]], theta[:, :, 2] = placement[:, :2], placement[:, 2:]
-    grid = affine_grid(theta, [len(images), 1, side, side], align_corners=False)
+    grid = affine_grid(theta, [len(images), 1, *size], align_corners=False)
     inside = (grid.abs().amax(dim=-1) <= 1).float()
     sampled: Tensor = grid_sample(images, grid, padding_mode="border", align_corners=False)
     return sampled, inside
@@ -100,7 +102,7 @@ def refined_placement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
 def gauss_newton_step(target: Tensor, stack: Tensor, placement: Tensor) -> Tensor:
     """One step: least squares of a on b, a constant and the derivatives of b by the placement."""
     points = target.shape[-1]
-    sampled, inside = place(stack, placement, side=points)
+    sampled, inside = place(stack, placement, size=(points, points))
     image, across, down = sampled.unbind(dim=1)
     x = torch.linspace(-1 + 1 / points, 1 - 1 / points, points)
     terms = [image, torch.ones_like(image), across * x, down * x[:, None], across, down]
@@ -122,13 +124,16 @@ def smoothed(images: Tensor) -> Tensor:
 
 
 def agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
-    """The score (p,) in [0, 1]: how well fine detail of images (p, 3, h, w) agrees where they overlap.
+    """How well images (p, 3, h, w) agree where they overlap, (p,) in [0, 1]: in fine detail and as a whole.
 
-    The mean of two correlations, at least 0: that of all detail finer than 3 pixels, in colour, and the lower
-    quartile over patches of 8×8 pixels of that of grey detail finer than 7. The first asks that the detail be
-    the same, the second that it be so nearly everywhere. Patches that are plain in both images say nothing.
+    The agreement of detail is the mean of two correlations, at least 0: that of all detail finer than 3
+    pixels, in colour, and the lower quartile over patches of 8×8 pixels of that of grey detail finer than 7.
+    The first asks that the detail be the same, the second that it be so nearly everywhere. Patches that are
+    plain in both images say nothing. The agreement of the whole pictures is their correlation, the mean over
+    the channels. The score is the product of the two.
     """
     laid, inside = place(b, placement)
+    whole = correlation(a.flatten(2), laid.flatten(2), inside.flatten(1)[:, None]).mean(dim=1).clamp_min(0)
     overall = cautious_correlation(
         detail(a, 1).flatten(2), detail(laid, 1).flatten(2), inside.flatten(1)[:, None]
     )
@@ -137,7 +142,7 @@ def agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
     spread = torch.maximum((x * weight).square().mean(dim=2), (y * weight).square().mean(dim=2)).sqrt()
     tells = (spread > PLAIN) & (weight.mean(dim=2) > 0.5)
     local = torch.where(tells, correlation(x, y, weight), torch.nan).nanquantile(0.25, dim=1)
-    return ((overall + torch.where(local.isnan(), overall, local)) / 2).clamp(0, 1)
+    return ((overall + torch.where(local.isnan(), overall, local)) / 2).clamp(0, 1) * whole
 
 
 def cautious_correlation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:

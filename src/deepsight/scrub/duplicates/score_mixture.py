@@ -1,50 +1,166 @@
-"""How sure is a score? Two components in the scores themselves: look-alikes and near-duplicates."""
+"""How sure is a score? Look-alikes and near-duplicates as two components of the scores, if there are two."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import gamma
+from scipy.stats import norm
 
-from deepsight.core.array_types import Floats
+from deepsight.core.array_types import Floats, Ints
 
-FLOOR = 0.2  # scores below are look-alikes beyond doubt and say nothing about the tail above
-# What scores look like before any is seen, worth PRIOR_WEIGHT of each kind, so that few pairs, or none
-# of one kind, still have an answer. Rate and power are those of CIFAR-10's test set.
-PRIOR_RATE, PRIOR_POWER, PRIOR_SHARE, PRIOR_WEIGHT = 10.0, 4.0, 0.05, 20.0
-ROUNDS = 200  # of EM; it has settled to four digits after 50
+FLOORS = (0.1, 0.95)  # limits of the score from which look-alikes are modelled
+CEILING = 0.9993  # scores above count as this one: Fisher's scale has no end
+GRID = np.linspace(0, float(np.arctanh(CEILING)), 2001)
+SHAPES = (1.0, 1.5, 2.0)  # how look-alikes fall off: as an exponential, as half a normal, or between
+# What scores look like before any is seen, worth PRIOR_WEIGHT pairs: the length over which look-alikes fall
+# off, mean and spread of near-duplicates (all three on Fisher's scale), and the share of near-duplicates.
+PRIOR_LENGTH, PRIOR_MEAN, PRIOR_SPREAD, PRIOR_SHARE, PRIOR_WEIGHT = 0.125, 0.95, 0.3, 0.05, 20.0
+LEAST_SPREAD = 0.1  # of near-duplicates, so that a few equal scores do not make a component of their own
+RARE = 0.02  # two components: of the look-alikes at most this share lies beyond the near-duplicates' mean
+PARAMETERS = 3  # that the second component adds, for the Bayesian information criterion
+ROUNDS = 100  # of EM; it has settled to four digits after 50
+TINY = 1e-300
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Scores above `FLOOR`, moved to x in [0, 1]: look-alikes and near-duplicates.
+    """Scores above a floor on Fisher's scale: look-alikes that fall off, and a normal of near-duplicates.
 
-    Look-alikes fall off as exp(-rate x), near-duplicates rise as x^(power - 1); `share` is the share of the
-    latter.
-    Both families have one parameter and a closed-form estimate, and their ratio rises with x, so that a
-    higher score is always the surer one.
+    Attributes:
+        floor: score below which the probability is 0, in [0, 1).
+        length, shape: the frequency of look-alikes at a distance x above the floor falls off as
+            exp(-(x / length)^shape).
+        mean, spread: centre and standard deviation of near-duplicates.
+        share: of near-duplicates among the scores above the floor, in (0, 1).
+        separate: whether the scores showed two components; if not, `share` is one pair of all.
     """
 
-    rate: float
-    power: float
+    floor: float
+    length: float
+    shape: float
+    mean: float
+    spread: float
     share: float
+    separate: bool = False
 
     def probability(self, scores: Floats) -> Floats:
-        """That a pair with this score is a near-duplicate, in [0, 1]."""
-        x = np.clip((scores - FLOOR) / (1 - FLOOR), 1e-6, 1)
-        same = self.share * self.power * x ** (self.power - 1)
-        alike = (1 - self.share) * self.rate * np.exp(-self.rate * x) / -np.expm1(-self.rate)
-        return np.asarray(same / (same + alike))
+        """That a pair with this score shows one picture, in [0, 1]; it never falls as the score rises."""
+        same, alike = self.densities(GRID)
+        rising = np.maximum.accumulate(same / (same + alike + TINY))
+        return np.where(scores > self.floor, np.interp(fisher(scores), GRID, rising), 0.0)
+
+    def densities(self, z: Floats) -> tuple[Floats, Floats]:
+        """Of near-duplicates and of look-alikes, weighted by their shares, at scores on Fisher's scale."""
+        start = float(fisher(self.floor))
+        above = max(float(norm.sf(start, self.mean, self.spread)), 1e-6)
+        same = np.where(z >= start, self.share * norm.pdf(z, self.mean, self.spread) / above, 0.0)
+        height = (1 - self.share) * self.shape / (self.length * gamma(1 / self.shape))
+        return same, height * np.exp(-(((np.maximum(z, start) - start) / self.length) ** self.shape))
+
+    def look_alikes_beyond_mean(self) -> float:
+        """Share of the look-alikes that score higher than the mean of near-duplicates."""
+        beyond = self.mean <= GRID
+        alike = replace(self, share=0.0).densities(GRID)[1]
+        return float(alike[beyond].sum() * (GRID[1] - GRID[0]))
 
 
-def fit_mixture(scores: Floats) -> Mixture:
-    """The mixture that fits these scores best, by expectation and maximisation (Dempster et al. 1977)."""
-    x = np.clip((scores[scores > FLOOR] - FLOOR) / (1 - FLOOR), 1e-6, 1)
-    mixture = Mixture(PRIOR_RATE, PRIOR_POWER, PRIOR_SHARE)
+def fisher(scores: Floats | float) -> Floats:
+    """Scores on Fisher's scale (the inverse hyperbolic tangent), on which scores near 1 are told apart."""
+    return np.asarray(np.arctanh(np.clip(scores, 0, CEILING)), dtype=np.float64)
+
+
+def look_alike_floor(i: Ints, j: Ints, scores: Floats) -> float:
+    """The most frequent score of matched negatives: pairs that are the best match of neither image.
+
+    They come from the same images by the same search, but since each image has a better match, few of them
+    are copies. Above their mode the scores of look-alikes fall off, whatever the images are.
+
+    Args:
+        i, j: int64 (p,), the images of each pair.
+        scores: float64 (p,), in [0, 1].
+    """
+    best = np.zeros(int(max(i.max(initial=-1), j.max(initial=-1))) + 1)
+    np.maximum.at(best, i, scores)
+    np.maximum.at(best, j, scores)
+    negatives = scores[(scores < best[i]) & (scores < best[j])]
+    return float(np.clip(half_sample_mode(negatives), *FLOORS))
+
+
+def half_sample_mode(values: Floats) -> float:
+    """The mode of a sample, by halving the shortest interval with half of it (Bickel & Frühwirth 2006)."""
+    values = np.sort(values)
+    while len(values) > 2:
+        half = (len(values) + 1) // 2
+        start = int(np.argmin(values[half - 1 :] - values[: len(values) - half + 1]))
+        values = values[start : start + half]
+    return float(values.mean()) if len(values) else 0.0
+
+
+def fit_mixture(scores: Floats, floor: float = FLOORS[0]) -> Mixture:
+    """The mixture that fits the scores above the floor, or one component where they show no second.
+
+    Two components count if they describe the scores better than one by the Bayesian information criterion,
+    and if the second lies where look-alikes are rare. Otherwise near-duplicates are assumed to be as the
+    prior says, and one pair of all, so that only a score beyond what look-alikes reach is flagged.
+
+    Args:
+        scores: float64 (p,), in [0, 1].
+        floor: from `look_alike_floor`.
+    """
+    z = fisher(scores[scores > floor])
+    one = max(
+        (one_component(z, floor, shape) for shape in SHAPES), key=lambda found: log_likelihood(z, found)
+    )
+    two = max(
+        (two_components(z, floor, shape) for shape in SHAPES), key=lambda found: log_likelihood(z, found)
+    )
+    gain = 2 * (log_likelihood(z, two) - log_likelihood(z, one))
+    if gain > PARAMETERS * np.log(len(z) + PRIOR_WEIGHT) and two.look_alikes_beyond_mean() < RARE:
+        return replace(two, separate=True)
+    return replace(one, share=1 / (len(z) + PRIOR_WEIGHT))
+
+
+def prior_mixture(floor: float, shape: float) -> Mixture:
+    """The mixture before any score is seen."""
+    mean = max(PRIOR_MEAN, float(fisher(floor)) + 4 * PRIOR_LENGTH)
+    return Mixture(floor, PRIOR_LENGTH, shape, mean, PRIOR_SPREAD, PRIOR_SHARE)
+
+
+def one_component(z: Floats, floor: float, shape: float) -> Mixture:
+    """Look-alikes alone, fitted to scores on Fisher's scale above the floor."""
+    length = fall_off(z - float(fisher(floor)), np.ones(len(z)), shape)
+    return replace(prior_mixture(floor, shape), length=length, share=0.0)
+
+
+def two_components(z: Floats, floor: float, shape: float) -> Mixture:
+    """Both components by expectation and maximisation (Dempster et al. 1977), with a weak prior."""
+    prior = found = prior_mixture(floor, shape)
+    start, copies = float(fisher(floor)), PRIOR_WEIGHT * PRIOR_SHARE
     for _ in range(ROUNDS):
-        same = mixture.probability(FLOOR + x * (1 - FLOOR))
-        alike = 1 - same
-        mixture = Mixture(
-            rate=(alike.sum() + PRIOR_WEIGHT) / (alike @ x + PRIOR_WEIGHT / PRIOR_RATE),
-            power=max(1.0, (same.sum() + PRIOR_WEIGHT) / (same @ -np.log(x) + PRIOR_WEIGHT / PRIOR_POWER)),
-            share=(same.sum() + PRIOR_SHARE * PRIOR_WEIGHT) / (len(x) + PRIOR_WEIGHT),
+        same, alike = found.densities(z)
+        near = same / (same + alike + TINY)
+        total = near.sum() + copies
+        mean = float((near @ z + copies * prior.mean) / total)
+        variance = near @ (z - mean) ** 2 + copies * (PRIOR_SPREAD**2 + (prior.mean - mean) ** 2)
+        found = replace(
+            found,
+            length=fall_off(z - start, 1 - near, shape),
+            mean=mean,
+            spread=float(max(np.sqrt(variance / total), LEAST_SPREAD)),
+            share=float(total / (len(z) + PRIOR_WEIGHT)),
         )
-    return mixture
+    return found
+
+
+def fall_off(x: Floats, weight: Floats, shape: float) -> float:
+    """The length over which look-alikes fall off, from their distances above the floor."""
+    moment = weight @ x**shape + PRIOR_WEIGHT * PRIOR_LENGTH**shape / shape
+    return float((shape * moment / (weight.sum() + PRIOR_WEIGHT)) ** (1 / shape))
+
+
+def log_likelihood(z: Floats, mixture: Mixture) -> float:
+    """Of scores on Fisher's scale above the floor, and of as many look-alikes as the prior is worth."""
+    same, alike = mixture.densities(z)
+    height = (1 - mixture.share) * mixture.shape / (mixture.length * gamma(1 / mixture.shape))
+    expected = np.log(height) - (PRIOR_LENGTH / mixture.length) ** mixture.shape / mixture.shape
+    return float(np.log(same + alike + TINY).sum() + PRIOR_WEIGHT * expected)
