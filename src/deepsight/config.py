@@ -56,7 +56,8 @@ class StudyConfig(BaseModel):
         resolution: side of the network's input in pixels; planned when absent.
         train_limit: at most so many training images.
         validation_share: share of the training images that is set apart to choose by.
-        keep_leaks: keep training images that are copies of test images.
+        keep_leaks: True keeps training images that copy validation or test images, False drops them. None
+            drops them too, but keeps near-duplicates, and says so, where they are more than a small share.
         mva: Minimum Viable Accuracy, the macro-F1 below which the command fails.
         seed: random seed.
         offline: use nothing that needs the network.
@@ -76,7 +77,7 @@ class StudyConfig(BaseModel):
     train_limit: int | None = Field(default=None, gt=0)
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
-    keep_leaks: bool = False
+    keep_leaks: bool | None = None
     mva: float = Field(default=0.65, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     offline: bool = False

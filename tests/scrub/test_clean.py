@@ -7,7 +7,7 @@ import pytest
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.scrub.clean import clean_splits
+from deepsight.scrub.clean import Cleaned, clean_splits
 
 
 @pytest.fixture
@@ -19,13 +19,17 @@ def ships_and_cats(cifar10: tuple[Dataset, Dataset]) -> Dataset:
     return replace(some, labels=(some.labels == 8).astype(np.int64), classes=("cat", "ship"))
 
 
-def run(train: Dataset, test: Dataset, *, keep_leaks: bool = False) -> Dataset:
-    """The training images that are left."""
-    made = clean_splits(
+def cleaned(train: Dataset, test: Dataset, *, keep_leaks: bool | None = False) -> Cleaned:
+    """A fifth of train is validation."""
+    return clean_splits(
         train, replace(test, source="test"), validation=None, validation_share=0.2, seed=0,
         keep_leaks=keep_leaks, rows=lambda splits: len(splits.train),
     )  # fmt: skip
-    return made.splits.train
+
+
+def run(train: Dataset, test: Dataset, *, keep_leaks: bool | None = False) -> Dataset:
+    """The training images that are left."""
+    return cleaned(train, test, keep_leaks=keep_leaks).splits.train
 
 
 def test_copies_of_test_images_are_dropped(ships_and_cats: Dataset) -> None:
@@ -40,3 +44,32 @@ def test_a_class_of_which_only_copies_are_there_stops_the_study(ships_and_cats: 
     with pytest.raises(DeepSightError, match=r"images of 'ship'.*--keep-leaks"):
         run(ships_and_cats, test)
     assert set(run(ships_and_cats, test, keep_leaks=True).labels.tolist()) == {0, 1}
+
+
+def dimmed(data: Dataset) -> Dataset:
+    """The same pictures with less contrast: near-duplicates, and no exact copies."""
+    return replace(data, images=(data.pixels() * 0.8 + 20).astype(np.uint8))
+
+
+def test_few_near_duplicates_are_dropped_without_a_word(ships_and_cats: Dataset) -> None:
+    test = dimmed(ships_and_cats.select(np.r_[0:2, 30:32]))
+    made = cleaned(ships_and_cats, test, keep_leaks=None)
+    assert made.note == ""
+    assert not set(made.splits.train.ids.tolist()) & set(test.ids.tolist())
+
+
+def test_many_near_duplicates_are_kept_and_said_unless_dropping_is_asked_for(ships_and_cats: Dataset) -> None:
+    test = dimmed(ships_and_cats.select(np.r_[0:15, 30:45]))
+    kept, dropped = (cleaned(ships_and_cats, test, keep_leaks=choice) for choice in (None, False))
+    assert "so they are kept" in kept.note
+    assert kept.note in kept.evidence["split_dropped"].caption
+    assert len(kept.splits.train) == 48
+    assert len(dropped.splits.train) < 35
+    assert dropped.note == ""
+
+
+def test_near_duplicates_are_kept_where_nothing_of_a_class_would_be_left(ships_and_cats: Dataset) -> None:
+    few = ships_and_cats.select(np.r_[0:30, 30:32])
+    made = cleaned(few, dimmed(ships_and_cats.select(np.r_[25:32])), keep_leaks=None)
+    assert set(made.splits.train.labels.tolist()) == {0, 1}
+    assert "all images of 'ship' away" in made.note

@@ -86,7 +86,11 @@ def run(
         int | None, option("Most training images to use, at least 1.", default="as many as the time allows")
     ] = None,
     keep_leaks: Annotated[
-        bool | None, option("Keep training images that copy test images.", default="no-keep-leaks")
+        bool | None,
+        option(
+            "Keep training images that copy validation or test images, or drop all of them.",
+            default="drop them, unless near-duplicates are more than 5 %",
+        ),
     ] = None,
     mva: Annotated[float | None, option(MVA_HELP, default="0.65")] = None,
     seed: Annotated[int | None, option(SEED_HELP, default="0")] = None,

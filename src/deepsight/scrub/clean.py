@@ -12,6 +12,8 @@ from deepsight.core.evidence import Evidence
 from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
 from deepsight.scrub.split import Partition, leak_free_split, limit_train
 
+MOST_DROPPED, FEW_DROPPED = 0.05, 5  # near-duplicates dropped without asking: a share, or so many images
+
 
 @dataclass(frozen=True)
 class Cleaned:
@@ -21,11 +23,13 @@ class Cleaned:
         splits: without leaks, the training set cut to the rows that are used.
         evidence: the tables `duplicates`, `split_dropped` and `split_checks`.
         compared: the images that were searched for near-duplicates, by split; near-duplicates included.
+        note: why near-duplicates were kept, for the user; empty if they were not.
     """
 
     splits: Splits
     evidence: Evidence
     compared: dict[str, Dataset]
+    note: str = ""
 
 
 def clean_splits(
@@ -35,7 +39,7 @@ def clean_splits(
     validation: Dataset | None,
     validation_share: float,
     seed: int,
-    keep_leaks: bool,
+    keep_leaks: bool | None,
     rows: Callable[[Splits], int],
 ) -> Cleaned:
     """Split, choose the training rows, and drop those that repeat a validation or test image.
@@ -44,7 +48,8 @@ def clean_splits(
         train, test, validation: the official parts.
         validation_share: of train that becomes validation where there is no official one.
         seed: of the shuffle.
-        keep_leaks: report near-duplicates but drop none.
+        keep_leaks: True reports near-duplicates but drops none; None drops them only where they are a small
+            share and leave images of every class.
         rows: gives the number of training rows to use, from the splits; only these are compared.
     """
 
@@ -59,12 +64,35 @@ def clean_splits(
     compared = {"train": used, "val": first.validation, "test": test}
     found = find_duplicates(compared, seed=seed)
     near = repeated_rows(found, of="train", within=("val", "test"))
+    note = "" if keep_leaks is not None else doubt_about_dropping(near, used)
+    near = near[:0] if note else near
     final = cut(near)
     kept = used if keep_leaks else used.select(np.flatnonzero(~np.isin(used.ids, near)))
     require_left(final.splits.train, train)
     require_left(kept, used)
-    tables = {"duplicates": found, "split_dropped": final.dropped, "split_checks": final.checks}
-    return Cleaned(replace(final.splits, train=kept), Evidence(tables), compared)
+    dropped = replace(final.dropped, caption=f"{final.dropped.caption} {note}".strip())
+    tables = {"duplicates": found, "split_dropped": dropped, "split_checks": final.checks}
+    return Cleaned(replace(final.splits, train=kept), Evidence(tables), compared, note)
+
+
+def doubt_about_dropping(near: NDArray[np.int64], used: Dataset) -> str:
+    """Why these near-duplicates are kept unless the user asks for dropping them; empty if they are dropped.
+
+    Many near-duplicates are a fact about the data that a person should see first: they may be frames of one
+    video, or images that are alike by their nature.
+    """
+    left = ~np.isin(used.ids, near)
+    gone = sorted(set(used.labels.tolist()) - set(used.labels[left].tolist()))
+    most = max(MOST_DROPPED * len(used), FEW_DROPPED)
+    if len(near) <= most and not gone:
+        return ""
+    reason = (
+        f"would take all images of '{used.classes[gone[0]]}' away" if gone else "is more than a small share"
+    )
+    return (
+        f"{len(near):,} of {len(used):,} training images are near-duplicates of validation or test images. "
+        f"Dropping them {reason}, so they are kept. Look at the pairs; --no-keep-leaks drops them."
+    )
 
 
 def require_left(kept: Dataset, used: Dataset) -> None:

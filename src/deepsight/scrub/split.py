@@ -35,7 +35,7 @@ def leak_free_split(
     validation_share: float = 0.1,
     seed: int,
     validation: Dataset | None = None,
-    keep_leaks: bool = False,
+    keep_leaks: bool | None = False,
     near_duplicates: Ints = NONE,
 ) -> Partition:
     """Cut validation from train, keep the official test apart, and drop what leaks.
