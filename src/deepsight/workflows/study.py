@@ -37,6 +37,7 @@ from deepsight.model.training_state import Epoch
 from deepsight.obtain.cache import cache_folder
 from deepsight.report.html import render
 from deepsight.scrub.clean import clean_splits
+from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.scrub.duplicates.pictures import duplicate_pictures
 from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.context import Context, rounded
@@ -205,7 +206,8 @@ def interpret_stage(context: Context) -> None:
 def inputs_of(context: Context) -> ExaminationInputs:
     """The run's model as the examination sees it."""
     run, splits = context.run, context.splits
-    train, pairs = run.predictions("train_frozen"), run.evidence()["duplicates"].frame
+    train, duplicates = run.predictions("train_frozen"), run.evidence()["duplicates"]
+    leaks = repeated_rows(duplicates, of="train", within=("val", "test"))
     kept = run.has("predictions/test_frozen.npz")  # runs of earlier versions lack it
     return ExaminationInputs(
         test=splits.test,
@@ -214,8 +216,8 @@ def inputs_of(context: Context) -> ExaminationInputs:
         train=ExaminedSplit(train.ids, train.labels, None, train.features, "frozen"),
         others={"train": splits.train, "val": splits.validation},
         more={"frozen": run.predictions("test_frozen").features} if kept else {},
-        conflicting_twins=conflict_probability(pairs, splits.test, context.official),
-        leaks_kept=context.study.keep_leaks,
+        conflicting_twins=conflict_probability(duplicates.frame, splits.test, context.official),
+        leaks_kept=bool(np.isin(splits.train.ids, leaks).any()),
         hypotheses=from_json(run.read_json("hypotheses.json")),
         seed=context.study.seed,
     )
