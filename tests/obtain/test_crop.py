@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepsight.obtain import crop
-from deepsight.obtain.crop import Unreadable, centred_square, decode_square
+from deepsight.obtain.crop import Unreadable, centred_box, decode_square
 
 RED = (200, 30, 10)
 
@@ -46,7 +46,7 @@ def test_it_is_the_shortest_side_resized_and_the_centre_cropped(width, height):
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 5000), st.integers(1, 5000))
 def test_the_square_is_the_largest_and_is_centred(width, height):
-    left, top, right, bottom = centred_square(width, height)
+    left, top, right, bottom = centred_box(width, height)
     assert right - left == bottom - top == min(width, height)
     assert (left + right, top + bottom) == (width, height)
     assert left >= 0

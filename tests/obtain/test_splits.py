@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.obtain import splits
+from deepsight.obtain.passed_over import first_few
 from deepsight.obtain.sources import Part
-from deepsight.obtain.splits import first_few, hold_out_rows, positions_of_labels
+from deepsight.obtain.splits import hold_out_rows, positions_of_labels
 
 
 @settings(max_examples=50, deadline=None)

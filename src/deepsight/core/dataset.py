@@ -5,9 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
+
+Names = NDArray[np.object_]  # text per image, such as the path of its file
+OPTIONAL_COLUMNS = ("files", "groups", "metadata")
 
 
 @runtime_checkable
@@ -49,6 +54,33 @@ class SelectedImages:
         return SelectedImages(self._images, self._rows[rows])
 
 
+class JoinedImages:
+    """Images of several parts one after the other, read lazily; all of one shape."""
+
+    def __init__(self, parts: Sequence[Images]) -> None:
+        self._parts = list(parts)
+        self._starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
+        self.shape: tuple[int, ...] = (int(self._starts[-1]), *parts[0].shape[1:])
+        self.dtype: np.dtype[Any] = parts[0].dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Any:
+        wanted = np.arange(len(self))[rows]
+        flat = np.atleast_1d(wanted)
+        images = np.empty((len(flat), *self.shape[1:]), self.dtype)
+        for part, start, stop in zip(self._parts, self._starts, self._starts[1:], strict=False):
+            here = (flat >= start) & (flat < stop)
+            if here.any():
+                images[here] = part[flat[here] - start]
+        return images if wanted.ndim else images[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
+        # NumPy passes `copy` and wants it in the signature; gathering the pixels always makes a copy.
+        return np.asarray(self[:], dtype=dtype)
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Labelled images of one split, in a fixed order.
@@ -59,6 +91,10 @@ class Dataset:
         classes: names of the k classes, unique, at least two.
         ids: int64, (n,), the row of each image in the official order of `source`, unique.
         source: the official part that the rows come from, such as "train" or "test".
+        files: (n,), the file, URL, or shard and row of each image; None where images have no names.
+        groups: int64 (n,), which images belong together, such as those of one patient; None where unknown.
+            The same number means the same group in all parts of a data set.
+        metadata: further columns, one row per image; None where there are none.
     """
 
     images: Images
@@ -66,6 +102,9 @@ class Dataset:
     classes: tuple[str, ...]
     ids: NDArray[np.int64]
     source: str
+    files: Names | None = None
+    groups: Ints | None = None
+    metadata: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -88,6 +127,9 @@ class Dataset:
             )
         if self.ids.shape != (n,) or self.ids.dtype != np.int64 or len(np.unique(self.ids)) != n:
             raise DeepSightError("Expected ids as n distinct int64 row numbers.")
+        for name, column in (("files", self.files), ("groups", self.groups), ("metadata", self.metadata)):
+            if column is not None and len(column) != n:
+                raise DeepSightError(f"Expected {name} of {n} images, received {len(column)} rows.")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -105,7 +147,15 @@ class Dataset:
             if isinstance(self.images, SelectedImages)
             else SelectedImages(self.images, rows)
         )
-        return replace(self, images=cast(Images, images), labels=self.labels[rows], ids=self.ids[rows])
+        return replace(
+            self,
+            images=cast(Images, images),
+            labels=self.labels[rows],
+            ids=self.ids[rows],
+            files=None if self.files is None else self.files[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            metadata=None if self.metadata is None else self.metadata[rows],
+        )
 
     def pixels(self, rows: Any = slice(None)) -> NDArray[np.uint8]:
         """The pixels of these rows as an array in memory, uint8 (n, h, w, 3)."""
@@ -171,3 +221,31 @@ def positions_of_ids(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArr
 def select_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
     """The rows of a data set with these ids, in the order of the ids."""
     return data.select(positions_of_ids(data.ids, ids))
+
+
+def join_datasets(parts: Sequence[Dataset], source: str) -> Dataset:
+    """Parts of one data set as a single one, in their order.
+
+    Rows of one source are sorted by their ids, which they keep; rows of several sources are numbered anew.
+    Files, groups and metadata are kept where every part has them.
+
+    Raises:
+        DeepSightError: the parts have different classes.
+    """
+    first = parts[0]
+    if any(part.classes != first.classes for part in parts):
+        raise DeepSightError("Expected the same classes in all parts that are joined.")
+    ids = np.concatenate([part.ids for part in parts])
+    one_source = len({part.source for part in parts}) == 1
+    files, groups, metadata = ([getattr(part, name) for part in parts] for name in OPTIONAL_COLUMNS)
+    joined = Dataset(
+        images=cast(Images, JoinedImages([part.images for part in parts])),
+        labels=np.concatenate([part.labels for part in parts]),
+        classes=first.classes,
+        ids=ids if one_source else np.arange(len(ids)),
+        source=first.source if one_source else source,
+        files=None if any(f is None for f in files) else np.concatenate(files),
+        groups=None if any(g is None for g in groups) else np.concatenate(groups),
+        metadata=None if any(m is None for m in metadata) else pl.concat(metadata, how="diagonal_relaxed"),
+    )
+    return joined.select(np.argsort(ids, kind="stable")) if one_source else joined

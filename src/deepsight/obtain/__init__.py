@@ -3,14 +3,20 @@
 from pathlib import Path
 
 from deepsight.core.progress import Log, silent
-from deepsight.obtain import folder, huggingface, npz
+from deepsight.obtain import folder, huggingface, keras_sets, npz, table
 from deepsight.obtain.cifar10 import load as cifar10
 from deepsight.obtain.data_uri import parse_address
 from deepsight.obtain.sources import Obtained
 
 __all__ = ["Obtained", "load_dataset"]
 
-SCHEMES = {"folder": folder.OPTIONS, "hf": huggingface.OPTIONS, "arrays": npz.OPTIONS}
+SCHEMES = {
+    "folder": folder.OPTIONS,
+    "table": table.OPTIONS,
+    "hf": huggingface.OPTIONS,
+    "arrays": npz.OPTIONS,
+    "keras": keras_sets.OPTIONS,
+}
 
 
 def load_dataset(
@@ -24,13 +30,15 @@ def load_dataset(
     """The data set of this name.
 
     Args:
-        name: "cifar10"; "folder:PATH" with one folder a class; "hf:NAME_OR_PATH" through the `datasets`
-            library; "arrays:FILE.npz". Options follow a question mark, as in "folder:PATH?side=96".
+        name: "cifar10"; "folder:PATH" with one folder per class; "table:FILE" with a row per image;
+            "hf:NAME_OR_PATH" through the `datasets` library; "arrays:FILE.npz"; "keras:NAME". Options follow
+            a question mark, as in "folder:PATH?side=96&fit=pad".
         data_dir: where the user's own copy of CIFAR-10 lies.
-        resolution: the side in pixels that the study asks for; images of a folder or a hub are stored at
-            this side, unless they are smaller.
+        resolution: the side in pixels that the study asks for; own images are stored at this side, unless
+            they are smaller.
         offline: use nothing that needs the network.
-        log: receives a sentence for each source that fails, for progress and for what is set aside.
+        log: receives a sentence for each source that fails, for progress, for what is set aside and for what
+            is not used.
 
     Raises:
         UsageError: there is no such data set, or an option is wrong.
@@ -44,10 +52,15 @@ def load_dataset(
     """
     data_dir = None if data_dir is None else Path(data_dir)
     if name == "cifar10":
-        return cifar10.load_cifar10(data_dir=data_dir, offline=offline, log=log)
+        own = None if data_dir is None else Path(data_dir)
+        return cifar10.load_cifar10(data_dir=own, offline=offline, log=log)
     address = parse_address(name, SCHEMES)
     if address.scheme == "folder":
         return folder.load_folder(address, resolution=resolution, log=log)
+    if address.scheme == "table":
+        return table.load_table(address, resolution=resolution, offline=offline, log=log)
     if address.scheme == "arrays":
         return npz.load_npz(address, log=log)
+    if address.scheme == "keras":
+        return keras_sets.load_keras_set(address, offline=offline, log=log)
     return huggingface.load_huggingface(address, resolution=resolution, offline=offline, log=log)

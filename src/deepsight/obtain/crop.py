@@ -1,19 +1,47 @@
-"""An encoded image of any size and mode as a small RGB square."""
+"""An encoded image of any size and mode as small RGB pixels of the shape that is asked for."""
 
 import io
+from datetime import UTC, datetime
 from functools import cache
+from typing import Literal, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from deepsight.core.array_types import Pixels
+from deepsight.obtain.bit_depth import Depth, eight_bits, top_of
+
 # Formats that Pillow reads by itself; others call programs (EPS) or are known by name alone.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 100_000_000
+ASPECT_TOLERANCE = 0.02  # two shapes are one if their aspect ratios differ by less: a pixel of rounding
+TAKEN, EXIF_IFD = 0x9003, 0x8769  # the EXIF tag of the time of exposure, and where it stands
+
+Fit = Literal["crop", "pad", "squash", "whole"]
+FITS: tuple[Fit, ...] = ("crop", "pad", "squash", "whole")
+Shape = tuple[int, int]  # height and width in pixels
 
 
 class Unreadable(Exception):
     """Why an item is set aside, in one line."""
+
+
+class Picture(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+        pixels: uint8 (h, w, 3), RGB.
+        cut: share of the image that lies outside of `pixels`, 0 to 1.
+        taken: the time of exposure in seconds since 1970, by the camera's clock; NaN where none is noted.
+        depth: of an image with more than 8 bits per value, else None.
+    """
+
+    pixels: Pixels
+    cut: float
+    taken: float
+    depth: Depth | None
 
 
 @cache
@@ -23,17 +51,23 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def decode_square(content: bytes, *, side: int) -> NDArray[np.uint8]:
-    """The largest centred square of an image, resized with an antialiased bicubic kernel.
+def decode_square(content: bytes, *, side: int) -> Pixels:
+    """The largest centred square of an image, uint8 (side, side, 3); `decode_picture` says the rest."""
+    return decode_picture(content, shape=(side, side)).pixels
+
+
+def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: float | None = None) -> Picture:
+    """An image in the shape that is asked for, resized with an antialiased bicubic kernel.
 
     Args:
-        content: an encoded image; of several frames the first is taken. The orientation that a camera
-            noted is applied. Transparent pixels are laid on white; 16-bit greys are scaled to 8 bits.
-        side: pixels a side of the result. A JPEG that is much larger is decoded at a half, a quarter or an
-            eighth of its size, but never below twice this side.
-
-    Returns:
-        uint8 (side, side, 3), RGB.
+        content: an encoded image. Of several frames the first is taken. The orientation that a camera noted
+            is applied; where the note cannot be read, the image stays as it is. Transparent pixels become
+            white.
+        shape: height and width of the result in pixels. A JPEG that is much larger is decoded at a half, a
+            quarter or an eighth of its size, but never below twice this shape.
+        fit: "crop" takes the largest centred part of this shape, "pad" the whole image with black bars,
+            "squash" the whole image distorted, "whole" the whole image, which must have this aspect ratio.
+        top: for more than 8 bits per value, the value that becomes 255; None finds it from this image.
 
     Raises:
         Unreadable: the content is no whole image of a known format and mode.
@@ -41,10 +75,16 @@ def decode_square(content: bytes, *, side: int) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
             require_decodable_size(image)
-            image.draft(None, (2 * side, 2 * side))
-            upright = rgb_image(ImageOps.exif_transpose(image))
-            box = centred_square(*upright.size)
-            return np.asarray(upright.resize((side, side), Image.Resampling.BICUBIC, box=box))
+            image.draft(None, (2 * shape[1], 2 * shape[0]))
+            taken = time_taken(image)
+            values = deep_values(image, content)
+            if values is None:
+                depth, coloured = None, rgb_image(upright(image))
+            else:
+                depth = depth_of(values, str(image.format))
+                grey = eight_bits(values, top_of(depth) if top is None else top)
+                coloured = rgb_image(upright(image, Image.fromarray(grey)))
+            return Picture(fitted(coloured, shape, fit), cut_share(coloured, shape, fit), taken, depth)
     except Unreadable:
         raise
     except UnidentifiedImageError as error:  # its own text holds a memory address
@@ -59,32 +99,104 @@ def require_decodable_size(image: Image.Image) -> None:
         raise Unreadable(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS // 10**6} million")
 
 
-def centred_square(width: int, height: int) -> tuple[float, float, float, float]:
-    """The largest centred square (left, top, right, bottom), in pixels; an odd rest is halved exactly."""
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
+def time_taken(image: Image.Image) -> float:
+    """The time of exposure in seconds since 1970; NaN where none is noted or the note is damaged."""
+    try:
+        noted = str(image.getexif().get_ifd(EXIF_IFD)[TAKEN])
+        return datetime.strptime(noted, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except Exception:  # a damaged note raises almost anything, and says nothing about the image
+        return float("nan")
+
+
+def upright(image: Image.Image, decoded: Image.Image | None = None) -> Image.Image:
+    """The image, or other pixels of it, turned as the camera noted; as it is where the note is damaged."""
+    pixels = image if decoded is None else decoded
+    try:
+        if decoded is not None:
+            pixels.getexif()[0x0112] = image.getexif().get(0x0112, 1)
+        return ImageOps.exif_transpose(pixels)
+    except Exception:  # whether the note or the pixels are damaged, loading the pixels shows
+        pixels.load()
+        return pixels
+
+
+def deep_values(image: Image.Image, content: bytes) -> NDArray[np.generic] | None:
+    """The values (h, w) or (h, w, 3) of an image with more than 8 bits each, None for any other.
+
+    Pillow gives greys in full, and of coloured images the upper 8 bits alone, which of 12-bit data are almost
+    black. OpenCV reads those.
+    """
+    if image.mode == "F" or image.mode.startswith("I"):
+        return np.asarray(image)
+    if any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
+        whole = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        if whole is not None and whole.dtype == np.uint16 and whole.ndim == 3 and whole.shape[2] == 3:
+            return np.asarray(whole[..., ::-1])
+    return None
+
+
+def depth_of(values: NDArray[np.generic], file_format: str) -> Depth:
+    """The kind and the largest of the values.
+
+    Raises:
+        Unreadable: some are negative or no numbers, so no range is known.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not 0 <= low <= high < np.inf:
+        raise Unreadable(f"values from {low:g} to {high:g}, expected finite numbers from 0")
+    return Depth(f"{file_format} {'x'.join(map(str, values.shape[2:]))}{values.dtype}", high)
 
 
 def rgb_image(image: Image.Image) -> Image.Image:
-    """The image in 8-bit RGB, whatever its mode.
-
-    Raises:
-        Unreadable: its values have no declared range (floats, 32-bit integers above 65,535).
-    """
-    if image.mode == "F":
-        raise Unreadable("pixels are floating-point numbers of unknown range")
-    if image.mode.startswith("I"):
-        return eight_bit_grey(image).convert("RGB")
+    """The image in 8-bit RGB, whatever its mode; transparent pixels become white."""
     if image.has_transparency_data:
         coloured = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("RGB")
     return image.convert("RGB")
 
 
-def eight_bit_grey(image: Image.Image) -> Image.Image:
-    """A 16-bit grey image in 8 bits: 65,535 becomes 255."""
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65_535:
-        raise Unreadable(f"grey values from {values.min()} to {values.max()}, expected 0 to 65535")
-    return Image.fromarray(np.round(values / 257).astype(np.uint8))
+def fitted(image: Image.Image, shape: Shape, fit: Fit) -> Pixels:
+    """The image in this shape, uint8 (h, w, 3).
+
+    Raises:
+        Unreadable: `fit` is "whole" and the aspect ratio is another.
+    """
+    size = (shape[1], shape[0])
+    if fit == "pad":
+        scale = min(size[0] / image.width, size[1] / image.height)
+        small = image.resize(
+            (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
+            Image.Resampling.BICUBIC,
+        )
+        canvas = Image.new("RGB", size)
+        canvas.paste(small, ((size[0] - small.width) // 2, (size[1] - small.height) // 2))
+        return np.asarray(canvas)
+    if fit == "whole" and not same_aspect(image, shape):
+        raise Unreadable(
+            f"{image.width} x {image.height} pixels, but fit=whole needs all images in one shape"
+        )
+    box = centred_box(*image.size, aspect=size[0] / size[1]) if fit == "crop" else None
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box=box))
+
+
+def same_aspect(image: Image.Image, shape: Shape) -> bool:
+    """Whether an image has the aspect ratio of a shape, but for a pixel of rounding."""
+    return bool(abs(np.log(image.width * shape[0] / (image.height * shape[1]))) <= ASPECT_TOLERANCE)
+
+
+def centred_box(width: int, height: int, *, aspect: float = 1.0) -> tuple[float, float, float, float]:
+    """The largest centred part (left, top, right, bottom) with this width by height, in pixels.
+
+    What remains is halved exactly, also where it is odd.
+    """
+    wide, high = min(float(width), height * aspect), min(float(height), width / aspect)
+    left, top = (width - wide) / 2, (height - high) / 2
+    return left, top, left + wide, top + high
+
+
+def cut_share(image: Image.Image, shape: Shape, fit: Fit) -> float:
+    """Share of the image that is cut off, 0 to 1."""
+    if fit != "crop":
+        return 0.0
+    left, top, right, bottom = centred_box(*image.size, aspect=shape[1] / shape[0])
+    return 1 - (right - left) * (bottom - top) / (image.width * image.height)

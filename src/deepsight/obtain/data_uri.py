@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from deepsight.core.errors import UsageError, near_names
+from deepsight.obtain.crop import FITS, Fit
 
 SIDES = range(8, 513)
 
@@ -14,7 +15,7 @@ class DataAddress:
     """Where own data is.
 
     Attributes:
-        scheme: "folder", "hf" or "arrays".
+        scheme: "folder", "table", "hf", "arrays" or "keras".
         place: what stands after the colon: a path, or a name.
         options: what stands after the question mark.
     """
@@ -25,7 +26,7 @@ class DataAddress:
 
     @property
     def side(self) -> int | None:
-        """Pixels a side of the square to which images are brought, where the option `side` says so.
+        """The shorter side of the stored images in pixels, where the option `side` says so.
 
         Raises:
             UsageError: it is no whole number from 8 to 512.
@@ -35,6 +36,20 @@ class DataAddress:
         if not given.isdecimal() or int(given) not in SIDES:
             raise UsageError(f"Expected side as a whole number of pixels from 8 to 512, received '{given}'.")
         return int(given)
+
+    @property
+    def fit(self) -> Fit:
+        """How a picture is brought into the stored shape; "crop" unless the option `fit` says otherwise.
+
+        Raises:
+            UsageError: there is no such way.
+        """
+        given = self.options.get("fit", "crop")
+        if given not in FITS:
+            raise UsageError(
+                f"Expected fit as {', '.join(FITS)}, received '{given}'; {near_names(given, [*FITS])}"
+            )
+        return given
 
 
 def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.dataset import SelectedImages
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path
 from deepsight.obtain.sources import SourceError
@@ -41,6 +42,10 @@ class StoredImages:
             raise SourceError(f"{path} is damaged ({size} bytes)")
         self.dtype: np.dtype[Any] = PIXEL
         self._rows = np.arange(self.shape[0])
+
+    def select(self, rows: NDArray[np.int64]) -> SelectedImages:
+        """These rows, read when they are asked for."""
+        return SelectedImages(self, rows)
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from deepsight.core.dataset import Dataset, Images
-from deepsight.core.errors import DeepSightError
+from deepsight.core.array_types import Ints
+from deepsight.core.dataset import Dataset, Images, Names, join_datasets
+from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 
 
@@ -19,10 +21,19 @@ class Part:
     Attributes:
         images: uint8 (n, h, w, 3), RGB; an array or a memory map.
         labels: int64 (n,), positions in the class names.
+        files: (n,), the file, URL, or shard and row of each image; None where images have no names.
+        digests: uint8 (n, 16), BLAKE2b of each file, or of the pixels where there are no files; None where
+            the part is proved as a whole.
+        groups: (n,), the name of the group of each image, "" where it has none.
+        metadata: further columns, one row per image.
     """
 
     images: Images
-    labels: NDArray[np.int64]
+    labels: Ints
+    files: Names | None = None
+    digests: NDArray[np.uint8] | None = None
+    groups: Names | None = None
+    metadata: pl.DataFrame | None = None
 
 
 Parts = Mapping[str, Part]
@@ -35,16 +46,39 @@ class Obtained:
     Attributes:
         train: the official training part, or what is left when a test part was held out.
         test: the official test part, or a stratified fifth held out with seed 0.
-        record: what `data.json` says: name, source, digests, counts, quarantined items, failed sources.
+        record: what `data.json` says: name, source, digests, counts, what was set aside and passed over.
         validation: the official validation part, where there is one.
-        files: the file of each row, by the source of a data set; empty where rows are no files.
+        digests: uint8 (n, 16) by source, the digest of each image by its id; empty where the data is proved
+            as a whole.
+        listed: by source, the name of every item that was listed, in order, also of those that could not be
+            read; empty where items have no names.
     """
 
     train: Dataset
     test: Dataset
     record: Mapping[str, Any]
     validation: Dataset | None = None
-    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    digests: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def named(self) -> dict[str, Dataset]:
+        """The parts that there are, by the names that the run folder uses: train, val, test."""
+        parts = {"train": self.train, "val": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def split(self, name: str) -> Dataset:
+        """The part of this name, or for "all" every image.
+
+        Raises:
+            UsageError: there is no such part.
+        """
+        parts = self.named()
+        if name == "all":
+            return join_datasets(list(parts.values()), "all")
+        if name not in parts:
+            known = ", ".join([*parts, "all"])
+            raise UsageError(f"Expected a split of {self.record['data']}, received '{name}'; known: {known}.")
+        return parts[name]
 
 
 class SourceError(Exception):

@@ -1,24 +1,30 @@
 """Own data made ready: enough images in each class, and a test part held out where there is none."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import DeepSightError
+from deepsight.core.group_split import grouped_rows
 from deepsight.core.progress import Log
-from deepsight.obtain.decode import Decoded
+from deepsight.obtain.crop import Fit
+from deepsight.obtain.decode import Decoded, Listing, printable
+from deepsight.obtain.passed_over import PassedOver, first_few
 from deepsight.obtain.sources import Obtained, Part, Parts
 
 TEST_SHARE, TEST_SEED = 0.2, 0
 MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, and more cost time
+MUCH_CUT = 0.1  # share of a picture: more than this is said
 # What people call the official parts, and what we call them.
 PART_NAMES: Mapping[str, str] = {
     "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
 
@@ -31,17 +37,21 @@ class CustomData:
         name: as it was asked for, such as "folder:flowers".
         parts: "train" with "val" and "test" where there are such, or "all" alone.
         classes: names of the k classes.
-        digests: SHA-256 of the pixels of each part.
+        sha256: SHA-256 of the pixels of each part.
+        passed_over: what the source holds and is not used.
         quarantined: what could not be read: {"file", "reason"}.
-        files: the file of each row, by part; empty where rows are no files.
+        listed: the name of every item that was listed, by part; empty where items have no names.
+        about: what else `data.json` says.
     """
 
     name: str
     parts: Parts
     classes: tuple[str, ...]
-    digests: Mapping[str, str]
+    sha256: Mapping[str, str]
+    passed_over: PassedOver = field(default_factory=PassedOver)
     quarantined: Sequence[Mapping[str, str]] = ()
-    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def learnt(self) -> str:
@@ -54,78 +64,114 @@ def custom_data(
     decoded: Mapping[str, Decoded],
     classes: tuple[str, ...],
     *,
-    names: Mapping[str, Sequence[str]],
+    listings: Mapping[str, Listing],
+    passed_over: PassedOver,
+    fit: Fit,
     log: Log,
 ) -> CustomData:
-    """Decoded parts as own data; `names` are those of the listings that they were decoded from."""
+    """Decoded parts as own data."""
     quarantined = [item for part in decoded.values() for item in part.quarantined]
     if quarantined:
         first = quarantined[0]
         log(f"{len(quarantined)} items are set aside, the first: {first['file']} ({first['reason']}).")
+    sizes = [len(there.part.labels) for there in decoded.values()]
+    cut = float(np.average([there.cut for there in decoded.values()], weights=sizes)) if sum(sizes) else 0.0
+    if cut > MUCH_CUT:
+        log(f"On average {cut:.0%} of each picture lies outside of the square and is cut; ?fit=pad keeps it.")
     return CustomData(
         name=name,
         parts={part: there.part for part, there in decoded.items()},
         classes=classes,
-        digests={part: there.sha256 for part, there in decoded.items()},
+        sha256={part: there.sha256 for part, there in decoded.items()},
+        passed_over=passed_over,
         quarantined=quarantined,
-        files={part: tuple(names[part][row] for row in there.rows) for part, there in decoded.items()},
+        listed={part: tuple(printable(name) for name in there.names) for part, there in listings.items()},
+        about={"fit": fit, "cut": round(cut, 4)},
     )
 
 
-def split_custom_data(own: CustomData, *, log: Log) -> Obtained:
+def split_custom_data(custom: CustomData, *, log: Log) -> Obtained:
     """Train, test and validation of own data.
 
     Where there is no official test part, a stratified fifth, at most about 10,000 images, is held out with
-    seed 0: train and test are then rows of the same source, and the record says so.
+    seed 0, whole groups where there are groups: train and test are then rows of the same source, and the
+    record says so.
 
     Raises:
         DeepSightError: a part is empty, there are fewer than two classes or a class has too few images.
     """
-    require_enough_images(own)
-    sets = {name: dataset_of_part(part, own.classes, name) for name, part in own.parts.items()}
-    train, test = sets[own.learnt], sets.get("test")
+    custom.passed_over.tell(log)
+    require_enough_images(custom)
+    numbers = group_numbers(custom.parts)
+    sets = {
+        name: dataset_of_part(part, custom.classes, name, numbers.get(name))
+        for name, part in custom.parts.items()
+    }
+    train, test = sets[custom.learnt], sets.get("test")
     share = None
     if test is None:
         share = min(TEST_SHARE, MOST_HELD_OUT / len(train))
-        kept, out = hold_out_rows(train.labels, share=share, seed=TEST_SEED, keep=2 - ("val" in sets))
+        kept, out = hold_out_test(train, share, keep=2 - ("val" in sets))
         train, test = train.select(kept), train.select(out)
-        log(f"{own.name} has no test part: {len(out):,} of {len(sets[own.learnt]):,} images are held out.")
-    else:
-        log_absent_classes(test, log)
-    validation = sets.get("val")
-    record = data_record(own, {"train": train, "val": validation, "test": test}, held_share=share)
-    return Obtained(train, test, record, validation, own.files)
+        n = len(sets[custom.learnt])
+        log(f"{custom.name} has no test part: {len(out):,} of {n:,} images are held out.")
+    log_absent_classes(test, log)
+    named = {"train": train, "val": sets.get("val"), "test": test}
+    present = {name: data for name, data in named.items() if data is not None}
+    digests = {name: part.digests for name, part in custom.parts.items() if part.digests is not None}
+    record = data_record(custom, present, digests, held_share=share)
+    return Obtained(train, test, record, sets.get("val"), digests, custom.listed)
 
 
-def dataset_of_part(part: Part, classes: tuple[str, ...], source: str) -> Dataset:
+def dataset_of_part(part: Part, classes: tuple[str, ...], source: str, groups: Ints | None = None) -> Dataset:
     """A part as a data set; the ids are its rows."""
-    return Dataset(part.images, part.labels, classes, np.arange(len(part.labels), dtype=np.int64), source)
+    ids = np.arange(len(part.labels), dtype=np.int64)
+    return Dataset(part.images, part.labels, classes, ids, source, part.files, groups, part.metadata)
 
 
-def require_enough_images(own: CustomData) -> None:
+def group_numbers(parts: Parts) -> dict[str, Ints]:
+    """Groups as numbers, the same for one name in all parts; an image without a group is one of its own."""
+    named = {part: data.groups for part, data in parts.items() if data.groups is not None}
+    if not named:
+        return {}
+    everything = np.concatenate(list(named.values()))
+    alone = everything == ""
+    unique = np.where(alone, [f"\0{row}" for row in range(len(everything))], everything)
+    _, numbers = np.unique(unique.astype(str), return_inverse=True)
+    stops = np.cumsum([len(groups) for groups in named.values()])[:-1]
+    return dict(zip(named, np.split(numbers.astype(np.int64), stops), strict=True))
+
+
+def hold_out_test(train: Dataset, share: float, *, keep: int) -> tuple[Ints, Ints]:
+    """Rows kept for training and rows held out as the test part: whole groups where there are groups."""
+    if train.groups is not None:
+        return grouped_rows(train.labels, train.groups, share=share, seed=TEST_SEED)
+    return hold_out_rows(train.labels, share=share, seed=TEST_SEED, keep=keep)
+
+
+def require_enough_images(custom: CustomData) -> None:
     """Refuse data that cannot be split: each class needs an image in every part that is still to be made."""
-    for name, part in own.parts.items():
+    for name, part in custom.parts.items():
         if len(part.labels) == 0:
-            raise DeepSightError(f"Expected images in {own.name} ({name}), received none that can be read.")
-    if len(own.classes) < 2:
-        raise DeepSightError(f"Expected at least two classes in {own.name}, received {list(own.classes)}.")
+            why = f" The first reason: {custom.quarantined[0]['reason']}." if custom.quarantined else ""
+            raise DeepSightError(
+                f"Expected images in {custom.name} ({name}), received none that can be read.{why}"
+            )
+    if len(custom.classes) < 2:
+        raise DeepSightError(
+            f"Expected at least two classes in {custom.name}, received {list(custom.classes)}."
+        )
     purposes = ["training"] + [
-        purpose for part, purpose in (("val", "validation"), ("test", "test")) if part not in own.parts
+        purpose for part, purpose in (("val", "validation"), ("test", "test")) if part not in custom.parts
     ]
-    counts = class_counts(own.parts[own.learnt].labels, own.classes)
-    few = [f"{n} in '{c}'" for c, n in zip(own.classes, counts, strict=True) if n < len(purposes)]
+    counts = class_counts(custom.parts[custom.learnt].labels, custom.classes)
+    few = [f"{n} in '{c}'" for c, n in zip(custom.classes, counts, strict=True) if n < len(purposes)]
     if few:
         raise DeepSightError(
-            f"Expected at least {len(purposes)} readable images in each class of {own.name} "
+            f"Expected at least {len(purposes)} readable images in each class of {custom.name} "
             f"(one each for {', '.join(purposes)}), received {first_few(few)}. "
             "Add images or leave these classes out."
         )
-
-
-def first_few(items: Sequence[str], *, most: int = 5) -> str:
-    """The first few of a list, and how many more there are."""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more
 
 
 def log_absent_classes(test: Dataset, log: Log) -> None:
@@ -153,21 +199,39 @@ def hold_out_rows(labels: Ints, *, share: float, seed: int, keep: int) -> tuple[
 
 
 def data_record(
-    own: CustomData, sets: Mapping[str, Dataset | None], *, held_share: float | None
+    custom: CustomData,
+    present: Mapping[str, Dataset],
+    digests: Mapping[str, NDArray[np.uint8]],
+    *,
+    held_share: float | None,
 ) -> dict[str, Any]:
     """What `data.json` says about own data."""
-    present = {name: data for name, data in sets.items() if data is not None}
+    groups = [data.groups for data in present.values() if data.groups is not None]
     return {
-        "data": own.name,
-        "source": own.name,
-        "sha256_of_pixels": dict(own.digests),
+        "data": custom.name,
+        "source": custom.name,
+        "sha256_of_pixels": dict(custom.sha256),
+        "digests": {name: split_digest(data, digests.get(data.source)) for name, data in present.items()},
         "counts": {name: len(data) for name, data in present.items()},
+        "sources": {name: data.source for name, data in present.items()},
         "image_shape": list(present["train"].images.shape[1:]),
-        "classes": list(own.classes),
+        "classes": list(custom.classes),
+        "groups": len(np.unique(np.concatenate(groups))) if groups else None,
         "held_out_test": {"share": held_share, "seed": TEST_SEED} if held_share else None,
-        "quarantined": list(own.quarantined),
+        **custom.about,
+        "passed_over": custom.passed_over.records(),
+        "quarantined": list(custom.quarantined),
         "failed_sources": [],
     }
+
+
+def split_digest(data: Dataset, digests: NDArray[np.uint8] | None) -> str:
+    """SHA-256 of what a split holds: for each image, in order, its digest and the name of its class."""
+    digest = hashlib.sha256("\0".join(data.classes).encode("utf-8", "surrogatepass"))
+    digest.update(np.ascontiguousarray(data.labels).data)
+    if digests is not None:
+        digest.update(np.ascontiguousarray(digests[data.ids]).data)
+    return digest.hexdigest()
 
 
 def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Ints, tuple[str, ...]]:

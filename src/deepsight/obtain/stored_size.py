@@ -1,4 +1,4 @@
-"""The side at which own images are stored: what the study needs, but never more than the images have."""
+"""The shape in which own images are stored: what the study needs, but never more than the images have."""
 
 import io
 from collections.abc import Mapping
@@ -6,51 +6,105 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
+from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
-from deepsight.obtain.crop import Unreadable, readable_formats
+from deepsight.obtain.crop import Fit, Shape, Unreadable, readable_formats, same_aspect
 from deepsight.obtain.data_uri import SIDES, DataAddress
 from deepsight.obtain.decode import Listing
 
 USUAL = 128  # pixels: the largest resolution that the planner chooses by itself
-MANY, SMALL = 100_000, 64  # above so many images, this side unless more is asked: 12 KB an image, not 49
+MANY, SMALL = 100_000, 64  # above so many images, this side unless more is asked: 12 KB per image, not 49
 LOOKED_AT = 64  # images whose size is looked up
 
 
-def stored_side(
+def stored_shape(
     address: DataAddress, listings: Mapping[str, Listing], *, resolution: int | None, log: Log
-) -> int:
-    """Pixels a side of the squares in the cache.
+) -> Shape:
+    """Height and width of the images in the cache.
 
     The option `side` decides. Without it, the study's resolution, or 128 (64 above 100,000 images) where none
-    was asked for; but images that are smaller keep their size, and are enlarged when they are used.
+    was asked for; but images that are smaller keep their size, and are enlarged when they are used. With
+    `fit=whole` the side is the shorter one, and the other keeps the aspect ratio.
 
     Raises:
-        UsageError: the option is no whole number from 8 to 512.
+        UsageError: the option is not a whole number from 8 to 512.
+        DeepSightError: `fit=whole`, but the images do not share one shape.
     """
+    sizes = sampled_sizes(listings)
+    side = stored_side(address, listings, sizes, resolution=resolution, log=log)
+    shape = (side, side) if address.fit != "whole" else whole_shape(sizes, side)
+    if address.side is None:
+        typical = int(np.median([min(size) for size in sizes])) if sizes else USUAL
+        log(
+            f"Images are stored as {shape[0]} x {shape[1]} px ({said_of(address.fit)}; their median side is "
+            f"{typical} px; ?side=N changes it)."
+        )
+    return shape
+
+
+def said_of(fit: Fit) -> str:
+    """What a fit does, in words."""
+    return {
+        "crop": "the largest centred square",
+        "pad": "the whole picture with black bars",
+        "squash": "the whole picture, distorted to a square",
+        "whole": "the whole picture",
+    }[fit]
+
+
+def stored_side(
+    address: DataAddress,
+    listings: Mapping[str, Listing],
+    sizes: list[tuple[int, int]],
+    *,
+    resolution: int | None,
+    log: Log,
+) -> int:
+    """The shorter side in pixels."""
     if (given := address.side) is not None:
         if resolution and given < resolution:
             log(f"Images are stored at {given} px, as asked, and enlarged to --resolution {resolution}.")
         return given
     n = sum(len(listing.names) for listing in listings.values())
-    wanted, there = resolution or (USUAL if n <= MANY else SMALL), median_side(listings)
-    side = max(SIDES.start, min(wanted, there))
-    log(f"Images are stored as squares of {side} px (their median side is {there} px; ?side=N changes it).")
-    return side
+    wanted = resolution or (USUAL if n <= MANY else SMALL)
+    # A picture that is padded or squashed is as large as its longer side.
+    longest = address.fit in ("pad", "squash")
+    there = int(np.median([max(size) if longest else min(size) for size in sizes])) if sizes else USUAL
+    return max(SIDES.start, min(wanted, there))
 
 
-def median_side(listings: Mapping[str, Listing]) -> int:
-    """The median of the smaller side, in pixels, of a few images that are evenly spread over the parts."""
+def sampled_sizes(listings: Mapping[str, Listing]) -> list[tuple[int, int]]:
+    """Width and height of a few images that are evenly spread over the parts."""
     found = []
     for listing in listings.values():
         rows = np.unique(np.linspace(0, len(listing.names) - 1, LOOKED_AT // len(listings)).astype(int))
-        found += [side for row in rows if len(listing.names) and (side := smaller_side(listing, int(row)))]
-    return int(np.median(found)) if found else USUAL
+        found += [size for row in rows if len(listing.names) and (size := size_of(listing, int(row)))]
+    return found
 
 
-def smaller_side(listing: Listing, row: int) -> int:
-    """The smaller side of an image by its header; 0 where it cannot be read."""
+def size_of(listing: Listing, row: int) -> tuple[int, int] | None:
+    """Width and height of an upright image by its header; None where it cannot be read."""
     try:
         with Image.open(io.BytesIO(listing.read(row)), formats=readable_formats()) as image:
-            return min(image.size)
-    except (Unreadable, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 0
+            turned = image.getexif().get(0x0112, 1) >= 5
+            return (image.height, image.width) if turned else image.size
+    except Unreadable:
+        return None
+    except Exception:  # damaged files raise almost anything; decoding will say what is wrong
+        return None
+
+
+def whole_shape(sizes: list[tuple[int, int]], side: int) -> Shape:
+    """The shape with this shorter side and the aspect ratio that all images share."""
+    if not sizes:
+        raise DeepSightError("Expected images whose size can be read for fit=whole, found none.")
+    width, height = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
+    scale = side / min(width, height)
+    shape = (round(height * scale), round(width * scale))
+    others = [size for size in sizes if not same_aspect(Image.new("1", size), shape)]
+    if others:
+        raise DeepSightError(
+            f"Expected images of one shape for fit=whole, received {others[0][0]} x {others[0][1]} among "
+            f"{width:g} x {height:g} pixels. Use ?fit=pad, ?fit=crop or ?fit=squash."
+        )
+    return shape

@@ -79,8 +79,7 @@ def predict(
         context = Context(run, study_of(run.study()), log)
         found = nearest_training(context, predictor, features, count=neighbours)
         if found is not None:
-            names = context.obtained.files.get(context.splits.train.source, ())
-            add_nearest(rows, found, classes, names, folder)
+            add_nearest(rows, found, classes, folder)
     return rows
 
 
@@ -92,12 +91,14 @@ class Nearest(NamedTuple):
         labels: int64 (n, c), the given labels.
         cosine: float64 (n, c), of the pooled features, -1 to 1.
         pixels: uint8 (n, c, h, w, 3).
+        files: (n, c), the file of each; None where images have no names.
     """
 
     ids: NDArray[np.int64]
     labels: NDArray[np.int64]
     cosine: NDArray[np.float64]
     pixels: NDArray[np.uint8]
+    files: NDArray[np.object_] | None = None
 
 
 def nearest_training(
@@ -118,8 +119,10 @@ def nearest_training(
     cosine = unit(features) @ unit(known.features).T
     best = np.argsort(-cosine, axis=1, kind="stable")[:, :count]
     ids = known.ids[best]
-    pixels = np.stack([select_ids(train, row).pixels() for row in ids])
-    return Nearest(ids, known.labels[best], np.take_along_axis(cosine, best, axis=1), pixels)
+    near = [select_ids(train, row) for row in ids]
+    files = None if train.files is None else np.stack([data.files for data in near if data.files is not None])
+    cosines = np.take_along_axis(cosine, best, axis=1)
+    return Nearest(ids, known.labels[best], cosines, np.stack([data.pixels() for data in near]), files)
 
 
 def training_predictions(context: Context, predictor: Predictor, train: Dataset) -> Predictions:
@@ -193,15 +196,13 @@ def add_maps(
             row["map"] = saved(folder, number, row["file"], "map", picture)
 
 
-def add_nearest(
-    rows: Rows, found: Nearest, classes: Sequence[str], files: Sequence[str], folder: Path
-) -> None:
+def add_nearest(rows: Rows, found: Nearest, classes: Sequence[str], folder: Path) -> None:
     """Name the nearest training images of each image, and write a picture of them beside it."""
     for number, row in enumerate(rows):
         named = [
             {"index": int(i), "label": classes[label], "similarity": round(float(cosine), 4)}
-            | ({"file": files[i]} if files else {})
-            for i, label, cosine in zip(*(part[number] for part in found[:3]), strict=True)
+            | ({} if found.files is None else {"file": str(found.files[number, place])})
+            for place, (i, label, cosine) in enumerate(zip(*(of[number] for of in found[:3]), strict=True))
         ]
         query = read_square(Path(row["file"]), SHOWN)
         words = ["image", *(f"{one['label']} ({one['similarity']:.2f})" for one in named)]

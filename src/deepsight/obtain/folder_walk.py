@@ -1,0 +1,128 @@
+"""The files of class folders in the order of torchvision's ImageFolder; links are followed, loops end."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepsight.obtain.decode import printable
+from deepsight.obtain.local_file import is_picture
+from deepsight.obtain.passed_over import PassedOver
+
+STUDY = "study.yaml"  # what a folder of DeepSight's own results holds
+JUNK = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")  # folders that archivers and file servers leave
+JUNK_FILES = ("Thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The files of one part.
+
+    Attributes:
+        names: (n,), paths below the root.
+        classes: (n,), the name of the class folder of each.
+        folders: the names of the class folders, also of empty ones.
+    """
+
+    names: list[str]
+    classes: list[str]
+    folders: list[str]
+
+
+def list_images(root: Path, place: Path, passed_over: PassedOver) -> ImageFiles:
+    """Every visible file in the class folders of a place, by class and path.
+
+    The order is that of torchvision's `ImageFolder`: classes by name, within a class folders by path, within
+    a folder files by name. So `dog/` comes before `dog-wild/`, where sorting whole paths would put it after.
+    """
+    names: list[str] = []
+    classes: list[str] = []
+    folders = []
+    for folder in subfolders(root, place, passed_over):
+        walk = ClassWalk(root, passed_over)
+        found = [f"{directory}/{name}" for directory, name in sorted(walk.files(folder))]
+        if not found and walk.met_run:
+            continue  # a folder of runs is no class
+        folders.append(folder.name)
+        names += found
+        classes += [folder.name] * len(found)
+    beside = sorted(item.name for item in place.iterdir() if is_picture(item.name) and item.is_file())
+    if folders:
+        passed_over.add_all("pictures beside the class folders", map(printable, beside))
+    return ImageFiles(names, classes, folders)
+
+
+def subfolders(root: Path, folder: Path, passed_over: PassedOver) -> list[Path]:
+    """The folders in a folder, by name, without hidden ones, what archivers leave, runs, and loops."""
+    found = []
+    for item in sorted(folder.iterdir()):
+        if not item.is_dir() or item.name.startswith(".") or item.name in JUNK:
+            continue
+        if is_run(item):
+            passed_over.add("folders of DeepSight's own results", below(root, item))
+        elif leads_back(root, item):
+            passed_over.add("links that lead back to a folder above", below(root, item))
+        else:
+            found.append(item)
+    return found
+
+
+def is_run(folder: Path) -> bool:
+    """Whether DeepSight wrote a run into this folder."""
+    return (folder / STUDY).is_file()
+
+
+def leads_back(root: Path, folder: Path) -> bool:
+    """Whether a link leads to a folder that it lies in, by its path or by where its path really is."""
+    if not folder.is_symlink():
+        return False
+    real = os.path.realpath(folder)
+    above = [path for path in folder.parents if path == root or root in path.parents]
+    return any(os.path.commonpath([real, os.path.realpath(path)]) == real for path in above)
+
+
+def below(root: Path, path: Path) -> str:
+    """A path as seen from the root, as text."""
+    return printable(path.relative_to(root).as_posix())
+
+
+class ClassWalk:
+    """Walks one class folder, each folder once, whatever links lead to it."""
+
+    def __init__(self, root: Path, passed_over: PassedOver) -> None:
+        self._root, self._passed_over = root, passed_over
+        self._seen: set[str] = set()
+        self.met_run = False
+
+    def files(self, folder: Path) -> Iterator[tuple[str, str]]:
+        """Folder below the root and name of each file; what is passed over is noted."""
+        self._seen.add(os.path.realpath(folder))
+        try:
+            items = sorted(os.scandir(folder), key=lambda item: item.name)
+        except OSError:
+            self._passed_over.add("folders that cannot be opened", below(self._root, folder))
+            return
+        here = folder.relative_to(self._root).as_posix()
+        for item in items:
+            if item.is_dir():
+                yield from self.inside(Path(item.path))
+            elif item.name.startswith("."):
+                if is_picture(item.name):
+                    self._passed_over.add("hidden pictures", printable(f"{here}/{item.name}"))
+            elif item.name not in JUNK_FILES:
+                yield here, item.name
+
+    def inside(self, folder: Path) -> Iterator[tuple[str, str]]:
+        """The files of a folder in a class folder, unless it is not to be entered."""
+        if folder.name.startswith(".") or folder.name in JUNK:
+            return
+        name = below(self._root, folder)
+        if is_run(folder):
+            self.met_run = True
+            self._passed_over.add("folders of DeepSight's own results", name)
+        elif leads_back(self._root, folder):
+            self._passed_over.add("links that lead back to a folder above", name)
+        elif os.path.realpath(folder) in self._seen:
+            self._passed_over.add("links to folders that are listed already", name)
+        else:
+            yield from self.files(folder)

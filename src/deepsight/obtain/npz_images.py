@@ -1,0 +1,110 @@
+"""Images in an .npz file, read some megabytes at a time and brought to uint8 RGB."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.array_types import Pixels
+from deepsight.core.progress import Log
+from deepsight.obtain.bit_depth import Depth, eight_bits, top_of
+
+CHUNK_BYTES = 2**24
+SMALLEST = 3  # pixels: the least of which an outline can be seen
+
+
+class ArrayReader:
+    """An array of images in an .npz file.
+
+    What is accepted: (n, h, w, 3), (n, h, w), (n, h, w, 1) and, channels first, (n, 3, h, w); uint8, or other
+    numbers from 0, whose range is found from the largest value (1, 255, 1,023, …, 65,535, …); bool.
+    """
+
+    def __init__(self, path: Path, key: str, log: Log) -> None:
+        """Read the header, and the whole array once where its range must be found.
+
+        Raises:
+            ValueError: it is not an array of images, or its range cannot be known.
+        """
+        self._path, self._key = path, key
+        with self._open() as file:
+            self._shape, self._dtype = image_header(file, key)
+        self._channels_first = len(self._shape) == 4 and self._shape[1] == 3 and self._shape[3] != 3
+        height, width = self._shape[2:4] if self._channels_first else self._shape[1:3]
+        self.image_shape = (height, width, 3)
+        self._top = 255.0 if self._dtype == np.uint8 else self._range()
+        if self._channels_first:
+            log(f"{key} are (n, 3, h, w): the channels are moved to the end.")
+        if self._dtype != np.uint8:
+            log(f"{key} are {self._dtype}: 0 to {self._top:g} become 0 to 255.")
+
+    def batches(self) -> Iterator[Pixels]:
+        """The images in order, uint8 (m, h, w, 3); greys in three equal channels."""
+        for values in self._raw():
+            pixels = values if values.dtype == np.uint8 else eight_bits(values, self._top)
+            if self._channels_first:
+                yield np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+            elif pixels.ndim == 3 or pixels.shape[3] == 1:
+                yield np.repeat(pixels.reshape(*pixels.shape[:3], 1), 3, axis=3)
+            else:
+                yield pixels
+
+    def _open(self) -> IO[bytes]:
+        # The archive stays open with its member.
+        return zipfile.ZipFile(self._path).open(f"{self._key}.npy")
+
+    def _raw(self) -> Iterator[NDArray[Any]]:
+        """Blocks of the array as it is stored."""
+        each = int(np.prod(self._shape[1:])) * self._dtype.itemsize
+        step = max(1, CHUNK_BYTES // max(each, 1))
+        with self._open() as file:
+            image_header(file, self._key)
+            for start in range(0, self._shape[0], step):
+                n = min(step, self._shape[0] - start)
+                content = file.read(n * each)
+                if len(content) != n * each:
+                    raise EOFError(f"the file ends after {start} images of {self._shape[0]}")
+                yield np.frombuffer(content, dtype=self._dtype).reshape(n, *self._shape[1:])
+
+    def _range(self) -> float:
+        """The value that becomes 255."""
+        if self._dtype.kind == "b":
+            return 1.0
+        low, high = 0.0, 0.0
+        for values in self._raw():
+            ends = np.array([values.min(), values.max()], dtype=np.float64)
+            if not np.isfinite(ends).all():
+                raise ValueError(f"{self._key} hold NaN or infinity")
+            low, high = min(low, float(ends[0])), max(high, float(ends[1]))
+        if low < 0:
+            raise ValueError(
+                f"{self._key} are {self._dtype} from {low:g} to {high:g}, expected numbers from 0. "
+                "If they are normalised, undo that"
+            )
+        return top_of(Depth(str(self._dtype), high))
+
+
+def image_header(file: IO[bytes], key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array of images, the file left at its first pixel.
+
+    Raises:
+        ValueError: it is not an array of images.
+    """
+    version = np.lib.format.read_magic(file)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    shape, fortran, dtype = read_header(file)
+    channels = len(shape) == 4 and (shape[3] in (1, 3) or shape[1] == 3)
+    if not (channels or len(shape) == 3) or (fortran and len(shape) > 1) or dtype.kind not in "buif":
+        order = " in Fortran order" if fortran else ""
+        raise ValueError(
+            f"{key} are {dtype} {shape}{order}, expected numbers (n, h, w, 3) or (n, h, w) in C order"
+        )
+    if min(shape[2:] if channels and shape[3] not in (1, 3) else shape[1:3]) < SMALLEST or not shape[0]:
+        raise ValueError(f"{key} are of shape {shape}, expected images of at least {SMALLEST} pixels a side")
+    return tuple(shape), dtype

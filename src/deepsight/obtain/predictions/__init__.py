@@ -1,0 +1,1 @@
+"""Predictions that were made elsewhere: read from a file, matched to images, believed as far as checked."""

@@ -1,0 +1,293 @@
+"""Files of predictions as people write them: .npz, .npy, CSV, TSV, Parquet and JSON Lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+import numpy as np
+import polars as pl
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from deepsight.core.array_types import Floats, Ints
+from deepsight.core.errors import UsageError, near_names
+from deepsight.obtain.table_file import SUFFIXES, read_table_file, text_column
+
+Kind = Literal["probs", "logits", "unnamed"]
+Arrays = dict[str, NDArray[Any]]
+
+KNOWN = ("probs", "logits", "pred", "confidence", "files", "labels", "features", "classes")
+FILES = ("file", "files", "filename", "filenames", "file_name", "path", "paths", "image")
+CHOICES = ("pred", "prediction", "predicted")
+LABELS = ("label", "labels", "true", "target")
+PREFIXES: tuple[tuple[str, Kind], ...] = (
+    ("logit_", "logits"),
+    ("prob_", "probs"),
+    ("p_", "probs"),
+    ("", "unnamed"),
+)
+
+
+@dataclass(frozen=True)
+class GivenPredictions:
+    """What a file holds, before anything is believed of it.
+
+    Attributes:
+        outputs: (m, k), numbers, columns in the order of the classes; None where there is only a choice.
+        kind: what the file says that these are; "unnamed" where their values must tell.
+        predicted: int64 (m,), the chosen class, where there is no more.
+        confidence: (m,), of the chosen class.
+        columns: the names of the columns, where the file names them.
+        files, labels, features: (m, …), where the file holds them.
+    """
+
+    outputs: NDArray[Any] | None = None
+    kind: Kind = "unnamed"
+    predicted: Ints | None = None
+    confidence: NDArray[Any] | None = None
+    columns: tuple[str, ...] | None = None
+    files: Sequence[str] | None = None
+    labels: NDArray[Any] | None = None
+    features: NDArray[Any] | None = None
+
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        given = self.outputs if self.outputs is not None else self.predicted
+        return 0 if given is None else len(given)
+
+    def numbers(self) -> Floats:
+        """The outputs in float64."""
+        return np.asarray(self.outputs, dtype=np.float64)
+
+    def select(self, rows: Ints) -> "GivenPredictions":
+        """These rows, in this order."""
+        arrays = ("outputs", "predicted", "confidence", "labels", "features")
+        picked: dict[str, Any] = {
+            name: None if (a := getattr(self, name)) is None else a[rows] for name in arrays
+        }
+        files = None if self.files is None else [self.files[row] for row in rows]
+        return replace(self, files=files, **picked)
+
+
+def read_given(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
+    """The content of a file of predictions, its columns in the order of these classes.
+
+    Raises:
+        UsageError: the file cannot be read, or its names and shapes mean nothing here.
+    """
+    if not file.is_file():
+        raise UsageError(f"Expected predictions in {file}, found no such file.")
+    if file.suffix.lower() in SUFFIXES:
+        return read_prediction_table(file, classes)
+    arrays = read_arrays(file)
+    require_known_arrays(file, arrays)
+    given = given_of_arrays(arrays, classes)
+    require_equal_lengths(given)
+    return given
+
+
+def read_arrays(file: Path) -> Arrays:
+    """All arrays of an .npz file, or the one of an .npy file; pickled objects are never loaded."""
+    try:
+        with file.open("rb") as handle:
+            if file.suffix.lower() == ".npy":
+                return {"unnamed": np.load(handle, allow_pickle=False)}
+            with NpzFile(handle, allow_pickle=False) as content:
+                return {name: content[name] for name in content.files}
+    except (BadZipFile, ValueError, EOFError, OSError) as error:
+        raise UsageError(
+            f"Expected {file} to be an .npz file of plain arrays, or a table that ends in "
+            f"{', '.join(SUFFIXES)}, but it cannot be read as one ({error}). "
+            "Write it with numpy.savez(FILE, probs=probs, files=files)."
+        ) from error
+
+
+def require_known_arrays(file: Path, arrays: Arrays) -> None:
+    """Refuse a file with both or none of probs, logits and pred, or with a name that means nothing here."""
+    known = [*KNOWN, "unnamed", "arr_0", *FILES]
+    for name in arrays:
+        if name not in known:
+            raise UsageError(
+                f"Expected the arrays {', '.join(KNOWN)} in {file}, received '{name}'; "
+                f"{near_names(name, list(KNOWN))}"
+            )
+    outputs = [name for name in ("probs", "logits", "pred", "unnamed", "arr_0") if name in arrays]
+    if len(outputs) != 1:
+        raise UsageError(
+            f"Expected one of probs, logits and pred in {file}, received {' and '.join(outputs) or 'none'}. "
+            "Keep the one that your model puts out."
+        )
+
+
+def given_of_arrays(arrays: Arrays, classes: tuple[str, ...]) -> GivenPredictions:
+    """The arrays of an .npz file."""
+    files = next((arrays[name] for name in FILES if name in arrays), None)
+    given = GivenPredictions(
+        files=None if files is None else [str(name) for name in files.reshape(-1).tolist()],
+        labels=arrays.get("labels"),
+        features=arrays.get("features"),
+        confidence=arrays.get("confidence"),
+    )
+    if "features" in arrays:
+        require_matrix("features", arrays["features"], None)
+    if "pred" in arrays:
+        return replace(given, predicted=chosen_classes(arrays["pred"].reshape(-1).tolist(), classes))
+    name = next(name for name in ("probs", "logits", "unnamed", "arr_0") if name in arrays)
+    kind: Kind = "probs" if name == "probs" else "logits" if name == "logits" else "unnamed"
+    columns = tuple(str(c) for c in arrays["classes"].tolist()) if "classes" in arrays else None
+    outputs = with_second_class(arrays[name], len(classes), kind)
+    require_matrix(name, outputs, len(classes))
+    return replace(given, outputs=in_order(outputs, columns, classes), kind=kind, columns=columns)
+
+
+def with_second_class(array: NDArray[Any], k: int, kind: Kind) -> NDArray[Any]:
+    """Of two classes, the probability or the logit of the second alone becomes a column for each."""
+    if k != 2 or array.dtype.kind not in "fiu" or not (array.ndim == 1 or array.shape[1:] == (1,)):
+        return array
+    second = array.reshape(-1).astype(np.float64)
+    return np.stack([1 - second if kind == "probs" else np.zeros(len(second)), second], axis=1)
+
+
+def require_matrix(name: str, array: NDArray[Any], k: int | None) -> None:
+    """Refuse another shape than (n, k), and what holds no numbers."""
+    if array.ndim != 2 or (k is not None and array.shape[1] != k):
+        hints = {
+            array.ndim == 2 and array.shape[0] == k: " Transpose it.",
+            array.ndim == 3 and array.shape[-1] == k: " Join the batches: reshape(-1, k).",
+            array.ndim == 1 or array.shape[-1] == 1: " Give a column for each class.",
+        }
+        raise UsageError(
+            f"Expected {name} of shape (n, {'d' if k is None else k}), a column for each "
+            f"{'feature' if k is None else 'class'}, received {array.shape}.{hints.get(True, '')}"
+        )
+    if array.dtype.kind not in "fiub":
+        raise UsageError(f"Expected numbers in {name}, received {array.dtype}.")
+
+
+def in_order(
+    outputs: NDArray[Any], columns: tuple[str, ...] | None, classes: tuple[str, ...]
+) -> NDArray[Any]:
+    """The columns in the order of the classes, by name where the file names them.
+
+    Raises:
+        UsageError: the names are not those of the classes.
+    """
+    if columns is None:
+        return outputs
+    if sorted(columns) != sorted(classes):
+        raise UsageError(f"Expected classes {list(classes)[:12]}, received {list(columns)[:12]}.")
+    return outputs[:, [columns.index(name) for name in classes]]
+
+
+def chosen_classes(values: Sequence[Any], classes: tuple[str, ...]) -> Ints:
+    """Chosen classes as positions: by name, or as whole numbers.
+
+    Raises:
+        UsageError: a value is neither.
+    """
+    place: dict[Any, int] = {name: i for i, name in enumerate(classes)}
+    numbers = {str(i): i for i in range(len(classes))} if not set(place) & {"0", "1"} else {}
+    names = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
+    unknown = sorted({name for name in names if name not in place and name not in numbers})
+    if unknown:
+        raise UsageError(
+            f"Expected predictions among the classes {list(classes)[:12]}, received {unknown[:5]}."
+        )
+    return np.array([place.get(name, numbers.get(name, -1)) for name in names], dtype=np.int64)
+
+
+def require_equal_lengths(given: GivenPredictions) -> None:
+    """Refuse arrays with different numbers of rows."""
+    columns = {name: getattr(given, name) for name in ("files", "labels", "features", "confidence")}
+    lengths = {name: len(column) for name, column in columns.items() if column is not None}
+    if wrong := {name: n for name, n in lengths.items() if n != given.n}:
+        raise UsageError(f"Expected {given.n} rows in every array of predictions, received {wrong}.")
+
+
+def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
+    """A table of predictions: a column per class, or a column of chosen classes."""
+    frame = read_table_file(file)
+    if all(is_number(name) for name in frame.columns):  # no header: np.savetxt writes none
+        values = read_table_file(file, header=False).to_numpy()
+        require_matrix("the table", values, len(classes))
+        return GivenPredictions(outputs=values)
+    files = next((name for name in FILES if name in frame.columns), None)
+    labels = next((name for name in LABELS if name in frame.columns and name not in classes), None)
+    given = GivenPredictions(
+        files=None if files is None else [name or "" for name in text_column(frame, files)],
+        labels=None if labels is None else label_array(frame, labels),
+    )
+    for prefix, kind in PREFIXES:
+        names = [f"{prefix}{name}" for name in classes]
+        if all(name in frame.columns for name in names):
+            outputs = numeric_columns(frame, names)
+            return replace(given, outputs=outputs, kind=kind, columns=classes)
+    nested: tuple[Kind, ...] = ("probs", "logits")
+    for kind in nested:
+        if kind in frame.columns and frame[kind].dtype.is_nested():
+            return nested_outputs(given, frame[kind], kind, classes)
+    return chosen_in_table(given, frame, classes)
+
+
+def label_array(frame: pl.DataFrame, name: str) -> NDArray[Any]:
+    """Labels as text, or as numbers where the column holds numbers."""
+    column = frame[name]
+    return (
+        column.to_numpy() if column.dtype.is_numeric() else np.array([str(v) for v in column], dtype=object)
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
+    """Columns as a matrix; an empty cell is NaN.
+
+    Raises:
+        UsageError: a column holds text.
+    """
+    for name in names:
+        if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
+            raise UsageError(f"Expected numbers in the column '{name}', received {frame[name].dtype}.")
+    return np.asarray(frame.select(pl.col(names).cast(pl.Float64)).to_numpy(), dtype=np.float64)
+
+
+def nested_outputs(
+    given: GivenPredictions, column: pl.Series, kind: Kind, classes: tuple[str, ...]
+) -> GivenPredictions:
+    """A column of lists in the order of the classes, or of values by the names of the classes."""
+    if column.dtype == pl.Struct:
+        outputs = numeric_columns(column.struct.unnest(), list(classes))
+        return replace(given, outputs=outputs, kind=kind, columns=classes)
+    rows = [row if row is not None else [] for row in column.to_list()]
+    if any(len(row) != len(classes) for row in rows):
+        raise UsageError(f"Expected {len(classes)} numbers in each list of '{kind}', received other numbers.")
+    return replace(given, outputs=np.array(rows, dtype=np.float64), kind=kind)
+
+
+def chosen_in_table(
+    given: GivenPredictions, frame: pl.DataFrame, classes: tuple[str, ...]
+) -> GivenPredictions:
+    """A table with the chosen class of each image.
+
+    Raises:
+        UsageError: there is no such column either.
+    """
+    choice = next((name for name in CHOICES if name in frame.columns), None)
+    if choice is None:
+        missing = [name for name in classes if name not in frame.columns]
+        raise UsageError(
+            f"Expected a column for each class or a column 'pred', received {frame.columns}; "
+            f"the classes {missing[:12]} have no column."
+        )
+    sure = frame["confidence"].to_numpy() if "confidence" in frame.columns else None
+    return replace(given, predicted=chosen_classes(frame[choice].to_list(), classes), confidence=sure)

@@ -1,0 +1,125 @@
+"""Labels in a file of predictions, and whether its columns stand in the order of the classes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from deepsight.core.array_types import Floats, Ints
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import UsageError
+from deepsight.core.statistics import confusion_counts
+
+AGREEING = 0.5  # shuffled rows agree about as often as chance, labels with errors far more often than this
+MOVED, STAYED = 0.6, 0.2  # recall in the other column and in the own one of classes that have changed places
+LEAST = 5  # images of a class before its recall says anything about columns
+
+
+def checked_labels(array: NDArray[Any], data: Dataset) -> Ints:
+    """The labels of the file, int64 (n,): text by name, whole numbers as positions.
+
+    The data set's own labels are a check of the order of rows: shuffled rows agree with them about as often
+    as chance, labels with errors far more often than in half of the images.
+
+    Raises:
+        UsageError: they are no labels of the classes, or agree in less than half of the rows.
+    """
+    k, n = data.k, len(data)
+    if array.shape == (n, 1):
+        array = array[:, 0]
+    given = positions_by_name(array, data) if array.dtype.kind in "UO" else whole_numbers(array, n)
+    unknown = (given < 0) | (given >= k)
+    if unknown.any():
+        names = ", ".join(str(value) for value in np.unique(given[unknown])[:5])
+        from_one = " They seem to start at 1: subtract 1." if (given.min(), given.max()) == (1, k) else ""
+        raise UsageError(
+            f"Expected labels from 0 to {k - 1}, received the unknown labels {names} "
+            f"in {unknown.sum()} of {n} rows.{from_one}"
+        )
+    agreement = float((given == data.labels).mean()) if n else 1.0
+    if agreement < AGREEING:
+        raise UsageError(disagreement(given, data, agreement))
+    return given
+
+
+def positions_by_name(array: NDArray[Any], data: Dataset) -> Ints:
+    """Labels as text, by the names of the classes.
+
+    Raises:
+        UsageError: a name is that of no class.
+    """
+    place = {name: i for i, name in enumerate(data.classes)}
+    names = [str(name) for name in array.reshape(-1).tolist()]
+    unknown = sorted(set(names) - set(place))
+    if unknown or array.shape != (len(data),):
+        raise UsageError(
+            f"Expected {len(data)} labels among {list(data.classes)[:12]}, received {unknown[:5]} "
+            f"in an array of shape {array.shape}."
+        )
+    return np.array([place[name] for name in names], dtype=np.int64)
+
+
+def whole_numbers(array: NDArray[Any], n: int) -> Ints:
+    """Labels as positions, also where they are stored as floats.
+
+    Raises:
+        UsageError: there are others than n whole numbers.
+    """
+    whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array % 1 == 0).all()))
+    if array.shape != (n,) or not whole:
+        raise UsageError(
+            f"Expected labels as {n} whole numbers or names of classes, received {array.dtype} of shape "
+            f"{array.shape}."
+        )
+    return array.astype(np.int64)
+
+
+def disagreement(given: Ints, data: Dataset, agreement: float) -> str:
+    """Why labels differ from those of the data: other numbers for the classes, or another order of rows."""
+    counts = confusion_counts(data.labels, given, data.k)
+    rows, columns = linear_sum_assignment(-counts)
+    renamed = float(counts[rows, columns].sum() / max(len(given), 1))
+    if renamed > 0.9:
+        order = [data.classes[c] for c in np.argsort(columns)]
+        return (
+            f"Expected the classes in the order {list(data.classes)[:12]}, but labels of the file agree with "
+            f"those of the data set in {agreement:.1%} of {len(given)} rows, and in {renamed:.1%} if its "
+            f"classes stand in the order {order[:12]}. Give the array classes with the names in your order."
+        )
+    return (
+        "Expected rows in the official order, but labels of the file agree with those of the data set "
+        f"in {agreement:.1%} of {len(given)} rows. Sort the rows, give a column of file names, or choose the "
+        "split that they belong to."
+    )
+
+
+def require_own_order(logits: Floats, data: Dataset) -> None:
+    """Refuse columns that stand in another order than the classes.
+
+    Of classes that have changed places nearly no image is given to the own column, and most are given to one
+    other column, each class to a different one. A model that confuses two classes both ways on most of their
+    images would look the same; columns with names are never refused.
+
+    Raises:
+        UsageError: it is so; the message gives the order that fits.
+    """
+    counts = confusion_counts(data.labels, logits.argmax(axis=1), data.k)
+    total = counts.sum(axis=1)
+    recall = counts / np.maximum(total, 1)[:, None]
+    rows, columns = linear_sum_assignment(-recall)
+    moved = np.flatnonzero(columns != rows)
+    moved = moved[recall[moved, columns[moved]] > STAYED]
+    sure = len(moved) > 1 and set(columns[moved]) == set(moved) and (total[moved] >= LEAST).all()
+    if sure and (recall[moved, columns[moved]] >= MOVED).all() and (recall[moved, moved] <= STAYED).all():
+        order = [""] * data.k
+        for own, column in zip(rows, columns, strict=True):
+            order[column] = data.classes[own]
+        now = float(np.diag(counts).sum() / len(data))
+        then = float(counts[rows, columns].sum() / len(data))
+        raise UsageError(
+            f"Expected the columns in the order of the classes {list(data.classes)[:12]}; with it {now:.1%} "
+            f"of {len(data)} images are right, and {then:.1%} in the order {order[:12]}. The columns seem to be "
+            "permuted. Reorder them, or name them: an array classes in the .npz, or a table with a column "
+            "for each class."
+        )

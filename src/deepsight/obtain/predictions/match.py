@@ -1,0 +1,153 @@
+"""Which prediction belongs to which image: by the name of the file, or by position."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepsight.core.array_types import Ints
+from deepsight.core.dataset import Dataset, join_datasets
+from deepsight.core.errors import UsageError
+from deepsight.core.progress import Log
+from deepsight.obtain.local_file import IMAGE_SUFFIXES
+from deepsight.obtain.passed_over import first_few
+
+AMBIGUOUS = -1
+Matched = tuple[Ints, Ints]  # rows of the file, and the positions in the data that they belong to
+
+
+@dataclass(frozen=True)
+class Listings:
+    """All that a source listed, beyond the images of one split.
+
+    Attributes:
+        listed: names of all items of each source in their order, also of those that could not be read.
+        splits: the data sets of all splits, by name.
+    """
+
+    listed: Mapping[str, Sequence[str]]
+    splits: Mapping[str, Dataset]
+
+
+def match_by_file(given: Sequence[str], data: Dataset, listings: Listings | None, log: Log) -> Matched:
+    """Rows whose file is an image of the split, in the order of the split; the others are counted.
+
+    A name fits a file if one is the end of the other: `cat/1.png` fits `test/cat/1.png`, and so does
+    `/photos/test/cat/1.png`. A name that would fit several files fits none.
+
+    Raises:
+        UsageError: images have no names, a file is named twice, or no name fits.
+    """
+    if data.files is None:
+        raise UsageError(
+            "Expected predictions in the order of the images, because this data has no file names; leave the "
+            "column of files out."
+        )
+    found = places_of_names(given, data.files)
+    hit = np.flatnonzero(found >= 0)
+    if not len(hit):
+        raise UsageError(nothing_fits(given, data, listings))
+    places, counts = np.unique(found[hit], return_counts=True)
+    if (counts > 1).any():
+        twice = str(data.files[places[counts > 1][0]])
+        raise UsageError(
+            f"Expected one prediction per image, received {int((counts > 1).sum())} files more than once, "
+            f"the first: {twice}."
+        )
+    say_extra([name for name, place in zip(given, found, strict=True) if place < 0], data, listings, log)
+    order = np.argsort(found[hit], kind="stable")
+    return hit[order], found[hit][order]
+
+
+def places_of_names(given: Sequence[str], files: Sequence[str] | np.ndarray) -> Ints:
+    """For each name the position of the file that it fits, -1 where none or several fit."""
+    exact = {normal_path(str(file)): place for place, file in enumerate(files)}
+    ends: dict[str, int] = {}
+    for file, place in exact.items():
+        for end in path_ends(file):
+            ends[end] = AMBIGUOUS if end in ends else place
+    return np.array([place_of(normal_path(name), exact, ends) for name in given], dtype=np.int64)
+
+
+def normal_path(name: str) -> str:
+    """A path with forward slashes and without `./` in front."""
+    return name.strip().replace("\\", "/").removeprefix("./")
+
+
+def path_ends(path: str) -> list[str]:
+    """The path without its first folders: `b/c`, `c` of `a/b/c`."""
+    parts = path.split("/")
+    return ["/".join(parts[i:]) for i in range(1, len(parts))]
+
+
+def place_of(name: str, exact: Mapping[str, int], ends: Mapping[str, int]) -> int:
+    """The position of the file that a name fits, or -1."""
+    if name in exact:
+        return exact[name]
+    longer = next((exact[end] for end in path_ends(name) if end in exact), AMBIGUOUS)
+    return ends.get(name, longer)
+
+
+def nothing_fits(given: Sequence[str], data: Dataset, listings: Listings | None) -> str:
+    """Why no name fits an image of the split, and in which split names would."""
+    text = (
+        f"Expected files of the split in the predictions, received none of {len(data)}; the first there is "
+        f"'{given[0]}', the first of the split '{'' if data.files is None else data.files[0]}'."
+    )
+    for name, part in ({} if listings is None else listings.splits).items():
+        if part.files is not None and (n := int((places_of_names(given, part.files) >= 0).sum())):
+            text += f" {n} of them are in {name}: --split {name}, or --split all."
+    return text
+
+
+def say_extra(extra: Sequence[str], data: Dataset, listings: Listings | None, log: Log) -> None:
+    """Say how many rows fit no image of the split, and what is known of them."""
+    if not extra:
+        return
+    log(f"{len(extra):,} predictions are for no image of the split: {first_few(extra, most=3)}.")
+    known = listings.listed.get(data.source, ()) if listings is not None else ()
+    elsewhere = int((places_of_names(extra, known) >= 0).sum()) if known else 0
+    if elsewhere:
+        log(f"{elsewhere:,} of these files are in another split or could not be read.")
+
+
+def match_by_position(n: int, data: Dataset, listings: Listings | None, log: Log) -> Matched:
+    """Rows by position: one per image of the split, or one per item that its source listed.
+
+    Files that cannot be read cost nobody their row: predictions of all listed files are matched with those
+    that could be read. Predictions of a whole source serve the part that is held out from it.
+
+    Raises:
+        UsageError: the number of rows is another.
+    """
+    if n == len(data):
+        return np.arange(n), np.arange(n)
+    whole = data if listings is None else whole_source(data, listings)
+    if n == len(whole):
+        log(
+            f"The predictions are of all {n:,} images; the {len(data):,} of this split are examined. "
+            "splits.csv lists them; --split all examines all."
+        )
+        return np.searchsorted(whole.ids, data.ids), np.arange(len(data))
+    listed = () if listings is None or data.files is None else listings.listed.get(data.source, ())
+    pictures = [name for name in listed if name.lower().endswith(IMAGE_SUFFIXES)]
+    for names in (listed, pictures):
+        if n == len(names) > 0 and data.files is not None:
+            place = {name: row for row, name in enumerate(names)}
+            rows = np.array([place.get(str(file), -1) for file in data.files])
+            there = np.flatnonzero(rows >= 0)
+            log(
+                f"The predictions are of all {n:,} listed files; {n - len(whole):,} of these could not be "
+                "read, and the others are matched."
+            )
+            return rows[there], there
+    raise UsageError(
+        f"Expected {len(data):,} rows of predictions, one for each image of the split in its order, received "
+        f"{n:,}. Add a column of file names, or name another --split; splits.csv in --out lists the images."
+    )
+
+
+def whole_source(data: Dataset, listings: Listings) -> Dataset:
+    """All images of the source that a split is a part of, by id."""
+    parts = [part for part in listings.splits.values() if part.source == data.source]
+    return join_datasets(parts, data.source) if parts else data

@@ -1,0 +1,87 @@
+"""The predictions in a file, matched to the images that they are of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import UsageError
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Log
+from deepsight.obtain.predictions.formats import GivenPredictions, read_given
+from deepsight.obtain.predictions.labels import checked_labels, require_own_order
+from deepsight.obtain.predictions.match import Listings, match_by_file, match_by_position
+from deepsight.obtain.predictions.values import logits_of
+
+SMALLEST_SHARE = 0.5  # of the images of a split that predictions must cover before less is worth a warning
+
+
+@dataclass(frozen=True)
+class MatchedPredictions:
+    """Predictions and the images that they are of.
+
+    Attributes:
+        predictions: (m, …), ids and labels as in `data`.
+        data: the m images that have a prediction, in the order of the split.
+    """
+
+    predictions: Predictions
+    data: Dataset
+
+
+def read_predictions(
+    file: Path, data: Dataset, *, listings: Listings | None = None, log: Log
+) -> MatchedPredictions:
+    """The predictions in a file, matched to the images of a split.
+
+    An .npz file holds `probs` or `logits` (m, k), or `pred` (m,) with or without `confidence` (m,); it may
+    hold `files` (m,), `labels` (m,), `classes` (k,), the order of the columns, and `features` (m, d). A CSV,
+    TSV, Parquet or JSON Lines file has a row per image with a column per class, or `pred` and `confidence`,
+    and may have `file` and `label`. With files, rows are matched by them, in any order; a subset is enough.
+    Without, there must be a row for each image, in the official order. What contradicts its name is refused,
+    with the numbers.
+
+    Args:
+        data: the images of the split, with their labels.
+        listings: the images of the whole source, to match predictions of more than the split by position.
+        log: receives a sentence about what is left out and what is assumed.
+
+    Raises:
+        UsageError: the file cannot be read, its content is not as above, or no row fits an image.
+    """
+    given = read_given(file, data.classes)
+    if given.files is not None:
+        taken, rows = match_by_file(given.files, data, listings, log)
+    else:
+        taken, rows = match_by_position(given.n, data, listings, log)
+    given, images = given.select(taken), data.select(rows)
+    say_coverage(len(images), data, log)
+    labels = images.labels if given.labels is None else checked_labels(given.labels, images)
+    logits = logits_of(given, data.k, log)
+    if given.columns is None and given.predicted is None:
+        require_own_order(logits, images)
+    return MatchedPredictions(
+        Predictions(images.ids, labels, logits.astype(np.float32), features_of(given, len(images))), images
+    )
+
+
+def say_coverage(matched: int, data: Dataset, log: Log) -> None:
+    """Say how many images have a prediction, where some have none.
+
+    Raises:
+        UsageError: none has.
+    """
+    if not matched:
+        raise UsageError(f"Expected predictions for images of the split, none of {len(data)} has one.")
+    if matched < len(data):
+        few = " The report describes these alone." if matched < SMALLEST_SHARE * len(data) else ""
+        log(f"{matched:,} of {len(data):,} images of the split have a prediction.{few}")
+
+
+def features_of(given: GivenPredictions, n: int) -> np.ndarray:
+    """The features as float16 or float32 (n, d); d is 0 where the file has none."""
+    features = given.features
+    if features is None:
+        return np.empty((n, 0), dtype=np.float32)
+    return features if features.dtype == np.float16 else features.astype(np.float32)
