@@ -43,11 +43,25 @@ class StudyPlan(BaseModel):
     predicted_peak_mb: float = 0.0
 
 
+class Examined(BaseModel):
+    """Predictions that were made elsewhere and are examined.
+
+    Attributes:
+        predictions: the file that holds them.
+        split: "train", "val", "test" or "all".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    predictions: Path
+    split: str = "test"
+
+
 class StudyConfig(BaseModel):
     """A study as it was asked for, and its plan once there is one.
 
     Attributes:
-        data: "cifar10", "folder:PATH", "hf:NAME" or "arrays:FILE.npz".
+        data: "cifar10", "folder:PATH", "table:FILE", "hf:NAME", "arrays:FILE.npz" or "keras:NAME".
         data_dir: where the user's own copy of CIFAR-10 lies.
         backbone: a timm name or "auto".
         weights: a .safetensors file or "auto".
@@ -61,7 +75,9 @@ class StudyConfig(BaseModel):
         mva: Minimum Viable Accuracy, the macro-F1 below which the command fails.
         seed: random seed.
         offline: use nothing that needs the network.
-        gates: conditions that the run must meet, as in `deepsight check`.
+        fit: how pictures are brought into the stored shape: "crop" (the centred square), "pad", "squash" or
+            "whole"; the data's own option, or "crop", when absent.
+        examined: the predictions that are examined; absent in a study.
         plan: what the planner settled.
     """
 
@@ -82,16 +98,15 @@ class StudyConfig(BaseModel):
     seed: int = Field(default=0, ge=0)
     offline: bool = False
     gates: tuple[str, ...] = ()
+    fit: Literal["crop", "pad", "squash", "whole"] | None = None
+    examined: Examined | None = None
     plan: StudyPlan | None = None
 
     def stored(self) -> dict[str, Any]:
-        """As it stands in study.yaml; a plan that is not made yet is left out."""
+        """As it stands in study.yaml; what is optional and absent is left out."""
         content = self.model_dump(mode="json")
-        if self.plan is None:
-            del content["plan"]
-        if not self.gates:  # as in runs of versions without gates
-            del content["gates"]
-        return content
+        absent = [name for name in ("plan", "examined", "fit", "gates") if not content[name]]
+        return {name: value for name, value in content.items() if name not in absent}
 
 
 def study_of(values: dict[str, Any]) -> StudyConfig:

@@ -1,7 +1,9 @@
 """Images of any size, mode and format as squares, against Pillow's own operations and by hand."""
 
 import io
+from datetime import UTC, datetime
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepsight.obtain import crop
-from deepsight.obtain.crop import Unreadable, centred_box, decode_square
+from deepsight.obtain.bit_depth import Depth
+from deepsight.obtain.crop import Unreadable, centred_box, decode_picture, decode_square
 
 RED = (200, 30, 10)
 
@@ -80,9 +83,65 @@ def test_a_transparent_palette_colour_lies_on_white():
 
 
 @pytest.mark.parametrize(("value", "expected"), [(0, 0), (65535, 255), (32768, 128), (257, 1)])
-def test_sixteen_bit_greys_are_scaled(value, expected):
+def test_sixteen_bit_greys_are_scaled_by_the_range_that_is_given(value, expected):
     image = Image.fromarray(np.full((10, 10), value, np.uint16))
-    assert (decode_square(encoded(image), side=8) == expected).all()
+    found = decode_picture(encoded(image), shape=(8, 8), top=65535)
+    assert (found.pixels == expected).all()
+    assert found.depth == Depth("PNG uint16", value)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind", "top"),
+    [
+        (np.uint16, "PNG", 65535), (np.uint16, "TIFF", 4095), (np.int32, "TIFF", 255),
+        (np.float32, "TIFF", 1.0),
+    ],
+)  # fmt: skip
+def test_without_it_the_range_is_found_from_the_image(numbers, kind, top):
+    values = np.linspace(0, top, 100).reshape(10, 10).astype(numbers)
+    found = decode_picture(encoded(Image.fromarray(values), kind), shape=(10, 10)).pixels
+    np.testing.assert_allclose(found[..., 0], values.astype(float) * 255 / top, atol=0.51)
+
+
+def test_colours_of_twelve_bits_are_read_in_full():
+    values = np.random.default_rng(0).integers(0, 4096, (10, 10, 3)).astype(np.uint16)
+    values[0, 0] = 4095
+    content = cv2.imencode(".png", values[..., ::-1])[1].tobytes()
+    found = decode_picture(content, shape=(10, 10)).pixels
+    np.testing.assert_allclose(found, values * (255 / 4095), atol=0.51)
+
+
+@pytest.mark.parametrize("note", [b"Exif\0\0", b"Exif\0\0\0\x08\0\x02\x01\x12\0\x03", b"junk"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_an_image_whose_note_is_damaged_is_not_turned(kind, note):
+    plain, noted = (encoded(photo(40, 30), kind, **more) for more in ({}, {"exif": note}))
+    assert plain != noted
+    np.testing.assert_array_equal(decode_square(plain, side=8), decode_square(noted, side=8))
+
+
+def test_the_time_of_exposure_is_read():
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"
+    found = decode_picture(encoded(photo(40, 30), "JPEG", exif=exif), shape=(8, 8)).taken
+    assert found == datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC).timestamp()
+    assert np.isnan(decode_picture(encoded(photo(40, 30), "JPEG"), shape=(8, 8)).taken)
+
+
+def test_the_ways_to_fit_a_picture():
+    image = Image.new("RGB", (40, 20), "blue")
+    image.paste((255, 0, 0), (0, 0, 10, 20))  # the left quarter is red: the centred square has none of it
+    crop, pad, squash, whole = (
+        decode_picture(encoded(image), shape=shape, fit=fit)
+        for fit, shape in (("crop", (8, 8)), ("pad", (8, 8)), ("squash", (8, 8)), ("whole", (8, 16)))
+    )
+    assert crop.pixels[:, 2:, 0].max() == 0
+    assert crop.cut == 0.5
+    assert (pad.pixels[[0, 1, 6, 7]] == 0).all()
+    assert pad.pixels[4, 0].tolist() == squash.pixels[4, 0].tolist() == [255, 0, 0]
+    assert whole.pixels.shape == (8, 16, 3)
+    assert pad.cut == squash.cut == whole.cut == 0
+    with pytest.raises(Unreadable, match="40 x 20 pixels, but fit=whole"):
+        decode_picture(encoded(image), shape=(8, 8), fit="whole")
 
 
 def test_the_camera_s_orientation_is_applied():
@@ -115,8 +174,8 @@ def test_a_large_jpeg_that_is_decoded_small_looks_the_same(monkeypatch):
         (b"", "not an image in one of the formats"),
         (b"hello", "not an image in one of the formats .*PNG"),
         (encoded(photo(64, 64))[:1000], "truncated|broken|unrecognized"),
-        (encoded(Image.fromarray(np.ones((9, 9), np.float32)), "TIFF"), "floating-point"),
-        (encoded(Image.fromarray(np.full((9, 9), 70_000, np.int32)), "TIFF"), "grey values from 70000"),
+        (encoded(Image.fromarray(np.full((9, 9), -1, np.float32)), "TIFF"), "values from -1 to -1"),
+        (encoded(Image.fromarray(np.full((9, 9), np.nan, np.float32)), "TIFF"), "values from nan"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(content, reason):

@@ -48,7 +48,7 @@ def test_one_folder_a_class(root):
     for data in (train, test):
         for row, grey, label in zip(data.ids, greys(data), data.labels, strict=True):
             assert grey == (100, 200)[label] + row % 4
-    assert obtained.files["all"][0] == "red panda/image 0.png"
+    assert obtained.listed["all"][0] == "red panda/image 0.png"
     assert obtained.validation is None
     assert obtained.record["held_out_test"] == {"share": 0.2, "seed": 0}
     assert obtained.record["counts"] == {"train": 6, "test": 2}
@@ -111,7 +111,8 @@ def test_what_cannot_be_read_is_set_aside_with_the_reason(root):
     assert reasons["b/pipe"] == "not a regular file"
     assert reasons["b/dangling.png"] == os.strerror(2)
     assert len(obtained.train) + len(obtained.test) == 9
-    assert "a/image 1.png" not in obtained.files["all"]
+    assert "a/image 1.png" in obtained.listed["all"]
+    assert "a/image 1.png" not in obtained.split("all").files
     assert any(line.startswith("4 items are set aside, the first: a/image 1.png") for line in said)
 
 
@@ -176,7 +177,7 @@ def test_a_test_part_without_a_train_part_is_refused(root):
 
 
 def test_what_is_no_folder_of_classes_is_refused(root, tmp_path):
-    with pytest.raises(UsageError, match="Expected a folder with one folder a class"):
+    with pytest.raises(UsageError, match="Expected a folder with one folder per class"):
         load_dataset(f"folder:{tmp_path / 'absent'}")
     fill(root / "alone")
     with pytest.raises(DeepSightError, match="at least two class folders"):
@@ -192,8 +193,8 @@ def test_an_empty_part_is_refused(root):
 
 def counting(monkeypatch):
     calls = []
-    decode = decoded.decode_square
-    monkeypatch.setattr(decoded, "decode_square", lambda *a, **k: calls.append(1) or decode(*a, **k))
+    decode = decoded.decode_picture
+    monkeypatch.setattr(decoded, "decode_picture", lambda *a, **k: calls.append(1) or decode(*a, **k))
     return calls
 
 
@@ -206,7 +207,8 @@ def test_images_are_decoded_once_until_a_file_changes(root, monkeypatch):
     second = load_dataset(f"folder:{root}")
     assert len(calls) == 9
     assert second.record == first.record
-    assert second.files == first.files
+    assert second.listed == first.listed
+    assert second.train.files.tolist() == first.train.files.tolist()
     np.testing.assert_array_equal(second.train.pixels(), first.train.pixels())
     os.utime(root / "a" / "image 0.png", ns=(1, 1))
     load_dataset(f"folder:{root}")
@@ -238,7 +240,7 @@ def test_an_interrupted_decode_leaves_nothing_that_is_trusted(root, monkeypatch)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(decoded, "decode_square", interrupt)
+        patched.setattr(decoded, "decode_picture", interrupt)
         with pytest.raises(KeyboardInterrupt):
             load_dataset(f"folder:{root}")
     assert [path for path in cache_folder().rglob("*") if path.is_file()] == []

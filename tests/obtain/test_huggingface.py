@@ -112,6 +112,72 @@ def test_official_parts_are_kept(table, library):
     assert obtained.test.pixels()[:, 0, 0, 0].tolist() == [100, 101, 102, 103]
 
 
+def test_labels_are_mapped_by_name_where_the_parts_name_them_in_another_order(table, library):
+    train = table([0, 1, 2] * 2, ClassLabel(["cat", "dog", "owl"]))
+    test = table([2, 0, 1], ClassLabel(["owl", "dog", "cat"]))
+    library({"train": train, "test": test})
+    obtained = load_dataset("hf:pets")
+    assert obtained.test.classes == ("cat", "dog", "owl")
+    assert obtained.test.labels.tolist() == [0, 2, 1]
+    library({"train": train, "test": table([1, 0], ClassLabel(["dog", "owl"]))})
+    assert load_dataset("hf:pets").test.labels.tolist() == [2, 1]
+
+
+def test_numbers_without_names_are_read_by_the_names_of_train_and_this_is_said(table, library):
+    said = []
+    library({"train": table([0, 1] * 2, ClassLabel(["cat", "dog"])), "test": table([1, 0], Value())})
+    obtained = load_dataset("hf:pets?label=kind", log=said.append)
+    assert obtained.test.labels.tolist() == [1, 0]
+    assert any("labels of test have no names" in line for line in said)
+
+
+@pytest.mark.parametrize("labels", [[-1] * 4, [None] * 4])
+def test_a_part_without_labels_is_not_used_and_named(table, library, labels):
+    feature = ClassLabel(["cat", "dog"])
+    library({"train": table([0, 1] * 5, feature), "test": table(labels, feature)})
+    record = load_dataset("hf:pets").record
+    assert record["counts"] == {"train": 8, "test": 2}
+    assert record["passed_over"] == [{"what": "parts without a single label", "n": 1, "first": "test"}]
+
+
+def test_a_part_without_the_column_and_parts_that_nobody_knows_are_named(table, library):
+    feature = ClassLabel(["cat", "dog"])
+    bare = table([0] * 3, feature)
+    del bare.features["kind"]
+    library({"train": table([0, 1] * 5, feature), "test": bare, "unsupervised": table([0], feature)})
+    record = load_dataset("hf:pets").record
+    assert record["passed_over"] == [
+        {"what": "parts", "n": 1, "first": "unsupervised"},
+        {"what": "parts without a column kind", "n": 1, "first": "test"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([[0], [1]] * 4, r"one label per image in the column 'kind' of all.* received \[0\]"),
+        ([0.5, 1.0] * 4, "received 0.5"),
+        ([0, "cat"] * 4, "as text or as numbers, received both"),
+    ],
+)
+def test_what_is_no_label_is_refused_with_a_sentence(table, library, labels, message):
+    library(table(labels, Value()))
+    with pytest.raises(DeepSightError, match=message):
+        load_dataset("hf:pets?label=kind")
+
+
+def test_a_label_beyond_its_names_is_refused(table, library):
+    library(table([0, 1, 7] * 4, ClassLabel(["cat", "dog"])))
+    with pytest.raises(DeepSightError, match=r"among the 2 names .'cat', 'dog'., received 7"):
+        load_dataset("hf:pets")
+
+
+@pytest.mark.parametrize("labels", [[0.0, 1.0], [False, True]])
+def test_whole_numbers_of_any_type_are_labels(table, library, labels):
+    library(table(labels * 5, Value()))
+    assert load_dataset("hf:pets?label=kind").train.classes == ("0", "1")
+
+
 def test_columns_may_be_named_and_values_become_classes(table, library):
     library(table(["dog", "ant"] * 5, Value()))
     obtained = load_dataset("hf:pets?image=picture&label=kind")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.obtain import load_dataset, npz
+from deepsight.obtain import load_dataset, npz, npz_images
 from deepsight.obtain.cache import cache_folder
 
 
@@ -65,7 +65,7 @@ def test_greys_become_three_equal_channels(tmp_path):
 def test_the_result_does_not_depend_on_the_size_of_the_chunks(real, tmp_path, monkeypatch):
     name = saved(tmp_path, images=real.pixels(), labels=real.labels)
     first = load_dataset(name)
-    monkeypatch.setattr(npz, "CHUNK_BYTES", 5_000)
+    monkeypatch.setattr(npz_images, "CHUNK_BYTES", 5_000)
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "other"))
     assert load_dataset(name).record == first.record
 
@@ -91,17 +91,29 @@ IMAGES, LABELS = np.zeros((6, 4, 4, 3), np.uint8), np.array([0, 1] * 3)
     [
         ({"images": IMAGES}, "labels"),
         ({"labels": LABELS}, "images"),
-        ({"images": IMAGES.astype(np.float32), "labels": LABELS}, "images are float32"),
+        ({"images": IMAGES.astype(np.int8) - 1, "labels": LABELS}, "images are int8 from -1 to 0"),
+        ({"images": IMAGES.reshape(6, -1), "labels": LABELS}, r"images are uint8 \(6, 48\)"),
+        ({"images": IMAGES[:, :1, :1], "labels": LABELS}, "at least 3 pixels a side"),
+        ({"images": IMAGES, "labels": np.eye(2)[LABELS]}, r"labels are of shape \(6, 2\)"),
+        ({"images": IMAGES, "labels": np.int64(3)}, r"labels are of shape \(\)"),
+        ({"images": IMAGES, "labels": (LABELS - 7).astype(np.int8)}, "labels are int8 from -7 to -6"),
+        ({"images": IMAGES, "labels": LABELS + 1, "classes": ["a", "b"]}, "they seem to start at 1"),
+        ({"images": IMAGES, "labels": LABELS, "classes": np.array("cat")}, r"classes are of shape \(\)"),
+        ({"images": IMAGES, "labels": LABELS, "classes": ["a", "a"]}, "expected different names"),
         (
-            {"images": IMAGES.transpose(0, 3, 1, 2).copy(), "labels": LABELS},
-            r"images are uint8 \(6, 3, 4, 4\)",
+            {"images": IMAGES, "labels": np.array(["a", "x"] * 3), "classes": ["a", "b"]},
+            "'x'. are not",
+        ),
+        (
+            {"images": IMAGES, "labels": LABELS, "test_images": IMAGES[:, :3], "test_labels": LABELS},
+            "different heights and widths",
         ),
         ({"images": np.asfortranarray(IMAGES), "labels": LABELS}, "in Fortran order"),
         ({"images": IMAGES, "labels": LABELS[:5]}, "6 images and 5 labels"),
         ({"images": IMAGES, "labels": LABELS / 2}, "labels are float64"),
         ({"images": IMAGES, "labels": LABELS, "classes": ["one"]}, "labels from 0 to 1 beside 1 classes"),
-        ({"images": IMAGES, "labels": LABELS - 1, "classes": ["a", "b"]}, "labels from -1 to 0"),
-        ({"images": IMAGES, "labels": np.array(["a"] * 6, dtype=object)}, "allow_pickle"),
+        ({"images": IMAGES, "labels": LABELS - 1, "classes": ["a", "b"]}, "received 0 in 'b'"),
+        ({"images": IMAGES, "labels": np.array(["a"] * 6, dtype=object)}, "labels are Python objects"),
         ({"images": IMAGES, "labels": LABELS, "test_images": IMAGES}, "test_labels"),
         ({"images": IMAGES, "labels": np.zeros(6, int)}, "at least two classes"),
         ({"images": IMAGES, "labels": np.array([0] * 5 + [1])}, "received 1 in '1'"),
@@ -124,3 +136,67 @@ def test_a_damaged_file_is_refused(real, tmp_path, kept):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"Expected an \.npz file"):
         load_dataset(f"arrays:{tmp_path / 'absent.npz'}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x / 255.0,
+        lambda x: x.astype(np.float32),
+        lambda x: x.astype(np.uint16) * 257,
+        lambda x: x.astype(np.int64),
+        lambda x: np.ascontiguousarray(x.transpose(0, 3, 1, 2)),
+    ],
+)
+def test_the_range_and_the_channels_are_found_from_the_data(tmp_path, change):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 6, 7, 3), dtype=np.uint8)
+    pixels[0, 0, 0, 0] = 255
+    obtained = load_dataset(saved(tmp_path, images=change(pixels), labels=LABELS[[0, 1] * 6]))
+    np.testing.assert_array_equal(obtained.split("all").pixels(), pixels)
+
+
+def test_twelve_bits_in_sixteen_become_eight(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 4096, (12, 6, 7), dtype=np.uint16)
+    obtained = load_dataset(saved(tmp_path, images=pixels, labels=LABELS[[0, 1] * 6]))
+    expected = np.rint(pixels / 4095 * 255)
+    np.testing.assert_array_equal(obtained.split("all").pixels()[..., 0], expected)
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["x_train y_train x_test y_test", "train_images train_labels test_images test_labels"],
+)
+def test_the_names_of_other_libraries_are_understood(real, tmp_path, names):
+    content = (real.pixels(), real.labels, real.pixels(slice(20)), real.labels[:20])
+    obtained = load_dataset(saved(tmp_path, **dict(zip(names.split(), content, strict=True))))
+    assert obtained.record["counts"] == {"train": 60, "test": 20}
+
+
+def test_a_validation_part_is_used_and_other_arrays_are_named(real, tmp_path):
+    said = []
+    name = saved(
+        tmp_path, images=real.pixels(), labels=real.labels, val_images=real.pixels(slice(20)),
+        val_labels=real.labels[:20], notes=np.zeros(3), test_labels=real.labels,
+    )  # fmt: skip
+    obtained = load_dataset(name, log=said.append)
+    assert obtained.record["counts"]["val"] == 20
+    assert obtained.record["passed_over"] == [{"what": "arrays", "n": 2, "first": "notes"}]
+    assert "Not used: 2 arrays, the first: notes." in said
+
+
+def test_images_without_a_label_are_left_out_and_counted(real, tmp_path):
+    labels = np.where(np.arange(60) == 7, -1, real.labels)
+    obtained = load_dataset(saved(tmp_path, images=real.pixels(), labels=labels))
+    whole = obtained.split("all")
+    np.testing.assert_array_equal(whole.pixels(), np.delete(real.pixels(), 7, axis=0))
+    [noted] = obtained.record["passed_over"]
+    assert noted == {"what": "images without a label in all", "n": 1, "first": "row 7"}
+
+
+def test_text_labels_are_mapped_to_the_classes_by_name(real, tmp_path):
+    labels = np.array(real.classes)[real.labels]
+    order = real.classes[::-1]
+    obtained = load_dataset(saved(tmp_path, images=real.pixels(), labels=labels, classes=order))
+    whole = obtained.split("all")
+    assert whole.classes == order
+    np.testing.assert_array_equal(np.array(order)[whole.labels], labels)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepsight.core.errors import DeepSightError
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing
-from deepsight.obtain.stored_size import MANY, stored_side
+from deepsight.obtain.stored_size import MANY, stored_shape
 
 
 def listing(*sizes, n=None):
@@ -28,7 +29,10 @@ def listing(*sizes, n=None):
 def side(*parts, resolution=None, said=None, **options):
     listings = {str(number): part for number, part in enumerate(parts)}
     log = (said if said is not None else []).append
-    return stored_side(DataAddress("folder", "x", options), listings, resolution=resolution, log=log)
+    address = DataAddress("folder", "x", options)
+    height, width = stored_shape(address, listings, resolution=resolution, log=log)
+    assert height == width
+    return height
 
 
 @pytest.mark.parametrize(("resolution", "expected"), [(None, 128), (64, 64), (224, 224), (512, 300)])
@@ -58,3 +62,16 @@ def test_the_option_wins_and_enlarging_is_said():
     said = []
     assert side(listing((400, 300)), resolution=128, said=said, side="64") == 64
     assert said == ["Images are stored at 64 px, as asked, and enlarged to --resolution 128."]
+
+
+@pytest.mark.parametrize(("fit", "expected"), [("crop", 30), ("pad", 60), ("squash", 60)])
+def test_what_is_kept_whole_is_stored_as_large_as_its_longer_side(fit, expected):
+    assert side(listing((60, 30)), fit=fit) == expected
+
+
+def test_oblong_images_of_one_shape_can_be_stored_as_they_are():
+    address = DataAddress("folder", "x", {"fit": "whole", "side": "16"})
+    parts = {"all": listing((64, 32), (128, 64))}
+    assert stored_shape(address, parts, resolution=None, log=lambda _: None) == (16, 32)
+    with pytest.raises(DeepSightError, match=r"images of one shape for fit=whole, received 32 x 64"):
+        stored_shape(address, {"all": listing((64, 32), (64, 32), (32, 64))}, resolution=None, log=print)

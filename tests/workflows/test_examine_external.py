@@ -1,20 +1,13 @@
 """A model that somebody else made: examined from its answers, with a planted confusion to be found."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from scipy.stats import binomtest
 from torch import Tensor, nn
 
-from deepsight.cli.main import main
 from deepsight.core.dataset import Dataset
-from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
-from deepsight.core.run import Run
 from deepsight.workflows.examine_external import examine, predict, unit_range
 
 
@@ -55,35 +48,3 @@ def test_a_module_is_asked_about_every_image(few: Dataset) -> None:
     np.testing.assert_allclose(answers.logits, brightness[:, None] * np.arange(10), rtol=1e-5)
     assert module.training
     assert answers.features.shape == (600, 0)
-
-
-def test_examine_writes_a_run_from_a_file(
-    cifar10: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = cifar10[1].select(np.arange(300))
-    np.savez(tmp_path / "own.npz", images=cifar10[0].pixels(slice(0, 300)), labels=cifar10[0].labels[:300],
-             test_images=data.pixels(), test_labels=data.labels)  # fmt: skip
-    logits = with_planted_confusion(data.labels, k=10)
-    features = np.random.default_rng(0).normal(size=(300, 8))
-    np.savez(tmp_path / "theirs.npz", logits=logits, features=features)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
-    command = "deepsight examine --data arrays:own.npz --predictions theirs.npz --out out"
-    monkeypatch.setattr(sys, "argv", command.split())
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert not ended.value.code
-    run = Run.open(tmp_path / "out")
-    right = int((logits.argmax(1) == data.labels).sum())
-    assert run.metrics()["accuracy"] == pytest.approx(right / 300)
-    wilson = binomtest(right, 300).proportion_ci(method="wilson")
-    assert run.metrics()["accuracy_ci95"] == pytest.approx(list(wilson))
-    assert run.has("report.html")
-
-
-def test_a_split_that_there_is_not_is_refused(tmp_path: Path) -> None:
-    from deepsight.config import StudyConfig
-    from deepsight.workflows.examine_external import examine_file
-
-    with pytest.raises(UsageError, match="--split"):
-        examine_file(StudyConfig(), tmp_path / "x.npz", tmp_path / "out", split="validation", log=print)

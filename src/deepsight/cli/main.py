@@ -15,9 +15,12 @@ from deepsight.cli.options import (
     DATA_HELP,
     MVA_HELP,
     OFFLINE_HELP,
+    PREDICTIONS_HELP,
     SEED_HELP,
+    SPLIT_HELP,
     Data,
     DataDir,
+    Fit,
     Json,
     Mva,
     Offline,
@@ -98,6 +101,7 @@ def run(
     gate: Annotated[
         list[str] | None, option("A condition that the run must meet, as in deepsight check; repeatable.")
     ] = None,
+    fit: Fit = None,
     config: Annotated[
         Path | None, option("A study.yaml to start from; the options of this command override it.")
     ] = None,
@@ -120,6 +124,7 @@ def run(
         "data": data, "data_dir": data_dir, "minutes": minutes, "backbone": backbone, "weights": weights,
         "allow_partial": allow_partial, "resolution": resolution, "train_limit": train_limit,
         "keep_leaks": keep_leaks, "mva": mva, "seed": seed, "offline": offline, "gates": gate or None,
+        "fit": fit,
     }  # fmt: skip
     stored = read_study(config) if config else {}
     study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
@@ -178,17 +183,20 @@ def obtain(
     data: Data = "cifar10",
     data_dir: DataDir = None,
     offline: Offline = False,
+    fit: Fit = None,
 ) -> None:
-    """Begin a run: obtain the data and prove its integrity.
+    """Begin a run: obtain the data, prove its integrity, and list which image is held out in splits.csv.
 
-    Example:
+    Examples:
 
         deepsight obtain --data arrays:mine.npz --out runs/mine
+
+        deepsight obtain --data "table:patients.csv?group=patient" --out runs/patients
     """
     from deepsight.config import study_of
     from deepsight.workflows.study import begin, obtain_stage
 
-    study = study_of({"data": data, "data_dir": data_dir, "offline": offline})
+    study = study_of({"data": data, "data_dir": data_dir, "offline": offline, "fit": fit})
     with progress(out) as log:
         obtain_stage(begin(study, out, log))
     show(str(out))
@@ -238,34 +246,33 @@ def treat(
 
 @app.command()
 def examine(
-    predictions: Annotated[
-        Path, typer.Option(help="An .npz with probs or logits (n, k).", show_default=False)
-    ],
+    predictions: Annotated[Path, typer.Option(help=PREDICTIONS_HELP, show_default=False)],
     data: Data = "cifar10",
     data_dir: DataDir = None,
-    split: Annotated[
-        str, typer.Option(help="The part that the rows predict, in its official order: test or train.")
-    ] = "test",
+    split: Annotated[str, typer.Option(help=SPLIT_HELP)] = "test",
     mva: Mva = 0.65,
     seed: Seed = 0,
     offline: Offline = False,
+    fit: Fit = None,
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
     as_json: Json = False,
 ) -> None:
     """Examine the predictions of a model that was made elsewhere.
 
-    Example:
+    Examples:
 
         deepsight examine --data cifar10 --predictions theirs.npz --out runs/theirs
+
+        deepsight examine --data folder:photos --predictions theirs.csv --split all --out runs/theirs
     """
     from deepsight.config import study_of
 
     asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline}
-    study = study_of(asked)
-    from deepsight.workflows.examine_external import examine_file
+    study = study_of({**asked, "fit": fit})
+    from deepsight.workflows.examine_predictions import examine_predictions
 
     with progress() as log:
-        metrics = examine_file(study, predictions, out, split=split, log=log)
+        metrics = examine_predictions(study, predictions, out, split=split, log=log)
     finish(metrics, out, as_json)
 
 

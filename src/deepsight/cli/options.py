@@ -14,7 +14,10 @@ def option(help: str, *, default: str = "") -> Any:
     return typer.Option(help=help, show_default=default or False)
 
 
-DATA_HELP = "cifar10, folder:PATH, hf:NAME or arrays:FILE.npz."
+DATA_HELP = (
+    "cifar10, folder:PATH, table:FILE (CSV, TSV, Parquet or JSON Lines), hf:NAME, arrays:FILE.npz or "
+    "keras:NAME (cifar100, mnist or fashion_mnist)."
+)
 Data = Annotated[str, typer.Option(help=DATA_HELP)]
 DATA_DIR_HELP = "A folder with your own copy of CIFAR-10; fetched when absent."
 DataDir = Annotated[Path | None, typer.Option(help=DATA_DIR_HELP, show_default=False)]
@@ -24,3 +27,13 @@ MVA_HELP = "Minimum Viable Accuracy: macro-F1, 0 to 1, below which the command e
 Mva = Annotated[float, typer.Option(help=MVA_HELP, min=0, max=1)]
 OFFLINE_HELP = "Use nothing that needs the network."
 Offline = Annotated[bool, typer.Option("--offline", help=OFFLINE_HELP)]
+PREDICTIONS_HELP = (
+    "An .npz with probs or logits (n, k), and files (n,) to match rows by; or a table (CSV, TSV, Parquet or "
+    "JSON Lines) with the columns file and one per class, or file, pred and confidence."
+)
+SPLIT_HELP = "The part that the rows predict: test, train, val (where the data has one) or all."
+FIT_HELP = (
+    "How pictures are brought into a square: crop (the centred square), pad, or squash; or whole, where all "
+    "have one shape."
+)
+Fit = Annotated[str | None, option(FIT_HELP, default="crop")]

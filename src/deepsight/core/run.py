@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
+from deepsight.core.file_columns import with_files
 from deepsight.core.files import atomic_path, cannot_write, write_json, write_npz, write_text
 from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 PICTURES = "evidence/pictures"
+IMAGES, SPLIT_LIST = "images.parquet", "splits.csv"
+EXAMINED = "examined"  # the key of study.yaml that only an examination of given predictions has
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,15 @@ class Run:
         return Run(path)
 
     def require_same(self, study: Mapping[str, Any]) -> None:
-        """Refuse to continue a run under another configuration."""
+        """Refuse to continue a run under another configuration, or another kind of run."""
         there, study = self.study(), yaml.safe_load(yaml.safe_dump(dict(study)))  # tuples are lists in a file
+        if bool(there.get(EXAMINED)) != bool(study.get(EXAMINED)):
+            kinds = ("a study", "an examination of predictions")
+            held = kinds[bool(there.get(EXAMINED))]
+            raise DeepSightError(
+                f"Expected {self.path} to hold {kinds[not there.get(EXAMINED)]}, but it holds {held}, which "
+                "would be overwritten. Choose another --out."
+            )
         different = sorted(key for key, value in study.items() if there.get(key) != value)
         if different:
             key = different[0]
@@ -84,6 +94,22 @@ class Run:
                 f"Expected {self.path} to hold this study, but its {key} is {there.get(key)!r} "
                 f"and {study[key]!r} was asked for. Choose another --out, or remove that folder."
             )
+
+    def require_study(self, wanted: str) -> "Run":
+        """This run, if it is a study and no examination of predictions that were made elsewhere.
+
+        Args:
+            wanted: what would be done with it, such as "interpret".
+
+        Raises:
+            DeepSightError: it is an examination.
+        """
+        if self.study().get(EXAMINED):
+            raise DeepSightError(
+                f"Expected a study in {self.path} to {wanted}, but it holds predictions of a model that was "
+                "made elsewhere. Use a folder that deepsight run made, or examine again."
+            )
+        return self
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the headline, the causes of the errors, the findings."""
@@ -157,8 +183,36 @@ class Run:
         return Evidence.load(self.path / "evidence")
 
     def save_evidence(self, evidence: Evidence) -> None:
-        """Add these findings to the folder."""
-        evidence.save(self.path / "evidence")
+        """Add these findings to the folder, with the file of every image that they name."""
+        with_files(evidence, self.file_names()).save(self.path / "evidence")
+
+    def save_images(self, images: pl.DataFrame) -> None:
+        """Write the table of images: what they were called, and the digests by which changes are seen."""
+        with atomic_path(self.file(IMAGES)) as path:
+            images.write_parquet(path)
+
+    def images(self) -> pl.DataFrame | None:
+        """The table of images; None in runs of earlier versions."""
+        return pl.read_parquet(self.file(IMAGES)) if self.has(IMAGES) else None
+
+    def file_names(self) -> pl.DataFrame:
+        """One row (split, index, file) per image that has a name, whatever split its row ended in."""
+        images = self.images()
+        if images is None:
+            return pl.DataFrame(schema={"split": pl.String, "index": pl.Int64, "file": pl.String})
+        sources: dict[str, str] = self.read_json("data.json").get("sources", {})
+        place = {name: sources.get(name, sources.get("train", "")) for name in ("train", "val", "test")}
+        named = images.filter(pl.col("file").is_not_null()).select("source", "index", "file")
+        frames = [
+            named.filter(source=source).select(pl.lit(name).alias("split"), "index", "file")
+            for name, source in place.items()
+        ]
+        return pl.concat(frames)
+
+    def save_split_list(self, rows: pl.DataFrame) -> None:
+        """Write `splits.csv`: which image is in which split, for programs that predict the held-out part."""
+        with atomic_path(self.file(SPLIT_LIST)) as path:
+            rows.write_csv(path)
 
     def save_pictures(self, pictures: Mapping[str, bytes]) -> None:
         """Write pictures under their paths in this folder."""

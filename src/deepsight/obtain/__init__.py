@@ -5,6 +5,7 @@ from pathlib import Path
 from deepsight.core.progress import Log, silent
 from deepsight.obtain import folder, huggingface, keras_sets, npz, table
 from deepsight.obtain.cifar10 import load as cifar10
+from deepsight.obtain.crop import Fit
 from deepsight.obtain.data_uri import parse_address
 from deepsight.obtain.sources import Obtained
 
@@ -24,6 +25,7 @@ def load_dataset(
     *,
     data_dir: str | Path | None = None,
     resolution: int | None = None,
+    fit: Fit | None = None,
     offline: bool = False,
     log: Log = silent,
 ) -> Obtained:
@@ -36,6 +38,8 @@ def load_dataset(
         data_dir: where the user's own copy of CIFAR-10 lies.
         resolution: the side in pixels that the study asks for; own images are stored at this side, unless
             they are smaller.
+        fit: how pictures are brought into the stored shape: "crop", "pad", "squash" or "whole"; an option
+            in `name` wins over it.
         offline: use nothing that needs the network.
         log: receives a sentence for each source that fails, for progress, for what is set aside and for what
             is not used.
@@ -54,7 +58,7 @@ def load_dataset(
     if name == "cifar10":
         own = None if data_dir is None else Path(data_dir)
         return cifar10.load_cifar10(data_dir=own, offline=offline, log=log)
-    address = parse_address(name, SCHEMES)
+    address = parse_address(name, SCHEMES).with_fit(fit, SCHEMES)
     if address.scheme == "folder":
         return folder.load_folder(address, resolution=resolution, log=log)
     if address.scheme == "table":

@@ -76,8 +76,7 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
         with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
             require_decodable_size(image)
             image.draft(None, (2 * shape[1], 2 * shape[0]))
-            taken = time_taken(image)
-            values = deep_values(image, content)
+            values, taken = deep_values(image, content), time_taken(image)
             if values is None:
                 depth, coloured = None, rgb_image(upright(image))
             else:

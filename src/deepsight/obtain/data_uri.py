@@ -1,7 +1,7 @@
 """The name of a data set on the command line: `cifar10`, or `SCHEME:PLACE?option=value&option=value`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from deepsight.core.errors import UsageError, near_names
@@ -50,6 +50,18 @@ class DataAddress:
                 f"Expected fit as {', '.join(FITS)}, received '{given}'; {near_names(given, [*FITS])}"
             )
         return given
+
+    def with_fit(self, fit: Fit | None, known: Mapping[str, Sequence[str]]) -> "DataAddress":
+        """The address with this fit, unless it names one.
+
+        Raises:
+            UsageError: the images of this scheme are stored as they are.
+        """
+        if fit is None or "fit" in self.options:
+            return self
+        if "fit" not in known[self.scheme]:
+            raise UsageError(f"Expected no --fit for {self.scheme}: data, whose images keep their size.")
+        return replace(self, options={**self.options, "fit": fit})
 
 
 def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:

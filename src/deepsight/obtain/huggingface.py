@@ -175,8 +175,10 @@ def image_paths(data: Any, image: str) -> list[str | None] | None:
     encoded = data.select_columns([image]).cast_column(image, datasets.Image(decode=False))
     if not hasattr(encoded, "flatten"):
         return None
-    flat = encoded.flatten()
-    return list(flat[f"{image}.path"]) if f"{image}.path" in flat.features else None
+    try:
+        return list(encoded.flatten()[f"{image}.path"])
+    except (KeyError, ValueError):  # tables of earlier versions hold bytes alone
+        return None
 
 
 def group_names(data: Any, group: str | None) -> list[str] | None:

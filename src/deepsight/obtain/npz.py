@@ -69,6 +69,7 @@ def read_npz(path: Path, log: Log) -> CustomData:
         keys = keys_of_parts(file.files)
         used = {name for pair in keys.values() for name in pair} | {CLASSES}
         passed_over.add_all("arrays", [name for name in file.files if name not in used])
+        require_plain(file, used)
         given, names = labels_of_file(file, keys)
     stamp = f"{DECODER}/{path}".encode() + file_stamp(path)
     folder = cache_folder() / "own" / hashlib.sha256(stamp).hexdigest()[:32]
@@ -80,6 +81,20 @@ def read_npz(path: Path, log: Log) -> CustomData:
         parts[part] = labelled_part(images, labels, each, part, passed_over)
     require_one_shape(parts)
     return CustomData(f"arrays:{path}", parts, names, digests, passed_over)
+
+
+def require_plain(file: Any, used: set[str]) -> None:
+    """Refuse arrays of Python objects: reading them could run code."""
+    for name in sorted(used & set(file.files)):
+        with file.zip.open(f"{name}.npy") as member:
+            version = np.lib.format.read_magic(member)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            if read(member)[2].hasobject:
+                raise ValueError(f"{name} are Python objects; write text with {name}.astype(str)")
 
 
 def keys_of_parts(there: list[str]) -> dict[str, tuple[str, str]]:

@@ -13,6 +13,10 @@ from deepsight.core.progress import Log
 from deepsight.obtain.bit_depth import Depth, eight_bits, top_of
 
 CHUNK_BYTES = 2**24
+HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 SMALLEST = 3  # pixels: the least of which an outline can be seen
 
 
@@ -93,12 +97,7 @@ def image_header(file: IO[bytes], key: str) -> tuple[tuple[int, ...], np.dtype[A
     Raises:
         ValueError: it is not an array of images.
     """
-    version = np.lib.format.read_magic(file)
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[version]
-    shape, fortran, dtype = read_header(file)
+    shape, fortran, dtype = HEADER_READERS[np.lib.format.read_magic(file)](file)
     channels = len(shape) == 4 and (shape[3] in (1, 3) or shape[1] == 3)
     if not (channels or len(shape) == 3) or (fortran and len(shape) > 1) or dtype.kind not in "buif":
         order = " in Fortran order" if fortran else ""

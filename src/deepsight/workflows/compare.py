@@ -4,8 +4,11 @@ from pathlib import Path
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
+from deepsight.core.file_columns import with_files
 from deepsight.core.run import Run
 from deepsight.treat.compare import comparison_tables
+
+IDENTITY = ("sha256_of_records", "sha256_of_pixels")  # what runs of earlier versions know of their images
 
 
 def compare(run_a: str | Path, run_b: str | Path) -> Evidence:
@@ -28,6 +31,7 @@ def compare(run_a: str | Path, run_b: str | Path) -> Evidence:
         ['comparison', 'comparison_changed', 'comparison_confusion']
     """
     a, b = Run.open(Path(run_a)), Run.open(Path(run_b))
+    require_same_images(a, b)
     classes = classes_of_run(a)
     if classes_of_run(b) != classes:
         raise DeepSightError(
@@ -35,7 +39,8 @@ def compare(run_a: str | Path, run_b: str | Path) -> Evidence:
             f"in {run_b}."
         )
     first, second = a.predictions("test"), b.predictions("test")
-    return Evidence(comparison_tables(first, second, classes, names=(str(run_a), str(run_b))))
+    found = comparison_tables(first, second, classes, names=(str(run_a), str(run_b)))
+    return with_files(Evidence(found), a.file_names())
 
 
 def classes_of_run(run: Run) -> list[str]:
@@ -45,3 +50,32 @@ def classes_of_run(run: Run) -> list[str]:
         return list(model["classes"])
     recall = run.require("evidence/recall.parquet", stage="interpret").evidence()["recall"]
     return list(recall.frame["class"])
+
+
+def require_same_images(a: Run, b: Run) -> None:
+    """Refuse runs of which the classes, the split or the digest of the examined images differ.
+
+    Raises:
+        DeepSightError: they do; the message says in what.
+    """
+    ours, theirs = examined_images(a), examined_images(b)
+    for what in ("classes", "split", "number of images", "digest of the images"):
+        if ours[what] != theirs[what] and None not in (ours[what], theirs[what]):
+            raise DeepSightError(
+                f"Expected two runs on the same images, but their {what} differ: {ours[what]} in {a.path}, "
+                f"{theirs[what]} in {b.path}. Compare runs on one test set."
+            )
+
+
+def examined_images(run: Run) -> dict[str, object]:
+    """Which images a run was examined on; None for what an earlier version did not write down."""
+    record = run.read_json("data.json") if run.has("data.json") else {}
+    examined = record.get("examined", {})
+    digest = examined.get("digest", record.get("digests", {}).get("test"))
+    older = [record[name].get("test", record[name]) for name in IDENTITY if record.get(name)]
+    return {
+        "classes": record.get("classes"),
+        "split": examined.get("split", "test"),
+        "number of images": examined.get("n", record.get("counts", {}).get("test")),
+        "digest of the images": digest or (older[0] if older else None),
+    }

@@ -12,6 +12,7 @@ from deepsight import obtain
 from deepsight.config import StudyConfig, StudyPlan, as_path
 from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
+from deepsight.core.image_table import changes_between, image_table, split_list
 from deepsight.core.progress import Log, StageStarted, silent
 from deepsight.core.run import Run
 from deepsight.core.stop import raise_if_stopped
@@ -66,12 +67,27 @@ class Context:
 
     @cached_property
     def obtained(self) -> obtain.Obtained:
-        """The data set, from the first source that has it."""
+        """The data set, from the first source that has it.
+
+        Raises:
+            DeepSightError: the run was made from other data; the message says what changed.
+        """
         study = self.study
-        return obtain.load_dataset(
-            study.data, data_dir=as_path(study.data_dir), resolution=study.resolution, offline=study.offline,
-            log=self.log,
+        got = obtain.load_dataset(
+            study.data, data_dir=as_path(study.data_dir), resolution=study.resolution, fit=study.fit,
+            offline=study.offline, log=self.log,
         )  # fmt: skip
+        require_same_data(self.run, got)
+        return got
+
+    def save_data(self) -> None:
+        """Write what the data is: data.json, the table of images, and the list of the splits."""
+        got = self.obtained
+        images = image_table(got.named(), got.digests)
+        self.run.save_json("data.json", got.record)
+        self.run.save_images(images)
+        if not self.run.has("splits.npz"):
+            self.run.save_split_list(split_list(images, got.named()))
 
     @cached_property
     def pretrained(self) -> weights.Pretrained:
@@ -106,6 +122,27 @@ class Context:
         rows = self.run.splits()
         train, val = (select_ids(data, rows[name]) for name, data in self.official.items())
         return Splits(train, val, select_ids(self.obtained.test, rows["test"]))
+
+
+def require_same_data(run: Run, got: obtain.Obtained) -> None:
+    """Refuse data that is not what a run was made from; runs of earlier versions know no digests.
+
+    Raises:
+        DeepSightError: it changed; the message says which files were added, removed or changed.
+    """
+    known = run.read_json("data.json") if run.has("data.json") else {}
+    if "digests" not in known or known["digests"] == got.record["digests"]:
+        return
+    before = run.images()
+    what = (
+        "its digests differ"
+        if before is None
+        else changes_between(before, image_table(got.named(), got.digests))
+    )
+    raise DeepSightError(
+        f"The data changed since the run in {run.path}: {what}. Restore it, or begin a new run with another "
+        "--out."
+    )
 
 
 def rounded(values: Mapping[str, float]) -> dict[str, float]:

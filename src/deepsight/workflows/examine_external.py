@@ -2,32 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deepsight.config import StudyConfig
 from deepsight.core.dataset import Dataset
-from deepsight.core.environment import environment, peak_rss_mb
-from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
-from deepsight.core.progress import Log
 from deepsight.core.recipe import Recipe
-from deepsight.core.run import METRICS, Run
 from deepsight.interpret.examine import examine as examine_subject
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model import pretrained
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.predict import BLOCK, blocks_of
-from deepsight.obtain.predictions_file import read_predictions
-from deepsight.report.html import render
-from deepsight.workflows.context import Context
-from deepsight.workflows.metrics import score_metrics
 
 Preprocess = Callable[[NDArray[np.uint8]], Tensor]
 SIDE = 64  # of the images from which the default backbone makes features where none are given
@@ -85,53 +74,3 @@ def with_features(predictions: Predictions, data: Dataset, frozen: FrozenBackbon
     blocks = blocks_of(len(data), BLOCK)
     features = [frozen.features(data.pixels(rows), Recipe(resolution=SIDE)) for rows in blocks]
     return replace(predictions, features=np.concatenate(features))
-
-
-def examine_file(study: StudyConfig, file: Path, out: Path, *, split: str, log: Log) -> dict[str, Any]:
-    """Examine the predictions in a file, and write a run folder with its report.
-
-    Args:
-        study: names the data, the seed and the gate.
-        file: an .npz with `probs` or `logits`, rows in the official order of the split.
-        out: the run folder.
-        split: "test" or "train".
-        log: receives what the work says; `print` shows it.
-
-    Returns:
-        The content of metrics.json.
-    """
-    if split not in ("train", "test"):
-        raise UsageError(f"Expected --split test or train, received '{split}'.")
-    context = Context(Run.create(out, study.stored()), study, log)
-    run, got = context.run, context.obtained
-    data = got.test if split == "test" else got.train
-    predictions = read_predictions(file, len(data), data.k, data.labels)
-    notice = ""
-    if not predictions.features.size:
-        notice = f"{file.name} holds no features, so they were made with {context.pretrained.name}, frozen."
-        log(notice)
-        predictions = with_features(predictions, data, context.frozen)
-    found = examine_subject(
-        ExaminationInputs(test=data.with_labels(predictions.labels), predictions=predictions, seed=study.seed)
-    )
-    run.save_json("data.json", got.record)
-    run.save_json("environment.json", environment())
-    run.save_json("model.json", {"architecture": f"predictions in {file.name}", "notice": notice})
-    run.save_predictions("test", predictions)
-    run.save_pictures(found.pictures)
-    run.save_evidence(found.evidence)
-    run.save_json(METRICS, metrics_of(predictions, study, file, got.record.get("source")))
-    render(run)
-    return run.metrics()
-
-
-def metrics_of(p: Predictions, study: StudyConfig, file: Path, source: Any) -> dict[str, Any]:
-    """The headline numbers of predictions that were given."""
-    return {
-        **score_metrics(p, study),
-        "backbone": file.name,
-        "data_source": source,
-        "seed": study.seed,
-        "peak_rss_mb": peak_rss_mb(),
-        "seconds": {},
-    }

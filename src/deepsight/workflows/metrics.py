@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from deepsight.config import StudyConfig
-from deepsight.core.array_types import Bools
+from deepsight.core.array_types import Bools, Ints
+from deepsight.core.clusters import cluster_bootstrap_macro_f1, effective_n
 from deepsight.core.environment import peak_rss_mb
 from deepsight.core.macro_f1 import macro_f1_interval
 from deepsight.core.predictions import Predictions
@@ -14,19 +15,30 @@ from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.workflows.context import Context, rounded
 
 
-def score_metrics(p: Predictions, study: StudyConfig) -> dict[str, Any]:
-    """What metrics.json says of any model's predictions: the score, its interval, and the gate."""
-    score = macro_f1_interval(p.labels, p.predicted, p.k)
-    right = int((p.labels == p.predicted).sum())
-    low, high = wilson(right, len(p))
+def score_metrics(p: Predictions, study: StudyConfig, groups: Ints | None = None) -> dict[str, Any]:
+    """What metrics.json says of any model's predictions: the score, its interval, and the gate.
+
+    Args:
+        groups: int64 (n,), where images come in groups: the intervals are then over groups, and how many
+            independent images these are worth is said.
+    """
+    accuracy = float((p.labels == p.predicted).mean()) if len(p) else 0.0
+    if groups is None:
+        score, n = macro_f1_interval(p.labels, p.predicted, p.k), float(len(p))
+    else:
+        score = cluster_bootstrap_macro_f1(p.labels, p.predicted, p.k, groups, seed=study.seed)
+        n = effective_n(p.labels == p.predicted, groups)
+    low, high = wilson(accuracy * n, n)
+    counted = {} if groups is None else {"n_groups": len(np.unique(groups)), "effective_n": round(n, 1)}
     return {
         "macro_f1": score.value,
         "macro_f1_ci95": [score.low, score.high],
-        "accuracy": right / len(p),
+        "accuracy": accuracy,
         "accuracy_ci95": [float(low), float(high)],
         "mva": study.mva,
         "mva_passed": score.value >= study.mva,
         "n_test": len(p),
+        **counted,
     }
 
 
@@ -37,7 +49,7 @@ def study_metrics(context: Context) -> dict[str, Any]:
     model = run.read_json("model.json")
     repeated = repeated_rows(run.evidence()["duplicates"], of="test", within=("train", "val"))
     return {
-        **score_metrics(p, study),
+        **score_metrics(p, study, context.splits.test.groups),
         **metrics_without(p, ~np.isin(p.ids, repeated)),
         "backbone": model["architecture"],
         "weights_source": model["weights_source"],

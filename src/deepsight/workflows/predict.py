@@ -20,7 +20,7 @@ from deepsight.images.overlay import captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
 from deepsight.interpret.attribution.stage_maps import class_maps, map_method
 from deepsight.model.predict import Predictor, blocks_of
-from deepsight.obtain.crop import Unreadable, decode_square
+from deepsight.obtain.crop import Fit, Shape, Unreadable, decode_picture
 from deepsight.workflows.context import Context
 from deepsight.workflows.trained_model import open_trained
 
@@ -38,8 +38,8 @@ def predict(
 ) -> Rows:  # fmt: skip
     """Classify image files of any size and mode with the model of a run.
 
-    Each image is cropped to a square and stored at the size of the training images, then resized as they
-    were: a photograph must not be sharper than what the model has learnt from.
+    Each image becomes what the training images became, at the size at which they are stored, and is resized
+    from there as they were: a photograph must not be sharper than what the model has learnt from.
 
     Args:
         run_folder: the folder of a run with a trained model.
@@ -69,8 +69,9 @@ def predict(
             f"Expected images and at least 0 neighbours, received {len(files)} and {neighbours}."
         )
     run, predictor, classes = open_trained(Path(run_folder))
-    side = min(run.read_json("data.json")["image_shape"][:2])
-    pixels = np.stack([read_square(file, side) for file in files])
+    record = run.read_json("data.json")
+    shape, fit = tuple(record["image_shape"][:2]), record.get("fit", "crop")
+    pixels = np.stack([read_picture(file, shape, fit) for file in files])
     features = predictor.features(pixels, name="predict")
     rows = labelled(files, predictor.logits_of(features), classes)
     folder = Path(maps) if maps else run.file(FOLDER)
@@ -151,16 +152,21 @@ def unit(features: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-def read_square(file: Path, side: int) -> Pixels:
-    """The square of an image file.
+def read_picture(file: Path, shape: Shape, fit: Fit) -> Pixels:
+    """The pixels of an image file as the training images were brought into their shape.
 
     Raises:
         DeepSightError: it cannot be read.
     """
     try:
-        return decode_square(file.read_bytes(), side=side)
+        return decode_picture(file.read_bytes(), shape=shape, fit=fit).pixels
     except (OSError, Unreadable) as error:
         raise DeepSightError(f"Expected an image in {file}, but it cannot be read: {error}.") from error
+
+
+def read_square(file: Path, side: int) -> Pixels:
+    """The centred square of an image file, to be shown."""
+    return read_picture(file, (side, side), "crop")
 
 
 def labelled(files: Sequence[Path], logits: NDArray[np.floating], classes: Sequence[str]) -> Rows:

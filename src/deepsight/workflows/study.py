@@ -21,9 +21,10 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.hypothesis import from_json, to_json
+from deepsight.core.image_table import image_table, split_list
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import EpochEnded, Log, StageStarted, silent
-from deepsight.core.run import METRICS, Run
+from deepsight.core.run import EXAMINED, METRICS, Run
 from deepsight.explore.describe import describe_data
 from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
@@ -97,7 +98,7 @@ def run_study(study: StudyConfig, out: str | Path, *, log: Log = silent) -> dict
 def obtain_stage(context: Context) -> None:
     """Data from the first source that has it, its digests and counts in data.json."""
     with context.stage("obtain"):
-        context.run.save_json("data.json", context.obtained.record)
+        context.save_data()
         context.run.save_json("environment.json", environment())
 
 
@@ -129,6 +130,7 @@ def scrub_stage(context: Context) -> None:
         context.study = study.model_copy(update={"plan": plan})
         run.save_study(context.study.stored())
         run.save_splits({name: part.ids for name, part in splits.named().items()})
+        run.save_split_list(split_list(image_table(got.named(), got.digests), splits.named()))
 
 
 def explore_stage(context: Context) -> None:
@@ -247,7 +249,11 @@ STAGES: dict[str, Callable[[Context], None]] = {
 
 def run_until(last: str, out: Path, *, log: Log) -> Context:
     """The stages of an existing run up to this one; those that are done are not done again."""
-    context = under_way(Run.open(out), log, fabric_of())
+    run = Run.open(out)
+    if last == "report" and run.study().get(EXAMINED):
+        render(run)
+        return under_way(run, log, fabric_of())
+    context = under_way(run.require_study(last), log, fabric_of())
     for name in STAGES:
         carry_out(name, context)
         if name == last:

@@ -157,7 +157,6 @@ def require_matrix(name: str, array: NDArray[Any], k: int | None) -> None:
         hints = {
             array.ndim == 2 and array.shape[0] == k: " Transpose it.",
             array.ndim == 3 and array.shape[-1] == k: " Join the batches: reshape(-1, k).",
-            array.ndim == 1 or array.shape[-1] == 1: " Give a column for each class.",
         }
         raise UsageError(
             f"Expected {name} of shape (n, {'d' if k is None else k}), a column for each "

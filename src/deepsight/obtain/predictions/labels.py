@@ -119,7 +119,7 @@ def require_own_order(logits: Floats, data: Dataset) -> None:
         then = float(counts[rows, columns].sum() / len(data))
         raise UsageError(
             f"Expected the columns in the order of the classes {list(data.classes)[:12]}; with it {now:.1%} "
-            f"of {len(data)} images are right, and {then:.1%} in the order {order[:12]}. The columns seem to be "
-            "permuted. Reorder them, or name them: an array classes in the .npz, or a table with a column "
+            f"of {len(data)} images are right, and {then:.1%} in the order {order[:12]}. The columns seem to "
+            "be permuted. Reorder them, or name them: an array classes in the .npz, or a table with a column "
             "for each class."
         )

@@ -8,10 +8,12 @@ from deepsight.core.errors import UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.predictions.formats import GivenPredictions
 
-SUM_TOLERANCE = 1e-3  # what rounding to float16 can do to the sum of a row
+SUM_TOLERANCE = 1e-2  # how far from 1 rounding and clipping may carry the sum of a row; it is then made 1
+EXACT = 1e-3  # what rounding to float16 can do to the sum of a row; more is said
 END_TOLERANCE = 1e-4  # how far rounding may carry a probability beyond 0 or 1
 SMALLEST = 1e-12  # a probability of 0 has no finite logit; this takes its place
-LOWEST = -1e4  # logits are kept within this of the largest of their row: exp of it is 0
+LARGEST = 1e6  # logits up to here are taken as they are
+LOWEST = -1e4  # beyond, they are kept within this of the largest of their row: exp of it is 0
 
 
 def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
@@ -26,6 +28,8 @@ def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
     if given.kind == "logits" or (given.kind == "unnamed" and not looks_like_probabilities(values)):
         return checked_logits(values)
     probabilities = checked_probabilities(values)
+    if (off := float(np.abs(values.sum(axis=1) - 1).max(initial=0.0))) > EXACT:
+        log(f"Rows of probs sum to 1 but for {off:.2g} at most; each is divided by its sum.")
     if ((probabilities == 0) | (probabilities == 1)).all():
         log("Every probability is 0 or 1: how sure the model is cannot be judged from these predictions.")
     return np.asarray(np.log(np.maximum(probabilities, SMALLEST)))
@@ -117,7 +121,7 @@ def are_percentages(values: Floats) -> bool:
 
 
 def checked_logits(values: Floats) -> Floats:
-    """Logits less the largest of each row; minus infinity, the logarithm of 0, is a very small number.
+    """Logits as they are; where some are huge or log 0, less the largest of their row.
 
     Raises:
         UsageError: every row is a distribution or a list of percentages, or a number is NaN.
@@ -134,4 +138,6 @@ def checked_logits(values: Floats) -> Floats:
             "Expected unnormalised logits, received rows from 0 to 100 that sum to 100. These are "
             "percentages. Divide them by 100 and name the array probs."
         )
+    if len(values) and np.abs(values).max() < LARGEST:
+        return values
     return np.asarray(np.maximum(values - values.max(axis=1, keepdims=True), LOWEST))

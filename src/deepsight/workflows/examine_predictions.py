@@ -1,0 +1,93 @@
+"""Predictions in a file: examined as the answers of a model that somebody else made."""
+
+from pathlib import Path
+from typing import Any
+
+from deepsight.config import Examined, StudyConfig
+from deepsight.core.dataset import Dataset
+from deepsight.core.environment import environment, peak_rss_mb
+from deepsight.core.errors import UsageError
+from deepsight.core.file_columns import file_names, with_files
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Log
+from deepsight.core.run import METRICS, Run
+from deepsight.interpret.examine import examine
+from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.obtain import Obtained
+from deepsight.obtain.predictions.match import Listings
+from deepsight.obtain.predictions.read import read_predictions
+from deepsight.obtain.splits import split_digest
+from deepsight.report.html import render
+from deepsight.workflows.context import Context
+from deepsight.workflows.examine_external import with_features
+from deepsight.workflows.metrics import score_metrics
+
+SPLITS = ("train", "val", "test", "all")
+
+
+def examine_predictions(
+    study: StudyConfig, file: str | Path, out: str | Path, *, split: str = "test", log: Log
+) -> dict[str, Any]:
+    """Examine the predictions in a file, and write a run folder with its report.
+
+    Args:
+        study: names the data, the seed and the gate.
+        file: an .npz, CSV, TSV, Parquet or JSON Lines file (`obtain.predictions.read` says what it holds).
+        out: the run folder.
+        split: "test", "train", "val" where the data has such a part, or "all".
+        log: receives what the work says; `print` shows it.
+
+    Returns:
+        The content of metrics.json.
+
+    Raises:
+        UsageError: the predictions cannot be read or matched, or there is no such split.
+        DeepSightError: `out` holds another kind of run, or other data than it was made from.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"Expected --split as {', '.join(SPLITS)}, received '{split}'.")
+    file, out = Path(file), Path(out)
+    study = study.model_copy(update={"examined": Examined(predictions=file, split=split)})
+    context = Context(Run.create(out, study.stored()), study, log)
+    run, got = context.run, context.obtained
+    context.save_data()
+    listings = Listings(got.listed, got.named())
+    matched = read_predictions(file, got.split(split), listings=listings, log=log)
+    predictions, data = matched.predictions, matched.data
+    notice = ""
+    if not predictions.features.size:
+        notice = f"{file.name} holds no features, so they were made with {context.pretrained.name}, frozen."
+        log(notice)
+        predictions = with_features(predictions, data, context.frozen)
+    found = examine(
+        ExaminationInputs(test=data.with_labels(predictions.labels), predictions=predictions, seed=study.seed)
+    )
+    run.save_json("data.json", {**got.record, "examined": examined_record(data, split, got)})
+    run.save_json("environment.json", environment())
+    run.save_json("model.json", {"architecture": f"predictions in {file.name}", "notice": notice})
+    run.save_predictions("test", predictions)
+    run.save_pictures(found.pictures)
+    run.save_evidence(with_files(found.evidence, file_names({"test": data})))
+    source = got.record.get("source")
+    run.save_json(METRICS, external_metrics(predictions, data, study, file, source))
+    render(run)
+    return run.metrics()
+
+
+def examined_record(data: Dataset, split: str, got: Obtained) -> dict[str, Any]:
+    """Which images were examined: the split, how many, and their digest."""
+    return {"split": split, "n": len(data), "digest": split_digest(data, got.digests.get(data.source))}
+
+
+def external_metrics(
+    predictions: Predictions, data: Dataset, study: StudyConfig, file: Path, source: Any
+) -> dict[str, Any]:
+    """The headline numbers of predictions that were given."""
+    return {
+        **score_metrics(predictions, study, data.groups),
+        "backbone": file.name,
+        "data_source": source,
+        "seed": study.seed,
+        "peak_rss_mb": peak_rss_mb(),
+        "seconds": {},
+    }

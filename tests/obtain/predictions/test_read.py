@@ -1,0 +1,227 @@
+"""A file of predictions is taken as it is named, or refused with the numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import softmax
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import UsageError
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import silent
+from deepsight.obtain.predictions.read import read_predictions
+
+N, K = 12, 3
+LABELS = np.arange(N) % K
+LOGITS = np.random.default_rng(0).normal(size=(N, K)) * 3
+PROBS = softmax(LOGITS, axis=1)
+CLASSES = ("cat", "dog", "owl")
+DATA = Dataset(np.zeros((N, 4, 4, 3), np.uint8), LABELS, CLASSES, np.arange(N), "test")
+
+
+def read(file: Path, *, log=silent) -> Predictions:
+    return read_predictions(file, DATA, log=log).predictions
+
+
+def written(folder: Path, **content: object) -> Path:
+    path = folder / "predictions.npz"
+    np.savez(path, **content)  # type: ignore[arg-type]
+    return path
+
+
+def refusal(folder: Path, **content: object) -> str:
+    with pytest.raises(UsageError) as refused:
+        read(written(folder, **content))
+    return str(refused.value)
+
+
+def test_probabilities_come_back_as_they_were(tmp_path: Path) -> None:
+    found = read(written(tmp_path, probs=PROBS))
+    assert found.probabilities == pytest.approx(PROBS, abs=1e-6)
+    assert found.ids.tolist() == list(range(N))
+    assert found.labels.tolist() == LABELS.tolist()
+    assert found.features.shape == (N, 0)
+
+
+def test_logits_labels_and_features_come_back_as_they_were(tmp_path: Path) -> None:
+    labels, features = np.roll(LABELS, 0).copy(), np.ones((N, 5), dtype=np.float16)
+    labels[0] = 2
+    found = read(written(tmp_path, logits=LOGITS, labels=labels, features=features))
+    assert found.logits == pytest.approx(LOGITS, abs=1e-6)
+    assert found.labels[0] == 2
+    assert found.features.dtype == np.float16
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays(np.float64, (N, K), elements=st.floats(-50, 50)))
+def test_rounding_to_float16_is_no_reason_to_refuse(
+    tmp_path_factory: pytest.TempPathFactory, logits: np.ndarray
+) -> None:
+    rounded = softmax(logits, axis=1).astype(np.float16)
+    found = read(written(tmp_path_factory.mktemp("half"), probs=rounded))
+    assert np.abs(found.probabilities - softmax(logits, axis=1)).max() < 2e-3
+
+
+def test_a_probability_of_zero_stays_finite(tmp_path: Path) -> None:
+    found = read(written(tmp_path, probs=np.eye(K)[LABELS]))
+    assert np.isfinite(found.logits).all()
+    assert found.probabilities == pytest.approx(np.eye(K)[LABELS], abs=1e-9)
+
+
+def with_bad_rows(array: np.ndarray, value: float) -> np.ndarray:
+    spoilt = array.copy()
+    spoilt[[4, 7], 1] = value
+    return spoilt
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["probs", "logits"])
+def test_nan_and_infinity_are_counted(tmp_path: Path, name: str, value: float) -> None:
+    message = refusal(tmp_path, **{name: with_bad_rows(PROBS if name == "probs" else LOGITS, value)})
+    assert "2 of 12 rows, the first 4" in message
+
+
+def test_rows_that_do_not_sum_to_one_are_counted(tmp_path: Path) -> None:
+    message = refusal(tmp_path, probs=with_bad_rows(PROBS, 0.7))
+    assert "received 2 of 12 rows that do not, with sums from" in message
+
+
+def test_logits_given_as_probabilities_are_refused(tmp_path: Path) -> None:
+    message = refusal(tmp_path, probs=LOGITS)
+    assert f"values from {LOGITS.min():.4g} to {LOGITS.max():.4g}" in message
+    assert "name the array logits" in message
+
+
+def test_probabilities_given_as_logits_are_refused(tmp_path: Path) -> None:
+    assert "12 of 12 rows that lie between 0 and 1 and sum to 1" in refusal(tmp_path, logits=PROBS)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"probs": PROBS[:11]}, "Expected 12 rows of predictions"),
+        ({"logits": LOGITS[:, :2]}, "Expected logits of shape (n, 3), a column for each class"),
+        ({"probs": PROBS.T}, "Transpose it"),
+        ({"probs": PROBS.reshape(3, 4, 3)}, "Join the batches"),
+        ({"probs": PROBS, "features": np.ones(N)}, "Expected features of shape (n, d)"),
+        (
+            {"probs": PROBS, "labels": np.eye(3)[LABELS]},
+            "12 whole numbers or names of classes",
+        ),
+        ({"probs": PROBS, "labels": LABELS + 1}, "They seem to start at 1"),
+        ({"probs": PROBS, "labels": np.array(["cat", "cow", "dog"])[LABELS]}, "received ['cow']"),
+        ({"probs": PROBS.astype(complex)}, "Expected numbers in probs, received complex128"),
+        ({"probs": 100 * PROBS}, "these are percentages. Divide them by 100"),
+        ({"logits": 100 * PROBS}, "These are percentages"),
+        ({"probs": 1 / (1 + np.exp(-LOGITS))}, "They look like a sigmoid for each class"),
+        ({"probs": PROBS, "logits": LOGITS}, "received probs and logits"),
+        ({"labels": LABELS}, "received none"),
+        ({"prob": PROBS}, "received 'prob'; did you mean 'probs'"),
+        ({"pred": ["cat"] * 11 + ["cow"]}, "received ['cow']"),
+        ({"pred": LABELS, "confidence": np.full(N, 90.0)}, "divide by 100"),
+        ({"probs": PROBS, "classes": ["cat", "dog", "cow"]}, "Expected classes ['cat', 'dog', 'owl']"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path: Path, content: dict[str, object], expected: str) -> None:
+    assert expected in refusal(tmp_path, **content)
+
+
+def test_unknown_labels_are_named_and_counted(tmp_path: Path) -> None:
+    labels = LABELS.copy()
+    labels[[1, 2]] = 3, -1
+    assert "unknown labels -1, 3 in 2 of 12 rows" in refusal(tmp_path, probs=PROBS, labels=labels)
+
+
+def test_rows_in_another_order_are_noticed(tmp_path: Path) -> None:
+    assert "agree with those of the data set in 0.0% of 12 rows" in refusal(
+        tmp_path, probs=PROBS, labels=np.roll(LABELS, 1)
+    )
+
+
+def test_a_missing_file_and_a_file_of_something_else(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="found no such file"):
+        read(tmp_path / "absent.npz")
+    other = tmp_path / "text.npz"
+    other.write_text("not an archive")
+    with pytest.raises(UsageError, match=r"numpy\.savez"):
+        read(other)
+
+
+def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
+    assert "cannot be read as one" in refusal(tmp_path, probs=np.array([{"a": 1}], dtype=object))
+
+
+def test_a_bare_array_is_not_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "bare.npz"
+    with path.open("wb") as file:
+        np.save(file, PROBS)
+    with pytest.raises(UsageError, match="cannot be read as one"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"probs": PROBS.round(2)},
+        {"probs": np.where(PROBS.max() == PROBS, PROBS + 0.008, PROBS)},
+        {"probs": np.where(PROBS.max(1, keepdims=True) > 0.9, 1.0000001 * (PROBS > 0.5), PROBS)},
+        {"probs": PROBS - 1e-9},
+        {"logits": np.log(PROBS)},
+        {"probs": PROBS[:, [2, 0, 1]], "classes": ["owl", "cat", "dog"]},
+        {"arr_0": PROBS},
+        {"logits": LOGITS * 1e300},
+        {"probs": PROBS, "labels": LABELS[:, None]},
+        {"probs": PROBS, "labels": LABELS.astype(float)},
+        {"probs": PROBS, "labels": np.array(CLASSES)[LABELS]},
+        {"pred": LOGITS.argmax(axis=1)},
+        {"pred": np.array(CLASSES)[LOGITS.argmax(axis=1)], "confidence": PROBS.max(axis=1)},
+    ],
+)
+def test_what_differs_by_rounding_or_form_alone_is_read(tmp_path: Path, content: dict[str, object]) -> None:
+    found = read(written(tmp_path, **content))
+    np.testing.assert_array_equal(found.predicted, LOGITS.argmax(axis=1))
+    np.testing.assert_array_equal(found.labels, LABELS)
+    assert np.isfinite(found.logits).all()
+
+
+def test_a_logarithm_of_zero_is_a_probability_of_zero(tmp_path: Path) -> None:
+    with np.errstate(divide="ignore"):
+        logits = np.log(np.where(PROBS < 0.01, 0, PROBS))
+    assert np.isneginf(logits).any()
+    found = read(written(tmp_path, logits=logits))
+    assert found.probabilities[np.isneginf(logits)].max() == 0
+
+
+def test_a_choice_has_the_confidence_that_was_given(tmp_path: Path) -> None:
+    found = read(written(tmp_path, pred=LABELS, confidence=np.linspace(0.5, 0.9, N)))
+    assert found.probabilities.max(axis=1) == pytest.approx(np.linspace(0.5, 0.9, N))
+
+
+@pytest.mark.parametrize("content", [{"probs": np.eye(K)[LABELS]}, {"pred": LABELS}])
+def test_predictions_without_confidence_say_so(tmp_path: Path, content: dict[str, object]) -> None:
+    said: list[str] = []
+    read(written(tmp_path, **content), log=said.append)
+    assert any("how sure the model is cannot be judged" in line for line in said)
+
+
+def many(labels: np.ndarray, right: float, seed: int = 0) -> np.ndarray:
+    """Probabilities of a model that is right on this share."""
+    rng = np.random.default_rng(seed)
+    top = np.where(rng.random(len(labels)) < right, labels, rng.integers(0, K, len(labels)))
+    return softmax(rng.normal(size=(len(labels), K)) + 4 * np.eye(K)[top], axis=1)
+
+
+def test_columns_in_another_order_are_named(tmp_path: Path) -> None:
+    labels = np.arange(60) % K
+    data = Dataset(np.zeros((60, 4, 4, 3), np.uint8), labels, CLASSES, np.arange(60), "test")
+    shuffled = many(labels, 0.8)[:, [1, 2, 0]]
+    with pytest.raises(UsageError, match=r"in the order \['dog', 'owl', 'cat'\]"):
+        read_predictions(written(tmp_path, probs=shuffled), data, log=silent)
+    for right in (0.9, 0.3, 0.0):  # good and bad models alike are taken as they are
+        read_predictions(written(tmp_path, probs=many(labels, right)), data, log=silent)
+    constant = np.tile([0.9, 0.05, 0.05], (60, 1))
+    read_predictions(written(tmp_path, probs=constant), data, log=silent)
