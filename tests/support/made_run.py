@@ -27,6 +27,7 @@ from deepsight.interpret.error_analysis.confusion_clusters import confusion_clus
 from deepsight.interpret.error_analysis.hypothesis_tests import hypotheses_table
 from deepsight.interpret.error_analysis.misclassified import misclassified_table, suspected_labels
 from deepsight.interpret.error_analysis.per_class import per_class_table
+from deepsight.obtain.cifar10.load import RECORDS_SHA256
 from deepsight.scrub.duplicates.pictures import shown_pairs
 
 RIGID = ("airplane", "automobile", "ship", "truck")
@@ -306,7 +307,7 @@ def facts(said: Predictions, classes: Sequence[str]) -> dict[str, dict[str, Any]
     right = float((said.labels == said.predicted).mean())
     seconds = {"obtain": 1, "scrub": 14, "explore": 12, "frozen": 41, "finetune": 160, "interpret": 51}
     return {
-        "data.json": {"source": "user cache", "digests": {"train": "a0181da3…"}, "n_train": 50000},
+        "data.json": {"source": "user cache", "digests": dict(RECORDS_SHA256), "n_train": 50000},
         "environment.json": {"python": "3.11", "torch": "2.14", "processor": "2 cores"},
         "hypotheses.json": to_json(expectations()),
         "model.json": {
