@@ -1,5 +1,7 @@
 """No leak survives, nothing else is dropped, classes stay equal; real CIFAR-10 and planted copies."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -163,3 +165,28 @@ def test_digests_tell_one_pixel_apart_and_read_lazy_views(cifar10):
     np.testing.assert_array_equal(
         pixel_digests(cifar10[1].select(np.arange(50)).images), pixel_digests(images)
     )
+
+
+def grouped(data: Dataset, groups: np.ndarray) -> Dataset:
+    return replace(data, groups=groups.astype(np.int64))
+
+
+def test_validation_is_cut_by_whole_groups():
+    train, test = made(120, "train", 0), made(30, "test", 1)
+    groups = np.arange(120) // 6
+    splits = leak_free_split(grouped(train, groups), test, seed=0).splits
+    assert len(splits.train) + len(splits.validation) == 120
+    assert not set(splits.train.groups) & set(splits.validation.groups)
+    assert set(splits.validation.labels) == {0, 1, 2}
+
+
+def test_a_group_that_a_given_split_puts_on_both_sides_leaves_train():
+    train, test = made(120, "train", 0), made(30, "test", 1)
+    train, test = grouped(train, np.arange(120) // 6), grouped(test, 18 + np.arange(30) // 6)
+    made_splits = leak_free_split(train, test, seed=0)
+    assert not set(made_splits.splits.train.groups) & set(test.groups)
+    assert len(made_splits.splits.test) == 30
+    reasons = made_splits.dropped.frame.filter(reason="same group")
+    assert sorted(reasons["index"]) == list(range(100 + 18 * 6, 100 + 120))
+    kept = leak_free_split(train, test, seed=0, keep_leaks=True)
+    assert kept.dropped.frame.is_empty()

@@ -40,13 +40,16 @@ def no_leaks() -> pl.DataFrame:
 def find_leaks(
     train: DigestedSplit, validation: DigestedSplit, test: DigestedSplit, *, near_duplicates: Ints
 ) -> pl.DataFrame:
-    """The rows to drop: copies of test images; in train, also copies of validation and near-duplicates."""
+    """The rows to drop: copies and group mates of test images; in train, also those of validation."""
     near = np.intersect1d(train.data.ids, near_duplicates)
     found = [
         exact_copies(train, test),
         exact_copies(validation, test),
         exact_copies(train, validation),
         leak_rows("train", near, "near-duplicate", None, None),
+        shared_groups(train, test),
+        shared_groups(validation, test),
+        shared_groups(train, validation),
     ]
     return pl.concat(found).unique(["split", "index"], keep="first", maintain_order=True)
 
@@ -57,6 +60,16 @@ def exact_copies(part: DigestedSplit, other: DigestedSplit) -> pl.DataFrame:
     rows = np.flatnonzero(np.isin(part.digests, there))
     found_copies = other.data.ids[first[np.searchsorted(there, part.digests[rows])]]
     return leak_rows(part.name, part.data.ids[rows], "exact copy", other.name, found_copies)
+
+
+def shared_groups(part: DigestedSplit, other: DigestedSplit) -> pl.DataFrame:
+    """Images of `part` whose group, such as a patient, is also in `other`, with its first row there."""
+    if part.data.groups is None or other.data.groups is None:
+        return no_leaks()
+    there, first = np.unique(other.data.groups, return_index=True)
+    rows = np.flatnonzero(np.isin(part.data.groups, there))
+    mates = other.data.ids[first[np.searchsorted(there, part.data.groups[rows])]]
+    return leak_rows(part.name, part.data.ids[rows], "same group", other.name, mates)
 
 
 def leak_rows(

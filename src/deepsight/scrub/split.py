@@ -11,6 +11,7 @@ from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, Splits, class_counts
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
+from deepsight.core.group_split import grouped_rows
 from deepsight.scrub.leakage import DigestedSplit, find_leaks, no_leaks, pixel_digests
 
 NONE: Ints = np.empty(0, dtype=np.int64)
@@ -58,7 +59,7 @@ def leak_free_split(
         DeepSightError: a class has too few images to be in both train and validation.
     """
     if validation is None:
-        kept, held = stratified_rows(train, validation_share, seed)
+        kept, held = validation_rows(train, validation_share, seed)
         train, validation = train.select(kept), train.select(held)
     named = Splits(train, validation, test).named()
     marked = [DigestedSplit(name, data, pixel_digests(data.images)) for name, data in named.items()]
@@ -66,6 +67,13 @@ def leak_free_split(
     parts = [part.without(dropped) for part in marked]
     splits = Splits(*(part.data for part in parts))
     return Partition(splits, dropped_table(dropped, n=len(train) + len(validation)), split_checks(*parts))
+
+
+def validation_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints]:
+    """Positions of the rows for training and for validation: whole groups where images come in groups."""
+    if train.groups is not None:
+        return grouped_rows(train.labels, train.groups, share=share, seed=seed)
+    return stratified_rows(train, share, seed)
 
 
 def stratified_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints]:
@@ -115,7 +123,7 @@ def dropped_table(dropped: pl.DataFrame, *, n: int) -> Table:
         units={
             "split": "split from which the image was dropped",
             "index": "row in the official order",
-            "reason": "exact copy or near-duplicate",
+            "reason": "exact copy, near-duplicate or same group",
             "twin_split": "split that keeps the copy; empty for near-duplicates, see the table duplicates",
             "twin_index": "row of that copy in the official order",
         },
