@@ -146,6 +146,7 @@ FINDINGS = [
         SLICED,
         {
             "features": D["features"][:, :0],
+            "doubt": np.linspace(0.01, 0.6, len(D["few"])),
             "depth": 1,
             "clusters": 3,
             "smallest": 90,

@@ -6,12 +6,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import AskedModel
+from deepsight.core.predictions import softmax
 from deepsight.core.run import PICTURES
 from deepsight.images import contact_sheet
 from deepsight.interpret.background.background_errors import background_support
-from deepsight.interpret.error_analysis.calibration import calibration_summary_table, calibration_table
+from deepsight.interpret.error_analysis.calibration import (
+    calibration_summary_table,
+    calibration_table,
+    fit_temperature,
+)
 from deepsight.interpret.error_analysis.cause_shares import ledger_shares_table
 from deepsight.interpret.error_analysis.causes import (
     Detectors,
@@ -88,12 +94,20 @@ def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
     """Groups of images on which the model fails more often than on their classes as a whole."""
     p, classes = inputs.predictions, inputs.classes
     found = slices_table(
-        inputs.properties, p.labels, p.predicted, classes, p.ids, features=p.features, seed=inputs.seed
-    )
+        inputs.properties, p.labels, p.predicted, classes, p.ids,
+        features=inputs.more.get("frozen", p.features), doubt=calibrated_doubt(inputs), seed=inputs.seed,
+    )  # fmt: skip
     quality = image_quality.image_quality_table(
         quality_risk(inputs), inputs.properties, p.labels, p.predicted, classes
     )
     return {"slices": found, "image_quality": quality}
+
+
+def calibrated_doubt(inputs: ExaminationInputs) -> Floats:
+    """1 minus the confidence in each test image (n,), with the temperature that validation gives."""
+    p, seen = inputs.predictions, inputs.validation
+    temperature = 1.0 if seen is None else fit_temperature(seen.logits, seen.labels)
+    return np.asarray(1 - softmax(p.logits / temperature).max(axis=1), dtype=np.float64)
 
 
 def quality_risk(inputs: ExaminationInputs) -> image_quality.QualityRisk:

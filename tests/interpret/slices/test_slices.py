@@ -8,7 +8,7 @@ from scipy.stats import fisher_exact
 from deepsight.core.dataset import Dataset
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.search import condition_text
-from deepsight.interpret.slices.slices import excess_p, slices_table, stratified_half
+from deepsight.interpret.slices.slices import excess_p, risk_strata, slices_table, stratified_half
 
 CLASSES = ("a", "b", "c", "d")
 N = 2000
@@ -139,3 +139,46 @@ def test_halves_are_even_within_strata() -> None:
 )
 def test_conditions_read_as_intervals(low: float, high: float, text: str) -> None:
     assert condition_text("border_red", low, high) == text
+
+
+def doubting(seed: int) -> tuple[pl.DataFrame, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A model that is unsure of dark images and right as often as it says: no slice beyond its own doubt."""
+    frame, labels, features = made(seed)
+    dark = frame["brightness"].to_numpy() < 0.2
+    risk = np.where(dark, 0.35, 0.06) * np.random.default_rng(seed).uniform(0.5, 1.5, N)
+    return frame, labels, features, risk, predict(labels, risk, seed)
+
+
+def test_what_the_model_doubts_itself_is_no_slice() -> None:
+    """More than 3 of 6 such models with a confirmed slice has a chance below 1 in 1,000 at 5 %."""
+    alarms, found_before = 0, 0
+    for seed in range(6):
+        frame, labels, features, risk, predicted = doubting(seed)
+        given = (frame, labels, predicted, CLASSES, np.arange(N))
+        beyond = slices_table(*given, features=features, doubt=risk, clusters=6, seed=0).frame
+        alarms += bool(beyond["confirmed"].any())
+        found_before += bool(find(frame, labels, predicted, features)["confirmed"].any())
+    assert alarms <= 3
+    assert found_before == 6
+
+
+def test_what_the_model_does_not_doubt_is_found() -> None:
+    frame, labels, features = made(0)
+    dark = (frame["brightness"] <= 0.15).to_numpy()
+    predicted = predict(labels, np.where(dark, 0.4, 0.08), 0)
+    found = slices_table(
+        frame, labels, predicted, CLASSES, np.arange(N), features=features, doubt=np.full(N, 0.08), seed=0
+    ).frame
+    assert found["confirmed"][0]
+    assert found["description"][0].startswith("brightness ≤ ")
+
+
+def test_groups_of_equal_risk_hold_errors_and_are_finest_where_errors_are() -> None:
+    _, labels, _, risk, predicted = doubting(3)
+    first = stratified_half(labels, np.random.default_rng(0))
+    strata = risk_strata(risk, labels, predicted != labels, first)
+    errors = np.bincount(strata[predicted != labels])
+    assert errors.min() >= 4
+    sizes = np.bincount(strata)
+    assert sizes[0] > 2 * sizes[-1]
+    assert (risk_strata(risk, labels, np.zeros(N, dtype=bool), first) == 0).all()

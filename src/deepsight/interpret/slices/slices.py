@@ -1,4 +1,4 @@
-"""Groups of images on which the model fails more than their classes explain."""
+"""Groups of images on which the model fails more often than their classes and its own doubt explain."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
+from sklearn.linear_model import LogisticRegression
 
 from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
@@ -16,15 +17,17 @@ from deepsight.interpret.slices.search import SliceCandidate, cluster_slices, tr
 CANDIDATES = 20  # slices carried from the first half to the second; each one costs power
 OVERLAP = 0.8  # a slice that shares more than this of its images (Jaccard) with a better one is dropped
 EXAMPLES = 8
+ERRORS_A_GROUP = 8  # expected in each half of a group of equal risk
+MOST_GROUPS = 60
 
 UNITS = {
     "description": "what the images of the slice have in common",
     "kind": "properties or cluster of features",
     "n": "images of the second half in the slice",
     "error_rate": "share of these that are misclassified",
-    "baseline": "error rate that the classes of these images explain",
+    "baseline": "error rate that the classes of these images and the model's own doubt explain",
     "effect": "error rate minus baseline",
-    "p_value": "one-sided, exact, within classes",
+    "p_value": "one-sided, exact, within groups of equal risk",
     "q_value": "false discovery rate over the candidates",
     "confirmed": "whether the second half shows it",
     "examples": "rows of misclassified images in the official order of the split",
@@ -39,6 +42,7 @@ def slices_table(
     ids: NDArray[np.int64],
     *,
     features: NDArray[np.floating],
+    doubt: Floats | None = None,
     depth: int = 3,
     clusters: int = 20,
     smallest: int = 40,
@@ -48,15 +52,18 @@ def slices_table(
     """Slices found on one half of the images and tested on the other: evidence table `slices`.
 
     Candidates are the nodes of a shallow tree on the properties and clusters of the features. The test is
-    exact and within classes: that cats fail more often is a finding about cats (see `recall`), and does not
-    make "brown border" a slice.
+    exact and within groups of images with the same risk of an error, by class and by the model's own doubt:
+    that cats fail more often is a finding about cats (see `recall`), and that unsure answers are more often
+    wrong is one about confidence. A slice is where the model fails more than it knows.
 
     Args:
         properties: one numeric column a property, one row an image, from `properties.measure` and others,
             such as the distance to the nearest training images.
         labels, predicted: int64 (n,), positions in `classes`.
         ids: int64 (n,), rows in the official order of the split.
-        features: (n, d) pooled features; with d below k, or 0, no clusters are made.
+        features: (n, d), best of a network that was not trained on these classes: clusters of the model's own
+            features are in part clusters of its answers. With d below k, or 0, no clusters are made.
+        doubt: (n,), 1 minus the calibrated confidence; None compares images with their class alone.
         depth: of the tree, so the most conditions in a description.
         clusters: number of clusters of the features.
         smallest: images that a slice must hold in each half.
@@ -64,21 +71,24 @@ def slices_table(
     """
     wrong = labels != predicted
     first = stratified_half(labels * 2 + wrong, np.random.default_rng(seed))
-    residual = wrong - class_rates(wrong, labels, first)[labels]
+    strata = labels if doubt is None else risk_strata(doubt, labels, wrong, first)
+    residual = wrong - class_rates(wrong, strata, first)[strata]
     candidates = tree_slices(properties, residual, first, depth=depth, smallest=smallest)
     candidates += cluster_slices(
         features, properties, labels, classes, first, clusters=clusters, smallest=smallest, seed=seed
     )
-    promising = promising_slices(candidates, wrong, labels, first, smallest)
-    frame = confirmed_slices([slice_row(c, wrong, labels, ~first, ids) for c in promising], fdr)
+    promising = promising_slices(candidates, wrong, strata, first, smallest)
+    frame = confirmed_slices([slice_row(c, wrong, strata, ~first, ids) for c in promising], fdr)
+    beyond = "classes" if doubt is None else "classes and of the model's own doubt"
     return Table(
         frame=frame,
         units=UNITS,
         n=int((~first).sum()),
         method=f"Tree of depth {depth} on image properties and {clusters} k-means clusters of the features, "
-        "found on one half of the images; exact hypergeometric test within classes on the other half; "
-        f"Benjamini & Hochberg (1995) at {fdr:g}.",
-        caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half.",
+        "found on one half of the images; exact hypergeometric test within groups of equal risk, by "
+        f"{beyond}, on the other half; Benjamini & Hochberg (1995) at {fdr:g}.",
+        caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half, as "
+        f"errors beyond those of their {beyond}.",
     )
 
 
@@ -110,19 +120,39 @@ def stratified_half(strata: Ints, rng: np.random.Generator) -> Bools:
     return np.asarray(rank % 2 == 0)
 
 
-def class_rates(wrong: Bools, labels: Ints, among: Bools) -> Floats:
-    """The error rate of each class among these images; 0 for a class without any."""
-    k = int(labels.max(initial=0)) + 1
-    n = np.bincount(labels[among], minlength=k)
-    return np.asarray(np.bincount(labels[among & wrong], minlength=k) / np.maximum(n, 1), dtype=np.float64)
+def risk_strata(doubt: Floats, labels: Ints, wrong: Bools, first: Bools) -> Ints:
+    """Groups of images with about the same risk of an error, int64 (n,), each with some errors in each half.
+
+    The risk is a logistic regression of errors on the log-odds of the doubt and on the class, fitted on the
+    first half alone. The images in the order of their risk are cut where the expected errors add up, so that
+    groups are finest where errors are.
+    """
+    odds = np.log(np.clip(doubt, 1e-4, 1 - 1e-4)) - np.log1p(-np.clip(doubt, 1e-4, 1 - 1e-4))
+    if wrong[first].all() or not wrong[first].any():
+        return np.zeros(len(doubt), dtype=np.int64)
+    x = np.column_stack([odds, np.eye(int(labels.max()) + 1)[labels]])
+    risk = LogisticRegression(C=1.0, max_iter=1000).fit(x[first], wrong[first]).predict_proba(x)[:, 1]
+    groups = int(np.clip(risk.sum() / (2 * ERRORS_A_GROUP), 1, MOST_GROUPS))
+    order = np.argsort(risk, kind="stable")
+    strata = np.empty(len(doubt), dtype=np.int64)
+    before = np.cumsum(risk[order]) - risk[order]
+    strata[order] = np.minimum(before / risk.sum() * groups, groups - 1).astype(np.int64)
+    return strata
+
+
+def class_rates(wrong: Bools, strata: Ints, among: Bools) -> Floats:
+    """The error rate of each class (or group) among these images; 0 where it has none."""
+    k = int(strata.max(initial=0)) + 1
+    n = np.bincount(strata[among], minlength=k)
+    return np.asarray(np.bincount(strata[among & wrong], minlength=k) / np.maximum(n, 1), dtype=np.float64)
 
 
 def promising_slices(
-    candidates: Sequence[SliceCandidate], wrong: Bools, labels: Ints, first: Bools, smallest: int
+    candidates: Sequence[SliceCandidate], wrong: Bools, strata: Ints, first: Bools, smallest: int
 ) -> list[SliceCandidate]:
     """The candidates worth a test on the second half: the surest of the first half, each only once."""
     large = [c for c in candidates if min((c.members & first).sum(), (c.members & ~first).sum()) >= smallest]
-    scored = [(excess_p(c.members & first, wrong, labels, first), place) for place, c in enumerate(large)]
+    scored = [(excess_p(c.members & first, wrong, strata, first), place) for place, c in enumerate(large)]
     kept: list[SliceCandidate] = []
     for p, place in sorted(scored):
         if p > 0.05 or len(kept) == CANDIDATES:
@@ -137,27 +167,27 @@ def jaccard(a: Bools, b: Bools) -> float:
     return float((a & b).sum() / max((a | b).sum(), 1))
 
 
-def excess_p(inside: Bools, wrong: Bools, labels: Ints, among: Bools) -> float:
-    """Exact probability of so many errors inside or more, were the errors of each class spread at random.
+def excess_p(inside: Bools, wrong: Bools, strata: Ints, among: Bools) -> float:
+    """Exact probability of so many errors inside or more, were the errors of each group spread at random.
 
-    The number inside is a sum of independent hypergeometric counts, one a class, given how many images of
-    the class are inside and how many of its errors there are among the images looked at.
+    The number inside is a sum of independent hypergeometric counts, one per group, given how many images
+    of the group are inside and how many of its errors there are among the images looked at.
     """
     pmf = np.ones(1)
-    for c in np.unique(labels[inside]):
-        own = among & (labels == c)
+    for c in np.unique(strata[inside]):
+        own = among & (strata == c)
         total, errors, drawn = int(own.sum()), int((own & wrong).sum()), int((own & inside).sum())
         pmf = np.convolve(pmf, hypergeom.pmf(np.arange(min(errors, drawn) + 1), total, errors, drawn))
     return float(min(1.0, pmf[int((inside & wrong).sum()) :].sum()))
 
 
 def slice_row(
-    candidate: SliceCandidate, wrong: Bools, labels: Ints, second: Bools, ids: NDArray[np.int64]
+    candidate: SliceCandidate, wrong: Bools, strata: Ints, second: Bools, ids: NDArray[np.int64]
 ) -> dict[str, Any]:
     """The row of a candidate, from the images of the second half alone."""
     inside = candidate.members & second
     rate = float(wrong[inside].mean())
-    baseline = float(class_rates(wrong, labels, second)[labels[inside]].mean())
+    baseline = float(class_rates(wrong, strata, second)[strata[inside]].mean())
     return {
         "description": candidate.description,
         "kind": candidate.kind,
@@ -165,6 +195,6 @@ def slice_row(
         "error_rate": rate,
         "baseline": baseline,
         "effect": rate - baseline,
-        "p_value": excess_p(inside, wrong, labels, second),
+        "p_value": excess_p(inside, wrong, strata, second),
         "examples": ids[inside & wrong][:EXAMPLES].tolist(),
     }
