@@ -8,18 +8,17 @@ from timm.models import ConvNeXt, EfficientNet, ResNet
 from timm.models.vgg import VGG
 from torch import Tensor, nn
 
-from deepsight.core.errors import UsageError
+from deepsight.core.errors import DeepSightError
 from deepsight.model.fuse_batchnorm import fuse, pairs_of, unfused_state
+from deepsight.model.generic_backbone import classifier_name, fixed_side, generic_parts
+from deepsight.model.pooling import pooled_maps
 
 HEAD_NAMES = {ResNet: "fc", EfficientNet: "classifier", VGG: "head.fc", ConvNeXt: "head.fc"}
+EXAMPLE_SIDE = 64  # pixels, of the image that shows the shapes of the maps
 
 
 def stages_of(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The backbone as a chain: each stage's output is the next one's input, (b, c, h, w) throughout.
-
-    Raises:
-        UsageError: the architecture is of a family that is not known here.
-    """
+    """A backbone of the four families as a chain: maps (b, c, h, w) from each stage to the next."""
     if isinstance(backbone, ResNet):
         stem = nn.Sequential(backbone.conv1, backbone.bn1, backbone.act1, backbone.maxpool)
         return [("stem", stem), *((f"stage {i}", getattr(backbone, f"layer{i}")) for i in (1, 2, 3, 4))]
@@ -38,29 +37,42 @@ def stages_of(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
             (f"block {i}", backbone.features[start : end + 1])
             for i, (start, end) in enumerate(zip(starts, ends, strict=True), 1)
         ]
-    raise UsageError(
-        f"Expected a backbone of the families ResNet, EfficientNet, VGG or ConvNeXt, received a "
-        f"{type(backbone).__name__}. Choose one of those, or study its predictions: deepsight examine."
-    )
+    raise ValueError(f"Expected one of the four families, received a {type(backbone).__name__}.")
 
 
 def first_trainable(sides: Sequence[int], reductions: int = 2) -> int:
     """The position of the first trainable stage: from it on, the map's side is reduced `reductions` times.
 
-    For a ResNet the last two are stages 3 and 4. With 0 no stage is trainable, and only the head is trained.
-    `sides` are the map's sides before the first and after each stage.
+    For a ResNet the last two are stages 3 and 4. A network that is reduced fewer times, such as a
+    transformer, trains as many of its last blocks. With 0 only the head is trained.
+
+    Args:
+        sides: the map's sides before the first and after each stage.
+        reductions: to train.
     """
-    places = [i for i in range(len(sides) - 1) if sides[i + 1] < sides[i]]
-    return places[-reductions] if reductions else len(sides) - 1
+    stages = len(sides) - 1
+    if not reductions:
+        return stages
+    places = [i for i in range(stages) if sides[i + 1] < sides[i]]
+    return places[-reductions] if len(places) > reductions else max(1, stages - 1 - reductions)
+
+
+def positions_along(maps: Tensor) -> int:
+    """Cells along a side of maps (b, c, h, w) or (b, h, w, c), the number of tokens of (b, t, d), else 1."""
+    if maps.ndim == 4:
+        return int(maps.shape[1] if maps.shape[1] == maps.shape[2] != maps.shape[3] else maps.shape[3])
+    return int(maps.shape[1]) if maps.ndim == 3 else 1
 
 
 class Classifier(nn.Module):
     """Backbone, global average pooling, linear head: `logit_c = b_c + mean_p W_c · A(p)`.
 
     With this head the evidence for every class at every position is exact (interpret.attribution).
+    Backbones of other families keep their own pooling.
 
     Attributes:
         backbone: the timm model, whose parameters keep their timm names.
+        known_family: whether it is a ResNet, an EfficientNet, a VGG or a ConvNeXt.
         stage_names: names of the chain's stages.
         cut: position of the first trainable stage; the stages before it are frozen.
         head: (d features) to (k logits).
@@ -73,31 +85,48 @@ class Classifier(nn.Module):
             backbone.pre_logits = nn.Identity()
         self.original_state = {name: value.clone() for name, value in backbone.state_dict().items()}
         self.backbone = backbone.eval().to(memory_format=torch.channels_last)
-        chain = stages_of(backbone)
+        self.known_family = isinstance(backbone, tuple(HEAD_NAMES))
+        chain = stages_of(backbone) if self.known_family else generic_parts(backbone)
         self.stage_names = [name for name, _ in chain]
-        example = torch.zeros(1, 3, 64, 64)
-        shapes = self._shapes(example)
-        self.cut = first_trainable([64, *(shape[-1] for shape in shapes)], trained_reductions)
-        self.pairs = pairs_of(backbone, self.forward_features, example)
-        self.head = nn.Linear(shapes[-1][1], k)
+        self.parts = nn.ModuleList() if self.known_family else nn.ModuleList(part for _, part in chain)
+        side = fixed_side(backbone) or EXAMPLE_SIDE
+        example = torch.zeros(1, 3, side, side)
+        maps = self._stage_maps(example)
+        sides = [side, *map(positions_along, maps)]
+        if maps[-1].ndim == 2:  # features, pooled by the last part: that is no reduction of a map
+            sides[-1] = sides[-2]
+        self.cut = first_trainable(sides, trained_reductions)
+        self.pairs = pairs_of(backbone, self.forward_features, example) if self.known_family else {}
+        self.head = nn.Linear(maps[-1].shape[1], k)
 
     def _stages(self) -> list[nn.Module]:
+        if len(self.parts):
+            return list(self.parts)
         # Derived anew each time: fusing replaces the modules of a stage, and a copy holds its own.
         return [stage for _, stage in stages_of(self.backbone)]
 
-    def _shapes(self, x: Tensor) -> list[torch.Size]:
-        shapes = []
+    def _stage_maps(self, x: Tensor) -> list[Tensor]:
+        maps = []
         with torch.no_grad():
             for stage in self._stages():
                 x = stage(x)
-                shapes.append(x.shape)
-        return shapes
+                maps.append(x)
+        return maps
 
     def sides(self, resolution: int) -> dict[str, int]:
-        """Cells along one side of the map after each stage, for square images of this resolution."""
+        """Cells along one side of the map after each stage, for square images of this resolution.
+
+        Raises:
+            DeepSightError: the network is none of the four families, so its head does not average maps.
+        """
+        if not self.known_family:
+            raise DeepSightError(
+                "Expected a network that averages its last maps, but this backbone has a pooling of its own: "
+                "maps of the evidence are made for ResNet, EfficientNet, VGG and ConvNeXt."
+            )
         example = torch.zeros(1, 3, resolution, resolution, device=self.head.weight.device)
-        shapes = self._shapes(example)
-        return {name: int(shape[-1]) for name, shape in zip(self.stage_names, shapes, strict=True)}
+        pairs = zip(self.stage_names, self._stage_maps(example), strict=True)
+        return {name: positions_along(maps) for name, maps in pairs}
 
     @property
     def stages(self) -> nn.Sequential:
@@ -111,7 +140,8 @@ class Classifier(nn.Module):
     def after(self, stage: str) -> nn.Sequential:
         """The maps after a stage to logits (b, k): the later stages by name, then "head" with the pooling."""
         rest = list(zip(self.stage_names, self._stages(), strict=True))[self.stage_names.index(stage) + 1 :]
-        head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), self.head)
+        pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if self.known_family else []
+        head = nn.Sequential(*pooling, self.head)
         return nn.Sequential(OrderedDict([*rest, ("head", head)]))
 
     @property
@@ -138,24 +168,28 @@ class Classifier(nn.Module):
         fuse(self.backbone, self.pairs, self._stages())
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Images (b, 3, h, w), normalised, to the last maps (b, d, h', w')."""
+        """Images (b, 3, h, w), normalised, to the last maps (b, d, h', w'), or features (b, d)."""
         for stage in self._stages():
             x = stage(x)
         return x
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (b, 3, h, w), normalised, to logits (b, k)."""
-        return torch.as_tensor(self.head(self.forward_features(x).mean((2, 3))))
+        return torch.as_tensor(self.head(pooled_maps(self.forward_features(x))))
+
+    def _head_name(self) -> str:
+        known = (name for family, name in HEAD_NAMES.items() if isinstance(self.backbone, family))
+        return next(known, classifier_name(self.backbone))
 
     def timm_state(self) -> dict[str, Tensor]:
         """Every tensor under its timm name; the head under the name of the family's own classifier."""
-        head = next(name for family, name in HEAD_NAMES.items() if isinstance(self.backbone, family))
+        head = self._head_name()
         state = unfused_state(self.backbone, self.original_state, self.pairs)
         return {**state, **{f"{head}.{k}": v.detach().clone() for k, v in self.head.state_dict().items()}}
 
     def load_timm_state(self, state: dict[str, Tensor]) -> None:
         """Take up what `timm_state` gave; call it before any fusing."""
-        head = next(name for family, name in HEAD_NAMES.items() if isinstance(self.backbone, family))
+        head = self._head_name()
         rest = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
         self.backbone.load_state_dict(rest)
         self.original_state = {name: value.clone() for name, value in rest.items()}

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import timm
 from safetensors.torch import save
 
 from deepsight.core.files import atomic_path, write_json
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.fit import Fitted
+from deepsight.model.generic_backbone import create_backbone
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained, read_safetensors
@@ -23,6 +23,8 @@ def save_model(
     state = {name: value.cpu() for name, value in fitted.predictor.classifier.timm_state().items()}
     with atomic_path(folder / "model.safetensors") as path:
         path.write_bytes(save(state))  # a full disk is an OSError here; save_file would hide it
+    averaged = fitted.predictor.classifier.known_family
+    pooling = "global average pooling" if averaged else "the backbone's own pooling"
     about = {
         "architecture": pretrained.name,
         "classes": list(classes),
@@ -32,7 +34,7 @@ def save_model(
         "weights_source": pretrained.source,
         "notice": pretrained.notice,
         "absent_tensors": list(pretrained.absent),
-        "head": "global average pooling, linear",
+        "head": f"{pooling}, linear",
         "trunk_ends_after": fitted.predictor.classifier.last_frozen_stage,
         "head_strength": fitted.head_strength,
         "kept_phase": fitted.kept,
@@ -43,7 +45,7 @@ def save_model(
 def load_model(folder: Path) -> Predictor:
     """The predictor of a run folder, bit for bit the one that was saved."""
     about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    classifier = Classifier(timm.create_model(about["architecture"], num_classes=0), len(about["classes"]))
+    classifier = Classifier(create_backbone(about["architecture"]), len(about["classes"]))
     classifier.load_timm_state(read_safetensors(folder / "model.safetensors"))
     classifier.fuse_all()
     preprocessing = about["preprocessing"]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from deepsight.core.errors import DeepSightError
 from deepsight.model.backbone import Classifier
 from deepsight.model.fuse_batchnorm import with_plain_convolutions
+from deepsight.model.pooling import pooled_maps
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 
@@ -46,7 +47,7 @@ class Deployed(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, r, r) to (n, k)."""
         maps = self.classifier.forward_features(images * self.scale + self.shift)
-        return cast(Tensor, self.classifier.head(maps.mean((2, 3))))
+        return cast(Tensor, self.classifier.head(pooled_maps(maps)))
 
 
 def require_packages(format: Format) -> None:

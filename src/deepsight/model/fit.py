@@ -16,7 +16,7 @@ from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.model.accelerator import trusted_accelerator
-from deepsight.model.backbone import Classifier
+from deepsight.model.backbone import HEAD_NAMES, Classifier
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.linear_probe import FrozenFeatures, linear_probe_phase
@@ -24,6 +24,8 @@ from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training_state import Epoch, Training, history_frame, prepare, validate
+
+GENERIC_BASE_RATIO = 0.1
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,13 @@ def require_classes(recipe: Recipe, k: int) -> None:
             f"Expected a weight for each of {k} classes and pairs of classes 0 to {k - 1}, "
             f"received {len(recipe.class_weights)} weights and the classes {outside} besides."
         )
+
+
+def base_recipe(pretrained: Pretrained, seed: int) -> Recipe:
+    """The recipe that plans start from. Blocks of other families than the four learn at a tenth of the head's
+    rate, as is usual for transformers; the four families' ratio was measured (benchmarks/recipes)."""
+    known = isinstance(pretrained.backbone, tuple(HEAD_NAMES))
+    return Recipe(seed=seed) if known else Recipe(seed=seed, base_ratio=GENERIC_BASE_RATIO)
 
 
 def preprocessing_of(pretrained: Pretrained, recipe: Recipe) -> Preprocessing:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepsight.core.recipe import Precision
+from deepsight.model.pooling import pooled_maps
 from deepsight.model.timing import seconds_of
 
 IMAGES = 4  # in a step of the test: without bfloat16 instructions it takes thirty times as long
@@ -67,5 +68,5 @@ def gradient_step(trainable: nn.Module, head: nn.Linear, maps: Tensor, precision
     """Forward and backward of one batch; the gradients are left in the parameters."""
     labels = torch.zeros(len(maps), dtype=torch.int64, device=maps.device)
     with in_precision(precision, maps.device):
-        logits = head(trainable(maps).mean((2, 3))).float()
+        logits = head(pooled_maps(trainable(maps))).float()
     F.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]

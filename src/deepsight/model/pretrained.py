@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.progress import Log, silent
+from deepsight.model.generic_backbone import create_backbone, fixed_side
 
 DEFAULT = "resnet18.tv_in1k"
 PACKAGED = "tf_efficientnet_lite0"
@@ -46,6 +47,11 @@ class Pretrained:
     absent: tuple[str, ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    @property
+    def side(self) -> int | None:
+        """The only input side in pixels that the backbone takes, or None where any multiple of 32 will do."""
+        return fixed_side(self.backbone)
 
 
 def load_pretrained(
@@ -106,7 +112,7 @@ def default_normalisation(backbone: nn.Module) -> dict[str, Any]:
 
 def from_file(name: str, path: Path, allow_partial: bool, log: Log) -> Pretrained:
     """Weights from a safetensors file in timm names; the head's tensors are not needed."""
-    backbone = timm.create_model(name, num_classes=0)
+    backbone = create_backbone(name)
     tensors = read_safetensors(path)
     absent = load_tensors(backbone, tensors, path)
     if absent and not allow_partial:
@@ -192,7 +198,7 @@ def from_hub(name: str, offline: bool) -> Pretrained:
         hub.HF_HUB_OFFLINE = True
         os.environ["HF_HUB_OFFLINE"] = "1"
     try:
-        backbone = timm.create_model(name, pretrained=True)
+        backbone = create_backbone(name, pretrained=True)
     except Exception as error:
         raise DeepSightError(
             f"Expected ImageNet weights for {name}, but they are not in the local hub cache and the hub "

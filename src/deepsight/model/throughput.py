@@ -11,9 +11,10 @@ import torch
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.recipe import Precision, Recipe
 from deepsight.model.allocator import freed_memory_kept
-from deepsight.model.backbone import Classifier
+from deepsight.model.backbone import Classifier, positions_along
 from deepsight.model.engine import ForwardEngine
 from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.generic_backbone import fixed_side
 from deepsight.model.precision import IMAGES, faster_precision, gradient_step
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
@@ -54,11 +55,10 @@ class Throughput:
 
 def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
     """The base recipe in the precision that is faster on this machine; this takes at most two seconds."""
-    side = PRECISION_SIDE
+    side = fixed_side(classifier.backbone) or PRECISION_SIDE
+    images = torch.zeros(IMAGES, 3, side, side, device=classifier.head.weight.device)
     with torch.no_grad():
-        maps = classifier.frozen_stages(
-            torch.zeros(IMAGES, 3, side, side, device=classifier.head.weight.device)
-        )
+        maps = classifier.frozen_stages(images)
     return replace(base, precision=faster_precision(classifier.trainable_stages, classifier.head, maps))
 
 
@@ -132,7 +132,7 @@ def timed_once(
         if base.precision != "32-true":
             view_seconds = median_seconds(lambda: frozen_maps(base.precision), device=device)
         trainable_seconds = median_seconds(lambda: trainable(maps), device=device)
-        cells = trainable(maps[:1]).shape[-1]
+        cells = positions_along(trainable(maps[:1]))
     images = STEP_PASSES * EngineSettings().images_per_batch(side)
     batch = torch.zeros_like(maps[:1]).expand(images, *maps.shape[1:]).clone()
     if batch.ndim == 4:

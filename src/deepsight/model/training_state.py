@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepsight.core.dataset import Splits
+from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.core.statistics import macro_f1
 from deepsight.model.backbone import Classifier
-from deepsight.model.engine.graphs import pooled_maps
 from deepsight.model.feature_cache import CachedViews, FeatureCache, as_input, dataset_maps
 from deepsight.model.fuse_batchnorm import reestimate
+from deepsight.model.pooling import pooled_maps
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
@@ -92,6 +93,11 @@ def prepare(
         cache: where maps of the frozen stages are kept.
         fabric: precision, device and processes.
     """
+    if recipe.batch_norm != "frozen" and not classifier.known_family:
+        raise UsageError(
+            f"Expected batch_norm 'frozen' for this backbone, received '{recipe.batch_norm}': other settings "
+            "are there for ResNet, EfficientNet, VGG and ConvNeXt."
+        )
     if recipe.batch_norm == "reestimated":
         norms = [m for m in classifier.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
         sample = np.random.default_rng(recipe.seed).permutation(len(splits.train))[:2048]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import machine_mb, peak_rss_mb, rss_mb
+from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Table
 from deepsight.core.recipe import Recipe
 from deepsight.images.resize import Method
@@ -21,6 +22,8 @@ from deepsight.model import plan_search as planner
 from deepsight.model.engine.graphs import StageMaps
 from deepsight.model.engine.self_test import fastest_settings
 from deepsight.model.engine.settings import use_settings
+from deepsight.model.fit import base_recipe
+from deepsight.model.pretrained import Pretrained
 from deepsight.model.throughput import faster_base, fused_copy, measured_throughput
 from deepsight.scrub import interpolation
 from deepsight.scrub.duplicates import candidates
@@ -45,12 +48,12 @@ INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
 def make_plan(context: Context, splits: Splits) -> StudyPlan:
     """Measure this machine and choose the resolution, rows and epochs that fit into the budget."""
     study, pretrained = context.study, context.pretrained
-    base = Recipe(seed=study.seed)
+    base = base_recipe(pretrained, study.seed)
     budget = study.minutes * 60
-    sides = (study.resolution,) if study.resolution else planner.resolutions_for(budget)
+    sides = planned_sides(pretrained, study.resolution, budget)
     network = fused_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
     base = faster_base(network, base)
-    engine = fastest_settings(StageMaps(network.stages), study.resolution or ENGINE_SIDE)
+    engine = fastest_settings(StageMaps(network.stages), sides[0] if len(sides) == 1 else ENGINE_SIDE)
     use_settings(engine)
     rates = measured_throughput(network, pretrained, base, sides)
     rows = min(len(splits.train), study.train_limit or len(splits.train))
@@ -79,6 +82,21 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
         **asdict(sample_sizes),
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
+
+
+def planned_sides(pretrained: Pretrained, asked: int | None, budget: float) -> tuple[int, ...]:
+    """The resolutions to choose from: what was asked, what the backbone takes, or what suits the budget.
+
+    Raises:
+        UsageError: the backbone takes one resolution only, and another was asked for.
+    """
+    if pretrained.side is not None and asked not in (None, pretrained.side):
+        raise UsageError(
+            f"Expected --resolution {pretrained.side}, the only one that {pretrained.name} takes, "
+            f"received {asked}."
+        )
+    side = asked or pretrained.side
+    return (side,) if side else planner.resolutions_for(budget)
 
 
 def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:

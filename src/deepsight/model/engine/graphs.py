@@ -2,10 +2,7 @@
 
 from torch import Tensor, nn
 
-
-def pooled_maps(maps: Tensor) -> Tensor:
-    """Features (b, d) of the last maps (b, d, h, w), by their mean; features pass as they are."""
-    return maps.mean((2, 3)) if maps.ndim == 4 else maps
+from deepsight.model.pooling import pooled_maps
 
 
 class StageMaps(nn.Module):
