@@ -163,7 +163,7 @@ def start_of_features(config: TrialConfig, pretrained: Pretrained, *, stored: Pa
     recipe, pool, validation = config.recipe, config.splits.train, config.splits.validation
     classifier = Classifier(copy.deepcopy(pretrained.backbone), pool.k, trained_reductions=0)
     classifier.fuse_all()
-    predictor = Predictor(classifier, preprocessing_of(pretrained, recipe), lambda *_: None)
+    predictor = Predictor(classifier, preprocessing_of(pretrained, recipe))
     originals = pool.select(np.flatnonzero(pool.ids < COPY))
     own, held = (features_of(data, predictor, stored) for data in (originals, validation))
     every = own[pool.ids % COPY]  # the pool's ids are 0, 1, …, and those of its copies
