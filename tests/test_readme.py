@@ -13,7 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from deepsight.cli.main import app
-from deepsight.core.notebook import score
+from deepsight.core.notebook import score_sentence
 from deepsight.core.run import Run
 
 ROOT = Path(__file__).parents[1]
@@ -106,5 +106,5 @@ def test_the_output_in_the_readme_is_of_a_stored_study() -> None:
     (session,) = blocks("README.md", "console")
     command, line, place = session.splitlines()
     assert command.startswith("$ deepsight run --minutes 5 ")
-    assert line == score({**figures, "macro_f1_ci95": interval})
+    assert line == score_sentence({**figures, "macro_f1_ci95": interval})
     assert place == "Report: runs/first/report.html"

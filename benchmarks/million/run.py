@@ -3,7 +3,7 @@
     python benchmarks/million/run.py [--images 1000000] [--parts duplicates labels] [--smoke]
 
 Writes generated images (16 pixels, clouds in a tint of their class) and features (512 numbers, float16,
-around a centre a class), both memory-mapped, with 1 in 1,000 images a moved, mirrored or darker copy of
+around one centre per class), both memory-mapped, with 1 in 1,000 images a moved, mirrored or darker copy of
 another and 1 in 50 labels wrong. Each part runs in a process of its own; its peak is the memory that no file
 backs (RssAnon).
 """

@@ -14,7 +14,7 @@ from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import DeepSightError
 from deepsight.model import feature_cache as module
 from deepsight.model.engine import ForwardEngine, using_settings
-from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.feature_cache import CachedViews, FeatureCache, frozen_maps
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
@@ -205,7 +205,7 @@ def test_maps_beyond_float16_are_refused(data):
     with torch.no_grad():
         frozen.conv.bias.fill_(1e6)
     with pytest.raises(DeepSightError, match=r"within ±65504.*the tenth"):
-        frozen_maps(ForwardEngine(StageMaps(frozen)), data.pixels(np.arange(3)), PREPROCESSING, "the tenth")
+        frozen_maps(ForwardEngine(StageMapsGraph(frozen)), data.pixels(np.arange(3)), PREPROCESSING, "the tenth")
 
 
 def test_selected_rows_read_the_same_maps(data, cache):

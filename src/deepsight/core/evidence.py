@@ -48,7 +48,7 @@ class Table:
     """One finding.
 
     Attributes:
-        frame: tidy, one observation a row.
+        frame: tidy, one observation per row.
         units: the unit or meaning of every column, such as "share of images" or "class name".
         n: the number of images (or pairs, or seeds) that the finding rests on.
         method: one sentence on how it was made, with its source.

@@ -41,7 +41,7 @@ class Recipe:
         mix: "none", or "mixup" or "cutmix".
         mix_on: "maps" mixes cached maps anew in every step; "images" mixes pixels once for each cached view.
         mix_alpha: parameter of the Beta distribution of the mixing share.
-        class_weights: a weight a class for the loss, mean 1; empty for none.
+        class_weights: one weight per class for the loss, mean 1; empty for none.
         hard_share: share of the rows of each class, those with the largest loss so far, that later passes
             train on; 1 is all.
         hard_after: passes over all rows before those; at least 1, since no loss is known before.

@@ -162,7 +162,7 @@ class Run:
         write_npz(self.file("splits.npz"), **dict(rows))
 
     def history(self) -> pl.DataFrame:
-        """A row an epoch."""
+        """One row per epoch."""
         return pl.read_parquet(self.file("history.parquet"))
 
     def save_history(self, history: pl.DataFrame) -> None:

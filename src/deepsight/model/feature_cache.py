@@ -26,7 +26,7 @@ from deepsight.core.files import atomic_path
 from deepsight.core.recipe import Precision
 from deepsight.model.augment import augmented, definition
 from deepsight.model.engine import ForwardEngine, active_settings
-from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.mix_pixels import Partners, mix_block, partners_of
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
@@ -103,7 +103,7 @@ class CachedViews:
         self._seed = seed
         self._mixing = mixing
         self._precision = precision
-        self._engine = ForwardEngine(StageMaps(self._frozen), precision)
+        self._engine = ForwardEngine(StageMapsGraph(self._frozen), precision)
         self._rows = np.arange(len(data))
         self._open: dict[int, NDArray[np.float16]] = {}
         self._partners: dict[int, Partners] = {}
@@ -224,7 +224,7 @@ def dataset_maps(
     Raises:
         DeepSightError: as `frozen_maps`.
     """
-    engine = ForwardEngine(StageMaps(frozen))
+    engine = ForwardEngine(StageMapsGraph(frozen))
     starts = range(0, len(data), 4 * BLOCK)
     blocks = (data.pixels(slice(start, start + 4 * BLOCK)) for start in starts)
     return np.concatenate([frozen_maps(engine, block, preprocessing, name) for block in blocks])

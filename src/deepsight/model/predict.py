@@ -12,7 +12,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine, active_settings
-from deepsight.model.engine.graphs import FeaturesAndMaps, StageMaps
+from deepsight.model.engine.graphs import FeaturesAndMaps, StageMapsGraph
 from deepsight.model.engine.torch_backend import Outputs
 from deepsight.model.preprocess import Preprocessing
 
@@ -77,7 +77,7 @@ class Predictor:
 
     def stage_maps(self, stage: str, pixels: Pixels, *, name: str = "images") -> Tensor:
         """The maps (n, c, h, w) after a stage."""
-        engine = self._engine(stage, lambda: StageMaps(self.classifier.stages_to(stage)))
+        engine = self._engine(stage, lambda: StageMapsGraph(self.classifier.stages_to(stage)))
         return torch.cat([maps for (maps,) in engine.run(self._batches(pixels, name), len(pixels))])
 
     def from_stage(self, stage: str) -> nn.Sequential:

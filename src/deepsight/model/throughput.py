@@ -13,7 +13,7 @@ from deepsight.core.recipe import Precision, Recipe
 from deepsight.model.allocator import freed_memory_kept
 from deepsight.model.backbone import Classifier, positions_along
 from deepsight.model.engine import ForwardEngine
-from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.generic_backbone import fixed_side
 from deepsight.model.precision import IMAGES, faster_precision, gradient_step
 from deepsight.model.preprocess import Preprocessing
@@ -105,7 +105,7 @@ def mean_throughput(looks: Sequence[Throughput]) -> Throughput:
 
 def engines_of(classifier: Classifier, base: Recipe) -> dict[Precision, ForwardEngine]:
     """Engines of the frozen stages: in float32, and in the precision of the cached views."""
-    graph = StageMaps(classifier.frozen_stages)
+    graph = StageMapsGraph(classifier.frozen_stages)
     return {
         precision: ForwardEngine(graph, precision, compile_after=0)
         for precision in ("32-true", base.precision)

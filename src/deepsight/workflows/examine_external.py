@@ -36,7 +36,7 @@ def examine(
         model: any module from images to logits (b, k), or predictions that are there already.
         data: the images and their given labels.
         preprocess: uint8 (b, h, w, 3) to what the module receives.
-        seed: of everything random.
+        seed: random seed.
 
     Returns:
         The evidence tables, and pictures by their path in a run folder.

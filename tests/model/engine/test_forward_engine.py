@@ -11,7 +11,7 @@ from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import UsageError
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine, forward_engine, using_settings
-from deepsight.model.engine.graphs import FeaturesAndMaps, FeaturesOfTwo, StageMaps
+from deepsight.model.engine.graphs import FeaturesAndMaps, FeaturesOfTwo, StageMapsGraph
 from deepsight.model.engine.openvino_backend import OpenVinoBackend
 
 OPENVINO = EngineSettings("openvino")
@@ -145,7 +145,7 @@ def test_torch_leaves_the_caller_outside_inference_mode():
 
 
 def test_no_batch_gives_nothing():
-    assert list(ForwardEngine(StageMaps(nn.Conv2d(3, 4, 3)), compile_after=0).run([], 0)) == []
+    assert list(ForwardEngine(StageMapsGraph(nn.Conv2d(3, 4, 3)), compile_after=0).run([], 0)) == []
 
 
 def test_settings_are_checked_and_size_the_batches():

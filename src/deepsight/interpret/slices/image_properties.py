@@ -33,7 +33,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
 
 
 def measured_properties(images: Images) -> pl.DataFrame:
-    """The properties of `UNITS` for each image, one row an image.
+    """The properties of `UNITS` for each image, one row per image.
 
     Args:
         images: uint8 (n, h, w, 3), RGB, at least 3 × 3 pixels; read in blocks.

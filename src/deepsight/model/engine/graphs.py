@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from deepsight.model.pooling import pooled_maps
 
 
-class StageMaps(nn.Module):
+class StageMapsGraph(nn.Module):
     """Images to the maps after some stages."""
 
     def __init__(self, stages: nn.Module) -> None:

@@ -7,7 +7,7 @@ from deepsight.report.formatting import count_text, percent_text
 
 
 def balance_figure(table: Table) -> Figure:
-    """The share of each class in each split, a panel a split."""
+    """The share of each class in each split, one panel per split."""
     frame = table.frame
     classes = tuple(frame["class"].unique(maintain_order=True))
     largest = float(frame["share"].max() or 1.0)  # type: ignore[arg-type]
@@ -28,7 +28,7 @@ def balance_figure(table: Table) -> Figure:
 
 
 def embedding_figure(table: Table) -> Figure:
-    """The map of the features, a colour and a symbol a class."""
+    """The map of the features, with one colour and one symbol per class."""
     series = []
     for position, name in enumerate(sorted(table.frame["class"].unique())):
         rows = table.frame.filter(**{"class": name})
