@@ -35,7 +35,7 @@ from deepsight.model.allocator import freed_memory_kept
 from deepsight.model.augment import augmented
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine
-from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.feature_cache import BLOCK, FeatureCache, frozen_maps
 from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.model.precision import forward_in, gradient_step
@@ -181,7 +181,7 @@ def augmentation(train: Dataset, *, small: bool) -> Iterator[Row]:
     pixels = train.pixels(slice(0, 256 if small else BLOCK))
     for side in (32,) if small else PX:
         predictor = predictor_at(side)
-        engine = ForwardEngine(StageMaps(predictor.classifier.frozen_stages))
+        engine = ForwardEngine(StageMapsGraph(predictor.classifier.frozen_stages))
         preprocessing = predictor.preprocessing
         seconds = in_turns(
             partial(frozen_maps, engine, pixels, preprocessing, "a block"),

@@ -205,7 +205,9 @@ def test_maps_beyond_float16_are_refused(data):
     with torch.no_grad():
         frozen.conv.bias.fill_(1e6)
     with pytest.raises(DeepSightError, match=r"within ±65504.*the tenth"):
-        frozen_maps(ForwardEngine(StageMapsGraph(frozen)), data.pixels(np.arange(3)), PREPROCESSING, "the tenth")
+        frozen_maps(
+            ForwardEngine(StageMapsGraph(frozen)), data.pixels(np.arange(3)), PREPROCESSING, "the tenth"
+        )
 
 
 def test_selected_rows_read_the_same_maps(data, cache):

@@ -19,7 +19,7 @@ from deepsight.interpret.background.sample_sizes import affordable_objects
 from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
 from deepsight.interpret.inputs import SampleSizes
 from deepsight.model import plan_search as planner
-from deepsight.model.engine.graphs import StageMaps
+from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.engine.self_test import fastest_settings
 from deepsight.model.engine.settings import use_settings
 from deepsight.model.fit import base_recipe
@@ -53,7 +53,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     sides = planned_sides(pretrained, study.resolution, budget)
     network = fused_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
     base = faster_base(network, base)
-    engine = fastest_settings(StageMaps(network.stages), sides[0] if len(sides) == 1 else ENGINE_SIDE)
+    engine = fastest_settings(StageMapsGraph(network.stages), sides[0] if len(sides) == 1 else ENGINE_SIDE)
     use_settings(engine)
     rates = measured_throughput(network, pretrained, base, sides)
     rows = min(len(splits.train), study.train_limit or len(splits.train))

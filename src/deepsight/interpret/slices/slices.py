@@ -57,8 +57,8 @@ def slices_table(
     wrong is one about confidence. A slice is where the model fails more than it knows.
 
     Args:
-        properties: one numeric column per property and one row per image, from `properties.measure` and others,
-            such as the distance to the nearest training images.
+        properties: one numeric column per property and one row per image, from `measured_properties` and
+            others, such as the distance to the nearest training images.
         labels, predicted: int64 (n,), positions in `classes`.
         ids: int64 (n,), rows in the official order of the split.
         features: (n, d), best of a network that was not trained on these classes: clusters of the model's own
