@@ -2,6 +2,8 @@
 
     python benchmarks/engine/run.py [--questions ...] [--smoke]
 
+- engines: images per second of PyTorch, OpenVINO and onnxruntime, how far they differ, and their start.
+- bars: cached maps, prediction and a training step over those of the version before; a step by kind of layer.
 - folding: forward of the plain timm model over that of the folded one.
 - prediction: from stored pixels to logits for many images, over the bare forward pass on ready batches.
 - passes: the frozen stages' forward pass over 64 images at once over that by the engine's batches.
@@ -26,6 +28,9 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
+from engines import bars as engine_bars
+from engines import engine_table, first_pass, start_up, wheel_size
+from turns import Row, in_turns, ratio_row, timed
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.engine_settings import EngineSettings
@@ -46,25 +51,6 @@ from deepsight.obtain import load_dataset
 HERE = Path(__file__).resolve().parent
 FIELDS = ("question", "setting", "measure", "value", "least", "most", "n", "machine", "torch")
 PX = (64, 128)
-Row = dict[str, object]
-
-
-def in_turns(*actions: Callable[[], object], rounds: int) -> np.ndarray:
-    """Seconds (rounds, actions), the actions by turns, after one round that is not counted."""
-    seconds = np.zeros((rounds + 1, len(actions)))
-    for number in range(rounds + 1):
-        seconds[number] = [timed(action) for action in actions]
-    return seconds[1:]
-
-
-def ratio_row(question: str, setting: str, measure: str, seconds: np.ndarray, n: int) -> Row:
-    """The second action's time over the first's: median, least and most over rounds."""
-    ratio = np.round(seconds[:, 1] / seconds[:, 0], 3)
-    return {
-        "question": question, "setting": setting, "measure": measure,
-        "value": round(float(np.median(ratio)), 3),
-        "least": float(ratio.min()), "most": float(ratio.max()), "n": n,
-    }  # fmt: skip
 
 
 def classifier(*, folded: bool = True) -> Classifier:
@@ -169,13 +155,6 @@ def frozen_maps_of(network: Classifier, images: torch.Tensor) -> torch.Tensor:
         return network.frozen_stages(images)
 
 
-def timed(action: Callable[[], object]) -> float:
-    """Seconds of one action."""
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
-
-
 def augmentation(train: Dataset, *, small: bool) -> Iterator[Row]:
     """Share of a cached view's time that goes to Albumentations."""
     pixels = train.pixels(slice(0, 256 if small else BLOCK))
@@ -192,9 +171,15 @@ def augmentation(train: Dataset, *, small: bool) -> Iterator[Row]:
         yield ratio_row("augmentation", f"{side} px", "share of making a view", seconds, len(pixels))
 
 
-def resnet18() -> Classifier:
+def resnet18(*, fused: bool = True) -> Classifier:
     """A ResNet18 with ten classes and random weights, on which its time does not depend."""
     built = Classifier(timm.create_model("resnet18", num_classes=0), 10)
+    return fused_of(built) if fused else built.eval()
+
+
+def fused_of(plain: Classifier) -> Classifier:
+    """A copy with its batch norms fused."""
+    built = copy.deepcopy(plain)
     built.fuse_all()
     return built.eval()
 
@@ -252,7 +237,29 @@ def rows(train: Dataset, *, small: bool) -> Iterator[Row]:
     }  # fmt: skip
 
 
+def engines(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """The engines side by side, and how long they take to start."""
+    plain, sizes = resnet18(fused=False), {32: 8} if small else {64: 64, 128: 16}
+    lite0 = classifier(folded=False)
+    networks = {"Lite0": (lite0, fused_of(lite0))}
+    networks |= {} if small else {"ResNet18": (plain, fused_of(plain))}
+    rounds = 2 if small else 9
+    yield from engine_table(networks, sizes, rounds)
+    yield from start_up(1 if small else 5)
+    yield from first_pass(classifier())
+    if not small:
+        yield from wheel_size()
+
+
+def bars(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """What is held against the version before, and where a step's time goes."""
+    yield from engine_bars(
+        classifier(), train, (32,) if small else PX, 64 if small else 512, 1 if small else 5
+    )
+
+
 QUESTIONS = {
+    "engines": engines, "bars": bars,
     "folding": folding, "prediction": prediction, "passes": passes, "memory": memory,
     "augmentation": augmentation, "bfloat16": bfloat16, "rows": rows,
 }  # fmt: skip
