@@ -26,7 +26,8 @@ def error_gallery(study: RunData, pictures: Pictures) -> Data | None:
     sheet = pictures.sheet("errors")
     extra = (ledger_by_row(study), suggested_labels(study), map_pictures(study, pictures))
     records = []
-    for row in table.frame.select(SHOWN).to_dicts():
+    named = [name for name in ("file",) if name in table.frame.columns]  # where images have names
+    for row in table.frame.select(*SHOWN, *named).to_dicts():
         record = {**row, "confidence": round(row["confidence"], 4)}
         for known in extra:
             record |= known.get(row["index"], {})
@@ -87,7 +88,7 @@ def map_gallery(study: RunData, pictures: Pictures) -> list[Data]:
     if maps_refusal(study.evidence):
         return []
     kept = ("split", "index", "true", "predicted", "layer", "object_share", "file")
-    more = ("object_area", "peak_inside", "mirror_agreement")  # not in every run
+    more = ("object_area", "peak_inside", "mirror_agreement", "image_file")  # not in every run
     return [
         {name: row.get(name) for name in (*kept, *more)}
         for row in study.rows("attribution")

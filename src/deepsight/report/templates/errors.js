@@ -15,7 +15,7 @@ function byName(field) {
 }
 
 function describe(record) {
-  return `Image ${record.index}: ${record.true} predicted as ${record.predicted}, confidence ${percent(record.confidence)}`;
+  return `Image ${record.file ?? record.index}: ${record.true} predicted as ${record.predicted}, confidence ${percent(record.confidence)}`;
 }
 
 // The picture holds four squares from left to right, 4 pixels apart, with their names below: the image, and
@@ -31,7 +31,7 @@ function mapPart(canvas, name) {
 function facts(record) {
   const support = record.support == null ? null : percent(record.support);
   const pairs = [
-    ["Test image", record.index], ["True", record.true], ["Predicted", record.predicted],
+    ["File", record.file], ["Test image", record.index], ["True", record.true], ["Predicted", record.predicted],
     ["Confidence", percent(record.confidence)], ["Cause", record.cause], ["Support", support],
     ["Because", record.because], ["Suggested label", record.suggested],
   ].filter(([, value]) => value != null && value !== "");
