@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from deepsight import __version__
-from deepsight.cli import decision_commands, gate_commands, run_commands
+from deepsight.cli import decision_commands, gate_commands, run_commands, sharing_commands
 from deepsight.cli.failures import Exit, run_guarded
 from deepsight.cli.options import (
     DATA_HELP,
@@ -279,6 +279,7 @@ def examine(
 app.add_typer(run_commands.app)
 app.add_typer(decision_commands.app)
 app.add_typer(gate_commands.app)
+app.add_typer(sharing_commands.app)
 
 
 def main() -> None:

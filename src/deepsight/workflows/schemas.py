@@ -1,0 +1,75 @@
+"""JSON Schemas of what other programs read and write, made from the types: docs/schemas."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from deepsight.config import StudyConfig
+from deepsight.core.decisions import Decision
+from deepsight.core.files import write_json
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+Share = float
+Interval = tuple[float, float]
+
+
+class GateRecord(BaseModel):
+    """What became of one gate, as in metrics.json."""
+
+    gate: str
+    passed: bool
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    says: str
+
+
+class Metrics(BaseModel):
+    """The content of metrics.json. Keys may be added, never renamed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    macro_f1: float = Field(ge=0, le=1)
+    macro_f1_ci95: Interval
+    accuracy: float = Field(ge=0, le=1)
+    accuracy_ci95: Interval | None = None
+    mva: float = Field(ge=0, le=1)
+    mva_passed: bool
+    n_test: int = Field(ge=0)
+    macro_f1_without_leaks: float | None = None
+    macro_f1_without_leaks_ci95: Interval | None = None
+    n_leaked: int | None = None
+    backbone: str | None = None
+    weights_source: str | None = None
+    data_source: str | None = None
+    resolution: int | None = None
+    seed: int | None = None
+    peak_rss_mb: float | None = None
+    seconds: dict[str, float] = {}
+    gates: list[GateRecord] = []
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schema of each file by its name."""
+    made = {
+        "study": StudyConfig.model_json_schema(),
+        "metrics": Metrics.model_json_schema(),
+        "decisions": TypeAdapter(list[Decision]).json_schema(),
+    }
+    return {name: {"$schema": DIALECT, **schema} for name, schema in made.items()}
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write `NAME.schema.json` for each file."""
+    written = []
+    for name, schema in schemas().items():
+        target = folder / f"{name}.schema.json"
+        write_json(target, schema)
+        written.append(target)
+    return written
+
+
+if __name__ == "__main__":
+    write_schemas(Path("docs/schemas"))
