@@ -58,7 +58,20 @@ def schemas() -> dict[str, dict[str, Any]]:
         "metrics": Metrics.model_json_schema(),
         "decisions": TypeAdapter(list[Decision]).json_schema(),
     }
-    return {name: {"$schema": DIALECT, **schema} for name, schema in made.items()}
+    return {name: {"$schema": DIALECT, **without_docstrings(schema)} for name, schema in made.items()}
+
+
+def without_docstrings(schema: Any) -> Any:
+    """A schema without the docstrings of its types, which are written for the readers of the code."""
+    if isinstance(schema, list):
+        return [without_docstrings(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: without_docstrings(value)
+        for key, value in schema.items()
+        if key != "description" or not isinstance(value, str)
+    }
 
 
 def write_schemas(folder: Path) -> list[Path]:
