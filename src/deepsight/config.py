@@ -88,7 +88,7 @@ class StudyConfig(BaseModel):
     backbone: str = "auto"
     weights: str = "auto"
     allow_partial: bool = False
-    minutes: float = Field(default=5.0, gt=0)
+    minutes: float = Field(default=5.0, gt=0, allow_inf_nan=False)
     resolution: int | None = Field(default=None, ge=32, le=512, multiple_of=32)
     train_limit: int | None = Field(default=None, gt=0)
     validation_share: float = Field(default=0.1, gt=0, lt=1)

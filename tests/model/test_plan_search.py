@@ -58,11 +58,39 @@ def test_there_is_a_choice_of_plans() -> None:
     assert len({(c.recipe.resolution, c.rows) for c in found}) >= 4
 
 
-def test_a_budget_in_which_nothing_fits_is_refused_with_one_that_fits() -> None:
-    with pytest.raises(UsageError, match=r"received --minutes 0\.2.*takes about --minutes [\d.]+") as refused:
-        planner.best_plan(Recipe(), RATES, WORK, 12)
+def test_a_budget_in_which_nothing_fits_gives_the_smallest_study() -> None:
+    budget = 20.0
+    smallest = planner.best_plan(Recipe(), RATES, WORK, budget)
+    assert planner.plan_candidates(Recipe(), RATES, WORK, budget) == []
+    assert budget < smallest.total + WORK.elapsed <= planner.MOST_OVERRUN * budget
+    assert (smallest.rows, smallest.recipe.epochs) == (planner.row_choices(WORK.rows)[-1], 1.0)
+
+
+def test_more_than_five_times_the_budget_is_refused_with_one_that_fits() -> None:
+    with pytest.raises(
+        UsageError, match=r"received --minutes 0\.05.*takes about --minutes [\d.]+"
+    ) as refused:
+        planner.best_plan(Recipe(), RATES, WORK, 3)
     enough = float(str(refused.value).split("about --minutes ")[1].split(";")[0])
     assert planner.best_plan(Recipe(), RATES, WORK, 60 * enough).rows > 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"), [(20, 8), (100, 8), (300, 32), (1000, 64), (2000, 128), (45_000, 128)]
+)
+def test_few_images_are_trained_in_smaller_batches(rows: int, batch: int) -> None:
+    assert planner.batch_for(rows, 128) == batch
+
+
+def test_a_training_is_shortened_to_the_seconds_left_but_never_below_half_a_pass() -> None:
+    recipe = Recipe(resolution=64, epochs=3.0, views=2)
+    planned = planner.predict_plan(recipe, 5_000, RATES[64], WORK)
+    train = planned.seconds["frozen"] + planned.seconds["finetune"]
+    same = planner.shortened(recipe, 5_000, RATES[64], WORK, train)
+    assert same.recipe == recipe
+    less = planner.shortened(recipe, 5_000, RATES[64], WORK, 0.6 * train)
+    assert less.seconds["frozen"] + less.seconds["finetune"] <= 0.6 * train
+    assert planner.shortened(recipe, 5_000, RATES[64], WORK, 0.0).recipe.epochs == planner.LEAST_PASS
 
 
 def test_seconds_by_hand() -> None:

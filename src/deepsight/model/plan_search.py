@@ -14,6 +14,9 @@ LARGE, LARGE_SECONDS = 160, 480  # below this budget the largest resolution is n
 FINE_CELLS = 4  # cells along a side of the last maps from which maps are worth showing
 WITHOUT_MAPS = 1.1  # a plan without such maps must promise an error smaller by this factor
 MOST_PASSES = 12
+LEAST_PASS = 0.5  # of a pass, that is left where a plan is shortened
+MOST_OVERRUN = 5  # times the budget that the smallest study may take before it is refused
+FEWEST_STEPS = 8  # in a pass over few images, from which smaller batches follow
 STEP_MAPS = 400  # memory of a step, in sizes of the batch's cached maps: docs/decisions/0005-planner.md
 EXAMINATION_MB = 650  # on top of what is resident, measured on CIFAR-10
 SAVING = 1.0  # seconds to save the model and its predictions
@@ -162,21 +165,57 @@ def best_plan(base: Recipe, rates: dict[int, Throughput], work: Workload, budget
     A resolution whose maps are too coarse to show has to be better by a tenth. Plans that need more memory
     than the machine has are left out, unless all do.
 
+    Where nothing fits, the smallest study is the plan, and its prediction says by how much it overruns.
+
     Raises:
-        UsageError: nothing fits; it says how many minutes the smallest study needs.
+        UsageError: even the smallest study takes far more than the budget.
     """
     found = plan_candidates(base, rates, work, budget)
     if not found:
-        fewest = row_choices(work.rows)[-1]
-        least = min(
-            plan_of_passes(replace(base, resolution=side), 1.0, fewest, speed, work).total
-            for side, speed in rates.items()
-        )
-        half_minutes = np.ceil((work.elapsed + least) / 30)
+        return smallest_plan(base, rates, work, budget)
+    roomy = [plan for plan in found if plan.peak_mb <= work.memory_mb]
+    return min(roomy or found, key=lambda plan: (plan.cost, plan.total))
+
+
+def smallest_plan(base: Recipe, rates: dict[int, Throughput], work: Workload, budget: float) -> PlanCandidate:
+    """The plan that takes least time, for a budget in seconds that no plan keeps.
+
+    Raises:
+        UsageError: it would take more than `MOST_OVERRUN` times the budget; the message says how long.
+    """
+    fewest = row_choices(work.rows)[-1]
+    plans = [
+        plan_of_passes(replace(base, resolution=side), 1.0, fewest, speed, work)
+        for side, speed in rates.items()
+    ]
+    least = min(plans, key=lambda plan: plan.total)
+    if work.elapsed + least.total > MOST_OVERRUN * budget:
+        half_minutes = np.ceil((work.elapsed + least.total) / 30)
         raise UsageError(
             f"Expected a budget in which a study fits, received --minutes {budget / 60:g}. Here the smallest "
             f"study of these images takes about --minutes {half_minutes / 2:g}; with fewer images "
             "(--train-limit) it takes less."
         )
-    roomy = [plan for plan in found if plan.peak_mb <= work.memory_mb]
-    return min(roomy or found, key=lambda plan: (plan.cost, plan.total))
+    return least
+
+
+def batch_for(rows: int, most: int) -> int:
+    """Images in a batch: a power of two with at least `FEWEST_STEPS` steps in a pass, 8 to `most`."""
+    return int(np.clip(2 ** int(np.log2(max(rows / FEWEST_STEPS, 1))), min(8, most), most))
+
+
+def shortened(recipe: Recipe, rows: int, speed: Throughput, work: Workload, seconds: float) -> PlanCandidate:
+    """The plan of the same rows with as many quarter passes, at most the recipe's, as fit into the seconds.
+
+    At least `LEAST_PASS` of a pass is left, whatever the time.
+    """
+    planned = int(np.ceil(4 * recipe.epochs))
+    choices = [recipe.epochs, *(quarters / 4 for quarters in range(planned - 1, 0, -1))]
+    shorter = [
+        replace(recipe, epochs=epochs, views=min(recipe.views, int(np.ceil(epochs))))
+        for epochs in choices
+        if epochs >= min(LEAST_PASS, recipe.epochs)
+    ]
+    plans = [predict_plan(each, rows, speed, work) for each in shorter]
+    fitting = (plan for plan in plans if plan.seconds["frozen"] + plan.seconds["finetune"] <= seconds)
+    return next(fitting, plans[-1])

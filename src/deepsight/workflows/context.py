@@ -20,8 +20,29 @@ from deepsight.model import pretrained as weights
 from deepsight.model.engine.settings import use_settings
 from deepsight.model.fit import fabric_of
 from deepsight.model.frozen_backbone import FrozenBackbone
+from deepsight.model.plan_search import Workload
+from deepsight.model.throughput import Throughput
 
 SECONDS = "seconds.json"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a plan that was made in this process promised, so that later stages can keep it.
+
+    Attributes:
+        budget: seconds of the whole study; at least what the plan was predicted to take.
+        work: what the study does besides training.
+        speed: of the network at the planned resolution, as it was measured.
+        sampled: seconds planned for checks that work on samples.
+        mask_seconds: that cutting out an object took.
+    """
+
+    budget: float
+    work: Workload
+    speed: Throughput
+    sampled: float
+    mask_seconds: float
 
 
 @dataclass
@@ -35,6 +56,7 @@ class Context:
         fabric: precision, device and processes.
         seconds: by stage, as it goes into metrics.json.
         began: when the study began, on the clock of `time.perf_counter`.
+        promise: what the plan promised, if it was made in this process; a plan from a file is never changed.
     """
 
     run: Run
@@ -43,6 +65,7 @@ class Context:
     fabric: Fabric = field(default_factory=fabric_of)
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
+    promise: Promise | None = None
 
     def __post_init__(self) -> None:
         if self.study.plan is not None:

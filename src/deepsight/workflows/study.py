@@ -43,6 +43,7 @@ from deepsight.scrub.duplicates.pictures import duplicate_pictures
 from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.context import Context, rounded
 from deepsight.workflows.metrics import study_metrics
+from deepsight.workflows.study_pace import pace_examination, pace_training
 from deepsight.workflows.study_plan import (
     SAMPLE,
     make_plan,
@@ -145,6 +146,14 @@ def explore_stage(context: Context) -> None:
         save_tables(run, **describe_data(context.splits, features, rows, seed=study.seed))
         hypotheses = register_hypotheses(train.classes, features, train.labels[rows])
         run.save_json("hypotheses.json", to_json(hypotheses))
+        adopt_plan(context, pace_training(context))
+
+
+def adopt_plan(context: Context, plan: StudyPlan) -> None:
+    """Go on with this plan, and store it, so that the study can be repeated from its study.yaml."""
+    if plan != context.plan:
+        context.study = context.study.model_copy(update={"plan": plan})
+        context.run.save_study(context.study.stored())
 
 
 def model_stage(context: Context) -> None:
@@ -193,12 +202,13 @@ def save_frozen(run: Run, name: str, data: Dataset, features: NDArray[np.float32
 
 def interpret_stage(context: Context) -> None:
     """What is wrong, and why; then the headline in metrics.json."""
-    run, plan = context.run, context.plan
+    run = context.run
     if not run.has("evidence/ledger.parquet"):
         with context.stage("interpret"):
+            adopt_plan(context, pace_examination(context))
             inputs = inputs_of(context)
             predictor = load_model(run.path)
-            found = examine(inputs, predictor, sample_sizes_of_plan(plan))
+            found = examine(inputs, predictor, sample_sizes_of_plan(context.plan))
             run.save_pictures(found.pictures)
             save_tables(run, **found.evidence)
     if not run.has(METRICS):

@@ -27,7 +27,7 @@ from deepsight.model.pretrained import Pretrained
 from deepsight.model.throughput import faster_base, fused_copy, measured_throughput
 from deepsight.scrub import interpolation
 from deepsight.scrub.duplicates import candidates
-from deepsight.workflows.context import Context, rounded
+from deepsight.workflows.context import Context, Promise, rounded
 
 ROOM = 0.8  # a study plans with at most this share of the machine's memory
 SAMPLED = 0.2  # share of the budget for checks of the examination that work on samples,
@@ -48,15 +48,16 @@ INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
 def make_plan(context: Context, splits: Splits) -> StudyPlan:
     """Measure this machine and choose the resolution, rows and epochs that fit into the budget."""
     study, pretrained = context.study, context.pretrained
-    base = base_recipe(pretrained, study.seed)
     budget = study.minutes * 60
+    rows = min(len(splits.train), study.train_limit or len(splits.train))
+    base = base_recipe(pretrained, study.seed)
+    base = replace(base, batch=planner.batch_for(rows, base.batch))
     sides = planned_sides(pretrained, study.resolution, budget)
     network = fused_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
     base = faster_base(network, base)
     engine = fastest_settings(StageMapsGraph(network.stages), sides[0] if len(sides) == 1 else ENGINE_SIDE)
     use_settings(engine)
     rates = measured_throughput(network, pretrained, base, sides)
-    rows = min(len(splits.train), study.train_limit or len(splits.train))
     sampled = min(SAMPLED * budget, SAMPLED_MOST)
     mask_seconds = seconds_of_a_mask(splits.test)
     slower = float(np.clip(mask_seconds / MASK_SECONDS, *SLOWER))
@@ -72,6 +73,13 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
         memory_mb=ROOM * machine_mb(),
     )  # fmt: skip
     best = planner.best_plan(base, rates, work, budget)
+    whole = work.elapsed + best.total
+    context.promise = Promise(max(budget, whole), work, rates[best.recipe.resolution], sampled, mask_seconds)
+    if whole > budget:
+        context.log(
+            f"No study of these images fits into --minutes {study.minutes:g} here: the smallest takes about "
+            f"{whole / 60:.1f} minutes and is made all the same."
+        )
     sample_sizes = sample_sizes_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
     context.log(
         f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "

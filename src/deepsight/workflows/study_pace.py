@@ -1,0 +1,85 @@
+"""Keeps the promise of a plan: later stages shrink where earlier ones took longer, and use what is left."""
+
+import time
+from dataclasses import asdict
+
+import numpy as np
+
+from deepsight.config import StudyPlan
+from deepsight.model import plan_search as planner
+from deepsight.model.throughput import fused_copy, measured_throughput
+from deepsight.workflows.context import Context, Promise
+from deepsight.workflows.study_plan import (
+    SAMPLED_MOST,
+    sample_sizes_of,
+    sample_sizes_of_plan,
+    seconds_of_a_mask,
+)
+
+NOTEWORTHY = 0.1  # share of the planned training by which it is shortened before anything changes
+GROWTH = 0.8  # share of the time left over that larger samples take, since it is a prediction
+LIMITS = (0.2, 5.0)  # of how much slower the machine may have become, so that one odd moment decides little
+
+
+def pace_training(context: Context) -> StudyPlan:
+    """The plan, with fewer passes where the stages so far took longer or the machine has become slower.
+
+    The speed is measured again. A plan that was not made in this process, or that still fits, is returned as
+    it is.
+    """
+    plan, promise = context.plan, context.promise
+    if promise is None:
+        return plan
+    network = fused_copy(
+        context.pretrained, plan.recipe, k=len(context.splits.classes), device=context.fabric.device
+    )
+    side = plan.recipe.resolution
+    speed = measured_throughput(network, context.pretrained, plan.recipe, (side,))[side]
+    slower = slowdown(promise.speed.step / speed.step)
+    later = sum(plan.predicted_seconds[name] for name in ("predict", "interpret", "report")) * slower
+    seconds = left(context, promise) - later
+    paced = planner.shortened(plan.recipe, plan.train_rows, speed, promise.work, seconds)
+    if paced.recipe.epochs > (1 - NOTEWORTHY) * plan.recipe.epochs:
+        return plan
+    context.log(
+        f"The machine is slower than when it was measured: {paced.recipe.epochs:g} epochs instead of "
+        f"{plan.recipe.epochs:g}."
+    )
+    return plan.model_copy(update={"recipe": paced.recipe})
+
+
+def pace_examination(context: Context) -> StudyPlan:
+    """The plan, with the sizes of samples that the time left pays for; smaller or larger than planned."""
+    plan, promise = context.plan, context.promise
+    if promise is None:
+        return plan
+    mask_seconds = seconds_of_a_mask(context.splits.test)
+    slower = slowdown(mask_seconds / promise.mask_seconds)
+    fixed = promise.work.fixed["interpret"] - promise.sampled + promise.work.fixed["report"]
+    seconds = left(context, promise) - slower * fixed
+    if seconds > promise.sampled:
+        seconds = min(promise.sampled + GROWTH * (seconds - promise.sampled), SAMPLED_MOST)
+    sizes = sample_sizes_of(
+        max(seconds, 0.0), promise.speed.forward / training_slowdown(context), mask_seconds
+    )
+    if sizes == sample_sizes_of_plan(plan):
+        return plan
+    return plan.model_copy(update=asdict(sizes))
+
+
+def left(context: Context, promise: Promise) -> float:
+    """Seconds of the budget that are left."""
+    return promise.budget - (time.perf_counter() - context.began)
+
+
+def training_slowdown(context: Context) -> float:
+    """How much longer the training took than planned."""
+    names = ("frozen", "finetune")
+    planned = sum(context.plan.predicted_seconds[name] for name in names)
+    took = sum(context.seconds.get(name, 0.0) for name in names)
+    return slowdown(took / planned if planned and took else 1.0)
+
+
+def slowdown(ratio: float) -> float:
+    """A ratio of times, within limits."""
+    return float(np.clip(ratio, *LIMITS))
