@@ -1,5 +1,6 @@
 """The examination: from predictions alone, and further where the model itself is available."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -143,22 +144,54 @@ def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None) -> Evi
 
 def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
     """Each error with the probabilities of its causes, and the share of each cause."""
-    p, classes = inputs.predictions, inputs.classes
-    here = pl.col("split") == "test"
-    labels, unsure = (evidence[name].frame.filter(here) for name in ("label_errors", "ambiguity"))
     background = evidence.get("background_errors")
-    detectors = Detectors(
+    p = inputs.predictions
+    support = image_quality.quality_support(quality_risk(inputs), inputs.properties, p.labels)
+    detectors = replace(
+        label_detectors(evidence, "test", p.ids),
         twins=inputs.conflicting_twins,
-        label_error=of_rows(labels, "score", p.ids) if labels_trusted(evidence) else None,
-        # Where only one source is unsure, the doubt is the source's, not the image's.
-        ambiguity=of_rows(unsure, "surest_differ", p.ids),
-        degraded=image_quality.quality_support(quality_risk(inputs), inputs.properties, p.labels),
+        degraded=support,
         background=None if background is None else background_support(background, p.ids),
-        pairs=pair_support(p.labels, p.predicted, classes, evidence["confusion_pairs"].frame),
+        pairs=pair_support(p.labels, p.predicted, inputs.classes, evidence["confusion_pairs"].frame),
         leaks_kept=inputs.leaks_kept,
     )
-    table = ledger_table(p.labels, p.predicted, classes, p.ids, detectors)
+    table = ledger_table(p.labels, p.predicted, inputs.classes, p.ids, detectors)
     return Evidence({"ledger": table, "ledger_shares": ledger_shares_table(table)})
+
+
+def validation_ledger(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
+    """The ledger of the errors on validation, so that what is tried next does not depend on the test set.
+
+    The background is not examined there, and neither are near-duplicates. Without validation it is empty.
+
+    Args:
+        inputs: of the run.
+        evidence: reads `label_errors`, `label_error_summary` and `ambiguity`.
+    """
+    p, measured = inputs.validation, inputs.validation_properties
+    if p is None:
+        return Evidence()
+    pairs = confusion_pairs_table(p.labels, p.predicted, inputs.classes).frame
+    detectors = replace(
+        label_detectors(evidence, "val", p.ids),
+        degraded=None
+        if measured is None
+        else image_quality.quality_support(quality_risk(inputs), measured, p.labels),
+        pairs=pair_support(p.labels, p.predicted, inputs.classes, pairs),
+    )
+    table = ledger_table(p.labels, p.predicted, inputs.classes, p.ids, detectors)
+    recall = per_class_table(p.labels, p.predicted, inputs.classes, inputs.groups)
+    return Evidence({"ledger": table, "ledger_shares": ledger_shares_table(table), "recall": recall})
+
+
+def label_detectors(evidence: Evidence, split: str, ids: NDArray[np.int64]) -> Detectors:
+    """What is known of the labels of these images of a split: how likely wrong, and how likely disputed."""
+    labels, unsure = (evidence[name].frame.filter(split=split) for name in ("label_errors", "ambiguity"))
+    return Detectors(
+        label_error=of_rows(labels, "score", ids) if labels_trusted(evidence, split) else None,
+        # Where only one source is unsure, the doubt is the source's, not the image's.
+        ambiguity=of_rows(unsure, "surest_differ", ids),
+    )
 
 
 def labels_trusted(evidence: Evidence, split: str = "test") -> bool:

@@ -47,7 +47,7 @@ RENAMED = {"leaked twin": "conflicting labels of one picture"}  # as runs of ear
 
 UNITS = {
     "cause": "cause in the ledger, or a weak class",
-    "share": "share of the test errors",
+    "share": "share of the errors on validation",
     "treatment": "name of a treatment",
     "gain_at_most": "accuracy gained if every error with this cause were fixed and none were added",
     "because": "the reason",
@@ -61,7 +61,8 @@ def prescription_table(evidence: Evidence) -> Table:
     that no error has, or that were not checked, give no row.
 
     Args:
-        evidence: reads `ledger_shares` (or `ledger`) and `recall`; both may be missing.
+        evidence: of validation, so that test decides about nothing; reads `ledger_shares` (or `ledger`) and
+            `recall`, and both may be missing.
     """
     shares = cause_shares(evidence)
     rate = error_rate(evidence)
@@ -80,8 +81,8 @@ def prescription_table(evidence: Evidence) -> Table:
         frame=frame,
         units=UNITS,
         n=error_count(evidence),
-        method="One rule for each cause in the ledger and for weak classes. The gain is an upper bound, "
-        "not a prediction.",
+        method="One rule for each cause in the ledger of validation errors and for weak classes. The gain is "
+        "an upper bound, not a prediction.",
         caption=f"First by share: {said}. The order does not claim that one helps more than another.",
     )
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 import polars as pl
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 from scipy.stats import chi2
 
@@ -27,6 +27,7 @@ USUAL, WORST = (
     5.0,
 )  # robust deviations from the class: a fault begins at the first and is capped at the second
 SHRINKAGE = 10.0  # precision of a slope's prior: one deviation changes the odds by about a third
+FOLDS = 5  # of the images, each held out once to see how far the slopes carry
 ALARM = 0.01  # probability of a false alarm where quality has no effect
 
 
@@ -60,7 +61,7 @@ def fit_quality_risk(properties: pl.DataFrame, labels: Ints, wrong: Bools, k: in
 
     Slopes cannot be negative, since damage does not help. They are 0 unless together they explain the errors
     better than the classes alone, at a level of 1 % (likelihood ratio test; the chi-squared distribution is
-    conservative for slopes that cannot be negative, Self and Liang 1987).
+    conservative for slopes that cannot be negative, Self and Liang 1987), and shrink by `held_out_factor`.
 
     Args:
         properties: from `image_properties`, one row per image.
@@ -74,8 +75,31 @@ def fit_quality_risk(properties: pl.DataFrame, labels: Ints, wrong: Bools, k: in
     base, alone = maximise_likelihood(np.zeros((len(labels), 0)), labels, wrong, k)
     found, both = maximise_likelihood(faults, labels, wrong, k)
     p_value = float(chi2.sf(2 * max(both - alone, 0.0), len(QUALITY_FAULTS)))
-    level, slope = (found[:k], found[k:]) if p_value <= ALARM else (base, np.zeros(len(QUALITY_FAULTS)))
-    return QualityRisk(centre, spread, level, slope, p_value, len(labels))
+    if p_value > ALARM:
+        return QualityRisk(centre, spread, base, np.zeros(len(QUALITY_FAULTS)), p_value, len(labels))
+    slope = found[k:] * held_out_factor(faults, labels, wrong, k)
+    return QualityRisk(centre, spread, found[:k], slope, p_value, len(labels))
+
+
+def held_out_factor(faults: Floats, labels: Ints, wrong: Bools, k: int) -> float:
+    """The factor in [0, 1] by which slopes must shrink to hold on images that they were not fitted to.
+
+    The likelihood of each fifth of the images, under the levels and slopes of the others, is maximised over
+    one factor for all slopes (van Houwelingen and le Cessie 1990). Without it the share of errors that
+    middling faults explain is claimed too high.
+    """
+    fold = np.arange(len(labels)) % FOLDS
+    level, added = np.empty(len(labels)), np.empty(len(labels))
+    for held in range(FOLDS):
+        seen, left = fold != held, fold == held
+        x, _ = maximise_likelihood(faults[seen], labels[seen], wrong[seen], k)
+        level[left], added[left] = x[:k][labels[left]], faults[left] @ x[k:]
+
+    def loss(factor: float) -> float:
+        at = level + factor * added
+        return float(np.logaddexp(0, at).sum() - at[wrong].sum())
+
+    return float(minimize_scalar(loss, bounds=(0, 1), method="bounded").x)
 
 
 def median_and_deviation(values: Floats, labels: Ints, k: int) -> tuple[Floats, Floats]:
