@@ -26,6 +26,7 @@ class StudyPlan(BaseModel):
         engine: how forward passes are carried out.
         degradation_images, context_objects, faithfulness_images: sizes of the samples that the costly
             checks take.
+        lever_sizes: sizes of the trials of the levers; empty tries none.
         predicted_seconds: by stage, as predicted before the study.
         predicted_peak_mb: resident memory at its peak, as predicted.
     """
@@ -39,6 +40,7 @@ class StudyPlan(BaseModel):
     degradation_images: int = Field(gt=0)
     context_objects: int = Field(gt=0)
     faithfulness_images: int = Field(gt=0)
+    lever_sizes: dict[str, int] = {}
     predicted_seconds: dict[str, float] = {}
     predicted_peak_mb: float = 0.0
 

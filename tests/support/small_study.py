@@ -27,12 +27,15 @@ def write_rows(path: Path, train: Dataset, test: Dataset) -> Path:
     return path
 
 
-def trained_study(folder: Path, train: Dataset, test: Dataset) -> Run:
+def trained_study(
+    folder: Path, train: Dataset, test: Dataset, *, lever_sizes: dict[str, int] | None = None
+) -> Run:
     """A run folder with a model that was trained on forty rows a class at 64 pixels."""
     data = write_rows(folder / "rows.npz", first_rows(train, 40), first_rows(test, 8))
     plan = StudyPlan(
         backbone="tf_efficientnet_lite0", train_rows=360, recipe=Recipe(resolution=64, epochs=2, views=1),
         degradation_images=50, context_objects=50, faithfulness_images=5,
+        lever_sizes=lever_sizes or {},
     )  # fmt: skip
     run = Run.create(folder / "run", StudyConfig(data=f"arrays:{data}", plan=plan).stored())
     run_until("train", run.path, log=lambda _: None)

@@ -9,7 +9,7 @@ from deepsight.core.progress import spoken
 # The stages by name, and the names under which the plan predicts their seconds.
 STAGES: Mapping[str, tuple[str, ...]] = {
     "obtain": (), "scrub": ("scrub",), "explore": ("explore",), "train": ("frozen", "finetune"),
-    "predict": ("predict",), "interpret": ("interpret",), "report": ("report",),
+    "predict": ("predict",), "interpret": ("interpret",), "levers": ("levers",), "report": ("report",),
 }  # fmt: skip
 
 

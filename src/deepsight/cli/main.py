@@ -172,6 +172,7 @@ for stage, summary in {
     "explore": "Describe the data of a run and record the hypotheses.",
     "train": "Train the model of a run.",
     "interpret": "Examine the model of a run.",
+    "levers": "Try what could be done about the errors of a run.",
     "report": "Write the report of a run.",
 }.items():
     stage_command(stage, summary)

@@ -1,6 +1,6 @@
 """The whole study, top to bottom.
 
-    obtain -> scrub -> explore -> model -> interpret -> report
+    obtain -> scrub -> explore -> model -> interpret -> levers -> report
 
 Every stage reads what the stages before it left in the run folder and writes what it found there; a stage
 whose results are there is not run again, so that an interrupted study goes on where it stopped.
@@ -42,6 +42,7 @@ from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.scrub.duplicates.pictures import duplicate_pictures
 from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.context import Context, rounded
+from deepsight.workflows.levers import examine_run_levers
 from deepsight.workflows.metrics import study_metrics
 from deepsight.workflows.study_pace import pace_examination, pace_training
 from deepsight.workflows.study_plan import (
@@ -215,6 +216,11 @@ def interpret_stage(context: Context) -> None:
         run.save_json(METRICS, study_metrics(context))
 
 
+def levers_stage(context: Context) -> None:
+    """What a person could do about the errors, each lever tried against a control."""
+    examine_run_levers(context, inputs_of)
+
+
 def inputs_of(context: Context) -> ExaminationInputs:
     """The run's model as the examination sees it."""
     run, splits = context.run, context.splits
@@ -253,6 +259,7 @@ STAGES: dict[str, Callable[[Context], None]] = {
     "explore": explore_stage,
     "train": model_stage,
     "interpret": interpret_stage,
+    "levers": levers_stage,
     "report": report_stage,
 }
 

@@ -18,13 +18,14 @@ from deepsight.interpret.background import grabcut
 from deepsight.interpret.background.sample_sizes import affordable_objects
 from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
 from deepsight.interpret.inputs import SampleSizes
+from deepsight.interpret.levers.sizes import LeverRates, LeverSizes, affordable_sizes
 from deepsight.model import plan_search as planner
 from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.engine.self_test import fastest_settings
 from deepsight.model.engine.settings import use_settings
 from deepsight.model.fit import base_recipe
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.throughput import faster_base, fused_copy, measured_throughput
+from deepsight.model.throughput import Throughput, faster_base, fused_copy, measured_throughput
 from deepsight.scrub import interpolation
 from deepsight.scrub.duplicates import candidates
 from deepsight.workflows.context import Context, Promise, rounded
@@ -40,6 +41,7 @@ DUPLICATE_SECONDS = (1.8e-4, 3.7e-9)
 MASK_SECONDS = 0.04
 SLOWER = (0.5, 3.0)  # limits of that scale, because other images are not cut out as fast as CIFAR-10
 ENGINE_SIDE = 128  # pixels; the resolution at which forward engines are compared
+LEVERS = 0.2  # share of the budget for the levers, which retrain parts of the model
 SAMPLE = 1500  # training images for the map and for proposed hypotheses
 INTERPOLATION_PIXELS = 2000 * 64  # images times side in the comparison of interpolations
 INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
@@ -65,7 +67,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     work = planner.Workload(
         rows=rows, validation=len(splits.validation), test=len(splits.test),
         elapsed=time.perf_counter() - context.began,
-        fixed={**fixed, "interpret": fixed["interpret"] + sampled},
+        fixed={**fixed, "interpret": fixed["interpret"] + sampled, "levers": LEVERS * budget},
         embedded=lambda side: {"scrub": INTERPOLATIONS * interpolation_images(side), "explore": SAMPLE},
         duplicate_seconds=lambda n: slower * duplicate_seconds(n),
         resident_mb=rss_mb(),
@@ -80,6 +82,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
             f"No study of these images fits into --minutes {study.minutes:g} here: the smallest takes about "
             f"{whole / 60:.1f} minutes and is made all the same."
         )
+    levers = plan_levers(LEVERS * budget, rates[best.recipe.resolution], mask_seconds, best)
     sample_sizes = sample_sizes_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
     context.log(
         f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "
@@ -87,7 +90,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     )
     return StudyPlan(
         backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=engine,
-        **asdict(sample_sizes),
+        **asdict(sample_sizes), lever_sizes={} if levers is None else asdict(levers),
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
 
@@ -105,6 +108,17 @@ def planned_sides(pretrained: Pretrained, asked: int | None, budget: float) -> t
         )
     side = asked or pretrained.side
     return (side,) if side else planner.resolutions_for(budget)
+
+
+def plan_levers(
+    seconds: float, speed: Throughput, mask_seconds: float, best: planner.PlanCandidate
+) -> LeverSizes | None:
+    """The sizes of the levers' trials that these seconds pay for; None where they pay for none."""
+    rates = LeverRates(
+        forward=1 / speed.forward, frozen=1 / speed.frozen, trainable=1 / speed.trainable,
+        step=1 / speed.step, mask=mask_seconds,
+    )  # fmt: skip
+    return affordable_sizes(seconds, rates, rows=best.rows, epochs=best.recipe.epochs)
 
 
 def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:

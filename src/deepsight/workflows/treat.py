@@ -46,7 +46,7 @@ def treat(
         >>> list(tables["treatments"].frame["name"])
         ['mixup']
     """
-    context = run_until("interpret", Path(run_folder), log=log)
+    context = run_until("levers", Path(run_folder), log=log)
     run, plan, inputs = context.run, context.plan, inputs_of(context)
     # Ordered by errors on validation: the test set decides about nothing before the winner is known.
     save_tables(run, prescription=prescription_table(validation_ledger(inputs, run.evidence())))

@@ -1,0 +1,158 @@
+"""What a lever is: an intervention that was made, and what became of each examined image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deepsight.core.array_types import Bools, Floats, Ints, Reals
+from deepsight.core.errors import DeepSightError
+
+
+@dataclass(frozen=True)
+class ExaminedImages:
+    """The test images on which the levers are judged: every error, and a sample of the others.
+
+    Attributes:
+        rows: int64 (m,), positions in the test split, ascending.
+        labels: int64 (m,), the given labels.
+        logits: (m, k), what the examined model says.
+        weights: (m,), how many test images each one stands for: 1 / its chance to be drawn.
+        n: test images that they stand for.
+    """
+
+    rows: Ints
+    labels: Ints
+    logits: Reals
+    weights: Floats
+    n: int
+
+    def __post_init__(self) -> None:
+        m = len(self.rows)
+        if self.labels.shape != (m,) or self.weights.shape != (m,) or len(self.logits) != m:
+            raise DeepSightError(f"Expected {m} labels, rows of logits and weights, one for each image.")
+        if m and not (np.isfinite(self.weights).all() and (self.weights >= 1 - 1e-9).all()):
+            raise DeepSightError("Expected weights of at least 1: an image stands for itself at least.")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def predicted(self) -> Ints:
+        """The class that the examined model predicts, int64 (m,)."""
+        return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def wrong(self) -> Bools:
+        """Which images the examined model gets wrong, bool (m,)."""
+        return np.asarray(self.predicted != self.labels)
+
+    @property
+    def errors(self) -> float:
+        """Errors of the model on the whole test split."""
+        return float(self.weights[self.wrong].sum())
+
+    def right(self, logits: Reals) -> Floats:
+        """1 where these logits (..., m, k) give the label, else 0: (..., m)."""
+        return np.asarray(logits.argmax(axis=-1) == self.labels, dtype=np.float64)
+
+    def reweighted(self, places: Ints, scale: Floats) -> "ExaminedImages":
+        """Some of these images, each standing for `scale` times as many."""
+        return ExaminedImages(
+            self.rows[places], self.labels[places], self.logits[places], self.weights[places] * scale, self.n
+        )
+
+    def select(self, places: Ints) -> "ExaminedImages":
+        """Some of these images, with their weights as they are."""
+        return self.reweighted(places, np.ones(len(places)))
+
+
+@dataclass(frozen=True)
+class LeverOutcome:
+    """What a lever did to the examined images, and what its control did.
+
+    Attributes:
+        name: of the lever, short and unique.
+        arm: what was done, in words.
+        control: what it is compared with, in words.
+        examined: the images.
+        arm_right: (a, m), 1 where replicate a of the arm is right, 0 where it is wrong; shares are allowed.
+        control_right: (c, m), the same for the control.
+        advice: what a person then does.
+        group: levers of one group are steps of one dial, such as the data or the recipe.
+        images: labelled images that the action needs; 0 where it needs none.
+        seconds: of computation that the trial took.
+        paired: whether replicate r of both was trained with the same rows and seed.
+        members: (r, m, k) probabilities where the arm averages r trainings: the interval then covers other
+            trainings too.
+        strength: (m,) in -1 to 1: how clearly the lever changes each image, below 0 for the worse; None takes
+            the mean of the arm minus that of the control.
+        evidence: a sentence about each image, or none where there is nothing to say.
+        factor: from what was measured to what the action gives, with its standard error: (1, 0) where the arm
+            is the action itself.
+    """
+
+    name: str
+    arm: str
+    control: str
+    examined: ExaminedImages
+    arm_right: Floats
+    control_right: Floats
+    advice: str
+    group: str = ""
+    images: int = 0
+    seconds: float = 0.0
+    paired: bool = False
+    members: Floats | None = None
+    strength: Floats | None = None
+    evidence: tuple[str, ...] = ()
+    factor: tuple[float, float] = (1.0, 0.0)
+
+    def __post_init__(self) -> None:
+        m = len(self.examined)
+        for which, right in (("arm", self.arm_right), ("control", self.control_right)):
+            if right.ndim != 2 or right.shape[1] != m or not len(right):
+                raise DeepSightError(
+                    f"Expected replicates of the {which} of '{self.name}' as (r, {m}), got {right.shape}."
+                )
+            if not ((right >= 0) & (right <= 1)).all():
+                raise DeepSightError(f"Expected 0 to 1 in the {which} of '{self.name}'.")
+        if self.paired and self.arm_right.shape != self.control_right.shape:
+            raise DeepSightError(f"Expected as many replicates of arm and control in '{self.name}'.")
+        if self.evidence and len(self.evidence) != m:
+            raise DeepSightError(f"Expected a sentence for each of {m} images in '{self.name}'.")
+
+    @property
+    def strengths(self) -> Floats:
+        """How clearly the lever changes each image, (m,), below 0 for the worse."""
+        if self.strength is not None:
+            return self.strength
+        return np.asarray(self.arm_right.mean(axis=0) - self.control_right.mean(axis=0), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """A training that a lever asks for.
+
+    Attributes:
+        rows: int64 (r,), positions in the training split; a row may stand there several times.
+        seed: of order and batches.
+        part: "last stage" trains that stage anew on the trained model's maps before it; "recipe" trains what
+            the model's recipe trains, from the same pretrained weights.
+        passes: over the rows, relative to the recipe's.
+        resolution: side of the input in pixels; 0 keeps the model's.
+        backbone: a timm name; empty keeps the model's.
+        labels: int64 (r,), other labels for the rows, or None.
+    """
+
+    rows: Ints
+    seed: int
+    part: str = "last stage"
+    passes: float = 1.0
+    resolution: int = 0
+    backbone: str = ""
+    labels: Ints | None = field(default=None)
+
+
+# Trains, and gives the logits (m, k) of the examined images.
+Retrain = Callable[[Retraining], Reals]

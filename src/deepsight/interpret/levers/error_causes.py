@@ -1,0 +1,139 @@
+"""The causes of each error: the levers that mend it, each with its local false discovery rate."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepsight.core.array_types import Bools, Floats, Ints
+from deepsight.core.evidence import Table
+from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.local_fdr import NAMED, local_fdr
+
+SYSTEMATIC = "systematic: resists every lever"
+UNDECIDED = "undecided: mended no more often than by chance"
+
+# The cause that a group of levers speaks for, as the ledger names it.
+GROUP_CAUSES = {
+    "variance": "chance of the training",
+    "recipe": "recipe",
+    "fragility": "fragile answer",
+    "labels": "training labels",
+    "background": "background reliance",
+    "quality": "degraded image",
+    "decision": "decision rule",
+}
+
+
+def lever_errors_table(
+    outcomes: Sequence[LeverOutcome], examined: ExaminedImages, ids: Ints, classes: Sequence[str]
+) -> Table:
+    """One row per examined error: evidence table `lever_errors`.
+
+    An error resists every lever where no arm gets it right in most of its tries. A lever is a supported cause
+    where its local false discovery rate is at most 0.2.
+
+    Args:
+        outcomes: one per lever; placebos and the data lever say nothing about single errors.
+        examined: all examined images.
+        ids: int64 (m,), rows in the official order of test.
+        classes: k names.
+    """
+    errors = np.flatnonzero(examined.wrong)
+    speaking = [o for o in outcomes if o.group in GROUP_CAUSES]
+    rates = np.stack([spread_to(o, examined, local_fdr(o)) for o in speaking] or [np.ones(len(examined))])
+    solved = solved_by_any(speaking, examined)
+    records = [error_record(speaking, rates[:, i], examined, int(i), bool(solved[i])) for i in errors]
+    frame = pl.DataFrame(
+        {
+            "index": ids[errors],
+            "true": [classes[c] for c in examined.labels[errors]],
+            "predicted": [classes[c] for c in examined.predicted[errors]],
+            **{name: [record[name] for record in records] for name in RECORD},
+        },
+        schema=SCHEMA,
+    )
+    named = int((frame["causes"].list.len() > 0).sum())
+    still = int(frame["resists"].sum())
+    return Table(
+        frame,
+        UNITS,
+        len(errors),
+        f"Local false discovery rate against what the same lever makes worse (target-decoy), at most {NAMED} "
+        "for a cause to be named.",
+        f"Of {len(errors):,} errors examined, {named:,} have a cause that an intervention supports and "
+        f"{still:,} resist every lever.",
+    )
+
+
+def error_record(
+    outcomes: Sequence[LeverOutcome], rates: Floats, examined: ExaminedImages, place: int, solved: bool
+) -> dict[str, Any]:
+    """The causes of one error, the surest first, with their evidence."""
+    order = sorted(range(len(outcomes)), key=lambda i: rates[i])
+    found = [i for i in order if rates[i] <= NAMED]
+    causes: dict[str, int] = {}
+    for i in found:
+        causes.setdefault(GROUP_CAUSES[outcomes[i].group], i)
+    row = int(examined.rows[place])
+    said = [(outcomes[i].name, evidence_of(outcomes[i], row)) for i in order]
+    return {
+        "causes": list(causes),
+        "fdr": [float(rates[i]) for i in causes.values()],
+        "levers": [outcomes[i].name for i in causes.values()],
+        "evidence": [f"{name}: {sentence}" for name, sentence in said if sentence],
+        "resists": not solved,
+    }
+
+
+RECORD = ("causes", "fdr", "levers", "evidence", "resists")
+SCHEMA: dict[str, Any] = {
+    "index": pl.Int64,
+    "true": pl.String,
+    "predicted": pl.String,
+    "causes": pl.List(pl.String),
+    "fdr": pl.List(pl.Float64),
+    "levers": pl.List(pl.String),
+    "evidence": pl.List(pl.String),
+    "resists": pl.Boolean,
+}
+UNITS = {
+    "index": "row in the official order of test",
+    "true": "class name",
+    "predicted": "class name",
+    "causes": f"causes with a local false discovery rate of at most {NAMED}, the surest first",
+    "fdr": "local false discovery rate of each cause",
+    "levers": "the lever that supports each cause",
+    "evidence": "what each lever did to this image",
+    "resists": "whether no lever gets it right",
+}
+
+
+def spread_to(outcome: LeverOutcome, examined: ExaminedImages, values: Floats) -> Floats:
+    """Values of a lever's own images in the places of all examined ones, 1 elsewhere."""
+    spread = np.ones(len(examined))
+    spread[np.searchsorted(examined.rows, outcome.examined.rows)] = values
+    return spread
+
+
+def solved_by_any(outcomes: Sequence[LeverOutcome], examined: ExaminedImages) -> Bools:
+    """Which images some arm gets right in most of its tries, bool (m,)."""
+    solved = np.zeros(len(examined), dtype=bool)
+    for outcome in outcomes:
+        place = np.searchsorted(examined.rows, outcome.examined.rows)
+        solved[place] |= outcome.arm_right.mean(axis=0) > 0.5
+    return solved
+
+
+def evidence_of(outcome: LeverOutcome, row: int) -> str:
+    """What a lever says of the test image at this position; empty where it did not look."""
+    place = int(np.searchsorted(outcome.examined.rows, row))
+    if not outcome.evidence or place >= len(outcome.examined) or outcome.examined.rows[place] != row:
+        return ""
+    return outcome.evidence[place]
+
+
+def resisting_errors(table: Table) -> float:
+    """The share of the examined errors that resist every lever."""
+    return float(table.frame["resists"].mean() or 0.0)  # type: ignore[arg-type]

@@ -1,0 +1,88 @@
+"""Image quality: does repairing the image mend the error, more than it breaks correct ones?"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+
+from deepsight.core.array_types import Ints, Pixels
+from deepsight.core.open_model import Predict
+from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+
+Repair = Callable[[Pixels], Pixels]
+
+
+def each_image(change: Callable[[Pixels], Pixels]) -> Repair:
+    """A repair of single images (h, w, 3), applied to many."""
+    return lambda pixels: np.stack([change(image) for image in pixels])
+
+
+def denoised(image: Pixels) -> Pixels:
+    """Noise averaged away within similar colours (bilateral filter, Tomasi & Manduchi 1998)."""
+    return np.asarray(cv2.bilateralFilter(np.ascontiguousarray(image), 5, 25, 2), dtype=np.uint8)
+
+
+def stretched(image: Pixels) -> Pixels:
+    """Brightness stretched so that its 2nd and 98th percentile reach the ends; colours keep their ratios."""
+    low, high = np.percentile(image, (2, 98))
+    if high - low < 1:
+        return image
+    return np.asarray(np.clip((image - low) * (255 / (high - low)), 0, 255), dtype=np.uint8)
+
+
+def sharpened(image: Pixels) -> Pixels:
+    """What a small blur takes away, added once more (unsharp masking)."""
+    blurred = cv2.GaussianBlur(np.ascontiguousarray(image), (0, 0), max(0.8, image.shape[0] / 40))
+    return np.asarray(cv2.addWeighted(image, 2.0, blurred, -1.0, 0), dtype=np.uint8)
+
+
+REPAIRS: Mapping[str, Repair] = MappingProxyType(
+    {
+        "denoised": each_image(denoised),
+        "contrast stretched": each_image(stretched),
+        "sharpened": each_image(sharpened),
+    }
+)
+
+
+def best_repair(pixels: Pixels, labels: Ints, predict: Predict) -> str:
+    """The repair with the most correct answers on these images; they are not the ones that are judged.
+
+    Args:
+        pixels: of validation, uint8 (n, h, w, 3).
+        labels: int64 (n,).
+        predict: images to logits; it sees 3 n images.
+    """
+    right = {
+        name: int((predict(repair(pixels)).argmax(axis=1) == labels).sum())
+        for name, repair in REPAIRS.items()
+    }
+    return max(right, key=lambda name: right[name])
+
+
+def try_repair(
+    examined: ExaminedImages, pixels: Pixels, predict: Predict, *, name: str, seconds: float = 0.0
+) -> LeverOutcome:
+    """Repair every image before the model sees it, against the image as it is.
+
+    Args:
+        examined: the images.
+        pixels: of these images, uint8 (m, h, w, 3).
+        predict: images to logits; it sees m images.
+        name: of the repair, chosen on validation by `best_repair`.
+        seconds: that the trial took.
+    """
+    right = examined.right(predict(REPAIRS[name](pixels)))
+    return LeverOutcome(
+        name="repair the image",
+        arm=f"every image {name}, the repair that validation chose",
+        control="the image as it is",
+        examined=examined,
+        arm_right=right[None],
+        control_right=np.where(examined.wrong, 0.0, 1.0)[None],
+        advice=f"Have every image {name} before the model sees it, or refuse images of low quality.",
+        group="quality",
+        seconds=seconds,
+        evidence=tuple(f"{'right' if now else 'wrong'} once {name}" for now in right),
+    )

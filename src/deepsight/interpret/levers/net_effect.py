@@ -1,0 +1,164 @@
+"""The net share of errors that a lever mends, with an interval over images and trainings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm, t
+
+from deepsight.core.array_types import Floats
+from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+
+
+@dataclass(frozen=True)
+class NetEffect:
+    """What a lever gains on the whole.
+
+    Attributes:
+        net: share of the control's errors that the arm mends, less what it breaks.
+        low, high: its interval, over images and trainings.
+        points: the same gain for the examined model, in accuracy.
+        error: standard error of `net`.
+        freedom: degrees of freedom of that error.
+        mended, broken: share of the model's errors that the arm gets right, and what it gets wrong of the
+            model's correct images, in shares of the errors; both without the control.
+    """
+
+    net: float
+    low: float
+    high: float
+    points: float
+    error: float
+    freedom: float
+    mended: float
+    broken: float
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no net effect."""
+        if self.error == 0:
+            return 1.0 if self.net == 0 else 0.0
+        return float(2 * student_tail(abs(self.net) / self.error, self.freedom))
+
+
+def net_effect(outcome: LeverOutcome, *, level: float = 0.95) -> NetEffect:
+    """Mended minus broken, over the errors, arm against control.
+
+    The same as the gain in accuracy over the control's error rate. Images and trainings are both samples, so
+    the variance is clustered both ways: V(images) + V(trainings) - V(both) (Cameron, Gelbach & Miller 2011),
+    at least that of either. Images carry their two-phase weights.
+
+    Args:
+        outcome: of the lever.
+        level: coverage of the interval.
+    """
+    examined = outcome.examined
+    gain = outcome.arm_right.mean(axis=0) - outcome.control_right.mean(axis=0)
+    wrong = 1 - outcome.control_right.mean(axis=0)
+    errors = float(examined.weights @ wrong)
+    if errors == 0:
+        return NetEffect(0.0, 0.0, 0.0, 0.0, 0.0, np.inf, 0.0, 0.0)
+    raw = float(examined.weights @ gain) / errors
+    by_image, by_training, both = variances(outcome, gain - raw * wrong, errors)
+    variance = max(by_image + by_training - both, by_image, by_training)
+    factor, spread = outcome.factor
+    net = factor * raw
+    error = float(np.sqrt(factor**2 * variance + (spread * raw) ** 2))
+    freedom = satterthwaite(variance, by_training, replicates(outcome))
+    reach = student_quantile(0.5 + level / 2, freedom) * error
+    mended, broken = mended_and_broken(examined, outcome.arm_right.mean(axis=0))
+    return NetEffect(
+        net, net - reach, net + reach, net * examined.errors / examined.n, error, freedom, mended, broken
+    )
+
+
+def mended_and_broken(examined: ExaminedImages, right: Floats) -> tuple[float, float]:
+    """Errors that are right now and correct images that are wrong now, both as shares of the errors."""
+    weights, wrong, errors = examined.weights, examined.wrong, max(examined.errors, 1e-9)
+    return float(weights[wrong] @ right[wrong]) / errors, float(
+        weights[~wrong] @ (1 - right[~wrong])
+    ) / errors
+
+
+def variances(outcome: LeverOutcome, residual: Floats, errors: float) -> tuple[float, float, float]:
+    """Variance of the net share over images, over trainings, and over both at once.
+
+    Args:
+        residual: (m,), what each image contributes beyond the mean.
+        errors: of the control.
+    """
+    weights = outcome.examined.weights
+    by_image = float(((weights * residual) ** 2).sum()) / errors**2
+    if replicates(outcome) < 2:
+        return by_image, 0.0, 0.0
+    if outcome.members is not None:
+        return by_image, jackknife_variance(outcome, errors), 0.0
+    if outcome.paired:
+        each = outcome.arm_right - outcome.control_right
+        return by_image, *over_replicates(each, weights, errors)
+    groups = (outcome.arm_right, outcome.control_right)
+    return by_image, *over_two_groups(groups, weights, errors)
+
+
+def over_replicates(each: Floats, weights: Floats, errors: float) -> tuple[float, float]:
+    """Variance of the mean over r replicates (r, m), and the part of it that each image has by itself."""
+    between, inside = per_replicate([each], weights, errors)
+    return between / len(each), inside / len(each)
+
+
+def over_two_groups(groups: tuple[Floats, Floats], weights: Floats, errors: float) -> tuple[float, float]:
+    """The same for the difference of two means; both groups share the variance of a single training.
+
+    So an arm that was trained once has the spread that its control's trainings show.
+    """
+    between, inside = per_replicate(groups, weights, errors)
+    shares = sum(1 / len(group) for group in groups)
+    return between * shares, inside * shares
+
+
+def per_replicate(groups: Sequence[Floats], weights: Floats, errors: float) -> tuple[float, float]:
+    """Variance of a single replicate within its group, and the part of it that each image has by itself."""
+    freedom = sum(len(group) - 1 for group in groups)
+    off = [(group - group.mean(axis=0)) * weights / errors for group in groups]
+    between = sum(float((each.sum(axis=1) ** 2).sum()) for each in off)
+    inside = sum(float((each**2).sum()) for each in off)
+    return between / max(freedom, 1), inside / max(freedom, 1)
+
+
+def jackknife_variance(outcome: LeverOutcome, errors: float) -> float:
+    """Variance over the members of an average, leaving out one at a time."""
+    assert outcome.members is not None
+    examined, members = outcome.examined, outcome.members
+    r = len(members)
+    left = np.empty(r)
+    for i in range(r):
+        rest = np.delete(members, i, axis=0)
+        gain = examined.right(rest.mean(axis=0)) - examined.right(rest).mean(axis=0)
+        left[i] = examined.weights @ gain / errors
+    return float((r - 1) / r * ((left - left.mean()) ** 2).sum())
+
+
+def replicates(outcome: LeverOutcome) -> int:
+    """Trainings that the effect rests on; 1 where none differ."""
+    if outcome.members is not None:
+        return len(outcome.members)
+    if outcome.paired:
+        return len(outcome.arm_right)
+    return len(outcome.arm_right) + len(outcome.control_right) - 1  # of two groups that share a variance
+
+
+def satterthwaite(variance: float, by_training: float, r: int) -> float:
+    """Degrees of freedom: r - 1 where all variance is between trainings, more as images have more of it."""
+    if r < 2 or by_training == 0:
+        return np.inf
+    return float((r - 1) * (variance / by_training) ** 2)
+
+
+def student_quantile(probability: float, freedom: float) -> float:
+    """Student's quantile; the normal one with infinite freedom."""
+    return float(t.ppf(probability, freedom) if np.isfinite(freedom) else norm.ppf(probability))
+
+
+def student_tail(value: float, freedom: float) -> float:
+    """The chance of a larger value."""
+    return float(t.sf(value, freedom) if np.isfinite(freedom) else norm.sf(value))

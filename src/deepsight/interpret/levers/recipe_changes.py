@@ -1,0 +1,119 @@
+"""Resolution, capacity and length: the same rows under another recipe, against the model's own recipe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepsight.core.array_types import Ints, Reals
+from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Retraining
+
+# From the relative gain on half of the rows to that on all: by the curves of
+# docs/decisions/0005-planner.md it is 0.7 for more passes and 1.3 for a larger input.
+PART_TO_WHOLE = (0.9, 0.3)
+
+
+@dataclass(frozen=True)
+class RecipeChange:
+    """A change of the recipe that is tried on a part of the rows.
+
+    Attributes:
+        name: of the lever.
+        arm: what is done, in words.
+        advice: what a person then does.
+        where: how the evidence speaks of it, such as "at 96 px".
+        resolution, backbone, passes: as in `Retraining`.
+    """
+
+    name: str
+    arm: str
+    advice: str
+    where: str
+    resolution: int = 0
+    backbone: str = ""
+    passes: float = 1.0
+
+    def retraining(self, rows: Ints, seed: int) -> Retraining:
+        """The training that tries it on these rows."""
+        return Retraining(rows, seed, "recipe", self.passes, self.resolution, self.backbone)
+
+
+def resolution_changes(resolution: int, *, step: int = 32) -> list[RecipeChange]:
+    """A step up, and a step down where the network takes it."""
+    found = [
+        RecipeChange(
+            f"{resolution + step} px",
+            f"input of {resolution + step} px instead of {resolution}, equal passes",
+            f"Train at {resolution + step} px: --resolution {resolution + step}.",
+            f"at {resolution + step} px",
+            resolution=resolution + step,
+        )
+    ]
+    if resolution - step >= 2 * step:
+        found.append(
+            RecipeChange(
+                f"{resolution - step} px",
+                f"input of {resolution - step} px instead of {resolution}, equal passes",
+                f"Train at {resolution - step} px, with more images or passes in the same time.",
+                f"at {resolution - step} px",
+                resolution=resolution - step,
+            )
+        )
+    return found
+
+
+def length_change(*, times: float = 2.0) -> RecipeChange:
+    """More passes over the same rows."""
+    return RecipeChange(
+        "train longer",
+        f"{times:g} times the passes over the same rows",
+        f"Give the training {times:g} times the passes: more --minutes.",
+        f"with {times:g} times the passes",
+        passes=times,
+    )
+
+
+def capacity_change(backbone: str) -> RecipeChange:
+    """The next deeper backbone of the family, at equal passes."""
+    return RecipeChange(
+        "deeper backbone",
+        f"{backbone} instead of the model's backbone, equal passes",
+        f"Train {backbone}: --backbone {backbone}.",
+        f"of {backbone}",
+        backbone=backbone,
+    )
+
+
+def judge_change(
+    examined: ExaminedImages, change: RecipeChange, arm: Sequence[Reals], control: Sequence[Reals], *,
+    rows: int, seconds: float = 0.0,
+) -> LeverOutcome:  # fmt: skip
+    """What a change of the recipe does, replicate by replicate with the same rows.
+
+    Args:
+        examined: the images.
+        change: what was tried.
+        arm, control: logits (m, k) of each replicate; replicate r of both has the same rows and seed.
+        rows: training rows of a replicate.
+        seconds: that the trainings of the arm took.
+    """
+    return LeverOutcome(
+        name=change.name,
+        arm=f"{change.arm}, on {rows:,} rows",
+        control=f"the model's recipe on the same {rows:,} rows",
+        examined=examined,
+        arm_right=examined.right(np.stack(arm)),
+        control_right=examined.right(np.stack(control)),
+        advice=change.advice,
+        group="recipe",
+        seconds=seconds,
+        paired=True,
+        evidence=right_counts(examined, arm, change.where),
+        factor=PART_TO_WHOLE,
+    )
+
+
+def right_counts(examined: ExaminedImages, trainings: Sequence[Reals], where: str) -> tuple[str, ...]:
+    """In how many trainings each image is right, in words."""
+    counts = examined.right(np.stack(trainings)).sum(axis=0).astype(int)
+    return tuple(f"right in {n} of {len(trainings)} trainings {where}" for n in counts)

@@ -1,0 +1,116 @@
+"""How much each lever may look at: counts, so that a stored study can be repeated anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from deepsight.core.errors import DeepSightError
+
+
+@dataclass(frozen=True)
+class LeverSizes:
+    """Sizes of the levers' trials; 0 leaves a lever out.
+
+    Attributes:
+        images: test images examined: every error, and a sample of the others.
+        views: jittered copies of each.
+        retrainings: bootstrap trainings of the last stage.
+        retraining_rows: training rows of each.
+        part_percent: share of the training rows, in percent, on which whole trainings are tried.
+        parts: such trainings by the model's own recipe.
+        label_trainings: trainings without suspected images, and as many without others.
+        changes: changes of the recipe tried on a part: a larger input, more passes, a smaller input, a deeper
+            backbone, in this order.
+        objects: test images whose background is swapped.
+        repair_images: validation images on which a repair is chosen.
+    """
+
+    images: int = 1000
+    views: int = 2
+    retrainings: int = 3
+    retraining_rows: int = 1500
+    part_percent: int = 50
+    parts: int = 1
+    label_trainings: int = 1
+    changes: int = 0
+    objects: int = 0
+    repair_images: int = 0
+
+    def __post_init__(self) -> None:
+        negative = [name for name, value in asdict(self).items() if value < 0]
+        if negative or self.part_percent > 90:
+            raise DeepSightError(
+                f"Expected sizes of at least 0 and parts of at most 90 %, received {asdict(self)}."
+            )
+
+
+@dataclass(frozen=True)
+class LeverRates:
+    """Seconds on this machine.
+
+    Attributes:
+        forward: of one image through the network.
+        frozen: of one image through its frozen stages.
+        trainable: of one image through its trained stages.
+        step: of one image in a step of the recipe.
+        mask: of cutting out one object.
+    """
+
+    forward: float
+    frozen: float
+    trainable: float
+    step: float
+    mask: float
+
+
+LAST_STAGE = 0.5  # of a step's time where the last stage alone is trained; measured for EfficientNet-Lite0
+LARGER = 1.6  # times the time of a step at 32 px more
+
+# From little to all. A plan takes the last that fits; more time buys more replicates and more images.
+LADDER: Sequence[LeverSizes] = (
+    LeverSizes(300, 1, 0, 0, 0, 0, 0),
+    LeverSizes(500, 1, 2, 512, 0, 0, 0),
+    LeverSizes(600, 2, 3, 768, 0, 0, 1),
+    LeverSizes(800, 2, 3, 1024, 25, 1, 1),
+    LeverSizes(1000, 2, 3, 1024, 50, 1, 1),
+    LeverSizes(1200, 3, 3, 1536, 50, 1, 2),
+    LeverSizes(1500, 3, 4, 1536, 50, 1, 2, changes=1, repair_images=300),
+    LeverSizes(1500, 4, 4, 2048, 50, 1, 2, changes=2, objects=200, repair_images=400),
+    LeverSizes(2000, 5, 4, 3072, 50, 2, 2, changes=3, objects=300, repair_images=500),
+    LeverSizes(2500, 7, 4, 4096, 50, 2, 3, changes=4, objects=400, repair_images=500),
+    LeverSizes(3000, 7, 6, 6144, 50, 2, 3, changes=4, objects=500, repair_images=1000),
+)
+
+
+def lever_seconds(sizes: LeverSizes, rates: LeverRates, *, rows: int, epochs: float) -> float:
+    """Seconds that these sizes take.
+
+    Args:
+        sizes: of the trials.
+        rates: of this machine.
+        rows: training rows of the model.
+        epochs: passes of its recipe.
+    """
+    part_steps = steps_of_part(sizes, rows, epochs) * rates.step
+    last = LAST_STAGE * sizes.retraining_rows * rates.step * max(1.0, min(epochs, 2.0))
+    tested = sizes.images * rates.trainable
+    trainings = sizes.retrainings + 2 * sizes.label_trainings
+    changed = sum((LARGER, 2.0, 1 / LARGER, LARGER)[: sizes.changes])
+    return (
+        sizes.images * (rates.frozen + sizes.views * rates.forward)
+        + trainings * (last + tested + sizes.retraining_rows * rates.trainable)
+        + sizes.parts * (part_steps + tested)
+        + changed * (part_steps + tested + sizes.images * rates.frozen)
+        + sizes.objects * (rates.mask + 6 * rates.forward)
+        + (3 * sizes.repair_images + (sizes.images if sizes.repair_images else 0)) * rates.forward
+    )
+
+
+def steps_of_part(sizes: LeverSizes, rows: int, epochs: float) -> float:
+    """Images that a training on a part sees: as many passes over it as the recipe has."""
+    return rows * sizes.part_percent / 100 * epochs
+
+
+def affordable_sizes(seconds: float, rates: LeverRates, *, rows: int, epochs: float) -> LeverSizes | None:
+    """The last step of the ladder that fits into these seconds; None where not even the first does."""
+    fitting = [sizes for sizes in LADDER if lever_seconds(sizes, rates, rows=rows, epochs=epochs) <= seconds]
+    return fitting[-1] if fitting else None

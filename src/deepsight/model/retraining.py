@@ -1,0 +1,259 @@
+"""Other trainings of a trained model, cheap ones: on maps that are there, judged on few images."""
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepsight.core.array_types import Floats32, Ints
+from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.recipe import Recipe
+from deepsight.model.backbone import Classifier
+from deepsight.model.feature_cache import CachedViews, FeatureCache, dataset_maps
+from deepsight.model.finetune import finetune_phase
+from deepsight.model.fit import preprocessing_of
+from deepsight.model.frozen_backbone import same_weights
+from deepsight.model.linear_probe import PROBE_ROWS, fit_linear_probe
+from deepsight.model.predict import Predictor
+from deepsight.model.pretrained import Pretrained
+from deepsight.model.training_state import TrainablePart, Training, pooled, prepare
+
+BLOCK = 256  # images whose maps pass at once
+RESTART = 2.0  # times the recipe's peak rate, so that trainings that start from the same weights part ways
+FEWEST_STEPS = 4  # of the optimiser; fewer are no training
+HELD = 32  # validation images that a start needs, though nothing is chosen by them
+
+
+class HeldMaps:
+    """Maps of some rows in memory, in the place of cached views: every view is the image as it is."""
+
+    def __init__(self, maps: NDArray[np.float16]) -> None:
+        self._maps = maps
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def view(self, number: int) -> NDArray[np.float16]:
+        """All maps (n, h, w, c), whatever the number."""
+        return self._maps
+
+    def batch(self, view: int, rows: Ints) -> Tensor:
+        """Maps of these rows, float32 (b, c, h, w), channels last in memory."""
+        maps = torch.from_numpy(self._maps[rows]).permute(0, 3, 1, 2)
+        return maps.to(torch.float32, memory_format=torch.channels_last)
+
+
+@dataclass
+class Retrainer:
+    """Trains again, and gives the logits of the same test images each time.
+
+    Attributes:
+        predictor: the trained model.
+        splits: its training rows and validation; test is not used.
+        recipe: the model's.
+        examined: the test images.
+        load: the pretrained backbone of a timm name; an empty name is the model's own.
+        cache: of the frozen stages' maps.
+        fabric: precision, device and processes.
+    """
+
+    predictor: Predictor
+    splits: Splits
+    recipe: Recipe
+    examined: Dataset
+    load: Callable[[str], Pretrained]
+    cache: FeatureCache
+    fabric: Fabric
+    _starts: dict[tuple[str, int], Training] = field(default_factory=dict)
+    _seen: dict[tuple[str, int], NDArray[np.float16]] = field(default_factory=dict)
+
+    def last_stage(self, rows: Ints, seed: int, *, passes: float = 1.0) -> Floats32:
+        """Train the last stage and the head on from where they are, on these rows, under a fresh schedule.
+
+        The stages before it are those of the trained model, so a training costs half of a full one and little
+        of it is needed; what it cannot show is how much they would differ themselves.
+
+        Args:
+            rows: positions in the training split; repeats count as often as they stand there.
+            seed: of the order.
+            passes: over these rows.
+        """
+        stages, last = self._halves()
+        part = TrainablePart(copy.deepcopy(last), copy.deepcopy(self.predictor.classifier.head))
+        maps = through(stages, (self._trunk_maps(block) for block in blocks(rows)))
+        recipe = self._recipe_for(len(rows), passes, seed)
+        training = replace(
+            self._start("", self.recipe.resolution),
+            trainable=part,
+            views=cast(CachedViews, HeldMaps(maps)),
+            labels=self.splits.train.labels[rows],
+            recipe=replace(recipe, learning_rate=RESTART * recipe.learning_rate),
+            mixed=None,
+        )
+        self._finetune(training)
+        return head_logits(part, np.concatenate([pooled(part, x) for x in tensors(self._before_last)]))
+
+    def whole(
+        self, rows: Ints, seed: int, *, passes: float = 1.0, resolution: int = 0, backbone: str = ""
+    ) -> Floats32:
+        """Train as the recipe does, from the pretrained weights, on these rows alone.
+
+        Args:
+            rows: positions in the training split.
+            seed: of the order.
+            passes: over these rows, relative to the recipe's.
+            resolution: side of the input; 0 keeps the recipe's.
+            backbone: a timm name; empty keeps the model's own.
+        """
+        side = resolution or self.recipe.resolution
+        own = not backbone and side == self.recipe.resolution
+        start = self._start(backbone, side) if own else self._fresh(backbone, side, rows)
+        classifier = copy.deepcopy(start.classifier)
+        training = replace(
+            start,
+            classifier=classifier,
+            trainable=TrainablePart(classifier.trainable_stages, classifier.head),
+            views=start.views.select(rows) if own else start.views,
+            labels=self.splits.train.labels[rows],
+            recipe=self._recipe_for(len(rows), passes * self.recipe.epochs, seed, side),
+            mixed=None,
+        )
+        fit_head(training, seed)
+        self._finetune(training)
+        seen = tensors(self._examined_maps(backbone, side))
+        part = training.trainable
+        return head_logits(part, np.concatenate([pooled(part, x) for x in seen]))
+
+    def features(self, rows: Ints) -> Floats32:
+        """The trained model's pooled features (r, d) of training rows."""
+        classifier = self.predictor.classifier
+        part = TrainablePart(classifier.trainable_stages, classifier.head)
+        return np.concatenate([pooled(part, self._trunk_maps(block)) for block in blocks(rows)])
+
+    def _recipe_for(self, rows: int, epochs: float, seed: int, side: int = 0) -> Recipe:
+        """The recipe with the steps that these passes amount to; batches shrink where rows are few."""
+        batch = min(self.recipe.batch, max(8, rows // FEWEST_STEPS))
+        steps = max(FEWEST_STEPS, round(epochs * rows / batch))
+        return replace(
+            self.recipe, seed=seed, view_seed=self._view_seed, batch=batch, mix="none", views=1,
+            epochs=steps / max(rows // batch, 1), resolution=side or self.recipe.resolution,
+        )  # fmt: skip
+
+    @property
+    def _view_seed(self) -> int:
+        return self.recipe.seed if self.recipe.view_seed is None else self.recipe.view_seed
+
+    def _finetune(self, training: Training) -> None:
+        self.fabric.seed_everything(training.recipe.seed, verbose=False)
+        for _ in finetune_phase(training, validated=False):
+            pass
+
+    def _halves(self) -> tuple[nn.Sequential, nn.Sequential]:
+        """The trained stages before the last reduction of the map, and those from it on."""
+        stages = list(self.predictor.classifier.trainable_stages)
+        backbone = copy.deepcopy(self.load("").backbone)
+        cut = Classifier(backbone, 2, trained_reductions=min(1, self.recipe.trained_reductions)).cut
+        place = max(0, cut - self.predictor.classifier.cut)
+        return nn.Sequential(*stages[:place]).eval(), nn.Sequential(*stages[place:])
+
+    def _start(self, backbone: str, side: int) -> Training:
+        """The untrained network with the cached views of all training rows."""
+        key = backbone, side
+        if key not in self._starts:
+            self._starts[key] = self._prepared(backbone, side, self.splits.train)
+        return self._starts[key]
+
+    def _fresh(self, backbone: str, side: int, rows: Ints) -> Training:
+        """The untrained network of another backbone or resolution, with views of these rows alone."""
+        start = self._prepared(backbone, side, self.splits.train.select(rows))
+        self._starts[backbone, side] = start
+        return start
+
+    def _prepared(self, backbone: str, side: int, train: Dataset) -> Training:
+        pretrained = self.load(backbone)
+        recipe = replace(self.recipe, resolution=side, mix="none", view_seed=self._view_seed)
+        classifier = Classifier(
+            copy.deepcopy(pretrained.backbone), len(self.splits.classes),
+            trained_reductions=recipe.trained_reductions,
+        ).to(self.fabric.device)  # fmt: skip
+        validation = self.splits.validation.select(np.arange(min(HELD, len(self.splits.validation))))
+        splits = Splits(train, validation, self.splits.test)
+        preprocessing = preprocessing_of(pretrained, recipe)
+        return prepare(classifier, splits, preprocessing, recipe, cache=self.cache, fabric=self.fabric)
+
+    @cached_property
+    def _shares_frozen(self) -> bool:
+        """Whether the untrained network's frozen stages, and so its cached views, are the model's own."""
+        start = self._start("", self.recipe.resolution)
+        return same_weights(start.classifier.frozen_stages, self.predictor.classifier.frozen_stages)
+
+    def _trunk_maps(self, rows: Ints) -> Tensor:
+        """Maps of training rows after the trained model's frozen stages, float32 (b, c, h, w)."""
+        if self._shares_frozen:
+            return self._start("", self.recipe.resolution).views.batch(0, rows)
+        return tensors(self._own_maps(self.splits.train.select(rows), "training images"))[0]
+
+    def _own_maps(self, data: Dataset, name: str) -> NDArray[np.float16]:
+        """Maps of images after the trained model's frozen stages, (n, h, w, c)."""
+        return dataset_maps(self.predictor.classifier.frozen_stages, data, self.predictor.preprocessing, name)
+
+    @cached_property
+    def _before_last(self) -> NDArray[np.float16]:
+        """Maps of the examined images before the trained model's last stage."""
+        if self._shares_frozen:
+            maps = self._examined_maps("", self.recipe.resolution)
+        else:
+            maps = self._own_maps(self.examined, "test")
+        return through(self._halves()[0], tensors(maps))
+
+    def _examined_maps(self, backbone: str, side: int) -> NDArray[np.float16]:
+        """Maps of the examined images after the frozen stages of a start."""
+        key = backbone, side
+        if key not in self._seen:
+            start = self._start(backbone, side)
+            preprocessing = preprocessing_of(self.load(backbone), start.recipe)
+            frozen = start.classifier.frozen_stages
+            self._seen[key] = dataset_maps(frozen, self.examined, preprocessing, "test")
+        return self._seen[key]
+
+
+def fit_head(training: Training, seed: int) -> None:
+    """Put a linear probe on the training's own rows into its head."""
+    chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(training.labels))[:PROBE_ROWS])
+    parts = [pooled(training.trainable, training.views.batch(0, block)) for block in blocks(chosen)]
+    probe = fit_linear_probe(
+        np.concatenate(parts), training.labels[chosen], training.classifier.head.out_features
+    )
+    with torch.no_grad():
+        training.classifier.head.weight.copy_(torch.from_numpy(probe.weight))
+        training.classifier.head.bias.copy_(torch.from_numpy(probe.bias))
+
+
+def head_logits(part: TrainablePart, features: Floats32) -> Floats32:
+    """What the head of a trained part says of pooled features: (m, k)."""
+    weight, bias = (p.detach().cpu().numpy() for p in (part.head.weight, part.head.bias))
+    return np.asarray(features @ weight.T + bias, dtype=np.float32)
+
+
+def blocks(rows: Ints) -> list[Ints]:
+    """The rows in blocks that pass the network at once."""
+    return [rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK)]
+
+
+def tensors(maps: NDArray[np.float16]) -> list[Tensor]:
+    """Stored maps (n, h, w, c) as float32 blocks (b, c, h, w)."""
+    starts = range(0, len(maps), BLOCK)
+    return [torch.from_numpy(np.asarray(maps[i : i + BLOCK])).permute(0, 3, 1, 2).float() for i in starts]
+
+
+def through(stages: nn.Module, batches: Iterable[Tensor]) -> NDArray[np.float16]:
+    """The maps of all batches after these stages, (n, h, w, c)."""
+    with torch.inference_mode():
+        return np.concatenate([stages(x).permute(0, 2, 3, 1).half().cpu().numpy() for x in batches])

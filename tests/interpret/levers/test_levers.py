@@ -1,0 +1,234 @@
+"""Each lever on made-up images and answers: it does what it says, and its placebo does nothing."""
+
+import numpy as np
+import pytest
+
+from deepsight.core.array_types import Pixels, Reals
+from deepsight.interpret.background.composites import cut_out
+from deepsight.interpret.background.grabcut import Masks
+from deepsight.interpret.levers.background import try_background, with_borrowed_masks
+from deepsight.interpret.levers.base import ExaminedImages, Retraining
+from deepsight.interpret.levers.data_amount import (
+    class_gains_table,
+    growth_factor,
+    part_of_rows,
+    part_retrainings,
+    try_more_data,
+)
+from deepsight.interpret.levers.decision import fit_class_bias, try_class_bias, try_temperature
+from deepsight.interpret.levers.fragility import JITTERS, try_fragility
+from deepsight.interpret.levers.image_quality import REPAIRS, best_repair, try_repair
+from deepsight.interpret.levers.net_effect import net_effect
+from deepsight.interpret.levers.placebo import resized_and_back, try_resize_and_back, try_shuffled_file
+from deepsight.interpret.levers.recipe_changes import judge_change, length_change, resolution_changes
+from deepsight.interpret.levers.variance import (
+    bootstrap_retrainings,
+    gain_of_members,
+    same_wrong_class,
+    try_variance,
+)
+
+M, K = 240, 3
+
+
+def left_or_right(pixels: Pixels) -> Reals:
+    """Class 0 where the left half is brighter, class 1 where the right half is."""
+    half = pixels.shape[2] // 2
+    lean = pixels[:, :, :half].mean(axis=(1, 2, 3)) - pixels[:, :, half:].mean(axis=(1, 2, 3))
+    return np.stack([lean, -lean, np.full(len(lean), -99.0)], axis=1) / 10
+
+
+def made_images(seed: int = 0, n: int = M) -> tuple[Pixels, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (n, 16, 16, 3), dtype=np.uint8)
+    return pixels, rng.integers(2, size=n)
+
+
+@pytest.fixture
+def seen() -> tuple[ExaminedImages, Pixels]:
+    pixels, labels = made_images()
+    logits = left_or_right(pixels)
+    return ExaminedImages(np.arange(M), labels, logits, np.ones(M), M), pixels
+
+
+def noisy_logits(labels: np.ndarray, seed: int, signal: float = 1.0) -> Reals:
+    rng = np.random.default_rng(seed)
+    return signal * np.eye(K)[labels] + rng.normal(0, 0.7, (len(labels), K))
+
+
+def test_averaging_noisy_trainings_helps_and_says_which_images(seen: tuple[ExaminedImages, Pixels]) -> None:
+    examined, _ = seen
+    logits = np.stack([noisy_logits(examined.labels, s) for s in range(4)])
+    found = try_variance(examined, logits)
+    assert net_effect(found).net > 0.1
+    assert set(found.evidence) <= {f"right in {n} of 4 retrainings" for n in range(5)}
+    sure = np.flatnonzero(examined.wrong & (examined.right(logits).sum(axis=0) == 4))
+    assert (found.strengths[sure] == 1).all()
+    assert gain_of_members(examined, logits, 4) > gain_of_members(examined, logits, 2) > 0
+
+
+def test_equal_trainings_gain_nothing(seen: tuple[ExaminedImages, Pixels]) -> None:
+    examined, _ = seen
+    found = net_effect(try_variance(examined, np.stack([examined.logits] * 3)))
+    assert found.net == 0
+    assert same_wrong_class(examined.labels, np.stack([examined.logits] * 3)).sum() == examined.wrong.sum()
+
+
+def test_bootstrap_samples_differ_and_repeat_under_a_seed() -> None:
+    first, second = bootstrap_retrainings(50, 2, seed=3, size=50)
+    assert not np.array_equal(first.rows, second.rows)
+    assert len(np.unique(first.rows)) < 50
+    assert np.array_equal(bootstrap_retrainings(50, 2, seed=3, size=50)[1].rows, second.rows)
+
+
+def test_more_data_follows_a_learning_curve() -> None:
+    """Errors planted on floor + scale · rows^-0.8: the gain from twice the rows must come back."""
+    n = 20_000
+
+    def error(rows: float) -> float:
+        return 0.05 + 0.1 * (rows / 1000) ** -0.8
+
+    labels = np.zeros(n, dtype=np.int64)
+
+    def logits(share_wrong: float, seed: int) -> Reals:
+        wrong = np.random.default_rng(seed).random(n) < share_wrong
+        return np.stack([~wrong, wrong], axis=1).astype(float)
+
+    examined = ExaminedImages(np.arange(n), labels, logits(error(1000), 0), np.ones(n), n)
+    found = try_more_data(examined, [logits(error(500), 1)], share=0.5, rows=1000)
+    effect = net_effect(found)
+    true = error(1000) - error(2000)
+    assert effect.points == pytest.approx(true, abs=0.012)
+    assert effect.low * error(1000) < true < effect.high * error(1000)
+
+
+def test_parts_of_rows_keep_the_classes_and_do_not_overlap() -> None:
+    labels = np.repeat(np.arange(3), (40, 20, 80))
+    a, b = (part_of_rows(labels, 0.25, seed=0, replicate=r) for r in (0, 1))
+    assert np.bincount(labels[a]).tolist() == [10, 5, 20]
+    assert not np.isin(a, b).any()
+    assert [len(r.rows) for r in part_retrainings(labels, 0.5, 2, seed=0)] == [70, 70]
+    assert growth_factor(0.5, 2.0) > growth_factor(0.25, 2.0)
+
+
+def test_the_class_that_lost_most_is_to_be_labelled_next() -> None:
+    labels = np.repeat(np.arange(3), 300)
+    sure = 3.0 * np.eye(3)[labels]
+    part = sure.copy()
+    part[:150, 1] = 9.0  # without half of the rows half of class 0 is lost
+    examined = ExaminedImages(np.arange(900), labels, sure, np.ones(900), 900)
+    table = class_gains_table(examined, [part], labels, ("a", "b", "c"), share=0.5)
+    assert table.frame["class"][0] == "a"
+    assert "a" in table.caption
+    assert table.frame["images_for_a_point"][0] > 0
+
+
+def test_class_priors_mend_a_shifted_class_and_a_temperature_nothing() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=2000)
+    logits = noisy_logits(labels, 1) + np.array([1.5, 0, 0])
+    bias = fit_class_bias(logits[:1000], labels[:1000])
+    assert bias[0] < bias[1]
+    assert bias[0] < bias[2]
+    examined = ExaminedImages(np.arange(1000), labels[1000:], logits[1000:], np.ones(1000), 1000)
+    assert net_effect(try_class_bias(examined, logits[:1000], labels[:1000])).low > 0
+    assert net_effect(try_temperature(examined, 3.0)).net == 0
+
+
+def test_jitters_keep_the_shape_and_shifts_are_at_most_three_pixels_in_thirty_two() -> None:
+    pixels = np.zeros((1, 32, 32, 3), dtype=np.uint8)
+    pixels[0, 16, 16] = 255
+    for name, jitter in JITTERS.items():
+        moved = jitter(pixels)
+        assert moved.shape == pixels.shape
+        y, x = np.unravel_index(moved[0, :, :, 0].argmax(), (32, 32))
+        assert max(abs(int(y) - 16), abs(int(x) - 16)) <= 3, name
+
+
+def test_an_answer_that_a_mirror_turns_is_fragile(seen: tuple[ExaminedImages, Pixels]) -> None:
+    examined, pixels = seen
+    found = try_fragility(examined, pixels, left_or_right, views=1)
+    wrong = examined.wrong
+    assert (found.strengths[wrong] == 1).all()  # the mirror exchanges the two classes
+    assert (found.strengths[~wrong] == -1).all()
+
+
+@pytest.mark.parametrize("name", list(REPAIRS))
+def test_repairs_change_images_and_keep_their_shape(name: str) -> None:
+    pixels, _ = made_images(n=3)
+    repaired = REPAIRS[name](pixels)
+    assert repaired.shape == pixels.shape
+    assert repaired.dtype == np.uint8
+    assert not np.array_equal(repaired, pixels)
+
+
+def test_a_repair_is_chosen_and_mends_planted_damage() -> None:
+    """A model that reads the contrast errs on flat images; stretching mends them."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=200)
+    wide = rng.integers(0, 256, (200, 8, 8, 3))
+    narrow = 110 + wide * 0.1
+    pixels = np.where(labels[:, None, None, None] == 0, wide, narrow).astype(np.uint8)
+
+    def by_contrast(images: Pixels) -> Reals:
+        spread = images.std(axis=(1, 2, 3)) - 30.0
+        return np.stack([spread, -spread], axis=1)
+
+    zeros = np.zeros(200, dtype=np.int64)
+    examined = ExaminedImages(np.arange(200), zeros, by_contrast(pixels), np.ones(200), 200)
+    assert best_repair(pixels, zeros, by_contrast) == "contrast stretched"
+    assert net_effect(try_repair(examined, pixels, by_contrast, name="contrast stretched")).net == 1.0
+
+
+def test_an_object_is_found_on_other_backgrounds_more_than_after_a_placebo() -> None:
+    """The label is the colour of the centre; the model reads the whole image, so the background errs."""
+    rng = np.random.default_rng(0)
+    n = 60
+    labels = rng.integers(3, size=n)
+    back = np.where(rng.random(n) < 0.5, labels, rng.integers(3, size=n))
+    colours = 230 * np.eye(3)
+    pixels = np.repeat(np.repeat(colours[back][:, None, None], 16, 1), 16, 2)
+    pixels[:, 3:13, 3:13] = colours[labels][:, None, None]
+    pixels = pixels.astype(np.uint8)
+
+    def mean_colour(images: Pixels) -> Reals:
+        return images.mean(axis=(1, 2)) / 10
+
+    inside = np.zeros((n, 128, 128), dtype=bool)
+    inside[:, 24:104, 24:104] = True
+    masks = Masks(inside, np.ones(n, dtype=bool))
+    examined = ExaminedImages(np.arange(n), labels, mean_colour(pixels), np.ones(n), n)
+    found = try_background(examined, pixels, masks, mean_colour, seed=0)
+    assert found.arm_right.shape == (1, n)
+    lent = with_borrowed_masks(cut_out(pixels, masks), 0)
+    assert lent.cover.shape == (n, 16, 16)
+    assert net_effect(found).net == 0  # every mask is the same, so the placebo is the swap itself
+
+
+def test_a_change_of_the_recipe_is_judged_in_pairs(seen: tuple[ExaminedImages, Pixels]) -> None:
+    examined, _ = seen
+    control = [noisy_logits(examined.labels, s, 1.0) for s in (0, 1)]
+    arm = [each + 0.5 * np.eye(K)[examined.labels] for each in control]
+    found = judge_change(examined, length_change(), arm, control, rows=100)
+    assert net_effect(found).low > 0
+    assert [c.name for c in resolution_changes(128)] == ["160 px", "96 px"]
+    assert [c.name for c in resolution_changes(64)] == ["96 px"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_placebos_come_to_nothing(seed: int) -> None:
+    pixels, labels = made_images(seed)
+    examined = ExaminedImages(np.arange(M), labels, left_or_right(pixels), np.ones(M), M)
+    assert np.array_equal(resized_and_back(pixels), pixels)
+    assert abs(net_effect(try_resize_and_back(examined, pixels, left_or_right)).net) <= 0.01
+
+    def retrain(wanted: Retraining) -> Reals:
+        return noisy_logits(labels, wanted.seed + int(np.sort(wanted.rows).sum()))
+
+    shuffled = try_shuffled_file(examined, retrain, 30, trainings=2, seed=seed)
+    assert abs(net_effect(shuffled).net) <= 0.01
+
+
+def test_retrainings_refuse_nothing_that_levers_ask(seen: tuple[ExaminedImages, Pixels]) -> None:
+    change = length_change().retraining(np.arange(4), 7)
+    assert (change.part, change.passes, change.seed) == ("recipe", 2.0, 7)

@@ -1,0 +1,38 @@
+"""More time buys at least as much of every lever."""
+
+import pytest
+
+from deepsight.core.errors import DeepSightError
+from deepsight.interpret.levers.sizes import (
+    LADDER,
+    LeverRates,
+    LeverSizes,
+    affordable_sizes,
+    lever_seconds,
+)
+
+FAST = LeverRates(1 / 200, 1 / 350, 1 / 450, 1 / 110, 0.02)
+
+
+def test_the_ladder_costs_more_with_every_step() -> None:
+    costs = [lever_seconds(sizes, FAST, rows=13_000, epochs=1.25) for sizes in LADDER]
+    assert costs == sorted(costs)
+
+
+def test_five_minutes_buy_the_core_and_twenty_buy_all() -> None:
+    five = affordable_sizes(60, FAST, rows=13_000, epochs=1.25)
+    twenty = affordable_sizes(240, FAST, rows=40_000, epochs=1.5)
+    assert five is not None
+    assert five.retrainings >= 3
+    assert five.views >= 1
+    assert twenty is not None
+    assert lever_seconds(twenty, FAST, rows=40_000, epochs=1.5) <= 240
+
+
+def test_no_time_buys_nothing() -> None:
+    assert affordable_sizes(0.1, FAST, rows=1000, epochs=1) is None
+
+
+def test_sizes_below_zero_are_refused() -> None:
+    with pytest.raises(DeepSightError, match="at least 0"):
+        LeverSizes(images=-1)

@@ -1,0 +1,59 @@
+"""Cheap retrainings: on the trained model's own maps, repeatable, and free of rows that are left out."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lightning_fabric import Fabric
+
+from deepsight.core.dataset import Splits
+from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.fit import Fitted
+from deepsight.model.pretrained import Pretrained
+from deepsight.model.retraining import Retrainer
+from small import SMALL
+
+
+@pytest.fixture
+def retrainer(
+    trained: Fitted, splits: Splits, packaged: Pretrained, shared_cache: FeatureCache, fabric: Fabric
+) -> Retrainer:
+    return Retrainer(
+        trained.predictor, splits, SMALL, splits.test.select(np.arange(16)),
+        lambda _: copy.deepcopy(packaged), shared_cache, fabric,
+    )  # fmt: skip
+
+
+def test_the_last_stage_starts_where_the_model_is(retrainer: Retrainer, trained: Fitted) -> None:
+    """Without a real step it says what the model says: maps and stages join where they were cut."""
+    own = trained.predictor.logits(retrainer.examined.pixels())
+    still = replace(retrainer, recipe=replace(SMALL, learning_rate=1e-9))
+    assert still.last_stage(np.arange(64), 0) == pytest.approx(own, abs=0.05)  # maps in float16
+    assert np.abs(retrainer.last_stage(np.arange(64), 0) - own).mean() > 0.1
+
+
+def test_the_model_itself_is_left_as_it_was(retrainer: Retrainer, trained: Fitted) -> None:
+    before = trained.predictor.logits(retrainer.examined.pixels())
+    retrainer.last_stage(np.arange(64), 1)
+    retrainer.whole(np.arange(64), 1)
+    assert np.array_equal(trained.predictor.logits(retrainer.examined.pixels()), before)
+
+
+def test_a_seed_repeats_and_another_differs(retrainer: Retrainer) -> None:
+    rows = np.arange(64)
+    first = retrainer.last_stage(rows, 3)
+    assert np.array_equal(retrainer.last_stage(rows, 3), first)
+    assert not np.array_equal(retrainer.last_stage(rows, 4), first)
+
+
+def test_features_are_those_of_the_model(retrainer: Retrainer, trained: Fitted, splits: Splits) -> None:
+    rows = np.array([5, 2, 60])
+    expected = trained.predictor.features(splits.train.pixels(rows))
+    assert retrainer.features(rows) == pytest.approx(expected, abs=0.02)  # float16 maps
+
+
+def test_a_whole_training_takes_other_resolutions(retrainer: Retrainer) -> None:
+    same, larger = (retrainer.whole(np.arange(48), 0, resolution=side) for side in (0, 64))
+    assert same.shape == larger.shape == (16, 10)
+    assert not np.array_equal(same, larger)

@@ -1,0 +1,77 @@
+"""The levers of a small study: every kind of lever is tried, and the stage resumes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.run import Run
+from deepsight.interpret.levers.base import Retraining
+from deepsight.workflows.levers import StoredTrainings
+from deepsight.workflows.study import run_until
+from small_study import trained_study
+
+SIZES = {
+    "images": 60, "views": 1, "retrainings": 2, "retraining_rows": 128, "part_percent": 50, "parts": 1,
+    "label_trainings": 1, "changes": 1, "objects": 12, "repair_images": 10,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPSIGHT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        run = trained_study(tmp_path_factory.mktemp("study"), *cifar10, lever_sizes=SIZES)
+        run_until("levers", run.path, log=lambda _: None)
+    return run
+
+
+@pytest.mark.slow
+def test_every_kind_of_lever_is_tried(run: Run) -> None:
+    evidence = run.evidence()
+    assert set(evidence["levers"].frame["group"]) == {
+        "variance", "data", "recipe", "fragility", "labels", "background", "quality", "decision", "placebo",
+    }  # fmt: skip
+    assert {"lever_errors", "lever_data", "influence"} <= set(evidence)
+    placebo = evidence["levers"].frame.filter(group="placebo")
+    assert placebo["net"].abs().max() <= 0.01
+
+
+@pytest.mark.slow
+def test_the_ledger_keeps_every_error_and_its_shares_sum_to_one(run: Run) -> None:
+    evidence, said = run.evidence(), run.predictions("test")
+    wrong = said.ids[said.labels != said.predicted]
+    assert sorted(evidence["ledger"].frame["index"]) == sorted(wrong)
+    assert evidence["ledger_shares"].frame["share"].sum() == pytest.approx(1)
+    assert "confusable pair" not in evidence["ledger"].frame["cause"].to_list()
+
+
+@pytest.mark.slow
+def test_an_interrupted_stage_uses_the_trainings_that_are_there(run: Run) -> None:
+    stored = sorted((run.path / "levers").glob("*.npz"))
+    before = {path: path.stat().st_mtime_ns for path in stored}
+    table, ledger = (run.evidence()[name].frame for name in ("levers", "ledger"))
+    index = run.read_json("evidence/index.json")
+    run.save_json("evidence/index.json", {name: about for name, about in index.items() if name != "levers"})
+    (run.path / "evidence/levers.parquet").unlink()
+    run_until("levers", run.path, log=lambda _: None)
+    assert {path: path.stat().st_mtime_ns for path in stored} == before
+    again = run.evidence()["levers"].frame
+    assert again.drop("seconds").equals(table.drop("seconds"))
+    assert run.evidence()["ledger"].frame.equals(ledger)
+
+
+def test_a_training_is_made_once_and_another_one_anew(tmp_path: Path) -> None:
+    made = []
+
+    def train(wanted: Retraining) -> np.ndarray:
+        made.append(wanted.seed)
+        return np.full((2, 3), wanted.seed, dtype=np.float32)
+
+    store = StoredTrainings(tmp_path, "these images")
+    one, other = (Retraining(np.arange(4), seed) for seed in (1, 2))
+    for wanted in (one, one, other):
+        assert (store(wanted, train) == wanted.seed).all()
+    assert made == [1, 2]
+    assert StoredTrainings(tmp_path, "others").name_of(one) != store.name_of(one)
