@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deepsight.core.array_types import Bools, Floats32, Ints, Reals
+from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import Predict
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.background.grabcut import segment
 from deepsight.interpret.error_analysis.calibration import fit_temperature
-from deepsight.interpret.findings import Findings
+from deepsight.interpret.findings import Findings, Refusal, not_examined_table
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.background import try_background
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Retrain, Retraining
@@ -87,7 +88,7 @@ def examine_levers(
     if not examined.wrong.any():
         return Findings.refused("levers", "The model makes no error on these test images.")
     trials = Trials(inputs, tools, sizes, examined, tools.retrainer(examined.rows), log)
-    outcomes = [outcome for attempt in trials.attempts() for outcome in attempt()]
+    outcomes = trials.outcomes()
     errors = lever_errors_table(outcomes, examined, p.ids[examined.rows], inputs.classes)
     resisting = resisting_errors(errors)
     evidence = Evidence(
@@ -118,6 +119,20 @@ class Trials:
         found += [self.parts] if sizes.parts else []
         found += [self.repair] if sizes.repair_images and self.inputs.validation is not None else []
         found += [self.background] if sizes.objects else []
+        return found
+
+    def outcomes(self) -> list[LeverOutcome]:
+        """What came of every attempt; one whose own conditions are not met is named in `levers_not_tried`."""
+        found: list[LeverOutcome] = []
+        refused: list[Refusal] = []
+        for attempt in self.attempts():
+            try:
+                found += attempt()
+            except DeepSightError as error:
+                refused.append(Refusal(attempt.__name__, str(error)))
+                self._log(f"levers: {attempt.__name__} was not tried. {error}")
+        if refused:
+            self.tables["levers_not_tried"] = not_examined_table(refused)
         return found
 
     def decision(self) -> Sequence[LeverOutcome]:
