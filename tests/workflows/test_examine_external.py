@@ -1,14 +1,21 @@
 """A model that somebody else made: examined from its answers, with a planted confusion to be found."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from torch import Tensor, nn
 
+from colour_task import ColourNet, coloured_discs
+from deepsight.cli.main import main
+from deepsight.config import StudyConfig
 from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.predictions import Predictions
-from deepsight.workflows.examine_external import examine, predict, unit_range
+from deepsight.core.run import Run
+from deepsight.workflows.examine_external import examine, examine_model
 
 
 def with_planted_confusion(labels: np.ndarray, *, k: int, seed: int = 0) -> np.ndarray:
@@ -37,14 +44,35 @@ def test_the_planted_confusion_is_the_one_flagged(few: Dataset) -> None:
     assert len(found["ledger"].frame) == int((answers.labels != answers.predicted).sum())
 
 
-def test_a_module_is_asked_about_every_image(few: Dataset) -> None:
-    class Brightness(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return images.mean((1, 2, 3))[:, None] * torch.arange(10.0)
+@pytest.mark.slow
+def test_examine_opens_a_model_and_writes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = coloured_discs(90, wrong=12)
+    train = coloured_discs(60, seed=1)
+    np.savez(tmp_path / "own.npz", images=train.pixels(), labels=train.labels, test_images=data.pixels(),
+             test_labels=data.labels)  # fmt: skip
+    torch.jit.save(torch.jit.trace(ColourNet(), torch.zeros(2, 3, 32, 32)), tmp_path / "theirs.pt")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
+    command = "deepsight examine --data arrays:own.npz --model torchscript:theirs.pt --minutes 0.1 --out out"
+    monkeypatch.setattr(sys, "argv", command.split())
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    run = Run.open(tmp_path / "out")
+    tables = run.evidence()
+    assert run.metrics()["accuracy"] == pytest.approx(78 / 90)
+    assert run.read_json("model.json")["architecture"] == "torchscript:theirs.pt"
+    assert tables["attribution_methods"].frame["method"].to_list() == ["occlusion", "RISE"]
+    assert {"preprocessing_audit", "class_order_audit", "duplicates", "degradation", "context"} <= set(tables)
+    assert run.has("report.html")
+    with pytest.raises(DeepSightError, match="never replaced"):
+        examine_model(StudyConfig(data="arrays:own.npz"), "torchscript:theirs.pt", tmp_path / "out")
 
-    module = Brightness().train()
-    answers = predict(module, few, unit_range, batch=256)
-    brightness = few.pixels().astype(np.float64).mean(axis=(1, 2, 3)) / 255
-    np.testing.assert_allclose(answers.logits, brightness[:, None] * np.arange(10), rtol=1e-5)
-    assert module.training
-    assert answers.features.shape == (600, 0)
+
+def test_what_is_no_model_is_refused() -> None:
+    data = coloured_discs(30)
+    for wrong in (ColourNet, ColourNet().state_dict(), 3):
+        with pytest.raises(UsageError, match="Expected a model"):
+            examine(wrong, data)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--weights"):
+        examine("model.pt", data)

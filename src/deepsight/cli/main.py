@@ -29,6 +29,7 @@ from deepsight.cli.options import (
     option,
 )
 from deepsight.cli.progress import accept_any_text, first_process, progress, show
+from deepsight.core.errors import UsageError
 from deepsight.core.stop import stop_on_signals
 
 INTRODUCTION = """\
@@ -247,10 +248,33 @@ def treat(
 
 @app.command()
 def examine(
-    predictions: Annotated[Path, typer.Option(help=PREDICTIONS_HELP, show_default=False)],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="timm:NAME, hf:NAME, torchscript:FILE, onnx:FILE, keras:FILE, run:FOLDER, or "
+            "python:package.module:function, which runs your code.",
+            show_default=False,
+        ),
+    ] = None,
+    predictions: Annotated[Path | None, typer.Option(help=PREDICTIONS_HELP, show_default=False)] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Your checkpoint for timm:, .safetensors, .pt or .pth.", show_default=False),
+    ] = None,
+    preprocess: Annotated[
+        Path | None,
+        typer.Option(help="YAML with height, width, scale, mean, std, channels, …", show_default=False),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Names of the model's outputs in their order: a,b,c.", show_default=False),
+    ] = None,
     data: Data = "cifar10",
     data_dir: DataDir = None,
     split: Annotated[str, typer.Option(help=SPLIT_HELP)] = "test",
+    minutes: Annotated[
+        float, typer.Option(help="Time that the examination of a model may take.", min=0.1)
+    ] = 5.0,
     mva: Mva = 0.65,
     seed: Seed = 0,
     offline: Offline = False,
@@ -258,9 +282,13 @@ def examine(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
     as_json: Json = False,
 ) -> None:
-    """Examine the predictions of a model that was made elsewhere.
+    """Examine a model that was made elsewhere, or its predictions.
 
     Examples:
+
+        deepsight examine --model onnx:theirs.onnx --data folder:photos --out runs/theirs
+
+        deepsight examine --model timm:resnet18 --weights mine.safetensors --data folder:photos
 
         deepsight examine --data cifar10 --predictions theirs.npz --out runs/theirs
 
@@ -268,12 +296,21 @@ def examine(
     """
     from deepsight.config import study_of
 
+    if (model is None) == (predictions is None):
+        raise UsageError("Expected either --model or --predictions.")
     asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline}
-    study = study_of({**asked, "fit": fit})
+    study = study_of({**asked, "fit": fit} | ({"minutes": minutes} if model else {}))
+    from deepsight.workflows.examine_external import examine_model
     from deepsight.workflows.examine_predictions import examine_predictions
 
     with progress() as log:
-        metrics = examine_predictions(study, predictions, out, split=split, log=log)
+        if predictions is not None:
+            metrics = examine_predictions(study, predictions, out, split=split, log=log)
+        else:
+            metrics = examine_model(
+                study, str(model), out, weights=weights, preprocess=preprocess, split=split, log=log,
+                classes=None if classes is None else [name.strip() for name in classes.split(",")],
+            )  # fmt: skip
     finish(metrics, out, as_json)
 
 

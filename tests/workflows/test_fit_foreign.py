@@ -1,0 +1,126 @@
+"""Planted faults of preprocessing and class order are found, and what fits is left alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from colour_task import ColourNet, coloured_discs
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.model.foreign.input_format import InputFormat
+from deepsight.model.foreign.network import network_of_module
+from deepsight.workflows.fit_foreign import fit_to_data
+
+DATA = coloured_discs()
+RIGHT = InputFormat(32, 32)
+
+
+def accuracy(fitted: object) -> float:
+    logits = fitted.model.logits(DATA.pixels())  # type: ignore[attr-defined]
+    return float((logits.argmax(axis=1) == DATA.labels).mean())
+
+
+def test_what_is_documented_and_right_is_kept() -> None:
+    fitted = fit_to_data(network_of_module(ColourNet(), "x", documented=RIGHT), DATA)
+    assert (fitted.warnings, fitted.input_format) == ((), RIGHT)
+    assert accuracy(fitted) > 0.95
+    assert set(fitted.evidence) == {"preprocessing_audit", "class_order_audit"}
+
+
+@pytest.mark.parametrize(
+    ("module", "hint"),
+    [(ColourNet(bgr=True), "channels are probably swapped"), (ColourNet(scale=255.0), "0 to 255")],
+)
+def test_a_documented_preprocessing_that_is_wrong_is_named(module: nn.Module, hint: str) -> None:
+    fitted = fit_to_data(network_of_module(module, "x", documented=RIGHT), DATA)
+    assert any(hint in warning for warning in fitted.warnings)
+    assert accuracy(fitted) > 0.95
+
+
+@pytest.mark.parametrize("module", [ColourNet(), ColourNet(scale=255.0)])
+def test_without_documentation_the_scaling_is_found(module: nn.Module) -> None:
+    assert accuracy(fit_to_data(network_of_module(module, "x"), DATA)) > 0.95
+
+
+def test_a_preprocessing_that_is_given_is_used_as_it_is() -> None:
+    wrong = replace(RIGHT, scale="0..255")
+    fitted = fit_to_data(network_of_module(ColourNet(), "x", documented=RIGHT), DATA, preprocess=wrong)
+    assert fitted.input_format == wrong
+    assert "preprocessing_audit" not in fitted.evidence
+
+
+def test_exchanged_classes_stop_the_examination_until_the_order_is_stated() -> None:
+    network = network_of_module(ColourNet(order=(1, 0, 2)), "x", documented=RIGHT)
+    with pytest.raises(DeepSightError, match="'red' is answered as 'green'"):
+        fit_to_data(network, DATA)
+    assert accuracy(fit_to_data(network, DATA, classes=("green", "red", "blue"))) > 0.95
+    with pytest.raises(UsageError, match="3 names"):
+        fit_to_data(network, DATA, classes=("green", "red"))
+
+
+def test_names_of_the_outputs_give_their_order() -> None:
+    network = network_of_module(
+        ColourNet(order=(2, 0, 1)), "x", documented=RIGHT, classes=("Blue", "red", "GREEN")
+    )
+    assert accuracy(fit_to_data(network, DATA)) > 0.95
+
+
+class Background(ColourNet):
+    """One output more than there are classes."""
+
+    def __init__(self, *, first: bool) -> None:
+        super().__init__()
+        self.first = first
+
+    def forward(self, images: Tensor) -> Tensor:
+        found = super().forward(images)
+        none = torch.full_like(found[:, :1], -9.0)
+        return torch.cat([none, found] if self.first else [found, none], dim=1)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_background_output_is_left_out(first: bool) -> None:
+    network = network_of_module(Background(first=first), "x", documented=RIGHT)
+    assert accuracy(fit_to_data(network, DATA)) > 0.95
+
+
+@pytest.mark.parametrize("order", [(0, 1), (0, 1, 2, 0, 1)])
+def test_another_number_of_outputs_is_refused(order: tuple[int, ...]) -> None:
+    with pytest.raises(
+        DeepSightError, match=f"Expected 3 outputs, one for each class of the data, received {len(order)}"
+    ):
+        fit_to_data(network_of_module(ColourNet(order=order), "x", documented=RIGHT), DATA)
+
+
+def test_a_module_that_fails_says_on_what() -> None:
+    class Fixed(ColourNet):
+        def forward(self, images: Tensor) -> Tensor:
+            assert images.shape[-1] == 50, "wrong size"
+            return super().forward(images)
+
+    with pytest.raises(DeepSightError, match=r"\(64, 3, 32, 32\).*wrong size"):
+        fit_to_data(network_of_module(Fixed(), "x"), DATA, preprocess=RIGHT)
+    found = fit_to_data(network_of_module(Fixed(), "x"), DATA, preprocess=InputFormat(50, 50))
+    assert accuracy(found) > 0.95
+
+
+def test_a_fixed_batch_is_filled_up() -> None:
+    class Seven(ColourNet):
+        def forward(self, images: Tensor) -> Tensor:
+            assert len(images) == 7
+            return super().forward(images)
+
+    network = replace(network_of_module(Seven(), "x", documented=RIGHT), batch=7)
+    assert accuracy(fit_to_data(network, DATA)) > 0.95
+
+
+def test_interpolation_that_does_not_matter_is_not_mentioned() -> None:
+    fitted = fit_to_data(
+        network_of_module(ColourNet(), "x", documented=replace(RIGHT, height=48, width=48)), DATA
+    )
+    assert fitted.warnings == ()
+    table = fitted.evidence["preprocessing_audit"].frame
+    assert "bicubic" in table["preprocessing"].to_list()
+    assert np.isfinite(table["macro_f1"].to_numpy()).all()
