@@ -12,7 +12,7 @@ from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
 from deepsight.core.statistics import confusion_counts
 
-STABLE = 0.9  # the share of resamples that must hold a cluster before it is called stable
+STABLE = 0.95  # the share of resamples that must hold a cluster before it is called stable
 
 Cluster = frozenset[int]
 
