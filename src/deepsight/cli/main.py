@@ -196,11 +196,11 @@ def obtain(
         deepsight obtain --data "table:patients.csv?group=patient" --out runs/patients
     """
     from deepsight.config import study_of
-    from deepsight.workflows.study import begin, obtain_stage
+    from deepsight.workflows.study import obtain_data
 
     study = study_of({"data": data, "data_dir": data_dir, "offline": offline, "fit": fit})
     with progress(out) as log:
-        obtain_stage(begin(study, out, log))
+        obtain_data(study, out, log=log)
     show(str(out))
 
 

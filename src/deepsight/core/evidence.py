@@ -1,6 +1,7 @@
 """The findings of a study: an ordered collection of tidy tables that say how they were made."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.files import atomic_path, write_json
 from deepsight.core.notebook import evidence_html, table_html
 
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")  # of a table: it becomes the name of a file
 # The columns that other programs rely on. More columns are welcome.
 FIXED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -121,23 +123,25 @@ class Evidence(Mapping[str, Table]):
             raise DeepSightError(f"Expected new names for evidence tables, received {taken} a second time.")
         return Evidence({**self.tables, **other.tables})
 
-    def save(self, folder: Path) -> None:
-        """Write each table as parquet, then `index.json`, which makes them count."""
-        index = read_index(folder)
+    def save(self, folder: Path, index: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Write each table as parquet, then `index.json`, which makes them count.
+
+        Args:
+            folder: where they go.
+            index: what is known of the tables that are there; by default what `index.json` says.
+        """
+        known = dict(read_index(folder) if index is None else index)
         for name, table in self.tables.items():
-            with atomic_path(folder / f"{name}.parquet") as path:
-                table.frame.write_parquet(path)
-            index[name] = table.metadata()
-        write_json(folder / "index.json", index)
+            with atomic_path(folder / f"{name}.parquet") as path, path.open("wb") as file:
+                table.frame.write_parquet(file)
+            known[name] = table.metadata()
+        write_json(folder / "index.json", known)
 
     @staticmethod
     def load(folder: Path) -> "Evidence":
         """Read the tables that `index.json` names, in its order."""
         return Evidence(
-            {
-                name: Table(frame=pl.read_parquet(folder / f"{name}.parquet"), **about)
-                for name, about in read_index(folder).items()
-            }
+            {name: table_of(folder / f"{name}.parquet", about) for name, about in read_index(folder).items()}
         )
 
 
@@ -149,6 +153,27 @@ def maps_refusal(evidence: Mapping[str, Table]) -> str | None:
 
 
 def read_index(folder: Path) -> dict[str, dict[str, Any]]:
-    """What each table of a folder is, in the order in which they were written; empty where there is none."""
+    """What each table of a folder is, in the order in which they were written; empty where there is none.
+
+    Raises:
+        ValueError: it is no JSON, or a name in it is no plain name.
+    """
     path = folder / "index.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    index = json.loads(path.read_text(encoding="utf-8"))
+    odd = [name for name in index if not PLAIN_NAME.fullmatch(name)]
+    if odd:
+        raise ValueError(f"'{odd[0]}' is no name of a table")
+    return dict(index)
+
+
+def table_of(path: Path, about: Mapping[str, Any]) -> Table:
+    """The table in a parquet file; the path is taken literally, whatever signs it holds."""
+    with path.open("rb") as file:
+        return Table(frame=pl.read_parquet(file), **about)
+
+
+def parquet_of(name: str) -> str:
+    """The path of a table in the run folder."""
+    return f"evidence/{name}.parquet"

@@ -2,8 +2,11 @@
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +15,51 @@ import polars as pl
 import yaml
 from numpy.typing import NDArray
 
+from deepsight.core import manifest
 from deepsight.core.errors import DeepSightError
-from deepsight.core.evidence import Evidence
+from deepsight.core.evidence import Evidence, parquet_of, read_index, table_of
 from deepsight.core.file_columns import with_files
-from deepsight.core.files import atomic_path, cannot_write, write_json, write_npz, write_text
+from deepsight.core.files import (
+    atomic_path,
+    cannot_write,
+    is_part,
+    write_bytes,
+    write_json,
+    write_npz,
+    write_text,
+)
+from deepsight.core.lock import LOCK
+from deepsight.core.manifest import INDEX, Manifests, read_manifests, reopen_stage, write_manifest
 from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
+from deepsight.core.safe_yaml import read_yaml, require_seal, sealed, yaml_text
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 PICTURES = "evidence/pictures"
 IMAGES, SPLIT_LIST = "images.parquet", "splits.csv"
 EXAMINED = "examined"  # the key of study.yaml that only an examination of given predictions has
+# The stage that makes each file, for runs without manifests.
+MAKERS = {"splits.npz": "scrub", "hypotheses.json": "explore", METRICS: "interpret", REPORT: "report"}
+DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError, MemoryError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error, yaml.YAMLError, pl.exceptions.PolarsError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder. Every file in it is written whole: what is there is valid, what is not is to be made."""
+    """A run folder. Every file is written whole, and the manifest of its stage says what it must hold.
+
+    A file is compared with its manifest when it is read; one that differs is refused, with the command that
+    makes it again.
+
+    Attributes:
+        path: the folder.
+        made: the files that were written through this object since the last `commit`.
+    """
 
     path: Path
+    made: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @staticmethod
     def create(path: str | Path, study: Mapping[str, Any]) -> "Run":
@@ -38,22 +68,20 @@ class Run:
         Raises:
             DeepSightError: the folder holds another study, holds something else, or cannot be written to.
         """
-        path = Path(path)
-        run = Run(path)
+        run = Run(Path(path))
+        run.require_usable()
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            run.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise cannot_write(path, error) from error
-        if not os.access(path, os.W_OK):
-            raise DeepSightError(f"Expected to write to {path}, but it is read-only. Choose another --out.")
+            raise cannot_write(run.path, error) from error
+        if not os.access(run.path, os.W_OK):
+            raise DeepSightError(
+                f"Expected to write to {run.path}, but it is read-only. Choose another --out."
+            )
         if run.file(STUDY).exists():
             run.require_same(study)
-        elif any(not item.name.endswith(".part") for item in path.iterdir()):
-            raise DeepSightError(
-                f"Expected an empty folder or a run in {path}, received other files. Choose another --out."
-            )
         else:
-            run.save_study(study)
+            run.begin(study)
         return run
 
     @staticmethod
@@ -70,16 +98,46 @@ class Run:
             10
         """
         path = Path(path)
-        if not (path / STUDY).exists():
+        try:
+            there = (path / STUDY).is_file()
+        except OSError:  # a name that is too long, or a folder that cannot be entered
+            there = False
+        if not there:
             raise DeepSightError(
                 f"Expected a run folder with a {STUDY} in {path}, found none. "
                 f"Make one: deepsight run --out {path}"
             )
         return Run(path)
 
+    def require_usable(self) -> None:
+        """Refuse a folder that holds something other than a run, before anything is written into it.
+
+        Raises:
+            DeepSightError: it does, or it cannot be read.
+        """
+        try:
+            if not self.path.is_dir() or self.file(STUDY).exists():
+                return
+            foreign = any(not is_own(item.name) for item in self.path.iterdir())
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        if foreign:
+            raise DeepSightError(
+                f"Expected an empty folder or a run in {self.path}, received other files. "
+                "Choose another --out."
+            )
+
+    def begin(self, study: Mapping[str, Any]) -> None:
+        """Write the configuration of a new run, and the folder that will hold its manifests."""
+        try:
+            self.file(manifest.FOLDER).mkdir(exist_ok=True)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        self.save_study(study)
+
     def require_same(self, study: Mapping[str, Any]) -> None:
         """Refuse to continue a run under another configuration, or another kind of run."""
-        there, study = self.study(), yaml.safe_load(yaml.safe_dump(dict(study)))  # tuples are lists in a file
+        there, study = self.study(), yaml.safe_load(yaml_text(study))  # tuples are lists in a file
         if bool(there.get(EXAMINED)) != bool(study.get(EXAMINED)):
             kinds = ("a study", "an examination of predictions")
             held = kinds[bool(there.get(EXAMINED))]
@@ -116,15 +174,21 @@ class Run:
         return run_html(self)
 
     def file(self, name: str) -> Path:
-        """The path of a file of this run."""
+        """The path of a file of this run.
+
+        Raises:
+            DeepSightError: the name leads out of the folder.
+        """
+        if not manifest.is_inside(name):
+            raise DeepSightError(f"Expected a file inside {self.path}, received '{name}'.")
         return self.path / name
 
     def has(self, name: str) -> bool:
-        """Whether a file of this run is there, and so is whole."""
+        """Whether a file of this run is there."""
         return self.file(name).exists()
 
     def require(self, name: str, *, stage: str) -> "Run":
-        """This run, if a file of it is there.
+        """This run, if a file of it is there and undamaged.
 
         Raises:
             DeepSightError: it is not; the message names the stage that makes it.
@@ -133,67 +197,176 @@ class Run:
             raise DeepSightError(
                 f"Expected {name} in {self.path}, found none. Make it: deepsight {stage} {self.path}"
             )
+        self.require_whole(name)
         return self
+
+    def manifests(self) -> Manifests | None:
+        """What the finished stages have made; None for a run of an earlier version."""
+        return read_manifests(self.path)
+
+    def holds(self, name: str) -> bool:
+        """Whether a file is what the run wrote, as far as its manifests say."""
+        known = None if name in self.made else self.manifests()
+        return known is None or known.holds(name)
+
+    def require_whole(self, name: str) -> None:
+        """Refuse a file that is not what its stage has made.
+
+        Raises:
+            DeepSightError: it is not; the message names the command that makes it again.
+        """
+        if not self.holds(name):
+            raise self.damaged(name, "it is not what the run wrote", self.manifests())
+
+    def damaged(self, name: str, why: object, known: Manifests | None = None) -> DeepSightError:
+        """The sentence for a file that cannot be used, with the remedy."""
+        owner = known.owners.get(name) if known is not None else None
+        stage = owner.stage if owner is not None else maker_of(name)
+        if name == STUDY or stage == "obtain":
+            remedy = (
+                "Restore it from a copy, or start again elsewhere: deepsight run --out ANOTHER, with your own "
+                "options or, for a file that you have edited, with --config."
+            )
+        elif owner is None:
+            remedy = f"Remove it, and make it again: deepsight {stage} {self.path}"
+        else:
+            remedy = f"Make it again: deepsight {stage} {self.path}"
+        return DeepSightError(f"Expected {name} in {self.path} undamaged, but {why}. {remedy}")
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[Path]:
+        """The path of a file to read; damage that its manifest or its reader finds becomes a sentence.
+
+        Raises:
+            DeepSightError: as `require_whole`.
+        """
+        self.require_whole(name)
+        try:
+            yield self.file(name)
+        except DAMAGE as error:
+            raise self.damaged(name, f"it cannot be read ({error})", self.manifests()) from error
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # what Polars raises for some damaged files
+                raise
+            raise self.damaged(name, f"it cannot be read ({error})", self.manifests()) from error
+
+    def commit(self, stage: str, *, also: Iterable[str] = ()) -> None:
+        """Write the manifest of a stage: all that was written since the last commit now counts.
+
+        Args:
+            stage: its name.
+            also: names of files that were not written through this object.
+        """
+        names = {name for name in (*self.made, *also) if self.has(name)}
+        index = self.index() if INDEX in names else {}
+        tables = {name: about for name, about in index.items() if parquet_of(name) in names}
+        write_manifest(self.path, stage, names, tables)
+        self.made.clear()
 
     def study(self) -> dict[str, Any]:
         """The resolved configuration."""
-        content = yaml.safe_load(self.file(STUDY).read_text(encoding="utf-8"))
-        return dict(content)
+        with self.reading(STUDY) as path:
+            if self.has(manifest.FOLDER):
+                require_seal(path)
+            return read_yaml(path)
 
     def save_study(self, study: Mapping[str, Any]) -> None:
-        """Write the resolved configuration."""
-        write_text(self.file(STUDY), yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True))
+        """Write the resolved configuration, which proves itself: several stages add to its plan."""
+        write_text(self.file(STUDY), sealed(yaml_text(study)))
+
+    def noted(self, name: str) -> Path:
+        """The path of a file that is about to be written, and becomes part of the next commit."""
+        self.made.add(name)
+        return self.file(name)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """A JSON file of this run, such as metrics.json, data.json or environment.json."""
-        return dict(json.loads(self.file(name).read_text(encoding="utf-8")))
+        with self.reading(name) as path:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
 
     def save_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file of this run."""
-        write_json(self.file(name), content)
+        write_json(self.noted(name), content)
 
     def splits(self) -> dict[str, NDArray[np.int64]]:
         """Rows of train, val and test in the source's official order."""
-        with np.load(self.file("splits.npz"), allow_pickle=False) as file:
+        with self.reading("splits.npz") as path, np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in ("train", "val", "test")}
 
     def save_splits(self, rows: Mapping[str, NDArray[np.int64]]) -> None:
         """Write the rows of train, val and test."""
-        write_npz(self.file("splits.npz"), **dict(rows))
+        write_npz(self.noted("splits.npz"), **dict(rows))
 
     def history(self) -> pl.DataFrame:
         """One row per epoch."""
-        return pl.read_parquet(self.file("history.parquet"))
+        with self.reading("history.parquet") as path, path.open("rb") as file:
+            return pl.read_parquet(file)
 
     def save_history(self, history: pl.DataFrame) -> None:
         """Write the row of each epoch."""
-        with atomic_path(self.file("history.parquet")) as path:
-            history.write_parquet(path)
+        with atomic_path(self.noted("history.parquet")) as path, path.open("wb") as file:
+            history.write_parquet(file)
 
     def predictions(self, split: str) -> Predictions:
-        """What the model said about 'val', 'test', or the part of 'train' that was looked at."""
-        return Predictions.load(self.file(f"predictions/{split}.npz"))
+        """The model's answers for 'val', 'test', or the part of 'train' that it was asked about."""
+        with self.reading(f"predictions/{split}.npz") as path:
+            return Predictions.load(path)
 
     def save_predictions(self, split: str, predictions: Predictions) -> None:
-        """Write what the model said about a split."""
-        predictions.save(self.file(f"predictions/{split}.npz"))
+        """Write the model's answers for a split."""
+        predictions.save(self.noted(f"predictions/{split}.npz"))
+
+    def reopen(self, stage: str) -> None:
+        """Let nothing of a stage count until its next commit, and remove what is damaged of it."""
+        known = self.manifests()
+        if known is not None and stage in known.by_stage:
+            for name in known.failing(stage):
+                self.file(name).unlink(missing_ok=True)
+        reopen_stage(self.path, stage)
+
+    def index(self) -> dict[str, dict[str, Any]]:
+        """What each evidence table is, by the manifests; by `index.json` where there are none."""
+        known = None if INDEX in self.made else self.manifests()
+        if known is not None:
+            return known.tables()
+        with self.reading(INDEX) as path:
+            return read_index(path.parent)
+
+    def mend_index(self) -> None:
+        """Write `index.json` anew, for other programs, where it is not what the run wrote."""
+        known = self.manifests()
+        if known is not None and known.tables() and not known.holds(INDEX):
+            write_json(self.noted(INDEX), known.tables())
 
     def evidence(self) -> Evidence:
         """All findings so far, in the order in which they were made."""
-        return Evidence.load(self.path / "evidence")
+        tables = {}
+        for name, about in self.index().items():
+            with self.reading(parquet_of(name)) as path:
+                tables[name] = table_of(path, about)
+        return Evidence(tables)
 
     def save_evidence(self, evidence: Evidence) -> None:
-        """Add these findings to the folder, with the file of every image that they name."""
-        with_files(evidence, self.file_names()).save(self.path / "evidence")
+        """Add these findings to the folder, with the file of every image that they name.
+
+        A table of the same name is replaced.
+        """
+        index = self.index()
+        with_files(evidence, self.file_names()).save(self.file("evidence"), index)
+        self.made.update(map(parquet_of, evidence))
+        self.made.add(INDEX)
 
     def save_images(self, images: pl.DataFrame) -> None:
         """Write the table of images: what they were called, and the digests by which changes are seen."""
-        with atomic_path(self.file(IMAGES)) as path:
-            images.write_parquet(path)
+        with atomic_path(self.noted(IMAGES)) as path, path.open("wb") as file:
+            images.write_parquet(file)
 
     def images(self) -> pl.DataFrame | None:
         """The table of images; None in runs of earlier versions."""
-        return pl.read_parquet(self.file(IMAGES)) if self.has(IMAGES) else None
+        if not self.has(IMAGES):
+            return None
+        with self.reading(IMAGES) as path, path.open("rb") as file:
+            return pl.read_parquet(file)
 
     def file_names(self) -> pl.DataFrame:
         """One row (split, index, file) per image that has a name, whatever split its row ended in."""
@@ -211,15 +384,25 @@ class Run:
 
     def save_split_list(self, rows: pl.DataFrame) -> None:
         """Write `splits.csv`: which image is in which split, for programs that predict the held-out part."""
-        with atomic_path(self.file(SPLIT_LIST)) as path:
-            rows.write_csv(path)
+        with atomic_path(self.noted(SPLIT_LIST)) as path, path.open("wb") as file:
+            rows.write_csv(file)
 
     def save_pictures(self, pictures: Mapping[str, bytes]) -> None:
         """Write pictures under their paths in this folder."""
         for name, content in pictures.items():
-            with atomic_path(self.file(name)) as path:
-                path.write_bytes(content)
+            write_bytes(self.noted(name), content)
 
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json."""
         return self.read_json(METRICS)
+
+
+def is_own(name: str) -> bool:
+    """Whether an entry of a new folder is DeepSight's: a lock, a manifest folder or an unfinished file."""
+    return name in {manifest.FOLDER, LOCK} or is_part(name)
+
+
+def maker_of(name: str) -> str:
+    """The stage that makes a file of a run."""
+    folder = name.partition("/")[0]
+    return MAKERS.get(name) or {"evidence": "interpret", "data.json": "obtain"}.get(folder, "train")

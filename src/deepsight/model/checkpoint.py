@@ -15,6 +15,8 @@ from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained, read_safetensors
 
+MODEL_FILES = ("model.safetensors", "model.json")  # in the run folder
+
 
 def save_model(
     folder: Path, fitted: Fitted, pretrained: Pretrained, classes: tuple[str, ...], recipe: Recipe

@@ -12,6 +12,7 @@ from deepsight import obtain
 from deepsight.config import StudyConfig, StudyPlan, as_path
 from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
+from deepsight.core.files import write_json
 from deepsight.core.image_table import changes_between, image_table, split_list
 from deepsight.core.progress import Log, StageStarted, silent
 from deepsight.core.run import Run
@@ -83,10 +84,18 @@ class Context:
     def add_seconds(self, **seconds: float) -> None:
         """Note the time of stages, also for a later process that takes the run up."""
         if not self.seconds and self.run.has(SECONDS):
-            self.seconds.update(self.run.read_json(SECONDS))
+            self.seconds.update(self.earlier_seconds())
         for name, value in seconds.items():
             self.seconds[name] = self.seconds.get(name, 0.0) + value
-        self.run.save_json(SECONDS, rounded(self.seconds))
+        write_json(self.run.file(SECONDS), rounded(self.seconds))
+
+    def earlier_seconds(self) -> dict[str, float]:
+        """What earlier processes took; they are only times, so damage to them stops nothing."""
+        try:
+            return {name: float(value) for name, value in self.run.read_json(SECONDS).items()}
+        except (DeepSightError, TypeError, ValueError):
+            self.log(f"The times in {self.run.file(SECONDS)} cannot be read and are counted anew.")
+            return {}
 
     @cached_property
     def obtained(self) -> obtain.Obtained:

@@ -8,9 +8,10 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import UsageError
 from deepsight.core.file_columns import file_names, with_files
+from deepsight.core.lock import locked
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
-from deepsight.core.run import METRICS, Run
+from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.obtain import Obtained
@@ -48,8 +49,16 @@ def examine_predictions(
         raise UsageError(f"Expected --split as {', '.join(SPLITS)}, received '{split}'.")
     file, out = Path(file), Path(out)
     study = study.model_copy(update={"examined": Examined(predictions=file, split=split)})
-    context = Context(Run.create(out, study.stored()), study, log)
-    run, got = context.run, context.obtained
+    Run(out).require_usable()
+    with locked(out):
+        context = Context(Run.create(out, study.stored()), study, log)
+        context.run.reopen("examine")
+        return examine_in(context, file, split)
+
+
+def examine_in(context: Context, file: Path, split: str) -> dict[str, Any]:
+    """The examination itself, in a run folder that no other process works in."""
+    run, study, got, log = context.run, context.study, context.obtained, context.log
     context.save_data()
     listings = Listings(got.listed, got.named())
     matched = read_predictions(file, got.split(split), listings=listings, log=log)
@@ -71,6 +80,7 @@ def examine_predictions(
     source = got.record.get("source")
     run.save_json(METRICS, external_metrics(predictions, data, study, file, source))
     render(run)
+    run.commit("examine", also=[REPORT])
     return run.metrics()
 
 

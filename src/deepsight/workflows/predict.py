@@ -133,6 +133,7 @@ def training_predictions(context: Context, predictor: Predictor, train: Dataset)
         rows = np.unique(np.linspace(0, len(train) - 1, MOST_TRAINING).astype(np.int64))
         context.log(f"Looking at {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
         run.save_predictions("train", in_blocks(predictor, train.select(rows), context.log))
+        run.commit("predict")
     return run.predictions("train")
 
 

@@ -6,8 +6,10 @@ Every stage reads what the stages before it left in the run folder and writes wh
 whose results are there is not run again, so that an interrupted study goes on where it stopped.
 """
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,15 +24,16 @@ from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.image_table import image_table, split_list
+from deepsight.core.lock import locked
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import EpochEnded, Log, StageStarted, silent
-from deepsight.core.run import EXAMINED, METRICS, Run
+from deepsight.core.run import EXAMINED, METRICS, REPORT, Run
 from deepsight.explore.describe import describe_data
 from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.sources import ExaminedSplit
-from deepsight.model.checkpoint import load_model, save_model
+from deepsight.model.checkpoint import MODEL_FILES, load_model, save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fabric_of, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone
@@ -91,10 +94,11 @@ def run_study(study: StudyConfig, out: str | Path, *, log: Log = silent) -> dict
         >>> "confusion_pairs" in Run.open("runs/photos").evidence()
         True
     """
-    context = begin(study, Path(out), log)
-    for name in STAGES:
-        carry_out(name, context)
-    return context.run.metrics()
+    with locked_by_first(Path(out)):
+        context = begin(study, Path(out), log)
+        for name in STAGES:
+            carry_out(name, context)
+        return context.run.metrics()
 
 
 def obtain_stage(context: Context) -> None:
@@ -107,8 +111,6 @@ def obtain_stage(context: Context) -> None:
 def scrub_stage(context: Context) -> None:
     """Splits without leakage, a plan that fits this machine, and interpolation chosen on evidence."""
     run, study, got = context.run, context.study, context.obtained
-    if run.has("splits.npz") and study.plan is not None:
-        return
     with context.stage("scrub"):
         settled: list[StudyPlan] = []
 
@@ -138,8 +140,6 @@ def scrub_stage(context: Context) -> None:
 def explore_stage(context: Context) -> None:
     """What the data looks like, and what is expected of the model, written down before there is one."""
     run, study = context.run, context.study
-    if run.has("hypotheses.json"):
-        return
     with context.stage("explore"):
         train = context.splits.train
         rows = np.sort(np.random.default_rng(study.seed).permutation(len(train))[:SAMPLE])
@@ -159,9 +159,7 @@ def adopt_plan(context: Context, plan: StudyPlan) -> None:
 
 def model_stage(context: Context) -> None:
     """The frozen phase and fine-tuning, then what the model says about validation and test."""
-    run, plan = context.run, context.plan
-    if run.has("predictions/test.npz"):
-        return
+    plan = context.plan
     began = time.perf_counter()
     context.log(StageStarted("train"))
     splits = context.splits
@@ -186,6 +184,7 @@ def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seco
         context.log("Fine-tuning ended worse on validation than it began: the frozen phase's model is kept.")
     with context.stage("predict"):
         save_model(run.path, fitted, context.pretrained, splits.classes, context.plan.recipe)
+        run.made.update(MODEL_FILES)
         run.save_history(fitted.history)
         before = fitted.frozen
         save_frozen(run, "train", splits.train.select(before.rows), before.features)
@@ -198,22 +197,20 @@ def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seco
 def save_frozen(run: Run, name: str, data: Dataset, features: NDArray[np.float32]) -> None:
     """Features from before fine-tuning, as predictions that say nothing."""
     silence = np.zeros((len(data), data.k), dtype=np.float32)
-    Predictions(data.ids, data.labels, silence, features).save(run.file(f"predictions/{name}_frozen.npz"))
+    run.save_predictions(f"{name}_frozen", Predictions(data.ids, data.labels, silence, features))
 
 
 def interpret_stage(context: Context) -> None:
     """What is wrong, and why; then the headline in metrics.json."""
     run = context.run
-    if not run.has("evidence/ledger.parquet"):
-        with context.stage("interpret"):
-            adopt_plan(context, pace_examination(context))
-            inputs = inputs_of(context)
-            predictor = load_model(run.path)
-            found = examine(inputs, predictor, sample_sizes_of_plan(context.plan))
-            run.save_pictures(found.pictures)
-            save_tables(run, **found.evidence)
-    if not run.has(METRICS):
-        run.save_json(METRICS, study_metrics(context))
+    with context.stage("interpret"):
+        adopt_plan(context, pace_examination(context))
+        inputs = inputs_of(context)
+        predictor = load_model(run.require("model.safetensors", stage="train").path)
+        found = examine(inputs, predictor, sample_sizes_of_plan(context.plan))
+        run.save_pictures(found.pictures)
+        save_tables(run, **found.evidence)
+    run.save_json(METRICS, study_metrics(context))
 
 
 def levers_stage(context: Context) -> None:
@@ -243,14 +240,20 @@ def inputs_of(context: Context) -> ExaminationInputs:
 
 def report_stage(context: Context) -> None:
     """One file that draws what is stored."""
-    done = "report" in context.run.metrics()["seconds"]
+    run = context.run
+    run.mend_index()
+    if not run.holds(METRICS):
+        context.log(f"{METRICS} is not what the run wrote, so it is made again.")
+        run.save_json(METRICS, study_metrics(context))
+    done = "total" in run.metrics()["seconds"]
     with context.stage("report"):
-        render(context.run)
+        render(run)
     if not done:
         seconds = {**context.seconds, "total": sum(context.seconds.values())}
         measured = {"seconds": rounded(seconds), "peak_rss_mb": peak_rss_mb()}
-        context.run.save_json(METRICS, {**context.run.metrics(), **measured})
-        render(context.run)  # once more, with the time that it took
+        run.save_json(METRICS, {**run.metrics(), **measured})
+        render(run)  # once more, with the time that it took
+    run.commit("report", also=[REPORT])
 
 
 STAGES: dict[str, Callable[[Context], None]] = {
@@ -264,33 +267,78 @@ STAGES: dict[str, Callable[[Context], None]] = {
 }
 
 
+# Whether a stage is done, in runs of versions that wrote no manifests.
+DONE: dict[str, Callable[[Run], bool]] = {
+    "scrub": lambda run: run.has("splits.npz") and run.study().get("plan") is not None,
+    "explore": lambda run: run.has("hypotheses.json"),
+    "train": lambda run: run.has("predictions/test.npz"),
+    "interpret": lambda run: run.has("evidence/ledger.parquet") and run.has(METRICS),
+}
+
+
+def obtain_data(study: StudyConfig, out: Path, *, log: Log) -> None:
+    """Begin a run: its folder, and data whose integrity is proved."""
+    with locked_by_first(out):
+        carry_out("obtain", begin(study, out, log))
+
+
 def run_until(last: str, out: Path, *, log: Log) -> Context:
     """The stages of an existing run up to this one; those that are done are not done again."""
     run = Run.open(out)
-    if last == "report" and run.study().get(EXAMINED):
-        render(run)
-        return under_way(run, log, fabric_of())
-    context = under_way(run.require_study(last), log, fabric_of())
-    for name in STAGES:
-        carry_out(name, context)
-        if name == last:
-            break
+    with locked_by_first(out):
+        if last == "report" and run.study().get(EXAMINED):
+            render(run)
+            run.commit("report", also=[REPORT])
+            return under_way(run, log, fabric_of())
+        context = under_way(run.require_study(last), log, fabric_of())
+        for name in STAGES:
+            carry_out(name, context)
+            if name == last:
+                break
     return context
 
 
+def locked_by_first(out: Path) -> AbstractContextManager[None]:
+    """The lock on a run folder; where torchrun started several processes, the first holds it for all."""
+    Run(out).require_usable()
+    return locked(out) if os.environ.get("RANK", "0") == "0" else nullcontext()
+
+
 def carry_out(name: str, context: Context) -> None:
-    """One stage: training in all processes that torchrun started, any other in the first alone.
+    """One stage, unless it is done: training in all processes that torchrun started, any other in the first.
 
     The others wait and then read in the run folder what the first wrote.
     """
     if name == "train":
-        STAGES[name](context)
+        if not is_done(name, context):
+            if context.fabric.is_global_zero:
+                context.run.reopen(name)
+            STAGES[name](context)
+            if context.fabric.is_global_zero:
+                context.run.commit(name)
         return
     with context.fabric.rank_zero_first():
-        if context.fabric.is_global_zero:
-            STAGES[name](context)
-        else:
+        if not context.fabric.is_global_zero:
             context.study = StudyConfig(**context.run.study())
+        elif name == "report":
+            STAGES[name](context)
+        elif not is_done(name, context):
+            context.run.reopen(name)
+            STAGES[name](context)
+            context.run.commit(name)
+
+
+def is_done(name: str, context: Context) -> bool:
+    """Whether the results of a stage are there, undamaged."""
+    known = context.run.manifests()
+    if known is None:
+        return name in DONE and DONE[name](context.run)
+    if name not in known.by_stage:
+        return False
+    failing = known.failing(name)
+    if failing:
+        context.log(f"{failing[0]} is not what the run wrote, so the stage {name} is done again.")
+    return not failing
 
 
 def save_tables(run: Run, **tables: Table) -> None:

@@ -48,6 +48,7 @@ def treat(
     """
     context = run_until("levers", Path(run_folder), log=log)
     run, plan, inputs = context.run, context.plan, inputs_of(context)
+    run.reopen("treat")
     # Ordered by errors on validation: the test set decides about nothing before the winner is known.
     save_tables(run, prescription=prescription_table(validation_ledger(inputs, run.evidence())))
     chosen = treatments_for_run(
@@ -68,6 +69,7 @@ def treat(
         change = ledger_change_table(found.control, found.best, partial(ledger_under, inputs, labels))
         evidence = evidence.add(ledger_change=change)
     run.save_evidence(evidence)
+    run.commit("treat")
     report_stage(context)
     return evidence
 
