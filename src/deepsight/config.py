@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
+from deepsight.core.safe_yaml import read_yaml
 
 
 def as_path(value: str | Path | None) -> Path | None:
@@ -136,9 +137,6 @@ def read_study(path: Path) -> dict[str, Any]:
         UsageError: the file is absent or is not a mapping in YAML.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        return read_yaml(path)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(f"Expected a study.yaml in {path}, but it cannot be read: {error}.") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"Expected names and values in {path}, received {type(content).__name__}.")
-    return content

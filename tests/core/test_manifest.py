@@ -151,7 +151,7 @@ def test_a_run_of_an_earlier_version_is_still_read(run: Run) -> None:
     run.commit("report", also=["splits.npz"])
     assert not run.has("manifests")
     damage(run.file("splits.npz"), "truncated")
-    with pytest.raises(DeepSightError, match=r"splits\.npz .*cannot be read.* deepsight scrub "):
+    with pytest.raises(DeepSightError, match=r"splits\.npz .*cannot be used.* deepsight scrub "):
         run.splits()
 
 

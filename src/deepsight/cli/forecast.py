@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import spoken
 
 # The stages by name, and the names under which the plan predicts their seconds.
@@ -38,8 +39,16 @@ class Forecast:
 
         if self._out is None or not (self._out / STUDY).exists():
             return {}
-        plan = Run(self._out).study().get("plan") or {}
-        return dict(plan.get("predicted_seconds") or {})
+        try:
+            plan = Run(self._out).study().get("plan") or {}
+            return {name: float(seconds) for name, seconds in (plan.get("predicted_seconds") or {}).items()}
+        except (
+            DeepSightError,
+            AttributeError,
+            TypeError,
+            ValueError,
+        ):  # the study says what is wrong with it
+            return {}
 
     def left(self) -> float | None:
         """Seconds that are left, at least 0; None where nothing is known."""

@@ -224,8 +224,8 @@ class Run:
         stage = owner.stage if owner is not None else maker_of(name)
         if name == STUDY or stage == "obtain":
             remedy = (
-                "Restore it from a copy, or start again elsewhere: deepsight run --out ANOTHER, with your own "
-                "options or, for a file that you have edited, with --config."
+                "Restore it from a copy, or start again elsewhere: deepsight run --out ANOTHER, where --config "
+                "takes a file that you have edited."
             )
         elif owner is None:
             remedy = f"Remove it, and make it again: deepsight {stage} {self.path}"
@@ -244,11 +244,11 @@ class Run:
         try:
             yield self.file(name)
         except DAMAGE as error:
-            raise self.damaged(name, f"it cannot be read ({error})", self.manifests()) from error
+            raise self.damaged(name, f"it cannot be used ({error})", self.manifests()) from error
         except BaseException as error:
             if type(error).__name__ != "PanicException":  # what Polars raises for some damaged files
                 raise
-            raise self.damaged(name, f"it cannot be read ({error})", self.manifests()) from error
+            raise self.damaged(name, f"it cannot be used ({error})", self.manifests()) from error
 
     def commit(self, stage: str, *, also: Iterable[str] = ()) -> None:
         """Write the manifest of a stage: all that was written since the last commit now counts.

@@ -18,7 +18,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from deepsight.config import StudyConfig, StudyPlan
+from deepsight.config import StudyConfig, StudyPlan, study_of
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.evidence import Evidence, Table
@@ -69,7 +69,7 @@ def begin(study: StudyConfig, out: Path, log: Log) -> Context:
 
 def under_way(run: Run, log: Log, fabric: Fabric) -> Context:
     """The study of a run folder; where torchrun started several processes, the first speaks for all."""
-    return Context(run, StudyConfig(**run.study()), log if fabric.is_global_zero else silent, fabric)
+    return Context(run, study_of(run.study()), log if fabric.is_global_zero else silent, fabric)
 
 
 def run_study(study: StudyConfig, out: str | Path, *, log: Log = silent) -> dict[str, Any]:
@@ -319,7 +319,7 @@ def carry_out(name: str, context: Context) -> None:
         return
     with context.fabric.rank_zero_first():
         if not context.fabric.is_global_zero:
-            context.study = StudyConfig(**context.run.study())
+            context.study = study_of(context.run.study())
         elif name == "report":
             STAGES[name](context)
         elif not is_done(name, context):
