@@ -16,7 +16,7 @@ from deepsight.core.files import digest_of, file_digest, write_json
 
 FOLDER = "manifests"
 # Each stage builds on those before it.
-STAGES = ("obtain", "scrub", "explore", "train", "interpret", "report", "treat", "predict")
+STAGES = ("obtain", "scrub", "explore", "train", "interpret", "levers", "report", "treat", "predict")
 INDEX = "evidence/index.json"
 # These hold times, or are drawn from the rest: if they change, what was made after them still holds.
 VOLATILE = frozenset({"metrics.json", "environment.json", "history.parquet", "report.html", INDEX})

@@ -224,8 +224,8 @@ class Run:
         stage = owner.stage if owner is not None else maker_of(name)
         if name == STUDY or stage == "obtain":
             remedy = (
-                "Restore it from a copy, or start again elsewhere: deepsight run --out ANOTHER, where --config "
-                "takes a file that you have edited."
+                "Restore it from a copy, or start again elsewhere: deepsight run --out ANOTHER. "
+                "A file that you have edited goes to --config."
             )
         elif owner is None:
             remedy = f"Remove it, and make it again: deepsight {stage} {self.path}"

@@ -96,8 +96,7 @@ def run_study(study: StudyConfig, out: str | Path, *, log: Log = silent) -> dict
     """
     with locked_by_first(Path(out)):
         context = begin(study, Path(out), log)
-        for name in STAGES:
-            carry_out(name, context)
+        carry_out_until("report", context)
         return context.run.metrics()
 
 
@@ -273,13 +272,14 @@ DONE: dict[str, Callable[[Run], bool]] = {
     "explore": lambda run: run.has("hypotheses.json"),
     "train": lambda run: run.has("predictions/test.npz"),
     "interpret": lambda run: run.has("evidence/ledger.parquet") and run.has(METRICS),
+    "levers": lambda run: run.has("evidence/levers.parquet"),
 }
 
 
 def obtain_data(study: StudyConfig, out: Path, *, log: Log) -> None:
     """Begin a run: its folder, and data whose integrity is proved."""
     with locked_by_first(out):
-        carry_out("obtain", begin(study, out, log))
+        carry_out_until("obtain", begin(study, out, log))
 
 
 def run_until(last: str, out: Path, *, log: Log) -> Context:
@@ -291,11 +291,18 @@ def run_until(last: str, out: Path, *, log: Log) -> Context:
             run.commit("report", also=[REPORT])
             return under_way(run, log, fabric_of())
         context = under_way(run.require_study(last), log, fabric_of())
-        for name in STAGES:
-            carry_out(name, context)
-            if name == last:
-                break
+        carry_out_until(last, context)
     return context
+
+
+def carry_out_until(last: str, context: Context) -> None:
+    """The stages up to this one, each unless it is done."""
+    if context.fabric.is_global_zero:
+        reopen_damaged(context)
+    for name in STAGES:
+        carry_out(name, context)
+        if name == last:
+            break
 
 
 def locked_by_first(out: Path) -> AbstractContextManager[None]:
@@ -310,7 +317,7 @@ def carry_out(name: str, context: Context) -> None:
     The others wait and then read in the run folder what the first wrote.
     """
     if name == "train":
-        if not is_done(name, context):
+        if not is_done(name, context.run):
             if context.fabric.is_global_zero:
                 context.run.reopen(name)
             STAGES[name](context)
@@ -322,23 +329,29 @@ def carry_out(name: str, context: Context) -> None:
             context.study = study_of(context.run.study())
         elif name == "report":
             STAGES[name](context)
-        elif not is_done(name, context):
+        elif not is_done(name, context.run):
             context.run.reopen(name)
             STAGES[name](context)
             context.run.commit(name)
 
 
-def is_done(name: str, context: Context) -> bool:
-    """Whether the results of a stage are there, undamaged."""
-    known = context.run.manifests()
+def is_done(name: str, run: Run) -> bool:
+    """Whether a stage is finished; `reopen_damaged` has let go of those whose files are damaged."""
+    known = run.manifests()
     if known is None:
-        return name in DONE and DONE[name](context.run)
-    if name not in known.by_stage:
-        return False
-    failing = known.failing(name)
-    if failing:
-        context.log(f"{failing[0]} is not what the run wrote, so the stage {name} is done again.")
-    return not failing
+        return name in DONE and DONE[name](run)
+    return name in known.by_stage
+
+
+def reopen_damaged(context: Context) -> None:
+    """Let each stage that has lost or damaged files be done again, the last first: they may share files."""
+    run = context.run
+    for name in reversed(STAGES):
+        known = run.manifests()
+        failing = known.failing(name) if known is not None and name in known.by_stage else []
+        if failing and name != "report":
+            context.log(f"{failing[0]} is not what the run wrote, so the stage {name} is done again.")
+            run.reopen(name)
 
 
 def save_tables(run: Run, **tables: Table) -> None:
