@@ -43,6 +43,7 @@ from deepsight.interpret.labels.sources import gather_label_sources
 from deepsight.interpret.labels.test_time_augmentation import augmented_logits
 from deepsight.interpret.model_checks import look_inside
 from deepsight.interpret.robustness import image_quality
+from deepsight.interpret.slices.metadata import metadata_scores_table
 from deepsight.interpret.slices.slices import slices_table
 
 DEFAULT = SampleSizes()
@@ -95,13 +96,19 @@ def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
     """Groups of images on which the model fails more often than on their classes as a whole."""
     p, classes = inputs.predictions, inputs.classes
     found = slices_table(
-        inputs.properties, p.labels, p.predicted, classes, p.ids,
+        inputs.slice_properties, p.labels, p.predicted, classes, p.ids,
         features=inputs.more.get("frozen", p.features), doubt=calibrated_doubt(inputs), seed=inputs.seed,
     )  # fmt: skip
     quality = image_quality.image_quality_table(
         quality_risk(inputs), inputs.properties, p.labels, p.predicted, classes
     )
-    return {"slices": found, "image_quality": quality}
+    tables = {"slices": found, "image_quality": quality}
+    if inputs.test.metadata is not None:
+        scores = metadata_scores_table(
+            inputs.test.metadata, p.labels, p.predicted, groups=inputs.test.groups, seed=inputs.seed
+        )
+        return tables if scores is None else {**tables, "metadata_scores": scores}
+    return tables
 
 
 def calibrated_doubt(inputs: ExaminationInputs) -> Floats:

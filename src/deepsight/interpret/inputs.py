@@ -14,6 +14,7 @@ from deepsight.core.hypothesis import Hypothesis, class_groups
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.labels.sources import ExaminedSplit
 from deepsight.interpret.slices.image_properties import measured_properties
+from deepsight.interpret.slices.metadata import property_columns
 from deepsight.interpret.slices.training_distance import training_distance
 
 
@@ -76,6 +77,15 @@ class ExaminationInputs:
         measured = measured_properties(self.test.images)
         distance = self.training_distance()
         return measured if distance is None else measured.with_columns(training_distance=distance)
+
+    @cached_property
+    def slice_properties(self) -> pl.DataFrame:
+        """What slices are searched over: the measured properties and the metadata of each test image."""
+        if self.test.metadata is None:
+            return self.properties
+        more = property_columns(self.test.metadata)
+        new = [name for name in more.columns if name not in self.properties.columns]
+        return self.properties.hstack(more.select(new))
 
     def training_distance(self) -> Floats | None:
         """Of each test image (n,), or None unless one network gave features of both splits."""

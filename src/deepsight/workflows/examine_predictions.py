@@ -22,6 +22,7 @@ from deepsight.report.html import render
 from deepsight.workflows.context import Context
 from deepsight.workflows.examine_external import with_features
 from deepsight.workflows.metrics import score_metrics
+from deepsight.workflows.suggested_groups import with_suggested_groups
 
 SPLITS = ("train", "val", "test", "all")
 
@@ -63,6 +64,8 @@ def examine_in(context: Context, file: Path, split: str) -> dict[str, Any]:
     listings = Listings(got.listed, got.named())
     matched = read_predictions(file, got.split(split), listings=listings, log=log)
     predictions, data = matched.predictions, matched.data
+    if split in ("test", "val"):
+        data = with_suggested_groups(data, [got.train], log=log)
     notice = ""
     if not predictions.features.size:
         notice = f"{file.name} holds no features, so they were made with {context.pretrained.name}, frozen."

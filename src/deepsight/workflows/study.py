@@ -55,6 +55,7 @@ from deepsight.workflows.study_plan import (
     study_interpolation,
     with_interpolation,
 )
+from deepsight.workflows.suggested_groups import with_suggested_groups
 
 MOST_VALIDATION = 10_000  # images: more of them choose no better and cost time
 
@@ -224,7 +225,7 @@ def inputs_of(context: Context) -> ExaminationInputs:
     leaks = repeated_rows(duplicates, of="train", within=("val", "test"))
     kept = run.has("predictions/test_frozen.npz")  # runs of earlier versions lack it
     return ExaminationInputs(
-        test=splits.test,
+        test=with_suggested_groups(splits.test, [splits.train], log=context.log),
         predictions=run.predictions("test"),
         validation=run.predictions("val"),
         train=ExaminedSplit(train.ids, train.labels, None, train.features, "frozen"),

@@ -84,6 +84,8 @@ def node_descriptions(tree: Any, names: Sequence[str]) -> dict[int, str]:
 
 def condition_text(name: str, low: float, high: float) -> str:
     """A condition in words and signs, such as "brightness ≤ 0.21"."""
+    if " = " in name:  # a value of the metadata: 0 or 1
+        return name if np.isinf(high) else name.replace(" = ", " ≠ ", 1)
     readable = name.replace("_", " ")
     if np.isinf(low):
         return f"{readable} ≤ {high:.3g}"
