@@ -50,6 +50,7 @@ autodoc_default_options = {"members": True}
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # attributes are described once, by the class
 napoleon_numpy_docstring = False
+napoleon_attr_annotations = False  # signatures say the types
 
 
 class Modules(SphinxDirective):
