@@ -3,6 +3,8 @@
 Formulas, sources and measured coverage: docs/methods/statistics.md and benchmarks/statistics.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
@@ -224,14 +226,18 @@ def student_effect(value: float, variance: float, freedom: float, level: float) 
     return Effect(value, value - reach, value + reach, min(1.0, p), (quantile + power) * error)
 
 
-def few_images(labels: Ints, classes: tuple[str, ...]) -> str:
-    """A sentence that names the classes with fewer than ten images; empty where there are none."""
-    n = np.bincount(labels, minlength=len(classes))
+def few_images(n: Ints, classes: Sequence[str]) -> str:
+    """A sentence that names the classes with fewer than ten images; empty where there are none.
+
+    Args:
+        n: int64 (k,), images of each class.
+        classes: names of the k classes.
+    """
     rare = [f"{name} ({count})" for name, count in zip(classes, n, strict=True) if count < FEWEST]
     if not rare:
         return ""
     shown = ", ".join(rare[:5]) + (f" and {len(rare) - 5} more" if len(rare) > 5 else "")
     return (
         f"{len(rare)} of {len(classes)} classes have fewer than {FEWEST} test images: {shown}. "
-        "Intervals that rest on them are rough. Collect more test images of these classes."
+        "Intervals of macro-F1 that rest on them are rough. Collect more test images of these classes."
     )

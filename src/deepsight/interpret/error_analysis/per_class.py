@@ -7,6 +7,7 @@ import polars as pl
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
+from deepsight.core.macro_f1 import few_images
 from deepsight.core.significance import runner_up_p
 from deepsight.core.statistics import confusion_counts, wilson
 
@@ -55,7 +56,7 @@ def per_class_table(
         },
         n=len(labels),
         method="Recall, precision and F1 by class; Wilson (1927) interval of the recall.",
-        caption=recall_caption(hits, n, classes, 1 - level),
+        caption=" ".join(filter(None, (recall_caption(hits, n, classes, 1 - level), few_images(n, classes)))),
     )
 
 
