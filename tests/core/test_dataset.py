@@ -1,11 +1,14 @@
 """Data sets are valid from birth, and rows are selected without a copy of the pixels."""
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepsight.core.dataset import Dataset, Images, SelectedImages, Splits, class_counts
+from deepsight.core.dataset import Dataset, Images, SelectedImages, Splits, class_counts, join_datasets
 from deepsight.core.errors import DeepSightError
 
 CLASSES = ("cat", "dog", "frog")
@@ -122,3 +125,36 @@ def test_splits_by_the_names_of_the_run_folder():
 
 def test_class_counts_count_absent_classes_too():
     np.testing.assert_array_equal(class_counts(np.array([2, 2, 0]), CLASSES), [1, 0, 2])
+
+
+def described(data: Dataset) -> Dataset:
+    names = np.array([f"{data.source}/{row}.png" for row in data.ids], dtype=object)
+    return replace(data, files=names, groups=data.ids // 2, metadata=pl.DataFrame({"age": data.ids}))
+
+
+def test_what_is_known_of_an_image_stays_with_it():
+    chosen = described(made(6)).select(np.array([4, 1])).select(np.array([1, 0]))
+    assert chosen.files.tolist() == ["train/1.png", "train/4.png"]
+    assert chosen.groups.tolist() == [0, 2]
+    assert chosen.metadata["age"].to_list() == [1, 4]
+    with pytest.raises(DeepSightError, match="files of 6 images, received 2"):
+        made(6, files=np.array(["a", "b"], dtype=object))
+
+
+def test_parts_of_one_source_are_joined_by_their_rows():
+    whole = described(made(6))
+    joined = join_datasets([whole.select(np.array([1, 4])), whole.select(np.array([0, 2, 3, 5]))], "all")
+    assert joined.source == "train"
+    np.testing.assert_array_equal(joined.ids, whole.ids)
+    np.testing.assert_array_equal(joined.pixels(), whole.pixels())
+    assert joined.files.tolist() == whole.files.tolist()
+    assert joined.metadata.equals(whole.metadata)
+
+
+def test_parts_of_several_sources_are_numbered_anew():
+    train, test = described(made(6)), made(4, source="test")
+    joined = join_datasets([train, test], "all")
+    assert (joined.source, joined.ids.tolist(), joined.files) == ("all", list(range(10)), None)
+    np.testing.assert_array_equal(joined.pixels(), np.concatenate([train.pixels(), test.pixels()]))
+    np.testing.assert_array_equal(joined.pixels(np.array([9, 0])), joined.pixels()[[9, 0]])
+    np.testing.assert_array_equal(joined.images[7], test.images[1])
