@@ -1,9 +1,11 @@
 """Cached maps are those of a direct forward pass, found again by all they depend on, and never half there."""
 
 import copy
+import errno
 import os
 import time
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from torch import nn
 
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import DeepSightError
+from deepsight.core.files import machine, part_name
 from deepsight.model import feature_cache as module
 from deepsight.model.engine import ForwardEngine, using_settings
 from deepsight.model.engine.graphs import StageMapsGraph
@@ -86,7 +89,7 @@ def test_a_view_is_filled_when_it_is_drawn_and_once(data, cache):
     views.batch(1, np.arange(4))
     filled = frozen.seen
     assert filled == 80 + 1  # one image tells the shape
-    assert [p.name for p in cache.folder.glob("*/*")] == ["view-1.npy"]
+    assert [p.name for p in cache.folder.glob("*/view-*.npy")] == ["view-1.npy"]
     views.batch(1, np.arange(80))
     views_of(frozen, data, cache).batch(1, np.arange(4))
     assert frozen.seen == filled
@@ -174,15 +177,69 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(data, cache, 
     assert list(cache.folder.glob("*/*")) == []
 
 
-def test_only_old_leftovers_of_killed_processes_are_removed(data, cache):
+def test_only_leftovers_of_killed_processes_are_removed(data, cache):
     folder = cache.folder / "abc"
     folder.mkdir(parents=True)
-    old, live = folder / ".view-0.npy.x.part", folder / ".view-1.npy.y.part"
-    for path in (old, live):
+    dead = folder / f".view-0.npy.{machine()}-{2**22 + 1}-abcd.part"
+    live = folder / part_name("view-1.npy")
+    for path in (dead, live):
         path.write_bytes(b"half")
-    os.utime(old, (time.time() - 2 * module.ABANDONED_SECONDS,) * 2)
     views_of(Counted(), data, cache).view(0)
-    assert (old.exists(), live.exists()) == (False, True)
+    assert (dead.exists(), live.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "emptied", "without its digest"])
+def test_a_damaged_view_is_computed_again_and_said(data, cache, damage):
+    said = []
+    heard = FeatureCache(cache.folder, log=said.append)
+    first = views_of(Counted(), data, heard)
+    before = np.array(first.view(0))
+    path = heard.path(first.key, 0)
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    elif damage == "truncated":
+        del content[-7:]
+    elif damage == "emptied":
+        content.clear()
+    else:
+        module.digest_file(path).unlink()
+    path.write_bytes(content)
+    np.testing.assert_array_equal(views_of(Counted(), data, heard).view(0), before)
+    expected = [] if damage == "without its digest" else [f"{path} is damaged, so it is computed again."]
+    assert said == expected
+    frozen = Counted()
+    views_of(frozen, data, heard).view(0)
+    assert said == expected
+
+
+def test_a_cache_that_may_only_be_read_serves_as_well(data, cache, monkeypatch):
+    before = np.array(views_of(Counted(), data, cache).view(0))
+
+    def refuse(*_, **__):
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr(module.os, "utime", refuse)
+    np.testing.assert_array_equal(views_of(Counted(), data, cache).view(0), before)
+
+
+def test_views_that_vanish_while_room_is_made_are_passed_over(data, cache, monkeypatch):
+    views = views_of(Counted(), data, cache)
+    views.view(0)
+    gone = cache.folder / "gone" / "view-0.npy"
+    monkeypatch.setattr(Path, "glob", lambda self, _: iter([gone, cache.path(views.key, 0)]))
+    assert [path for _, _, path in cache.views()] == [cache.path(views.key, 0)]
+    cache.remove(gone)
+
+
+def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(data, cache, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("deepsight.core.files.os.fsync", full)
+    with pytest.raises(DeepSightError, match="No space left"):
+        views_of(Counted(), data, cache).view(0)
+    assert list(cache.folder.glob("*/*")) == []
 
 
 def check(holds: bool) -> None:

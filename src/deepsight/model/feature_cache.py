@@ -2,15 +2,18 @@
 
 The frozen stages never change during training, so their maps are kept: float16, one file per view,
 (n, h, w, c) in memory order. A view is filled when it is first drawn from. The key names all that the
-maps depend on, so that another training on the same frozen stages, views and data reads them; a file gets its
-name only when it is whole, so that one that a killed process left is not trusted.
+maps depend on, so that another training on the same frozen stages, views and data reads them. A file is
+trusted if it has the digest that lies beside it; one that a killed process left, or that a disk has damaged,
+is computed again.
 """
 
 import copy
 import hashlib
+import io
 import os
 import shutil
-import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +25,8 @@ from torch import Tensor, nn
 from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import atomic_path
+from deepsight.core.files import atomic_path, cannot_write, file_digest, remove_leftovers, write_text
+from deepsight.core.progress import Log, silent
 from deepsight.core.recipe import Precision
 from deepsight.model.augment import augmented, definition
 from deepsight.model.engine import ForwardEngine, active_settings
@@ -32,7 +36,6 @@ from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
 BLOCK = 1024
-ABANDONED_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,12 @@ class FeatureCache:
     Attributes:
         folder: parent of one folder a key.
         limit: bytes; the views that were used longest ago are removed first.
+        log: is told of a view that is damaged and computed again.
     """
 
     folder: Path
     limit: int = 6_000_000_000
+    log: Log = silent
 
     def path(self, key: str, view: int) -> Path:
         """The file of one view; it is there only when it is whole."""
@@ -62,15 +67,18 @@ class FeatureCache:
                 f"Expected cached maps of at most {self.limit / 1e6:.0f} MB a view, "
                 f"these need {needed / 1e6:.0f} MB. Choose a lower --resolution or fewer rows: --train-limit."
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._remove_abandoned()
-        views = sorted(self.folder.glob("*/view-*.npy"), key=lambda p: p.stat().st_mtime)
-        used = sum(p.stat().st_size for p in views)
-        for path in views:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
+        remove_leftovers(self.folder)
+        views = sorted(self.views())
+        used = sum(size for _, size, _ in views)
+        for _, size, path in views:
             if used + needed <= self.limit and needed < shutil.disk_usage(self.folder).free:
                 return
-            used -= path.stat().st_size
-            path.unlink(missing_ok=True)
+            used -= size
+            self.remove(path)
         free = shutil.disk_usage(self.folder).free
         if needed >= free:
             raise DeepSightError(
@@ -79,11 +87,25 @@ class FeatureCache:
                 "Free some space, or set DEEPSIGHT_CACHE to a folder on a larger disk."
             )
 
-    def _remove_abandoned(self) -> None:
-        """Remove what killed processes left behind; a live one has written to its file within the hour."""
-        for part in self.folder.glob("*/.view-*.part"):
-            if part.stat().st_mtime < time.time() - ABANDONED_SECONDS:
-                part.unlink(missing_ok=True)
+    def views(self) -> Iterator[tuple[float, int, Path]]:
+        """When each view was last used, its bytes and its file, without those that vanish meanwhile."""
+        for path in self.folder.glob("*/view-*.npy"):
+            with suppress(OSError):
+                about = path.stat()
+                yield about.st_mtime, about.st_size, path
+
+    def remove(self, path: Path) -> None:
+        """Remove a view and its digest; another process may have done so."""
+        for file in (path, digest_file(path)):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a view is there and is what was computed, by its digest."""
+        try:
+            return digest_file(path).read_text(encoding="ascii") == file_digest(path)
+        except (OSError, ValueError):
+            return False
 
 
 class CachedViews:
@@ -151,9 +173,12 @@ class CachedViews:
         """All maps of a view (n, h, w, c), filled now if they are not there."""
         if number not in self._open:
             path = self._cache.path(self.key, number)
-            if not path.exists():
+            if not self._cache.holds(path):
+                if digest_file(path).exists():  # caches of earlier versions have no digest
+                    self._cache.log(f"{path} is damaged, so it is computed again.")
                 self._fill(number, path)
-            os.utime(path)
+            with suppress(OSError):  # a cache that may only be read serves as well
+                os.utime(path)
             self._open[number] = np.load(path, mmap_mode="r", allow_pickle=False)
         return self._open[number]
 
@@ -161,22 +186,38 @@ class CachedViews:
         one = self._maps_of(self._data.pixels(slice(0, 1)), "the first image")
         full = (len(self._data), *one.shape[1:])
         self._cache.make_room(int(np.prod(full)) * 2)
-        with atomic_path(path) as part:
-            maps = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=full)
-            for block in range(-(-len(self._data) // BLOCK)):
-                self._fill_block(maps, number, block)
-            maps.flush()
-            del maps
+        digest = hashlib.blake2b(digest_size=16)
+        self._cache.remove(path)
+        # Written, not mapped: where a disk fills up, a write fails with a reason and a map kills the process.
+        with atomic_path(path) as part, part.open("wb") as file:
+            for content in self._contents(number, full):
+                file.write(content)
+                digest.update(content)
+        write_text(digest_file(path), digest.hexdigest())
 
-    def _fill_block(self, maps: NDArray[np.float16], number: int, block: int) -> None:
+    def _contents(self, number: int, shape: tuple[int, ...]) -> Iterator[bytes]:
+        """The bytes of a view's file: the .npy header, then the maps block by block."""
+        header = io.BytesIO()
+        about = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False}
+        np.lib.format.write_array_header_1_0(header, {**about, "shape": shape})
+        yield header.getvalue()
+        for block in range(-(-len(self._data) // BLOCK)):
+            yield self._block(number, block).tobytes()
+
+    def _block(self, number: int, block: int) -> NDArray[np.float16]:
         rows = slice(block * BLOCK, min((block + 1) * BLOCK, len(self._data)))
         pixels = augmented(self._data.pixels(rows), view=number, block=block, seed=self._seed)
         if self._mixing is not None:
             pixels = mix_block(pixels, self._mixing, view=number, block=block, seed=self._seed)
-        maps[rows] = self._maps_of(pixels, f"{self._data.source}, view {number}, block {block}")
+        return self._maps_of(pixels, f"{self._data.source}, view {number}, block {block}")
 
     def _maps_of(self, pixels: NDArray[np.uint8], name: str) -> NDArray[np.float16]:
         return frozen_maps(self._engine, pixels, self._preprocessing, name)
+
+
+def digest_file(path: Path) -> Path:
+    """Where the digest of a view lies."""
+    return path.with_suffix(".blake2b")
 
 
 def frozen_maps(

@@ -165,7 +165,8 @@ def model_stage(context: Context) -> None:
     splits = context.splits
     untouched = context.frozen  # a copy: the training changes the backbone in place
     fitted = fit_model(
-        context.pretrained, splits, plan.recipe, cache=FeatureCache(cache_folder() / "trunk"),
+        context.pretrained, splits, plan.recipe,
+        cache=FeatureCache(cache_folder() / "trunk", log=context.log),
         fabric=context.fabric, log=partial(log_epoch, context.log),
     )  # fmt: skip
     if context.fabric.is_global_zero:

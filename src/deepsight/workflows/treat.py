@@ -56,7 +56,7 @@ def treat(
     )
     config = TrialConfig(
         splits=context.splits, recipe=plan.recipe, load=partial(other_backbone, context),
-        cache=FeatureCache(cache_folder() / "trunk"), fabric=context.fabric,
+        cache=FeatureCache(cache_folder() / "trunk", log=log), fabric=context.fabric,
     )  # fmt: skip
     found = runner.run_trial(
         config, chosen, folder=run.file("treatments"), minutes=minutes, min_treatments=min_treatments, log=log
