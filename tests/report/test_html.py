@@ -15,6 +15,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.run import Run
 from deepsight.report import html
+from deepsight.report.formatting import prose_markup
 from deepsight.report.sections import OUTLINE
 from made_run import made
 
@@ -166,7 +167,7 @@ def test_a_table_without_rows_is_no_fault(complete: Run, tmp_path: Path, entry):
     table = complete.evidence()[entry.name]
     empty = made_like(table, table.frame.clear())
     run.save_evidence(Evidence({entry.name: empty}))
-    assert table.caption in html.render(run).read_text(encoding="utf-8")
+    assert str(prose_markup(table.caption)) in html.render(run).read_text(encoding="utf-8")
 
 
 def made_like(table, frame: pl.DataFrame):

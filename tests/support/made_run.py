@@ -216,6 +216,7 @@ def judged(classes: Sequence[str], examples: list[int]) -> dict[str, Table]:
     ]  # fmt: skip
     return {
         **treated(),
+        "levers": tried_levers(),
         "context_pictures": made(
             [{"file": COMPOSITE, "caption": "A bird on the sky of an airplane."}],
             1,
@@ -242,6 +243,26 @@ def judged(classes: Sequence[str], examples: list[int]) -> dict[str, Table]:
         "context": made(context, 1000, "The background decides little."),
         "treatments": made(treatments, 5, "One treatment helps."),
     }
+
+
+def tried_levers() -> Table:
+    """Levers as a short study tries them."""
+    effects = (
+        ("averaging several trainings", "variance", 0.22, "helps"),
+        ("twice the images", "data", 0.15, "helps"),
+        ("temperature", "decision", 0.0, "no difference shown"),
+        ("placebo: resize and back", "placebo", 0.0, "no difference shown"),
+    )
+    rows = [
+        {"name": name, "group": group, "net": net, "ci_low": net - 0.05, "ci_high": net + 0.05,
+         "verdict": verdict, "advice": f"What to do: {name}."}
+        for name, group, net, verdict in effects
+    ]  # fmt: skip
+    said = (
+        "Averaging several trainings mends 22 ± 5 % of the errors, twice the images 15 ± 5 %; "
+        "41 ± 5 % of the errors resist every lever."
+    )
+    return made(rows, 180, said)
 
 
 def treated() -> dict[str, Table]:

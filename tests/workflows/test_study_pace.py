@@ -1,6 +1,7 @@
 """Later stages shrink where time is short, grow a little where it is left, and never change a given plan."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -91,3 +92,15 @@ def test_budgets_without_an_end_are_refused(minutes: float) -> None:
 
 def test_a_context_starts_without_a_promise(tmp_path: Any) -> None:
     assert Context(run=tmp_path, study=StudyConfig()).promise is None
+
+
+def test_levers_take_what_the_plan_kept_for_them_and_less_where_time_is_short() -> None:
+    work = replace(WORK, fixed={**WORK.fixed, "levers": 26.0})
+    sizes = []
+    for elapsed in (80.0, 122.0, 129.5):
+        context = under_way(elapsed)
+        context.promise = replace(context.promise, work=work)
+        sizes.append(study_pace.pace_levers(context).lever_sizes)
+    assert sizes[0]["images"] >= sizes[1].get("images", 0)
+    assert sizes[2] == {}
+    assert study_pace.pace_levers(under_way(80.0, planned=False)) == PLAN

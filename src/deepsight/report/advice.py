@@ -169,6 +169,14 @@ def background_advice(table: Table) -> str:
     return "No verdict yet. Examine more images: these could only reveal larger effects."
 
 
+def levers_advice(table: Table) -> str:
+    """The levers to pull."""
+    helps = table.frame.filter(verdict="helps").sort("net", descending=True).head(NAMED)
+    if helps.is_empty():
+        return "Nothing yet: no lever was shown to mend more than it breaks. More minutes try more levers."
+    return " ".join(helps["advice"].to_list())
+
+
 def ledger_change_advice(table: Table) -> str:
     """What to treat next."""
     rows = table.frame.filter(table.frame["n_after"] > 0).sort("n_after", descending=True)

@@ -38,11 +38,13 @@ VALUES = {
 }
 NAMES = ("row", "number of", "seed")  # units of whole numbers that are names, not counts
 
-WITH_INTERVAL = frozenset({"share", "rate", "recall", "accuracy", "macro_f1", "object_share", "rejected"})
+WITH_INTERVAL = frozenset(
+    {"share", "net", "rate", "recall", "accuracy", "macro_f1", "object_share", "rejected"}
+)
 SHARES = WITH_INTERVAL | {
     "precision", "f1", "error_rate", "confidence", "expected", "examined", "retained", "detail_kept",
     "estimated_precision", "agreement", "object_area", "corrected_share", "share_after", "control_macro_f1",
-    "sensitivity", "specificity", "area",
+    "sensitivity", "specificity", "area", "mended", "broken",
 }  # fmt: skip
 DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # whose interval is no share
 

@@ -14,7 +14,7 @@ from deepsight.report.run_data import RunData
 from deepsight.scrub.duplicates.pictures import shown_pairs
 
 Data = dict[str, Any]
-LEDGER = ("cause", "support", "because")
+LEDGER = ("cause", "support", "because", "causes", "evidence")
 SHOWN = ("index", "true", "predicted", "confidence")
 
 

@@ -16,6 +16,7 @@ from deepsight.core.run import REPORT, Run
 from deepsight.report import confusion_matrix, formatting, galleries, provenance, summary
 from deepsight.report.embedded_images import BUDGET, Pictures
 from deepsight.report.figures import marks, svg
+from deepsight.report.figures.levers import levers_figure
 from deepsight.report.figures.model import learning_curves
 from deepsight.report.figures.plot import Figure
 from deepsight.report.run_data import RunData, read_run_data
@@ -72,6 +73,7 @@ def report_page(study: RunData) -> str:
             provenance=provenance.provenance_facts(study),
             configuration=provenance.configuration_facts(study),
             causes=cause_shares(study),
+            levers=levers_of(study),
             overall_context=summary.overall_background(study),
             matrix=confusion_matrix.confusion_matrix_data(study),
             refusal=maps_refusal(study.evidence),
@@ -173,6 +175,12 @@ def cause_shares(study: RunData) -> list[dict[str, Any]]:
         for place, row in enumerate(study.rows("ledger_shares", "cause", "share"))
     ]
     return sorted(rows, key=lambda row: (-row["share"], -row["examined"]))
+
+
+def levers_of(study: RunData) -> Figure | None:
+    """The forest plot of the levers for the first screen, or None where none was tried."""
+    table = study.table("levers", "name", "group", "net", "ci_low", "ci_high", "verdict")
+    return None if table is None or table.frame.is_empty() else levers_figure(table)
 
 
 def packed_csv(frame: pl.DataFrame) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from deepsight.core.evidence import Table
 from deepsight.report import advice
-from deepsight.report.figures import attribution, explore, interpret, scrub, treat
+from deepsight.report.figures import attribution, explore, interpret, levers, scrub, treat
 from deepsight.report.figures.plot import Figure
 
 
@@ -126,6 +126,16 @@ OUTLINE = (
                 advise=advice.confusion_advice,
             ),
             Entry("errors", "Which images does it get wrong?", "errors", advise=advice.ERRORS),
+            Entry(
+                "levers",
+                "What would mend its errors?",
+                "figure",
+                levers.levers_figure,
+                advice.levers_advice,
+                also=("lever_data", "lever_errors", "influence", "levers_not_tried"),
+                optional=True,
+                needs=("name", "group", "net", "ci_low", "ci_high", "verdict"),
+            ),
             Entry(
                 "ledger",
                 "Why does it get them wrong?",

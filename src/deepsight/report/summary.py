@@ -27,9 +27,10 @@ NAMED_CAUSES, NAMED_PAIRS = 3, 2
 
 def summary_sentence(study: RunData) -> tuple[str, str]:
     """One sentence in two parts: the score; what is known of errors, context and treatments."""
-    parts = [
-        part for part in (causes_clause(study), background_clause(study), treatments_clause(study)) if part
-    ]
+    clauses = (
+        levers_clause(study) or causes_clause(study), background_clause(study), treatments_clause(study),
+    )  # fmt: skip
+    parts = [part for part in clauses if part]
     first = score_clause(study) or "This study has no score yet"
     return (f"{first};", f"{'; '.join(parts)}.") if parts else (f"{first}.", "")
 
@@ -63,6 +64,15 @@ def half_width(interval: Sequence[float] | None) -> str:
     if not interval or is_absent(interval[0]):
         return ""
     return f"{NBSP}±{NBSP}{100 * (interval[1] - interval[0]) / 2:.1f}"
+
+
+def levers_clause(study: RunData) -> str:
+    """What would help, by the levers that were tried; empty where none was."""
+    table = study.table("levers", "name", "net")
+    if table is None or table.frame.is_empty():
+        return ""
+    said = table.caption.removesuffix(".")
+    return said[0].lower() + said[1:].replace(" %", f"{NBSP}%").replace(" ± ", f"{NBSP}±{NBSP}")
 
 
 def causes_clause(study: RunData) -> str:

@@ -47,7 +47,7 @@ from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.context import Context, rounded
 from deepsight.workflows.levers import examine_run_levers
 from deepsight.workflows.metrics import study_metrics
-from deepsight.workflows.study_pace import pace_examination, pace_training
+from deepsight.workflows.study_pace import pace_examination, pace_levers, pace_training
 from deepsight.workflows.study_plan import (
     SAMPLE,
     make_plan,
@@ -216,7 +216,9 @@ def interpret_stage(context: Context) -> None:
 
 def levers_stage(context: Context) -> None:
     """What a person could do about the errors, each lever tried against a control."""
-    examine_run_levers(context, inputs_of)
+    if context.plan.lever_sizes and not context.run.has("evidence/levers.parquet"):
+        adopt_plan(context, pace_levers(context))
+        examine_run_levers(context, inputs_of)
 
 
 def inputs_of(context: Context) -> ExaminationInputs:

@@ -11,6 +11,7 @@ from deepsight.model.throughput import fused_copy, measured_throughput
 from deepsight.workflows.context import Context, Promise
 from deepsight.workflows.study_plan import (
     SAMPLED_MOST,
+    plan_levers,
     sample_sizes_of,
     sample_sizes_of_plan,
     seconds_of_a_mask,
@@ -18,6 +19,7 @@ from deepsight.workflows.study_plan import (
 
 NOTEWORTHY = 0.1  # share of the planned training by which it is shortened before anything changes
 GROWTH = 0.8  # share of the time left over that larger samples take, since it is a prediction
+LATER = ("predict", "interpret", "levers", "report")  # stages after the training
 LIMITS = (0.2, 5.0)  # of how much slower the machine may have become, so that one odd moment decides little
 
 
@@ -36,7 +38,7 @@ def pace_training(context: Context) -> StudyPlan:
     side = plan.recipe.resolution
     speed = measured_throughput(network, context.pretrained, plan.recipe, (side,))[side]
     slower = slowdown(promise.speed.step / speed.step)
-    later = sum(plan.predicted_seconds[name] for name in ("predict", "interpret", "report")) * slower
+    later = sum(plan.predicted_seconds.get(name, 0.0) for name in LATER) * slower
     seconds = left(context, promise) - later
     paced = planner.shortened(plan.recipe, plan.train_rows, speed, promise.work, seconds)
     if paced.recipe.epochs > (1 - NOTEWORTHY) * plan.recipe.epochs:
@@ -56,6 +58,7 @@ def pace_examination(context: Context) -> StudyPlan:
     mask_seconds = seconds_of_a_mask(context.splits.test)
     slower = slowdown(mask_seconds / promise.mask_seconds)
     fixed = promise.work.fixed["interpret"] - promise.sampled + promise.work.fixed["report"]
+    fixed += promise.work.fixed.get("levers", 0.0)
     seconds = left(context, promise) - slower * fixed
     if seconds > promise.sampled:
         seconds = min(promise.sampled + GROWTH * (seconds - promise.sampled), SAMPLED_MOST)
@@ -65,6 +68,21 @@ def pace_examination(context: Context) -> StudyPlan:
     if sizes == sample_sizes_of_plan(plan):
         return plan
     return plan.model_copy(update=asdict(sizes))
+
+
+def pace_levers(context: Context) -> StudyPlan:
+    """The plan, with the sizes of the levers' trials that the time left pays for; never more than planned."""
+    plan, promise = context.plan, context.promise
+    if promise is None:
+        return plan
+    seconds = min(
+        promise.work.fixed.get("levers", 0.0), left(context, promise) - promise.work.fixed["report"]
+    )
+    slower = training_slowdown(context)
+    sizes = plan_levers(
+        max(seconds, 0.0) / slower, promise.speed, promise.mask_seconds, plan.train_rows, plan.recipe.epochs
+    )
+    return plan.model_copy(update={"lever_sizes": {} if sizes is None else asdict(sizes)})
 
 
 def left(context: Context, promise: Promise) -> float:

@@ -82,7 +82,9 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
             f"No study of these images fits into --minutes {study.minutes:g} here: the smallest takes about "
             f"{whole / 60:.1f} minutes and is made all the same."
         )
-    levers = plan_levers(LEVERS * budget, rates[best.recipe.resolution], mask_seconds, best)
+    levers = plan_levers(
+        LEVERS * budget, rates[best.recipe.resolution], mask_seconds, best.rows, best.recipe.epochs
+    )
     sample_sizes = sample_sizes_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
     context.log(
         f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "
@@ -111,14 +113,14 @@ def planned_sides(pretrained: Pretrained, asked: int | None, budget: float) -> t
 
 
 def plan_levers(
-    seconds: float, speed: Throughput, mask_seconds: float, best: planner.PlanCandidate
+    seconds: float, speed: Throughput, mask_seconds: float, rows: int, epochs: float
 ) -> LeverSizes | None:
     """The sizes of the levers' trials that these seconds pay for; None where they pay for none."""
     rates = LeverRates(
         forward=1 / speed.forward, frozen=1 / speed.frozen, trainable=1 / speed.trainable,
         step=1 / speed.step, mask=mask_seconds,
     )  # fmt: skip
-    return affordable_sizes(seconds, rates, rows=best.rows, epochs=best.recipe.epochs)
+    return affordable_sizes(seconds, rates, rows=rows, epochs=epochs)
 
 
 def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:

@@ -69,7 +69,7 @@ def try_more_data(
     factors = [growth_factor(share, times, b) for b in (EXPONENTS[0], EXPONENT, EXPONENTS[1])]
     spread = (max(factors) - min(factors)) / 4  # the ends as two standard errors to either side
     return LeverOutcome(
-        name=f"{times:g} times the images",
+        name="twice the images" if times == 2 else f"{times:g} times the images",
         arm=f"the model's {rows:,} rows, extrapolated to {times:g} times as many",
         control=f"the model's recipe on {share:.0%} of the rows, {len(parts)} training(s)",
         examined=examined,

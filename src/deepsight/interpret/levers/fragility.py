@@ -71,7 +71,7 @@ def try_fragility(
     right = examined.right(seen).sum(axis=0).astype(int)
     count = len(chosen)
     return LeverOutcome(
-        name="average over views",
+        name="averaging over views",
         arm=f"average over the image and {count} jittered copies",
         control="the image alone",
         examined=examined,

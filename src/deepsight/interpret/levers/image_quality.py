@@ -75,7 +75,7 @@ def try_repair(
     """
     right = examined.right(predict(REPAIRS[name](pixels)))
     return LeverOutcome(
-        name="repair the image",
+        name="repairing the image",
         arm=f"every image {name}, the repair that validation chose",
         control="the image as it is",
         examined=examined,

@@ -65,7 +65,7 @@ def resolution_changes(resolution: int, *, step: int = 32) -> list[RecipeChange]
 def length_change(*, times: float = 2.0) -> RecipeChange:
     """More passes over the same rows."""
     return RecipeChange(
-        "train longer",
+        "training longer",
         f"{times:g} times the passes over the same rows",
         f"Give the training {times:g} times the passes: more --minutes.",
         f"with {times:g} times the passes",
@@ -76,7 +76,7 @@ def length_change(*, times: float = 2.0) -> RecipeChange:
 def capacity_change(backbone: str) -> RecipeChange:
     """The next deeper backbone of the family, at equal passes."""
     return RecipeChange(
-        "deeper backbone",
+        "a deeper backbone",
         f"{backbone} instead of the model's backbone, equal passes",
         f"Train {backbone}: --backbone {backbone}.",
         f"of {backbone}",

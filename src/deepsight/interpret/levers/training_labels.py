@@ -42,7 +42,7 @@ def leave_out_flagged(labels: Ints, flagged: Bools, rows: Ints, *, seed: int) ->
     """The training images whose label is flagged as wrong, and as many others of the same given classes."""
     suspects = np.flatnonzero(flagged)
     return LeftOut(
-        "leave out flagged labels",
+        "leaving out flagged labels",
         f"without the {len(suspects)} training images whose label is flagged",
         suspects,
         matched_rows(labels, suspects, rows, seed=seed),
@@ -53,7 +53,7 @@ def leave_out_flagged(labels: Ints, flagged: Bools, rows: Ints, *, seed: int) ->
 def leave_out_harmful(labels: Ints, harmful: Ints, rows: Ints, *, seed: int) -> LeftOut:
     """The training images that harm the validation images most, and as many others of the same classes."""
     return LeftOut(
-        "leave out harmful images",
+        "leaving out harmful images",
         f"without the {len(harmful)} training images with the most harmful influence on validation",
         harmful,
         matched_rows(labels, harmful, rows, seed=seed),

@@ -42,7 +42,7 @@ def try_variance(examined: ExaminedImages, logits: Reals, *, seconds: float = 0.
     right = (votes == examined.labels).sum(axis=0)
     r = len(members)
     return LeverOutcome(
-        name="average several trainings",
+        name="averaging several trainings",
         arm=f"average of {r} trainings of the last stage, each on its own bootstrap sample",
         control="one of these trainings",
         examined=examined,

@@ -34,6 +34,7 @@ function facts(record) {
     ["File", record.file], ["Test image", record.index], ["True", record.true], ["Predicted", record.predicted],
     ["Confidence", percent(record.confidence)], ["Cause", record.cause], ["Support", support],
     ["Because", record.because], ["Suggested label", record.suggested],
+    ["Other causes", record.causes?.slice(1).join(", ")], ["Levers", record.evidence?.join("; ")],
   ].filter(([, value]) => value != null && value !== "");
   return element("dl", {}, ...pairs.flatMap(([name, value]) => [
     element("dt", { textContent: name }), element("dd", { textContent: value }),
