@@ -35,3 +35,17 @@ def test_a_million_images_in_small_finds_what_it_planted() -> None:
     assert by_part["duplicates"]["recall"] == 1
     assert by_part["labels"]["recall"] > 0.5
     assert all(row["peak_mb"] > row["before_mb"] > 0 for row in by_part.values())
+
+
+@pytest.mark.slow
+def test_the_statistics_are_simulated_for_every_kind_of_finding(tmp_path: Path) -> None:
+    results = tmp_path / "results.csv"
+    command = [sys.executable, BENCHMARKS / "statistics/run.py", "--smoke", "--results", results]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    with results.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["finding", "setting", "measure", "nominal", "observed", "repetitions"]
+    assert {row["measure"] for row in rows} == {"coverage", "type I"}
+    assert all(0 <= float(row["observed"]) <= 1 for row in rows)
+    findings = {row["finding"].split(":")[0] for row in rows}
+    assert {"macro-F1", "treatment", "confusion pairs", "ledger shares", "slices", "context"} <= findings
