@@ -6,7 +6,7 @@ import timm
 import torch
 from torch import nn
 
-from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.errors import DeepSightError
 from deepsight.interpret.attribution.cam import Layer, layer_for, require_spatial
 from deepsight.interpret.attribution.exact_cam import exact_maps
 from deepsight.interpret.attribution.stage_maps import class_maps
@@ -84,5 +84,5 @@ def test_a_transformer_has_no_chain_of_maps() -> None:
     vit = timm.create_model("vit_tiny_patch16_224", num_classes=0, img_size=32, depth=1)
     with torch.inference_mode(), pytest.raises(DeepSightError, match="no spatial map"):
         require_spatial(vit.forward_features(torch.zeros(1, 3, 32, 32)))
-    with pytest.raises(UsageError, match=r"received a VisionTransformer.*deepsight examine"):
-        Classifier(vit, K)
+    with pytest.raises(DeepSightError, match="a pooling of its own"):
+        Classifier(vit, K).sides(32)
