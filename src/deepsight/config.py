@@ -46,7 +46,7 @@ class StudyPlan(BaseModel):
     predicted_peak_mb: float = 0.0
 
 
-class Examined(BaseModel):
+class ExaminedModel(BaseModel):
     """Predictions that were made elsewhere and are examined.
 
     Attributes:
@@ -102,7 +102,7 @@ class StudyConfig(BaseModel):
     offline: bool = False
     gates: tuple[str, ...] = ()
     fit: Literal["crop", "pad", "squash", "whole"] | None = None
-    examined: Examined | None = None
+    examined: ExaminedModel | None = None
     plan: StudyPlan | None = None
 
     def stored(self) -> dict[str, Any]:

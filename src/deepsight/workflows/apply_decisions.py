@@ -26,7 +26,7 @@ Parts = dict[str, Dataset]
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class CleanedData:
     """A data set after decisions.
 
     Attributes:
@@ -38,7 +38,9 @@ class Cleaned:
     provenance: Mapping[str, Any]
 
 
-def apply_decisions(run: str | Path, decisions: str | Path, to: str | Path, *, log: Log = silent) -> Cleaned:
+def apply_decisions(
+    run: str | Path, decisions: str | Path, to: str | Path, *, log: Log = silent
+) -> CleanedData:
     """Write the data set of a run with a reader's decisions applied; the user's own files stay as they are.
 
     Relabelled images get their new label, removed ones are left out; kept and unsure ones stay. Where images
@@ -74,7 +76,7 @@ def apply_decisions(run: str | Path, decisions: str | Path, to: str | Path, *, l
     }
     write_json(folder / PROVENANCE, provenance)
     warn_about_test(changed_images["test"], log)
-    return Cleaned(data, provenance)
+    return CleanedData(data, provenance)
 
 
 def parts_of(context: Context) -> Parts:

@@ -130,7 +130,7 @@ def opened_model(model: Any) -> Opened:
 
 
 @dataclass(frozen=True)
-class Examined:
+class ExaminedModel:
     """An examination: what was found, on which predictions, and how long each part took."""
 
     findings: Findings
@@ -140,7 +140,7 @@ class Examined:
 
 def examine_fitted(
     fitted: FittedModel, data: Dataset, *, train: Dataset | None, minutes: float, seed: int, log: Log
-) -> Examined:
+) -> ExaminedModel:
     """Every examination that the model allows, in roughly these minutes."""
     model, began = fitted.model, time.perf_counter()
     per_image = seconds_an_image(model, data)
@@ -153,7 +153,7 @@ def examine_fitted(
     inputs, evidence = inputs_of(test, predictions, train, seed)
     found = examine_subject(inputs, model, capped(sizes, len(test)))
     seconds = {"predict": predicted - began, "interpret": time.perf_counter() - predicted}
-    return Examined(Findings(fitted.evidence.merge(evidence)).merge(found), inputs.predictions, seconds)
+    return ExaminedModel(Findings(fitted.evidence.merge(evidence)).merge(found), inputs.predictions, seconds)
 
 
 def capped(sizes: SampleSizes, n: int) -> SampleSizes:
@@ -294,13 +294,13 @@ def examine_run(
     began = time.perf_counter()
     inputs, evidence = inputs_of(data, predictor.predictions(data, name="test"), train, study.seed)
     found = Findings(evidence).merge(examine_subject(inputs, predictor, capped(sizes, len(data))))
-    examined = Examined(found, inputs.predictions, {"interpret": time.perf_counter() - began})
+    examined = ExaminedModel(found, inputs.predictions, {"interpret": time.perf_counter() - began})
     about = {**trained.run.read_json("model.json"), "weights_source": str(folder)}
     return written(study, examined, about, out, record)
 
 
 def written(
-    study: StudyConfig, examined: Examined, about: dict[str, Any], out: Path, record: Any
+    study: StudyConfig, examined: ExaminedModel, about: dict[str, Any], out: Path, record: Any
 ) -> dict[str, Any]:
     """The run folder of an examination; returns the content of metrics.json."""
     run = Run.create(out, study.stored())

@@ -8,7 +8,7 @@ import pytest
 
 from deepsight.core.evidence import Evidence, Table
 from deepsight.interpret.background.composites import cut_out
-from deepsight.interpret.background.effects import Effect
+from deepsight.interpret.background.effects import SwapEffect
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.pair_swap import pair_swap
@@ -24,7 +24,7 @@ def judged(predict: Callable[[np.ndarray], np.ndarray], *, n: int = 400, **dials
     return swap_test(images, labels, masks, predict, classes=CLASSES, **dials)  # type: ignore[arg-type]
 
 
-def between(predict: Callable[[np.ndarray], np.ndarray]) -> Effect:
+def between(predict: Callable[[np.ndarray], np.ndarray]) -> SwapEffect:
     """Red and blue on each other's backgrounds."""
     images, labels, masks = scenes(400)
     found = pair_swap(

@@ -18,7 +18,7 @@ from deepsight.workflows.exchange.cvat import read_cvat, write_cvat
 from deepsight.workflows.exchange.datalab import issues_frame
 from deepsight.workflows.exchange.fiftyone import write_fiftyone
 from deepsight.workflows.exchange.formats import receive_decisions
-from deepsight.workflows.exchange.found_images import Examined, FoundImage
+from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage
 from deepsight.workflows.exchange.imagefolder import write_imagefolder
 from deepsight.workflows.exchange.label_studio import read_label_studio, write_label_studio
 
@@ -26,7 +26,7 @@ CLASSES = ("ant", 'bee & "wasp"')
 
 
 @pytest.fixture
-def examined() -> Examined:
+def examined() -> ExaminedRun:
     """Four images with every kind of finding, and one of another split."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (4, 12, 16, 3), dtype=np.uint8)
@@ -38,14 +38,14 @@ def examined() -> Examined:
         FoundImage("test", 12, "ü.png", CLASSES[0], CLASSES[0], 0.6, CLASSES[0], 0.1),
         FoundImage("train", 13, "a/z.png", CLASSES[1], suggested=CLASSES[1], near_duplicates=("a/x.png",)),
     )
-    return Examined(CLASSES, images, parts)
+    return ExaminedRun(CLASSES, images, parts)
 
 
-def same_picture(path: Path, examined: Examined, number: int) -> bool:
+def same_picture(path: Path, examined: ExaminedRun, number: int) -> bool:
     return bool((np.asarray(Image.open(path)) == examined.pixels(examined.images[number])).all())
 
 
-def test_only_images_with_a_finding_are_sent(examined: Examined) -> None:
+def test_only_images_with_a_finding_are_sent(examined: ExaminedRun) -> None:
     assert [image.id for image in examined.found().images] == [10, 11, 13]
 
 
@@ -65,7 +65,7 @@ def annotated(tasks: list[dict], answers: dict[int, dict[str, str]]) -> list[dic
     return tasks
 
 
-def test_label_studio_there_and_back(examined: Examined, tmp_path: Path) -> None:
+def test_label_studio_there_and_back(examined: ExaminedRun, tmp_path: Path) -> None:
     tasks_file, config = write_label_studio(tmp_path, examined)
     tasks = json.loads(tasks_file.read_text("utf-8"))
     assert same_picture(tmp_path / tasks[0]["data"]["image"].split("?d=")[1], examined, 0)
@@ -97,7 +97,7 @@ def test_label_studio_of_another_project_is_refused(tmp_path: Path) -> None:
         read_label_studio(tmp_path / "x.json")
 
 
-def test_cvat_there_and_back(examined: Examined, tmp_path: Path) -> None:
+def test_cvat_there_and_back(examined: ExaminedRun, tmp_path: Path) -> None:
     (file,) = write_cvat(tmp_path, examined)
     tree = ElementTree.parse(file)
     images = tree.findall("image")
@@ -119,7 +119,7 @@ def test_cvat_there_and_back(examined: Examined, tmp_path: Path) -> None:
     ]
 
 
-def test_cvat_with_two_tags_or_a_document_type_is_refused(examined: Examined, tmp_path: Path) -> None:
+def test_cvat_with_two_tags_or_a_document_type_is_refused(examined: ExaminedRun, tmp_path: Path) -> None:
     (file,) = write_cvat(tmp_path, examined)
     text = file.read_text("utf-8")
     file.write_text(text.replace("<annotations>", "<!DOCTYPE x><annotations>", 1), encoding="utf-8")
@@ -132,7 +132,7 @@ def test_cvat_with_two_tags_or_a_document_type_is_refused(examined: Examined, tm
         read_cvat(file)
 
 
-def test_fiftyone_finds_each_picture_by_its_stem(examined: Examined, tmp_path: Path) -> None:
+def test_fiftyone_finds_each_picture_by_its_stem(examined: ExaminedRun, tmp_path: Path) -> None:
     """As the importer of `FiftyOneImageClassificationDataset` does: stems in data/, targets into classes."""
     (file,) = write_fiftyone(tmp_path, examined)
     content = json.loads(file.read_text("utf-8"))
@@ -144,7 +144,7 @@ def test_fiftyone_finds_each_picture_by_its_stem(examined: Examined, tmp_path: P
     assert content["labels"]["train-000013"]["attributes"]["near_duplicates"] == ["a/x.png"]
 
 
-def test_the_columns_are_those_of_the_real_datalab(examined: Examined) -> None:
+def test_the_columns_are_those_of_the_real_datalab(examined: ExaminedRun) -> None:
     datalab = pytest.importorskip("cleanlab.datalab.datalab")
     pytest.importorskip("datasets")
     rng = np.random.default_rng(0)
@@ -167,7 +167,9 @@ def test_the_columns_are_those_of_the_real_datalab(examined: Examined) -> None:
     )
 
 
-def test_the_datasets_library_reads_the_imagefolder(examined: Examined, tmp_path: Path, monkeypatch) -> None:
+def test_the_datasets_library_reads_the_imagefolder(
+    examined: ExaminedRun, tmp_path: Path, monkeypatch
+) -> None:
     datasets = pytest.importorskip("datasets")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     write_imagefolder(tmp_path / "out", examined)
@@ -186,7 +188,7 @@ def test_a_format_that_does_not_come_back_is_refused(tmp_path: Path) -> None:
         receive_decisions(tmp_path / "x", "fiftyone", tmp_path / "decisions.csv")
 
 
-def test_the_command_writes_the_decisions_that_apply_reads(examined: Examined, tmp_path: Path) -> None:
+def test_the_command_writes_the_decisions_that_apply_reads(examined: ExaminedRun, tmp_path: Path) -> None:
     (file,) = write_cvat(tmp_path, examined)
     out = tmp_path / "decisions.csv"
     done = CliRunner().invoke(app, ["receive", str(file), "--from", "cvat", "--out", str(out)])

@@ -9,11 +9,13 @@ import pytest
 import made_run
 from deepsight.core.dataset import Dataset
 from deepsight.workflows.exchange.formats import send_findings
-from deepsight.workflows.exchange.found_images import Examined, examined_images
+from deepsight.workflows.exchange.found_images import ExaminedRun, examined_images
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, cifar10: tuple[Dataset, Dataset]) -> tuple[Path, Examined]:
+def made(
+    tmp_path_factory: pytest.TempPathFactory, cifar10: tuple[Dataset, Dataset]
+) -> tuple[Path, ExaminedRun]:
     """A made run of 300 real test images, and what is read of it."""
     train, test = cifar10
     rows = np.arange(300)
@@ -23,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, cifar10: tuple[Dataset, Datas
     return run.path, examined_images(run.path)
 
 
-def test_errors_carry_the_causes_of_the_ledger(made: tuple[Path, Examined]) -> None:
+def test_errors_carry_the_causes_of_the_ledger(made: tuple[Path, ExaminedRun]) -> None:
     path, examined = made
     ledger = dict(pl.read_parquet(path / "evidence/ledger.parquet").select("index", "cause").iter_rows())
     causes = {image.id: image.cause for image in examined.images if image.split == "test" and image.cause}
@@ -31,7 +33,7 @@ def test_errors_carry_the_causes_of_the_ledger(made: tuple[Path, Examined]) -> N
 
 
 def test_the_picture_is_that_of_the_data(
-    made: tuple[Path, Examined], cifar10: tuple[Dataset, Dataset]
+    made: tuple[Path, ExaminedRun], cifar10: tuple[Dataset, Dataset]
 ) -> None:
     _, examined = made
     image = next(image for image in examined.images if image.split == "test" and image.cause)
@@ -39,7 +41,7 @@ def test_the_picture_is_that_of_the_data(
     assert image.given == cifar10[1].classes[cifar10[1].labels[image.id]]
 
 
-def test_a_run_is_sent_to_label_studio(made: tuple[Path, Examined], tmp_path: Path) -> None:
+def test_a_run_is_sent_to_label_studio(made: tuple[Path, ExaminedRun], tmp_path: Path) -> None:
     path, examined = made
     tasks, _ = send_findings(path, "label-studio", tmp_path / "out")
     assert tasks.exists()

@@ -8,7 +8,7 @@ from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.open_model import Predict
 from deepsight.interpret.background.clustered_errors import clustered_estimate, difference_of_means
 from deepsight.interpret.background.composites import Cutouts
-from deepsight.interpret.background.effects import ALL, Effect, background_gaps
+from deepsight.interpret.background.effects import ALL, SwapEffect, background_gaps
 from deepsight.interpret.background.grabcut import WORKING_SIDE, Masks
 from deepsight.interpret.background.swap_design import SwapDesign, predict_composites
 
@@ -17,7 +17,7 @@ PLACEBO, ALONE = "placebo masks", "background only"
 
 def halo_control(
     cutouts: Cutouts, masks: Masks, labels: Ints, few: SwapDesign, predict: Predict, *, step: int
-) -> Effect:
+) -> SwapEffect:
     """The BG-gap again, with objects that are a pixel larger (step 1) or smaller (step −1)."""
     size = cutouts.images.shape[1:3]
     changed = replace(cutouts, cover=masks.grown(step * WORKING_SIDE // max(size)).cover(*size))
@@ -29,7 +29,7 @@ def halo_control(
 
 def placebo_control(
     cutouts: Cutouts, masks: Masks, labels: Ints, few: SwapDesign, predict: Predict, *, seed: int
-) -> Effect:
+) -> SwapEffect:
     """Accuracy on other backgrounds with the objects' own masks, minus that with masks of other images.
 
     Where this is not above 0, the masks do not hold the objects and the swap test says nothing.
@@ -48,10 +48,10 @@ def placebo_control(
     )
     found = clustered_estimate(value, spread, np.tile(there.subject, 2), np.tile(there.donor, 2))
     note = "accuracy on other backgrounds, own mask minus another image's"
-    return Effect(PLACEBO, ALL, found, 2 * len(there), note)
+    return SwapEffect(PLACEBO, ALL, found, 2 * len(there), note)
 
 
-def background_only(backgrounds: Pixels, labels: Ints, predict: Predict) -> Effect:
+def background_only(backgrounds: Pixels, labels: Ints, predict: Predict) -> SwapEffect:
     """Mean recall on images whose object was removed, minus chance (1 / number of classes present)."""
     predicted = np.concatenate(
         [predict(backgrounds[i : i + 512]).argmax(axis=1) for i in range(0, len(labels), 512)]
@@ -62,12 +62,12 @@ def background_only(backgrounds: Pixels, labels: Ints, predict: Predict) -> Effe
     spread = (right - recall[place]) / (counts[place] * len(present))
     rows = np.arange(len(labels))
     found = clustered_estimate(float(recall.mean()) - 1 / len(present), spread, rows, rows)
-    return Effect(ALONE, ALL, found, len(labels), "mean recall without the object minus chance")
+    return SwapEffect(ALONE, ALL, found, len(labels), "mean recall without the object minus chance")
 
 
 def run_controls(
     cutouts: Cutouts, masks: Masks, labels: Ints, few: SwapDesign, predict: Predict, *, seed: int
-) -> list[Effect]:
+) -> list[SwapEffect]:
     """The placebo control, both halo controls, then the backgrounds alone."""
     usable = masks.accepted
     return [

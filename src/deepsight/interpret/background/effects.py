@@ -14,7 +14,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Effect:
+class SwapEffect:
     """One row of the table `context`, before its verdict.
 
     Attributes:
@@ -34,14 +34,14 @@ class Effect:
 
 def background_gaps(
     right: NDArray[np.bool_], chosen: SwapDesign, labels: Ints, *, test: str, note: str
-) -> tuple[Effect, dict[int, Effect]]:
+) -> tuple[SwapEffect, dict[int, SwapEffect]]:
     """The BG-gap as the mean over the classes, and of each class that has objects.
 
     Args:
         right: bool (c,), whether each composite is classified as its object.
         chosen: the composites.
         labels: int64 (n,), of the images.
-        test, note: as in `Effect`.
+        test, note: as in `SwapEffect`.
     """
     own = labels[chosen.subject] == labels[chosen.donor]
     of_class, means, spread = {}, [], np.empty(len(chosen))
@@ -50,16 +50,16 @@ def background_gaps(
         at = np.flatnonzero(labels[chosen.subject] == c)
         value, part = difference_of_means(right[at].astype(np.float64), own[at])
         found = clustered_estimate(value, part, chosen.subject[at], chosen.donor[at])
-        of_class[int(c)] = Effect(test, "", found, len(at), note)
+        of_class[int(c)] = SwapEffect(test, "", found, len(at), note)
         means.append(value)
         spread[at] = part / len(present)
     mean = clustered_estimate(float(np.mean(means)), spread, chosen.subject, chosen.donor)
-    return Effect(test, ALL, mean, len(chosen), note), of_class
+    return SwapEffect(test, ALL, mean, len(chosen), note), of_class
 
 
 def pair_effect(
     answers: Ints, chosen: SwapDesign, labels: Ints, pair: tuple[int, int], classes: Sequence[str]
-) -> Effect:
+) -> SwapEffect:
     """How much more often an object of either class is predicted as the other, on the other's background."""
     subject, donor = labels[chosen.subject], labels[chosen.donor]
     called_other = (answers == np.where(subject == pair[0], pair[1], pair[0])).astype(np.float64)
@@ -71,6 +71,6 @@ def pair_effect(
         spread[at] = part / 2
     found = clustered_estimate(float(np.mean(values)), spread, chosen.subject, chosen.donor)
     name = " / ".join(classes[c] for c in pair)
-    return Effect(
+    return SwapEffect(
         "pair swap", name, found, len(chosen), "called the other class, on its background minus own"
     )

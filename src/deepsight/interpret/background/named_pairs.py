@@ -8,7 +8,7 @@ from deepsight.core.array_types import Ints
 from deepsight.core.open_model import AskedModel
 from deepsight.interpret.background import pictures, sample_sizes
 from deepsight.interpret.background.composites import cut_out
-from deepsight.interpret.background.effects import Effect
+from deepsight.interpret.background.effects import SwapEffect
 from deepsight.interpret.background.grabcut import Masks, segment_missing
 from deepsight.interpret.background.pair_swap import pair_swap
 from deepsight.interpret.findings import Findings
@@ -24,7 +24,7 @@ class NamedPairs:
         findings: the table `context_pictures` and its pictures.
     """
 
-    effects: list[Effect] = field(default_factory=list)
+    effects: list[SwapEffect] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
 
 

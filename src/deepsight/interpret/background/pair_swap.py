@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Ints
 from deepsight.core.open_model import Predict
 from deepsight.interpret.background.composites import Cutouts
-from deepsight.interpret.background.effects import Effect, pair_effect
+from deepsight.interpret.background.effects import SwapEffect, pair_effect
 from deepsight.interpret.background.swap_design import SwapDesign, predict_composites, sample_from
 
 
@@ -27,7 +27,7 @@ class PairSwap:
     pair: tuple[int, int]
     chosen: SwapDesign
     answers: Ints
-    effect: Effect
+    effect: SwapEffect
 
 
 def pair_swap(

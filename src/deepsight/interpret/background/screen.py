@@ -6,7 +6,7 @@ from scipy.stats import rankdata
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.interpret.background.clustered_errors import Estimate
-from deepsight.interpret.background.effects import ALL, Effect
+from deepsight.interpret.background.effects import ALL, SwapEffect
 from deepsight.interpret.background.swap_design import SwapDesign
 
 SCREEN = "screen"
@@ -44,7 +44,7 @@ def screening_test(
     right: NDArray[np.bool_],
     chosen: SwapDesign,
     labels: Ints,
-) -> list[Effect]:
+) -> list[SwapEffect]:
     """How well the logits without background evidence predict which objects are lost in the swaps.
 
     Args:
@@ -64,4 +64,4 @@ def screening_test(
     found = auroc(margin_against(alone[objects], labels[objects]), lost)
     plain = auroc(margin_against(whole[objects], labels[objects]), lost).value + 0.5
     note = f"AUROC for the objects lost in swaps minus 0.5; plain confidence has an AUROC of {plain:.3f}"
-    return [Effect(SCREEN, ALL, found, len(objects), note)]
+    return [SwapEffect(SCREEN, ALL, found, len(objects), note)]

@@ -12,7 +12,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.open_model import Predict
 from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.controls import run_controls
-from deepsight.interpret.background.effects import Effect, background_gaps
+from deepsight.interpret.background.effects import SwapEffect, background_gaps
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.screen import screening_test
@@ -35,7 +35,7 @@ def swap_test(
     objects: int = 1000,
     donors: int = 5,
     delta: float = 0.05,
-    between: Sequence[Effect] = (),
+    between: Sequence[SwapEffect] = (),
     alone: NDArray[np.floating] | None = None,
     seed: int = 0,
 ) -> Table:
@@ -85,7 +85,7 @@ def swap_test(
 
 def swap_effects(
     right: NDArray[np.bool_], chosen: SwapDesign, labels: Ints, classes: Sequence[str]
-) -> list[Effect]:
+) -> list[SwapEffect]:
     """The BG-gap over all classes, then of each."""
     note = "accuracy on backgrounds of the own class minus that on others"
     whole, of_class = background_gaps(right, chosen, labels, test="swap", note=note)

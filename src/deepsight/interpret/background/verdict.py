@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from deepsight.core.significance import benjamini_hochberg
 from deepsight.interpret.background.controls import ALONE, PLACEBO
-from deepsight.interpret.background.effects import ALL, Effect
+from deepsight.interpret.background.effects import ALL, SwapEffect
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.screen import SCREEN
@@ -25,7 +25,7 @@ UNITS = {
 }
 
 
-def context_rows(findings: Sequence[Effect], *, delta: float, holds: bool) -> list[dict[str, object]]:
+def context_rows(findings: Sequence[SwapEffect], *, delta: float, holds: bool) -> list[dict[str, object]]:
     """The table's rows, with q-values over the classes of the swap test."""
     several = [i for i, f in enumerate(findings) if f.test == "swap" and f.name != ALL]
     q: dict[int, float] = dict(
@@ -51,7 +51,7 @@ def context_rows(findings: Sequence[Effect], *, delta: float, holds: bool) -> li
     return made
 
 
-def context_verdict(effect: Effect, *, delta: float, q: float, holds: bool) -> str:
+def context_verdict(effect: SwapEffect, *, delta: float, q: float, holds: bool) -> str:
     """The verdict of one row.
 
     BIASED where the interval lies above δ (and, over several classes, the false discovery rate is at most
@@ -79,7 +79,7 @@ def context_method(masks: Masks, quality: MaskQuality, donors: int, delta: float
     )
 
 
-def context_caption(whole: Effect, delta: float, holds: bool) -> str:
+def context_caption(whole: SwapEffect, delta: float, holds: bool) -> str:
     """The verdict over all classes, as a sentence."""
     effect, low, high = whole.estimate.interval()
     said = context_verdict(whole, delta=delta, q=0.0, holds=holds)

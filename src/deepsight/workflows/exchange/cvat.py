@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement
 from deepsight.core.decisions import Decision
 from deepsight.core.errors import UsageError
 from deepsight.core.files import write_text
-from deepsight.workflows.exchange.found_images import Examined, write_pictures
+from deepsight.workflows.exchange.found_images import ExaminedRun, write_pictures
 
 ANNOTATIONS = "annotations.xml"
 MOST_BYTES = 2**28
@@ -18,7 +18,7 @@ ATTRIBUTES = {
 }  # fmt: skip
 
 
-def write_cvat(folder: Path, examined: Examined) -> list[Path]:
+def write_cvat(folder: Path, examined: ExaminedRun) -> list[Path]:
     """Write annotations.xml and the pictures in `images`, as the format asks for.
 
     Each image carries a tag with its suggested label where that label is flagged, else its given one.
@@ -40,7 +40,7 @@ def write_cvat(folder: Path, examined: Examined) -> list[Path]:
     return [folder / ANNOTATIONS]
 
 
-def meta(examined: Examined) -> Element:
+def meta(examined: ExaminedRun) -> Element:
     """The task: its size and its labels with their attributes."""
     top = Element("meta")
     task = SubElement(top, "task")

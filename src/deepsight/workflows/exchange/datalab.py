@@ -5,19 +5,19 @@ from pathlib import Path
 import polars as pl
 
 from deepsight.core.files import atomic_path
-from deepsight.workflows.exchange.found_images import Examined
+from deepsight.workflows.exchange.found_images import ExaminedRun
 
 ISSUES = "issues.csv"
 
 
-def write_datalab(folder: Path, examined: Examined) -> list[Path]:
+def write_datalab(folder: Path, examined: ExaminedRun) -> list[Path]:
     """Write `issues.csv`: one row per image, with the columns that `Datalab.get_issues` gives."""
     with atomic_path(folder / ISSUES) as path:
         issues_frame(examined).write_csv(path)
     return [folder / ISSUES]
 
 
-def issues_frame(examined: Examined) -> pl.DataFrame:
+def issues_frame(examined: ExaminedRun) -> pl.DataFrame:
     """The issues; a score is 1 for an image without the issue and 0 for one that surely has it."""
     rows = [
         {

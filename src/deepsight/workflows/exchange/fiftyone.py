@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from deepsight.core.files import write_json
-from deepsight.workflows.exchange.found_images import Examined, FoundImage, write_pictures
+from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage, write_pictures
 
 LABELS = "labels.json"
 
 
-def write_fiftyone(folder: Path, examined: Examined) -> list[Path]:
+def write_fiftyone(folder: Path, examined: ExaminedRun) -> list[Path]:
     """Write `data/` and `labels.json`, which FiftyOne reads as `FiftyOneImageClassificationDataset`.
 
     The label is the given one; what was found stands in its attributes.
@@ -21,7 +21,7 @@ def write_fiftyone(folder: Path, examined: Examined) -> list[Path]:
     return [folder / LABELS]
 
 
-def label_of(image: FoundImage, examined: Examined) -> dict[str, Any]:
+def label_of(image: FoundImage, examined: ExaminedRun) -> dict[str, Any]:
     """The target of one image."""
     said = {
         "split": image.split, "index": image.id, "file": image.file, "predicted": image.predicted,

@@ -9,11 +9,11 @@ from deepsight.core.progress import Log, silent
 from deepsight.workflows.exchange.cvat import read_cvat, write_cvat
 from deepsight.workflows.exchange.datalab import write_datalab
 from deepsight.workflows.exchange.fiftyone import write_fiftyone
-from deepsight.workflows.exchange.found_images import Examined, examined_images
+from deepsight.workflows.exchange.found_images import ExaminedRun, examined_images
 from deepsight.workflows.exchange.imagefolder import write_imagefolder
 from deepsight.workflows.exchange.label_studio import read_label_studio, write_label_studio
 
-WRITERS: dict[str, Callable[[Path, Examined], list[Path]]] = {
+WRITERS: dict[str, Callable[[Path, ExaminedRun], list[Path]]] = {
     "label-studio": write_label_studio,
     "cvat": write_cvat,
     "fiftyone": write_fiftyone,

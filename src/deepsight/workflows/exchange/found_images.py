@@ -58,7 +58,7 @@ class FoundImage:
 
 
 @dataclass(frozen=True)
-class Examined:
+class ExaminedRun:
     """The examined images of a run.
 
     Attributes:
@@ -77,12 +77,12 @@ class Examined:
         (row,) = np.flatnonzero(part.ids == image.id)
         return np.asarray(part.pixels(np.array([row]))[0])
 
-    def found(self) -> "Examined":
+    def found(self) -> "ExaminedRun":
         """Only the images about which something was found."""
-        return Examined(self.classes, tuple(image for image in self.images if image.found), self.parts)
+        return ExaminedRun(self.classes, tuple(image for image in self.images if image.found), self.parts)
 
 
-def examined_images(run: str | Path, *, log: Log = silent) -> Examined:
+def examined_images(run: str | Path, *, log: Log = silent) -> ExaminedRun:
     """Every image that the run examined.
 
     Raises:
@@ -95,7 +95,7 @@ def examined_images(run: str | Path, *, log: Log = silent) -> Examined:
     twins = near_duplicates(opened.evidence(), parts)
     keys = sorted({key for column in columns for key in column} | set(twins), key=lambda k: (k[0], k[1]))
     images = tuple(found_image(key, parts[key[0]], columns, twins) for key in keys if key[0] in parts)
-    return Examined(parts["test"].classes, images, parts)
+    return ExaminedRun(parts["test"].classes, images, parts)
 
 
 def splits_of(context: Context) -> dict[str, Dataset]:
@@ -177,7 +177,7 @@ def found_image(
     )
 
 
-def write_pictures(folder: Path, examined: Examined) -> Iterator[tuple[FoundImage, Path]]:
+def write_pictures(folder: Path, examined: ExaminedRun) -> Iterator[tuple[FoundImage, Path]]:
     """Write each image as PNG under a name made of its split and id; gives the image and its file.
 
     Raises:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from deepsight.core.files import write_text
-from deepsight.workflows.exchange.found_images import Examined, FoundImage, write_pictures
+from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage, write_pictures
 
 METADATA = "metadata.jsonl"
 UNKNOWN = -1.0  # of a probability
 
 
-def write_imagefolder(folder: Path, examined: Examined) -> list[Path]:
+def write_imagefolder(folder: Path, examined: ExaminedRun) -> list[Path]:
     """Write one folder per split with its images and metadata: `load_dataset("imagefolder", data_dir=…)`."""
     lines: dict[str, list[str]] = {}
     for image, path in write_pictures(folder / "all", examined):

@@ -8,13 +8,13 @@ from xml.sax.saxutils import quoteattr
 from deepsight.core.decisions import VERDICTS, Decision
 from deepsight.core.errors import UsageError
 from deepsight.core.files import write_text
-from deepsight.workflows.exchange.found_images import Examined, FoundImage, write_pictures
+from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage, write_pictures
 
 TASKS, CONFIG = "tasks.json", "labeling_config.xml"
 CARRIED = ("file", "id", "split", "given", "suggested", "cause", "label_error")
 
 
-def write_label_studio(folder: Path, examined: Examined) -> list[Path]:
+def write_label_studio(folder: Path, examined: ExaminedRun) -> list[Path]:
     """Write the tasks, the labelling configuration and the pictures.
 
     Serve the folder as Label Studio's local storage, paste the configuration into the project, and import
