@@ -26,7 +26,8 @@ from deepsight.interpret.attribution.traced_layers import (
 )
 
 Method = Literal["closed form", "HiResCAM", "Grad-CAM", "gradient × token", "LRP"]
-TOLERANCE = 1e-3  # of the completeness check, relative to the largest logit or to 1
+TOLERANCE = 1e-3  # of the completeness check, relative to what the maps have to explain
+ROUNDING = 2e-6  # of a logit in single precision, relative to the largest or to 1
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,8 @@ def require_complete(maps: Tensor, scores: Tensor, bias: Tensor) -> None:
         DeepSightError: they do not.
     """
     error = float((maps.sum(dim=(2, 3)) + bias - scores).abs().max())
-    if not error <= TOLERANCE * max(1.0, float(scores.abs().max())):
+    allowed = TOLERANCE * float((scores - bias).abs().max()) + ROUNDING * max(1.0, float(scores.abs().max()))
+    if not error <= allowed:
         raise DeepSightError(f"Expected maps that sum to the logits, received an error of {error:.2g}.")
 
 
