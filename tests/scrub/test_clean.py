@@ -54,22 +54,22 @@ def dimmed(data: Dataset) -> Dataset:
 def test_few_near_duplicates_are_dropped_without_a_word(ships_and_cats: Dataset) -> None:
     test = dimmed(ships_and_cats.select(np.r_[0:2, 30:32]))
     made = cleaned(ships_and_cats, test, keep_leaks=None)
-    assert made.note == ""
+    assert made.notes == ()
     assert not set(made.splits.train.ids.tolist()) & set(test.ids.tolist())
 
 
 def test_many_near_duplicates_are_kept_and_said_unless_dropping_is_asked_for(ships_and_cats: Dataset) -> None:
     test = dimmed(ships_and_cats.select(np.r_[0:15, 30:45]))
     kept, dropped = (cleaned(ships_and_cats, test, keep_leaks=choice) for choice in (None, False))
-    assert "so they are kept" in kept.note
-    assert kept.note in kept.evidence["split_dropped"].caption
+    assert "so they are kept" in kept.notes[0]
+    assert kept.notes[0] in kept.evidence["split_dropped"].caption
     assert len(kept.splits.train) == 48
     assert len(dropped.splits.train) < 35
-    assert dropped.note == ""
+    assert dropped.notes == ()
 
 
 def test_near_duplicates_are_kept_where_nothing_of_a_class_would_be_left(ships_and_cats: Dataset) -> None:
     few = ships_and_cats.select(np.r_[0:30, 30:32])
     made = cleaned(few, dimmed(ships_and_cats.select(np.r_[25:32])), keep_leaks=None)
     assert set(made.splits.train.labels.tolist()) == {0, 1}
-    assert "all images of 'ship' away" in made.note
+    assert "all images of 'ship' away" in made.notes[0]

@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.scrub.leakage import pixel_digests
-from deepsight.scrub.split import Partition, leak_free_split, limit_train
+from deepsight.scrub.split import Partition, absent_classes, leak_free_split, limit_train
 
 CLASSES = ("cat", "dog", "ship")
 
@@ -125,17 +125,45 @@ def test_the_seed_matters():
     )
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 0.01])
-def test_a_share_that_cannot_hold_every_class_is_refused(share):
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
+def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(DeepSightError, match=r"share .*received share"):
         leak_free_split(made(30, "train", 0), made(12, "test", 1), seed=0, validation_share=share)
 
 
-def test_a_class_with_one_image_is_named():
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_a_class_of_two_is_in_both_splits_and_a_class_of_one_in_train(share):
+    train = made(303, "train", 0)
+    train = train.select(np.flatnonzero((train.labels == 0) | (np.arange(303) < 5)))  # 101, 2 and 1 images
+    parts = leak_free_split(train, made(12, "test", 1), seed=0, validation_share=share).splits
+    assert np.bincount(parts.train.labels, minlength=3)[1:].tolist() == [1, 1]
+    assert (np.bincount(parts.train.labels, minlength=3) > 0).all()
+    assert np.bincount(parts.validation.labels, minlength=3).tolist()[1:] == [1, 0]
+
+
+def test_a_split_that_lacks_a_class_says_so():
     train = made(30, "train", 0)
     lonely = train.select(np.flatnonzero((train.labels != 1) | (np.arange(30) == 1)))
-    with pytest.raises(DeepSightError, match="1 of 'dog'"):
-        leak_free_split(lonely, made(12, "test", 1), seed=0)
+    splits = leak_free_split(lonely, made(12, "test", 1), seed=0).splits
+    sentences = absent_classes("validation", splits.validation)
+    assert absent_classes("test", splits.test) == ()
+    assert len(sentences) == 1
+    assert "validation split has no image of 'dog'" in sentences[0]
+
+
+def test_a_class_needs_two_images():
+    train = made(30, "train", 0)
+    few = train.select(np.array([0, 1, 2]))
+    with pytest.raises(DeepSightError, match="at most 1 per class"):
+        leak_free_split(few, made(12, "test", 1), seed=0)
+
+
+def test_a_limit_keeps_an_image_of_every_class():
+    train = made(303, "train", 0)
+    uneven = train.select(np.flatnonzero((train.labels == 0) | (np.arange(303) < 4)))
+    part = limit_train(uneven, limit=10, seed=0)
+    assert len(part) == 10
+    assert (np.bincount(part.labels, minlength=3) > 0).all()
 
 
 @settings(max_examples=25, deadline=None)

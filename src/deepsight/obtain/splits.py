@@ -150,7 +150,7 @@ def hold_out_test(train: Dataset, share: float, *, keep: int) -> tuple[Ints, Int
 
 
 def require_enough_images(custom: CustomData) -> None:
-    """Refuse data that cannot be split: each class needs an image in every part that is still to be made."""
+    """Refuse data that cannot be split: too few classes have an image for every part that is to be made."""
     for name, part in custom.parts.items():
         if len(part.labels) == 0:
             why = f" The first reason: {custom.quarantined[0]['reason']}." if custom.quarantined else ""
@@ -166,10 +166,11 @@ def require_enough_images(custom: CustomData) -> None:
     ]
     counts = class_counts(custom.parts[custom.learnt].labels, custom.classes)
     few = [f"{n} in '{c}'" for c, n in zip(custom.classes, counts, strict=True) if n < len(purposes)]
-    if few:
+    none = [f"'{c}'" for c, n in zip(custom.classes, counts, strict=True) if n == 0]
+    if (counts >= min(2, len(purposes))).sum() < 2 or counts.max() < len(purposes) or none:
         raise DeepSightError(
-            f"Expected at least {len(purposes)} readable images in each class of {custom.name} "
-            f"(one each for {', '.join(purposes)}), received {first_few(few)}. "
+            f"Expected readable images in each class of {custom.name}, two of two classes or more and "
+            f"{len(purposes)} of one ({', '.join(purposes)}), received {first_few(few)}. "
             "Add images or leave these classes out."
         )
 
@@ -185,14 +186,15 @@ def log_absent_classes(test: Dataset, log: Log) -> None:
 def hold_out_rows(labels: Ints, *, share: float, seed: int, keep: int) -> tuple[Ints, Ints]:
     """Rows kept and rows held out, the same share of each class, both in ascending order.
 
-    Scikit-learn's `StratifiedShuffleSplit` may hold out no image of a rare class; this holds out at least
-    one of each, and leaves at least `keep`.
+    Scikit-learn's `StratifiedShuffleSplit` may hold out no image of a rare class. This holds out at least one
+    of each class that has two, and leaves at least `keep` of classes that have more than that.
     """
     rng = np.random.default_rng(seed)
     out = []
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        take = min(max(1, round(share * len(rows))), len(rows) - keep)
+        left = max(len(rows) - keep, min(1, len(rows) - 1))
+        take = min(max(1, round(share * len(rows))), left)
         out.append(rng.choice(rows, take, replace=False))
     chosen = np.sort(np.concatenate(out))
     return np.setdiff1d(np.arange(len(labels)), chosen), chosen

@@ -10,7 +10,7 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
-from deepsight.scrub.split import Partition, leak_free_split, limit_train
+from deepsight.scrub.split import Partition, absent_classes, leak_free_split, limit_train
 
 MOST_DROPPED, FEW_DROPPED = 0.05, 5  # near-duplicates dropped without asking: a share, or so many images
 
@@ -23,13 +23,13 @@ class Cleaned:
         splits: without leaks, the training set cut to the rows that are used.
         evidence: the tables `duplicates`, `split_dropped` and `split_checks`.
         compared: the images that were searched for near-duplicates, by split; near-duplicates included.
-        note: why near-duplicates were kept, for the user; empty if they were not.
+        notes: what the user should know: near-duplicates that were kept, classes that validation lacks.
     """
 
     splits: Splits
     evidence: Evidence
     compared: dict[str, Dataset]
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def clean_splits(
@@ -71,8 +71,13 @@ def clean_splits(
     require_left(final.splits.train, train)
     require_left(kept, used)
     dropped = replace(final.dropped, caption=f"{final.dropped.caption} {note}".strip())
-    tables = {"duplicates": found, "split_dropped": dropped, "split_checks": final.checks}
-    return Cleaned(replace(final.splits, train=kept), Evidence(tables), compared, note)
+    splits = replace(final.splits, train=kept)
+    absent = absent_classes("validation", splits.validation)
+    lacking = (*absent, *absent_classes("test", splits.test))
+    checks = replace(final.checks, caption=" ".join((final.checks.caption, *lacking)))
+    tables = {"duplicates": found, "split_dropped": dropped, "split_checks": checks}
+    notes = (note, *absent) if note else absent
+    return Cleaned(splits, Evidence(tables), compared, notes)
 
 
 def doubt_about_dropping(near: NDArray[np.int64], used: Dataset) -> str:

@@ -56,7 +56,7 @@ def leak_free_split(
             those that are in train are dropped.
 
     Raises:
-        DeepSightError: a class has too few images to be in both train and validation.
+        DeepSightError: there are too few images to make a validation split.
     """
     if validation is None:
         kept, held = validation_rows(train, validation_share, seed)
@@ -77,25 +77,57 @@ def validation_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints
 
 
 def stratified_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints]:
-    """Positions of the rows for training and for validation, each in ascending order."""
+    """Positions of the rows for training and for validation, each in ascending order.
+
+    The same share of each class, and at least one image of each class in both where it has two. A class of
+    one image stays in train.
+
+    Raises:
+        DeepSightError: the share is not between 0 and 1, or no class has two images.
+    """
     counts = class_counts(train.labels, train.classes)
     held = round(share * len(train)) if 0 < share < 1 else 0
-    if counts.min() < 2 or min(held, len(train) - held) < train.k:
+    if not 0 < share < 1 or counts.max() < 2:
         raise DeepSightError(
-            f"Expected at least 2 images of each class and a validation share that gives each of "
-            f"{train.k} classes one of {len(train)} images; received share {share} and "
-            f"{int(counts.min())} of '{train.classes[int(counts.argmin())]}'. "
-            "Give more images or another share."
+            "Expected a validation share between 0 and 1, and a class with at least 2 images; "
+            f"received share {share} and at most {int(counts.max())} per class. Add images or change it."
         )
-    shuffle = StratifiedShuffleSplit(n_splits=1, test_size=held, random_state=seed)
-    kept, chosen = next(shuffle.split(np.zeros(len(train)), train.labels))
-    return np.sort(kept).astype(np.int64), np.sort(chosen).astype(np.int64)
+    if counts.min() >= 2 and min(held, len(train) - held) >= train.k:
+        shuffle = StratifiedShuffleSplit(n_splits=1, test_size=held, random_state=seed)
+        kept, chosen = next(shuffle.split(np.zeros(len(train)), train.labels))
+        if class_counts(train.labels[chosen], train.classes).min() > 0:
+            return np.sort(kept).astype(np.int64), np.sort(chosen).astype(np.int64)
+    return rows_of_every_class(train, share, seed)
+
+
+def rows_of_every_class(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints]:
+    """As `stratified_rows`, class by class: whole images by rounding, one at least where there are two."""
+    rng, chosen = np.random.default_rng(seed), []
+    for label in range(train.k):
+        rows = np.flatnonzero(train.labels == label)
+        size = min(max(1, round(share * len(rows))), max(len(rows) - 1, 0))
+        chosen.append(rng.choice(rows, size, replace=False))
+    held = np.sort(np.concatenate(chosen)).astype(np.int64)
+    return np.setdiff1d(np.arange(len(train)), held), held
+
+
+def absent_classes(name: str, part: Dataset) -> tuple[str, ...]:
+    """A sentence on the classes of which a split has no image; nothing if it has all."""
+    counts = class_counts(part.labels, part.classes)
+    absent = [f"'{c}'" for c, n in zip(part.classes, counts, strict=True) if n == 0]
+    if not absent:
+        return ()
+    more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+    return (
+        f"The {name} split has no image of {', '.join(absent[:5])}{more}: "
+        "macro-F1 over it counts such a class as 0.",
+    )
 
 
 def limit_train(train: Dataset, *, limit: int | None, seed: int) -> Dataset:
     """A stratified part of train with `limit` images, in its order; train itself if it has no more than that.
 
-    Each class keeps its share of images, rounded by the largest remainder.
+    Each class keeps its share of images, rounded by the largest remainder, but at least one.
 
     Raises:
         DeepSightError: the limit is below the number of classes.
@@ -109,6 +141,9 @@ def limit_train(train: Dataset, *, limit: int | None, seed: int) -> Dataset:
     shares = class_counts(train.labels, train.classes) * (limit / len(train))
     sizes = shares.astype(np.int64)
     sizes[np.argsort(sizes - shares, kind="stable")[: limit - sizes.sum()]] += 1
+    for lost in np.flatnonzero((sizes == 0) & (shares > 0)):
+        sizes[int(sizes.argmax())] -= 1
+        sizes[lost] = 1
     rng = np.random.default_rng(seed)
     chosen = [
         rng.choice(np.flatnonzero(train.labels == c), size, replace=False) for c, size in enumerate(sizes)

@@ -123,8 +123,8 @@ def scrub_stage(context: Context) -> None:
             validation_share=min(study.validation_share, MOST_VALIDATION / len(got.train)),
             seed=study.seed, keep_leaks=study.keep_leaks, rows=rows,
         )  # fmt: skip
-        if cleaned.note:
-            context.log(cleaned.note)
+        for note in cleaned.notes:
+            context.log(note)
         plan, splits = settled[0], cleaned.splits
         found = study_interpolation(context, splits.train, plan.recipe)
         if study.plan is None:
