@@ -382,4 +382,5 @@ def make(path: Path, train: Dataset, test: Dataset) -> Run:
     tables = explored(train, test).merge(found)
     run.save_evidence(tables.merge(diagnosed(found["errors"].frame, test.classes, len(test))))
     save_pictures(run, train, test)
+    run.commit("treat")  # so that the run counts as what it is, also when it is opened anew
     return run

@@ -8,8 +8,8 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.run import Run
 from deepsight.interpret.levers.base import Retraining
-from deepsight.workflows.levers import StoredTrainings
-from deepsight.workflows.study import run_until
+from deepsight.workflows.levers import StoredTrainings, examine_run_levers
+from deepsight.workflows.study import inputs_of, run_until
 from small_study import trained_study
 
 SIZES = {
@@ -52,14 +52,11 @@ def test_an_interrupted_stage_uses_the_trainings_that_are_there(run: Run) -> Non
     stored = sorted((run.path / "levers").glob("*.npz"))
     before = {path: path.stat().st_mtime_ns for path in stored}
     table, ledger = (run.evidence()[name].frame for name in ("levers", "ledger"))
-    index = run.read_json("evidence/index.json")
-    run.save_json("evidence/index.json", {name: about for name, about in index.items() if name != "levers"})
-    (run.path / "evidence/levers.parquet").unlink()
-    run_until("levers", run.path, log=lambda _: None)
+    context = run_until("levers", run.path, log=lambda _: None)
+    examine_run_levers(context, inputs_of)
     assert {path: path.stat().st_mtime_ns for path in stored} == before
-    again = run.evidence()["levers"].frame
-    assert again.drop("seconds").equals(table.drop("seconds"))
-    assert run.evidence()["ledger"].frame.equals(ledger)
+    assert context.run.evidence()["levers"].frame.drop("seconds").equals(table.drop("seconds"))
+    assert context.run.evidence()["ledger"].frame.equals(ledger)
 
 
 def test_a_training_is_made_once_and_another_one_anew(tmp_path: Path) -> None:

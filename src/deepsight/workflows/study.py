@@ -216,7 +216,7 @@ def interpret_stage(context: Context) -> None:
 
 def levers_stage(context: Context) -> None:
     """What a person could do about the errors, each lever tried against a control."""
-    if context.plan.lever_sizes and not context.run.has("evidence/levers.parquet"):
+    if context.plan.lever_sizes:
         adopt_plan(context, pace_levers(context))
         examine_run_levers(context, inputs_of)
 
