@@ -46,17 +46,19 @@ class StudyPlan(BaseModel):
     predicted_peak_mb: float = 0.0
 
 
-class ExaminedModel(BaseModel):
-    """Predictions that were made elsewhere and are examined.
+class ExaminedSource(BaseModel):
+    """What was made elsewhere and is examined: predictions, or a model.
 
     Attributes:
-        predictions: the file that holds them.
+        predictions: the file that holds them, or None where the model itself is examined.
+        model: its name, or None where predictions alone are examined.
         split: "train", "val", "test" or "all".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    predictions: Path
+    predictions: Path | None = None
+    model: str | None = None
     split: str = "test"
 
 
@@ -80,7 +82,7 @@ class StudyConfig(BaseModel):
         offline: use nothing that needs the network.
         fit: how pictures are brought into the stored shape: "crop" (the centred square), "pad", "squash" or
             "whole"; the data's own option, or "crop", when absent.
-        examined: the predictions that are examined; absent in a study.
+        examined: the predictions or the model that are examined; absent in a study.
         plan: what the planner settled.
     """
 
@@ -102,7 +104,7 @@ class StudyConfig(BaseModel):
     offline: bool = False
     gates: tuple[str, ...] = ()
     fit: Literal["crop", "pad", "squash", "whole"] | None = None
-    examined: ExaminedModel | None = None
+    examined: ExaminedSource | None = None
     plan: StudyPlan | None = None
 
     def stored(self) -> dict[str, Any]:

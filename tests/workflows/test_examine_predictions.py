@@ -13,7 +13,10 @@ from deepsight.cli.main import main
 from deepsight.config import StudyConfig
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.run import Run
+from deepsight.obtain import load_dataset
+from deepsight.obtain.predictions.read import read_predictions
 from deepsight.workflows.compare import compare as compare_runs
+from deepsight.workflows.examine_external import examine
 from deepsight.workflows.examine_predictions import examine_predictions
 from deepsight.workflows.study import begin, obtain_stage, run_until
 
@@ -107,7 +110,7 @@ def test_no_kind_of_run_is_written_over_another(tmp_path: Path) -> None:
         (tmp_path / "study/study.yaml").read_bytes(), (tmp_path / "study/data.json").read_bytes(),
     )  # fmt: skip
     run = examined(tmp_path)
-    with pytest.raises(DeepSightError, match="it holds an examination of predictions"):
+    with pytest.raises(DeepSightError, match="it holds an examination of a model"):
         begin(study(root), run.path, lambda _: None)
     with pytest.raises(DeepSightError, match=r"Expected a study in .* to interpret"):
         run_until("interpret", run.path, log=lambda _: None)
@@ -209,3 +212,10 @@ def test_a_run_folder_inside_the_images_is_no_class(tmp_path: Path, monkeypatch:
 def test_a_split_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--split"):
         examine_predictions(StudyConfig(), tmp_path / "x.npz", tmp_path / "o", split="validation", log=print)
+
+
+def test_the_api_names_the_files_too(tmp_path: Path) -> None:
+    data = load_dataset(f"folder:{photos(tmp_path / 'data')}").split("all")
+    read = read_predictions(predictions(tmp_path / "p.npz"), data, log=lambda _: None).predictions
+    found = examine(read, data).evidence["errors"].frame
+    assert set(found["file"]) == {f"{name}/{i:02d}.png" for name in CLASSES for i in range(5)}

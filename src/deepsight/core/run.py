@@ -37,7 +37,7 @@ from deepsight.core.safe_yaml import read_yaml, require_seal, sealed, yaml_text
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 PICTURES = "evidence/pictures"
 IMAGES, SPLIT_LIST = "images.parquet", "splits.csv"
-EXAMINED = "examined"  # the key of study.yaml that only an examination of given predictions has
+EXAMINED = "examined"  # the key of study.yaml that only an examination of an external model has
 # The stage that makes each file, for runs without manifests.
 MAKERS = {"splits.npz": "scrub", "hypotheses.json": "explore", METRICS: "interpret", REPORT: "report"}
 DAMAGE = (
@@ -139,7 +139,7 @@ class Run:
         """Refuse to continue a run under another configuration, or another kind of run."""
         there, study = self.study(), yaml.safe_load(yaml_text(study))  # tuples are lists in a file
         if bool(there.get(EXAMINED)) != bool(study.get(EXAMINED)):
-            kinds = ("a study", "an examination of predictions")
+            kinds = ("a study", "an examination of a model that was made elsewhere")
             held = kinds[bool(there.get(EXAMINED))]
             raise DeepSightError(
                 f"Expected {self.path} to hold {kinds[not there.get(EXAMINED)]}, but it holds {held}, which "
@@ -154,7 +154,7 @@ class Run:
             )
 
     def require_study(self, wanted: str) -> "Run":
-        """This run, if it is a study and no examination of predictions that were made elsewhere.
+        """This run, if it is a study and no examination of a model that was made elsewhere.
 
         Args:
             wanted: what would be done with it, such as "interpret".
@@ -164,8 +164,8 @@ class Run:
         """
         if self.study().get(EXAMINED):
             raise DeepSightError(
-                f"Expected a study in {self.path} to {wanted}, but it holds predictions of a model that was "
-                "made elsewhere. Use a folder that deepsight run made, or examine again."
+                f"Expected a study in {self.path} to {wanted}, but it holds the examination of a model that "
+                "was made elsewhere. Use a folder that deepsight run made, or examine again."
             )
         return self
 

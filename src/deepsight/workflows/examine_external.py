@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from deepsight.config import StudyConfig, as_path
+from deepsight.config import ExaminedSource, StudyConfig, as_path
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import Evidence
+from deepsight.core.file_columns import file_names, with_files
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
@@ -96,14 +97,20 @@ def examine(
     if isinstance(model, Predictions):
         if not model.features.size:
             model = with_features(model, data, FrozenBackbone(pretrained.load_pretrained()))
-        return examine_subject(ExaminationInputs(test=data, predictions=model, seed=seed))
+        return with_names(examine_subject(ExaminationInputs(test=data, predictions=model, seed=seed)), data)
     opened = opened_model(model)
     with undisturbed(opened.network.module):
         given = preprocess if preprocess is not None else opened.preprocess
         fitted = fit_to_data(opened.network, data, preprocess=given, classes=classes, seed=seed)
         for warning in fitted.warnings:
             log(warning)
-        return examine_fitted(fitted, data, train=train, minutes=minutes, seed=seed, log=log).findings
+        found = examine_fitted(fitted, data, train=train, minutes=minutes, seed=seed, log=log).findings
+        return with_names(found, data)
+
+
+def with_names(found: Findings, data: Dataset) -> Findings:
+    """The same findings with the file of each image that they name by its row."""
+    return replace(found, evidence=with_files(found.evidence, file_names({"test": data})))
 
 
 def opened_model(model: Any) -> Opened:
@@ -253,7 +260,9 @@ def examine_model(
     if (out / METRICS).exists():
         raise DeepSightError(f"{out} holds a finished run, which is never replaced. Choose another --out.")
     scheme, rest = split_model_name(what)
-    got = load_dataset(study.data, data_dir=as_path(study.data_dir), offline=study.offline, log=log)
+    got = load_dataset(
+        study.data, data_dir=as_path(study.data_dir), fit=study.fit, offline=study.offline, log=log
+    )
     data, train = (got.test, got.train) if split == "test" else (got.train, None)
     if scheme == "run":
         return examine_run(study, Path(rest), data, train, out, got.record, log)
@@ -274,7 +283,7 @@ def examine_model(
         "preprocessing": None if fitted.input_format is None else fitted.input_format.describe(),
         "classes": list(data.classes),
     }
-    return written(study, examined, about, out, got.record)
+    return written(study, examined, about, out, got.record, data)
 
 
 def examine_run(
@@ -296,20 +305,21 @@ def examine_run(
     found = Findings(evidence).merge(examine_subject(inputs, predictor, capped(sizes, len(data))))
     examined = ExaminedModel(found, inputs.predictions, {"interpret": time.perf_counter() - began})
     about = {**trained.run.read_json("model.json"), "weights_source": str(folder)}
-    return written(study, examined, about, out, record)
+    return written(study, examined, about, out, record, data)
 
 
 def written(
-    study: StudyConfig, examined: ExaminedModel, about: dict[str, Any], out: Path, record: Any
+    study: StudyConfig, examined: ExaminedModel, about: dict[str, Any], out: Path, record: Any, data: Dataset
 ) -> dict[str, Any]:
     """The run folder of an examination; returns the content of metrics.json."""
-    run = Run.create(out, study.stored())
+    mark = ExaminedSource(model=about["architecture"])
+    run = Run.create(out, study.model_copy(update={"examined": mark}).stored())
     run.save_json("data.json", record)
     run.save_json("environment.json", environment())
     run.save_json("model.json", about)
     run.save_predictions("test", examined.predictions)
     run.save_pictures(examined.findings.pictures)
-    run.save_evidence(examined.findings.evidence)
+    run.save_evidence(with_names(examined.findings, data).evidence)
     metrics = external_metrics(examined.predictions, study, about["architecture"], record.get("source"))
     run.save_json(METRICS, {**metrics, "seconds": {k: round(v, 1) for k, v in examined.seconds.items()}})
     render(run)

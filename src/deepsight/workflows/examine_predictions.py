@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from deepsight.config import ExaminedModel, StudyConfig
+from deepsight.config import ExaminedSource, StudyConfig
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import UsageError
@@ -49,7 +49,7 @@ def examine_predictions(
     if split not in SPLITS:
         raise UsageError(f"Expected --split as {', '.join(SPLITS)}, received '{split}'.")
     file, out = Path(file), Path(out)
-    study = study.model_copy(update={"examined": ExaminedModel(predictions=file, split=split)})
+    study = study.model_copy(update={"examined": ExaminedSource(predictions=file, split=split)})
     Run(out).require_usable()
     with locked(out):
         context = Context(Run.create(out, study.stored()), study, log)
