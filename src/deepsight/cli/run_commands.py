@@ -131,6 +131,11 @@ def view(run_folder: RunFolder) -> None:
     from deepsight.core.run import REPORT, Run
 
     report = Run.open(run_folder).file(REPORT)
+    if report.is_symlink() or (report.exists() and not report.is_file()):
+        raise DeepSightError(
+            f"Expected {report} as a file of this run, but it leads elsewhere and is not opened. "
+            f"Make it again: deepsight report {run_folder}"
+        )
     if not report.exists():
         raise DeepSightError(f"Expected {report}, found none. Make it: deepsight report {run_folder}")
     typer.launch(report.resolve().as_uri())

@@ -9,6 +9,7 @@ from typing import Literal, cast, get_args
 
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.files import write_text
+from deepsight.core.spreadsheet import guarded, unguarded
 
 Verdict = Literal["keep", "relabel", "remove", "unsure"]
 VERDICTS = get_args(Verdict)
@@ -77,7 +78,9 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
 
 def renamed(row: Mapping[str, str | None]) -> dict[str, str]:
     """A row under today's column names."""
-    return {OLD_NAMES.get(name, name): (value or "").strip() for name, value in row.items() if name}
+    return {
+        OLD_NAMES.get(name, name): unguarded((value or "").strip()) for name, value in row.items() if name
+    }
 
 
 def require_columns(path: Path, names: Iterable[str]) -> None:
@@ -129,5 +132,7 @@ def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(decision) for decision in decisions)
+    for decision in decisions:
+        values = asdict(decision)
+        writer.writerow({name: guarded(one) if isinstance(one, str) else one for name, one in values.items()})
     write_text(path, text.getvalue())

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
@@ -101,6 +102,15 @@ def is_running(process: int) -> bool:
     except (PermissionError, OverflowError):  # somebody else's process
         return True
     return True
+
+
+def safe_name(text: str, *, longest: int = 60) -> str:
+    """Any text as a part of a file name: letters, digits, dot, dash and underscore, at most so many.
+
+    A text that had to be changed keeps a digest of itself, so that different texts stay different.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", text)[:longest].lstrip(".") or "_"
+    return plain if plain == text else f"{plain}-{digest_of(text.encode('utf-8', 'surrogatepass'))[:8]}"
 
 
 def cannot_write(target: Path, error: OSError) -> DeepSightError:

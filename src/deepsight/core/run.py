@@ -33,6 +33,7 @@ from deepsight.core.manifest import INDEX, Manifests, read_manifests, reopen_sta
 from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
 from deepsight.core.safe_yaml import read_yaml, require_seal, sealed, yaml_text
+from deepsight.core.spreadsheet import guarded_frame
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 PICTURES = "evidence/pictures"
@@ -385,7 +386,7 @@ class Run:
     def save_split_list(self, rows: pl.DataFrame) -> None:
         """Write `splits.csv`: which image is in which split, for programs that predict the held-out part."""
         with atomic_path(self.noted(SPLIT_LIST)) as path, path.open("wb") as file:
-            rows.write_csv(file)
+            guarded_frame(rows).write_csv(file)
 
     def save_pictures(self, pictures: Mapping[str, bytes]) -> None:
         """Write pictures under their paths in this folder."""

@@ -13,7 +13,7 @@ from deepsight.model.fit import Fitted
 from deepsight.model.generic_backbone import create_backbone
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.pretrained import Pretrained, read_safetensors
+from deepsight.model.pretrained import Pretrained, read_safetensors, require_known
 
 MODEL_FILES = ("model.safetensors", "model.json")  # in the run folder
 
@@ -45,8 +45,14 @@ def save_model(
 
 
 def load_model(folder: Path) -> Predictor:
-    """The predictor of a run folder, bit for bit the one that was saved."""
+    """The predictor of a run folder, bit for bit the one that was saved.
+
+    Raises:
+        UsageError: it names an architecture that timm does not have by itself.
+        DeepSightError: the weights do not fit it.
+    """
     about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    require_known(about["architecture"])  # timm would fetch "hf-hub:…" and read "local-dir:…"
     classifier = Classifier(create_backbone(about["architecture"]), len(about["classes"]))
     classifier.load_timm_state(read_safetensors(folder / "model.safetensors"))
     classifier.fuse_all()

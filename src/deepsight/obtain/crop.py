@@ -1,6 +1,8 @@
 """An encoded image of any size and mode as small RGB pixels of the shape that is asked for."""
 
 import io
+import threading
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from typing import Literal, NamedTuple
@@ -16,6 +18,10 @@ from deepsight.obtain.bit_depth import Depth, eight_bits, top_of
 # Formats that Pillow reads by itself; others call programs (EPS) or are known by name alone.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 100_000_000
+SMALL_PIXELS, PIXELS_PER_BYTE = 16_000_000, 200  # photographs have about one pixel per byte, scans a hundred
+ONE_LARGE = (
+    threading.Lock()
+)  # images beyond SMALL_PIXELS are decoded one at a time, however many threads there are
 ASPECT_TOLERANCE = 0.02  # two shapes are one if their aspect ratios differ by less: a pixel of rounding
 TAKEN, EXIF_IFD = 0x9003, 0x8769  # the EXIF tag of the time of exposure, and where it stands
 
@@ -73,8 +79,9 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
         Unreadable: the content is no whole image of a known format and mode.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
-            require_decodable_size(image)
+        with ExitStack() as turns, Image.open(io.BytesIO(content), formats=readable_formats()) as image:
+            require_decodable_size(image, content)
+            turns.enter_context(ONE_LARGE if image.width * image.height > SMALL_PIXELS else nullcontext())
             image.draft(None, (2 * shape[1], 2 * shape[0]))
             values, taken = deep_values(image, content), time_taken(image)
             if values is None:
@@ -92,10 +99,17 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
         raise Unreadable(str(error) or type(error).__name__) from error
 
 
-def require_decodable_size(image: Image.Image) -> None:
-    """Refuse an image that would take hundreds of megabytes to decode."""
-    if image.width * image.height > MOST_PIXELS:
-        raise Unreadable(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS // 10**6} million")
+def require_decodable_size(image: Image.Image, content: bytes) -> None:
+    """Refuse an image that would take hundreds of megabytes to decode, or far more than its bytes justify.
+
+    A flat drawing of 16 million pixels may have few bytes; beyond that, an image of few bytes is a bomb.
+    """
+    pixels, justified = image.width * image.height, max(SMALL_PIXELS, PIXELS_PER_BYTE * len(content))
+    if pixels > min(MOST_PIXELS, justified):
+        raise Unreadable(
+            f"{image.width} x {image.height} pixels in {len(content):,} bytes, more than "
+            f"{min(MOST_PIXELS, justified) // 10**6} million"
+        )
 
 
 def time_taken(image: Image.Image) -> float:

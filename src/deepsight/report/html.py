@@ -13,6 +13,7 @@ from markupsafe import Markup
 from deepsight.core.evidence import Table, maps_refusal
 from deepsight.core.files import write_text
 from deepsight.core.run import REPORT, Run
+from deepsight.core.spreadsheet import guarded_frame
 from deepsight.report import confusion_matrix, formatting, galleries, provenance, summary
 from deepsight.report.embedded_images import BUDGET, Pictures
 from deepsight.report.figures import marks, svg
@@ -184,7 +185,7 @@ def levers_of(study: RunData) -> Figure | None:
 
 
 def packed_csv(frame: pl.DataFrame) -> str:
-    """A table as gzipped CSV in base64; the page unpacks it when the reader asks for it."""
+    """A table as gzipped CSV in base64; the page unpacks it on demand. No cell is a formula."""
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
     flat = frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("; "))
-    return base64.b64encode(gzip.compress(flat.write_csv().encode(), mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(guarded_frame(flat).write_csv().encode(), mtime=0)).decode("ascii")

@@ -12,14 +12,13 @@ import numpy as np
 import polars as pl
 
 import deepsight
-from deepsight.config import StudyConfig
 from deepsight.core.dataset import Dataset
 from deepsight.core.decisions import Decision, read_decisions
 from deepsight.core.errors import UsageError
 from deepsight.core.files import atomic_path, write_json, write_npz
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
-from deepsight.workflows.context import Context
+from deepsight.workflows.context import Context, opened_context
 
 TABLE, ARRAYS, PROVENANCE = "cleaned.csv", "cleaned.npz", "provenance.json"
 Parts = dict[str, Dataset]
@@ -56,7 +55,7 @@ def apply_decisions(
         UsageError: a decision names an image or class that is not there, or a given label that differs.
     """
     opened, file, folder = Run.open(Path(run)), Path(decisions), Path(to)
-    context = Context(opened, StudyConfig(**opened.study()), log)
+    context = opened_context(opened, log)
     decided = read_decisions(file)
     before = parts_of(context)
     after = {name: changed(part, of_part(decided, name, before)) for name, part in before.items()}

@@ -9,7 +9,7 @@ from functools import cached_property
 from lightning_fabric import Fabric
 
 from deepsight import obtain
-from deepsight.config import StudyConfig, StudyPlan, as_path
+from deepsight.config import StudyConfig, StudyPlan, as_path, study_of
 from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files import write_json
@@ -154,6 +154,11 @@ class Context:
         rows = self.run.splits()
         train, val = (select_ids(data, rows[name]) for name, data in self.official.items())
         return Splits(train, val, select_ids(self.obtained.test, rows["test"]))
+
+
+def opened_context(run: Run, log: Log = silent) -> Context:
+    """A run that is opened to be used. It may be a stranger's, so nothing that it names is fetched."""
+    return Context(run, study_of(run.study()).model_copy(update={"offline": True}), log)
 
 
 def require_same_data(run: Run, got: obtain.Obtained) -> None:

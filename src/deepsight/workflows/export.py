@@ -5,14 +5,13 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from deepsight.config import study_of
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.files import atomic_path
 from deepsight.core.progress import Log, silent
 from deepsight.model import export
 from deepsight.model.predict import Predictor
-from deepsight.workflows.context import Context
+from deepsight.workflows.context import opened_context
 from deepsight.workflows.trained_model import open_trained
 
 TOLERANCE = 1e-4  # in units of the logit
@@ -48,7 +47,7 @@ def export_model(
     export.require_packages(format)
     run, predictor, classes = open_trained(Path(run_folder))
     described = export.description(predictor, classes)
-    test = Context(run, study_of(run.study()), log).splits.test
+    test = opened_context(run, log).splits.test
     target = Path(file) if file else run.file(f"model{export.SUFFIXES[format]}")
     with atomic_path(target) as path:
         export.write_exported(path, predictor, format, described)

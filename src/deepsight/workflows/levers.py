@@ -19,13 +19,13 @@ from deepsight.interpret.levers.base import Retraining
 from deepsight.interpret.levers.ledger import ledger_shares_with_levers, ledger_with_levers
 from deepsight.interpret.levers.runner import LeverTools, examine_levers
 from deepsight.interpret.levers.sizes import LeverSizes
-from deepsight.model.checkpoint import load_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.model.retraining import Retrainer
 from deepsight.obtain.cache import cache_folder
 from deepsight.treat.treatments.capacity import DEEPER
 from deepsight.workflows.context import Context
+from deepsight.workflows.trained_model import load_trained
 
 FOLDER = "levers"
 
@@ -75,7 +75,7 @@ def examine_run_levers(context: Context, inputs_of: Callable[[Context], Examinat
 def lever_tools(context: Context) -> LeverTools:
     """What trains other models of this run, and what is known of its training rows."""
     run, plan, splits = context.run, context.plan, context.splits
-    predictor = load_model(run.path)
+    predictor = load_trained(run)
 
     def retrainer(rows: Ints) -> Retrainer:
         return Retrainer(

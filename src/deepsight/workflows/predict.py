@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.config import study_of
 from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import maps_refusal
-from deepsight.core.files import atomic_path
+from deepsight.core.files import atomic_path, safe_name
 from deepsight.core.predictions import Predictions, softmax
 from deepsight.core.progress import Log, Progress, silent
 from deepsight.images import overlay
@@ -21,7 +20,8 @@ from deepsight.interpret.attribution.cam import layer_for
 from deepsight.interpret.attribution.stage_maps import class_maps, map_method
 from deepsight.model.predict import Predictor, blocks_of
 from deepsight.obtain.crop import Fit, Shape, Unreadable, decode_picture
-from deepsight.workflows.context import Context
+from deepsight.obtain.local_file import read_local_file
+from deepsight.workflows.context import Context, opened_context
 from deepsight.workflows.trained_model import open_trained
 
 FOLDER = "predicted"  # in the run folder: the pictures of `predict`
@@ -77,7 +77,7 @@ def predict(
     folder = Path(maps) if maps else run.file(FOLDER)
     add_maps(rows, predictor, pixels, classes, folder, refused=maps_refusal(run.evidence()))
     if neighbours:
-        context = Context(run, study_of(run.study()), log)
+        context = opened_context(run, log)
         found = nearest_training(context, predictor, features, count=neighbours)
         if found is not None:
             add_nearest(rows, found, classes, folder)
@@ -160,7 +160,7 @@ def read_picture(file: Path, shape: Shape, fit: Fit) -> Pixels:
         DeepSightError: it cannot be read.
     """
     try:
-        return decode_picture(file.read_bytes(), shape=shape, fit=fit).pixels
+        return decode_picture(read_local_file(file), shape=shape, fit=fit).pixels
     except (OSError, Unreadable) as error:
         raise DeepSightError(f"Expected an image in {file}, but it cannot be read: {error}.") from error
 
@@ -219,7 +219,7 @@ def add_nearest(rows: Rows, found: Nearest, classes: Sequence[str], folder: Path
 
 def saved(folder: Path, number: int, file: str, what: str, picture: Pixels) -> str:
     """Write a picture; the number tells files of one name apart."""
-    path = folder / f"{number:03d}-{Path(file).stem}-{what}.png"
+    path = folder / f"{number:03d}-{safe_name(Path(file).stem)}-{what}.png"
     with atomic_path(path) as temporary:
         temporary.write_bytes(overlay.png_bytes(picture))
     return str(path)

@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deepsight.config import study_of
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files import atomic_path
 from deepsight.core.predictions import softmax
@@ -22,7 +21,7 @@ from deepsight.core.statistics import wilson
 from deepsight.interpret.error_analysis.calibration import fit_temperature
 from deepsight.interpret.error_analysis.risk_coverage import risk_coverage_area, threshold_for_accuracy
 from deepsight.model.predict import Predictor
-from deepsight.workflows.context import Context
+from deepsight.workflows.context import Context, opened_context
 from deepsight.workflows.predict import BLOCK, read_picture, training_predictions, unit
 from deepsight.workflows.trained_model import open_trained
 
@@ -72,7 +71,7 @@ def predict_many(
         raise UsageError(f"Expected --reject-below from 0 to 1, received {reject_below}.")
     files = expand_paths(images)
     run, predictor, classes = open_trained(Path(run_folder))
-    reference = make_reference(Context(run, study_of(run.study()), log), predictor)
+    reference = make_reference(opened_context(run, log), predictor)
     record = run.read_json("data.json")
     shape, fit = tuple(record["image_shape"][:2]), record.get("fit", "crop")
     rows: list[dict[str, Any]] = []

@@ -33,7 +33,7 @@ from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.sources import ExaminedSplit
-from deepsight.model.checkpoint import MODEL_FILES, load_model, save_model
+from deepsight.model.checkpoint import MODEL_FILES, save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fabric_of, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone
@@ -56,6 +56,7 @@ from deepsight.workflows.study_plan import (
     with_interpolation,
 )
 from deepsight.workflows.suggested_groups import with_suggested_groups
+from deepsight.workflows.trained_model import load_trained
 
 MOST_VALIDATION = 10_000  # images: more of them choose no better and cost time
 
@@ -207,7 +208,7 @@ def interpret_stage(context: Context) -> None:
     with context.stage("interpret"):
         adopt_plan(context, pace_examination(context))
         inputs = inputs_of(context)
-        predictor = load_model(run.require("model.safetensors", stage="train").path)
+        predictor = load_trained(run)
         found = examine(inputs, predictor, sample_sizes_of_plan(context.plan))
         run.save_pictures(found.pictures)
         save_tables(run, **found.evidence)

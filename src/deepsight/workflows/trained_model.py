@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.run import Run
-from deepsight.model.checkpoint import load_model
+from deepsight.model.checkpoint import MODEL_FILES, load_model
 from deepsight.model.predict import Predictor
 
 
@@ -30,5 +30,17 @@ def open_trained(out: Path) -> Trained:
             "elsewhere, which cannot be asked. Use a folder that deepsight run made."
         )
     about = run.require("model.safetensors", stage="train").read_json("model.json")
-    predictor = load_model(out)
+    predictor = load_trained(run)
     return Trained(run, predictor, tuple(about["classes"]))
+
+
+def load_trained(run: Run) -> Predictor:
+    """The model of a run, after its files were proved.
+
+    Raises:
+        DeepSightError: a file is absent, damaged, or names what DeepSight does not know.
+    """
+    for name in MODEL_FILES:
+        run.require(name, stage="train")
+    with run.reading("model.json"):
+        return load_model(run.path)

@@ -51,7 +51,8 @@ def draw_context(
     pictures, rows = {}, []
     for swap in swaps:
         names = [classes[c] for c in swap.pair]
-        file = f"maps/context-{'-'.join(names)}.webp"
+        # Positions, not names: a class may be called "../../x", or anything that is no file name.
+        file = f"maps/context-{'-'.join(f'{c:03d}' for c in swap.pair)}.webp"
         pictures[file] = overlay.webp_bytes(pair_picture(swap, cutouts, labels, predicted, seed=seed))
         on_own, on_other = (
             float(called_other(swap, labels)[away].mean()) for away in donor_kinds(swap, labels)

@@ -53,7 +53,9 @@ function labelDecisions({ sheet, across, records }) {
     return element("li", {}, tile({ sheet, across }, place, words), text, choices);
   }
 
-  const quoted = (value) => /[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
+  // A text that a spreadsheet might execute gets an apostrophe in front, as OWASP recommends.
+  const guarded = (value) => typeof value === "string" && /^[=+\-@\t\r\n]/.test(value) ? `'${value}` : String(value);
+  const quoted = (value) => /[",\n\r]/.test(value) ? `"${guarded(value).replaceAll('"', '""')}"` : guarded(value);
   byId("export-decisions").addEventListener("click", () => {
     const lines = records.map((record) => [record.split, record.index, record.given, record.suggested, record.score, decisions[name(record)] ?? "", record.file ?? ""]);
     save("label_decisions.csv", [["split", "index", "given", "suggested", "score", "decision", "file"], ...lines].map((line) => line.map(quoted).join(",")).join("\n") + "\n");

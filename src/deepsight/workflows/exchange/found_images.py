@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deepsight.config import StudyConfig
 from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError
@@ -16,7 +15,7 @@ from deepsight.core.evidence import Evidence
 from deepsight.core.files import atomic_path
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
-from deepsight.workflows.context import Context
+from deepsight.workflows.context import Context, opened_context
 
 Key = tuple[str, int]  # split and id
 
@@ -89,7 +88,7 @@ def examined_images(run: str | Path, *, log: Log = silent) -> ExaminedRun:
         DeepSightError: the run has no findings yet; the message says how to make them.
     """
     opened = Run.open(Path(run)).require("evidence/ledger.parquet", stage="interpret")
-    context = Context(opened, StudyConfig(**opened.study()), log)
+    context = opened_context(opened, log)
     parts = splits_of(context)
     columns = [label_columns(opened.evidence()), error_columns(opened, parts)]
     twins = near_duplicates(opened.evidence(), parts)
