@@ -67,4 +67,4 @@ def test_the_model_is_the_same_to_rounding(results):
 def test_each_view_is_filled_once_by_the_first_process(results):
     _, together, folder = results
     assert [r["filled"] for r in together] == [[0, 1], []]
-    assert sorted(p.name for p in folder.glob("cache-2/*/*")) == ["view-0.npy", "view-1.npy"]
+    assert sorted(p.name for p in folder.glob("cache-2/*/*.npy")) == ["view-0.npy", "view-1.npy"]
