@@ -6,6 +6,7 @@ import pytest
 from deepsight.core.evidence import Evidence, Table
 from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
 from deepsight.treat.prescribe import RULES, prescription_table
+from deepsight.treat.treatments.catalogue import confirmed_levers
 
 
 def table(frame: pl.DataFrame, n: int = 100) -> Table:
@@ -55,3 +56,36 @@ def test_without_evidence_nothing_is_prescribed() -> None:
     found = prescription_table(Evidence())
     assert len(found.frame) == 0
     assert "no cause is known" in found.caption
+
+
+def tried(*rows: tuple[str, str, float, str]) -> Evidence:
+    """Levers as rows of name, treatment, net share and verdict."""
+    frame = pl.DataFrame(
+        [
+            {"name": name, "treatment": treatment, "net": net, "points": net / 10, "verdict": verdict,
+             "arm": "the arm", "control": "the control"}
+            for name, treatment, net, verdict in rows
+        ]
+    )  # fmt: skip
+    levers = Table(frame, dict.fromkeys(frame.columns, "as made here"), 100, "made here", "Made here.")
+    return Evidence({"levers": levers})
+
+
+def test_levers_that_helped_are_prescribed_and_rules_are_left_out() -> None:
+    evidence = tried(
+        ("a deeper backbone", "deeper_backbone", 0.1, "helps"),
+        ("96 px", "higher_resolution", 0.2, "helps"),
+        ("averaging several trainings", "", 0.3, "helps"),
+        ("other backgrounds", "cutmix", 0.05, "no difference shown"),
+    )
+    table = prescription_table(evidence)
+    assert table.frame["treatment"].to_list() == ["higher_resolution", "deeper_backbone"]
+    assert table.frame["gain_at_most"].to_list() == [0.02, 0.01]
+    found = confirmed_levers(["higher_resolution", "mixup"], evidence.add(prescription=table))
+    assert found == ["higher_resolution"]
+
+
+def test_without_a_lever_that_helped_nothing_is_prescribed() -> None:
+    table = prescription_table(tried(("96 px", "higher_resolution", 0.0, "no difference shown")))
+    assert table.frame.is_empty()
+    assert "no lever" in table.caption

@@ -26,7 +26,6 @@ ATTRIBUTION = (
     "Use the maps to choose images for review. They cannot clear a model, and they do not show exactly which "
     "pixels were used: each cell sees far beyond itself."
 )
-PRESCRIPTION = "Try the first few against a control (deepsight treat). Each gain is an upper bound."
 ERRORS = "Start with the most confident errors: they expose wrong labels and spurious cues."
 LEDGER = (
     "Start with the largest cause that you can act on. Correct labels before you collect images, and collect "
@@ -167,6 +166,12 @@ def background_advice(table: Table) -> str:
     if swaps["verdict"].eq("CLEAR").any():
         return "Nothing where the verdict is CLEAR. Where it is INCONCLUSIVE, examine more images."
     return "No verdict yet. Examine more images: these could only reveal larger effects."
+
+
+def prescription_advice(table: Table) -> str:
+    """How to confirm the prescription."""
+    said = "Try the first few against a control (deepsight treat)."
+    return said if table.units["cause"] == "lever" else f"{said} Each gain is an upper bound."
 
 
 def levers_advice(table: Table) -> str:

@@ -229,7 +229,7 @@ OUTLINE = (
         "Treat",
         "treat",
         (
-            Entry("prescription", "What should be tried?", "prescription", advise=advice.PRESCRIPTION),
+            Entry("prescription", "What should be tried?", "prescription", advise=advice.prescription_advice),
             Entry(
                 "treatments",
                 "What helps?",

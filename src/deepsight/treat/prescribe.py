@@ -64,6 +64,8 @@ def prescription_table(evidence: Evidence) -> Table:
         evidence: of validation, so that test decides about nothing; reads `ledger_shares` (or `ledger`) and
             `recall`, and both may be missing.
     """
+    if "levers" in evidence:
+        return lever_prescription(evidence["levers"])
     shares = cause_shares(evidence)
     rate = error_rate(evidence)
     rows = [
@@ -85,6 +87,37 @@ def prescription_table(evidence: Evidence) -> Table:
         "an upper bound, not a prediction.",
         caption=f"First by share: {said}. The order does not claim that one helps more than another.",
     )
+
+
+def lever_prescription(levers: Table) -> Table:
+    """The prescription of a run whose levers were tried: what was seen to help, and nothing else.
+
+    The gain is the one that was measured, not a bound. Rules from causes to treatments are left out, since
+    nothing was seen to speak for them.
+
+    Args:
+        levers: the evidence table `levers`.
+    """
+    helping = levers.frame.filter((pl.col("verdict") == "helps") & (pl.col("treatment") != ""))
+    frame = helping.sort("net", descending=True, maintain_order=True).select(
+        pl.col("name").alias("cause"),
+        pl.col("net").alias("share"),
+        "treatment",
+        pl.col("points").alias("gain_at_most"),
+        pl.format("the lever was tried: {} against {}", "arm", "control").alias("because"),
+    )
+    said = frame["treatment"][0] if len(frame) else "none, since no lever with a treatment was shown to help"
+    return Table(
+        frame,
+        UNITS | {
+            "cause": "lever",
+            "share": "net share of the test errors that the lever mends",
+            "gain_at_most": "accuracy that the lever gained",
+        },
+        levers.n,
+        "Levers that were shown to help, the largest net share first; a trial confirms them with more seeds.",
+        f"First choice: {said}.",
+    )  # fmt: skip
 
 
 def prescription_row(rule: Rule, share: float, rate: float) -> dict[str, Any]:

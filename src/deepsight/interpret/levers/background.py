@@ -48,6 +48,7 @@ def try_background(
         arm_right=swapped[None],
         control_right=placebo[None],
         advice="Collect the classes on other backgrounds, or train on cut-outs and CutMix.",
+        treatment="cutmix",
         group="background",
         seconds=seconds,
         evidence=tuple(f"right on {share:.0%} of other backgrounds" for share in swapped),

@@ -79,6 +79,7 @@ class LeverOutcome:
         arm_right: (a, m), 1 where replicate a of the arm is right, 0 where it is wrong; shares are allowed.
         control_right: (c, m), the same for the control.
         advice: what a person then does.
+        treatment: name of the treatment that a trial confirms it with; empty where there is none.
         group: levers of one group are steps of one dial, such as the data or the recipe.
         images: labelled images that the action needs; 0 where it needs none.
         seconds: of computation that the trial took.
@@ -99,6 +100,7 @@ class LeverOutcome:
     arm_right: Floats
     control_right: Floats
     advice: str
+    treatment: str = ""
     group: str = ""
     images: int = 0
     seconds: float = 0.0

@@ -64,6 +64,7 @@ def lever_row(outcome: LeverOutcome, effect: NetEffect, q: float, level: float) 
         "q_value": q,
         "verdict": lever_verdict(effect, q, level),
         "advice": outcome.advice,
+        "treatment": outcome.treatment,
         "seconds": outcome.seconds,
         "images": outcome.images,
         "trainings": replicates(outcome),
@@ -93,11 +94,12 @@ UNITS = {
     "q_value": "false discovery rate over all levers",
     "verdict": "helps, harms, no difference shown",
     "advice": "what a person then does",
+    "treatment": "treatment that a trial confirms it with; empty where there is none",
     "seconds": "of computation that the trial took",
     "images": "images to label or to review",
     "trainings": "trainings that the effect rests on; 1 where none differ",
 }
-WORDS = {"name", "group", "arm", "control", "verdict", "advice"}
+WORDS = {"name", "group", "arm", "control", "verdict", "advice", "treatment"}
 WHOLE = {"errors", "images", "trainings"}
 SCHEMA: dict[str, Any] = {
     name: pl.String if name in WORDS else pl.Int64 if name in WHOLE else pl.Float64 for name in UNITS

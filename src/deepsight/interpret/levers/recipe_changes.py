@@ -22,6 +22,7 @@ class RecipeChange:
         arm: what is done, in words.
         advice: what a person then does.
         where: how the evidence speaks of it, such as "at 96 px".
+        treatment: name of the treatment that confirms it; empty where there is none.
         resolution, backbone, passes: as in `Retraining`.
     """
 
@@ -29,6 +30,7 @@ class RecipeChange:
     arm: str
     advice: str
     where: str
+    treatment: str = ""
     resolution: int = 0
     backbone: str = ""
     passes: float = 1.0
@@ -46,6 +48,7 @@ def resolution_changes(resolution: int, *, step: int = 32) -> list[RecipeChange]
             f"input of {resolution + step} px instead of {resolution}, equal passes",
             f"Train at {resolution + step} px: --resolution {resolution + step}.",
             f"at {resolution + step} px",
+            "higher_resolution",
             resolution=resolution + step,
         )
     ]
@@ -80,6 +83,7 @@ def capacity_change(backbone: str) -> RecipeChange:
         f"{backbone} instead of the model's backbone, equal passes",
         f"Train {backbone}: --backbone {backbone}.",
         f"of {backbone}",
+        "deeper_backbone",
         backbone=backbone,
     )
 
@@ -105,6 +109,7 @@ def judge_change(
         arm_right=examined.right(np.stack(arm)),
         control_right=examined.right(np.stack(control)),
         advice=change.advice,
+        treatment=change.treatment,
         group="recipe",
         seconds=seconds,
         paired=True,

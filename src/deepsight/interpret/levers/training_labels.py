@@ -29,6 +29,7 @@ class LeftOut:
         arm: what is left out, in words.
         suspects, others: positions in the training split, each (c,).
         advice: what a person then does.
+        treatment: name of the treatment that confirms it; empty where there is none.
     """
 
     name: str
@@ -36,6 +37,7 @@ class LeftOut:
     suspects: Ints
     others: Ints
     advice: str
+    treatment: str = ""
 
 
 def leave_out_flagged(labels: Ints, flagged: Bools, rows: Ints, *, seed: int) -> LeftOut:
@@ -47,6 +49,7 @@ def leave_out_flagged(labels: Ints, flagged: Bools, rows: Ints, *, seed: int) ->
         suspects,
         matched_rows(labels, suspects, rows, seed=seed),
         f"Review the {len(suspects)} flagged training labels.",
+        "drop_mislabelled",
     )
 
 
@@ -115,6 +118,7 @@ def judge_left_out(
         arm_right=right,
         control_right=examined.right(np.stack(control)),
         advice=left_out.advice,
+        treatment=left_out.treatment,
         group="labels",
         images=len(left_out.suspects),
         seconds=seconds,

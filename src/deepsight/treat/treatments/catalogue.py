@@ -1,6 +1,6 @@
 """The treatments for a run, built from its evidence, the most promising first."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import polars as pl
@@ -12,6 +12,8 @@ from deepsight.core.predictions import Predictions
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.treat.treatments import capacity, deduplicate, hard_examples, mixing, relabel, weighted_loss
 from deepsight.treat.treatments.base import Treatment
+
+CONFIRMED = 3  # levers that a trial confirms; more arms would leave less training for each
 
 
 def treatments_for_run(
@@ -41,7 +43,19 @@ def treatments_for_run(
             f"Expected treatments that fit this run, received '{unknown[0]}': "
             f"{near_names(unknown[0], list(known))}"
         )
-    return [known[name] for name in names or in_prescribed_order(list(known), evidence)]
+    chosen = names or confirmed_levers(known, evidence) or in_prescribed_order(list(known), evidence)
+    return [known[name] for name in chosen]
+
+
+def confirmed_levers(known: Collection[str], evidence: Evidence) -> list[str]:
+    """The treatments that confirm the levers that helped, at most three; none where no lever was tried.
+
+    With few arms a trial trains each of them longer.
+    """
+    if "levers" not in evidence or "prescription" not in evidence:
+        return []
+    prescribed = evidence["prescription"].frame["treatment"].unique(maintain_order=True).to_list()
+    return [name for name in prescribed if name in known][:CONFIRMED]
 
 
 def recipe_treatments(validation: Predictions, train: Dataset) -> list[Treatment]:
