@@ -1,18 +1,22 @@
 """Does a study take the time and memory that its planner predicted, and does more time give a better model?
 
-    python benchmarks/planner/run.py [--minutes 1 3 5 10 20] [--results FILE]
+    python benchmarks/planner/run.py [--minutes 1 3 5 10 20] [--busy 0 1 2 4] [--data URI] [--results FILE]
 
-Runs `deepsight run --minutes M` on CIFAR-10 for each budget, one after the other, each with an empty trunk
-cache, and compares `study.yaml` with `metrics.json`. Rows are added to results.csv as they come.
+Runs `deepsight run --minutes M` for each budget and each number of busy processes beside it, one after the
+other, each with an empty trunk cache, and compares `study.yaml` with `metrics.json`. Rows are added to
+promises.csv as they come.
 """
 
 import argparse
+import contextlib
 import csv
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -23,19 +27,33 @@ from deepsight.obtain.cache import cache_folder
 
 HERE = Path(__file__).resolve().parent
 FIELDS = (
-    "minutes", "resolution", "rows", "epochs", "predicted_s", "took_s", "wall_s", "predicted_mb", "peak_mb",
-    "macro_f1", "ci_low", "ci_high", "load", "machine",
+    "data", "busy", "minutes", "resolution", "rows", "epochs", "predicted_s", "took_s", "wall_s",
+    "predicted_mb", "peak_mb", "macro_f1", "ci_low", "ci_high", "load", "machine",
 )  # fmt: skip
 
 
-def study(minutes: float, folder: Path) -> dict[str, object]:
-    """One study by the command line, in a process of its own; the data set is in the cache already."""
+@contextlib.contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """So many other processes that each keep a core busy."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def study(data: str, minutes: float, busy: int, folder: Path) -> dict[str, object]:
+    """One study by the command line, in a process of its own; CIFAR-10 is in the cache already."""
     cache, out = folder / "cache", folder / "run"
     cache.mkdir()
     (cache / "cifar10").symlink_to(cache_folder() / "cifar10")
-    command = [sys.executable, "-m", "deepsight", "run", "--minutes", str(minutes), "--out", str(out)]
+    command = [sys.executable, "-m", "deepsight", "run", "--data", data, "--minutes", str(minutes)]
+    command += ["--out", str(out)]
     began, load = time.perf_counter(), os.getloadavg()[0]
-    done = subprocess.run(command, env={**os.environ, "DEEPSIGHT_CACHE": str(cache)}, check=False)
+    with busy_processes(busy):
+        done = subprocess.run(command, env={**os.environ, "DEEPSIGHT_CACHE": str(cache)}, check=False)
     wall = time.perf_counter() - began
     if done.returncode not in {0, 3}:  # 3: done, and below the gate
         raise SystemExit(f"The study of {minutes} minutes ended with status {done.returncode}.")
@@ -43,7 +61,8 @@ def study(minutes: float, folder: Path) -> dict[str, object]:
     plan, metrics = yaml.safe_load(run.file("study.yaml").read_text(encoding="utf-8"))["plan"], run.metrics()
     low, high = metrics["macro_f1_ci95"]
     return {
-        "minutes": minutes, "resolution": metrics["resolution"], "rows": plan["train_rows"],
+        "data": data.split(":", maxsplit=1)[0], "busy": busy, "minutes": minutes,
+        "resolution": metrics["resolution"], "rows": plan["train_rows"],
         "epochs": plan["recipe"]["epochs"], "predicted_s": round(sum(plan["predicted_seconds"].values()), 1),
         "took_s": round(metrics["seconds"]["total"], 1), "wall_s": round(wall, 1),
         "predicted_mb": plan["predicted_peak_mb"], "peak_mb": round(metrics["peak_rss_mb"]),
@@ -54,27 +73,29 @@ def study(minutes: float, folder: Path) -> dict[str, object]:
 
 def table(rows: list[dict[str, object]]) -> str:
     """Predictions beside what came."""
-    lines = ["| minutes | plan | predicted, came, s | ratio | predicted, came, MB | ratio | macro-F1 |"]
+    lines = ["| minutes, busy | plan | predicted, came, s | ratio | predicted, came, MB | ratio | macro-F1 |"]
     lines.append("|---|---|---|---|---|---|---|")
     for r in rows:
-        number = {name: float(str(r[name])) for name in FIELDS[:-1]}
+        number = {name: float(str(r[name])) for name in FIELDS[2:-1]}
         seconds = f"{r['predicted_s']}, {r['took_s']} | {number['took_s'] / number['predicted_s']:.2f}"
         memory = f"{r['predicted_mb']}, {r['peak_mb']} | {number['peak_mb'] / number['predicted_mb']:.2f}"
         plan = f"{r['resolution']} px, {r['rows']} rows, {r['epochs']} epochs"
         score = f"{r['macro_f1']} ({r['ci_low']} to {r['ci_high']})"
-        lines.append(f"| {r['minutes']} | {plan} | {seconds} | {memory} | {score} |")
+        lines.append(f"| {r['minutes']}, {r['busy']} | {plan} | {seconds} | {memory} | {score} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 3, 5, 10, 20])
-    parser.add_argument("--results", type=Path, default=HERE / "results.csv")
+    parser.add_argument("--results", type=Path, default=HERE / "promises.csv")
+    parser.add_argument("--busy", type=int, nargs="+", default=[0], help="busy processes beside the study")
+    parser.add_argument("--data", default="cifar10", help="what is studied, as deepsight run takes it")
     args = parser.parse_args()
     rows: list[dict[str, object]] = []
-    for minutes in args.minutes:
+    for minutes, busy in itertools.product(args.minutes, args.busy):
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(study(minutes, Path(folder)))
+            rows.append(study(args.data, minutes, busy, Path(folder)))
         with args.results.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
             if file.tell() == 0:

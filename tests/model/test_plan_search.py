@@ -148,6 +148,7 @@ def test_a_plan_that_the_machine_has_no_room_for_is_left_out() -> None:
 
 
 def test_large_images_are_measured_where_there_is_time_for_them() -> None:
+    assert planner.resolutions_for(60) == (64,)
     assert planner.resolutions_for(300) == (64, 96, 128)
     assert planner.resolutions_for(600) == planner.RESOLUTIONS
 

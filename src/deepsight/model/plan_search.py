@@ -11,6 +11,7 @@ from deepsight.model.throughput import Throughput
 
 RESOLUTIONS = (64, 96, 128, 160)
 LARGE, LARGE_SECONDS = 160, 480  # below this budget the largest resolution is not worth measuring
+SHORT_SECONDS = 100  # below this budget measuring more than the smallest resolution takes too much of it
 FINE_CELLS = 4  # cells along a side of the last maps from which maps are worth showing
 WITHOUT_MAPS = 1.1  # a plan without such maps must promise an error smaller by this factor
 MOST_PASSES = 12
@@ -87,6 +88,8 @@ class Workload:
 
 def resolutions_for(budget: float) -> tuple[int, ...]:
     """The resolutions worth measuring for this budget, in seconds."""
+    if budget < SHORT_SECONDS:
+        return RESOLUTIONS[:1]
     return tuple(side for side in RESOLUTIONS if side < LARGE or budget >= LARGE_SECONDS)
 
 
