@@ -11,6 +11,10 @@ class DeepSightError(Exception):
     exit_status = 1
 
 
+class PassingFault(DeepSightError):
+    """A fault of the surroundings, such as a full disk. It may soon be gone, so it is never stored."""
+
+
 class UsageError(DeepSightError):
     """A request that cannot be meant as written: an unknown name, a value out of range."""
 

@@ -7,6 +7,8 @@ import os
 import re
 import secrets
 import socket
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -15,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import PassingFault
 from deepsight.core.stop import raise_if_stopped
 
 LONGEST_NAME = 255  # bytes of a file name, on all common file systems
@@ -113,7 +115,7 @@ def safe_name(text: str, *, longest: int = 60) -> str:
     return plain if plain == text else f"{plain}-{digest_of(text.encode('utf-8', 'surrogatepass'))[:8]}"
 
 
-def cannot_write(target: Path, error: OSError) -> DeepSightError:
+def cannot_write(target: Path, error: OSError) -> PassingFault:
     """The sentence for a write that the operating system refused, with the advice that fits the cause."""
     if error.errno in NO_SPACE:
         advice = "Free some space, or choose a folder on another disk."
@@ -123,7 +125,7 @@ def cannot_write(target: Path, error: OSError) -> DeepSightError:
         advice = "Allow more open files: ulimit -n 4096."
     else:
         advice = "Choose a folder that you may write to."
-    return DeepSightError(
+    return PassingFault(
         f"Expected to write {target}, but the system said: {error.strerror or error}. {advice} "
         "Nothing half-written was left."
     )
@@ -150,6 +152,15 @@ def write_npz(target: Path, **arrays: np.ndarray) -> None:
     """Write named arrays whole, uncompressed so that they can be memory-mapped."""
     with atomic_path(target) as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of an .npz file; None where it is absent or damaged, for those who can make it again."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        return None
 
 
 def file_digest(path: Path) -> str:

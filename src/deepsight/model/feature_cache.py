@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, PassingFault
 from deepsight.core.files import atomic_path, cannot_write, file_digest, remove_leftovers, write_text
 from deepsight.core.progress import Log, silent
 from deepsight.core.recipe import Precision
@@ -81,7 +81,7 @@ class FeatureCache:
             self.remove(path)
         free = shutil.disk_usage(self.folder).free
         if needed >= free:
-            raise DeepSightError(
+            raise PassingFault(
                 f"Expected {needed / 1e6:.0f} MB of room for cached maps in {self.folder}, "
                 f"found {free / 1e6:.0f} MB. "
                 "Free some space, or set DEEPSIGHT_CACHE to a folder on a larger disk."

@@ -12,7 +12,7 @@ import polars as pl
 from deepsight.core.array_types import Bools, Ints, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.core.files import write_npz
+from deepsight.core.files import read_npz, write_npz
 from deepsight.core.run import Run
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.base import Retraining
@@ -40,9 +40,9 @@ class StoredTrainings:
     def __call__(self, wanted: Retraining, train: Callable[[Retraining], Reals]) -> Reals:
         """The logits of a training: stored ones, or new ones that are stored."""
         path = self.folder / f"{self.name_of(wanted)}.npz"
-        if path.exists():
-            with np.load(path, allow_pickle=False) as file:
-                return np.asarray(file["logits"])
+        stored = read_npz(path)
+        if stored is not None and "logits" in stored:
+            return np.asarray(stored["logits"])
         logits = train(wanted)
         write_npz(path, logits=logits.astype(np.float32))
         return logits

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from deepsight.core.dataset import Dataset, Splits, positions_of_ids
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, PassingFault
 from deepsight.core.recipe import Recipe
 from deepsight.core.stop import Stopped
 from deepsight.model.feature_cache import FeatureCache
@@ -229,6 +229,37 @@ def test_an_arm_without_memory_fails_alone(
     results = run_arms(arms, 2, run_one, lambda: 1e9)
     assert results.failed == {"hungry": "It ran out of memory. Lower the resolution or the batch."}
     assert list(results.outcomes) == ["control", "cutmix"]
+    assert not list(tmp_path.glob("hungry*"))  # the next trial tries it again
+
+
+@pytest.mark.parametrize("name", ["control-0.npz", "control-0.safetensors"])
+def test_an_arm_whose_files_are_damaged_is_trained_again(
+    checkpoints: Checkpoints, tmp_path: Path, name: str
+) -> None:
+    store, train = Store(tmp_path), checkpoints.config.splits.train
+    first = run_arm(CONTROL, RECIPE, train, 2, checkpoints=checkpoints, store=store)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / name).write_bytes(content)
+    again = run_arm(CONTROL, RECIPE, train, 2, checkpoints=checkpoints, store=store)
+    assert again.seconds != first.seconds
+    np.testing.assert_array_equal(again.logits, first.logits)
+    stored = run_arm(CONTROL, RECIPE, train, 2, checkpoints=checkpoints, store=store)
+    assert stored.seconds == again.seconds
+
+
+def test_a_full_disk_is_no_result(
+    checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(arm: Training) -> None:
+        raise PassingFault("No space left on device")
+
+    train, store = checkpoints.config.splits.train, Store(tmp_path)
+    monkeypatch.setattr(arms, "train_arm", full)
+    assert run_arm(CONTROL, RECIPE, train, 2, checkpoints=checkpoints, store=store).failed
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    assert not run_arm(CONTROL, RECIPE, train, 2, checkpoints=checkpoints, store=store).failed
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), Stopped(15)])

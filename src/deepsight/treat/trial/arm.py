@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, PassingFault
 from deepsight.core.recipe import Recipe
 from deepsight.model.training_state import val_logits
 from deepsight.treat.treatments.base import Treatment
@@ -27,14 +27,15 @@ def run_arm(
 ) -> ArmResult:
     """The result of a treatment with the recipe's seed, read from the store if it is there.
 
-    A loss that is not finite, an invalid image and a lack of memory are results too. Any other error is a bug
-    and is raised.
+    A loss that is not finite and an invalid image are results too, and are stored. A lack of memory or a full
+    disk only ends this attempt: it may be gone the next time. Any other error is a bug and is raised.
     """
     data, changed = treatment.apply(train, recipe)
     key = arm_key(treatment, changed, data, steps)
     found = store.load(treatment.name, recipe.seed, key)
     if found is not None:
         return found
+    passing = False
     nothing = np.empty((0, train.k), dtype=np.float32)
     outcome = ArmResult(treatment.name, recipe.seed, nothing, steps, 0.0)
     began = time.perf_counter()
@@ -48,9 +49,11 @@ def run_arm(
         outcome = replace(outcome, logits=finite_logits(val_logits(arm).numpy()))
         store.save_weights(treatment.name, recipe.seed, arm)
     except (DeepSightError, MemoryError, RuntimeError) as error:
+        passing = not isinstance(error, DeepSightError) or isinstance(error, PassingFault)
         outcome = replace(outcome, failed=failure_reason(error))
     outcome = replace(outcome, seconds=time.perf_counter() - began)
-    store.save(outcome, key)
+    if not passing:
+        store.save(outcome, key)
     return outcome
 
 

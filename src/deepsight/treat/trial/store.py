@@ -1,15 +1,17 @@
 """Finished arms on disk, so that a trial resumes arm by arm."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import atomic_path, write_npz
+from deepsight.core.files import atomic_path, file_digest, read_npz, write_npz
 from deepsight.model.training_state import Training
 
 
@@ -46,15 +48,20 @@ class Store:
     folder: Path
 
     def load(self, name: str, seed: int, key: str) -> ArmResult | None:
-        """The stored arm if it exists and has the same data, recipe and steps."""
-        path = self.folder / f"{name}-{seed}.npz"
-        if not path.exists():
+        """The stored arm if it is undamaged, its weights too, and has the same data, recipe and steps."""
+        file = read_npz(self.folder / f"{name}-{seed}.npz")
+        if file is None or str(file.get("key")) != key or not self.has_its_weights(name, seed, file):
             return None
-        with np.load(path, allow_pickle=False) as file:
-            if str(file["key"]) != key:
-                return None
-            steps, seconds, failed = int(file["steps"]), float(file["seconds"]), str(file["failed"])
-            return ArmResult(name, seed, file["logits"], steps, seconds, failed)
+        steps, seconds, failed = int(file["steps"]), float(file["seconds"]), str(file["failed"])
+        return ArmResult(name, seed, file["logits"], steps, seconds, failed)
+
+    def has_its_weights(self, name: str, seed: int, file: Mapping[str, NDArray[Any]]) -> bool:
+        """Whether the weights beside an arm are those that it stored; earlier versions noted no digest.
+
+        Weights that are gone were deleted on purpose; `load_weights` says so if they are asked for.
+        """
+        path, known = self.weights(name, seed), str(file.get("weights", ""))
+        return not known or not path.exists() or file_digest(path) == known
 
     def save(self, outcome: ArmResult, key: str) -> None:
         """Write an arm atomically."""
@@ -65,13 +72,19 @@ class Store:
             steps=np.array(outcome.steps),
             seconds=np.array(outcome.seconds),
             failed=np.array(outcome.failed),
+            weights=np.array(self.digest_of_weights(outcome)),
         )
+
+    def digest_of_weights(self, outcome: ArmResult) -> str:
+        """The digest of an arm's weights; empty where there are none."""
+        path = self.weights(outcome.name, outcome.seed)
+        return "" if outcome.failed or not path.exists() else file_digest(path)
 
     def save_weights(self, name: str, seed: int, arm: Training) -> None:
         """Keep the trained part for the final test."""
         state = {key: value.detach().cpu().contiguous() for key, value in arm.trainable.state_dict().items()}
         with atomic_path(self.weights(name, seed)) as path:
-            save_file(state, path)
+            path.write_bytes(save(state))  # a full disk is an OSError here; save_file would hide it
 
     def weights(self, name: str, seed: int) -> Path:
         """The file with the trained part of an arm."""
