@@ -27,6 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, cifar10: tuple[Dataset, Datase
     made = made_run.make(folder / "made", train.select(ROWS), test.select(ROWS))
     made.save_predictions("test", made_run.predictions(test.select(ROWS)))
     made.save_json("metrics.json", {**made.metrics(), "n_test": len(ROWS), "n_leaked": 20})
+    made.commit("treat")
     return made
 
 
@@ -128,11 +129,13 @@ def test_doubled_near_duplicates_stop_the_pipeline(run: Run, tmp_path: Path) -> 
     metrics = run.metrics()
     try:
         run.save_json("metrics.json", {**metrics, "n_leaked": 2 * metrics["n_leaked"]})
+        run.commit("treat")
         done = CliRunner().invoke(
             app, ["check", str(run.path), "--gate", gate, "--junit", str(tmp_path / "j.xml")]
         )
     finally:
         run.save_json("metrics.json", metrics)
+        run.commit("treat")
     assert done.exit_code == 3
     assert "FAILED" in done.output
     assert ElementTree.parse(tmp_path / "j.xml").find(".//failure") is not None

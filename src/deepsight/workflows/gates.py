@@ -72,6 +72,7 @@ def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
     results = [check_gate(opened, gate) for gate in gates]
     noted = {"gates": [result.record() for result in results]}
     opened.save_json(METRICS, {**opened.metrics(), **noted})
+    opened.commit("check")
     return results
 
 
