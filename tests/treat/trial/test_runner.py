@@ -381,7 +381,7 @@ def test_test_stays_closed_without_a_winner_and_opens_for_one(
     assert found.winner is not None
     assert found.winner.name == "heal"
     table = found.evidence["treatment_test"].frame
-    assert table["test"].to_list() == ["McNemar", "McNemar", "hierarchical bootstrap"]
+    assert table["test"].to_list() == ["McNemar", "McNemar", "two-way clustered"]
     assert table["difference"].min() > 0
     assert found.best is not None
     assert len(found.best) == 60
