@@ -10,13 +10,18 @@ BIN := .venv/bin
 OUT ?= runs/first
 MINUTES ?= 5
 
-.PHONY: run test quick lint wheel bench docs clean
+.PHONY: studies run test quick lint wheel bench docs clean
 
 run: .venv/.installed
 	$(BIN)/deepsight run --minutes $(MINUTES) --out $(OUT)
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore tests/workflows
+	$(BIN)/pytest tests/workflows -m "not slow"
+
+# whole studies of many sizes: long, and not yet part of `make test`
+studies: .venv/.developed
+	$(BIN)/pytest tests/workflows -m slow
 
 quick: .venv/.developed
 	$(BIN)/pytest -m "not slow and not data and not browser" --durations=0
