@@ -83,7 +83,7 @@ def audit_preprocessing(
         pl.DataFrame(rows), UNITS, len(labels),
         method="The same images under each preprocessing; McNemar's test with Holm's correction; a "
         "documented preprocessing is replaced only by one that does better by more than chance.",
-        caption=warning or said(names[0], chosen, documented),
+        caption=warning or said(chosen, documented),
     )  # fmt: skip
     return PreprocessingAudit(table, chosen, warning)
 
@@ -104,7 +104,7 @@ def loss(chosen: str, points: float) -> str:
     )
 
 
-def said(reference: str, chosen: str, documented: bool) -> str:
+def said(chosen: str, documented: bool) -> str:
     """The caption where there is nothing to warn of."""
     if documented:
         return "No other preprocessing does better than the documented one by more than chance."

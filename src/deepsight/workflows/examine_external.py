@@ -265,7 +265,7 @@ def examine_model(
     )
     data, train = (got.test, got.train) if split == "test" else (got.train, None)
     if scheme == "run":
-        return examine_run(study, Path(rest), data, train, out, got.record, log)
+        return examine_run(study, Path(rest), data, train, out, got.record)
     from deepsight.model.foreign.input_format import read_input_format
 
     opened = open_model(what, weights, offline=study.offline)
@@ -287,7 +287,7 @@ def examine_model(
 
 
 def examine_run(
-    study: StudyConfig, folder: Path, data: Dataset, train: Dataset | None, out: Path, record: Any, log: Log
+    study: StudyConfig, folder: Path, data: Dataset, train: Dataset | None, out: Path, record: Any
 ) -> dict[str, Any]:
     """Examine the model of a run of ours on other data with the same classes."""
     trained = open_trained(folder)
