@@ -22,8 +22,8 @@ from deepsight.model.engine import ForwardEngine, using_settings
 from deepsight.model.engine.graphs import FeaturesAndMaps, StageMaps
 from deepsight.model.engine.openvino_backend import OpenVinoBackend, has_bfloat16
 from deepsight.model.feature_cache import frozen_maps
-from deepsight.model.fuse_batchnorm import FusedConv2d
-from deepsight.model.precision import gradient_step
+from deepsight.model.hardware.precision import gradient_step
+from deepsight.model.layers.fuse_batchnorm import FusedConv2d
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from turns import Row, timed
 
-from deepsight.model.depthwise import weight_gradient_by_taps
+from deepsight.model.layers.depthwise import weight_gradient_by_taps
 
 PARTS = ("forward", "input gradient", "weight gradient")
 

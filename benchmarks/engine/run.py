@@ -36,14 +36,14 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
-from deepsight.model.allocator import freed_memory_kept
 from deepsight.model.augment import augmented
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine
 from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.feature_cache import BLOCK, FeatureCache, frozen_maps
 from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
-from deepsight.model.precision import forward_in, gradient_step
+from deepsight.model.hardware.allocator import freed_memory_kept
+from deepsight.model.hardware.precision import forward_in, gradient_step
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import load_pretrained
 from deepsight.obtain import load_dataset

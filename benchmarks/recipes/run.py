@@ -23,7 +23,7 @@ import torch
 from deepsight.core.dataset import Splits
 from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
-from deepsight.core.statistics import macro_f1
+from deepsight.core.statistics.intervals import macro_f1
 from deepsight.model.backbone import Classifier
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase

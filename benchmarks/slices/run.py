@@ -17,7 +17,7 @@ import polars as pl
 from sklearn.tree import DecisionTreeRegressor
 from sliceline.slicefinder import Slicefinder
 
-from deepsight.core.statistics import wilson
+from deepsight.core.statistics.intervals import wilson
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.slices import slices_table
 from deepsight.obtain.cifar10.load import load_cifar10

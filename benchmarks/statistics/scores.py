@@ -6,9 +6,9 @@ import numpy as np
 from scipy.stats import binom
 from worlds import LEVEL, Row, coverage, labels_of, trial, type_one, worlds
 
-from deepsight.core.macro_f1 import macro_f1_intervals, paired_macro_f1
-from deepsight.core.significance import holm, mcnemar, runner_up_p
-from deepsight.core.statistics import f1_of_counts, weighted_proportions, wilson
+from deepsight.core.statistics.intervals import f1_of_counts, weighted_proportions, wilson
+from deepsight.core.statistics.macro_f1 import macro_f1_intervals, paired_macro_f1
+from deepsight.core.statistics.significance import holm, mcnemar, runner_up_p
 
 
 def rows(repeats: int) -> Iterator[Row]:

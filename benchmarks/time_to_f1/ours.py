@@ -12,7 +12,7 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.checkpoint import save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import fabric_of, fit_model
-from deepsight.model.throughput import faster_base, fused_copy
+from deepsight.model.hardware.throughput import faster_base, fused_copy
 
 VALIDATION = 500
 

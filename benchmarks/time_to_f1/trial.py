@@ -14,7 +14,7 @@ from typing import Any
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import processor
-from deepsight.core.statistics import macro_f1
+from deepsight.core.statistics.intervals import macro_f1
 from deepsight.model import pretrained
 from deepsight.model.pretrained import Pretrained
 from deepsight.obtain import load_dataset

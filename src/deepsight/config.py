@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import UsageError
+from deepsight.core.files.safe_yaml import read_yaml
 from deepsight.core.recipe import Recipe
-from deepsight.core.safe_yaml import read_yaml
 
 
 def as_path(value: str | Path | None) -> Path | None:

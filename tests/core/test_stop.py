@@ -21,7 +21,7 @@ SWALLOWED = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
     from deepsight.cli.failures import run_guarded
-    from deepsight.core.files import write_text
+    from deepsight.core.files.atomic import write_text
     from deepsight.core.stop import stop_on_signals
 
     def work():

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from deepsight.cli.main import app
 from deepsight.core.decisions import Decision, read_decisions, write_decisions
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.core.files import safe_name
+from deepsight.core.files.atomic import safe_name
+from deepsight.core.files.spreadsheet import guarded, guarded_frame, unguarded
 from deepsight.core.run import Run
-from deepsight.core.spreadsheet import guarded, guarded_frame, unguarded
 from deepsight.model.checkpoint import load_model
 from deepsight.obtain import crop
 from deepsight.obtain.cifar10.archives import read_archive

@@ -14,7 +14,7 @@ from torch import nn
 
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import machine, part_name
+from deepsight.core.files.atomic import machine, part_name
 from deepsight.model import feature_cache as module
 from deepsight.model.engine import ForwardEngine, using_settings
 from deepsight.model.engine.graphs import StageMapsGraph
@@ -236,7 +236,7 @@ def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(data, cache, monkey
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("deepsight.core.files.os.fsync", full)
+    monkeypatch.setattr("deepsight.core.files.atomic.os.fsync", full)
     with pytest.raises(DeepSightError, match="No space left"):
         views_of(Counted(), data, cache).view(0)
     assert list(cache.folder.glob("*/*")) == []

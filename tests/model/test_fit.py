@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.statistics import macro_f1
+from deepsight.core.statistics.intervals import macro_f1
 from deepsight.model.checkpoint import load_model, save_model
 from deepsight.model.fit import clearly_below, fabric_of
 from small import SMALL

@@ -8,8 +8,8 @@ import pytest
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model import plan_search as planner
+from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
-from deepsight.model.throughput import Throughput
 
 RATES = {
     64: Throughput(frozen=3500, view=3500, trainable=3000, step=450, map_bytes=5_120, cells=2),

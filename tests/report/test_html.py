@@ -185,7 +185,7 @@ def test_a_read_only_folder_is_said_in_a_sentence(bare: Run, monkeypatch: pytest
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("deepsight.core.files.os.fsync", refuse)
+    monkeypatch.setattr("deepsight.core.files.atomic.os.fsync", refuse)
     with pytest.raises(DeepSightError, match="Expected to write"):
         html.render(bare)
     assert not bare.has("report.html")

@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.core.statistics import macro_f1
+from deepsight.core.statistics.intervals import macro_f1
 from deepsight.images.resize import resize
 from deepsight.scrub.interpolation import (
     RIDGE,

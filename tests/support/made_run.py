@@ -14,11 +14,11 @@ import polars as pl
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence, Table
-from deepsight.core.files import atomic_path
+from deepsight.core.files.atomic import atomic_path
 from deepsight.core.hypothesis import Group, Hypothesis, to_json
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
-from deepsight.core.statistics import macro_f1
+from deepsight.core.statistics.intervals import macro_f1
 from deepsight.explore import appearance, balance
 from deepsight.images import contact_sheet, overlay
 from deepsight.interpret.error_analysis.calibration import calibration_table

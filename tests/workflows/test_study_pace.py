@@ -9,8 +9,8 @@ import pytest
 
 from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.recipe import Recipe
+from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
-from deepsight.model.throughput import Throughput
 from deepsight.workflows import study_pace
 from deepsight.workflows.context import Context, Promise
 

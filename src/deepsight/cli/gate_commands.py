@@ -48,7 +48,7 @@ def check(
 
 def require_gates(gates: Sequence[str]) -> None:
     """Refuse what is no gate before any work is done."""
-    from deepsight.workflows.gates import require_gate
+    from deepsight.workflows.gates.conditions import require_gate
 
     for gate in gates:
         require_gate(gate)
@@ -58,8 +58,8 @@ def judge(
     run_folder: Path, gates: Sequence[str], junit: Path, *, quiet: bool = False, as_json: bool = False
 ) -> bool:
     """Check the gates, write junit.xml, tell the CI system and the reader; whether all passed."""
-    from deepsight.workflows.gate_reports import report_to_ci, write_junit
-    from deepsight.workflows.gates import check_gates
+    from deepsight.workflows.gates.conditions import check_gates
+    from deepsight.workflows.gates.reports import report_to_ci, write_junit
 
     results = check_gates(run_folder, gates)
     write_junit(junit, results)

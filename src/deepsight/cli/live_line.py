@@ -8,7 +8,7 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.text import Text
 
 from deepsight.cli.forecast import Forecast
-from deepsight.core.printable import printable
+from deepsight.core.files.printable import printable
 from deepsight.core.progress import Event, Log, StageStarted
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deepsight.cli.forecast import Forecast
-from deepsight.core.printable import printable
+from deepsight.core.files.printable import printable
 from deepsight.core.progress import Event, Log, StageStarted
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from deepsight.core.errors import UsageError, near_names
-from deepsight.core.files import write_text
-from deepsight.core.spreadsheet import guarded, unguarded
+from deepsight.core.files.atomic import write_text
+from deepsight.core.files.spreadsheet import guarded, unguarded
 
 Verdict = Literal["keep", "relabel", "remove", "unsure"]
 VERDICTS = get_args(Verdict)

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import atomic_path, write_json
+from deepsight.core.files.atomic import atomic_path, write_json
 from deepsight.core.notebook import evidence_html, table_html
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")  # of a table: it becomes the name of a file

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Reals
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import write_npz
+from deepsight.core.files.atomic import write_npz
 
 
 def softmax(logits: Reals) -> Floats:

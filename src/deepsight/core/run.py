@@ -15,11 +15,11 @@ import polars as pl
 import yaml
 from numpy.typing import NDArray
 
-from deepsight.core import manifest
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, parquet_of, read_index, table_of
 from deepsight.core.file_columns import with_files
-from deepsight.core.files import (
+from deepsight.core.files import manifest
+from deepsight.core.files.atomic import (
     atomic_path,
     cannot_write,
     is_part,
@@ -28,12 +28,12 @@ from deepsight.core.files import (
     write_npz,
     write_text,
 )
-from deepsight.core.lock import LOCK
-from deepsight.core.manifest import INDEX, Manifests, read_manifests, reopen_stage, write_manifest
+from deepsight.core.files.lock import LOCK
+from deepsight.core.files.manifest import INDEX, Manifests, read_manifests, reopen_stage, write_manifest
+from deepsight.core.files.safe_yaml import read_yaml, require_seal, sealed, yaml_text
+from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
-from deepsight.core.safe_yaml import read_yaml, require_seal, sealed, yaml_text
-from deepsight.core.spreadsheet import guarded_frame
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 PICTURES = "evidence/pictures"

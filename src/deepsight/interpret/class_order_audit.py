@@ -10,8 +10,8 @@ from scipy.optimize import linear_sum_assignment
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
-from deepsight.core.significance import discordance_p
-from deepsight.core.statistics import confusion_counts
+from deepsight.core.statistics.intervals import confusion_counts
+from deepsight.core.statistics.significance import discordance_p
 
 ALARM = 0.001  # probability of a false alarm for one group of exchanged classes
 GOOD = 0.5  # recall that exchanged classes must reach under their new names

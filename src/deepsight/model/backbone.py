@@ -9,9 +9,9 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError
-from deepsight.model.fuse_batchnorm import fuse, pairs_of, unfused_state
 from deepsight.model.generic_backbone import classifier_name, fixed_side, generic_parts
-from deepsight.model.pooling import pooled_maps
+from deepsight.model.layers.fuse_batchnorm import fuse, pairs_of, unfused_state
+from deepsight.model.layers.pooling import pooled_maps
 
 HEAD_NAMES = {ResNet: "fc", EfficientNet: "classifier", VGG: "head.fc", ConvNeXt: "head.fc"}
 EXAMPLE_SIDE = 64  # pixels, of the image that shows the shapes of the maps

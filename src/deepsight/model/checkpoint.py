@@ -6,7 +6,7 @@ from typing import Any
 
 from safetensors.torch import save
 
-from deepsight.core.files import atomic_path, write_json
+from deepsight.core.files.atomic import atomic_path, write_json
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.fit import Fitted

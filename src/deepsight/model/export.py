@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError
 from deepsight.model.backbone import Classifier
-from deepsight.model.fuse_batchnorm import with_plain_convolutions
-from deepsight.model.pooling import pooled_maps
+from deepsight.model.layers.fuse_batchnorm import with_plain_convolutions
+from deepsight.model.layers.pooling import pooled_maps
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 

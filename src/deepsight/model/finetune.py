@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
-from deepsight.model.allocator import freed_memory_kept
-from deepsight.model.precision import forward_in
+from deepsight.model.hardware.allocator import freed_memory_kept
+from deepsight.model.hardware.precision import forward_in
 from deepsight.model.sampling import draw_order, mixed
 from deepsight.model.training_state import Epoch, Training, open_view, validate
 

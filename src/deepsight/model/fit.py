@@ -15,10 +15,10 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
-from deepsight.model.accelerator import trusted_accelerator
 from deepsight.model.backbone import HEAD_NAMES, Classifier
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase
+from deepsight.model.hardware.accelerator import trusted_accelerator
 from deepsight.model.linear_probe import FrozenFeatures, linear_probe_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing

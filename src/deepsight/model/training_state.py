@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from deepsight.core.dataset import Splits
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
-from deepsight.core.statistics import macro_f1
+from deepsight.core.statistics.intervals import macro_f1
 from deepsight.model.backbone import Classifier
 from deepsight.model.feature_cache import CachedViews, FeatureCache, as_input, dataset_maps
-from deepsight.model.fuse_batchnorm import reestimate
-from deepsight.model.pooling import pooled_maps
+from deepsight.model.layers.fuse_batchnorm import reestimate
+from deepsight.model.layers.pooling import pooled_maps
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from deepsight.core.progress import Log, silent
-from deepsight.obtain import folder, huggingface, keras_sets, npz, table
 from deepsight.obtain.cifar10 import load as cifar10
 from deepsight.obtain.crop import Fit
 from deepsight.obtain.data_uri import parse_address
+from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, table
 from deepsight.obtain.sources import Obtained
 
 __all__ = ["Obtained", "load_dataset"]

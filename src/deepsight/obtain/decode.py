@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints, Pixels
-from deepsight.core.files import write_json
+from deepsight.core.files.atomic import write_json
 from deepsight.core.progress import Log, Progress
 from deepsight.obtain.bit_depth import Depth, common_tops, top_of
 from deepsight.obtain.cache import cache_folder, map_array, save_array

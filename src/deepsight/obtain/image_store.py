@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import SelectedImages
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import atomic_path
+from deepsight.core.files.atomic import atomic_path
 from deepsight.obtain.sources import SourceError
 
 PIXEL = np.dtype(np.uint8)

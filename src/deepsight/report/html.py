@@ -11,9 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from deepsight.core.evidence import Table, maps_refusal
-from deepsight.core.files import write_text
+from deepsight.core.files.atomic import write_text
+from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.run import REPORT, Run
-from deepsight.core.spreadsheet import guarded_frame
 from deepsight.report import confusion_matrix, formatting, galleries, provenance, summary
 from deepsight.report.embedded_images import BUDGET, Pictures
 from deepsight.report.figures import marks, svg

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.macro_f1 import paired_macro_f1
 from deepsight.core.predictions import Predictions
-from deepsight.core.significance import benjamini_hochberg, discordance_p, mcnemar
-from deepsight.core.statistics import confusion_counts
+from deepsight.core.statistics.intervals import confusion_counts
+from deepsight.core.statistics.macro_f1 import paired_macro_f1
+from deepsight.core.statistics.significance import benjamini_hochberg, discordance_p, mcnemar
 
 Names = tuple[str, str]
 

@@ -15,7 +15,7 @@ import deepsight
 from deepsight.core.dataset import Dataset
 from deepsight.core.decisions import Decision, read_decisions
 from deepsight.core.errors import UsageError
-from deepsight.core.files import atomic_path, write_json, write_npz
+from deepsight.core.files.atomic import atomic_path, write_json, write_npz
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.workflows.context import Context, opened_context

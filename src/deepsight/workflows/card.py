@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from deepsight.core.evidence import Evidence
-from deepsight.core.files import write_text
+from deepsight.core.files.atomic import write_text
 from deepsight.core.run import METRICS, Run
 
 MOST_ROWS = 25  # classes, pairs and slices that a card lists

@@ -12,7 +12,7 @@ from deepsight import obtain
 from deepsight.config import StudyConfig, StudyPlan, as_path, study_of
 from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import write_json
+from deepsight.core.files.atomic import write_json
 from deepsight.core.image_table import changes_between, image_table, split_list
 from deepsight.core.progress import Log, StageStarted, silent
 from deepsight.core.run import Run
@@ -21,8 +21,8 @@ from deepsight.model import pretrained as weights
 from deepsight.model.engine.settings import use_settings
 from deepsight.model.fit import fabric_of
 from deepsight.model.frozen_backbone import FrozenBackbone
+from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
-from deepsight.model.throughput import Throughput
 
 SECONDS = "seconds.json"
 

@@ -8,7 +8,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import UsageError
 from deepsight.core.file_columns import file_names, with_files
-from deepsight.core.lock import locked
+from deepsight.core.files.lock import locked
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
 from deepsight.core.run import METRICS, REPORT, Run

@@ -7,7 +7,7 @@ import numpy as np
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError, near_names
-from deepsight.core.files import atomic_path
+from deepsight.core.files.atomic import atomic_path
 from deepsight.core.progress import Log, silent
 from deepsight.model import export
 from deepsight.model.predict import Predictor

@@ -12,7 +12,7 @@ import polars as pl
 from deepsight.core.array_types import Bools, Ints, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.core.files import read_npz, write_npz
+from deepsight.core.files.atomic import read_npz, write_npz
 from deepsight.core.run import Run
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.base import Retraining

@@ -6,11 +6,11 @@ import numpy as np
 
 from deepsight.config import StudyConfig
 from deepsight.core.array_types import Bools, Ints
-from deepsight.core.clusters import cluster_bootstrap_macro_f1, effective_n
 from deepsight.core.environment import peak_rss_mb
-from deepsight.core.macro_f1 import macro_f1_interval
 from deepsight.core.predictions import Predictions
-from deepsight.core.statistics import confusion_counts, f1_of_counts, wilson
+from deepsight.core.statistics.clusters import cluster_bootstrap_macro_f1, effective_n
+from deepsight.core.statistics.intervals import confusion_counts, f1_of_counts, wilson
+from deepsight.core.statistics.macro_f1 import macro_f1_interval
 from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.workflows.context import Context, rounded
 

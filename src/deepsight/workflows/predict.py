@@ -11,7 +11,7 @@ from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import maps_refusal
-from deepsight.core.files import atomic_path, safe_name
+from deepsight.core.files.atomic import atomic_path, safe_name
 from deepsight.core.predictions import Predictions, softmax
 from deepsight.core.progress import Log, Progress, silent
 from deepsight.images import overlay

@@ -13,11 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.core.files import atomic_path
+from deepsight.core.files.atomic import atomic_path
 from deepsight.core.predictions import softmax
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
-from deepsight.core.statistics import wilson
+from deepsight.core.statistics.intervals import wilson
 from deepsight.interpret.error_analysis.calibration import fit_temperature
 from deepsight.interpret.error_analysis.risk_coverage import risk_coverage_area, threshold_for_accuracy
 from deepsight.model.predict import Predictor

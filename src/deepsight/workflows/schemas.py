@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from deepsight.config import StudyConfig
 from deepsight.core.decisions import Decision
-from deepsight.core.files import write_json
+from deepsight.core.files.atomic import write_json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Share = float

@@ -22,9 +22,9 @@ from deepsight.config import StudyConfig, StudyPlan, study_of
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.evidence import Evidence, Table
+from deepsight.core.files.lock import locked
 from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.image_table import image_table, split_list
-from deepsight.core.lock import locked
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import EpochEnded, Log, StageStarted, silent
 from deepsight.core.run import EXAMINED, METRICS, REPORT, Run

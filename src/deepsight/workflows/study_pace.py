@@ -7,7 +7,7 @@ import numpy as np
 
 from deepsight.config import StudyPlan
 from deepsight.model import plan_search as planner
-from deepsight.model.throughput import fused_copy, measured_throughput
+from deepsight.model.hardware.throughput import fused_copy, measured_throughput
 from deepsight.workflows.context import Context, Promise
 from deepsight.workflows.study_plan import (
     SAMPLED_MOST,

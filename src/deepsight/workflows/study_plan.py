@@ -24,8 +24,8 @@ from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.engine.self_test import fastest_settings
 from deepsight.model.engine.settings import use_settings
 from deepsight.model.fit import base_recipe
+from deepsight.model.hardware.throughput import Throughput, faster_base, fused_copy, measured_throughput
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.throughput import Throughput, faster_base, fused_copy, measured_throughput
 from deepsight.scrub import interpolation
 from deepsight.scrub.duplicates import candidates
 from deepsight.workflows.context import Context, Promise, rounded

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepsight.core.statistics import wilson
+from deepsight.core.statistics.intervals import wilson
 from deepsight.interpret.error_analysis.cause_shares import cause_shares
 
 C = 4

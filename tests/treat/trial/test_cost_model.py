@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepsight.core.errors import UsageError
-from deepsight.model.throughput import Throughput
+from deepsight.model.hardware.throughput import Throughput
 from deepsight.treat.trial.cost_model import (
     Demand,
     TrialSize,

@@ -12,8 +12,8 @@ from deepsight.core.dataset import Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.throughput import Throughput
 from deepsight.treat.treatments import capacity, hard_examples, mixing, weighted_loss
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial import trial_plan

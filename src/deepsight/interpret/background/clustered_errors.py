@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from deepsight.core.array_types import Floats, Ints
-from deepsight.core.statistics import Interval, minimum_detectable
+from deepsight.core.statistics.intervals import Interval, minimum_detectable
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.significance import runner_up_p
-from deepsight.core.statistics import wilson
+from deepsight.core.statistics.intervals import wilson
+from deepsight.core.statistics.significance import runner_up_p
 from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.grabcut import Masks, segment
 

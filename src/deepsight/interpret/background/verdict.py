@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from deepsight.core.significance import benjamini_hochberg
+from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.background.controls import ALONE, PLACEBO
 from deepsight.interpret.background.effects import ALL, SwapEffect
 from deepsight.interpret.background.grabcut import Masks

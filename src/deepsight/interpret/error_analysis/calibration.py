@@ -13,7 +13,7 @@ from scipy.stats import norm
 from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Interval
+from deepsight.core.statistics.intervals import Interval
 
 COLDEST, HOTTEST = 0.02, 50.0  # bounds of the search; a temperature at one of them is no optimum
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from deepsight.core.array_types import Floats
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import score_interval
+from deepsight.core.statistics.intervals import score_interval
 from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
 
 

@@ -8,8 +8,8 @@ from scipy.stats import binomtest
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
-from deepsight.core.significance import benjamini_hochberg
-from deepsight.core.statistics import confusion_counts, wilson
+from deepsight.core.statistics.intervals import confusion_counts, wilson
+from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.error_analysis.quasi_independence import pair_tests
 
 UNITS = {

@@ -10,7 +10,7 @@ from scipy.spatial.distance import squareform
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import confusion_counts
+from deepsight.core.statistics.intervals import confusion_counts
 
 STABLE = 0.95  # the share of resamples that must hold a cluster before it is called stable
 

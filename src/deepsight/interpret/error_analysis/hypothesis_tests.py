@@ -12,8 +12,8 @@ from scipy.stats import binom
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.core.hypothesis import Group, Hypothesis
-from deepsight.core.significance import group_difference_p
-from deepsight.core.statistics import Interval, confusion_counts, weighted_proportions, wilson
+from deepsight.core.statistics.intervals import Interval, confusion_counts, weighted_proportions, wilson
+from deepsight.core.statistics.significance import group_difference_p
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.error_analysis.quasi_independence import pair_tests
 

@@ -7,9 +7,9 @@ import polars as pl
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
-from deepsight.core.macro_f1 import few_images
-from deepsight.core.significance import runner_up_p
-from deepsight.core.statistics import confusion_counts, wilson
+from deepsight.core.statistics.intervals import confusion_counts, wilson
+from deepsight.core.statistics.macro_f1 import few_images
+from deepsight.core.statistics.significance import runner_up_p
 
 
 def per_class_table(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from deepsight.core.array_types import Bools, Floats
-from deepsight.core.significance import benjamini_hochberg
+from deepsight.core.statistics.significance import benjamini_hochberg
 
 ITERATIONS = 1000  # of proportional fitting, at most; it settles within dozens unless margins are extreme
 SETTLED = 1e-6  # images by which the fitted row sums may miss the observed ones

@@ -11,7 +11,7 @@ from scipy.stats import t
 from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.evidence import Table
 from deepsight.core.open_model import Predict
-from deepsight.core.statistics import Interval
+from deepsight.core.statistics.intervals import Interval
 from deepsight.interpret.faithfulness import insertion_deletion as insertion
 from deepsight.interpret.faithfulness.grid_pointing import MapsOf, energy_in_own_tile, make_mosaics
 from deepsight.interpret.faithfulness.model_randomisation import mean_correlations

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
-from deepsight.core.macro_f1 import macro_f1_interval
+from deepsight.core.statistics.macro_f1 import macro_f1_interval
 
 
 def corrected_score_table(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints, Reals
-from deepsight.core.principal_axes import principal_axes
+from deepsight.core.statistics.principal_axes import principal_axes
 
 GROUP = 32  # columns whose maximum stands for them in the first look
 

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import Interval
+from deepsight.core.statistics.intervals import Interval
 from deepsight.interpret.labels.label_noise import confident_joint, most_mistakes, transition, true_class
 from deepsight.interpret.labels.sources import SMALLEST, LabelSources, log_pool
 

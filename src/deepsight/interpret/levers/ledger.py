@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from deepsight.core.evidence import Table
-from deepsight.core.statistics import wilson
+from deepsight.core.statistics.intervals import wilson
 from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
 from deepsight.interpret.levers.error_causes import GROUP_CAUSES, SYSTEMATIC, UNDECIDED
 

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from deepsight.core.evidence import Table
-from deepsight.core.significance import benjamini_hochberg
-from deepsight.core.statistics import wilson
+from deepsight.core.statistics.intervals import wilson
+from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.net_effect import NetEffect, net_effect, replicates
 

@@ -12,8 +12,8 @@ from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.open_model import Predict
-from deepsight.core.significance import mean_difference_p
-from deepsight.core.statistics import macro_f1, wilson
+from deepsight.core.statistics.intervals import macro_f1, wilson
+from deepsight.core.statistics.significance import mean_difference_p
 from deepsight.images.augmentation import corruption_transform
 
 Corrupt = Callable[[Pixels], Pixels]

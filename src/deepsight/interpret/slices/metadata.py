@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.evidence import Table
-from deepsight.core.macro_f1 import macro_f1_interval
-from deepsight.core.significance import benjamini_hochberg
-from deepsight.core.statistics import wilson
+from deepsight.core.statistics.intervals import wilson
+from deepsight.core.statistics.macro_f1 import macro_f1_interval
+from deepsight.core.statistics.significance import benjamini_hochberg
 
 MOST_VALUES = 12  # a column of text with more of them names images rather than kinds of image
 BINS = 4  # parts of equal size into which a column of many numbers is cut

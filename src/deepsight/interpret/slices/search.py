@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.tree import DecisionTreeRegressor
 
 from deepsight.core.array_types import Bools, Floats, Ints
-from deepsight.core.principal_axes import principal_axes
+from deepsight.core.statistics.principal_axes import principal_axes
 
 COMPONENTS = 32  # principal components of the features that are clustered
 MARKED = 0.5  # standard deviations from the mean of all images before a property describes a cluster

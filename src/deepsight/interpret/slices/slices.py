@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.core.significance import benjamini_hochberg
+from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.slices.search import SliceCandidate, cluster_slices, tree_slices
 
 CANDIDATES = 20  # slices carried from the first half to the second; each one costs power

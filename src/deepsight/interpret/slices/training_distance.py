@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Reals
-from deepsight.core.principal_axes import principal_axes
+from deepsight.core.statistics.principal_axes import principal_axes
 from deepsight.interpret.labels.knn import largest_columns
 
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from deepsight.model.pooling import pooled_maps
+from deepsight.model.layers.pooling import pooled_maps
 
 
 class StageMapsGraph(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.model.engine.forward_engine import ForwardEngine
 from deepsight.model.engine.settings import default_settings, using_settings
-from deepsight.model.timing import seconds_of
+from deepsight.model.hardware.timing import seconds_of
 
 SECONDS = 2.0
 IMAGES = 128  # in a turn, at 64 pixels; fewer at more pixels

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from deepsight.core.recipe import Precision
-from deepsight.model.precision import in_precision
+from deepsight.model.hardware.precision import in_precision
 
 Outputs = tuple[Tensor, ...]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import write_json
+from deepsight.core.files.atomic import write_json
 from deepsight.core.progress import Log, silent
 from deepsight.obtain.cache import cache_folder, map_part, save_part
 from deepsight.obtain.cifar10 import from_folder as from_data_dir

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import UsageError, near_names
-from deepsight.obtain.table_file import SUFFIXES, read_table_file, text_column
+from deepsight.obtain.readers.table_file import SUFFIXES, read_table_file, text_column
 
 Kind = Literal["probs", "logits", "unnamed"]
 Arrays = dict[str, NDArray[Any]]

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
-from deepsight.core.statistics import confusion_counts
+from deepsight.core.statistics.intervals import confusion_counts
 
 AGREEING = 0.5  # shuffled rows agree about as often as chance, labels with errors far more often than this
 MOVED, STAYED = 0.6, 0.2  # recall in the other column and in the own one of classes that have changed places

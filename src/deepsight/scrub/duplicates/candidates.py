@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepsight.core.array_types import Ints
-from deepsight.core.principal_axes import principal_axes
+from deepsight.core.statistics.principal_axes import principal_axes
 from deepsight.scrub.duplicates import ann_index
 from deepsight.scrub.duplicates.descriptor import Descriptor, row_blocks
 

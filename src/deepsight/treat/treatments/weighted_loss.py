@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints
-from deepsight.core.statistics import confusion_counts, wilson
+from deepsight.core.statistics.intervals import confusion_counts, wilson
 from deepsight.treat.treatments.base import Target, Treatment, recipe_change
 
 

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 
 from deepsight.core.errors import UsageError
-from deepsight.model.throughput import Throughput
+from deepsight.model.hardware.throughput import Throughput
 
 LEAST_STEPS = 60  # 7,680 images in batches of 128; fewer steps say little about a training
 PASSES = 2.0  # over the training rows: an arm gets no more rows than its steps can pass over twice

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
-from deepsight.core.significance import mcnemar
-from deepsight.core.statistics import macro_f1
+from deepsight.core.statistics.intervals import macro_f1
+from deepsight.core.statistics.significance import mcnemar
 from deepsight.model.feature_cache import as_input
 from deepsight.model.training_state import TrainablePart, Training, pooled
 from deepsight.treat.treatments.base import CONTROL, Treatment

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import atomic_path, file_digest, read_npz, write_npz
+from deepsight.core.files.atomic import atomic_path, file_digest, read_npz, write_npz
 from deepsight.model.training_state import Training
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from deepsight.core.dataset import Splits
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files import write_json
+from deepsight.core.files.atomic import write_json
 from deepsight.core.recipe import Recipe
+from deepsight.model.hardware.throughput import Throughput, fused_copy, measured_throughput
 from deepsight.model.plan_search import RESOLUTIONS
-from deepsight.model.throughput import Throughput, fused_copy, measured_throughput
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.checkpoints import TrialConfig
 from deepsight.treat.trial.cost_model import (

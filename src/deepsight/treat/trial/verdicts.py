@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
-from deepsight.core.significance import holm
-from deepsight.core.statistics import Effect, macro_f1
+from deepsight.core.statistics.intervals import Effect, macro_f1
+from deepsight.core.statistics.significance import holm
 from deepsight.treat.treatments.base import Target, Treatment
 from deepsight.treat.trial.effects import class_effects, macro_effect, target_effect
 

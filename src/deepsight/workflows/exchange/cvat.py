@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from deepsight.core.decisions import Decision
 from deepsight.core.errors import UsageError
-from deepsight.core.files import write_text
+from deepsight.core.files.atomic import write_text
 from deepsight.workflows.exchange.found_images import ExaminedRun, write_pictures
 
 ANNOTATIONS = "annotations.xml"

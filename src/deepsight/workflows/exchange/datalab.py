@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from deepsight.core.files import atomic_path
+from deepsight.core.files.atomic import atomic_path
 from deepsight.workflows.exchange.found_images import ExaminedRun
 
 ISSUES = "issues.csv"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from deepsight.core.files import write_json
+from deepsight.core.files.atomic import write_json
 from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage, write_pictures
 
 LABELS = "labels.json"

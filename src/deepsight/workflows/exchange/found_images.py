@@ -12,7 +12,7 @@ from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
-from deepsight.core.files import atomic_path
+from deepsight.core.files.atomic import atomic_path
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.workflows.context import Context, opened_context

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from deepsight.core.files import write_text
+from deepsight.core.files.atomic import write_text
 from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage, write_pictures
 
 METADATA = "metadata.jsonl"

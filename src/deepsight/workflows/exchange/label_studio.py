@@ -7,7 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 from deepsight.core.decisions import VERDICTS, Decision
 from deepsight.core.errors import UsageError
-from deepsight.core.files import write_text
+from deepsight.core.files.atomic import write_text
 from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage, write_pictures
 
 TASKS, CONFIG = "tasks.json", "labeling_config.xml"

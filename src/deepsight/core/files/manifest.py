@@ -1,0 +1,173 @@
+"""What each stage of a run has made, with digests. It is written last: a stage is done if its manifest holds.
+
+A run folder holds one manifest per finished stage. A later stage may write a file of an earlier one anew, as
+the report adds the time to metrics.json; then the later manifest speaks for it. Runs of earlier versions have
+no manifests; their files are read without proof.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from deepsight.core.files.atomic import digest_of, file_digest, write_json
+
+FOLDER = "manifests"
+# Each stage builds on those before it.
+STAGES = ("obtain", "scrub", "explore", "train", "interpret", "levers", "report", "treat", "predict")
+INDEX = "evidence/index.json"
+# These hold times, or are drawn from the rest: if they change, what was made after them still holds.
+VOLATILE = frozenset({"metrics.json", "environment.json", "history.parquet", "report.html", INDEX})
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one stage has made.
+
+    Attributes:
+        stage: its name.
+        order: position among the manifests of the run; of two that name a file, the later speaks for it.
+        files: the digest of each file, by its path in the run folder.
+        tables: what `evidence/index.json` says of each table of this stage.
+    """
+
+    stage: str
+    order: int
+    files: Mapping[str, str]
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def content(self) -> dict[str, Any]:
+        """As it stands in its file, with a digest of itself."""
+        body = {
+            "stage": self.stage, "order": self.order, "files": dict(self.files),
+            "tables": {name: dict(about) for name, about in self.tables.items()},
+        }  # fmt: skip
+        return {**body, "digest": digest_of(canonical(body))}
+
+
+def canonical(content: Any) -> bytes:
+    """JSON that is the same for equal contents."""
+    return json.dumps(content, sort_keys=True, ensure_ascii=True).encode("ascii")
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """The manifests of a run folder, as they were when they were read.
+
+    Attributes:
+        run: the run folder.
+        by_stage: those that are whole, in their order; a damaged one counts as absent.
+    """
+
+    run: Path
+    by_stage: Mapping[str, Manifest]
+
+    @cached_property
+    def owners(self) -> Mapping[str, Manifest]:
+        """The manifest that speaks for each file."""
+        return {name: manifest for manifest in self.by_stage.values() for name in manifest.files}
+
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """What is known of all tables, in the order in which they were made."""
+        return {
+            name: dict(about)
+            for manifest in self.by_stage.values()
+            for name, about in manifest.tables.items()
+        }
+
+    def holds(self, name: str) -> bool:
+        """Whether a file is what its stage has made; a file that no manifest names is not judged."""
+        owner = self.owners.get(name)
+        if owner is None:
+            return True
+        try:
+            return file_digest(self.run / name) == owner.files[name]
+        except OSError:
+            return False
+
+    def failing(self, stage: str) -> list[str]:
+        """The files of a stage that are absent or not what it has made.
+
+        The index of the tables is left out, since it can be written anew from the manifests.
+        """
+        manifest = self.by_stage[stage]
+        mine = (name for name in manifest.files if self.owners[name] is manifest and name != INDEX)
+        return [name for name in mine if not self.holds(name)]
+
+
+def read_manifests(run: Path) -> Manifests | None:
+    """The manifests of a run folder; None for a run of an earlier version, which has none."""
+    folder = run / FOLDER
+    if not folder.is_dir():
+        return None
+    found = [read_manifest(path, path.stem) for path in folder.glob("*.json")]
+    whole = sorted((one for one in found if one is not None), key=lambda one: one.order)
+    return Manifests(run, {one.stage: one for one in whole})
+
+
+def read_manifest(path: Path, stage: str) -> Manifest | None:
+    """A manifest, or None where the file is damaged or names a file outside the run."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        made = Manifest(content["stage"], content["order"], content["files"], content["tables"])
+        if made.content() != content or made.stage != stage or not all(map(is_inside, made.files)):
+            return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return made
+
+
+def is_inside(name: str) -> bool:
+    """Whether a path stays in the folder that it is relative to."""
+    parts = Path(name).parts
+    return bool(parts) and not Path(name).is_absolute() and ".." not in parts
+
+
+def write_manifest(
+    run: Path, stage: str, names: Iterable[str], tables: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Write the manifest of a stage that is done, after all its files.
+
+    A stage that was not reopened adds to what it had made before. Where what lasts has changed, the manifests
+    of later stages are removed, so that those are done again.
+    """
+    known = read_manifests(run)
+    if known is None:
+        return
+    still = known.by_stage.get(stage)
+    before = still or read_manifest(reopened(run, stage), stage)
+    files = {name: file_digest(run / name) for name in sorted(names)}
+    if still is not None:
+        kept = {name: digest for name, digest in still.files.items() if known.owners[name] is still}
+        files, tables = {**kept, **files}, {**still.tables, **tables}
+    if before is None or changed(before.files, files):
+        for later in stages_after(stage):
+            (run / FOLDER / f"{later}.json").unlink(missing_ok=True)
+    order = 1 + max((one.order for one in known.by_stage.values()), default=0)
+    made = Manifest(stage, order, files, tables)
+    write_json(run / FOLDER / f"{stage}.json", made.content())
+    reopened(run, stage).unlink(missing_ok=True)
+
+
+def reopen_stage(run: Path, stage: str) -> None:
+    """Set the manifest of a stage aside, since the stage is done again: until then nothing of it counts."""
+    path = run / FOLDER / f"{stage}.json"
+    if path.exists():
+        path.replace(reopened(run, stage))
+
+
+def reopened(run: Path, stage: str) -> Path:
+    """Where the manifest of a stage lies while the stage is done again."""
+    return run / FOLDER / f"{stage}.reopened"
+
+
+def stages_after(stage: str) -> tuple[str, ...]:
+    """The stages that build on this one."""
+    return STAGES[STAGES.index(stage) + 1 :] if stage in STAGES else ()
+
+
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """Whether a file that later stages build on was made otherwise than before."""
+    return any(before[name] != after[name] for name in before.keys() & after.keys() - VOLATILE)

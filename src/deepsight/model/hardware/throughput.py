@@ -1,0 +1,156 @@
+"""The throughput of this machine: images per second through each part of a network."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import harmonic_mean
+
+import numpy as np
+import torch
+
+from deepsight.core.engine_settings import EngineSettings
+from deepsight.core.recipe import Precision, Recipe
+from deepsight.model.backbone import Classifier, positions_along
+from deepsight.model.engine import ForwardEngine
+from deepsight.model.engine.graphs import StageMapsGraph
+from deepsight.model.generic_backbone import fixed_side
+from deepsight.model.hardware.allocator import freed_memory_kept
+from deepsight.model.hardware.precision import IMAGES, faster_precision, gradient_step
+from deepsight.model.hardware.timing import median_seconds
+from deepsight.model.preprocess import Preprocessing
+from deepsight.model.pretrained import Pretrained
+from deepsight.model.training_state import TRAINABLE_PASS
+
+LOOKS = 2  # measurements at each resolution
+STEP_PASSES = 2  # a timed step has this many times the images of a pass: 128 at 64 px, 32 at 128
+PRECISION_SIDE = 64  # pixels; the resolution at which precisions are compared
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Images per second on this machine at one resolution.
+
+    Attributes:
+        frozen: forward through the frozen stages, preprocessing included.
+        view: the same in the precision of the cached views.
+        trainable: forward through the trained stages.
+        step: forward, backward and update of the trained stages.
+        map_bytes: size of one image's cached maps.
+        cells: cells along a side of the last maps.
+    """
+
+    frozen: float
+    view: float
+    trainable: float
+    step: float
+    map_bytes: int
+    cells: int
+
+    @property
+    def forward(self) -> float:
+        """Forward through the whole network."""
+        return 1 / (1 / self.frozen + 1 / self.trainable)
+
+
+def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
+    """The base recipe in the precision that is faster on this machine; this takes at most two seconds."""
+    side = fixed_side(classifier.backbone) or PRECISION_SIDE
+    images = torch.zeros(IMAGES, 3, side, side, device=classifier.head.weight.device)
+    with torch.no_grad():
+        maps = classifier.frozen_stages(images)
+    return replace(base, precision=faster_precision(classifier.trainable_stages, classifier.head, maps))
+
+
+def fused_copy(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.device = CPU) -> Classifier:
+    """A copy of the network as the recipe trains it, with k classes, on the training device."""
+    classifier = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=base.trained_reductions)
+    (classifier.fuse_frozen if base.batch_norm == "training" else classifier.fuse_all)()
+    return classifier.to(device)
+
+
+def measured_throughput(
+    classifier: Classifier, pretrained: Pretrained, base: Recipe, sides: Sequence[int]
+) -> dict[int, Throughput]:
+    """Throughput of the two parts of a fused copy at each resolution; takes a few seconds in all.
+
+    Every resolution is measured twice, some seconds apart, and the mean time counts: one slow moment would
+    make a plan waste its minutes, and one fast moment would make it overrun them.
+
+    Args:
+        classifier: from `fused_copy`; its weights stay as they are.
+        pretrained: gives the normalisation of the images.
+        base: the recipe whose training steps are timed.
+        sides: resolutions to measure, in pixels.
+    """
+    engines = engines_of(classifier, base)
+    looks = [
+        {side: timed_once(classifier, pretrained, base, side, engines) for side in sides}
+        for _ in range(LOOKS)
+    ]
+    return {side: mean_throughput([rates[side] for rates in looks]) for side in sides}
+
+
+def mean_throughput(looks: Sequence[Throughput]) -> Throughput:
+    """The throughput at the mean time of the measurements."""
+    return Throughput(
+        harmonic_mean(each.frozen for each in looks),
+        harmonic_mean(each.view for each in looks),
+        harmonic_mean(each.trainable for each in looks),
+        harmonic_mean(each.step for each in looks),
+        looks[0].map_bytes,
+        looks[0].cells,
+    )
+
+
+def engines_of(classifier: Classifier, base: Recipe) -> dict[Precision, ForwardEngine]:
+    """Engines of the frozen stages: in float32, and in the precision of the cached views."""
+    graph = StageMapsGraph(classifier.frozen_stages)
+    return {
+        precision: ForwardEngine(graph, precision, compile_after=0)
+        for precision in ("32-true", base.precision)
+    }
+
+
+def timed_once(
+    classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int,
+    engines: Mapping[Precision, ForwardEngine],
+) -> Throughput:  # fmt: skip
+    """Throughput of the two parts at one resolution, measured once."""
+    preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
+    pixels = np.random.default_rng(0).integers(0, 256, (TRAINABLE_PASS, 32, 32, 3), dtype=np.uint8)
+    n, trainable, head = len(pixels), classifier.trainable_stages, classifier.head
+    device = head.weight.device
+
+    def frozen_maps(precision: Precision) -> torch.Tensor:
+        found = engines[precision].run(preprocessing.batches(pixels, "throughput"), n)
+        return torch.cat([maps.to(device) for (maps,) in found])
+
+    with torch.inference_mode():
+        maps = frozen_maps("32-true")
+        frozen_seconds = view_seconds = median_seconds(lambda: frozen_maps("32-true"), device=device)
+        if base.precision != "32-true":
+            view_seconds = median_seconds(lambda: frozen_maps(base.precision), device=device)
+        trainable_seconds = median_seconds(lambda: trainable(maps), device=device)
+        cells = positions_along(trainable(maps[:1]))
+    images = STEP_PASSES * EngineSettings().images_per_batch(side)
+    batch = torch.zeros_like(maps[:1]).expand(images, *maps.shape[1:]).clone()
+    if batch.ndim == 4:
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW([*trainable.parameters(), *head.parameters()], lr=0.0, fused=True)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        gradient_step(trainable, head, batch, base.precision)
+        optimiser.step()
+
+    with freed_memory_kept():
+        step_seconds = median_seconds(step, device=device)
+    return Throughput(
+        n / frozen_seconds,
+        n / view_seconds,
+        n / trainable_seconds,
+        len(batch) / step_seconds,
+        maps[0].numel() * 2,
+        cells,
+    )

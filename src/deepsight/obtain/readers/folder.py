@@ -1,0 +1,164 @@
+"""Own images in folders: one folder per class, in train, val and test folders where there are such."""
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.progress import Log
+from deepsight.obtain.cache import file_stamp
+from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.decode import Listing, decoded_parts, printable
+from deepsight.obtain.local_file import is_picture, read_local_file
+from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.readers.folder_walk import ImageFiles, is_run, list_images, subfolders
+from deepsight.obtain.readers.metadata import (
+    FILE_NAME,
+    GROUP,
+    find_column,
+    groups_and_rest,
+    read_metadata,
+    rows_of_files,
+)
+from deepsight.obtain.sources import Obtained
+from deepsight.obtain.splits import PART_NAMES, custom_data, split_custom_data
+from deepsight.obtain.stored_size import stored_shape
+
+OPTIONS = ("side", "fit", "group")
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """The folders of the classes, by part.
+
+    Attributes:
+        root: the folder that was asked for, without links in its path.
+        places: the folder of each part; the root as "all" where there are no parts.
+        files: the files of each part.
+        classes: names of the classes of all parts, sorted.
+    """
+
+    root: Path
+    places: Mapping[str, Path]
+    files: Mapping[str, ImageFiles]
+    classes: tuple[str, ...]
+
+
+def load_folder(address: DataAddress, *, resolution: int | None, log: Log) -> Obtained:
+    """The images of a folder, decoded once into the cache.
+
+    Raises:
+        UsageError: the folder does not exist, or its layout has two meanings.
+        DeepSightError: it holds too few classes or images, or the cache cannot be written to.
+    """
+    root = Path(address.place).expanduser().resolve()
+    if not root.is_dir():
+        raise UsageError(f"Expected a folder with one folder per class, received '{address.place}'.")
+    passed_over = PassedOver()
+    folders = class_folders(root, passed_over)
+    listings = folder_listings(folders, address, passed_over)
+    key = folder_fingerprint(root, [name for part in sorted(listings) for name in folders.files[part].names])
+    shape = stored_shape(address, listings, resolution=resolution, log=log)
+    decoded = decoded_parts(listings, key=key, shape=shape, fit=address.fit, log=log)
+    custom = custom_data(
+        f"folder:{root}", decoded, folders.classes, listings=listings, passed_over=passed_over,
+        fit=address.fit, log=log,
+    )  # fmt: skip
+    return split_custom_data(custom, log=log)
+
+
+def class_folders(root: Path, passed_over: PassedOver) -> ClassFolders:
+    """The parts of a folder with the files of their classes.
+
+    Raises:
+        DeepSightError: there are fewer than two classes.
+    """
+    places = part_folders(root, passed_over)
+    files = {part: list_images(root, place, passed_over) for part, place in places.items()}
+    classes = sorted({class_name(name) for listed in files.values() for name in listed.folders})
+    if len(classes) < 2:
+        raise DeepSightError(
+            f"Expected at least two class folders in {root}, received {classes}. Put the images of each "
+            "class in a folder of its own, or name a table of files and labels: --data table:FILE.csv"
+        )
+    return ClassFolders(root, places, files, tuple(classes))
+
+
+def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
+    """The folder of each part, or the root as "all".
+
+    Raises:
+        UsageError: folders of parts and folders of classes stand side by side, or train is not there.
+    """
+    inside = subfolders(root, root, passed_over)
+    parts = {PART_NAMES[item.name.lower()]: item for item in inside if item.name.lower() in PART_NAMES}
+    if not any(subfolders(root, folder, PassedOver()) for folder in parts.values()):
+        return {"all": root}  # a class may be named "train"
+    others = [item for item in inside if item not in parts.values() and not holds_runs(item)]
+    if others or "train" not in parts:
+        there = [item.name for item in parts.values()]
+        raise UsageError(
+            f"Expected class folders, or the folders train, val and test, in {root}; received {there} beside "
+            f"{[printable(item.name) for item in others[:5]]}. Move what does not belong there."
+        )
+    passed_over.add_all(
+        "pictures beside the folders train, val and test",
+        sorted(printable(item.name) for item in root.iterdir() if is_picture(item.name) and item.is_file()),
+    )
+    return parts
+
+
+def holds_runs(folder: Path) -> bool:
+    """Whether a folder holds folders that DeepSight wrote, and nothing else."""
+    items = list(folder.iterdir())
+    return bool(items) and all(item.is_dir() and is_run(item) for item in items)
+
+
+def class_name(folder: str) -> str:
+    """A folder's name as the class that it stands for; the two spellings of an accent are one."""
+    return unicodedata.normalize("NFC", printable(folder))
+
+
+def folder_listings(
+    folders: ClassFolders, address: DataAddress, passed_over: PassedOver
+) -> dict[str, Listing]:
+    """The files with the class of the folder that each lies in, and what a metadata file says of them."""
+    root, files = folders.root, folders.files
+    metadata = read_metadata(root, list(folders.places.values()))
+    positions = {name: i for i, name in enumerate(folders.classes)}
+    everything = [name for listed in files.values() for name in listed.names]
+    table = None if metadata is None else rows_of_files(metadata, everything, passed_over)
+    found, start = {}, 0
+    for part, listed in files.items():
+        stop = start + len(listed.names)
+        groups, rest = (None, None) if table is None else grouped(table[start:stop], address)
+        labels = np.array([positions[class_name(name)] for name in listed.classes], dtype=np.int64)
+        read = partial(read_below, root, listed.names)
+        found[part], start = Listing(listed.names, labels, read, groups, rest), stop
+    return found
+
+
+def grouped(table: pl.DataFrame, address: DataAddress) -> tuple[list[str] | None, pl.DataFrame | None]:
+    """Groups and metadata of the files of a part."""
+    group = find_column(table, "group", address.options.get("group"), (GROUP,), needed=False)
+    return groups_and_rest(table, group, (FILE_NAME,))
+
+
+def read_below(root: Path, names: Sequence[str], row: int) -> bytes:
+    """The bytes of a file below a folder."""
+    return read_local_file(root / names[row])
+
+
+def folder_fingerprint(root: Path, names: Sequence[str]) -> str:
+    """SHA-256 of the path, size and time of change of each file: another digest when a file changes."""
+    digest = hashlib.sha256(os.fsencode(root))
+    for name in names:
+        digest.update(os.fsencode(name) + b"\0" + file_stamp(root / name) + b"\0")
+    return digest.hexdigest()

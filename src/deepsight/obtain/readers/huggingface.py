@@ -1,0 +1,231 @@
+"""Own data through the `datasets` library: a name on a hub, a folder that it saved, or files it reads."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepsight.core.array_types import Ints
+from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.progress import Log
+from deepsight.obtain.cache import file_stamp
+from deepsight.obtain.connectivity import first_line, require_answer
+from deepsight.obtain.crop import Unreadable
+from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.decode import Listing, decoded_parts
+from deepsight.obtain.local_file import read_local_file
+from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.readers.huggingface_labels import labels_and_classes
+from deepsight.obtain.sources import Obtained, SourceError
+from deepsight.obtain.splits import PART_NAMES, custom_data, split_custom_data
+from deepsight.obtain.stored_size import stored_shape
+
+OPTIONS = ("image", "label", "group", "config", "side", "fit")
+
+
+def load_huggingface(address: DataAddress, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
+    """The images and labels of a data set, decoded once into the cache.
+
+    The options `image` and `label` name the columns, where they are not the only ones of their kind.
+
+    Raises:
+        UsageError: a column is not there, or cannot be told from others.
+        DeepSightError: the library is absent, the data cannot be had, or it has too few classes or images.
+    """
+    passed_over = PassedOver()
+    parts = named_parts(open_dataset(address, offline=offline, log=log), passed_over)
+    first = next(iter(parts.values())).features
+    image = feature_column(first, "Image", address.options.get("image"), option="image")
+    label = feature_column(first, "ClassLabel", address.options.get("label"), option="label")
+    parts = usable_parts(parts, image, label, passed_over)
+    labels, classes = labels_and_classes(parts, label, passed_over, log)
+    parts = {part: data for part, data in parts.items() if part in labels}
+    listings = {
+        part: part_listing(part, data, labels[part], image, label, address) for part, data in parts.items()
+    }
+    shape = stored_shape(address, listings, resolution=resolution, log=log)
+    key = columns_fingerprint(address, parts)
+    decoded = decoded_parts(listings, key=key, shape=shape, fit=address.fit, log=log)
+    custom = custom_data(
+        f"hf:{address.place}", decoded, classes, listings=listings, passed_over=passed_over,
+        fit=address.fit, log=log,
+    )  # fmt: skip
+    return split_custom_data(custom, log=log)
+
+
+def open_dataset(address: DataAddress, *, offline: bool, log: Log) -> Any:
+    """What `datasets` gives for a name or a path: a data set, or several by part."""
+    local = Path(address.place).expanduser()
+    place = str(local) if local.exists() else address.place
+    if not local.exists():
+        choose_network(offline=offline, log=log)
+    try:
+        import datasets
+    except ImportError as error:
+        raise DeepSightError(
+            "Expected the library `datasets` for hf: data, but it is not installed. "
+            "Install it: pip install 'deepsight-forensics[hub]'"
+        ) from error
+    try:
+        if any((local / mark).is_file() for mark in ("dataset_dict.json", "state.json")):
+            return datasets.load_from_disk(place)
+        return datasets.load_dataset(place, address.options.get("config"))
+    except Exception as error:  # the library raises errors of many kinds for what is not there
+        raise DeepSightError(
+            f"Expected the data set '{address.place}', but `datasets` said: {first_line(error)}. "
+            "Check the name, the network, and whether it needs ?config=NAME."
+        ) from error
+
+
+def choose_network(*, offline: bool, log: Log) -> None:
+    """Set the hub's client offline where asked to, or where the hub is silent: its retries take long."""
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        if not offline:
+            require_answer(hub)
+    except SourceError as error:
+        log(f"{error}; only what is in the hub's own cache can be used.")
+        offline = True
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def named_parts(data: Any, passed_over: PassedOver) -> dict[str, Any]:
+    """The parts by our names: train, val, test, or all; other parts are noted."""
+    if not isinstance(data, Mapping):
+        return {"all": data}
+    parts = {PART_NAMES[name.lower()]: part for name, part in data.items() if name.lower() in PART_NAMES}
+    if "train" not in parts:
+        raise DeepSightError(
+            f"Expected a part named train, received {list(data)}. Rename a part, or save one part alone."
+        )
+    passed_over.add_all("parts", [name for name in data if name.lower() not in PART_NAMES])
+    return parts if len(parts) > 1 else {"all": parts["train"]}
+
+
+def usable_parts(parts: Mapping[str, Any], image: str, label: str, passed_over: PassedOver) -> dict[str, Any]:
+    """The parts that have both columns; the others are noted, as are columns that nobody uses."""
+    used = {}
+    for part, data in parts.items():
+        missing = [name for name in (image, label) if name not in data.features]
+        if missing and part in ("train", "all"):
+            raise UsageError(f"Expected the columns '{image}' and '{label}', {part} lacks {missing}.")
+        if missing:
+            passed_over.add(f"parts without a column {missing[0]}", part)
+        else:
+            used[part] = data
+    others = [name for name in next(iter(parts.values())).features if name not in (image, label)]
+    passed_over.add_all("columns", [name for name in others if not is_plain(used[next(iter(used))], name)])
+    return used
+
+
+def is_plain(data: Any, name: str) -> bool:
+    """Whether a column holds text or numbers, so that it can be metadata."""
+    return type(data.features[name]).__name__ in ("Value", "ClassLabel")
+
+
+def feature_column(features: Mapping[str, Any], kind: str, named: str | None, *, option: str) -> str:
+    """The column that was named, or the only one of its kind.
+
+    Raises:
+        UsageError: it is not there, or there are none or several.
+    """
+    if named is not None:
+        if named not in features:
+            offered = near_names(named, list(features))
+            raise UsageError(f"Expected the name of a column for '{option}', received '{named}'; {offered}")
+        return named
+    found = [name for name, feature in features.items() if type(feature).__name__ == kind]
+    if not found and kind == "ClassLabel" and "label" in features:
+        return "label"
+    if len(found) != 1:
+        raise UsageError(
+            f"Expected one column of kind {kind}, received {found} among {list(features)}. "
+            f"Name it: ?{option}=COLUMN"
+        )
+    return found[0]
+
+
+def part_listing(part: str, data: Any, labels: Ints, image: str, label: str, address: DataAddress) -> Listing:
+    """The rows of a part before they are decoded."""
+    group = address.options.get("group")
+    plain = [name for name in data.features if is_plain(data, name) and name not in (image, label, group)]
+    metadata = pl.DataFrame({name: list(data[name]) for name in plain}, strict=False) if plain else None
+    names = image_names(part, data, image, Path(address.place).expanduser())
+    return Listing(names, labels, image_reader(data, image), group_names(data, group), metadata)
+
+
+def image_names(part: str, data: Any, image: str, place: Path) -> list[str]:
+    """The file of each image, below `place` where it lies there; part and row where files repeat."""
+    paths = image_paths(data, image)
+    if paths is None or None in paths or len(set(paths)) < len(paths):
+        return [f"{part}/{row}" for row in range(len(data))]
+    root = str(place.resolve()) + os.sep
+    return [str(path).removeprefix(root).replace(os.sep, "/") for path in paths]
+
+
+def image_paths(data: Any, image: str) -> list[str | None] | None:
+    """The path that the table notes for each image; None where it notes none. No image is read."""
+    import datasets
+
+    encoded = data.select_columns([image]).cast_column(image, datasets.Image(decode=False))
+    if not hasattr(encoded, "flatten"):
+        return None
+    try:
+        return list(encoded.flatten()[f"{image}.path"])
+    except (KeyError, ValueError):  # tables of earlier versions hold bytes alone
+        return None
+
+
+def group_names(data: Any, group: str | None) -> list[str] | None:
+    """The group of each row, "" where it has none; None where no column was named.
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    if group is None:
+        return None
+    if group not in data.features:
+        raise UsageError(
+            f"Expected the name of a column for 'group', received '{group}'; "
+            f"{near_names(group, list(data.features))}"
+        )
+    return ["" if value is None else str(value) for value in data[group]]
+
+
+def image_reader(data: Any, image: str) -> Any:
+    """Gives the encoded image of a row, without the library decoding it."""
+    import datasets
+
+    encoded = data.select_columns([image]).cast_column(image, datasets.Image(decode=False))
+    return partial(read_item, encoded, image)
+
+
+def read_item(encoded: Any, image: str, row: int) -> bytes:
+    """The bytes of an image that the table holds, or that lies in a file.
+
+    Raises:
+        Unreadable: there is none.
+    """
+    item = encoded[row][image]
+    if item is None:
+        raise Unreadable("it has no image")
+    return bytes(item["bytes"]) if item["bytes"] is not None else read_local_file(Path(item["path"]))
+
+
+def columns_fingerprint(address: DataAddress, parts: Mapping[str, Any]) -> str:
+    """SHA-256 of the columns asked for and of the path, size and time of change of the table files."""
+    digest = hashlib.sha256(
+        repr(
+            (address.place, sorted(address.options.items()), [len(data) for data in parts.values()])
+        ).encode()
+    )
+    for part, data in sorted(parts.items()):
+        for file in data.cache_files:
+            path = Path(file["filename"])
+            digest.update(f"{part}\0{path}\0".encode() + file_stamp(path))
+    return digest.hexdigest()

@@ -1,0 +1,88 @@
+"""Further columns about images: `metadata.csv` beside the folders of the classes, and groups in any table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from deepsight.core.errors import UsageError, near_names
+from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.readers.table_file import SUFFIXES, read_table_file, text_column
+
+FILE_NAME = "file_name"  # as Hugging Face's imagefolder calls the column
+GROUP = "group"
+
+
+def find_metadata(folder: Path) -> Path | None:
+    """The file `metadata.csv`, `metadata.jsonl` or of another form in a folder; None where there is none."""
+    found = [folder / f"metadata{suffix}" for suffix in SUFFIXES]
+    return next((path for path in found if path.is_file()), None)
+
+
+def find_column(
+    frame: pl.DataFrame, option: str, named: str | None, usual: Sequence[str], *, needed: bool = True
+) -> str | None:
+    """The column that an option names, or the first of the usual names that is there.
+
+    Raises:
+        UsageError: the named column is not there, or none is and one is needed.
+    """
+    if named is not None:
+        if named not in frame.columns:
+            offered = near_names(named, frame.columns)
+            raise UsageError(f"Expected the name of a column for '{option}', received '{named}'; {offered}")
+        return named
+    found = next((name for name in usual if name in frame.columns), None)
+    if found is None and needed:
+        raise UsageError(
+            f"Expected a column '{usual[0]}' in the table, received {frame.columns}. "
+            f"Name it: ?{option}=COLUMN"
+        )
+    return found
+
+
+def read_metadata(root: Path, places: Sequence[Path]) -> pl.DataFrame | None:
+    """The metadata files of a folder and of the folders of its parts, with paths below the root.
+
+    Raises:
+        UsageError: a metadata file has no column `file_name`.
+    """
+    frames = []
+    for place in dict.fromkeys([root, *places]):
+        if (path := find_metadata(place)) is None:
+            continue
+        frame = read_table_file(path)
+        find_column(frame, FILE_NAME, None, (FILE_NAME,))
+        below = place.relative_to(root).as_posix()
+        prefix = "" if below == "." else f"{below}/"
+        names = [None if name is None else f"{prefix}{name}" for name in text_column(frame, FILE_NAME)]
+        frames.append(frame.with_columns(pl.Series(FILE_NAME, names, dtype=pl.String)))
+    return pl.concat(frames, how="diagonal_relaxed") if frames else None
+
+
+def rows_of_files(frame: pl.DataFrame, names: Sequence[str], passed_over: PassedOver) -> pl.DataFrame:
+    """The metadata of these files, one row per name, empty where there is none; what fits no file is noted.
+
+    Args:
+        frame: with a column `file_name`.
+        names: paths of the files, as that column holds them.
+    """
+    once = frame.unique(FILE_NAME, keep="first", maintain_order=True)
+    repeated = frame.filter(frame[FILE_NAME].is_duplicated() & ~frame[FILE_NAME].is_first_distinct())
+    again = [str(name) for name in text_column(repeated, FILE_NAME)]
+    passed_over.add_all("rows of metadata for a file that has one already", again)
+    known = set(names)
+    missing = [name for name in once[FILE_NAME].to_list() if name not in known]
+    passed_over.add_all("rows of metadata without an image", [str(name) for name in missing])
+    wanted = pl.DataFrame({FILE_NAME: list(names)}, schema={FILE_NAME: pl.String})
+    return wanted.join(once, on=FILE_NAME, how="left", maintain_order="left")
+
+
+def groups_and_rest(
+    frame: pl.DataFrame, group: str | None, drop: Sequence[str]
+) -> tuple[list[str] | None, pl.DataFrame | None]:
+    """The group of each row, "" where it has none, and the columns that are metadata."""
+    groups = None if group is None else [name or "" for name in text_column(frame, group)]
+    rest = frame.drop([name for name in (*drop, group) if name is not None and name in frame.columns])
+    plain = rest.select([name for name in rest.columns if not rest[name].dtype.is_nested()])
+    return groups, plain if plain.width else None

@@ -1,0 +1,234 @@
+"""Own images as arrays in an .npz file, streamed into the cache so that they may be larger than memory."""
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.array_types import Ints
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.files.atomic import write_text
+from deepsight.core.progress import Log
+from deepsight.obtain.cache import cache_folder, file_stamp, map_array, save_array
+from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.decode import DECODER, DIGEST_BYTES
+from deepsight.obtain.image_store import StoredImages, write_images
+from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.readers.npz_images import ArrayReader
+from deepsight.obtain.sources import Obtained, Part, SourceError
+from deepsight.obtain.splits import CustomData, positions_of_labels, split_custom_data
+
+OPTIONS: tuple[str, ...] = ()
+# The names under which people store images and labels of each part.
+KEYS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "all": (
+        ("images", "labels"), ("train_images", "train_labels"), ("x_train", "y_train"),
+        ("X_train", "y_train"), ("X", "y"), ("x", "y"),
+    ),
+    "val": (("val_images", "val_labels"), ("x_val", "y_val"), ("X_val", "y_val")),
+    "test": (("test_images", "test_labels"), ("x_test", "y_test"), ("X_test", "y_test")),
+}  # fmt: skip
+CLASSES = "classes"
+
+
+def load_npz(address: DataAddress, *, log: Log) -> Obtained:
+    """The arrays `images` (n, h, w, 3) or (n, h, w) and `labels` (n,) of an .npz file, optionally `classes`,
+    and `val_…` and `test_…` for the other parts; the images keep their size.
+
+    Raises:
+        UsageError: the file does not exist.
+        DeepSightError: it is damaged, lacks an array, or an array is not what it should be.
+    """
+    path = Path(address.place).expanduser().resolve()
+    if not path.is_file():
+        raise UsageError(f"Expected an .npz file, received '{address.place}'.")
+    try:
+        custom = read_npz(path, log)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError) as error:
+        said = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise DeepSightError(
+            f"Expected {path} as an .npz file with images (n, h, w, 3) or (n, h, w) and labels (n,), "
+            f"but: {said}. Write it with np.savez(file, images=…, labels=…, classes=…)."
+        ) from error
+    return split_custom_data(custom, log=log)
+
+
+def read_npz(path: Path, log: Log) -> CustomData:
+    """The file's arrays, the images in the cache; where there is another part, "all" is "train"."""
+    passed_over = PassedOver()
+    content = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not hasattr(content, "files"):
+        raise ValueError("it is a single array, as np.save writes it, and holds no labels")
+    with content as file:
+        keys = keys_of_parts(file.files)
+        used = {name for pair in keys.values() for name in pair} | {CLASSES}
+        passed_over.add_all("arrays", [name for name in file.files if name not in used])
+        require_plain(file, used)
+        given, names = labels_of_file(file, keys)
+    stamp = f"{DECODER}/{path}".encode() + file_stamp(path)
+    folder = cache_folder() / "own" / hashlib.sha256(stamp).hexdigest()[:32]
+    parts, digests = {}, {}
+    for part, labels in given.items():
+        images, digests[part], each = stored_images(path, keys[part][0], folder / f"{part}_images.npy", log)
+        if len(images) != len(labels):
+            raise ValueError(f"{len(images)} images and {len(labels)} labels in {part}")
+        parts[part] = labelled_part(images, labels, each, part, passed_over)
+    require_one_shape(parts)
+    return CustomData(f"arrays:{path}", parts, names, digests, passed_over)
+
+
+def require_plain(file: Any, used: set[str]) -> None:
+    """Refuse arrays of Python objects: reading them could run code."""
+    for name in sorted(used & set(file.files)):
+        with file.zip.open(f"{name}.npy") as member:
+            version = np.lib.format.read_magic(member)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            if read(member)[2].hasobject:
+                raise ValueError(f"{name} are Python objects; write text with {name}.astype(str)")
+
+
+def keys_of_parts(there: list[str]) -> dict[str, tuple[str, str]]:
+    """The names of images and labels of each part.
+
+    Raises:
+        ValueError: there are no images, or images without labels.
+    """
+    found = {}
+    for part, pairs in KEYS.items():
+        pair = next((pair for pair in pairs if pair[0] in there), None)
+        if pair is None:
+            continue
+        if pair[1] not in there:
+            raise ValueError(f"it holds {pair[0]} but no {pair[1]}; received the arrays {there}")
+        found[part] = pair
+    if "all" not in found:
+        raise ValueError(f"it holds no array 'images'; received the arrays {there}")
+    if len(found) > 1:
+        found["train"] = found.pop("all")
+    return found
+
+
+def labels_of_file(file: Any, keys: Mapping[str, tuple[str, str]]) -> tuple[dict[str, Ints], tuple[str, ...]]:
+    """The labels of each part as positions in the classes, -1 where there is none, and the classes."""
+    given = {part: flat_labels(file[labels], labels) for part, (_, labels) in keys.items()}
+    if CLASSES in file.files:
+        classes = class_list(file[CLASSES])
+        return {part: positions_in(labels, classes) for part, labels in given.items()}, classes
+    kinds = {labels.dtype.kind == "U" for labels in given.values()}
+    if len(kinds) > 1:
+        raise ValueError("the labels of one part are text and those of another are numbers")
+    lists = {part: unlabelled_as_none(labels) for part, labels in given.items()}
+    everything = [value for labels in lists.values() for value in labels]
+    named = {part: positions_of_labels(labels, among=everything) for part, labels in lists.items()}
+    return {part: positions for part, (positions, _) in named.items()}, next(iter(named.values()))[1]
+
+
+def unlabelled_as_none(labels: NDArray[Any]) -> list[Any]:
+    """Labels as a list, None where a number is -1 or a text is empty: the marks of an unlabelled image."""
+    return [None if value in (-1, "") else value for value in labels.tolist()]
+
+
+def class_list(array: NDArray[Any]) -> tuple[str, ...]:
+    """The names of the classes."""
+    if array.ndim != 1:
+        raise ValueError(f"classes are of shape {array.shape}, expected a list of names (k,)")
+    names = tuple(value.decode() if isinstance(value, bytes) else str(value) for value in array.tolist())
+    if len(set(names)) < len(names) or "" in names:
+        raise ValueError(f"classes are {list(names)}, expected different names, none of them empty")
+    return names
+
+
+def flat_labels(labels: NDArray[Any], name: str) -> NDArray[Any]:
+    """Labels (n,) or (n, 1) as (n,); whole numbers or text, whole numbers also where stored as floats."""
+    if labels.ndim == 0 or labels.size != len(labels):
+        raise ValueError(f"{name} are of shape {labels.shape}, expected one label per image (n,)")
+    labels = labels.reshape(-1)
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8")
+    if labels.dtype.kind == "b" or (labels.dtype.kind == "f" and whole_numbers(labels)):
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "iuU":
+        raise ValueError(f"{name} are {labels.dtype} {labels.shape}, expected whole numbers or text (n,)")
+    if labels.dtype.kind == "i" and labels.min(initial=0) < -1:
+        raise ValueError(
+            f"{name} are {labels.dtype} from {labels.min()} to {labels.max()}, expected numbers from 0 "
+            "(-1 marks an image without a label)"
+        )
+    return labels
+
+
+def whole_numbers(values: NDArray[Any]) -> bool:
+    """Whether floats hold whole numbers alone."""
+    return bool((np.asarray(values, dtype=np.float64) % 1 == 0).all())
+
+
+def positions_in(labels: NDArray[Any], classes: tuple[str, ...]) -> Ints:
+    """Labels as positions in the classes: text by name, numbers as positions; -1 where there is none.
+
+    Raises:
+        ValueError: a text is the name of no class, or a number is no position.
+    """
+    if labels.dtype.kind == "U":
+        place = {name: i for i, name in enumerate(classes)} | {"": -1}
+        unknown = sorted(set(labels.tolist()) - set(place))
+        if unknown:
+            raise ValueError(f"labels {unknown[:5]} are not among the classes {list(classes)[:12]}")
+        return np.array([place[name] for name in labels.tolist()], dtype=np.int64)
+    if labels.max(initial=0) >= len(classes):
+        shifted = "; they seem to start at 1" if (labels.min(), labels.max()) == (1, len(classes)) else ""
+        raise ValueError(
+            f"labels from {labels.min()} to {labels.max()} beside {len(classes)} classes, expected positions "
+            f"from 0 to {len(classes) - 1}{shifted}"
+        )
+    return labels.astype(np.int64)
+
+
+def labelled_part(
+    images: StoredImages, labels: Ints, digests: NDArray[np.uint8], name: str, passed_over: PassedOver
+) -> Part:
+    """The images that have a label."""
+    rows = np.flatnonzero(labels >= 0)
+    if len(rows) == len(labels):
+        return Part(images, labels, digests=digests)
+    missing = np.flatnonzero(labels < 0)
+    passed_over.add(f"images without a label in {name}", f"row {missing[0]}", len(missing))
+    return Part(images.select(rows), labels[rows], digests=digests[rows])
+
+
+def require_one_shape(parts: Mapping[str, Part]) -> None:
+    """Refuse parts whose images have different sizes."""
+    shapes = {name: tuple(part.images.shape[1:3]) for name, part in parts.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"the images of its parts have different heights and widths: {shapes}")
+
+
+def stored_images(
+    path: Path, key: str, target: Path, log: Log
+) -> tuple[StoredImages, str, NDArray[np.uint8]]:
+    """The images under this key, copied to the cache in a stream, and the digests of all and of each."""
+    note, each = target.with_suffix(".sha256"), target.with_suffix(".digests.npy")
+    with suppress(SourceError, OSError):
+        images, known = StoredImages(target), note.read_text(encoding="utf-8")
+        if images.sha256() == known:
+            return images, known, np.array(map_array(each))
+    reader = ArrayReader(path, key, log)
+    digests: list[bytes] = []
+
+    def noted(batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        digests.extend(hashlib.blake2b(image, digest_size=DIGEST_BYTES).digest() for image in batch)
+        return batch
+
+    _, sha256 = write_images(target, map(noted, reader.batches()), image_shape=reader.image_shape)
+    save_array(each, np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES))
+    write_text(note, sha256)
+    return StoredImages(target), sha256, np.array(map_array(each))

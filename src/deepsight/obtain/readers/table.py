@@ -1,0 +1,177 @@
+"""Own images from a table of files and labels: CSV, TSV, Parquet or JSON Lines."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.progress import Log
+from deepsight.obtain.cache import file_stamp
+from deepsight.obtain.crop import Unreadable
+from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.decode import Listing, decoded_parts
+from deepsight.obtain.local_file import MOST_FILE_BYTES, read_local_file
+from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
+from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
+from deepsight.obtain.sources import Obtained
+from deepsight.obtain.splits import PART_NAMES, custom_data, positions_of_labels, split_custom_data
+from deepsight.obtain.stored_size import stored_shape
+
+OPTIONS = ("path", "label", "split", "group", "side", "fit")
+PATHS = ("path", "file", "file_name", "filename", "filepath", "image", "image_path", "url")
+LABELS = ("label", "class", "class_name", "target")
+
+
+def load_table(address: DataAddress, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
+    """The images that a table lists, decoded once into the cache.
+
+    A row holds the `path` of an image, as a URL or a path relative to the table, and its `label`. It may hold
+    `split` (train, val or test) and `group`; all other columns are metadata. The options of these names give
+    the names of the columns.
+
+    Raises:
+        UsageError: there is no such table or column.
+        DeepSightError: there are too few classes or images, or the cache cannot be written to.
+    """
+    path = Path(address.place).expanduser().resolve()
+    frame, passed_over = read_table_file(path), PassedOver()
+    columns = table_columns(frame, address.options)
+    rows = once_per_path(frame, columns["path"], passed_over)
+    listings, classes = table_listings(path.parent, rows, columns, passed_over, offline=offline)
+    key = table_fingerprint(path.parent, listings)
+    shape = stored_shape(address, listings, resolution=resolution, log=log)
+    decoded = decoded_parts(listings, key=key, shape=shape, fit=address.fit, log=log)
+    custom = custom_data(
+        f"table:{path}",
+        decoded,
+        classes,
+        listings=listings,
+        passed_over=passed_over,
+        fit=address.fit,
+        log=log,
+    )
+    return split_custom_data(custom, log=log)
+
+
+def table_columns(frame: pl.DataFrame, options: Mapping[str, str]) -> dict[str, str | None]:
+    """The column for each purpose, None where there is none and none is needed."""
+    return {
+        "path": find_column(frame, "path", options.get("path"), PATHS),
+        "label": find_column(frame, "label", options.get("label"), LABELS),
+        "split": find_column(frame, "split", options.get("split"), ("split",), needed=False),
+        "group": find_column(frame, "group", options.get("group"), (GROUP,), needed=False),
+    }
+
+
+def once_per_path(frame: pl.DataFrame, column: str | None, passed_over: PassedOver) -> pl.DataFrame:
+    """The rows with a path, each path once: the first row counts."""
+    assert column is not None
+    named = frame.filter(pl.Series([name is not None for name in text_column(frame, column)]))
+    if lost := len(frame) - len(named):
+        passed_over.add("rows without a path", f"{lost} in all", lost)
+    first = named[column].is_first_distinct()
+    passed_over.add_all(
+        "rows for a path that is listed already", [str(x) for x in named.filter(~first)[column].to_list()]
+    )
+    return named.filter(first)
+
+
+def table_listings(
+    base: Path,
+    frame: pl.DataFrame,
+    columns: Mapping[str, str | None],
+    passed_over: PassedOver,
+    *,
+    offline: bool,
+) -> tuple[dict[str, Listing], tuple[str, ...]]:
+    """The rows of each part, in the order of the table, and the classes."""
+    values = label_values(frame, str(columns["label"]))
+    labels, classes = positions_of_labels(values, among=values)
+    places = part_rows(frame, columns["split"], passed_over)
+    roles = [name for name in columns.values() if name is not None and name != columns["group"]]
+    found = {}
+    for part, rows in places.items():
+        here = frame[rows]
+        names = [str(name) for name in text_column(here, str(columns["path"]))]
+        groups, metadata = groups_and_rest(here, columns["group"], roles)
+        read = partial(read_place, base, names, offline)
+        found[part] = Listing(names, labels[rows], read, groups, metadata)
+    return found, classes
+
+
+def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
+    """The labels as text or whole numbers, None where a cell is empty.
+
+    Raises:
+        DeepSightError: the labels are lists, dates or numbers with a fraction.
+    """
+    series = frame[column]
+    if holds_whole_numbers(series):
+        series = series.cast(pl.Int64)
+    if isinstance(series.dtype, (pl.Boolean, pl.Categorical, pl.Enum)):
+        series = series.cast(pl.String)
+    if not (series.dtype.is_integer() or series.dtype == pl.String):
+        raise DeepSightError(
+            f"Expected labels as text or whole numbers in the column '{column}', received {series.dtype}. "
+            "DeepSight studies classifiers with one class per image."
+        )
+    return [None if value in ("", -1) else value for value in series.to_list()]
+
+
+def part_rows(frame: pl.DataFrame, split: str | None, passed_over: PassedOver) -> dict[str, np.ndarray]:
+    """The rows of each part; "all" where there is no split, or none but train.
+
+    Raises:
+        UsageError: no row is of the part train.
+    """
+    if split is None:
+        return {"all": np.arange(len(frame))}
+    given = text_column(frame, split)
+    parts = np.array([PART_NAMES.get((name or "").strip().lower(), "") for name in given], dtype=object)
+    unknown = [name or "(empty)" for name, part in zip(given, parts, strict=True) if not part]
+    passed_over.add_all("rows of another split than train, val and test", unknown)
+    found = {part: np.flatnonzero(parts == part) for part in ("train", "val", "test")}
+    present = {part: rows for part, rows in found.items() if len(rows)}
+    if "train" not in present:
+        known = sorted({name or "(empty)" for name in given})
+        raise UsageError(f"Expected rows whose '{split}' is train, received {known[:12]}.")
+    return present if len(present) > 1 else {"all": present["train"]}
+
+
+def read_place(base: Path, names: Sequence[str], offline: bool, row: int) -> bytes:
+    """The bytes at a path or a URL.
+
+    Raises:
+        Unreadable: it is huge, needs the network under --offline, or the protocol's library is absent.
+        OSError: it cannot be read.
+    """
+    name = names[row]
+    if "://" not in name:
+        return read_local_file(base / Path(name).expanduser())
+    if offline and not name.startswith(("file://", "memory://")):
+        raise Unreadable("it is a URL, and --offline is set")
+    import fsspec
+
+    try:
+        with fsspec.open(name, "rb") as file:
+            content = bytes(file.read(MOST_FILE_BYTES + 1))
+    except (ImportError, ValueError) as error:  # a protocol that nobody knows, or one without its library
+        raise Unreadable(str(error)) from error
+    if len(content) > MOST_FILE_BYTES:
+        raise Unreadable(f"more than {MOST_FILE_BYTES} bytes")
+    return content
+
+
+def table_fingerprint(base: Path, listings: Mapping[str, Listing]) -> str:
+    """SHA-256 of part and name of each image, and of size and time of change where it is a file here."""
+    digest = hashlib.sha256(str(base).encode("utf-8", "surrogatepass"))
+    for part, listing in sorted(listings.items()):
+        for name in listing.names:
+            known = b"" if "://" in name else file_stamp(base / Path(name).expanduser())
+            digest.update(f"{part}\0{name}\0".encode("utf-8", "surrogatepass") + known + b"\0")
+    return digest.hexdigest()

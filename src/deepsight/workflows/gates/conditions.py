@@ -1,0 +1,199 @@
+"""Gates: conditions on a run that a pipeline checks, on a value or the cautious end of its interval."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.run import METRICS, Run
+from deepsight.core.statistics.macro_f1 import paired_macro_f1
+from deepsight.workflows.gates.metrics import METRIC_NAMES, PER_CLASS, Measured, measured
+
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+COMPARISON = re.compile(
+    r"(?:(?P<aggregate>min|max|mean)\s+)?(?P<metric>[a-z_0-9]+)(?:\[(?P<of>[^\]]+)\])?\s*"
+    rf"(?P<operator>>=|<=|>|<)\s*(?P<bound>{NUMBER})\s*(?P<percent>%)?\s*(?P<interval>by interval)?"
+)
+BASELINE = re.compile(rf"no worse than\s+(?P<run>.+?)(?:\s+by\s+(?P<margin>{NUMBER})\s*(?P<percent>%)?)?")
+OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    "<": lambda a, b: a < b,
+}
+AGGREGATES: Mapping[str, Callable[[Sequence[Measured]], Measured]] = {
+    "min": lambda values: min(values, key=lambda one: one.value),
+    "max": lambda values: max(values, key=lambda one: one.value),
+}
+HOW = (
+    "Write a gate as 'macro_f1 >= 0.8', 'min recall >= 0.7', 'recall[cat] >= 0.6 by interval' or "
+    "'no worse than runs/first by 0.01'"
+)
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What became of one gate.
+
+    Attributes:
+        gate: as it was written.
+        passed: whether the condition holds.
+        value: what was compared with the bound; the end of the interval for a gate "by interval".
+        low, high: the 95 % interval, None where there is none.
+        n: images that it rests on.
+        says: one sentence.
+    """
+
+    gate: str
+    passed: bool
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    says: str
+
+    def record(self) -> dict[str, Any]:
+        """As it stands in metrics.json."""
+        return asdict(self)
+
+
+def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
+    """Check each gate on a finished run, and note the results in its metrics.json.
+
+    Raises:
+        UsageError: a gate is not written as it must be; the message shows how.
+        DeepSightError: the run lacks what a gate asks for.
+    """
+    opened = Run.open(Path(run)).require(METRICS, stage="interpret")
+    results = [check_gate(opened, gate) for gate in gates]
+    noted = {"gates": [result.record() for result in results]}
+    opened.save_json(METRICS, {**opened.metrics(), **noted})
+    opened.commit("check")
+    return results
+
+
+def check_gate(run: Run, gate: str) -> GateResult:
+    """Check one gate."""
+    text, found = require_gate(gate)
+    check = check_baseline if found.re is BASELINE else check_comparison
+    return check(run, text, found)
+
+
+def require_gate(gate: str) -> tuple[str, re.Match[str]]:
+    """The gate with single spaces, and what its parts are.
+
+    Raises:
+        UsageError: it is no gate, or its metric is unknown.
+    """
+    text = " ".join(gate.split())
+    found = BASELINE.fullmatch(text) or COMPARISON.fullmatch(text)
+    if found is None:
+        raise UsageError(f"Expected a gate, received '{gate}'. {HOW}.")
+    if found.re is COMPARISON and found["metric"] not in METRIC_NAMES:
+        raise UsageError(
+            f"Expected a metric in the gate '{text}', received '{found['metric']}'; "
+            f"{near_names(found['metric'], list(METRIC_NAMES))}."
+        )
+    return text, found
+
+
+def check_comparison(run: Run, text: str, found: re.Match[str]) -> GateResult:
+    """A metric against a bound."""
+    metric, operator = found["metric"], found["operator"]
+    one = the_measurement(run, text, metric, found["aggregate"], found["of"])
+    bound = float(found["bound"]) / (100 if found["percent"] else 1)
+    value = cautious_end(text, one, operator) if found["interval"] else one.value
+    passed = OPERATORS[operator](value, bound)
+    whose = f" of {one.name}" if one.name else ""
+    says = (
+        f"{metric}{whose} is {one.value:.4g}{interval_text(one)} on {one.n:,} images; "
+        f"{'its cautious end, ' if found['interval'] else ''}"
+        f"{f'{value:.4g}, ' if found['interval'] else ''}{operator} {bound:g} "
+        f"{'holds' if passed else 'does not hold'}."
+    )
+    return GateResult(text, passed, value, one.low, one.high, one.n, says)
+
+
+def the_measurement(run: Run, text: str, metric: str, aggregate: str | None, of: str | None) -> Measured:
+    """The one measurement that a gate is about.
+
+    Raises:
+        UsageError: a metric per class without saying which, a class that is not there, or the reverse.
+    """
+    values = measured(run, metric)
+    if metric not in PER_CLASS:
+        if aggregate or of:
+            raise UsageError(f"Expected '{metric}' alone in the gate '{text}': it has one value.")
+        return values[0]
+    if of:
+        named = {one.name: one for one in values}
+        if of not in named:
+            raise UsageError(
+                f"Expected a {PER_CLASS[metric]} in the gate '{text}', received '{of}'; "
+                f"{near_names(of, list(named))}."
+            )
+        return named[of]
+    if aggregate == "mean":
+        mean = float(np.mean([one.value for one in values]))
+        return Measured("", mean, None, None, sum(one.n for one in values))
+    if aggregate is None:
+        raise UsageError(
+            f"Expected min, max or mean before '{metric}', or a {PER_CLASS[metric]} in brackets, "
+            f"in the gate '{text}'. {HOW}."
+        )
+    return AGGREGATES[aggregate](values)
+
+
+def cautious_end(text: str, one: Measured, operator: str) -> float:
+    """The end of the interval that makes passing harder.
+
+    Raises:
+        UsageError: this value has no interval.
+    """
+    end = one.low if operator.startswith(">") else one.high
+    if end is None:
+        raise UsageError(f"Expected a value with an interval in the gate '{text}', but it has none.")
+    return end
+
+
+def interval_text(one: Measured) -> str:
+    """The interval in brackets, if there is one."""
+    return "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
+
+
+def check_baseline(run: Run, text: str, found: re.Match[str]) -> GateResult:
+    """Macro-F1 against another run on the same images: a paired test of being worse by more than a margin.
+
+    It passes if the low end of the interval of the difference lies above minus the margin.
+    """
+    margin = float(found["margin"] or 0) / (100 if found["percent"] else 1)
+    if margin < 0:
+        raise UsageError(f"Expected a margin of at least 0 in the gate '{text}'.")
+    other = Run.open(Path(found["run"]))
+    ours, theirs = run.predictions("test"), other.predictions("test")
+    require_same_images(text, ours, theirs)
+    rows, rows_there = np.argsort(ours.ids), np.argsort(theirs.ids)
+    difference = paired_macro_f1(
+        ours.labels[rows], theirs.predicted[rows_there], ours.predicted[rows], ours.k
+    )
+    passed = difference.low >= -margin
+    says = (
+        f"macro-F1 differs by {difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}) from "
+        f"{found['run']} on the same {len(ours):,} images; being no worse by more than {margin:g} "
+        f"{'is shown' if passed else 'is not shown'}."
+    )
+    return GateResult(text, passed, difference.low, difference.low, difference.high, len(ours), says)
+
+
+def require_same_images(text: str, ours: Any, theirs: Any) -> None:
+    """Refuse a baseline on other images or labels."""
+    a, b = np.argsort(ours.ids), np.argsort(theirs.ids)
+    same = len(a) == len(b) and ours.k == theirs.k
+    if not (same and (ours.ids[a] == theirs.ids[b]).all() and (ours.labels[a] == theirs.labels[b]).all()):
+        raise DeepSightError(
+            f"Expected a baseline on the same test images and labels in the gate '{text}', received others."
+        )

@@ -1,0 +1,173 @@
+"""What gates can be about: each metric of a run, with its interval and n."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Table
+from deepsight.core.run import Run
+from deepsight.core.statistics.intervals import wilson
+
+
+class Measured(NamedTuple):
+    """One value.
+
+    Attributes:
+        name: the class or slice, "" where there is one value only.
+        value: in the unit of the metric.
+        low, high: the 95 % interval; None where there is none.
+        n: images that it rests on.
+    """
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def measured(run: Run, metric: str) -> list[Measured]:
+    """The values of a metric, one per class or slice where it has several.
+
+    Raises:
+        DeepSightError: the run has no such finding.
+    """
+    values = METRIC_NAMES[metric](run)
+    if not values:
+        raise DeepSightError(f"Expected {metric} in {run.path}, but the run has no value for it.")
+    return values
+
+
+def headline_metric(name: str) -> Callable[[Run], list[Measured]]:
+    """A metric of metrics.json with its interval."""
+
+    def read(run: Run) -> list[Measured]:
+        metrics = run.metrics()
+        if metrics.get(name) is None:
+            return []
+        low, high = metrics.get(f"{name}_ci95") or (None, None)
+        return [Measured("", float(metrics[name]), low, high, int(metrics["n_test"]))]
+
+    return read
+
+
+def table_of(run: Run, name: str) -> Table:
+    """A finding of the run.
+
+    Raises:
+        DeepSightError: it is not there.
+    """
+    evidence = run.evidence()
+    if name not in evidence:
+        raise DeepSightError(
+            f"Expected the finding '{name}' in {run.path}, found none. "
+            f"Make it: deepsight interpret {run.path}"
+        )
+    return evidence[name]
+
+
+def recalls(run: Run) -> list[Measured]:
+    """Recall of each class with Wilson's interval, from the table of classes."""
+    return [
+        Measured(row["class"], row["recall"], row["ci_low"], row["ci_high"], int(row["n"]))
+        for row in table_of(run, "recall").frame.iter_rows(named=True)
+    ]
+
+
+def precisions(run: Run) -> list[Measured]:
+    """Precision of each class with Wilson's interval, over the images predicted as the class."""
+    predictions = run.predictions("test")
+    n = np.bincount(predictions.predicted, minlength=predictions.k)
+    right = predictions.predicted[predictions.predicted == predictions.labels]
+    hits = np.bincount(right, minlength=predictions.k)
+    low, high = wilson(hits, n)
+    names = class_order(run, predictions.k)
+    return [
+        Measured(names[c], float(hits[c] / max(n[c], 1)), float(low[c]), float(high[c]), int(n[c]))
+        for c in range(predictions.k)
+    ]
+
+
+def class_order(run: Run, k: int) -> list[str]:
+    """The class names in the order of the logits; the confusion table lists every class in that order."""
+    names = table_of(run, "confusion").frame["true"].unique(maintain_order=True).to_list()
+    return names if len(names) == k else [str(c) for c in range(k)]
+
+
+def f1_scores(run: Run) -> list[Measured]:
+    """F1 of each class; it has no interval."""
+    rows = table_of(run, "recall").frame.iter_rows(named=True)
+    return [Measured(row["class"], row["f1"], None, None, int(row["n"])) for row in rows]
+
+
+def calibration(run: Run) -> list[Measured]:
+    """The debiased calibration error of the model as it is."""
+    table = table_of(run, "calibration_summary")
+    rows = table.frame.filter(pl.col("stage") == "as given", pl.col("quantity") == "ece_debiased")
+    return [
+        Measured("", row["value"], row["ci_low"], row["ci_high"], table.n)
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def near_duplicate_share(run: Run) -> list[Measured]:
+    """The share of test images with a near-duplicate in train or validation."""
+    metrics = run.metrics()
+    if metrics.get("n_leaked") is None:
+        return []
+    return [share("", int(metrics["n_leaked"]), int(metrics["n_test"]))]
+
+
+def label_error_share(run: Run) -> list[Measured]:
+    """The share of test images whose label is flagged."""
+    frame = table_of(run, "label_errors").frame.filter(pl.col("split") == "test")
+    return [share("", int(frame["flagged"].sum()), len(frame))] if len(frame) else []
+
+
+def share(name: str, hits: int, n: int) -> Measured:
+    """A share with Wilson's interval."""
+    low, high = wilson(hits, n)
+    return Measured(name, hits / n, float(low), float(high), n)
+
+
+def background_reliance(run: Run) -> list[Measured]:
+    """The background gap over all classes: the accuracy that backgrounds of other classes cost, 0 to 1."""
+    table = table_of(run, "context")
+    rows = table.frame.filter(pl.col("test") == "swap", pl.col("class") == "all")
+    return [
+        Measured("", row["effect"], row["ci_low"], row["ci_high"], table.n)
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def slice_excess(run: Run) -> list[Measured]:
+    """The excess error rate of each confirmed slice; one value of 0 where none is confirmed."""
+    table = table_of(run, "slices")
+    rows = table.frame.filter("confirmed").iter_rows(named=True)
+    found = [Measured(row["description"], row["effect"], None, None, int(row["n"])) for row in rows]
+    return found or [Measured("no slice", 0.0, None, None, table.n)]
+
+
+METRIC_NAMES: Mapping[str, Callable[[Run], list[Measured]]] = {
+    "macro_f1": headline_metric("macro_f1"),
+    "macro_f1_without_leaks": headline_metric("macro_f1_without_leaks"),
+    "accuracy": headline_metric("accuracy"),
+    "recall": recalls,
+    "precision": precisions,
+    "f1": f1_scores,
+    "calibration_error": calibration,
+    "near_duplicate_share": near_duplicate_share,
+    "label_error_share": label_error_share,
+    "background_gap": background_reliance,
+    "slice_excess": slice_excess,
+}
+# Metrics with several values, and what a value belongs to.
+PER_CLASS: Mapping[str, str] = {
+    "recall": "class",
+    "precision": "class",
+    "f1": "class",
+    "slice_excess": "slice",
+}

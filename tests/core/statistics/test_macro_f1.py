@@ -1,0 +1,191 @@
+"""Intervals of macro-F1 against plain resampling, closed forms and simulations with a known truth."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from deepsight.core.statistics.intervals import confusion_counts, f1_of_counts, macro_f1, wilson
+from deepsight.core.statistics.macro_f1 import (
+    f1_gradient,
+    few_images,
+    macro_f1_interval,
+    macro_f1_intervals,
+    paired_f1,
+    paired_macro_f1,
+    second_order_bias,
+)
+
+
+def noisy(labels: np.ndarray, k: int, error: float, seed: int) -> np.ndarray:
+    """Predictions that are the labels, but for a share of errors that fall anywhere."""
+    rng = np.random.default_rng(seed)
+    wrong = (labels + rng.integers(1, k, size=len(labels))) % k
+    return np.where(rng.random(len(labels)) < error, wrong, labels)
+
+
+def matrices(sizes: np.ndarray, rates: np.ndarray, repeats: int, seed: int = 0) -> np.ndarray:
+    """Confusion matrices (repeats, k, k) of test sets whose images have these rates (k, k)."""
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.multinomial(n, p, size=repeats) for n, p in zip(sizes, rates, strict=True)], axis=1)
+
+
+def even_errors(k: int, error: float) -> np.ndarray:
+    return np.full((k, k), error / (k - 1)) + (1 - error - error / (k - 1)) * np.eye(k)
+
+
+@pytest.fixture(scope="module")
+def labels() -> np.ndarray:
+    return np.random.default_rng(1).integers(5, size=600)
+
+
+def test_the_interval_agrees_with_a_plain_resampling_of_images(labels: np.ndarray) -> None:
+    predicted = noisy(labels, 5, 0.25, 3)
+    rng = np.random.default_rng(0)
+    groups = [np.flatnonzero(labels == c) for c in range(5)]
+    plain = []
+    for _ in range(1000):
+        rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        plain.append(macro_f1(labels[rows], predicted[rows], 5))
+    interval = macro_f1_interval(labels, predicted, 5)
+    assert (interval.low, interval.high) == pytest.approx(np.quantile(plain, [0.025, 0.975]), abs=0.006)
+    assert interval.value == pytest.approx(f1_score(labels, predicted, average="macro"))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "error"),
+    [
+        ((30, 30), 0.05),
+        ((100,) * 3, 0.4),
+        ((20,) * 10, 0.1),
+        ((500,) * 10, 0.06),
+        ((2000, 20, 20), 0.05),
+        ((1000,) * 5 + (15,) * 5, 0.1),
+    ],
+)
+def test_the_interval_covers_the_true_score(sizes: tuple[int, ...], error: float) -> None:
+    """95 % intervals over 600 made test sets; below 92 % or above 98 % has a chance of about 1 in 1,000."""
+    n, rates = np.array(sizes), even_errors(len(sizes), error)
+    truth = f1_of_counts(n[:, None] * rates).mean()
+    _, low, high = macro_f1_intervals(matrices(n, rates, 600))
+    assert 0.92 <= ((low <= truth) & (truth <= high)).mean() <= 0.985
+
+
+def test_a_model_without_an_error_is_as_certain_as_its_images_make_it() -> None:
+    labels = np.repeat(np.arange(2), 10)
+    interval = macro_f1_interval(labels, labels, 2)
+    assert (interval.value, interval.high) == (1, 1)
+    assert interval.low == pytest.approx(float(wilson(20, 20)[0]), abs=0.03)
+    assert macro_f1_interval(labels, 1 - labels, 2).low == 0
+    assert macro_f1_interval(labels, 1 - labels, 2).high > 0.05
+
+
+def test_a_part_of_a_test_set_is_scored_by_the_classes_that_it_holds() -> None:
+    labels = np.repeat([0, 1], 20)
+    assert macro_f1_interval(labels, labels, 3).value == pytest.approx(2 / 3)
+    assert macro_f1_interval(labels, labels, 3, present=True).value == 1
+
+
+def test_the_gradient_is_that_of_finite_differences() -> None:
+    counts = confusion_counts(*(np.random.default_rng(2).integers(3, size=(2, 200))), 3).astype(float)
+    weights = np.array([0.5, 0.2, 0.3])
+    analytic = f1_gradient(counts, weights)
+    for i in range(3):
+        for j in range(3):
+            moved = counts.copy()
+            moved[i, j] += 1e-5
+            moved[i, (j + 1) % 3] -= 1e-5
+            slope = (f1_of_counts(moved) - f1_of_counts(counts)) @ weights / 1e-5
+            assert analytic[i, j] - analytic[i, (j + 1) % 3] == pytest.approx(slope, abs=1e-6)
+
+
+def test_the_bias_is_what_small_classes_show() -> None:
+    n, rates = np.full(20, 6), even_errors(20, 0.3)
+    found = f1_of_counts(matrices(n, rates, 20_000)).mean()
+    truth = f1_of_counts(n[:, None] * rates).mean()
+    assert second_order_bias(n[:, None] * rates).mean() == pytest.approx(found - truth, abs=0.002)
+    assert abs(found - truth) > 0.003
+
+
+def test_a_paired_difference_is_tighter_than_two_intervals_and_sees_a_gain(labels: np.ndarray) -> None:
+    control = noisy(labels, 5, 0.3, 4)
+    mended = np.where(np.arange(600) % 3 == 0, labels, control)
+    effect = paired_macro_f1(labels, control, mended, 5)
+    apart = [macro_f1_interval(labels, p, 5) for p in (control, mended)]
+    assert effect.value == pytest.approx(apart[1].value - apart[0].value)
+    assert 0 < effect.low < effect.value < effect.high
+    assert effect.p_value < 0.01
+    assert effect.high - effect.low < sum(i.high - i.low for i in apart) / 2
+    assert effect.minimum_detectable < effect.value
+
+
+def test_equal_predictions_differ_by_nothing_and_the_interval_says_how_surely(labels: np.ndarray) -> None:
+    predicted = noisy(labels, 5, 0.3, 5)
+    effect = paired_macro_f1(labels, predicted, predicted, 5)
+    assert (effect.value, effect.p_value) == (0, 1)
+    assert 0 < effect.high == -effect.low < 0.01  # the rule of three gives 3 / 600
+
+
+def test_paired_differences_keep_their_false_alarm_rate() -> None:
+    """200 pairs of equally good models; more than 20 alarms at 5 % has a chance below 1 in 1,000."""
+    labels = np.repeat(np.arange(4), 100)
+    pairs = ((noisy(labels, 4, 0.2, 2 * i), noisy(labels, 4, 0.2, 2 * i + 1)) for i in range(200))
+    assert sum(paired_macro_f1(labels, a, b, 4).p_value <= 0.05 for a, b in pairs) <= 20
+
+
+def trial(rng: np.random.Generator, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, and two arms (5, 300) of one kind whose seeds differ in skill by `spread` (log-odds)."""
+    labels = np.repeat(np.arange(3), 100)
+    hard = rng.normal(-2.4, 2, 300)
+    skill = spread * rng.standard_normal((10, 1))
+    wrong = rng.random((10, 300)) < 1 / (1 + np.exp(-(hard + skill)))
+    arms = np.where(wrong, (labels + 1) % 3, labels)
+    return labels, arms[:5], arms[5:]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.15, 0.5])
+def test_trials_over_seeds_keep_their_false_alarm_rate(spread: float) -> None:
+    """300 null trials; more than 29 alarms at 6 % has a chance of about 1 in 100."""
+    rng = np.random.default_rng(5)
+    alarms = [paired_macro_f1(*trial(rng, spread), 3).p_value <= 0.05 for _ in range(300)]
+    assert sum(alarms) <= 29
+    assert spread == 0 or sum(alarms) >= 4
+
+
+def test_noise_of_single_trainings_on_single_images_is_counted_once() -> None:
+    """Without a difference between seeds the interval is near that of the images alone."""
+    rng = np.random.default_rng(6)
+    effects = [paired_macro_f1(*trial(rng, 0.0), 3) for _ in range(200)]
+    deviation = np.std([e.value for e in effects])
+    assert np.mean([e.high - e.low for e in effects]) / 2 < 1.5 * 1.96 * deviation
+
+
+def test_seeds_that_differ_widen_the_interval() -> None:
+    labels = np.repeat(np.arange(3), 100)
+    control = np.stack([noisy(labels, 3, 0.3, i) for i in range(5)])
+    gain = np.random.default_rng(6).random((5, 300)) < np.array([0, 0.15, 0.3, 0.45, 0.6])[:, None]
+    treatment = np.where(gain, labels, control)
+    effect = paired_macro_f1(labels, control, treatment, 3)
+    each = [paired_macro_f1(labels, c, t, 3).value for c, t in zip(control, treatment, strict=True)]
+    assert effect.value == pytest.approx(np.mean(each))
+    assert (effect.high - effect.low) / 2 > 2.5 * np.std(each, ddof=1) / np.sqrt(5)
+
+
+def test_one_class_has_an_effect_of_its_own() -> None:
+    labels = np.repeat(np.arange(3), 200)
+    control = noisy(labels, 3, 0.2, 1)
+    mended = np.where(labels == 1, labels, control)
+    of_class = paired_f1(labels, control, mended, np.array([0.0, 1.0, 0.0]))
+    scores = [f1_score(labels, p, average=None)[1] for p in (control, mended)]
+    assert of_class.value == pytest.approx(scores[1] - scores[0])
+    assert of_class.low > 0
+
+
+def test_other_shapes_are_refused(labels: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="one shape"):
+        paired_macro_f1(labels, labels[None], np.stack([labels, labels]), 5)
+
+
+def test_classes_with_few_images_are_named() -> None:
+    said = few_images(np.array([4, 10, 30]), ("a", "b", "c"))
+    assert "1 of 3 classes have fewer than 10 test images: a (4)" in said
+    assert few_images(np.full(3, 10), ("a", "b", "c")) == ""
