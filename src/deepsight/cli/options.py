@@ -37,3 +37,57 @@ FIT_HELP = (
     "have one shape."
 )
 Fit = Annotated[str | None, option(FIT_HELP, default="crop")]
+
+# Options of `deepsight run` that a study.yaml may set too; absent means what the file or the default says.
+StudyData = Annotated[str | None, option(DATA_HELP, default="cifar10")]
+StudyMinutes = Annotated[float | None, option("Time for the whole study, in minutes; above 0.", default="5")]
+Backbone = Annotated[str | None, option("A timm name, or auto.", default="auto")]
+StudyWeights = Annotated[str | None, option("A .safetensors file, or auto.", default="auto")]
+AllowPartial = Annotated[
+    bool | None, option("Go on when the weights file lacks tensors.", default="no-allow-partial")
+]
+Resolution = Annotated[
+    int | None, option("Side of the network's input in pixels, 32 to 512 in steps of 32.", default="planned")
+]
+TrainLimit = Annotated[
+    int | None, option("Most training images to use, at least 1.", default="as many as the time allows")
+]
+KeepLeaks = Annotated[
+    bool | None,
+    option(
+        "Keep training images that copy validation or test images, or drop all of them.",
+        default="drop them, unless near-duplicates are more than 5 %",
+    ),
+]
+StudyMva = Annotated[float | None, option(MVA_HELP, default="0.65")]
+StudySeed = Annotated[int | None, option(SEED_HELP, default="0")]
+StudyOffline = Annotated[bool | None, option(OFFLINE_HELP, default="no-offline")]
+Gates = Annotated[
+    list[str] | None, option("A condition that the run must meet, as in deepsight check; repeatable.")
+]
+Config = Annotated[
+    Path | None, option("A study.yaml to start from; the options of this command override it.")
+]
+
+# Options of `deepsight examine`.
+MODEL_HELP = (
+    "timm:NAME, hf:NAME, torchscript:FILE, onnx:FILE, keras:FILE, run:FOLDER, or "
+    "python:package.module:function, which runs your code."
+)
+Model = Annotated[str | None, typer.Option(help=MODEL_HELP, show_default=False)]
+PredictionsFile = Annotated[Path | None, typer.Option(help=PREDICTIONS_HELP, show_default=False)]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(help="Your checkpoint for timm:, .safetensors, .pt or .pth.", show_default=False),
+]
+Preprocess = Annotated[
+    Path | None,
+    typer.Option(help="YAML with height, width, scale, mean, std, channels, …", show_default=False),
+]
+OutputClasses = Annotated[
+    str | None, typer.Option(help="Names of the model's outputs in their order: a,b,c.", show_default=False)
+]
+Split = Annotated[str, typer.Option(help=SPLIT_HELP)]
+ExamineMinutes = Annotated[
+    float, typer.Option(help="Time that the examination of a model may take.", min=0.1)
+]

@@ -1,4 +1,4 @@
-"""The commands that use a finished run: compare, predict, export, view."""
+"""The commands that use a finished run: treat, compare, predict, export, view."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,48 @@ from deepsight.cli.progress import progress, show
 from deepsight.core.errors import DeepSightError
 
 app = typer.Typer()
+
+
+@app.command()
+def treat(
+    run_folder: RunFolder,
+    minutes: Annotated[float, typer.Option(help="Time for the trial, in minutes; above 0.")] = 20.0,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="A treatment to try; give it once per treatment.", show_default="all that apply"),
+    ] = None,
+    min_treatments: Annotated[
+        int,
+        typer.Option(
+            "--min-treatments",
+            "--enough",
+            min=1,
+            help="Treatments to fit in. Where time is short, each is trained less rather than left out.",
+        ),
+    ] = 8,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table of treatments.")] = False,
+) -> None:
+    """Prescribe treatments for a run, test them against a control, and say which helped.
+
+    Example:
+
+        deepsight treat runs/first --minutes 20 --only mixup --only hard_examples
+    """
+    from deepsight.workflows.treat import treat as treat_run
+
+    with progress(minutes=minutes) as log:
+        evidence = treat_run(
+            run_folder, minutes=minutes, names=only or (), min_treatments=min_treatments, log=log
+        )
+    rows = evidence["treatments"].frame.to_dicts()
+    if as_json:
+        show(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        show(
+            f"{row['name']}: {row['verdict']} ({100 * row['delta_macro_f1']:+.2f} points of macro-F1, "
+            f"95 % interval {100 * row['ci_low']:+.2f} to {100 * row['ci_high']:+.2f})"
+        )
 
 
 @app.command()

@@ -1,0 +1,78 @@
+"""The command that examines a model that was made elsewhere, or its predictions."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepsight.cli.headline import finish
+from deepsight.cli.options import (
+    Checkpoint,
+    Data,
+    DataDir,
+    ExamineMinutes,
+    Fit,
+    Json,
+    Model,
+    Mva,
+    Offline,
+    OutputClasses,
+    PredictionsFile,
+    Preprocess,
+    Seed,
+    Split,
+)
+from deepsight.cli.progress import progress
+from deepsight.core.errors import UsageError
+
+app = typer.Typer()
+
+
+@app.command()
+def examine(
+    model: Model = None,
+    predictions: PredictionsFile = None,
+    weights: Checkpoint = None,
+    preprocess: Preprocess = None,
+    classes: OutputClasses = None,
+    data: Data = "cifar10",
+    data_dir: DataDir = None,
+    split: Split = "test",
+    minutes: ExamineMinutes = 5.0,
+    mva: Mva = 0.65,
+    seed: Seed = 0,
+    offline: Offline = False,
+    fit: Fit = None,
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
+    as_json: Json = False,
+) -> None:
+    """Examine a model that was made elsewhere, or its predictions.
+
+    Examples:
+
+        deepsight examine --model onnx:theirs.onnx --data folder:photos --out runs/theirs
+
+        deepsight examine --model timm:resnet18 --weights mine.safetensors --data folder:photos
+
+        deepsight examine --data cifar10 --predictions theirs.npz --out runs/theirs
+
+        deepsight examine --data folder:photos --predictions theirs.csv --split all --out runs/theirs
+    """
+    from deepsight.config import study_of
+
+    if (model is None) == (predictions is None):
+        raise UsageError("Expected either --model or --predictions.")
+    asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline}
+    study = study_of({**asked, "fit": fit} | ({"minutes": minutes} if model else {}))
+    from deepsight.workflows.examine_external import examine_model
+    from deepsight.workflows.examine_predictions import examine_predictions
+
+    with progress() as log:
+        if predictions is not None:
+            metrics = examine_predictions(study, predictions, out, split=split, log=log)
+        else:
+            metrics = examine_model(
+                study, str(model), out, weights=weights, preprocess=preprocess, split=split, log=log,
+                classes=None if classes is None else [name.strip() for name in classes.split(",")],
+            )  # fmt: skip
+    finish(metrics, out, as_json)

@@ -1,0 +1,138 @@
+"""Commands that make a study, whole or up to a stage."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepsight.cli import gate_commands
+from deepsight.cli.failures import Exit
+from deepsight.cli.headline import finish
+from deepsight.cli.options import (
+    AllowPartial,
+    Backbone,
+    Config,
+    Data,
+    DataDir,
+    Fit,
+    Gates,
+    Json,
+    KeepLeaks,
+    Offline,
+    Resolution,
+    RunFolder,
+    StudyData,
+    StudyMinutes,
+    StudyMva,
+    StudyOffline,
+    StudySeed,
+    StudyWeights,
+    TrainLimit,
+)
+from deepsight.cli.progress import progress, show
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    data: StudyData = None,
+    data_dir: DataDir = None,
+    minutes: StudyMinutes = None,
+    backbone: Backbone = None,
+    weights: StudyWeights = None,
+    allow_partial: AllowPartial = None,
+    resolution: Resolution = None,
+    train_limit: TrainLimit = None,
+    keep_leaks: KeepLeaks = None,
+    mva: StudyMva = None,
+    seed: StudySeed = None,
+    offline: StudyOffline = None,
+    gate: Gates = None,
+    fit: Fit = None,
+    config: Config = None,
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
+    as_json: Json = False,
+) -> None:
+    """Do the whole study and write report.html; ends with status 3 below the gate.
+
+    Examples:
+
+        deepsight run --minutes 5 --out runs/first
+
+        deepsight run --data folder:photos --resolution 128 --out runs/photos
+
+        deepsight run --config runs/first/study.yaml --out runs/again
+    """
+    from deepsight.config import read_study, study_of
+
+    asked = {
+        "data": data, "data_dir": data_dir, "minutes": minutes, "backbone": backbone, "weights": weights,
+        "allow_partial": allow_partial, "resolution": resolution, "train_limit": train_limit,
+        "keep_leaks": keep_leaks, "mva": mva, "seed": seed, "offline": offline, "gates": gate or None,
+        "fit": fit,
+    }  # fmt: skip
+    stored = read_study(config) if config else {}
+    study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
+    gate_commands.require_gates(study.gates)
+    from deepsight.workflows.study import run_study  # seconds of imports, after what can be refused at once
+
+    with progress(out, minutes=study.minutes) as log:
+        metrics = run_study(study, out, log=log)
+    passed = not study.gates or gate_commands.judge(out, study.gates, out / "junit.xml", quiet=as_json)
+    finish(metrics, out, as_json)
+    if not passed:
+        raise typer.Exit(Exit.GATE)
+
+
+def stage_command(name: str, summary: str) -> None:
+    """A command that brings an existing run up to one stage."""
+
+    def command(run_folder: RunFolder) -> None:
+        from deepsight.workflows.study import run_until
+
+        with progress(run_folder) as log:
+            run_until(name, run_folder, log=log)
+        show(str(run_folder))
+
+    command.__doc__ = (
+        f"{summary} Earlier stages that are missing are done first.\n\n"
+        f"Example:\n\n    deepsight {name} runs/first"
+    )
+    app.command(name=name)(command)
+
+
+for stage, summary in {
+    "scrub": "Split the data of a run, plan the training and choose the interpolation.",
+    "explore": "Describe the data of a run and record the hypotheses.",
+    "train": "Train the model of a run.",
+    "interpret": "Examine the model of a run.",
+    "levers": "Try what could be done about the errors of a run.",
+    "report": "Write the report of a run.",
+}.items():
+    stage_command(stage, summary)
+
+
+@app.command()
+def obtain(
+    out: Annotated[Path, typer.Option(help="The run folder to begin.")] = Path("runs/first"),
+    data: Data = "cifar10",
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    fit: Fit = None,
+) -> None:
+    """Begin a run: obtain the data, prove its integrity, and list which image is held out in splits.csv.
+
+    Examples:
+
+        deepsight obtain --data arrays:mine.npz --out runs/mine
+
+        deepsight obtain --data "table:patients.csv?group=patient" --out runs/patients
+    """
+    from deepsight.config import study_of
+    from deepsight.workflows.study import obtain_data
+
+    study = study_of({"data": data, "data_dir": data_dir, "offline": offline, "fit": fit})
+    with progress(out) as log:
+        obtain_data(study, out, log=log)
+    show(str(out))
