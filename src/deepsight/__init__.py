@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deepsight.interpret.findings import Findings
     from deepsight.obtain import load_dataset
     from deepsight.workflows.compare import compare
-    from deepsight.workflows.examine_external import examine
+    from deepsight.workflows.examine.examine import examine
     from deepsight.workflows.export import export_model
     from deepsight.workflows.predict import predict
     from deepsight.workflows.study import run_study
@@ -45,7 +45,7 @@ MODULES = {
     "Run": "deepsight.core.run",
     "StudyConfig": "deepsight.config",
     "compare": "deepsight.workflows.compare",
-    "examine": "deepsight.workflows.examine_external",
+    "examine": "deepsight.workflows.examine.examine",
     "export_model": "deepsight.workflows.export",
     "load_dataset": "deepsight.obtain",
     "predict": "deepsight.workflows.predict",

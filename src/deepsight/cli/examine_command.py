@@ -64,8 +64,8 @@ def examine(
         raise UsageError("Expected either --model or --predictions.")
     asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline}
     study = study_of({**asked, "fit": fit} | ({"minutes": minutes} if model else {}))
-    from deepsight.workflows.examine_external import examine_model
-    from deepsight.workflows.examine_predictions import examine_predictions
+    from deepsight.workflows.examine.examine_model import examine_model
+    from deepsight.workflows.examine.examine_predictions import examine_predictions
 
     with progress() as log:
         if predictions is not None:

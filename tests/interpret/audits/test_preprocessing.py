@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepsight.core.evidence import Evidence
-from deepsight.interpret.preprocessing_audit import audit_preprocessing
+from deepsight.interpret.audits.preprocessing import audit_preprocessing
 
 K, N = 5, 500
 LABELS = np.arange(N) % K
@@ -22,7 +22,7 @@ def test_swapped_channels_are_found() -> None:
         "channels swapped": answers(0.85, 2),
     }
     audit = audit_preprocessing(tried, LABELS, K, documented=True)
-    assert audit.chosen == "channels swapped"
+    assert audit.choice == "channels swapped"
     assert audit.warning is not None
     assert "channels are probably swapped" in audit.warning
     frame = Evidence({"preprocessing_audit": audit.table})["preprocessing_audit"].frame
@@ -35,10 +35,10 @@ def test_swapped_channels_are_found() -> None:
 def test_a_difference_by_chance_changes_nothing(seed: int) -> None:
     tried = {f"variant {i}": answers(0.7, 10 * seed + i) for i in range(6)}
     audit = audit_preprocessing(tried, LABELS, K, documented=True)
-    assert (audit.chosen, audit.warning) == ("variant 0", None)
+    assert (audit.choice, audit.warning) == ("variant 0", None)
 
 
 def test_without_documentation_the_best_is_taken() -> None:
     tried = {"a": answers(0.7, 0), "b": answers(0.9, 1)}
     audit = audit_preprocessing(tried, LABELS, K, documented=False)
-    assert (audit.chosen, audit.warning) == ("b", None)
+    assert (audit.choice, audit.warning) == ("b", None)

@@ -11,7 +11,7 @@ from colour_task import ColourNet, coloured_discs
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import network_of_module
-from deepsight.workflows.fit_foreign import fit_to_data
+from deepsight.workflows.examine.fit_model import fit_to_data
 
 DATA = coloured_discs()
 RIGHT = InputFormat(32, 32)

@@ -15,7 +15,8 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
-from deepsight.workflows.examine_external import examine, examine_model
+from deepsight.workflows.examine.examine import examine
+from deepsight.workflows.examine.examine_model import examine_model
 
 
 def with_planted_confusion(labels: np.ndarray, *, k: int, seed: int = 0) -> np.ndarray:

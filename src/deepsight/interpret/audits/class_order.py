@@ -1,7 +1,6 @@
 """The class order audit: are the outputs of the model in the order of the data's classes?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -12,6 +11,7 @@ from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import confusion_counts
 from deepsight.core.statistics.significance import discordance_p
+from deepsight.interpret.audits.audit import Audit
 
 ALARM = 0.001  # probability of a false alarm for one group of exchanged classes
 GOOD = 0.5  # recall that exchanged classes must reach under their new names
@@ -25,22 +25,7 @@ UNITS = {
 }
 
 
-@dataclass(frozen=True)
-class ClassOrderAudit:
-    """The outcome of an audit.
-
-    Attributes:
-        table: the evidence table `class_order_audit`.
-        order: int64 (k,), the output that fits each class; 0 to k - 1 where nothing is exchanged.
-        warning: a sentence that names the exchanged classes, or None.
-    """
-
-    table: Table
-    order: Ints
-    warning: str | None
-
-
-def audit_class_order(labels: Ints, predicted: Ints, classes: Sequence[str]) -> ClassOrderAudit:
+def audit_class_order(labels: Ints, predicted: Ints, classes: Sequence[str]) -> Audit[Ints]:
     """Look for classes whose outputs are exchanged: the confusion matrix is then a permuted good one.
 
     The best assignment of outputs to classes is taken apart into its cycles. A cycle counts if its classes
@@ -49,6 +34,10 @@ def audit_class_order(labels: Ints, predicted: Ints, classes: Sequence[str]) -> 
     Args:
         labels, predicted: int64 (n,).
         classes: k names.
+
+    Returns:
+        The table `class_order_audit`, and the output that fits each class, int64 (k,): 0 to k - 1 where
+        nothing is exchanged.
     """
     counts = confusion_counts(labels, predicted, len(classes))
     _, assigned = linear_sum_assignment(counts, maximize=True)
@@ -70,7 +59,7 @@ def audit_class_order(labels: Ints, predicted: Ints, classes: Sequence[str]) -> 
     warning = exchange_warning(order, classes, counts)
     method = "Best assignment of outputs to classes (Hungarian method); each cycle of it by McNemar's test."
     caption = warning or "The outputs are in the order of the data's classes, as far as the answers tell."
-    return ClassOrderAudit(Table(frame, UNITS, len(labels), method, caption), order.astype(np.int64), warning)
+    return Audit(Table(frame, UNITS, len(labels), method, caption), order.astype(np.int64), warning)
 
 
 def cycles(assigned: NDArray[np.integer]) -> list[Ints]:
@@ -115,35 +104,3 @@ def exchange_warning(order: NDArray[np.integer], classes: Sequence[str], counts:
         f"order the accuracy would be {after:.1%}, not {before:.1%}.{cause} State the order of the outputs: "
         f"--classes {','.join(outputs)}"
     )
-
-
-def columns_of_names(outputs: Sequence[str], classes: Sequence[str]) -> Ints | None:
-    """The output of each class by its name, int64 (k,), or None where a class has none or several."""
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(outputs):
-        for word in {plain(part) for part in (name, *name.split(","))}:
-            places.setdefault(word, []).append(place)
-    found = [places.get(plain(name), []) for name in classes]
-    if any(len(where) != 1 for where in found):
-        return None
-    columns = np.array([where[0] for where in found], dtype=np.int64)
-    return columns if len(np.unique(columns)) == len(columns) else None
-
-
-def plain(name: str) -> str:
-    """A name without case, spaces and signs that people write in different ways."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
-
-
-def background_column(first_dropped: Ints, last_dropped: Ints, labels: Ints) -> str | None:
-    """Which output of k + 1 is the background class: "first", "last", or None where the answers do not tell.
-
-    Args:
-        first_dropped, last_dropped: int64 (n,), the answers without the first and without the last output.
-        labels: int64 (n,).
-    """
-    first, last = first_dropped == labels, last_dropped == labels
-    a, b = int((first & ~last).sum()), int((last & ~first).sum())
-    if discordance_p(a, b) > ALARM:
-        return None
-    return "first" if a > b else "last"

@@ -1,7 +1,6 @@
 """The preprocessing audit: does the model do better with other inputs than those that are documented?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import polars as pl
 
@@ -10,6 +9,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import macro_f1
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
 from deepsight.core.statistics.significance import holm, mcnemar
+from deepsight.interpret.audits.audit import Audit
 
 LEVEL = 0.05  # of Holm's correction over the alternatives
 HINTS = {
@@ -31,24 +31,9 @@ UNITS = {
 }
 
 
-@dataclass(frozen=True)
-class PreprocessingAudit:
-    """The outcome of an audit.
-
-    Attributes:
-        table: the evidence table `preprocessing_audit`.
-        chosen: name of the preprocessing to use.
-        warning: a sentence where the documented preprocessing loses by more than chance, else None.
-    """
-
-    table: Table
-    chosen: str
-    warning: str | None
-
-
 def audit_preprocessing(
     predicted: Mapping[str, Ints], labels: Ints, k: int, *, documented: bool
-) -> PreprocessingAudit:
+) -> Audit[str]:
     """Compare the answers under several preprocessings of the same images.
 
     A documented reference is kept unless an alternative does better by more than chance. Without
@@ -59,6 +44,9 @@ def audit_preprocessing(
         labels: int64 (n,).
         k: number of classes.
         documented: whether the reference is what the model's own files say.
+
+    Returns:
+        The table `preprocessing_audit`, and the name of the preprocessing to use.
     """
     names = list(predicted)
     reference = predicted[names[0]]
@@ -85,7 +73,7 @@ def audit_preprocessing(
         "documented preprocessing is replaced only by one that does better by more than chance.",
         caption=warning or said(chosen, documented),
     )  # fmt: skip
-    return PreprocessingAudit(table, chosen, warning)
+    return Audit(table, chosen, warning)
 
 
 def corrected(predicted: Mapping[str, Ints], labels: Ints) -> dict[str, float]:

@@ -20,7 +20,7 @@ from deepsight.obtain.predictions.read import read_predictions
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
 from deepsight.workflows.context import Context
-from deepsight.workflows.examine_external import with_features
+from deepsight.workflows.examine.comparisons import with_features
 from deepsight.workflows.metrics import score_metrics
 from deepsight.workflows.suggested_groups import with_suggested_groups
 

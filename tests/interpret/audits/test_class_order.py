@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepsight.interpret.class_order_audit import audit_class_order, background_column, columns_of_names
+from deepsight.interpret.audits.class_order import audit_class_order
 
 CLASSES = ("dog", "cat", "owl", "ant")
 N = 200
@@ -18,7 +18,7 @@ def answers(share_right: float, seed: int = 0) -> np.ndarray:
 def test_two_exchanged_classes_are_named() -> None:
     swapped = np.array([1, 0, 2, 3])[answers(0.8)]
     audit = audit_class_order(LABELS, swapped, CLASSES)
-    assert audit.order.tolist() == [1, 0, 2, 3]
+    assert audit.choice.tolist() == [1, 0, 2, 3]
     assert audit.warning is not None
     assert "'dog' is answered as 'cat'" in audit.warning
     assert audit.warning.endswith("--classes cat,dog,owl,ant")
@@ -39,25 +39,9 @@ def test_the_alphabetical_order_is_recognised() -> None:
 def test_a_weak_model_is_not_taken_for_an_exchange(share: float, seed: int) -> None:
     audit = audit_class_order(LABELS, answers(share, seed), CLASSES)
     assert audit.warning is None
-    assert audit.order.tolist() == [0, 1, 2, 3]
+    assert audit.choice.tolist() == [0, 1, 2, 3]
 
 
 def test_a_class_that_is_always_taken_for_another_is_no_exchange() -> None:
     said = np.where(LABELS == 0, 1, LABELS)
     assert audit_class_order(LABELS, said, CLASSES).warning is None
-
-
-def test_names_in_another_order_with_synonyms() -> None:
-    outputs = ["Great Owl", "tabby, cat", "Dog", "ANT", "owl"]
-    columns = columns_of_names(outputs, CLASSES)
-    assert columns is not None
-    assert columns.tolist() == [2, 1, 4, 3]
-    assert columns_of_names(["dog", "cat", "owl"], CLASSES) is None
-    assert columns_of_names(["dog", "dog", "cat", "owl", "ant"], CLASSES) is None
-
-
-def test_the_background_output_is_the_one_without_which_answers_are_right() -> None:
-    wrong = np.zeros(N, dtype=np.int64)
-    assert background_column(LABELS, wrong, LABELS) == "first"
-    assert background_column(wrong, LABELS, LABELS) == "last"
-    assert background_column(answers(0.5, 1), answers(0.5, 2), LABELS) is None

@@ -1,0 +1,89 @@
+"""Every examination that a foreign model allows, with samples that the minutes pay for."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.open_model import AskedModel
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Log
+from deepsight.interpret.examine import examine as examine_inputs
+from deepsight.interpret.findings import Findings
+from deepsight.interpret.inputs import SampleSizes
+from deepsight.interpret.robustness.corruptions import balanced_rows
+from deepsight.model.foreign.foreign_model import WatchedModel
+from deepsight.model.foreign.penultimate import penultimate_features
+from deepsight.model.predict import BLOCK, blocks_of
+from deepsight.workflows.examine.comparisons import inputs_of
+from deepsight.workflows.examine.fit_model import FittedModel
+from deepsight.workflows.study_plan import sample_sizes_of, seconds_of_a_mask
+
+PREDICTED = 0.25  # of the minutes go to predictions for the test images, at most
+SAMPLED = 0.5  # of the minutes go to the checks that sample
+TIMED = 32  # images by which the model is timed
+
+
+@dataclass(frozen=True)
+class ExaminedModel:
+    """An examination: what was found, on which predictions, and how long each part took."""
+
+    findings: Findings
+    predictions: Predictions
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def examine_fitted(
+    fitted: FittedModel, data: Dataset, *, train: Dataset | None, minutes: float, seed: int, log: Log
+) -> ExaminedModel:
+    """Every examination that the model allows, in roughly these minutes."""
+    model, began = fitted.model, time.perf_counter()
+    per_image = seconds_an_image(model, data)
+    test = affordable_test(data, PREDICTED * 60 * minutes / per_image, seed)
+    if len(test) < len(data):
+        log(f"Looks at {len(test):,} of {len(data):,} images, as many as {minutes:g} minutes allow.")
+    predictions = predictions_of(model, test)
+    predicted = time.perf_counter()
+    sizes = sample_sizes_of(SAMPLED * 60 * minutes, 1 / per_image, seconds_of_a_mask(test))
+    inputs, evidence = inputs_of(test, predictions, train, seed)
+    found = examine_inputs(inputs, model, capped(sizes, len(test)))
+    seconds = {"predict": predicted - began, "interpret": time.perf_counter() - predicted}
+    return ExaminedModel(Findings(fitted.evidence.merge(evidence)).merge(found), inputs.predictions, seconds)
+
+
+def capped(sizes: SampleSizes, n: int) -> SampleSizes:
+    """Sample sizes that n images can fill."""
+    return SampleSizes(
+        min(sizes.degradation_images, n), sizes.context_objects, min(sizes.faithfulness_images, n)
+    )
+
+
+def seconds_an_image(model: AskedModel, data: Dataset) -> float:
+    """Seconds of one prediction, measured on a few images after a first one."""
+    pixels = data.pixels(np.arange(min(TIMED, len(data))))
+    model.logits(pixels[:1])
+    began = time.perf_counter()
+    model.logits(pixels)
+    return (time.perf_counter() - began) / len(pixels)
+
+
+def affordable_test(data: Dataset, most: float, seed: int) -> Dataset:
+    """The data, or a sample of it in equal shares of the classes."""
+    limit = max(int(most), 10 * data.k)
+    if len(data) <= limit:
+        return data
+    return data.select(balanced_rows(data.labels, limit, np.random.default_rng(seed)))
+
+
+def predictions_of(model: Any, data: Dataset) -> Predictions:
+    """Logits and, where the inside can be watched, penultimate features."""
+    logits, features = [], []
+    for rows in blocks_of(len(data), BLOCK):
+        pixels = data.pixels(rows)
+        logits.append(model.logits(pixels))
+        if isinstance(model, WatchedModel):
+            features.append(penultimate_features(model, pixels))
+    joined = np.concatenate(features) if features else np.zeros((len(data), 0), np.float32)
+    return Predictions(data.ids, data.labels, np.concatenate(logits), joined)

@@ -1,0 +1,112 @@
+"""`deepsight.examine`: a model, or its predictions alone, examined in Python."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import UsageError
+from deepsight.core.file_columns import file_names, with_files
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Log, silent
+from deepsight.interpret.examine import examine as examine_inputs
+from deepsight.interpret.findings import Findings
+from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.model import pretrained
+from deepsight.model.foreign.foreign_model import Prepare
+from deepsight.model.foreign.input_format import InputFormat
+from deepsight.model.foreign.network import Network, network_of_module, undisturbed
+from deepsight.model.foreign.open import Opened, open_model
+from deepsight.model.frozen_backbone import FrozenBackbone
+from deepsight.workflows.examine.comparisons import with_features
+from deepsight.workflows.examine.examination import examine_fitted
+from deepsight.workflows.examine.fit_model import fit_to_data
+
+
+def examine(
+    model: nn.Module | Predictions | str | Path | Callable[..., Any],
+    data: Dataset,
+    *,
+    preprocess: Prepare | InputFormat | None = None,
+    classes: Sequence[str] | None = None,
+    train: Dataset | None = None,
+    minutes: float = 5.0,
+    seed: int = 0,
+    log: Log = silent,
+) -> Findings:
+    """What a model gets wrong on a data set, and why.
+
+    The model is left as it was found: mode, hooks, weights, device and number format.
+
+    Args:
+        model: a torch or Keras model, a function from prepared images to class scores, what `--model` names
+            (such as "onnx:model.onnx" or "timm:resnet18"), or predictions alone.
+        data: the images and their given labels.
+        preprocess: uint8 RGB images (b, h, w, 3) to what the model receives, as a function or an
+            `InputFormat`. Without it the documented one or the best of the usual ones is used.
+        classes: names of the outputs in their order, where that is not the order of the data's classes.
+        train: the training images, to look for near-duplicates and to judge labels by.
+        minutes: roughly how long it may take; the samples are sized by it.
+        seed: random seed.
+        log: receives what the work says; `print` shows it.
+
+    Returns:
+        The evidence tables, and pictures by their path in a run folder.
+
+    Raises:
+        DeepSightError: the model cannot be opened or does not fit the data; the message says why.
+
+    Example:
+        >>> from deepsight import Predictions, examine, load_dataset
+        >>> import numpy as np
+        >>> data = load_dataset("folder:photos").train
+        >>> rng = np.random.default_rng(0)
+        >>> logits = rng.normal(size=(len(data), data.k)).astype(np.float32)
+        >>> features = rng.normal(size=(len(data), 8)).astype(np.float32)
+        >>> findings = examine(Predictions(data.ids, data.labels, logits, features), data)
+        >>> findings.evidence["recall"].n
+        160
+    """
+    if isinstance(model, Predictions):
+        if not model.features.size:
+            model = with_features(model, data, FrozenBackbone(pretrained.load_pretrained()))
+        return with_names(examine_inputs(ExaminationInputs(test=data, predictions=model, seed=seed)), data)
+    opened = opened_model(model)
+    with undisturbed(opened.network.module):
+        given = preprocess if preprocess is not None else opened.preprocess
+        fitted = fit_to_data(opened.network, data, preprocess=given, classes=classes, seed=seed)
+        for warning in fitted.warnings:
+            log(warning)
+        found = examine_fitted(fitted, data, train=train, minutes=minutes, seed=seed, log=log).findings
+        return with_names(found, data)
+
+
+def with_names(found: Findings, data: Dataset) -> Findings:
+    """The same findings with the file of each image that they name by its row."""
+    return replace(found, evidence=with_files(found.evidence, file_names({"test": data})))
+
+
+def opened_model(model: Any) -> Opened:
+    """What the caller of `examine` gave, as a network.
+
+    Raises:
+        UsageError: it is nothing that answers.
+    """
+    if isinstance(model, str | Path):
+        return open_model(str(model))
+    if isinstance(model, nn.Module) and type(model).__module__.split(".")[0] == "keras":
+        from deepsight.model.foreign.keras_model import network_of_keras
+
+        return Opened(network_of_keras(model))
+    if isinstance(model, nn.Module):
+        return Opened(network_of_module(model, type(model).__name__))
+    if isinstance(model, type) or not callable(model):
+        what = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise UsageError(
+            "Expected a model (a torch or Keras module, a function of images, or a name such as "
+            f"'onnx:model.onnx'), received {what}."
+        )
+    return Opened(Network(getattr(model, "__name__", "a function"), model))

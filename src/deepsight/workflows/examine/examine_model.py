@@ -1,0 +1,143 @@
+"""`deepsight examine --model`: a model that somebody else made, examined into a run folder."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from deepsight.config import ExaminedSource, StudyConfig, as_path
+from deepsight.core.dataset import Dataset
+from deepsight.core.environment import environment, peak_rss_mb
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Log, silent
+from deepsight.core.run import METRICS, Run
+from deepsight.interpret.examine import examine as examine_inputs
+from deepsight.interpret.findings import Findings
+from deepsight.model.foreign.input_format import read_input_format
+from deepsight.model.foreign.network import undisturbed
+from deepsight.model.foreign.open import open_model, split_model_name
+from deepsight.obtain import load_dataset
+from deepsight.report.html import render
+from deepsight.workflows.examine.comparisons import inputs_of
+from deepsight.workflows.examine.examination import (
+    SAMPLED,
+    ExaminedModel,
+    capped,
+    examine_fitted,
+    seconds_an_image,
+)
+from deepsight.workflows.examine.examine import with_names
+from deepsight.workflows.examine.fit_model import fit_to_data
+from deepsight.workflows.metrics import score_metrics
+from deepsight.workflows.study_plan import sample_sizes_of, seconds_of_a_mask
+from deepsight.workflows.trained_model import open_trained
+
+
+def examine_model(
+    study: StudyConfig,
+    what: str,
+    out: Path,
+    *,
+    weights: Path | None = None,
+    preprocess: Path | None = None,
+    classes: Sequence[str] | None = None,
+    split: str = "test",
+    log: Log = silent,
+) -> dict[str, Any]:
+    """Examine a model itself, and write a run folder with its report.
+
+    Nothing is written before the model is opened and fits the data.
+
+    Args:
+        study: names the data, the minutes, the seed and the gate.
+        what: what `--model` names.
+        out: the run folder, which must not hold a finished examination.
+        weights: the user's own checkpoint, for `timm:`.
+        preprocess: a YAML file with the attributes of `InputFormat`.
+        classes: names of the outputs in their order.
+        split: "test" or "train", the part that is examined.
+        log: receives what the work says; `print` shows it.
+
+    Returns:
+        The content of metrics.json.
+    """
+    if split not in ("train", "test"):
+        raise UsageError(f"Expected --split test or train, received '{split}'.")
+    if (out / METRICS).exists():
+        raise DeepSightError(f"{out} holds a finished run, which is never replaced. Choose another --out.")
+    scheme, rest = split_model_name(what)
+    got = load_dataset(
+        study.data, data_dir=as_path(study.data_dir), fit=study.fit, offline=study.offline, log=log
+    )
+    data, train = (got.test, got.train) if split == "test" else (got.train, None)
+    if scheme == "run":
+        return examine_run(study, Path(rest), data, train, out, got.record)
+    opened = open_model(what, weights, offline=study.offline)
+    given = read_input_format(preprocess) if preprocess else opened.preprocess
+    with undisturbed(opened.network.module):
+        fitted = fit_to_data(opened.network, data, preprocess=given, classes=classes, seed=study.seed)
+        for warning in fitted.warnings:
+            log(warning)
+        examined = examine_fitted(fitted, data, train=train, minutes=study.minutes, seed=study.seed, log=log)
+    about = {
+        "architecture": opened.network.name,
+        "weights_source": str(weights or rest),
+        "notice": " ".join(fitted.warnings),
+        "outputs": fitted.model.reading.kind,
+        "preprocessing": None if fitted.input_format is None else fitted.input_format.describe(),
+        "classes": list(data.classes),
+    }
+    return written(study, examined, about, out, got.record, data)
+
+
+def examine_run(
+    study: StudyConfig, folder: Path, data: Dataset, train: Dataset | None, out: Path, record: Any
+) -> dict[str, Any]:
+    """Examine the model of a run of ours on other data with the same classes."""
+    trained = open_trained(folder)
+    if trained.classes != data.classes:
+        raise DeepSightError(
+            f"Expected data with the classes of the run in their order ({', '.join(trained.classes[:8])}), "
+            f"received {', '.join(data.classes[:8])}."
+        )
+    predictor = trained.predictor
+    sizes = sample_sizes_of(
+        SAMPLED * 60 * study.minutes, 1 / seconds_an_image(predictor, data), seconds_of_a_mask(data)
+    )
+    began = time.perf_counter()
+    inputs, evidence = inputs_of(data, predictor.predictions(data, name="test"), train, study.seed)
+    found = Findings(evidence).merge(examine_inputs(inputs, predictor, capped(sizes, len(data))))
+    examined = ExaminedModel(found, inputs.predictions, {"interpret": time.perf_counter() - began})
+    about = {**trained.run.read_json("model.json"), "weights_source": str(folder)}
+    return written(study, examined, about, out, record, data)
+
+
+def written(
+    study: StudyConfig, examined: ExaminedModel, about: dict[str, Any], out: Path, record: Any, data: Dataset
+) -> dict[str, Any]:
+    """The run folder of an examination; returns the content of metrics.json."""
+    mark = ExaminedSource(model=about["architecture"])
+    run = Run.create(out, study.model_copy(update={"examined": mark}).stored())
+    run.save_json("data.json", record)
+    run.save_json("environment.json", environment())
+    run.save_json("model.json", about)
+    run.save_predictions("test", examined.predictions)
+    run.save_pictures(examined.findings.pictures)
+    run.save_evidence(with_names(examined.findings, data).evidence)
+    metrics = external_metrics(examined.predictions, study, about["architecture"], record.get("source"))
+    run.save_json(METRICS, {**metrics, "seconds": {k: round(v, 1) for k, v in examined.seconds.items()}})
+    render(run)
+    return run.metrics()
+
+
+def external_metrics(p: Predictions, study: StudyConfig, model: str, source: Any) -> dict[str, Any]:
+    """The headline numbers of a model that was made elsewhere."""
+    return {
+        **score_metrics(p, study),
+        "backbone": model,
+        "data_source": source,
+        "seed": study.seed,
+        "peak_rss_mb": peak_rss_mb(),
+        "seconds": {},
+    }
