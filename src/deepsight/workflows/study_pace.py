@@ -89,7 +89,7 @@ def pace_levers(context: Context) -> StudyPlan:
     least = smaller_of(LEAST, LeverSizes(**plan.lever_sizes))
     if sizes is None or sizes.images < least.images:
         context.log(
-            "Time is short, so the levers get their smallest trials; the study takes a little longer."
+            "Time is short: the levers get their smallest trials, and the study takes a little longer."
         )
         sizes = least
     return plan.model_copy(update={"lever_sizes": asdict(sizes)})
