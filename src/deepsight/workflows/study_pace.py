@@ -87,7 +87,7 @@ def pace_levers(context: Context) -> StudyPlan:
         max(seconds, 0.0) / slower, promise.speed, promise.mask_seconds, plan.train_rows, plan.recipe.epochs
     )
     least = smaller_of(LEAST, LeverSizes(**plan.lever_sizes))
-    if sizes is None or sizes.images < least.images:
+    if sizes.images < least.images:
         context.log(
             "Time is short: the levers get their smallest trials, and the study takes a little longer."
         )

@@ -113,10 +113,10 @@ def steps_of_part(sizes: LeverSizes, rows: int, epochs: float) -> float:
     return rows * sizes.part_percent / 100 * epochs
 
 
-def affordable_sizes(seconds: float, rates: LeverRates, *, rows: int, epochs: float) -> LeverSizes | None:
-    """The last step of the ladder that fits into these seconds; None where not even the first does."""
+def affordable_sizes(seconds: float, rates: LeverRates, *, rows: int, epochs: float) -> LeverSizes:
+    """The last step of the ladder that fits into these seconds; the first where none does."""
     fitting = [sizes for sizes in LADDER if lever_seconds(sizes, rates, rows=rows, epochs=epochs) <= seconds]
-    return fitting[-1] if fitting else None
+    return fitting[-1] if fitting else LADDER[0]
 
 
 def smaller_of(one: LeverSizes, other: LeverSizes) -> LeverSizes:
