@@ -119,7 +119,7 @@ def planned_sides(pretrained: Pretrained, asked: int | None, budget: float) -> t
 def plan_levers(
     seconds: float, speed: Throughput, mask_seconds: float, rows: int, epochs: float
 ) -> LeverSizes:
-    """The sizes of the levers' trials that these seconds pay for, and the smallest where they pay for none."""
+    """The sizes of the levers' trials that these seconds pay for; the smallest where they pay for none."""
     rates = LeverRates(
         forward=1 / speed.forward, frozen=1 / speed.frozen, trainable=1 / speed.trainable,
         step=1 / speed.step, mask=mask_seconds,
