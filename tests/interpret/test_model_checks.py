@@ -57,7 +57,9 @@ def test_the_answer_without_background_is_in_the_tables(looked: Findings) -> Non
     assert 0 <= whole["object_share"] <= 1
 
 
-def test_errors_outside_the_sample_are_looked_at_too(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
+def test_the_errors_that_are_drawn_are_judged_and_no_others(
+    uses_corner: SmallNet, inputs_of: SubjectOf
+) -> None:
     model = OpenNet(uses_corner)
     inputs = inputs_of(model)
     wrong = inputs.predictions.labels != inputs.predictions.predicted
@@ -70,8 +72,8 @@ def test_errors_outside_the_sample_are_looked_at_too(uses_corner: SmallNet, inpu
     judged = (
         examine_background_errors(inputs, model, StageMaps.of(model), errors, known).frame["index"].to_list()
     )
-    looked_at = np.union1d(sample, errors)
-    assert judged == [int(i) for i in inputs.test.ids[looked_at[every & wrong[looked_at]]]]
+    drawn = np.isin(np.union1d(sample, errors), errors)
+    assert judged == [int(i) for i in inputs.test.ids[np.sort(errors)[every[drawn]]]]
     assert set(judged) - set(inputs.test.ids[sample].tolist())
 
 

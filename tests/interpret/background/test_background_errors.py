@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from deepsight.core.evidence import Table
 from deepsight.interpret.background.background_errors import (
     background_errors,
     background_support,
@@ -31,10 +32,33 @@ def test_flags_errors_of_the_background_only() -> None:
     assert set(frame.filter("flagged")["index"]) == made_by_red
     assert set(frame["index"]) == made_by_red | set(1000 + stubborn)
     assert frame["without_background"].null_count() == frame.height
+    assert "the background explains more than chance" in table.caption
+    without = frame.drop("placebo_share")
+    older = Table(without, dict.fromkeys(without.columns, "as made"), 1, "As made.", "An earlier run.")
+    assert np.nanmax(background_support(older, np.arange(1000, 1120))) == 1
     support = background_support(table, np.arange(1000, 1120))
     assert set(1000 + np.flatnonzero(support > 0.5)) == made_by_red
     assert np.isnan(support).sum() == 120 - frame.height
     assert (support[stubborn] == 0).all()
+
+
+def test_errors_that_any_change_mends_are_not_blamed_on_the_background() -> None:
+    """A model that errs only on the exact image: every swap mends it, and so does every change of light."""
+    images, labels, masks = scenes(60)
+    known = {image.tobytes() for image in images}
+
+    def brittle(x: np.ndarray) -> np.ndarray:
+        exact = np.array([image.tobytes() in known for image in x])
+        return np.where(exact[:, None], np.roll(looks_at_object(x), 1, axis=1), looks_at_object(x))
+
+    wrong = brittle(images).argmax(axis=1)
+    table = background_errors(
+        images, labels, wrong, masks, brittle, ids=np.arange(60), classes=CLASSES, donors=5
+    )
+    assert table.frame["placebo_share"].to_numpy().mean() > 0.9
+    assert not table.frame["flagged"].any()
+    assert np.nanmax(background_support(table, np.arange(60))) < 0.1
+    assert "is not shown to explain more than chance" in table.caption
 
 
 def test_backgrounds_help_neither_answer() -> None:

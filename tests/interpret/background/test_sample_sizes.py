@@ -16,7 +16,7 @@ def test_cost_stays_within_the_budget_or_is_the_least(seconds: float) -> None:
     paired = 6 * pair_objects(objects)
     masks = 40 + images_for(objects) + max(images_for(paired) - 0.6 * images_for(objects), 0)
     errors = min(objects, 400)
-    composites = objects * (2 * donors + 6) + paired * 6 + errors * 8
+    composites = objects * (2 * donors + 11) + paired * 6 + errors * 15
     cost = (masks + errors) * mask + (images_for(objects) + composites) * image
     assert cost <= seconds * 1.01 or objects == LADDER[0]
 

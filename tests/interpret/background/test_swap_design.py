@@ -46,9 +46,12 @@ def test_first_of_each_is_one_of_both_kinds(labels: np.ndarray) -> None:
     assert np.unique(few.subject[own]).size == np.unique(few.subject[~own]).size == 40
 
 
-def test_a_class_without_masks_is_named(labels: np.ndarray) -> None:
+def test_a_class_without_masks_takes_no_part(labels: np.ndarray) -> None:
+    chosen = make_swap_design(labels, labels != 2, objects=40, donors=3, seed=0)
+    assert 2 not in labels[chosen.subject]
+    assert 2 not in labels[chosen.donor]
     with pytest.raises(DeepSightError, match="2: 0"):
-        make_swap_design(labels, labels != 2, objects=40, donors=3, seed=0)
+        make_swap_design(labels, labels == 1, objects=40, donors=3, seed=0)
 
 
 def test_run_answers_in_the_order_of_the_design() -> None:

@@ -85,6 +85,49 @@ def test_few_objects_are_inconclusive_with_what_could_have_been_seen() -> None:
     assert float(str(whole["minimum_detectable"])) > 0.05
 
 
+def grounds_of_many_colours(predict: Callable[[np.ndarray], np.ndarray]) -> Table:
+    """In six of ten scenes the ground has the class's colour, so donors of other classes can match."""
+    images, labels, masks = scenes(160, aligned=0.6, seed=2)
+    return swap_test(images, labels, masks, predict, classes=CLASSES, quality=PERFECT, donors=3)
+
+
+def test_colour_that_is_the_cue_is_bias() -> None:
+    """The matched control takes the colour away, which is the cue; the plain colours confirm the verdict."""
+    table = grounds_of_many_colours(looks_at_corner)
+    assert row(table, "matched swap")["verdict"] == "not above 0"
+    assert float(str(row(table, "mean colour")["ci_low"])) > 0.05
+    assert row(table, "swap")["verdict"] == "BIASED"
+    assert "alike in mean colour (control)" in table.caption
+
+
+def test_a_gap_that_no_control_confirms_is_no_bias() -> None:
+    """A model that is only put off by textured grounds of unusual colour: neither control has a gap."""
+
+    def put_off(images: np.ndarray) -> np.ndarray:
+        plain = images[:, :2, :2].reshape(len(images), 4, 3).std(axis=1).max(axis=1) < 1
+        return np.where(plain[:, None], looks_at_object(images), looks_at_corner(images))
+
+    table = grounds_of_many_colours(put_off)
+    assert float(str(row(table, "swap")["ci_low"])) > 0.05
+    assert row(table, "matched swap")["verdict"] == row(table, "mean colour")["verdict"] == "not above 0"
+    assert "BIASED" not in table.frame.filter(test="swap")["verdict"].to_list()
+
+
+def test_rejected_masks_stand_beside_the_verdict() -> None:
+    images, labels, masks = scenes(160)
+    accepted = (labels != 1) | (np.arange(160) % 8 < 4)
+    table = swap_test(
+        images, labels, Masks(masks.inside, accepted), looks_at_object, classes=CLASSES, quality=PERFECT
+    )
+    assert row(table, "swap", "green")["rejected"] == pytest.approx(0.5)
+    assert row(table, "swap", "red")["rejected"] == 0
+    assert row(table, "placebo masks")["rejected"] is None
+    assert "12% of the masks were rejected, by class 0% to 50%" in table.caption
+    none = Masks(masks.inside, labels != 2)
+    left = swap_test(images, labels, none, looks_at_object, classes=CLASSES, quality=PERFECT)
+    assert "Left out for want of masks: blue." in left.caption
+
+
 @pytest.mark.slow
 def test_gap_is_a_difference_of_two_accuracies() -> None:
     """A model that reads the corner in a known half of the images, and the object in the others."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.evidence import Table
 from deepsight.core.open_model import Predict
+from deepsight.core.statistics.significance import discordance_p
 from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.swap_design import SwapDesign, predict_composites, sample_from
@@ -21,6 +22,7 @@ SCHEMA = {
     "predicted": pl.String,
     "flip_share": pl.Float64,
     "stays": pl.Boolean,
+    "placebo_share": pl.Float64,
     "without_background": pl.String,
     "flagged": pl.Boolean,
 }
@@ -31,6 +33,7 @@ UNITS = {
     "predicted": "class name",
     "flip_share": "share of swaps in which the true class is predicted, 0 to 1",
     "stays": "whether the error remains when the object is cut out and pasted back on its own background",
+    "placebo_share": "share of as many small changes of light in which the true class is predicted",
     "without_background": "class predicted from the object's cells alone; null where there is no map",
     "flagged": "whether the background causes the error",
 }
@@ -47,27 +50,32 @@ def background_errors(
     classes: Sequence[str],
     split: str = "test",
     alone: NDArray[np.floating] | None = None,
+    among: Ints | None = None,
     donors: int = 7,
     seed: int = 0,
 ) -> Table:
     """Which misclassified objects are classified correctly on other backgrounds.
 
     Each object goes on backgrounds of classes that are neither its own nor the predicted one, so that the
-    background helps neither answer. An error is flagged where most swaps give the true class, but cutting the
-    object out and pasting it back on its own background does not: so the background matters, not the cut.
+    background helps neither answer. An error is flagged where most swaps give the true class, but neither
+    cutting the object out and pasting it back on its own background nor most of as many small changes of
+    light (placebo) do: so the background matters, not the cut, and the answer was not on the brink.
 
     Args:
         images: uint8 (n, h, w, 3), errors and others; the others only provide backgrounds.
         labels, predicted: int64 (n,).
         masks: of these images; an error whose mask was rejected is not judged and has no row.
-        predict: images -> logits (m, k); it sees errors × (donors + 1) images.
+        predict: images -> logits (m, k); it sees errors × (2 donors + 1) images.
         ids: int64 (n,).
         classes: k names.
         alone: (n, k), logits of the object's cells alone, or None.
+        among: positions of the errors to judge, drawn at random from all errors so that they speak for all;
+            None judges every error of these images.
         donors: backgrounds for each error; odd, so that there is always a majority.
         seed: random seed.
     """
-    errors = np.flatnonzero((labels != predicted) & masks.accepted)
+    asked = np.ones(len(labels), dtype=np.bool_) if among is None else np.isin(np.arange(len(labels)), among)
+    errors = np.flatnonzero((labels != predicted) & masks.accepted & asked)
     chosen = neutral_design(errors, labels, predicted, masks.accepted, donors=donors, seed=seed)
     cutouts = cut_out(images, masks)
     to_true = predict_composites(cutouts, chosen, predict) == labels[chosen.subject]
@@ -75,6 +83,11 @@ def background_errors(
     counts = np.bincount(place, minlength=len(errors))
     flips = np.bincount(place, weights=to_true, minlength=len(errors)) / np.maximum(counts, 1)
     stays = predict_composites(cutouts, SwapDesign(errors, errors), predict) != labels[errors]
+    corrected = [
+        predicted_in_blocks(predict, jittered(images[errors], step)) == labels[errors]
+        for step in range(donors)
+    ]
+    placebo = np.mean(corrected, axis=0)
     frame = pl.DataFrame(
         {
             "split": [split] * len(errors),
@@ -83,10 +96,11 @@ def background_errors(
             "predicted": class_names(predicted[errors], classes),
             "flip_share": flips,
             "stays": stays,
+            "placebo_share": placebo,
             "without_background": [None] * len(errors)
             if alone is None
             else class_names(alone[errors].argmax(axis=1), classes),
-            "flagged": (flips > FLIP_THRESHOLD) & stays,
+            "flagged": (flips > FLIP_THRESHOLD) & stays & (placebo <= FLIP_THRESHOLD),
         },
         schema=SCHEMA,
     )
@@ -96,13 +110,48 @@ def background_errors(
 
 
 def background_support(table: Table, ids: Ints) -> NDArray[np.float64]:
-    """The share of swaps that correct each error, as the ledger reads it, in the order of `ids`.
+    """How far the background explains each error, as the ledger reads it, in the order of `ids`.
+
+    The share of swaps that correct an error, times the part of such corrections that chance does not explain:
+    1 minus what as many small changes of light correct in the same images, over what the swaps correct. Runs
+    of earlier versions have no such changes; their shares stay as they are.
 
     Returns:
         float64 (n,) in 0 to 1; 0 where the cut alone corrects it, NaN where there is no row.
     """
-    support = dict(zip(table.frame["index"], table.frame["flip_share"] * table.frame["stays"], strict=True))
+    frame = table.frame
+    swapped = (frame["flip_share"] * frame["stays"]).to_numpy()
+    chance = 0.0
+    if "placebo_share" in frame.columns:
+        chance = float((frame["placebo_share"] * frame["stays"]).sum())
+    beyond = max(0.0, 1 - chance / float(swapped.sum())) if swapped.sum() > 0 else 0.0
+    support = dict(zip(frame["index"], beyond * swapped, strict=True))
     return np.array([support.get(int(i), np.nan) for i in ids])
+
+
+def jittered(images: Pixels, step: int) -> Pixels:
+    """A small change of light that keeps the label and everything in its place.
+
+    Brightness, contrast and gamma are moved up or down in turn; a shift or a mirror image would move a cue of
+    the background, too, and so be no placebo.
+    """
+    values = images.astype(np.float64)
+    sign = 1 if step % 2 else -1
+    strength = 1 + step // 6
+    if step % 6 in {0, 1}:
+        changed = values + sign * 10 * strength
+    elif step % 6 in {2, 3}:
+        mean = values.mean(axis=(1, 2), keepdims=True)
+        changed = mean + (values - mean) * (1 + sign * 0.1 * strength)
+    else:
+        changed = 255 * (values / 255) ** (1 + sign * 0.1 * strength)
+    return np.asarray(np.rint(np.clip(changed, 0, 255)), dtype=np.uint8)
+
+
+def predicted_in_blocks(predict: Predict, images: Pixels, *, block: int = 512) -> Ints:
+    """The class predicted for each image, int64 (n,), a block at a time."""
+    parts = [predict(images[i : i + block]).argmax(axis=1) for i in range(0, len(images), block)]
+    return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, dtype=np.int64)
 
 
 def class_names(labels: NDArray[np.integer], classes: Sequence[str]) -> list[str]:
@@ -131,13 +180,19 @@ def background_errors_method(donors: int) -> str:
     """How an error was judged."""
     return (
         f"Object on {donors} backgrounds of classes that are neither the true nor the predicted one; GrabCut "
-        "masks; control: the object put back on its own background."
+        "masks; controls: the object put back on its own background, and as many small changes of light."
     )
 
 
 def background_errors_caption(frame: pl.DataFrame) -> str:
-    """The number of errors that the background causes."""
+    """How many errors other backgrounds correct, and how many small changes of light correct."""
+    swapped = ((frame["flip_share"] > FLIP_THRESHOLD) & frame["stays"]).to_numpy()
+    shifted = ((frame["placebo_share"] > FLIP_THRESHOLD) & frame["stays"]).to_numpy()
+    p = discordance_p(int((swapped & ~shifted).sum()), int((shifted & ~swapped).sum()))
+    more = bool(p <= 0.05 and swapped.sum() > shifted.sum())
     return (
-        f"{int(frame['flagged'].sum())} of {frame.height} errors with a usable mask are classified "
-        "correctly on most other backgrounds."
+        f"{int(swapped.sum())} of {frame.height} errors with a usable mask are classified correctly on most "
+        f"other backgrounds and not after the cut alone, {int(shifted.sum())} after most small changes of "
+        f"light (placebo): the background {'explains' if more else 'is not shown to explain'} more than "
+        f"chance (p = {p:.2g})."
     )

@@ -12,11 +12,15 @@ from deepsight.core.statistics.intervals import Interval, minimum_detectable
 
 @dataclass(frozen=True)
 class Estimate:
-    """A difference, its standard error, and the degrees of freedom of that error."""
+    """A difference, its standard error, and the degrees of freedom of that error.
+
+    `at_floor` marks an error that is the least for so few objects, whatever they say.
+    """
 
     value: float
     error: float
     freedom: int
+    at_floor: bool = False
 
     def interval(self, level: float = 0.95) -> Interval:
         """Student's t interval."""
@@ -57,8 +61,9 @@ def clustered_estimate(value: float, contribution: Floats, rows: Ints, columns: 
     by_cell = float((contribution**2).sum())
     objects, donors = len(np.unique(rows)), len(np.unique(columns))
     floor = (1.5 / objects) ** 2  # 1.96 × 1.5 / G is the rule of three
-    variance = max(by_row + by_column - by_cell, by_row, by_column, floor)
-    return Estimate(value, float(np.sqrt(variance)), max(min(objects, donors) - 1, 1))
+    seen = max(by_row + by_column - by_cell, by_row, by_column)
+    freedom = max(min(objects, donors) - 1, 1)
+    return Estimate(value, float(np.sqrt(max(seen, floor))), freedom, at_floor=seen < floor)
 
 
 def cluster_variance(contribution: Floats, cluster: Ints) -> float:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepsight.core.array_types import Ints, Pixels
+from deepsight.core.array_types import Bools, Ints, Pixels
 from deepsight.core.open_model import Predict
 from deepsight.interpret.background.clustered_errors import clustered_estimate, difference_of_means
 from deepsight.interpret.background.composites import Cutouts
@@ -13,6 +13,8 @@ from deepsight.interpret.background.grabcut import WORKING_SIDE, Masks
 from deepsight.interpret.background.swap_design import SwapDesign, predict_composites
 
 PLACEBO, ALONE = "placebo masks", "background only"
+MATCHED, COLOUR = "matched swap", "mean colour"
+MATCHED_DONORS = 3  # per object; the other side of the gap is predicted already
 
 
 def halo_control(
@@ -49,6 +51,54 @@ def placebo_control(
     found = clustered_estimate(value, spread, np.tile(there.subject, 2), np.tile(there.donor, 2))
     note = "accuracy on other backgrounds, own mask minus another image's"
     return SwapEffect(PLACEBO, ALL, found, 2 * len(there), note)
+
+
+def matched_design(cutouts: Cutouts, chosen: SwapDesign, labels: Ints, usable: Bools) -> SwapDesign:
+    """For each object and donor of its own class, the donor of another class that looks most like that one.
+
+    Donors are alike by the mean colour of their backgrounds. An object stands out from both alike, so what is
+    left of the gap is no mismatch of colour. No donor serves an object twice.
+    """
+    colour = cutouts.backgrounds.mean(axis=(1, 2))
+    subjects, donors = [], []
+    for at in np.unique(chosen.subject):
+        lent = chosen.donor[(chosen.subject == at) & (labels[chosen.donor] == labels[at])][:MATCHED_DONORS]
+        pool = np.flatnonzero(usable & (labels != labels[at]))
+        for one in lent[: len(pool)]:
+            nearest = ((colour[pool] - colour[one]) ** 2).sum(axis=1).argmin()
+            subjects.append(at)
+            donors.append(pool[nearest])
+            pool = np.delete(pool, nearest)
+    return SwapDesign(np.array(subjects, dtype=np.int64), np.array(donors, dtype=np.int64))
+
+
+def matched_control(
+    cutouts: Cutouts, chosen: SwapDesign, right: Bools, labels: Ints, usable: Bools, predict: Predict
+) -> tuple[SwapEffect, dict[int, SwapEffect]]:
+    """The BG-gap against donors that look alike, over all classes and of each.
+
+    Args:
+        chosen: of the swap test; its composites with donors of the own class are one side of the gap.
+        right: bool (c,), whether each of `chosen` is classified as its object.
+    """
+    own = labels[chosen.subject] == labels[chosen.donor]
+    alike = matched_design(cutouts, chosen, labels, usable)
+    there = predict_composites(cutouts, alike, predict) == labels[alike.subject]
+    both = SwapDesign(
+        np.concatenate([chosen.subject[own], alike.subject]), np.concatenate([chosen.donor[own], alike.donor])
+    )
+    note = "as swap, but the other class's donor is the one that is most like the own class's in mean colour"
+    return background_gaps(np.concatenate([right[own], there]), both, labels, test=MATCHED, note=note)
+
+
+def colour_control(
+    cutouts: Cutouts, labels: Ints, few: SwapDesign, predict: Predict
+) -> tuple[SwapEffect, dict[int, SwapEffect]]:
+    """The BG-gap of plain backgrounds in the donors' mean colours, which is what colour alone does."""
+    mean = cutouts.backgrounds.mean(axis=(1, 2), keepdims=True)
+    plain = np.broadcast_to(np.rint(mean).astype(np.uint8), cutouts.backgrounds.shape)
+    right = predict_composites(replace(cutouts, backgrounds=plain), few, predict) == labels[few.subject]
+    return background_gaps(right, few, labels, test=COLOUR, note="as swap, donors' mean colour alone")
 
 
 def background_only(backgrounds: Pixels, labels: Ints, predict: Predict) -> SwapEffect:

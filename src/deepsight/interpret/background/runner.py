@@ -14,8 +14,10 @@ from deepsight.interpret.background import background_errors, grabcut, mask_qual
 from deepsight.interpret.background.grabcut import Masks, segment_missing
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.named_pairs import named_pair_effects
+from deepsight.interpret.background.zero_head import PooledModel
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.interpret.robustness.corruptions import balanced_rows
 
 NOT_EXACT = (
     "The answer without background evidence needs exact maps: average pooling and a linear head, with at "
@@ -58,7 +60,8 @@ def examine_background(
     table = swap_test.swap_test(
         sample.images, sample.labels, sample.masks, model.logits, classes=inputs.classes,
         quality=sample.quality, objects=objects, between=pairs.effects,
-        alone=None if exact is None else logits_of_objects(exact, sample.masks), seed=inputs.seed,
+        alone=None if exact is None else logits_of_objects(exact, sample.masks), pooled=PooledModel.of(model),
+        seed=inputs.seed,
     )  # fmt: skip
     errors = sample_of_errors(inputs, objects)
     wrong = examine_background_errors(inputs, model, attributor, errors, (sample.rows, sample.masks))
@@ -74,10 +77,15 @@ def examine_background(
 
 
 def draw_sample(inputs: ExaminationInputs, objects: int) -> Sample:
-    """Random test images, enough for about this many usable masks, with their masks."""
+    """Test images in equal numbers from each class, enough for about this many usable masks.
+
+    Where there are more classes than these images can speak for, as many as they can are drawn at random.
+    """
     data, seed = inputs.test, inputs.seed
-    order = np.random.default_rng(seed).permutation(len(data))
-    rows = np.sort(order[: sample_sizes.images_for(objects)])
+    rng = np.random.default_rng(seed)
+    drawn = rng.permutation(np.unique(data.labels))[: sample_sizes.classes_for(objects)]
+    there = np.flatnonzero(np.isin(data.labels, drawn))
+    rows = there[balanced_rows(data.labels[there], sample_sizes.images_for(objects), rng)]
     images = data.pixels(rows)
     masks = grabcut.segment(images, seed=seed)
     quality = mask_quality.measure_masks(images, masks, n=sample_sizes.QUALITY_COMPOSITES, seed=seed)
@@ -102,7 +110,7 @@ def examine_background_errors(
     errors: Ints,
     known: tuple[Ints, Masks],
 ) -> Table:
-    """The table `background_errors`, for these errors and for those among the images with known masks."""
+    """The table `background_errors` for these errors; the images with known masks lend their backgrounds."""
     p, seed = inputs.predictions, inputs.seed
     rows = np.union1d(known[0], errors)
     images = inputs.test.pixels(rows)
@@ -111,7 +119,7 @@ def examine_background_errors(
     alone = None if exact is None else logits_of_objects(exact, masks)
     return background_errors.background_errors(
         images, p.labels[rows], p.predicted[rows], masks, model.logits, ids=p.ids[rows],
-        classes=inputs.classes, alone=alone, seed=seed,
+        classes=inputs.classes, alone=alone, among=np.searchsorted(rows, errors), seed=seed,
     )  # fmt: skip
 
 

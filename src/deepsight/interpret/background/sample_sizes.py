@@ -5,10 +5,11 @@ import numpy as np
 LADDER = (50, 75, 100, 125, 150, 200, 250, 300, 350, 400, 500, 600, 800, 1000)
 QUALITY_COMPOSITES = 40  # that `mask_quality.measure_masks` segments in a study
 REJECTED = 1 / 3  # planned share of rejected masks, so more images are segmented than objects needed
-FIXED_IMAGES = 6  # composites per object for the controls
+FIXED_IMAGES = 11  # composites per object for the controls
 PAIRS, CLASSES = 3, 10  # planned for: pairs that hypotheses name, and classes of the data
 PAIR_DONORS = 3  # backgrounds of each class of a pair
-ERRORS, ERROR_IMAGES = 400, 8  # most errors examined; composites of each
+FEWEST_OF_CLASS = 5  # images of each class, of which two must keep a mask
+ERRORS, ERROR_IMAGES = 400, 15  # most errors examined; composites of each
 
 
 def images_for(objects: int) -> int:
@@ -16,8 +17,13 @@ def images_for(objects: int) -> int:
     return round(objects / (1 - REJECTED))
 
 
+def classes_for(objects: int) -> int:
+    """The most classes that these objects can be drawn from, with at least five images of each."""
+    return max(images_for(objects) // FEWEST_OF_CLASS, 2)
+
+
 def errors_for(objects: int) -> int:
-    """Errors that are put on other backgrounds, besides those in the swap test's own sample."""
+    """Errors that are put on other backgrounds, drawn at random from all."""
     return min(objects, ERRORS)
 
 

@@ -35,6 +35,8 @@ def make_swap_design(
 ) -> SwapDesign:
     """Objects in equal numbers from each class, each with donors from its own and from other classes.
 
+    Classes with fewer than two usable images take no part.
+
     Args:
         labels: int64 (n,).
         usable: bool (n,), which masks were accepted.
@@ -43,17 +45,18 @@ def make_swap_design(
         seed: random seed.
 
     Raises:
-        DeepSightError: a class has fewer than two usable images.
+        DeepSightError: fewer than two classes have two usable images.
     """
     rng = np.random.default_rng(seed)
-    classes = np.unique(labels)
-    pools = {int(c): np.flatnonzero(usable & (labels == c)) for c in classes}
-    short = {c: len(pool) for c, pool in pools.items() if len(pool) < 2}
-    if short:
+    all_pools = {int(c): np.flatnonzero(usable & (labels == c)) for c in np.unique(labels)}
+    pools = {c: pool for c, pool in all_pools.items() if len(pool) >= 2}
+    if len(pools) < 2:
+        counts = {c: len(pool) for c, pool in all_pools.items()}
         raise DeepSightError(
-            f"Expected at least two accepted masks in every class, received {short} (class: number). "
-            "Segment more images."
+            "Expected at least two accepted masks in each of two classes, received "
+            f"{counts} (class: number). Segment more images."
         )
+    classes = list(pools)
     pairs = []
     for c, own in pools.items():
         others = np.concatenate([pool for d, pool in pools.items() if d != c])

@@ -34,7 +34,7 @@ REASONS = {
     "label_error": "the given label {true} looks wrong",
     "ambiguity": "every source by itself is unsure: people may split over this image",
     "degraded": "dark, glaring, flat, blurred or noisy for its class, which doubles the risk of an error",
-    "background": "the prediction changes with the background",
+    "background": "other backgrounds mend it, more of them than small changes of light (control)",
     "pairs": "{true} is taken for {predicted} more often than chance explains",
 }
 LEAK_KEPT = (

@@ -16,7 +16,10 @@ from deepsight.interpret.faithfulness import insertion_deletion as insertion
 from deepsight.interpret.faithfulness.grid_pointing import MapsOf, energy_in_own_tile, make_mosaics
 from deepsight.interpret.faithfulness.model_randomisation import mean_correlations
 
+UNLIKE = 0.3  # rank correlation with randomised maps: below it less than a tenth of the variance is shared
+RANDOMISED = "randomised down to"
 FEWEST = 30  # images or mosaics; on fewer, good maps would fail too
+STRONG = (": centre", ": edges")  # baselines that do well where objects stand in the middle
 DECISIVE = ("chance", "random weights", "random order")
 UNITS = {
     "check": "name of the check",
@@ -25,8 +28,8 @@ UNITS = {
     "baseline": "the same for a map that knows nothing about the model",
     "ci_low": "low end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
     "ci_high": "high end at 95 % (randomisation: 99 %), as wide as that of value minus baseline",
-    "passed": "whether the interval lies above the baseline (randomisation: whether it does not); null where "
-    "nothing is required, or the interval is over too few to decide",
+    "passed": "whether the interval lies above the baseline (randomisation: below 0.3; false if above 0 but "
+    "not below 0.3); null where nothing is required, or the interval does not decide",
     "n": "mosaics, images or seeds that the interval is over",
 }
 
@@ -163,9 +166,11 @@ def model_randomisation_check(
 ) -> Check:
     """Whether the maps change when the weights from the head down to `depth` are randomised.
 
-    Signed maps of random weights correlate with the model's by chance, with either sign. The check fails
-    where the mean over seeds is above 0, as for a map that shows the same places for any weights. The
-    interval is at 99 %, since several depths are tried and one failure refuses the maps.
+    Signed maps of random weights correlate with the model's by chance, with either sign. The check passes
+    where the interval of the mean over seeds lies below 0.3, a bound of equivalence: not to be told from 0
+    would be no proof of change. It fails where the interval reaches 0.3 and lies above 0, as for a map that
+    shows the same places for any weights; an interval that holds both decides nothing. It is at 99 %, since
+    several depths are tried and one failure refuses the maps.
 
     Args:
         maps: (n, h, w), of the model.
@@ -173,7 +178,8 @@ def model_randomisation_check(
         depth: the deepest layer that was randomised.
     """
     value, low, high = mean_interval(mean_correlations(maps, randomised), level=0.99)
-    return Check(f"randomised down to {depth}", value, 0.0, low, high, low <= 0, len(randomised))
+    passed = True if high < UNLIKE else False if low > 0 else None
+    return Check(f"{RANDOMISED} {depth}", value, 0.0, low, high, passed, len(randomised))
 
 
 def faithfulness_table(checks: Sequence[Check], *, family: str) -> Table:
@@ -195,8 +201,25 @@ def faithfulness_table(checks: Sequence[Check], *, family: str) -> Table:
     )
     passed = [c.name for c in checks if c.passed]
     said = f"{family} passed: {', '.join(passed)}." if passed else f"Nothing was decided about {family}."
-    caption = refusal_sentence(frame, family=family) or said
+    caption = (
+        refusal_sentence(frame, family=family) or f"{said}{open_checks(checks)}{strong_baselines(checks)}"
+    )
     return Table(frame, UNITS, max((c.n for c in checks), default=0), method, caption)
+
+
+def open_checks(checks: Sequence[Check]) -> str:
+    """Which randomisations the seeds could not decide; empty for none."""
+    names = [c.name for c in checks if c.passed is None and c.name.startswith(RANDOMISED)]
+    return f" Undecided: {', '.join(names)}." if names else ""
+
+
+def strong_baselines(checks: Sequence[Check]) -> str:
+    """Which baselines that know nothing about the model the maps are not shown to beat; empty for none."""
+    shown = [c for c in checks if c.name.endswith(STRONG) and c.n >= FEWEST and c.low <= c.baseline]
+    if not shown:
+        return ""
+    names = ", ".join(f"{c.name} ({c.value:.2f} against {c.baseline:.2f})" for c in shown)
+    return f" Not shown to be better than what knows nothing about the model: {names}."
 
 
 def refusal_sentence(frame: pl.DataFrame, *, family: str) -> str | None:

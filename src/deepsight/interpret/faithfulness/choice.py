@@ -96,8 +96,8 @@ def best_of(
         frame, UNITS, min(IMAGES, len(images)),
         method="Deletion and insertion against a random map, grid pointing against chance, on a few "
         "images.",
-        caption=f"{family_name(candidates[best])} does best of {len(candidates)} methods; it is checked in "
-        "full.",
+        caption=f"{family_name(candidates[best])} has the largest margins of {len(candidates)} methods on "
+        "these few images, which is no proof that it beats the next. It is checked in full on others.",
     )  # fmt: skip
     return Choice(candidates[best], Findings(Evidence({"attribution_methods": table})))
 
