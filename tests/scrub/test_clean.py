@@ -8,6 +8,7 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.scrub.clean import Cleaned, clean_splits
+from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
 
 
 @pytest.fixture
@@ -73,3 +74,23 @@ def test_near_duplicates_are_kept_where_nothing_of_a_class_would_be_left(ships_a
     made = cleaned(few, dimmed(ships_and_cats.select(np.r_[25:32])), keep_leaks=None)
     assert set(made.splits.train.labels.tolist()) == {0, 1}
     assert "all images of 'ship' away" in made.notes[0]
+
+
+def test_what_a_study_leaves_out_still_names_the_test_images(ships_and_cats: Dataset) -> None:
+    """Of 48 training rows 20 are used; the copied test images are known from a search over all."""
+    test = replace(dimmed(ships_and_cats.select(np.r_[0:2, 30:32])), source="test")
+    whole = find_duplicates({"train": ships_and_cats, "test": test}, seed=0)
+
+    def named(used: int) -> tuple[list[int], set[int]]:
+        made = clean_splits(
+            ships_and_cats, test, validation=None, validation_share=0.2, seed=0, keep_leaks=False,
+            rows=lambda splits: used, known=lambda: whole,
+        )  # fmt: skip
+        assert set(made.compared) == {"train", "val", "test"}
+        assert len(made.compared["train"]) == 48
+        repeated = repeated_rows(made.evidence["duplicates"], of="test", within=("train", "val"))
+        return repeated.tolist(), set(made.splits.train.ids.tolist())
+
+    few, many = named(20), named(48)
+    assert few[0] == many[0] == sorted(test.ids.tolist())
+    assert not (few[1] | many[1]) & set(test.ids.tolist())

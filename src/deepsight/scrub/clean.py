@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
-from deepsight.core.evidence import Evidence
+from deepsight.core.evidence import Evidence, Table
 from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
-from deepsight.scrub.split import Partition, absent_classes, leak_free_split, limit_train
+from deepsight.scrub.duplicates.official import with_validation
+from deepsight.scrub.split import Partition, absent_classes, leak_free_split, limit_train, validation_rows
 
 MOST_DROPPED, FEW_DROPPED = 0.05, 5  # near-duplicates dropped without asking: a share, or so many images
 
@@ -22,7 +23,8 @@ class Cleaned:
     Attributes:
         splits: without leaks, the training set cut to the rows that are used.
         evidence: the tables `duplicates`, `split_dropped` and `split_checks`.
-        compared: the images that were searched for near-duplicates, by split; near-duplicates included.
+        compared: the images that were searched for near-duplicates, by split; what was dropped is among
+            them.
         notes: what the user should know: near-duplicates that were kept, classes that validation lacks.
     """
 
@@ -41,6 +43,7 @@ def clean_splits(
     seed: int,
     keep_leaks: bool | None,
     rows: Callable[[Splits], int],
+    known: Callable[[], Table | None] = lambda: None,
 ) -> Cleaned:
     """Split, choose the training rows, and drop those that repeat a validation or test image.
 
@@ -50,7 +53,9 @@ def clean_splits(
         seed: of the shuffle.
         keep_leaks: True reports near-duplicates but drops none; None drops them only where they are a small
             share and leave images of every class.
-        rows: gives the number of training rows to use, from the splits; only these are compared.
+        rows: gives the number of training rows to use, from the splits.
+        known: gives the near-duplicates among all official images, or None where a search among so many
+            costs too much; then only the images that the study uses are compared.
     """
 
     def cut(near_duplicates: NDArray[np.int64]) -> Partition:
@@ -61,10 +66,15 @@ def clean_splits(
 
     first = cut(np.empty(0, dtype=np.int64)).splits
     used = limit_train(first.train, limit=rows(first), seed=seed)
-    compared = {"train": used, "val": first.validation, "test": test}
-    found = find_duplicates(compared, seed=seed)
+    everything = known()
+    if everything is None:
+        compared = {"train": used, "val": first.validation, "test": test}
+        found = find_duplicates(compared, seed=seed)
+    else:
+        compared = all_images(train, test, validation, validation_share, seed)
+        found = everything if validation is not None else with_validation(everything, compared["val"].ids)
     near = repeated_rows(found, of="train", within=("val", "test"))
-    note = "" if keep_leaks is not None else doubt_about_dropping(near, used)
+    note = "" if keep_leaks is not None else doubt_about_dropping(np.intersect1d(near, used.ids), used)
     near = near[:0] if note else near
     final = cut(near)
     kept = used if keep_leaks else used.select(np.flatnonzero(~np.isin(used.ids, near)))
@@ -78,6 +88,16 @@ def clean_splits(
     tables = {"duplicates": found, "split_dropped": dropped, "split_checks": checks}
     notes = (note, *absent) if note else absent
     return Cleaned(splits, Evidence(tables), compared, notes)
+
+
+def all_images(
+    train: Dataset, test: Dataset, validation: Dataset | None, share: float, seed: int
+) -> dict[str, Dataset]:
+    """All official images by the split that they fall into before anything is dropped."""
+    if validation is not None:
+        return {"train": train, "val": validation, "test": test}
+    kept, held = validation_rows(train, share, seed)
+    return {"train": train.select(kept), "val": train.select(held), "test": test}
 
 
 def doubt_about_dropping(near: NDArray[np.int64], used: Dataset) -> str:

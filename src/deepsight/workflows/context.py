@@ -23,6 +23,7 @@ from deepsight.model.fit import fabric_of
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
+from deepsight.scrub.duplicates.official import parts_digest
 
 SECONDS = "seconds.json"
 
@@ -111,6 +112,11 @@ class Context:
         )  # fmt: skip
         require_same_data(self.run, got)
         return got
+
+    @cached_property
+    def search_key(self) -> str:
+        """The name under which the near-duplicates among all official images are stored."""
+        return parts_digest(self.obtained.named())
 
     def save_data(self) -> None:
         """Write what the data is: data.json, the table of images, and the list of the splits."""

@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,6 @@ from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.sources import ExaminedSplit
-from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.model.checkpoint import MODEL_FILES, save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fabric_of, fit_model
@@ -49,6 +47,7 @@ from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.context import Context, rounded
 from deepsight.workflows.levers import examine_run_levers
 from deepsight.workflows.metrics import study_metrics
+from deepsight.workflows.near_duplicates import known_duplicates
 from deepsight.workflows.study_pace import pace_examination, pace_levers, pace_training
 from deepsight.workflows.study_plan import (
     SAMPLE,
@@ -125,6 +124,7 @@ def scrub_stage(context: Context) -> None:
             got.train, got.test, validation=got.validation,
             validation_share=min(study.validation_share, MOST_VALIDATION / len(got.train)),
             seed=study.seed, keep_leaks=study.keep_leaks, rows=rows,
+            known=partial(known_duplicates, context),
         )  # fmt: skip
         for note in cleaned.notes:
             context.log(note)
@@ -298,18 +298,8 @@ def run_until(last: str, out: Path, *, log: Log) -> Context:
             run.commit("report", also=[REPORT])
             return under_way(run, log, fabric_of())
         context = under_way(run.require_study(last), log, fabric_of())
-        if last == "levers":
-            plan_missing_levers(context)
         carry_out_until(last, context)
     return context
-
-
-def plan_missing_levers(context: Context) -> None:
-    """Plan the levers of a run that was made without them, since they are asked for now."""
-    plan = context.study.plan
-    if plan is not None and not plan.lever_sizes and context.fabric.is_global_zero:
-        adopt_plan(context, plan.model_copy(update={"lever_sizes": asdict(LeverSizes())}))
-        context.run.reopen("levers")
 
 
 def carry_out_until(last: str, context: Context) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,8 +28,8 @@ from deepsight.model.fit import base_recipe
 from deepsight.model.hardware.throughput import Throughput, faster_base, fused_copy, measured_throughput
 from deepsight.model.pretrained import Pretrained
 from deepsight.scrub import interpolation
-from deepsight.scrub.duplicates import candidates
 from deepsight.workflows.context import Context, Promise, rounded
+from deepsight.workflows.near_duplicates import search_seconds
 
 ROOM = 0.8  # a study plans with at most this share of the machine's memory
 SAMPLED = 0.2  # share of the budget for checks of the examination that work on samples,
@@ -38,8 +39,6 @@ CONTEXT_SHARE = 0.65  # share of those seconds for the context test, whose pairs
 # measured on CIFAR-10; the first is an estimate, as a whole study of 40 images took 7 s of processor time.
 # They are scaled by the time that cutting out an object takes.
 FIXED = {"scrub": (0.8, 1e-4), "explore": (0.4, 3e-5), "interpret": (4.0, 2.3e-3), "report": (0.8, 0.0)}
-# Of the search for near-duplicates, per image and per comparison: docs/methods/duplicates.md.
-DUPLICATE_SECONDS = (1.8e-4, 3.7e-9)
 MASK_SECONDS = 0.04
 SLOWER = (0.5, 3.0)  # limits of that scale, because other images are not cut out as fast as CIFAR-10
 ENGINE_SIDE = 128  # pixels; the resolution at which forward engines are compared
@@ -73,7 +72,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
         embedded=lambda side: {
             "scrub": INTERPOLATIONS * min(rows, interpolation_images(side)), "explore": min(rows, SAMPLE)
         },
-        duplicate_seconds=lambda n: slower * duplicate_seconds(n),
+        duplicate_seconds=partial(search_seconds, context, slower),
         resident_mb=rss_mb(),
         peak_mb=peak_rss_mb(),
         memory_mb=ROOM * machine_mb(),
@@ -96,7 +95,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     )
     return StudyPlan(
         backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=engine,
-        **asdict(sample_sizes), lever_sizes=asdict(levers),
+        **asdict(sample_sizes), lever_sizes={} if levers is None else asdict(levers),
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
 
@@ -118,8 +117,8 @@ def planned_sides(pretrained: Pretrained, asked: int | None, budget: float) -> t
 
 def plan_levers(
     seconds: float, speed: Throughput, mask_seconds: float, rows: int, epochs: float
-) -> LeverSizes:
-    """The sizes of the levers' trials that these seconds pay for; the smallest where they pay for none."""
+) -> LeverSizes | None:
+    """The sizes of the levers' trials that these seconds pay for; None where they pay for none."""
     rates = LeverRates(
         forward=1 / speed.forward, frozen=1 / speed.frozen, trainable=1 / speed.trainable,
         step=1 / speed.step, mask=mask_seconds,
@@ -142,12 +141,6 @@ def fixed_seconds(splits: Splits) -> dict[str, float]:
         "scrub": train + len(splits.validation) + test, "explore": train, "interpret": test, "report": 0
     }  # fmt: skip
     return {name: least + each * images[name] for name, (least, each) in FIXED.items()}
-
-
-def duplicate_seconds(n: int) -> float:
-    """Seconds that the search for near-duplicates among n images took where FIXED was measured."""
-    image, comparison = DUPLICATE_SECONDS
-    return image * n + comparison * candidates.comparisons(n)
 
 
 def sample_sizes_of(seconds: float, images_a_second: float, mask_seconds: float) -> SampleSizes:

@@ -5,6 +5,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+
+from deepsight.core.dataset import select_ids
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
@@ -14,11 +18,13 @@ from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.obtain.cache import cache_folder
+from deepsight.scrub.duplicates.find import cluster_members
 from deepsight.treat.cause_changes import ledger_change_table
 from deepsight.treat.prescribe import prescription_table
 from deepsight.treat.treatments.catalogue import treatments_for_run
 from deepsight.treat.trial import runner
 from deepsight.treat.trial.checkpoints import TrialConfig
+from deepsight.treat.trial.leakage_effect import Leakage
 from deepsight.workflows.context import Context
 from deepsight.workflows.study import inputs_of, report_stage, run_until, save_tables
 
@@ -59,8 +65,9 @@ def treat(
         cache=FeatureCache(cache_folder() / "trunk", log=log), fabric=context.fabric,
     )  # fmt: skip
     found = runner.run_trial(
-        config, chosen, folder=run.file("treatments"), minutes=minutes, min_treatments=min_treatments, log=log
-    )
+        config, chosen, folder=run.file("treatments"), minutes=minutes, min_treatments=min_treatments,
+        leakage=leakage_of(context), log=log,
+    )  # fmt: skip
     evidence = found.evidence
     if found.control is not None and found.best is not None:
         labels = Evidence(
@@ -72,6 +79,22 @@ def treat(
     run.commit("treat")
     report_stage(context)
     return evidence
+
+
+def leakage_of(context: Context) -> Leakage | None:
+    """The training images that were dropped because they repeat test images; None where they were kept."""
+    official, splits = context.official["train"], context.splits
+    members = cluster_members(context.run.evidence()["duplicates"])
+    both = [members.filter(split=name).rename({"cluster": f"{name}_cluster"}) for name in ("train", "test")]
+    common = set(both[0]["train_cluster"]) & set(both[1]["test_cluster"])
+    (ids, row_cluster), (test, test_cluster) = (
+        part.filter(pl.col(f"{name}_cluster").is_in(list(common))).sort("index")
+        .select(pl.col("index", f"{name}_cluster").cast(pl.Int64)).to_numpy().T
+        for name, part in zip(("train", "test"), both, strict=True)
+    )  # fmt: skip
+    if np.isin(splits.train.ids, ids).any():
+        return None
+    return Leakage(select_ids(official, ids), row_cluster, test, test_cluster)
 
 
 def other_backbone(context: Context, name: str) -> Pretrained:

@@ -21,7 +21,7 @@ from deepsight.scrub.duplicates.score_mixture import fit_mixture, look_alike_flo
 UNITS = {
     "split_a": "split of the first image",
     "index_a": "row of the first image in the official order",
-    "split_b": "split of the second image; of two splits the one nearer to training",
+    "split_b": "split of the second image; where one of both is a test image, it is the first",
     "index_b": "row of the second image in the official order",
     "score": "agreement of fine detail after registration, 0 to 1; higher = surer",
     "kind": "exact (equal pixels) or near",
@@ -102,9 +102,6 @@ def duplicates_table(pairs: pl.DataFrame, pool: Pool, *, by_index: bool) -> Tabl
         pl.Series("split_b", pool.names(j), dtype=pl.String),
         pl.Series("index_b", pool.ids(j)),
     ).select(list(UNITS))
-    flagged = frame.filter("flagged")
-    across = flagged.filter(pl.col("split_a") != pl.col("split_b"))
-    precision = flagged["probability"].to_numpy().mean() if len(flagged) else 1.0
     return Table(
         frame=frame,
         units=UNITS,
@@ -114,11 +111,18 @@ def duplicates_table(pairs: pl.DataFrame, pool: Pool, *, by_index: bool) -> Tabl
             "given), registered for shift, scale, gain and mirroring; probability from a two-component "
             "mixture of the scores by EM."
         ),
-        caption=(
-            f"{len(flagged):,} pairs among {len(pool):,} images are flagged as the same picture, "
-            f"at an estimated precision of {precision:.1%}; "
-            f"{len(across):,} of them join two splits."
-        ),
+        caption=duplicates_caption(frame, len(pool)),
+    )
+
+
+def duplicates_caption(frame: pl.DataFrame, n: int) -> str:
+    """How many pairs among n images are flagged, and how many of them join two splits."""
+    flagged = frame.filter("flagged")
+    across = flagged.filter(pl.col("split_a") != pl.col("split_b"))
+    precision = flagged["probability"].to_numpy().mean() if len(flagged) else 1.0
+    return (
+        f"{len(flagged):,} pairs among {n:,} images are flagged as the same picture, at an estimated "
+        f"precision of {precision:.1%}; {len(across):,} of them join two splits."
     )
 
 

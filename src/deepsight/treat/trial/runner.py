@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from deepsight.core.evidence import Table
 from deepsight.core.progress import Log, silent
 from deepsight.core.recipe import Recipe
 from deepsight.scrub.split import limit_train
@@ -14,6 +15,7 @@ from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.arm import run_arm
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig
 from deepsight.treat.trial.cost_model import TrialPlan
+from deepsight.treat.trial.leakage_effect import SHARE, Leakage, affordable_steps, measure_leakage
 from deepsight.treat.trial.results import LEVEL, TrialFindings, trial_findings
 from deepsight.treat.trial.schedule import RunOne, TrialResults, run_arms
 from deepsight.treat.trial.store import ArmResult, Store
@@ -28,7 +30,7 @@ MIN_TREATMENTS = 8  # treatments; if fewer fit, each trains less of the network
 def run_trial(
     config: TrialConfig, treatments: Sequence[Treatment], *,
     folder: Path, minutes: float, seeds: int = 5, min_treatments: int = MIN_TREATMENTS,
-    log: Log = silent,
+    leakage: Leakage | None = None, log: Log = silent,
 ) -> TrialFindings:  # fmt: skip
     """Run the treatments that fit in the time, judge them, and test the winner.
 
@@ -42,6 +44,8 @@ def run_trial(
         seeds: trainings of the control and of each treatment; use at least 5 for reliable verdicts.
         min_treatments: treatments that must fit. If they do not, all arms train less of the network, then at
             a lower resolution; the plan and the tables say so.
+        leakage: training images that repeat test images and that no arm trains on; what they would do is
+            measured in a part of the minutes.
         log: receives an event for the plan and one per arm.
 
     Raises:
@@ -50,7 +54,9 @@ def run_trial(
     """
     began = time.monotonic()
     config = replace(config, load=cache(config.load))
-    plan = stored_or_new_plan(config, treatments, folder, minutes * 60 * RESERVE, seeds, min_treatments)
+    share = SHARE if leakage is not None and leakage.measurable else 0.0
+    planned = minutes * 60 * RESERVE * (1 - share)
+    plan = stored_or_new_plan(config, treatments, folder, planned, seeds, min_treatments)
     log(trial_plan_sentence(plan, config.recipe))
     said = recipe_difference(plan, config.recipe)
     train = limit_train(config.splits.train, limit=plan.rows, seed=config.recipe.seed)
@@ -64,7 +70,8 @@ def run_trial(
     chosen = [t for t in treatments if t.name in plan.steps]
 
     def left() -> float:
-        return minutes * 60 * (1 - AFTER) - (time.monotonic() - began) - plan.final_test_seconds
+        kept = plan.final_test_seconds + share * minutes * 60
+        return minutes * 60 * (1 - AFTER) - (time.monotonic() - began) - kept
 
     results = run_arms(chosen, plan.seeds, run_one, left)
     together = combination_of_helpful(judge_arms(chosen, results, config))
@@ -75,7 +82,33 @@ def run_trial(
     elif together is not None:
         results = results.join(run_arms([together], plan.seeds, run_one, left))
         chosen.append(together)
-    return trial_findings(judge_arms(chosen, results, config), results, plan, checkpoints, store, said=said)
+    found = trial_findings(judge_arms(chosen, results, config), results, plan, checkpoints, store, said=said)
+    if leakage is None or not leakage.measurable:
+        return found
+    seconds = minutes * 60 * (1 - AFTER) - (time.monotonic() - began)
+    table = leakage_of_trial(config, leakage, results, plan, seconds, folder, log)
+    return found if table is None else replace(found, evidence=found.evidence.add(leakage_effect=table))
+
+
+def leakage_of_trial(
+    config: TrialConfig,
+    leakage: Leakage,
+    results: TrialResults,
+    plan: TrialPlan,
+    seconds: float,
+    folder: Path,
+    log: Log,
+) -> Table | None:
+    """The effect of leakage, with as many steps as the seconds pay for; None where they pay for too few."""
+    control = results.outcomes[CONTROL.name]
+    each = sum(outcome.seconds for outcome in control) / sum(outcome.steps for outcome in control)
+    steps = affordable_steps(seconds, each, plan.steps[CONTROL.name], plan.seeds)
+    if not steps:
+        log("The effect of leakage was not measured: there was too little time left. Allow more minutes.")
+        return None
+    log(f"Leakage: {len(leakage.test)} test images are repeated in train; {steps} steps with and without.")
+    recipes = [seeded(config.recipe, seed) for seed in range(plan.seeds)]
+    return measure_leakage(config, leakage, recipes=recipes, steps=steps, store=Store(folder / "leakage"))
 
 
 def arm_runner(plan: TrialPlan, checkpoints: Checkpoints, store: Store, log: Log) -> RunOne:

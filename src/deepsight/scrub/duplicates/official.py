@@ -1,0 +1,73 @@
+"""The search for near-duplicates over all official images, told of validation afterwards and stored once."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import polars as pl
+
+from deepsight.core.array_types import Ints
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Evidence, Table
+from deepsight.core.progress import Log, silent
+from deepsight.scrub.duplicates.find import duplicates_caption, find_duplicates
+from deepsight.scrub.leakage import pixel_digests
+
+METHOD = "1"  # of the search; another number makes stored results of older versions void
+NAME = "duplicates"
+SEED = 0  # of the samples that projections are fitted on; one for all studies, which share the result
+
+
+def official_duplicates(parts: Mapping[str, Dataset], folder: Path, *, log: Log = silent) -> Table:
+    """Near-duplicates among all images of a data set: searched once, then read from the cache.
+
+    Which images repeat which is a fact about the data. It depends on no split and no number of training rows,
+    so all studies of the same images share it.
+
+    Args:
+        parts: the official parts by name, test last; images of one shape.
+        folder: where the result is stored; its name should be `parts_digest`.
+        log: told where the result comes from.
+    """
+    try:
+        found = Evidence.load(folder)[NAME]
+    except (DeepSightError, KeyError, OSError, pl.exceptions.PolarsError):
+        found = find_duplicates(parts, seed=SEED)
+        Evidence({NAME: found}).save(folder)
+    else:
+        log(f"Near-duplicates among all {found.n:,} images: known from an earlier search.")
+    return found
+
+
+def is_stored(folder: Path) -> bool:
+    """Whether a search was finished and stored there."""
+    return (folder / "index.json").exists()
+
+
+def parts_digest(parts: Mapping[str, Dataset]) -> str:
+    """A digest of the pixels and row numbers of all parts, and of the method of the search."""
+    digest = sha256(METHOD.encode())
+    for name, part in parts.items():
+        digest.update(f"{name} {len(part)} {part.images.shape[1:]}".encode())
+        digest.update(part.ids.tobytes())
+        digest.update(pixel_digests(part.images).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def with_validation(found: Table, held: Ints) -> Table:
+    """The table of a search over official parts, with the training rows that are held out called `val`.
+
+    Args:
+        found: a table of `find_duplicates` whose splits are train and test.
+        held: ids of the training rows that are validation.
+    """
+
+    def renamed(end: str) -> pl.Expr:
+        split, index = pl.col(f"split_{end}"), pl.col(f"index_{end}")
+        is_held = (split == "train") & index.is_in(held.tolist())
+        return pl.when(is_held).then(pl.lit("val")).otherwise(split).alias(f"split_{end}")
+
+    frame = found.frame.with_columns(renamed("a"), renamed("b"))
+    return replace(found, frame=frame, caption=duplicates_caption(frame, found.n))
