@@ -20,7 +20,7 @@ def test_time_to_f1_runs_both_arms_and_writes_their_rows(tmp_path: Path) -> None
     )
     with results.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["arm"] for row in rows] == ["ours", "plain"]
+    assert [row["arm"] for row in rows] == ["ours", "plain", "plain-same-rows"]
     assert all(0.1 < float(row["macro_f1"]) < 1 and float(row["peak_rss_mb"]) > 0 for row in rows)
     assert {row["n_test"] for row in rows} == {"256"}
     assert done.stdout.count("\n| ours |") == 1
@@ -49,3 +49,4 @@ def test_the_statistics_are_simulated_for_every_kind_of_finding(tmp_path: Path) 
     assert all(0 <= float(row["observed"]) <= 1 for row in rows)
     findings = {row["finding"].split(":")[0] for row in rows}
     assert {"macro-F1", "treatment", "confusion pairs", "ledger shares", "slices", "context"} <= findings
+    assert {"label errors", "levers", "pointing"} <= findings

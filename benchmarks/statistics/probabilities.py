@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 from scipy.special import softmax
-from worlds import LEVEL, Row, coverage, type_one
+from worlds import BORDER, LEVEL, Row, coverage, type_one
 
 from deepsight.interpret.error_analysis.calibration import consistency_test, rms_error, squared_error
 from deepsight.interpret.error_analysis.cause_shares import cause_shares
@@ -40,7 +40,8 @@ def calibration(repeats: int) -> Iterator[Row]:
             )
             truth = 0.0 if temperature == 1 else truth**0.5
             for n in (200, 2000):
-                setting = f"k={k}, n={n:,}, {'calibrated' if temperature == 1 else 'too sure'}"
+                kind = f"calibrated{BORDER}" if temperature == 1 else "too sure"
+                setting = f"k={k}, n={n:,}, {kind}"
                 samples = [stated(n, k, temperature, rng) for _ in range(repeats)]
                 intervals = [rms_error(*s, bins=15, level=LEVEL) for s in samples]
                 yield coverage("calibration error", setting, [i.low <= truth <= i.high for i in intervals])

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import confusions
 import interventions
+import labels_and_levers
 import numpy as np
 import probabilities
 import scipy
 import scores
-from worlds import Row
+from worlds import BORDER, Row
 
 HERE = Path(__file__).parent
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -25,16 +26,22 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "confusions": confusions.rows,
     "probabilities": probabilities.rows,
     "interventions": interventions.rows,
+    "labels and levers": labels_and_levers.rows,
 }
 INTERVALS = (0.93, 0.97)
 VERDICTS = 0.06
 
 
 def outside(row: Row) -> bool:
-    """Whether a row misses the aim by more than two standard errors of its own repetitions."""
+    """Whether a row misses the aim by more than two standard errors of its own repetitions.
+
+    Where the truth lies at the border of what is possible, an interval that reaches the border always holds
+    it, so that only too little coverage counts.
+    """
     noise = 2 * (row.nominal * (1 - row.nominal) / row.repetitions) ** 0.5 if row.repetitions else 0.0
     if row.measure == "coverage":
-        return not INTERVALS[0] - noise <= row.observed <= INTERVALS[1] + noise
+        high = 1.0 if row.setting.endswith(BORDER) else INTERVALS[1] + noise
+        return not INTERVALS[0] - noise <= row.observed <= high
     return row.observed > max(VERDICTS, row.nominal) + noise
 
 

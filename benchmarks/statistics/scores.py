@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.stats import binom
-from worlds import LEVEL, Row, coverage, labels_of, trial, type_one, worlds
+from worlds import BORDER, LEVEL, Row, coverage, labels_of, trial, type_one, worlds
 
 from deepsight.core.statistics.intervals import f1_of_counts, weighted_proportions, wilson
 from deepsight.core.statistics.macro_f1 import macro_f1_intervals, paired_macro_f1
@@ -27,7 +27,9 @@ def proportions() -> Iterator[Row]:
         low, high = wilson(x, n, LEVEL)
         for rate in (0.0, 0.01, 0.1, 0.5, 0.9, 0.99, 1.0):
             held = float(binom.pmf(x, n, rate)[(low <= rate + 1e-12) & (rate - 1e-12 <= high)].sum())
-            yield Row("accuracy, recall, rates", f"n={n}, rate {rate:g}", "coverage", LEVEL, held, 0)
+            border = BORDER if rate in {0.0, 1.0} else ""
+            setting = f"n={n}, rate {rate:g}{border}"
+            yield Row("accuracy, recall, rates", setting, "coverage", LEVEL, held, 0)
 
 
 def macro_f1(repeats: int) -> Iterator[Row]:

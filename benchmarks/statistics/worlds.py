@@ -10,6 +10,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEVEL = 0.95
+BORDER = ", at the border"  # ends the setting where the truth is 0 or 1, an end of what is possible
 
 
 class Row(NamedTuple):
@@ -70,7 +71,9 @@ def worlds() -> Iterator[World]:
                 for name, error in (("0", 0.0), ("1 %", 0.01), ("10 %", 0.1), ("40 %", 0.4), ("all", 1.0)):
                     unlike = error * np.linspace(0.5, 1.5, k) if error < 1 else np.full(k, error)
                     smallest = f"{n} images in the smallest class"
-                    yield World(f"k={k}, {balance}, {smallest}, errors {name}", sizes, even_rates(k, unlike))
+                    border = BORDER if error in {0.0, 1.0} else ""
+                    setting = f"k={k}, {balance}, {smallest}, errors {name}{border}"
+                    yield World(setting, sizes, even_rates(k, unlike))
 
 
 def labels_of(sizes: Ints) -> Ints:

@@ -33,6 +33,9 @@ RECIPES = {
 }  # fmt: skip
 ALL_ROWS = 50_000
 SCRIPTS = {"ours": "ours.py", "plain": "plain.py", "fastai": "fastai_arm.py"}
+SAME = "-same-rows"  # ends the name of a peer's arm that gets as many training rows as ours
+SAME_PASSES = 6  # of such an arm, which stops at the target; its few rows are soon seen
+ARMS = (*SCRIPTS, *(f"{name}{SAME}" for name in SCRIPTS if name != "ours"))
 Row = dict[str, str]
 
 
@@ -40,7 +43,7 @@ def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--targets", type=float, nargs="+", default=[0.65, 0.85])
-    parser.add_argument("--arms", nargs="+", choices=tuple(SCRIPTS), default=["ours", "plain"])
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=["ours", "plain", f"plain{SAME}"])
     parser.add_argument("--resolution", type=int, help="of all arms; else our recipe's for the target")
     parser.add_argument("--backbone", choices=tuple(RECIPES), default="tf_efficientnet_lite0")
     parser.add_argument("--weights", type=Path, default=RESNET, help="ResNet18's file; Lite0 has its package")
@@ -61,18 +64,20 @@ def parsed() -> argparse.Namespace:
 def command(args: argparse.Namespace, arm: str, seed: int, target: float) -> list[str]:
     """The process of one arm."""
     side, rows, ours, peers = RECIPES[args.backbone][target]
-    ours_too = arm == "ours"
+    ours_too, script = arm == "ours", arm.removesuffix(SAME)
+    own_rows = rows if ours_too or script != arm else args.peer_rows or ALL_ROWS
     dials = {
         "backbone": args.backbone, "weights": args.weights if args.backbone == "resnet18" else "auto",
         "resolution": args.resolution or side, "seed": seed, "target": target, "limit-s": args.limit_s,
-        "rows": rows if ours_too else args.peer_rows or ALL_ROWS,
-        "epochs": ours if ours_too else args.peer_epochs or peers, "test-rows": 10_000, "began": time.time(),
+        "rows": own_rows,
+        "epochs": ours if ours_too else args.peer_epochs or (peers if script == arm else SAME_PASSES),
+        "test-rows": 10_000, "began": time.time(),
     }  # fmt: skip
     if args.smoke:
         dials |= {"resolution": 32, "rows": 512, "test-rows": 256}
-    python = args.peers_python if arm == "fastai" else sys.executable
+    python = args.peers_python if script == "fastai" else sys.executable
     options = [word for name, value in dials.items() for word in (f"--{name}", str(value))]
-    return [python, "-W", "ignore", str(HERE / SCRIPTS[arm]), *options]
+    return [python, "-W", "ignore", str(HERE / SCRIPTS[script]), *options]
 
 
 def run_arm(args: argparse.Namespace, arm: str, seed: int, target: float) -> Row:
@@ -82,7 +87,8 @@ def run_arm(args: argparse.Namespace, arm: str, seed: int, target: float) -> Row
     done = subprocess.run(
         command(args, arm, seed, target), check=True, stdout=subprocess.PIPE, text=True, env=environment
     )
-    return {name: str(value) for name, value in json.loads(done.stdout.splitlines()[-1]).items()}
+    found = {name: str(value) for name, value in json.loads(done.stdout.splitlines()[-1]).items()}
+    return found | {"arm": arm}
 
 
 def write(path: Path, rows: list[Row]) -> None:
