@@ -9,7 +9,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= runs/first
 MINUTES ?= 5
-WORKERS ?= 2
 
 .PHONY: studies run test quick lint wheel bench docs clean
 
@@ -17,14 +16,15 @@ run: .venv/.installed
 	$(BIN)/deepsight run --minutes $(MINUTES) --out $(OUT)
 
 test: lint
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not study"
+	$(BIN)/pytest --ignore tests/workflows
+	$(BIN)/pytest tests/workflows -m "not slow"
 
 # whole studies of many sizes: long, and not yet part of `make test`
 studies: .venv/.developed
-	$(BIN)/pytest -n $(WORKERS) -m study
+	$(BIN)/pytest tests/workflows -m slow
 
 quick: .venv/.developed
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not data and not browser"
+	$(BIN)/pytest -m "not slow and not data and not browser" --durations=0
 
 lint: .venv/.developed
 	$(BIN)/ruff check src tests benchmarks

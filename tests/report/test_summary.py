@@ -54,7 +54,7 @@ def test_pairs_are_named_once_whatever_their_direction(study: RunData):
 
 
 def test_the_best_helpful_treatment_is_named(study: RunData):
-    assert plain(summary.treatments_clause(study)) == "CutMix helped by 0.8 ± 0.3 points"
+    assert plain(summary.treatments_clause(study)) == "CutMix helped by 0.8 ± 0.3 points against the control"
 
 
 def test_no_treatment_helped(study: RunData):
@@ -68,7 +68,7 @@ def test_no_treatment_helped(study: RunData):
     ("verdict", "words"),
     [
         ("BIASED", "relies on the background"),
-        ("CLEAR", "looks at the object"),
+        ("CLEAR", "backgrounds change its accuracy by less than 5 points"),
         ("INCONCLUSIVE", "is undecided"),
     ],
 )
@@ -88,6 +88,10 @@ def test_a_bias_is_said_with_its_size(study: RunData):
     }
     biased = replace(study, evidence=Evidence({"context": made([row], 1000, "One row.")}))
     assert "background (17.9 ± 5.3 points of accuracy)" in plain(summary.background_clause(biased))
+    alike = {**row, "test": "matched swap", "verdict": "above 0", "effect": 0.106}
+    both = replace(study, evidence=Evidence({"context": made([row, alike], 1000, "Two rows.")}))
+    said = plain(summary.background_clause(both))
+    assert "(17.9 ± 5.3 points of accuracy; 10.6 on ones alike in colour)" in said
 
 
 def test_without_evidence_only_the_score_is_said(without_evidence: RunData):
@@ -108,6 +112,15 @@ def test_scores_carry_their_interval(study: RunData):
     assert [score["value"] for score in others] == pytest.approx(
         [study.metrics["macro_f1_without_leaks"], study.metrics["accuracy"]]
     )
+
+
+def test_a_score_without_the_copies_is_called_conservative(study: RunData):
+    rows = [{"split": "train", "index": i, "reason": "near-duplicate"} for i in range(7)]
+    dropped = replace(study, evidence=Evidence({"split_dropped": made(rows, 9, "Seven rows.")}))
+    assert "without 7 copies" in summary.score_cards(dropped)[0]["note"]
+    assert "conservative beside published scores" in summary.score_cards(dropped)[0]["note"]
+    kept = replace(study, evidence=Evidence())
+    assert summary.score_cards(kept)[0]["note"] == "on the official test set"
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def treated() -> dict[str, Table]:
     ]  # fmt: skip
     arms = [{"name": "cutmix", "status": "run", "seeds": 5, "because": ""}]
     return {
-        "prescription": made(prescribed, 180, "First choice: hard_examples."),
+        "prescription": made(prescribed, 180, "Shown to help when tried against a control: hard_examples."),
         "treatment_arms": made(arms, 1000, "All 1 arms were run."),
         "ledger_change": made(moved, 1500, "180 errors before and 150 after."),
     }

@@ -88,4 +88,4 @@ def test_levers_that_helped_are_prescribed_and_rules_are_left_out() -> None:
 def test_without_a_lever_that_helped_nothing_is_prescribed() -> None:
     table = prescription_table(tried(("96 px", "higher_resolution", 0.0, "no difference shown")))
     assert table.frame.is_empty()
-    assert "no lever" in table.caption
+    assert "No lever" in table.caption

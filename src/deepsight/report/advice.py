@@ -1,10 +1,14 @@
 """What to do about each finding, in a sentence or two read off the stored table."""
 
+import numpy as np
+
 from deepsight.core.evidence import Table
+from deepsight.core.statistics.significance import below_rest_p, holm
 from deepsight.report.formatting import points_text, value_text
 from deepsight.report.summary import enumerate_words
 
 NAMED = 3
+LEVEL = 0.05  # of the tests behind a sentence
 UNEVEN = 1.5  # largest class over smallest; below it weights change little
 
 # Advice that does not depend on the numbers.
@@ -14,8 +18,8 @@ APPEARANCE = (
     "learn that instead; the background test below checks whether this one did."
 )
 EMBEDDING = (
-    "Classes that overlap here tend to be confused after training too. Compare with the confusion matrix to "
-    "see which ones training pulled apart."
+    "Compare with the confusion matrix: it shows which of the classes that overlap here are confused after "
+    "training, and which ones training pulled apart."
 )
 REGISTERED = "The verdicts are under iNterpret. Anything found later counts as a new hypothesis."
 TRAINING = (
@@ -26,14 +30,14 @@ ATTRIBUTION = (
     "Use the maps to choose images for review. They cannot clear a model, and they do not show exactly which "
     "pixels were used: each cell sees far beyond itself."
 )
-ERRORS = "Start with the most confident errors: they expose wrong labels and spurious cues."
+ERRORS = "Look at confident errors first, for wrong labels and for cues beside the object."
 LEDGER = (
-    "Start with the largest cause that you can act on. Correct labels before you collect images, and collect "
-    "images before you pay for a larger model."
+    "Start with a cause that you can act on. Where the intervals of two shares overlap, which one is larger "
+    "is open. Correct labels before you collect images, and collect images before you pay for a larger model."
 )
 LABEL_ERRORS = (
-    "Decide on each candidate and export your decisions. A high score means that the label is almost "
-    "certainly wrong. Images that people would disagree about are a separate finding."
+    "Decide on each candidate and export your decisions. The score is an estimate, no proof: your decisions "
+    "show how often it is right. Images that people would disagree about are a separate finding."
 )
 AMBIGUITY = "Do not relabel these. Collect several opinions on each, or let the model abstain."
 DEGRADATION = "If a curve falls early, add that corruption to the augmentation or reject such input."
@@ -51,8 +55,9 @@ def duplicates_advice(table: Table) -> str:
     if not table.frame["flagged"].any():
         return "Nothing: no near-duplicates were found."
     return (
-        "Quote the score without leaked near-duplicates next to the official one. By default the training "
-        "copy is dropped; the test set is never changed."
+        "Quote the official score, and say that the training copies were dropped: published scores, whose "
+        "training sets hold the copies, may profit from them. The score without known near-duplicates is one "
+        "of easier or harder images and no measure of leakage; deepsight treat measures what the copies do."
     )
 
 
@@ -95,13 +100,17 @@ def confusion_pairs_advice(table: Table) -> str:
 def recall_advice(table: Table) -> str:
     """The classes to collect images of."""
     frame = table.frame
-    mean = float((frame["n"] * frame["recall"]).sum() / max(int(frame["n"].sum()), 1))
-    weak = frame.filter(frame["ci_high"] < mean).sort("recall").head(NAMED)["class"].to_list()
+    found = holm(below_rest_p((frame["n"] * frame["recall"]).to_numpy(), frame["n"].to_numpy())) <= LEVEL
+    weak = frame.filter(found).sort("recall").head(NAMED)["class"].to_list()
     if not weak:
         return (
-            "No class is surely below the mean recall: collect images of all, or more test images to see one."
+            "No class is shown to have a lower recall than the others: collect images of all, or more test "
+            "images to see one."
         )
-    return f"Surely below the mean recall: {enumerate_words(weak)}. Collect or mine examples of these first."
+    return (
+        f"Recall is below that of the other classes for {enumerate_words(weak)} (Holm over all classes, "
+        "5 %). Collect or mine examples of these first."
+    )
 
 
 def hypotheses_advice(table: Table) -> str:
@@ -120,11 +129,17 @@ def hypotheses_advice(table: Table) -> str:
 def calibration_advice(table: Table) -> str:
     """How to read the confidence."""
     rows = table.frame.filter(table.frame["n"] > 0)
-    over = (rows["n"] * (rows["confidence"] - rows["accuracy"])).sum() if len(rows) else 0
+    n, confidence, accuracy = (rows[name].to_numpy() for name in ("n", "confidence", "accuracy"))
+    over, error = (n * (confidence - accuracy)).sum(), np.sqrt((n * confidence * (1 - confidence)).sum())
     lean = "overconfident" if over > 0 else "underconfident"
+    said = (
+        f"Overall the model is {lean}: its mean confidence and its accuracy differ by more than chance."
+        if abs(over) > 1.96 * error
+        else "Mean confidence and accuracy are not shown to differ."
+    )
     return (
-        f"Overall the model is {lean}. Before you set a threshold on confidence, divide the logits by the "
-        "temperature that was fitted on validation."
+        f"{said} Before you set a threshold on confidence, divide the logits by the temperature that was "
+        "fitted on validation."
     )
 
 
@@ -133,8 +148,8 @@ def slices_advice(table: Table) -> str:
     confirmed = table.frame.filter(table.frame["confirmed"].fill_null(False))
     if confirmed.is_empty():
         return "Nothing: no slice was confirmed on held-out images."
-    first = confirmed.sort("effect", descending=True)["description"][0]
-    return f"Collect or mine more images of the confirmed slices, starting with: {first}."
+    names = confirmed.sort("effect", descending=True)["description"].head(NAMED).to_list()
+    return f"Collect or mine more images of the confirmed slices: {'; '.join(names)}."
 
 
 def faithfulness_advice(table: Table) -> str:
@@ -151,8 +166,14 @@ def object_share_advice(table: Table) -> str:
     rows = table.frame.filter(table.frame["class"] != "all")
     low = rows.filter(rows["ci_high"] < rows["object_area"])["class"].to_list()
     if low:
-        return f"Look at {enumerate_words(low)}: there the evidence favours the background."
-    return "Nothing from the maps alone: in no class does the evidence clearly favour the background."
+        return (
+            f"Look at {enumerate_words(low)}: less evidence lies on the object than on as large an area "
+            "drawn by lot (control; each class at 95 %)."
+        )
+    return (
+        "Nothing from the maps alone: in no class does less evidence lie on the object than on as large an "
+        "area drawn by lot (control)."
+    )
 
 
 def background_advice(table: Table) -> str:
@@ -187,7 +208,8 @@ def ledger_change_advice(table: Table) -> str:
     rows = table.frame.filter(table.frame["n_after"] > 0).sort("n_after", descending=True)
     if rows.is_empty():
         return "Nothing: no errors are left."
-    return f"Work on “{rows['cause'][0]}” next: of the causes left it has most errors."
+    left = [f"{row['n_after']} of “{row['cause']}”" for row in rows.head(NAMED).to_dicts()]
+    return f"Errors left: {enumerate_words(left)}. Work on a cause that you can act on next."
 
 
 def treatments_advice(table: Table) -> str:
@@ -195,6 +217,12 @@ def treatments_advice(table: Table) -> str:
     helps = table.frame.filter(verdict="helps").sort("delta_macro_f1", descending=True)
     if helps.is_empty():
         return "Keep the control: with this many seeds no treatment was shown to help."
-    row = helps.row(0, named=True)
-    gain = points_text(row["delta_macro_f1"])
-    return f"Adopt {value_text(row['name'])}: {gain} points of macro-F1 over the control."
+    gains = [
+        f"{value_text(row['name'])} ({points_text(row['delta_macro_f1'])} points of macro-F1)"
+        for row in helps.head(NAMED).to_dicts()
+    ]
+    several = " Which of them helps more was not tested." if len(helps) > 1 else ""
+    return (
+        f"Adopt {enumerate_words(gains)}, shown to help against the control on validation.{several} Quote "
+        "the gain on test: one that was chosen for its size is too large on average."
+    )

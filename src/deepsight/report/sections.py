@@ -73,10 +73,11 @@ OUTLINE = (
                 "Which images appear twice?",
                 "duplicates",
                 advise=advice.duplicates_advice,
+                also=("leakage_effect",),
             ),
             Entry(
                 "interpolation",
-                "Which interpolation preserves the most detail?",
+                "Which interpolation is used, and why?",
                 "figure",
                 scrub.interpolation_figure,
                 advice.interpolation_advice,
@@ -240,7 +241,7 @@ OUTLINE = (
             ),
             Entry(
                 "ledger_change",
-                "Which errors did the best treatment fix?",
+                "Which errors did the treatment fix?",
                 "figure",
                 treat.ledger_change_figure,
                 advice.ledger_change_advice,

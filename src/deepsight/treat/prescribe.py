@@ -106,7 +106,12 @@ def lever_prescription(levers: Table) -> Table:
         pl.col("points").alias("gain_at_most"),
         pl.format("the lever was tried: {} against {}", "arm", "control").alias("because"),
     )
-    said = frame["treatment"][0] if len(frame) else "none, since no lever with a treatment was shown to help"
+    names = ", ".join(frame["treatment"].unique(maintain_order=True))
+    said = (
+        f"Shown to help when tried against a control: {names}. Their order is not tested."
+        if names
+        else "No lever with a treatment was shown to help against its control."
+    )
     return Table(
         frame,
         UNITS | {
@@ -116,7 +121,7 @@ def lever_prescription(levers: Table) -> Table:
         },
         levers.n,
         "Levers that were shown to help, the largest net share first; a trial confirms them with more seeds.",
-        f"First choice: {said}.",
+        said,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, chi2, ttest_1samp
+from scipy.stats import binom, chi2, norm, ttest_1samp
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.statistics.intervals import minimum_detectable
@@ -121,6 +121,22 @@ def runner_up_p(successes: ArrayLike, n: ArrayLike, *, lowest: bool = False) -> 
     pooled = (x[a] + x[b]) / (size[a] + size[b])
     variance = pooled * (1 - pooled) * (1 / size[a] + 1 / size[b])
     return first, float(chi2.sf((rate[a] - rate[b]) ** 2 / variance, df=1)) if variance > 0 else 1.0
+
+
+def below_rest_p(successes: ArrayLike, n: ArrayLike) -> Floats:
+    """One-sided p (k,) that the rate of each group is below that of all others together.
+
+    Score test with pooled variance; 1 where a group or its rest has no images. Adjust the p-values for
+    looking at every group (`holm`).
+    """
+    x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    others, rest = x.sum() - x, size.sum() - size
+    there = (size > 0) & (rest > 0)
+    gap = x / np.maximum(size, 1) - others / np.maximum(rest, 1)
+    pooled = x.sum() / max(size.sum(), 1)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / np.maximum(size, 1) + 1 / np.maximum(rest, 1)))
+    p = norm.cdf(np.divide(gap, error, out=np.zeros_like(gap), where=error > 0))
+    return np.asarray(np.where(there & (error > 0), p, 1.0), dtype=np.float64)
 
 
 def mean_difference_p(differences: Floats) -> float:

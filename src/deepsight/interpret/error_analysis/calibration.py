@@ -107,8 +107,8 @@ def calibration_summary_table(
         n=len(labels),
         method=f"{bins} bins of equal width. ece: expected calibration error, above 0 by chance alone; its p "
         f"from {draws} draws of labels from the stated confidence (consistency resampling, Vaicenavicius et "
-        "al. 2019). rms_error: root of the unbiased squared error (Kumar et al. 2019). Temperature by "
-        "likelihood on validation (Guo et al. 2017).",
+        "al. 2019). rms_error: root of the unbiased squared error (Kumar et al. 2019); where the truth is "
+        "0 its interval always holds it. Temperature by likelihood on validation (Guo et al. 2017).",
         caption=summary_caption(rows, temperature, len(validation_labels), 1 - level),
     )
 

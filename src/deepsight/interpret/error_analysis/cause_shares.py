@@ -10,6 +10,12 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import score_interval
 from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
 
+FEW_ERRORS = 100
+ROUGH = (
+    f" With fewer than {FEW_ERRORS} errors the intervals of small shares are rough: in simulations of 30 "
+    "errors those of 2 to 5 % held the truth in 81 to 88 % of samples."
+)
+
 
 class CauseShares(NamedTuple):
     """Shares (c,) of the causes in their order, with the ends of their intervals."""
@@ -55,7 +61,7 @@ def ledger_shares_table(ledger: Table, *, level: float = 0.95) -> Table:
         "errors, its share of what earlier causes leave is that of these errors (two-phase ratio estimate), "
         "and later causes share the rest. Jackknife over errors; Wilson's interval with the effective number "
         "of errors. The detectors are held fixed.",
-        caption=shares_caption(frame),
+        caption=shares_caption(frame, total),
     )
 
 
@@ -105,8 +111,8 @@ def shares_from_sums(taken: Floats, reached: Floats) -> Floats:
     return np.asarray(ratio * np.concatenate([np.ones((len(ratio), 1)), left[:, :-1]], axis=1))
 
 
-def shares_caption(shares: pl.DataFrame) -> str:
-    """How the errors divide, the largest share first, and what nobody looked for."""
+def shares_caption(shares: pl.DataFrame, errors: int) -> str:
+    """How the errors divide, the largest share first, what nobody looked for, and how rough it is."""
     if float(shares["share"].sum()) == 0:
         return "There is no error to explain."
     found = shares.filter(pl.col("share") >= 0.005).sort("share", descending=True, maintain_order=True)
@@ -118,4 +124,5 @@ def shares_caption(shares: pl.DataFrame) -> str:
         for cause, share in partly.select("cause", "examined").rows()
     )
     unlooked = f" Not examined: {', '.join(missing)}." if missing else ""
-    return f"Of the errors: {', '.join(parts)}.{sampled}{unlooked}"
+    rough = ROUGH if errors < FEW_ERRORS else ""
+    return f"Of the errors: {', '.join(parts)}.{sampled}{unlooked}{rough}"

@@ -93,9 +93,10 @@ def hypotheses_table(
         frame=frame,
         units=UNITS,
         n=len(labels),
-        method=f"Intervals at {level:.0%} from Wilson ends (Zou & Donner 2008); exact permutation over "
-        "classes; for pairs, exact binomial tests of both directions against quasi-independence (Goodman "
-        "1968), of which both must hold. Registered before training.",
+        method=f"Intervals at {level:.0%} from Wilson ends (Zou & Donner 2008; careful near a recall of 1 "
+        "with 20 images of a class); exact permutation over classes; for pairs, exact binomial tests of both "
+        "directions against quasi-independence (Goodman 1968), of which both must hold. Registered before "
+        "training.",
         caption=f"{int((known['verdict'] == 'supported').sum())} of {len(known)} hypotheses are supported, "
         f"{int((known['verdict'] == 'refuted').sum())} refuted; "
         f"{len(frame) - len(known)} confused pairs were not foreseen.",

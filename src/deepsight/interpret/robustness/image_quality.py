@@ -195,6 +195,6 @@ def image_quality_table(
         n=len(labels),
         method=f"Logistic regression of errors on class and faults, slopes at least 0, fitted on {risk.n} "
         f"images; slopes are 0 unless p is at most {ALARM:g}.",
-        caption=f"Image quality at least doubled the risk of {explained} of {int(wrong.sum())} errors "
-        f"({len(classes)} classes).",
+        caption=f"Image quality at least doubled the risk of {explained} of {int(wrong.sum())} errors, by a "
+        f"model against one of the classes alone (p = {risk.p_value:.2g}, {len(classes)} classes).",
     )

@@ -21,7 +21,7 @@ Arms = Mapping[str, NDArray[np.int64]]
 METHOD = (
     "Paired by seed with a control that has no treatment, on validation. Variance over images and seeds "
     "by two-way clustering (Cameron et al. 2011); Student's interval with Satterthwaite's degrees of "
-    "freedom; Holm (1979) over the treatments."
+    "freedom, careful (up to 99 %) where seeds add nothing to the images; Holm (1979) over the treatments."
 )
 
 
@@ -162,7 +162,7 @@ UNITS = {
     "target_ci_high": "delta_target, high end",
     "target_p_adjusted": "two-sided, of no difference on the target, adjusted for all treatments (Holm)",
     "target_verdict": "on the target: helps, harms, no difference shown",
-    "worst_class": "class whose F1 fell most, or rose least",
+    "worst_class": "class with the lowest difference in F1; chosen for it, so its interval is too narrow",
     "worst_delta_f1": "its F1, treatment minus control",
     "worst_ci_low": "worst_delta_f1, low end",
     "worst_ci_high": "worst_delta_f1, high end",
