@@ -2,13 +2,16 @@
 
 import csv
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from deepsight.core.decisions import Decision, read_decisions, write_decisions
 from deepsight.report.run_data import RunData
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -220,20 +223,117 @@ def test_arrow_keys_move_through_the_matrix_and_enter_opens(visit):
     expect(page.locator("#shown")).to_contain_text(moved.split()[0])
 
 
-def test_decisions_are_kept_and_exported(visit, tmp_path: Path, study: RunData):
-    page = visit("#label_errors").page
-    page.locator("#candidates li").first.get_by_text("relabel").click()
-    page.locator("#candidates li").nth(1).get_by_text("keep").click()
-    expect(page.locator("#decided")).to_contain_text("2 of 40")
-    page.reload()
-    expect(page.locator("#decided")).to_contain_text("2 of 40")
+def exported(page: Page, path: Path) -> dict[tuple[str, int], Decision]:
+    """The decisions that the page exports, as `deepsight apply` reads them, by image."""
     with page.expect_download() as download:
         page.locator("#export-decisions").click()
-    download.value.save_as(tmp_path / "decisions.csv")
-    rows = list(csv.DictReader((tmp_path / "decisions.csv").open(encoding="utf-8")))
-    assert [row["decision"] for row in rows[:3]] == ["relabel", "keep", ""]
-    flagged = study.evidence["label_errors"].frame.filter(flagged=True)
-    assert [int(row["index"]) for row in rows] == flagged["index"].to_list()
+    download.value.save_as(path)
+    return {(one.split, one.id): one for one in read_decisions(path)}
+
+
+def test_one_key_decides_and_goes_on_and_survives_a_reload(visit, tmp_path: Path, study: RunData):
+    page = visit("#label_errors").page
+    suspects = study.evidence["label_errors"].frame.filter(flagged=True).head(4).to_dicts()
+    page.locator("#who").fill("Ada")
+    page.locator("#candidates .open").first.click()
+    viewer = page.locator("#viewer")
+    for key, row in zip("rkxu", suspects, strict=True):
+        expect(viewer.locator("dl")).to_contain_text(f"test {row['index']}")
+        page.keyboard.press(key)
+    expect(viewer).to_contain_text("5 of 40, 4 decided")
+    page.reload()
+    expect(page.locator("#decided")).to_have_text("4 decided: 1 keep, 1 relabel, 1 remove, 1 unsure.")
+    expect(page.locator("#candidates li").first.locator(".badge")).to_have_text(
+        f"→ {suspects[0]['suggested']}"
+    )
+    found = exported(page, tmp_path / "decisions.csv")
+    assert [found["test", row["index"]].decision for row in suspects] == [
+        "relabel", "keep", "remove", "unsure"
+    ]  # fmt: skip
+    first = found["test", suspects[0]["index"]]
+    assert (first.given, first.label, first.who) == (suspects[0]["given"], suspects[0]["suggested"], "Ada")
+    assert datetime.fromisoformat(first.when).tzinfo is not None
+    header = (tmp_path / "decisions.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == "file,id,split,given,decision,label,who,when"
+
+
+def test_errors_near_duplicates_and_outliers_are_decided_alike(visit, tmp_path: Path, study: RunData):
+    page = visit("#errors").page
+    error = study.evidence["errors"].frame.row(0, named=True)
+    page.locator("#tiles .open").first.click()
+    page.locator("#viewer select").select_option("ship" if error["predicted"] != "ship" else "frog")
+    label = page.locator("#viewer select").input_value()
+    page.locator("#viewer select").press("Enter")
+    page.keyboard.press("Escape")
+    pair = study.evidence["duplicates"].frame.sort("score", descending=True).row(0, named=True)
+    page.locator("#near-duplicates .open").nth(1).click()
+    expect(page.locator("#viewer .meant")).to_have_attribute("aria-label", f"test {pair['index_b']}")
+    page.keyboard.press("x")
+    page.keyboard.press("Escape")
+    page.locator("#outlier-tiles .open").first.click()
+    page.keyboard.press("u")
+    page.keyboard.press("Escape")
+    found = exported(page, tmp_path / "d.csv")
+    assert (found["test", error["index"]].decision, found["test", error["index"]].label) == ("relabel", label)
+    assert found["test", pair["index_b"]].decision == "remove"
+    far = study.evidence["outliers"].frame["index"][0]
+    assert found["test", far].decision == "unsure"
+    assert len(found) == 3
+
+
+def test_decisions_are_read_back_and_what_is_wrong_is_said(visit, tmp_path: Path, study: RunData):
+    page = visit().page
+    suspects = study.evidence["label_errors"].frame.filter(flagged=True).head(3).to_dicts()
+    right = [
+        Decision("", row["index"], "test", row["given"], "remove", row["given"], '=Ada, "the reader"')
+        for row in suspects[:2]
+    ]
+    write_decisions(tmp_path / "in.csv", right)
+    with (tmp_path / "in.csv").open("a", encoding="utf-8") as file:
+        file.write(f",{suspects[2]['index']},test,no such class,keep,,,\n,7,test,cat,kep,,,\n")
+    page.locator("#import-decisions").set_input_files(tmp_path / "in.csv")
+    said = page.locator("#imported")
+    expect(said).to_contain_text("2 decisions read from in.csv.")
+    expect(said).to_contain_text("Line 4: the label of test")
+    expect(said).to_contain_text("Line 5: “kep” is no decision.")
+    assert list(exported(page, tmp_path / "out.csv").values()) == right
+    page.locator("#decision-rows button").first.click()
+    expect(page.locator("#decided")).to_have_text("1 decided: 1 remove.")
+
+
+def test_the_viewer_can_be_worked_by_keyboard_alone(visit):
+    page = visit("#label_errors").page
+    page.locator("#candidates .open").first.focus()
+    page.keyboard.press("Enter")
+    keep = page.get_by_role("button", name="Keep K")
+    page.keyboard.press("Tab")
+    expect(keep).to_be_focused()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    expect(keep).to_be_focused()  # the next image has a button of its own, which takes the focus
+    expect(keep).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("ArrowLeft")
+    expect(keep).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Backspace")
+    expect(keep).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_role("group", name="Your decision")).to_be_visible()
+    expect(page.locator("#viewer [role=status]")).to_have_text("1 of 40, 0 decided")
+
+
+def test_another_run_has_decisions_of_its_own(browser: Browser, report: Path, tmp_path: Path):
+    other = tmp_path / "other.html"
+    text = report.read_text(encoding="utf-8")
+    digest = re.search(r'"digest": "([0-9a-f]{16})"', text)
+    assert digest
+    other.write_text(text.replace(digest[1], "0" * 16), encoding="utf-8")
+    seen = Visit(browser, report, "#errors")
+    seen.page.locator("#tiles .open").first.click()
+    seen.page.keyboard.press("k")
+    seen.page.goto(other.as_uri())
+    expect(seen.page.locator("#decided")).to_have_text("Nothing decided yet.")
+    seen.page.goto(report.as_uri())
+    expect(seen.page.locator("#decided")).to_contain_text("1 decided")
+    seen.context.close()
 
 
 def test_a_table_downloads_as_csv(visit, tmp_path: Path, study: RunData):

@@ -56,6 +56,27 @@ def test_maps_that_passed_are_shown(study: RunData, pictures: Pictures):
     assert len(galleries.map_gallery(study, pictures)) == study.evidence["attribution"].frame.height
 
 
+def test_both_images_of_a_pair_carry_their_given_label(study: RunData, pictures: Pictures):
+    pair = galleries.duplicate_gallery(study, pictures)["records"][0]
+    for end in "ab":
+        named = study.given.filter(split=pair[f"split_{end}"], index=pair[f"index_{end}"])["class"]
+        assert [pair[f"given_{end}"]] == named.to_list()
+
+
+def test_outliers_stand_in_the_order_of_their_tiles(study: RunData, pictures: Pictures):
+    found = galleries.outlier_gallery(study, pictures)
+    assert [row["index"] for row in found["records"]] == study.evidence["outliers"].frame["index"].to_list()
+    assert found["sheet"] in pictures.addresses
+
+
+def test_the_digest_tells_runs_apart(study: RunData):
+    errors = study.evidence["errors"]
+    fewer = replace(errors, frame=errors.frame.head(3))
+    assert study.digest == replace(study).digest
+    assert study.digest != with_table(study, errors=fewer).digest
+    assert study.digest != replace(study, data={"digests": {"test": "0"}}).digest
+
+
 def test_looks_join_mean_image_and_appearance(study: RunData):
     shown = galleries.class_looks(study)
     assert [look["class"] for look in shown] == study.evidence["mean_images"].frame["class"].unique(

@@ -371,14 +371,22 @@ class Run:
 
     def file_names(self) -> pl.DataFrame:
         """One row (split, index, file) per image that has a name, whatever split its row ended in."""
+        return self._of_images("file")
+
+    def given_classes(self) -> pl.DataFrame:
+        """One row (split, index, class) per image, whatever split its row ended in."""
+        return self._of_images("class")
+
+    def _of_images(self, column: str) -> pl.DataFrame:
+        """A column of the table of images by split and row; empty in runs of earlier versions."""
         images = self.images()
         if images is None:
-            return pl.DataFrame(schema={"split": pl.String, "index": pl.Int64, "file": pl.String})
+            return pl.DataFrame(schema={"split": pl.String, "index": pl.Int64, column: pl.String})
         sources: dict[str, str] = self.read_json("data.json").get("sources", {})
         place = {name: sources.get(name, sources.get("train", "")) for name in ("train", "val", "test")}
-        named = images.filter(pl.col("file").is_not_null()).select("source", "index", "file")
+        known = images.filter(pl.col(column).is_not_null()).select("source", "index", column)
         frames = [
-            named.filter(source=source).select(pl.lit(name).alias("split"), "index", "file")
+            known.filter(source=source).select(pl.lit(name).alias("split"), "index", column)
             for name, source in place.items()
         ]
         return pl.concat(frames)

@@ -44,6 +44,7 @@ from deepsight.interpret.labels.test_time_augmentation import augmented_logits
 from deepsight.interpret.model_checks import look_inside
 from deepsight.interpret.robustness import image_quality
 from deepsight.interpret.slices.metadata import metadata_scores_table
+from deepsight.interpret.slices.outliers import outliers_table
 from deepsight.interpret.slices.slices import slices_table
 
 DEFAULT = SampleSizes()
@@ -60,8 +61,10 @@ def examine(
             background and corruption robustness are not examined.
         sample_sizes: how many images the costly checks take.
     """
-    evidence = errors_of(inputs).merge(labels_of(inputs, model))
-    found = Findings(evidence, error_sheet(inputs, evidence["errors"].frame))
+    evidence = errors_of(inputs).merge(labels_of(inputs, model)).merge(outliers_of(inputs))
+    found = Findings(
+        evidence, error_sheet(inputs, evidence["errors"].frame) | outlier_sheet(inputs, evidence)
+    )
     if model is not None:
         found = found.merge(look_inside(inputs, model, found.evidence, sample_sizes))
     sheet = suspect_sheet(inputs, found.evidence["label_errors"].frame)
@@ -109,6 +112,15 @@ def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
         )
         return tables if scores is None else {**tables, "metadata_scores": scores}
     return tables
+
+
+def outliers_of(inputs: ExaminationInputs) -> Evidence:
+    """Test images unlike the training images; nothing where no network saw both."""
+    p = inputs.predictions
+    if "training_distance" not in inputs.properties.columns:
+        return Evidence()
+    distance = inputs.properties["training_distance"].to_numpy()
+    return Evidence({"outliers": outliers_table(distance, p.ids, p.labels, p.predicted, inputs.classes)})
 
 
 def calibrated_doubt(inputs: ExaminationInputs) -> Floats:
@@ -224,6 +236,15 @@ def error_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, byt
         return {}
     images = inputs.pixels_of("test", frame["index"].to_numpy())
     return {f"{PICTURES}/errors.webp": contact_sheet.webp_sheet(contact_sheet.contact_sheet(images))}
+
+
+def outlier_sheet(inputs: ExaminationInputs, evidence: Evidence) -> dict[str, bytes]:
+    """The thumbnails of the outliers, in the order of the table `outliers`."""
+    table = evidence.get("outliers")
+    if table is None or table.frame.is_empty():
+        return {}
+    images = inputs.pixels_of("test", table.frame["index"].to_numpy())
+    return {f"{PICTURES}/outliers.webp": contact_sheet.webp_sheet(contact_sheet.contact_sheet(images))}
 
 
 def suspect_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, bytes]:

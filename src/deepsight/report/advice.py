@@ -152,6 +152,16 @@ def slices_advice(table: Table) -> str:
     return f"Collect or mine more images of the confirmed slices: {'; '.join(names)}."
 
 
+def outliers_advice(table: Table) -> str:
+    """Whether to look."""
+    if table.frame.is_empty():
+        return "Nothing: no test image is far from the training images."
+    return (
+        "Look at each. Remove what does not belong to the task, and collect training images like those that "
+        "do."
+    )
+
+
 def faithfulness_advice(table: Table) -> str:
     """How far the maps carry."""
     if table.frame["passed"].eq(False).any():
@@ -187,6 +197,20 @@ def background_advice(table: Table) -> str:
     if swaps["verdict"].eq("CLEAR").any():
         return "Nothing where the verdict is CLEAR. Where it is INCONCLUSIVE, examine more images."
     return "No verdict yet. Examine more images: these could only reveal larger effects."
+
+
+def compared_with_advice(table: Table) -> str:
+    """Which data to keep."""
+    row = table.frame.row(0, named=True)
+    if row["ci_low"] > 0:
+        return "Keep the cleaned data, and quote both scores if labels of test images changed."
+    if row["ci_high"] < 0:
+        return "Look at the decisions again before you keep them: the score fell."
+    detectable = points_text(row["minimum_detectable"]).lstrip("+")
+    return (
+        "Keep the cleaned data if you trust the decisions; the score cannot tell: these test images show "
+        f"a difference of {detectable} points or more."
+    )
 
 
 def prescription_advice(table: Table) -> str:

@@ -28,7 +28,7 @@ def error_gallery(study: RunData, pictures: Pictures) -> Data | None:
     records = []
     named = [name for name in ("file",) if name in table.frame.columns]  # where images have names
     for row in table.frame.select(*SHOWN, *named).to_dicts():
-        record = {**row, "confidence": round(row["confidence"], 4)}
+        record = {"split": "test", **row, "given": row["true"], "confidence": round(row["confidence"], 4)}
         for known in extra:
             record |= known.get(row["index"], {})
         records.append(record)
@@ -61,11 +61,21 @@ def map_pictures(study: RunData, pictures: Pictures) -> dict[int, Data]:
 def duplicate_gallery(study: RunData, pictures: Pictures) -> Data | None:
     """Pairs of near-duplicates, three tiles each: the first image, the second, and their difference."""
     table = study.table("duplicates", "flagged", "cluster")
-    return (
-        None
-        if table is None
-        else sheet_records(shown_pairs(table.frame).to_dicts(), pictures.sheet("duplicates"))
-    )
+    if table is None:
+        return None
+    pairs = shown_pairs(table.frame)
+    for end in "ab":  # the label of each image, which the reader may change
+        given = study.given.rename(
+            {"split": f"split_{end}", "index": f"index_{end}", "class": f"given_{end}"}
+        )
+        pairs = pairs.join(given, on=[f"split_{end}", f"index_{end}"], how="left", maintain_order="left")
+    return sheet_records(pairs.to_dicts(), pictures.sheet("duplicates"))
+
+
+def outlier_gallery(study: RunData, pictures: Pictures) -> Data | None:
+    """The images that lie farthest from the others, in the order of their tiles."""
+    table = study.table("outliers", "split", "index", "given", "score")
+    return None if table is None else sheet_records(table.frame.to_dicts(), pictures.sheet("outliers"))
 
 
 def label_error_gallery(study: RunData, pictures: Pictures) -> Data | None:
@@ -139,9 +149,12 @@ def all_images(study: RunData, pictures: Pictures) -> Data:
     """Everything the page's script draws. Errors come first, so that they are left out last."""
     listed = {
         "run": study.name,
+        "digest": study.digest,
+        "classes": study.classes,
         "errors": error_gallery(study, pictures),
         "labels": label_error_gallery(study, pictures),
         "duplicates": duplicate_gallery(study, pictures),
+        "outliers": outlier_gallery(study, pictures),
         "maps": map_gallery(study, pictures),
     }
     return {**listed, "pictures": pictures.addresses}

@@ -1,7 +1,9 @@
 """What the report draws, read once from the run folder."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ class RunData:
         metrics, data, environment, hypotheses, model: the JSON files of these names.
         history: one row per epoch, or None before training.
         evidence: all tables so far.
+        given: one row (split, index, class) per image; empty in runs of earlier versions.
     """
 
     path: Path
@@ -34,11 +37,29 @@ class RunData:
     model: Facts
     history: pl.DataFrame | None
     evidence: Evidence
+    given: pl.DataFrame
 
     @property
     def name(self) -> str:
         """The name of the run folder."""
         return self.path.resolve().name
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that tell this run from others: of its data, its model and its errors."""
+        errors = self.evidence.get("errors")
+        parts = {
+            "data": self.data.get("digests", self.data),
+            "model": {name: self.model.get(name) for name in ("architecture", "classes", "recipe_digest")},
+            "errors": None if errors is None else errors.frame.write_csv(),
+        }
+        return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes in their order, as far as the run knows them."""
+        named = self.model.get("classes") or self.data.get("classes")
+        return list(named or dict.fromkeys(row["true"] for row in self.rows("confusion", "true")))
 
     def table(self, name: str, *columns: str) -> Table | None:
         """The evidence table of this name if it exists and has these columns."""
@@ -60,4 +81,6 @@ def read_run_data(run: Run) -> RunData:
         for name in ("metrics", "data", "environment", "hypotheses", "model")
     }
     history = run.history() if run.has("history.parquet") else None
-    return RunData(run.path, run.study(), **facts, history=history, evidence=run.evidence())
+    return RunData(
+        run.path, run.study(), **facts, history=history, evidence=run.evidence(), given=run.given_classes()
+    )

@@ -177,6 +177,13 @@ OUTLINE = (
                 "ambiguity", "Which images would people disagree about?", "ambiguity", advise=advice.AMBIGUITY
             ),
             Entry(
+                "outliers",
+                "Which images are unlike the training images?",
+                "outliers",
+                advise=advice.outliers_advice,
+                optional=True,
+            ),
+            Entry(
                 "degradation",
                 "How much does image quality matter?",
                 "figure",
@@ -230,6 +237,13 @@ OUTLINE = (
         "Treat",
         "treat",
         (
+            Entry(
+                "compared_with",
+                "What did the cleaned data bring?",
+                advise=advice.compared_with_advice,
+                also=("compared_changed",),
+                optional=True,
+            ),
             Entry("prescription", "What should be tried?", "prescription", advise=advice.prescription_advice),
             Entry(
                 "treatments",

@@ -29,16 +29,13 @@ function mapPart(canvas, name) {
 
 // What is known about an error, as terms and descriptions.
 function facts(record) {
-  const support = record.support == null ? null : percent(record.support);
-  const pairs = [
+  return [
     ["File", record.file], ["Test image", record.index], ["True", record.true], ["Predicted", record.predicted],
-    ["Confidence", percent(record.confidence)], ["Cause", record.cause], ["Support", support],
+    ["Confidence", percent(record.confidence)], ["Cause", record.cause],
+    ["Support", record.support == null ? null : percent(record.support)],
     ["Because", record.because], ["Suggested label", record.suggested],
     ["Other causes", record.causes?.slice(1).join(", ")], ["Levers", record.evidence?.join("; ")],
-  ].filter(([, value]) => value != null && value !== "");
-  return element("dl", {}, ...pairs.flatMap(([name, value]) => [
-    element("dt", { textContent: name }), element("dd", { textContent: value }),
-  ]));
+  ];
 }
 
 class Filters {
@@ -93,9 +90,6 @@ class ErrorBrowser {
     form.addEventListener("input", () => this.change());
     form.addEventListener("reset", () => setTimeout(() => this.change()));
     form.addEventListener("submit", (event) => event.preventDefault());
-    viewer.tabIndex = -1;
-    viewer.addEventListener("keydown", (event) => this.key(event.key));
-    viewer.addEventListener("close", () => this.note());
     byId("more").addEventListener("click", () => this.draw(this.shown + PAGE));
     addEventListener("hashchange", () => this.follow());
     this.draw();
@@ -125,65 +119,52 @@ class ErrorBrowser {
     return canvas;
   }
 
+  image(record) {
+    return imageOf(record.split, record.index, record.file, record.given, record.suggested ?? record.predicted);
+  }
+
   thumbnail(record, position) {
-    const button = element("button", { type: "button", className: "open" }, this.picture(record));
-    button.addEventListener("click", () => this.open(position));
     const words = element("p", {}, element("b", { textContent: `${record.true} → ${record.predicted}` }), element("br"), percent(record.confidence));
     if (record.cause) words.append(element("br"), element("span", { className: "muted", textContent: record.cause }));
-    return element("li", {}, button, words);
+    return openable(this.picture(record), words, this.image(record), () => this.open(position));
   }
 
   open(position) {
-    this.opened = position;
-    const record = this.found[position];
-    const whole = this.filters.maps && record.map;
-    const picture = whole
-      ? element("img", { src: gallery.pictures[record.map], alt: `${describe(record)}. From left to right: the image, then its maps.` })
-      : this.picture(record, 256);
-    const note = element("p", { className: "muted small", textContent: this.mapNote(record, whole) });
-    const tools = element("div", { className: "tools" }, ...this.mapSwitch(record), this.step(-1, "← Previous"), this.step(1, "Next →"), this.closing());
-    this.viewer.replaceChildren(element("div", { className: "look" }, element("div", {}, picture, note), facts(record)), tools);
-    if (!this.viewer.open) this.viewer.showModal();
-    if (!this.viewer.contains(document.activeElement)) this.viewer.focus();  // its button is gone, but the keys must keep working
-    this.note(record.index);
+    this.viewer.show({
+      items: this.found,
+      picture: (record) => this.large(record),
+      facts,
+      image: (record) => this.image(record),
+      note: (record) => this.mapNote(record),
+      tools: (record) => this.mapSwitch(record),
+      keys: { m: () => this.filters.hasMaps && this.switchMaps() },
+      opened: (record) => this.note(record.index),
+      closed: () => this.note(),
+    }, position);
   }
 
-  mapNote(record, whole) {
-    if (whole) return "From left to right: the image, the evidence for the predicted class, the evidence for the true class, and the difference. Red is evidence for, blue against.";
+  large(record) {
+    if (!this.shownWhole(record)) return this.picture(record, 256);
+    return element("img", { src: gallery.pictures[record.map], alt: `${describe(record)}. From left to right: the image, then its maps.` });
+  }
+
+  shownWhole(record) { return this.filters.maps && record.map; }
+
+  mapNote(record) {
+    if (this.shownWhole(record)) return "From left to right: the image, the evidence for the predicted class, the evidence for the true class, and the difference. Red is evidence for, blue against.";
     return this.filters.maps ? "There is no map of this image." : "";
   }
 
   mapSwitch(record) {
     if (!record.map) return [];
-    const button = element("button", { type: "button", className: "quiet", textContent: this.filters.maps ? "Hide the map (M)" : "Show the map (M)" });
-    button.addEventListener("click", () => this.switchMaps());
-    return [button];
+    return [this.viewer.button("map", this.filters.maps ? "Hide the map (M)" : "Show the map (M)", () => this.switchMaps())];
   }
 
   switchMaps() {
     this.filters.maps = !this.filters.maps;
-    const record = this.found[this.opened];
+    const record = this.viewer.item;
     this.draw(this.shown);
     this.open(this.found.indexOf(record));
-  }
-
-  step(by, words) {
-    const disabled = !this.found[this.opened + by];
-    const button = element("button", { type: "button", className: "quiet", textContent: words, disabled });
-    button.addEventListener("click", () => this.open(this.opened + by));
-    return button;
-  }
-
-  closing() {
-    const button = element("button", { type: "button", className: "quiet", textContent: "Close" });
-    button.addEventListener("click", () => this.viewer.close());
-    return button;
-  }
-
-  key(name) {
-    const next = this.opened + ({ ArrowLeft: -1, ArrowRight: 1 }[name] ?? NaN);
-    if (this.found[next]) this.open(next);
-    if (name === "m" && this.filters.hasMaps) this.switchMaps();
   }
 
   // Writes the view and the open image, if any, into the address.
@@ -235,7 +216,3 @@ function matrixKeys(matrix) {
     next?.querySelector("a").focus();
   });
 }
-
-if (gallery.errors) strips(gallery.errors);
-if (gallery.errors && byId("filters")) new ErrorBrowser(byId("filters"), byId("viewer"), gallery.errors);
-if (byId("matrix")) matrixKeys(byId("matrix"));

@@ -12,7 +12,7 @@ function element(tag, properties = {}, ...children) {
 
 // A page opened from disk may have no storage; everything works without it.
 function remember(key, value) {
-  try { localStorage.setItem(key, value); } catch { /* no storage */ }
+  try { localStorage.setItem(key, value); return true; } catch { return false; }
 }
 function recall(key) {
   try { return localStorage.getItem(key); } catch { return null; }
