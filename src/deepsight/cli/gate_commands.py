@@ -33,13 +33,16 @@ def check(
 
     A gate compares a metric with a bound: macro_f1, macro_f1_without_leaks, accuracy, calibration_error,
     near_duplicate_share, label_error_share, background_gap; or, with min, max, mean or a name in brackets,
-    recall, precision, f1 and slice_excess. Add "by interval" to compare the cautious end of the interval.
+    recall, precision, f1, slice_excess, slice_error_rate, group_accuracy and group_macro_f1. Add
+    "by interval" to compare the cautious end of the interval.
 
     Examples:
 
         deepsight check runs/first --gate "min recall >= 0.7" --gate "near_duplicate_share <= 2 %"
 
         deepsight check runs/second --gate "no worse than runs/first by 0.01"
+
+        deepsight check runs/first --gate "group_accuracy[site=B] >= 0.8" --gate "background is not biased"
     """
     require_gates(gate)
     if not judge(run_folder, gate, junit or run_folder / "junit.xml", quiet=as_json, as_json=as_json):

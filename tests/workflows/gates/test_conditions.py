@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -12,8 +13,11 @@ import made_run
 from deepsight.cli.main import app
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
+from deepsight.interpret.slices.metadata import metadata_scores_table
+from deepsight.report.html import render
 from deepsight.workflows.gates.conditions import GateResult, check_gate, check_gates
 from deepsight.workflows.gates.reports import report_to_ci, write_junit
 
@@ -139,6 +143,69 @@ def test_doubled_near_duplicates_stop_the_pipeline(run: Run, tmp_path: Path) -> 
     assert done.exit_code == 3
     assert "FAILED" in done.output
     assert ElementTree.parse(tmp_path / "j.xml").find(".//failure") is not None
+
+
+def with_groups(run: Run) -> pl.DataFrame:
+    """The run with a table of two sites, scored by the stage's own code."""
+    p = run.predictions("test")
+    site = pl.DataFrame({"site": np.where(np.arange(len(p)) % 3 == 0, "A", "B")})
+    table = metadata_scores_table(site, p.labels, p.predicted, seed=0)
+    assert table is not None
+    run.save_evidence(Evidence({"metadata_scores": table}))
+    run.commit("treat")
+    return site
+
+
+def test_a_group_of_the_metadata_is_gated_by_its_own_score(run: Run) -> None:
+    with pytest.raises(DeepSightError, match="no metadata"):
+        check_gate(run, "group_accuracy[site=B] >= 0.5")
+    site, p = with_groups(run), run.predictions("test")
+    by_hand = {
+        name: float((p.labels == p.predicted)[(site["site"] == name).to_numpy()].mean()) for name in "AB"
+    }
+    for name, value in by_hand.items():
+        assert check_gate(run, f"group_accuracy[site={name}] >= 0.1").value == pytest.approx(value)
+    worst = check_gate(run, f"min group_accuracy >= {min(by_hand.values()) + 0.01}")
+    assert not worst.passed
+    assert worst.low < worst.value < worst.high
+    assert not check_gate(run, "min group_macro_f1 >= 0.999 by interval").passed
+    with pytest.raises(UsageError, match="did you mean 'site=B'"):
+        check_gate(run, "group_accuracy[site=b] >= 0.5")
+
+
+def test_a_slice_is_gated_by_its_error_rate(run: Run) -> None:
+    frame = run.evidence()["slices"].frame.filter("confirmed")
+    first = frame.row(0, named=True)
+    found = check_gate(run, f"slice_error_rate[{first['description']}] <= 0.9")
+    assert found.value == pytest.approx(round(first["error_rate"] * first["n"]) / first["n"])
+    assert found.low < found.value < found.high
+    assert not check_gate(run, "max slice_error_rate <= 0.01").passed
+
+
+@pytest.mark.parametrize(
+    ("gate", "passed"),
+    [
+        ("background is clear", True),
+        ("background is not biased", True),
+        ("background is not CLEAR", False),
+        ("background is biased", False),
+    ],
+)
+def test_the_verdict_on_the_background_is_a_gate(run: Run, gate: str, passed: bool) -> None:
+    found = check_gate(run, gate)
+    assert found.passed is passed
+    assert "CLEAR" in found.says
+
+
+def test_gates_stand_on_the_first_screen_of_the_report(run: Run) -> None:
+    render(run)
+    check_gates(run.path, ["accuracy >= 0.1", "min recall >= 0.999"])
+    text = run.file("report.html").read_text(encoding="utf-8")
+    first_screen = text[text.index('id="summary"') : text.index('id="obtain"')]
+    assert "<code>min recall &gt;= 0.999</code>" in first_screen
+    assert first_screen.count("passed</strong>") == 1
+    assert first_screen.count("failed</strong>") == 1
+    assert Run.open(run.path).manifests().holds("report.html")
 
 
 def test_results_stand_in_metrics_json(run: Run) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
-from deepsight.core.run import METRICS, Run
+from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
-from deepsight.workflows.gates.metrics import METRIC_NAMES, PER_CLASS, Measured, measured
+from deepsight.report.html import render
+from deepsight.workflows.gates.metrics import METRIC_NAMES, PER_CLASS, Measured, measured, table_of
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 COMPARISON = re.compile(
@@ -19,6 +21,7 @@ COMPARISON = re.compile(
     rf"(?P<operator>>=|<=|>|<)\s*(?P<bound>{NUMBER})\s*(?P<percent>%)?\s*(?P<interval>by interval)?"
 )
 BASELINE = re.compile(rf"no worse than\s+(?P<run>.+?)(?:\s+by\s+(?P<margin>{NUMBER})\s*(?P<percent>%)?)?")
+VERDICT = re.compile(r"background is (?P<negated>not )?(?P<verdict>clear|biased|inconclusive)", re.IGNORECASE)
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": lambda a, b: a >= b,
     "<=": lambda a, b: a <= b,
@@ -30,8 +33,8 @@ AGGREGATES: Mapping[str, Callable[[Sequence[Measured]], Measured]] = {
     "max": lambda values: max(values, key=lambda one: one.value),
 }
 HOW = (
-    "Write a gate as 'macro_f1 >= 0.8', 'min recall >= 0.7', 'recall[cat] >= 0.6 by interval' or "
-    "'no worse than runs/first by 0.01'"
+    "Write a gate as 'macro_f1 >= 0.8', 'min recall >= 0.7', 'recall[cat] >= 0.6 by interval', "
+    "'background is not biased' or 'no worse than runs/first by 0.01'"
 )
 
 
@@ -62,7 +65,7 @@ class GateResult:
 
 
 def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
-    """Check each gate on a finished run, and note the results in its metrics.json.
+    """Check each gate on a finished run, and note the results in its metrics.json and its report.
 
     Raises:
         UsageError: a gate is not written as it must be; the message shows how.
@@ -72,15 +75,18 @@ def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
     results = [check_gate(opened, gate) for gate in gates]
     noted = {"gates": [result.record() for result in results]}
     opened.save_json(METRICS, {**opened.metrics(), **noted})
-    opened.commit("check")
+    report = opened.has(REPORT)
+    if report:
+        render(opened)  # the first screen shows the gates
+    opened.commit("check", also=[REPORT] if report else ())
     return results
 
 
 def check_gate(run: Run, gate: str) -> GateResult:
     """Check one gate."""
     text, found = require_gate(gate)
-    check = check_baseline if found.re is BASELINE else check_comparison
-    return check(run, text, found)
+    checks = {BASELINE: check_baseline, VERDICT: check_verdict, COMPARISON: check_comparison}
+    return checks[found.re](run, text, found)
 
 
 def require_gate(gate: str) -> tuple[str, re.Match[str]]:
@@ -90,7 +96,7 @@ def require_gate(gate: str) -> tuple[str, re.Match[str]]:
         UsageError: it is no gate, or its metric is unknown.
     """
     text = " ".join(gate.split())
-    found = BASELINE.fullmatch(text) or COMPARISON.fullmatch(text)
+    found = BASELINE.fullmatch(text) or VERDICT.fullmatch(text) or COMPARISON.fullmatch(text)
     if found is None:
         raise UsageError(f"Expected a gate, received '{gate}'. {HOW}.")
     if found.re is COMPARISON and found["metric"] not in METRIC_NAMES:
@@ -163,6 +169,22 @@ def cautious_end(text: str, one: Measured, operator: str) -> float:
 def interval_text(one: Measured) -> str:
     """The interval in brackets, if there is one."""
     return "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
+
+
+def check_verdict(run: Run, text: str, found: re.Match[str]) -> GateResult:
+    """The verdict on the background.
+
+    Raises:
+        DeepSightError: the background was not examined.
+    """
+    table = table_of(run, "context")
+    whole = table.frame.filter(pl.col("test") == "swap", pl.col("class") == "all").row(0, named=True)
+    passed = (whole["verdict"] == found["verdict"].upper()) != bool(found["negated"])
+    says = (
+        f"the verdict on the background is {whole['verdict']} on {table.n:,} images: backgrounds of other "
+        f"classes cost {whole['effect']:.4g} of accuracy ({whole['ci_low']:.4g} to {whole['ci_high']:.4g})."
+    )
+    return GateResult(text, passed, whole["effect"], whole["ci_low"], whole["ci_high"], table.n, says)
 
 
 def check_baseline(run: Run, text: str, found: re.Match[str]) -> GateResult:

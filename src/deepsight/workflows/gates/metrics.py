@@ -151,6 +151,34 @@ def slice_excess(run: Run) -> list[Measured]:
     return found or [Measured("no slice", 0.0, None, None, table.n)]
 
 
+def slice_error_rates(run: Run) -> list[Measured]:
+    """The error rate of each confirmed slice with Wilson's interval; one value of 0 where none is."""
+    table = table_of(run, "slices")
+    found = [
+        share(row["description"], round(row["error_rate"] * row["n"]), int(row["n"]))
+        for row in table.frame.filter("confirmed").iter_rows(named=True)
+    ]
+    return found or [Measured("no slice", 0.0, None, None, table.n)]
+
+
+def group_scores(score: str, low: str, high: str) -> Callable[[Run], list[Measured]]:
+    """A score of each group of the metadata, by the name "column=value"."""
+
+    def read(run: Run) -> list[Measured]:
+        evidence = run.evidence()
+        if "metadata_scores" not in evidence:
+            raise DeepSightError(
+                f"Expected groups by metadata in {run.path}, but its data has no metadata that can be "
+                "compared. Give columns beside path and label: --data table:FILE."
+            )
+        return [
+            Measured(f"{row['column']}={row['value']}", row[score], row[low], row[high], int(row["n"]))
+            for row in evidence["metadata_scores"].frame.iter_rows(named=True)
+        ]
+
+    return read
+
+
 METRIC_NAMES: Mapping[str, Callable[[Run], list[Measured]]] = {
     "macro_f1": headline_metric("macro_f1"),
     "macro_f1_without_leaks": headline_metric("macro_f1_without_leaks"),
@@ -163,6 +191,9 @@ METRIC_NAMES: Mapping[str, Callable[[Run], list[Measured]]] = {
     "label_error_share": label_error_share,
     "background_gap": background_reliance,
     "slice_excess": slice_excess,
+    "slice_error_rate": slice_error_rates,
+    "group_accuracy": group_scores("accuracy", "ci_low", "ci_high"),
+    "group_macro_f1": group_scores("macro_f1", "macro_f1_low", "macro_f1_high"),
 }
 # Metrics with several values, and what a value belongs to.
 PER_CLASS: Mapping[str, str] = {
@@ -170,4 +201,7 @@ PER_CLASS: Mapping[str, str] = {
     "precision": "class",
     "f1": "class",
     "slice_excess": "slice",
+    "slice_error_rate": "slice",
+    "group_accuracy": "group",
+    "group_macro_f1": "group",
 }
