@@ -25,6 +25,7 @@ class StudyPlan(BaseModel):
         train_rows: training images that are used; the rest is not touched.
         recipe: the training.
         engine: how forward passes are carried out.
+        folds: models that are trained, each without a part of the images of its own; 1 is one split.
         degradation_images, context_objects, faithfulness_images: sizes of the samples that the costly
             checks take.
         lever_sizes: sizes of the trials of the levers; empty tries none.
@@ -38,6 +39,7 @@ class StudyPlan(BaseModel):
     train_rows: int = Field(gt=0)
     recipe: Recipe
     engine: EngineSettings = EngineSettings()
+    folds: int = Field(default=1, ge=1)
     degradation_images: int = Field(gt=0)
     context_objects: int = Field(gt=0)
     faithfulness_images: int = Field(gt=0)
@@ -74,6 +76,9 @@ class StudyConfig(BaseModel):
         minutes: the time that the whole study may take, in minutes.
         resolution: side of the network's input in pixels; planned when absent.
         train_limit: at most so many training images.
+        folds: how many parts of the images are held out in turn, so that each image is examined by a model
+            that has not seen it; 1 is one test part. When absent, five where there are fewer than 300 images
+            and no test part.
         validation_share: share of the training images that is set apart to choose by.
         keep_leaks: True keeps training images that copy validation or test images, False drops them. None
             drops them too, but keeps near-duplicates, and says so, where they are more than a small share.
@@ -96,6 +101,7 @@ class StudyConfig(BaseModel):
     minutes: float = Field(default=5.0, gt=0, allow_inf_nan=False)
     resolution: int | None = Field(default=None, ge=32, le=512, multiple_of=32)
     train_limit: int | None = Field(default=None, gt=0)
+    folds: int | None = Field(default=None, ge=1, le=20)
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
     keep_leaks: bool | None = None
@@ -110,7 +116,7 @@ class StudyConfig(BaseModel):
     def stored(self) -> dict[str, Any]:
         """As it stands in study.yaml; what is optional and absent is left out."""
         content = self.model_dump(mode="json")
-        absent = [name for name in ("plan", "examined", "fit", "gates") if not content[name]]
+        absent = [name for name in ("plan", "examined", "fit", "folds", "gates") if not content[name]]
         return {name: value for name, value in content.items() if name not in absent}
 
 

@@ -29,7 +29,7 @@ def test_scenes_are_found_also_over_two_parts():
         assert len(np.unique(scene[found.groups == group])) == 1
     assert found.n_groups == 10
     assert found.share == 1.0
-    assert found.likeness < 0.3
+    assert found.by == "file names"
 
 
 @pytest.mark.parametrize(

@@ -82,3 +82,19 @@ def test_other_images_are_refused() -> None:
         comparison_tables(a, replace(a, labels=(a.labels + 1) % 3), CLASSES)
     with pytest.raises(DeepSightError, match="Expected 2 classes"):
         comparison_tables(a, a, CLASSES[:2])
+
+
+def test_a_change_of_one_patient_is_no_difference() -> None:
+    second = FIRST.copy()
+    second[:60] = LABELS[:60]
+    patient = np.where(np.arange(300) < 60, 0, np.arange(300))
+    a, b = predictions(LABELS, FIRST), predictions(LABELS, second)
+    free, grouped = comparison_tables(a, b, CLASSES), comparison_tables(a, b, CLASSES, groups=patient)
+    alone = comparison_tables(a, b, CLASSES, groups=np.arange(300))
+    assert (free["comparison"].frame["p_value"] < 0.01).all()
+    assert (grouped["comparison"].frame["p_value"] > 0.1).all()
+    assert (grouped["comparison"].frame["verdict"] == "no difference shown").all()
+    assert alone["comparison"].frame["ci_low"].to_numpy() == pytest.approx(
+        free["comparison"].frame["ci_low"].to_numpy(), abs=0.01
+    )
+    assert "241 groups" in grouped["comparison"].method

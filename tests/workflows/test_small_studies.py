@@ -1,6 +1,7 @@
 """Whole studies, report included, of small sets of every side, number of classes, balance and fault."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def of_mode(mode: str) -> Callable[[Path, int, int, int], str]:
     return folder_of_mode
 
 
+EMBEDDED = re.compile(r"base64,[A-Za-z0-9+/=]+")
+MOST_ROWS = 300  # training images: the search for near-duplicates is most of what more of them cost
 SHARES = {"train": 1, "val": 4, "test": 3}
 STUDIES = [
     pytest.param(even_arrays, 2, 40, 8, id="8 px, 2 classes"),
@@ -81,7 +84,7 @@ def test_a_small_study_runs_to_its_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
-    study = StudyConfig(data=write(tmp_path, k, n, side), plan=planned(n), offline=True)
+    study = StudyConfig(data=write(tmp_path, k, n, side), plan=planned(min(n, MOST_ROWS)), offline=True)
     metrics = run_study(study, tmp_path / "run")
     run = Run.open(tmp_path / "run")
     assert 0 <= metrics["macro_f1"] <= 1
@@ -91,7 +94,7 @@ def test_a_small_study_runs_to_its_report(
     assert {"duplicates", "interpolation", "hypotheses", "confusion", "recall", "ledger"} <= set(evidence)
     report = run.file("report.html").read_text(encoding="utf-8")
     assert "</html>" in report
-    assert "NaN" not in report.split("<script")[0]
+    assert "NaN" not in EMBEDDED.sub("", report.split("<script")[0])
 
 
 def test_images_that_are_all_equal_are_refused_in_a_sentence(

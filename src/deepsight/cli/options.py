@@ -36,7 +36,7 @@ FIT_HELP = (
     "How pictures are brought into a square: crop (the centred square), pad, or squash; or whole, where all "
     "have one shape."
 )
-Fit = Annotated[str | None, option(FIT_HELP, default="crop")]
+Fit = Annotated[str | None, option(FIT_HELP, default="crop; a study compares where much would be cut")]
 
 # Options of `deepsight run` that a study.yaml may set too; absent means what the file or the default says.
 StudyData = Annotated[str | None, option(DATA_HELP, default="cifar10")]
@@ -51,6 +51,14 @@ Resolution = Annotated[
 ]
 TrainLimit = Annotated[
     int | None, option("Most training images to use, at least 1.", default="as many as the time allows")
+]
+Folds = Annotated[
+    int | None,
+    option(
+        "Parts of the images that are held out in turn, 1 to 20; each image is then examined by a model that "
+        "has not seen it.",
+        default="1; 5 below 300 images without a test part",
+    ),
 ]
 KeepLeaks = Annotated[
     bool | None,

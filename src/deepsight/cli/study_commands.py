@@ -15,6 +15,7 @@ from deepsight.cli.options import (
     Data,
     DataDir,
     Fit,
+    Folds,
     Gates,
     Json,
     KeepLeaks,
@@ -44,6 +45,7 @@ def run(
     allow_partial: AllowPartial = None,
     resolution: Resolution = None,
     train_limit: TrainLimit = None,
+    folds: Folds = None,
     keep_leaks: KeepLeaks = None,
     mva: StudyMva = None,
     seed: StudySeed = None,
@@ -69,8 +71,8 @@ def run(
     asked = {
         "data": data, "data_dir": data_dir, "minutes": minutes, "backbone": backbone, "weights": weights,
         "allow_partial": allow_partial, "resolution": resolution, "train_limit": train_limit,
-        "keep_leaks": keep_leaks, "mva": mva, "seed": seed, "offline": offline, "gates": gate or None,
-        "fit": fit,
+        "folds": folds, "keep_leaks": keep_leaks, "mva": mva, "seed": seed, "offline": offline,
+        "gates": gate or None, "fit": fit,
     }  # fmt: skip
     stored = read_study(config) if config else {}
     study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})

@@ -26,7 +26,10 @@ def grouped_rows(labels: Ints, groups: Ints, *, share: float, seed: int) -> tupl
 
     distinct, classes = len(np.unique(groups)), len(np.unique(labels))
     if distinct < 2:
-        raise DeepSightError(f"Expected at least two groups to split by, received {distinct}.")
+        raise DeepSightError(
+            f"Expected at least two groups to split by, received {distinct}: nothing could be held out. Name "
+            "another column, or leave the groups out."
+        )
     folds = max(2, min(round(1 / share), distinct))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     candidates = [held for _, held in splitter.split(np.zeros(len(labels)), labels, groups) if len(held)]

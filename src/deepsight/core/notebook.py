@@ -67,8 +67,18 @@ def score_sentence(metrics: Mapping[str, Any]) -> str:
     score = digits_that_show(metrics["macro_f1"], metrics["mva"])
     return (
         f"macro-F1 {score} (95 % interval {low:.3f} to {high:.3f}) "
-        f"on {metrics['n_test']:,} test images; {gate} the gate of {metrics['mva']:g}."
+        f"on {metrics['n_test']:,} {examined_words(metrics)}; {gate} the gate of {metrics['mva']:g}."
     )
+
+
+def examined_words(metrics: Mapping[str, Any]) -> str:
+    """What the images of the score are: test images, or all, and how many independent ones groups leave."""
+    said = "test images"
+    if metrics.get("folds"):
+        said = f"images, each by a model of {metrics['folds']} that had not seen it"
+    if metrics.get("n_groups"):
+        said += f" of {metrics['n_groups']:,} groups, worth {metrics['effective_n']:.0f} independent ones"
+    return said
 
 
 def digits_that_show(value: float, bound: float) -> str:

@@ -1,17 +1,20 @@
-"""Groups that nobody declared: file names that count the frames of one scene, and pictures that agree.
+"""Groups that nobody declared: frames of one scene by name or time, and near-duplicates of one picture.
 
-Names alone prove nothing: cameras count too. A sequence is one if neighbours in the order of the names look
-far more alike than two images of the same class elsewhere.
+Names and times alone prove nothing: cameras count too, and a walk through a zoo is no video. A sequence is
+one if neighbours in its order look far more alike than two images of the same class elsewhere.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from deepsight.core.array_types import Floats, Ints
+from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.dataset import Dataset
 
 LOOKED_AT = 6_000  # images at most
@@ -19,38 +22,55 @@ THUMBNAIL = 8  # pixels a side
 ALIKE = 0.5  # of the usual difference within a class: below it, neighbours belong together
 SMALLEST = 3  # images of a group
 SHARE = 0.5  # of the images that must be in such groups before they are suggested
+PAUSE = 30.0  # seconds between two photographs of one scene, at most
+COPIES_SHARE = 0.05  # of the images that have near-duplicates, before these are worth a grouping
 COUNTER = re.compile(r"^(.*?)(\d+)(\.[^./]*)?$")
 
 
 @dataclass(frozen=True)
 class SuggestedGroups:
-    """Groups that names and pictures suggest.
+    """Groups that something other than a column suggests.
 
     Attributes:
+        by: what suggests them: "file names", "times of exposure" or "near-duplicates".
         groups: int64 (n,), the group of each image of the parts, one after the other.
-        n_groups: groups of at least three images.
+        n_groups: groups of at least three images; of two where near-duplicates suggest them.
         share: of the images that are in such groups.
-        likeness: difference of neighbours over that of two images of a class, 0 to about 1.
-        example: the first and the last file of the largest group.
+        example: the first and the last file of the largest group, or empty.
     """
 
+    by: str
     groups: Ints
     n_groups: int
     share: float
-    likeness: float
     example: str
 
 
-def suggest_groups(parts: list[Dataset]) -> SuggestedGroups | None:
+def suggest_groups(parts: Sequence[Dataset], times: Sequence[Floats] | None = None) -> SuggestedGroups | None:
     """The groups of consecutive, similar images in these parts together; None where there is no such order.
 
     Args:
-        parts: splits of one data set, whose files have names.
+        parts: splits of one data set.
+        times: of each part (n,), when each image was taken, in seconds; NaN where nobody knows. File names
+            are tried first.
     """
-    if any(part.files is None for part in parts) or not 2 * SMALLEST <= sum(map(len, parts)) <= LOOKED_AT:
+    if not 2 * SMALLEST <= sum(map(len, parts)) <= LOOKED_AT:
         return None
-    files = [str(file) for part in parts if part.files is not None for file in part.files]
-    labels = np.concatenate([part.labels for part in parts])
+    by_name = None if any(part.files is None for part in parts) else ordered_by_name(files_of(parts))
+    by_time = None if times is None else ordered_by_time(np.concatenate(list(times)))
+    for by, ordered in (("file names", by_name), ("times of exposure", by_time)):
+        if ordered is not None and (found := cut_sequence(by, *ordered, parts)) is not None:
+            return found
+    return None
+
+
+def files_of(parts: Sequence[Dataset]) -> list[str]:
+    """The files of all parts, one after the other."""
+    return [str(file) for part in parts if part.files is not None for file in part.files]
+
+
+def ordered_by_name(files: Sequence[str]) -> tuple[Ints, Bools] | None:
+    """The order of names that count, and which neighbours share all but the number; None where few count."""
     counted = [COUNTER.match(file) for file in files]
     if sum(match is not None for match in counted) < SHARE * len(files):
         return None
@@ -59,8 +79,42 @@ def suggest_groups(parts: list[Dataset]) -> SuggestedGroups | None:
         for m, file in zip(counted, files, strict=True)
     ]
     order = np.array(sorted(range(len(files)), key=lambda row: keys[row]), dtype=np.int64)
+    return order, np.array([keys[a][0] == keys[b][0] for a, b in pairwise(order)])
+
+
+def ordered_by_time(times: Floats) -> tuple[Ints, Bools] | None:
+    """The order of exposure, and which neighbours follow within `PAUSE`; None where few times are known."""
+    if np.isfinite(times).mean() < SHARE:
+        return None
+    order = np.argsort(times, kind="stable")  # NaN comes last
+    gaps = np.diff(times[order])
+    return order, np.isfinite(gaps) & (gaps <= PAUSE)
+
+
+def cut_sequence(by: str, order: Ints, near: Bools, parts: Sequence[Dataset]) -> SuggestedGroups | None:
+    """The sequence cut where neighbours differ as two images of a class do, or are not near each other."""
     small = np.concatenate([thumbnails(part) for part in parts])
-    return cut_sequence(order, [keys[row][0] for row in order], small, labels, files)
+    between = np.abs(small[order[1:]] - small[order[:-1]]).mean(axis=1)
+    usual = usual_difference(small, np.concatenate([part.labels for part in parts]))
+    if not near.any() or usual <= 0:
+        return None
+    groups = np.empty(len(order), dtype=np.int64)
+    groups[order] = np.concatenate([[0], np.cumsum(~(near & (between < ALIKE * usual)))])
+    sizes = np.bincount(groups)
+    large = np.flatnonzero(sizes >= SMALLEST)
+    share = float(sizes[large].sum() / len(order))
+    if share < SHARE or len(large) < 2:
+        return None
+    members = [row for row in order if groups[row] == int(np.argmax(sizes))]
+    return SuggestedGroups(by, groups, len(large), share, example_of(members, parts))
+
+
+def example_of(rows: Sequence[int], parts: Sequence[Dataset]) -> str:
+    """The first and the last file of a group; empty where images have no names."""
+    if any(part.files is None for part in parts):
+        return ""
+    files = files_of(parts)
+    return f"{files[rows[0]]} … {files[rows[-1]]}"
 
 
 def thumbnails(data: Dataset) -> Floats:
@@ -70,29 +124,7 @@ def thumbnails(data: Dataset) -> Floats:
         for image in data.pixels(slice(start, start + 1024)):
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
             found.append(cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).ravel())
-    return np.array(found, dtype=np.float64)
-
-
-def cut_sequence(
-    order: Ints, prefixes: list[str], small: Floats, labels: Ints, files: list[str]
-) -> SuggestedGroups | None:
-    """The sequence cut where neighbours differ as two images of a class do, or where the names change."""
-    between = np.abs(small[order[1:]] - small[order[:-1]]).mean(axis=1)
-    usual = usual_difference(small, labels)
-    same_name = np.array([a == b for a, b in pairwise(prefixes)])
-    if not same_name.any() or usual <= 0:
-        return None
-    together = same_name & (between < ALIKE * usual)
-    groups = np.empty(len(order), dtype=np.int64)
-    groups[order] = np.concatenate([[0], np.cumsum(~together)])
-    sizes = np.bincount(groups)
-    large = np.flatnonzero(sizes >= SMALLEST)
-    share = float(sizes[large].sum() / len(order))
-    if share < SHARE or len(large) < 2:
-        return None
-    members = [files[row] for row in order if groups[row] == int(np.argmax(sizes))]
-    likeness = float(np.median(between[same_name]) / usual)
-    return SuggestedGroups(groups, len(large), share, likeness, f"{members[0]} … {members[-1]}")
+    return np.array(found, dtype=np.float64).reshape(-1, THUMBNAIL**2)
 
 
 def usual_difference(small: Floats, labels: Ints) -> float:
@@ -104,3 +136,22 @@ def usual_difference(small: Floats, labels: Ints) -> float:
             a, b = rng.choice(rows, 200), rng.choice(rows, 200)
             found.append(np.abs(small[a] - small[b])[a != b].mean(axis=1))
     return float(np.median(np.concatenate(found))) if found else 0.0
+
+
+def groups_of_pairs(i: Ints, j: Ints, parts: Sequence[Dataset]) -> SuggestedGroups | None:
+    """The groups that pairs of near-duplicates connect; None where few images have one.
+
+    Args:
+        i, j: int64 (p,), rows of the parts, one after the other.
+        parts: splits of one data set.
+    """
+    n = sum(map(len, parts))
+    links = coo_array((np.ones(len(i)), (i, j)), shape=(n, n))
+    groups = connected_components(links, directed=False)[1].astype(np.int64)
+    sizes = np.bincount(groups, minlength=1)
+    share = float(sizes[sizes > 1].sum() / max(n, 1))
+    if share < COPIES_SHARE:
+        return None
+    members = np.flatnonzero(groups == int(np.argmax(sizes))).tolist()
+    n_groups, example = int((sizes > 1).sum()), example_of(members, parts)
+    return SuggestedGroups("near-duplicates", groups, n_groups, share, example)

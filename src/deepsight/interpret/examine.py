@@ -61,29 +61,34 @@ def examine(
             background and corruption robustness are not examined.
         sample_sizes: how many images the costly checks take.
     """
-    evidence = errors_of(inputs).merge(labels_of(inputs, model)).merge(outliers_of(inputs))
+    alone = model if inputs.unseen is None else None  # of other folds' images it has seen the labels
+    evidence = errors_of(inputs).merge(labels_of(inputs, alone)).merge(outliers_of(inputs))
     found = Findings(
         evidence, error_sheet(inputs, evidence["errors"].frame) | outlier_sheet(inputs, evidence)
     )
     if model is not None:
-        found = found.merge(look_inside(inputs, model, found.evidence, sample_sizes))
+        found = found.merge(look_inside(inputs.of_unseen(), model, found.evidence, sample_sizes))
     sheet = suspect_sheet(inputs, found.evidence["label_errors"].frame)
     return found.merge(Findings(ledger_of(inputs, found.evidence), sheet))
 
 
 def errors_of(inputs: ExaminationInputs) -> Evidence:
     """Confusion, recall of each class, calibration, and the list of errors."""
-    p, classes, seed = inputs.predictions, inputs.classes, inputs.seed
+    p, classes, seed, groups = inputs.predictions, inputs.classes, inputs.seed, inputs.test.groups
     evidence = Evidence(
         {
             "confusion": confusion_table(p.labels, p.predicted, classes),
-            "confusion_pairs": confusion_pairs_table(p.labels, p.predicted, classes),
-            "confusion_direction": confusion_direction_table(p.labels, p.predicted, classes),
+            "confusion_pairs": confusion_pairs_table(p.labels, p.predicted, classes, image_groups=groups),
+            "confusion_direction": confusion_direction_table(
+                p.labels, p.predicted, classes, image_groups=groups
+            ),
             "confusion_clusters": confusion_clusters_table(
                 p.labels, p.predicted, classes, inputs.groups, seed=seed
             ),
-            "recall": per_class_table(p.labels, p.predicted, classes, inputs.groups),
-            "hypotheses": hypotheses_table(inputs.hypotheses, p.labels, p.predicted, classes, seed=seed),
+            "recall": per_class_table(p.labels, p.predicted, classes, inputs.groups, image_groups=groups),
+            "hypotheses": hypotheses_table(
+                inputs.hypotheses, p.labels, p.predicted, classes, image_groups=groups, seed=seed
+            ),
             "calibration": calibration_table(p.probabilities, p.labels),
             "errors": misclassified_table(p.ids, p.labels, p.probabilities, classes),
         }
@@ -100,7 +105,8 @@ def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
     p, classes = inputs.predictions, inputs.classes
     found = slices_table(
         inputs.slice_properties, p.labels, p.predicted, classes, p.ids,
-        features=inputs.more.get("frozen", p.features), doubt=calibrated_doubt(inputs), seed=inputs.seed,
+        features=inputs.more.get("frozen", p.features), doubt=calibrated_doubt(inputs),
+        image_groups=inputs.test.groups, seed=inputs.seed,
     )  # fmt: skip
     quality = image_quality.image_quality_table(
         quality_risk(inputs), inputs.properties, p.labels, p.predicted, classes

@@ -1,14 +1,14 @@
 """What is examined: a data set, a model's predictions for it, and what they are compared with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Floats, Pixels
+from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.hypothesis import Hypothesis, class_groups
 from deepsight.core.predictions import Predictions
@@ -35,6 +35,8 @@ class ExaminationInputs:
             another split, or None where nobody looked.
         leaks_kept: whether near-duplicates of test images stayed in the training set.
         hypotheses: registered before training.
+        unseen: int64 (m,), the rows of the test set that the model itself has not learnt from, where
+            predictions come from several models; what needs the model looks at these alone. None is all.
         seed: random seed.
     """
 
@@ -47,6 +49,7 @@ class ExaminationInputs:
     conflicting_twins: NDArray[np.float64] | None = None
     leaks_kept: bool = False
     hypotheses: Sequence[Hypothesis] = ()
+    unseen: Ints | None = None
     seed: int = 0
 
     @property
@@ -58,6 +61,19 @@ class ExaminationInputs:
     def groups(self) -> dict[str, str]:
         """The group of each class, from the hypotheses."""
         return class_groups(self.hypotheses)
+
+    def of_unseen(self) -> "ExaminationInputs":
+        """The same inputs with the test images alone that the model itself has not learnt from."""
+        if self.unseen is None:
+            return self
+        p, rows = self.predictions, self.unseen
+        twins = self.conflicting_twins
+        return replace(
+            self, unseen=None, test=self.test.select(rows),
+            predictions=Predictions(p.ids[rows], p.labels[rows], p.logits[rows], p.features[rows]),
+            more={name: features[rows] for name, features in self.more.items()},
+            conflicting_twins=None if twins is None else twins[rows],
+        )  # fmt: skip
 
     def label_parts(self) -> dict[str, ExaminedSplit]:
         """The splits whose labels are examined; no source has seen the labels that it judges."""

@@ -67,6 +67,7 @@ class Workload:
 
     Attributes:
         rows: training images that there are; validation, test: of the other splits.
+        trainings: models that are trained, one per fold.
         elapsed: seconds since the process began.
         fixed: seconds of the stages that do not depend on the plan, by stage.
         embedded: how many images pass the untrained network besides, by stage, at a resolution.
@@ -84,6 +85,7 @@ class Workload:
     resident_mb: float
     peak_mb: float
     memory_mb: float
+    trainings: int = 1
 
 
 def resolutions_for(budget: float) -> tuple[int, ...]:
@@ -105,10 +107,11 @@ def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -
     seconds = {
         **around,
         "scrub": around["scrub"] + work.duplicate_seconds(compared),
-        "frozen": views * rows / rates.view + work.validation / rates.frozen + probed / rates.trainable + 2.0,
-        "finetune": seen / rates.step + passes * work.validation / rates.trainable,
+        "frozen": work.trainings
+        * (views * rows / rates.view + work.validation / rates.frozen + probed / rates.trainable + 2.0),
+        "finetune": work.trainings * (seen / rates.step + passes * work.validation / rates.trainable),
         # Test images also pass the trainable stages as they were before fine-tuning: FrozenBackbone.beside.
-        "predict": work.test / rates.forward + work.test / rates.trainable + SAVING,
+        "predict": work.trainings * (work.test / rates.forward + work.test / rates.trainable) + SAVING,
     }
     maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
     step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6

@@ -1,11 +1,13 @@
 """Stage 1: data from ordered sources, with its integrity proved."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from deepsight.core.progress import Log, silent
 from deepsight.obtain.cifar10 import load as cifar10
 from deepsight.obtain.crop import Fit
-from deepsight.obtain.data_uri import parse_address
+from deepsight.obtain.data_uri import TEST_SHARE, parse_address
+from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, table
 from deepsight.obtain.sources import Obtained
 
@@ -26,6 +28,8 @@ def load_dataset(
     data_dir: str | Path | None = None,
     resolution: int | None = None,
     fit: Fit | None = None,
+    judge: FitJudge | None = None,
+    test_share: float = TEST_SHARE,
     offline: bool = False,
     log: Log = silent,
 ) -> Obtained:
@@ -40,6 +44,9 @@ def load_dataset(
             they are smaller.
         fit: how pictures are brought into the stored shape: "crop", "pad", "squash" or "whole"; an option
             in `name` wins over it.
+        judge: tells which images a model gets right when they are cropped, padded or kept whole; where no fit
+            is given and much would be cut, it decides. Without it pictures are cropped.
+        test_share: share of the images that is held out where the data has no test part, in (0, 1).
         offline: use nothing that needs the network.
         log: receives a sentence for each source that fails, for progress, for what is set aside and for what
             is not used.
@@ -59,12 +66,13 @@ def load_dataset(
         own = None if data_dir is None else Path(data_dir)
         return cifar10.load_cifar10(data_dir=own, offline=offline, log=log)
     address = parse_address(name, SCHEMES).with_fit(fit, SCHEMES)
+    address = replace(address, test_share=test_share)
     if address.scheme == "folder":
-        return folder.load_folder(address, resolution=resolution, log=log)
+        return folder.load_folder(address, resolution=resolution, judge=judge, log=log)
     if address.scheme == "table":
-        return table.load_table(address, resolution=resolution, offline=offline, log=log)
+        return table.load_table(address, resolution=resolution, offline=offline, judge=judge, log=log)
     if address.scheme == "arrays":
         return npz.load_npz(address, log=log)
     if address.scheme == "keras":
         return keras_sets.load_keras_set(address, offline=offline, log=log)
-    return huggingface.load_huggingface(address, resolution=resolution, offline=offline, log=log)
+    return huggingface.load_huggingface(address, resolution=resolution, offline=offline, judge=judge, log=log)

@@ -184,7 +184,7 @@ def fitted(image: Image.Image, shape: Shape, fit: Fit) -> Pixels:
         canvas = Image.new("RGB", size)
         canvas.paste(small, ((size[0] - small.width) // 2, (size[1] - small.height) // 2))
         return np.asarray(canvas)
-    if fit == "whole" and not same_aspect(image, shape):
+    if fit == "whole" and not same_aspect(image.size, shape):
         raise Unreadable(
             f"{image.width} x {image.height} pixels, but fit=whole needs all images in one shape"
         )
@@ -192,9 +192,9 @@ def fitted(image: Image.Image, shape: Shape, fit: Fit) -> Pixels:
     return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box=box))
 
 
-def same_aspect(image: Image.Image, shape: Shape) -> bool:
-    """Whether an image has the aspect ratio of a shape, but for a pixel of rounding."""
-    return bool(abs(np.log(image.width * shape[0] / (image.height * shape[1]))) <= ASPECT_TOLERANCE)
+def same_aspect(size: tuple[int, int], shape: Shape) -> bool:
+    """Whether a width and height have the aspect ratio of a shape, but for a pixel of rounding."""
+    return bool(abs(np.log(size[0] * shape[0] / (size[1] * shape[1]))) <= ASPECT_TOLERANCE)
 
 
 def centred_box(width: int, height: int, *, aspect: float = 1.0) -> tuple[float, float, float, float]:

@@ -8,6 +8,7 @@ from deepsight.core.errors import UsageError, near_names
 from deepsight.obtain.crop import FITS, Fit
 
 SIDES = range(8, 513)
+TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class DataAddress:
         scheme: "folder", "table", "hf", "arrays" or "keras".
         place: what stands after the colon: a path, or a name.
         options: what stands after the question mark.
+        test_share: share of the images that is held out where there is no test part.
     """
 
     scheme: str
     place: str
     options: Mapping[str, str]
+    test_share: float = TEST_SHARE
 
     @property
     def side(self) -> int | None:

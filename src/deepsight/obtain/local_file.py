@@ -1,6 +1,7 @@
 """The bytes of a file on this machine, and the names by which files are found again."""
 
 import stat
+import unicodedata
 from pathlib import Path
 
 from deepsight.obtain.crop import Unreadable
@@ -24,6 +25,21 @@ def read_local_file(path: Path) -> bytes:
     if about.st_size > MOST_FILE_BYTES:
         raise Unreadable(f"{about.st_size} bytes, more than {MOST_FILE_BYTES}")
     return path.read_bytes()
+
+
+def normal_path(name: str) -> str:
+    """A path with forward slashes, without `./` in front, and with one spelling for each accent."""
+    return unicodedata.normalize("NFC", name.strip().replace("\\", "/").removeprefix("./"))
+
+
+def found_path(base: Path, name: str) -> Path:
+    """The file that a table means: as written, else with other slashes or another spelling of accents."""
+    exact = base / Path(name).expanduser()
+    if exact.exists():
+        return exact
+    plain = normal_path(name)
+    spellings = (plain, unicodedata.normalize("NFD", plain))
+    return next((path for path in (base / spelling for spelling in spellings) if path.exists()), exact)
 
 
 def is_picture(name: str) -> bool:

@@ -30,7 +30,7 @@ class PassedOver:
     def tell(self, log: Log) -> None:
         """One line per kind."""
         for record in self.records():
-            log(f"Not used: {record['n']:,} {record['what']}, the first: {record['first']}.")
+            log(f"Not used: {record['what']} ({record['n']:,}), the first: {record['first']}.")
 
 
 def first_few(items: Sequence[str], *, most: int = 5) -> str:

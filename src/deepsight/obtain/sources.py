@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Ints
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.dataset import Dataset, Images, Names, join_datasets
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
@@ -52,6 +52,8 @@ class Obtained:
             as a whole.
         listed: by source, the name of every item that was listed, in order, also of those that could not be
             read; empty where items have no names.
+        taken: by source, the time of exposure of each image by its id, in seconds, NaN where none is noted;
+            empty where images have no such notes.
     """
 
     train: Dataset
@@ -60,6 +62,7 @@ class Obtained:
     validation: Dataset | None = None
     digests: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    taken: Mapping[str, Floats] = field(default_factory=dict)
 
     def named(self) -> dict[str, Dataset]:
         """The parts that there are, by the names that the run folder uses: train, val, test."""

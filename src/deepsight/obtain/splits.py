@@ -1,6 +1,7 @@
 """Own data made ready: enough images in each class, and a test part held out where there is none."""
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,18 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Ints
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import DeepSightError
 from deepsight.core.group_split import grouped_rows
 from deepsight.core.progress import Log
-from deepsight.obtain.crop import Fit
+from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.obtain.decode import Decoded, Listing, printable
+from deepsight.obtain.fit_choice import FitChoice
 from deepsight.obtain.passed_over import PassedOver, first_few
 from deepsight.obtain.sources import Obtained, Part, Parts
 
-TEST_SHARE, TEST_SEED = 0.2, 0
+TEST_SEED = 0
 MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, and more cost time
+WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
 MUCH_CUT = 0.1  # share of a picture: more than this is said
 # What people call the official parts, and what we call them.
 PART_NAMES: Mapping[str, str] = {
@@ -42,6 +45,7 @@ class CustomData:
         quarantined: what could not be read: {"file", "reason"}.
         listed: the name of every item that was listed, by part; empty where items have no names.
         about: what else `data.json` says.
+        taken: the time of exposure of each image by part, in seconds; NaN where none is noted.
     """
 
     name: str
@@ -52,6 +56,7 @@ class CustomData:
     quarantined: Sequence[Mapping[str, str]] = ()
     listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    taken: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def learnt(self) -> str:
@@ -66,14 +71,14 @@ def custom_data(
     *,
     listings: Mapping[str, Listing],
     passed_over: PassedOver,
-    fit: Fit,
+    choice: FitChoice,
     log: Log,
 ) -> CustomData:
-    """Decoded parts as own data."""
+    """Decoded parts as own data; `choice` says how the pictures were fitted."""
     quarantined = [item for part in decoded.values() for item in part.quarantined]
     if quarantined:
         first = quarantined[0]
-        log(f"{len(quarantined)} items are set aside, the first: {first['file']} ({first['reason']}).")
+        log(f"Set aside: {len(quarantined):,}, the first: {first['file']} ({first['reason']}).")
     sizes = [len(there.part.labels) for there in decoded.values()]
     cut = float(np.average([there.cut for there in decoded.values()], weights=sizes)) if sum(sizes) else 0.0
     if cut > MUCH_CUT:
@@ -86,21 +91,28 @@ def custom_data(
         passed_over=passed_over,
         quarantined=quarantined,
         listed={part: tuple(printable(name) for name in there.names) for part, there in listings.items()},
-        about={"fit": fit, "cut": round(cut, 4)},
+        about={"fit": choice.fit, "cut": round(cut, 4), **choice.about},
+        taken={part: there.taken for part, there in decoded.items() if np.isfinite(there.taken).any()},
     )
 
 
-def split_custom_data(custom: CustomData, *, log: Log) -> Obtained:
+def split_custom_data(custom: CustomData, *, share: float = TEST_SHARE, log: Log) -> Obtained:
     """Train, test and validation of own data.
 
-    Where there is no official test part, a stratified fifth, at most about 10,000 images, is held out with
+    Where there is no official test part, a stratified share, at most about 10,000 images, is held out with
     seed 0, whole groups where there are groups: train and test are then rows of the same source, and the
     record says so.
+
+    Args:
+        custom: the data as it was read.
+        share: of the images that is held out, in (0, 1).
+        log: receives what a person should know.
 
     Raises:
         DeepSightError: a part is empty, there are fewer than two classes or a class has too few images.
     """
     custom.passed_over.tell(log)
+    log_unused_weights(custom, log)
     require_enough_images(custom)
     numbers = group_numbers(custom.parts)
     sets = {
@@ -108,10 +120,10 @@ def split_custom_data(custom: CustomData, *, log: Log) -> Obtained:
         for name, part in custom.parts.items()
     }
     train, test = sets[custom.learnt], sets.get("test")
-    share = None
+    held_share = None
     if test is None:
-        share = min(TEST_SHARE, MOST_HELD_OUT / len(train))
-        kept, out = hold_out_test(train, share, keep=2 - ("val" in sets))
+        held_share = min(share, MOST_HELD_OUT / len(train))
+        kept, out = hold_out_test(train, held_share, keep=2 - ("val" in sets))
         train, test = train.select(kept), train.select(out)
         n = len(sets[custom.learnt])
         log(f"{custom.name} has no test part: {len(out):,} of {n:,} images are held out.")
@@ -119,8 +131,19 @@ def split_custom_data(custom: CustomData, *, log: Log) -> Obtained:
     named = {"train": train, "val": sets.get("val"), "test": test}
     present = {name: data for name, data in named.items() if data is not None}
     digests = {name: part.digests for name, part in custom.parts.items() if part.digests is not None}
-    record = data_record(custom, present, digests, held_share=share)
-    return Obtained(train, test, record, sets.get("val"), digests, custom.listed)
+    record = data_record(custom, present, digests, held_share=held_share)
+    return Obtained(train, test, record, sets.get("val"), digests, custom.listed, custom.taken)
+
+
+def log_unused_weights(custom: CustomData, log: Log) -> None:
+    """Say that a column named like a weight is metadata, as all columns are that have no part to play."""
+    metadata = custom.parts[custom.learnt].metadata
+    for name in [] if metadata is None else metadata.columns:
+        if name.lower() in WEIGHTS:
+            log(
+                f"The column '{name}' is read as metadata, like any other: all images count alike in "
+                "training and in scores."
+            )
 
 
 def dataset_of_part(part: Part, classes: tuple[str, ...], source: str, groups: Ints | None = None) -> Dataset:
@@ -161,18 +184,36 @@ def require_enough_images(custom: CustomData) -> None:
         raise DeepSightError(
             f"Expected at least two classes in {custom.name}, received {list(custom.classes)}."
         )
+    counts = class_counts(custom.parts[custom.learnt].labels, custom.classes)
+    require_every_class(custom, counts)
     purposes = ["training"] + [
         purpose for part, purpose in (("val", "validation"), ("test", "test")) if part not in custom.parts
     ]
-    counts = class_counts(custom.parts[custom.learnt].labels, custom.classes)
-    few = [f"{n} in '{c}'" for c, n in zip(custom.classes, counts, strict=True) if n < len(purposes)]
-    none = [f"'{c}'" for c, n in zip(custom.classes, counts, strict=True) if n == 0]
-    if (counts >= min(2, len(purposes))).sum() < 2 or counts.max() < len(purposes) or none:
+    few = [f"{n} of '{c}'" for c, n in zip(custom.classes, counts, strict=True) if n < len(purposes)]
+    if (counts >= min(2, len(purposes))).sum() < 2 or counts.max() < len(purposes):
         raise DeepSightError(
-            f"Expected readable images in each class of {custom.name}, two of two classes or more and "
-            f"{len(purposes)} of one ({', '.join(purposes)}), received {first_few(few)}. "
-            "Add images or leave these classes out."
+            f"Expected at least {len(purposes)} images of one class of {custom.name} (for "
+            f"{', '.join(purposes)}) and two of another, received {first_few(few)}. Add images."
         )
+
+
+def require_every_class(custom: CustomData, counts: Ints) -> None:
+    """Refuse classes of which nothing can be learnt, with what became of their images."""
+    none = [place for place, n in enumerate(counts) if n == 0]
+    if not none:
+        return
+    elsewhere = {
+        name: int((part.labels == none[0]).sum())
+        for name, part in custom.parts.items()
+        if name != custom.learnt
+    }
+    there = [f"{n} in {name}" for name, n in elsewhere.items() if n]
+    where = f", but {', '.join(there)}" if there else ""
+    raise DeepSightError(
+        f"Expected readable images to learn from for each class of {custom.name}, received none of "
+        f"{first_few([repr(custom.classes[place]) for place in none])}{where}. Add images, or leave the "
+        "class out."
+    )
 
 
 def log_absent_classes(test: Dataset, log: Log) -> None:
@@ -237,8 +278,16 @@ def split_digest(data: Dataset, digests: NDArray[np.uint8] | None) -> str:
 
 
 def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Ints, tuple[str, ...]]:
-    """Positions of values among the distinct ones of `among`, -1 for None, and these as class names."""
-    distinct = sorted({value for value in among if value is not None})
+    """Positions of values among the distinct ones of `among`, -1 for None, and these as class names.
+
+    Of texts, spaces around them and the two spellings of an accent make no difference.
+    """
+    distinct = sorted({plain_label(value) for value in among if value is not None})
     positions = {value: i for i, value in enumerate(distinct)}
-    found = [-1 if value is None else positions[value] for value in values]
+    found = [-1 if value is None else positions[plain_label(value)] for value in values]
     return np.asarray(found, dtype=np.int64), tuple(str(value) for value in distinct)
+
+
+def plain_label(value: Any) -> Any:
+    """A text without spaces around it, with one spelling for each accent; anything else as it is."""
+    return unicodedata.normalize("NFC", value.strip()) if isinstance(value, str) else value

@@ -33,8 +33,8 @@ def stored_shape(
     sizes = sampled_sizes(listings)
     side = stored_side(address, listings, sizes, resolution=resolution, log=log)
     shape = (side, side) if address.fit != "whole" else whole_shape(sizes, side)
-    if address.side is None:
-        typical = int(np.median([min(size) for size in sizes])) if sizes else USUAL
+    if address.side is None and sizes:
+        typical = int(np.median([min(size) for size in sizes]))
         log(
             f"Images are stored as {shape[0]} x {shape[1]} px ({said_of(address.fit)}; their median side is "
             f"{typical} px; ?side=N changes it)."
@@ -101,7 +101,7 @@ def whole_shape(sizes: list[tuple[int, int]], side: int) -> Shape:
     width, height = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
     scale = side / min(width, height)
     shape = (round(height * scale), round(width * scale))
-    others = [size for size in sizes if not same_aspect(Image.new("1", size), shape)]
+    others = [size for size in sizes if not same_aspect(size, shape)]
     if others:
         raise DeepSightError(
             f"Expected images of one shape for fit=whole, received {others[0][0]} x {others[0][1]} among "

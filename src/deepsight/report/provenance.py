@@ -31,6 +31,7 @@ def plan_facts(configuration: Facts) -> Pairs:
     facts = {
         "minutes": f"{configuration['minutes']:g}" if configuration.get("minutes") else None,
         "training images": settled.get("train_rows"),
+        "folds": settled["folds"] if settled.get("folds", 1) > 1 else None,
         "resolution": f"{recipe['resolution']} px" if "resolution" in recipe else None,
         "interpolation": recipe.get("interpolation"),
         "epochs": f"{recipe['epochs']:g}" if "epochs" in recipe else None,
@@ -49,10 +50,20 @@ def source_facts(study: RunData) -> Pairs:
     facts = {
         "data": source,
         "origin of the data": None if origin == source else origin,
+        "pictures": fit_text(data),
         "backbone": metrics.get("backbone") or model.get("architecture"),
         "weights": metrics.get("weights_source") or model.get("weights_source"),
     }
     return list(flatten(facts))
+
+
+def fit_text(data: Facts) -> str | None:
+    """How pictures were brought into the stored shape, and how much of them was cut; None where not noted."""
+    if "fit" not in data:
+        return None
+    ways = {"crop": "the centred square", "pad": "whole, with black bars", "squash": "squashed to a square"}
+    said = ways.get(data["fit"], "whole")
+    return f"{said}; {percent_text(data['cut'], 0)} of each cut on average" if data.get("cut") else said
 
 
 def effort_facts(metrics: Facts) -> Pairs:

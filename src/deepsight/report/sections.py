@@ -198,6 +198,7 @@ OUTLINE = (
                 "slices",
                 interpret.slices_figure,
                 advice.slices_advice,
+                also=("metadata_scores", "suggested_groups"),
             ),
             Entry(
                 "attribution",

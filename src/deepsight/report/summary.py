@@ -43,7 +43,7 @@ def score_clause(study: RunData) -> str:
     metrics = study.metrics
     if is_absent(metrics.get("macro_f1")):
         return ""
-    n = f"{count_text(metrics['n_test'])} test images" if metrics.get("n_test") else "the test images"
+    n = examined_text(metrics)
     if metrics.get("accuracy_ci95"):
         text = f"{with_interval(metrics, 'accuracy')} of {n} are classified correctly"
     else:
@@ -52,6 +52,20 @@ def score_clause(study: RunData) -> str:
         return text
     verb = "above" if metrics.get("mva_passed") else "below"
     return f"{text}, {verb} the minimum of {percent_text(metrics['mva'], 0)}"
+
+
+def examined_text(metrics: Facts) -> str:
+    """How many images the score is of, and what they are."""
+    if not metrics.get("n_test"):
+        return "the test images"
+    n = count_text(metrics["n_test"])
+    said = f"{n} test images"
+    if metrics.get("folds"):
+        said = f"{n} images (by {metrics['folds']} models, none of which saw the images it predicts)"
+    if metrics.get("n_groups"):
+        worth = count_text(round(metrics["effective_n"]))
+        said += f" from {count_text(metrics['n_groups'])} groups, worth {worth} independent ones,"
+    return said
 
 
 def with_interval(metrics: Facts, name: str) -> str:
@@ -144,9 +158,9 @@ def score_cards(study: RunData) -> list[dict[str, Any]]:
     Scores under other readings of the labels are not here: the model helped to choose those readings.
     """
     known = (
-        ("macro_f1", "Macro-F1", official_note(study)),
+        ("macro_f1", "Macro-F1", examined_note(study)),
         ("macro_f1_without_leaks", "Without known near-duplicates", subpopulation_note(study.metrics)),
-        ("accuracy", "Accuracy", "share of test images classified correctly"),
+        ("accuracy", "Accuracy", "share of these images classified correctly"),
     )
     return [
         {
@@ -160,15 +174,26 @@ def score_cards(study: RunData) -> list[dict[str, Any]]:
     ]
 
 
-def official_note(study: RunData) -> str:
-    """Where the score comes from, and what it is beside scores of models that saw all training images."""
+def examined_note(study: RunData) -> str:
+    """What the images of the score are, and how it stands beside published scores."""
+    folds, split = study.metrics.get("folds"), (study.data.get("examined") or {}).get("split")
+    if folds:
+        return f"out of fold: {folds} models, each on images that it has not seen"
+    if split not in (None, "test"):
+        return f"on the split {split}"
+    where = "on images that were held out" if study.data.get("held_out_test") else "on the official test set"
+    return f"{where}{dropped_note(study)}"
+
+
+def dropped_note(study: RunData) -> str:
+    """What it means for the score that copies of validation and test images were dropped."""
     rows = study.rows("split_dropped", "split", "reason")
     dropped = sum(row["split"] == "train" and row["reason"] != "same group" for row in rows)
     if not dropped:
-        return "on the official test set"
+        return ""
     return (
-        f"on the official test set, trained without {count_text(dropped)} copies of validation and test "
-        "images; conservative beside published scores, whose training sets hold them"
+        f", trained without {count_text(dropped)} copies of validation and test images; conservative beside "
+        "published scores, whose training sets hold them"
     )
 
 

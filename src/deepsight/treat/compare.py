@@ -6,20 +6,27 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Ints
+from deepsight.core.array_types import Bools, Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.statistics.intervals import confusion_counts
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
-from deepsight.core.statistics.significance import benjamini_hochberg, discordance_p, mcnemar
+from deepsight.core.statistics.significance import (
+    benjamini_hochberg,
+    discordance_p,
+    grouped_discordance_p,
+    grouped_mcnemar,
+    mcnemar,
+)
 
 Names = tuple[str, str]
+GROUPED = "Images come in {} groups: differences summed by group, Student's t (Durkalski 2003)."
 
 
 def comparison_tables(
     a: Predictions, b: Predictions, classes: Sequence[str], *,
-    names: Names = ("A", "B"), level: float = 0.95,
+    names: Names = ("A", "B"), groups: Ints | None = None, level: float = 0.95,
 ) -> dict[str, Table]:  # fmt: skip
     """The evidence tables `comparison`, `comparison_changed` and `comparison_confusion`.
 
@@ -27,16 +34,18 @@ def comparison_tables(
         a, b: of the same images, in any order.
         classes: names of the k classes.
         names: what to call the two.
+        groups: int64 (n,), which images belong together, in the order of `a`; tests are then over groups.
         level: coverage of the intervals.
 
     Raises:
         DeepSightError: the images, their labels or the number of classes differ.
     """
     labels, first, second, ids = aligned(a, b, len(classes))
+    ordered = None if groups is None else groups[np.argsort(a.ids)]
     return {
-        "comparison": scores_table(labels, first, second, len(classes), names, level),
+        "comparison": scores_table(labels, first, second, len(classes), names, ordered, level),
         "comparison_changed": changed_table(labels, first, second, ids, classes, names),
-        "comparison_confusion": confusion_change_table(labels, first, second, classes, names),
+        "comparison_confusion": confusion_change_table(labels, first, second, classes, names, ordered),
     }
 
 
@@ -58,10 +67,15 @@ def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Ints, Ints, Ints, N
     return labels, a.predicted[order_a], b.predicted[order_b], a.ids[order_a]
 
 
-def scores_table(labels: Ints, first: Ints, second: Ints, k: int, names: Names, level: float) -> Table:
+def scores_table(
+    labels: Ints, first: Ints, second: Ints, k: int, names: Names, groups: Ints | None, level: float
+) -> Table:
     """The difference in macro-F1 and in accuracy, each with a test."""
-    f1 = paired_macro_f1(labels, first, second, k, level=level)
-    exact = mcnemar(labels, first, second, level=level)
+    f1 = paired_macro_f1(labels, first, second, k, groups=groups, level=level)
+    if groups is None:
+        exact = mcnemar(labels, first, second, level=level)
+    else:
+        exact = grouped_mcnemar(labels, first, second, groups, level=level)
     n = max(len(labels), 1)
     rows = [
         ("macro-F1", f1.value, f1.low, f1.high, f1.p_value, f1.minimum_detectable, "paired delta method"),
@@ -97,7 +111,8 @@ def scores_table(labels: Ints, first: Ints, second: Ints, k: int, names: Names, 
         },
         n=len(labels),
         method="Delta method on paired images within classes; McNemar's test (1947), exact below 25 "
-        "discordant images, with the interval of Agresti & Min (2005).",
+        "discordant images, with the interval of Agresti & Min (2005)."
+        + ("" if groups is None else f" {GROUPED.format(len(np.unique(groups)))}"),
         caption=f"Of {n} images, only {names[0]} gets {exact.only_first} right and only {names[1]} gets "
         f"{exact.only_second} right.",
     )
@@ -143,7 +158,7 @@ def changed_table(
 
 
 def confusion_change_table(
-    labels: Ints, first: Ints, second: Ints, classes: Sequence[str], names: Names
+    labels: Ints, first: Ints, second: Ints, classes: Sequence[str], names: Names, groups: Ints | None
 ) -> Table:
     """Which confusions changed: both counts for each pair of classes, with a paired test."""
     k = len(classes)
@@ -151,13 +166,7 @@ def confusion_change_table(
     true, other = (axis.ravel() for axis in np.indices((k, k)))
     wrong = true != other
     true, other = true[wrong], other[wrong]
-    p = [
-        discordance_p(
-            int(((labels == i) & (first == j) & (second != j)).sum()),
-            int(((labels == i) & (first != j) & (second == j)).sum()),
-        )
-        for i, j in zip(true, other, strict=True)
-    ]
+    p = [confusion_p(labels == i, first == j, second == j, groups) for i, j in zip(true, other, strict=True)]
     called = np.asarray(classes)
     frame = pl.DataFrame(
         {
@@ -185,3 +194,10 @@ def confusion_change_table(
         method="Confusions counted in both; McNemar's test for each pair of classes; Benjamini & Hochberg.",
         caption=f"{int((frame['q_value'] <= 0.05).sum())} of {len(frame)} confusions changed beyond chance.",
     )
+
+
+def confusion_p(own: Bools, before: Bools, after: Bools, groups: Ints | None) -> float:
+    """Two-sided p that images of one class are taken for another as often before as after."""
+    if groups is not None:
+        return grouped_discordance_p((after.astype(np.float64) - before)[own], groups[own])
+    return discordance_p(int((own & before & ~after).sum()), int((own & ~before & after).sum()))

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import polars as pl
+
+from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.file_columns import with_files
@@ -39,8 +42,22 @@ def compare(run_a: str | Path, run_b: str | Path) -> Evidence:
             f"in {run_b}."
         )
     first, second = a.predictions("test"), b.predictions("test")
-    found = comparison_tables(first, second, classes, names=(str(run_a), str(run_b)))
+    groups = groups_of_test(a, first.ids)
+    found = comparison_tables(first, second, classes, names=(str(run_a), str(run_b)), groups=groups)
     return with_files(Evidence(found), a.file_names())
+
+
+def groups_of_test(run: Run, ids: Ints) -> Ints | None:
+    """The group of each examined image, as the run noted it; None where there are no groups."""
+    images = run.images()
+    if images is None or images["group"].null_count():
+        return None
+    split = run.read_json("data.json").get("examined", {}).get("split", "test")
+    own = images if split == "all" else images.filter(pl.col("split") == split)
+    wanted = pl.DataFrame({"index": ids}).join(own, on="index", how="left", maintain_order="left")
+    if wanted["group"].null_count() or len(wanted) != len(ids):
+        return None
+    return wanted["group"].to_numpy()
 
 
 def classes_of_run(run: Run) -> list[str]:

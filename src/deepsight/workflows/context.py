@@ -4,28 +4,35 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
+import numpy as np
 from lightning_fabric import Fabric
 
 from deepsight import obtain
 from deepsight.config import StudyConfig, StudyPlan, as_path, study_of
+from deepsight.core.array_types import Bools, Ints, Pixels
 from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import write_json
 from deepsight.core.image_table import changes_between, image_table, split_list
 from deepsight.core.progress import Log, StageStarted, silent
+from deepsight.core.recipe import Recipe
 from deepsight.core.run import Run
 from deepsight.core.stop import raise_if_stopped
+from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.model import pretrained as weights
 from deepsight.model.engine.settings import use_settings
 from deepsight.model.fit import fabric_of
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
+from deepsight.obtain.crop import Fit
+from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.scrub.duplicates.official import parts_digest
 
 SECONDS = "seconds.json"
+JUDGED_AT = 64  # pixels: the side at which ways to fit a picture are compared
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,8 @@ class Context:
         study = self.study
         got = obtain.load_dataset(
             study.data, data_dir=as_path(study.data_dir), resolution=study.resolution, fit=study.fit,
+            judge=None if self.run.has("data.json") else partial(told_apart, self),
+            test_share=1 / study.folds if study.folds and study.folds > 1 else TEST_SHARE,
             offline=study.offline, log=self.log,
         )  # fmt: skip
         require_same_data(self.run, got)
@@ -122,6 +131,9 @@ class Context:
         """Write what the data is: data.json, the table of images, and the list of the splits."""
         got = self.obtained
         images = image_table(got.named(), got.digests)
+        if self.study.fit is None and "fit_comparison" in got.record:
+            self.study = self.study.model_copy(update={"fit": got.record["fit"]})
+            self.run.save_study(self.study.stored())
         self.run.save_json("data.json", got.record)
         self.run.save_images(images)
         if not self.run.has("splits.npz"):
@@ -160,6 +172,25 @@ class Context:
         rows = self.run.splits()
         train, val = (select_ids(data, rows[name]) for name, data in self.official.items())
         return Splits(train, val, select_ids(self.obtained.test, rows["test"]))
+
+
+def told_apart(context: Context, pictures: Mapping[Fit, Pixels], labels: Ints) -> dict[Fit, Bools]:
+    """Which images (n,) a probe on the untrained backbone gets right out of fold, by how they are fitted.
+
+    Where the backbone cannot be had, cropping counts as right.
+    """
+    present, numbers = np.unique(labels, return_inverse=True)
+    try:
+        frozen = context.frozen
+    except DeepSightError as error:
+        context.log(f"How pictures are fitted is not compared: {error}")
+        return {fit: np.full(len(labels), fit == "crop") for fit in pictures}
+    found = {}
+    for fit, pixels in pictures.items():
+        features = frozen.features(pixels, Recipe(resolution=JUDGED_AT))
+        said = out_of_fold_probabilities(features, numbers, len(present), folds=5, seed=0)
+        found[fit] = said.argmax(axis=1) == numbers
+    return found
 
 
 def opened_context(run: Run, log: Log = silent) -> Context:

@@ -11,8 +11,9 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.statistics.clusters import cluster_bootstrap_macro_f1, effective_n
 from deepsight.core.statistics.intervals import confusion_counts, f1_of_counts, wilson
 from deepsight.core.statistics.macro_f1 import macro_f1_interval
-from deepsight.scrub.duplicates.find import repeated_rows
+from deepsight.scrub.duplicates.find import cluster_members, repeated_rows
 from deepsight.workflows.context import Context, rounded
+from deepsight.workflows.folds import images_of_predictions
 
 
 def score_metrics(p: Predictions, study: StudyConfig, groups: Ints | None = None) -> dict[str, Any]:
@@ -47,9 +48,13 @@ def study_metrics(context: Context) -> dict[str, Any]:
     run, study = context.run, context.study
     p = run.predictions("test")
     model = run.read_json("model.json")
-    repeated = repeated_rows(run.evidence()["duplicates"], of="test", within=("train", "val"))
+    duplicates, folds = run.evidence()["duplicates"], context.plan.folds
+    repeated = repeated_rows(duplicates, of="test", within=("train", "val"))
+    if folds > 1:
+        repeated = cluster_members(duplicates)["index"].to_numpy()
     return {
-        **score_metrics(p, study, context.splits.test.groups),
+        **score_metrics(p, study, images_of_predictions(context).groups),
+        **({"folds": folds} if folds > 1 else {}),
         **metrics_without(p, ~np.isin(p.ids, repeated)),
         "backbone": model["architecture"],
         "weights_source": model["weights_source"],

@@ -38,6 +38,9 @@ class Metrics(BaseModel):
     mva: float = Field(ge=0, le=1)
     mva_passed: bool
     n_test: int = Field(ge=0)
+    folds: int | None = None
+    n_groups: int | None = None
+    effective_n: float | None = None
     macro_f1_without_leaks: float | None = None
     macro_f1_without_leaks_ci95: Interval | None = None
     n_leaked: int | None = None

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from deepsight.core.files.lock import locked
 from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.image_table import image_table, split_list
 from deepsight.core.predictions import Predictions
-from deepsight.core.progress import EpochEnded, Log, StageStarted, silent
+from deepsight.core.progress import Log, StageStarted, silent
 from deepsight.core.run import EXAMINED, METRICS, REPORT, Run
 from deepsight.explore.describe import describe_data
 from deepsight.explore.hypotheses import register_hypotheses
@@ -37,14 +38,21 @@ from deepsight.model.checkpoint import MODEL_FILES, save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fabric_of, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone
-from deepsight.model.training_state import Epoch
 from deepsight.obtain.cache import cache_folder
+from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
 from deepsight.scrub.clean import clean_splits
 from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.scrub.duplicates.pictures import duplicate_pictures
 from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.context import Context, rounded
+from deepsight.workflows.folds import (
+    copied,
+    images_of_predictions,
+    joined_predictions,
+    log_epoch,
+    out_of_fold,
+)
 from deepsight.workflows.levers import examine_run_levers
 from deepsight.workflows.metrics import study_metrics
 from deepsight.workflows.near_duplicates import known_duplicates
@@ -56,7 +64,7 @@ from deepsight.workflows.study_plan import (
     study_interpolation,
     with_interpolation,
 )
-from deepsight.workflows.suggested_groups import with_suggested_groups
+from deepsight.workflows.suggested_groups import Suggestion, with_suggested_groups
 from deepsight.workflows.trained_model import load_trained
 
 MOST_VALIDATION = 10_000  # images: more of them choose no better and cost time
@@ -167,13 +175,33 @@ def model_stage(context: Context) -> None:
     context.log(StageStarted("train"))
     splits = context.splits
     untouched = context.frozen  # a copy: the training changes the backbone in place
+    start = copied(context.pretrained) if plan.folds > 1 else context.pretrained
     fitted = fit_model(
         context.pretrained, splits, plan.recipe,
         cache=FeatureCache(cache_folder() / "trunk", log=context.log),
         fabric=context.fabric, log=partial(log_epoch, context.log),
     )  # fmt: skip
+    said, features = out_of_fold(context, start) if plan.folds > 1 else ([], [])
     if context.fabric.is_global_zero:
         keep_model(context, fitted, untouched, time.perf_counter() - began)
+        if said:
+            keep_folds(context, said, features)
+
+
+def keep_folds(context: Context, said: list[Predictions], features: list[NDArray[np.float32]]) -> None:
+    """Put what the other models say of their folds beside what the first says of the test part.
+
+    Each model bends its features its own way, so the features are those of before the training.
+    """
+    run = context.run
+    first, before = run.predictions("test"), run.predictions("test_frozen").features
+    joined = joined_predictions([first, *said], [np.asarray(before, dtype=np.float32), *features])
+    run.save_predictions("test", joined)
+    run.save_predictions("test_frozen", joined)
+    whole = images_of_predictions(context)
+    digest = split_digest(whole, context.obtained.digests.get(whole.source))
+    examined = {"split": "all", "n": len(whole), "digest": digest, "folds": context.plan.folds}
+    run.save_json("data.json", {**run.read_json("data.json"), "examined": examined})
 
 
 def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seconds: float) -> None:
@@ -209,12 +237,23 @@ def interpret_stage(context: Context) -> None:
     run = context.run
     with context.stage("interpret"):
         adopt_plan(context, pace_examination(context))
-        inputs = inputs_of(context)
+        suggested = suggestion_of(context, context.log)
+        inputs = replace(inputs_of(context), test=suggested.test)
         predictor = load_trained(run)
         found = examine(inputs, predictor, sample_sizes_of_plan(context.plan))
         run.save_pictures(found.pictures)
-        save_tables(run, **found.evidence)
+        save_tables(run, **found.evidence, **suggested.evidence)
     run.save_json(METRICS, study_metrics(context))
+
+
+def suggestion_of(context: Context, log: Log) -> Suggestion:
+    """The test images, and what their score becomes under groups that nobody declared."""
+    run, splits = context.run, context.splits
+    learnt = [splits.train] if context.plan.folds == 1 else []  # of each fold it is another part
+    return with_suggested_groups(
+        images_of_predictions(context), learnt, run.predictions("test"), taken=context.obtained.taken,
+        pairs=run.evidence()["duplicates"].frame, seed=context.study.seed, log=log,
+    )  # fmt: skip
 
 
 def levers_stage(context: Context) -> None:
@@ -226,12 +265,14 @@ def levers_stage(context: Context) -> None:
 
 def inputs_of(context: Context) -> ExaminationInputs:
     """The run's model as the examination sees it."""
+    if context.plan.folds > 1:
+        return inputs_of_folds(context)
     run, splits = context.run, context.splits
     train, duplicates = run.predictions("train_frozen"), run.evidence()["duplicates"]
     leaks = repeated_rows(duplicates, of="train", within=("val", "test"))
     kept = run.has("predictions/test_frozen.npz")  # runs of earlier versions lack it
     return ExaminationInputs(
-        test=with_suggested_groups(splits.test, [splits.train], log=context.log),
+        test=splits.test,
         predictions=run.predictions("test"),
         validation=run.predictions("val"),
         train=ExaminedSplit(train.ids, train.labels, None, train.features, "frozen"),
@@ -242,6 +283,16 @@ def inputs_of(context: Context) -> ExaminationInputs:
         hypotheses=from_json(run.read_json("hypotheses.json")),
         seed=context.study.seed,
     )
+
+
+def inputs_of_folds(context: Context) -> ExaminationInputs:
+    """Every image with what a model says that has not seen it; the kept model may look at its own fold."""
+    run, whole = context.run, images_of_predictions(context)
+    own = np.flatnonzero(np.isin(whole.ids, context.splits.test.ids))
+    return ExaminationInputs(
+        test=whole, predictions=run.predictions("test"), unseen=own, seed=context.study.seed,
+        hypotheses=from_json(run.read_json("hypotheses.json")),
+    )  # fmt: skip
 
 
 def report_stage(context: Context) -> None:
@@ -364,8 +415,3 @@ def reopen_damaged(context: Context) -> None:
 def save_tables(run: Run, **tables: Table) -> None:
     """Add tables to the run; a name that an interrupted stage already wrote is written anew."""
     run.save_evidence(Evidence(tables))
-
-
-def log_epoch(log: Log, epoch: Epoch) -> None:
-    """Pass one row of the history on as an event."""
-    log(EpochEnded(epoch.phase, epoch.epoch, epoch.train_loss, epoch.val_macro_f1, epoch.seconds))

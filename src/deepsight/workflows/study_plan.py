@@ -29,6 +29,7 @@ from deepsight.model.hardware.throughput import Throughput, faster_base, fused_c
 from deepsight.model.pretrained import Pretrained
 from deepsight.scrub import interpolation
 from deepsight.workflows.context import Context, Promise, rounded
+from deepsight.workflows.folds import planned_folds
 from deepsight.workflows.near_duplicates import search_seconds
 
 ROOM = 0.8  # a study plans with at most this share of the machine's memory
@@ -51,7 +52,10 @@ INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
 def make_plan(context: Context, splits: Splits) -> StudyPlan:
     """Measure this machine and choose the resolution, rows and epochs that fit into the budget."""
     study, pretrained = context.study, context.pretrained
-    budget = study.minutes * 60
+    budget, folds = study.minutes * 60, planned_folds(study, context.obtained)
+    if folds > 1:
+        context.log(said_of_folds(folds, len(context.obtained.train) + len(context.obtained.test)))
+    spent_on_levers = LEVERS * budget if folds == 1 else 0.0  # their controls need one model
     rows = min(len(splits.train), study.train_limit or len(splits.train))
     base = base_recipe(pretrained, study.seed)
     base = replace(base, batch=planner.batch_for(rows, base.batch))
@@ -68,7 +72,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     work = planner.Workload(
         rows=rows, validation=len(splits.validation), test=len(splits.test),
         elapsed=time.perf_counter() - context.began,
-        fixed={**fixed, "interpret": fixed["interpret"] + sampled, "levers": LEVERS * budget},
+        fixed={**fixed, "interpret": fixed["interpret"] + sampled, "levers": spent_on_levers},
         embedded=lambda side: {
             "scrub": INTERPOLATIONS * min(rows, interpolation_images(side)), "explore": min(rows, SAMPLE)
         },
@@ -76,6 +80,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
         resident_mb=rss_mb(),
         peak_mb=peak_rss_mb(),
         memory_mb=ROOM * machine_mb(),
+        trainings=folds,
     )  # fmt: skip
     best = planner.best_plan(base, rates, work, budget)
     whole = work.elapsed + best.total
@@ -86,7 +91,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
             f"{whole / 60:.1f} minutes and is made all the same."
         )
     levers = plan_levers(
-        LEVERS * budget, rates[best.recipe.resolution], mask_seconds, best.rows, best.recipe.epochs
+        spent_on_levers, rates[best.recipe.resolution], mask_seconds, best.rows, best.recipe.epochs
     )
     sample_sizes = sample_sizes_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
     context.log(
@@ -95,9 +100,18 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     )
     return StudyPlan(
         backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=engine,
+        folds=folds,
         **asdict(sample_sizes), lever_sizes={} if levers is None else asdict(levers),
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
+
+
+def said_of_folds(folds: int, n: int) -> str:
+    """What folds do, in words."""
+    return (
+        f"{n:,} images in {folds} folds: each is examined by a model that has not seen it, so {folds} models "
+        "are trained and the first is kept. --folds 1 trains one and examines its test part alone."
+    )
 
 
 def planned_sides(pretrained: Pretrained, asked: int | None, budget: float) -> tuple[int, ...]:

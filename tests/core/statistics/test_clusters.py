@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from deepsight.core.statistics.clusters import cluster_bootstrap_macro_f1, effective_n
+from deepsight.core.statistics.clusters import (
+    cluster_bootstrap_macro_f1,
+    difference_over_groups_p,
+    effective_n,
+    effective_sizes,
+    excess_over_groups_p,
+    worth_of_cells,
+)
 from deepsight.core.statistics.intervals import macro_f1
 
 
@@ -42,3 +49,36 @@ def test_images_that_resemble_each_other_are_worth_fewer():
 def test_without_an_error_the_groups_are_counted():
     assert effective_n(np.ones(50, bool), np.arange(50) // 5) == 10
     assert effective_n(np.repeat([True, False], 25), np.arange(50) // 25) == pytest.approx(1.0)
+
+
+def test_each_cell_is_worth_what_its_images_are():
+    groups = np.random.default_rng(3).integers(0, 40, 400)
+    labels, predicted = answers(groups, 0.28)
+    sizes = effective_sizes(labels, predicted, 3, groups)
+    for c in range(3):
+        own = labels == c
+        for other in range(3):
+            assert sizes[c, other] == pytest.approx(effective_n(predicted[own] == other, groups[own]))
+    assert worth_of_cells(labels, predicted, 3, None).min() == 1.0
+    assert effective_sizes(labels, np.full(400, 1), 3, groups)[0, 2] == len(np.unique(groups[labels == 0]))
+
+
+def grouped_residuals(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals of no mean that groups of ten share, and a kind of image that runs through all groups."""
+    rng = np.random.default_rng(seed)
+    residual = rng.normal(0, 1, 30).repeat(10) + rng.normal(0, 0.3, 300)
+    return residual - residual.mean(), rng.integers(0, 2, 300)
+
+
+def test_what_groups_share_is_no_excess_of_a_kind_of_image():
+    groups = np.arange(300) // 10
+    excess, difference = [], []
+    for seed in range(200):
+        residual, kind = grouped_residuals(seed)
+        half = np.arange(300) < 150  # whole groups
+        excess.append(excess_over_groups_p(np.where(half, residual, 0.0), groups))
+        difference.append(difference_over_groups_p(kind, residual, groups))
+    assert np.mean(np.array(excess) < 0.05) < 0.1
+    assert np.mean(np.array(difference) < 0.05) < 0.1
+    planted = np.where(kind == 1, 0.5, -0.5)
+    assert difference_over_groups_p(kind, planted + residual, groups) < 0.01

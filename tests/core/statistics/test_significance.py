@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, false_discovery_control, permutation_test, ttest_1samp
+from scipy.stats import binom, binomtest, false_discovery_control, permutation_test, ttest_1samp
 
 from deepsight.core.statistics import significance
 
@@ -129,3 +129,27 @@ def test_paired_differences_are_those_of_scipy() -> None:
     assert significance.mean_difference_p(values) == pytest.approx(ttest_1samp(values, 0).pvalue)
     assert significance.mean_difference_p(np.zeros(9)) == 1
     assert significance.mean_difference_p(np.full(9, 0.5)) == 0
+
+
+def test_tails_between_whole_numbers_go_on_from_the_binomial():
+    x = np.arange(0, 21)
+    assert significance.so_many_p(x, 20, 0.3) == pytest.approx(binom.sf(x - 1, 20, 0.3))
+    assert significance.so_few_p(x, 20, 0.3) == pytest.approx(binom.cdf(x, 20, 0.3))
+    assert binom.sf(5, 20, 0.3) < significance.so_many_p(5.5, 20, 0.3) < binom.sf(4, 20, 0.3)
+
+
+def test_images_of_one_group_are_one_opinion():
+    labels = np.zeros(200, dtype=np.int64)
+    first, second = np.zeros(200, dtype=np.int64), np.zeros(200, dtype=np.int64)
+    first[:40] = 1  # mended by the second model, all of one patient
+    alone, patient = np.arange(200), np.where(np.arange(200) < 40, 0, np.arange(200))
+    each = significance.grouped_mcnemar(labels, first, second, alone)
+    assert each.p_value == pytest.approx(significance.mcnemar(labels, first, second).p_value, abs=1e-6)
+    assert (each.low, each.high) == pytest.approx(
+        (significance.mcnemar(labels, first, second).low, significance.mcnemar(labels, first, second).high),
+        abs=0.002,
+    )
+    together = significance.grouped_mcnemar(labels, first, second, patient)
+    assert together.p_value > 0.2
+    assert together.low < 0 < together.difference == each.difference
+    assert significance.grouped_mcnemar(labels, first, first, patient).p_value == 1.0

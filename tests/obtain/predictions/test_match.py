@@ -1,6 +1,7 @@
 """Predictions find their images by file name or by position, and no row is lost to another file's fault."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +76,8 @@ def test_a_subset_is_enough_and_extra_rows_are_said(data, tmp_path):
     found, said = read(data, write(table([*extra, *files]), tmp_path / "p.csv"))
     assert found.data.files.tolist() == files
     assert found.predictions.ids.tolist() == [2, 3, 4]
-    assert said[0].startswith("3 predictions are for no image of the split: test/dog/1.png")
-    assert said[1] == "1 of these files are in another split or could not be read."
+    assert said[0].startswith("Predictions for no image of the split: 3 (test/dog/1.png")
+    assert said[1] == "Of these files, 1 stand in another split or could not be read."
     assert said[2].startswith("3 of 11 images of the split have a prediction.")
 
 
@@ -176,7 +177,7 @@ def test_files_of_another_split_are_found_there(data, tmp_path):
 
 def test_what_cannot_be_matched_is_refused(data, tmp_path):
     files = [str(data.test.files[0])] * 2
-    with pytest.raises(UsageError, match=r"received 1 files more than once, the first: test/cat/0\.png"):
+    with pytest.raises(UsageError, match=r"received several for 1 of .*, the first: test/cat/0\.png"):
         read(data, write(table(files), tmp_path / "p.csv"))
     with pytest.raises(UsageError, match=r"Expected 11 rows of predictions.*received 3"):
         read(data, positional(tmp_path / "p.npz", np.arange(3)))
@@ -185,3 +186,64 @@ def test_what_cannot_be_matched_is_refused(data, tmp_path):
         read(data, write(frame, tmp_path / "q.csv"))
     with pytest.raises(UsageError, match="received 'val'; known: train, test, all"):
         data.split("val")
+
+
+def test_names_fit_whatever_their_slashes_and_accents():
+    files = ["caf\u00e9/1.png", "caf\u00e9/2.png"]
+    given = [
+        "cafe\u0301\\1.png",
+        "C:\\photos\\caf\u00e9\\2.png",
+        "./caf\u00e9/1.png",
+        "file:///x/cafe\u0301/2.png",
+    ]
+    assert places_of_names(given, files).tolist() == [0, 1, 0, 1]
+
+
+def test_a_table_of_predictions_is_read_as_programs_write_it(data: Obtained, tmp_path: Path) -> None:
+    files = [str(file) for file in data.test.files]
+    wanted, _ = read(data, write(table(files), tmp_path / "plain.csv"))
+    lines = write(table(files), tmp_path / "p.csv").read_text().splitlines()
+    numbered = [f"{i - 1 if i else ''}," + line for i, line in enumerate(lines)]
+    text = (
+        "\r\n".join(numbered)
+        .replace(",", ";")
+        .replace(";0.", ";0,")
+        .replace(";0,png", ";0.png")
+        .replace("file;", "Filename;", 1)
+    )
+    (tmp_path / "p.csv").write_bytes(text.encode("utf-8-sig"))
+    found, _ = read(data, tmp_path / "p.csv")
+    assert (found.predictions.logits == wanted.predictions.logits).all()
+
+
+def test_capitals_and_endings_are_left_aside_where_nothing_fits_else():
+    files = ["cat/a.PNG", "dog/b.jpg"]
+    assert places_of_names(["Cat/A.png", "DOG/B.JPG"], files).tolist() == [0, 1]
+    assert places_of_names(["cat/a", "dog/b"], files).tolist() == [0, 1]
+    assert places_of_names(["cat/a"], ["cat/a.png", "cat/a.jpg"]).tolist() == [-1]
+
+
+def test_columns_of_classes_are_found_in_other_capitals_and_others_are_said(
+    data: Obtained, tmp_path: Path
+) -> None:
+    files = [str(file) for file in data.test.files]
+    plain, _ = read(data, write(table(files), tmp_path / "plain.csv"))
+    frame = table(files).rename({"cat": "CAT", "dog": " Dog"}).with_columns(other=pl.lit(0.0))
+    found, said = read(data, write(frame, tmp_path / "p.csv"))
+    assert (found.predictions.logits == plain.predictions.logits).all()
+    assert "Not used: columns (1), the first: other." in said
+
+
+def test_rows_that_guess_are_doubted(tmp_path: Path, data: Obtained) -> None:
+    labels = np.arange(60) % 3
+    whole = data.test.select(np.arange(len(data.test)).repeat(6)[:60])
+    many = replace(whole, labels=labels, ids=np.arange(60), files=None)
+    probs = np.eye(3)[np.random.default_rng(0).permutation(labels)] * 0.7 + 0.1
+    np.savez(tmp_path / "p.npz", probs=probs)
+    said: list[str] = []
+    read_predictions(tmp_path / "p.npz", many, log=said.append)
+    assert any("no more than guessing gives" in line for line in said)
+    np.savez(tmp_path / "p.npz", probs=np.eye(3)[labels] * 0.7 + 0.1)
+    said.clear()
+    read_predictions(tmp_path / "p.npz", many, log=said.append)
+    assert not said

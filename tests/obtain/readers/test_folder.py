@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_set_aside_with_the_reason(root):
     assert len(obtained.train) + len(obtained.test) == 9
     assert "a/image 1.png" in obtained.listed["all"]
     assert "a/image 1.png" not in obtained.split("all").files
-    assert any(line.startswith("4 items are set aside, the first: a/image 1.png") for line in said)
+    assert any(line.startswith("Set aside: 4, the first: a/image 1.png") for line in said)
 
 
 def test_a_name_that_is_no_text_is_spelt_out(root):
@@ -135,7 +135,7 @@ def test_two_spellings_of_an_accent_are_one_class(root):
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_class_with_too_few_images_is_refused_with_the_reason(root, n):
     fill(root / "a", n=n), fill(root / "rare", n=n)
-    with pytest.raises(DeepSightError, match=rf"two of two classes .* {n} in 'rare'"):
+    with pytest.raises(DeepSightError, match=rf"two of another, received .*{n} of 'rare'"):
         load_dataset(f"folder:{root}")
 
 
@@ -153,7 +153,7 @@ def test_a_class_that_train_lacks_is_refused_and_one_that_test_lacks_is_told(roo
     load_dataset(f"folder:{root}", log=said.append)
     assert "The test part has no image of 'c'" in said[-1]
     fill(root / "test" / "d")
-    with pytest.raises(DeepSightError, match="received 0 in 'd'"):
+    with pytest.raises(DeepSightError, match="received none of 'd', but 4 in test"):
         load_dataset(f"folder:{root}")
 
 

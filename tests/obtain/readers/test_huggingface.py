@@ -156,7 +156,7 @@ def test_a_part_without_the_column_and_parts_that_nobody_knows_are_named(table, 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([[0], [1]] * 4, r"one label per image in the column 'kind' of all.* received \[0\]"),
+        ([[0], [1]] * 4, r"one label per image in the column 'kind', as text.* received \[0\]"),
         ([0.5, 1.0] * 4, "received 0.5"),
         ([0, "cat"] * 4, "as text or as numbers, received both"),
     ],

@@ -170,3 +170,52 @@ def test_metadata_beside_class_folders(tmp_path):
         {"what": "rows of metadata without an image", "n": 1, "first": "cat/99.png"}
     ]
     np.testing.assert_array_equal(greys(whole), [10 * int(Path(file).stem) for file in whole.files])
+
+
+CELLS = [["path", "label", "age"]]
+CELLS += [[f"pictures/{i:02d}.png", "dog" if i % 2 else "cat", f"{i}.5"] for i in range(N)]
+TEXT = "\n".join(",".join(row) for row in CELLS)
+CHANGES = {
+    "semicolons": (TEXT.replace(",", ";"), "utf-8"),
+    "decimal commas": (TEXT.replace(",", ";").replace(".5", ",5"), "utf-8"),
+    "tabs": (TEXT.replace(",", "\t"), "utf-8"),
+    "bars": (TEXT.replace(",", "|"), "utf-8"),
+    "Windows": (TEXT.replace("\n", "\r\n"), "utf-8-sig"),
+    "UTF-16": (TEXT, "utf-16"),
+    "capitals": (TEXT.replace("path,label", " Path ,LABEL"), "utf-8"),
+    "backslashes": (TEXT.replace("pictures/", "pictures\\"), "utf-8"),
+    "dots": (TEXT.replace("pictures/", "./pictures/"), "utf-8"),
+    "row numbers": (
+        "\n".join(f"{i - 1 if i else ''},{line}" for i, line in enumerate(TEXT.split("\n"))),
+        "utf-8",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_csv_is_read_as_programs_write_it(tmp_path, rows, kind):
+    text, encoding = CHANGES[kind]
+    (tmp_path / "table.csv").write_bytes(text.encode(encoding))
+    whole = load_dataset(f"table:{tmp_path / 'table.csv'}").split("all")
+    assert greys(whole) == [10 * i for i in range(N)]
+    assert [whole.classes[c] for c in whole.labels] == ["cat", "dog"] * (N // 2)
+    assert whole.metadata.columns == ["age"]
+    assert whole.metadata["age"].to_list() == [i + 0.5 for i in range(N)]
+
+
+def test_accents_are_found_in_either_spelling(tmp_path):
+    (tmp_path / "\u00e9").mkdir()  # composed
+    for i in range(8):
+        Image.new("RGB", (8, 8), (10 * i,) * 3).save(tmp_path / f"\u00e9/{i}.png")
+    lines = ["path,label", *(f"e\u0301/{i}.png,{i % 2}.0" for i in range(8))]  # decomposed
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    got = load_dataset(f"table:{tmp_path / 'table.csv'}")
+    assert greys(got.split("all")) == [10 * i for i in range(8)]
+    assert got.train.classes == ("0", "1")
+
+
+def test_a_column_of_weights_is_metadata_and_this_is_said(tmp_path, rows):
+    said = []
+    got = load_dataset(written(tmp_path, rows.with_columns(weight=1.5), ".csv"), log=said.append)
+    assert got.train.metadata.columns == ["weight"]
+    assert any("'weight' is read as metadata" in line and "count alike" in line for line in said)

@@ -124,10 +124,16 @@ def second_order_bias(counts: Floats) -> Floats:
 
 
 def paired_macro_f1(
-    labels: Ints, control: NDArray[np.int64], treatment: NDArray[np.int64], k: int, *, level: float = 0.95
+    labels: Ints,
+    control: NDArray[np.int64],
+    treatment: NDArray[np.int64],
+    k: int,
+    *,
+    groups: Ints | None = None,
+    level: float = 0.95,
 ) -> Effect:
     """Macro-F1 of `treatment` minus that of `control` on the same images: see `paired_f1`."""
-    return paired_f1(labels, control, treatment, np.full(k, 1 / k), level=level)
+    return paired_f1(labels, control, treatment, np.full(k, 1 / k), groups=groups, level=level)
 
 
 def paired_f1(
@@ -136,6 +142,7 @@ def paired_f1(
     treatment: NDArray[np.int64],
     weights: Floats,
     *,
+    groups: Ints | None = None,
     level: float = 0.95,
 ) -> Effect:
     """Σ_c w_c F1_c of `treatment` minus that of `control`, mean over seeds, over images and seeds together.
@@ -144,10 +151,12 @@ def paired_f1(
         labels: int64 (n,).
         control, treatment: predicted classes (n,), or (s, n) with row i of the same seed in both.
         weights: (k,), of the classes' F1: 1 / k each for macro-F1.
+        groups: int64 (n,), which images belong together, such as those of one patient; the interval is then
+            over groups. For one seed only.
         level: coverage of the interval.
 
     Raises:
-        ValueError: the two are not of one shape.
+        ValueError: the two are not of one shape, or there are groups and several seeds.
     """
     before, after = np.atleast_2d(control), np.atleast_2d(treatment)
     if before.shape != after.shape:
@@ -158,7 +167,15 @@ def paired_f1(
     slopes = [f1_gradient(counts, weights) for counts in (first, second)]
     seeds = np.arange(len(before))[:, None]
     share = slopes[1][seeds, labels, after] - slopes[0][seeds, labels, before]
-    return two_way_effect(each, share, labels, least_variance(labels, np.concatenate(slopes)), level)
+    least = least_variance(labels, np.concatenate(slopes))
+    if groups is None:
+        return two_way_effect(each, share, labels, least, level)
+    if len(before) > 1:
+        raise ValueError(f"Expected one seed where images come in groups, received {len(before)}.")
+    # Around 0, as the null has it: around the mean, one group with all the change would hide its own spread.
+    sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=share[0])
+    variance = float((sums**2).sum()) * len(sums) / max(len(sums) - 1, 1) + float(least)
+    return student_effect(float(each[0]), variance, float(max(len(sums) - 1, 1)), level)
 
 
 def least_variance(labels: Ints, slopes: Floats) -> Floats:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, chi2, norm, ttest_1samp
+from scipy.special import betainc
+from scipy.stats import binom, chi2, norm, t, ttest_1samp
 
 from deepsight.core.array_types import Floats, Ints
-from deepsight.core.statistics.intervals import minimum_detectable
+from deepsight.core.statistics.intervals import POWER, minimum_detectable
 
 EXACT_BELOW = 25  # discordant images; the chi-squared approximation of McNemar's test is poor below
 SPLITS = 20_000  # more ways to choose the group than this are sampled, not listed
@@ -64,6 +65,38 @@ def mcnemar(labels: Ints, first: Ints, second: Ints, *, level: float = 0.95) -> 
     )
 
 
+def grouped_mcnemar(labels: Ints, first: Ints, second: Ints, groups: Ints, *, level: float = 0.95) -> McNemar:
+    """McNemar's test for images that come in groups: the differences are summed by group (Durkalski 2003).
+
+    Student's t in place of chi-squared, since groups are few. Half of a discordant image is added to each of
+    four cells, as without groups, so that equal answers are not certainty.
+    """
+    alone = mcnemar(labels, first, second, level=level)
+    change = (second == labels).astype(np.float64) - (first == labels)
+    sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=change)
+    n, g = len(labels), len(sums)
+    sizes = np.bincount(np.unique(groups, return_inverse=True)[1])
+    centred = sums - sizes * alone.difference
+    variance = (float((centred**2).sum()) * g / max(g - 1, 1) + 1) / (n + 2) ** 2
+    error, freedom = float(np.sqrt(variance)), max(g - 1, 1)
+    quantile, power = float(t.ppf(0.5 + level / 2, freedom)), float(t.ppf(POWER, freedom))
+    centre = alone.difference * n / (n + 2)
+    return alone._replace(
+        low=centre - quantile * error, high=centre + quantile * error,
+        p_value=grouped_discordance_p(change, groups),
+        threshold=quantile * error, minimum_detectable=(quantile + power) * error,
+    )  # fmt: skip
+
+
+def grouped_discordance_p(change: Floats, groups: Ints) -> float:
+    """Two-sided p that changes (n,) of -1, 0 and 1 are 0 on average, by Student's t over groups."""
+    if not len(change) or not change.any():
+        return 1.0
+    sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=change)
+    null = float((sums**2).sum())
+    return 2 * float(t.sf(abs(sums.sum()) / np.sqrt(null), max(len(sums) - 1, 1))) if null else 1.0
+
+
 def discordance_p(b: int, c: int) -> float:
     """Two-sided p that b and c discordant images are a fair split; 1 where there are none."""
     if b + c == 0:
@@ -71,6 +104,24 @@ def discordance_p(b: int, c: int) -> float:
     if b + c < EXACT_BELOW:
         return min(1.0, 2 * float(binom.cdf(min(b, c), b + c, 0.5)))
     return float(chi2.sf((b - c) ** 2 / (b + c), df=1))
+
+
+def so_many_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
+    """The probability of so many successes of n or more, element by element; counts need not be whole.
+
+    It is the binomial tail by the incomplete beta function, which goes on between whole numbers: images that
+    come in groups are worth fewer independent ones.
+    """
+    x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    tail = betainc(np.maximum(x, 1e-9), np.maximum(size - x, 0) + 1, np.clip(share, 0, 1))
+    return np.where(x > 0, tail, 1.0)
+
+
+def so_few_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
+    """The probability of so many successes of n or fewer; counts need not be whole (see `so_many_p`)."""
+    x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    tail = betainc(np.maximum(size - x, 1e-9), x + 1, 1 - np.clip(share, 0, 1))
+    return np.where(x < size, tail, 1.0)
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Floats:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
+from deepsight.core.statistics.clusters import effective_n, worth_of_cells
 from deepsight.core.statistics.intervals import confusion_counts, wilson
 from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.error_analysis.quasi_independence import pair_tests
@@ -55,8 +57,9 @@ def named_cells(counts: Ints, true: Ints, predicted: Ints, classes: Sequence[str
 
 
 def confusion_pairs_table(
-    labels: Ints, predicted: Ints, classes: Sequence[str], *, level: float = 0.95, fdr: float = 0.05
-) -> Table:
+    labels: Ints, predicted: Ints, classes: Sequence[str], *,
+    image_groups: Ints | None = None, level: float = 0.95, fdr: float = 0.05,
+) -> Table:  # fmt: skip
     """The k(k-1) ordered pairs against chance: evidence table `confusion_pairs`, most frequent first.
 
     A pair is flagged where its one-sided binomial p, under quasi-independence (`pair_tests`), has a q-value
@@ -64,14 +67,16 @@ def confusion_pairs_table(
 
     Args:
         labels, predicted: int64 (n,), positions in `classes`.
+        image_groups: int64 (n,), which images belong together; intervals and tests are then over such groups.
         level: coverage of the Wilson interval of each rate.
         fdr: bound on the expected share of false alarms among the flagged pairs.
     """
     counts = confusion_counts(labels, predicted, len(classes))
     true, other = np.nonzero(~np.eye(len(classes), dtype=bool))
     sizes, count = counts.sum(axis=1)[true], counts[true, other]
-    low, high = wilson(count, sizes, level)
-    null = pair_tests(counts, fdr=fdr)
+    worth = worth_of_cells(labels, predicted, len(classes), image_groups)
+    low, high = wilson(count * worth[true, other], sizes * worth[true, other], level)
+    null = pair_tests(counts, worth, fdr=fdr)
     p, q = null.p_values[true, other], null.q_values[true, other]
     frame = named_cells(counts, true, other, classes).with_columns(
         ci_low=low,
@@ -95,9 +100,14 @@ def confusion_pairs_table(
         n=len(labels),
         method="Exact binomial test of each ordered pair against quasi-independence (Goodman 1968), fitted "
         "without the flagged pairs: how often the one class is misclassified and the other wrongly "
-        "predicted; Benjamini & Hochberg (1995) over all pairs.",
+        f"predicted; Benjamini & Hochberg (1995) over all pairs.{over_groups(image_groups)}",
         caption=pairs_caption(int((q <= fdr).sum()), len(classes)),
     )
+
+
+def over_groups(image_groups: Ints | None) -> str:
+    """How a method goes on where images come in groups."""
+    return "" if image_groups is None else " Images come in groups: counts are scaled to the effective n."
 
 
 def pairs_caption(flagged: int, k: int) -> str:
@@ -112,8 +122,9 @@ def pairs_caption(flagged: int, k: int) -> str:
 
 
 def confusion_direction_table(
-    labels: Ints, predicted: Ints, classes: Sequence[str], *, fdr: float = 0.05
-) -> Table:
+    labels: Ints, predicted: Ints, classes: Sequence[str], *,
+    image_groups: Ints | None = None, fdr: float = 0.05,
+) -> Table:  # fmt: skip
     """Which way each confusion runs: evidence table `confusion_direction`, one row an unordered pair.
 
     Under equal rates, of the errors between two classes the share that starts from the first is that class's
@@ -123,10 +134,12 @@ def confusion_direction_table(
     names, sizes = np.asarray(classes), counts.sum(axis=1)
     a, b = np.nonzero(np.triu(counts + counts.T, k=1))
     forth, back = counts[a, b], counts[b, a]
+    worth = worth_of_directions(labels, predicted, a, b, image_groups)
+    trials = np.maximum(np.rint((forth + back) * worth), 1)
     p = np.array(
         [
-            binomtest(int(x), int(x + y), sizes[i] / (sizes[i] + sizes[j])).pvalue
-            for x, y, i, j in zip(forth, back, a, b, strict=True)
+            binomtest(int(np.rint(n * x / (x + y))), int(n), sizes[i] / (sizes[i] + sizes[j])).pvalue
+            for n, x, y, i, j in zip(trials, forth, back, a, b, strict=True)
         ]
     )
     q = benjamini_hochberg(p)
@@ -156,6 +169,20 @@ def confusion_direction_table(
         },
         n=int(forth.sum() + back.sum()),
         method="Exact binomial test of the two directions against the sizes of the classes; "
-        "Benjamini & Hochberg (1995) over all pairs with an error.",
+        f"Benjamini & Hochberg (1995) over all pairs with an error.{over_groups(image_groups)}",
         caption=f"{int((q <= fdr).sum())} of {len(q)} confused pairs run mostly one way.",
     )
+
+
+def worth_of_directions(
+    labels: Ints, predicted: Ints, a: Ints, b: Ints, image_groups: Ints | None
+) -> NDArray[np.float64]:
+    """For each pair of classes, the share of independent images in those that are taken for one another."""
+    if image_groups is None:
+        return np.ones(len(a))
+    found = []
+    for one, other in zip(a, b, strict=True):
+        forth = (labels == one) & (predicted == other)
+        errors = forth | ((labels == other) & (predicted == one))
+        found.append(effective_n(forth[errors], image_groups[errors]) / errors.sum())
+    return np.array(found)

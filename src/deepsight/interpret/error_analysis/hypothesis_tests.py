@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import binom
 
-from deepsight.core.array_types import Ints
+from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
 from deepsight.core.hypothesis import Group, Hypothesis
+from deepsight.core.statistics.clusters import worth_of_cells
 from deepsight.core.statistics.intervals import Interval, confusion_counts, weighted_proportions, wilson
-from deepsight.core.statistics.significance import group_difference_p
+from deepsight.core.statistics.significance import group_difference_p, so_few_p, so_many_p
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.error_analysis.quasi_independence import pair_tests
 
@@ -60,6 +60,7 @@ def hypotheses_table(
     predicted: Ints,
     classes: Sequence[str],
     *,
+    image_groups: Ints | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> Table:
@@ -73,6 +74,8 @@ def hypotheses_table(
 
     Args:
         labels, predicted: int64 (n,), positions in `classes`.
+        image_groups: int64 (n,), which images belong together; intervals and tests over images are then over
+            such groups.
         level: coverage of the intervals; 1 - level bounds p.
         seed: draws the permutations where there are more than 20,000 of them.
 
@@ -83,8 +86,9 @@ def hypotheses_table(
     for hypothesis in stated:
         hypothesis.require_classes(classes)
     counts = confusion_counts(labels, predicted, len(classes))
-    found = unregistered(stated, labels, predicted, classes)
-    outcomes = {h: tested(h, counts, classes, level, seed) for h in (*stated, *found)}
+    worth = worth_of_cells(labels, predicted, len(classes), image_groups)
+    found = unregistered(stated, labels, predicted, classes, image_groups)
+    outcomes = {h: tested(h, counts, worth, classes, level, seed) for h in (*stated, *found)}
     rows = [hypothesis_row(h, outcomes[h], outcomes[h].verdict(1 - level), "") for h in stated]
     rows += [hypothesis_row(h, outcomes[h], "undecided", FOUND) for h in found]
     frame = pl.DataFrame(rows, schema=SCHEMA)
@@ -127,19 +131,21 @@ def hypothesis_row(hypothesis: Hypothesis, outcome: TestResult, verdict: str, no
 
 
 def tested(
-    hypothesis: Hypothesis, counts: NDArray[np.int64], classes: Sequence[str], level: float, seed: int
-) -> TestResult:
+    hypothesis: Hypothesis, counts: NDArray[np.int64], worth: Floats, classes: Sequence[str], level: float,
+    seed: int,
+) -> TestResult:  # fmt: skip
     """The outcome of the test that the hypothesis names, on a confusion matrix (k, k)."""
     first = np.isin(classes, hypothesis.first.classes)
     second = np.isin(classes, hypothesis.second.classes)
     if hypothesis.test == "recall_gap":
-        return recall_gap(counts, first, second, level, seed)
-    return pair_excess(counts, int(first.argmax()), int(second.argmax()), level)
+        return recall_gap(counts, worth, first, second, level, seed)
+    return pair_excess(counts, worth, int(first.argmax()), int(second.argmax()), level)
 
 
 def recall_gap(
-    counts: NDArray[np.int64], first: NDArray[np.bool_], second: NDArray[np.bool_], level: float, seed: int
-) -> TestResult:
+    counts: NDArray[np.int64], worth: Floats, first: NDArray[np.bool_], second: NDArray[np.bool_],
+    level: float, seed: int,
+) -> TestResult:  # fmt: skip
     """Mean recall of the first group of classes minus that of the second.
 
     Classes of neither group take no part in the permutation.
@@ -148,10 +154,11 @@ def recall_gap(
     hits, n = np.diag(counts)[chosen], counts.sum(axis=1)[chosen]
     weights = np.where(first[chosen], 1 / first.sum(), -1 / second.sum())
     p = group_difference_p(hits / np.maximum(n, 1), first[chosen], seed=seed)
-    return TestResult(weighted_proportions(hits, n, weights, level), p, "classes")
+    share = np.diag(worth)[chosen]
+    return TestResult(weighted_proportions(hits * share, n * share, weights, level), p, "classes")
 
 
-def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> TestResult:
+def pair_excess(counts: NDArray[np.int64], worth: Floats, a: int, b: int, level: float) -> TestResult:
     """Whether two classes are taken for each other more often than chance explains: both ways.
 
     In each direction, the share of errors of one class that lands on the other, minus the share that chance
@@ -160,26 +167,29 @@ def pair_excess(counts: NDArray[np.int64], a: int, b: int, level: float) -> Test
     enough, at half the level each. Without an error in either class, or with two classes in all, nothing can
     be known: the interval is [-1, 1] and p is 1.
     """
-    null = pair_tests(counts)
+    null = pair_tests(counts, worth)
     one_way, other_way = (a, b), (b, a)
     landed, trials, chance = (
-        np.array([cells[one_way], cells[other_way]]) for cells in (counts, null.trials, null.shares)
+        np.array([cells[one_way], cells[other_way]])
+        for cells in (counts * worth, null.trials * worth, null.shares)
     )
     if len(counts) < 3 or not trials.all():
         return TestResult(Interval(0.0, -1.0, 1.0), 1.0, "images")
     low, high = wilson(landed, trials, level)
-    above = float(binom.sf(landed - 1, trials, chance).max())
-    below = 2 * float(binom.cdf(landed, trials, chance).min())
+    above = float(so_many_p(landed, trials, chance).max())
+    below = 2 * float(so_few_p(landed, trials, chance).min())
     ends = (float(side.min()) for side in (landed / trials - chance, low - chance, high - chance))
     return TestResult(Interval(*ends), min(1.0, 2 * min(above, below)), "images")
 
 
 def unregistered(
-    stated: Iterable[Hypothesis], labels: Ints, predicted: Ints, classes: Sequence[str]
-) -> list[Hypothesis]:
+    stated: Iterable[Hypothesis], labels: Ints, predicted: Ints, classes: Sequence[str],
+    image_groups: Ints | None,
+) -> list[Hypothesis]:  # fmt: skip
     """The flagged confusion pairs that no hypothesis named, each once, most frequent first."""
     named = {frozenset(h.first.classes + h.second.classes) for h in stated if h.test == "confused_pair"}
-    flagged = confusion_pairs_table(labels, predicted, classes).frame.filter("flagged")
+    pairs = confusion_pairs_table(labels, predicted, classes, image_groups=image_groups)
+    flagged = pairs.frame.filter("flagged")
     ways = set(zip(flagged["true"], flagged["predicted"], strict=True))
     found: dict[frozenset[str], Hypothesis] = {}
     for a, b in zip(flagged["true"], flagged["predicted"], strict=True):

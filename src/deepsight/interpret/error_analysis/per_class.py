@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from deepsight.core.array_types import Ints
+from deepsight.core.array_types import Ints, Reals
 from deepsight.core.evidence import Table
+from deepsight.core.statistics.clusters import worth_of_cells
 from deepsight.core.statistics.intervals import confusion_counts, wilson
 from deepsight.core.statistics.macro_f1 import few_images
 from deepsight.core.statistics.significance import runner_up_p
+
+EFFECTIVE_N = {"effective_n": "independent images that would know the recall as well as these"}
 
 
 def per_class_table(
@@ -18,6 +21,7 @@ def per_class_table(
     classes: Sequence[str],
     groups: Mapping[str, str],
     *,
+    image_groups: Ints | None = None,
     level: float = 0.95,
 ) -> Table:
     """Recall of each class with its interval, precision and F1: evidence table `recall`, weakest first.
@@ -25,23 +29,29 @@ def per_class_table(
     Args:
         labels, predicted: int64 (n,), positions in `classes`.
         groups: the group of a class, such as "rigid"; a class without one gets an empty string.
+        image_groups: int64 (n,), which images belong together, such as those of one patient. Intervals and
+            tests are then over such groups, by the number of independent images that each class is worth.
         level: coverage of the Wilson interval of the recall.
     """
     counts = confusion_counts(labels, predicted, len(classes))
     hits, n, called = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    low, high = wilson(hits, n, level)
+    recall = hits / np.maximum(n, 1)
+    worth = n * np.diag(worth_of_cells(labels, predicted, len(classes), image_groups))
+    low, high = wilson(recall * worth, worth, level)
     frame = pl.DataFrame(
         {
             "class": list(classes),
             "group": [groups.get(name, "") for name in classes],
             "n": n,
-            "recall": hits / np.maximum(n, 1),
+            "recall": recall,
             "ci_low": low,
             "ci_high": high,
             "precision": hits / np.maximum(called, 1),
             "f1": 2 * hits / np.maximum(n + called, 1),
+            **({} if image_groups is None else {"effective_n": worth}),
         }
     ).sort("recall", maintain_order=True)
+    grouped = "" if image_groups is None else ", over groups of images by the effective n (Kish 1965)"
     return Table(
         frame=frame,
         units={
@@ -53,15 +63,18 @@ def per_class_table(
             "ci_high": f"recall, high end at {level:.0%} (Wilson)",
             "precision": "share of the images predicted as the class that have its label",
             "f1": "harmonic mean of precision and recall",
+            **({} if image_groups is None else EFFECTIVE_N),
         },
         n=len(labels),
-        method="Recall, precision and F1 by class; Wilson (1927) interval of the recall. With 10 to 50 "
-        "images it holds the truth in 90 to 98 % of samples, and always where the true recall is 0 or 1.",
-        caption=" ".join(filter(None, (recall_caption(hits, n, classes, 1 - level), few_images(n, classes)))),
+        method=f"Recall, precision and F1 by class; Wilson (1927) interval of the recall{grouped}. With 10 "
+        "to 50 images it holds the truth in 90 to 98 % of samples, and always where the true recall is 0 or 1.",
+        caption=" ".join(
+            filter(None, (recall_caption(recall * worth, worth, classes, 1 - level), few_images(n, classes)))
+        ),
     )
 
 
-def recall_caption(hits: Ints, n: Ints, classes: Sequence[str], alpha: float) -> str:
+def recall_caption(hits: Reals, n: Reals, classes: Sequence[str], alpha: float) -> str:
     """Which class is found best and which worst, each only if it differs from the next one."""
     said = []
     for word, lowest in (("best", False), ("worst", True)):

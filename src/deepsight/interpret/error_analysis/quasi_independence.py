@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from deepsight.core.array_types import Bools, Floats
-from deepsight.core.statistics.significance import benjamini_hochberg
+from deepsight.core.statistics.significance import benjamini_hochberg, so_many_p
 
 ITERATIONS = 1000  # of proportional fitting, at most; it settles within dozens unless margins are extreme
 SETTLED = 1e-6  # images by which the fitted row sums may miss the observed ones
@@ -34,7 +33,7 @@ class PairTests:
     q_values: Floats
 
 
-def pair_tests(counts: NDArray[np.integer], *, fdr: float = 0.05) -> PairTests:
+def pair_tests(counts: NDArray[np.integer], worth: Floats | None = None, *, fdr: float = 0.05) -> PairTests:
     """Each confusion against quasi-independence, which is fitted without those that stand out.
 
     A pair that is confused often raises what is expected of its whole row and column, and so makes others
@@ -44,20 +43,23 @@ def pair_tests(counts: NDArray[np.integer], *, fdr: float = 0.05) -> PairTests:
 
     Args:
         counts: (k, k), images by given and predicted class.
+        worth: (k, k), the share of independent images in those of each cell, in (0, 1]; None takes every
+            image as independent. Tests are of counts that are scaled by it (Rao and Scott 1992).
         fdr: pairs with a q-value of at most this leave the fit.
     """
-    found = tested(counts, np.zeros(counts.shape, dtype=bool))
+    worth = np.ones(counts.shape) if worth is None else worth
+    found = tested(counts, np.zeros(counts.shape, dtype=bool), worth)
     left_out = np.zeros(counts.shape, dtype=bool)
     for _ in range(ROUNDS if len(counts) >= FEWEST_CLASSES else 0):
         flagged = leaving_enough(found.q_values <= fdr)
         if (flagged == left_out).all():
             break
         left_out = flagged
-        found = tested(counts, left_out)
+        found = tested(counts, left_out, worth)
     return found
 
 
-def tested(counts: NDArray[np.integer], left_out: Bools) -> PairTests:
+def tested(counts: NDArray[np.integer], left_out: Bools, worth: Floats) -> PairTests:
     """Binomial tests of all pairs, with a fit to those that are not left out.
 
     A cell is tested among the errors of its row less those of other cells that were left out.
@@ -71,7 +73,7 @@ def tested(counts: NDArray[np.integer], left_out: Bools) -> PairTests:
         for cells in (errors, expected)
     )
     shares = np.divide(expected, total, out=np.zeros((k, k)), where=total > 0)
-    p = np.where((errors > 0) & (k > 2), binom.sf(errors - 1, trials, np.minimum(shares, 1)), 1.0)
+    p = np.where((errors > 0) & (k > 2), so_many_p(errors * worth, trials * worth, shares), 1.0)
     q = np.ones((k, k))
     q[off] = benjamini_hochberg(p[off])
     return PairTests(expected, trials, shares, p, q)

@@ -6,7 +6,12 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.evidence import Table
-from deepsight.core.statistics.intervals import wilson
+from deepsight.core.statistics.clusters import (
+    cluster_bootstrap_macro_f1,
+    difference_over_groups_p,
+    effective_n,
+)
+from deepsight.core.statistics.intervals import Interval, wilson
 from deepsight.core.statistics.macro_f1 import macro_f1_interval
 from deepsight.core.statistics.significance import benjamini_hochberg
 
@@ -64,7 +69,8 @@ def metadata_scores_table(
 
     Whether the values of a column differ is tested against what the classes explain: errors are dealt out
     anew within each class, as the multivariate hypergeometric distribution deals them. Where images come in
-    groups and each group has one value, values are dealt out anew over whole groups.
+    groups, intervals are over groups; values are dealt out anew over whole groups where each group has one
+    value, and otherwise the larger p counts, of that test and of a Wald test over the groups.
 
     Args:
         metadata: one row per image.
@@ -84,7 +90,7 @@ def metadata_scores_table(
     rows = [
         {**row, "p_value": p_values[name], "q_value": float(q_values[name])}
         for name, values in columns.items()
-        for row in value_rows(name, np.array(values), labels, predicted)
+        for row in value_rows(name, np.array(values), labels, predicted, groups)
     ]
     frame = (
         pl.DataFrame(rows).select(list(UNITS)).sort("q_value", "column", "difference", maintain_order=True)
@@ -99,7 +105,9 @@ def metadata_scores_table(
     )
 
 
-def value_rows(name: str, values: NDArray[np.str_], labels: Ints, predicted: Ints) -> list[dict[str, object]]:
+def value_rows(
+    name: str, values: NDArray[np.str_], labels: Ints, predicted: Ints, groups: Ints | None
+) -> list[dict[str, object]]:
     """One row per value of a column."""
     right = labels == predicted
     rates = np.bincount(labels, weights=right) / np.maximum(np.bincount(labels), 1)
@@ -107,10 +115,10 @@ def value_rows(name: str, values: NDArray[np.str_], labels: Ints, predicted: Int
     for value in np.unique(values):
         here = np.flatnonzero(values == value)
         n, expected = len(here), float(rates[labels[here]].mean())
-        low, high = wilson(int(right[here].sum()), n)
-        present, numbers = np.unique(np.concatenate([labels[here], predicted[here]]), return_inverse=True)
-        f1 = macro_f1_interval(numbers[:n], numbers[n:], max(len(present), 2))
-        accuracy = float(right[here].mean())
+        accuracy, own = float(right[here].mean()), None if groups is None else groups[here]
+        worth = n if own is None else effective_n(right[here], own)
+        low, high = wilson(accuracy * worth, worth)
+        f1 = macro_f1_of_value(labels[here], predicted[here], own)
         rows.append(
             {
                 "column": name, "value": str(value), "n": n, "accuracy": accuracy, "ci_low": float(low),
@@ -121,6 +129,15 @@ def value_rows(name: str, values: NDArray[np.str_], labels: Ints, predicted: Int
     return rows
 
 
+def macro_f1_of_value(labels: Ints, predicted: Ints, groups: Ints | None) -> Interval:
+    """Macro-F1 of some images over the classes that are among them, by images or by groups."""
+    present, numbers = np.unique(np.concatenate([labels, predicted]), return_inverse=True)
+    true, said, k = numbers[: len(labels)], numbers[len(labels) :], max(len(present), 2)
+    if groups is None:
+        return macro_f1_interval(true, said, k)
+    return cluster_bootstrap_macro_f1(true, said, k, groups, seed=0)
+
+
 def difference_p(
     values: Ints, wrong: Bools, labels: Ints, groups: Ints | None, rng: np.random.Generator
 ) -> float:
@@ -129,9 +146,11 @@ def difference_p(
     expected = np.bincount(values, weights=rates[labels]).astype(np.float64)
     observed = statistic(np.bincount(values, weights=wrong).astype(np.float64), expected)
     drawn = drawn_by_groups(values, wrong - rates[labels], expected, groups, rng)
+    least = 0.0
     if drawn is None:
         drawn = statistic(drawn_errors(values, wrong, labels, rng), expected)
-    return float((1 + (drawn >= observed - 1e-9).sum()) / (1 + DRAWS))
+        least = 0.0 if groups is None else difference_over_groups_p(values, wrong - rates[labels], groups)
+    return max(least, float((1 + (drawn >= observed - 1e-9).sum()) / (1 + DRAWS)))
 
 
 def statistic(errors: Reals, expected: Reals) -> Floats:

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
+from deepsight.core.statistics.clusters import excess_over_groups_p
 from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.slices.search import SliceCandidate, cluster_slices, tree_slices
 
@@ -43,6 +44,7 @@ def slices_table(
     *,
     features: NDArray[np.floating],
     doubt: Floats | None = None,
+    image_groups: Ints | None = None,
     depth: int = 3,
     clusters: int = 20,
     smallest: int = 40,
@@ -64,13 +66,20 @@ def slices_table(
         features: (n, d), best of a network that was not trained on these classes: clusters of the model's own
             features are in part clusters of its answers. With d below k, or 0, no clusters are made.
         doubt: (n,), 1 minus the calibrated confidence; None compares images with their class alone.
+        image_groups: int64 (n,), which images belong together. Halves are then of whole groups, and a slice
+            must also stand out over groups (Student's t).
         depth: of the tree, so the most conditions in a description.
         clusters: number of clusters of the features.
         smallest: images that a slice must hold in each half.
         fdr: bound on the expected share of false alarms among the confirmed slices.
     """
     wrong = labels != predicted
-    first = stratified_half(labels * 2 + wrong, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    first = (
+        stratified_half(labels * 2 + wrong, rng)
+        if image_groups is None
+        else half_of_groups(image_groups, rng)
+    )
     strata = labels if doubt is None else risk_strata(doubt, labels, wrong, first)
     residual = wrong - class_rates(wrong, strata, first)[strata]
     candidates = tree_slices(properties, residual, first, depth=depth, smallest=smallest)
@@ -78,7 +87,7 @@ def slices_table(
         features, properties, labels, classes, first, clusters=clusters, smallest=smallest, seed=seed
     )
     promising = promising_slices(candidates, wrong, strata, first, smallest)
-    frame = confirmed_slices([slice_row(c, wrong, strata, ~first, ids) for c in promising], fdr)
+    frame = confirmed_slices([slice_row(c, wrong, strata, ~first, ids, image_groups) for c in promising], fdr)
     beyond = "classes" if doubt is None else "classes and of the model's own doubt"
     return Table(
         frame=frame,
@@ -86,7 +95,8 @@ def slices_table(
         n=int((~first).sum()),
         method=f"Tree of depth {depth} on image properties and {clusters} k-means clusters of the features, "
         "found on one half of the images; exact hypergeometric test within groups of equal risk, by "
-        f"{beyond}, on the other half; Benjamini & Hochberg (1995) at {fdr:g}.",
+        f"{beyond}, on the other half; Benjamini & Hochberg (1995) at {fdr:g}."
+        + ("" if image_groups is None else " Halves of whole groups of images, and a t test over groups."),
         caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half, as "
         f"errors beyond those of their {beyond}.",
     )
@@ -118,6 +128,18 @@ def stratified_half(strata: Ints, rng: np.random.Generator) -> Bools:
     rank = np.empty(len(strata), dtype=np.int64)
     rank[order] = np.arange(len(strata))
     return np.asarray(rank % 2 == 0)
+
+
+def half_of_groups(groups: Ints, rng: np.random.Generator) -> Bools:
+    """About half of the images, as whole groups: the largest first, so that the halves come out even."""
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.lexsort((rng.random(len(sizes)), -sizes))
+    taken, left = np.zeros(len(sizes), dtype=bool), [0, 0]
+    for one in order:
+        side = int(left[1] < left[0] or (left[0] == left[1] and rng.random() < 0.5))
+        taken[one] = side == 0
+        left[side] += int(sizes[one])
+    return np.asarray(taken[group])
 
 
 def risk_strata(doubt: Floats, labels: Ints, wrong: Bools, first: Bools) -> Ints:
@@ -182,12 +204,18 @@ def excess_p(inside: Bools, wrong: Bools, strata: Ints, among: Bools) -> float:
 
 
 def slice_row(
-    candidate: SliceCandidate, wrong: Bools, strata: Ints, second: Bools, ids: NDArray[np.int64]
-) -> dict[str, Any]:
+    candidate: SliceCandidate, wrong: Bools, strata: Ints, second: Bools, ids: NDArray[np.int64],
+    groups: Ints | None,
+) -> dict[str, Any]:  # fmt: skip
     """The row of a candidate, from the images of the second half alone."""
     inside = candidate.members & second
     rate = float(wrong[inside].mean())
-    baseline = float(class_rates(wrong, strata, second)[strata[inside]].mean())
+    rates = class_rates(wrong, strata, second)
+    baseline = float(rates[strata[inside]].mean())
+    p = excess_p(inside, wrong, strata, second)
+    if groups is not None:
+        excess = np.where(inside, wrong - rates[strata], 0.0)[second]
+        p = max(p, excess_over_groups_p(excess, groups[second]))
     return {
         "description": candidate.description,
         "kind": candidate.kind,
@@ -195,6 +223,6 @@ def slice_row(
         "error_rate": rate,
         "baseline": baseline,
         "effect": rate - baseline,
-        "p_value": excess_p(inside, wrong, strata, second),
+        "p_value": p,
         "examples": ids[inside & wrong][:EXAMPLES].tolist(),
     }

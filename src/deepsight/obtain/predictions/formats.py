@@ -13,11 +13,17 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import UsageError, near_names
-from deepsight.obtain.readers.table_file import SUFFIXES, read_table_file, text_column
+from deepsight.obtain.readers.table_file import (
+    SUFFIXES,
+    named_column,
+    read_table_file,
+    text_column,
+)
 
 Kind = Literal["probs", "logits", "unnamed"]
 Arrays = dict[str, NDArray[Any]]
 
+PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 KNOWN = ("probs", "logits", "pred", "confidence", "files", "labels", "features", "classes")
 FILES = ("file", "files", "filename", "filenames", "file_name", "path", "paths", "image")
 CHOICES = ("pred", "prediction", "predicted")
@@ -41,6 +47,7 @@ class GivenPredictions:
         confidence: (m,), of the chosen class.
         columns: the names of the columns, where the file names them.
         files, labels, features: (m, …), where the file holds them.
+        unused: columns of a table that mean nothing here.
     """
 
     outputs: NDArray[Any] | None = None
@@ -51,6 +58,7 @@ class GivenPredictions:
     files: Sequence[str] | None = None
     labels: NDArray[Any] | None = None
     features: NDArray[Any] | None = None
+    unused: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -79,7 +87,14 @@ def read_given(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
         UsageError: the file cannot be read, or its names and shapes mean nothing here.
     """
     if not file.is_file():
-        raise UsageError(f"Expected predictions in {file}, found no such file.")
+        raise UsageError(
+            f"Expected predictions in {file}, found {'a folder' if file.is_dir() else 'no such file'}."
+        )
+    if file.suffix.lower() in PICKLED:
+        raise UsageError(
+            f"Expected predictions as plain numbers, received {file.name}: opening such a file could run "
+            "code. Write it with numpy.savez(FILE, probs=probs, files=files)."
+        )
     if file.suffix.lower() in SUFFIXES:
         return read_prediction_table(file, classes)
     arrays = read_arrays(file)
@@ -209,12 +224,16 @@ def require_equal_lengths(given: GivenPredictions) -> None:
 def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
     """A table of predictions: a column per class, or a column of chosen classes."""
     frame = read_table_file(file)
+    numbered = [str(place) for place in range(len(classes))]
+    if frame.columns == numbered and not {*numbered} & {*classes}:  # as pandas heads an array
+        return GivenPredictions(outputs=numeric_columns(frame, numbered))
+    frame = frame.rename(class_columns(frame.columns, classes))
     if all(is_number(name) for name in frame.columns):  # no header: np.savetxt writes none
         values = read_table_file(file, header=False).to_numpy()
         require_matrix("the table", values, len(classes))
         return GivenPredictions(outputs=values)
-    files = next((name for name in FILES if name in frame.columns), None)
-    labels = next((name for name in LABELS if name in frame.columns and name not in classes), None)
+    files = named_column(frame.drop(classes, strict=False), FILES)
+    labels = named_column(frame.drop(classes, strict=False), LABELS)
     given = GivenPredictions(
         files=None if files is None else [name or "" for name in text_column(frame, files)],
         labels=None if labels is None else label_array(frame, labels),
@@ -223,12 +242,26 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         names = [f"{prefix}{name}" for name in classes]
         if all(name in frame.columns for name in names):
             outputs = numeric_columns(frame, names)
-            return replace(given, outputs=outputs, kind=kind, columns=classes)
+            unused = tuple(name for name in frame.columns if name not in {*names, files, labels})
+            return replace(given, outputs=outputs, kind=kind, columns=classes, unused=unused)
     nested: tuple[Kind, ...] = ("probs", "logits")
     for kind in nested:
         if kind in frame.columns and frame[kind].dtype.is_nested():
             return nested_outputs(given, frame[kind], kind, classes)
     return chosen_in_table(given, frame, classes)
+
+
+def class_columns(columns: Sequence[str], classes: tuple[str, ...]) -> dict[str, str]:
+    """The columns that are classes, or scores of classes, but for capitals and spaces: their exact names."""
+    exact = {f"{prefix}{name}": f"{prefix}{name}" for prefix, _ in PREFIXES for name in classes}
+    loose = {name.strip().casefold(): name for name in exact}
+    if len(loose) < len(exact):  # classes that differ in capitals alone
+        return {}
+    return {
+        name: loose[key]
+        for name in columns
+        if name not in exact and (key := name.strip().casefold()) in loose and loose[key] not in columns
+    }
 
 
 def label_array(frame: pl.DataFrame, name: str) -> NDArray[Any]:
@@ -281,12 +314,15 @@ def chosen_in_table(
     Raises:
         UsageError: there is no such column either.
     """
-    choice = next((name for name in CHOICES if name in frame.columns), None)
+    choice, said = named_column(frame, CHOICES), named_column(frame, ("confidence",))
     if choice is None:
         missing = [name for name in classes if name not in frame.columns]
         raise UsageError(
             f"Expected a column for each class or a column 'pred', received {frame.columns}; "
             f"the classes {missing[:12]} have no column."
         )
-    sure = frame["confidence"].to_numpy() if "confidence" in frame.columns else None
-    return replace(given, predicted=chosen_classes(frame[choice].to_list(), classes), confidence=sure)
+    sure = None if said is None else numeric_columns(frame, [said])[:, 0]
+    known = {choice, said, named_column(frame, FILES), named_column(frame, LABELS)}
+    unused = tuple(name for name in frame.columns if name not in known)
+    chosen = chosen_classes(frame[choice].to_list(), classes)
+    return replace(given, predicted=chosen, confidence=sure, unused=unused)

@@ -28,7 +28,14 @@ def checked_labels(array: NDArray[Any], data: Dataset) -> Ints:
     k, n = data.k, len(data)
     if array.shape == (n, 1):
         array = array[:, 0]
-    given = positions_by_name(array, data) if array.dtype.kind in "UO" else whole_numbers(array, n)
+    if array.dtype.kind in "UO":
+        given = positions_by_name(array, data)
+    else:
+        given = whole_numbers(array, n)
+        if all(name.isdecimal() for name in data.classes) and set(map(str, given.tolist())) <= {
+            *data.classes
+        }:
+            given = positions_by_name(given.astype(str), data)
     unknown = (given < 0) | (given >= k)
     if unknown.any():
         names = ", ".join(str(value) for value in np.unique(given[unknown])[:5])
@@ -70,7 +77,7 @@ def whole_numbers(array: NDArray[Any], n: int) -> Ints:
     if array.shape != (n,) or not whole:
         raise UsageError(
             f"Expected labels as {n} whole numbers or names of classes, received {array.dtype} of shape "
-            f"{array.shape}."
+            f"{array.shape}.{' One-hot rows become labels with argmax(axis=1).' if array.ndim == 2 else ''}"
         )
     return array.astype(np.int64)
 

@@ -1,6 +1,6 @@
 """Which prediction belongs to which image: by the name of the file, or by position."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.errors import UsageError
 from deepsight.core.progress import Log
-from deepsight.obtain.local_file import IMAGE_SUFFIXES
+from deepsight.obtain.local_file import IMAGE_SUFFIXES, is_picture, normal_path
 from deepsight.obtain.passed_over import first_few
 
 AMBIGUOUS = -1
@@ -51,8 +51,8 @@ def match_by_file(given: Sequence[str], data: Dataset, listings: Listings | None
     if (counts > 1).any():
         twice = str(data.files[places[counts > 1][0]])
         raise UsageError(
-            f"Expected one prediction per image, received {int((counts > 1).sum())} files more than once, "
-            f"the first: {twice}."
+            f"Expected one prediction per image, received several for {int((counts > 1).sum()):,} of "
+            f"{len(counts):,}, the first: {twice}."
         )
     say_extra([name for name, place in zip(given, found, strict=True) if place < 0], data, listings, log)
     order = np.argsort(found[hit], kind="stable")
@@ -60,18 +60,40 @@ def match_by_file(given: Sequence[str], data: Dataset, listings: Listings | None
 
 
 def places_of_names(given: Sequence[str], files: Sequence[str] | np.ndarray) -> Ints:
-    """For each name the position of the file that it fits, -1 where none or several fit."""
-    exact = {normal_path(str(file)): place for place, file in enumerate(files)}
+    """For each name the position of the file that it fits, -1 where none or several fit.
+
+    Where none fits at all, capitals and then endings are left aside.
+    """
+    spellings: tuple[Callable[[str], str], ...] = (normal_path, caseless_path, path_without_ending)
+    found = np.full(len(given), AMBIGUOUS, dtype=np.int64)
+    for spelt in spellings:
+        found = places_of_spellings([spelt(name) for name in given], [spelt(str(file)) for file in files])
+        if (found >= 0).any():
+            break
+    return found
+
+
+def caseless_path(name: str) -> str:
+    """A normal path without capitals."""
+    return normal_path(name).casefold()
+
+
+def path_without_ending(name: str) -> str:
+    """A caseless path without the ending of a picture's name."""
+    path = caseless_path(name)
+    return path.rpartition(".")[0] if is_picture(path) else path
+
+
+def places_of_spellings(given: Sequence[str], files: Sequence[str]) -> Ints:
+    """As `places_of_names`, for names in one spelling."""
+    exact: dict[str, int] = {}
+    for place, file in enumerate(files):
+        exact[file] = AMBIGUOUS if file in exact else place
     ends: dict[str, int] = {}
     for file, place in exact.items():
         for end in path_ends(file):
             ends[end] = AMBIGUOUS if end in ends else place
-    return np.array([place_of(normal_path(name), exact, ends) for name in given], dtype=np.int64)
-
-
-def normal_path(name: str) -> str:
-    """A path with forward slashes and without `./` in front."""
-    return name.strip().replace("\\", "/").removeprefix("./")
+    return np.array([place_of(name, exact, ends) for name in given], dtype=np.int64)
 
 
 def path_ends(path: str) -> list[str]:
@@ -94,6 +116,9 @@ def nothing_fits(given: Sequence[str], data: Dataset, listings: Listings | None)
         f"Expected files of the split in the predictions, received none of {len(data)}; the first there is "
         f"'{given[0]}', the first of the split '{'' if data.files is None else data.files[0]}'."
     )
+    own = [] if data.files is None else [normal_path(str(file)).rpartition("/")[2] for file in data.files]
+    if len(set(own)) < len(own) and normal_path(given[0]) in own:
+        text += " Names alone fit several files: give their folders too."
     for name, part in ({} if listings is None else listings.splits).items():
         if part.files is not None and (n := int((places_of_names(given, part.files) >= 0).sum())):
             text += f" {n} of them are in {name}: --split {name}, or --split all."
@@ -104,11 +129,11 @@ def say_extra(extra: Sequence[str], data: Dataset, listings: Listings | None, lo
     """Say how many rows fit no image of the split, and what is known of them."""
     if not extra:
         return
-    log(f"{len(extra):,} predictions are for no image of the split: {first_few(extra, most=3)}.")
+    log(f"Predictions for no image of the split: {len(extra):,} ({first_few(extra, most=3)}).")
     known = listings.listed.get(data.source, ()) if listings is not None else ()
     elsewhere = int((places_of_names(extra, known) >= 0).sum()) if known else 0
     if elsewhere:
-        log(f"{elsewhere:,} of these files are in another split or could not be read.")
+        log(f"Of these files, {elsewhere:,} stand in another split or could not be read.")
 
 
 def match_by_position(n: int, data: Dataset, listings: Listings | None, log: Log) -> Matched:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deepsight.core.dataset import Dataset
+from deepsight.core.array_types import Floats
+from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
@@ -14,6 +15,7 @@ from deepsight.obtain.predictions.labels import checked_labels, require_own_orde
 from deepsight.obtain.predictions.match import Listings, match_by_file, match_by_position
 from deepsight.obtain.predictions.values import logits_of
 
+FEWEST = 30  # images below which chance is too wide to say anything
 SMALLEST_SHARE = 0.5  # of the images of a split that predictions must cover before less is worth a warning
 
 
@@ -58,12 +60,28 @@ def read_predictions(
     given, images = given.select(taken), data.select(rows)
     say_coverage(len(images), data, log)
     labels = images.labels if given.labels is None else checked_labels(given.labels, images)
+    if given.unused:
+        log(f"Not used: columns ({len(given.unused)}), the first: {given.unused[0]}.")
     logits = logits_of(given, data.k, log)
     if given.columns is None and given.predicted is None:
         require_own_order(logits, images)
+    if given.files is None and given.labels is None:
+        log_chance(logits, images, log)
     return MatchedPredictions(
         Predictions(images.ids, labels, logits.astype(np.float32), features_of(given, len(images))), images
     )
+
+
+def log_chance(logits: Floats, data: Dataset, log: Log) -> None:
+    """Say where predictions without names are no better than guessing: rows may stand in another order."""
+    right = float((logits.argmax(axis=1) == data.labels).mean())
+    largest = float(class_counts(data.labels, data.classes).max() / max(len(data), 1))
+    reach = 2 * np.sqrt(largest * (1 - largest) / max(len(data), 1))
+    if len(data) >= FEWEST and right <= largest + reach:
+        log(
+            f"{right:.0%} of the predictions are right, no more than guessing gives. The rows may stand in "
+            "another order than the images; a column of file names would tell."
+        )
 
 
 def say_coverage(matched: int, data: Dataset, log: Log) -> None:

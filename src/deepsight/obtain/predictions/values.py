@@ -25,6 +25,11 @@ def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
     if given.predicted is not None:
         return logits_of_choice(given, k, log)
     values = given.numbers()
+    if given.kind == "unnamed" and len(values) and are_percentages(values):
+        raise UsageError(
+            "Expected probabilities or logits, received rows from 0 to 100 that sum to 100: these are "
+            "percentages. Divide them by 100."
+        )
     if given.kind == "logits" or (given.kind == "unnamed" and not looks_like_probabilities(values)):
         return checked_logits(values)
     probabilities = checked_probabilities(values)

@@ -16,6 +16,7 @@ from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts, printable
+from deepsight.obtain.fit_choice import FitJudge, choose_fit
 from deepsight.obtain.local_file import is_picture, read_local_file
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.folder_walk import ImageFiles, is_run, list_images, subfolders
@@ -51,7 +52,9 @@ class ClassFolders:
     classes: tuple[str, ...]
 
 
-def load_folder(address: DataAddress, *, resolution: int | None, log: Log) -> Obtained:
+def load_folder(
+    address: DataAddress, *, resolution: int | None, judge: FitJudge | None = None, log: Log
+) -> Obtained:
     """The images of a folder, decoded once into the cache.
 
     Raises:
@@ -65,13 +68,15 @@ def load_folder(address: DataAddress, *, resolution: int | None, log: Log) -> Ob
     folders = class_folders(root, passed_over)
     listings = folder_listings(folders, address, passed_over)
     key = folder_fingerprint(root, [name for part in sorted(listings) for name in folders.files[part].names])
+    choice = choose_fit(address, listings, judge=judge, log=log)
+    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
     shape = stored_shape(address, listings, resolution=resolution, log=log)
     decoded = decoded_parts(listings, key=key, shape=shape, fit=address.fit, log=log)
     custom = custom_data(
         f"folder:{root}", decoded, folders.classes, listings=listings, passed_over=passed_over,
-        fit=address.fit, log=log,
+        choice=choice, log=log,
     )  # fmt: skip
-    return split_custom_data(custom, log=log)
+    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 def class_folders(root: Path, passed_over: PassedOver) -> ClassFolders:

@@ -17,6 +17,7 @@ from deepsight.obtain.connectivity import first_line, require_answer
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts
+from deepsight.obtain.fit_choice import FitJudge, choose_fit
 from deepsight.obtain.local_file import read_local_file
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.huggingface_labels import labels_and_classes
@@ -27,7 +28,9 @@ from deepsight.obtain.stored_size import stored_shape
 OPTIONS = ("image", "label", "group", "config", "side", "fit")
 
 
-def load_huggingface(address: DataAddress, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
+def load_huggingface(
+    address: DataAddress, *, resolution: int | None, offline: bool, judge: FitJudge | None = None, log: Log
+) -> Obtained:
     """The images and labels of a data set, decoded once into the cache.
 
     The options `image` and `label` name the columns, where they are not the only ones of their kind.
@@ -47,14 +50,16 @@ def load_huggingface(address: DataAddress, *, resolution: int | None, offline: b
     listings = {
         part: part_listing(part, data, labels[part], image, label, address) for part, data in parts.items()
     }
+    choice = choose_fit(address, listings, judge=judge, log=log)
+    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
     shape = stored_shape(address, listings, resolution=resolution, log=log)
     key = columns_fingerprint(address, parts)
     decoded = decoded_parts(listings, key=key, shape=shape, fit=address.fit, log=log)
     custom = custom_data(
         f"hf:{address.place}", decoded, classes, listings=listings, passed_over=passed_over,
-        fit=address.fit, log=log,
+        choice=choice, log=log,
     )  # fmt: skip
-    return split_custom_data(custom, log=log)
+    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 def open_dataset(address: DataAddress, *, offline: bool, log: Log) -> Any:

@@ -28,7 +28,7 @@ def labels_and_classes(
     values = {part: label_values(data, part, label) for part, data in parts.items()}
     for part in [part for part, column in values.items() if not any(v is not None for v in column)]:
         if part in NEEDED:
-            raise DeepSightError(f"Expected labels in the column '{label}' of {part}, received none.")
+            raise DeepSightError(f"Expected labels in the column '{label}'{of_part(part)}, received none.")
         passed_over.add("parts without a single label", part, 1)
         del values[part]
     names = {part: label_names(parts[part], label) for part in values}
@@ -63,11 +63,16 @@ def label_values(data: Any, part: str, label: str) -> list[Any]:
     wrong = next((v for v in values if v is not None and not is_label(v)), None)
     if wrong is not None:
         raise DeepSightError(
-            f"Expected one label per image in the column '{label}' of {part}, as text or a whole number, "
-            f"received {wrong!r}. DeepSight studies classifiers with one class per image."
+            f"Expected one label per image in the column '{label}'{of_part(part)}, as text or a whole "
+            f"number, received {wrong!r}. DeepSight studies classifiers with one class per image."
         )
     plain = [int(v) if isinstance(v, (bool, float, np.floating)) else v for v in values]
     return [None if v in (-1, "") else v for v in plain]
+
+
+def of_part(part: str) -> str:
+    """How a sentence names a part; not at all where it is all there is."""
+    return "" if part == "all" else f" of {part}"
 
 
 def is_label(value: Any) -> bool:
@@ -89,7 +94,7 @@ def name_of(value: Any, names: tuple[str, ...], part: str, label: str) -> str:
         found = names[value] if 0 <= value < len(names) else None
     if found is None:
         raise DeepSightError(
-            f"Expected labels of '{label}' in {part} among the {len(names)} names {list(names)[:12]}, "
+            f"Expected labels of '{label}'{of_part(part)} among the {len(names)} names {list(names)[:12]}, "
             f"received {value!r}."
         )
     return found

@@ -105,8 +105,9 @@ def load_keras_set(address: DataAddress, *, offline: bool, log: Log) -> Obtained
     named = {part: with_digests(data) for part, data in parts.items()}
     about = {"proved_by": {file: ":".join(known) for file, known in SETS[name].files.items()}}
     return split_custom_data(
-        CustomData(f"keras:{name}", named, SETS[name].classes, digests, about=about), log=log
-    )
+        CustomData(f"keras:{name}", named, SETS[name].classes, digests, about=about),
+        share=address.test_share, log=log,
+    )  # fmt: skip
 
 
 def fetched_parts(name: str, *, offline: bool) -> Parts:

@@ -6,8 +6,10 @@ from pathlib import Path
 import polars as pl
 
 from deepsight.core.errors import UsageError, near_names
+from deepsight.obtain.decode import printable
+from deepsight.obtain.local_file import is_picture, normal_path
 from deepsight.obtain.passed_over import PassedOver
-from deepsight.obtain.readers.table_file import SUFFIXES, read_table_file, text_column
+from deepsight.obtain.readers.table_file import SUFFIXES, named_column, read_table_file, text_column
 
 FILE_NAME = "file_name"  # as Hugging Face's imagefolder calls the column
 GROUP = "group"
@@ -32,11 +34,12 @@ def find_column(
             offered = near_names(named, frame.columns)
             raise UsageError(f"Expected the name of a column for '{option}', received '{named}'; {offered}")
         return named
-    found = next((name for name in usual if name in frame.columns), None)
+    found = named_column(frame, usual)
     if found is None and needed:
+        headless = any(is_picture(name) for name in frame.columns)
+        remedy = "Its first line must name the columns." if headless else f"Name it: ?{option}=COLUMN"
         raise UsageError(
-            f"Expected a column '{usual[0]}' in the table, received {frame.columns}. "
-            f"Name it: ?{option}=COLUMN"
+            f"Expected a column '{usual[0]}' in the table, received {frame.columns[:12]}. {remedy}"
         )
     return found
 
@@ -52,12 +55,20 @@ def read_metadata(root: Path, places: Sequence[Path]) -> pl.DataFrame | None:
         if (path := find_metadata(place)) is None:
             continue
         frame = read_table_file(path)
-        find_column(frame, FILE_NAME, None, (FILE_NAME,))
+        column = find_column(frame, FILE_NAME, None, (FILE_NAME,))
         below = place.relative_to(root).as_posix()
         prefix = "" if below == "." else f"{below}/"
-        names = [None if name is None else f"{prefix}{name}" for name in text_column(frame, FILE_NAME)]
-        frames.append(frame.with_columns(pl.Series(FILE_NAME, names, dtype=pl.String)))
+        given = text_column(frame, str(column))
+        names = [None if name is None else below_root(name, prefix, root) for name in given]
+        frames.append(frame.drop(str(column)).with_columns(pl.Series(FILE_NAME, names, dtype=pl.String)))
     return pl.concat(frames, how="diagonal_relaxed") if frames else None
+
+
+def below_root(name: str, prefix: str, root: Path) -> str:
+    """A file of a metadata table as a normal path below the root."""
+    plain = normal_path(name)
+    inside = normal_path(root.as_posix()) + "/"
+    return plain.removeprefix(inside) if plain.startswith(inside) else f"{prefix}{plain}"
 
 
 def rows_of_files(frame: pl.DataFrame, names: Sequence[str], passed_over: PassedOver) -> pl.DataFrame:
@@ -71,6 +82,7 @@ def rows_of_files(frame: pl.DataFrame, names: Sequence[str], passed_over: Passed
     repeated = frame.filter(frame[FILE_NAME].is_duplicated() & ~frame[FILE_NAME].is_first_distinct())
     again = [str(name) for name in text_column(repeated, FILE_NAME)]
     passed_over.add_all("rows of metadata for a file that has one already", again)
+    names = [normal_path(printable(name)) for name in names]
     known = set(names)
     missing = [name for name in once[FILE_NAME].to_list() if name not in known]
     passed_over.add_all("rows of metadata without an image", [str(name) for name in missing])

@@ -56,12 +56,14 @@ def load_npz(address: DataAddress, *, log: Log) -> Obtained:
             f"Expected {path} as an .npz file with images (n, h, w, 3) or (n, h, w) and labels (n,), "
             f"but: {said}. Write it with np.savez(file, images=…, labels=…, classes=…)."
         ) from error
-    return split_custom_data(custom, log=log)
+    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 def read_npz(path: Path, log: Log) -> CustomData:
     """The file's arrays, the images in the cache; where there is another part, "all" is "train"."""
     passed_over = PassedOver()
+    if not zipfile.is_zipfile(path) and not is_single_array(path):
+        raise ValueError("it is neither a zip archive nor an array of NumPy")
     content = np.load(path, mmap_mode="r", allow_pickle=False)
     if not hasattr(content, "files"):
         raise ValueError("it is a single array, as np.save writes it, and holds no labels")
@@ -77,10 +79,16 @@ def read_npz(path: Path, log: Log) -> CustomData:
     for part, labels in given.items():
         images, digests[part], each = stored_images(path, keys[part][0], folder / f"{part}_images.npy", log)
         if len(images) != len(labels):
-            raise ValueError(f"{len(images)} images and {len(labels)} labels in {part}")
+            raise ValueError(f"{len(images)} {keys[part][0]} but {len(labels)} {keys[part][1]}")
         parts[part] = labelled_part(images, labels, each, part, passed_over)
     require_one_shape(parts)
     return CustomData(f"arrays:{path}", parts, names, digests, passed_over)
+
+
+def is_single_array(path: Path) -> bool:
+    """Whether a file begins as those of np.save do."""
+    with path.open("rb") as file:
+        return file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 
 def require_plain(file: Any, used: set[str]) -> None:
@@ -151,7 +159,8 @@ def class_list(array: NDArray[Any]) -> tuple[str, ...]:
 def flat_labels(labels: NDArray[Any], name: str) -> NDArray[Any]:
     """Labels (n,) or (n, 1) as (n,); whole numbers or text, whole numbers also where stored as floats."""
     if labels.ndim == 0 or labels.size != len(labels):
-        raise ValueError(f"{name} are of shape {labels.shape}, expected one label per image (n,)")
+        hint = "; one-hot rows become labels with argmax(axis=1)" if labels.ndim == 2 else ""
+        raise ValueError(f"{name} are of shape {labels.shape}, expected one label per image (n,){hint}")
     labels = labels.reshape(-1)
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8")
@@ -201,7 +210,8 @@ def labelled_part(
     if len(rows) == len(labels):
         return Part(images, labels, digests=digests)
     missing = np.flatnonzero(labels < 0)
-    passed_over.add(f"images without a label in {name}", f"row {missing[0]}", len(missing))
+    where = "" if name == "all" else f" in {name}"
+    passed_over.add(f"images without a label{where}", f"row {missing[0]}", len(missing))
     return Part(images.select(rows), labels[rows], digests=digests[rows])
 
 

@@ -17,6 +17,7 @@ HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+TOP = 255.0  # of 8 bits
 SMALLEST = 3  # pixels: the least of which an outline can be seen
 
 
@@ -39,11 +40,12 @@ class ArrayReader:
         self._channels_first = len(self._shape) == 4 and self._shape[1] == 3 and self._shape[3] != 3
         height, width = self._shape[2:4] if self._channels_first else self._shape[1:3]
         self.image_shape = (height, width, 3)
-        self._top = 255.0 if self._dtype == np.uint8 else self._range()
+        self._top = TOP if self._dtype == np.uint8 else self._range()
         if self._channels_first:
             log(f"{key} are (n, 3, h, w): the channels are moved to the end.")
         if self._dtype != np.uint8:
-            log(f"{key} are {self._dtype}: 0 to {self._top:g} become 0 to 255.")
+            same = self._top == TOP
+            log(f"{key} are {self._dtype}: 0 to {self._top:g} {'are kept' if same else 'become 0 to 255'}.")
 
     def batches(self) -> Iterator[Pixels]:
         """The images in order, uint8 (m, h, w, 3); greys in three equal channels."""
@@ -98,12 +100,15 @@ def image_header(file: IO[bytes], key: str) -> tuple[tuple[int, ...], np.dtype[A
         ValueError: it is not an array of images.
     """
     shape, fortran, dtype = HEADER_READERS[np.lib.format.read_magic(file)](file)
+    if shape and not shape[0]:
+        raise ValueError(f"{key} are of shape {shape}: there is no image")
     channels = len(shape) == 4 and (shape[3] in (1, 3) or shape[1] == 3)
     if not (channels or len(shape) == 3) or (fortran and len(shape) > 1) or dtype.kind not in "buif":
         order = " in Fortran order" if fortran else ""
+        hint = "; np.ascontiguousarray makes them so" if fortran else ""
         raise ValueError(
-            f"{key} are {dtype} {shape}{order}, expected numbers (n, h, w, 3) or (n, h, w) in C order"
+            f"{key} are {dtype} {shape}{order}, expected numbers (n, h, w, 3) or (n, h, w) in C order{hint}"
         )
-    if min(shape[2:] if channels and shape[3] not in (1, 3) else shape[1:3]) < SMALLEST or not shape[0]:
+    if min(shape[2:] if channels and shape[3] not in (1, 3) else shape[1:3]) < SMALLEST:
         raise ValueError(f"{key} are of shape {shape}, expected images of at least {SMALLEST} pixels a side")
     return tuple(shape), dtype

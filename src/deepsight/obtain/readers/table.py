@@ -14,7 +14,8 @@ from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts
-from deepsight.obtain.local_file import MOST_FILE_BYTES, read_local_file
+from deepsight.obtain.fit_choice import FitJudge, choose_fit
+from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_file
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
@@ -27,7 +28,9 @@ PATHS = ("path", "file", "file_name", "filename", "filepath", "image", "image_pa
 LABELS = ("label", "class", "class_name", "target")
 
 
-def load_table(address: DataAddress, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
+def load_table(
+    address: DataAddress, *, resolution: int | None, offline: bool, judge: FitJudge | None = None, log: Log
+) -> Obtained:
     """The images that a table lists, decoded once into the cache.
 
     A row holds the `path` of an image, as a URL or a path relative to the table, and its `label`. It may hold
@@ -44,6 +47,8 @@ def load_table(address: DataAddress, *, resolution: int | None, offline: bool, l
     rows = once_per_path(frame, columns["path"], passed_over)
     listings, classes = table_listings(path.parent, rows, columns, passed_over, offline=offline)
     key = table_fingerprint(path.parent, listings)
+    choice = choose_fit(address, listings, judge=judge, log=log)
+    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
     shape = stored_shape(address, listings, resolution=resolution, log=log)
     decoded = decoded_parts(listings, key=key, shape=shape, fit=address.fit, log=log)
     custom = custom_data(
@@ -52,10 +57,10 @@ def load_table(address: DataAddress, *, resolution: int | None, offline: bool, l
         classes,
         listings=listings,
         passed_over=passed_over,
-        fit=address.fit,
+        choice=choice,
         log=log,
     )
-    return split_custom_data(custom, log=log)
+    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 def table_columns(frame: pl.DataFrame, options: Mapping[str, str]) -> dict[str, str | None]:
@@ -152,7 +157,7 @@ def read_place(base: Path, names: Sequence[str], offline: bool, row: int) -> byt
     """
     name = names[row]
     if "://" not in name:
-        return read_local_file(base / Path(name).expanduser())
+        return read_local_file(found_path(base, name))
     if offline and not name.startswith(("file://", "memory://")):
         raise Unreadable("it is a URL, and --offline is set")
     import fsspec
@@ -172,6 +177,6 @@ def table_fingerprint(base: Path, listings: Mapping[str, Listing]) -> str:
     digest = hashlib.sha256(str(base).encode("utf-8", "surrogatepass"))
     for part, listing in sorted(listings.items()):
         for name in listing.names:
-            known = b"" if "://" in name else file_stamp(base / Path(name).expanduser())
+            known = b"" if "://" in name else file_stamp(found_path(base, name))
             digest.update(f"{part}\0{name}\0".encode("utf-8", "surrogatepass") + known + b"\0")
     return digest.hexdigest()

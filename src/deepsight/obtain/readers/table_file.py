@@ -1,19 +1,29 @@
-"""Tables as people keep them: CSV, TSV, Parquet and JSON Lines."""
+"""Tables as people keep them: CSV, TSV, Parquet, JSON Lines and JSON."""
 
+import codecs
+import io
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from deepsight.core.errors import DeepSightError, UsageError
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson")
+SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".json")
+SEPARATORS = ",;\t|"
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # what programs call the column of row numbers
+QUOTED = re.compile(r'"[^"]*"')
+DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
 
 def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
     """The rows of a table; the ending of its name says in which form it is.
 
     Args:
-        path: a file that ends in .csv, .tsv, .parquet, .pq, .jsonl or .ndjson.
+        path: a file that ends in one of `SUFFIXES`; .json holds a list of objects. A CSV may be separated by
+            commas, semicolons, tabs or bars: what its first line holds most of counts.
         header: whether the first line of a CSV or TSV holds the names of the columns.
 
     Raises:
@@ -34,19 +44,43 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
         ) from error
     if frame.is_empty():
         raise DeepSightError(f"Expected rows in {path}, found none.")
-    return frame
+    return frame.drop([name for name in frame.columns if header and UNNAMED.fullmatch(name.strip())])
 
 
 def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
     """The rows of a file of this form. All of a CSV is looked at before its types are chosen."""
     if suffix in (".parquet", ".pq"):
         return pl.read_parquet(path)
+    if suffix == ".json":
+        return pl.read_json(path, infer_schema_length=None)
     if suffix in (".jsonl", ".ndjson"):
         return pl.read_ndjson(path, infer_schema_length=None)
-    separator = "\t" if suffix == ".tsv" else ","
+    content = path.read_bytes()
+    if content.startswith(UTF16):
+        content = content.decode("utf-16").encode("utf-8")
+    lines = content[: 2**16].decode("utf-8", "replace").lstrip("\ufeff").splitlines()
+    separator = "\t" if suffix == ".tsv" else separator_of(lines)
     return pl.read_csv(
-        path, separator=separator, has_header=header, infer_schema_length=None, encoding="utf8-lossy"
-    )
+        io.BytesIO(content), separator=separator, has_header=header, infer_schema_length=None,
+        encoding="utf8-lossy", decimal_comma=separator == ";" and has_decimal_commas(lines[1:20]),
+    )  # fmt: skip
+
+
+def separator_of(lines: Sequence[str]) -> str:
+    """The separator that the first line holds most of; a comma where it holds none."""
+    first = QUOTED.sub("", lines[0]) if lines else ""
+    return max(SEPARATORS, key=first.count)
+
+
+def has_decimal_commas(lines: Sequence[str]) -> bool:
+    """Whether a cell between semicolons is a number with a comma, as many countries write it."""
+    return any(DECIMAL_COMMA.fullmatch(cell.strip()) for line in lines for cell in line.split(";"))
+
+
+def named_column(frame: pl.DataFrame, usual: Sequence[str]) -> str | None:
+    """The first column with one of the usual names, in whatever case; None where there is none."""
+    there = {name.strip().casefold(): name for name in reversed(frame.columns)}
+    return next((there[name] for name in usual if name in there), None)
 
 
 def text_column(frame: pl.DataFrame, name: str) -> list[str | None]:
@@ -61,5 +95,5 @@ def holds_whole_numbers(column: pl.Series) -> bool:
     """Whether a column of floats holds whole numbers alone, as a column of integers with empty cells does."""
     if not column.dtype.is_float():
         return False
-    values = column.drop_nulls()
+    values = column.fill_nan(None).drop_nulls()
     return bool((values % 1 == 0).all())

@@ -52,7 +52,10 @@ def examine_predictions(
     study = study.model_copy(update={"examined": ExaminedSource(predictions=file, split=split)})
     Run(out).require_usable()
     with locked(out):
-        context = Context(Run.create(out, study.stored()), study, log)
+        run = Run.create(out, study.stored())
+        settled = run.study().get("fit", study.fit)  # by the first examination into this folder
+        study = study.model_copy(update={"fit": settled})
+        context = Context(run, study, log)
         context.run.reopen("examine")
         return examine_in(context, file, split)
 
@@ -64,22 +67,21 @@ def examine_in(context: Context, file: Path, split: str) -> dict[str, Any]:
     listings = Listings(got.listed, got.named())
     matched = read_predictions(file, got.split(split), listings=listings, log=log)
     predictions, data = matched.predictions, matched.data
-    if split in ("test", "val"):
-        data = with_suggested_groups(data, [got.train], log=log)
     notice = ""
     if not predictions.features.size:
         notice = f"{file.name} holds no features, so they were made with {context.pretrained.name}, frozen."
         log(notice)
         predictions = with_features(predictions, data, context.frozen)
-    found = examine(
-        ExaminationInputs(test=data.with_labels(predictions.labels), predictions=predictions, seed=study.seed)
-    )
+    learnt = [got.train] if split in ("test", "val") else []
+    suggested = with_suggested_groups(data, learnt, predictions, taken=got.taken, seed=study.seed, log=log)
+    labelled = suggested.test.with_labels(predictions.labels)
+    found = examine(ExaminationInputs(test=labelled, predictions=predictions, seed=study.seed))
     run.save_json("data.json", {**got.record, "examined": examined_record(data, split, got)})
     run.save_json("environment.json", environment())
     run.save_json("model.json", {"architecture": f"predictions in {file.name}", "notice": notice})
     run.save_predictions("test", predictions)
     run.save_pictures(found.pictures)
-    run.save_evidence(with_files(found.evidence, file_names({"test": data})))
+    run.save_evidence(with_files(found.evidence.merge(suggested.evidence), file_names({"test": data})))
     source = got.record.get("source")
     run.save_json(METRICS, external_metrics(predictions, data, study, file, source))
     render(run)

@@ -16,6 +16,7 @@ from deepsight.core.files.atomic import atomic_path
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.workflows.context import Context, opened_context
+from deepsight.workflows.folds import images_of_predictions
 
 Key = tuple[str, int]  # split and id
 
@@ -100,7 +101,7 @@ def examined_images(run: str | Path, *, log: Log = silent) -> ExaminedRun:
 def splits_of(context: Context) -> dict[str, Dataset]:
     """The splits as stored; only the test part where a model was made elsewhere."""
     if context.run.has("splits.npz"):
-        return dict(context.splits.named())
+        return {**context.splits.named(), "test": images_of_predictions(context)}
     predictions = context.run.predictions("test")
     return {"test": select_ids(context.obtained.test, predictions.ids)}
 

@@ -13,6 +13,7 @@ from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
 from deepsight.report.html import render
+from deepsight.workflows.compare import groups_of_test
 from deepsight.workflows.gates.metrics import METRIC_NAMES, PER_CLASS, Measured, measured, table_of
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
@@ -199,9 +200,11 @@ def check_baseline(run: Run, text: str, found: re.Match[str]) -> GateResult:
     ours, theirs = run.predictions("test"), other.predictions("test")
     require_same_images(text, ours, theirs)
     rows, rows_there = np.argsort(ours.ids), np.argsort(theirs.ids)
+    groups = groups_of_test(run, ours.ids)
     difference = paired_macro_f1(
-        ours.labels[rows], theirs.predicted[rows_there], ours.predicted[rows], ours.k
-    )
+        ours.labels[rows], theirs.predicted[rows_there], ours.predicted[rows], ours.k,
+        groups=None if groups is None else groups[rows],
+    )  # fmt: skip
     passed = difference.low >= -margin
     says = (
         f"macro-F1 differs by {difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}) from "
