@@ -67,7 +67,7 @@ def per_class_table(
         },
         n=len(labels),
         method=f"Recall, precision and F1 by class; Wilson (1927) interval of the recall{grouped}. With 10 "
-        "to 50 images it holds the truth in 90 to 98 % of samples, and always where the true recall is 0 or 1.",
+        "to 50 images it holds the truth in 90 to 98 % of samples, always where the true recall is 0 or 1.",
         caption=" ".join(
             filter(None, (recall_caption(recall * worth, worth, classes, 1 - level), few_images(n, classes)))
         ),
