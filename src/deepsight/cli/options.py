@@ -15,8 +15,8 @@ def option(help: str, *, default: str = "") -> Any:
 
 
 DATA_HELP = (
-    "cifar10, folder:PATH, table:FILE (CSV, TSV, Parquet or JSON Lines), hf:NAME, arrays:FILE.npz or "
-    "keras:NAME (cifar100, mnist or fashion_mnist)."
+    "cifar10, folder:PATH, table:FILE (CSV, TSV, Parquet or JSON Lines), hf:NAME, arrays:FILE.npz, "
+    "keras:NAME (cifar100, mnist or fashion_mnist), webdataset:PATTERN or parquet:PATTERN."
 )
 Data = Annotated[str, typer.Option(help=DATA_HELP)]
 DATA_DIR_HELP = "A folder with your own copy of CIFAR-10; fetched when absent."

@@ -8,7 +8,7 @@ from deepsight.obtain.cifar10 import load as cifar10
 from deepsight.obtain.crop import Fit
 from deepsight.obtain.data_uri import TEST_SHARE, parse_address
 from deepsight.obtain.fit_choice import FitJudge
-from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, table
+from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, parquet, table, webdataset
 from deepsight.obtain.sources import Obtained
 
 __all__ = ["Obtained", "load_dataset"]
@@ -19,6 +19,8 @@ SCHEMES = {
     "hf": huggingface.OPTIONS,
     "arrays": npz.OPTIONS,
     "keras": keras_sets.OPTIONS,
+    "webdataset": webdataset.OPTIONS,
+    "parquet": parquet.OPTIONS,
 }
 
 
@@ -37,8 +39,9 @@ def load_dataset(
 
     Args:
         name: "cifar10"; "folder:PATH" with one folder per class; "table:FILE" with a row per image;
-            "hf:NAME_OR_PATH" through the `datasets` library; "arrays:FILE.npz"; "keras:NAME". Options follow
-            a question mark, as in "folder:PATH?side=96&fit=pad".
+            "hf:NAME_OR_PATH" through the `datasets` library; "arrays:FILE.npz"; "keras:NAME";
+            "webdataset:PATTERN" and "parquet:PATTERN" for shards here or behind a URL. Options follow a
+            question mark, as in "folder:PATH?side=96&fit=pad".
         data_dir: where the user's own copy of CIFAR-10 lies.
         resolution: the side in pixels that the study asks for; own images are stored at this side, unless
             they are smaller.
@@ -73,6 +76,10 @@ def load_dataset(
         return table.load_table(address, resolution=resolution, offline=offline, judge=judge, log=log)
     if address.scheme == "arrays":
         return npz.load_npz(address, log=log)
+    if address.scheme == "webdataset":
+        return webdataset.load_webdataset(address, resolution=resolution, offline=offline, judge=judge, log=log)
+    if address.scheme == "parquet":
+        return parquet.load_parquet(address, resolution=resolution, offline=offline, judge=judge, log=log)
     if address.scheme == "keras":
         return keras_sets.load_keras_set(address, offline=offline, log=log)
     return huggingface.load_huggingface(address, resolution=resolution, offline=offline, judge=judge, log=log)

@@ -16,7 +16,7 @@ class DataAddress:
     """Where own data is.
 
     Attributes:
-        scheme: "folder", "table", "hf", "arrays" or "keras".
+        scheme: "folder", "table", "hf", "arrays", "keras", "webdataset" or "parquet".
         place: what stands after the colon: a path, or a name.
         options: what stands after the question mark.
         test_share: share of the images that is held out where there is no test part.

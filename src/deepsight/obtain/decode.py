@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from deepsight.core.progress import Log, Progress
 from deepsight.obtain.bit_depth import Depth, common_tops, top_of
 from deepsight.obtain.cache import cache_folder, map_array, save_array
 from deepsight.obtain.crop import Fit, Picture, Shape, Unreadable, decode_picture
+from deepsight.obtain.decoded_block import BLOCK_BYTES, Block, block_path, remove_blocks, require_room
 from deepsight.obtain.image_store import StoredImages, write_images
 from deepsight.obtain.sources import Part, SourceError
 
@@ -67,32 +68,82 @@ class Decoded:
 
 @dataclass
 class Decoding:
-    """One pass over a listing, a chunk in memory at a time; notes what was kept and what was set aside."""
+    """One pass over a listing, a block in memory at a time.
+
+    Attributes:
+        name: of the part.
+        listing: what is decoded.
+        shape: of the stored images.
+        fit: how a picture is brought into it.
+        folder: where blocks are kept, so that a decoding that is stopped goes on.
+        log: receives the progress.
+        tops: by row, the value that becomes white, where images share a range.
+        blocks: all but the pixels of the blocks that are done.
+    """
 
     name: str
     listing: Listing
     shape: Shape
     fit: Fit
+    folder: Path
     log: Log
     tops: Mapping[int, float] = field(default_factory=dict)
-    kept: list[int] = field(default_factory=list)
-    quarantined: list[dict[str, str]] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    cuts: list[float] = field(default_factory=list)
-    taken: list[float] = field(default_factory=list)
-    depths: dict[int, Depth] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
 
     def batches(self) -> Iterator[Pixels]:
         """The pixels of the items that can be read, in order."""
         n = len(self.listing.names)
+        each = block_rows(self.shape)
         progress = Progress(f"images decoded ({self.name})", n, self.log)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, n, CHUNK):
-                rows = range(start, min(start + CHUNK, n))
-                pixels = list(self.keep(zip(rows, pool.map(self.attempt, rows), strict=True)))
-                if pixels:
-                    yield np.stack(pixels)
+            for start in range(0, max(n, 1), each):
+                rows = range(start, min(start + each, n))
+                path = block_path(self.folder, self.name, start)
+                block = Block.load(path) if n > each else None
+                if block is None:
+                    block = self.decoded(pool, rows, progress)
+                    if n > each:
+                        block.save(path)
                 progress.done(rows.stop)
+                self.blocks.append(replace(block, pixels=block.pixels[:0]))
+                if len(block.pixels):
+                    yield block.pixels
+
+    def decoded(self, pool: ThreadPoolExecutor, rows: range, progress: Progress) -> Block:
+        """Some items of the listing, decoded."""
+        pixels = np.empty((len(rows), *self.shape, 3), np.uint8)
+        kept: list[int] = []
+        digests: list[bytes] = []
+        cuts: list[float] = []
+        taken: list[float] = []
+        quarantined: list[dict[str, str]] = []
+        depths: dict[int, Depth] = {}
+        for row, result in zip(rows, self.attempts(pool, rows, progress), strict=True):
+            if isinstance(result, str):
+                quarantined.append({"file": printable(self.listing.names[row]), "reason": result})
+                continue
+            picture, digest = result
+            pixels[len(kept)] = picture.pixels
+            kept.append(row)
+            digests.append(digest)
+            cuts.append(picture.cut)
+            taken.append(picture.taken)
+            if picture.depth is not None:
+                depths[row] = picture.depth
+        return Block(
+            pixels[: len(kept)], np.array(kept, np.int64),
+            np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES),
+            np.array(cuts), np.array(taken), quarantined, depths,
+        )  # fmt: skip
+
+    def attempts(
+        self, pool: ThreadPoolExecutor, rows: range, progress: Progress
+    ) -> Iterator[tuple[Picture, bytes] | str]:
+        """The outcome for each row, a chunk at a time, so that few decoded pictures wait for their turn."""
+        for start in range(rows.start, rows.stop, CHUNK):
+            chunk = range(start, min(start + CHUNK, rows.stop))
+            yield from pool.map(self.attempt, chunk)
+            progress.done(chunk.stop)
 
     def attempt(self, row: int) -> tuple[Picture, bytes] | str:
         """The picture of an item and the digest of its file, or why there is none."""
@@ -111,26 +162,17 @@ class Decoding:
         except BaseException as error:  # decoders in other languages raise what is no Exception
             return str(error) or type(error).__name__
 
-    def keep(self, results: Iterable[tuple[int, tuple[Picture, bytes] | str]]) -> Iterator[Pixels]:
-        """The pixels among the results; the rest is noted."""
-        for row, result in results:
-            if isinstance(result, str):
-                self.quarantined.append({"file": printable(self.listing.names[row]), "reason": result})
-                continue
-            picture, digest = result
-            self.kept.append(row)
-            self.digests.append(digest)
-            self.cuts.append(picture.cut)
-            self.taken.append(picture.taken)
-            if picture.depth is not None:
-                self.depths[row] = picture.depth
-            yield picture.pixels
-
     def common_tops(self) -> dict[int, float]:
         """Where images of more than 8 bits share another range than was used: the range of each of them."""
-        tops = common_tops(self.depths)
-        used = {row: self.tops.get(row, top_of(depth)) for row, depth in self.depths.items()}
+        depths = {row: depth for block in self.blocks for row, depth in block.depths.items()}
+        tops = common_tops(depths)
+        used = {row: self.tops.get(row, top_of(depth)) for row, depth in depths.items()}
         return {} if tops == used else tops
+
+
+def block_rows(shape: Shape) -> int:
+    """Images in a block: whole chunks, at least one."""
+    return max(1, BLOCK_BYTES // (shape[0] * shape[1] * 3) // CHUNK) * CHUNK
 
 
 def printable(name: str) -> str:
@@ -163,19 +205,25 @@ def decoded_parts(
 
 def write_part(folder: Path, name: str, listing: Listing, *, shape: Shape, fit: Fit, log: Log) -> Decoded:
     """Decode a part into the cache. The description is written last: it makes the rest count."""
+    require_room(folder, len(listing.names), shape[0] * shape[1] * 3, log)
     images = folder / f"{name}_images.npy"
-    decoding = Decoding(name, listing, shape, fit, log)
+    decoding = Decoding(name, listing, shape, fit, folder, log)
     _, sha256 = write_images(images, decoding.batches(), image_shape=(*shape, 3))
     if tops := decoding.common_tops():
-        decoding = Decoding(name, listing, shape, fit, log, tops)
+        remove_blocks(folder, name)
+        decoding = Decoding(name, listing, shape, fit, folder, log, tops)
         _, sha256 = write_images(images, decoding.batches(), image_shape=(*shape, 3))
-    digests = np.frombuffer(b"".join(decoding.digests), np.uint8).reshape(-1, DIGEST_BYTES)
-    save_array(folder / f"{name}_rows.npy", np.asarray(decoding.kept, dtype=np.int64))
-    save_array(folder / f"{name}_digests.npy", digests)
-    save_array(folder / f"{name}_taken.npy", np.asarray(decoding.taken, dtype=np.float64))
-    cut = float(np.mean(decoding.cuts)) if decoding.cuts else 0.0
-    about: dict[str, Any] = {"sha256": sha256, "cut": cut, "quarantined": decoding.quarantined}
+    blocks = decoding.blocks
+    save_array(folder / f"{name}_rows.npy", np.concatenate([block.rows for block in blocks]))
+    save_array(folder / f"{name}_digests.npy", np.concatenate([block.digests for block in blocks]))
+    save_array(folder / f"{name}_taken.npy", np.concatenate([block.taken for block in blocks]))
+    cuts = np.concatenate([block.cuts for block in blocks])
+    quarantined = [item for block in blocks for item in block.quarantined]
+    about: dict[str, Any] = {
+        "sha256": sha256, "cut": float(cuts.mean()) if len(cuts) else 0.0, "quarantined": quarantined
+    }  # fmt: skip
     write_json(folder / f"{name}.json", about)
+    remove_blocks(folder, name)
     return read_part(folder, name, listing, prove=False)
 
 

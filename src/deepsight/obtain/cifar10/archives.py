@@ -5,26 +5,12 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
+from deepsight.obtain.bounded_tar import BoundedEntry
 from deepsight.obtain.sources import SourceError
 
 # The published archives hold at most 13 entries, at most 31 MB each and 185 MB together.
 MOST_ENTRIES = 64
 MOST_BYTES = 512 * 2**20
-MOST_HEADER_BYTES = 2**16  # of a name or of attributes
-
-
-class BoundedEntry(tarfile.TarInfo):
-    """An entry whose long name and attributes are small: `tarfile` reads them whole, whatever their size."""
-
-    EXTRAS = (
-        tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
-        tarfile.SOLARIS_XHDTYPE,
-    )  # fmt: skip
-
-    def _proc_member(self, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in self.EXTRAS and self.size > MOST_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {self.size} bytes")
-        return super()._proc_member(tarfile_)  # type: ignore[misc,no-any-return]
 
 
 def read_archive(archive: Path, wanted: Collection[str]) -> dict[str, bytes]:

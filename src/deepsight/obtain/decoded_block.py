@@ -1,0 +1,98 @@
+"""Some thousand decoded images on disk, so that a long decoding goes on where it was stopped."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepsight.core.array_types import Floats, Ints, Pixels
+from deepsight.core.errors import DeepSightError
+from deepsight.core.files.atomic import read_npz, write_npz
+from deepsight.core.progress import Log
+from deepsight.obtain.bit_depth import Depth
+
+BLOCK_BYTES = 2**26  # of pixels; this much and no more is in memory
+LARGE_BYTES = 2**30  # from here on the room that a cache takes is said beforehand
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive items of a listing after decoding.
+
+    Attributes:
+        pixels: uint8 (m, h, w, 3), of the items that could be read.
+        rows: (m,), their places in the listing.
+        digests: uint8 (m, 16), of their files.
+        cuts: (m,), share of each picture that was cut off.
+        taken: (m,), time of exposure in seconds, NaN where none is noted.
+        quarantined: what could not be read: {"file", "reason"}.
+        depths: by row, of images with more than 8 bits.
+    """
+
+    pixels: Pixels
+    rows: Ints
+    digests: Pixels
+    cuts: Floats
+    taken: Floats
+    quarantined: list[dict[str, str]]
+    depths: Mapping[int, Depth]
+
+    def save(self, path: Path) -> None:
+        """Write the block, whole or not at all."""
+        said = json.dumps({"quarantined": self.quarantined, "depths": list(self.depths.items())})
+        write_npz(
+            path, pixels=self.pixels, rows=self.rows, digests=self.digests, cuts=self.cuts,
+            taken=self.taken, said=np.array(said),
+        )  # fmt: skip
+
+    @staticmethod
+    def load(path: Path) -> "Block | None":
+        """A block as it was written; None where it is absent or damaged."""
+        stored = read_npz(path)
+        if stored is None:
+            return None
+        try:
+            said = json.loads(str(stored.pop("said")))
+            depths = {int(row): Depth(*depth) for row, depth in said["depths"]}
+            return Block(**stored, quarantined=said["quarantined"], depths=depths)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+def block_path(folder: Path, name: str, start: int) -> Path:
+    """Where the block of a part that starts at a row is kept while the part is decoded."""
+    return folder / f"{name}_block_{start}.npz"
+
+
+def remove_blocks(folder: Path, name: str) -> None:
+    """Remove the blocks of a part: its images are stored as one file."""
+    for path in folder.glob("*_block_*.npz"):
+        if path.name.startswith(f"{name}_block_"):
+            path.unlink(missing_ok=True)
+
+
+def require_room(folder: Path, n: int, image_bytes: int, log: Log) -> None:
+    """Say how much room n decoded images take where it is much, and refuse what the disk cannot hold.
+
+    While they are decoded they take it twice: once in blocks, once in one file.
+
+    Raises:
+        DeepSightError: the disk has less room.
+    """
+    needed = 2 * n * image_bytes
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DeepSightError(
+            f"Expected {needed / 1e9:.1f} GB of free space in {folder} to decode {n:,} images, found "
+            f"{free / 1e9:.1f} GB. Free some, set DEEPSIGHT_CACHE to another disk, or store smaller images "
+            "with ?side=N."
+        )
+    if needed > LARGE_BYTES:
+        log(
+            f"Decoding {n:,} images takes {needed / 2e9:.1f} GB in {folder}, twice as much while it lasts, "
+            f"and {BLOCK_BYTES / 1e6:.0f} MB of memory for pixels. It goes on where it is stopped."
+        )

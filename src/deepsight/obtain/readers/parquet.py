@@ -1,0 +1,306 @@
+"""Own images in Parquet files, as Hugging Face stores data sets: bytes of the images, or their paths."""
+
+import hashlib
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.progress import Log, Progress
+from deepsight.obtain.crop import Unreadable
+from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.decode import Listing, decoded_parts
+from deepsight.obtain.local_file import MOST_FILE_BYTES
+from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
+from deepsight.obtain.readers.table import LABELS, label_values
+from deepsight.obtain.shards import Shard, expand_shards, file_system, open_seekable, shard_stamp
+from deepsight.obtain.sources import Obtained
+from deepsight.obtain.splits import custom_data, positions_of_labels, split_custom_data
+from deepsight.obtain.stored_size import stored_shape
+
+OPTIONS = ("val", "test", "image", "label", "group", "side", "fit")
+IMAGES = ("image", "img", "jpg", "png", "bytes", "path", "file", "file_name", "url")
+KEPT = 4  # row groups in memory at once: neighbouring rows are decoded at the same time
+MOST_GROUP_BYTES = 2**31  # of the images of a row group
+
+
+@dataclass
+class ParquetShard:
+    """A Parquet file whose images are read one row group at a time; several threads may share it.
+
+    Attributes:
+        shard: where it lies.
+        stamp: changes whenever the file does.
+        frame: all columns but that of the images.
+        image: the column of the images.
+        bounds: the first row of each row group, and the number of rows.
+        names: of the classes, by their number, where the file names them.
+    """
+
+    shard: Shard
+    stamp: str
+    frame: pl.DataFrame
+    image: str
+    bounds: Sequence[int]
+    names: tuple[str, ...] | None
+    _groups: "OrderedDict[int, list[Any]]" = field(default_factory=OrderedDict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def value(self, row: int) -> Any:
+        """The cell of a row in the column of the images.
+
+        Raises:
+            Unreadable: its row group is huge, or damaged.
+        """
+        number = next(i for i, stop in enumerate(self.bounds[1:]) if row < stop)
+        with self._lock:
+            if number not in self._groups:
+                self._groups[number] = self._read(number)
+                while len(self._groups) > KEPT:
+                    self._groups.popitem(last=False)
+            return self._groups[number][row - self.bounds[number]]
+
+    def _read(self, number: int) -> list[Any]:
+        """The images of a row group."""
+        parquet = pyarrow_parquet()
+        try:
+            with open_seekable(self.shard.url) as file:
+                there = parquet.ParquetFile(file)
+                if there.metadata.row_group(number).total_byte_size > MOST_GROUP_BYTES:
+                    raise Unreadable(f"its row group takes more than {MOST_GROUP_BYTES} bytes")
+                read: list[Any] = there.read_row_group(number, columns=[self.image])[self.image].to_pylist()
+                return read
+        except OSError:
+            raise
+        except (ValueError, RuntimeError) as error:  # pyarrow's errors
+            raise Unreadable(str(error).splitlines()[0]) from error
+
+
+def load_parquet(address: DataAddress, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
+    """The images of Parquet files, decoded once into the cache.
+
+    A row holds an image, as bytes, as Hugging Face's {"bytes", "path"} or as a path beside the file, and a
+    label; a column `group` keeps images together, all others are metadata. Options: `val=` and `test=` name
+    the files of these parts, `image=`, `label=` and `group=` the columns.
+
+    Raises:
+        UsageError: the pattern matches nothing, or a column is not there.
+        DeepSightError: pyarrow is absent, no file can be read, or there are too few classes or images.
+    """
+    passed_over = PassedOver()
+    named = {"all": address.place, "val": address.options.get("val"), "test": address.options.get("test")}
+    files = {part: expand_shards(p, offline=offline) for part, p in named.items() if p is not None}
+    if len(files) > 1:
+        files = {"train": files.pop("all"), **files}
+    image = address.options.get("image")
+    opened = {part: open_all(part, found, image, passed_over, log) for part, found in files.items()}
+    listings, classes = parquet_listings(opened, address.options, offline=offline)
+    key = hashlib.sha256(repr(sorted((p, s.stamp) for p, ss in opened.items() for s in ss)).encode())
+    shape = stored_shape(address, listings, resolution=resolution, log=log)
+    decoded = decoded_parts(listings, key=key.hexdigest(), shape=shape, fit=address.fit, log=log)
+    custom = custom_data(
+        f"parquet:{address.place}", decoded, classes, listings=listings, passed_over=passed_over,
+        fit=address.fit, log=log,
+    )  # fmt: skip
+    return split_custom_data(custom, log=log)
+
+
+def pyarrow_parquet() -> Any:
+    """The module `pyarrow.parquet`.
+
+    Raises:
+        DeepSightError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DeepSightError(
+            "Expected the library pyarrow for parquet: data, but it is not installed. "
+            "Install it: pip install 'deepsight-forensics[cloud]'"
+        ) from error
+    return pyarrow.parquet
+
+
+def open_all(
+    part: str, files: Sequence[Shard], image: str | None, passed_over: PassedOver, log: Log
+) -> list[ParquetShard]:
+    """The files that can be read, with all columns but the images; the others are noted.
+
+    Raises:
+        UsageError: there is no column of images.
+        DeepSightError: none can be read.
+    """
+    pyarrow_parquet()
+    found: list[ParquetShard] = []
+    progress = Progress(f"files listed ({part})", len(files), log)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(partial(open_one, image=image), files)
+        for done, (shard, result) in enumerate(zip(files, results, strict=True), start=1):
+            if isinstance(result, str):
+                passed_over.add("files that cannot be read", f"{shard.name} ({result})")
+            else:
+                found.append(result)
+            progress.done(done)
+    if not found:
+        raise DeepSightError(
+            f"Expected Parquet files with images in the part {part}, but none can be read. The first: "
+            f"{passed_over.records()[-1]['first']}."
+        )
+    columns = {tuple(sorted(one.frame.columns)) for one in found}
+    if len(columns) > 1:
+        raise DeepSightError(
+            f"Expected the same columns in all files of the part {part}, received {sorted(columns)[:2]}."
+        )
+    return found
+
+
+def open_one(shard: Shard, *, image: str | None) -> ParquetShard | str:
+    """A file and all its columns but the images, or why there is none.
+
+    Raises:
+        UsageError: there is no column of images.
+    """
+    parquet = pyarrow_parquet()
+    try:
+        stamp = shard_stamp(shard.url)
+        with open_seekable(shard.url) as file:
+            there = parquet.ParquetFile(file)
+            column = image_column(there.schema_arrow.names, image)
+            rest = [name for name in there.schema_arrow.names if name != column]
+            frame = pl.DataFrame(pl.from_arrow(there.read(columns=rest)))
+            bounds = [0]
+            for number in range(there.metadata.num_row_groups):
+                bounds.append(bounds[-1] + there.metadata.row_group(number).num_rows)
+            names = class_names(there.schema_arrow.metadata)
+        return ParquetShard(shard, stamp, frame, column, bounds, names.get(label_of(rest)))
+    except (OSError, ValueError, RuntimeError) as error:
+        return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def image_column(columns: Sequence[str], named: str | None) -> str:
+    """The column of the images.
+
+    Raises:
+        UsageError: the named one is not there, or there is none of a usual name.
+    """
+    if named is not None and named not in columns:
+        offered = near_names(named, list(columns))
+        raise UsageError(f"Expected the name of a column for 'image', received '{named}'; {offered}")
+    found = named or next((name for name in IMAGES if name in columns), None)
+    if found is None:
+        raise UsageError(f"Expected a column of images, received {list(columns)}. Name it: ?image=COLUMN")
+    return found
+
+
+def label_of(columns: Sequence[str]) -> str:
+    """The usual column of labels among these; empty where there is none."""
+    return next((name for name in LABELS if name in columns), "")
+
+
+def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
+    """The names of the classes of each column, as Hugging Face's `datasets` stores them in the schema."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, ValueError, TypeError):
+        return {}
+    return {
+        column: tuple(str(name) for name in about["names"])
+        for column, about in features.items()
+        if isinstance(about, dict) and isinstance(about.get("names"), list)
+    }
+
+
+def parquet_listings(
+    opened: Mapping[str, Sequence[ParquetShard]], options: Mapping[str, str], *, offline: bool
+) -> tuple[dict[str, Listing], tuple[str, ...]]:
+    """The listing of each part, in the order of files and rows, and the classes.
+
+    Numbers are mapped by name, file by file, where the files name their classes.
+
+    Raises:
+        UsageError: a column is not there.
+    """
+    frames = {
+        part: pl.concat([one.frame for one in files], how="vertical_relaxed")
+        for part, files in opened.items()
+    }
+    values: dict[str, list[Any]] = {}
+    for part, files in opened.items():
+        label = str(find_column(frames[part], "label", options.get("label"), LABELS))
+        values[part] = [value for one in files for value in labels_by_name(one, label)]
+    everything = [value for part in values.values() for value in part]
+    if any(isinstance(value, str) for value in everything):
+        values = {part: [v if v is None else str(v) for v in given] for part, given in values.items()}
+        everything = [value for part in values.values() for value in part]
+    listings, classes = {}, ()
+    for part, files in opened.items():
+        frame = frames[part]
+        labels, classes = positions_of_labels(values[part], among=everything)
+        label = str(find_column(frame, "label", options.get("label"), LABELS))
+        group = find_column(frame, "group", options.get("group"), (GROUP,), needed=False)
+        groups, metadata = groups_and_rest(frame, group, [label])
+        rows = [(one, row) for one in files for row in range(len(one.frame))]
+        names = [f"{one.shard.name}/{row}" for one, row in rows]
+        listings[part] = Listing(names, labels, partial(read_row, rows, offline), groups, metadata)
+    return listings, classes
+
+
+def labels_by_name(one: ParquetShard, label: str) -> list[str | int | None]:
+    """The labels of a file: names where it names its classes, else as they stand."""
+    given = label_values(one.frame, label)
+    if one.names is None:
+        return given
+    names = one.names
+    return [
+        value if not isinstance(value, int) else names[value] if 0 <= value < len(names) else None
+        for value in given
+    ]
+
+
+def read_row(rows: Sequence[tuple[ParquetShard, int]], offline: bool, row: int) -> bytes:
+    """The encoded image of a row.
+
+    Raises:
+        Unreadable: the cell holds no image, or a URL under --offline.
+        OSError: it cannot be read.
+    """
+    one, number = rows[row]
+    cell = one.value(number)
+    if isinstance(cell, Mapping):
+        cell = cell.get("bytes") or cell.get("path")
+    if isinstance(cell, str):
+        if offline and "://" in cell and not cell.startswith(("file://", "memory://")):
+            raise Unreadable("it is a URL, and --offline is set")
+        return read_beside(one.shard.url, cell)
+    if not isinstance(cell, bytes):
+        raise Unreadable(
+            "the cell holds no image" if cell is None else f"the cell holds {type(cell).__name__}"
+        )
+    if len(cell) > MOST_FILE_BYTES:
+        raise Unreadable(f"{len(cell)} bytes, more than {MOST_FILE_BYTES}")
+    return cell
+
+
+def read_beside(url: str, path: str) -> bytes:
+    """The bytes of a file that a Parquet file names: a URL of its own, or a path beside the file.
+
+    Raises:
+        Unreadable: it is huge.
+        OSError: it cannot be read.
+    """
+    place = path if "://" in path else f"{url.rpartition('/')[0]}/{path}"
+    system, inside = file_system(place)
+    with system.open(inside, "rb") as file:
+        content = bytes(file.read(MOST_FILE_BYTES + 1))
+    if len(content) > MOST_FILE_BYTES:
+        raise Unreadable(f"more than {MOST_FILE_BYTES} bytes")
+    return content

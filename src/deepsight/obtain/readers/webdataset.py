@@ -1,0 +1,290 @@
+"""Own images in WebDataset shards: tar files in which the files of one sample share a name."""
+
+import hashlib
+import json
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.files.atomic import write_json
+from deepsight.core.progress import Log, Progress
+from deepsight.obtain.bounded_tar import BoundedEntry
+from deepsight.obtain.cache import cache_folder
+from deepsight.obtain.crop import Unreadable
+from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.decode import Listing, decoded_parts
+from deepsight.obtain.local_file import MOST_FILE_BYTES, is_picture
+from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.readers.metadata import groups_and_rest
+from deepsight.obtain.shards import Shard, expand_shards, open_seekable, shard_stamp
+from deepsight.obtain.sources import Obtained
+from deepsight.obtain.splits import custom_data, positions_of_labels, split_custom_data
+from deepsight.obtain.stored_size import stored_shape
+
+OPTIONS = ("val", "test", "label", "group", "classes", "side", "fit")
+CLASS_SUFFIXES = ("cls", "txt")  # the label by itself, a number or a name
+LABELS = ("label", "cls", "class", "class_name", "target")  # in a .json
+MOST_LABEL_BYTES = 2**20
+INDEX_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a shard.
+
+    Attributes:
+        file: the name of the image's file in the shard.
+        offset: of its first byte.
+        size: in bytes.
+        label: as the shard says; None where it says nothing.
+        about: further text, numbers and truth values of its .json.
+    """
+
+    file: str
+    offset: int
+    size: int
+    label: str | int | None
+    about: Mapping[str, Any]
+
+
+def load_webdataset(address: DataAddress, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
+    """The images of the shards that a pattern names, decoded once into the cache.
+
+    A sample is an image and, under the same name, its label in a `.cls` or `.txt` file or under `label` in a
+    `.json`, whose other entries are metadata. Options: `val=` and `test=` name the shards of these parts,
+    `label=` and `group=` the entries of the .json, `classes=a,b,c` the names of numbered classes.
+
+    Raises:
+        UsageError: the pattern matches nothing.
+        DeepSightError: no shard can be read, or there are too few classes or images.
+    """
+    passed_over = PassedOver()
+    named = {"all": address.place, "val": address.options.get("val"), "test": address.options.get("test")}
+    shards = {part: expand_shards(p, offline=offline) for part, p in named.items() if p is not None}
+    if len(shards) > 1:
+        shards = {"train": shards.pop("all"), **shards}
+    entry = address.options.get("label")
+    samples = {part: samples_of(part, found, entry, passed_over, log) for part, found in shards.items()}
+    listings, classes = sample_listings(samples, address.options)
+    key = hashlib.sha256(repr([sorted((p, s.stamp) for p, ss in samples.items() for s in ss)]).encode())
+    shape = stored_shape(address, listings, resolution=resolution, log=log)
+    decoded = decoded_parts(listings, key=key.hexdigest(), shape=shape, fit=address.fit, log=log)
+    custom = custom_data(
+        f"webdataset:{address.place}", decoded, classes, listings=listings, passed_over=passed_over,
+        fit=address.fit, log=log,
+    )  # fmt: skip
+    return split_custom_data(custom, log=log)
+
+
+@dataclass(frozen=True)
+class IndexedShard:
+    """A shard, what changes when it does, and its samples in order."""
+
+    shard: Shard
+    stamp: str
+    samples: Sequence[Sample]
+
+
+def samples_of(
+    part: str, shards: Sequence[Shard], label: str | None, passed_over: PassedOver, log: Log
+) -> list[IndexedShard]:
+    """The samples of each shard that can be read; the others are noted.
+
+    Raises:
+        DeepSightError: no shard holds an image.
+    """
+    found: list[IndexedShard] = []
+    progress = Progress(f"shards listed ({part})", len(shards), log)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done, (shard, index) in enumerate(
+            zip(shards, pool.map(partial(indexed_shard, label=label), shards), strict=True), start=1
+        ):
+            if isinstance(index, str):
+                passed_over.add("shards that cannot be read", f"{shard.name} ({index})")
+            else:
+                stamp, samples, lost = index
+                found.append(IndexedShard(shard, stamp, samples))
+                if lost:
+                    passed_over.add("shards that are damaged towards their end", f"{shard.name} ({lost})")
+            progress.done(done)
+    if not any(index.samples for index in found):
+        why = passed_over.records()
+        said = f" The first: {why[0]['first']}." if why else ""
+        raise DeepSightError(f"Expected images in the shards of the part {part}, found none.{said}")
+    return found
+
+
+def indexed_shard(shard: Shard, *, label: str | None) -> tuple[str, list[Sample], str] | str:
+    """Stamp, samples and damage of a shard, from the cache if it was listed before; or why there is none."""
+    try:
+        stamp = shard_stamp(shard.url)
+        target = cache_folder() / "shards" / f"{stamp}-{INDEX_VERSION}-{label or ''}.json"
+        if (known := read_index(target)) is not None:
+            return stamp, *known
+        samples, lost = list_samples(shard, label)
+    except (OSError, tarfile.TarError, DeepSightError) as error:
+        return str(error) or type(error).__name__
+    if not lost:
+        write_json(target, {"samples": [asdict(sample) for sample in samples]})
+    return stamp, samples, lost
+
+
+def read_index(path: Path) -> tuple[list[Sample], str] | None:
+    """The samples of a shard as they were listed before; None where they were not."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["samples"]
+        return [Sample(**row) for row in rows], ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def list_samples(shard: Shard, label: str | None) -> tuple[list[Sample], str]:
+    """The samples of a tar file in order, and what is wrong with its end.
+
+    Raises:
+        OSError: it cannot be opened.
+        tarfile.TarError: it is no tar file, or a compressed one, of which no part can be read by itself.
+    """
+    groups: dict[str, dict[str, tarfile.TarInfo]] = {}
+    lost = ""
+    with open_seekable(shard.url) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=BoundedEntry) as tar:
+        try:
+            for entry in tar:
+                tar.members = []  # type: ignore[assignment]  # else it keeps every entry in memory
+                if entry.isfile():
+                    key, suffix = sample_name(entry.name)
+                    groups.setdefault(key, {})[suffix] = entry
+        except (tarfile.TarError, OSError) as error:
+            lost = str(error)
+        samples = [s for group in groups.values() if (s := sample_of(group, file, label)) is not None]
+    return samples, lost
+
+
+def sample_name(name: str) -> tuple[str, str]:
+    """Sample and suffix of a file's name: the name is split at the first dot behind the last slash."""
+    path = PurePosixPath(name)
+    stem, _, suffix = path.name.partition(".")
+    return str(path.with_name(stem or path.name)), suffix.lower()
+
+
+def sample_of(group: Mapping[str, tarfile.TarInfo], file: Any, label: str | None) -> Sample | None:
+    """The sample that files of one name make; None where none of them is an image."""
+    image = next((entry for entry in group.values() if is_picture(entry.name)), None)
+    if image is None:
+        return None
+    about = json_of(group, file)
+    given = about.pop(label, None) if label else None
+    if label is None:
+        given = next((about.pop(name) for name in LABELS if name in about), None)
+    if given is None and label is None:
+        given = next((small_text(group[s], file) for s in CLASS_SUFFIXES if s in group), None)
+    plain = {name: value for name, value in about.items() if isinstance(value, (str, int, float, bool))}
+    return Sample(image.name, image.offset_data, image.size, label_value(given), plain)
+
+
+def json_of(group: Mapping[str, tarfile.TarInfo], file: Any) -> dict[str, Any]:
+    """The entries of a sample's .json; none where there is none, or it is damaged."""
+    if "json" not in group:
+        return {}
+    try:
+        read = json.loads(small_text(group["json"], file) or "{}")
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def small_text(entry: tarfile.TarInfo, file: Any) -> str | None:
+    """The content of a small text file in a shard; None where it is large or no text."""
+    if entry.size > MOST_LABEL_BYTES:
+        return None
+    file.seek(entry.offset_data)
+    try:
+        return str(file.read(entry.size).decode("utf-8")).strip()
+    except UnicodeDecodeError:
+        return None
+
+
+def label_value(given: Any) -> str | int | None:
+    """A label as a whole number or as text; None where there is none."""
+    text = "" if given is None or isinstance(given, (bool, list, dict)) else str(given)
+    if isinstance(given, float) and given.is_integer():
+        text = str(int(given))
+    number = int(text) if text.lstrip("-").isdecimal() else None
+    return None if text == "" or number == -1 else text if number is None else number
+
+
+def sample_listings(
+    samples: Mapping[str, Sequence[IndexedShard]], options: Mapping[str, str]
+) -> tuple[dict[str, Listing], tuple[str, ...]]:
+    """The listing of each part, in the order of shards and samples, and the classes.
+
+    Raises:
+        UsageError: `classes` does not name the classes that there are.
+    """
+    flat = {
+        part: [(i.shard, sample) for i in found for sample in i.samples] for part, found in samples.items()
+    }
+    everything = one_kind([sample.label for rows in flat.values() for _, sample in rows])
+    listings, classes, start = {}, (), 0
+    for part, rows in flat.items():
+        values = everything[start : start + len(rows)]
+        start += len(rows)
+        labels, classes = positions_of_labels(values, among=everything)
+        frame = pl.DataFrame([dict(sample.about) for _, sample in rows], infer_schema_length=None)
+        frame = frame if frame.width else pl.DataFrame()
+        group = options.get("group")
+        if group is not None and group not in frame.columns:
+            raise UsageError(
+                f"Expected the entry '{group}' in the .json of the samples, found {frame.columns}."
+            )
+        groups, metadata = groups_and_rest(frame, group, ()) if frame.width else (None, None)
+        names = [f"{shard.name}/{sample.file}" for shard, sample in rows]
+        listings[part] = Listing(names, labels, partial(read_sample, rows), groups, metadata)
+    return listings, named_classes(classes, options.get("classes"))
+
+
+def one_kind(values: Sequence[str | int | None]) -> list[str | int | None]:
+    """Labels of one kind: all as text where some are text."""
+    if any(isinstance(value, str) for value in values):
+        return [None if value is None else str(value) for value in values]
+    return list(values)
+
+
+def named_classes(classes: tuple[str, ...], given: str | None) -> tuple[str, ...]:
+    """The names of numbered classes as the user gives them, in the order of the numbers.
+
+    Raises:
+        UsageError: there are other numbers of classes and names, or the classes have names already.
+    """
+    if given is None:
+        return classes
+    names = tuple(name.strip() for name in given.split(","))
+    if not all(name.isdecimal() for name in classes):
+        raise UsageError(f"Expected ?classes= for numbered classes alone, received classes {classes[:12]}.")
+    if len(names) <= int(classes[-1]) or len(set(names)) < len(names) or "" in names:
+        raise UsageError(
+            f"Expected in ?classes= a different name for each number up to {classes[-1]}, received "
+            f"{len(names)}: {given}."
+        )
+    return tuple(names[int(number)] for number in classes)
+
+
+def read_sample(rows: Sequence[tuple[Shard, Sample]], row: int) -> bytes:
+    """The encoded image of a row.
+
+    Raises:
+        Unreadable: it is huge, or the shard ends before it does.
+        OSError: it cannot be read.
+    """
+    shard, sample = rows[row]
+    if sample.size > MOST_FILE_BYTES:
+        raise Unreadable(f"{sample.size} bytes, more than {MOST_FILE_BYTES}")
+    return shard.read(sample.offset, sample.size)

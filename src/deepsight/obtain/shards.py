@@ -1,0 +1,159 @@
+"""Files of a sharded data set, here or behind a URL: which there are, and reading parts of them."""
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, cast
+
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.obtain.crop import Unreadable
+
+LOCAL = ("file", "local", "memory")
+BLOCK = 2**22  # bytes that are read ahead: rows are asked for in the order in which they lie in a shard
+MOST_SHARDS = 1_000_000
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+@dataclass
+class Shard:
+    """One file of a sharded data set, opened when it is first read; several threads may share it.
+
+    Attributes:
+        url: as fsspec opens it.
+        name: short, and different from that of all other shards.
+    """
+
+    url: str
+    name: str
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _file: BinaryIO | None = field(default=None, repr=False)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """These bytes of the file.
+
+        Raises:
+            Unreadable: the file ends before.
+            OSError: the system or the server refuses.
+        """
+        with self._lock:
+            if self._file is None:
+                self._file = open_seekable(self.url)
+            self._file.seek(offset)
+            content = self._file.read(size)
+        if len(content) < size:
+            raise Unreadable(f"the shard ends after {len(content)} of {size} bytes")
+        return content
+
+    def close(self) -> None:
+        """Close the file; it is opened again when it is read again."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+
+def open_seekable(url: str) -> BinaryIO:
+    """A file that can be read from any byte on, in blocks that are read ahead.
+
+    Raises:
+        OSError: there is no such file, or the server refuses.
+        DeepSightError: the protocol is unknown or its library is not installed.
+    """
+    system, path = file_system(url)
+    try:
+        return cast(BinaryIO, system.open(path, "rb", block_size=BLOCK, cache_type="readahead"))
+    except TypeError:  # a file system without blocks, such as that of local files
+        return cast(BinaryIO, system.open(path, "rb"))
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """The file system of a URL and the path in it.
+
+    Raises:
+        DeepSightError: the protocol is unknown or its library is not installed.
+    """
+    import fsspec
+
+    try:
+        return cast(tuple[Any, str], fsspec.core.url_to_fs(url))
+    except (ImportError, ValueError) as error:
+        raise DeepSightError(
+            f"Expected {url} as a path or a URL that fsspec opens, but: {error}. For s3:// install the extra: "
+            "pip install 'deepsight-forensics[cloud]'; for gs:// pip install gcsfs."
+        ) from error
+
+
+def expand_shards(pattern: str, *, offline: bool) -> list[Shard]:
+    """The shards that a pattern names, in the order of the numbers in braces, or else of their names.
+
+    Args:
+        pattern: a path or URL; `{000..127}` counts, `{a,b}` lists, `*` and `?` match names.
+        offline: refuse what needs the network.
+
+    Raises:
+        UsageError: the pattern matches nothing, or needs the network under --offline.
+    """
+    urls: list[str] = []
+    for spelt in expand_braces(pattern):
+        urls += matching(spelt, offline=offline)
+    if not urls:
+        raise UsageError(f"Expected shards that match '{pattern}', found none.")
+    if len(set(urls)) < len(urls):
+        raise UsageError(f"Expected each shard once, '{pattern}' names some of them twice.")
+    return [Shard(url, name) for url, name in zip(urls, short_names(urls), strict=True)]
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """All texts that braces stand for: {08..11} for 08, 09, 10 and 11; {a,b} for a and b."""
+    done: list[str] = []
+    open_ones = [pattern]
+    while open_ones:
+        text = open_ones.pop(0)
+        if counted := RANGE.search(text):
+            first, last = counted.groups()
+            if int(last) - int(first) >= MOST_SHARDS:
+                raise UsageError(f"Expected at most {MOST_SHARDS:,} shards, received '{pattern}'.")
+            choices: Iterable[str] = (str(i).zfill(len(first)) for i in range(int(first), int(last) + 1))
+            span = counted.span()
+        elif listed := re.search(r"\{([^{}]*,[^{}]*)\}", text):
+            choices, span = listed.group(1).split(","), listed.span()
+        else:
+            done.append(text)
+            continue
+        open_ones = [text[: span[0]] + choice + text[span[1] :] for choice in choices] + open_ones
+    return done
+
+
+def matching(url: str, *, offline: bool) -> list[str]:
+    """The files that a name with `*` or `?` matches; any other name stands for itself, if it is there.
+
+    Raises:
+        UsageError: it needs the network under --offline.
+    """
+    system, path = file_system(url)
+    protocol = system.protocol if isinstance(system.protocol, str) else system.protocol[0]
+    if offline and protocol not in LOCAL:
+        raise UsageError(f"Expected shards on this machine under --offline, received '{url}'.")
+    if not any(mark in path for mark in "*?["):
+        return [url]
+    return [str(system.unstrip_protocol(found)) for found in sorted(system.glob(path))]
+
+
+def short_names(urls: Sequence[str]) -> list[str]:
+    """The last part of each URL; the whole URLs where two would share one."""
+    last = [url.rstrip("/").rpartition("/")[2] for url in urls]
+    return last if len(set(last)) == len(last) else list(urls)
+
+
+def shard_stamp(url: str) -> str:
+    """What changes when a shard does: a digest of its place, size, and time of change or tag.
+
+    Raises:
+        OSError: there is no such file, or the server does not answer.
+    """
+    system, path = file_system(url)
+    about = system.info(path)
+    marks = [about.get(name) for name in ("size", "mtime", "LastModified", "ETag", "etag", "last_modified")]
+    return hashlib.sha256(repr([url, *marks]).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,94 @@
+"""Shards of little grey pictures, and a server on the loopback that gives parts of files."""
+
+import io
+import json
+import tarfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+
+def png(grey: int, side: int = 8) -> bytes:
+    """A grey picture, encoded."""
+    content = io.BytesIO()
+    Image.new("RGB", (side, side), (grey,) * 3).save(content, "PNG")
+    return content.getvalue()
+
+
+def write_shard(path: Path, samples: Sequence[tuple[str, dict[str, bytes]]]) -> None:
+    """A tar file with, for each sample, a file per suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for key, files in samples:
+            for suffix, content in files.items():
+                entry = tarfile.TarInfo(f"{key}.{suffix}")
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+
+
+def grey_samples(start: int, n: int, *, classes: int = 2) -> list[tuple[str, dict[str, bytes]]]:
+    """Pictures of growing grey with the number of their class in a .cls and further facts in a .json."""
+    return [
+        (
+            f"{i:06d}",
+            {
+                "png": png(i % 250),
+                "cls": str(i % classes).encode(),
+                "json": json.dumps({"camera": f"c{i % 3}", "box": [1, 2]}).encode(),
+            },
+        )
+        for i in range(start, start + n)
+    ]
+
+
+class RangeHandler(SimpleHTTPRequestHandler):
+    """Files of a folder, whole or in part, as object stores give them."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(path.stat().st_size))
+        self.send_header("Accept-Ranges", "bytes")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        path, wanted = Path(self.translate_path(self.path)), self.headers.get("Range")
+        if wanted is None or not path.is_file():
+            super().do_GET()
+            return
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        content = path.read_bytes()
+        stop = min(int(last) + 1 if last else len(content), len(content))
+        part = content[int(first) : stop]
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(part)))
+        self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(content)}")
+        self.send_header("Accept-Ranges", "bytes")
+        self.end_headers()
+        self.wfile.write(part)
+
+
+@contextmanager
+def file_server(folder: Path) -> Iterator[str]:
+    """The URL of a folder, served on the loopback."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(RangeHandler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
