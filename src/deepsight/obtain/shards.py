@@ -80,7 +80,7 @@ def file_system(url: str) -> tuple[Any, str]:
         return cast(tuple[Any, str], fsspec.core.url_to_fs(url))
     except (ImportError, ValueError) as error:
         raise DeepSightError(
-            f"Expected {url} as a path or a URL that fsspec opens, but: {error}. For s3:// install the extra: "
+            f"Expected {url} as a path or a URL for fsspec, but: {error}. For s3:// install the extra: "
             "pip install 'deepsight-forensics[cloud]'; for gs:// pip install gcsfs."
         ) from error
 
