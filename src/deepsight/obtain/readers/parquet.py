@@ -1,6 +1,7 @@
 """Own images in Parquet files, as Hugging Face stores data sets: bytes of the images, or their paths."""
 
 import hashlib
+import importlib
 import json
 import os
 import threading
@@ -121,13 +122,12 @@ def pyarrow_parquet() -> Any:
         DeepSightError: pyarrow is not installed.
     """
     try:
-        import pyarrow.parquet
+        return importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         raise DeepSightError(
             "Expected the library pyarrow for parquet: data, but it is not installed. "
             "Install it: pip install 'deepsight-forensics[cloud]'"
         ) from error
-    return pyarrow.parquet
 
 
 def open_all(
@@ -241,7 +241,8 @@ def parquet_listings(
     if any(isinstance(value, str) for value in everything):
         values = {part: [v if v is None else str(v) for v in given] for part, given in values.items()}
         everything = [value for part in values.values() for value in part]
-    listings, classes = {}, ()
+    listings: dict[str, Listing] = {}
+    classes: tuple[str, ...] = ()
     for part, files in opened.items():
         frame = frames[part]
         labels, classes = positions_of_labels(values[part], among=everything)

@@ -158,7 +158,7 @@ def list_samples(shard: Shard, label: str | None) -> tuple[list[Sample], str]:
     with open_seekable(shard.url) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=BoundedEntry) as tar:
         try:
             for entry in tar:
-                tar.members = []  # type: ignore[assignment]  # else it keeps every entry in memory
+                tar.members = []  # type: ignore[attr-defined]  # else it keeps every entry
                 if entry.isfile():
                     key, suffix = sample_name(entry.name)
                     groups.setdefault(key, {})[suffix] = entry
@@ -233,7 +233,9 @@ def sample_listings(
         part: [(i.shard, sample) for i in found for sample in i.samples] for part, found in samples.items()
     }
     everything = one_kind([sample.label for rows in flat.values() for _, sample in rows])
-    listings, classes, start = {}, (), 0
+    listings: dict[str, Listing] = {}
+    classes: tuple[str, ...] = ()
+    start = 0
     for part, rows in flat.items():
         values = everything[start : start + len(rows)]
         start += len(rows)
