@@ -77,7 +77,9 @@ def load_dataset(
     if address.scheme == "arrays":
         return npz.load_npz(address, log=log)
     if address.scheme == "webdataset":
-        return webdataset.load_webdataset(address, resolution=resolution, offline=offline, judge=judge, log=log)
+        return webdataset.load_webdataset(
+            address, resolution=resolution, offline=offline, judge=judge, log=log
+        )
     if address.scheme == "parquet":
         return parquet.load_parquet(address, resolution=resolution, offline=offline, judge=judge, log=log)
     if address.scheme == "keras":

@@ -19,6 +19,7 @@ from deepsight.core.progress import Log, Progress
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts
+from deepsight.obtain.fit_choice import FitJudge, choose_fit
 from deepsight.obtain.local_file import MOST_FILE_BYTES
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
@@ -86,7 +87,9 @@ class ParquetShard:
             raise Unreadable(str(error).splitlines()[0]) from error
 
 
-def load_parquet(address: DataAddress, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
+def load_parquet(
+    address: DataAddress, *, resolution: int | None, offline: bool, judge: FitJudge | None = None, log: Log
+) -> Obtained:
     """The images of Parquet files, decoded once into the cache.
 
     A row holds an image, as bytes, as Hugging Face's {"bytes", "path"} or as a path beside the file, and a
@@ -106,13 +109,15 @@ def load_parquet(address: DataAddress, *, resolution: int | None, offline: bool,
     opened = {part: open_all(part, found, image, passed_over, log) for part, found in files.items()}
     listings, classes = parquet_listings(opened, address.options, offline=offline)
     key = hashlib.sha256(repr(sorted((p, s.stamp) for p, ss in opened.items() for s in ss)).encode())
+    choice = choose_fit(address, listings, judge=judge, log=log)
+    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
     shape = stored_shape(address, listings, resolution=resolution, log=log)
     decoded = decoded_parts(listings, key=key.hexdigest(), shape=shape, fit=address.fit, log=log)
     custom = custom_data(
         f"parquet:{address.place}", decoded, classes, listings=listings, passed_over=passed_over,
-        fit=address.fit, log=log,
+        choice=choice, log=log,
     )  # fmt: skip
-    return split_custom_data(custom, log=log)
+    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 def pyarrow_parquet() -> Any:

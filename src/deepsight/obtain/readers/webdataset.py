@@ -21,6 +21,7 @@ from deepsight.obtain.cache import cache_folder
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts
+from deepsight.obtain.fit_choice import FitJudge, choose_fit
 from deepsight.obtain.local_file import MOST_FILE_BYTES, is_picture
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import groups_and_rest
@@ -55,7 +56,9 @@ class Sample:
     about: Mapping[str, Any]
 
 
-def load_webdataset(address: DataAddress, *, resolution: int | None, offline: bool, log: Log) -> Obtained:
+def load_webdataset(
+    address: DataAddress, *, resolution: int | None, offline: bool, judge: FitJudge | None = None, log: Log
+) -> Obtained:
     """The images of the shards that a pattern names, decoded once into the cache.
 
     A sample is an image and, under the same name, its label in a `.cls` or `.txt` file or under `label` in a
@@ -75,13 +78,15 @@ def load_webdataset(address: DataAddress, *, resolution: int | None, offline: bo
     samples = {part: samples_of(part, found, entry, passed_over, log) for part, found in shards.items()}
     listings, classes = sample_listings(samples, address.options)
     key = hashlib.sha256(repr([sorted((p, s.stamp) for p, ss in samples.items() for s in ss)]).encode())
+    choice = choose_fit(address, listings, judge=judge, log=log)
+    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
     shape = stored_shape(address, listings, resolution=resolution, log=log)
     decoded = decoded_parts(listings, key=key.hexdigest(), shape=shape, fit=address.fit, log=log)
     custom = custom_data(
         f"webdataset:{address.place}", decoded, classes, listings=listings, passed_over=passed_over,
-        fit=address.fit, log=log,
+        choice=choice, log=log,
     )  # fmt: skip
-    return split_custom_data(custom, log=log)
+    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 @dataclass(frozen=True)
