@@ -9,6 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= runs/first
 MINUTES ?= 5
+WORKERS ?= 2
 
 .PHONY: studies run test quick lint wheel bench docs clean
 
@@ -16,15 +17,14 @@ run: .venv/.installed
 	$(BIN)/deepsight run --minutes $(MINUTES) --out $(OUT)
 
 test: lint
-	$(BIN)/pytest --ignore tests/workflows
-	$(BIN)/pytest tests/workflows -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not study"
 
 # whole studies of many sizes: long, and not yet part of `make test`
 studies: .venv/.developed
-	$(BIN)/pytest tests/workflows -m slow
+	$(BIN)/pytest -n $(WORKERS) -m study
 
 quick: .venv/.developed
-	$(BIN)/pytest -m "not slow and not data and not browser" --durations=0
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not data and not browser"
 
 lint: .venv/.developed
 	$(BIN)/ruff check src tests benchmarks

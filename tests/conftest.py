@@ -1,5 +1,6 @@
 """Real CIFAR-10 rows for every test, through the code that users run."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,9 @@ from hypothesis import settings
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.run import Run
+
+# As the command line sets it, before anything loads torch: two test processes share two cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A test never asserts seconds: the machine may be busy.
 settings.register_profile("patient", deadline=None)

@@ -1,5 +1,6 @@
 """The levers of a small study: every kind of lever is tried, and the stage resumes."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.run import Run
 from deepsight.interpret.levers.base import Retraining
+from deepsight.interpret.levers.sizes import LeverSizes
+from deepsight.model.fit import fabric_of
 from deepsight.workflows.levers import StoredTrainings, examine_run_levers
-from deepsight.workflows.study import inputs_of, run_until
+from deepsight.workflows.study import inputs_of, plan_missing_levers, run_until, under_way
 from small_study import trained_study
 
 SIZES = {
@@ -72,3 +75,14 @@ def test_a_training_is_made_once_and_another_one_anew(tmp_path: Path) -> None:
         assert (store(wanted, train) == wanted.seed).all()
     assert made == [1, 2]
     assert StoredTrainings(tmp_path, "others").name_of(one) != store.name_of(one)
+
+
+def test_a_run_made_without_levers_gets_them_when_they_are_asked_for(
+    trained_run: Run, tmp_path: Path
+) -> None:
+    copy = Run(shutil.copytree(trained_run.path, tmp_path / "run"))
+    context = under_way(copy, lambda _: None, fabric_of())
+    assert not context.plan.lever_sizes
+    plan_missing_levers(context)
+    assert LeverSizes(**context.plan.lever_sizes) == LeverSizes()
+    assert "levers" not in (copy.manifests() or pytest.fail("no manifests")).by_stage

@@ -15,7 +15,7 @@ from deepsight.core.run import Run
 from deepsight.workflows.study import run_study
 from small_sets import class_sizes, pictures, with_copies, write_arrays, write_folder
 
-slow = pytest.mark.slow
+slow = [pytest.mark.slow, pytest.mark.study]
 
 
 def even_arrays(folder: Path, k: int, n: int, side: int) -> str:

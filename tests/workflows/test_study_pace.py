@@ -1,7 +1,7 @@
 """Later stages shrink where time is short, grow a little where it is left, and never change a given plan."""
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.recipe import Recipe
+from deepsight.interpret.levers.sizes import LADDER, LEAST
 from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
 from deepsight.workflows import study_pace
@@ -94,13 +95,19 @@ def test_a_context_starts_without_a_promise(tmp_path: Any) -> None:
     assert Context(run=tmp_path, study=StudyConfig()).promise is None
 
 
-def test_levers_take_what_the_plan_kept_for_them_and_less_where_time_is_short() -> None:
+def test_levers_take_what_the_plan_kept_for_them_and_the_least_where_time_is_short() -> None:
     work = replace(WORK, fixed={**WORK.fixed, "levers": 26.0})
+    planned = asdict(LADDER[5])
     sizes = []
     for elapsed in (80.0, 122.0, 129.5):
         context = under_way(elapsed)
         context.promise = replace(context.promise, work=work)
+        context.plan = context.plan.model_copy(update={"lever_sizes": planned})
         sizes.append(study_pace.pace_levers(context).lever_sizes)
-    assert sizes[0]["images"] >= sizes[1].get("images", 0)
-    assert sizes[2] == {}
+    assert sizes[0]["images"] >= sizes[1]["images"] >= sizes[2]["images"]
+    assert sizes[2] == asdict(LEAST)
     assert study_pace.pace_levers(under_way(80.0, planned=False)) == PLAN
+
+
+def test_a_plan_without_levers_gets_none_later() -> None:
+    assert study_pace.pace_levers(under_way(80.0)).lever_sizes == {}

@@ -71,6 +71,7 @@ def main() -> None:
     if debug:
         sys.argv.remove("--debug")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # docs/decisions/0080-threads-that-sleep.md
     accept_any_text()
     stop_on_signals()
     sys.exit(run_guarded(app, debug=debug))

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.sources import ExaminedSplit
+from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.model.checkpoint import MODEL_FILES, save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fabric_of, fit_model
@@ -349,8 +350,18 @@ def run_until(last: str, out: Path, *, log: Log) -> Context:
             run.commit("report", also=[REPORT])
             return under_way(run, log, fabric_of())
         context = under_way(run.require_study(last), log, fabric_of())
+        if last == "levers":
+            plan_missing_levers(context)
         carry_out_until(last, context)
     return context
+
+
+def plan_missing_levers(context: Context) -> None:
+    """Plan the levers of a run that was made without them, since they are asked for now."""
+    plan = context.study.plan
+    if plan is not None and not plan.lever_sizes and context.fabric.is_global_zero:
+        adopt_plan(context, plan.model_copy(update={"lever_sizes": asdict(LeverSizes())}))
+        context.run.reopen("levers")
 
 
 def carry_out_until(last: str, context: Context) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from deepsight.config import StudyPlan
+from deepsight.interpret.levers.sizes import LEAST, LeverSizes, smaller_of
 from deepsight.model import plan_search as planner
 from deepsight.model.hardware.throughput import fused_copy, measured_throughput
 from deepsight.workflows.context import Context, Promise
@@ -71,9 +72,12 @@ def pace_examination(context: Context) -> StudyPlan:
 
 
 def pace_levers(context: Context) -> StudyPlan:
-    """The plan, with the sizes of the levers' trials that the time left pays for; never more than planned."""
+    """The plan, with the sizes of the levers' trials that the time left pays for; never more than planned.
+
+    However late it is, the smallest trials are made: what would help is the question that a study answers.
+    """
     plan, promise = context.plan, context.promise
-    if promise is None:
+    if promise is None or not plan.lever_sizes:
         return plan
     seconds = min(
         promise.work.fixed.get("levers", 0.0), left(context, promise) - promise.work.fixed["report"]
@@ -82,7 +86,13 @@ def pace_levers(context: Context) -> StudyPlan:
     sizes = plan_levers(
         max(seconds, 0.0) / slower, promise.speed, promise.mask_seconds, plan.train_rows, plan.recipe.epochs
     )
-    return plan.model_copy(update={"lever_sizes": {} if sizes is None else asdict(sizes)})
+    least = smaller_of(LEAST, LeverSizes(**plan.lever_sizes))
+    if sizes.images < least.images:
+        context.log(
+            "Time is short: the levers get their smallest trials, and the study takes a little longer."
+        )
+        sizes = least
+    return plan.model_copy(update={"lever_sizes": asdict(sizes)})
 
 
 def left(context: Context, promise: Promise) -> float:

@@ -100,8 +100,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     )
     return StudyPlan(
         backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=engine,
-        folds=folds,
-        **asdict(sample_sizes), lever_sizes={} if levers is None else asdict(levers),
+        folds=folds, **asdict(sample_sizes), lever_sizes=asdict(levers),
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
 
@@ -131,8 +130,8 @@ def planned_sides(pretrained: Pretrained, asked: int | None, budget: float) -> t
 
 def plan_levers(
     seconds: float, speed: Throughput, mask_seconds: float, rows: int, epochs: float
-) -> LeverSizes | None:
-    """The sizes of the levers' trials that these seconds pay for; None where they pay for none."""
+) -> LeverSizes:
+    """The sizes of the levers' trials that these seconds pay for; the smallest where they pay for none."""
     rates = LeverRates(
         forward=1 / speed.forward, frozen=1 / speed.frozen, trainable=1 / speed.trainable,
         step=1 / speed.step, mask=mask_seconds,

@@ -81,6 +81,9 @@ LADDER: Sequence[LeverSizes] = (
 )
 
 
+LEAST = LADDER[2]  # what a study that planned levers gets at least, however late it is
+
+
 def lever_seconds(sizes: LeverSizes, rates: LeverRates, *, rows: int, epochs: float) -> float:
     """Seconds that these sizes take.
 
@@ -110,7 +113,13 @@ def steps_of_part(sizes: LeverSizes, rows: int, epochs: float) -> float:
     return rows * sizes.part_percent / 100 * epochs
 
 
-def affordable_sizes(seconds: float, rates: LeverRates, *, rows: int, epochs: float) -> LeverSizes | None:
-    """The last step of the ladder that fits into these seconds; None where not even the first does."""
+def affordable_sizes(seconds: float, rates: LeverRates, *, rows: int, epochs: float) -> LeverSizes:
+    """The last step of the ladder that fits into these seconds; the first where none does."""
     fitting = [sizes for sizes in LADDER if lever_seconds(sizes, rates, rows=rows, epochs=epochs) <= seconds]
-    return fitting[-1] if fitting else None
+    return fitting[-1] if fitting else LADDER[0]
+
+
+def smaller_of(one: LeverSizes, other: LeverSizes) -> LeverSizes:
+    """The smaller of two sizes, each number by itself."""
+    pairs = zip(asdict(one).items(), asdict(other).values(), strict=True)
+    return LeverSizes(**{name: min(a, b) for (name, a), b in pairs})
