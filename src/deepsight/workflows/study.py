@@ -359,7 +359,11 @@ def run_until(last: str, out: Path, *, log: Log) -> Context:
 def plan_missing_levers(context: Context) -> None:
     """Plan the levers of a run that was made without them, since they are asked for now."""
     plan = context.study.plan
-    if plan is not None and not plan.lever_sizes and context.fabric.is_global_zero:
+    if plan is None or plan.lever_sizes or not context.fabric.is_global_zero:
+        return
+    if plan.folds > 1:
+        context.log("A study in folds has no levers: their controls need one model.")
+    else:
         adopt_plan(context, plan.model_copy(update={"lever_sizes": asdict(LeverSizes())}))
         context.run.reopen("levers")
 

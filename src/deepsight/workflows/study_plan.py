@@ -100,7 +100,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     )
     return StudyPlan(
         backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=engine,
-        folds=folds, **asdict(sample_sizes), lever_sizes=asdict(levers),
+        folds=folds, **asdict(sample_sizes), lever_sizes=asdict(levers) if folds == 1 else {},
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
 
