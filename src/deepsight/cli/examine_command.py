@@ -10,6 +10,7 @@ from deepsight.cli.options import (
     Checkpoint,
     Data,
     DataDir,
+    Engine,
     ExamineMinutes,
     Fit,
     Json,
@@ -43,6 +44,7 @@ def examine(
     seed: Seed = 0,
     offline: Offline = False,
     fit: Fit = None,
+    engine: Engine = "local",
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
     as_json: Json = False,
 ) -> None:
@@ -62,6 +64,8 @@ def examine(
 
     if (model is None) == (predictions is None):
         raise UsageError("Expected either --model or --predictions.")
+    if predictions is not None and engine != "local":
+        raise UsageError("Expected no --engine beside --predictions: no image passes through a model.")
     asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline}
     study = study_of({**asked, "fit": fit} | ({"minutes": minutes} if model else {}))
     from deepsight.workflows.examine.examine_model import examine_model
@@ -72,7 +76,8 @@ def examine(
             metrics = examine_predictions(study, predictions, out, split=split, log=log)
         else:
             metrics = examine_model(
-                study, str(model), out, weights=weights, preprocess=preprocess, split=split, log=log,
+                study, str(model), out, weights=weights, preprocess=preprocess, split=split, engine=engine,
+                log=log,
                 classes=None if classes is None else [name.strip() for name in classes.split(",")],
             )  # fmt: skip
     finish(metrics, out, as_json)

@@ -99,3 +99,8 @@ Split = Annotated[str, typer.Option(help=SPLIT_HELP)]
 ExamineMinutes = Annotated[
     float, typer.Option(help="Time that the examination of a model may take.", min=0.1)
 ]
+ENGINE_HELP = (
+    "Where images pass through the model: local, ray (a cluster on this machine, or the one that RAY_ADDRESS "
+    "names) or ray://HOST:PORT."
+)
+Engine = Annotated[str, typer.Option(help=ENGINE_HELP)]

@@ -1,7 +1,11 @@
 """Every examination that a foreign model allows, with samples that the minutes pay for."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -9,14 +13,15 @@ import numpy as np
 from deepsight.core.dataset import Dataset
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import Predictions
-from deepsight.core.progress import Log
+from deepsight.core.progress import Log, silent
 from deepsight.interpret.examine import examine as examine_inputs
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import SampleSizes
 from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model.foreign.foreign_model import WatchedModel
 from deepsight.model.foreign.penultimate import penultimate_features
-from deepsight.model.predict import BLOCK, blocks_of
+from deepsight.model.predict import BLOCK
+from deepsight.workflows.block_passes import LOCAL, Arrays, Work, run_blocks
 from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.fit_model import FittedModel
 from deepsight.workflows.study_plan import sample_sizes_of, seconds_of_a_mask
@@ -36,15 +41,20 @@ class ExaminedModel:
 
 
 def examine_fitted(
-    fitted: FittedModel, data: Dataset, *, train: Dataset | None, minutes: float, seed: int, log: Log
-) -> ExaminedModel:
-    """Every examination that the model allows, in roughly these minutes."""
+    fitted: FittedModel, data: Dataset, *, train: Dataset | None, minutes: float, seed: int, log: Log,
+    engine: str = LOCAL, kept: Path | None = None,
+) -> ExaminedModel:  # fmt: skip
+    """Every examination that the model allows, in roughly these minutes.
+
+    On a Ray cluster all images are predicted, however many: the minutes then limit the other checks alone.
+    """
     model, began = fitted.model, time.perf_counter()
     per_image = seconds_an_image(model, data)
-    test = affordable_test(data, PREDICTED * 60 * minutes / per_image, seed)
+    most = PREDICTED * 60 * minutes / per_image if engine == LOCAL else len(data)
+    test = affordable_test(data, most, seed)
     if len(test) < len(data):
         log(f"Looks at {len(test):,} of {len(data):,} images, as many as {minutes:g} minutes allow.")
-    predictions = predictions_of(model, test)
+    predictions = predictions_of(model, test, engine=engine, kept=kept, log=log)
     predicted = time.perf_counter()
     sizes = sample_sizes_of(SAMPLED * 60 * minutes, 1 / per_image, seconds_of_a_mask(test))
     inputs, evidence = inputs_of(test, predictions, train, seed)
@@ -77,13 +87,34 @@ def affordable_test(data: Dataset, most: float, seed: int) -> Dataset:
     return data.select(balanced_rows(data.labels, limit, np.random.default_rng(seed)))
 
 
-def predictions_of(model: Any, data: Dataset) -> Predictions:
-    """Logits and, where the inside can be watched, penultimate features."""
-    logits, features = [], []
-    for rows in blocks_of(len(data), BLOCK):
+def predictions_of(
+    model: Any, data: Dataset, *, engine: str = LOCAL, kept: Path | None = None, log: Log = silent
+) -> Predictions:
+    """Logits and, where the inside can be watched, penultimate features.
+
+    Args:
+        model: the model.
+        data: the images.
+        engine: where the pass runs; see `run_blocks`.
+        kept: where finished blocks are kept, so that a pass that is stopped goes on; None keeps none.
+        log: receives the progress.
+    """
+    with ExitStack() as stack:
+        place = kept or Path(stack.enter_context(TemporaryDirectory()))
+        found = run_blocks(
+            partial(open_answers, model, data), len(data), block=BLOCK, engine=engine, kept=place,
+            name="images predicted", log=log,
+        )  # fmt: skip
+    return Predictions(data.ids, data.labels, found["logits"], found["features"])
+
+
+def open_answers(model: Any, data: Dataset) -> Work:
+    """What is asked of the model for some rows of the data."""
+
+    def answers(rows: slice) -> Arrays:
         pixels = data.pixels(rows)
-        logits.append(model.logits(pixels))
-        if isinstance(model, WatchedModel):
-            features.append(penultimate_features(model, pixels))
-    joined = np.concatenate(features) if features else np.zeros((len(data), 0), np.float32)
-    return Predictions(data.ids, data.labels, np.concatenate(logits), joined)
+        watched = isinstance(model, WatchedModel)
+        features = penultimate_features(model, pixels) if watched else np.zeros((len(pixels), 0), np.float32)
+        return {"logits": model.logits(pixels), "features": features}
+
+    return answers

@@ -1,7 +1,9 @@
 """`deepsight examine --model`: a model that somebody else made, examined into a run folder."""
 
+import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,14 @@ from deepsight.core.progress import Log, silent
 from deepsight.core.run import METRICS, Run
 from deepsight.interpret.examine import examine as examine_inputs
 from deepsight.interpret.findings import Findings
-from deepsight.model.foreign.input_format import read_input_format
+from deepsight.model.foreign.input_format import InputFormat, read_input_format
 from deepsight.model.foreign.network import undisturbed
 from deepsight.model.foreign.open import open_model, split_model_name
+from deepsight.model.predict import BLOCK
 from deepsight.obtain import load_dataset
+from deepsight.obtain.cache import cache_folder, file_stamp
 from deepsight.report.html import render
+from deepsight.workflows.block_passes import LOCAL, Arrays, Work, require_engine, run_blocks
 from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.examination import (
     SAMPLED,
@@ -43,6 +48,7 @@ def examine_model(
     preprocess: Path | None = None,
     classes: Sequence[str] | None = None,
     split: str = "test",
+    engine: str = LOCAL,
     log: Log = silent,
 ) -> dict[str, Any]:
     """Examine a model itself, and write a run folder with its report.
@@ -57,11 +63,13 @@ def examine_model(
         preprocess: a YAML file with the attributes of `InputFormat`.
         classes: names of the outputs in their order.
         split: "test" or "train", the part that is examined.
+        engine: where the images are predicted: "local", "ray" or "ray://HOST:PORT".
         log: receives what the work says; `print` shows it.
 
     Returns:
         The content of metrics.json.
     """
+    require_engine(engine)
     if split not in ("train", "test"):
         raise UsageError(f"Expected --split test or train, received '{split}'.")
     if (out / METRICS).exists():
@@ -72,14 +80,18 @@ def examine_model(
     )
     data, train = (got.test, got.train) if split == "test" else (got.train, None)
     if scheme == "run":
-        return examine_run(study, Path(rest), data, train, out, got.record)
+        return examine_run(study, Path(rest), data, train, out, got.record, engine, log)
     opened = open_model(what, weights, offline=study.offline)
     given = read_input_format(preprocess) if preprocess else opened.preprocess
     with undisturbed(opened.network.module):
         fitted = fit_to_data(opened.network, data, preprocess=given, classes=classes, seed=study.seed)
         for warning in fitted.warnings:
             log(warning)
-        examined = examine_fitted(fitted, data, train=train, minutes=study.minutes, seed=study.seed, log=log)
+        kept = pass_folder(what, weights, fitted.input_format, got.record, split)
+        examined = examine_fitted(
+            fitted, data, train=train, minutes=study.minutes, seed=study.seed, log=log, engine=engine,
+            kept=kept,
+        )  # fmt: skip
     about = {
         "architecture": opened.network.name,
         "weights_source": str(weights or rest),
@@ -91,9 +103,22 @@ def examine_model(
     return written(study, examined, about, out, got.record, data)
 
 
+def pass_folder(
+    what: str, weights: Path | None, how: InputFormat | None, record: Mapping[str, Any], split: str
+) -> Path:
+    """Where the finished blocks of a pass are kept: named after the model, its preprocessing and the data."""
+    place = Path(what.partition(":")[2])
+    files = [path for path in (weights, place) if path is not None and path.is_file()]
+    marks = [file_stamp(path) for path in files]
+    data = [record.get(name) for name in ("data", "digests", "sha256_of_pixels", "image_shape")]
+    said = repr([what, str(weights), marks, None if how is None else how.describe(), data, split])
+    return cache_folder() / "passes" / hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def examine_run(
-    study: StudyConfig, folder: Path, data: Dataset, train: Dataset | None, out: Path, record: Any
-) -> dict[str, Any]:
+    study: StudyConfig, folder: Path, data: Dataset, train: Dataset | None, out: Path, record: Any,
+    engine: str, log: Log,
+) -> dict[str, Any]:  # fmt: skip
     """Examine the model of a run of ours on other data with the same classes."""
     trained = open_trained(folder)
     if trained.classes != data.classes:
@@ -106,11 +131,32 @@ def examine_run(
         SAMPLED * 60 * study.minutes, 1 / seconds_an_image(predictor, data), seconds_of_a_mask(data)
     )
     began = time.perf_counter()
-    inputs, evidence = inputs_of(data, predictor.predictions(data, name="test"), train, study.seed)
+    inputs, evidence = inputs_of(data, run_predictions(folder, data, record, engine, log), train, study.seed)
     found = Findings(evidence).merge(examine_inputs(inputs, predictor, capped(sizes, len(data))))
     examined = ExaminedModel(found, inputs.predictions, {"interpret": time.perf_counter() - began})
     about = {**trained.run.read_json("model.json"), "weights_source": str(folder)}
     return written(study, examined, about, out, record, data)
+
+
+def run_predictions(folder: Path, data: Dataset, record: Any, engine: str, log: Log) -> Predictions:
+    """What the model of a run says about data; a pass that is stopped goes on."""
+    found = run_blocks(
+        partial(open_run_answers, folder, data), len(data), block=BLOCK, engine=engine,
+        kept=pass_folder(f"run:{folder / 'model.safetensors'}", None, None, record, data.source),
+        name="images predicted", log=log,
+    )  # fmt: skip
+    return Predictions(data.ids, data.labels, found["logits"], found["features"])
+
+
+def open_run_answers(folder: Path, data: Dataset) -> Work:
+    """Logits and features of some rows, by the model of a run that is opened here."""
+    predictor = open_trained(folder).predictor
+
+    def answers(rows: slice) -> Arrays:
+        features = predictor.features(data.pixels(rows), name="test")
+        return {"logits": predictor.logits_of(features), "features": features}
+
+    return answers
 
 
 def written(
