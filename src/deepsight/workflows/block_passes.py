@@ -72,10 +72,10 @@ def run_blocks(
         if engine == LOCAL
         else ray_answers(open_work, blocks, missing, engine)
     )
-    for i, found in answers:
-        done[i] = dict(found)
+    for i, answer in answers:
+        done[i] = dict(answer)
         if len(blocks) > 1:
-            write_npz(paths[i], **found)
+            write_npz(paths[i], **answer)
         finished += blocks[i].stop - blocks[i].start
         progress.done(finished)
     shutil.rmtree(kept, ignore_errors=True)
