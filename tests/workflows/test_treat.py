@@ -1,5 +1,8 @@
 """The winner of a trial is diagnosed with the run's own findings about labels."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +12,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.workflows.treat import ledger_under
+from deepsight.workflows.treat import leakage_of, ledger_under
 
 LABELS = np.repeat(np.arange(3), 40).astype(np.int64)
 IDS = np.arange(500, 500 + len(LABELS))
@@ -57,3 +60,32 @@ def test_another_model_is_asked_about_the_same_wrong_labels(labels: Evidence) ->
     causes = dict(found.select("index", "cause").iter_rows())
     assert {causes[i] for i in range(500, 505)} == {"label error"}
     assert "label error" not in {causes[i] for i in range(600, 603)}
+
+
+def with_copies(kept: list[int]) -> Any:
+    """A run whose rows 3 and 5 of train and 8 of validation repeat test images; `kept` is trained on."""
+    pairs = pl.DataFrame(
+        {
+            "split_a": ["test", "test", "test", "train"], "index_a": [70, 71, 72, 1],
+            "split_b": ["train", "train", "val", "train"], "index_b": [3, 5, 8, 2],
+            "flagged": [True] * 4, "cluster": [0, 1, 2, 3],
+        }
+    )  # fmt: skip
+    found = Table(pairs, dict.fromkeys(pairs.columns, "as made"), 80, "made here", "Made here.")
+    images = np.zeros((20, 8, 8, 3), dtype=np.uint8)
+    official = Dataset(images, np.arange(20) % 3, CLASSES, np.arange(20), "train")
+    splits = SimpleNamespace(train=official.select(np.array(kept)))
+    run = SimpleNamespace(evidence=lambda: {"duplicates": found})
+    return SimpleNamespace(official={"train": official}, splits=splits, run=run)
+
+
+def test_the_copies_that_were_dropped_are_known_with_what_they_repeat() -> None:
+    leakage = leakage_of(with_copies([1, 2, 4, 6]))
+    assert leakage is not None
+    assert leakage.rows.ids.tolist() == [3, 5]
+    assert leakage.row_cluster.tolist() == leakage.test_cluster.tolist() == [0, 1]
+    assert leakage.test.tolist() == [70, 71]
+
+
+def test_copies_that_the_model_was_trained_on_measure_nothing() -> None:
+    assert leakage_of(with_copies([1, 3, 4])) is None

@@ -23,10 +23,18 @@ from deepsight.treat.trial.arm import run_arm
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig, arm_training, train_arm
 from deepsight.treat.trial.cost_model import TrialPlan
 from deepsight.treat.trial.final_test import predict_test
+from deepsight.treat.trial.leakage_effect import Leakage
 from deepsight.treat.trial.results import trial_findings
-from deepsight.treat.trial.runner import arm_runner, combination_of_helpful, judge_arms, run_trial, seeded
+from deepsight.treat.trial.runner import (
+    arm_runner,
+    combination_of_helpful,
+    judge_arms,
+    leakage_of_trial,
+    run_trial,
+    seeded,
+)
 from deepsight.treat.trial.schedule import TrialResults, run_arms
-from deepsight.treat.trial.store import Store
+from deepsight.treat.trial.store import ArmResult, Store
 from deepsight.treat.trial.verdicts import Judgement, judge_treatment
 from made_arms import dataset, noisy
 
@@ -330,21 +338,39 @@ def test_stored_weights_give_the_validation_predictions_back(
     assert opened.logits == pytest.approx(outcome.logits, abs=1e-3)
 
 
-def test_study_end_to_end_and_resumed(checkpoints: Checkpoints, tmp_path: Path) -> None:
+def test_study_end_to_end_and_resumed(
+    checkpoints: Checkpoints, cifar10: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
     lines: list[str] = []
+    rows = cifar10[0].select(np.arange(300, 320))
+    leakage = Leakage(rows, np.arange(20), checkpoints.config.splits.test.ids[:20], np.arange(20))
     arms = [
         mixing.cutmix_treatment(),
         Treatment("deeper", "model error", CONTROL.change, backbone="resnet50"),
     ]
-    first = run_trial(checkpoints.config, arms, folder=tmp_path, minutes=5, seeds=2, log=lines.append)
+    dials = {"folder": tmp_path, "minutes": 5, "seeds": 2, "leakage": leakage}
+    first = run_trial(checkpoints.config, arms, **dials, log=lines.append)  # type: ignore[arg-type]
     frame = first.evidence["treatment_arms"].frame
     assert dict(frame.select("name", "status").iter_rows()) == {
         "control": "run", "cutmix": "run", "deeper": "left out",
     }  # fmt: skip
-    again = run_trial(checkpoints.config, arms, folder=tmp_path, minutes=5, seeds=2)
-    for name in ("treatments", "treatment_classes", "treatment_arms"):
+    again = run_trial(checkpoints.config, arms, **dials)  # type: ignore[arg-type]
+    for name in ("treatments", "treatment_classes", "treatment_arms", "leakage_effect"):
         assert first.evidence[name].frame.equals(again.evidence[name].frame)
     assert any(line.startswith("cutmix, seed 1") for line in lines)
+    assert first.evidence["leakage_effect"].frame["seeds"].to_list() == [2, 2]
+    assert any(line.startswith("Leakage: 20 test images") for line in lines)
+
+
+def test_leakage_that_there_is_no_time_for_is_said(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    test, train = checkpoints.config.splits.test, checkpoints.config.splits.train
+    leakage = Leakage(train, np.arange(len(train)), test.ids, np.arange(len(test)))
+    slow = ArmResult(CONTROL.name, 0, np.zeros((1, 10), dtype=np.float32), 60, 600.0)
+    results, plan = TrialResults({CONTROL.name: [slow]}, {}, {}), steps([CONTROL.name], 60)
+    lines: list[str] = []
+    found = leakage_of_trial(checkpoints.config, leakage, results, plan, 60.0, tmp_path, lines.append)
+    assert found is None
+    assert "was not measured" in lines[0]
 
 
 def test_another_trial_in_the_folder_trains_what_was_removed(
