@@ -21,8 +21,7 @@ def treatments_for_run(
 ) -> list[Treatment]:
     """All treatments that this evidence calls for, in the order of the prescription.
 
-    Pairs and weak classes come from validation, so that the test set, on which the ledger rests, decides the
-    order of the treatments and nothing else.
+    Pairs, weak classes and the order come from validation, so that the test set decides about nothing.
 
     Args:
         evidence: reads `prescription`, `label_errors` and `duplicates`; all may be missing.
