@@ -148,6 +148,7 @@ def context_caption(whole: SwapEffect, delta: float, holds: bool, beside: Beside
     """The verdict over all classes, as a sentence, with its matched control."""
     effect, low, high = whole.estimate.interval()
     alike, alike_low, alike_high = beside.matched[ALL].estimate.interval()
+    plain = beside.colour[ALL].estimate.interval()
     confirmed = beside.confirm(ALL, delta)
     said = context_verdict(whole, delta=delta, q=0.0, holds=holds, confirmed=confirmed)
     masks = "" if holds else " The masks did not pass their check, so no class can be called CLEAR."
@@ -155,7 +156,8 @@ def context_caption(whole: SwapEffect, delta: float, holds: bool, beside: Beside
         f"{said}: accuracy on pasted objects is {100 * effect:.1f} points lower (95 % interval "
         f"{100 * low:.1f} to {100 * high:.1f}) on backgrounds of another class than on those of their own, "
         f"and {100 * alike:.1f} points lower ({100 * alike_low:.1f} to {100 * alike_high:.1f}) on those of "
-        f"another class that are alike in mean colour (control).{masks}"
+        f"another class that are alike in mean colour (control); plain ones in the same colours cost "
+        f"{100 * plain.value:.1f} points ({100 * plain.low:.1f} to {100 * plain.high:.1f}).{masks}"
     )
 
 
