@@ -10,11 +10,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import score_interval
 from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
 
-FEW_ERRORS = 100
-ROUGH = (
-    f" With fewer than {FEW_ERRORS} errors the intervals of small shares are rough: in simulations of 30 "
-    "errors those of 2 to 5 % held the truth in 81 to 88 % of samples."
-)
+ADDED = 4  # errors that are added to the variance, each wholly due to a cause or not at all
 
 
 class CauseShares(NamedTuple):
@@ -59,9 +55,9 @@ def ledger_shares_table(ledger: Table, *, level: float = 0.95) -> Table:
         n=total,
         method="Mean over errors of the probability of each cause. Where a cause was looked for in some "
         "errors, its share of what earlier causes leave is that of these errors (two-phase ratio estimate), "
-        "and later causes share the rest. Jackknife over errors; Wilson's interval with the effective number "
-        "of errors. The detectors are held fixed.",
-        caption=shares_caption(frame, total),
+        "and later causes share the rest. Jackknife over errors, four errors added to the variance; Wilson's "
+        "interval with the effective number of errors. The detectors are held fixed.",
+        caption=shares_caption(frame),
     )
 
 
@@ -89,6 +85,7 @@ def cause_shares(parts: Floats, *, level: float = 0.95) -> CauseShares:
     variance = (e - 1) / e * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
     seen = np.maximum((~np.isnan(parts)).sum(axis=0), 1).astype(np.float64)
     spread = share * (1 - share)
+    variance = variance + ADDED * spread / seen**2  # few errors without a strong case show too little of it
     known = (variance > 0) & (spread > 1e-12)
     effective = np.divide(spread, variance, out=seen.copy(), where=known)
     low, high = score_interval(share, effective, level)
@@ -111,8 +108,8 @@ def shares_from_sums(taken: Floats, reached: Floats) -> Floats:
     return np.asarray(ratio * np.concatenate([np.ones((len(ratio), 1)), left[:, :-1]], axis=1))
 
 
-def shares_caption(shares: pl.DataFrame, errors: int) -> str:
-    """How the errors divide, the largest share first, what nobody looked for, and how rough it is."""
+def shares_caption(shares: pl.DataFrame) -> str:
+    """How the errors divide, the largest share first, and what nobody looked for."""
     if float(shares["share"].sum()) == 0:
         return "There is no error to explain."
     found = shares.filter(pl.col("share") >= 0.005).sort("share", descending=True, maintain_order=True)
@@ -124,5 +121,4 @@ def shares_caption(shares: pl.DataFrame, errors: int) -> str:
         for cause, share in partly.select("cause", "examined").rows()
     )
     unlooked = f" Not examined: {', '.join(missing)}." if missing else ""
-    rough = ROUGH if errors < FEW_ERRORS else ""
-    return f"Of the errors: {', '.join(parts)}.{sampled}{unlooked}{rough}"
+    return f"Of the errors: {', '.join(parts)}.{sampled}{unlooked}"
