@@ -255,5 +255,10 @@ def tensors(maps: NDArray[np.float16]) -> list[Tensor]:
 
 def through(stages: nn.Module, batches: Iterable[Tensor]) -> NDArray[np.float16]:
     """The maps of all batches after these stages, (n, h, w, c)."""
-    with torch.inference_mode():
-        return np.concatenate([stages(x).permute(0, 2, 3, 1).half().cpu().numpy() for x in batches])
+    found = []
+    for (
+        x
+    ) in batches:  # outside of the mode, in which a network that is loaded on the way would be made for good
+        with torch.inference_mode():
+            found.append(stages(x).permute(0, 2, 3, 1).half().cpu().numpy())
+    return np.concatenate(found)

@@ -165,3 +165,15 @@ def test_the_package_that_reports_home_is_not_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_network_made_in_inference_mode_is_compiled_too():
+    with torch.inference_mode():
+        network = Small().eval()
+    engine = ForwardEngine(network, compile_after=0)
+    with using_settings(OPENVINO):
+        compiled = answers(engine, images())
+    assert not engine.reason
+    with torch.inference_mode():
+        for ours, theirs in zip(compiled, network(images()), strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-4)

@@ -77,7 +77,8 @@ class ForwardEngine:
     def _forget_old_weights(self) -> None:
         """A compiled copy does not follow weights that were changed in place."""
         values = self._module.state_dict(keep_vars=True).values()
-        now = tuple((id(value), value._version) for value in values)
+        # A tensor made in inference mode has no version, and is not changed in place outside of that mode.
+        now = tuple((id(value), 0 if value.is_inference() else value._version) for value in values)
         if now != self._made_of:
             self._compiled.clear()
             self._made_of = now
