@@ -70,7 +70,7 @@ def description(predictor: Predictor, classes: tuple[str, ...]) -> dict[str, Any
     return {
         "input": {
             "name": "images", "dtype": "float32", "shape": ["n", 3, side, side],
-            "meaning": "RGB, 0 to 255, not normalised; the square part of the image, resized",
+            "meaning": "RGB, 0 to 255, not normalised; the image as it was fitted to a square, resized",
             "interpolation": predictor.preprocessing.interpolation,
             "antialias": predictor.preprocessing.antialias,
         },

@@ -23,6 +23,7 @@ from deepsight.obtain.sources import Obtained, Part, Parts
 TEST_SEED = 0
 MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, and more cost time
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
+FEW_IN_TEST = 5  # images of a class: with fewer, its F1 takes a handful of values
 MUCH_CUT = 0.1  # share of a picture: more than this is said
 # What people call the official parts, and what we call them.
 PART_NAMES: Mapping[str, str] = {
@@ -217,11 +218,17 @@ def require_every_class(custom: CustomData, counts: Ints) -> None:
 
 
 def log_absent_classes(test: Dataset, log: Log) -> None:
-    """Say which classes the test part lacks: their F1 counts as 0."""
+    """Say which classes the test part lacks, and which have few images in it though others have many."""
     counts = class_counts(test.labels, test.classes)
     absent = [f"'{c}'" for c, n in zip(test.classes, counts, strict=True) if n == 0]
     if absent:
         log(f"The test part has no image of {first_few(absent)}; macro-F1 counts such a class as 0.")
+    rare = [f"'{c}' ({n})" for c, n in zip(test.classes, counts, strict=True) if 0 < n < FEW_IN_TEST]
+    if rare and test.k * FEW_IN_TEST < len(test):
+        log(
+            f"The test part has fewer than {FEW_IN_TEST} images of {first_few(rare)}: 1 of {test.k} parts of "
+            "macro-F1 rests on each such class."
+        )
 
 
 def hold_out_rows(labels: Ints, *, share: float, seed: int, keep: int) -> tuple[Ints, Ints]:

@@ -20,7 +20,7 @@ from deepsight.core.folds import grouped_folds
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import EpochEnded, Log
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import fit_model
+from deepsight.model.fit import Fitted, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training_state import Epoch
@@ -128,6 +128,7 @@ def out_of_fold(context: Context, start: Pretrained) -> tuple[list[Predictions],
             cache=FeatureCache(cache_folder() / "trunk", log=context.log), fabric=context.fabric,
             log=partial(log_epoch, context.log),
         )  # fmt: skip
+        log_kept(context.log, fitted)
         predictions, before = untouched.beside(fitted.predictor, splits.test, name="test")
         said.append(predictions)
         features.append(before)
@@ -142,6 +143,12 @@ def copied(pretrained: Pretrained) -> Pretrained:
 def log_epoch(log: Log, epoch: Epoch) -> None:
     """Pass one row of the history on as an event."""
     log(EpochEnded(epoch.phase, epoch.epoch, epoch.train_loss, epoch.val_macro_f1, epoch.seconds))
+
+
+def log_kept(log: Log, fitted: Fitted) -> None:
+    """Say where a fine-tuning was undone."""
+    if fitted.kept == "frozen":
+        log("Fine-tuning ended worse on validation than it began: the frozen phase's model is kept.")
 
 
 def joined_predictions(said: list[Predictions], features: list[Floats32]) -> Predictions:

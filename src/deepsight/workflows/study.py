@@ -52,6 +52,7 @@ from deepsight.workflows.folds import (
     images_of_predictions,
     joined_predictions,
     log_epoch,
+    log_kept,
     out_of_fold,
 )
 from deepsight.workflows.levers import examine_run_levers
@@ -182,6 +183,7 @@ def model_stage(context: Context) -> None:
         cache=FeatureCache(cache_folder() / "trunk", log=context.log),
         fabric=context.fabric, log=partial(log_epoch, context.log),
     )  # fmt: skip
+    log_kept(context.log, fitted)
     said, features = out_of_fold(context, start) if plan.folds > 1 else ([], [])
     if context.fabric.is_global_zero:
         keep_model(context, fitted, untouched, time.perf_counter() - began)
@@ -213,8 +215,6 @@ def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seco
     run, splits = context.run, context.splits
     frozen = float(fitted.history.filter(fitted.history["phase"] == "frozen")["seconds"].sum())
     context.add_seconds(frozen=frozen, finetune=seconds - frozen)
-    if fitted.kept == "frozen":
-        context.log("Fine-tuning ended worse on validation than it began: the frozen phase's model is kept.")
     with context.stage("predict"):
         save_model(run.path, fitted, context.pretrained, splits.classes, context.plan.recipe)
         run.made.update(MODEL_FILES)

@@ -12,6 +12,7 @@ from deepsight.model.hardware.throughput import fused_copy, measured_throughput
 from deepsight.workflows.context import Context, Promise
 from deepsight.workflows.study_plan import (
     SAMPLED_MOST,
+    counted,
     plan_levers,
     sample_sizes_of,
     sample_sizes_of_plan,
@@ -44,9 +45,9 @@ def pace_training(context: Context) -> StudyPlan:
     paced = planner.shortened(plan.recipe, plan.train_rows, speed, promise.work, seconds)
     if paced.recipe.epochs > (1 - NOTEWORTHY) * plan.recipe.epochs:
         return plan
+    epochs = counted(paced.recipe.epochs, "epoch")
     context.log(
-        f"The machine is slower than when it was measured: {paced.recipe.epochs:g} epochs instead of "
-        f"{plan.recipe.epochs:g}."
+        f"The machine is slower than when it was measured: {epochs} instead of {plan.recipe.epochs:g}."
     )
     return plan.model_copy(update={"recipe": paced.recipe})
 

@@ -88,21 +88,27 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     if whole > budget:
         context.log(
             f"No study of these images fits into --minutes {study.minutes:g} here: the smallest takes about "
-            f"{whole / 60:.1f} minutes and is made all the same."
+            f"{whole:.0f} s and is made all the same."
         )
     levers = plan_levers(
         spent_on_levers, rates[best.recipe.resolution], mask_seconds, best.rows, best.recipe.epochs
     )
     sample_sizes = sample_sizes_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
     context.log(
-        f"Plan: {best.recipe.resolution} px, {best.rows} training images, {best.recipe.epochs:g} epochs; "
-        f"predicted {best.total:.0f} s and {best.peak_mb / 1000:.1f} GB on {torch.get_num_threads()} threads."
+        f"Plan: {best.recipe.resolution} px, {best.rows} training images, "
+        f"{counted(best.recipe.epochs, 'epoch')}; predicted {best.total:.0f} s and "
+        f"{best.peak_mb / 1000:.1f} GB on {counted(torch.get_num_threads(), 'thread')}."
     )
     return StudyPlan(
         backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=engine,
         folds=folds, **asdict(sample_sizes), lever_sizes=asdict(levers) if folds == 1 else {},
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
+
+
+def counted(n: float, what: str) -> str:
+    """A number of things, such as "1 epoch" and "1.5 epochs"."""
+    return f"{n:g} {what}" if n == 1 else f"{n:g} {what}s"
 
 
 def said_of_folds(folds: int, n: int) -> str:
