@@ -23,6 +23,7 @@ CONTEXT = {
     "INCONCLUSIVE": "whether it relies on the background is undecided",
 }
 NAMED_CAUSES, NAMED_PAIRS = 3, 2
+NAMED = 0.005  # share of the errors: a cause with less would be named with 0 %
 
 
 def summary_sentence(study: RunData) -> tuple[str, str]:
@@ -92,7 +93,7 @@ def levers_clause(study: RunData) -> str:
 def causes_clause(study: RunData) -> str:
     """The largest causes in the ledger, the most confused pairs in brackets."""
     shares = sorted(study.rows("ledger_shares", "cause", "share"), key=lambda row: -row["share"])
-    largest = [row for row in shares if row["share"] > 0][:NAMED_CAUSES]
+    largest = [row for row in shares if row["share"] >= NAMED][:NAMED_CAUSES]
     if not largest:
         return ""
     said = [f"{percent_text(row['share'], 0)} {cause_phrase(study, row['cause'])}" for row in largest]
