@@ -10,7 +10,7 @@ import numpy as np
 
 from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files.atomic import read_npz, write_npz
+from deepsight.core.files.atomic import cannot_write, read_npz, write_npz
 from deepsight.core.progress import Log
 from deepsight.obtain.bit_depth import Depth
 
@@ -80,11 +80,14 @@ def require_room(folder: Path, n: int, image_bytes: int, log: Log) -> None:
     While they are decoded they take it twice: once in blocks, once in one file.
 
     Raises:
-        DeepSightError: the disk has less room.
+        DeepSightError: the disk has less room, or the folder cannot be written to.
     """
     needed = 2 * n * image_bytes
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     if needed > free:
         raise DeepSightError(
             f"Expected {needed / 1e9:.1f} GB of free space in {folder} to decode {n:,} images, found "
