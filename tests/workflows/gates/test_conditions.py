@@ -16,6 +16,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
+from deepsight.interpret.error_analysis.calibration import calibration_summary_table
 from deepsight.interpret.slices.metadata import metadata_scores_table
 from deepsight.report.html import render
 from deepsight.workflows.gates.conditions import GateResult, check_gate, check_gates
@@ -143,6 +144,31 @@ def test_doubled_near_duplicates_stop_the_pipeline(run: Run, tmp_path: Path) -> 
     assert done.exit_code == 3
     assert "FAILED" in done.output
     assert ElementTree.parse(tmp_path / "j.xml").find(".//failure") is not None
+
+
+def test_shares_of_the_findings_are_those_of_their_tables(run: Run) -> None:
+    frame = run.evidence()["label_errors"].frame.filter(split="test")
+    labels = check_gate(run, "label_error_share <= 1")
+    assert labels.value == pytest.approx(frame["flagged"].mean())
+    assert labels.low < labels.value <= labels.high
+    whole = run.evidence()["context"].frame.filter(test="swap").filter(pl.col("class") == "all")
+    gap = check_gate(run, "background_gap <= 5 %")
+    assert (gap.value, gap.low, gap.high) == whole.select("effect", "ci_low", "ci_high").row(0)
+
+
+def test_a_calibration_error_is_gated_by_its_high_end(run: Run) -> None:
+    p = run.predictions("test")
+    with pytest.raises(DeepSightError, match="deepsight interpret"):
+        check_gate(run, "calibration_error <= 0.5")
+    table = calibration_summary_table(p.logits, p.labels, p.logits[:500], p.labels[:500], draws=20, seed=0)
+    run.save_evidence(Evidence({"calibration_summary": table}))
+    run.commit("treat")
+    found = check_gate(run, "calibration_error <= 0.5")
+    stored = table.frame.filter(stage="as given", quantity="rms_error").row(0, named=True)
+    assert (found.value, found.low, found.high) == (stored["value"], stored["ci_low"], stored["ci_high"])
+    between = (found.value + found.high) / 2
+    assert check_gate(run, f"calibration_error <= {between:f}").passed
+    assert not check_gate(run, f"calibration_error <= {between:f} by interval").passed
 
 
 def with_groups(run: Run) -> pl.DataFrame:

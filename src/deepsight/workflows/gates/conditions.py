@@ -179,7 +179,10 @@ def check_verdict(run: Run, text: str, found: re.Match[str]) -> GateResult:
         DeepSightError: the background was not examined.
     """
     table = table_of(run, "context")
-    whole = table.frame.filter(pl.col("test") == "swap", pl.col("class") == "all").row(0, named=True)
+    rows = table.frame.filter(pl.col("test") == "swap", pl.col("class") == "all")
+    if rows.is_empty():
+        raise DeepSightError(f"Expected a verdict on the background in {run.path}, but it has none.")
+    whole = rows.row(0, named=True)
     passed = (whole["verdict"] == found["verdict"].upper()) != bool(found["negated"])
     says = (
         f"the verdict on the background is {whole['verdict']} on {table.n:,} images: backgrounds of other "

@@ -11,6 +11,9 @@ from deepsight.core.evidence import Table
 from deepsight.core.run import Run
 from deepsight.core.statistics.intervals import wilson
 
+# Names of the calibration error that has an interval, today and in runs of earlier versions.
+CALIBRATION_ERRORS = ("rms_error", "ece_debiased")
+
 
 class Measured(NamedTuple):
     """One value.
@@ -104,9 +107,9 @@ def f1_scores(run: Run) -> list[Measured]:
 
 
 def calibration(run: Run) -> list[Measured]:
-    """The debiased calibration error of the model as it is."""
+    """The calibration error of the model as it is: the root of the unbiased squared error."""
     table = table_of(run, "calibration_summary")
-    rows = table.frame.filter(pl.col("stage") == "as given", pl.col("quantity") == "ece_debiased")
+    rows = table.frame.filter(pl.col("stage") == "as given", pl.col("quantity").is_in(CALIBRATION_ERRORS))
     return [
         Measured("", row["value"], row["ci_low"], row["ci_high"], table.n)
         for row in rows.iter_rows(named=True)
