@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deepsight.core.run import Run
     from deepsight.interpret.findings import Findings
     from deepsight.obtain import load_dataset
-    from deepsight.workflows.compare import compare
+    from deepsight.workflows.compare.two_runs import compare
     from deepsight.workflows.examine.examine import examine
     from deepsight.workflows.export import export_model
     from deepsight.workflows.predict import predict
@@ -44,7 +44,7 @@ MODULES = {
     "Predictions": "deepsight.core.predictions",
     "Run": "deepsight.core.run",
     "StudyConfig": "deepsight.config",
-    "compare": "deepsight.workflows.compare",
+    "compare": "deepsight.workflows.compare.two_runs",
     "examine": "deepsight.workflows.examine.examine",
     "export_model": "deepsight.workflows.export",
     "load_dataset": "deepsight.obtain",

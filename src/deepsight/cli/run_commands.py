@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from deepsight.cli.options import RunFolder
-from deepsight.cli.progress import progress, show
+from deepsight.cli.progress import first_process, progress, show
 from deepsight.core.errors import DeepSightError
+from deepsight.core.progress import Log
 
 app = typer.Typer()
 
@@ -57,28 +58,44 @@ def treat(
 
 @app.command()
 def compare(
-    run_a: RunFolder,
-    run_b: Annotated[
-        Path, typer.Argument(help="Another run folder with the same test images.", show_default=False)
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Two or more run folders on the same test images.", show_default=False),
     ],
+    out: Annotated[
+        Path | None, typer.Option(help="An HTML file to write, such as comparison.html.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
-    """Compare two runs on the same test images: paired tests, and which images changed.
+    """Compare runs on the same test images: paired tests against the first, and which images changed.
 
-    Example:
+    Examples:
 
         deepsight compare runs/first runs/second
-    """
-    from deepsight.workflows.compare import compare as compare_runs
 
-    found = compare_runs(run_a, run_b)
-    rows = found["comparison"].frame.to_dicts()
+        deepsight compare runs/first runs/second runs/third --out comparison.html
+    """
+    from deepsight.workflows.compare.many_runs import compare_many
+    from deepsight.workflows.compare.two_runs import compare as compare_two
+
+    found = compare_many(runs, out) if len(runs) != 2 or out else compare_two(*runs)
+    main = found["differences" if "differences" in found else "comparison"].frame
     if as_json:
-        show(json.dumps(rows, indent=2))
-    else:
-        show(str(found["comparison"].frame))
-        for table in found.values():
-            show(table.caption)
+        show(json.dumps(main.to_dicts(), indent=2))
+        return
+    show(str(main))
+    for table in found.values():
+        show(table.caption)
+    if out:
+        show(str(out))
+
+
+def note_comparison(run: Path, earlier: Path, log: Log) -> None:
+    """Compare a run with an earlier one on another version of its data; only the first process does."""
+    from deepsight.workflows.compare.with_earlier import compare_with_earlier
+
+    if first_process():
+        compare_with_earlier(run, earlier, log=log)
 
 
 @app.command()

@@ -14,7 +14,10 @@ NBSP = "\u00a0"  # a number and its unit stay on one line
 HEADINGS = {
     "ci_low": "low end", "ci_high": "high end", "p_value": "p", "q_value": "q", "macro_f1": "macro-F1",
     "f1": "F1", "n": "n", "delta_macro_f1": "macro-F1, change", "delta_f1": "F1, change", "p_over": "p over",
-    "bin_low": "from", "bin_high": "to", "lr_base": "rate, base", "lr_head": "rate, head",
+    "p_holm": "p, adjusted", "accuracy_p": "accuracy, p", "accuracy_p_holm": "accuracy, p, adjusted",
+    "accuracy_difference": "accuracy, change", "ci_low_accuracy": "accuracy, low end",
+    "ci_high_accuracy": "accuracy, high end", "bin_low": "from",
+    "bin_high": "to", "lr_base": "rate, base", "lr_head": "rate, head",
 }  # fmt: skip
 TREATMENTS = {
     "cutmix": "CutMix",

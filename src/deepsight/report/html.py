@@ -185,7 +185,12 @@ def levers_of(study: RunData) -> Figure | None:
 
 
 def packed_csv(frame: pl.DataFrame) -> str:
-    """A table as gzipped CSV in base64; the page unpacks it on demand. No cell is a formula."""
+    """A table as gzipped CSV in base64; the page unpacks it on demand."""
+    return base64.b64encode(gzip.compress(flat_csv(frame).encode(), mtime=0)).decode("ascii")
+
+
+def flat_csv(frame: pl.DataFrame) -> str:
+    """A table as CSV, lists joined by semicolons. No cell is a formula."""
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
     flat = frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("; "))
-    return base64.b64encode(gzip.compress(guarded_frame(flat).write_csv().encode(), mtime=0)).decode("ascii")
+    return guarded_frame(flat).write_csv()

@@ -26,6 +26,28 @@ class GateRecord(BaseModel):
     says: str
 
 
+class ComparedScores(BaseModel):
+    """Both runs against one set of labels, on the same images."""
+
+    macro_f1_before: float
+    macro_f1_after: float
+    difference: float
+    ci95: Interval
+    p_value: float
+
+
+class ComparedWith(BaseModel):
+    """What `--compare-with` found; under the earlier labels only if labels of test images changed."""
+
+    run: str
+    n: int
+    relabelled: int
+    left_out: int
+    added: int
+    labels_of_this_run: ComparedScores
+    labels_of_the_earlier_run: ComparedScores | None = None
+
+
 class Metrics(BaseModel):
     """The content of metrics.json. Keys may be added, never renamed."""
 
@@ -52,6 +74,7 @@ class Metrics(BaseModel):
     peak_rss_mb: float | None = None
     seconds: dict[str, float] = {}
     gates: list[GateRecord] = []
+    compared_with: ComparedWith | None = None
 
 
 def schemas() -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.run import Run
 from deepsight.obtain import load_dataset
 from deepsight.obtain.predictions.read import read_predictions
-from deepsight.workflows.compare import compare as compare_runs
+from deepsight.workflows.compare.two_runs import compare as compare_runs
 from deepsight.workflows.examine.examine import examine
 from deepsight.workflows.examine.examine_predictions import examine_predictions
 from deepsight.workflows.study import begin, obtain_stage, run_until

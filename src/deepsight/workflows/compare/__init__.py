@@ -1,0 +1,1 @@
+"""Runs beside each other: two, many, or one before and after its data was cleaned."""

@@ -1,0 +1,154 @@
+"""A run beside an earlier one on another version of its data: what the cleaning brought."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepsight.core.evidence import Evidence, Table
+from deepsight.core.file_columns import with_files
+from deepsight.core.progress import Log, silent
+from deepsight.core.run import METRICS, REPORT, Run
+from deepsight.core.statistics.intervals import macro_f1
+from deepsight.core.statistics.macro_f1 import paired_macro_f1
+from deepsight.core.statistics.significance import mcnemar
+from deepsight.report.formatting import points_text
+from deepsight.report.html import render
+from deepsight.treat.compare import changed_table
+from deepsight.workflows.compare.same_images import SharedTest, shared_test
+
+NOW, BEFORE = "of this run", "of the earlier run"
+UNITS = {
+    "labels": "which labels the score is against",
+    "score": "name",
+    "before": "score of the earlier run, 0 to 1",
+    "after": "score of this run, 0 to 1",
+    "difference": "this run minus the earlier one",
+    "ci_low": "95 % interval of the difference, low end",
+    "ci_high": "95 % interval of the difference, high end",
+    "p_value": "two-sided",
+    "minimum_detectable": "true difference that the test would detect with a power of 0.8",
+}
+
+
+def compare_with_earlier(run: str | Path, earlier: str | Path, *, log: Log = silent) -> dict[str, Any]:
+    """Test a run against an earlier one on the test images that both have, and note it in the run.
+
+    Where labels of test images changed, the difference is tested under the new labels and under the old
+    ones: a changed label moves the score of both runs, and that is no merit of the later one.
+
+    Args:
+        run: the later run; its metrics.json, evidence and report receive the result.
+        earlier: the run to compare with.
+        log: receives what the user should know.
+
+    Returns:
+        What metrics.json says under `compared_with`.
+
+    Raises:
+        DeepSightError: the classes differ, or no test image is shared.
+    """
+    later, before = Run.open(Path(run)), Run.open(Path(earlier))
+    shared = shared_test(before, later, log=log)
+    table = cleaning_table(shared, str(earlier))
+    changed = changed_table(
+        shared.labels_after,
+        shared.before,
+        shared.after,
+        shared.ids,
+        shared.classes,
+        (str(earlier), "this run"),
+    )
+    found = with_files(Evidence({"compared_with": table, "compared_changed": changed}), later.file_names())
+    later.save_evidence(found)
+    noted = record_of(table, shared, str(earlier))
+    later.save_json(METRICS, {**later.metrics(), "compared_with": noted})
+    if later.has(REPORT):
+        render(later)
+    later.commit("compare", also=[REPORT] if later.has(REPORT) else ())
+    log(table.caption)
+    return noted
+
+
+def cleaning_table(shared: SharedTest, earlier: str) -> Table:
+    """Evidence table `compared_with`: both scores and their paired difference, under each set of labels."""
+    rows = label_rows(shared, NOW)
+    if shared.relabelled:
+        rows += label_rows(shared, BEFORE)
+    return Table(
+        frame=pl.DataFrame(rows).select(list(UNITS)),
+        units=UNITS,
+        n=len(shared.ids),
+        method="The same test images in both runs; delta method on paired images within classes, and "
+        "McNemar's test. One training each: the interval is over images, not over trainings.",
+        caption=caption_of(rows, shared, earlier),
+    )
+
+
+def label_rows(shared: SharedTest, labels: str) -> list[dict[str, Any]]:
+    """Macro-F1 and accuracy of both runs against one set of labels."""
+    given = shared.labels_after if labels == NOW else shared.labels_before
+    k = len(shared.classes)
+    f1 = paired_macro_f1(given, shared.before, shared.after, k)
+    exact = mcnemar(given, shared.before, shared.after)
+    scores = [macro_f1(given, said, k) for said in (shared.before, shared.after)]
+    rights = [float((given == said).mean()) for said in (shared.before, shared.after)]
+    return [
+        {"labels": labels, "score": "macro-F1", "before": scores[0], "after": scores[1],
+         "difference": f1.value, "ci_low": f1.low, "ci_high": f1.high, "p_value": f1.p_value,
+         "minimum_detectable": f1.minimum_detectable},
+        {"labels": labels, "score": "accuracy", "before": rights[0], "after": rights[1],
+         "difference": exact.difference, "ci_low": exact.low, "ci_high": exact.high,
+         "p_value": exact.p_value, "minimum_detectable": exact.minimum_detectable},
+    ]  # fmt: skip
+
+
+def caption_of(rows: list[dict[str, Any]], shared: SharedTest, earlier: str) -> str:
+    """What the cleaning brought, and which two numbers the old test score and the new one are."""
+    said = (
+        f"{change_sentence(rows[0])} from {earlier} on the same {len(shared.ids):,} test images "
+        f"({interval(rows[0])}, paired)."
+    )
+    if shared.relabelled:
+        then, now = rows[2], rows[0]
+        said += (
+            f" {shared.relabelled:,} test labels changed, so old and new test scores are different numbers: "
+            f"the earlier model has {then['before']:.3f} on the old labels and {now['before']:.3f} on the "
+            f"new ones, this model {then['after']:.3f} and {now['after']:.3f}; on the old labels the "
+            f"difference is {points_text(then['difference'])} points ({interval(then)})."
+        )
+    for count, where in ((shared.left_out, "the earlier test set only"), (shared.added, "this run's only")):
+        said += f" {count:,} images are in {where}." if count else ""
+    return said
+
+
+def change_sentence(row: dict[str, Any]) -> str:
+    """Such as "Macro-F1 rose by 1.2 points": a move that chance explains is said to be none."""
+    points = points_text(row["difference"]).lstrip("+\u2212")
+    if row["ci_low"] > 0:
+        return f"Macro-F1 rose by {points} points"
+    if row["ci_high"] < 0:
+        return f"Macro-F1 fell by {points} points"
+    return f"No change of macro-F1 is shown ({points_text(row['difference'])} points)"
+
+
+def interval(row: dict[str, Any]) -> str:
+    """The interval of a difference, in points."""
+    return f"{points_text(row['ci_low'])} to {points_text(row['ci_high'])}"
+
+
+def record_of(table: Table, shared: SharedTest, earlier: str) -> dict[str, Any]:
+    """What metrics.json says of the comparison."""
+    rows = table.frame.filter(score="macro-F1").to_dicts()
+    scores = {
+        "labels_of_this_run" if row["labels"] == NOW else "labels_of_the_earlier_run": {
+            "macro_f1_before": row["before"], "macro_f1_after": row["after"],
+            "difference": row["difference"], "ci95": [row["ci_low"], row["ci_high"]],
+            "p_value": row["p_value"],
+        }
+        for row in rows
+    }  # fmt: skip
+    counts = {
+        "n": table.n, "relabelled": shared.relabelled, "left_out": shared.left_out, "added": shared.added
+    }  # fmt: skip
+    return {"run": earlier, **counts, **scores}
