@@ -1,0 +1,1 @@
+"""A run in the experiment trackers that people use: MLflow, TensorBoard, Weights & Biases."""

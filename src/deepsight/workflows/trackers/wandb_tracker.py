@@ -1,0 +1,44 @@
+"""Weights & Biases: a run with configuration, history, summary, tags and one artefact."""
+
+import os
+from typing import Any
+
+from deepsight.workflows.trackers.content import TrackedRun
+
+PROJECT = "deepsight"
+MOST_TAG = 64  # letters of a tag
+
+
+def log_to_wandb(run: TrackedRun, project: str = "") -> str:
+    """Log to this project. Nothing leaves the machine unless WANDB_MODE says "online"."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    mode: Any = os.environ.get("WANDB_MODE", "offline")
+    tags = [f"{name.removeprefix('gate.')} {said}"[:MOST_TAG] for name, said in run.tags.items()]
+    with wandb.init(
+        project=project or PROJECT, name=run.name, config=dict(run.parameters), tags=tags,
+        dir=str(run.path), mode=mode, settings=wandb.Settings(silent=True, console="off"),
+    ) as made:  # fmt: skip
+        fill(wandb, made, run)
+        place = str(made.dir).removesuffix("/files")
+    return f"wandb sync {place}" if mode == "offline" else f"W&B project {project or PROJECT}: {place}"
+
+
+def fill(wandb: Any, made: Any, run: TrackedRun) -> None:
+    """Everything about the run."""
+    for epoch in run.epochs:
+        made.log({f"epoch/{name}": value for name, value in epoch.items()})
+    made.summary.update({**run.metrics, **run.tags})
+    artefact = wandb.Artifact(f"{plain(run.name)}-report", type="deepsight")
+    for file in run.files:
+        artefact.add_file(str(file))
+    for name, csv in run.tables():
+        with artefact.new_file(f"evidence/{name}.csv", mode="w") as file:
+            file.write(csv)
+    made.log_artifact(artefact)
+
+
+def plain(name: str) -> str:
+    """The name with the signs only that artefacts may have."""
+    return "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_.") else "-" for sign in name)
