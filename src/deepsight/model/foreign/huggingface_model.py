@@ -7,6 +7,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.images.resize import Method
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module
+from deepsight.model.foreign.timm_repository import open_timm_repository
 from deepsight.model.foreign.torchscript_model import first_line
 
 RESAMPLE: dict[int, Method] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # numbers of Pillow
@@ -18,6 +19,9 @@ def open_huggingface(name: str, *, offline: bool = False) -> Network:
     Raises:
         DeepSightError: transformers is not installed, or the model cannot be had or is no image classifier.
     """
+    network = open_timm_repository(name, offline=offline)
+    if network is not None:
+        return network
     try:
         from transformers import AutoModelForImageClassification
     except ImportError as error:
