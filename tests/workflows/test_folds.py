@@ -13,7 +13,7 @@ from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.core.run import Run
 from deepsight.obtain import load_dataset
-from deepsight.workflows.compare import compare
+from deepsight.workflows.compare.two_runs import compare
 from deepsight.workflows.exchange.found_images import examined_images
 from deepsight.workflows.folds import copies_of, fold_of_images, planned_folds
 from deepsight.workflows.study import run_study

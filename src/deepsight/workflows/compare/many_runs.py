@@ -15,12 +15,17 @@ from deepsight.core.evidence import Evidence, Table
 from deepsight.core.file_columns import with_files
 from deepsight.core.run import METRICS, Run
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
-from deepsight.core.statistics.significance import holm, mcnemar
+from deepsight.core.statistics.significance import holm
 from deepsight.report.comparison import write_comparison
 from deepsight.treat.compare import aligned
 from deepsight.workflows.compare.movement import causes_table, levers_table, settings_table
 from deepsight.workflows.compare.thumbnails import thumbnails
-from deepsight.workflows.compare.two_runs import classes_of_run, require_same_images
+from deepsight.workflows.compare.two_runs import (
+    accuracy_test,
+    classes_of_run,
+    groups_of_test,
+    require_same_images,
+)
 
 LEVEL = 0.05
 MOST_ALONE = 24  # images that the page shows for each run
@@ -37,6 +42,7 @@ class ComparedRuns:
         labels: int64 (n,).
         predicted: int64 (r, n), one row per run.
         ids: int64 (n,), rows in the official order of test.
+        groups: int64 (n,), which images belong together, or None.
     """
 
     runs: tuple[Run, ...]
@@ -45,6 +51,7 @@ class ComparedRuns:
     labels: Ints
     predicted: Ints
     ids: Ints
+    groups: Ints | None
 
     @cached_property
     def right(self) -> Bools:
@@ -98,7 +105,8 @@ def opened_runs(paths: Sequence[Path]) -> ComparedRuns:
     said = [aligned(first, run.predictions("test"), len(classes)) for run in runs]
     labels, _, _, ids = said[0]
     predicted = np.stack([theirs for _, _, theirs, _ in said])
-    return ComparedRuns(runs, names_of(paths), tuple(classes), labels, predicted, ids)
+    groups = groups_of_test(runs[0], ids)
+    return ComparedRuns(runs, names_of(paths), tuple(classes), labels, predicted, ids, groups)
 
 
 def names_of(paths: Sequence[Path]) -> tuple[str, ...]:
@@ -145,7 +153,7 @@ def run_row(run: Run, name: str) -> dict[str, Any]:
 def differences_table(compared: ComparedRuns) -> Table:
     """Each run against the first by paired tests; p-values hold for all of the comparisons together."""
     k, labels, first = len(compared.classes), compared.labels, compared.predicted[0]
-    rows = [difference_row(labels, first, said, k) for said in compared.predicted[1:]]
+    rows = [difference_row(labels, first, said, k, compared.groups) for said in compared.predicted[1:]]
     frame = pl.DataFrame(rows).with_columns(
         pl.Series("run", compared.names[1:]),
         pl.Series("p_holm", holm([row["p_value"] for row in rows])),
@@ -171,16 +179,17 @@ def differences_table(compared: ComparedRuns) -> Table:
     shown = [f"{row['run']} is {row['verdict']}" for row in frame.to_dicts() if row["p_holm"] <= LEVEL]
     return Table(
         frame=frame, units=units, n=len(labels),
-        method="Paired by image: delta method for macro-F1, McNemar's test for accuracy. Intervals are for "
+        method="Paired by image: delta method for macro-F1, McNemar's test for accuracy, over groups where images come in groups. Intervals are for "
         f"each run alone; p-values are adjusted for the {len(frame)} comparisons with the first (Holm 1979), "
         "each score by itself. One training each: other seeds may move a score further.",
         caption=f"Against {compared.names[0]}: {', '.join(shown) or 'no difference is shown'}.",
     )  # fmt: skip
 
 
-def difference_row(labels: Ints, first: Ints, said: Ints, k: int) -> dict[str, Any]:
+def difference_row(labels: Ints, first: Ints, said: Ints, k: int, groups: Ints | None) -> dict[str, Any]:
     """One run against the first."""
-    f1, exact = paired_macro_f1(labels, first, said, k), mcnemar(labels, first, said)
+    f1 = paired_macro_f1(labels, first, said, k, groups=groups)
+    exact = accuracy_test(labels, first, said, groups)
     return {
         "difference": f1.value, "ci_low": f1.low, "ci_high": f1.high, "p_value": f1.p_value,
         "accuracy_difference": exact.difference, "accuracy_p": exact.p_value,

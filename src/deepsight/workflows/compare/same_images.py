@@ -13,7 +13,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.scrub.leakage import pixel_digests
-from deepsight.workflows.compare.two_runs import classes_of_run
+from deepsight.workflows.compare.two_runs import classes_of_run, groups_of_test
 from deepsight.workflows.context import opened_context
 
 
@@ -26,6 +26,7 @@ class SharedTest:
         labels_before, labels_after: int64 (n,), the labels that each run was tested against.
         before, after: int64 (n,), the classes that each run predicts.
         classes: names, in the order of the later run.
+        groups: int64 (n,), which images belong together, or None.
         left_out, added: test images that only the earlier or only the later run has.
     """
 
@@ -35,6 +36,7 @@ class SharedTest:
     before: Ints
     after: Ints
     classes: tuple[str, ...]
+    groups: Ints | None
     left_out: int
     added: int
 
@@ -62,7 +64,7 @@ def shared_test(earlier: Run, later: Run, *, log: Log = silent) -> SharedTest:
     return SharedTest(
         ids=new.ids[b], labels_before=place[old.labels[a]], labels_after=new.labels[b],
         before=place[old.predicted[a]], after=new.predicted[b], classes=classes,
-        left_out=len(old) - len(a), added=len(new) - len(b),
+        groups=groups_of_test(later, new.ids[b]), left_out=len(old) - len(a), added=len(new) - len(b),
     )  # fmt: skip
 
 

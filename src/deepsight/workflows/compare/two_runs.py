@@ -9,6 +9,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.file_columns import with_files
 from deepsight.core.run import Run
+from deepsight.core.statistics.significance import McNemar, grouped_mcnemar, mcnemar
 from deepsight.treat.compare import comparison_tables
 
 IDENTITY = ("sha256_of_records", "sha256_of_pixels")  # what runs of earlier versions know of their images
@@ -45,6 +46,13 @@ def compare(run_a: str | Path, run_b: str | Path) -> Evidence:
     groups = groups_of_test(a, first.ids)
     found = comparison_tables(first, second, classes, names=(str(run_a), str(run_b)), groups=groups)
     return with_files(Evidence(found), a.file_names())
+
+
+def accuracy_test(labels: Ints, first: Ints, second: Ints, groups: Ints | None) -> McNemar:
+    """McNemar's test on the same images (n,), over groups where they come in groups."""
+    return (
+        mcnemar(labels, first, second) if groups is None else grouped_mcnemar(labels, first, second, groups)
+    )
 
 
 def groups_of_test(run: Run, ids: Ints) -> Ints | None:

@@ -11,11 +11,11 @@ from deepsight.core.progress import Log, silent
 from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.core.statistics.intervals import macro_f1
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
-from deepsight.core.statistics.significance import mcnemar
 from deepsight.report.formatting import points_text
 from deepsight.report.html import render
 from deepsight.treat.compare import changed_table
 from deepsight.workflows.compare.same_images import SharedTest, shared_test
+from deepsight.workflows.compare.two_runs import accuracy_test
 
 NOW, BEFORE = "of this run", "of the earlier run"
 UNITS = {
@@ -80,7 +80,7 @@ def cleaning_table(shared: SharedTest, earlier: str) -> Table:
         units=UNITS,
         n=len(shared.ids),
         method="The same test images in both runs; delta method on paired images within classes, and "
-        "McNemar's test. One training each: the interval is over images, not over trainings.",
+        "McNemar's test, over groups where images come in groups. One training each: the interval is over images, not over trainings.",
         caption=caption_of(rows, shared, earlier),
     )
 
@@ -89,8 +89,8 @@ def label_rows(shared: SharedTest, labels: str) -> list[dict[str, Any]]:
     """Macro-F1 and accuracy of both runs against one set of labels."""
     given = shared.labels_after if labels == NOW else shared.labels_before
     k = len(shared.classes)
-    f1 = paired_macro_f1(given, shared.before, shared.after, k)
-    exact = mcnemar(given, shared.before, shared.after)
+    f1 = paired_macro_f1(given, shared.before, shared.after, k, groups=shared.groups)
+    exact = accuracy_test(given, shared.before, shared.after, shared.groups)
     scores = [macro_f1(given, said, k) for said in (shared.before, shared.after)]
     rights = [float((given == said).mean()) for said in (shared.before, shared.after)]
     return [

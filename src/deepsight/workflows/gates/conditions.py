@@ -13,7 +13,7 @@ from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
 from deepsight.report.html import render
-from deepsight.workflows.compare import groups_of_test
+from deepsight.workflows.compare.two_runs import groups_of_test
 from deepsight.workflows.gates.metrics import METRIC_NAMES, PER_CLASS, Measured, measured, table_of
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
