@@ -1,6 +1,6 @@
 # DeepSight on a CPU, as a user without rights. The root file system may be read-only:
 #   docker build -t deepsight .
-#   docker run --read-only --tmpfs /tmp -v "$PWD/runs:/work/runs" -v deepsight-cache:/cache deepsight run
+#   docker run --read-only --tmpfs /tmp -v "$PWD/runs:/runs" -v deepsight-cache:/cache deepsight run
 FROM python:3.13-slim
 
 ENV PIP_NO_CACHE_DIR=1 \
@@ -19,11 +19,11 @@ ARG TORCH_INDEX=""
 RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch torchvision \
     && pip install . \
     && useradd --create-home --uid 1000 deepsight \
-    && mkdir -p /cache /work/runs \
-    && chown -R deepsight /cache /work
+    && mkdir -p /cache /runs \
+    && chown -R deepsight /cache /runs
 
 USER deepsight
-WORKDIR /work
-VOLUME ["/cache", "/work/runs"]
+WORKDIR /
+VOLUME ["/cache", "/runs"]
 ENTRYPOINT ["deepsight"]
 CMD ["--help"]

@@ -32,6 +32,7 @@ PREDICTIONS_HELP = (
     "JSON Lines) with the columns file and one per class, or file, pred and confidence."
 )
 SPLIT_HELP = "The part that the rows predict: test, train, val (where the data has one) or all."
+LOG_HELP = "mlflow, tensorboard or wandb; mlflow:URI, tensorboard:FOLDER and wandb:PROJECT name the place."
 FIT_HELP = (
     "How pictures are brought into a square: crop (the centred square), pad, or squash; or whole, where all "
     "have one shape."
@@ -75,6 +76,13 @@ Gates = Annotated[
 ]
 Config = Annotated[
     Path | None, option("A study.yaml to start from; the options of this command override it.")
+]
+CompareWith = Annotated[
+    Path | None,
+    option("A run on an earlier version of this data; the difference is tested on the same images."),
+]
+LogTo = Annotated[
+    list[str] | None, typer.Option("--log", help=f"Log the run: {LOG_HELP}", show_default=False)
 ]
 
 # Options of `deepsight examine`.

@@ -1,12 +1,13 @@
-"""The commands that hand a run to others: card, classify."""
+"""The commands that hand a run to others: card, classify, log, push."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deepsight.cli.options import RunFolder
-from deepsight.cli.progress import progress, show
+from deepsight.cli.options import LOG_HELP, RunFolder
+from deepsight.cli.progress import first_process, progress, say, show
 
 app = typer.Typer()
 
@@ -27,6 +28,59 @@ def card(
     from deepsight.workflows.card import write_card
 
     show(str(write_card(run_folder, out)))
+
+
+@app.command()
+def log(
+    run_folder: RunFolder,
+    to: Annotated[str, typer.Option(help=LOG_HELP)],
+) -> None:
+    """Log a finished run to a tracker: parameters, metrics with epochs, tables and report, gates as tags.
+
+    Examples:
+
+        deepsight log runs/first --to mlflow
+
+        deepsight log runs/first --to tensorboard:logs
+    """
+    from deepsight.workflows.trackers.log_run import log_run
+
+    show(log_run(run_folder, to))
+
+
+def require_trackers(trackers: Sequence[str]) -> None:
+    """Refuse a tracker that cannot be used before any work is done."""
+    if trackers:
+        from deepsight.workflows.trackers.log_run import require_tracker
+
+        for tracker in trackers:
+            require_tracker(tracker)
+
+
+def log_to_tracker(run: Path, tracker: str) -> None:
+    """Log a run and say where, once where torchrun started several processes."""
+    from deepsight.workflows.trackers.log_run import log_run
+
+    if first_process():
+        say(log_run(run, tracker))
+
+
+@app.command()
+def push(
+    run_folder: RunFolder,
+    to: Annotated[str, typer.Argument(help="hf:USER/NAME, a repository of the Hugging Face hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a repository that only you see.")] = False,
+) -> None:
+    """Publish the model of a run with its card, metrics and report; --model hf:USER/NAME opens it again.
+
+    Example:
+
+        deepsight push runs/first hf:ada/cats --private
+    """
+    from deepsight.workflows.push_to_hub import push_run
+
+    with progress() as log:
+        show(push_run(run_folder, to, private=private, log=log))
 
 
 @app.command()

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from deepsight.cli import gate_commands
+from deepsight.cli import gate_commands, run_commands, sharing_commands
 from deepsight.cli.failures import Exit
 from deepsight.cli.headline import finish
 from deepsight.cli.options import (
     AllowPartial,
     Backbone,
+    CompareWith,
     Config,
     Data,
     DataDir,
@@ -19,6 +20,7 @@ from deepsight.cli.options import (
     Gates,
     Json,
     KeepLeaks,
+    LogTo,
     Offline,
     Resolution,
     RunFolder,
@@ -51,6 +53,8 @@ def run(
     seed: StudySeed = None,
     offline: StudyOffline = None,
     gate: Gates = None,
+    compare_with: CompareWith = None,
+    log_to: LogTo = None,
     fit: Fit = None,
     config: Config = None,
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
@@ -65,8 +69,11 @@ def run(
         deepsight run --data folder:photos --resolution 128 --out runs/photos
 
         deepsight run --config runs/first/study.yaml --out runs/again
+
+        deepsight run --data table:clean/cleaned.csv --compare-with runs/first --out runs/cleaned
     """
     from deepsight.config import read_study, study_of
+    from deepsight.core.run import Run
 
     asked = {
         "data": data, "data_dir": data_dir, "minutes": minutes, "backbone": backbone, "weights": weights,
@@ -77,12 +84,19 @@ def run(
     stored = read_study(config) if config else {}
     study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
     gate_commands.require_gates(study.gates)
+    if compare_with is not None:
+        Run.open(compare_with)
+    sharing_commands.require_trackers(log_to or ())
     from deepsight.workflows.study import run_study  # seconds of imports, after what can be refused at once
 
     with progress(out, minutes=study.minutes) as log:
         metrics = run_study(study, out, log=log)
+        if compare_with is not None:
+            run_commands.note_comparison(out, compare_with, log)
     passed = not study.gates or gate_commands.judge(out, study.gates, out / "junit.xml", quiet=as_json)
-    finish(metrics, out, as_json)
+    for tracker in log_to or ():
+        sharing_commands.log_to_tracker(out, tracker)
+    finish(Run.open(out).metrics() if study.gates or compare_with else metrics, out, as_json)
     if not passed:
         raise typer.Exit(Exit.GATE)
 
