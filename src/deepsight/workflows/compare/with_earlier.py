@@ -80,7 +80,8 @@ def cleaning_table(shared: SharedTest, earlier: str) -> Table:
         units=UNITS,
         n=len(shared.ids),
         method="The same test images in both runs; delta method on paired images within classes, and "
-        "McNemar's test, over groups where images come in groups. One training each: the interval is over images, not over trainings.",
+        "McNemar's test, over groups where images come in groups. One training each: the interval is over "
+        "images, not over trainings.",
         caption=caption_of(rows, shared, earlier),
     )
 
