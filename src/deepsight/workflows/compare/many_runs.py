@@ -181,8 +181,8 @@ def differences_table(compared: ComparedRuns) -> Table:
         frame=frame, units=units, n=len(labels),
         method="Paired by image, over groups where images come in groups: delta method for macro-F1, "
         "McNemar's test for accuracy. Intervals are for each run alone; p-values are adjusted for the "
-        f"{len(frame)} comparisons with the first (Holm 1979), each score by itself. One training each: other seeds may "
-        "move a score further.",
+        f"{len(frame)} comparisons with the first (Holm 1979), each score by itself. One training each: "
+        "other seeds may move a score further.",
         caption=f"Against {compared.names[0]}: {', '.join(shown) or 'no difference is shown'}.",
     )  # fmt: skip
 
