@@ -373,6 +373,10 @@ def test_light_and_dark_follow_the_system_and_the_button(visit, scheme: str):
 @pytest.mark.parametrize("width", [400, 1280])
 def test_no_width_needs_sideways_scrolling(visit, width: int):
     page = visit(viewport={"width": width, "height": 800}).page
+    page.locator("#candidates .open").first.click()
+    page.keyboard.press("k")
+    page.keyboard.press("Escape")
+    expect(page.locator("#decision-list")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
