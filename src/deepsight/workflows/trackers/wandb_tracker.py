@@ -22,6 +22,7 @@ def log_to_wandb(run: TrackedRun, project: str = "") -> str:
     ) as made:  # fmt: skip
         fill(wandb, made, run)
         place = str(made.dir).removesuffix("/files")
+    wandb.teardown()  # the process that writes the files has then written them
     return f"wandb sync {place}" if mode == "offline" else f"W&B project {project or PROJECT}: {place}"
 
 
