@@ -90,8 +90,8 @@ def test_the_repository_is_one_that_timm_reads(run: Run, hub: FakeHub, tmp_path:
         (folder / name).write_bytes(content)
     model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     config = timm.data.resolve_model_data_config(model)
-    assert (config["input_size"], config["crop_pct"]) == ((3, 64, 64), 1.0)
-    assert config["mean"] == pytest.approx((0.4, 0.5, 0.6))
+    assert (list(config["input_size"]), config["crop_pct"]) == ([3, 64, 64], 1.0)
+    assert list(config["mean"]) == pytest.approx([0.4, 0.5, 0.6])
     inputs = torch.zeros(1, 3, 64, 64)
     opened = open_model(f"hf:{folder}")
     with torch.inference_mode():
