@@ -1,6 +1,6 @@
 """Do the levers tell the truth? Predicted against realised gains, planted causes, and placebos.
 
-    python benchmarks/levers/run.py placebos planted realised [--folder PATH] [--results FILE]
+    python benchmarks/levers/run.py placebos planted realised [--folder PATH] [--seeds 0 1] [--results FILE]
 
 Each row is appended to the results as soon as it is known, so a stopped run keeps what it has.
 """
@@ -8,7 +8,7 @@ Each row is appended to the results as soon as it is known, so a stopped run kee
 import argparse
 import csv
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,24 @@ import cv2
 import numpy as np
 from worlds import Study, World, study_of, world_of
 
-from deepsight.core.array_types import Bools, Pixels, Reals
-from deepsight.core.dataset import Dataset
+from deepsight.core.array_types import Bools, Ints, Pixels, Reals
+from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.predictions import softmax
 from deepsight.core.recipe import Recipe
+from deepsight.interpret.levers.base import ExaminedImages
+from deepsight.interpret.levers.levers_table import levers_table
+from deepsight.interpret.levers.placebo import copied_rows, judge_placebo, shuffled_file
 from deepsight.interpret.levers.sizes import LeverSizes
+from deepsight.interpret.levers.tools import HEAD
+from deepsight.interpret.levers.training_images.influence import fit_ridge_head
+from deepsight.interpret.levers.training_images.training_labels import (
+    heads_without,
+    judge_left_out,
+    leave_out_flagged,
+)
+from deepsight.model.plan_search import batch_for
 from deepsight.obtain import load_dataset
+from deepsight.workflows.levers import train_once
 
 Rows = Iterator[dict[str, Any]]
 
@@ -30,14 +42,17 @@ COLUMNS = (
     "part", "data", "case", "seed", "rows", "accuracy", "lever", "group", "predicted", "low", "high",
     "realised", "realised_error", "inside", "first",
 )  # fmt: skip
+# The levers that answer each fault.
 RIGHT = {
-    "quarter of the rows": "data",
-    "32 px": "recipe",
-    "wrong labels": "labels",
-    "background cue": "background",
-    "degraded test": "quality",
+    "quarter of the rows": ("the unused images", "twice the images"),
+    "32 px": ("64 px",),
+    "wrong labels": ("leaving out flagged labels",),
+    "background cue": ("training on other backgrounds", "other backgrounds"),
+    "degraded test": ("repairing the image",),
 }
 MEMBERS = 4  # of the real ensemble
+REPEATS = 1  # of the other real actions
+SUSPECTED = 0.05  # share of the rows that a placebo leaves out
 WRONG, WRONG_SHARE = (3, 5), 0.2  # classes whose labels are spoilt, and the share of them
 
 
@@ -45,73 +60,105 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=("placebos", "planted", "realised"))
     parser.add_argument("--folder", type=Path, help="a folder of images, one folder per class")
+    parser.add_argument("--cases", nargs="+", choices=tuple(RIGHT), default=tuple(RIGHT))
     parser.add_argument(
         "--rows", type=int, nargs="+", default=[1000, 2000], help="training images of a study"
     )
     parser.add_argument("--test", type=int, default=1000)
     parser.add_argument("--resolution", type=int, default=64)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--spoilt", action="store_true", help="exchange labels in the study of `realised`")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results.csv")
     asked = parser.parse_args()
     got = load_dataset(f"folder:{asked.folder}" if asked.folder else "cifar10")
-    name = "folder" if asked.folder else "cifar10"
+    data = join_datasets([got.train, got.test], "all") if asked.folder else got.train
+    name = asked.folder.name if asked.folder else "cifar10"
     with tempfile.TemporaryDirectory() as cache:
         for part in asked.parts:
-            for row in PARTS[part](got.train, got.test, asked, Path(cache)):
+            for row in PARTS[part](data, asked, Path(cache)):
                 append(asked.results, {"part": part, "data": name, **row})
 
 
-def sizes_for(asked: argparse.Namespace, **changes: int) -> LeverSizes:
-    """Sizes of the trials, about as a study of five minutes has them."""
-    rows = max(asked.rows)
+def sizes_for(asked: argparse.Namespace, rows: int, **changes: int) -> LeverSizes:
+    """Sizes of the trials, about as a study of ten minutes has them."""
     given = LeverSizes(
-        images=asked.test, views=3, retrainings=4, retraining_rows=min(768, rows), part_percent=50, parts=1,
-        label_trainings=2, changes=1,
+        images=asked.test, views=2, retrainings=4, retraining_rows=min(1024, rows), part_percent=50, parts=1,
+        label_trainings=1, changes=2,
     )  # fmt: skip
     return replace(given, **changes)
 
 
-def recipe_for(asked: argparse.Namespace, seed: int) -> Recipe:
-    return Recipe(resolution=asked.resolution, epochs=2.0, views=1, seed=seed)
+def recipe_for(asked: argparse.Namespace, rows: int, seed: int) -> Recipe:
+    """A short training, with the batch that a plan gives so many rows."""
+    return Recipe(resolution=asked.resolution, epochs=2.0, views=1, seed=seed, batch=batch_for(rows, 128))
 
 
-def placebos(
-    train: Dataset, test: Dataset, asked: argparse.Namespace, cache: Path
-) -> Iterator[dict[str, Any]]:
-    """Levers that do nothing."""
+def placebos(data: Dataset, asked: argparse.Namespace, cache: Path) -> Rows:
+    """Levers that do something plausible and useless."""
     nothing = LeverSizes(images=asked.test, views=0, retrainings=0, parts=0, label_trainings=0)
-    for seed in range(asked.seeds):
-        world = world_of(train, test, rows=min(asked.rows), test=asked.test, seed=seed)
-        study = study_of(
-            world, rows=min(asked.rows), recipe=recipe_for(asked, seed), sizes=nothing, cache=cache
-        )
-        for row in study.findings.evidence["levers"].frame.filter(group="placebo").to_dicts():
-            yield {**described(study, row, seed), "case": "placebo", "inside": abs(row["net"]) <= 0.01}
+    for seed in asked.seeds:
+        for rows in asked.rows:
+            world = world_of(data, rows=rows, test=asked.test, seed=seed)
+            study = study_of(
+                world, rows=rows, recipe=recipe_for(asked, rows, seed), sizes=nothing, cache=cache
+            )
+            resized = study.findings.evidence["levers"].frame.filter(group="placebo").to_dicts()
+            for row in [*resized, *retrained_placebos(study, seed)]:
+                yield {**described(study, row, seed), "case": "placebo", "inside": abs(row["net"]) <= 0.01}
 
 
-def planted(
-    train: Dataset, test: Dataset, asked: argparse.Namespace, cache: Path
-) -> Iterator[dict[str, Any]]:
+def retrained_placebos(study: Study, seed: int) -> Rows:
+    """A shuffled label file, every row twice, and random rows left out as if their labels were suspected."""
+    test, rows = study.world.test, np.arange(study.rows)
+    own = study.retrainer(test)
+    logits = own.predictor.logits(test.pixels())
+    examined = ExaminedImages(np.arange(len(test)), test.labels, logits, np.ones(len(test)), len(test))
+    pairs = {
+        "label file shuffled": shuffled_file(study.rows, trainings=2, seed=seed),
+        "every row twice": copied_rows(study.rows, trainings=2, seed=seed),
+    }
+    outcomes = [
+        judge_placebo(examined, name, *([train_once(own, each) for each in side] for side in sides))
+        for name, sides in pairs.items()
+    ]
+    labels = study.world.pool.labels[: study.rows]
+    flagged = np.random.default_rng([seed, 3]).random(study.rows) < SUSPECTED
+    at_random = replace(
+        leave_out_flagged(labels, flagged, rows, seed=seed), name="placebo: random rows left out"
+    )
+    head = fit_ridge_head(own.features(rows), labels, test.k)
+    seen = own.predictor.features(test.pixels())
+    left_out = heads_without(head, seen, rows, at_random, labels, seed=seed)
+    outcomes.append(judge_left_out(examined, at_random, *left_out, trained=HEAD))
+    yield from (levers_table([each], examined, None).frame.row(0, named=True) for each in outcomes)
+
+
+def planted(data: Dataset, asked: argparse.Namespace, cache: Path) -> Rows:
     """Studies with a known fault: the lever that answers it should come first."""
-    for case, group in RIGHT.items():
-        world = world_of(train, test, rows=max(asked.rows), test=asked.test, seed=0)
-        study = planted_study(case, world, asked, cache)
-        table = study.findings.evidence["levers"].frame.filter(
-            study.findings.evidence["levers"].frame["group"] != "placebo"
-        )
-        best = table.sort("net", descending=True)["group"][0]
-        for row in table.to_dicts():
-            yield {**described(study, row, 0), "case": case, "first": best == group}
+    for seed in asked.seeds:
+        for case in asked.cases:
+            world = world_of(data, rows=max(asked.rows), test=asked.test, seed=seed)
+            study = planted_study(case, world, asked, cache, seed)
+            frame = study.findings.evidence["levers"].frame
+            table = frame.filter(frame["group"] != "placebo").sort("net", descending=True)
+            first = table["name"][0] in RIGHT[case]
+            for row in table.to_dicts():
+                yield {**described(study, row, seed), "case": case, "first": first}
 
 
-def planted_study(case: str, world: World, asked: argparse.Namespace, cache: Path) -> Study:
+def planted_study(case: str, world: World, asked: argparse.Namespace, cache: Path, seed: int) -> Study:
     """The study with this fault."""
-    rows, recipe = max(asked.rows), recipe_for(asked, 0)
-    sizes = sizes_for(asked, objects=min(200, asked.test), repair_images=min(100, len(world.validation)))
+    rows, unused = max(asked.rows), 0
+    recipe = recipe_for(asked, rows, seed)
+    sizes = sizes_for(
+        asked, rows, objects=min(100, asked.test), repair_images=min(100, len(world.validation)),
+        swap_rows=600, swap_trainings=1, unused_trainings=1, changes=1, parts=1, label_trainings=1, views=1,
+    )  # fmt: skip
     flagged: Bools | None = None
     damage = same
-    if case == "quarter of the rows":
-        rows //= 4
+    if case == "quarter of the rows":  # in the same time, as a plan would have it
+        rows, unused = rows // 4, rows - rows // 4
+        recipe = replace(recipe_for(asked, rows, seed), epochs=4 * recipe.epochs)
     if case == "32 px":
         recipe = replace(recipe, resolution=32)
     if case == "wrong labels":
@@ -122,39 +169,55 @@ def planted_study(case: str, world: World, asked: argparse.Namespace, cache: Pat
     if case == "degraded test":
         damage = flattened
     return study_of(
-        world, rows=rows, recipe=recipe, sizes=sizes, cache=cache, flagged=flagged, predict_as=damage
-    )
+        world, rows=rows, recipe=recipe, sizes=sizes, cache=cache, flagged=flagged, unused=unused,
+        predict_as=damage,
+    )  # fmt: skip
 
 
-def realised(
-    train: Dataset, test: Dataset, asked: argparse.Namespace, cache: Path
-) -> Iterator[dict[str, Any]]:
+def realised(data: Dataset, asked: argparse.Namespace, cache: Path) -> Rows:
     """The predicted gain of a lever beside what really doing it gives on fresh images."""
-    for seed in range(asked.seeds):
+    for seed in asked.seeds:
         for rows in asked.rows:
-            world = world_of(train, test, rows=rows, test=asked.test, seed=seed)
+            world = world_of(data, rows=rows, test=asked.test, seed=seed)
+            flagged: Bools | None = None
+            if asked.spoilt:
+                world, flagged = with_wrong_labels(world)
+                flagged = flagged[:rows]
             study = study_of(
-                world, rows=rows, recipe=recipe_for(asked, seed), sizes=sizes_for(asked), cache=cache
-            )
-            yield from predicted_and_realised(study, seed)
+                world, rows=rows, recipe=recipe_for(asked, rows, seed), sizes=sizes_for(asked, rows),
+                cache=cache, flagged=flagged,
+            )  # fmt: skip
+            yield from predicted_and_realised(study, seed, flagged)
 
 
-def predicted_and_realised(study: Study, seed: int) -> Iterator[dict[str, Any]]:
-    """Three actions, each really done."""
+def predicted_and_realised(study: Study, seed: int, flagged: Bools | None) -> Rows:
+    """The actions that were promised, each really done, on fresh images."""
     frame = study.findings.evidence["levers"].frame
     retrainer, first = study.retrainer(study.world.fresh), np.arange(study.rows)
-    labels = study.world.fresh.labels
+    labels, twice = study.world.fresh.labels, np.arange(2 * study.rows)
     own = [retrainer.whole(first, seed + 100 + r) for r in range(MEMBERS)]
     single = np.mean([right(labels, each) for each in own], axis=0)
+    print("accuracy of each training:", [f"{right(labels, each).mean():.4f}" for each in own], flush=True)
     side = study.recipe.resolution + 32
-    actions = {
-        "averaging several trainings": right(labels, np.mean([softmax(each) for each in own], axis=0)),
-        "twice the images": right(labels, retrainer.whole(np.arange(2 * study.rows), seed + 100)),
-        f"{side} px": right(labels, retrainer.whole(first, seed + 100, resolution=side)),
+
+    def again(rows: Ints, **change: Any) -> np.ndarray:
+        trained = [retrainer.whole(rows, seed + 100 + r, **change) for r in range(REPEATS)]
+        return np.mean([right(labels, each) for each in trained], axis=0)
+
+    actions: dict[str, Callable[[], np.ndarray]] = {
+        "averaging several trainings": lambda: right(
+            labels, np.mean([softmax(each) for each in own], axis=0)
+        ),
+        "twice the images": lambda: again(twice),
+        f"{side} px": lambda: again(first, resolution=side),
+        "training longer": lambda: again(first, passes=2.0),
     }
+    if flagged is not None:
+        actions["leaving out flagged labels"] = lambda: again(np.flatnonzero(~flagged))
     errors = 1 - study.accuracy
-    for row in frame.filter(frame["name"].is_in(list(actions))).to_dicts():
-        gain = actions[row["name"]] - single
+    promised = {row["name"]: row for row in frame.to_dicts()}
+    for name, action in actions.items():
+        row, gain = promised[name], action() - single
         value, spread = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
         yield {
             **described(study, row, seed), "case": "realised", "predicted": row["net"] * errors,

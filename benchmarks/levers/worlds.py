@@ -13,13 +13,14 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.interpret.levers.runner import LeverTools, examine_levers
+from deepsight.interpret.levers.runner import examine_levers
 from deepsight.interpret.levers.sizes import LeverSizes
+from deepsight.interpret.levers.tools import LeverTools
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import fabric_of, fit_model
 from deepsight.model.pretrained import load_pretrained
 from deepsight.model.retraining import Retrainer
-from deepsight.workflows.levers import train_once
+from deepsight.workflows.levers import stored_at_input_size, train_once
 
 BACKBONE = "tf_efficientnet_lite0"
 
@@ -48,7 +49,7 @@ class Study:
         world: the images.
         rows: training rows of the model.
         recipe: of the training.
-        retrainer: gives trainings judged on these test images.
+        retrainer: gives trainings judged on these test images; rows after the first come from the pool.
         findings: of the levers, on the study's own test images.
         accuracy: on these.
     """
@@ -61,25 +62,18 @@ class Study:
     accuracy: float
 
 
-def world_of(pool: Dataset, held: Dataset, *, rows: int, test: int, seed: int) -> World:
-    """Twice `rows` of the pool, and validation, test and fresh images from two sources, all at random."""
-    rng = np.random.default_rng(seed)
-    drawn = rng.permutation(len(pool))
-    others = rng.permutation(len(held))
-    few = max(60, rows // 8)
-    if len(drawn) < 2 * rows + few or len(others) < test + few:
-        raise SystemExit(
-            f"Expected {2 * rows + few} and {test + few} images, received {len(pool)}, {len(held)}."
-        )
-    return World(
-        pool.select(drawn[: 2 * rows]), pool.select(drawn[2 * rows : 2 * rows + few]),
-        held.select(others[:test]), held.select(others[test : 4 * test]),
-    )  # fmt: skip
+def world_of(data: Dataset, *, rows: int, test: int, seed: int) -> World:
+    """Twice `rows` as pool, and validation, test and three times as many fresh images, all at random."""
+    drawn = np.random.default_rng(seed).permutation(len(data))
+    sizes = np.cumsum([2 * rows, max(60, rows // 8), test, 3 * test])
+    if len(drawn) < sizes[-1]:
+        raise SystemExit(f"Expected {sizes[-1]} images, received {len(data)}.")
+    return World(*(data.select(part) for part in np.split(drawn[: sizes[-1]], sizes[:-1])))
 
 
 def study_of(
     world: World, *, rows: int, recipe: Recipe, sizes: LeverSizes, cache: Path, flagged: Bools | None = None,
-    predict_as: Callable[[Dataset], Dataset] = lambda data: data,
+    unused: int = 0, predict_as: Callable[[Dataset], Dataset] = lambda data: data,
 ) -> Study:  # fmt: skip
     """Train a model on the first rows, and try its levers.
 
@@ -90,6 +84,7 @@ def study_of(
         sizes: of the levers' trials.
         cache: folder for cached maps.
         flagged: which training labels are flagged as wrong, bool (rows,); None for none.
+        unused: rows after the first that are at hand and not used.
         predict_as: what happens to the test images before they are examined, such as damage.
     """
     fabric, store = fabric_of(), FeatureCache(cache)
@@ -98,18 +93,17 @@ def study_of(
     fitted = fit_model(
         load_pretrained(BACKBONE), Splits(train, world.validation, test), recipe, cache=store, fabric=fabric
     )
-    whole = Splits(world.pool, world.validation, test)
+    own = Splits(train, world.validation, test)
+    rest = world.pool.select(np.arange(rows, len(world.pool)))
 
-    def retrainer(splits: Splits, examined: Dataset) -> Retrainer:
+    def retrainer(examined: Dataset) -> Retrainer:
         return Retrainer(
-            fitted.predictor, splits, recipe, examined,
-            lambda _: copy.deepcopy(load_pretrained(BACKBONE)), store, fabric,
+            fitted.predictor, own, recipe, examined,
+            lambda _: copy.deepcopy(load_pretrained(BACKBONE)), store, fabric, rest,
         )  # fmt: skip
 
-    own = Splits(train, world.validation, test)
-
     def retrain_of(places: Ints) -> Callable[..., Reals]:
-        return partial(train_once, retrainer(own, test.select(places)))
+        return partial(train_once, retrainer(test.select(places)))
 
     predictions = fitted.predictor.predictions(test, name="test")
     inputs = ExaminationInputs(
@@ -119,12 +113,14 @@ def study_of(
     tools = LeverTools(
         predict=fitted.predictor.logits,
         retrainer=retrain_of,
-        features=lambda wanted: retrainer(own, test.select(np.arange(1))).features(wanted),
+        features=lambda wanted: retrainer(test.select(np.arange(1))).features(wanted),
         train_labels=train.labels,
         train_ids=train.ids,
         flagged=np.zeros(rows, dtype=bool) if flagged is None else flagged,
         resolution=recipe.resolution,
+        unused=unused,
+        enlarge=partial(stored_at_input_size, fitted.predictor.preprocessing),
     )
     findings = examine_levers(inputs, tools, sizes)
     right = float((predictions.labels == predictions.predicted).mean())
-    return Study(world, rows, recipe, partial(retrainer, whole), findings, right)
+    return Study(world, rows, recipe, retrainer, findings, right)

@@ -57,3 +57,23 @@ def test_a_whole_training_takes_other_resolutions(retrainer: Retrainer) -> None:
     same, larger = (retrainer.whole(np.arange(48), 0, resolution=side) for side in (0, 64))
     assert same.shape == larger.shape == (16, 10)
     assert not np.array_equal(same, larger)
+
+
+def test_other_images_and_labels_take_the_place_of_a_rows_own(retrainer: Retrainer, splits: Splits) -> None:
+    rows = np.arange(64)
+    own = retrainer.last_stage(rows, 0)
+    same = retrainer.last_stage(rows, 0, pixels=splits.train.pixels(rows), labels=splits.train.labels[rows])
+    assert same == pytest.approx(own, abs=0.05)  # maps in float16
+    assert not np.array_equal(
+        retrainer.whole(rows, 0, pixels=splits.train.pixels(rows)[::-1].copy()), retrainer.whole(rows, 0)
+    )
+    assert not np.allclose(retrainer.last_stage(rows, 0, labels=(splits.train.labels[rows] + 1) % 10), own)
+
+
+def test_rows_behind_the_training_split_are_the_unused_ones(retrainer: Retrainer, splits: Splits) -> None:
+    n = len(splits.train)
+    spare = replace(retrainer, unused=splits.test)
+    found = spare.whole(np.concatenate([np.arange(40), n + np.arange(8)]), 0)
+    assert found.shape == (16, 10)
+    assert not np.array_equal(found, spare.whole(np.arange(48), 0))
+    assert np.array_equal(spare.whole(np.arange(48), 0), retrainer.whole(np.arange(48), 0))

@@ -100,3 +100,13 @@ def test_without_tables_there_are_no_images(study: RunData, pictures: Pictures):
         None,
         [],
     )
+
+
+def test_an_error_carries_the_training_images_behind_it(study: RunData):
+    rows = [
+        {"index": 7, "train_index": 30, "train_label": "cat", "mended": True, "tile": 0},
+        {"index": 7, "train_index": 31, "train_label": "dog", "mended": True, "tile": None},
+    ]
+    found = galleries.influence_by_row(with_table(study, influence=made(rows, 1, "Made.")))
+    assert found == {7: {"behind": [{"tile": 0, "index": 30, "label": "cat"}], "mended": True}}
+    assert galleries.influence_by_row(study) == {}

@@ -8,8 +8,8 @@ import pytest
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.run import Run
-from deepsight.interpret.levers.base import Retraining
 from deepsight.interpret.levers.sizes import LeverSizes
+from deepsight.interpret.levers.tools import Retraining
 from deepsight.model.fit import fabric_of
 from deepsight.workflows.levers import StoredTrainings, examine_run_levers
 from deepsight.workflows.study import inputs_of, plan_missing_levers, run_until, under_way
@@ -17,7 +17,8 @@ from small_study import trained_study
 
 SIZES = {
     "images": 60, "views": 1, "retrainings": 2, "retraining_rows": 128, "part_percent": 50, "parts": 1,
-    "label_trainings": 1, "changes": 1, "objects": 12, "repair_images": 10,
+    "label_trainings": 1, "changes": 1, "objects": 12, "repair_images": 10, "equal_time": 1,
+    "unused_trainings": 1, "swap_rows": 80, "swap_trainings": 1,
 }  # fmt: skip
 
 

@@ -184,31 +184,6 @@ def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
     return Evidence({"ledger": table, "ledger_shares": ledger_shares_table(table)})
 
 
-def validation_ledger(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
-    """The ledger of the errors on validation, so that what is tried next does not depend on the test set.
-
-    The background is not examined there, and neither are near-duplicates. Without validation it is empty.
-
-    Args:
-        inputs: of the run.
-        evidence: reads `label_errors`, `label_error_summary` and `ambiguity`.
-    """
-    p, measured = inputs.validation, inputs.validation_properties
-    if p is None:
-        return Evidence()
-    pairs = confusion_pairs_table(p.labels, p.predicted, inputs.classes).frame
-    detectors = replace(
-        label_detectors(evidence, "val", p.ids),
-        degraded=None
-        if measured is None
-        else image_quality.quality_support(quality_risk(inputs), measured, p.labels),
-        pairs=pair_support(p.labels, p.predicted, inputs.classes, pairs),
-    )
-    table = ledger_table(p.labels, p.predicted, inputs.classes, p.ids, detectors)
-    recall = per_class_table(p.labels, p.predicted, inputs.classes, inputs.groups)
-    return Evidence({"ledger": table, "ledger_shares": ledger_shares_table(table), "recall": recall})
-
-
 def label_detectors(evidence: Evidence, split: str, ids: NDArray[np.int64]) -> Detectors:
     """What is known of the labels of these images of a split: how likely wrong, and how likely disputed."""
     labels, unsure = (evidence[name].frame.filter(split=split) for name in ("label_errors", "ambiguity"))

@@ -12,8 +12,8 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deepsight.core.array_types import Floats32, Ints
-from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.array_types import Floats32, Ints, Pixels
+from deepsight.core.dataset import Dataset, JoinedImages, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.feature_cache import CachedViews, FeatureCache, dataset_maps
@@ -62,6 +62,7 @@ class Retrainer:
         load: the pretrained backbone of a timm name; an empty name is the model's own.
         cache: of the frozen stages' maps.
         fabric: precision, device and processes.
+        unused: training images that the plan left out; their positions follow those of the training split.
     """
 
     predictor: Predictor
@@ -71,10 +72,14 @@ class Retrainer:
     load: Callable[[str], Pretrained]
     cache: FeatureCache
     fabric: Fabric
+    unused: Dataset | None = None
     _starts: dict[tuple[str, int], Training] = field(default_factory=dict)
     _seen: dict[tuple[str, int], NDArray[np.float16]] = field(default_factory=dict)
 
-    def last_stage(self, rows: Ints, seed: int, *, passes: float = 1.0) -> Floats32:
+    def last_stage(
+        self, rows: Ints, seed: int, *, passes: float = 1.0, labels: Ints | None = None,
+        pixels: Pixels | None = None,
+    ) -> Floats32:  # fmt: skip
         """Train the last stage and the head on from where they are, on these rows, under a fresh schedule.
 
         The stages before it are those of the trained model, so a training costs half of a full one and little
@@ -84,16 +89,19 @@ class Retrainer:
             rows: positions in the training split; repeats count as often as they stand there.
             seed: of the order.
             passes: over these rows.
+            labels: of these rows, (r,); None takes their own.
+            pixels: of these rows, uint8 (r, h, w, 3); None takes their own images.
         """
         stages, last = self._halves()
         part = TrainablePart(copy.deepcopy(last), copy.deepcopy(self.predictor.classifier.head))
-        maps = through(stages, (self._trunk_maps(block) for block in blocks(rows)))
+        own = self._trunk_maps_of(pixels) if pixels is not None else map(self._trunk_maps, blocks(rows))
+        maps = through(stages, own)
         recipe = self._recipe_for(len(rows), passes, seed)
         training = replace(
             self._start("", self.recipe.resolution),
             trainable=part,
             views=cast(CachedViews, HeldMaps(maps)),
-            labels=self.splits.train.labels[rows],
+            labels=self.splits.train.labels[rows] if labels is None else labels,
             recipe=replace(recipe, learning_rate=RESTART * recipe.learning_rate),
             mixed=None,
         )
@@ -101,27 +109,34 @@ class Retrainer:
         return head_logits(part, np.concatenate([pooled(part, x) for x in tensors(self._before_last)]))
 
     def whole(
-        self, rows: Ints, seed: int, *, passes: float = 1.0, resolution: int = 0, backbone: str = ""
-    ) -> Floats32:
+        self, rows: Ints, seed: int, *, passes: float = 1.0, resolution: int = 0, backbone: str = "",
+        labels: Ints | None = None, pixels: Pixels | None = None,
+    ) -> Floats32:  # fmt: skip
         """Train as the recipe does, from the pretrained weights, on these rows alone.
 
         Args:
-            rows: positions in the training split.
+            rows: positions in the training split, or after it in the unused images.
             seed: of the order.
             passes: over these rows, relative to the recipe's.
             resolution: side of the input; 0 keeps the recipe's.
             backbone: a timm name; empty keeps the model's own.
+            labels: of these rows, (r,); None takes their own.
+            pixels: of these rows, uint8 (r, h, w, 3); None takes their own images.
         """
         side = resolution or self.recipe.resolution
-        own = not backbone and side == self.recipe.resolution
-        start = self._start(backbone, side) if own else self._fresh(backbone, side, rows)
+        inside = pixels is None and int(rows.max()) < len(self.splits.train)
+        own = inside and (backbone, side) == ("", self.recipe.resolution)
+        images = self._images_of(rows)
+        if pixels is not None:
+            images = Dataset(pixels, images.labels, images.classes, np.arange(len(rows)), "changed images")
+        start = self._start(backbone, side) if own else self._fresh(backbone, side, images)
         classifier = copy.deepcopy(start.classifier)
         training = replace(
             start,
             classifier=classifier,
             trainable=TrainablePart(classifier.trainable_stages, classifier.head),
             views=start.views.select(rows) if own else start.views,
-            labels=self.splits.train.labels[rows],
+            labels=images.labels if labels is None else labels,
             recipe=self._recipe_for(len(rows), passes * self.recipe.epochs, seed, side),
             mixed=None,
         )
@@ -170,11 +185,19 @@ class Retrainer:
             self._starts[key] = self._prepared(backbone, side, self.splits.train)
         return self._starts[key]
 
-    def _fresh(self, backbone: str, side: int, rows: Ints) -> Training:
-        """The untrained network of another backbone or resolution, with views of these rows alone."""
-        start = self._prepared(backbone, side, self.splits.train.select(rows))
-        self._starts[backbone, side] = start
+    def _fresh(self, backbone: str, side: int, images: Dataset) -> Training:
+        """The untrained network of a backbone and resolution, with views of these images alone."""
+        start = self._prepared(backbone, side, images)
+        if (backbone, side) != ("", self.recipe.resolution):
+            self._starts[backbone, side] = start
         return start
+
+    def _images_of(self, rows: Ints) -> Dataset:
+        """The images at these positions, of the training split and after it of the unused ones."""
+        n = len(self.splits.train)
+        if self.unused is None or int(rows.max()) < n:
+            return self.splits.train.select(rows)
+        return joined(self.splits.train.select(rows[rows < n]), self.unused.select(rows[rows >= n] - n))
 
     def _prepared(self, backbone: str, side: int, train: Dataset) -> Training:
         pretrained = self.load(backbone)
@@ -200,6 +223,12 @@ class Retrainer:
             return self._start("", self.recipe.resolution).views.batch(0, rows)
         return tensors(self._own_maps(self.splits.train.select(rows), "training images"))[0]
 
+    def _trunk_maps_of(self, pixels: Pixels) -> list[Tensor]:
+        """Maps of other images after the trained model's frozen stages, in float32 blocks (b, c, h, w)."""
+        n = len(pixels)
+        data = Dataset(pixels, np.zeros(n, np.int64), self.splits.classes, np.arange(n), "changed images")
+        return tensors(self._own_maps(data, "changed training images"))
+
     def _own_maps(self, data: Dataset, name: str) -> NDArray[np.float16]:
         """Maps of images after the trained model's frozen stages, (n, h, w, c)."""
         return dataset_maps(self.predictor.classifier.frozen_stages, data, self.predictor.preprocessing, name)
@@ -222,6 +251,13 @@ class Retrainer:
             frozen = start.classifier.frozen_stages
             self._seen[key] = dataset_maps(frozen, self.examined, preprocessing, "test")
         return self._seen[key]
+
+
+def joined(first: Dataset, second: Dataset) -> Dataset:
+    """Both in one; their ids are positions, since two parts may share ids."""
+    labels = np.concatenate([first.labels, second.labels])
+    images = JoinedImages([first.images, second.images])
+    return Dataset(images, labels, first.classes, np.arange(len(labels)), f"{first.source} and unused")
 
 
 def fit_head(training: Training, seed: int) -> None:
@@ -256,9 +292,7 @@ def tensors(maps: NDArray[np.float16]) -> list[Tensor]:
 def through(stages: nn.Module, batches: Iterable[Tensor]) -> NDArray[np.float16]:
     """The maps of all batches after these stages, (n, h, w, c)."""
     found = []
-    for (
-        x
-    ) in batches:  # outside of the mode, in which a network that is loaded on the way would be made for good
+    for x in batches:  # drawn outside: networks that are made on the way must stay trainable
         with torch.inference_mode():
             found.append(stages(x).permute(0, 2, 3, 1).half().cpu().numpy())
     return np.concatenate(found)

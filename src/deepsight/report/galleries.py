@@ -24,7 +24,9 @@ def error_gallery(study: RunData, pictures: Pictures) -> Data | None:
     if table is None:
         return None
     sheet = pictures.sheet("errors")
-    extra = (ledger_by_row(study), suggested_labels(study), map_pictures(study, pictures))
+    training = pictures.sheet("influence")
+    behind = influence_by_row(study) if training else {}
+    extra = (ledger_by_row(study), suggested_labels(study), map_pictures(study, pictures), behind)
     records = []
     named = [name for name in ("file",) if name in table.frame.columns]  # where images have names
     for row in table.frame.select(*SHOWN, *named).to_dicts():
@@ -32,13 +34,25 @@ def error_gallery(study: RunData, pictures: Pictures) -> Data | None:
         for known in extra:
             record |= known.get(row["index"], {})
         records.append(record)
-    return sheet_records(records, sheet)
+    return {**sheet_records(records, sheet), "training": {"sheet": training, "across": ACROSS}}
 
 
 def ledger_by_row(study: RunData) -> dict[int, Data]:
     """Cause, support and reason of each error, by test row."""
     rows = study.rows("ledger")
     return {row["index"]: {name: row[name] for name in LEDGER if name in row} for row in rows}
+
+
+def influence_by_row(study: RunData) -> dict[int, Data]:
+    """The training images behind each error with their tiles, and whether it is mended without them."""
+    table = study.table("influence", "index", "train_index", "train_label", "mended", "tile")
+    found: dict[int, Data] = {}
+    for row in [] if table is None else table.frame.drop_nulls("tile").to_dicts():
+        known = found.setdefault(row["index"], {"behind": [], "mended": row["mended"]})
+        known["behind"].append(
+            {"tile": row["tile"], "index": row["train_index"], "label": row["train_label"]}
+        )
+    return found
 
 
 def suggested_labels(study: RunData) -> dict[int, Data]:

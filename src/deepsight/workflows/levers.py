@@ -9,20 +9,25 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepsight.core.array_types import Bools, Ints, Reals
+from deepsight.core.array_types import Bools, Ints, Pixels, Reals
+from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.files.atomic import read_npz, write_npz
 from deepsight.core.run import Run
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.interpret.levers.base import Retraining
+from deepsight.interpret.levers.data_amount import MOST_TIMES
 from deepsight.interpret.levers.ledger import ledger_shares_with_levers, ledger_with_levers
-from deepsight.interpret.levers.runner import LeverTools, examine_levers
+from deepsight.interpret.levers.runner import examine_levers
 from deepsight.interpret.levers.sizes import LeverSizes
+from deepsight.interpret.levers.tools import LeverTools, Retraining
 from deepsight.model.feature_cache import FeatureCache
+from deepsight.model.hardware.multiplications import multiplications
+from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.model.retraining import Retrainer
 from deepsight.obtain.cache import cache_folder
+from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
 from deepsight.treat.treatments.capacity import DEEPER
 from deepsight.workflows.context import Context
 from deepsight.workflows.trained_model import load_trained
@@ -51,7 +56,8 @@ class StoredTrainings:
         """A digest of all that defines a training."""
         parts = (wanted.seed, wanted.part, wanted.passes, wanted.resolution, wanted.backbone, self.key)
         digest = hashlib.sha256(repr(parts).encode())
-        digest.update(wanted.rows.tobytes())
+        for values in (wanted.rows, wanted.labels, wanted.pixels):
+            digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -61,7 +67,8 @@ def examine_run_levers(context: Context, inputs_of: Callable[[Context], Examinat
     if not sizes:
         return
     with context.stage("levers"):
-        found = examine_levers(inputs_of(context), lever_tools(context), LeverSizes(**sizes), log=context.log)
+        tools = lever_tools(context, LeverSizes(**sizes))
+        found = examine_levers(inputs_of(context), tools, LeverSizes(**sizes), log=context.log)
         context.run.save_pictures(found.pictures)
         ledger = context.run.evidence()["ledger"]
         if "lever_errors" in found.evidence:
@@ -72,15 +79,17 @@ def examine_run_levers(context: Context, inputs_of: Callable[[Context], Examinat
         context.run.save_evidence(found.evidence)  # last: with it the stage counts as done
 
 
-def lever_tools(context: Context) -> LeverTools:
+def lever_tools(context: Context, sizes: LeverSizes) -> LeverTools:
     """What trains other models of this run, and what is known of its training rows."""
     run, plan, splits = context.run, context.plan, context.splits
     predictor = load_trained(run)
+    unused = unused_images(context) if sizes.unused_trainings else None
+    deeper = available_backbone(context, DEEPER.get(plan.backbone.partition(".")[0], ""))
 
     def retrainer(rows: Ints) -> Retrainer:
         return Retrainer(
             predictor, splits, plan.recipe, splits.test.select(rows), partial(lever_backbone, context),
-            FeatureCache(cache_folder() / "trunk"), context.fabric,
+            FeatureCache(cache_folder() / "trunk"), context.fabric, unused,
         )  # fmt: skip
 
     def retrain_of(rows: Ints) -> Callable[[Retraining], Reals]:
@@ -96,19 +105,50 @@ def lever_tools(context: Context) -> LeverTools:
         train_ids=splits.train.ids,
         flagged=flagged_rows(run, splits.train.ids),
         resolution=plan.recipe.resolution,
-        deeper=available_backbone(context, DEEPER.get(plan.backbone.partition(".")[0], "")),
+        deeper=deeper,
+        deeper_cost=relative_cost(context, deeper) if deeper else 1.0,
+        unused=0 if unused is None else len(unused),
+        enlarge=partial(stored_at_input_size, predictor.preprocessing),
     )
+
+
+def stored_at_input_size(preprocessing: Preprocessing, pixels: Pixels) -> Pixels:
+    """The images as the network resizes them, rounded to whole grey values, uint8 (m, side, side, 3)."""
+    resized = preprocessing.resized(pixels).permute(0, 2, 3, 1).numpy()
+    return np.asarray(np.rint(resized), dtype=np.uint8)
+
+
+def unused_images(context: Context) -> Dataset:
+    """The official training images that the plan left out and that repeat no test or validation image."""
+    run, splits = context.run, context.splits
+    official = context.official["train"]
+    known = [
+        splits.train.ids,
+        run.evidence()["split_dropped"].frame.filter(split="train")["index"].to_numpy(),
+    ]
+    if context.obtained.validation is None:
+        known.append(splits.validation.ids)
+    left = np.flatnonzero(~np.isin(official.ids, np.concatenate(known)))
+    order = np.random.default_rng([context.study.seed, 20]).permutation(left)
+    few = official.select(np.sort(order[: int((MOST_TIMES - 1) * len(splits.train))]))
+    if not len(few):
+        return few
+    parts = {"train": few, "val": splits.validation, "test": splits.test}
+    near = repeated_rows(find_duplicates(parts, seed=context.study.seed), of="train", within=("val", "test"))
+    return few.select(np.flatnonzero(~np.isin(few.ids, near)))
 
 
 def train_once(retrainer: Retrainer, wanted: Retraining) -> Reals:
     """The training that a lever asks for."""
-    # The order of a file must not matter, so rows are trained on in their own order.
-    rows = np.sort(wanted.rows)
-    if wanted.part == "last stage":
-        return retrainer.last_stage(rows, wanted.seed, passes=wanted.passes)
+    asked = wanted.in_order()
+    if asked.part == "last stage":
+        return retrainer.last_stage(
+            asked.rows, asked.seed, passes=asked.passes, labels=asked.labels, pixels=asked.pixels
+        )
     return retrainer.whole(
-        rows, wanted.seed, passes=wanted.passes, resolution=wanted.resolution, backbone=wanted.backbone
-    )
+        asked.rows, asked.seed, passes=asked.passes, resolution=asked.resolution, backbone=asked.backbone,
+        labels=asked.labels, pixels=asked.pixels,
+    )  # fmt: skip
 
 
 def lever_backbone(context: Context, name: str) -> Pretrained:
@@ -119,6 +159,15 @@ def lever_backbone(context: Context, name: str) -> Pretrained:
             context.plan.backbone, study.weights, allow_partial=study.allow_partial, offline=study.offline
         )
     return load_pretrained(name, offline=study.offline)
+
+
+def relative_cost(context: Context, backbone: str) -> float:
+    """Multiplications of another backbone over those of the run's own, for one image."""
+    other, own = (
+        multiplications(lever_backbone(context, name).backbone, context.plan.recipe.resolution)
+        for name in (backbone, "")
+    )
+    return other / own
 
 
 def flagged_rows(run: Run, ids: Ints) -> Bools:

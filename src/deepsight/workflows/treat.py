@@ -13,7 +13,7 @@ from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
-from deepsight.interpret.examine import ledger_of, validation_ledger
+from deepsight.interpret.examine import ledger_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.pretrained import Pretrained, load_pretrained
@@ -55,8 +55,7 @@ def treat(
     context = run_until("levers", Path(run_folder), log=log)
     run, plan, inputs = context.run, context.plan, inputs_of(context)
     run.reopen("treat")
-    # Ordered by errors on validation: the test set decides about nothing before the winner is known.
-    save_tables(run, prescription=prescription_table(validation_ledger(inputs, run.evidence())))
+    save_tables(run, prescription=prescription_table(run.evidence().get("levers")))
     chosen = treatments_for_run(
         run.evidence(), run.predictions("val"), context.splits.train, plan.backbone, names=names
     )

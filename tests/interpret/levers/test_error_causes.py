@@ -6,14 +6,15 @@ import polars as pl
 from deepsight.core.evidence import Table
 from deepsight.interpret.error_analysis.causes import Detectors, ledger_table
 from deepsight.interpret.levers.error_causes import (
+    NAMED,
     SYSTEMATIC,
     UNDECIDED,
     lever_errors_table,
+    local_fdr,
     resisting_errors,
 )
 from deepsight.interpret.levers.ledger import UNTRIED, ledger_shares_with_levers, ledger_with_levers
 from deepsight.interpret.levers.levers_table import HARMS, HELPS, NOTHING, levers_table
-from deepsight.interpret.levers.local_fdr import NAMED, local_fdr
 from made_levers import examined_of, outcome_of
 
 CLASSES = ("cat", "dog", "bird")

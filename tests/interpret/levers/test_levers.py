@@ -1,28 +1,40 @@
 """Each lever on made-up images and answers: it does what it says, and its placebo does nothing."""
 
+import cv2
 import numpy as np
 import pytest
 
 from deepsight.core.array_types import Pixels, Reals
-from deepsight.interpret.background.composites import cut_out
+from deepsight.core.errors import DeepSightError
 from deepsight.interpret.background.grabcut import Masks
-from deepsight.interpret.levers.background import try_background, with_borrowed_masks
-from deepsight.interpret.levers.base import ExaminedImages, Retraining
+from deepsight.interpret.levers.background import matched_design, try_background
+from deepsight.interpret.levers.background_training import judge_backgrounds, swap_backgrounds
+from deepsight.interpret.levers.base import ExaminedImages
 from deepsight.interpret.levers.data_amount import (
-    class_gains_table,
     growth_factor,
+    judge_unused,
     part_of_rows,
     part_retrainings,
     try_more_data,
+    unused_retrainings,
 )
+from deepsight.interpret.levers.data_gains import class_gains_table, neighbourhood_gains_table
 from deepsight.interpret.levers.decision import fit_class_bias, try_class_bias, try_temperature
 from deepsight.interpret.levers.fragility import JITTERS, try_fragility
-from deepsight.interpret.levers.image_quality import REPAIRS, best_repair, try_repair
+from deepsight.interpret.levers.image_quality import REPAIRS, best_repair, restoring_repair, try_repair
 from deepsight.interpret.levers.net_effect import net_effect
-from deepsight.interpret.levers.placebo import resized_and_back, try_resize_and_back, try_shuffled_file
+from deepsight.interpret.levers.placebo import (
+    copied_rows,
+    judge_placebo,
+    repeated_and_averaged,
+    shuffled_file,
+    try_resize,
+)
 from deepsight.interpret.levers.recipe_changes import judge_change, length_change, resolution_changes
+from deepsight.interpret.levers.tools import Retraining
 from deepsight.interpret.levers.variance import (
     bootstrap_retrainings,
+    ensembles_table,
     gain_of_members,
     same_wrong_class,
     try_variance,
@@ -61,7 +73,13 @@ def test_averaging_noisy_trainings_helps_and_says_which_images(seen: tuple[Exami
     logits = np.stack([noisy_logits(examined.labels, s) for s in range(4)])
     found = try_variance(examined, logits)
     assert net_effect(found).net > 0.1
-    assert set(found.evidence) <= {f"right in {n} of 4 retrainings" for n in range(5)}
+    assert set(found.evidence) <= {
+        "the same wrong class in all 4 retrainings",
+        *(f"right in {n} of 4 retrainings" for n in range(5)),
+    }
+    ensembles = ensembles_table(examined, logits, 1.0).frame
+    assert ensembles["trainings"].to_list() == [2, 3, 4]
+    assert ensembles["points"][2] > ensembles["points"][0] > 0
     sure = np.flatnonzero(examined.wrong & (examined.right(logits).sum(axis=0) == 4))
     assert (found.strengths[sure] == 1).all()
     assert gain_of_members(examined, logits, 4) > gain_of_members(examined, logits, 2) > 0
@@ -180,29 +198,43 @@ def test_a_repair_is_chosen_and_mends_planted_damage() -> None:
     assert net_effect(try_repair(examined, pixels, by_contrast, name="contrast stretched")).net == 1.0
 
 
-def test_an_object_is_found_on_other_backgrounds_more_than_after_a_placebo() -> None:
-    """The label is the colour of the centre; the model reads the whole image, so the background errs."""
-    rng = np.random.default_rng(0)
-    n = 60
-    labels = rng.integers(3, size=n)
-    back = np.where(rng.random(n) < 0.5, labels, rng.integers(3, size=n))
+def squares(back: np.ndarray, front: np.ndarray) -> tuple[Pixels, Masks]:
+    """Squares of one class's colour on the colour of another, with their masks."""
     colours = 230 * np.eye(3)
-    pixels = np.repeat(np.repeat(colours[back][:, None, None], 16, 1), 16, 2)
-    pixels[:, 3:13, 3:13] = colours[labels][:, None, None]
-    pixels = pixels.astype(np.uint8)
+    pixels = np.tile(colours[back][:, None, None], (1, 16, 16, 1))
+    pixels[:, 4:12, 4:12] = colours[front][:, None, None]
+    inside = np.zeros((len(back), 128, 128), dtype=bool)
+    inside[:, 32:96, 32:96] = True
+    return pixels.astype(np.uint8), Masks(inside, np.ones(len(back), dtype=bool))
 
-    def mean_colour(images: Pixels) -> Reals:
-        return images.mean(axis=(1, 2)) / 10
 
-    inside = np.zeros((n, 128, 128), dtype=bool)
-    inside[:, 24:104, 24:104] = True
-    masks = Masks(inside, np.ones(n, dtype=bool))
-    examined = ExaminedImages(np.arange(n), labels, mean_colour(pixels), np.ones(n), n)
-    found = try_background(examined, pixels, masks, mean_colour, seed=0)
-    assert found.arm_right.shape == (1, n)
-    lent = with_borrowed_masks(cut_out(pixels, masks), 0)
-    assert lent.cover.shape == (n, 16, 16)
-    assert net_effect(found).net == 0  # every mask is the same, so the placebo is the swap itself
+def mean_colour(images: Pixels) -> Reals:
+    """A model that reads the whole image, and so the background, which is larger."""
+    return images.mean(axis=(1, 2)) / 10
+
+
+def centre_colour(images: Pixels) -> Reals:
+    """A model that reads the object."""
+    return images[:, 8, 8] / 10.0
+
+
+def test_errors_that_the_background_makes_are_mended_more_on_neutral_ones() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=90)
+    pixels, masks = squares((labels + rng.integers(1, 3, size=90)) % 3, labels)
+    examined = ExaminedImages(np.arange(90), labels, mean_colour(pixels), np.ones(90), 90)
+    misled = try_background(examined, pixels, masks, mean_colour, seed=0)
+    assert examined.wrong.all()
+    assert misled.control_right.mean() == 0  # the background goes on saying the wrong class
+    assert net_effect(try_background(examined, pixels, masks, centre_colour, seed=0)).net == 0
+
+
+def test_both_swaps_have_the_donors_that_they_promise() -> None:
+    predicted = np.array([0, 0, 1, 1, 2])
+    chosen = matched_design(predicted, donors=3, seed=0)
+    assert (predicted[chosen.subject] == predicted[chosen.donor]).all()
+    assert (chosen.subject != chosen.donor).all()
+    assert 4 not in chosen.subject  # nothing else is taken for its class
 
 
 def test_a_change_of_the_recipe_is_judged_in_pairs(seen: tuple[ExaminedImages, Pixels]) -> None:
@@ -219,14 +251,106 @@ def test_a_change_of_the_recipe_is_judged_in_pairs(seen: tuple[ExaminedImages, P
 def test_placebos_come_to_nothing(seed: int) -> None:
     pixels, labels = made_images(seed)
     examined = ExaminedImages(np.arange(M), labels, left_or_right(pixels), np.ones(M), M)
-    assert np.array_equal(resized_and_back(pixels), pixels)
-    assert abs(net_effect(try_resize_and_back(examined, pixels, left_or_right)).net) <= 0.01
+    assert np.array_equal(repeated_and_averaged(pixels), pixels)
+    assert abs(net_effect(try_resize(examined, pixels, left_or_right)).net) <= 0.01
+    twice = try_resize(examined, pixels, left_or_right, enlarge=lambda x: x.repeat(2, 1).repeat(2, 2))
+    assert net_effect(twice).net == 0
 
     def retrain(wanted: Retraining) -> Reals:
-        return noisy_logits(labels, wanted.seed + int(np.sort(wanted.rows).sum()))
+        asked = wanted.in_order()
+        return noisy_logits(labels, int(asked.seed + asked.rows @ np.arange(len(asked.rows))))
 
-    shuffled = try_shuffled_file(examined, retrain, 30, trainings=2, seed=seed)
-    assert abs(net_effect(shuffled).net) <= 0.01
+    for made in (shuffled_file, copied_rows):
+        arm, control = ([retrain(each) for each in side] for side in made(30, trainings=2, seed=seed))
+        assert net_effect(judge_placebo(examined, made.__name__, arm, control)).net == 0
+
+
+def test_copies_and_order_change_no_training_but_a_bootstrap_sample_stays() -> None:
+    twice = Retraining(np.array([2, 0, 1, 1, 0, 2]), 0, passes=0.5).in_order()
+    assert twice.rows.tolist() == [0, 1, 2]
+    assert twice.passes == 1.0
+    drawn = Retraining(np.array([2, 0, 2]), 0).in_order()
+    assert drawn.rows.tolist() == [0, 2, 2]
+    assert drawn.passes == 1.0
+    pixels = np.arange(3, dtype=np.uint8)[:, None, None, None]
+    moved = Retraining(np.array([5, 3, 4]), 0, labels=np.array([0, 1, 2]), pixels=pixels).in_order()
+    assert moved.labels is not None
+    assert moved.pixels is not None
+    assert moved.labels.tolist() == [1, 2, 0]
+    assert moved.pixels.ravel().tolist() == [1, 2, 0]
+
+
+def test_unused_rows_are_trained_on_in_as_many_steps() -> None:
+    arm, control = unused_retrainings(100, 500, 2, seed=0)
+    assert [len(each.rows) * each.passes for each in arm] == [100, 100]
+    assert len(arm[0].rows) == 400  # at most four times as many
+    assert arm[0].rows[:100].tolist() == control[0].rows.tolist() == list(range(100))
+    assert not np.array_equal(arm[0].rows, arm[1].rows)
+
+
+def test_unused_rows_that_help_are_said_to(seen: tuple[ExaminedImages, Pixels]) -> None:
+    examined, _ = seen
+    control = [noisy_logits(examined.labels, s, 0.5) for s in (0, 1)]
+    arm = [each + 0.8 * np.eye(K)[examined.labels] for each in control]
+    found = judge_unused(examined, arm, control, rows=100, more=300)
+    assert net_effect(found).low > 0
+    assert found.group == "data"
+
+
+def test_a_change_in_equal_time_has_so_many_fewer_passes() -> None:
+    up = resolution_changes(64)[0].in_equal_time()
+    assert up.name == "96 px in equal time"
+    assert up.passes == pytest.approx(4 / 9)
+    assert "equal passes" not in up.arm
+    assert up.retraining(np.arange(3), 0).resolution == 96
+
+
+def test_a_neighbourhood_that_lost_most_comes_first() -> None:
+    rng = np.random.default_rng(0)
+    cloud = np.repeat(np.arange(3), 80)
+    features = 5 * np.eye(3)[cloud] + rng.normal(0, 0.1, (240, 3))
+    labels = np.zeros(240, dtype=np.int64)
+    sure = np.tile([1.0, 0.0], (240, 1))
+    part = sure.copy()
+    part[cloud == 1] = [0.0, 1.0]  # without half of the rows, one neighbourhood is lost
+    examined = ExaminedImages(np.arange(240), labels, sure, np.ones(240), 240)
+    table = neighbourhood_gains_table(examined, [part], features, np.arange(240), ("a", "b"), share=0.5)
+    first = table.frame.row(0, named=True)
+    assert set(first["examples"]) <= set(range(80, 160))
+    assert first["gain"] > 0.2
+    assert table.frame["n"].sum() == 240
+
+
+def test_damage_that_validation_does_not_have_is_seen_in_the_pixels() -> None:
+    usual = np.stack([cv2.GaussianBlur(x, (0, 0), 1.5) for x in made_images(n=60)[0]]).astype(float)
+    usual = np.clip(128 + 3 * (usual - 128), 0, 255).astype(np.uint8)
+    flat = (0.25 * usual[:30] + 96).astype(np.uint8)
+    assert restoring_repair(flat, usual[30:]) == "contrast stretched"
+    assert restoring_repair(usual[:30], usual[30:]) == ""
+
+
+def test_training_on_other_backgrounds_cuts_what_its_placebo_keeps() -> None:
+    """Every background has the colour of its class: mixed composites lose that, matched ones do not."""
+    labels = np.repeat(np.arange(3), 20)
+    pixels = np.tile((80 * np.eye(3))[labels][:, None, None], (1, 16, 16, 1)).astype(np.uint8)
+    pixels[:, 4:12, 4:12] = 200
+    inside = np.zeros((60, 128, 128), dtype=bool)
+    inside[:, 32:96, 32:96] = True
+    accepted = np.ones(60, dtype=bool)
+    accepted[0] = False
+    swapped = swap_backgrounds(pixels, labels, Masks(inside, accepted), np.arange(60), seed=0)
+    assert swapped.rows.tolist() == list(range(1, 60))
+    corner = labels[swapped.rows]
+    assert (swapped.matched[:, 0, 0].argmax(axis=1) == corner).all()
+    assert (swapped.mixed[:, 0, 0].argmax(axis=1) == corner).mean() < 0.6
+    assert (swapped.mixed[:, 8, 8] == 200).all()
+    arm, control = swapped.retrainings(2, seed=4)
+    assert [each.seed for each in arm] == [each.seed for each in control]
+    examined = ExaminedImages(np.arange(60), labels, np.eye(3)[(labels + 1) % 3], np.ones(60), 60)
+    found = judge_backgrounds(examined, swapped, [np.eye(3)[labels]], [np.eye(3)[(labels + 1) % 3]])
+    assert net_effect(found).net == 1
+    with pytest.raises(DeepSightError, match="usable mask"):
+        swap_backgrounds(pixels, labels, Masks(inside, np.zeros(60, dtype=bool)), np.arange(60), seed=0)
 
 
 def test_retrainings_refuse_nothing_that_levers_ask(seen: tuple[ExaminedImages, Pixels]) -> None:

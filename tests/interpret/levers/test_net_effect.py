@@ -1,10 +1,12 @@
 """The net share is the gain over the control's errors, and its interval holds over images and trainings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Spread
 from deepsight.interpret.levers.net_effect import net_effect
 from made_levers import examined_of, outcome_of
 
@@ -89,3 +91,31 @@ def test_members_add_the_spread_between_trainings() -> None:
     assert found.freedom < np.inf
     assert found.net > 0
     assert without.freedom == np.inf
+
+
+def test_a_single_training_borrows_the_spread_of_others() -> None:
+    """One training of either side: alone, the interval covers images only, and misses the truth too often."""
+    rng = np.random.default_rng(3)
+    covered, alone, worlds, n = 0, 0, 150, 600
+    for _ in range(worlds):
+        ease = rng.normal(1.0, 1.5, n)
+        logits = ease + rng.normal(0, 0.3, (7, 1)) + rng.normal(0, 1, (7, n))
+        right = (logits > 0).astype(float)
+        examined = examined_of(right=right[0].astype(int).tolist())
+        spread = Spread().joined(right[3:], examined.weights)
+        outcome = outcome_of(examined, right[1:2], right[2:3], paired=True)
+        borrowing = net_effect(replace(outcome, spread=spread))
+        covered += borrowing.low <= 0 <= borrowing.high
+        plain = net_effect(outcome)
+        alone += plain.low <= 0 <= plain.high
+    assert alone / worlds < 0.7
+    assert covered / worlds >= 0.9
+
+
+def test_spreads_are_pooled_by_their_degrees_of_freedom() -> None:
+    weights = np.ones(4)
+    two = Spread().joined(np.array([[1, 1, 1, 0], [1, 1, 0, 0.0]]), weights)
+    assert two.freedom == 1
+    assert two.variance == pytest.approx(0.25**2 / 2)
+    assert two.joined(np.zeros((3, 4)), weights).freedom == 3
+    assert two.joined(np.zeros((3, 4)), weights).variance == pytest.approx(two.variance / 3)

@@ -65,6 +65,8 @@ def test_examine_opens_a_model_and_writes_a_run(tmp_path: Path, monkeypatch: pyt
     assert run.read_json("model.json")["architecture"] == "torchscript:theirs.pt"
     assert tables["attribution_methods"].frame["method"].to_list() == ["occlusion", "RISE"]
     assert {"preprocessing_audit", "class_order_audit", "duplicates", "degradation", "context"} <= set(tables)
+    assert "levers" in tables
+    assert "causes" in tables["ledger"].frame.columns
     assert run.has("report.html")
     with pytest.raises(DeepSightError, match="never replaced"):
         examine_model(StudyConfig(data="arrays:own.npz"), "torchscript:theirs.pt", tmp_path / "out")

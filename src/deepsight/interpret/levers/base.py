@@ -1,7 +1,6 @@
 """What a lever is: an intervention that was made, and what became of each examined image."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -48,6 +47,11 @@ class ExaminedImages:
         return np.asarray(self.predicted != self.labels)
 
     @property
+    def own_right(self) -> Floats:
+        """1 where the examined model is right, else 0: (m,)."""
+        return np.where(self.wrong, 0.0, 1.0)
+
+    @property
     def errors(self) -> float:
         """Errors of the model on the whole test split."""
         return float(self.weights[self.wrong].sum())
@@ -65,6 +69,26 @@ class ExaminedImages:
     def select(self, places: Ints) -> "ExaminedImages":
         """Some of these images, with their weights as they are."""
         return self.reweighted(places, np.ones(len(places)))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much trainings that differ by chance alone differ in accuracy.
+
+    Attributes:
+        variance: of the accuracy of a single training.
+        freedom: degrees of freedom of that variance; 0 where nothing is known.
+    """
+
+    variance: float = 0.0
+    freedom: int = 0
+
+    def joined(self, right: Floats, weights: Floats) -> "Spread":
+        """This, and what replicates (r, m) of one training show besides."""
+        accuracy = right @ weights / weights.sum()
+        freedom = self.freedom + len(right) - 1
+        squares = self.variance * self.freedom + float(((accuracy - accuracy.mean()) ** 2).sum())
+        return Spread(squares / max(freedom, 1), freedom)
 
 
 @dataclass(frozen=True)
@@ -91,6 +115,7 @@ class LeverOutcome:
         evidence: a sentence about each image, or none where there is nothing to say.
         factor: from what was measured to what the action gives, with its standard error: (1, 0) where the arm
             is the action itself.
+        spread: of single trainings, from others like them; it is borrowed where replicates are few.
     """
 
     name: str
@@ -109,6 +134,7 @@ class LeverOutcome:
     strength: Floats | None = None
     evidence: tuple[str, ...] = ()
     factor: tuple[float, float] = (1.0, 0.0)
+    spread: Spread = Spread()
 
     def __post_init__(self) -> None:
         m = len(self.examined)
@@ -130,31 +156,3 @@ class LeverOutcome:
         if self.strength is not None:
             return self.strength
         return np.asarray(self.arm_right.mean(axis=0) - self.control_right.mean(axis=0), dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Retraining:
-    """A training that a lever asks for.
-
-    Attributes:
-        rows: int64 (r,), positions in the training split; a row may stand there several times.
-        seed: of order and batches.
-        part: "last stage" trains that stage anew on the trained model's maps before it; "recipe" trains what
-            the model's recipe trains, from the same pretrained weights.
-        passes: over the rows, relative to the recipe's.
-        resolution: side of the input in pixels; 0 keeps the model's.
-        backbone: a timm name; empty keeps the model's.
-        labels: int64 (r,), other labels for the rows, or None.
-    """
-
-    rows: Ints
-    seed: int
-    part: str = "last stage"
-    passes: float = 1.0
-    resolution: int = 0
-    backbone: str = ""
-    labels: Ints | None = field(default=None)
-
-
-# Trains, and gives the logits (m, k) of the examined images.
-Retrain = Callable[[Retraining], Reals]

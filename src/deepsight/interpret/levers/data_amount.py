@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
-from deepsight.core.array_types import Floats, Ints, Reals
-from deepsight.core.evidence import Table
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Retraining
+from deepsight.core.array_types import Ints, Reals
+from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.tools import Retraining
 
 EXPONENT = 0.8  # of the learning curve error = floor + scale · rows^-EXPONENT: docs/decisions/0005-planner.md
 EXPONENTS = (0.5, 1.1)  # where it may lie
-MOST_IMAGES = 1e7  # a class that would need more images for a point gains nothing from them
+RECIPE = "the model's recipe"
+MOST_TIMES = 4.0  # times the rows, of those in use and unused ones together
 
 
 def part_of_rows(labels: Ints, share: float, *, seed: int, replicate: int = 0) -> Ints:
@@ -47,7 +47,8 @@ def growth_factor(share: float, times: float, exponent: float = EXPONENT) -> flo
 
 def try_more_data(
     examined: ExaminedImages, parts: Sequence[Reals], *,
-    share: float, rows: int, times: float = 2.0, seconds: float = 0.0,
+    share: float, rows: int, times: float = 2.0, whole: Reals | None = None, trained: str = RECIPE,
+    seconds: float = 0.0,
 ) -> LeverOutcome:  # fmt: skip
     """What `times` as many rows would gain, from what a share of them loses.
 
@@ -60,20 +61,23 @@ def try_more_data(
         share: of the rows in each part, below 1.
         rows: training rows of the model.
         times: as many rows as are asked about.
+        whole: logits (m, k) of the same training on all rows; None takes what the model itself says.
+        trained: what was trained, in words.
         seconds: that the trainings took.
     """
-    right = np.where(examined.wrong, 0.0, 1.0)[None]
+    right = examined.own_right if whole is None else examined.right(whole)
     part = examined.right(np.stack(parts))
-    # A share of the errors of the model, not of those of the part, which errs more.
-    scale = float(examined.weights @ (1 - part.mean(axis=0))) / max(examined.errors, 1e-9)
+    # A share of the errors with all rows, not of those with a part of them, which are more.
+    errors = (float(examined.weights @ (1 - each)) for each in (part.mean(axis=0), right))
+    scale = next(errors) / max(next(errors), 1e-9)
     factors = [growth_factor(share, times, b) for b in (EXPONENTS[0], EXPONENT, EXPONENTS[1])]
     spread = (max(factors) - min(factors)) / 4  # the ends as two standard errors to either side
     return LeverOutcome(
         name="twice the images" if times == 2 else f"{times:g} times the images",
-        arm=f"the model's {rows:,} rows, extrapolated to {times:g} times as many",
-        control=f"the model's recipe on {share:.0%} of the rows, {len(parts)} training(s)",
+        arm=f"all {rows:,} rows, extrapolated to {times:g} times as many",
+        control=f"{trained} on {share:.0%} of the rows, {len(parts)} training(s)",
         examined=examined,
-        arm_right=right,
+        arm_right=right[None],
         control_right=part,
         advice=f"Label about {round((times - 1) * rows, -2):,.0f} more images.",
         group="data",
@@ -84,91 +88,52 @@ def try_more_data(
     )
 
 
-def class_gains_table(
-    examined: ExaminedImages, parts: Sequence[Reals], train_labels: Ints, classes: Sequence[str], *,
-    share: float, times: float = 2.0,
-) -> Table:  # fmt: skip
-    """What more images of each class would gain: evidence table `lever_data`, the largest gain first.
+def unused_retrainings(
+    rows: int, unused: int, count: int, *, seed: int
+) -> tuple[list[Retraining], list[Retraining]]:
+    """Trainings on the rows and unused ones, and as many on the rows alone, all with the same steps.
 
-    A class learns from the others' images too, so a gain is for more images of all classes; its order says
-    which to label next. Rates of small classes are drawn towards the mean of all (empirical Bayes).
+    Args:
+        rows: training rows of the model.
+        unused: rows that the plan left out; at most three times as many as `rows` are taken.
+        count: trainings of either side; replicate r of both has the same seed.
+        seed: of the trainings.
+    """
+    more = min(unused, int((MOST_TIMES - 1) * rows))
+    rng = np.random.default_rng([seed, 18])
+    arm, control = [], []
+    for r in range(count):
+        added = rows + np.sort(rng.permutation(unused)[:more])
+        everything = np.concatenate([np.arange(rows), added]).astype(np.int64)
+        arm.append(Retraining(everything, seed + r, "recipe", rows / len(everything)))
+        control.append(Retraining(np.arange(rows), seed + r, "recipe"))
+    return arm, control
+
+
+def judge_unused(
+    examined: ExaminedImages, arm: Sequence[Reals], control: Sequence[Reals], *,
+    rows: int, more: int, seconds: float = 0.0,
+) -> LeverOutcome:  # fmt: skip
+    """What the rows that the plan left unused give, replicate by replicate.
 
     Args:
         examined: the images.
-        parts: logits (m, k) of each training on a part of the rows.
-        train_labels: of the model's training rows.
-        classes: k names.
-        share: of the rows in each part.
-        times: as many rows as are asked about.
+        arm, control: logits (m, k) of each replicate.
+        rows: training rows of the model.
+        more: unused rows that the arm had besides.
+        seconds: that the trainings took.
     """
-    lost = examined.right(np.stack(parts)).mean(axis=0)
-    drop = np.where(examined.wrong, 0.0, 1.0) - lost
-    weight = np.array([examined.weights[examined.labels == c].sum() for c in range(len(classes))])
-    mean, error = class_means(drop, examined, len(classes))
-    gain = growth_factor(share, times) * shrunk(mean, error, weight)
-    counts = np.bincount(train_labels, minlength=len(classes))
-    points = gain * weight / max(weight.sum(), 1)
-    with np.errstate(divide="ignore"):
-        needed = np.where(points > 0, 0.01 * (times - 1) * counts / np.maximum(points, 1e-12), np.inf)
-    frame = pl.DataFrame(
-        {
-            "class": list(classes),
-            "n": np.round(weight).astype(np.int64),
-            "train_rows": counts,
-            "recall_drop": mean,
-            "recall_gain": gain,
-            "points": points,
-            "images_for_a_point": [int(x) if x < MOST_IMAGES else None for x in needed],
-        },
-        schema_overrides={"images_for_a_point": pl.Int64},
-    ).sort("points", descending=True, maintain_order=True)
-    return Table(
-        frame,
-        {
-            "class": "class name",
-            "n": "test images",
-            "train_rows": "training images of the class",
-            "recall_drop": f"recall with all rows minus recall with {share:.0%} of them",
-            "recall_gain": f"expected gain in recall from {times:g} times the images",
-            "points": "the same in accuracy over all test images",
-            "images_for_a_point": "images of the class for one point of accuracy at that rate, or null",
-        },
-        examined.n,
-        f"The model's recipe on {share:.0%} of the rows; learning curve with exponent {EXPONENT:g}; classes "
-        "shrunk towards their mean.",
-        next_to_label(frame),
+    counts = examined.right(np.stack(arm)).sum(axis=0).astype(int)
+    return LeverOutcome(
+        name="the unused images",
+        arm=f"the model's recipe on its {rows:,} rows and {more:,} unused ones, equal steps",
+        control=f"the model's recipe on its {rows:,} rows, equal steps",
+        examined=examined,
+        arm_right=examined.right(np.stack(arm)),
+        control_right=examined.right(np.stack(control)),
+        advice=f"Train on the {more:,} images that the plan left out, without more passes.",
+        group="data",
+        seconds=seconds,
+        paired=True,
+        evidence=tuple(f"right in {n} of {len(arm)} trainings with the unused images" for n in counts),
     )
-
-
-def class_means(values: Floats, examined: ExaminedImages, k: int) -> tuple[Floats, Floats]:
-    """Weighted mean of the values in each class and its standard error, both (k,)."""
-    mean, error = np.zeros(k), np.full(k, np.inf)
-    for c in range(k):
-        own = examined.labels == c
-        weight = examined.weights[own]
-        if own.any():
-            mean[c] = weight @ values[own] / weight.sum()
-            error[c] = np.sqrt(weight**2 @ (values[own] - mean[c]) ** 2) / weight.sum()
-    return mean, error
-
-
-def shrunk(mean: Floats, error: Floats, weight: Floats) -> Floats:
-    """Means drawn towards that of all, the more the less is known of each (James & Stein 1961)."""
-    known = np.isfinite(error)
-    if known.sum() < 3:
-        return mean
-    whole = float(weight[known] @ mean[known] / weight[known].sum())
-    between = max(0.0, float(mean[known].var(ddof=1) - (error[known] ** 2).mean()))
-    trust = np.where(known, between / (between + np.where(known, error, 1.0) ** 2 + 1e-12), 0.0)
-    return np.asarray(whole + trust * (mean - whole))
-
-
-def next_to_label(frame: pl.DataFrame) -> str:
-    """Which classes to label next, in a sentence."""
-    first = frame.filter(pl.col("points") > 0).head(3)
-    if first.is_empty():
-        return "More images of no class are expected to help."
-    names = ", ".join(
-        f"{name} ({100 * gain:+.1f} points)" for name, gain in first.select("class", "points").rows()
-    )
-    return f"Label images of these classes next: {names}."

@@ -65,7 +65,7 @@ def decided(examined: ExaminedImages, logits: Reals, *, name: str, arm: str, adv
         control="the model's own decision",
         examined=examined,
         arm_right=right[None],
-        control_right=np.where(examined.wrong, 0.0, 1.0)[None],
+        control_right=examined.own_right[None],
         advice=advice,
         group="decision",
         evidence=tuple("right with it" if now else "" for now in right),

@@ -5,18 +5,21 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from sklearn.isotonic import isotonic_regression
 
 from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
-from deepsight.interpret.levers.local_fdr import NAMED, local_fdr
 
+NAMED = 0.2  # largest local false discovery rate of a cause that is named
+DIGITS = 3  # to which strengths count as equal
 SYSTEMATIC = "systematic: resists every lever"
 UNDECIDED = "undecided: mended no more often than by chance"
 
 # The cause that a group of levers speaks for, as the ledger names it.
 GROUP_CAUSES = {
     "variance": "chance of the training",
+    "data": "too few training images",
     "recipe": "recipe",
     "fragility": "fragile answer",
     "labels": "training labels",
@@ -35,7 +38,7 @@ def lever_errors_table(
     where its local false discovery rate is at most 0.2.
 
     Args:
-        outcomes: one per lever; placebos and the data lever say nothing about single errors.
+        outcomes: one per lever; placebos and extrapolated gains say nothing about single errors.
         examined: all examined images.
         ids: int64 (m,), rows in the official order of test.
         classes: k names.
@@ -137,3 +140,33 @@ def evidence_of(outcome: LeverOutcome, row: int) -> str:
 def resisting_errors(table: Table) -> float:
     """The share of the examined errors that resist every lever."""
     return float(table.frame["resists"].mean() or 0.0)  # type: ignore[arg-type]
+
+
+def local_fdr(outcome: LeverOutcome) -> Floats:
+    """The chance that each image was changed for the better by churn alone, (m,); 1 where it was not.
+
+    Retraining moves images in both directions. What a lever makes worse at some strength shows how many it
+    makes better at that strength by chance, as decoys do in a target-decoy search (Elias & Gygi 2007), with
+    one decoy added (Barber & Candès 2015). The rate never rises with the strength.
+    """
+    strength = np.round(outcome.strengths, DIGITS)
+    weights = outcome.examined.weights
+    levels = np.unique(strength[strength > 0])
+    rate = np.ones(len(strength))
+    if not len(levels):
+        return rate
+    better = np.array([weights[strength == level].sum() for level in levels])
+    worse = np.array([weights[nearest(-strength, levels) == place].sum() for place in range(len(levels))])
+    worse[-1] += 1  # the clearest changes must outnumber one decoy at least
+    ratio = np.minimum(worse / better, 1.0)
+    smooth = isotonic_regression(ratio, sample_weight=better, increasing=False)
+    place = np.searchsorted(levels, strength)
+    up = strength > 0
+    rate[up] = np.clip(smooth, 0, 1)[place[up]]
+    return rate
+
+
+def nearest(strength: Floats, levels: Floats) -> Floats:
+    """The position of the level that is nearest to each strength; -1 where a strength is not above 0."""
+    middle = (levels[1:] + levels[:-1]) / 2
+    return np.asarray(np.where(strength > 0, np.searchsorted(middle, strength), -1), dtype=np.float64)

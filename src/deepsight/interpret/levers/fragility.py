@@ -69,6 +69,7 @@ def try_fragility(
     seen = np.stack([softmax(predict(jitter(pixels))) for jitter in chosen])
     own = softmax(examined.logits)
     right = examined.right(seen).sum(axis=0).astype(int)
+    stuck = same_wrong_in_all(examined, seen)
     count = len(chosen)
     return LeverOutcome(
         name="averaging over views",
@@ -76,12 +77,17 @@ def try_fragility(
         control="the image alone",
         examined=examined,
         arm_right=examined.right(np.concatenate([own[None], seen]).mean(axis=0))[None],
-        control_right=np.where(examined.wrong, 0.0, 1.0)[None],
+        control_right=examined.own_right[None],
         advice=f"Average the answers over {count + 1} views of each image (test-time augmentation).",
         group="fragility",
         seconds=seconds,
-        strength=right / count - np.where(examined.wrong, 0.0, 1.0),
-        evidence=tuple(f"right in {n} of {count} jittered copies" for n in right),
+        strength=right / count - examined.own_right,
+        evidence=tuple(
+            f"the same wrong class in all {count} jittered copies"
+            if same
+            else f"right in {n} of {count} jittered copies"
+            for n, same in zip(right, stuck, strict=True)
+        ),
     )
 
 

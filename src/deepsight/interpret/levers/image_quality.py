@@ -5,10 +5,16 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
+import polars as pl
 
 from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.open_model import Predict
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.slices.image_properties import measured_properties
+
+LOOKS = ("brightness", "contrast", "sharpness")
+UNUSUAL = 0.3  # standard deviations from which images look unlike the usual ones
+RESTORED = 0.8  # of the distance that is left, at most, where a repair restores the usual look
 
 Repair = Callable[[Pixels], Pixels]
 
@@ -61,26 +67,58 @@ def best_repair(pixels: Pixels, labels: Ints, predict: Predict) -> str:
     return max(right, key=lambda name: right[name])
 
 
+def restoring_repair(examined: Pixels, usual: Pixels) -> str:
+    """The repair that makes the examined images look most like the usual ones; empty where none does.
+
+    Validation images are as the training images were, so they cannot say what mends damage that only the
+    examined ones have. This looks at pixels alone: no label of an examined image decides.
+
+    Args:
+        examined: uint8 (m, h, w, 3).
+        usual: of training or validation, uint8 (n, h, w, 3).
+    """
+    reference = measured_properties(usual)
+    before = looks_apart(examined, reference)
+    if before < UNUSUAL:
+        return ""
+    after = {name: looks_apart(repair(examined), reference) for name, repair in REPAIRS.items()}
+    nearest = min(after, key=lambda name: after[name])
+    return nearest if after[nearest] < RESTORED * before else ""
+
+
+def looks_apart(pixels: Pixels, reference: pl.DataFrame) -> float:
+    """How far images lie from others: the mean difference of brightness, contrast and sharpness, each in
+    standard deviations of the others (of the logarithm where only ratios mean something)."""
+    measured = measured_properties(pixels)
+    apart = []
+    for name in LOOKS:
+        here, there = (np.log(frame[name].to_numpy() + 1e-3) for frame in (measured, reference))
+        apart.append(abs(here.mean() - there.mean()) / max(float(there.std()), 1e-3))
+    return float(np.mean(apart))
+
+
 def try_repair(
-    examined: ExaminedImages, pixels: Pixels, predict: Predict, *, name: str, seconds: float = 0.0
-) -> LeverOutcome:
+    examined: ExaminedImages, pixels: Pixels, predict: Predict, *,
+    name: str, chosen: str = "the repair that validation chose", seconds: float = 0.0,
+) -> LeverOutcome:  # fmt: skip
     """Repair every image before the model sees it, against the image as it is.
 
     Args:
         examined: the images.
         pixels: of these images, uint8 (m, h, w, 3).
         predict: images to logits; it sees m images.
-        name: of the repair, chosen on validation by `best_repair`.
+        name: of the repair, chosen by `restoring_repair` or, on validation, by `best_repair`.
+        chosen: why this one, in words.
         seconds: that the trial took.
     """
     right = examined.right(predict(REPAIRS[name](pixels)))
     return LeverOutcome(
         name="repairing the image",
-        arm=f"every image {name}, the repair that validation chose",
+        arm=f"every image {name}, {chosen}",
         control="the image as it is",
         examined=examined,
         arm_right=right[None],
-        control_right=np.where(examined.wrong, 0.0, 1.0)[None],
+        control_right=examined.own_right[None],
         advice=f"Have every image {name} before the model sees it, or refuse images of low quality.",
         group="quality",
         seconds=seconds,

@@ -47,7 +47,8 @@ def levers_table(
 
 def lever_row(outcome: LeverOutcome, effect: NetEffect, q: float, level: float) -> dict[str, Any]:
     """The row of one lever."""
-    measured = outcome.group != "data"  # what more rows mend is extrapolated, image by image it is not known
+    # What twice the rows mend is extrapolated: image by image it is not known.
+    measured = outcome.group != "data" or bool(outcome.evidence)
     return {
         "name": outcome.name,
         "group": outcome.group,

@@ -59,12 +59,12 @@ def net_effect(outcome: LeverOutcome, *, level: float = 0.95) -> NetEffect:
     if errors == 0:
         return NetEffect(0.0, 0.0, 0.0, 0.0, 0.0, np.inf, 0.0, 0.0)
     raw = float(examined.weights @ gain) / errors
-    by_image, by_training, both = variances(outcome, gain - raw * wrong, errors)
+    by_image, by_training, both, trainings = variances(outcome, gain - raw * wrong, errors)
     variance = max(by_image + by_training - both, by_image, by_training)
     factor, spread = outcome.factor
     net = factor * raw
     error = float(np.sqrt(factor**2 * variance + (spread * raw) ** 2))
-    freedom = satterthwaite(variance, by_training, replicates(outcome))
+    freedom = satterthwaite(variance, by_training, trainings)
     reach = student_quantile(0.5 + level / 2, freedom) * error
     mended, broken = mended_and_broken(examined, outcome.arm_right.mean(axis=0))
     return NetEffect(
@@ -80,44 +80,39 @@ def mended_and_broken(examined: ExaminedImages, right: Floats) -> tuple[float, f
     ) / errors
 
 
-def variances(outcome: LeverOutcome, residual: Floats, errors: float) -> tuple[float, float, float]:
-    """Variance of the net share over images, over trainings, and over both at once.
+def variances(outcome: LeverOutcome, residual: Floats, errors: float) -> tuple[float, float, float, int]:
+    """Variance of the net share over images, over trainings, and over both at once, and the trainings it
+    rests on.
 
     Args:
+        outcome: of the lever.
         residual: (m,), what each image contributes beyond the mean.
         errors: of the control.
     """
-    weights = outcome.examined.weights
+    weights, own = outcome.examined.weights, replicates(outcome)
     by_image = float(((weights * residual) ** 2).sum()) / errors**2
-    if replicates(outcome) < 2:
-        return by_image, 0.0, 0.0
     if outcome.members is not None:
-        return by_image, jackknife_variance(outcome, errors), 0.0
+        return by_image, jackknife_variance(outcome, errors), 0.0, own
+    if own + outcome.spread.freedom < 2:
+        return by_image, 0.0, 0.0, own
+    single = outcome.spread.variance * float(weights.sum()) ** 2 / errors**2
     if outcome.paired:
-        each = outcome.arm_right - outcome.control_right
-        return by_image, *over_replicates(each, weights, errors)
-    groups = (outcome.arm_right, outcome.control_right)
-    return by_image, *over_two_groups(groups, weights, errors)
-
-
-def over_replicates(each: Floats, weights: Floats, errors: float) -> tuple[float, float]:
-    """Variance of the mean over r replicates (r, m), and the part of it that each image has by itself."""
-    between, inside = per_replicate([each], weights, errors)
-    return between / len(each), inside / len(each)
-
-
-def over_two_groups(groups: tuple[Floats, Floats], weights: Floats, errors: float) -> tuple[float, float]:
-    """The same for the difference of two means; both groups share the variance of a single training.
-
-    So an arm that was trained once has the spread that its control's trainings show.
-    """
+        groups = [outcome.arm_right - outcome.control_right]
+        shares, borrowed = 1 / len(groups[0]), 2 * single
+    else:
+        groups = [outcome.arm_right, outcome.control_right]
+        shares, borrowed = sum(1 / len(group) for group in groups), single
     between, inside = per_replicate(groups, weights, errors)
-    shares = sum(1 / len(group) for group in groups)
-    return between * shares, inside * shares
+    freedom = own - 1 + outcome.spread.freedom
+    pooled = ((own - 1) * between + outcome.spread.freedom * borrowed) / freedom
+    return by_image, pooled * shares, inside * shares, freedom + 1
 
 
 def per_replicate(groups: Sequence[Floats], weights: Floats, errors: float) -> tuple[float, float]:
-    """Variance of a single replicate within its group, and the part of it that each image has by itself."""
+    """Variance of a single replicate within its group, and the part of it that each image has by itself.
+
+    Two groups share one variance, so an arm that was trained once has the spread of its control's trainings.
+    """
     freedom = sum(len(group) - 1 for group in groups)
     off = [(group - group.mean(axis=0)) * weights / errors for group in groups]
     between = sum(float((each.sum(axis=1) ** 2).sum()) for each in off)

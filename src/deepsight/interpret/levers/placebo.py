@@ -1,15 +1,20 @@
 """Placebos: levers that do nothing. Their net shows what the method finds where there is nothing to find."""
 
+from collections.abc import Callable, Sequence
+
 import cv2
 import numpy as np
 
-from deepsight.core.array_types import Pixels
+from deepsight.core.array_types import Ints, Pixels, Reals
 from deepsight.core.open_model import Predict
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Retrain, Retraining
+from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.tools import Retraining
+
+Enlarge = Callable[[Pixels], Pixels]  # uint8 images (m, h, w, 3) to the size that the network takes
 
 
-def resized_and_back(pixels: Pixels, *, times: int = 2) -> Pixels:
-    """Every pixel repeated `times` along both sides, then averaged down again: the same image."""
+def repeated_and_averaged(pixels: Pixels, *, times: int = 2) -> Pixels:
+    """Every pixel repeated `times` along both sides, then averaged down again."""
     height, width = pixels.shape[1:3]
     large = [
         cv2.resize(image, (times * width, times * height), interpolation=cv2.INTER_NEAREST)
@@ -18,42 +23,70 @@ def resized_and_back(pixels: Pixels, *, times: int = 2) -> Pixels:
     return np.stack([cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) for image in large])
 
 
-def try_resize_and_back(examined: ExaminedImages, pixels: Pixels, predict: Predict) -> LeverOutcome:
-    """A resize and back before the model sees the image."""
+def try_resize(
+    examined: ExaminedImages, pixels: Pixels, predict: Predict, *, enlarge: Enlarge | None = None
+) -> LeverOutcome:
+    """A resize before the model sees the image, which it undoes or would have made itself.
+
+    Args:
+        examined: the images.
+        pixels: of these images, uint8 (m, h, w, 3).
+        predict: images to logits; it sees m images.
+        enlarge: images at the size that the network takes, in whole grey values; None enlarges and reduces.
+    """
+    changed = repeated_and_averaged(pixels) if enlarge is None else enlarge(pixels)
     return LeverOutcome(
-        name="placebo: resize and back",
-        arm="every image enlarged twice and averaged down again",
+        name="placebo: resize and back" if enlarge is None else "placebo: resize beforehand",
+        arm="every image enlarged twice and averaged down again"
+        if enlarge is None
+        else "every image stored at the network's own size beforehand, in whole grey values",
         control="the image as it is",
         examined=examined,
-        arm_right=examined.right(predict(resized_and_back(pixels)))[None],
-        control_right=np.where(examined.wrong, 0.0, 1.0)[None],
+        arm_right=examined.right(predict(changed))[None],
+        control_right=examined.own_right[None],
         advice="Nothing: it does nothing.",
         group="placebo",
     )
 
 
-def try_shuffled_file(
-    examined: ExaminedImages, retrain: Retrain, rows: int, *, trainings: int, seed: int
+def shuffled_file(rows: int, *, trainings: int, seed: int) -> tuple[list[Retraining], list[Retraining]]:
+    """Trainings after the lines of the label file were shuffled, and as many before."""
+    order = np.random.default_rng(seed).permutation(rows)
+    return replicates_of(order, rows, trainings, seed)
+
+
+def copied_rows(rows: int, *, trainings: int, seed: int) -> tuple[list[Retraining], list[Retraining]]:
+    """Trainings with every row twice and half the passes, and as many with every row once."""
+    return replicates_of(np.tile(np.arange(rows), 2), rows, trainings, seed, passes=0.5)
+
+
+def replicates_of(
+    arm: Ints, rows: int, trainings: int, seed: int, *, passes: float = 1.0
+) -> tuple[list[Retraining], list[Retraining]]:
+    """Trainings of the last stage on the arm's rows and on all rows, with the same seeds."""
+    return (
+        [Retraining(arm, seed + r, passes=passes) for r in range(trainings)],
+        [Retraining(np.arange(rows), seed + r) for r in range(trainings)],
+    )
+
+
+def judge_placebo(
+    examined: ExaminedImages, name: str, arm: Sequence[Reals], control: Sequence[Reals]
 ) -> LeverOutcome:
-    """Trainings after the rows of the label file were shuffled, against trainings in their own order.
+    """What a change that carries nothing does to trainings.
 
     Args:
         examined: the images.
-        retrain: makes the trainings; whatever order the rows come in, it must train on the same rows.
-        rows: training rows.
-        trainings: of either side, replicate r of both with the same seed.
-        seed: of the shuffle and the trainings.
+        name: what was done, in words.
+        arm, control: logits (m, k) of each replicate.
     """
-    order = np.random.default_rng(seed).permutation(rows)
-    plain = [examined.right(retrain(Retraining(np.arange(rows), seed + r))) for r in range(trainings)]
-    mixed = [examined.right(retrain(Retraining(order, seed + r))) for r in range(trainings)]
     return LeverOutcome(
-        name="placebo: label file shuffled",
-        arm=f"{trainings} trainings after the lines of the label file were shuffled",
-        control=f"{trainings} trainings with the same seeds",
+        name=f"placebo: {name}",
+        arm=f"{len(arm)} trainings of the last stage after it",
+        control=f"{len(control)} trainings with the same seeds",
         examined=examined,
-        arm_right=np.stack(mixed),
-        control_right=np.stack(plain),
+        arm_right=examined.right(np.stack(arm)),
+        control_right=examined.right(np.stack(control)),
         advice="Nothing: it does nothing.",
         group="placebo",
         paired=True,

@@ -1,16 +1,19 @@
 """Resolution, capacity and length: the same rows under another recipe, against the model's own recipe."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from deepsight.core.array_types import Ints, Reals
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Retraining
+from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.tools import Retraining
 
-# From the relative gain on half of the rows to that on all: by the curves of
-# docs/decisions/0005-planner.md it is 0.7 for more passes and 1.3 for a larger input.
-PART_TO_WHOLE = (0.9, 0.3)
+# From the relative gain on a part of the rows to that on all, with its standard error.
+PART_TO_WHOLE = (1.0, 0.25)
+
+
+EQUAL_PASSES = ", equal passes"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class RecipeChange:
         where: how the evidence speaks of it, such as "at 96 px".
         treatment: name of the treatment that confirms it; empty where there is none.
         resolution, backbone, passes: as in `Retraining`.
+        cost: time of a step, relative to the model's recipe.
     """
 
     name: str
@@ -34,6 +38,19 @@ class RecipeChange:
     resolution: int = 0
     backbone: str = ""
     passes: float = 1.0
+    cost: float = 1.0
+
+    def in_equal_time(self) -> "RecipeChange":
+        """The same change with so many fewer, or more, passes that the training takes as long as before."""
+        passes = self.passes / self.cost
+        return replace(
+            self,
+            name=f"{self.name} in equal time",
+            arm=f"{self.arm.removesuffix(EQUAL_PASSES)}, {passes:.2f} times the passes in the same time",
+            advice=f"{self.advice.removesuffix('.')}, and keep --minutes.",
+            where=f"{self.where} in equal time",
+            passes=passes,
+        )
 
     def retraining(self, rows: Ints, seed: int) -> Retraining:
         """The training that tries it on these rows."""
@@ -45,46 +62,55 @@ def resolution_changes(resolution: int, *, step: int = 32) -> list[RecipeChange]
     found = [
         RecipeChange(
             f"{resolution + step} px",
-            f"input of {resolution + step} px instead of {resolution}, equal passes",
+            f"input of {resolution + step} px instead of {resolution}{EQUAL_PASSES}",
             f"Train at {resolution + step} px: --resolution {resolution + step}.",
             f"at {resolution + step} px",
             "higher_resolution",
             resolution=resolution + step,
+            cost=((resolution + step) / resolution) ** 2,
         )
     ]
     if resolution - step >= 2 * step:
         found.append(
             RecipeChange(
                 f"{resolution - step} px",
-                f"input of {resolution - step} px instead of {resolution}, equal passes",
+                f"input of {resolution - step} px instead of {resolution}{EQUAL_PASSES}",
                 f"Train at {resolution - step} px, with more images or passes in the same time.",
                 f"at {resolution - step} px",
                 resolution=resolution - step,
+                cost=((resolution - step) / resolution) ** 2,
             )
         )
     return found
 
 
 def length_change(*, times: float = 2.0) -> RecipeChange:
-    """More passes over the same rows."""
+    """More passes over the same rows, or fewer."""
+    longer = times > 1
     return RecipeChange(
-        "training longer",
+        "training longer" if longer else "training shorter",
         f"{times:g} times the passes over the same rows",
-        f"Give the training {times:g} times the passes: more --minutes.",
+        f"Give the training {times:g} times the passes: {'more' if longer else 'fewer'} --minutes.",
         f"with {times:g} times the passes",
         passes=times,
     )
 
 
-def capacity_change(backbone: str) -> RecipeChange:
-    """The next deeper backbone of the family, at equal passes."""
+def capacity_change(backbone: str, *, cost: float = 1.0) -> RecipeChange:
+    """The next deeper backbone of the family, at equal passes.
+
+    Args:
+        backbone: its timm name.
+        cost: time of a step, relative to the model's backbone.
+    """
     return RecipeChange(
         "a deeper backbone",
-        f"{backbone} instead of the model's backbone, equal passes",
+        f"{backbone} instead of the model's backbone{EQUAL_PASSES}",
         f"Train {backbone}: --backbone {backbone}.",
         f"of {backbone}",
         "deeper_backbone",
         backbone=backbone,
+        cost=cost,
     )
 
 

@@ -3,10 +3,13 @@
 from itertools import combinations
 
 import numpy as np
+import polars as pl
 
 from deepsight.core.array_types import Floats, Ints, Reals
+from deepsight.core.evidence import Table
 from deepsight.core.predictions import softmax
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Retraining
+from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.tools import LAST_STAGE, Retraining
 
 # From trainings of the last stage to whole trainings, whose other stages differ too: measured once, for
 # EfficientNet-Lite0 at 64 px on 2,400 images (0.166 for 0.129 of the errors, four trainings each).
@@ -26,7 +29,9 @@ def bootstrap_retrainings(train_rows: int, count: int, *, seed: int, size: int) 
     return [Retraining(np.sort(rng.integers(train_rows, size=size)), seed + r) for r in range(count)]
 
 
-def try_variance(examined: ExaminedImages, logits: Reals, *, seconds: float = 0.0) -> LeverOutcome:
+def try_variance(
+    examined: ExaminedImages, logits: Reals, *, trained: str = LAST_STAGE, seconds: float = 0.0
+) -> LeverOutcome:
     """Average r retrainings, against a single one of them.
 
     The class that most retrainings give is the main prediction (Domingos 2000): where it is right, the error
@@ -35,15 +40,18 @@ def try_variance(examined: ExaminedImages, logits: Reals, *, seconds: float = 0.
     Args:
         examined: the images.
         logits: (r, m, k), what each retraining says.
+        trained: what was trained, in words; what trainings of the last stage give is carried over to whole
+            trainings.
         seconds: that the retrainings took.
     """
     members = np.stack([softmax(each) for each in logits])
     votes = members.argmax(axis=2)
     right = (votes == examined.labels).sum(axis=0)
+    stuck = same_wrong_class(examined.labels, members)
     r = len(members)
     return LeverOutcome(
         name="averaging several trainings",
-        arm=f"average of {r} trainings of the last stage, each on its own bootstrap sample",
+        arm=f"average of {r} trainings of {trained}, each on its own bootstrap sample",
         control="one of these trainings",
         examined=examined,
         arm_right=examined.right(members.mean(axis=0))[None],
@@ -52,9 +60,12 @@ def try_variance(examined: ExaminedImages, logits: Reals, *, seconds: float = 0.
         group="variance",
         seconds=seconds,
         members=members,
-        factor=STAGE_TO_WHOLE,
-        strength=right / r - np.where(examined.wrong, 0.0, 1.0),
-        evidence=tuple(f"right in {n} of {r} retrainings" for n in right),
+        factor=STAGE_TO_WHOLE if trained == LAST_STAGE else (1.0, 0.0),
+        strength=right / r - examined.own_right,
+        evidence=tuple(
+            f"the same wrong class in all {r} retrainings" if same else f"right in {n} of {r} retrainings"
+            for n, same in zip(right, stuck, strict=True)
+        ),
     )
 
 
@@ -76,3 +87,28 @@ def gain_of_members(examined: ExaminedImages, members: Floats, count: int) -> fl
         for chosen in combinations(range(len(members)), count)
     ]
     return float(np.mean(gains)) / examined.n
+
+
+def ensembles_table(examined: ExaminedImages, logits: Reals, factor: float) -> Table:
+    """What an ensemble of m trainings gains over one: evidence table `lever_ensembles`.
+
+    Args:
+        examined: the images.
+        logits: (r, m, k), what each retraining says.
+        factor: from these retrainings to those that a person would make.
+    """
+    members = np.stack([softmax(each) for each in logits])
+    sizes = range(2, len(members) + 1)
+    points = [factor * gain_of_members(examined, members, size) for size in sizes]
+    frame = pl.DataFrame(
+        {"trainings": list(sizes), "points": points},
+        schema={"trainings": pl.Int64, "points": pl.Float64},
+    )
+    said = ", ".join(f"{100 * gain:+.1f} with {size}" for size, gain in zip(sizes, points, strict=True))
+    return Table(
+        frame,
+        {"trainings": "trainings averaged", "points": "expected gain in accuracy over a single one"},
+        examined.n,
+        "Mean over all subsets of the retrainings, carried over to whole trainings as in `levers`.",
+        f"Points of accuracy that averaging gains: {said or 'not known from one training'}.",
+    )

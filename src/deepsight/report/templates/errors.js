@@ -82,8 +82,9 @@ class Filters {
 }
 
 class ErrorBrowser {
-  constructor(form, viewer, { sheet, across, records }) {
+  constructor(form, viewer, { sheet, across, records, training }) {
     this.list = { sheet, across };
+    this.training = training;
     this.records = records.map((record, place) => ({ ...record, place }));
     this.filters = new Filters(form, records);
     this.viewer = viewer;
@@ -136,6 +137,7 @@ class ErrorBrowser {
       facts,
       image: (record) => this.image(record),
       note: (record) => this.mapNote(record),
+      below: (record) => this.behind(record),
       tools: (record) => this.mapSwitch(record),
       keys: { m: () => this.filters.hasMaps && this.switchMaps() },
       opened: (record) => this.note(record.index),
@@ -149,6 +151,18 @@ class ErrorBrowser {
   }
 
   shownWhole(record) { return this.filters.maps && record.map; }
+
+  // The training images whose absence moves the error most towards the true class.
+  behind(record) {
+    if (!record.behind?.length) return [];
+    const shown = record.behind.map((image) => element("figure", {},
+      tile(this.training, image.tile, `Training image ${image.index}, labelled ${image.label}`, 96),
+      element("figcaption", { className: "small", textContent: `${image.label} (training image ${image.index})` })));
+    const words = record.mended
+      ? "Mended by leaving out these training images, in a linear head on the model's features:"
+      : "The training images that speak most for the wrong class, in a linear head on the model's features:";
+    return [element("div", { className: "behind" }, element("p", { className: "small", textContent: words }), ...shown)];
+  }
 
   mapNote(record) {
     if (this.shownWhole(record)) return "From left to right: the image, the evidence for the predicted class, the evidence for the true class, and the difference. Red is evidence for, blue against.";

@@ -1,7 +1,7 @@
 // One image at a time: the picture, what is known of it, and the reader's decision.
 // Keys: ← → move on; K keeps, R relabels, X removes, U is unsure, Backspace takes a decision back.
 // A list has `items` and the functions `picture`, `facts`, `image` (what is decided about, or null), and may have
-// `note`, `tools`, `keys` (by letter), `opened` and `closed`.
+// `note`, `below`, `tools`, `keys` (by letter), `opened` and `closed`.
 class Viewer {
   constructor(dialog, decisions) {
     [this.dialog, this.decisions] = [dialog, decisions];
@@ -23,7 +23,7 @@ class Viewer {
     const look = element("div", { className: "look" }, element("div", {}, list.picture(this.item), note), termList(list.facts(this.item)));
     const tools = element("div", { className: "tools" }, this.progress(), ...(list.tools?.(this.item) ?? []), this.step(-1, "← Previous"), this.step(1, "Next →"), this.closing());
     const held = document.activeElement?.dataset?.hold;
-    this.body.replaceChildren(look, ...this.choices(), tools);
+    this.body.replaceChildren(look, ...(list.below?.(this.item) ?? []), ...this.choices(), tools);
     if (!this.dialog.open) this.dialog.showModal();
     (this.body.querySelector(`[data-hold="${held}"]:enabled`) ?? this.dialog).focus();  // the button of before is gone, but the keys must keep working
     list.opened?.(this.item);

@@ -24,10 +24,12 @@ from deepsight.model.predict import BLOCK
 from deepsight.workflows.block_passes import LOCAL, Arrays, Work, run_blocks
 from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.fit_model import FittedModel
+from deepsight.workflows.examine.levers import with_levers
 from deepsight.workflows.study_plan import sample_sizes_of, seconds_of_a_mask
 
 PREDICTED = 0.25  # of the minutes go to predictions for the test images, at most
 SAMPLED = 0.5  # of the minutes go to the checks that sample
+LEVERS = 0.2  # of the minutes go to the levers, half of them to features of training images
 TIMED = 32  # images by which the model is timed
 
 
@@ -56,10 +58,21 @@ def examine_fitted(
         log(f"Looks at {len(test):,} of {len(data):,} images, as many as {minutes:g} minutes allow.")
     predictions = predictions_of(model, test, engine=engine, kept=kept, log=log)
     predicted = time.perf_counter()
-    sizes = sample_sizes_of(SAMPLED * 60 * minutes, 1 / per_image, seconds_of_a_mask(test))
+    mask_seconds = seconds_of_a_mask(test)
+    sizes = sample_sizes_of(SAMPLED * 60 * minutes, 1 / per_image, mask_seconds)
     inputs, evidence = inputs_of(test, predictions, train, seed)
     found = examine_inputs(inputs, model, capped(sizes, len(test)))
-    seconds = {"predict": predicted - began, "interpret": time.perf_counter() - predicted}
+    interpreted = time.perf_counter()
+    own = partial(predictions_of, model) if predictions.features.size else None
+    found = with_levers(
+        found, inputs, model, own,
+        seconds=LEVERS * 60 * minutes, image_seconds=per_image, mask_seconds=mask_seconds, log=log,
+    )  # fmt: skip
+    seconds = {
+        "predict": predicted - began,
+        "interpret": interpreted - predicted,
+        "levers": time.perf_counter() - interpreted,
+    }
     return ExaminedModel(Findings(fitted.evidence.merge(evidence)).merge(found), inputs.predictions, seconds)
 
 

@@ -26,6 +26,7 @@ from deepsight.report.html import render
 from deepsight.workflows.block_passes import LOCAL, Arrays, Work, require_engine, run_blocks
 from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.examination import (
+    LEVERS,
     SAMPLED,
     ExaminedModel,
     capped,
@@ -34,6 +35,7 @@ from deepsight.workflows.examine.examination import (
 )
 from deepsight.workflows.examine.examine import with_names
 from deepsight.workflows.examine.fit_model import fit_to_data
+from deepsight.workflows.examine.levers import with_levers
 from deepsight.workflows.metrics import score_metrics
 from deepsight.workflows.study_plan import sample_sizes_of, seconds_of_a_mask
 from deepsight.workflows.trained_model import open_trained
@@ -127,12 +129,16 @@ def examine_run(
             f"received {', '.join(data.classes[:8])}."
         )
     predictor = trained.predictor
-    sizes = sample_sizes_of(
-        SAMPLED * 60 * study.minutes, 1 / seconds_an_image(predictor, data), seconds_of_a_mask(data)
-    )
+    image_seconds, mask_seconds = seconds_an_image(predictor, data), seconds_of_a_mask(data)
+    sizes = sample_sizes_of(SAMPLED * 60 * study.minutes, 1 / image_seconds, mask_seconds)
     began = time.perf_counter()
     inputs, evidence = inputs_of(data, run_predictions(folder, data, record, engine, log), train, study.seed)
-    found = Findings(evidence).merge(examine_inputs(inputs, predictor, capped(sizes, len(data))))
+    found = with_levers(
+        examine_inputs(inputs, predictor, capped(sizes, len(data))), inputs, predictor,
+        partial(predictor.predictions, name="train"),
+        seconds=LEVERS * 60 * study.minutes, image_seconds=image_seconds, mask_seconds=mask_seconds, log=log,
+    )  # fmt: skip
+    found = Findings(evidence).merge(found)
     examined = ExaminedModel(found, inputs.predictions, {"interpret": time.perf_counter() - began})
     about = {**trained.run.read_json("model.json"), "weights_source": str(folder)}
     return written(study, examined, about, out, record, data)

@@ -1,10 +1,16 @@
 """Leaving rows out of the closed-form head is exact, and finds planted wrong labels."""
 
+import cv2
 import numpy as np
+import polars as pl
 import pytest
 
+from deepsight.core.dataset import Dataset
+from deepsight.core.evidence import Table
+from deepsight.images.contact_sheet import ACROSS
 from deepsight.interpret.levers.base import ExaminedImages
-from deepsight.interpret.levers.influence import (
+from deepsight.interpret.levers.net_effect import net_effect
+from deepsight.interpret.levers.training_images.influence import (
     fit_ridge_head,
     harmful_rows,
     margin_directions,
@@ -12,9 +18,14 @@ from deepsight.interpret.levers.influence import (
     right_without,
     with_ones,
 )
-from deepsight.interpret.levers.net_effect import net_effect
-from deepsight.interpret.levers.training_labels import (
+from deepsight.interpret.levers.training_images.influence_table import (
     influence_table,
+    with_influence,
+    with_pictures,
+)
+from deepsight.interpret.levers.training_images.training_labels import (
+    DRAWS,
+    heads_without,
     judge_left_out,
     label_retrainings,
     leave_out_flagged,
@@ -23,6 +34,7 @@ from deepsight.interpret.levers.training_labels import (
 )
 
 N, D, K = 200, 8, 3
+LISTS = {"evidence": pl.List(pl.String)}
 
 
 def clouds(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,9 +97,29 @@ def test_the_table_names_three_training_images_for_each_error() -> None:
     )
     assert len(table.frame) == 3 * examined.wrong.sum()
     assert table.frame["train_index"].min() >= 1000
+    pixels = np.arange(N, dtype=np.uint8)[:, None, None, None].repeat(8, 1).repeat(8, 2).repeat(3, 3)
+    train = Dataset(pixels, labels, ("a", "b", "c"), np.arange(N) + 1000, "train")
+    placed, sheet = with_pictures(table, train)
+    assert placed.frame["train_index"].to_list() == table.frame["train_index"].to_list()
+    picture = cv2.imdecode(np.frombuffer(sheet, np.uint8), cv2.IMREAD_COLOR)
+    for index, tile in placed.frame.select("train_index", "tile").rows():
+        assert picture[8 * (tile // ACROSS) + 4, 8 * (tile % ACROSS) + 4, 0] == index - 1000
     rows, moved = most_influential(head, test, margin_directions(given, (given + 1) % K, K), 3)
     assert (np.diff(moved, axis=1) <= 0).all()
     assert set(right_without(head, test, given, rows)) <= {0.0, 1.0}
+
+
+def test_an_error_that_is_mended_names_the_training_images() -> None:
+    units = {"index": "row", "evidence": "words"}
+    frame = pl.DataFrame({"index": [4, 5], "evidence": [["views: right"], []]}, schema_overrides=LISTS)
+    behind = pl.DataFrame({"index": [5, 5, 4], "train_index": [8, 9, 8], "mended": [True, True, False]})
+    found = with_influence(
+        Table(frame, units, 2, "m", "c"), Table(behind, dict.fromkeys(behind.columns, "x"), 2, "m", "c")
+    )
+    assert found.frame["evidence"].to_list() == [
+        ["views: right"],
+        ["mended by leaving out training images 8, 9"],
+    ]
 
 
 def test_what_is_left_out_is_matched_class_by_class() -> None:
@@ -101,6 +133,8 @@ def test_what_is_left_out_is_matched_class_by_class() -> None:
     arm, control = label_retrainings(np.arange(90), left_out, 2, seed=0)
     assert {len(each.rows) for each in (*arm, *control)} == {87}
     assert [each.seed for each in arm] == [each.seed for each in control]
+    few = leave_out_flagged(labels, flagged, np.arange(45), seed=0)
+    assert few.dilution == pytest.approx(0.5)  # twice as many suspects at hand as among all
     harmful = leave_out_harmful(labels, np.array([3]), np.arange(90), seed=0)
     assert harmful.suspects.tolist() == [3]
 
@@ -122,3 +156,20 @@ def test_leaving_out_planted_wrong_labels_helps_more_than_leaving_out_others() -
     arm, control = label_retrainings(everything, left_out, 1, seed=0)
     found = judge_left_out(examined, left_out, [trained(arm[0].rows)], [trained(control[0].rows)])
     assert net_effect(found).net > 0
+
+
+def test_a_head_without_planted_wrong_labels_gains_and_without_random_ones_nothing() -> None:
+    features, labels = clouds(400, 0)
+    wrong = np.arange(0, 400, 5)
+    spoilt = labels.copy()
+    spoilt[wrong] = (labels[wrong] + 1) % K
+    test, given = clouds(800, 3)
+    rows = np.arange(400)
+    head = fit_ridge_head(features, spoilt, K)
+    examined = ExaminedImages(np.arange(800), given, head.outputs(test), np.ones(800), 800)
+    for flagged in (np.isin(rows, wrong), np.isin(rows, rows[::7])):
+        left_out = leave_out_flagged(spoilt, flagged, rows, seed=0)
+        arm, control = heads_without(head, test, rows, left_out, spoilt, seed=0)
+        assert len(control) == DRAWS
+        found = net_effect(judge_left_out(examined, left_out, arm, control, trained="a head"))
+        assert (found.low > 0) == bool(flagged[wrong].all())

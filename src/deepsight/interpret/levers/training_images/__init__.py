@@ -1,0 +1,1 @@
+"""Training images: whose absence moves an error, and what leaving suspects out gains."""

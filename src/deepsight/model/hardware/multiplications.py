@@ -1,0 +1,27 @@
+"""How much a network computes for one image, counted, so that it is the same on every machine."""
+
+import torch
+from torch import Tensor, nn
+
+
+def multiplications(network: nn.Module, side: int) -> float:
+    """Multiplications of the convolutions and linear layers of a network for one image.
+
+    Args:
+        network: takes float32 (1, 3, side, side); it is left in evaluation mode.
+        side: of the image, pixels.
+    """
+    total = 0.0
+
+    def count(module: nn.Module, _: object, output: Tensor) -> None:
+        nonlocal total
+        weight = torch.as_tensor(module.weight)
+        total += output.numel() * weight.numel() / weight.shape[0]
+
+    counted = (module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
+    hooks = [module.register_forward_hook(count) for module in counted]
+    with torch.inference_mode():
+        network.eval()(torch.zeros(1, 3, side, side))
+    for hook in hooks:
+        hook.remove()
+    return total

@@ -1,0 +1,185 @@
+"""The levers of a model that was made elsewhere: those that train nothing, and those that train a head.
+
+Nothing of the model itself is trained: its recipe is not known. Where its own features can be watched, a
+linear head on them stands for the last part of a training.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from deepsight.core.array_types import Bools, Floats32, Ints, Reals
+from deepsight.core.dataset import Dataset, select_ids
+from deepsight.core.errors import DeepSightError
+from deepsight.core.evidence import Evidence
+from deepsight.core.open_model import AskedModel, Predict
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Log, silent
+from deepsight.interpret.findings import Findings
+from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.interpret.levers.ledger import ledger_shares_with_levers, ledger_with_levers
+from deepsight.interpret.levers.runner import examine_levers
+from deepsight.interpret.levers.sizes import LADDER, LeverRates, LeverSizes, lever_seconds
+from deepsight.interpret.levers.tools import HEAD, LeverTools, Retrain, Retraining
+from deepsight.interpret.robustness.corruptions import balanced_rows
+from deepsight.model.linear_probe import fit_linear_probe
+
+Own = Callable[[Dataset], Predictions]
+
+FEWEST_TRAIN = 10  # training images of each class, from which heads are trained on them
+HEAD_SECONDS = 2e-4  # of one row in a fit of the head, whose time hardly depends on the network
+
+
+@dataclass(frozen=True)
+class LabelledFeatures:
+    """Training images as the examined model sees them.
+
+    Attributes:
+        data: the images with their labels.
+        features: (n, d), the model's own.
+        flagged: bool (n,), labels that are flagged as wrong; None where nobody looked.
+    """
+
+    data: Dataset
+    features: Floats32
+    flagged: Bools | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.features) != len(self.data) or self.features.ndim != 2:
+            raise DeepSightError(
+                f"Expected features (n, d) of {len(self.data)} training images, got {self.features.shape}."
+            )
+
+
+def with_levers(
+    found: Findings, inputs: ExaminationInputs, model: AskedModel, own: Own | None, *,
+    seconds: float, image_seconds: float, mask_seconds: float, log: Log = silent,
+) -> Findings:  # fmt: skip
+    """What was found, with what could be done about the errors, and its causes in the ledger.
+
+    Args:
+        found: what the examination found, among it the ledger and the flagged training labels.
+        inputs: what was examined.
+        model: the examined one.
+        own: what the model says of other images, with its own features; None where these are not known.
+        seconds: that the levers may take; half of them go to features of training images.
+        image_seconds: of one prediction.
+        mask_seconds: of cutting out one object.
+        log: receives a line for each lever.
+    """
+    train = None if own is None else seen_training(inputs, found.evidence, own, seconds / 2 / image_seconds)
+    levers = examine_foreign_levers(
+        inputs, model.logits, train=train, seconds=seconds / 2 if train else seconds,
+        image_seconds=image_seconds, mask_seconds=mask_seconds, log=log,
+    )  # fmt: skip
+    for refusal in levers.refusals:
+        log(f"No lever was tried. {refusal.reason}")
+    tables = {**found.evidence.tables, **levers.evidence.tables}
+    if "lever_errors" in levers.evidence and "ledger" in found.evidence:
+        merged = ledger_with_levers(tables["ledger"], tables["lever_errors"])
+        tables |= {"ledger": merged, "ledger_shares": ledger_shares_with_levers(merged)}
+    return Findings(Evidence(tables), {**found.pictures, **levers.pictures}, found.refusals)
+
+
+def seen_training(
+    inputs: ExaminationInputs, found: Evidence, own: Own, most: float
+) -> LabelledFeatures | None:
+    """Training images as the model sees them, at most so many; None where they are too few for a head.
+
+    Args:
+        inputs: with the training images whose labels were judged.
+        found: what was flagged among these labels.
+        own: what the model says of images, with its own features.
+        most: images that the time pays for.
+    """
+    if inputs.train is None or min(most, len(inputs.train.ids)) < FEWEST_TRAIN * inputs.test.k:
+        return None
+    judged = select_ids(inputs.others["train"], inputs.train.ids)
+    rows = balanced_rows(judged.labels, min(int(most), len(judged)), np.random.default_rng(inputs.seed))
+    few = judged.select(rows)
+    return LabelledFeatures(few, own(few).features, flagged_labels(found, few))
+
+
+def flagged_labels(found: Evidence, train: Dataset) -> Bools:
+    """Which of these training images have a label that was flagged as wrong, bool (n,)."""
+    table = found.get("label_errors")
+    if table is None:
+        return np.zeros(len(train), dtype=bool)
+    flagged = table.frame.filter(pl.col("flagged") & (pl.col("split") == "train"))["index"].to_numpy()
+    return np.asarray(np.isin(train.ids, flagged))
+
+
+def examine_foreign_levers(
+    inputs: ExaminationInputs, predict: Predict, *,
+    train: LabelledFeatures | None, seconds: float, image_seconds: float, mask_seconds: float,
+    log: Log = silent,
+) -> Findings:  # fmt: skip
+    """What could be done about the errors of a model that was made elsewhere.
+
+    Args:
+        inputs: the test images and what the model says about them, with its own features if they are known.
+        predict: images to the model's logits.
+        train: training images with the same features, or None; then no lever trains.
+        seconds: that the levers may take.
+        image_seconds: of one prediction.
+        mask_seconds: of cutting out one object.
+        log: receives a line for each lever.
+    """
+    rates = LeverRates(image_seconds, 0.0, HEAD_SECONDS, HEAD_SECONDS, mask_seconds)
+    sizes = foreign_sizes(seconds, rates, train)
+    if sizes is None:
+        return Findings.refused("levers", f"{seconds:.0f} seconds pay for no lever. Give --minutes more.")
+    if train is not None:
+        inputs = replace(inputs, others={**inputs.others, "train": train.data})
+    return examine_levers(inputs, foreign_tools(inputs, predict, train), sizes, log=log)
+
+
+def foreign_sizes(seconds: float, rates: LeverRates, train: LabelledFeatures | None) -> LeverSizes | None:
+    """The largest sizes that fit, without what would train more than a head; None where none fits."""
+    rows = 0 if train is None else len(train.data)
+    cut = [
+        replace(
+            sizes, changes=0, equal_time=0, unused_trainings=0, swap_rows=0, swap_trainings=0,
+            retraining_rows=rows, part_percent=50,
+        )
+        for sizes in LADDER
+    ]  # fmt: skip
+    fitting = [sizes for sizes in cut if lever_seconds(sizes, rates, rows=rows, epochs=1.0) <= seconds]
+    return fitting[-1] if fitting else None
+
+
+def foreign_tools(inputs: ExaminationInputs, predict: Predict, train: LabelledFeatures | None) -> LeverTools:
+    """What the levers can ask of a model that was made elsewhere."""
+    known = inputs.predictions.features
+    if train is None or not known.size or train.features.shape[1] != known.shape[1]:
+        return LeverTools(predict)
+    labels = train.data.labels
+    return LeverTools(
+        predict=predict,
+        retrainer=lambda rows: head_trainings(train.features, labels, known[rows], train.data.k),
+        features=lambda rows: train.features[rows],
+        train_labels=labels,
+        train_ids=train.data.ids,
+        flagged=np.zeros(len(labels), dtype=bool) if train.flagged is None else train.flagged,
+        trained=HEAD,
+    )
+
+
+def head_trainings(features: Floats32, labels: Ints, examined: Reals, k: int) -> Retrain:
+    """Fits a linear head to features of training rows, and gives its logits (m, k) of the examined images.
+
+    Args:
+        features: (n, d), of the training rows.
+        labels: int64 (n,).
+        examined: (m, d), of the examined images.
+        k: classes.
+    """
+
+    def train(wanted: Retraining) -> Reals:
+        asked = wanted.in_order()
+        given = labels[asked.rows] if asked.labels is None else asked.labels
+        return fit_linear_probe(features[asked.rows], given, k)(examined)
+
+    return train
