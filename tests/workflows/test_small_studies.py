@@ -50,11 +50,17 @@ def of_mode(mode: str) -> Callable[[Path, int, int, int], str]:
     return folder_of_mode
 
 
+def oblong(folder: Path, k: int, n: int, side: int) -> str:
+    images, labels = pictures(class_sizes(k, n), side)
+    return write_folder(folder / "images", images.repeat(2, axis=2), labels, mode="RGB")
+
+
 EMBEDDED = re.compile(r"base64,[A-Za-z0-9+/=]+")
 MOST_ROWS = 300  # training images: the search for near-duplicates is most of what more of them cost
 SHARES = {"train": 1, "val": 4, "test": 3}
 STUDIES = [
     pytest.param(even_arrays, 2, 40, 8, id="8 px, 2 classes"),
+    pytest.param(oblong, 2, 60, 30, id="60 x 30 px, folder"),
     pytest.param(of_mode("L"), 3, 60, 48, id="48 px, greys, folder"),
     pytest.param(conflicting_copies, 3, 60, 32, id="32 px, conflicting copies"),
     pytest.param(uneven_arrays, 10, 400, 28, id="28 px, 10 classes, 100:1"),

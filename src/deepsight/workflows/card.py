@@ -8,6 +8,7 @@ import yaml
 
 from deepsight.core.evidence import Evidence
 from deepsight.core.files.atomic import write_text
+from deepsight.core.notebook import examined_words
 from deepsight.core.run import METRICS, Run
 
 MOST_ROWS = 25  # classes, pairs and slices that a card lists
@@ -88,7 +89,7 @@ def metrics_section(metrics: Mapping[str, Any]) -> str:
     outcomes += [(one["gate"], one["passed"]) for one in metrics.get("gates", [])]
     table = "\n".join(["| metric | value | 95 % interval |", "|---|---|---|", *lines])
     said = "\n".join(f"- {gate}: {'passed' if passed else 'failed'}" for gate, passed in outcomes)
-    return f"## Metrics\n\nOn {metrics['n_test']:,} test images.\n\n{table}\n\nGates:\n\n{said}"
+    return f"## Metrics\n\nOn {metrics['n_test']:,} {examined_words(metrics)}.\n\n{table}\n\nGates:\n\n{said}"
 
 
 def interval(ends: Any) -> str:
