@@ -9,7 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import UsageError
 from deepsight.core.files.safe_yaml import read_yaml
-from deepsight.core.recipe import Recipe
+from deepsight.core.recipe import MOST_SEEDS, Recipe
+
+MOST_MINUTES = 1e6  # two years
 
 
 def as_path(value: str | Path | None) -> Path | None:
@@ -98,15 +100,15 @@ class StudyConfig(BaseModel):
     backbone: str = "auto"
     weights: str = "auto"
     allow_partial: bool = False
-    minutes: float = Field(default=5.0, gt=0, allow_inf_nan=False)
+    minutes: float = Field(default=5.0, gt=0, le=MOST_MINUTES, allow_inf_nan=False)
     resolution: int | None = Field(default=None, ge=32, le=512, multiple_of=32)
     train_limit: int | None = Field(default=None, gt=0)
     folds: int | None = Field(default=None, ge=1, le=20)
-    validation_share: float = Field(default=0.1, gt=0, lt=1)
+    validation_share: float = Field(default=0.1, gt=0, lt=1, allow_inf_nan=False)
     interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
     keep_leaks: bool | None = None
-    mva: float = Field(default=0.65, ge=0, le=1)
-    seed: int = Field(default=0, ge=0)
+    mva: float = Field(default=0.65, ge=0, le=1, allow_inf_nan=False)
+    seed: int = Field(default=0, ge=0, lt=MOST_SEEDS)
     offline: bool = False
     gates: tuple[str, ...] = ()
     fit: Literal["crop", "pad", "squash", "whole"] | None = None

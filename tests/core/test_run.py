@@ -78,6 +78,14 @@ def test_splits_history_and_predictions_survive_the_disk(tmp_path):
     np.testing.assert_array_equal(run.predictions("test").logits, said.logits)
     assert len(run.evidence()) == 0
     run.save_evidence(Evidence())
-    run.save_json("metrics.json", {"macro_f1": 0.9})
-    assert run.metrics() == {"macro_f1": 0.9}
+    metrics = {
+        "macro_f1": 0.9, "macro_f1_ci95": [0.8, 1.0], "accuracy": 0.9, "mva": 0.5, "mva_passed": True,
+        "n_test": 40, "further": "kept",
+    }  # fmt: skip
+    run.save_json("metrics.json", metrics)
+    assert run.metrics() == metrics
+    for name, value in (("macro_f1", "0.9"), ("macro_f1", float("nan")), ("n_test", None), ("mva", 7)):
+        run.save_json("metrics.json", {**metrics, name: value})
+        with pytest.raises(DeepSightError, match=rf"undamaged, but .*{name}: Input should be"):
+            run.metrics()
     assert not list(tmp_path.rglob("*.part"))

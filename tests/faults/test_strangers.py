@@ -23,6 +23,7 @@ from deepsight.obtain import crop
 from deepsight.obtain.cifar10.archives import read_archive
 from deepsight.obtain.crop import Unreadable, decode_square
 from deepsight.obtain.local_file import read_local_file
+from deepsight.obtain.readers.table_file import read_table_file
 from deepsight.obtain.sources import SourceError
 from deepsight.workflows.context import opened_context
 from deepsight.workflows.predict import read_square
@@ -70,6 +71,14 @@ def test_no_text_of_a_csv_is_a_formula_and_our_own_reader_undoes_it(text: str, t
         write_decisions(tmp_path / "a.csv", decided)
         assert f"'{text}" in (tmp_path / "a.csv").read_text()
         assert read_decisions(tmp_path / "a.csv") == decided
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_table_that_we_wrote_is_read_as_it_was(text: str, tmp_path: Path) -> None:
+    text = text.strip()
+    frame = pl.DataFrame({"path": [f"{text}.png", "b.png"], "label": [f"={text}", "'quoted'"]})
+    guarded_frame(frame).write_csv(tmp_path / "a.csv")
+    assert read_table_file(tmp_path / "a.csv").equals(frame)
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "a" * 400, "猫", "\x1b[2J", "..", ".", "a b", ""])

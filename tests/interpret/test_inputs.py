@@ -7,8 +7,9 @@ import pytest
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.examine import quality_risk, slices_of
+from deepsight.interpret.examine import label_detectors, labels_of, quality_risk, slices_of
 from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.interpret.labels import sources
 from deepsight.interpret.labels.sources import ExaminedSplit
 from deepsight.interpret.robustness import image_quality
 from deepsight.interpret.slices.image_properties import measured_properties
@@ -68,3 +69,16 @@ def test_the_risk_is_learnt_from_validation_and_else_from_the_test_images() -> N
 
 def test_slices_come_with_what_quality_does() -> None:
     assert list(slices_of(FULL)) == ["slices", "image_quality"]
+
+
+def test_labels_of_a_sample_say_so_and_accuse_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_CELLS", 90)
+    found = labels_of(BARE)
+    assert found["label_errors"].n == found["ambiguity"].n == 30
+    for name in ("label_errors", "label_error_summary", "ambiguity", "corrected_score"):
+        assert "Only 30 of 120 test images, chosen at random, were looked at" in found[name].caption
+    heard = label_detectors(found, "test", BARE.test.ids)
+    unseen = ~np.isin(BARE.test.ids, found["ambiguity"].frame["index"])
+    assert heard.ambiguity is not None
+    assert (heard.ambiguity[unseen] == 0).all()
+    assert (heard.ambiguity[~unseen] > 0).any()

@@ -87,3 +87,11 @@ def test_a_run_made_without_levers_gets_them_when_they_are_asked_for(
     plan_missing_levers(context)
     assert LeverSizes(**context.plan.lever_sizes) == LeverSizes()
     assert "levers" not in (copy.manifests() or pytest.fail("no manifests")).by_stage
+
+
+def test_a_file_of_another_training_under_this_name_is_not_used(tmp_path: Path) -> None:
+    store, other = StoredTrainings(tmp_path, "ours"), StoredTrainings(tmp_path, "theirs")
+    wanted = Retraining(np.arange(4), 1)
+    other(wanted, lambda _: np.zeros((2, 3), dtype=np.float32))
+    (tmp_path / f"{other.name_of(wanted)}.npz").replace(tmp_path / f"{store.name_of(wanted)}.npz")
+    assert (store(wanted, lambda _: np.ones((2, 3), dtype=np.float32)) == 1).all()

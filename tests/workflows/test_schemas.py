@@ -29,9 +29,10 @@ def test_metrics_as_a_run_writes_them_fit() -> None:
         "macro_f1": 0.9, "macro_f1_ci95": [0.89, 0.91], "accuracy": 0.9, "mva": 0.65, "mva_passed": True,
         "n_test": 10, "seconds": {"total": 3.0}, "a_later_key": 1,
     }  # fmt: skip
-    assert Metrics.model_validate(written).n_test == 10
-    with pytest.raises(ValidationError):
-        Metrics.model_validate({**written, "macro_f1": 1.5})
+    assert Metrics.model_validate_json(json.dumps(written)).n_test == 10
+    for wrong in (1.5, "0.9", float("nan"), None):
+        with pytest.raises(ValidationError):
+            Metrics.model_validate_json(json.dumps({**written, "macro_f1": wrong}))
 
 
 def test_the_schema_of_a_study_knows_every_key_that_is_stored() -> None:

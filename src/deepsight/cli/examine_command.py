@@ -71,7 +71,7 @@ def examine(
     from deepsight.workflows.examine.examine_model import examine_model
     from deepsight.workflows.examine.examine_predictions import examine_predictions
 
-    with progress() as log:
+    with progress(minutes=minutes if model else None) as log:
         if predictions is not None:
             metrics = examine_predictions(study, predictions, out, split=split, log=log)
         else:

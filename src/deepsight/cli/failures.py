@@ -1,12 +1,18 @@
 """What a person reads when a command fails, and the status with which it ends."""
 
-import errno
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from typer.core import TyperGroup
 
 from deepsight.cli.progress import say
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, is_panic
+from deepsight.core.files.system_errors import refusal_of_the_system
 from deepsight.core.stop import Stopped, final_status
 
 
@@ -19,6 +25,20 @@ class Exit(IntEnum):
     GATE = 3
 
 
+class Commands(TyperGroup):
+    """All commands. Click would say no more than "Aborted." where a file ends early."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise DeepSightError(
+                f"Expected more of a file or of the input, but it ended early ({error}). "
+                "Check the files that were named; deepsight report RUN says which file of a run is damaged."
+            ) from error
+
+
 def run_guarded(command: Callable[[], None], *, debug: bool) -> int:
     """Run a command; a failure becomes a sentence, with --debug a traceback.
 
@@ -26,21 +46,53 @@ def run_guarded(command: Callable[[], None], *, debug: bool) -> int:
         The exit status.
     """
     try:
-        command()
-        sys.stdout.flush()
-    except SystemExit as ended:
-        return final_status(status_of(ended))
+        return final_status(status_of_command(command))
     except Stopped as stop:
         say("deepsight: interrupted. What is done is kept; the same command goes on from there.")
         return stop.exit_status
     except BrokenPipeError:  # whoever read the output has enough, as `head` does
+        leave_stdout()
         return final_status(Exit.FAILED)
-    except Exception as error:
-        if debug:
+    except BaseException as error:
+        if debug or not (isinstance(error, Exception) or is_panic(error)):
             raise
         say(f"deepsight: {sentence(error)}")
+        leave_stdout()
         return final_status(error.exit_status if isinstance(error, DeepSightError) else Exit.FAILED)
-    return final_status(Exit.DONE)
+
+
+def status_of_command(command: Callable[[], None]) -> int:
+    """Run a command until its output is written; its status."""
+    status = int(Exit.DONE)
+    try:
+        command()
+    except SystemExit as ended:
+        status = status_of(ended)
+    sys.stdout.flush()
+    return status
+
+
+def leave_stdout() -> None:
+    """Write out what there is, or let it go: Python would try again at its end, and report that it failed."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def lacks_memory(said: str) -> bool:
+    """Whether the words of a library mean that there is no memory left; they have no error in common."""
+    signs = ("not enough memory", "allocate memory", "insufficient memory")
+    return any(sign in said.lower() for sign in signs)
+
+
+def changed_run(arguments: Sequence[str]) -> str | None:
+    """The first run folder among the arguments whose files are not what its manifests say."""
+    from deepsight.core.run import Run  # takes a second, when there is an error to explain
+
+    names = (argument.removeprefix("run:") for argument in arguments)
+    return next((name for name in names if Run(Path(name)).is_changed()), None)
 
 
 def status_of(ended: SystemExit) -> int:
@@ -48,11 +100,11 @@ def status_of(ended: SystemExit) -> int:
     return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: BaseException) -> str:
     """What happened and what to do, for any error."""
     if isinstance(error, DeepSightError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or lacks_memory(str(error)):
         return (
             "Expected enough memory, but the machine has none left. Close other programs, or make the study "
             "smaller with --train-limit or a lower --resolution."
@@ -60,18 +112,9 @@ def sentence(error: Exception) -> str:
     if isinstance(error, OSError):
         return refusal_of_the_system(error)
     what = f"{type(error).__name__}: {error}"
+    if run := changed_run(sys.argv[1:]):
+        return (
+            f"Expected in {run} what this version of DeepSight writes, but a file of it cannot be used "
+            f"({what}). Another version or somebody else wrote it: make the run anew with another --out."
+        )
     return f"this is a defect: {what}. Run again with --debug for the traceback."
-
-
-def refusal_of_the_system(error: OSError) -> str:
-    """The sentence for a file or a limit that the operating system refused."""
-    place = f" {error.filename}" if error.filename else " the output"
-    advice = {
-        errno.ENOSPC: "Free some space.",
-        errno.EMFILE: "Allow more open files: ulimit -n 4096.",
-        errno.ENFILE: "Close other programs.",
-        errno.ENAMETOOLONG: "Choose a shorter name.",
-        errno.EACCES: "Change its permissions, or choose another place.",
-        errno.EROFS: "Choose a place that can be written to.",
-    }.get(error.errno or 0, "Check that it exists and can be read and written.")
-    return f"Expected to use{place}, but the system said: {error.strerror or error}. {advice}"

@@ -15,7 +15,7 @@ from deepsight.cli import (
     sharing_commands,
     study_commands,
 )
-from deepsight.cli.failures import run_guarded
+from deepsight.cli.failures import Commands, run_guarded
 from deepsight.cli.progress import accept_any_text, show
 from deepsight.core.stop import stop_on_signals
 
@@ -32,6 +32,7 @@ deepsight COMMAND --help has examples; deepsight --install-completion teaches yo
 
 app = typer.Typer(
     name="deepsight",
+    cls=Commands,
     help="Why does my image classifier fail, and what do I do about it? A forensic study in one command.",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

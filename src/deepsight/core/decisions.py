@@ -9,6 +9,7 @@ from typing import Literal, cast, get_args
 
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.files.atomic import write_text
+from deepsight.core.files.damage import damage_as
 from deepsight.core.files.spreadsheet import guarded, unguarded
 
 Verdict = Literal["keep", "relabel", "remove", "unsure"]
@@ -65,13 +66,13 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
         UsageError: the file cannot be read, a column is absent, a row is wrong (the message names it), or
             two rows decide differently about one image.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Expected decisions as CSV in {path}, but it cannot be read: {error}.") from error
-    reader = csv.DictReader(io.StringIO(text))
-    require_columns(path, reader.fieldnames or ())
-    numbered = ((number, renamed(row)) for number, row in enumerate(reader, start=2))
+    with damage_as(
+        lambda why: UsageError(f"Expected decisions as CSV in {path}, but it cannot be read: {why}.")
+    ):
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+        names, rows = reader.fieldnames or (), list(reader)
+    require_columns(path, names)
+    numbered = ((number, renamed(row)) for number, row in enumerate(rows, start=2))
     found = [decision_of(path, number, row) for number, row in numbered if row["decision"]]
     return once_per_image(path, found)
 

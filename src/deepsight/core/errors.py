@@ -21,6 +21,11 @@ class UsageError(DeepSightError):
     exit_status = 2
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether an error is one of a library in Rust, as Polars has for some damage; it is no `Exception`."""
+    return type(error).__name__ == "PanicException"
+
+
 def near_names(name: str, known: list[str]) -> str:
     """A sentence part that offers what the user may have meant, or lists what there is."""
     from difflib import get_close_matches

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from deepsight.core.errors import DeepSightError
@@ -69,7 +70,9 @@ class Table:
             raise DeepSightError(
                 f"Expected a unit for each column and for no other, received a difference in {odd}."
             )
-        if self.n < 0 or not self.method or not self.caption:
+        texts = (self.method, self.caption, *self.units.values())
+        plain = isinstance(self.n, int | np.integer) and all(isinstance(text, str) for text in texts)
+        if not plain or self.n < 0 or not self.method or not self.caption:
             raise DeepSightError("Expected n of at least 0, a method and a caption for every table.")
         object.__setattr__(self, "units", MappingProxyType(dict(self.units)))
 

@@ -74,7 +74,7 @@ def from_json(content: Mapping[str, Any]) -> tuple[Hypothesis, ...]:
     """
     try:
         return tuple(from_item(item) for item in content["hypotheses"])
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DeepSightError(
             f"Expected hypotheses as DeepSight writes them, received a fault: {error}."
         ) from error

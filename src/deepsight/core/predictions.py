@@ -71,13 +71,13 @@ class Predictions:
 
     def save(self, path: str | Path) -> None:
         """Write `predictions/*.npz` of the run folder: logits float32, features float16."""
-        write_npz(
-            Path(path),
-            ids=self.ids,
-            labels=self.labels,
-            logits=self.logits.astype(np.float32),
-            features=self.features.astype(np.float16),
-        )
+        kept = self.as_stored()
+        write_npz(Path(path), ids=kept.ids, labels=kept.labels, logits=kept.logits, features=kept.features)
+
+    def as_stored(self) -> "Predictions":
+        """What `load` gives after `save`: logits float32, features float16."""
+        logits, features = self.logits.astype(np.float32), self.features.astype(np.float16)
+        return Predictions(self.ids, self.labels, logits, features)
 
     @staticmethod
     def load(path: str | Path) -> "Predictions":

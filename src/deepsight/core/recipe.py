@@ -13,6 +13,7 @@ BatchNorm = Literal["frozen", "reestimated", "training"]
 Mix = Literal["none", "mixup", "cutmix"]
 MixOn = Literal["maps", "images"]
 Precision = Literal["32-true", "bf16-mixed"]
+MOST_SEEDS = 2**32  # the libraries that use a seed take no larger ones
 CHOICES = {
     "interpolation": get_args(Interpolation), "batch_norm": get_args(BatchNorm),
     "mix": get_args(Mix), "mix_on": get_args(MixOn), "trained_reductions": (0, 1, 2),
@@ -52,7 +53,7 @@ class Recipe:
             of a ResNet, 1 is stage 4, 0 is the head alone.
         precision: of what is trained on, the cached views and the forward pass of the steps, by Lightning's
             names; whatever is said of validation and test comes from float32.
-        seed: of order, augmentation, mixing and new weights.
+        seed: of order, augmentation, mixing and new weights; below 2^32.
         view_seed: of the augmented views; None takes `seed`. Trainings that share it share cached views.
     """
 
@@ -99,6 +100,9 @@ class Recipe:
                 "Expected positive values, with base_ratio, hard_share, warmup and label_smoothing "
                 f"at most 1, received {', '.join(wrong) or self}."
             )
+        seeds = [seed for seed in (self.seed, self.view_seed) if seed is not None]
+        if not all(0 <= seed < MOST_SEEDS for seed in seeds):
+            raise UsageError(f"Expected seeds from 0 to {MOST_SEEDS - 1:,}, received {seeds}.")
         self._require_named_choices()
 
     def _require_named_choices(self) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,30 +19,30 @@ from deepsight.core.file_columns import with_files
 from deepsight.core.files import manifest
 from deepsight.core.files.atomic import (
     atomic_path,
-    cannot_write,
     is_part,
     write_bytes,
     write_json,
     write_npz,
     write_text,
 )
+from deepsight.core.files.damage import damage_as
 from deepsight.core.files.lock import LOCK
 from deepsight.core.files.manifest import INDEX, Manifests, read_manifests, reopen_stage, write_manifest
 from deepsight.core.files.safe_yaml import read_yaml, require_seal, sealed, yaml_text
 from deepsight.core.files.spreadsheet import guarded_frame
+from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
+from deepsight.core.run_schemas import require_schema
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 PICTURES = "evidence/pictures"
 IMAGES, SPLIT_LIST = "images.parquet", "splits.csv"
 EXAMINED = "examined"  # the key of study.yaml that only an examination of an external model has
+# The command that makes again what a stage has made, where it has another name.
+COMMANDS = {"check": "report", "predict": "report"}
 # The stage that makes each file, for runs without manifests.
 MAKERS = {"splits.npz": "scrub", "hypotheses.json": "explore", METRICS: "interpret", REPORT: "report"}
-DAMAGE = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError, MemoryError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error, yaml.YAMLError, pl.exceptions.PolarsError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -205,6 +203,18 @@ class Run:
         """What the finished stages have made; None for a run of an earlier version."""
         return read_manifests(self.path)
 
+    def is_changed(self) -> bool:
+        """Whether this is a run whose files are not proved by its manifests, as one of another version."""
+        try:
+            if not self.file(STUDY).is_file():
+                return False
+            known = self.manifests()
+            if known is None or len(known.by_stage) < len(list(self.file(manifest.FOLDER).glob("*.json"))):
+                return True
+            return any(known.failing(stage) for stage in known.by_stage)
+        except (OSError, ValueError):
+            return False
+
     def holds(self, name: str) -> bool:
         """Whether a file is what the run wrote, as far as its manifests say."""
         known = None if name in self.made else self.manifests()
@@ -228,10 +238,11 @@ class Run:
                 "Restore it from a copy, or start again elsewhere: deepsight run --out ANOTHER. "
                 "A file that you have edited goes to --config."
             )
-        elif owner is None:
-            remedy = f"Remove it, and make it again: deepsight {stage} {self.path}"
+        elif stage == "examine":
+            remedy = f"Examine again, with the same deepsight examine --out {self.path}"
         else:
-            remedy = f"Make it again: deepsight {stage} {self.path}"
+            first = "Remove it, and make" if owner is None else "Make"
+            remedy = f"{first} it again: deepsight {COMMANDS.get(stage, stage)} {self.path}"
         return DeepSightError(f"Expected {name} in {self.path} undamaged, but {why}. {remedy}")
 
     @contextmanager
@@ -242,14 +253,8 @@ class Run:
             DeepSightError: as `require_whole`.
         """
         self.require_whole(name)
-        try:
+        with damage_as(lambda why: self.damaged(name, f"it cannot be used ({why})", self.manifests())):
             yield self.file(name)
-        except DAMAGE as error:
-            raise self.damaged(name, f"it cannot be used ({error})", self.manifests()) from error
-        except BaseException as error:
-            if type(error).__name__ != "PanicException":  # what Polars raises for some damaged files
-                raise
-            raise self.damaged(name, f"it cannot be used ({error})", self.manifests()) from error
 
     def commit(self, stage: str, *, also: Iterable[str] = ()) -> None:
         """Write the manifest of a stage: all that was written since the last commit now counts.
@@ -283,7 +288,9 @@ class Run:
     def read_json(self, name: str) -> dict[str, Any]:
         """A JSON file of this run, such as metrics.json, data.json or environment.json."""
         with self.reading(name) as path:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
+            require_schema(name, text)
+            return dict(json.loads(text))
 
     def save_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file of this run."""

@@ -1,5 +1,6 @@
 """The examination: from predictions alone, and further where the model itself is available."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats
+from deepsight.core.dataset import select_ids
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import softmax
@@ -30,7 +32,7 @@ from deepsight.interpret.error_analysis.confusion import (
     confusion_pairs_table,
     confusion_table,
 )
-from deepsight.interpret.error_analysis.confusion_clusters import confusion_clusters_table
+from deepsight.interpret.error_analysis.confusion_clusters import confusion_clusters_table, draws_for
 from deepsight.interpret.error_analysis.hypothesis_tests import hypotheses_table
 from deepsight.interpret.error_analysis.misclassified import misclassified_table, suspected_labels
 from deepsight.interpret.error_analysis.per_class import per_class_table
@@ -39,7 +41,7 @@ from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.labels.ambiguity import ambiguity_table
 from deepsight.interpret.labels.corrected_score import corrected_score_table
 from deepsight.interpret.labels.label_errors import TRUSTED, label_error_tables
-from deepsight.interpret.labels.sources import gather_label_sources
+from deepsight.interpret.labels.sources import ExaminedSplit, affordable_part, gather_label_sources
 from deepsight.interpret.labels.test_time_augmentation import augmented_logits
 from deepsight.interpret.model_checks import look_inside
 from deepsight.interpret.robustness import image_quality
@@ -83,7 +85,7 @@ def errors_of(inputs: ExaminationInputs) -> Evidence:
                 p.labels, p.predicted, classes, image_groups=groups
             ),
             "confusion_clusters": confusion_clusters_table(
-                p.labels, p.predicted, classes, inputs.groups, seed=seed
+                p.labels, p.predicted, classes, inputs.groups, draws=draws_for(len(classes)), seed=seed
             ),
             "recall": per_class_table(p.labels, p.predicted, classes, inputs.groups, image_groups=groups),
             "hypotheses": hypotheses_table(
@@ -154,17 +156,51 @@ def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None) -> Evi
 
     Where the model itself is available, it predicts unclear images again under test-time augmentation.
     """
-    p, k = inputs.predictions, len(inputs.classes)
-    opinion = gather_label_sources(inputs.label_parts(), k, seed=inputs.seed)
+    k = len(inputs.classes)
+    parts = inputs.label_parts()
+    looked_at = {name: affordable_part(part, k, seed=inputs.seed) for name, part in parts.items()}
+    opinion = gather_label_sources(looked_at, k, seed=inputs.seed)
     evidence = Evidence(label_error_tables(opinion, inputs.classes))
-    suspected = evidence["label_errors"].frame.filter(pl.col("split") == "test")
+    score = score_without_flags(inputs, evidence["label_errors"].frame.filter(split="test"))
+    looks = {} if model is None else {"test": second_looks(inputs, looked_at["test"], model)}
+    unsure = ambiguity_table(opinion, inputs.classes, views=looks)
+    return with_note(evidence.add(ambiguity=unsure, corrected_score=score), sample_note(parts, looked_at, k))
+
+
+def score_without_flags(inputs: ExaminationInputs, suspected: pl.DataFrame) -> Table:
+    """The score with the flagged labels of the test images left out or corrected."""
+    p = inputs.predictions
     flagged, suggested = of_rows(suspected, "flagged", p.ids), of_rows(suspected, "suggested", p.ids)
     place = {name: i for i, name in enumerate(inputs.classes)}
     named = np.array([place.get(name, 0) for name in suggested])
-    score = corrected_score_table(p.labels, p.predicted, flagged.astype(bool), named, k)
-    looks = {} if model is None else {"test": augmented_logits(inputs.test, p.probabilities, model.logits)}
-    unsure = ambiguity_table(opinion, inputs.classes, views=looks)
-    return evidence.add(ambiguity=unsure, corrected_score=score)
+    return corrected_score_table(p.labels, p.predicted, flagged.astype(bool), named, len(inputs.classes))
+
+
+def second_looks(inputs: ExaminationInputs, part: ExaminedSplit, model: AskedModel) -> Floats:
+    """What the model says of altered copies of the test images whose labels are examined."""
+    assert part.probabilities is not None
+    whole = len(part.ids) == len(inputs.test)
+    data = inputs.test if whole else select_ids(inputs.test, part.ids)
+    return augmented_logits(data, part.probabilities, model.logits)
+
+
+def sample_note(parts: Mapping[str, ExaminedSplit], looked_at: Mapping[str, ExaminedSplit], k: int) -> str:
+    """Which splits were looked at in part, and why; empty where all images were."""
+    sampled = [
+        f"{len(looked_at[name].ids):,} of {len(part.ids):,} {name} images"
+        for name, part in parts.items()
+        if len(looked_at[name].ids) < len(part.ids)
+    ]
+    if not sampled:
+        return ""
+    return f" Only {' and '.join(sampled)}, chosen at random, were looked at: {k:,} classes make each costly."
+
+
+def with_note(evidence: Evidence, note: str) -> Evidence:
+    """The tables with a sentence more in their captions."""
+    if not note:
+        return evidence
+    return Evidence({name: replace(table, caption=table.caption + note) for name, table in evidence.items()})
 
 
 def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
@@ -187,10 +223,12 @@ def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
 def label_detectors(evidence: Evidence, split: str, ids: NDArray[np.int64]) -> Detectors:
     """What is known of the labels of these images of a split: how likely wrong, and how likely disputed."""
     labels, unsure = (evidence[name].frame.filter(split=split) for name in ("label_errors", "ambiguity"))
+    trusted = labels_trusted(evidence, split)
+    # Of an image that was not looked at, nothing is known: nobody accuses its label.
     return Detectors(
-        label_error=of_rows(labels, "score", ids) if labels_trusted(evidence, split) else None,
+        label_error=np.nan_to_num(of_rows(labels, "score", ids)) if trusted else None,
         # Where only one source is unsure, the doubt is the source's, not the image's.
-        ambiguity=of_rows(unsure, "surest_differ", ids),
+        ambiguity=np.nan_to_num(of_rows(unsure, "surest_differ", ids)),
     )
 
 

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, PassingFault
-from deepsight.core.files.atomic import atomic_path, cannot_write, file_digest, remove_leftovers, write_text
+from deepsight.core.files.atomic import atomic_path, file_digest, remove_leftovers, write_text
+from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.progress import Log, silent
 from deepsight.core.recipe import Precision
 from deepsight.model.augment import augmented, definition

@@ -1,15 +1,18 @@
 """Stage 1: data from ordered sources, with its integrity proved."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, silent
 from deepsight.obtain.cifar10 import load as cifar10
 from deepsight.obtain.crop import Fit
 from deepsight.obtain.data_uri import TEST_SHARE, parse_address
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, parquet, table, webdataset
-from deepsight.obtain.sources import Obtained
+from deepsight.obtain.sources import Obtained, SourceError
 
 __all__ = ["Obtained", "load_dataset"]
 
@@ -64,24 +67,39 @@ def load_dataset(
         >>> photos.train.classes, len(photos.train), len(photos.test)
         (('bird', 'cat'), 160, 40)
     """
-    data_dir = None if data_dir is None else Path(data_dir)
-    if name == "cifar10":
-        own = None if data_dir is None else Path(data_dir)
-        return cifar10.load_cifar10(data_dir=own, offline=offline, log=log)
-    address = parse_address(name, SCHEMES).with_fit(fit, SCHEMES)
-    address = replace(address, test_share=test_share)
-    if address.scheme == "folder":
-        return folder.load_folder(address, resolution=resolution, judge=judge, log=log)
-    if address.scheme == "table":
-        return table.load_table(address, resolution=resolution, offline=offline, judge=judge, log=log)
-    if address.scheme == "arrays":
-        return npz.load_npz(address, log=log)
-    if address.scheme == "webdataset":
-        return webdataset.load_webdataset(
+    with as_stored(name):
+        data_dir = None if data_dir is None else Path(data_dir)
+        if name == "cifar10":
+            own = None if data_dir is None else Path(data_dir)
+            return cifar10.load_cifar10(data_dir=own, offline=offline, log=log)
+        address = parse_address(name, SCHEMES).with_fit(fit, SCHEMES)
+        address = replace(address, test_share=test_share)
+        if address.scheme == "folder":
+            return folder.load_folder(address, resolution=resolution, judge=judge, log=log)
+        if address.scheme == "table":
+            return table.load_table(address, resolution=resolution, offline=offline, judge=judge, log=log)
+        if address.scheme == "arrays":
+            return npz.load_npz(address, log=log)
+        if address.scheme == "webdataset":
+            return webdataset.load_webdataset(
+                address, resolution=resolution, offline=offline, judge=judge, log=log
+            )
+        if address.scheme == "parquet":
+            return parquet.load_parquet(address, resolution=resolution, offline=offline, judge=judge, log=log)
+        if address.scheme == "keras":
+            return keras_sets.load_keras_set(address, offline=offline, log=log)
+        return huggingface.load_huggingface(
             address, resolution=resolution, offline=offline, judge=judge, log=log
         )
-    if address.scheme == "parquet":
-        return parquet.load_parquet(address, resolution=resolution, offline=offline, judge=judge, log=log)
-    if address.scheme == "keras":
-        return keras_sets.load_keras_set(address, offline=offline, log=log)
-    return huggingface.load_huggingface(address, resolution=resolution, offline=offline, judge=judge, log=log)
+
+
+@contextmanager
+def as_stored(name: str) -> Iterator[None]:
+    """Say so where what was stored in the cache cannot be read back."""
+    try:
+        yield
+    except SourceError as error:
+        raise DeepSightError(
+            f"Expected the images of {name} as they were stored, but {error}. Give the command again; if it "
+            "says the same, remove that folder."
+        ) from error

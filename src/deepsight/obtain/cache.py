@@ -1,33 +1,68 @@
 """Decoded images on the user's disk: memory-mapped arrays that are either whole or absent."""
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.files.atomic import atomic_path
+from deepsight.core.files.atomic import atomic_path, remove_leftovers
+from deepsight.core.files.damage import DAMAGE
+from deepsight.obtain.local_file import user_path
 from deepsight.obtain.sources import Part, SourceError
+
+MOST_DECODED_BYTES = 6_000_000_000  # of decoded images; those that were used longest ago go first
 
 
 def cache_folder() -> Path:
     """The folder for DeepSight's data: $DEEPSIGHT_CACHE, or `deepsight` in the platform's cache folder."""
     if own := os.environ.get("DEEPSIGHT_CACHE"):
-        return Path(own).expanduser()
+        return user_path(own)
     if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared).expanduser() / "deepsight"
+        return user_path(shared) / "deepsight"
     return platform_cache() / "deepsight"
 
 
 def platform_cache() -> Path:
     """Where programs keep caches on this operating system."""
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
+        return user_path("~/Library/Caches")
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    return Path.home() / ".cache"
+        return user_path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
+    return user_path("~/.cache")
+
+
+def keep_within(folder: Path, *, limit: int, using: Path) -> None:
+    """Remove the entries of a cache that were used longest ago until it takes at most `limit` bytes.
+
+    Whoever has a removed file open can go on reading it. The entry in use stays, however large it is.
+    """
+    remove_leftovers(folder)
+    entries = sorted(entries_of(folder))
+    used = sum(size for _, size, _ in entries)
+    for _, size, entry in entries:
+        if used > limit and entry != using:
+            shutil.rmtree(entry, ignore_errors=True)
+            used -= size
+
+
+def entries_of(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """When each entry of a cache was last used, its bytes and its folder."""
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):  # another process may remove it meanwhile
+            sizes = [file.stat().st_size for file in entry.iterdir()]
+            yield entry.stat().st_mtime, sum(sizes), entry
+
+
+def note_use(entry: Path) -> None:
+    """Mark an entry of a cache as used now; one that may only be read serves as well."""
+    with suppress(OSError):
+        os.utime(entry)
 
 
 def save_array(target: Path, array: NDArray[np.generic]) -> None:
@@ -53,7 +88,7 @@ def map_array(path: Path) -> NDArray[Any]:
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise SourceError(f"nothing is stored yet in {path.parent}") from error
-    except (ValueError, EOFError, OSError) as error:
+    except DAMAGE as error:
         raise SourceError(f"{path} is damaged ({error})") from error
     return mapped
 
@@ -72,9 +107,9 @@ def map_part(folder: Path, name: str) -> Part:
 
 
 def file_stamp(path: Path) -> bytes:
-    """Size and time of change of a file; empty where a link leads nowhere."""
+    """Size and time of change of a file; empty where there is none."""
     try:
         about = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # a name with a zero byte is no name
         return b""
     return f"{about.st_size}/{about.st_mtime_ns}".encode()

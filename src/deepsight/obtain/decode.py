@@ -14,10 +14,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints, Pixels
-from deepsight.core.files.atomic import write_json
+from deepsight.core.files.atomic import digest_of, file_digest, write_json
+from deepsight.core.files.damage import DAMAGE
 from deepsight.core.progress import Log, Progress
 from deepsight.obtain.bit_depth import Depth, common_tops, top_of
-from deepsight.obtain.cache import cache_folder, map_array, save_array
+from deepsight.obtain.cache import (
+    MOST_DECODED_BYTES,
+    cache_folder,
+    keep_within,
+    map_array,
+    note_use,
+    save_array,
+)
 from deepsight.obtain.crop import Fit, Picture, Shape, Unreadable, decode_picture
 from deepsight.obtain.decoded_block import BLOCK_BYTES, Block, block_path, remove_blocks, require_room
 from deepsight.obtain.image_store import StoredImages, write_images
@@ -195,12 +203,17 @@ def decoded_parts(
     asked = f"{DECODER}/{key}/{shape}/{fit}/{sorted(labelled.items())}"
     folder = cache_folder() / "own" / hashlib.sha256(asked.encode()).hexdigest()[:32]
     try:
-        return {name: read_part(folder, name, listing) for name, listing in listings.items()}
-    except SourceError:
-        return {
+        found = {name: read_part(folder, name, listing) for name, listing in listings.items()}
+    except SourceError as error:
+        if any(folder.glob("*.json")):
+            log(f"{error}, so the images are decoded again.")
+        found = {
             name: write_part(folder, name, listing, shape=shape, fit=fit, log=log)
             for name, listing in listings.items()
         }
+        keep_within(folder.parent, limit=MOST_DECODED_BYTES, using=folder)
+    note_use(folder)
+    return found
 
 
 def write_part(folder: Path, name: str, listing: Listing, *, shape: Shape, fit: Fit, log: Log) -> Decoded:
@@ -222,6 +235,7 @@ def write_part(folder: Path, name: str, listing: Listing, *, shape: Shape, fit: 
     about: dict[str, Any] = {
         "sha256": sha256, "cut": float(cuts.mean()) if len(cuts) else 0.0, "quarantined": quarantined
     }  # fmt: skip
+    about["proof"] = proof_of(folder, name, about)
     write_json(folder / f"{name}.json", about)
     remove_blocks(folder, name)
     return read_part(folder, name, listing, prove=False)
@@ -234,16 +248,23 @@ def read_part(folder: Path, name: str, listing: Listing, *, prove: bool = True) 
         SourceError: it is absent, incomplete or damaged.
     """
     try:
-        about = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SourceError(f"nothing is stored yet in {folder}") from error
+        about = dict(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+        proved = about.pop("proof", "") == proof_of(folder, name, about)
+    except DAMAGE as error:
+        raise SourceError(f"nothing whole is stored yet in {folder}") from error
     images = StoredImages(folder / f"{name}_images.npy")
-    if prove and images.sha256() != about["sha256"]:
-        raise SourceError(f"{images.path} has the wrong digest")
+    if not proved or (prove and images.sha256() != about["sha256"]):
+        raise SourceError(f"{folder} is not what was stored in it")
     rows, digests, taken = (
         np.array(map_array(folder / f"{name}_{what}.npy")) for what in ("rows", "digests", "taken")
     )
     return Decoded(part_of_rows(listing, rows, images, digests), **about, taken=taken)
+
+
+def proof_of(folder: Path, name: str, about: Mapping[str, Any]) -> str:
+    """A digest of all that is stored of a part beside its pixels."""
+    small = [file_digest(folder / f"{name}_{what}.npy") for what in ("rows", "digests", "taken")]
+    return digest_of(json.dumps([about, small], sort_keys=True).encode("ascii"))
 
 
 def part_of_rows(listing: Listing, rows: Ints, images: StoredImages, digests: NDArray[np.uint8]) -> Part:

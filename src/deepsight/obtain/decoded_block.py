@@ -10,7 +10,9 @@ import numpy as np
 
 from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files.atomic import cannot_write, read_npz, write_npz
+from deepsight.core.files.atomic import read_npz, write_npz
+from deepsight.core.files.damage import DAMAGE
+from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.progress import Log
 from deepsight.obtain.bit_depth import Depth
 
@@ -58,7 +60,7 @@ class Block:
             said = json.loads(str(stored.pop("said")))
             depths = {int(row): Depth(*depth) for row, depth in said["depths"]}
             return Block(**stored, quarantined=said["quarantined"], depths=depths)
-        except (KeyError, TypeError, ValueError):
+        except DAMAGE:
             return None
 
 

@@ -1,6 +1,8 @@
 """Images on disk that may be larger than memory: written in a stream, read by rows."""
 
 import hashlib
+import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import SelectedImages
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import atomic_path
+from deepsight.core.files.damage import DAMAGE
 from deepsight.obtain.sources import SourceError
 
 PIXEL = np.dtype(np.uint8)
@@ -31,21 +34,25 @@ class StoredImages:
         """
         self.path = path
         try:
-            with path.open("rb") as file:
-                self.shape, self.offset = read_header(file)
-            size = path.stat().st_size
+            self._file = path.open("rb", buffering=0)  # kept open: it stays readable if the cache drops it
+            self.shape, self.offset = read_header(self._file)
+            size = os.fstat(self._file.fileno()).st_size
         except FileNotFoundError as error:
             raise SourceError(f"nothing is stored yet in {path.parent}") from error
-        except (OSError, ValueError) as error:
+        except DAMAGE as error:
             raise SourceError(f"{path} is damaged ({error})") from error
         if size != self.offset + int(np.prod(self.shape)):
             raise SourceError(f"{path} is damaged ({size} bytes)")
         self.dtype: np.dtype[Any] = PIXEL
         self._rows = np.arange(self.shape[0])
+        self._turn = threading.Lock()  # one position in the file for all threads
 
     def select(self, rows: NDArray[np.int64]) -> SelectedImages:
         """These rows, read when they are asked for."""
         return SelectedImages(self, rows)
+
+    def __reduce__(self) -> tuple[type["StoredImages"], tuple[Path]]:
+        return StoredImages, (self.path,)  # another process opens the file for itself
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -59,10 +66,10 @@ class StoredImages:
     def _read(self, rows: NDArray[np.int64], into: NDArray[np.uint8]) -> None:
         """Read the pixels of each row into its place (m, h * w * 3)."""
         each = into.shape[1]
-        with self.path.open("rb", buffering=0) as file:
+        with self._turn:
             for row, pixels in zip(rows.tolist(), into, strict=True):
-                file.seek(self.offset + row * each)
-                if file.readinto(pixels) != each:
+                self._file.seek(self.offset + row * each)
+                if self._file.readinto(pixels) != each:
                     raise DeepSightError(
                         f"Expected {self.path} unchanged while in use, but row {row} is gone."
                     )
@@ -74,9 +81,9 @@ class StoredImages:
     def sha256(self) -> str:
         """The digest of the pixels, read in a stream."""
         digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
-            while block := file.read(2**22):
+        with self._turn:
+            self._file.seek(self.offset)
+            while block := self._file.read(2**22):
                 digest.update(block)
         return digest.hexdigest()
 

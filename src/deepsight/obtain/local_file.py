@@ -4,6 +4,7 @@ import stat
 import unicodedata
 from pathlib import Path
 
+from deepsight.core.errors import UsageError
 from deepsight.obtain.crop import Unreadable
 
 MOST_FILE_BYTES = 2**28
@@ -34,12 +35,27 @@ def normal_path(name: str) -> str:
 
 def found_path(base: Path, name: str) -> Path:
     """The file that a table means: as written, else with other slashes or another spelling of accents."""
-    exact = base / Path(name).expanduser()
+    exact = base / user_path(name)
     if exact.exists():
         return exact
     plain = normal_path(name)
     spellings = (plain, unicodedata.normalize("NFD", plain))
     return next((path for path in (base / spelling for spelling in spellings) if path.exists()), exact)
+
+
+def user_path(text: str | Path) -> Path:
+    """The path of a text in which ~ stands for the home folder.
+
+    Raises:
+        UsageError: the system knows no home folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"Expected a home folder for '{text}', but the system knows none. Set HOME; for the cache, "
+            "DEEPSIGHT_CACHE names a folder in full."
+        ) from error
 
 
 def is_picture(name: str) -> bool:

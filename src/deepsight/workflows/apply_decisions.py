@@ -16,8 +16,10 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.decisions import Decision, read_decisions
 from deepsight.core.errors import UsageError
 from deepsight.core.files.atomic import atomic_path, write_json, write_npz
+from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
+from deepsight.obtain.local_file import user_path
 from deepsight.workflows.context import Context, opened_context
 
 TABLE, ARRAYS, PROVENANCE = "cleaned.csv", "cleaned.npz", "provenance.json"
@@ -146,7 +148,7 @@ def changes(decisions: Sequence[Decision], name: str, parts: Parts) -> dict[str,
 def base_folder(data: str) -> Path | None:
     """The folder below which the images of this data set are files; None where they are none."""
     scheme, _, place = data.partition(":")
-    path = Path(place.partition("?")[0]).expanduser().resolve()
+    path = user_path(place.partition("?")[0]).resolve()
     return {"folder": path, "table": path.parent}.get(scheme)
 
 
@@ -155,7 +157,7 @@ def write_cleaned(folder: Path, parts: Parts, base: Path | None) -> str:
     if base is not None and all(files_of(part) is not None for part in parts.values()):
         target = folder / TABLE
         with atomic_path(target) as path:
-            cleaned_table(parts, base).write_csv(path)
+            guarded_frame(cleaned_table(parts, base)).write_csv(path)
         return f"table:{target}"
     target = folder / ARRAYS
     write_npz(target, **cleaned_arrays(parts))

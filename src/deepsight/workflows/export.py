@@ -7,7 +7,7 @@ import numpy as np
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError, near_names
-from deepsight.core.files.atomic import atomic_path
+from deepsight.core.files.atomic import atomic_path, remove_leftovers_of
 from deepsight.core.progress import Log, silent
 from deepsight.model import export
 from deepsight.model.predict import Predictor
@@ -58,6 +58,7 @@ def export_model(
     described["input"]["meaning"] = f"RGB, 0 to 255, not normalised; {FITTED[fit]}"
     test = opened_context(run, log).splits.test
     target = Path(file) if file else run.file(f"model{export.SUFFIXES[format]}")
+    remove_leftovers_of(target)
     with atomic_path(target) as path:
         export.write_exported(path, predictor, format, described)
         images, difference = checked(export.open_exported(path, format), predictor, test)

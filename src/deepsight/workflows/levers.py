@@ -1,8 +1,8 @@
 """The levers of a run: what a person could do about its errors, each tried against a control."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +11,9 @@ import polars as pl
 
 from deepsight.core.array_types import Bools, Ints, Pixels, Reals
 from deepsight.core.dataset import Dataset
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.evidence import Evidence
-from deepsight.core.files.atomic import read_npz, write_npz
+from deepsight.core.files.atomic import digest_of, file_digest, read_npz, write_npz
 from deepsight.core.run import Run
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.data_amount import MOST_TIMES
@@ -44,12 +44,13 @@ class StoredTrainings:
 
     def __call__(self, wanted: Retraining, train: Callable[[Retraining], Reals]) -> Reals:
         """The logits of a training: stored ones, or new ones that are stored."""
-        path = self.folder / f"{self.name_of(wanted)}.npz"
+        name = self.name_of(wanted)
+        path = self.folder / f"{name}.npz"
         stored = read_npz(path)
-        if stored is not None and "logits" in stored:
+        if stored is not None and str(stored.get("name")) == name:
             return np.asarray(stored["logits"])
         logits = train(wanted)
-        write_npz(path, logits=logits.astype(np.float32))
+        write_npz(path, logits=logits.astype(np.float32), name=np.array(name))
         return logits
 
     def name_of(self, wanted: Retraining) -> str:
@@ -67,8 +68,8 @@ def examine_run_levers(context: Context, inputs_of: Callable[[Context], Examinat
     if not sizes:
         return
     with context.stage("levers"):
-        tools = lever_tools(context, LeverSizes(**sizes))
-        found = examine_levers(inputs_of(context), tools, LeverSizes(**sizes), log=context.log)
+        wanted = sizes_of(sizes)
+        found = examine_levers(inputs_of(context), lever_tools(context, wanted), wanted, log=context.log)
         context.run.save_pictures(found.pictures)
         ledger = context.run.evidence()["ledger"]
         if "lever_errors" in found.evidence:
@@ -77,6 +78,19 @@ def examine_run_levers(context: Context, inputs_of: Callable[[Context], Examinat
                 Evidence({"ledger": merged, "ledger_shares": ledger_shares_with_levers(merged)})
             )
         context.run.save_evidence(found.evidence)  # last: with it the stage counts as done
+
+
+def sizes_of(named: Mapping[str, int]) -> LeverSizes:
+    """The sizes that a plan names.
+
+    Raises:
+        UsageError: it names one that there is not.
+    """
+    known = [field.name for field in fields(LeverSizes)]
+    odd = [name for name in named if name not in known]
+    if odd:
+        raise UsageError(f"Expected sizes of levers, received '{odd[0]}': {near_names(odd[0], known)}")
+    return LeverSizes(**named)
 
 
 def lever_tools(context: Context, sizes: LeverSizes) -> LeverTools:
@@ -92,9 +106,11 @@ def lever_tools(context: Context, sizes: LeverSizes) -> LeverTools:
             FeatureCache(cache_folder() / "trunk"), context.fabric, unused,
         )  # fmt: skip
 
+    model = file_digest(run.file("model.safetensors"))  # stands for the data, the recipe and the backbone
+
     def retrain_of(rows: Ints) -> Callable[[Retraining], Reals]:
         own = retrainer(rows)
-        stored = StoredTrainings(run.file(FOLDER), hashlib.sha256(rows.tobytes()).hexdigest())
+        stored = StoredTrainings(run.file(FOLDER), f"{model}/{digest_of(rows.tobytes())}")
         return lambda wanted: stored(wanted, partial(train_once, own))
 
     return LeverTools(

@@ -12,8 +12,10 @@ from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import maps_refusal
 from deepsight.core.files.atomic import atomic_path, safe_name
+from deepsight.core.files.lock import locked
 from deepsight.core.predictions import Predictions, softmax
 from deepsight.core.progress import Log, Progress, silent
+from deepsight.core.run import Run
 from deepsight.images import overlay
 from deepsight.images.overlay import captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
@@ -129,12 +131,25 @@ def nearest_training(
 def training_predictions(context: Context, predictor: Predictor, train: Dataset) -> Predictions:
     """What the model says about training images, from the run folder or made now."""
     run = context.run
-    if not run.has(TRAIN):
+    if run.has(TRAIN) and not run.holds(TRAIN):
+        context.log(f"{TRAIN} is not what the run wrote, so it is made again.")
+    if not run.has(TRAIN) or not run.holds(TRAIN):
         rows = np.unique(np.linspace(0, len(train) - 1, MOST_TRAINING).astype(np.int64))
         context.log(f"Looking at {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
-        run.save_predictions("train", in_blocks(predictor, train.select(rows), context.log))
-        run.commit("predict")
+        known = in_blocks(predictor, train.select(rows), context.log).as_stored()
+        keep_training_predictions(run, known, context.log)
+        return known
     return run.predictions("train")
+
+
+def keep_training_predictions(run: Run, known: Predictions, log: Log) -> None:
+    """Store what the model says of training images, unless another process works in the run folder."""
+    try:
+        with locked(run.path):
+            run.save_predictions("train", known)
+            run.commit("predict")
+    except DeepSightError as error:
+        log(f"It is not kept: {error}")
 
 
 def in_blocks(predictor: Predictor, data: Dataset, log: Log) -> Predictions:

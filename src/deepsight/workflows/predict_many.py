@@ -13,7 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.core.files.atomic import atomic_path
+from deepsight.core.files.atomic import atomic_path, remove_leftovers_of
+from deepsight.core.files.damage import damage_as
+from deepsight.core.files.spreadsheet import guarded_frame, unguarded
 from deepsight.core.predictions import softmax
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
@@ -121,16 +123,18 @@ def files_of_table(path: Path) -> Iterator[Path]:
     Raises:
         UsageError: it cannot be read, or has no such column.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"Expected a CSV of files in {path}, but it cannot be read: {error}.") from error
-    names = list(rows[0]) if rows else []
+    with (
+        damage_as(
+            lambda why: UsageError(f"Expected a CSV of files in {path}, but it cannot be read: {why}.")
+        ),
+        path.open(newline="", encoding="utf-8-sig") as file,
+    ):
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name] if rows else []
     column = next((name for name in FILE_COLUMNS if name in names), None)
     if column is None:
         raise UsageError(f"Expected a column named {', '.join(FILE_COLUMNS)} in {path}, received {names}.")
-    yield from (path.parent / row[column] for row in rows if row[column])
+    yield from (path.parent / unguarded(row[column]) for row in rows if row[column])
 
 
 def read_or_why(file: Path, shape: Any, fit: Any) -> tuple[NDArray[np.uint8] | None, str | None]:
@@ -216,8 +220,10 @@ def write_predictions(frame: pl.DataFrame, out: Path) -> None:
         UsageError: another ending.
     """
     require_ending(out)
-    with atomic_path(out) as path:
-        getattr(frame, WRITERS[out.suffix.lower()])(path)
+    ending = out.suffix.lower()
+    remove_leftovers_of(out)
+    with atomic_path(out) as path, path.open("wb") as file:
+        getattr(guarded_frame(frame) if ending == ".csv" else frame, WRITERS[ending])(file)
 
 
 def require_ending(out: Path) -> None:

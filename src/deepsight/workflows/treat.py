@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from deepsight.config import MOST_MINUTES
 from deepsight.core.dataset import select_ids
+from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
+from deepsight.core.run import Run
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.examine import ledger_of
 from deepsight.interpret.inputs import ExaminationInputs
@@ -26,7 +29,7 @@ from deepsight.treat.trial import runner
 from deepsight.treat.trial.checkpoints import TrialConfig
 from deepsight.treat.trial.leakage_effect import Leakage
 from deepsight.workflows.context import Context
-from deepsight.workflows.study import inputs_of, report_stage, run_until, save_tables
+from deepsight.workflows.study import inputs_of, locked_by_first, report_stage, run_until, save_tables
 
 
 def treat(
@@ -52,7 +55,18 @@ def treat(
         >>> list(tables["treatments"].frame["name"])
         ['mixup']
     """
-    context = run_until("levers", Path(run_folder), log=log)
+    if not 0 < minutes < MOST_MINUTES:
+        raise UsageError(f"Expected --minutes above 0 and below {MOST_MINUTES:g}, received {minutes}.")
+    Run.open(run_folder)
+    with locked_by_first(Path(run_folder)):
+        return treat_alone(Path(run_folder), minutes, names, min_treatments, log)
+
+
+def treat_alone(
+    run_folder: Path, minutes: float, names: Sequence[str], min_treatments: int, log: Log
+) -> Evidence:
+    """The same, in a run folder that no other process works in."""
+    context = run_until("levers", run_folder, log=log)
     run, plan, inputs = context.run, context.plan, inputs_of(context)
     run.reopen("treat")
     save_tables(run, prescription=prescription_table(run.evidence().get("levers")))

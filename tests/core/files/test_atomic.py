@@ -83,6 +83,16 @@ def test_only_what_dead_processes_of_this_machine_left_is_removed(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == set(kept)
 
 
+def test_what_is_left_of_one_file_is_removed_and_of_others_not(tmp_path):
+    dead = f"{files.machine()}-{2**22 + 1}-abcd.part"
+    for name in (f".model.pt.{dead}", f".other.pt.{dead}", files.part_name("model.pt")):
+        (tmp_path / name).write_text("half")
+    files.remove_leftovers_of(tmp_path / "model.pt")
+    names = [path.name for path in tmp_path.iterdir()]
+    assert len(names) == 2
+    assert f".model.pt.{dead}" not in names
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.interpret.labels.label_noise import (
+    ROUNDS,
     SEEN,
+    SPARSE,
     deconvolve,
     most_mistakes,
     planted_mistakes,
@@ -51,6 +53,21 @@ def test_deconvolution_undoes_the_noise(seed: int) -> None:
     found = deconvolve(true @ noise, noise)
     assert found.sum(axis=1) == pytest.approx(1)
     assert found @ noise == pytest.approx(true @ noise, abs=0.02)
+
+
+def test_rows_of_many_classes_settle_one_by_one_where_the_plain_iteration_leads() -> None:
+    """Sparse noise, blocks and early ends change nothing that can be seen."""
+    rng = np.random.default_rng(0)
+    k = 60
+    noise = 0.9 * np.eye(k)
+    noise[np.arange(k), rng.permutation(k)] += 0.1
+    seen = rng.dirichlet(np.full(k, 0.05), size=400) @ noise
+    plain = seen.copy()
+    for _ in range(ROUNDS):
+        plain *= (seen / np.maximum(plain @ noise, 1e-300)) @ noise.T
+    plain /= plain.sum(axis=1, keepdims=True)
+    assert np.count_nonzero(noise) / noise.size < SPARSE
+    assert deconvolve(seen, noise) == pytest.approx(plain, abs=2e-5)
 
 
 def test_bayes_knows_that_a_common_mistake_is_likelier() -> None:

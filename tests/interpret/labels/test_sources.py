@@ -8,9 +8,15 @@ from scipy.special import softmax
 from sklearn.datasets import make_blobs
 
 from deepsight.core.errors import DeepSightError
+from deepsight.interpret.labels import sources
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
-from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources, log_pool
+from deepsight.interpret.labels.sources import (
+    ExaminedSplit,
+    affordable_part,
+    gather_label_sources,
+    log_pool,
+)
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(3, size=600)
@@ -124,3 +130,17 @@ def test_the_number_of_folds_and_of_neighbours_matters(parts: dict[str, Examined
     )
     assert not np.array_equal(base["head"], folds["head"])
     assert not np.array_equal(base["neighbours"], count["neighbours"])
+
+
+def test_of_too_many_images_times_classes_a_sample_is_examined(
+    parts: dict[str, ExaminedSplit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert affordable_part(parts["test"], 3, seed=0) is parts["test"]
+    monkeypatch.setattr(sources, "MOST_CELLS", 60)
+    few = affordable_part(replace(parts["test"], more={"before": parts["test"].features}), 3, seed=0)
+    assert len(few.ids) == 20
+    assert (np.diff(few.ids) > 0).all()
+    assert np.array_equal(few.labels, parts["test"].labels[few.ids])
+    assert np.array_equal(few.probabilities, parts["test"].probabilities[few.ids])  # type: ignore[index]
+    assert np.array_equal(few.more["before"], parts["test"].features[few.ids])  # type: ignore[index]
+    assert list(gather_label_sources({"test": few}, 3, seed=0)["test"].ids) == list(few.ids)

@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import fisher_exact
 
 from deepsight.core.dataset import Dataset
+from deepsight.interpret.slices import slices
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.search import condition_text
 from deepsight.interpret.slices.slices import excess_p, risk_strata, slices_table, stratified_half
@@ -171,6 +172,15 @@ def test_what_the_model_does_not_doubt_is_found() -> None:
     ).frame
     assert found["confirmed"][0]
     assert found["description"][0].startswith("brightness ≤ ")
+
+
+def test_many_classes_are_grouped_by_the_same_regression(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, labels, _, risk, predicted = doubting(3)
+    first = stratified_half(labels, np.random.default_rng(0))
+    dense = risk_strata(risk, labels, predicted != labels, first)
+    monkeypatch.setattr(slices, "DENSE_CLASSES", 0)
+    sparse = risk_strata(risk, labels, predicted != labels, first)
+    assert (dense == sparse).mean() > 0.99
 
 
 def test_groups_of_equal_risk_hold_errors_and_are_finest_where_errors_are() -> None:

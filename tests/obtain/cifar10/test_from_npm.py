@@ -1,9 +1,13 @@
 """The npm route, with a small program in npm's place: no test needs the network."""
 
+import os
+import subprocess
+
 import numpy as np
 import pytest
 
 from deepsight.core.errors import DeepSightError
+from deepsight.core.files.atomic import machine
 from deepsight.core.progress import silent
 from deepsight.obtain.cifar10 import from_keras, from_npm, load
 from deepsight.obtain.sources import SourceError, SourceSkipped
@@ -83,3 +87,16 @@ def test_offline_never_starts_npm(tiny, fake_npm, tmp_path):
     with pytest.raises(DeepSightError):
         load.load_cifar10(offline=True)
     assert not (tmp_path / "started").exists()
+
+
+def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    names = [
+        f"deepsight-npm-{machine()}-{ended.pid}-abc", f"deepsight-npm-{machine()}-{os.getpid()}-abc",
+        f"deepsight-npm-elsewhere-{ended.pid}-abc", "deepsight-npm-x",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name / "inside").mkdir(parents=True)
+    from_npm.remove_abandoned(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])

@@ -251,5 +251,5 @@ def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(root, tmp_path
     fill(root / "a"), fill(root / "b")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DeepSightError, match=r"Expected to write .* that you may write to"):
+    with pytest.raises(DeepSightError, match=r"Expected to write .* A file is in the way"):
         load_dataset(f"folder:{root}")

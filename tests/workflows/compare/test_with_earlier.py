@@ -13,11 +13,11 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.image_table import image_table
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
+from deepsight.core.run_schemas import ComparedWith
 from deepsight.obtain import load_dataset
 from deepsight.workflows.apply_decisions import apply_decisions
 from deepsight.workflows.compare.same_images import pairs_of
 from deepsight.workflows.compare.with_earlier import compare_with_earlier
-from deepsight.workflows.schemas import ComparedWith
 
 CLASSES = ("ant", "bee", "cow")
 N = 240
@@ -83,7 +83,9 @@ def test_changed_test_labels_give_two_numbers_for_each_model(first: Run, tmp_pat
     gone = [Decision("", i, "test", CLASSES[i % 3], "remove", CLASSES[i % 3]) for i in range(20, 25)]
     later = made(tmp_path / "later", cleaned(first, tmp_path, *changed, *gone), errors=30, seed=2)
     noted = compare_with_earlier(later.path, first.path)
-    assert ComparedWith.model_validate(noted).model_dump(mode="json") == json.loads(json.dumps(noted))
+    assert ComparedWith.model_validate_json(json.dumps(noted)).model_dump(mode="json") == json.loads(
+        json.dumps(noted)
+    )
     assert (noted["n"], noted["relabelled"], noted["left_out"]) == (N - 5, 12, 5)
     kept = np.setdiff1d(np.arange(N), np.arange(20, 25))
     old, new = first.predictions("test"), later.predictions("test")

@@ -248,6 +248,15 @@ RESULTS = [
 ]
 
 
+def test_damage_after_a_check_names_the_command_that_mends_it(run: Run) -> None:
+    check_gates(run.path, ["accuracy >= 0"])
+    whole = run.file("metrics.json").read_bytes()
+    run.file("metrics.json").write_bytes(whole.replace(b"0", b"1", 1))
+    with pytest.raises(DeepSightError, match=f"Make it again: deepsight report {run.path}"):
+        check_gates(run.path, ["accuracy >= 0"])
+    run.file("metrics.json").write_bytes(whole)
+
+
 def test_junit_has_the_counts_and_names_of_its_cases(tmp_path: Path) -> None:
     """The structure that CI systems read: testsuites > testsuite > testcase, with counts that are true."""
     write_junit(tmp_path / "junit.xml", RESULTS)

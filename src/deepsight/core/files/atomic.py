@@ -1,14 +1,11 @@
 """Files that are either whole or absent: whoever reads one never sees half of it."""
 
-import errno
 import hashlib
 import json
 import os
 import re
 import secrets
 import socket
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -17,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from deepsight.core.errors import PassingFault
+from deepsight.core.files.damage import DAMAGE
+from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.stop import raise_if_stopped
 
 LONGEST_NAME = 255  # bytes of a file name, on all common file systems
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -75,6 +72,14 @@ def remove_leftovers(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
+def remove_leftovers_of(target: Path) -> None:
+    """Remove what killed processes of this machine left of one file outside a run folder."""
+    with suppress(OSError):
+        for path in target.parent.iterdir():
+            if path.name.startswith(f".{target.name}.") and is_part(path.name) and is_leftover(path.name):
+                path.unlink(missing_ok=True)
+
+
 def unfinished(folder: Path) -> Iterator[Path]:
     """The unfinished files in a folder and below it; what vanishes meanwhile is passed over."""
     for place, _, names in os.walk(folder):
@@ -115,26 +120,10 @@ def safe_name(text: str, *, longest: int = 60) -> str:
     return plain if plain == text else f"{plain}-{digest_of(text.encode('utf-8', 'surrogatepass'))[:8]}"
 
 
-def cannot_write(target: Path, error: OSError) -> PassingFault:
-    """The sentence for a write that the operating system refused, with the advice that fits the cause."""
-    if error.errno in NO_SPACE:
-        advice = "Free some space, or choose a folder on another disk."
-    elif error.errno == errno.ENAMETOOLONG:
-        advice = "Choose a shorter name."
-    elif error.errno == errno.EMFILE:
-        advice = "Allow more open files: ulimit -n 4096."
-    else:
-        advice = "Choose a folder that you may write to."
-    return PassingFault(
-        f"Expected to write {target}, but the system said: {error.strerror or error}. {advice} "
-        "Nothing half-written was left."
-    )
-
-
 def write_text(target: Path, text: str) -> None:
-    """Write a text file whole."""
+    """Write a text file whole; signs that are no text, as of odd file names, are spelt out."""
     with atomic_path(target) as path:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -159,7 +148,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+    except DAMAGE:
         return None
 
 

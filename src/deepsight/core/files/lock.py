@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files.atomic import cannot_write, remove_leftovers
+from deepsight.core.files.atomic import remove_leftovers
+from deepsight.core.files.system_errors import cannot_write
 
 LOCK = ".lock"
 held: dict[Path, int] = {}  # how often this process has taken each lock; it may take one again

@@ -112,11 +112,20 @@ def read_manifest(path: Path, stage: str) -> Manifest | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         made = Manifest(content["stage"], content["order"], content["files"], content["tables"])
-        if made.content() != content or made.stage != stage or not all(map(is_inside, made.files)):
+        if made.content() != content or made.stage != stage or not is_well_formed(made):
             return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return made
+
+
+def is_well_formed(made: Manifest) -> bool:
+    """Whether the values of a manifest are of their kinds, and its files lie in the run folder."""
+    return (
+        isinstance(made.order, int)
+        and all(isinstance(digest, str) and is_inside(name) for name, digest in made.files.items())
+        and all(isinstance(about, Mapping) for about in made.tables.values())
+    )
 
 
 def is_inside(name: str) -> bool:

@@ -9,6 +9,7 @@ import polars as pl
 
 TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n")
 FORMULA = r"^[=+\-@\t\r\n]"
+GUARDED_FORMULA = r"^'([=+\-@\t\r\n])"
 
 
 def guarded_frame(frame: pl.DataFrame) -> pl.DataFrame:
@@ -16,6 +17,14 @@ def guarded_frame(frame: pl.DataFrame) -> pl.DataFrame:
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     safe = frame.with_columns(pl.col(texts).str.replace(FORMULA, "'${0}")) if texts else frame
     return safe.rename({name: guarded(name) for name in frame.columns})
+
+
+def unguarded_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table that `guarded_frame` was given."""
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    plain = frame.with_columns(pl.col(texts).str.replace(GUARDED_FORMULA, "${1}")) if texts else frame
+    names = {name: unguarded(name) for name in frame.columns}
+    return plain.rename(names) if len(set(names.values())) == len(names) else plain
 
 
 def guarded(text: str) -> str:

@@ -1,10 +1,16 @@
 """How labels go wrong, class by class, and what a classifier of given labels says about the true ones."""
 
+from typing import Any
+
 import numpy as np
+from scipy.sparse import csr_array
 
 from deepsight.core.array_types import Floats, Ints
 
 ROUNDS = 50  # of the deconvolution; it has settled long before on ten classes
+SETTLED = 1e-7  # a row is left as it is once no probability in it changes by more than this in a round
+SPARSE = 0.1  # share of other cells than 0 below which a noise matrix is stored by those alone
+BLOCK_CELLS = 2**21  # probabilities that are worked on at a time: 16 MB
 SEEN = 0.35  # share of planted mistakes that a threshold must let through before its count is believed
 
 
@@ -44,11 +50,30 @@ def deconvolve(probabilities: Floats, noise: Floats) -> Floats:
         probabilities: (n, k), P(given label | image).
         noise: (k, k), `transition`.
     """
-    true = probabilities.copy()
-    for _ in range(ROUNDS):
-        seen = np.maximum(true @ noise, np.finfo(np.float64).tiny)
-        true *= (probabilities / seen) @ noise.T
+    there = np.count_nonzero(noise) / noise.size
+    kernel = csr_array(noise) if there < SPARSE else noise  # of 1,000 classes, few are taken for each other
+    step = max(1, BLOCK_CELLS // noise.shape[0])
+    blocks = [
+        deconvolved_block(probabilities[start : start + step], kernel)
+        for start in range(0, len(probabilities), step)
+    ]
+    true = np.concatenate(blocks) if blocks else probabilities.copy()
     return np.asarray(true / true.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def deconvolved_block(probabilities: Floats, kernel: Any) -> Floats:
+    """The iteration for a few rows; each ends by itself once it has settled."""
+    true = probabilities.copy()
+    rows = np.arange(len(true))
+    for _ in range(ROUNDS):
+        before = true[rows]
+        seen = np.maximum(before @ kernel, np.finfo(np.float64).tiny)
+        after = before * ((probabilities[rows] / seen) @ kernel.T)
+        true[rows] = after
+        rows = rows[np.abs(after - before).max(axis=1) > SETTLED]
+        if not len(rows):
+            break
+    return true
 
 
 def true_class(probabilities: Floats, labels: Ints, noise: Floats) -> Floats:

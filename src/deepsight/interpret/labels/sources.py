@@ -6,7 +6,7 @@ happens once.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ from deepsight.interpret.labels.cross_validation import out_of_fold_probabilitie
 from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
 
 SMALLEST = 1e-9  # probabilities below this are raised to it before a logarithm
+# Images times classes of a split whose labels are examined. Time and memory grow with the product; of more, a
+# random sample is examined.
+MOST_CELLS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,25 @@ class ExaminedSplit:
         """All features by their space; predictions made elsewhere may carry features of width 0."""
         own = {} if self.features is None else {self.space: self.features}
         return {space: features for space, features in (own | dict(self.more)).items() if features.shape[1]}
+
+    def select(self, rows: NDArray[np.int64]) -> "ExaminedSplit":
+        """The same of some rows."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            labels=self.labels[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
+            features=None if self.features is None else self.features[rows],
+            more={space: features[rows] for space, features in self.more.items()},
+        )
+
+
+def affordable_part(part: ExaminedSplit, k: int, *, seed: int) -> ExaminedSplit:
+    """The images whose labels are examined: all, or of too many a random sample, in their order."""
+    n, count = len(part.ids), max(1, MOST_CELLS // k)
+    if n <= count:
+        return part
+    return part.select(np.sort(np.random.default_rng(seed).choice(n, count, replace=False)))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, hstack
 from scipy.stats import hypergeom
 from sklearn.linear_model import LogisticRegression
 
@@ -20,6 +21,7 @@ OVERLAP = 0.8  # a slice that shares more than this of its images (Jaccard) with
 EXAMPLES = 8
 ERRORS_A_GROUP = 8  # expected in each half of a group of equal risk
 MOST_GROUPS = 60
+DENSE_CLASSES = 100  # of more, the regression of the risk keeps only what is not 0
 
 UNITS = {
     "description": "what the images of the slice have in common",
@@ -152,7 +154,13 @@ def risk_strata(doubt: Floats, labels: Ints, wrong: Bools, first: Bools) -> Ints
     odds = np.log(np.clip(doubt, 1e-4, 1 - 1e-4)) - np.log1p(-np.clip(doubt, 1e-4, 1 - 1e-4))
     if wrong[first].all() or not wrong[first].any():
         return np.zeros(len(doubt), dtype=np.int64)
-    x = np.column_stack([odds, np.eye(int(labels.max()) + 1)[labels]])
+    k = int(labels.max()) + 1
+    if k <= DENSE_CLASSES:
+        x = np.column_stack([odds, np.eye(k)[labels]])
+    else:  # all but one of the columns of an image's class are 0
+        rows = np.arange(len(labels) + 1)
+        one_hot = csr_array((np.ones(len(labels)), labels, rows), shape=(len(labels), k))
+        x = hstack([csr_array(odds[:, None]), one_hot]).tocsr()
     risk = LogisticRegression(C=1.0, max_iter=1000).fit(x[first], wrong[first]).predict_proba(x)[:, 1]
     groups = int(np.clip(risk.sum() / (2 * ERRORS_A_GROUP), 1, MOST_GROUPS))
     order = np.argsort(risk, kind="stable")

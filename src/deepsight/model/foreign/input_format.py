@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from deepsight.core.array_types import Pixels
 from deepsight.core.errors import UsageError, near_names
+from deepsight.core.files.damage import damage_as
+from deepsight.core.files.safe_yaml import read_yaml
 from deepsight.images.resize import KERNELS, Method, resize_weights
 
 Fit = Literal["stretch", "crop", "pad"]
@@ -130,12 +131,10 @@ def read_input_format(file: Path) -> InputFormat:
     Raises:
         UsageError: the file cannot be read, or a key or value is unknown.
     """
-    try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"Expected a readable YAML file in {file}: {error}") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"Expected keys and values in {file}, received {type(content).__name__}.")
+    with damage_as(
+        lambda why: UsageError(f"Expected keys and values as YAML in {file}, but it cannot be read: {why}.")
+    ):
+        content = read_yaml(Path(file))
     return input_format_of(content)
 
 

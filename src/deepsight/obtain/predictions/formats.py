@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import UsageError, near_names
+from deepsight.core.files.damage import damage_as
 from deepsight.obtain.readers.table_file import (
     SUFFIXES,
     named_column,
@@ -106,18 +107,20 @@ def read_given(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
 
 def read_arrays(file: Path) -> Arrays:
     """All arrays of an .npz file, or the one of an .npy file; pickled objects are never loaded."""
-    try:
-        with file.open("rb") as handle:
-            if file.suffix.lower() == ".npy":
-                return {"unnamed": np.load(handle, allow_pickle=False)}
-            with NpzFile(handle, allow_pickle=False) as content:
-                return {name: content[name] for name in content.files}
-    except (BadZipFile, ValueError, EOFError, OSError) as error:
-        raise UsageError(
-            f"Expected {file} to be an .npz file of plain arrays, or a table that ends in "
-            f"{', '.join(SUFFIXES)}, but it cannot be read as one ({error}). "
-            "Write it with numpy.savez(FILE, probs=probs, files=files)."
-        ) from error
+    with damage_as(partial(not_as_expected, file)), file.open("rb") as handle:
+        if file.suffix.lower() == ".npy":
+            return {"unnamed": np.load(handle, allow_pickle=False)}
+        with NpzFile(handle, allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+
+
+def not_as_expected(file: Path, why: str) -> UsageError:
+    """The sentence for a file that holds no arrays."""
+    return UsageError(
+        f"Expected {file} to be an .npz file of plain arrays, or a table that ends in "
+        f"{', '.join(SUFFIXES)}, but it cannot be read as one ({why}). "
+        "Write it with numpy.savez(FILE, probs=probs, files=files)."
+    )
 
 
 def require_known_arrays(file: Path, arrays: Arrays) -> None:

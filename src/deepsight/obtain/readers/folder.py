@@ -17,7 +17,7 @@ from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts, printable
 from deepsight.obtain.fit_choice import FitJudge, choose_fit
-from deepsight.obtain.local_file import is_picture, read_local_file
+from deepsight.obtain.local_file import is_picture, read_local_file, user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.folder_walk import ImageFiles, is_run, list_images, subfolders
 from deepsight.obtain.readers.metadata import (
@@ -61,7 +61,7 @@ def load_folder(
         UsageError: the folder does not exist, or its layout has two meanings.
         DeepSightError: it holds too few classes or images, or the cache cannot be written to.
     """
-    root = Path(address.place).expanduser().resolve()
+    root = user_path(address.place).resolve()
     if not root.is_dir():
         raise UsageError(f"Expected a folder with one folder per class, received '{address.place}'.")
     passed_over = PassedOver()

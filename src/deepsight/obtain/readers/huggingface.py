@@ -18,7 +18,7 @@ from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts
 from deepsight.obtain.fit_choice import FitJudge, choose_fit
-from deepsight.obtain.local_file import read_local_file
+from deepsight.obtain.local_file import read_local_file, user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.huggingface_labels import labels_and_classes
 from deepsight.obtain.sources import Obtained, SourceError
@@ -64,7 +64,7 @@ def load_huggingface(
 
 def open_dataset(address: DataAddress, *, offline: bool, log: Log) -> Any:
     """What `datasets` gives for a name or a path: a data set, or several by part."""
-    local = Path(address.place).expanduser()
+    local = user_path(address.place)
     place = str(local) if local.exists() else address.place
     if not local.exists():
         choose_network(offline=offline, log=log)
@@ -160,7 +160,7 @@ def part_listing(part: str, data: Any, labels: Ints, image: str, label: str, add
     group = address.options.get("group")
     plain = [name for name in data.features if is_plain(data, name) and name not in (image, label, group)]
     metadata = pl.DataFrame({name: list(data[name]) for name in plain}, strict=False) if plain else None
-    names = image_names(part, data, image, Path(address.place).expanduser())
+    names = image_names(part, data, image, user_path(address.place))
     return Listing(names, labels, image_reader(data, image), group_names(data, group), metadata)
 
 

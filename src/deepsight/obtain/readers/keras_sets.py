@@ -22,6 +22,7 @@ from deepsight.obtain.cifar10.from_keras import HTTP_ERRORS, STALL_SECONDS, stal
 from deepsight.obtain.connectivity import first_line, require_answer
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import DIGEST_BYTES
+from deepsight.obtain.local_file import user_path
 from deepsight.obtain.sources import Obtained, Part, Parts, SourceError
 from deepsight.obtain.splits import CustomData, split_custom_data
 
@@ -139,7 +140,7 @@ def fetched_parts(name: str, *, offline: bool) -> Parts:
 
 def keras_folder() -> Path:
     """Where Keras keeps the files that it downloads."""
-    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")).expanduser() / "datasets"
+    return user_path(os.environ.get("KERAS_HOME", "~/.keras")) / "datasets"
 
 
 def require_file_digest(file: Path, algorithm: str, expected: str) -> None:
@@ -177,7 +178,7 @@ def cached_parts(folder: Path) -> tuple[Parts, dict[str, str]]:
     """
     try:
         known = dict(json.loads((folder / "sha256.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise SourceError(f"nothing is stored yet in {folder}") from error
     parts = {name: map_part(folder, name) for name in known}
     for name, part in parts.items():

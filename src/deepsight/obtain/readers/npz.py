@@ -2,9 +2,9 @@
 
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,22 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.core.files.atomic import write_text
+from deepsight.core.files.atomic import file_digest, write_text
+from deepsight.core.files.damage import DAMAGE, damage_as
 from deepsight.core.progress import Log
-from deepsight.obtain.cache import cache_folder, file_stamp, map_array, save_array
+from deepsight.obtain.cache import (
+    MOST_DECODED_BYTES,
+    cache_folder,
+    file_stamp,
+    keep_within,
+    map_array,
+    note_use,
+    save_array,
+)
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import DECODER, DIGEST_BYTES
 from deepsight.obtain.image_store import StoredImages, write_images
+from deepsight.obtain.local_file import user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.npz_images import ArrayReader
 from deepsight.obtain.sources import Obtained, Part, SourceError
@@ -45,18 +55,20 @@ def load_npz(address: DataAddress, *, log: Log) -> Obtained:
         UsageError: the file does not exist.
         DeepSightError: it is damaged, lacks an array, or an array is not what it should be.
     """
-    path = Path(address.place).expanduser().resolve()
+    path = user_path(address.place).resolve()
     if not path.is_file():
         raise UsageError(f"Expected an .npz file, received '{address.place}'.")
-    try:
+    with damage_as(partial(not_as_expected, path)):
         custom = read_npz(path, log)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError) as error:
-        said = error.args[0] if isinstance(error, KeyError) and error.args else error
-        raise DeepSightError(
-            f"Expected {path} as an .npz file with images (n, h, w, 3) or (n, h, w) and labels (n,), "
-            f"but: {said}. Write it with np.savez(file, images=…, labels=…, classes=…)."
-        ) from error
     return split_custom_data(custom, share=address.test_share, log=log)
+
+
+def not_as_expected(path: Path, why: str) -> DeepSightError:
+    """The sentence for a file that holds no such arrays."""
+    return DeepSightError(
+        f"Expected {path} as an .npz file with images (n, h, w, 3) or (n, h, w) and labels (n,), "
+        f"but: {why}. Write it with np.savez(file, images=…, labels=…, classes=…)."
+    )
 
 
 def read_npz(path: Path, log: Log) -> CustomData:
@@ -82,6 +94,8 @@ def read_npz(path: Path, log: Log) -> CustomData:
             raise ValueError(f"{len(images)} {keys[part][0]} but {len(labels)} {keys[part][1]}")
         parts[part] = labelled_part(images, labels, each, part, passed_over)
     require_one_shape(parts)
+    note_use(folder)
+    keep_within(folder.parent, limit=MOST_DECODED_BYTES, using=folder)
     return CustomData(f"arrays:{path}", parts, names, digests, passed_over)
 
 
@@ -227,10 +241,12 @@ def stored_images(
 ) -> tuple[StoredImages, str, NDArray[np.uint8]]:
     """The images under this key, copied to the cache in a stream, and the digests of all and of each."""
     note, each = target.with_suffix(".sha256"), target.with_suffix(".digests.npy")
-    with suppress(SourceError, OSError):
+    with suppress(SourceError, *DAMAGE):
         images, known = StoredImages(target), note.read_text(encoding="utf-8")
-        if images.sha256() == known:
-            return images, known, np.array(map_array(each))
+        if known == f"{images.sha256()} {file_digest(each)}":
+            return images, known.partition(" ")[0], np.array(map_array(each))
+    if note.exists():
+        log(f"{target} is not what was stored, so the images are read again.")
     reader = ArrayReader(path, key, log)
     digests: list[bytes] = []
 
@@ -240,5 +256,5 @@ def stored_images(
 
     _, sha256 = write_images(target, map(noted, reader.batches()), image_shape=reader.image_shape)
     save_array(each, np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES))
-    write_text(note, sha256)
+    write_text(note, f"{sha256} {file_digest(each)}")
     return StoredImages(target), sha256, np.array(map_array(each))

@@ -15,7 +15,7 @@ from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Listing, decoded_parts
 from deepsight.obtain.fit_choice import FitJudge, choose_fit
-from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_file
+from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_file, user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
@@ -41,7 +41,7 @@ def load_table(
         UsageError: there is no such table or column.
         DeepSightError: there are too few classes or images, or the cache cannot be written to.
     """
-    path = Path(address.place).expanduser().resolve()
+    path = user_path(address.place).resolve()
     frame, passed_over = read_table_file(path), PassedOver()
     columns = table_columns(frame, address.options)
     rows = once_per_path(frame, columns["path"], passed_over)

@@ -9,6 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.files.damage import damage_as
+from deepsight.core.files.spreadsheet import unguarded_frame
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".json")
 SEPARATORS = ",;\t|"
@@ -35,35 +37,39 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"Expected a table as {', '.join(SUFFIXES)}, received '{path.name}'.")
-    try:
+    with damage_as(
+        lambda why: DeepSightError(
+            f"Expected {path} as a table in the form that its ending says, but: {why}."
+        )
+    ):
         frame = read_rows(path, suffix, header)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DeepSightError(
-            f"Expected {path} as a table in the form that its ending says, but: {said}."
-        ) from error
     if frame.is_empty():
         raise DeepSightError(f"Expected rows in {path}, found none.")
     return frame.drop([name for name in frame.columns if header and UNNAMED.fullmatch(name.strip())])
 
 
 def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
-    """The rows of a file of this form. All of a CSV is looked at before its types are chosen."""
-    if suffix in (".parquet", ".pq"):
-        return pl.read_parquet(path)
-    if suffix == ".json":
-        return pl.read_json(path, infer_schema_length=None)
-    if suffix in (".jsonl", ".ndjson"):
-        return pl.read_ndjson(path, infer_schema_length=None)
+    """The rows of a file of this form. All of a CSV is looked at before its types are chosen.
+
+    Polars would take a path for a pattern, so it gets the content. The apostrophe by which DeepSight's own
+    CSV files keep text from being a formula is taken away.
+    """
     content = path.read_bytes()
+    if suffix in (".parquet", ".pq"):
+        return pl.read_parquet(io.BytesIO(content))
+    if suffix == ".json":
+        return pl.read_json(io.BytesIO(content), infer_schema_length=None)
+    if suffix in (".jsonl", ".ndjson"):
+        return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
     if content.startswith(UTF16):
         content = content.decode("utf-16").encode("utf-8")
     lines = content[: 2**16].decode("utf-8", "replace").lstrip("\ufeff").splitlines()
     separator = "\t" if suffix == ".tsv" else separator_of(lines)
-    return pl.read_csv(
+    frame = pl.read_csv(
         io.BytesIO(content), separator=separator, has_header=header, infer_schema_length=None,
         encoding="utf8-lossy", decimal_comma=separator == ";" and has_decimal_commas(lines[1:20]),
     )  # fmt: skip
+    return unguarded_frame(frame)
 
 
 def separator_of(lines: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The plan of a trial on this machine, stored in the run folder so that a resumed trial follows it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,9 @@ from typing import Any
 
 from deepsight.core.dataset import Splits
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files.atomic import write_json
+from deepsight.core.files.atomic import digest_of, write_json
+from deepsight.core.files.damage import DAMAGE
+from deepsight.core.files.manifest import canonical
 from deepsight.core.recipe import Recipe
 from deepsight.model.hardware.throughput import Throughput, fused_copy, measured_throughput
 from deepsight.model.plan_search import RESOLUTIONS
@@ -46,14 +48,27 @@ def stored_or_new_plan(
         "train": len(config.splits.train),
     }
     path = folder / "plan.json"
-    if path.exists():
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if under_new_names(stored["request"]) == request:
-            return TrialPlan(**under_new_names(stored["plan"]))
+    known = stored_plan(path, request)
+    if known is not None:
+        return known
     Store(folder).forget_without_weights()
     plan = new_trial_plan(config, treatments, budget, seeds, min_treatments)
-    write_json(path, {"request": request, "plan": plan.describe()})
+    content = {"request": request, "plan": plan.describe()}
+    write_json(path, {**content, "digest": digest_of(canonical(content))})
     return plan
+
+
+def stored_plan(path: Path, request: Mapping[str, Any]) -> TrialPlan | None:
+    """The plan in a file; None where there is none, it is damaged or it answers another request."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        digest = stored.pop("digest", None)  # earlier versions wrote none
+        whole = digest is None or digest == digest_of(canonical(stored))
+        if not whole or under_new_names(stored["request"]) != request:
+            return None
+        return TrialPlan(**under_new_names(stored["plan"]))
+    except DAMAGE:
+        return None
 
 
 def under_new_names(stored: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from deepsight.config import ExaminedSource, StudyConfig, as_path
 from deepsight.core.dataset import Dataset
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.files.lock import locked
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
-from deepsight.core.run import METRICS, Run
+from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.interpret.examine import examine as examine_inputs
 from deepsight.interpret.findings import Findings
 from deepsight.model.foreign.input_format import InputFormat, read_input_format
@@ -170,17 +171,21 @@ def written(
 ) -> dict[str, Any]:
     """The run folder of an examination; returns the content of metrics.json."""
     mark = ExaminedSource(model=about["architecture"])
-    run = Run.create(out, study.model_copy(update={"examined": mark}).stored())
-    run.save_json("data.json", record)
-    run.save_json("environment.json", environment())
-    run.save_json("model.json", about)
-    run.save_predictions("test", examined.predictions)
-    run.save_pictures(examined.findings.pictures)
-    run.save_evidence(with_names(examined.findings, data).evidence)
-    metrics = external_metrics(examined.predictions, study, about["architecture"], record.get("source"))
-    run.save_json(METRICS, {**metrics, "seconds": {k: round(v, 1) for k, v in examined.seconds.items()}})
-    render(run)
-    return run.metrics()
+    Run(out).require_usable()
+    with locked(out):
+        run = Run.create(out, study.model_copy(update={"examined": mark}).stored())
+        run.save_json("data.json", record)
+        run.save_json("environment.json", environment())
+        run.save_json("model.json", about)
+        run.save_predictions("test", examined.predictions)
+        run.save_pictures(examined.findings.pictures)
+        run.save_evidence(with_names(examined.findings, data).evidence)
+        metrics = external_metrics(examined.predictions, study, about["architecture"], record.get("source"))
+        seconds = {name: round(value, 1) for name, value in examined.seconds.items()}
+        run.save_json(METRICS, {**metrics, "seconds": seconds})
+        render(run)
+        run.commit("examine", also=[REPORT])
+        return run.metrics()
 
 
 def external_metrics(p: Predictions, study: StudyConfig, model: str, source: Any) -> dict[str, Any]:

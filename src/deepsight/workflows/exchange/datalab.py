@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from deepsight.core.files.atomic import atomic_path
+from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.workflows.exchange.found_images import ExaminedRun
 
 ISSUES = "issues.csv"
@@ -13,7 +14,7 @@ ISSUES = "issues.csv"
 def write_datalab(folder: Path, examined: ExaminedRun) -> list[Path]:
     """Write `issues.csv`: one row per image, with the columns that `Datalab.get_issues` gives."""
     with atomic_path(folder / ISSUES) as path:
-        issues_frame(examined).write_csv(path)
+        guarded_frame(issues_frame(examined)).write_csv(path)
     return [folder / ISSUES]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.files.lock import locked
 from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
 from deepsight.report.html import render
@@ -73,13 +74,14 @@ def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
         DeepSightError: the run lacks what a gate asks for.
     """
     opened = Run.open(Path(run)).require(METRICS, stage="interpret")
-    results = [check_gate(opened, gate) for gate in gates]
-    noted = {"gates": [result.record() for result in results]}
-    opened.save_json(METRICS, {**opened.metrics(), **noted})
-    report = opened.has(REPORT)
-    if report:
-        render(opened)  # the first screen shows the gates
-    opened.commit("check", also=[REPORT] if report else ())
+    with locked(opened.path):
+        results = [check_gate(opened, gate) for gate in gates]
+        noted = {"gates": [result.record() for result in results]}
+        opened.save_json(METRICS, {**opened.metrics(), **noted})
+        report = opened.has(REPORT)
+        if report:
+            render(opened)  # the first screen shows the gates
+        opened.commit("check", also=[REPORT] if report else ())
     return results
 
 

@@ -1,0 +1,317 @@
+"""Does anything stop DeepSight from telling the truth? Thousands of faults, and what became of each.
+
+Kills at every commit point and at random instants, full disks, damaged files of runs and caches, mutated
+pictures and archives, few resources, and strangers' runs. `--smoke` takes about two minutes. The last two
+columns of the printed table, wrong and crashed, must be 0.
+"""
+
+import argparse
+import csv
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock, local
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "tests/support"))
+
+from faulty.commands import EXAMINE, MAKES, READERS, REPORT, RUN, Folders, make_folders  # noqa: E402
+from faulty.damage import DAMAGES, files_below, outcome_of_damage, question  # noqa: E402
+from faulty.kills import SIGNALS, Undisturbed, fresh, outcome_of_fault, undisturbed  # noqa: E402
+from faulty.mutants import (  # noqa: E402
+    hostile_arrays,
+    outcome_of_archive,
+    outcome_of_picture,
+    outcome_of_reading,
+)
+from faulty.runner import OUTCOMES, Fault, Runner, Tally, table_text  # noqa: E402
+from faulty.strangers import changes_of, outcome_of_change  # noqa: E402
+
+LIMITS = ("NOFILE", (8, 12, 16, 24, 32)), ("FSIZE", (2_000, 10_000, 50_000, 250_000, 1_000_000))
+TREAT = ("treat", "run", "--minutes", "5", "--only", "mixup", "--min-treatments", "1")
+
+Attempt = tuple[str, str, Callable[[Runner, Path], tuple[str, str] | None]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How often each fault is tried.
+
+    Attributes:
+        instants: of each signal in a study; other_instants in each other command.
+        pictures, archives, changes: mutated pictures, archives, and changes to a stranger's run.
+        point_step, file_step: of the commit points and of the files, every so many is tried.
+        damages: kinds of damage to each file.
+        questions: asked of each damaged run.
+    """
+
+    instants: int = 100
+    other_instants: int = 15
+    pictures: int = 1000
+    archives: int = 200
+    changes: int = 300
+    point_step: int = 1
+    file_step: int = 1
+    damages: Sequence[str] = tuple(DAMAGES)
+    questions: int = 3
+
+    def scaled(self, share: float) -> "Sizes":
+        """About this share of the attempts; all pictures and archives, which cost little."""
+
+        def fewer(count: int) -> int:
+            return max(1, round(count * share))
+
+        def wider(step: int) -> int:
+            return max(1, round(step / share))
+
+        return replace(
+            self,
+            instants=fewer(self.instants),
+            other_instants=fewer(self.other_instants),
+            changes=fewer(self.changes),
+            point_step=wider(self.point_step),
+            file_step=wider(self.file_step),
+        )
+
+
+SMOKE = Sizes(2, 1, 100, 28, 10, 15, 8, ("flipped",), 1)
+
+
+@dataclass
+class Workers:
+    """As many servers as threads, each with a folder of its own.
+
+    Attributes:
+        place: for the folders.
+        runners: the servers.
+    """
+
+    place: Path
+    runners: list[Runner] = field(default_factory=list)
+    _own: local = field(default_factory=local)
+    _lock: Lock = field(default_factory=Lock)
+
+    def mine(self) -> tuple[Runner, Path]:
+        """The server and the working folder of this thread."""
+        if not hasattr(self._own, "runner"):
+            runner = Runner().__enter__()
+            with self._lock:
+                self.runners.append(runner)
+                self._own.runner, number = runner, len(self.runners)
+            self._own.work = self.place / f"worker{number}" / "work"
+            self._own.work.parent.mkdir()
+        return self._own.runner, self._own.work
+
+    def close(self) -> None:
+        """End the servers."""
+        for runner in self.runners:
+            runner.__exit__(None, None, None)
+
+
+def kills(whole: Undisturbed, sizes: Sizes, count: int) -> Iterator[Attempt]:
+    """Signals at random instants, kills and full disks at commit points."""
+    rng = np.random.default_rng(11)
+    for number in SIGNALS:
+        for _ in range(count):
+            after = float(rng.uniform(0.02, 1.05 * whole.seconds))
+            yield attempt_fault(whole, f"{number.name} at any instant", Fault(signal=number, after=after))
+    for at in range(1, len(whole.points) + 1, sizes.point_step):
+        for how in ("before", "after"):
+            yield attempt_fault(whole, "SIGKILL at a rename", Fault(at=at, how=how))
+        yield attempt_fault(whole, "disk full from a write on", Fault(at=at, how="full"))
+
+
+def attempt_fault(whole: Undisturbed, kind: str, fault: Fault) -> Attempt:
+    """One disturbed command."""
+    case = f"{whole.name} {fault.how or fault.signal} {fault.at or round(fault.after, 3)}"
+    return f"{whole.name}: {kind}", case, lambda runner, work: outcome_of_fault(runner, whole, fault, work)
+
+
+def limits(whole: Undisturbed) -> Iterator[Attempt]:
+    """Few open files and small largest files."""
+    for name, values in LIMITS:
+        for value in values:
+            fault = Fault(limits={name: value})
+            yield attempt_fault(whole, f"limit of {'open files' if name == 'NOFILE' else 'file size'}", fault)
+
+
+def damages(runner: Runner, folders: Folders, place: Path, sizes: Sizes) -> Iterator[Attempt]:
+    """Every file of a run, damaged in every way, and questions to the run."""
+    work = place / "questions"
+    asked = [
+        question(runner, folders.done, work, *command, made=MAKES.get(name, ()))
+        for name, command in READERS.items()
+    ]
+    asked.append(question(runner, folders.done, work, *REPORT, makes=True))
+    rng = np.random.default_rng(12)
+    for seed, name in list(enumerate(files_below(folders.done / "run")))[:: sizes.file_step]:
+        other = (folders.done / "other" / name).parent
+        for damage in sizes.damages:
+            for number in rng.choice(len(asked), sizes.questions, replace=False):
+                one = asked[int(number)]
+                yield (
+                    f"a file of a run {damage}",
+                    f"{name} {one.command[0]}",
+                    lambda r, w, one=one, name=name, damage=damage, other=other, seed=seed: outcome_of_damage(
+                        r, one, folders.done, other, f"run/{name}", damage, w, seed=seed
+                    ),
+                )
+
+
+def cache_damages(runner: Runner, folders: Folders, place: Path, sizes: Sizes) -> Iterator[Attempt]:
+    """Every file of a filled cache, damaged in every way, under a new run."""
+    start = place / "filled"
+    asked = question(runner, folders.new, start, *RUN, makes=True)
+    shutil.rmtree(start / "run")
+    for seed, name in enumerate(list(files_below(start / "cache"))):
+        for damage in sizes.damages:
+            yield (
+                f"a file of the cache {damage}",
+                name,
+                lambda r, w, name=name, damage=damage, seed=seed: outcome_of_damage(
+                    r, asked, start, place, f"cache/{name}", damage, w, seed=seed
+                ),
+            )
+
+
+def changed_runs(folders: Folders, sizes: Sizes) -> Iterator[Attempt]:
+    """A stranger's JSON in a run, without manifests and with manifests that fit it."""
+    commands = [*READERS.values(), REPORT]
+    rng = np.random.default_rng(13)
+    for sealed in (False, True):
+        kind = f"a stranger's run, {'with' if sealed else 'without'} manifests"
+        for change in changes_of(folders.done / "run", rng, sizes.changes):
+            command = commands[int(rng.integers(len(commands)))]
+            yield (
+                kind,
+                f"{change} {command[0]}",
+                lambda r, w, change=change, command=command, sealed=sealed: outcome_of_change(
+                    r, folders.done, change, command, w, sealed=sealed
+                ),
+            )
+
+
+def mutants(place: Path, sizes: Sizes) -> Tally:
+    """Mutated pictures, archives, tables and arrays."""
+    os.environ["DEEPSIGHT_CACHE"] = str(place / "cache")
+    tally = Tally()
+    for number in range(sizes.pictures):
+        tally.add("a mutated picture", str(number), *outcome_of_picture(number))
+    for number in range(sizes.archives):
+        tally.add("a mutated archive or table", str(number), *outcome_of_archive(number, place))
+    for name, path in hostile_arrays(place).items():
+        tally.add("arrays made to harm", name, *outcome_of_reading(path))
+    return tally
+
+
+def carried_out(attempts: Sequence[Attempt], workers: Workers, threads: int) -> Tally:
+    """All attempts, in as many threads as there are workers."""
+    tally, lock = Tally(), Lock()
+
+    def one(attempt: Attempt) -> None:
+        kind, case, act = attempt
+        found = act(*workers.mine())
+        if found is not None:
+            with lock:
+                tally.add(kind, case, *found)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(attempts), 100):
+            list(pool.map(one, attempts[start : start + 100]))
+            print(f"{min(start + 100, len(attempts))} of {len(attempts)}", file=sys.stderr, flush=True)
+    return tally
+
+
+def all_faults(place: Path, sizes: Sizes, threads: int, parts: Sequence[str]) -> Tally:
+    """Every kind of fault that was asked for."""
+    workers = Workers(place)
+    with Runner() as runner:
+        folders = make_folders(runner, place / "folders")
+        attempts: list[Attempt] = []
+        if "kills" in parts:
+            study = undisturbed(runner, "run", folders.new, RUN, place / "whole")
+            attempts += [*kills(study, sizes, sizes.instants), *limits(study)]
+        if "commands" in parts:
+            attempts += list(other_kills(runner, folders, place, sizes))
+        if "damage" in parts:
+            attempts += [
+                *damages(runner, folders, place, sizes), *cache_damages(runner, folders, place, sizes)
+            ]  # fmt: skip
+        if "strangers" in parts:
+            attempts += list(changed_runs(folders, sizes))
+    tally = mutants(place, sizes) if "mutants" in parts else Tally()
+    try:
+        tally.merge(carried_out(attempts, workers, threads))
+    finally:
+        workers.close()
+    return tally
+
+
+def other_kills(runner: Runner, folders: Folders, place: Path, sizes: Sizes) -> Iterator[Attempt]:
+    """Other commands that write, stopped half way."""
+    written = {
+        "predict": ("run/predictions", READERS["predict"]),
+        "export": ("model.pt", READERS["export"]),
+        "examine": ("examined", EXAMINE),
+        "treat": ("run", TREAT),
+    }
+    for name, (made, command) in written.items():
+        start = with_trial_plan(runner, folders, place) if name == "treat" else folders.done
+        whole = undisturbed(runner, name, start, command, place / name, made=made)
+        few = Sizes(point_step=max(sizes.point_step, len(whole.points) // 12 + 1))
+        yield from kills(whole, few, sizes.other_instants)
+
+
+def with_trial_plan(runner: Runner, folders: Folders, place: Path) -> Path:
+    """A finished run with the plan of a trial, which is measured and so never the same twice."""
+    start, tried = place / "planned", fresh(folders.done, place / "tried")
+    ended = runner.run(tried, *TREAT)
+    if ended.status != 0:
+        raise RuntimeError(f"The trial failed without a fault: {ended.stderr}")
+    fresh(folders.done, start)
+    (start / "run/treatments").mkdir()
+    shutil.copyfile(tried / "run/treatments/plan.json", start / "run/treatments/plan.json")
+    return start
+
+
+def write_rows(tally: Tally, path: Path, seconds: float) -> None:
+    """The rows as CSV, with the machine that they are from."""
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["fault", "tried", *OUTCOMES, "minutes", "machine"])
+        writer.writeheader()
+        for row in tally.rows():
+            writer.writerow({**row, "minutes": round(seconds / 60, 1), "machine": machine})
+
+
+def main() -> None:
+    """Try all, print the table, and end with status 1 if anything was wrong or crashed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="few attempts of each kind")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the attempts, above 0")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--results", type=Path, default=HERE / "results.csv")
+    parser.add_argument("--part", action="append", help="kills, commands, damage, strangers, mutants; all")
+    asked = parser.parse_args()
+    parts = asked.part or ["kills", "commands", "damage", "strangers", "mutants"]
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="deepsight-faults-") as folder:
+        sizes = SMOKE if asked.smoke else Sizes().scaled(asked.scale)
+        tally = all_faults(Path(folder), sizes, asked.threads, parts)
+    write_rows(tally, asked.results, time.monotonic() - began)
+    print(table_text(tally.rows()))
+    print("\n".join(tally.bad), file=sys.stderr)
+    sys.exit(bool(tally.bad))
+
+
+if __name__ == "__main__":
+    main()

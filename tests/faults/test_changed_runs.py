@@ -1,0 +1,28 @@
+"""A run that a stranger has changed is refused with a sentence or works; nothing is written elsewhere."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faulty.commands import READERS, REPORT, Folders
+from faulty.runner import Runner
+from faulty.strangers import changes_of, outcome_of_change
+
+pytestmark = pytest.mark.slow
+TRIED = 25
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_changed_json(sealed: bool, runner: Runner, folders: Folders, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3 + sealed)
+    commands = [*READERS.values(), REPORT]
+    bad = []
+    for change in changes_of(folders.done / "run", rng, TRIED):
+        command = commands[int(rng.integers(len(commands)))]
+        outcome, why = outcome_of_change(
+            runner, folders.done, change, command, tmp_path / "work", sealed=sealed
+        )
+        if outcome in ("wrong", "crashed"):
+            bad.append((change, command[0], why))
+    assert not bad
