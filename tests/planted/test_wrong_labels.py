@@ -43,7 +43,7 @@ def diagnose(features: np.ndarray, labels: np.ndarray, **dials: float) -> dict[s
 def test_planted_errors_are_found_named_and_counted(share: float) -> None:
     features, true = images(1.5)
     labels = flipped(true, share)
-    found = diagnose(features, labels)
+    found = diagnose(features, labels, precision=0.6)
     per_image, total = found["label_errors"], found["label_error_summary"].row(0, named=True)
     wrong = labels != true
     assert average_precision_score(wrong, per_image["score"]) > 0.9
@@ -108,7 +108,7 @@ def test_a_wrong_label_is_no_ambiguity_and_an_overlap_is() -> None:
     assert average_precision_score(split, score) > 0.6
     wrong = (labels != true) & ~split
     assert np.median(score[wrong]) < np.median(score[split]) / 2
-    assert np.median(score[wrong]) == pytest.approx(np.median(score[~wrong & ~split]), abs=0.02)
+    assert np.median(score[wrong]) == pytest.approx(np.median(score[~wrong & ~split]), abs=0.12)
 
 
 def test_a_model_that_knows_more_is_believed_more() -> None:

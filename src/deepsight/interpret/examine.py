@@ -227,9 +227,22 @@ def label_detectors(evidence: Evidence, split: str, ids: NDArray[np.int64]) -> D
     # Of an image that was not looked at, nothing is known: nobody accuses its label.
     return Detectors(
         label_error=np.nan_to_num(of_rows(labels, "score", ids)) if trusted else None,
-        # Where only one source is unsure, the doubt is the source's, not the image's.
-        ambiguity=np.nan_to_num(of_rows(unsure, "surest_differ", ids)),
+        ambiguity=differing_people(unsure, ids),
     )
+
+
+def differing_people(unsure: pl.DataFrame, ids: NDArray[np.int64]) -> Floats | None:
+    """How likely people differ over each image (n,); None where the sources cannot tell.
+
+    Args:
+        unsure: rows of the table `ambiguity`; runs of earlier versions hold the doubt of the surest source.
+        ids: of the images.
+    """
+    column = "people_differ" if "people_differ" in unsure.columns else "surest_differ"
+    likely = of_rows(unsure, column, ids).astype(np.float64)
+    return (
+        None if np.isnan(likely).all() else np.nan_to_num(likely)
+    )  # of what was not looked at, nothing is known
 
 
 def labels_trusted(evidence: Evidence, split: str = "test") -> bool:

@@ -31,6 +31,8 @@ class ExaminationInputs:
             image quality on validation.
         more: features (n, d) of the test images from other networks, by the name of their space. Those of the
             backbone before fine-tuning do not share the model's mistakes.
+        judges: probabilities (n, k) of the test images from other models, by name, such as a reference model
+            that was trained on the same classes.
         conflicting_twins: (n,), the probability that a test image has a near-duplicate of another class in
             another split, or None where nobody looked.
         leaks_kept: whether near-duplicates of test images stayed in the training set.
@@ -46,6 +48,7 @@ class ExaminationInputs:
     train: ExaminedSplit | None = None
     others: Mapping[str, Dataset] = field(default_factory=dict)
     more: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+    judges: Mapping[str, Floats] = field(default_factory=dict)
     conflicting_twins: NDArray[np.float64] | None = None
     leaks_kept: bool = False
     hypotheses: Sequence[Hypothesis] = ()
@@ -76,14 +79,17 @@ class ExaminationInputs:
         )  # fmt: skip
 
     def label_parts(self) -> dict[str, ExaminedSplit]:
-        """The splits whose labels are examined; no source has seen the labels that it judges."""
+        """The splits whose labels are examined; no source has seen the labels that it judges.
+
+        Features that stand in for those of a model whose own are not known are in `more` too, and count once.
+        """
         parts = {} if self.train is None else {"train": self.train}
-        held_out = {"val": (self.validation, {}), "test": (self.predictions, self.more)}
+        held_out = {"val": (self.validation, {}, {}), "test": (self.predictions, self.more, self.judges)}
         return parts | {
             name: ExaminedSplit(
-                p.ids, p.labels, p.probabilities, p.features if p.features.size else None, "model", more
+                p.ids, p.labels, p.probabilities, own_features(p, more), "model", more, judges
             )
-            for name, (p, more) in held_out.items()
+            for name, (p, more, judges) in held_out.items()
             if p is not None
         }
 
@@ -120,6 +126,14 @@ class ExaminationInputs:
         """Images (m, h, w, 3) of a split by their ids."""
         data = self.test if split == "test" else self.others[split]
         return select_ids(data, ids).pixels()
+
+
+def own_features(
+    predictions: Predictions, more: Mapping[str, NDArray[np.floating]]
+) -> NDArray[np.floating] | None:
+    """The features of the model itself, or None where it gave none."""
+    own = predictions.features
+    return own if own.size and not any(own is other for other in more.values()) else None
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def test_the_score_has_its_ends_at_certainty_and_at_an_even_split() -> None:
     sure[:3] = 1 / 3
     frame = ambiguity_table({"test": LabelSources(np.arange(300), labels, {"model": sure})}, CLASSES).frame
     frame = frame.sort("index")
-    assert frame["score"][:3].to_list() == pytest.approx([1, 1, 1], abs=0.02)
+    assert frame["score"][:3].to_list() == pytest.approx([5 / 6] * 3, abs=0.02)  # whatever the label
     assert frame["two_differ"][:3].to_list() == pytest.approx([2 / 3] * 3, abs=0.02)
     assert frame["score"][3:].max() < 0.05
 
@@ -116,3 +116,31 @@ def test_images_without_a_second_look_keep_their_score() -> None:
     sources = ambiguity.with_views(LabelSources(np.arange(N), LABELS, {"model": model}), views)
     assert sources["model"][100:] == pytest.approx(model[100:])
     assert np.abs(sources["model"][:100] - model[:100]).max() > 0.1
+
+
+def test_two_people_are_expected_to_differ_more_where_the_score_is_higher() -> None:
+    opinions = {"test": LabelSources(np.arange(N), LABELS, {"model": seen_through(0.5, 1)})}
+    frame = ambiguity_table(opinions, CLASSES).frame
+    differ = frame["people_differ"].to_numpy()
+    assert (np.diff(differ) <= 0).all()
+    assert 0 <= differ.min() < differ.max() < 0.5
+
+
+def test_sources_that_know_too_little_cannot_tell() -> None:
+    blind = np.full((N, K), 1 / K) + 1e-3 * np.random.default_rng(0).random((N, K))
+    table = ambiguity_table({"test": LabelSources(np.arange(N), LABELS, {"head": blind})}, CLASSES)
+    assert table.frame["people_differ"].null_count() == N
+    assert "cannot be told" in table.caption
+
+
+def test_a_label_that_others_doubt_is_more_ambiguous_unless_it_is_wrong() -> None:
+    labels = np.repeat([0, 1, 2], 1000)
+    unclear = np.array([0.55, 0.4, 0.05])
+    sure = 0.97 * np.eye(K)[labels] + 0.01
+    sure[:200] = unclear
+    given = labels.copy()
+    given[:60] = 1  # the less likely class of unclear images
+    given[-60:] = 1  # a wrong label on clear images
+    frame = ambiguity_table({"test": LabelSources(np.arange(N), given, {"model": sure})}, CLASSES).frame
+    score = frame.sort("index")["score"].to_numpy()
+    assert score[:60].mean() > score[60:200].mean() > score[-60:].mean() + 0.1

@@ -14,6 +14,7 @@ from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
 from deepsight.interpret.labels.sources import (
     ExaminedSplit,
     affordable_part,
+    equal_pool,
     gather_label_sources,
     log_pool,
 )
@@ -111,6 +112,25 @@ def test_a_further_network_is_a_further_source(parts: dict[str, ExaminedSplit]) 
     )
     assert np.array_equal(found["test"].distributions["head (before)"], head[200:])
     assert np.array_equal(found["train"].distributions["head"], head[:200])
+
+
+def test_a_further_model_is_a_further_source(parts: dict[str, ExaminedSplit]) -> None:
+    other = softmax(np.random.default_rng(2).normal(size=(50, 3)), axis=1)
+    alone = ExaminedSplit(parts["test"].ids, parts["test"].labels, judges={"reference": other})
+    found = gather_label_sources({"test": alone}, 3, seed=0)["test"].distributions
+    assert list(found) == ["reference"]
+    assert np.array_equal(found["reference"], other)
+
+
+def test_an_equal_pool_hears_the_weaker_source_too() -> None:
+    strong, weak = opinion(2, 1), opinion(0.7, 2)
+    equal = equal_pool([log_pool([strong], LABELS), log_pool([weak], LABELS)], LABELS)
+    weight = [
+        np.corrcoef(np.log(equal[:, 0] / equal[:, 1]), np.log(p[:, 0] / p[:, 1]))[0, 1]
+        for p in (strong, weak)
+    ]
+    assert weight[1] > 0.3
+    assert equal == pytest.approx(log_pool([equal], LABELS), abs=0.02)  # calibrated as it is
 
 
 def test_features_of_no_width_are_none() -> None:

@@ -32,7 +32,7 @@ PLAIN = "model error"
 REASONS = {
     "twins": "a near-duplicate in another split carries another label, so one of the two is wrong",
     "label_error": "the given label {true} looks wrong",
-    "ambiguity": "every source by itself is unsure: people may split over this image",
+    "ambiguity": "people are likely to differ over this image",
     "degraded": "dark, glaring, flat, blurred or noisy for its class, which doubles the risk of an error",
     "background": "other backgrounds mend it, more of them than small changes of light (control)",
     "pairs": "{true} is taken for {predicted} more often than chance explains",
@@ -52,7 +52,7 @@ class Detectors:
     Attributes:
         twins: that a near-duplicate in another split carries a conflicting label.
         label_error: that the given label is wrong.
-        ambiguity: that people may split over the label, by every source.
+        ambiguity: that two careful people give different answers.
         degraded: that the error would not have been made, had the image been of usual quality.
         background: that the prediction changes when background evidence is removed or swapped.
         pairs: that the error belongs to a flagged pair of classes, from `pair_support`.

@@ -10,7 +10,10 @@ from scipy.stats import entropy
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.interpret.labels.sources import LabelSources, log_pool
+from deepsight.interpret.labels.label_errors import TRUSTED, agreement
+from deepsight.interpret.labels.label_noise import wrong_label_probabilities
+from deepsight.interpret.labels.people import two_people_differ
+from deepsight.interpret.labels.sources import LabelSources, equal_pool, log_pool
 
 Views = NDArray[np.floating]
 
@@ -20,12 +23,14 @@ def ambiguity_table(
 ) -> Table:
     """How much people would differ on each image: evidence table `ambiguity`, the most ambiguous first.
 
-    The score is the entropy of the pooled class distribution. A logarithmic pool is flat where sources or
-    views disagree, so their disagreement counts. The given label does not, because no source has seen it: a
-    wrong label on a clear image is not ambiguity.
+    The score is the mean of two doubts: the entropy of the pooled class distribution, and one minus the
+    pooled probability of the given label. The given label is one person's answer, so an image for which the
+    sources find it unlikely is one over which people may differ. As far as the label itself is probably
+    wrong, that second doubt does not count: a wrong label on a clear image is not ambiguity.
 
-    The pool mixes what the sources do not know with what people would differ over. `surest_differ` is the
-    doubt that even the surest source has, each source recalibrated by itself: closer to the image's own.
+    The pool mixes what the sources do not know with what people would differ over. `people_differ` is what
+    votes of people showed of such doubt. `surest_differ` is the doubt that even the surest source has, each
+    source recalibrated by itself.
 
     Args:
         by_split: what the sources say of each image, by split name.
@@ -41,7 +46,9 @@ def ambiguity_table(
         units={
             "split": "split",
             "index": "row in the official order of the split",
-            "score": "entropy of the pooled class distribution, as a share of the uniform one's",
+            "score": "mean of the pool's entropy, as a share of the largest, and of its doubt of the label",
+            "people_differ": "probability that two careful people give different answers; null where the "
+            f"sources agree with fewer than {TRUSTED} of the labels and cannot tell",
             "two_differ": "probability that two draws from the pool differ",
             "surest_differ": "the same by the surest source, 0 to 1",
             "disagreement": "Jensen-Shannon divergence of the sources, nats",
@@ -49,11 +56,24 @@ def ambiguity_table(
             "second": "class name, second likeliest",
         },
         n=len(frame),
-        method="Entropy of the logarithmic pool of model, views, out-of-fold heads and neighbours, weights "
-        "by likelihood of the labels (Heskes 1998).",
-        caption="Two draws from the pooled distribution differ on "
-        f"{frame['two_differ'].to_numpy().mean():.1%} of the images on average. This is the models' doubt, "
-        "not a count of votes.",
+        method="Geometric mean of all sources (model, reference model, out-of-fold heads, neighbours), each "
+        "recalibrated; its entropy, and its doubt of the given label as far as that is not held to be wrong. "
+        "people_differ: by what three annotators' votes on other images showed.",
+        caption=caption_of(frame),
+    )
+
+
+def caption_of(frame: pl.DataFrame) -> str:
+    """How many images people are expected to be split over, or that the sources cannot tell."""
+    known = frame["people_differ"].drop_nulls()
+    if known.is_empty():
+        return (
+            "Whether people would differ cannot be told: the sources themselves disagree with more than "
+            f"{1 - TRUSTED:.0%} of the labels."
+        )
+    return (
+        f"Two careful people are expected to differ on {known.mean():.1%} of {len(known):,} images. This is "
+        "estimated from the doubt of models, and is not a count of votes."
     )
 
 
@@ -61,16 +81,21 @@ def ambiguity_of_split(
     split: str, judged: LabelSources, classes: Sequence[str], views: Views | None
 ) -> pl.DataFrame:
     """One row per image: how ambiguous it is, how far the sources differ, and between which classes."""
-    sources = list(with_views(judged, views).values())
-    pooled = log_pool(sources, judged.labels)
+    labels, sources = judged.labels, list(with_views(judged, views).values())
+    alone = [log_pool([source], labels) for source in sources]
+    pooled = equal_pool(alone, labels)
     order, names = np.argsort(-pooled, axis=1, kind="stable"), np.array(classes)
+    score = doubt(pooled, labels, wrong_label_probabilities(log_pool(sources, labels), labels))
+    trusted = agreement(judged) >= TRUSTED
+    differ = two_people_differ(score).tolist() if trusted else [None] * len(score)
     return pl.DataFrame(
         {
             "split": [split] * len(pooled),
             "index": judged.ids,
-            "score": entropy(pooled, axis=1) / np.log(len(classes)),
+            "score": score,
+            "people_differ": pl.Series(differ, dtype=pl.Float64),
             "two_differ": two_differ(pooled),
-            "surest_differ": surest(sources, judged.labels),
+            "surest_differ": np.min([two_differ(source) for source in alone], axis=0),
             "disagreement": divergence(sources),
             "first": names[order[:, 0]],
             "second": names[order[:, 1]],
@@ -78,14 +103,23 @@ def ambiguity_of_split(
     )
 
 
+def doubt(pooled: Floats, labels: Ints, wrong: Floats) -> Floats:
+    """The mean of the pool's entropy, as a share of the largest, and its doubt of the label: (n,) in [0, 1].
+
+    The doubt of the label counts as far as the label is not held to be wrong.
+
+    Args:
+        pooled: (n, k).
+        labels: int64 (n,), given.
+        wrong: (n,), the probability that each is wrong.
+    """
+    of_label = (1 - wrong) * (1 - pooled[np.arange(len(pooled)), labels])
+    return np.asarray((entropy(pooled, axis=1) / np.log(pooled.shape[1]) + of_label) / 2)
+
+
 def two_differ(pooled: Floats) -> Floats:
     """The probability (n,) that two independent draws from a pooled (n, k) differ."""
     return np.asarray(1 - (pooled**2).sum(axis=1))
-
-
-def surest(sources: Sequence[Floats], labels: Ints) -> Floats:
-    """What `two_differ` is by the source that is surest of each image (n,), each recalibrated by itself."""
-    return np.asarray(np.min([two_differ(log_pool([source], labels)) for source in sources], axis=0))
 
 
 def divergence(sources: Sequence[Floats]) -> Floats:

@@ -1,17 +1,24 @@
-"""How labels go wrong, class by class, and what a classifier of given labels says about the true ones."""
-
-from typing import Any
+"""Which labels are mistakes of people, and which surprises are a classifier's own: a mixture of both."""
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.optimize import minimize
+from scipy.special import expit, logit, softmax
 
 from deepsight.core.array_types import Floats, Ints
+from deepsight.interpret.labels.sources import SMALLEST
 
-ROUNDS = 50  # of the deconvolution; it has settled long before on ten classes
-SETTLED = 1e-7  # a row is left as it is once no probability in it changes by more than this in a round
-SPARSE = 0.1  # share of other cells than 0 below which a noise matrix is stored by those alone
-BLOCK_CELLS = 2**21  # probabilities that are worked on at a time: 16 MB
-SEEN = 0.35  # share of planted mistakes that a threshold must let through before its count is believed
+FIRST_SHARE = 0.02  # of mistakes, at which the fit begins
+FITTED_CELLS = 2_000_000  # images times classes from which two parameters are fitted; more add nothing
+IMAGE_DEPENDENT = (
+    0.25  # share of people's mistakes that fall where the image itself resembles the other class
+)
+SHARPEST = 4.0  # largest exponent of the clean probabilities; the least is its inverse
+MOST_BEND = 0.2  # of the log-probabilities; more was never fitted
+FARTHEST = 6e-6  # probabilities below this are raised to it, since their squared logarithm counts
+BENT_FROM = (
+    0.84,
+    0.90,
+)  # share of right labels that classifiers give, from which far-off classes are far off
 
 
 def confident_joint(labels: Ints, probabilities: Floats) -> Floats:
@@ -30,96 +37,121 @@ def confident_joint(labels: Ints, probabilities: Floats) -> Floats:
     return np.asarray(compute_confident_joint(labels, probabilities, calibrate=True), dtype=np.float64).T
 
 
-def transition(labels: Ints, probabilities: Floats) -> Floats:
-    """T[j, g] = P(given g | true j), float64 (k, k), rows sum to 1, from the confident joint.
+def class_transitions(probabilities: Floats) -> Floats:
+    """P(mistaken label g | class j) as classes are taken for each other: float64 (k, k), 0 on the diagonal.
 
-    One image is added on the diagonal, so that a class that nobody is confident of keeps its labels.
+    A class that is confused with none makes its mistakes evenly.
     """
-    joint = confident_joint(labels, probabilities)
-    joint += np.eye(len(joint))
-    return np.asarray(joint / joint.sum(axis=1, keepdims=True), dtype=np.float64)
+    alike = probabilities.T @ probabilities
+    np.fill_diagonal(alike, 0)
+    total = alike.sum(axis=1, keepdims=True)
+    evenly = (1 - np.eye(len(alike))) / max(len(alike) - 1, 1)
+    return np.asarray(np.where(total > 0, alike / np.where(total > 0, total, 1), evenly), dtype=np.float64)
 
 
-def deconvolve(probabilities: Floats, noise: Floats) -> Floats:
-    """P(true class | image) (n, k), such that true classes seen through the noise give `probabilities`.
+def mistake_likelihood(probabilities: Floats, labels: Ints, transitions: Floats) -> Floats:
+    """P(this label | image, and the label is a mistake), up to how often images of its kind get one: (n,).
 
-    Richardson-Lucy iteration: stays positive where the inverse of the noise matrix does not (Richardson 1972,
-    Lucy 1974).
+    People make mistakes of two kinds, here in equal parts: on any image, by how its class is confused with
+    others, and where the image itself resembles another class. The second kind falls on the images in
+    proportion to the chance that two draws from their classes differ.
 
     Args:
-        probabilities: (n, k), P(given label | image).
-        noise: (k, k), `transition`.
+        probabilities: (n, k), P(true class | image).
+        labels: int64 (n,), given.
+        transitions: (k, k), of `class_transitions`.
     """
-    there = np.count_nonzero(noise) / noise.size
-    kernel = csr_array(noise) if there < SPARSE else noise  # of 1,000 classes, few are taken for each other
-    step = max(1, BLOCK_CELLS // noise.shape[0])
-    blocks = [
-        deconvolved_block(probabilities[start : start + step], kernel)
-        for start in range(0, len(probabilities), step)
-    ]
-    true = np.concatenate(blocks) if blocks else probabilities.copy()
-    return np.asarray(true / true.sum(axis=1, keepdims=True), dtype=np.float64)
+    rows = np.arange(len(labels))
+    on_any = np.einsum("nj,nj->n", probabilities, transitions.T[labels])
+    own = probabilities[rows, labels]
+    differ = float((1 - (probabilities**2).sum(axis=1)).mean())
+    resembling = own * (1 - own) / max(differ, SMALLEST)
+    return np.asarray((1 - IMAGE_DEPENDENT) * on_any + IMAGE_DEPENDENT * resembling)
 
 
-def deconvolved_block(probabilities: Floats, kernel: Any) -> Floats:
-    """The iteration for a few rows; each ends by itself once it has settled."""
-    true = probabilities.copy()
-    rows = np.arange(len(true))
-    for _ in range(ROUNDS):
-        before = true[rows]
-        seen = np.maximum(before @ kernel, np.finfo(np.float64).tiny)
-        after = before * ((probabilities[rows] / seen) @ kernel.T)
-        true[rows] = after
-        rows = rows[np.abs(after - before).max(axis=1) > SETTLED]
-        if not len(rows):
-            break
-    return true
+def wrong_label_probabilities(pooled: Floats, labels: Ints) -> Floats:
+    """The probability that each given label is wrong, float64 (n,).
 
+    Labels are a mixture: a share are mistakes as people make them (`mistake_likelihood`), the others come
+    from the clean probabilities. The share and how the clean probabilities follow from the pooled ones
+    maximise the likelihood of the labels. So a classifier's own mistakes, which its probabilities foresee,
+    are not taken for wrong labels: only more surprises than it foresees are.
 
-def true_class(probabilities: Floats, labels: Ints, noise: Floats) -> Floats:
-    """P(true class | image and given label), float64 (n, k), by Bayes: P(true j | image) T[j, given]."""
-    joint = deconvolve(probabilities, noise) * noise.T[labels]
-    total = np.maximum(joint.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    return np.asarray(joint / total, dtype=np.float64)
+    Two such mixtures are averaged in their log-odds. In one the clean probabilities are the pooled ones to a
+    power, which leaves classifiers that err in every way their due. In the other, classes that are far off
+    are less likely still, as good classifiers have it. The better the classifier, the more the second counts.
 
-
-def planted_mistakes(probabilities: Floats, labels: Ints) -> Floats:
-    """How likely each other label is to be the mistake, were one made: float64 (n, k), sums to 1 in all.
-
-    One half of the mistakes fall on images at random, by how their class is confused; the other half where
-    the image itself resembles the other class. On CIFAR-10N, people's mistakes were ranked between the two
-    kinds (docs/methods/label_errors.md).
+    The mixtures say how many labels are wrong at which doubt; the doubt of the label alone ranks better.
 
     Args:
-        probabilities: (n, k), P(given label | image), out of sample.
+        pooled: (n, k), P(given label | image), out of sample and calibrated.
         labels: int64 (n,), given.
     """
-    n, k = probabilities.shape
-    alike = probabilities.copy()
-    alike[np.arange(n), labels] = 0
-    confused = np.eye(k)[labels].T @ alike
-    confused /= np.maximum(confused.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    at_random = confused[labels] / n
-    return np.asarray((at_random + alike / max(float(alike.sum()), 1e-300)) / 2, dtype=np.float64)
+    transitions, logs = class_transitions(pooled), np.log(np.maximum(pooled, FARTHEST))
+    plain, bent = (mixed_wrong(logs, labels, transitions, most_bend=most) for most in (0.0, MOST_BEND))
+    right = (pooled.argmax(axis=1) == labels).mean() / (1 - (plain.mean() + bent.mean()) / 2)
+    low, high = BENT_FROM
+    weight = float(np.clip((right - low) / (high - low), 0, 1))
+    wrong = expit((1 - weight) * logit(plain) + weight * logit(bent))
+    return along_doubt(pooled[np.arange(len(labels)), labels], wrong)
 
 
-def most_mistakes(probabilities: Floats, labels: Ints) -> float:
-    """The largest number of wrong labels that the images with the least plausible labels leave room for.
-
-    A classifier that is surely wrong looks like a wrong label, so counting surprises counts both. Planting
-    mistakes tells what share of them a threshold would let through; no more can be there than the images
-    above the threshold, over that share. The least such bound counts, over thresholds that let 35 %
-    through (a bound on the mixture proportion, Blanchard, Lee and Scott 2010). No source has seen the label
-    of its image, so a planted label needs no new fit: its probability is at hand.
+def mixed_wrong(logs: Floats, labels: Ints, transitions: Floats, *, most_bend: float) -> Floats:
+    """The probability (n,) that each label is a mistake, by the mixture of largest likelihood.
 
     Args:
-        probabilities, labels: as in `planted_mistakes`.
+        logs: (n, k), log of the pooled probabilities.
+        labels: int64 (n,), given.
+        transitions: (k, k), of `class_transitions`.
+        most_bend: how much less likely far-off classes may be than by a power alone.
     """
-    n = len(labels)
-    own = np.sort(probabilities[np.arange(n), labels])  # the least plausible first
-    first = np.searchsorted(own, probabilities.ravel(), side="left")  # images less plausible than each
-    weight = np.bincount(first, planted_mistakes(probabilities, labels).ravel(), minlength=n + 1)[:n]
-    through = np.cumsum(weight)  # planted mistakes no more plausible than each image
-    count = np.arange(1, n + 1)
-    seen = through >= SEEN
-    return float((count[seen] / through[seen]).min(initial=n))
+    most = max(1, FITTED_CELLS // logs.shape[1])
+    some = np.arange(len(labels))
+    if len(labels) > most:
+        some = np.sort(np.random.default_rng(0).permutation(some)[:most])
+    few, given = logs[some], labels[some]
+
+    def loss(at: Floats) -> float:
+        mistaken, right = mixture_parts(few, given, transitions, at)
+        return -float(np.log(mistaken + right).mean())
+
+    power = float(np.log(SHARPEST))
+    bounds = [(-12.0, 0.0), (-power, power), (0.0, most_bend)]
+    found = minimize(loss, [float(logit(FIRST_SHARE)), 0.0, 0.0], method="L-BFGS-B", bounds=bounds)
+    mistaken, right = mixture_parts(logs, labels, transitions, found.x)
+    return np.clip(mistaken / (mistaken + right), 1e-12, 1 - 1e-12)
+
+
+def along_doubt(own: Floats, wrong: Floats) -> Floats:
+    """Probabilities (n,) that rise with the doubt of the label and have the mean of `wrong`.
+
+    Their log-odds are linear in those of the doubt, fitted to `wrong` as soft targets (Platt 1999).
+
+    Args:
+        own: (n,), pooled probability of each given label.
+        wrong: (n,), probability that it is wrong.
+    """
+    own = np.clip(own, SMALLEST, 1 - SMALLEST)
+    doubt = np.log1p(-own) - np.log(own)
+
+    def loss(line: Floats) -> float:
+        at = line[0] + line[1] * doubt
+        return float((wrong * np.logaddexp(0, -at) + (1 - wrong) * np.logaddexp(0, at)).mean())
+
+    found = minimize(loss, [-2.0, 1.0], method="L-BFGS-B", bounds=[(None, None), (SMALLEST, None)])
+    return np.asarray(expit(found.x[0] + found.x[1] * doubt), dtype=np.float64)
+
+
+def mixture_parts(logs: Floats, labels: Ints, transitions: Floats, at: Floats) -> tuple[Floats, Floats]:
+    """The joint probabilities (n,) of each label and that it is a mistake, and that it is right.
+
+    Args:
+        logs: (n, k), log of the pooled probabilities.
+        labels: int64 (n,), given.
+        transitions: (k, k), of `class_transitions`.
+        at: the log-odds of a mistake, the log of the power, and the bend.
+    """
+    share = float(expit(at[0]))
+    clean = np.asarray(softmax(np.exp(at[1]) * logs - at[2] * logs**2, axis=1))
+    right = (1 - share) * np.maximum(clean[np.arange(len(labels)), labels], 1e-12)
+    return share * mistake_likelihood(clean, labels, transitions), right

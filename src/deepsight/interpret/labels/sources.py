@@ -40,6 +40,8 @@ class ExaminedSplit:
             and share a head.
         more: features of further networks by their space, (n, d) each. Another network makes other mistakes,
             which is what a pool lives on.
+        judges: what further models say, by their name, (n, k) each; none of them has been trained on these
+            labels.
     """
 
     ids: NDArray[np.int64]
@@ -48,6 +50,7 @@ class ExaminedSplit:
     features: NDArray[np.floating] | None = None
     space: str = ""
     more: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+    judges: Mapping[str, Floats] = field(default_factory=dict)
 
     def spaces(self) -> dict[str, NDArray[np.floating]]:
         """All features by their space; predictions made elsewhere may carry features of width 0."""
@@ -63,6 +66,7 @@ class ExaminedSplit:
             probabilities=None if self.probabilities is None else self.probabilities[rows],
             features=None if self.features is None else self.features[rows],
             more={space: features[rows] for space, features in self.more.items()},
+            judges={name: said[rows] for name, said in self.judges.items()},
         )
 
 
@@ -80,8 +84,8 @@ class LabelSources:
 
     Attributes:
         ids, labels: int64 (n,), as in `ExaminedSplit`.
-        distributions: name to float64 (n, k): "model", "head", "neighbours" and those of further networks,
-            such as "head (frozen)", as far as there are any.
+        distributions: name to float64 (n, k): "model", "head", "neighbours", those of further networks, such
+            as "head (frozen)", and further models, such as "reference", as far as there are any.
     """
 
     ids: NDArray[np.int64]
@@ -123,12 +127,13 @@ def gather_label_sources(
 
 
 def model_source(name: str, part: ExaminedSplit) -> dict[str, Floats]:
-    """The model's probabilities, where the part came with them; refuses a part without anything."""
-    if part.probabilities is None and not part.spaces():
+    """The probabilities of the model and of further ones, as far as there are any; refuses a bare part."""
+    if part.probabilities is None and not part.spaces() and not part.judges:
         raise DeepSightError(
             f"Expected probabilities or features for the labels of {name}, received neither."
         )
-    return {} if part.probabilities is None else {"model": part.probabilities}
+    own = {} if part.probabilities is None else {"model": part.probabilities}
+    return own | dict(part.judges)
 
 
 def joined_rows(arrays: Sequence[Any]) -> NDArray[Any]:
@@ -158,3 +163,17 @@ def log_pool(sources: Sequence[Floats], labels: Ints) -> Floats:
     start = np.full(len(logs), 1 / len(logs))
     found = minimize(loss, start, jac=True, bounds=[(0, None)] * len(logs), method="L-BFGS-B")
     return np.asarray(softmax(np.tensordot(found.x, logs, axes=1), axis=1), dtype=np.float64)
+
+
+def equal_pool(sources: Sequence[Floats], labels: Ints) -> Floats:
+    """A logarithmic pool with equal weights, float64 (n, k): the geometric mean, recalibrated as a whole.
+
+    For the doubt of people, equal weights are nearer than those by likelihood of the labels, which favour the
+    best source and silence the others (docs/methods/ambiguity.md).
+
+    Args:
+        sources: m distributions (n, k), each recalibrated by itself (`log_pool` of it alone).
+        labels: int64 (n,), given.
+    """
+    mean = np.mean([np.log(np.maximum(source, SMALLEST)) for source in sources], axis=0)
+    return log_pool([np.asarray(softmax(mean, axis=1), dtype=np.float64)], labels)

@@ -1,4 +1,4 @@
-"""What a foreign model's answers are compared with: features of a frozen backbone, and training images."""
+"""What a foreign model's answers are compared with: a reference model, and training images."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from deepsight.core.array_types import Floats32
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Log, silent
 from deepsight.core.recipe import Recipe
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.sources import ExaminedSplit
@@ -15,8 +16,10 @@ from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model import pretrained
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.predict import BLOCK, blocks_of
+from deepsight.model.pretrained import Pretrained
 from deepsight.scrub.duplicates.find import find_duplicates
 from deepsight.scrub.label_conflicts import conflict_probability
+from deepsight.workflows.examine.reference_model import Reference, train_reference
 
 SIDE = 64  # pixels a side of the images from which the default backbone makes features
 TRAIN_ROWS = 3000  # training images whose labels are examined
@@ -24,33 +27,83 @@ DUPLICATE_IMAGES = 20_000  # images among which near-duplicates are looked for
 
 
 def inputs_of(
-    data: Dataset, predictions: Predictions, train: Dataset | None, seed: int
-) -> tuple[ExaminationInputs, Evidence]:
-    """The predictions with independent judges of the labels, and near-duplicates in the training images."""
-    frozen = FrozenBackbone(pretrained.load_pretrained())
-    ours = frozen_features(frozen, data)
-    if not predictions.features.size:
-        predictions = replace(predictions, features=ours)
-    inputs = ExaminationInputs(data, predictions, more={"frozen": ours}, seed=seed)
-    if train is None or train.images.shape[1:] != data.images.shape[1:]:
-        return inputs, Evidence()
-    rows = balanced_rows(train.labels, min(TRAIN_ROWS, len(train)), np.random.default_rng(seed))
-    few = train.select(rows)
-    split = ExaminedSplit(few.ids, few.labels, None, frozen_features(frozen, few), "frozen")
-    inputs = replace(inputs, train=split, others={"train": train})
-    if len(train) + len(data) > DUPLICATE_IMAGES:
+    data: Dataset, predictions: Predictions, train: Dataset | None, seed: int, *, seconds: float,
+    log: Log = silent,
+) -> tuple[ExaminationInputs, Evidence]:  # fmt: skip
+    """The predictions with independent judges of the labels, and near-duplicates in the training images.
+
+    Args:
+        data: the examined images.
+        predictions: what the model says of them.
+        train: the training images, if there are any.
+        seed: random seed.
+        seconds: that a reference model may take.
+        log: receives what the work says.
+    """
+    usable = train is not None and train.images.shape[1:] == data.images.shape[1:]
+    inputs = judged_inputs(
+        pretrained.load_pretrained(),
+        data,
+        predictions,
+        train if usable else None,
+        seed,
+        seconds=seconds,
+        log=log,
+    )
+    if train is None or not usable or len(train) + len(data) > DUPLICATE_IMAGES:
         return inputs, Evidence()
     pairs = find_duplicates({"train": train, "test": data}, seed=seed)
     conflicts = conflict_probability(pairs.frame, data, {"train": train})
     return replace(inputs, conflicting_twins=conflicts), Evidence({"duplicates": pairs})
 
 
+def judged_inputs(
+    backbone: Pretrained, data: Dataset, predictions: Predictions, train: Dataset | None, seed: int, *,
+    seconds: float, log: Log = silent,
+) -> ExaminationInputs:  # fmt: skip
+    """The predictions with judges of the labels that share no mistake with the model.
+
+    They are a reference model that is trained on the data set's own training part and, where there is none or
+    the time does not suffice, features of the backbone as it came. The arguments are as in `inputs_of`.
+    """
+    reference = None
+    if train is not None:
+        reference = train_reference(backbone, train, data, seconds=seconds, seed=seed, log=log)
+    if reference is None:
+        return frozen_inputs(FrozenBackbone(backbone), data, predictions, train, seed)
+    return reference_inputs(reference, data, predictions, train, seed)
+
+
+def reference_inputs(
+    reference: Reference, data: Dataset, predictions: Predictions, train: Dataset | None, seed: int
+) -> ExaminationInputs:
+    """The predictions with what a reference model says."""
+    if not predictions.features.size:
+        predictions = replace(predictions, features=reference.features["frozen"])
+    others = {} if train is None or reference.train is None else {"train": train}
+    return ExaminationInputs(
+        data, predictions, train=reference.train, others=others, more=reference.features,
+        judges={"reference": reference.probabilities}, seed=seed,
+    )  # fmt: skip
+
+
+def frozen_inputs(
+    frozen: FrozenBackbone, data: Dataset, predictions: Predictions, train: Dataset | None, seed: int
+) -> ExaminationInputs:
+    """The predictions with features of the backbone as it came, of a part of the training images too."""
+    ours = frozen_features(frozen, data)
+    if not predictions.features.size:
+        predictions = replace(predictions, features=ours)
+    inputs = ExaminationInputs(data, predictions, more={"frozen": ours}, seed=seed)
+    if train is None or data.source == train.source:
+        return inputs
+    rows = balanced_rows(train.labels, min(TRAIN_ROWS, len(train)), np.random.default_rng(seed))
+    few = train.select(rows)
+    split = ExaminedSplit(few.ids, few.labels, None, frozen_features(frozen, few), "frozen")
+    return replace(inputs, train=split, others={"train": train})
+
+
 def frozen_features(frozen: FrozenBackbone, data: Dataset) -> Floats32:
     """Features (n, d) of the default backbone, whose ImageNet weights share no mistake with the model."""
     blocks = blocks_of(len(data), BLOCK)
     return np.concatenate([frozen.features(data.pixels(rows), Recipe(resolution=SIDE)) for rows in blocks])
-
-
-def with_features(predictions: Predictions, data: Dataset, frozen: FrozenBackbone) -> Predictions:
-    """The same predictions with features of the frozen backbone."""
-    return replace(predictions, features=frozen_features(frozen, data))

@@ -28,7 +28,8 @@ from deepsight.workflows.examine.levers import with_levers
 from deepsight.workflows.study_plan import sample_sizes_of, seconds_of_a_mask
 
 PREDICTED = 0.25  # of the minutes go to predictions for the test images, at most
-SAMPLED = 0.5  # of the minutes go to the checks that sample
+SAMPLED = 0.35  # of the minutes go to the checks that sample
+REFERENCE = 0.2  # of the minutes go to a reference model where there are training images
 LEVERS = 0.2  # of the minutes go to the levers, half of them to features of training images
 TIMED = 32  # images by which the model is timed
 
@@ -60,7 +61,7 @@ def examine_fitted(
     predicted = time.perf_counter()
     mask_seconds = seconds_of_a_mask(test)
     sizes = sample_sizes_of(SAMPLED * 60 * minutes, 1 / per_image, mask_seconds)
-    inputs, evidence = inputs_of(test, predictions, train, seed)
+    inputs, evidence = inputs_of(test, predictions, train, seed, seconds=REFERENCE * 60 * minutes, log=log)
     found = examine_inputs(inputs, model, capped(sizes, len(test)))
     interpreted = time.perf_counter()
     own = partial(predictions_of, model) if predictions.features.size else None

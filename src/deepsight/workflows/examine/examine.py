@@ -15,14 +15,13 @@ from deepsight.core.progress import Log, silent
 from deepsight.interpret.examine import examine as examine_inputs
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.model import pretrained
 from deepsight.model.foreign.foreign_model import Prepare
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module, undisturbed
 from deepsight.model.foreign.open import Opened, open_model
-from deepsight.model.frozen_backbone import FrozenBackbone
-from deepsight.workflows.examine.comparisons import with_features
+from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.examination import examine_fitted
+from deepsight.workflows.examine.examine_predictions import JUDGED
 from deepsight.workflows.examine.fit_model import fit_to_data
 
 
@@ -71,9 +70,7 @@ def examine(
         160
     """
     if isinstance(model, Predictions):
-        if not model.features.size:
-            model = with_features(model, data, FrozenBackbone(pretrained.load_pretrained()))
-        return with_names(examine_inputs(ExaminationInputs(test=data, predictions=model, seed=seed)), data)
+        return with_names(examine_answers(model, data, train, minutes=minutes, seed=seed, log=log), data)
     opened = opened_model(model)
     with undisturbed(opened.network.module):
         given = preprocess if preprocess is not None else opened.preprocess
@@ -82,6 +79,16 @@ def examine(
             log(warning)
         found = examine_fitted(fitted, data, train=train, minutes=minutes, seed=seed, log=log).findings
         return with_names(found, data)
+
+
+def examine_answers(
+    answers: Predictions, data: Dataset, train: Dataset | None, *, minutes: float, seed: int, log: Log
+) -> Findings:
+    """Examine predictions alone, beside other judges where there are training images or no features."""
+    if train is None and answers.features.size:
+        return examine_inputs(ExaminationInputs(test=data, predictions=answers, seed=seed))
+    inputs, evidence = inputs_of(data, answers, train, seed, seconds=JUDGED * 60 * minutes, log=log)
+    return Findings(evidence).merge(examine_inputs(inputs))
 
 
 def with_names(found: Findings, data: Dataset) -> Findings:

@@ -28,6 +28,7 @@ from deepsight.workflows.block_passes import LOCAL, Arrays, Work, require_engine
 from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.examination import (
     LEVERS,
+    REFERENCE,
     SAMPLED,
     ExaminedModel,
     capped,
@@ -133,7 +134,10 @@ def examine_run(
     image_seconds, mask_seconds = seconds_an_image(predictor, data), seconds_of_a_mask(data)
     sizes = sample_sizes_of(SAMPLED * 60 * study.minutes, 1 / image_seconds, mask_seconds)
     began = time.perf_counter()
-    inputs, evidence = inputs_of(data, run_predictions(folder, data, record, engine, log), train, study.seed)
+    inputs, evidence = inputs_of(
+        data, run_predictions(folder, data, record, engine, log), train, study.seed,
+        seconds=REFERENCE * 60 * study.minutes, log=log,
+    )  # fmt: skip
     found = with_levers(
         examine_inputs(inputs, predictor, capped(sizes, len(data))), inputs, predictor,
         partial(predictor.predictions, name="train"),

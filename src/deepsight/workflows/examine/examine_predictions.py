@@ -1,5 +1,6 @@
 """Predictions in a file: examined as the answers of a model that somebody else made."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,18 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
 from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.interpret.examine import examine
-from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.obtain import Obtained
 from deepsight.obtain.predictions.match import Listings
 from deepsight.obtain.predictions.read import read_predictions
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
 from deepsight.workflows.context import Context
-from deepsight.workflows.examine.comparisons import with_features
+from deepsight.workflows.examine.comparisons import judged_inputs
 from deepsight.workflows.metrics import score_metrics
 from deepsight.workflows.suggested_groups import with_suggested_groups
 
 SPLITS = ("train", "val", "test", "all")
+JUDGED = 0.6  # of the minutes go to a reference model, whose doubt is set beside the predictions
 
 
 def examine_predictions(
@@ -71,17 +72,22 @@ def examine_in(context: Context, file: Path, split: str) -> dict[str, Any]:
     if not predictions.features.size:
         notice = f"{file.name} holds no features, so they were made with {context.pretrained.name}, frozen."
         log(notice)
-        predictions = with_features(predictions, data, context.frozen)
+    inputs = judged_inputs(
+        context.pretrained, data.with_labels(predictions.labels), predictions,
+        got.train if split in ("test", "val") else data.with_labels(predictions.labels), study.seed,
+        seconds=JUDGED * 60 * study.minutes, log=log,
+    )  # fmt: skip
+    predictions = inputs.predictions
     learnt = [got.train] if split in ("test", "val") else []
     suggested = with_suggested_groups(data, learnt, predictions, taken=got.taken, seed=study.seed, log=log)
-    labelled = suggested.test.with_labels(predictions.labels)
-    found = examine(ExaminationInputs(test=labelled, predictions=predictions, seed=study.seed))
+    found = examine(replace(inputs, test=suggested.test.with_labels(predictions.labels)))
     run.save_json("data.json", {**got.record, "examined": examined_record(data, split, got)})
     run.save_json("environment.json", environment())
     run.save_json("model.json", {"architecture": f"predictions in {file.name}", "notice": notice})
     run.save_predictions("test", predictions)
     run.save_pictures(found.pictures)
-    run.save_evidence(with_files(found.evidence.merge(suggested.evidence), file_names({"test": data})))
+    names = file_names({"test": data, **inputs.others})
+    run.save_evidence(with_files(found.evidence.merge(suggested.evidence), names))
     source = got.record.get("source")
     run.save_json(METRICS, external_metrics(predictions, data, study, file, source))
     render(run)

@@ -1,0 +1,19 @@
+"""From the doubt of models to how often people differ, by what votes on other images showed."""
+
+import numpy as np
+
+from deepsight.core.array_types import Floats
+
+# Two people differ on HIGHEST * score ** POWER of the images with this score of `ambiguity`. Fitted on the
+# votes of three annotators on training images of CIFAR-10 (CIFAR-10N), beyond the slips that they made on the
+# clearest fifth too: benchmarks/people.
+HIGHEST, POWER = 0.35, 0.42
+
+
+def two_people_differ(score: Floats) -> Floats:
+    """The probability (n,) that two careful people give different answers, from the score of ambiguity.
+
+    Careful people slip on no clear image. A crowd that does differs more often everywhere: see
+    docs/methods/ambiguity.md.
+    """
+    return np.asarray(HIGHEST * np.clip(score, 0, 1) ** POWER)

@@ -1,0 +1,117 @@
+"""The reference model: trained on the data's own training part, never on the labels that it judges."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.predictions import Predictions
+from deepsight.core.recipe import Recipe
+from deepsight.model.fit import fabric_of
+from deepsight.model.plan_search import PlanCandidate
+from deepsight.model.pretrained import load_pretrained
+from deepsight.workflows.examine.comparisons import reference_inputs
+from deepsight.workflows.examine.reference_model import (
+    Reference,
+    ReferenceTrainer,
+    train_reference,
+    validation_rows,
+)
+
+ROWS = 240
+
+
+@pytest.fixture(scope="module")
+def trainer() -> ReferenceTrainer:
+    plan = PlanCandidate(Recipe(resolution=64, epochs=1, views=1, batch=32), ROWS, {}, 0.0, 0.5, 1)
+    return ReferenceTrainer(load_pretrained("tf_efficientnet_lite0"), plan, 0, fabric_of())
+
+
+@pytest.fixture(scope="module")
+def reference(trainer: ReferenceTrainer, cifar10: tuple[Dataset, Dataset]) -> Reference:
+    train, test = cifar10
+    return trainer.outside(train.select(np.arange(100, 400)), test.select(np.arange(60)))
+
+
+def test_it_knows_more_than_chance_and_keeps_the_training_rows_that_it_saw(
+    reference: Reference, cifar10: tuple[Dataset, Dataset]
+) -> None:
+    train, test = cifar10
+    assert reference.probabilities.sum(axis=1) == pytest.approx(1)
+    assert (reference.probabilities.argmax(axis=1) == test.labels[:60]).mean() > 0.3
+    seen = reference.train
+    assert seen is not None
+    assert seen.features is not None
+    assert np.isin(seen.ids, np.arange(100, 400)).all()
+    assert np.array_equal(seen.labels, train.labels[seen.ids])
+    assert reference.features["frozen"].shape == (60, seen.features.shape[1])
+    assert reference.features["reference"].shape == (60, seen.features.shape[1])
+
+
+def test_the_predictions_get_its_judgement_and_its_features(
+    reference: Reference, cifar10: tuple[Dataset, Dataset]
+) -> None:
+    train, test = cifar10
+    data = test.select(np.arange(60))
+    said = Predictions(data.ids, data.labels, np.eye(10, dtype=np.float32)[data.labels], np.empty((60, 0)))
+    inputs = reference_inputs(reference, data, said, train, 0)
+    parts = inputs.label_parts()
+    assert set(parts["test"].judges) == {"reference"}
+    assert set(parts["test"].spaces()) == {"reference", "frozen"}  # those that stand in count once
+    assert set(parts["train"].spaces()) == {"frozen"}
+    assert inputs.predictions.features.shape[0] == 60
+
+
+@dataclass
+class FakeFrozen:
+    """Says of every image which model it asked, and has no features but that."""
+
+    def beside(self, predictor: int, data: Dataset, *, name: str) -> tuple[Predictions, np.ndarray]:
+        logits = np.full((len(data), data.k), float(predictor), dtype=np.float32)
+        logits[:, 0] += predictor
+        return Predictions(data.ids, data.labels, logits, np.zeros((len(data), 1))), np.full(
+            (len(data), 1), predictor, np.float32
+        )
+
+
+@dataclass
+class FakeFitted:
+    predictor: int
+
+
+@dataclass(frozen=True)
+class Recording(ReferenceTrainer):
+    """Trains nothing, and remembers on which rows it should have."""
+
+    seen: list[np.ndarray] = field(default_factory=list)
+
+    def trained(self, train: Dataset) -> tuple[FakeFrozen, FakeFitted, np.ndarray]:  # type: ignore[override]
+        self.seen.append(train.ids)
+        return FakeFrozen(), FakeFitted(len(self.seen)), np.arange(len(train))
+
+
+def test_training_images_are_judged_by_the_model_of_the_other_half(
+    trainer: ReferenceTrainer, cifar10: tuple[Dataset, Dataset]
+) -> None:
+    recording = Recording(trainer.pretrained, trainer.plan, 0, trainer.fabric)
+    data = cifar10[0].select(np.arange(400))
+    found = recording.by_halves(data, data)
+    asked = found.features["frozen"][:, 0]
+    for number, rows in enumerate(recording.seen, 1):
+        assert not np.isin(data.ids[asked == number], rows).any()
+    assert sorted(np.unique(asked)) == [1, 2]
+    assert found.train is None
+
+
+def test_few_images_get_no_reference_model(cifar10: tuple[Dataset, Dataset]) -> None:
+    train, test = cifar10
+    few = train.select(np.arange(300))
+    found = train_reference(
+        load_pretrained("tf_efficientnet_lite0"), few, test.select(np.arange(20)), seconds=1e6, seed=0
+    )
+    assert found is None
+
+
+def test_validation_is_small_and_never_empty() -> None:
+    assert [validation_rows(n) for n in (10, 400, 50_000)] == [1, 20, 500]
