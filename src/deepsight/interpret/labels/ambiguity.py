@@ -72,7 +72,7 @@ def caption_of(frame: pl.DataFrame) -> str:
             f"{1 - TRUSTED:.0%} of the labels."
         )
     return (
-        f"Two careful people are expected to differ on {known.mean():.1%} of {len(known):,} images. This is "
+        f"Two careful people are expected to differ on {known.to_numpy().mean():.1%} of {len(known):,} images. This is "
         "estimated from the doubt of models, and is not a count of votes."
     )
 
