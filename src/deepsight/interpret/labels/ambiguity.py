@@ -65,15 +65,15 @@ def ambiguity_table(
 
 def caption_of(frame: pl.DataFrame) -> str:
     """How many images people are expected to be split over, or that the sources cannot tell."""
-    known = frame["people_differ"].drop_nulls()
-    if known.is_empty():
+    known = frame["people_differ"].drop_nulls().to_numpy()
+    if not len(known):
         return (
             "Whether people would differ cannot be told: the sources themselves disagree with more than "
             f"{1 - TRUSTED:.0%} of the labels."
         )
     return (
-        f"Two careful people are expected to differ on {known.to_numpy().mean():.1%} of {len(known):,} images. This is "
-        "estimated from the doubt of models, and is not a count of votes."
+        f"Two careful people are expected to differ on {known.mean():.1%} of {len(known):,} images. "
+        "This is estimated from the doubt of models, and is not a count of votes."
     )
 
 
