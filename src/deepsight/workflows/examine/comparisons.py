@@ -19,7 +19,7 @@ from deepsight.model.predict import BLOCK, blocks_of
 from deepsight.model.pretrained import Pretrained
 from deepsight.scrub.duplicates.find import find_duplicates
 from deepsight.scrub.label_conflicts import conflict_probability
-from deepsight.workflows.examine.reference_model import Reference, train_reference
+from deepsight.workflows.examine.reference_model import Reference, shares_images, train_reference
 
 SIDE = 64  # pixels a side of the images from which the default backbone makes features
 TRAIN_ROWS = 3000  # training images whose labels are examined
@@ -95,7 +95,7 @@ def frozen_inputs(
     if not predictions.features.size:
         predictions = replace(predictions, features=ours)
     inputs = ExaminationInputs(data, predictions, more={"frozen": ours}, seed=seed)
-    if train is None or data.source == train.source:
+    if train is None or shares_images(data, train):
         return inputs
     rows = balanced_rows(train.labels, min(TRAIN_ROWS, len(train)), np.random.default_rng(seed))
     few = train.select(rows)

@@ -73,7 +73,7 @@ def train_reference(
         log: receives what the work says.
     """
     fabric = fabric or fabric_of()
-    inside = examined.source == train.source and bool(np.isin(examined.ids, train.ids).any())
+    inside = shares_images(examined, train)
     halves = 2 if inside else 1
     if len(train) // halves < max(FEWEST_ROWS, FEWEST_PER_CLASS * train.k):
         return None
@@ -89,6 +89,11 @@ def train_reference(
     )
     trainer = ReferenceTrainer(pretrained, plan, seed, fabric)
     return trainer.by_halves(train, examined) if inside else trainer.outside(train, examined)
+
+
+def shares_images(examined: Dataset, train: Dataset) -> bool:
+    """Whether any examined image is a training image."""
+    return examined.source == train.source and bool(np.isin(examined.ids, train.ids).any())
 
 
 def planned_reference(
