@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deepsight.core.run import Run
     from deepsight.interpret.findings import Findings
     from deepsight.obtain import load_dataset
+    from deepsight.workflows.audit.run_audit import audit
     from deepsight.workflows.compare.two_runs import compare
     from deepsight.workflows.examine.examine import examine
     from deepsight.workflows.export import export_model
@@ -29,6 +30,7 @@ __all__ = [
     "Predictions",
     "Run",
     "StudyConfig",
+    "audit",
     "compare",
     "examine",
     "export_model",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 MODULES = {
+    "audit": "deepsight.workflows.audit.run_audit",
     "Dataset": "deepsight.core.dataset",
     "Findings": "deepsight.interpret.findings",
     "Predictions": "deepsight.core.predictions",

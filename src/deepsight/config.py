@@ -66,6 +66,18 @@ class ExaminedSource(BaseModel):
     split: str = "test"
 
 
+class AuditedSource(BaseModel):
+    """What an audit compares with, and whether the images had labels.
+
+    Attributes:
+        against: the run folder, or None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    against: Path | None = None
+
+
 class StudyConfig(BaseModel):
     """A study as it was asked for, and its plan once there is one.
 
@@ -90,6 +102,7 @@ class StudyConfig(BaseModel):
         fit: how pictures are brought into the stored shape: "crop" (the centred square), "pad", "squash" or
             "whole"; the data's own option, or "crop", when absent.
         examined: the predictions or the model that are examined; absent in a study.
+        audited: present where the folder holds the audit of a data set and no study.
         plan: what the planner settled.
     """
 
@@ -113,12 +126,15 @@ class StudyConfig(BaseModel):
     gates: tuple[str, ...] = ()
     fit: Literal["crop", "pad", "squash", "whole"] | None = None
     examined: ExaminedSource | None = None
+    audited: AuditedSource | None = None
     plan: StudyPlan | None = None
 
     def stored(self) -> dict[str, Any]:
         """As it stands in study.yaml; what is optional and absent is left out."""
         content = self.model_dump(mode="json")
-        absent = [name for name in ("plan", "examined", "fit", "folds", "gates") if not content[name]]
+        absent = [
+            name for name in ("plan", "examined", "audited", "fit", "folds", "gates") if not content[name]
+        ]
         return {name: value for name, value in content.items() if name not in absent}
 
 

@@ -28,6 +28,7 @@ from deepsight.interpret.error_analysis.confusion_clusters import confusion_clus
 from deepsight.interpret.error_analysis.hypothesis_tests import hypotheses_table
 from deepsight.interpret.error_analysis.misclassified import misclassified_table, suspected_labels
 from deepsight.interpret.error_analysis.per_class import per_class_table
+from deepsight.interpret.error_analysis.risk_coverage import rejection_tables
 from deepsight.obtain.cifar10.load import RECORDS_SHA256
 from deepsight.scrub.duplicates.pictures import shown_pairs
 
@@ -123,6 +124,7 @@ def examined(said: Predictions, classes: Sequence[str]) -> Evidence:
             "recall": per_class_table(*given, groups),
             "hypotheses": hypotheses_table(expectations(), *given),
             "calibration": calibration_table(said.probabilities, said.labels),
+            **rejection_tables(said.logits[::2], said.labels[::2], said.logits[1::2], said.labels[1::2]),
             "errors": misclassified_table(said.ids, said.labels, said.probabilities, classes),
         }
     )

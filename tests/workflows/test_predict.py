@@ -17,9 +17,11 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
+from deepsight.workflows import nearest_training as nearest_module
 from deepsight.workflows import predict as module
 from deepsight.workflows.context import Context
-from deepsight.workflows.predict import nearest_training, predict
+from deepsight.workflows.nearest_training import nearest_training
+from deepsight.workflows.predict import predict
 from small_study import first_rows
 
 
@@ -82,7 +84,9 @@ def test_a_training_image_is_nearest_to_itself_and_is_looked_at_once(
     similar = [one["similarity"] for one in row["nearest"]]
     assert similar == sorted(similar, reverse=True)
     assert Path(row["nearest_picture"]).parent == trained_run.file("predicted")
-    monkeypatch.setattr(module, "in_blocks", lambda *_: pytest.fail("looked at the training images again"))
+    monkeypatch.setattr(
+        nearest_module, "in_blocks", lambda *_: pytest.fail("looked at the training images again")
+    )
     predict(trained_run.path, [tmp_path / "own.png"], neighbours=1)
 
 

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import polars as pl
 import pytest
@@ -12,7 +13,10 @@ from typer.testing import CliRunner
 from deepsight.cli.main import app
 from deepsight.core.errors import UsageError
 from deepsight.core.run import Run
-from deepsight.workflows.predict_many import expand_paths, predict_many
+from deepsight.model.predict import Predictor
+from deepsight.workflows.image_paths import expand_paths
+from deepsight.workflows.predict import predict
+from deepsight.workflows.predict_many import DOUBTFUL, UNLIKE, predict_many, with_rejections
 
 
 def test_folders_patterns_tables_and_stdin_give_each_file_once(tmp_path: Path, monkeypatch) -> None:
@@ -56,7 +60,9 @@ def test_a_table_of_many_images(trained_run: Run, pictures: Path) -> None:
     read = frame.filter(pl.col("error").is_null())
     classes = [name for name in frame.columns if name.startswith("p_")]
     assert np.allclose(read.select(classes).sum_horizontal(), 1)
-    assert (read["rejected"] == (read["confidence"] < 0.5)).all()
+    unlike, doubtful = read["unfamiliarity"] >= 0.99, read["confidence"] < 0.5
+    assert (read["rejected"] == (unlike | doubtful)).all()
+    assert (read["reason"] == UNLIKE).fill_null(False).to_list() == unlike.to_list()
     noise = read.filter(pl.col("file").str.ends_with("noise.png"))["unfamiliarity"][0]
     others = read.filter(~pl.col("file").str.ends_with("noise.png"))["unfamiliarity"]
     assert noise == 1
@@ -69,10 +75,73 @@ def test_the_command_writes_each_format(trained_run: Run, pictures: Path, tmp_pa
     for name, read in {"a.csv": pl.read_csv, "a.jsonl": pl.read_ndjson, "a.parquet": pl.read_parquet}.items():
         out = tmp_path / name
         done = CliRunner().invoke(
-            app, ["classify", str(trained_run.path), str(pictures / "0*.png"), "--out", str(out)]
+            app, ["predict", str(trained_run.path), str(pictures / "0*.png"), "--out", str(out)]
         )
         assert done.exit_code == 0, done.output
         assert len(read(out)) == 10
         assert "AURC on" in done.output
-    wrong = CliRunner().invoke(app, ["classify", str(trained_run.path), "x.png", "--out", "a.txt"])
+    wrong = CliRunner().invoke(app, ["predict", str(trained_run.path), "x.png", "--out", "a.txt"])
     assert isinstance(wrong.exception, UsageError)
+
+
+def test_rejections_say_why_and_unreadable_files_are_none() -> None:
+    frame = pl.DataFrame(
+        {
+            "confidence": [0.9, 0.9, 0.4, None],
+            "unfamiliarity": [0.2, 1.0, 0.5, None],
+            "rejected": [None] * 4,
+            "reason": [None] * 4,
+        }
+    )
+    found = with_rejections(frame, 0.6, 0.99)
+    assert found["rejected"].to_list() == [False, True, True, None]
+    assert found["reason"].to_list() == [None, UNLIKE, DOUBTFUL, None]
+    assert with_rejections(frame, 0.6, 2.0)["reason"].to_list() == [None, None, DOUBTFUL, None]
+
+
+def teapots(n: int) -> list[np.ndarray]:
+    """Drawn teapots, digits on paper, plain walls and test charts: nothing that CIFAR-10 has a class for."""
+    rng, found = np.random.default_rng(0), []
+    for i in range(n):
+        paper = np.full((64, 64, 3), 250, np.uint8)
+        if i % 3 == 0:
+            cv2.ellipse(paper, (32, 36), (18, 14), 0, 0, 360, (60, 60, 160), -1)
+            cv2.ellipse(paper, (52, 34), (7, 8), 0, 0, 360, (60, 60, 160), 3)
+            cv2.line(paper, (16, 36), (4, 24 + i % 5), (60, 60, 160), 5)
+        elif i % 3 == 1:
+            cv2.putText(paper, f"{i}7", (2, 48), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (0, 0, 0), 3)
+        else:
+            paper[:] = 255 * ((np.indices((64, 64)).sum(axis=0) // (2 + i % 7)) % 2)[..., None]
+        found.append(np.clip(paper + rng.normal(0, 3, paper.shape), 0, 255).astype(np.uint8))
+    return found
+
+
+@pytest.mark.slow
+def test_a_teapot_is_no_frog_and_a_frog_is_no_teapot(trained_run: Run, cifar10, tmp_path: Path) -> None:
+    for row, image in enumerate(teapots(30)):
+        Image.fromarray(image).save(tmp_path / f"teapot{row:02d}.png")
+    for row, image in enumerate(cifar10[1].pixels(np.arange(2000, 2060))):
+        Image.fromarray(image).save(tmp_path / f"usual{row:02d}.png")
+    frame = predict_many(trained_run.path, [str(tmp_path)])
+    outsiders = frame.filter(pl.col("file").str.contains(r"teapot\d\d\.png"))
+    usual = frame.filter(pl.col("file").str.contains(r"usual\d\d\.png"))
+    assert (outsiders["reason"] == UNLIKE).fill_null(False).mean() >= 0.7
+    assert (usual["reason"] == UNLIKE).fill_null(False).mean() <= 0.15
+    (row,) = predict(trained_run.path, [tmp_path / "teapot02.png"], maps=tmp_path / "maps", neighbours=1)
+    assert row["unfamiliar"]
+
+
+@pytest.mark.slow
+def test_a_dark_deep_file_stays_dark(trained_run: Run, monkeypatch, tmp_path: Path) -> None:
+    for name, value in {"dark": 300, "bright": 4000}.items():
+        Image.fromarray(np.full((32, 32), value, np.uint16)).save(tmp_path / f"{name}.png")
+    seen: list[np.ndarray] = []
+    real = Predictor.features
+
+    def noted(self, pixels, **names):
+        seen.append(pixels)
+        return real(self, pixels, **names)
+
+    monkeypatch.setattr(Predictor, "features", noted)
+    predict_many(trained_run.path, [str(tmp_path / "dark.png"), str(tmp_path / "bright.png")])
+    assert [int(image[0, 0, 0]) for image in seen[-1]] == [round(300 * 255 / 4095), round(4000 * 255 / 4095)]

@@ -1,9 +1,9 @@
 """The command that checks gates on a finished run."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -62,14 +62,24 @@ def judge(
 ) -> bool:
     """Check the gates, write junit.xml, tell the CI system and the reader; whether all passed."""
     from deepsight.workflows.gates.conditions import check_gates
-    from deepsight.workflows.gates.reports import report_to_ci, write_junit
 
     results = check_gates(run_folder, gates)
+    if as_json:
+        show(json.dumps([result.record() for result in results], indent=2))
+    return report_results(run_folder, [result.record() for result in results], junit, quiet=quiet)
+
+
+def report_results(
+    run_folder: Path, records: Sequence[Mapping[str, Any]], junit: Path, *, quiet: bool = False
+) -> bool:
+    """Write junit.xml, tell the CI system and the reader what became of gates; whether all passed."""
+    from deepsight.workflows.gates.conditions import GateResult
+    from deepsight.workflows.gates.reports import report_to_ci, write_junit
+
+    results = [GateResult(**record) for record in records]
     write_junit(junit, results)
     for line in report_to_ci(run_folder, results):
         say(line) if quiet else show(line)
-    if as_json:
-        show(json.dumps([result.record() for result in results], indent=2))
     for result in results if not quiet else ():
         show(f"{'passed' if result.passed else 'FAILED'}  {result.gate}: {result.says}")
     return all(result.passed for result in results)

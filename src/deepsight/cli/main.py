@@ -8,6 +8,7 @@ import typer
 
 from deepsight import __version__
 from deepsight.cli import (
+    audit_commands,
     decision_commands,
     examine_command,
     gate_commands,
@@ -24,6 +25,7 @@ DeepSight: why does my image classifier fail, and what do I do about it?
 
   deepsight run                             study CIFAR-10 in five minutes; writes runs/first/report.html
   deepsight run --data folder:photos        the same on your own images, one folder per class
+  deepsight audit photos                    look for faults in a data set, without training
   deepsight examine --predictions p.npz     study a model that was made elsewhere
   deepsight treat runs/first                try remedies against a control, and say which helped
   deepsight view runs/first                 open the report; see also compare, predict and export
@@ -64,6 +66,7 @@ app.add_typer(run_commands.app)
 app.add_typer(decision_commands.app)
 app.add_typer(gate_commands.app)
 app.add_typer(sharing_commands.app)
+app.add_typer(audit_commands.app)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The commands that use a finished run: treat, compare, predict, export, view."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,16 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
 
 app = typer.Typer()
+RejectBelow = Annotated[
+    float, typer.Option(help="Calibrated confidence below which an image is rejected.", min=0, max=1)
+]
+RejectUnfamiliar = Annotated[
+    float,
+    typer.Option(
+        help="Unfamiliarity from which on an image is rejected: a quantile of validation's; 2 rejects none.",
+        min=0,
+    ),
+]
 
 
 @app.command()
@@ -102,8 +113,15 @@ def note_comparison(run: Path, earlier: Path, log: Log) -> None:
 def predict(
     run_folder: RunFolder,
     images: Annotated[
-        list[Path], typer.Argument(help="Image files of any size and mode.", show_default=False)
+        list[str],
+        typer.Argument(help="Files, folders, patterns, a CSV of files, or - for stdin.", show_default=False),
     ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write a table of any number of images: .csv, .jsonl or .parquet."),
+    ] = None,
+    reject_below: RejectBelow = 0.0,
+    reject_unfamiliar: RejectUnfamiliar = 0.99,
     maps: Annotated[
         Path | None, typer.Option(help="Folder for the pictures.", show_default="predicted in the run folder")
     ] = None,
@@ -114,27 +132,75 @@ def predict(
 ) -> None:
     """Classify images: label, confidence, where the evidence is, and the nearest training images.
 
-    The first call runs up to 5,000 training images through the model; the run folder keeps the result.
+    With --out, the images become a table instead, with calibrated probabilities, rejections and how unlike
+    the training images each is. The first call runs up to 5,000 training images through the model; the run
+    folder keeps the result.
 
     Examples:
 
         deepsight predict runs/first photo.jpg other.png
 
         deepsight predict runs/first photo.jpg --maps pictures --neighbours 0 --json
+
+        deepsight predict runs/first new "more/*.jpg" --out predictions.csv --reject-below 0.8
     """
+    from deepsight.workflows.image_paths import expand_paths
     from deepsight.workflows.predict import predict as predict_files
 
+    if out is not None:
+        write_table(run_folder, images, out, reject_below, reject_unfamiliar)
+        return
     with progress() as log:
-        rows = predict_files(run_folder, images, maps=maps, neighbours=neighbours, log=log)
+        rows = predict_files(run_folder, expand_paths(images), maps=maps, neighbours=neighbours, log=log)
     if as_json:
         show(json.dumps(rows, indent=2))
     else:
         show("\n".join(sentence for row in rows for sentence in sentences(row)))
 
 
+def write_table(
+    run_folder: Path, images: Sequence[str], out: Path, reject_below: float, reject_unfamiliar: float
+) -> None:
+    """Classify any number of images into a table, and say what became of them."""
+    from deepsight.core.run import Run
+    from deepsight.workflows import predict_many as many
+
+    many.require_ending(out)
+    with progress() as log:
+        frame = many.predict_many(
+            run_folder, images, reject_below=reject_below, reject_unfamiliar=reject_unfamiliar, log=log
+        )
+    many.write_predictions(frame, out)
+    unread, unlike = frame["error"].count(), int((frame["reason"] == many.UNLIKE).sum())
+    rejected = int(frame["rejected"].sum() or 0)
+    show(
+        f"{out}: {len(frame):,} images, {rejected:,} rejected ({unlike:,} unlike the training images), "
+        f"{unread:,} unreadable"
+    )
+    for sentence in many.rejection_sentences(Run.open(run_folder)):
+        show(sentence)
+
+
+@app.command(hidden=True)
+def classify(
+    run_folder: RunFolder,
+    images: Annotated[list[str], typer.Argument(help="As for predict.")],
+    out: Annotated[Path, typer.Option(help="As for predict.")] = Path("predictions.csv"),
+    reject_below: RejectBelow = 0.0,
+    reject_unfamiliar: RejectUnfamiliar = 0.99,
+) -> None:
+    """The earlier name of predict --out."""
+    write_table(run_folder, images, out, reject_below, reject_unfamiliar)
+
+
 def sentences(row: dict[str, Any]) -> list[str]:
     """The lines about one image."""
     said = [f"{row['file']}: {row['label']} ({row['confidence']:.2f})"]
+    if row.get("unfamiliar"):
+        said = [
+            f"{row['file']}: unlike the training images (unfamiliarity {row['unfamiliarity']:.2f}); "
+            f"the class it resembles most is {row['label']}"
+        ]
     said.append(f"  map: {row['map']}" if row["map"] else f"  no map: {row['map_refused']}")
     if "nearest" in row:
         near = ", ".join(

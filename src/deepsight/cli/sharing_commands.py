@@ -1,4 +1,4 @@
-"""The commands that hand a run to others: card, classify, log, push."""
+"""The commands that hand a run to others: card, log, push."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,37 +81,3 @@ def push(
 
     with progress() as log:
         show(push_run(run_folder, to, private=private, log=log))
-
-
-@app.command()
-def classify(
-    run_folder: RunFolder,
-    images: Annotated[
-        list[str],
-        typer.Argument(help="Files, folders, patterns, a CSV of files, or - for stdin.", show_default=False),
-    ],
-    out: Annotated[Path, typer.Option(help="A .csv, .jsonl or .parquet file.")] = Path("predictions.csv"),
-    reject_below: Annotated[
-        float,
-        typer.Option(help="Calibrated confidence below which an image is rejected.", min=0, max=1),
-    ] = 0.0,
-) -> None:
-    """Classify many images into a table: calibrated probabilities, rejections, and an unfamiliarity score.
-
-    Examples:
-
-        deepsight classify runs/first new --out predictions.csv --reject-below 0.8
-
-        deepsight classify runs/first "new/*.jpg" --out predictions.parquet
-    """
-    from deepsight.core.run import Run
-    from deepsight.workflows import predict_many as many
-
-    many.require_ending(out)
-    with progress() as log:
-        frame = many.predict_many(run_folder, images, reject_below=reject_below, log=log)
-    many.write_predictions(frame, out)
-    unread, rejected = frame["error"].count(), int(frame["rejected"].sum() or 0)
-    show(f"{out}: {len(frame):,} images, {rejected:,} rejected, {unread:,} unreadable")
-    for sentence in many.rejection_sentences(Run.open(run_folder)):
-        show(sentence)

@@ -2,13 +2,14 @@
 
 import os
 import platform
-import resource
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from deepsight.core.files.windows import peak_working_set
 
 PACKAGES = ("torch", "timm", "numpy", "scikit-learn", "polars", "albumentations", "deepsight-forensics")
 
@@ -42,11 +43,16 @@ def processor(info: Path = Path("/proc/cpuinfo")) -> str:
 def peak_rss_mb() -> float:
     """Resident memory of this process at its peak, in megabytes.
 
-    Linux says it in /proc; the resource usage that other systems give starts at the parent's peak.
+    Linux says it in /proc, Windows in its own way; the resource usage that other systems give starts at the
+    parent's peak.
     """
     told = memory_mb("VmHWM")
     if told is not None:
         return told
+    try:
+        import resource
+    except ImportError:  # Windows
+        return round(peak_working_set() / 1e6, 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
 

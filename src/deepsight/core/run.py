@@ -39,6 +39,7 @@ STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 PICTURES = "evidence/pictures"
 IMAGES, SPLIT_LIST = "images.parquet", "splits.csv"
 EXAMINED = "examined"  # the key of study.yaml that only an examination of an external model has
+AUDITED, AUDIT = "audited", "audit.json"  # the key that only an audit of a data set has, and its results
 # The command that makes again what a stage has made, where it has another name.
 COMMANDS = {"check": "report", "predict": "report"}
 # The stage that makes each file, for runs without manifests.
@@ -137,12 +138,11 @@ class Run:
     def require_same(self, study: Mapping[str, Any]) -> None:
         """Refuse to continue a run under another configuration, or another kind of run."""
         there, study = self.study(), yaml.safe_load(yaml_text(study))  # tuples are lists in a file
-        if bool(there.get(EXAMINED)) != bool(study.get(EXAMINED)):
-            kinds = ("a study", "an examination of a model that was made elsewhere")
-            held = kinds[bool(there.get(EXAMINED))]
+        held, asked = kind_of(there), kind_of(study)
+        if held != asked:
             raise DeepSightError(
-                f"Expected {self.path} to hold {kinds[not there.get(EXAMINED)]}, but it holds {held}, which "
-                "would be overwritten. Choose another --out."
+                f"Expected {self.path} to hold {asked}, but it holds {held}, which would be overwritten. "
+                "Choose another --out."
             )
         different = sorted(key for key, value in study.items() if there.get(key) != value)
         if different:
@@ -153,18 +153,24 @@ class Run:
             )
 
     def require_study(self, wanted: str) -> "Run":
-        """This run, if it is a study and no examination of a model that was made elsewhere.
+        """This run, if it is a study: no examination of a model that was made elsewhere, and no audit.
 
         Args:
             wanted: what would be done with it, such as "interpret".
 
         Raises:
-            DeepSightError: it is an examination.
+            DeepSightError: it is an examination or an audit.
         """
-        if self.study().get(EXAMINED):
+        study = self.study()
+        if study.get(EXAMINED):
             raise DeepSightError(
                 f"Expected a study in {self.path} to {wanted}, but it holds the examination of a model that "
                 "was made elsewhere. Use a folder that deepsight run made, or examine again."
+            )
+        if AUDITED in study:
+            raise DeepSightError(
+                f"Expected a study in {self.path} to {wanted}, but it holds the audit of a data set. "
+                "Use a folder that deepsight run made, or audit again."
             )
         return self
 
@@ -411,6 +417,13 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json."""
         return self.read_json(METRICS)
+
+
+def kind_of(study: Mapping[str, Any]) -> str:
+    """What a folder with this study.yaml holds."""
+    if study.get(EXAMINED):
+        return "an examination of a model that was made elsewhere"
+    return "the audit of a data set" if AUDITED in study else "a study"
 
 
 def is_own(name: str) -> bool:

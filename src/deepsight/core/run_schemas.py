@@ -80,6 +80,30 @@ class Metrics(Checked):
     compared_with: ComparedWith | None = None
 
 
+class AuditValue(Checked):
+    """One number of an audit, with its 95 % interval where it has one."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int = Field(ge=0)
+
+
+class AuditResults(Checked):
+    """The content of audit.json. Keys may be added, never renamed."""
+
+    data: str
+    against: str | None
+    n: int = Field(ge=0)
+    n_by_split: dict[str, int]
+    classes: int | None
+    metrics: dict[str, AuditValue]
+    seed: int = Field(ge=0)
+    peak_rss_mb: float
+    seconds: dict[str, float]
+    gates: list[GateRecord] = []
+
+
 class DataFile(Checked):
     """The content of data.json."""
 
@@ -90,6 +114,7 @@ class DataFile(Checked):
     image_shape: Annotated[list[Side], Field(min_length=3, max_length=3)] | None = None
     classes: list[str] = []
     fit: Literal["crop", "pad", "squash", "whole"] | None = None
+    bit_depths: dict[str, list[float]] = {}
     groups: int | None = None
     held_out_test: dict[str, Any] | None = None
     examined: dict[str, Any] | None = None

@@ -36,6 +36,7 @@ from deepsight.interpret.error_analysis.confusion_clusters import confusion_clus
 from deepsight.interpret.error_analysis.hypothesis_tests import hypotheses_table
 from deepsight.interpret.error_analysis.misclassified import misclassified_table, suspected_labels
 from deepsight.interpret.error_analysis.per_class import per_class_table
+from deepsight.interpret.error_analysis.risk_coverage import rejection_tables
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.labels.ambiguity import ambiguity_table
@@ -75,7 +76,7 @@ def examine(
 
 
 def errors_of(inputs: ExaminationInputs) -> Evidence:
-    """Confusion, recall of each class, calibration, and the list of errors."""
+    """Confusion, recall of each class, calibration, what rejection buys, and the list of errors."""
     p, classes, seed, groups = inputs.predictions, inputs.classes, inputs.seed, inputs.test.groups
     evidence = Evidence(
         {
@@ -98,7 +99,8 @@ def errors_of(inputs: ExaminationInputs) -> Evidence:
     if inputs.validation is not None:
         val = inputs.validation
         summary = calibration_summary_table(p.logits, p.labels, val.logits, val.labels, seed=seed)
-        evidence = evidence.add(calibration_summary=summary)
+        rejection = rejection_tables(p.logits, p.labels, val.logits, val.labels, seed=seed)
+        evidence = evidence.add(calibration_summary=summary, **rejection)
     return evidence.add(**slices_of(inputs))
 
 

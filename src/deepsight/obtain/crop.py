@@ -133,6 +133,12 @@ def upright(image: Image.Image, decoded: Image.Image | None = None) -> Image.Ima
         return pixels
 
 
+def is_deep(image: Image.Image) -> bool:
+    """Whether the header of an image says that it has more than 8 bits per value."""
+    packed = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    return image.mode == "F" or image.mode.startswith("I") or packed
+
+
 def deep_values(image: Image.Image, content: bytes) -> NDArray[np.generic] | None:
     """The values (h, w) or (h, w, 3) of an image with more than 8 bits each, None for any other.
 
@@ -141,7 +147,7 @@ def deep_values(image: Image.Image, content: bytes) -> NDArray[np.generic] | Non
     """
     if image.mode == "F" or image.mode.startswith("I"):
         return np.asarray(image)
-    if any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
+    if is_deep(image):
         whole = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         if whole is not None and whole.dtype == np.uint16 and whole.ndim == 3 and whole.shape[2] == 3:
             return np.asarray(whole[..., ::-1])

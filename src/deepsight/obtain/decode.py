@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,7 @@ from deepsight.obtain.image_store import StoredImages, write_images
 from deepsight.obtain.sources import Part, SourceError
 
 CHUNK = 256
-DECODER = 2  # changes whenever the same file gives other pixels: what is in the cache is then decoded again
+DECODER = 3  # changes whenever the same file gives other pixels: what is in the cache is then decoded again
 DIGEST_BYTES = 16
 
 
@@ -65,6 +66,7 @@ class Decoded:
         sha256: of the pixels.
         cut: mean share of a picture that was cut off.
         taken: (n,), time of exposure in seconds, NaN where none is noted.
+        tops: by kind of image with more than 8 bits per value, the values that became white.
     """
 
     part: Part
@@ -72,6 +74,7 @@ class Decoded:
     sha256: str
     cut: float
     taken: Floats
+    tops: dict[str, list[float]]
 
 
 @dataclass
@@ -170,12 +173,20 @@ class Decoding:
         except BaseException as error:  # decoders in other languages raise what is no Exception
             return str(error) or type(error).__name__
 
-    def common_tops(self) -> dict[int, float]:
-        """Where images of more than 8 bits share another range than was used: the range of each of them."""
-        depths = {row: depth for block in self.blocks for row, depth in block.depths.items()}
-        tops = common_tops(depths)
-        used = {row: self.tops.get(row, top_of(depth)) for row, depth in depths.items()}
-        return {} if tops == used else tops
+    def depths(self) -> dict[int, Depth]:
+        """What is known of each image with more than 8 bits per value, by row."""
+        return {row: depth for block in self.blocks for row, depth in block.depths.items()}
+
+    def used_tops(self) -> dict[int, float]:
+        """The value that became white in each of them."""
+        return {row: self.tops.get(row, top_of(depth)) for row, depth in self.depths().items()}
+
+    def tops_by_kind(self) -> dict[str, list[float]]:
+        """The same by kind of image, each value once."""
+        used, found = self.used_tops(), defaultdict[str, set[float]](set)
+        for row, depth in self.depths().items():
+            found[depth.kind].add(used[row])
+        return {kind: sorted(tops) for kind, tops in sorted(found.items())}
 
 
 def block_rows(shape: Shape) -> int:
@@ -207,38 +218,59 @@ def decoded_parts(
     except SourceError as error:
         if any(folder.glob("*.json")):
             log(f"{error}, so the images are decoded again.")
-        found = {
-            name: write_part(folder, name, listing, shape=shape, fit=fit, log=log)
-            for name, listing in listings.items()
-        }
+        found = write_parts(folder, listings, shape=shape, fit=fit, log=log)
         keep_within(folder.parent, limit=MOST_DECODED_BYTES, using=folder)
     note_use(folder)
     return found
 
 
-def write_part(folder: Path, name: str, listing: Listing, *, shape: Shape, fit: Fit, log: Log) -> Decoded:
-    """Decode a part into the cache. The description is written last: it makes the rest count."""
-    require_room(folder, len(listing.names), shape[0] * shape[1] * 3, log)
-    images = folder / f"{name}_images.npy"
-    decoding = Decoding(name, listing, shape, fit, folder, log)
-    _, sha256 = write_images(images, decoding.batches(), image_shape=(*shape, 3))
-    if tops := decoding.common_tops():
-        remove_blocks(folder, name)
-        decoding = Decoding(name, listing, shape, fit, folder, log, tops)
-        _, sha256 = write_images(images, decoding.batches(), image_shape=(*shape, 3))
-    blocks = decoding.blocks
+def write_parts(
+    folder: Path, listings: Mapping[str, Listing], *, shape: Shape, fit: Fit, log: Log
+) -> dict[str, Decoded]:
+    """Decode parts into the cache; a part is decoded again where all parts together have another range."""
+    require_room(folder, sum(len(each.names) for each in listings.values()), shape[0] * shape[1] * 3, log)
+    decodings = {name: Decoding(name, listing, shape, fit, folder, log) for name, listing in listings.items()}
+    sha256 = {name: write_pixels(decoding) for name, decoding in decodings.items()}
+    for name, tops in tops_of_parts(decodings).items():
+        if tops != decodings[name].used_tops():
+            remove_blocks(folder, name)
+            decodings[name] = Decoding(name, listings[name], shape, fit, folder, log, tops)
+            sha256[name] = write_pixels(decodings[name])
+    return {name: write_about(decoding, sha256[name]) for name, decoding in decodings.items()}
+
+
+def write_pixels(decoding: Decoding) -> str:
+    """Decode a part into the cache; gives the SHA-256 of its pixels."""
+    target = decoding.folder / f"{decoding.name}_images.npy"
+    return write_images(target, decoding.batches(), image_shape=(*decoding.shape, 3))[1]
+
+
+def tops_of_parts(decodings: Mapping[str, Decoding]) -> dict[str, dict[int, float]]:
+    """The value that becomes white in each deep image, found from all parts of the data set together."""
+    depths = {(name, row): depth for name, each in decodings.items() for row, depth in each.depths().items()}
+    tops = common_tops(dict(enumerate(depths.values())))
+    found: dict[str, dict[int, float]] = {name: {} for name in decodings}
+    for number, (name, row) in enumerate(depths):
+        found[name][row] = tops[number]
+    return found
+
+
+def write_about(decoding: Decoding, sha256: str) -> Decoded:
+    """Write what else is known of a decoded part. The description comes last: it makes the rest count."""
+    folder, name, blocks = decoding.folder, decoding.name, decoding.blocks
     save_array(folder / f"{name}_rows.npy", np.concatenate([block.rows for block in blocks]))
     save_array(folder / f"{name}_digests.npy", np.concatenate([block.digests for block in blocks]))
     save_array(folder / f"{name}_taken.npy", np.concatenate([block.taken for block in blocks]))
     cuts = np.concatenate([block.cuts for block in blocks])
     quarantined = [item for block in blocks for item in block.quarantined]
     about: dict[str, Any] = {
-        "sha256": sha256, "cut": float(cuts.mean()) if len(cuts) else 0.0, "quarantined": quarantined
+        "sha256": sha256, "cut": float(cuts.mean()) if len(cuts) else 0.0, "quarantined": quarantined,
+        "tops": decoding.tops_by_kind(),
     }  # fmt: skip
     about["proof"] = proof_of(folder, name, about)
     write_json(folder / f"{name}.json", about)
     remove_blocks(folder, name)
-    return read_part(folder, name, listing, prove=False)
+    return read_part(folder, name, decoding.listing, prove=False)
 
 
 def read_part(folder: Path, name: str, listing: Listing, *, prove: bool = True) -> Decoded:

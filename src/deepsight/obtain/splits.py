@@ -92,9 +92,17 @@ def custom_data(
         passed_over=passed_over,
         quarantined=quarantined,
         listed={part: tuple(printable(name) for name in there.names) for part, there in listings.items()},
-        about={"fit": choice.fit, "cut": round(cut, 4), **choice.about},
+        about={"fit": choice.fit, "cut": round(cut, 4), **choice.about, "bit_depths": tops_by_kind(decoded)},
         taken={part: there.taken for part, there in decoded.items() if np.isfinite(there.taken).any()},
     )
+
+
+def tops_by_kind(decoded: Mapping[str, Decoded]) -> dict[str, list[float]]:
+    """By kind of image with more than 8 bits per value, the values that became white in any part."""
+    kinds = sorted({kind for part in decoded.values() for kind in part.tops})
+    return {
+        kind: sorted({top for part in decoded.values() for top in part.tops.get(kind, ())}) for kind in kinds
+    }
 
 
 def split_custom_data(custom: CustomData, *, share: float = TEST_SHARE, log: Log) -> Obtained:

@@ -39,6 +39,11 @@ LABEL_ERRORS = (
     "Decide on each candidate and export your decisions. The score is an estimate, no proof: your decisions "
     "show how often it is right. Images that people would disagree about are a separate finding."
 )
+RISK_COVERAGE = (
+    "Choose the accuracy that you need, and let a person look at what is rejected: "
+    "`deepsight predict RUN new --out predictions.csv --reject-below THRESHOLD`. Images unlike the training "
+    "images are rejected too, whatever their confidence."
+)
 AMBIGUITY = "Do not relabel these. Collect several opinions on each, or let the model abstain."
 DEGRADATION = "If a curve falls early, add that corruption to the augmentation or reject such input."
 

@@ -47,7 +47,8 @@ WITH_INTERVAL = frozenset(
 SHARES = WITH_INTERVAL | {
     "precision", "f1", "error_rate", "confidence", "expected", "examined", "retained", "detail_kept",
     "estimated_precision", "agreement", "object_area", "corrected_share", "share_after", "control_macro_f1",
-    "sensitivity", "specificity", "area", "mended", "broken",
+    "sensitivity", "specificity", "area", "mended", "broken", "coverage",
+    "coverage_low", "coverage_high", "aimed_accuracy",
 }  # fmt: skip
 DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # whose interval is no share
 

@@ -10,6 +10,7 @@ from deepsight.core.evidence import maps_refusal
 from deepsight.images.contact_sheet import ACROSS
 from deepsight.interpret.error_analysis.misclassified import suspected_labels
 from deepsight.report.embedded_images import Pictures, png_address
+from deepsight.report.image_lists import image_lists
 from deepsight.report.run_data import RunData
 from deepsight.scrub.duplicates.pictures import shown_pairs
 
@@ -170,5 +171,6 @@ def all_images(study: RunData, pictures: Pictures) -> Data:
         "duplicates": duplicate_gallery(study, pictures),
         "outliers": outlier_gallery(study, pictures),
         "maps": map_gallery(study, pictures),
+        "lists": image_lists(study, pictures),
     }
     return {**listed, "pictures": pictures.addresses}

@@ -15,6 +15,8 @@ from deepsight.core.files.atomic import write_text
 from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.run import REPORT, Run
 from deepsight.report import confusion_matrix, formatting, galleries, provenance, summary
+from deepsight.report.audit_sections import AUDIT_OUTLINE
+from deepsight.report.audit_summary import audit_cards, audit_sentence, gate_results
 from deepsight.report.embedded_images import BUDGET, Pictures
 from deepsight.report.figures import marks, svg
 from deepsight.report.figures.levers import levers_figure
@@ -61,14 +63,16 @@ def report_page(study: RunData) -> str:
     """The whole report as HTML."""
     downloads = {name: packed_csv(table.frame) for name, table in study.evidence.items()}
     pictures = Pictures(study.path, max(0, BUDGET - sum(map(len, downloads.values()))))
+    outline = AUDIT_OUTLINE if study.is_audit else OUTLINE
     return (
         template_environment()
         .get_template("report.html")
         .render(
             study=study,
             metrics=study.metrics,
-            sentence=summary.summary_sentence(study),
-            scores=summary.score_cards(study),
+            sentence=audit_sentence(study) if study.is_audit else summary.summary_sentence(study),
+            scores=audit_cards(study) if study.is_audit else summary.score_cards(study),
+            gates=gate_results(study),
             notice=provenance.notice(study),
             summary_facts=provenance.summary_facts(study),
             provenance=provenance.provenance_facts(study),
@@ -82,9 +86,9 @@ def report_page(study: RunData) -> str:
             looks=galleries.class_looks(study),
             ambiguous=galleries.ambiguous_errors(study),
             illustrations=galleries.illustrations(study, pictures),
-            questions={e.name: e.question for stage in OUTLINE for e in stage.entries},
+            questions={e.name: e.question for stage in outline for e in stage.entries},
             pictures=pictures,
-            stages=[{"name": s.name, "command": s.command, "views": stage_views(s, study)} for s in OUTLINE],
+            stages=[stage for one in outline if (stage := stage_data(one, study))["views"]],
             downloads=downloads,
         )
     )
@@ -106,6 +110,11 @@ def template_environment() -> Environment:
     made.globals.update(draw=svg.draw_figure, key=marks.legend_key)
     made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])
     return made
+
+
+def stage_data(stage: Stage, study: RunData) -> dict[str, Any]:
+    """A stage as the page shows it."""
+    return {"name": stage.name, "command": stage.command, "views": stage_views(stage, study)}
 
 
 def stage_views(stage: Stage, study: RunData) -> list[View]:

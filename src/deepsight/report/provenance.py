@@ -17,6 +17,9 @@ def notice(study: RunData) -> tuple[str, str]:
 
 def summary_facts(study: RunData) -> list[tuple[str, Pairs]]:
     """The plan, the sources and the cost, for the first screen."""
+    if study.is_audit:
+        facts = {"images": study.audit.get("n_by_split"), "compared with": study.audit.get("against")}
+        return [("Data", list(flatten(facts))), ("Time and memory", effort_facts(study.audit))]
     return [
         ("Plan", plan_facts(study.configuration)),
         ("Sources", source_facts(study)),

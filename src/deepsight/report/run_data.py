@@ -22,7 +22,7 @@ class RunData:
     Attributes:
         path: the run folder.
         configuration: `study.yaml`.
-        metrics, data, environment, hypotheses, model: the JSON files of these names.
+        metrics, data, environment, hypotheses, model, audit: the JSON files of these names.
         history: one row per epoch, or None before training.
         evidence: all tables so far.
         given: one row (split, index, class) per image; empty in runs of earlier versions.
@@ -35,6 +35,7 @@ class RunData:
     environment: Facts
     hypotheses: Facts
     model: Facts
+    audit: Facts
     history: pl.DataFrame | None
     evidence: Evidence
     given: pl.DataFrame
@@ -61,6 +62,11 @@ class RunData:
         named = self.model.get("classes") or self.data.get("classes")
         return list(named or dict.fromkeys(row["true"] for row in self.rows("confusion", "true")))
 
+    @property
+    def is_audit(self) -> bool:
+        """Whether this is the audit of a data set and no study."""
+        return "audited" in self.configuration
+
     def table(self, name: str, *columns: str) -> Table | None:
         """The evidence table of this name if it exists and has these columns."""
         table = self.evidence.get(name)
@@ -78,7 +84,7 @@ def read_run_data(run: Run) -> RunData:
     """Read everything that the report shows; missing files give empty facts."""
     facts = {
         name: run.read_json(f"{name}.json") if run.has(f"{name}.json") else {}
-        for name in ("metrics", "data", "environment", "hypotheses", "model")
+        for name in ("metrics", "data", "environment", "hypotheses", "model", "audit")
     }
     history = run.history() if run.has("history.parquet") else None
     return RunData(

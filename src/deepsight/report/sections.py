@@ -174,6 +174,16 @@ OUTLINE = (
                 also=("calibration_summary",),
             ),
             Entry(
+                "risk_coverage",
+                "What does it buy to reject doubtful images?",
+                "figure",
+                interpret.risk_coverage_figure,
+                advice.RISK_COVERAGE,
+                also=("rejection",),
+                optional=True,
+                needs=("coverage", "error_rate", "ci_low", "ci_high"),
+            ),
+            Entry(
                 "label_errors",
                 "Which labels may be wrong?",
                 "label_errors",

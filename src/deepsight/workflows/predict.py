@@ -2,35 +2,32 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Pixels
-from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import maps_refusal
 from deepsight.core.files.atomic import atomic_path, safe_name
-from deepsight.core.files.lock import locked
-from deepsight.core.predictions import Predictions, softmax
-from deepsight.core.progress import Log, Progress, silent
-from deepsight.core.run import Run
+from deepsight.core.predictions import softmax
+from deepsight.core.progress import Log, silent
 from deepsight.images import overlay
 from deepsight.images.overlay import captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
 from deepsight.interpret.attribution.stage_maps import class_maps, map_method
-from deepsight.model.predict import Predictor, blocks_of
+from deepsight.model.predict import Predictor
 from deepsight.obtain.crop import Fit, Shape, Unreadable, decode_picture
+from deepsight.obtain.deep_files import tops_of_files
 from deepsight.obtain.local_file import read_local_file
 from deepsight.workflows.context import Context, opened_context
+from deepsight.workflows.nearest_training import Nearest, nearest_training
 from deepsight.workflows.trained_model import open_trained
+from deepsight.workflows.unfamiliarity import UNFAMILIAR, make_reference
 
 FOLDER = "predicted"  # in the run folder: the pictures of `predict`
 SHOWN = 160  # pixels along each side of a picture
-TRAIN = "predictions/train.npz"
-MOST_TRAINING = 5_000  # training images that are compared: half a minute on two cores at 128 pixels
-BLOCK = 256  # images per pass
 Rows = list[dict[str, Any]]
 
 
@@ -53,7 +50,9 @@ def predict(
     Returns:
         For each file: file, label, confidence (0 to 1); `classes`, the probability of each class; `map`, the
         picture of the evidence, or None and the reason in `map_refused`; `nearest`, the training images as
-        index, label, similarity (cosine, -1 to 1) and file where there is one; `nearest_picture`.
+        index, label, similarity (cosine, -1 to 1) and file where there is one; `nearest_picture`;
+        `unfamiliarity`, the share of validation images that lie nearer to the training images (0 to 1), and
+        `unfamiliar`, whether it is at least 0.99: then the label and the confidence mean nothing.
 
     Raises:
         DeepSightError: the run has no model, or a file is not a readable image.
@@ -73,109 +72,35 @@ def predict(
     run, predictor, classes = open_trained(Path(run_folder))
     record = run.read_json("data.json")
     shape, fit = tuple(record["image_shape"][:2]), record.get("fit", "crop")
-    pixels = np.stack([read_picture(file, shape, fit) for file in files])
+    tops = tops_of_files(files, record.get("bit_depths", {}))
+    pixels = np.stack([read_picture(file, shape, fit, tops.get(file)) for file in files])
     features = predictor.features(pixels, name="predict")
     rows = labelled(files, predictor.logits_of(features), classes)
     folder = Path(maps) if maps else run.file(FOLDER)
     add_maps(rows, predictor, pixels, classes, folder, refused=maps_refusal(run.evidence()))
-    if neighbours:
-        context = opened_context(run, log)
-        found = nearest_training(context, predictor, features, count=neighbours)
-        if found is not None:
-            add_nearest(rows, found, classes, folder)
+    context = opened_context(run, log)
+    found = nearest_training(context, predictor, features, count=neighbours) if neighbours else None
+    if found is not None:
+        add_nearest(rows, found, classes, folder)
+    if found is not None or not neighbours:
+        add_unfamiliarity(rows, context, predictor, features)
     return rows
 
 
-class Nearest(NamedTuple):
-    """The c nearest training images of each of n images, nearest first.
-
-    Attributes:
-        ids: int64 (n, c), rows in the official order of train.
-        labels: int64 (n, c), the given labels.
-        cosine: float64 (n, c), of the pooled features, -1 to 1.
-        pixels: uint8 (n, c, h, w, 3).
-        files: (n, c), the file of each; None where images have no names.
-    """
-
-    ids: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    cosine: NDArray[np.float64]
-    pixels: NDArray[np.uint8]
-    files: NDArray[np.object_] | None = None
-
-
-def nearest_training(
-    context: Context, predictor: Predictor, features: NDArray[np.floating], *, count: int
-) -> Nearest | None:
-    """The `count` training images whose features have the largest cosine with these (n, d).
-
-    The features are those of the trained model, before its head: what is near is near in this model's eyes.
-    Training images are looked at once, at most 5,000 of them, evenly spread; the run folder keeps the result.
-    None, and a line that says why, where the data is no longer there.
-    """
-    try:
-        train = context.splits.train
-    except DeepSightError as error:
-        context.log(f"The nearest training images are not shown: {error}")
-        return None
-    known = training_predictions(context, predictor, train)
-    cosine = unit(features) @ unit(known.features).T
-    best = np.argsort(-cosine, axis=1, kind="stable")[:, :count]
-    ids = known.ids[best]
-    near = [select_ids(train, row) for row in ids]
-    files = None if train.files is None else np.stack([data.files for data in near if data.files is not None])
-    cosines = np.take_along_axis(cosine, best, axis=1)
-    return Nearest(ids, known.labels[best], cosines, np.stack([data.pixels() for data in near]), files)
-
-
-def training_predictions(context: Context, predictor: Predictor, train: Dataset) -> Predictions:
-    """What the model says about training images, from the run folder or made now."""
-    run = context.run
-    if run.has(TRAIN) and not run.holds(TRAIN):
-        context.log(f"{TRAIN} is not what the run wrote, so it is made again.")
-    if not run.has(TRAIN) or not run.holds(TRAIN):
-        rows = np.unique(np.linspace(0, len(train) - 1, MOST_TRAINING).astype(np.int64))
-        context.log(f"Looking at {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
-        known = in_blocks(predictor, train.select(rows), context.log).as_stored()
-        keep_training_predictions(run, known, context.log)
-        return known
-    return run.predictions("train")
-
-
-def keep_training_predictions(run: Run, known: Predictions, log: Log) -> None:
-    """Store what the model says of training images, unless another process works in the run folder."""
-    try:
-        with locked(run.path):
-            run.save_predictions("train", known)
-            run.commit("predict")
-    except DeepSightError as error:
-        log(f"It is not kept: {error}")
-
-
-def in_blocks(predictor: Predictor, data: Dataset, log: Log) -> Predictions:
-    """What the model says about a data set, telling how far it has come."""
-    pace, made = Progress("training images", len(data), log), []
-    for rows in blocks_of(len(data), BLOCK):
-        made.append(predictor.features(data.pixels(rows), name="train"))
-        pace.done(rows.stop)
-    features = np.concatenate(made)
-    return Predictions(data.ids, data.labels, predictor.logits_of(features), features)
-
-
-def unit(features: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Rows of length 1, in float64."""
-    rows = features.astype(np.float64)
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
-
-
-def read_picture(file: Path, shape: Shape, fit: Fit) -> Pixels:
+def read_picture(file: Path, shape: Shape, fit: Fit, top: float | None = None) -> Pixels:
     """The pixels of an image file as the training images were brought into their shape.
+
+    Args:
+        file: the image.
+        shape: height and width in pixels.
+        fit: how it is brought into the shape.
+        top: of more than 8 bits per value, the value that becomes white; None finds it from this file.
 
     Raises:
         DeepSightError: it cannot be read.
     """
     try:
-        return decode_picture(read_local_file(file), shape=shape, fit=fit).pixels
+        return decode_picture(read_local_file(file), shape=shape, fit=fit, top=top).pixels
     except (OSError, Unreadable) as error:
         raise DeepSightError(f"Expected an image in {file}, but it cannot be read: {error}.") from error
 
@@ -230,6 +155,19 @@ def add_nearest(rows: Rows, found: Nearest, classes: Sequence[str], folder: Path
         words = ["image", *(f"{one['label']} ({one['similarity']:.2f})" for one in named)]
         picture = captioned_strip([query, *found.pixels[number]], words, side=SHOWN)
         row |= {"nearest": named, "nearest_picture": saved(folder, number, row["file"], "nearest", picture)}
+
+
+def add_unfamiliarity(
+    rows: Rows, context: Context, predictor: Predictor, features: NDArray[np.floating]
+) -> None:
+    """Say how unlike the training images each image is, where they are known."""
+    try:
+        distance = make_reference(context, predictor).unfamiliarity(features)
+    except DeepSightError as error:
+        context.log(f"How familiar the images are is not known: {error}")
+        return
+    for row, far in zip(rows, distance, strict=True):
+        row |= {"unfamiliarity": float(far), "unfamiliar": bool(far >= UNFAMILIAR)}
 
 
 def saved(folder: Path, number: int, file: str, what: str, picture: Pixels) -> str:

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from deepsight.config import StudyConfig
 from deepsight.core.decisions import Decision
 from deepsight.core.files.atomic import write_json
-from deepsight.core.run_schemas import Metrics
+from deepsight.core.run_schemas import AuditResults, Metrics
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -18,6 +18,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     made = {
         "study": StudyConfig.model_json_schema(),
         "metrics": Metrics.model_json_schema(),
+        "audit": AuditResults.model_json_schema(),
         "decisions": TypeAdapter(list[Decision]).json_schema(),
     }
     return {name: {"$schema": DIALECT, **without_docstrings(schema)} for name, schema in made.items()}

@@ -28,7 +28,7 @@ from deepsight.core.hypothesis import from_json, to_json
 from deepsight.core.image_table import image_table, split_list
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, StageStarted, silent
-from deepsight.core.run import EXAMINED, METRICS, REPORT, Run
+from deepsight.core.run import AUDITED, EXAMINED, METRICS, REPORT, Run
 from deepsight.explore.describe import describe_data
 from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
@@ -345,7 +345,7 @@ def run_until(last: str, out: Path, *, log: Log) -> Context:
     """The stages of an existing run up to this one; those that are done are not done again."""
     run = Run.open(out)
     with locked_by_first(out):
-        if last == "report" and run.study().get(EXAMINED):
+        if last == "report" and (run.study().get(EXAMINED) or AUDITED in run.study()):
             render(run)
             run.commit("report", also=[REPORT])
             return under_way(run, log, fabric_of())

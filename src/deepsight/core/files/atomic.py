@@ -16,6 +16,7 @@ import numpy as np
 
 from deepsight.core.files.damage import DAMAGE
 from deepsight.core.files.system_errors import cannot_write
+from deepsight.core.files.windows import is_device, is_process_running, is_windows, replace_file
 from deepsight.core.stop import raise_if_stopped
 
 LONGEST_NAME = 255  # bytes of a file name, on all common file systems
@@ -40,10 +41,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
         raise cannot_write(target, error) from error
     try:
         yield temporary
-        with temporary.open("rb") as written:
+        with temporary.open("r+b") as written:  # Windows flushes only what may be written to
             os.fsync(written.fileno())
         raise_if_stopped()
-        temporary.replace(target)
+        replace_file(temporary, target)
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:
@@ -102,6 +103,8 @@ def is_leftover(name: str) -> bool:
 
 def is_running(process: int) -> bool:
     """Whether this process is alive on this machine."""
+    if is_windows():
+        return is_process_running(process)
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -116,7 +119,8 @@ def safe_name(text: str, *, longest: int = 60) -> str:
 
     A text that had to be changed keeps a digest of itself, so that different texts stay different.
     """
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", text)[:longest].lstrip(".") or "_"
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", text)[:longest].strip(".") or "_"
+    plain = f"_{plain}" if is_device(plain) else plain
     return plain if plain == text else f"{plain}-{digest_of(text.encode('utf-8', 'surrogatepass'))[:8]}"
 
 

@@ -13,6 +13,7 @@ from typing import IO, Any
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import remove_leftovers
 from deepsight.core.files.system_errors import cannot_write
+from deepsight.core.files.windows import try_lock
 
 LOCK = ".lock"
 held: dict[Path, int] = {}  # how often this process has taken each lock; it may take one again
@@ -54,23 +55,33 @@ def open_lock(folder: Path) -> IO[str]:
 
 def take(file: IO[str], folder: Path) -> None:
     """Take the lock and write into the file who has it."""
-    try:
-        import fcntl
-    except ImportError:  # a system without POSIX locks
+    free = is_free(file)
+    if free is None:
         return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    if not free:
         file.seek(0)
         raise DeepSightError(
             f"Expected to work in {folder} alone, but {owner_of(file.read())} is working in it. "
             "Wait until it ends, or choose another --out."
-        ) from error
-    except OSError:  # a network file system that has no locks
-        return
+        )
     file.truncate(0)
     json.dump(about_this_process(), file)
     file.flush()
+
+
+def is_free(file: IO[str]) -> bool | None:
+    """Take the lock if nobody has it; None where the system, or a network file system, has no locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no POSIX locks
+        return try_lock(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def about_this_process() -> dict[str, Any]:

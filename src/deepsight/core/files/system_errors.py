@@ -1,6 +1,7 @@
 """What to do when the operating system refuses: the advice that fits the cause."""
 
 import errno
+from pathlib import Path
 
 from deepsight.core.errors import PassingFault
 
@@ -29,8 +30,11 @@ def advice_for(error: OSError) -> str:
 
 def cannot_write(target: object, error: OSError) -> PassingFault:
     """The sentence for a write that the operating system refused."""
+    advice = advice_for(error)
+    if error.errno == errno.EACCES and isinstance(target, Path) and target.is_file():
+        advice = f"Close the program that has it open, if any. {advice}"
     return PassingFault(
-        f"Expected to write {target}, but the system said: {error.strerror or error}. {advice_for(error)} "
+        f"Expected to write {target}, but the system said: {error.strerror or error}. {advice} "
         "Nothing half-written was left."
     )
 

@@ -11,6 +11,7 @@ from deepsight.report.figures.style import (
     VERMILLION,
     Row,
     dots,
+    interval_text,
     row_labels,
     series_style,
     share_hint,
@@ -81,6 +82,32 @@ def calibration_figure(table: Table) -> Figure:
             )
         ]
     )
+
+
+def risk_coverage_figure(table: Table) -> Figure:
+    """The error rate among the most confident images, by the share of images that is kept."""
+    rows = table.frame.to_dicts()
+    curve = Dots(
+        "",
+        [row["coverage"] for row in rows],
+        [row["error_rate"] for row in rows],
+        BLUE,
+        size=3,
+        low=[row["ci_low"] for row in rows],
+        high=[row["ci_high"] for row in rows],
+        along="y",
+        line="solid",
+        hints=[coverage_hint(row) for row in rows],
+    )
+    x = Axis("share of images kept, the most confident first", unit="share", bounds=(0, 1.02))
+    return Figure([Panel(x, Axis("error rate among them", unit="share", bounds=(0, None)), [curve])])
+
+
+def coverage_hint(row: Row) -> str:
+    """What a threshold keeps, and how much of it is wrong."""
+    ends = interval_text(percent_text(row["ci_low"]), percent_text(row["ci_high"]))
+    kept, wrong = percent_text(row["coverage"]), percent_text(row["error_rate"])
+    return f"confidence from {row['threshold']:.3f}: {kept} kept, {wrong} of them wrong{ends}"
 
 
 def bin_hint(row: Row) -> str:

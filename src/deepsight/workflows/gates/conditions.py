@@ -11,11 +11,19 @@ import polars as pl
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.files.lock import locked
-from deepsight.core.run import METRICS, REPORT, Run
+from deepsight.core.run import AUDIT, METRICS, REPORT, Run
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
 from deepsight.report.html import render
 from deepsight.workflows.compare.two_runs import groups_of_test
-from deepsight.workflows.gates.metrics import METRIC_NAMES, PER_CLASS, Measured, measured, table_of
+from deepsight.workflows.gates.metrics import (
+    AUDIT_METRIC_NAMES,
+    METRIC_NAMES,
+    PER_CLASS,
+    Measured,
+    is_audit,
+    measured,
+    table_of,
+)
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 COMPARISON = re.compile(
@@ -67,17 +75,19 @@ class GateResult:
 
 
 def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
-    """Check each gate on a finished run, and note the results in its metrics.json and its report.
+    """Check each gate on a finished run or audit, and note the results in its results file and its report.
 
     Raises:
         UsageError: a gate is not written as it must be; the message shows how.
         DeepSightError: the run lacks what a gate asks for.
     """
-    opened = Run.open(Path(run)).require(METRICS, stage="interpret")
+    opened = Run.open(Path(run))
+    file, stage = (AUDIT, "audit") if is_audit(opened) else (METRICS, "interpret")
+    opened.require(file, stage=stage)
     with locked(opened.path):
         results = [check_gate(opened, gate) for gate in gates]
         noted = {"gates": [result.record() for result in results]}
-        opened.save_json(METRICS, {**opened.metrics(), **noted})
+        opened.save_json(file, {**opened.read_json(file), **noted})
         report = opened.has(REPORT)
         if report:
             render(opened)  # the first screen shows the gates
@@ -102,10 +112,11 @@ def require_gate(gate: str) -> tuple[str, re.Match[str]]:
     found = BASELINE.fullmatch(text) or VERDICT.fullmatch(text) or COMPARISON.fullmatch(text)
     if found is None:
         raise UsageError(f"Expected a gate, received '{gate}'. {HOW}.")
-    if found.re is COMPARISON and found["metric"] not in METRIC_NAMES:
+    known = {**METRIC_NAMES, **AUDIT_METRIC_NAMES}
+    if found.re is COMPARISON and found["metric"] not in known:
         raise UsageError(
             f"Expected a metric in the gate '{text}', received '{found['metric']}'; "
-            f"{near_names(found['metric'], list(METRIC_NAMES))}."
+            f"{near_names(found['metric'], list(known))}."
         )
     return text, found
 

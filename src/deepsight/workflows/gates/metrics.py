@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.evidence import Table
-from deepsight.core.run import Run
+from deepsight.core.run import AUDIT, AUDITED, Run
 from deepsight.core.statistics.intervals import wilson
+from deepsight.workflows.audit.audit_metrics import READERS
 
 # Names of the calibration error that has an interval, today and in runs of earlier versions.
 CALIBRATION_ERRORS = ("rms_error", "ece_debiased")
@@ -36,12 +37,34 @@ def measured(run: Run, metric: str) -> list[Measured]:
     """The values of a metric, one per class or slice where it has several.
 
     Raises:
+        UsageError: an audit has no such metric, or a study.
         DeepSightError: the run has no such finding.
     """
-    values = METRIC_NAMES[metric](run)
+    kind, names = ("audit", AUDIT_METRIC_NAMES) if is_audit(run) else ("run", METRIC_NAMES)
+    if metric not in names:
+        raise UsageError(
+            f"Expected a metric of the {kind} in {run.path}, received '{metric}'; "
+            f"{near_names(metric, list(names))}."
+        )
+    values = names[metric](run)
     if not values:
         raise DeepSightError(f"Expected {metric} in {run.path}, but the run has no value for it.")
     return values
+
+
+def is_audit(run: Run) -> bool:
+    """Whether the folder holds the audit of a data set."""
+    return AUDITED in run.study()
+
+
+def audit_metric(name: str) -> Callable[[Run], list[Measured]]:
+    """A metric of audit.json."""
+
+    def read(run: Run) -> list[Measured]:
+        one = run.read_json(AUDIT)["metrics"].get(name)
+        return [] if one is None else [Measured("", one["value"], one["low"], one["high"], one["n"])]
+
+    return read
 
 
 def headline_metric(name: str) -> Callable[[Run], list[Measured]]:
@@ -197,6 +220,9 @@ METRIC_NAMES: Mapping[str, Callable[[Run], list[Measured]]] = {
     "slice_error_rate": slice_error_rates,
     "group_accuracy": group_scores("accuracy", "ci_low", "ci_high"),
     "group_macro_f1": group_scores("macro_f1", "macro_f1_low", "macro_f1_high"),
+}
+AUDIT_METRIC_NAMES: Mapping[str, Callable[[Run], list[Measured]]] = {
+    name: audit_metric(name) for name in READERS
 }
 # Metrics with several values, and what a value belongs to.
 PER_CLASS: Mapping[str, str] = {

@@ -1,0 +1,1 @@
+"""How new images differ from those that a model was tested on: properties, features, predicted classes."""

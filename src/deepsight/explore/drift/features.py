@@ -1,0 +1,107 @@
+"""Drift in the eyes of the model: can a classifier tell from the features which set an image is from?"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.stats import norm, rankdata
+
+from deepsight.core.array_types import Bools, Floats, Ints, Reals
+from deepsight.core.evidence import Table
+from deepsight.core.statistics.intervals import Interval
+from deepsight.core.statistics.significance import benjamini_hochberg
+from deepsight.explore.drift.by_class import comparable_rows
+
+MOST = 2_000  # images of each set that are compared; more cost time and show the same
+LEVEL = 0.05  # false discovery rate
+CLEAR = 0.6  # area from which on the sets differ by more than a trifle
+# Given features (n, d) and whether each row is new, the out-of-fold probability that it is.
+TellApart = Callable[[Reals, Ints], Floats]
+
+UNITS = {
+    "class": "class name, or all",
+    "auc": "chance that a new image looks newer than an old one, 0.5 to 1",
+    "ci_low": "95 % interval, low end",
+    "ci_high": "95 % interval, high end",
+    "p_value": "of an area of 0.5",
+    "q_value": "false discovery rate over the classes",
+    "drifted": "whether it is sure and more than a trifle",
+    "n_before": "images of the run's test set",
+    "n_now": "new images",
+}
+
+
+def feature_drift_table(
+    before: Reals, now: Reals, classes_before: Ints, classes_now: Ints, classes: Sequence[str], *,
+    tell_apart: TellApart, seed: int,
+) -> Table:  # fmt: skip
+    """Evidence table `feature_drift`: a classifier two-sample test, for all images and class by class.
+
+    Args:
+        before, now: (n, d) and (m, d), pooled features of one network.
+        classes_before, classes_now: int64, the class of each image.
+        classes: names of the classes.
+        tell_apart: the classifier; no row may be seen by the fit that scores it.
+        seed: of the samples where there are more images than needed.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for name, a, b in comparable_rows(classes_before, classes_now, classes):
+        ours, theirs = (rng.permutation(part)[:MOST] for part in (a, b))
+        is_new = np.repeat([0, 1], [len(ours), len(theirs)])
+        score = tell_apart(np.concatenate([before[ours], now[theirs]]), is_new)
+        area = auc_interval(score, is_new == 1)
+        p = auc_p(area.value, len(ours), len(theirs))
+        rows.append({"class": name, **area_columns(area, p), "n_before": len(ours), "n_now": len(theirs)})
+    q = benjamini_hochberg([row["p_value"] for row in rows])
+    frame = pl.DataFrame(rows).with_columns(pl.Series("q_value", q))
+    frame = frame.with_columns(
+        drifted=(pl.col("q_value") <= LEVEL) & (pl.col("auc") >= CLEAR) & (pl.col("ci_low") > 0.5)
+    ).select(list(UNITS))
+    return Table(
+        frame, UNITS, len(now),
+        "Classifier two-sample test (Lopez-Paz and Oquab 2017): out-of-fold ridge scores on the features; "
+        "DeLong's interval (1988); p by the rank sum; Benjamini & Hochberg; drifted where q ≤ "
+        f"{LEVEL:g} and the area at least {CLEAR:g}.",
+        feature_caption(frame),
+    )  # fmt: skip
+
+
+def area_columns(area: Interval, p: float) -> dict[str, float]:
+    """The columns of one comparison."""
+    return {"auc": area.value, "ci_low": area.low, "ci_high": area.high, "p_value": p}
+
+
+def auc_interval(score: Floats, positive: Bools, level: float = 0.95) -> Interval:
+    """Area under the ROC curve with DeLong's interval (1988), 0 to 1.
+
+    Args:
+        score: (n,), higher for positives.
+        positive: bool (n,).
+        level: coverage of the interval.
+    """
+    m, n = int(positive.sum()), int((~positive).sum())
+    everything = rankdata(score)
+    within = np.empty(len(score))
+    within[positive], within[~positive] = rankdata(score[positive]), rankdata(score[~positive])
+    above = (everything - within)[positive] / n  # share of negatives below each positive
+    below = 1 - (everything - within)[~positive] / m
+    area = float(above.mean())
+    variance = (above.var(ddof=1) if m > 1 else 0.0) / m + (below.var(ddof=1) if n > 1 else 0.0) / n
+    reach = float(norm.ppf(0.5 + level / 2) * np.sqrt(variance))
+    return Interval(area, max(0.0, area - reach), min(1.0, area + reach))
+
+
+def auc_p(area: float, n: int, m: int) -> float:
+    """One-sided p of an area above 0.5 by the rank sum's normal approximation."""
+    return float(norm.sf((area - 0.5) / np.sqrt((n + m + 1) / (12 * n * m))))
+
+
+def feature_caption(frame: pl.DataFrame) -> str:
+    """How well the sets can be told apart, and in which classes."""
+    whole = frame.row(0, named=True)
+    classes = frame[1:].filter("drifted").sort("auc", descending=True)["class"].to_list()
+    said = f"The new images can be told from the run's test images with an area of {whole['auc']:.2f}"
+    some = f"; most in {', '.join(classes[:3])}" if classes else ""
+    return f"{said} ({whole['ci_low']:.2f} to {whole['ci_high']:.2f}; 0.5 is not at all){some}."

@@ -1,0 +1,52 @@
+"""The range of new files with more than 8 bits per value: that of the data set that a model learnt from.
+
+A new file alone does not tell: a dark 12-bit image would become bright. Kinds of image that the data set did
+not hold share the range that all new files together have.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from deepsight.obtain.bit_depth import Depth, common_tops
+from deepsight.obtain.crop import deep_values, depth_of, is_deep, readable_formats
+from deepsight.obtain.local_file import read_local_file
+
+Tops = Mapping[str, Sequence[float]]  # by kind of image, the values that become white
+
+
+def tops_of_files(files: Sequence[Path], known: Tops) -> dict[Path, float]:
+    """The value that becomes white in each deep file; files of 8 bits, and unreadable ones, are absent.
+
+    Args:
+        files: the new files; only the headers of 8-bit ones are read.
+        known: what the training images became white at.
+    """
+    depths = {file: depth for file in files if (depth := depth_of_file(file)) is not None}
+    tops = {file: top for file, depth in depths.items() if (top := known_top(depth, known)) is not None}
+    rest = [file for file in depths if file not in tops]
+    shared = common_tops({number: depths[file] for number, file in enumerate(rest)})
+    return tops | {file: shared[number] for number, file in enumerate(rest)}
+
+
+def known_top(depth: Depth, known: Tops) -> float | None:
+    """The smallest known range of this kind that holds the values; None where none does."""
+    return min((top for top in known.get(depth.kind, ()) if top >= depth.most), default=None)
+
+
+def depth_of_file(file: Path) -> Depth | None:
+    """The kind and largest value of a file with more than 8 bits per value; None for any other."""
+    if not file.is_file():
+        return None
+    try:
+        with Image.open(file, formats=readable_formats()) as image:
+            if not is_deep(image):
+                return None
+        content = read_local_file(file)
+        with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
+            values = deep_values(image, content)
+            return None if values is None else depth_of(values, str(image.format))
+    except Exception:  # damaged files make the decoders raise almost anything; reading says what is wrong
+        return None

@@ -1,0 +1,56 @@
+"""What the headers of image files say: size, format, camera, time. Pixels are not decoded."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from PIL import Image
+
+from deepsight.obtain.crop import readable_formats, time_taken
+
+ORIENTATION, MAKE, MODEL, SOFTWARE = 0x0112, 0x010F, 0x0110, 0x0131  # EXIF tags
+SCHEMA: dict[str, Any] = {
+    "width": pl.Int64, "height": pl.Int64, "bytes": pl.Int64, "format": pl.String, "mode": pl.String,
+    "camera": pl.String, "software": pl.String, "taken": pl.Float64,
+}  # fmt: skip
+
+
+def image_headers(files: Sequence[Path]) -> pl.DataFrame:
+    """One row per file: width and height in pixels as shown upright, bytes, format, mode, and EXIF's notes.
+
+    `camera` is make and model, `taken` the time of exposure in seconds since 1970. What a file does not say,
+    or what cannot be read, is null.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return pl.DataFrame(list(pool.map(header_of, files)), schema=SCHEMA)
+
+
+def header_of(file: Path) -> dict[str, Any]:
+    """The row of one file."""
+    try:
+        if not file.is_file():
+            return {}
+        with Image.open(file, formats=readable_formats()) as image:
+            return {"bytes": file.stat().st_size} | facts_of(image)
+    except Exception:  # damaged files raise almost anything; decoding says what is wrong
+        return {}
+
+
+def facts_of(image: Image.Image) -> dict[str, Any]:
+    """What the header of an open image says."""
+    width, height = image.size
+    found: dict[str, Any] = {"format": image.format, "mode": image.mode}
+    try:
+        exif = image.getexif()
+        if int(exif.get(ORIENTATION, 1)) >= 5:
+            width, height = height, width
+        camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (MAKE, MODEL) if tag in exif)
+        software = str(exif.get(SOFTWARE, "")).strip("\0 ")
+        taken = time_taken(image) if len(exif) else None
+        found |= {"camera": camera or None, "software": software or None, "taken": taken}
+    except Exception:  # a damaged note says nothing about the image
+        pass
+    return found | {"width": width, "height": height}

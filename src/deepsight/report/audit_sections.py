@@ -1,0 +1,102 @@
+"""The outline of the report of an audit: what is wrong with the data, and what to do about it."""
+
+from deepsight.core.evidence import Table
+from deepsight.report import advice
+from deepsight.report.figures import audit as figures
+from deepsight.report.figures import explore
+from deepsight.report.sections import Entry, Stage
+from deepsight.report.summary import enumerate_words
+
+COMMAND = "audit"
+UNREADABLE = "Replace the files or remove them: a study sets them aside in the same way."
+ISSUES = (
+    "Look at each kind. Remove what nobody could classify. Keep what the model will meet, and give the "
+    "test set its share of it."
+)
+OUTLIERS = "Remove what does not belong to the task. What belongs and is rare deserves more images like it."
+CONFLICTS = "Decide on one label for each pair: one of the two is wrong, or the classes overlap."
+GROUPS = (
+    "Put all images of a group into one split: write the group of each file into a table and name its "
+    "column, `--data table:FILE?group=COLUMN`."
+)
+MISNAMED = "Look at each: the name or the folder is wrong."
+PROPERTY_DRIFT = (
+    "Find out what changed: another camera, another time, another way of storing. Test on images from there "
+    "before trusting the model on them."
+)
+FEATURE_DRIFT = (
+    "An area near 0.5 means that the model sees the same kind of images as in its test. If it is high and no "
+    "property explains it, look at the unfamiliar images."
+)
+CLASS_DRIFT = (
+    "Either the classes are as frequent as this now, or the model mistakes one for another. Label a few "
+    "images of the classes that grew: `deepsight label-next`."
+)
+FAMILIARITY = (
+    "Reject unfamiliar images (`deepsight predict RUN new --out predictions.csv` does), and label some of "
+    "them: `deepsight label-next`."
+)
+
+
+def duplicates_advice(table: Table) -> str:
+    """What to do about copies."""
+    if not table.frame["flagged"].any():
+        return "Nothing: no copies were found."
+    return "Keep one image of each cluster. Where a cluster lies in two splits, remove it from training."
+
+
+def shortcuts_advice(table: Table) -> str:
+    """Which attributes to even out."""
+    found = table.frame.filter("flagged")["attribute"].to_list()
+    if not found:
+        return "Nothing: what the files say beside the pixels does not give the class away."
+    return (
+        f"Even out {enumerate_words(found)} over the classes, or collect anew: a model may learn the trace "
+        "that it leaves in the pixels. Test on images where it does not go with the class."
+    )
+
+
+def balance_advice(table: Table) -> str:
+    """Whether the sizes of the classes need thought, by the first split."""
+    shares = table.frame.filter(split=table.frame["split"][0])["share"].to_list()
+    if max(shares) > advice.UNEVEN * min(shares):
+        return "Collect more images of the small classes, or read scores class by class."
+    return "Nothing: the classes are nearly the same size."
+
+
+AUDIT_OUTLINE = (
+    Stage("Files", COMMAND, (
+        Entry("provenance", "What was audited?", "provenance", advise=advice.PROVENANCE),
+        Entry("unreadable", "Which files cannot be used?", advise=UNREADABLE),
+        Entry("shortcuts", "Do camera, time, format or name tell the class?", advise=shortcuts_advice),
+        Entry("misnamed", "Which files are named after another class?", "image_list", advise=MISNAMED,
+              optional=True),
+    )),
+    Stage("Pictures", COMMAND, (
+        Entry("image_issues", "Which pictures are odd?", "image_list", advise=ISSUES,
+              also=("image_issue_counts",), refused_as=("odd sizes",)),
+        Entry("isolated_images", "Which pictures are unlike all others?", "image_list", advise=OUTLIERS),
+    )),
+    Stage("Copies", COMMAND, (
+        Entry("duplicates", "Which images appear twice?", "duplicates", advise=duplicates_advice),
+        Entry("conflicting_copies", "Which copies have two labels?", advise=CONFLICTS, optional=True),
+        Entry("suggested_groups", "Which images belong together?", advise=GROUPS),
+    )),
+    Stage("Labels", COMMAND, (
+        Entry("balance", "Are the classes balanced?", "figure", explore.balance_figure, balance_advice,
+              optional=True),
+        Entry("appearance", "What does each class look like?", "appearance", advise=advice.APPEARANCE,
+              also=("mean_images",), optional=True),
+        Entry("label_errors", "Which labels may be wrong?", "label_errors", advise=advice.LABEL_ERRORS,
+              also=("label_error_summary",)),
+    )),
+    Stage("Drift", COMMAND, (
+        Entry("familiarity", "Does the model know such images?", advise=FAMILIARITY, optional=True),
+        Entry("property_drift", "Do they look different?", "figure", figures.property_drift_figure,
+              PROPERTY_DRIFT, optional=True),
+        Entry("feature_drift", "Are they different in the model's eyes?", "figure",
+              figures.feature_drift_figure, FEATURE_DRIFT, optional=True),
+        Entry("class_drift", "Does the model find other classes?", "figure", figures.class_drift_figure,
+              CLASS_DRIFT, optional=True),
+    )),
+)  # fmt: skip

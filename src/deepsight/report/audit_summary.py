@@ -1,0 +1,75 @@
+"""The first screen of an audit, and the results of gates for any report."""
+
+from typing import Any
+
+from deepsight.report.formatting import count_text, percent_text
+from deepsight.report.run_data import RunData
+
+# What the sentence says of each metric that is a share of images, the most pressing first.
+SAID = {
+    "unreadable_share": "cannot be read",
+    "training_copy_share": "are copies of images that the run was trained on",
+    "split_leakage_share": "have a copy in another split",
+    "group_leakage_share": "have neighbours of the same group in another split",
+    "conflicting_copy_share": "have a copy under another label",
+    "label_error_share": "may have a wrong label",
+    "near_duplicate_share": "repeat another image",
+    "unfamiliar_share": "are unlike what the run was trained on",
+    "outlier_share": "are unlike all others",
+    "dark_share": "are dark",
+    "bright_share": "are bright",
+    "blurred_share": "are blurred",
+    "low_information_share": "are nearly empty",
+    "odd_size_share": "have an odd size",
+    "odd_aspect_share": "have an odd shape",
+    "misnamed_share": "are named after another class",
+}
+MOST_CLAUSES, FEW = 4, 1e-4
+CARDS = {
+    "near_duplicate_share": ("Repeated images", "could be left out, a copy stays"),
+    "label_error_share": ("Suspected labels", "flagged for a person to look at"),
+    "split_leakage_share": ("Split leakage", "of the images have a copy in another split"),
+    "training_copy_share": ("Copies of training images", "of the run that this is compared with"),
+    "unfamiliar_share": ("Unfamiliar images", "1 % is expected of images like the run's"),
+    "unreadable_share": ("Unreadable files", "set aside"),
+}
+
+
+def audit_sentence(study: RunData) -> tuple[str, str]:
+    """One sentence in two parts: what was looked at, and what is wrong with it."""
+    facts, metrics = study.audit, study.audit.get("metrics", {})
+    if not facts:
+        return "This audit is not finished.", ""
+    classes = f" of {facts['classes']} classes" if facts.get("classes") else " without labels"
+    first = f"{count_text(facts['n'])} images{classes} were audited"
+    found = [
+        f"{percent_text(metrics[name]['value'])} {said}"
+        for name, said in SAID.items()
+        if name in metrics and metrics[name]["value"] > FEW and not is_expected(name, metrics[name])
+    ]
+    if not found:
+        return f"{first};", "nothing that was looked for was found."
+    return f"{first};", f"{', '.join(found[:MOST_CLAUSES])}."
+
+
+def is_expected(name: str, metric: dict[str, Any]) -> bool:
+    """Whether as many unfamiliar images are to be expected of familiar ones."""
+    return bool(name == "unfamiliar_share" and (metric["low"] or 0) <= 0.01)
+
+
+def audit_cards(study: RunData) -> list[dict[str, Any]]:
+    """The largest numbers, with their intervals."""
+    metrics = study.audit.get("metrics", {})
+    return [
+        {
+            "title": title, "note": note, "value": metrics[name]["value"],
+            "interval": (metrics[name]["low"], metrics[name]["high"]),
+        }
+        for name, (title, note) in CARDS.items()
+        if name in metrics
+    ][:4]  # fmt: skip
+
+
+def gate_results(study: RunData) -> list[dict[str, Any]]:
+    """What became of the gates that were checked on this folder."""
+    return list((study.audit if study.is_audit else study.metrics).get("gates", []))

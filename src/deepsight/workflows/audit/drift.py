@@ -1,0 +1,92 @@
+"""How the audited images differ from the test images of a run, in properties, features and predictions."""
+
+import numpy as np
+import polars as pl
+
+from deepsight.core.array_types import Floats, Ints, Reals
+from deepsight.core.dataset import Dataset
+from deepsight.core.evidence import Evidence
+from deepsight.core.predictions import Predictions, softmax
+from deepsight.explore.drift.features import feature_drift_table
+from deepsight.explore.drift.predictions import class_drift_table, familiarity_table
+from deepsight.explore.drift.properties import property_drift_table
+from deepsight.interpret.findings import Findings
+from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
+from deepsight.interpret.slices.image_properties import measured_properties
+from deepsight.workflows.audit.audited_data import AuditedData
+from deepsight.workflows.audit.reference import ComparedRun, in_shape
+from deepsight.workflows.unfamiliarity import UNFAMILIAR
+
+FEWEST = 20  # new images; fewer show no drift of a useful size
+
+
+def drift_findings(data: AuditedData, compared: ComparedRun, *, seed: int) -> Findings:
+    """The tables of drift, class by class as the model predicts them.
+
+    Predicted classes are compared, not given ones: so new images need no labels, and what differs is what
+    the model will meet.
+    """
+    if len(data) < FEWEST:
+        return Findings.refused("drift", f"Fewer than {FEWEST} images show no drift of a useful size.")
+    parts = [in_shape(part, compared.shape) for part in data.parts.values()]
+    new = joined([compared.predictor.predictions(part, name="audited images") for part in parts])
+    said, classes = compared.said, compared.classes
+    both = said.predicted, new.predicted, classes
+    properties = [measured_properties(part.images) for part in parts]
+    tables = {
+        "property_drift": property_drift_table(
+            measured_properties(compared.test.images), pl.concat(properties), *both
+        ),
+        "feature_drift": feature_drift_table(
+            half(said.features), half(new.features), *both, tell_apart=told_apart, seed=seed
+        ),
+        "class_drift": class_drift_table(*both),
+        "familiarity": familiarity_table(
+            compared.familiar.unfamiliarity(new.features) >= UNFAMILIAR,
+            confidence(new, compared), new.predicted, confidence(said, compared), said.predicted, classes,
+            expected=1 - UNFAMILIAR,
+        ),
+    }  # fmt: skip
+    return Findings(Evidence(tables), refusals=new_classes(data, classes).refusals)
+
+
+def half(features: Reals) -> Reals:
+    """Features in the precision in which a run stores them: a classifier would see the difference."""
+    return features.astype(np.float16)
+
+
+def joined(predictions: list[Predictions]) -> Predictions:
+    """The predictions for several splits, one after the other."""
+    labels = np.zeros(sum(map(len, predictions)), dtype=np.int64)  # a model's classes may be others
+    return Predictions(
+        np.arange(len(labels)),
+        labels,
+        np.concatenate([each.logits for each in predictions]),
+        np.concatenate([each.features for each in predictions]),
+    )
+
+
+def confidence(said: Predictions, compared: ComparedRun) -> Floats:
+    """Calibrated probability of the predicted class, (n,)."""
+    return np.asarray(softmax(said.logits / compared.familiar.temperature).max(axis=1))
+
+
+def told_apart(features: Reals, is_new: Ints) -> Floats:
+    """Out-of-fold probability that each row is new, (n,)."""
+    return out_of_fold_probabilities(features, is_new, 2, seed=0)[:, 1]
+
+
+def new_classes(data: AuditedData, classes: tuple[str, ...]) -> Findings:
+    """A note where the audited data has classes that the run does not know."""
+    unknown = sorted(set(data.classes) - set(classes)) if data.labelled else []
+    if not unknown:
+        return Findings()
+    return Findings.refused(
+        "classes", f"The run does not know {len(unknown)} classes of these images: {', '.join(unknown[:5])}."
+    )
+
+
+def training_images(data: AuditedData, compared: ComparedRun) -> Dataset:
+    """The run's training images in the shape of the audited ones, to look for copies."""
+    height, width = next(iter(data.parts.values())).images.shape[1:3]
+    return in_shape(compared.train, (height, width))

@@ -1,0 +1,58 @@
+"""Pictures of an audit: those that look odd, and sheets of thumbnails for the report."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from deepsight.core.array_types import Pixels
+from deepsight.core.dataset import Dataset, positions_of_ids
+from deepsight.core.evidence import Evidence
+from deepsight.core.run import PICTURES
+from deepsight.images import contact_sheet
+from deepsight.interpret.error_analysis.misclassified import suspected_labels
+from deepsight.interpret.findings import Findings
+from deepsight.interpret.slices.image_properties import measured_properties
+from deepsight.report.image_lists import LISTS, listed_rows
+from deepsight.scrub.image_issues import image_issue_tables, issue_measures, luma_range
+from deepsight.workflows.audit.audited_data import AuditedData
+
+
+def issue_findings(data: AuditedData, headers: pl.DataFrame | None) -> Findings:
+    """Dark, bright, blurred and empty images, and files of an odd size or shape."""
+    properties = pl.concat([measured_properties(part.images) for part in data.parts.values()])
+    ends = [luma_range(part.images) for part in data.parts.values()]
+    low, high = (np.concatenate(values) for values in zip(*ends, strict=True))
+    measures = issue_measures((low, high), properties, headers)
+    found = Findings(Evidence(image_issue_tables(measures, data.keys)))
+    if headers is None:
+        found = found.merge(
+            Findings.refused("odd sizes", "The images are arrays, so their original size is not known.")
+        )
+    return found
+
+
+def sheets_of(evidence: Evidence, parts: Mapping[str, Dataset]) -> dict[str, bytes]:
+    """A sheet of thumbnails for each table that the report shows as images."""
+    tables = {name: listed_rows(name, evidence[name].frame) for name in LISTS if name in evidence}
+    if "label_errors" in evidence:
+        tables["label_errors"] = suspected_labels(evidence["label_errors"].frame)
+    return {
+        f"{PICTURES}/{name}.webp": contact_sheet.webp_sheet(
+            contact_sheet.contact_sheet(pixels_of(rows, parts))
+        )
+        for name, rows in tables.items()
+        if len(rows)
+    }
+
+
+def pixels_of(rows: pl.DataFrame, parts: Mapping[str, Dataset]) -> Pixels:
+    """The images (n, h, w, 3) of these rows by split and index, in their order."""
+    shape = next(iter(parts.values())).images.shape[1:]
+    pixels = np.empty((len(rows), *shape), dtype=np.uint8)
+    splits = rows["split"].to_numpy()
+    for name, part in parts.items():
+        here = np.flatnonzero(splits == name)
+        if len(here):
+            pixels[here] = part.pixels(positions_of_ids(part.ids, rows["index"].to_numpy()[here]))
+    return pixels

@@ -1,0 +1,82 @@
+"""The run that an audit compares with: its model, its images, and what it said about its test set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from deepsight.core.array_types import Pixels
+from deepsight.core.dataset import Dataset
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Log
+from deepsight.core.run import Run
+from deepsight.model.predict import Predictor
+from deepsight.obtain.crop import Fit, Shape
+from deepsight.workflows.context import opened_context
+from deepsight.workflows.trained_model import open_trained
+from deepsight.workflows.unfamiliarity import Reference, make_reference
+
+BLOCK = 1024  # images resized at a time
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """A finished run.
+
+    Attributes:
+        run: its folder.
+        predictor: its model.
+        classes: in the order of the logits.
+        shape: height and width in which its images are stored.
+        fit: how pictures were brought into that shape.
+        train, test: its images.
+        said: its predictions for the test images.
+        familiar: what new images are compared with.
+    """
+
+    run: Run
+    predictor: Predictor
+    classes: tuple[str, ...]
+    shape: Shape
+    fit: Fit
+    train: Dataset
+    test: Dataset
+    said: Predictions
+    familiar: Reference
+
+
+def open_compared(folder: Path, log: Log) -> ComparedRun:
+    """The run in a folder, with its data.
+
+    Raises:
+        DeepSightError: there is no run or no model, or its data is no longer there.
+    """
+    run, predictor, classes = open_trained(folder)
+    context = opened_context(run, log)
+    splits, record = context.splits, run.read_json("data.json")
+    height, width = (int(side) for side in record["image_shape"][:2])
+    return ComparedRun(
+        run, predictor, classes, (height, width), record.get("fit", "crop"), splits.train, splits.test,
+        run.predictions("test"), make_reference(context, predictor),
+    )  # fmt: skip
+
+
+def in_shape(data: Dataset, shape: Shape) -> Dataset:
+    """The images in a shape, resized where they have another; enlarged smoothly, reduced by area."""
+    if tuple(data.images.shape[1:3]) == tuple(shape):
+        return data
+    resized = np.empty((len(data), *shape, 3), dtype=np.uint8)
+    for start in range(0, len(data), BLOCK):
+        for row, image in enumerate(data.pixels(slice(start, start + BLOCK)), start):
+            resized[row] = resized_image(image, shape)
+    return Dataset(
+        resized, data.labels, data.classes, data.ids, data.source, data.files, data.groups, data.metadata
+    )
+
+
+def resized_image(image: Pixels, shape: Shape) -> Pixels:
+    """One image (h, w, 3) in another shape."""
+    smaller = shape[0] * shape[1] < image.shape[0] * image.shape[1]
+    kernel = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (shape[1], shape[0]), interpolation=kernel), dtype=np.uint8)

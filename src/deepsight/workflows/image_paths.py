@@ -1,0 +1,66 @@
+"""The image files that arguments stand for: files, folders, patterns, tables of files, standard input."""
+
+import csv
+import glob
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from deepsight.core.errors import UsageError
+from deepsight.core.files.damage import damage_as
+from deepsight.core.files.spreadsheet import unguarded
+from deepsight.obtain.local_file import found_path, is_picture
+
+FILE_COLUMNS = ("file", "path", "image", "filename", "file_name")
+
+
+def expand_paths(images: Sequence[str]) -> list[Path]:
+    """The files that the arguments stand for, each once, in order.
+
+    Raises:
+        UsageError: an argument stands for no file.
+    """
+    found: dict[Path, None] = {}
+    for argument in images:
+        files = list(files_of(argument))
+        if not files:
+            raise UsageError(f"Expected images in '{argument}', found none.")
+        found |= dict.fromkeys(files)
+    if not found:
+        raise UsageError("Expected at least one image, received none.")
+    return list(found)
+
+
+def files_of(argument: str) -> Iterator[Path]:
+    """The files of one argument."""
+    path = Path(argument)
+    if argument == "-":
+        yield from (Path(line.strip()) for line in sys.stdin if line.strip())
+    elif path.is_dir():
+        yield from sorted(p for p in path.rglob("*") if is_picture(p.name) and p.is_file())
+    elif path.suffix.lower() == ".csv":
+        yield from files_of_table(path)
+    elif path.exists() or not glob.has_magic(argument):
+        yield path
+    else:
+        yield from (Path(name) for name in sorted(glob.glob(argument, recursive=True)))
+
+
+def files_of_table(path: Path) -> Iterator[Path]:
+    """The column of files in a CSV; relative names are below the CSV's folder.
+
+    Raises:
+        UsageError: it cannot be read, or has no such column.
+    """
+    with (
+        damage_as(
+            lambda why: UsageError(f"Expected a CSV of files in {path}, but it cannot be read: {why}.")
+        ),
+        path.open(newline="", encoding="utf-8-sig") as file,
+    ):
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name] if rows else []
+    column = next((name for name in FILE_COLUMNS if name in names), None)
+    if column is None:
+        raise UsageError(f"Expected a column named {', '.join(FILE_COLUMNS)} in {path}, received {names}.")
+    yield from (found_path(path.parent, unguarded(row[column])) for row in rows if row[column])

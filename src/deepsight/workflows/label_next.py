@@ -1,0 +1,138 @@
+"""What to label next: from a folder of unlabelled pictures those whose labels would help the model most."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepsight.core.array_types import Floats
+from deepsight.core.errors import UsageError
+from deepsight.core.evidence import Evidence
+from deepsight.core.files.atomic import atomic_path, safe_name, write_text
+from deepsight.core.predictions import Predictions, softmax
+from deepsight.core.progress import Log, silent
+from deepsight.interpret.levers.next_images import REACH, choose_diverse, class_gain, expected_error
+from deepsight.obtain.readers.unlabelled import load_unlabelled
+from deepsight.workflows.context import opened_context
+from deepsight.workflows.exchange.label_studio import CONFIG, TASKS, labeling_config, prediction_of
+from deepsight.workflows.nearest_training import unit_rows
+from deepsight.workflows.trained_model import open_trained
+from deepsight.workflows.unfamiliarity import make_reference, nearest_distance
+
+NEW = "new"  # the split name of pictures that belong to no split yet
+LIST = "label_next.csv"
+
+
+def label_next(
+    run_folder: str | Path, folder: str | Path, out: str | Path, *, count: int = 100, log: Log = silent
+) -> pl.DataFrame:
+    """Choose pictures to label, and write them as tasks for Label Studio.
+
+    The expected gain of a picture is the chance that the model errs on it (its calibrated doubt, and its
+    errors on the nearest validation images), times what its classes gain from more images where the run has
+    tried that (`lever_data`), times its distance to what is labelled or chosen already.
+
+    Args:
+        run_folder: a run with a trained model and its data.
+        folder: the pictures, in it and below it.
+        out: an empty or absent folder for `tasks.json`, the labelling configuration, copies of the pictures
+            and the list `label_next.csv`.
+        count: pictures to choose.
+        log: receives what the user should know.
+
+    Returns:
+        One row per chosen picture, the most useful first: file, predicted, confidence, expected_error,
+        class_gain, distance, unfamiliarity.
+
+    Raises:
+        UsageError: the folder does not exist, `out` is not empty, or count is below 1.
+        DeepSightError: the run has no model, or no picture can be read.
+    """
+    target = Path(out)
+    if count < 1:
+        raise UsageError(f"Expected to choose at least 1 picture, received {count}.")
+    if target.exists() and any(target.iterdir()):
+        raise UsageError(f"Expected an empty folder, but {target} holds files. Choose another --out.")
+    run, predictor, classes = open_trained(Path(run_folder))
+    reference = make_reference(opened_context(run, log), predictor)
+    record = run.read_json("data.json")
+    height, width = (int(side) for side in record["image_shape"][:2])
+    pool = load_unlabelled(folder, shape=(height, width), fit=record.get("fit", "crop"), log=log)
+    said = predictor.predictions(pool.data, name="unlabelled pictures")
+    files = [] if pool.data.files is None else [str(name) for name in pool.data.files]
+    frame = scores_of(said, run.predictions("val"), reference.temperature, gains_of(run.evidence(), classes))
+    distance = nearest_distance(said.features, reference.features)
+    reach = float(np.quantile(reference.distances, REACH))
+    rows = choose_diverse(
+        (frame["expected_error"] * frame["class_gain"]).to_numpy(), unit_rows(said.features), distance, count,
+        reach=reach,
+    )  # fmt: skip
+    listed = frame.with_columns(
+        pl.Series("file", files),
+        pl.Series("predicted", [classes[c] for c in said.predicted]),
+        pl.Series("distance", distance),
+        pl.Series("unfamiliarity", reference.unfamiliarity(said.features)),
+    ).select("file", "predicted", "confidence", "expected_error", "class_gain", "distance", "unfamiliarity")
+    chosen = listed[rows]
+    write_tasks(target, pool.root, chosen, rows.tolist(), classes)
+    return chosen
+
+
+def scores_of(
+    said: Predictions, validation: Predictions, temperature: float, gains: Floats | None
+) -> pl.DataFrame:
+    """Confidence, expected error and class gain of each picture."""
+    probabilities = softmax(said.logits / temperature)
+    similarity = unit_rows(said.features) @ unit_rows(validation.features).T
+    wrong = (validation.predicted != validation.labels).astype(np.int64)
+    return pl.DataFrame(
+        {
+            "confidence": probabilities.max(axis=1),
+            "expected_error": expected_error(probabilities, similarity, wrong),
+            "class_gain": class_gain(probabilities, gains),
+        }
+    )
+
+
+def gains_of(evidence: Evidence, classes: Sequence[str]) -> Floats | None:
+    """What more images would gain in each class (k,), where the run has tried that."""
+    if "lever_data" not in evidence:
+        return None
+    found = dict(evidence["lever_data"].frame.select("class", "recall_gain").iter_rows())
+    return np.array([found.get(name, 0.0) for name in classes])
+
+
+def write_tasks(
+    folder: Path, root: Path, chosen: pl.DataFrame, rows: Sequence[int], classes: tuple[str, ...]
+) -> None:
+    """Write the tasks, the labelling configuration, copies of the pictures, and the list."""
+    tasks = []
+    for row, one in zip(rows, chosen.iter_rows(named=True), strict=True):
+        picture = copied(root / one["file"], folder / "images", row)
+        tasks.append(task_of(one, row, picture.relative_to(folder).as_posix()))
+    write_text(folder / TASKS, json.dumps(tasks, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / CONFIG, labeling_config(classes))
+    with atomic_path(folder / LIST) as path:
+        chosen.write_csv(path)
+
+
+def copied(file: Path, folder: Path, row: int) -> Path:
+    """A copy of a picture under a name of its own."""
+    target = folder / f"{row:06d}-{safe_name(file.stem)}{file.suffix.lower()}"
+    with atomic_path(target) as path:
+        shutil.copyfile(file, path)
+    return target
+
+
+def task_of(one: dict[str, Any], row: int, address: str) -> dict[str, Any]:
+    """One task; it has no given label, and the model's guess is its prediction."""
+    data = {
+        "image": f"/data/local-files/?d={address}", "file": one["file"], "id": row, "split": NEW, "given": "",
+        "suggested": one["predicted"], "cause": "", "label_error": None,
+        "expected_error": round(one["expected_error"], 4), "unfamiliarity": round(one["unfamiliarity"], 4),
+    }  # fmt: skip
+    return {"data": data, "predictions": [prediction_of(one["predicted"], one["confidence"])]}

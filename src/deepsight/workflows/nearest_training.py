@@ -1,0 +1,107 @@
+"""The training images that are nearest to an image in the eyes of the trained model."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.array_types import Reals
+from deepsight.core.dataset import Dataset, select_ids
+from deepsight.core.errors import DeepSightError
+from deepsight.core.files.lock import locked
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import Log, Progress
+from deepsight.core.run import Run
+from deepsight.model.predict import Predictor, blocks_of
+from deepsight.workflows.context import Context
+
+TRAIN = "predictions/train.npz"
+MOST_TRAINING = 5_000  # training images that are compared: half a minute on two cores at 128 pixels
+BLOCK = 256  # images per pass
+
+
+class Nearest(NamedTuple):
+    """The c nearest training images of each of n images, nearest first.
+
+    Attributes:
+        ids: int64 (n, c), rows in the official order of train.
+        labels: int64 (n, c), the given labels.
+        cosine: float64 (n, c), of the pooled features, -1 to 1.
+        pixels: uint8 (n, c, h, w, 3).
+        files: (n, c), the file of each; None where images have no names.
+    """
+
+    ids: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    cosine: NDArray[np.float64]
+    pixels: NDArray[np.uint8]
+    files: NDArray[np.object_] | None = None
+
+
+def nearest_training(
+    context: Context, predictor: Predictor, features: NDArray[np.floating], *, count: int
+) -> Nearest | None:
+    """The `count` training images whose features have the largest cosine with these (n, d).
+
+    The features are those of the trained model, before its head: what is near is near in this model's eyes.
+    Training images are looked at once, at most 5,000 of them, evenly spread; the run folder keeps the result.
+    None, and a line that says why, where the data is no longer there.
+    """
+    try:
+        train = context.splits.train
+    except DeepSightError as error:
+        context.log(f"The nearest training images are not shown: {error}")
+        return None
+    known = training_predictions(context, predictor)
+    cosine = unit_rows(features) @ unit_rows(known.features).T
+    best = np.argsort(-cosine, axis=1, kind="stable")[:, :count]
+    ids = known.ids[best]
+    near = [select_ids(train, row) for row in ids]
+    files = None if train.files is None else np.stack([data.files for data in near if data.files is not None])
+    cosines = np.take_along_axis(cosine, best, axis=1)
+    return Nearest(ids, known.labels[best], cosines, np.stack([data.pixels() for data in near]), files)
+
+
+def training_predictions(context: Context, predictor: Predictor) -> Predictions:
+    """What the model says about training images, from the run folder or made now.
+
+    Raises:
+        DeepSightError: the run keeps none, and the data is no longer there.
+    """
+    run = context.run
+    if run.has(TRAIN) and not run.holds(TRAIN):
+        context.log(f"{TRAIN} is not what the run wrote, so it is made again.")
+    if not run.has(TRAIN) or not run.holds(TRAIN):
+        train = context.splits.train
+        rows = np.unique(np.linspace(0, len(train) - 1, MOST_TRAINING).astype(np.int64))
+        context.log(f"Looking at {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
+        known = in_blocks(predictor, train.select(rows), context.log).as_stored()
+        keep_training_predictions(run, known, context.log)
+        return known
+    return run.predictions("train")
+
+
+def keep_training_predictions(run: Run, known: Predictions, log: Log) -> None:
+    """Store what the model says of training images, unless another process works in the run folder."""
+    try:
+        with locked(run.path):
+            run.save_predictions("train", known)
+            run.commit("predict")
+    except DeepSightError as error:
+        log(f"It is not kept: {error}")
+
+
+def in_blocks(predictor: Predictor, data: Dataset, log: Log) -> Predictions:
+    """What the model says about a data set, telling how far it has come."""
+    pace, made = Progress("training images", len(data), log), []
+    for rows in blocks_of(len(data), BLOCK):
+        made.append(predictor.features(data.pixels(rows), name="train"))
+        pace.done(rows.stop)
+    features = np.concatenate(made)
+    return Predictions(data.ids, data.labels, predictor.logits_of(features), features)
+
+
+def unit_rows(features: Reals) -> NDArray[np.float64]:
+    """Rows of length 1, in float64."""
+    rows = features.astype(np.float64)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))

@@ -1,0 +1,60 @@
+"""How unlike the training images an image is: its distance to them, as a quantile on validation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.array_types import Floats, Reals
+from deepsight.interpret.error_analysis.calibration import fit_temperature
+from deepsight.model.predict import Predictor
+from deepsight.workflows.context import Context
+from deepsight.workflows.nearest_training import training_predictions, unit_rows
+
+UNFAMILIAR = 0.99  # about one familiar image in a hundred lies beyond
+BLOCK = 1024  # images compared at a time
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What new images are compared with.
+
+    Attributes:
+        temperature: the divisor of the logits that calibrates them on validation.
+        features: (m, d), of training images, rows of length 1.
+        distances: (v,), sorted, of validation images to the nearest training image; 1 minus the cosine.
+    """
+
+    temperature: float
+    features: Floats
+    distances: Floats
+
+    def unfamiliarity(self, features: Reals) -> Floats:
+        """The share of validation images that lie nearer to the training images, (n,), 0 to 1.
+
+        Deep nearest neighbours (Sun et al. 2022), with the cosine of the model's pooled features.
+
+        Args:
+            features: (n, d), of the new images.
+        """
+        below = np.searchsorted(self.distances, nearest_distance(features, self.features))
+        return np.asarray(below / max(len(self.distances), 1))
+
+
+def make_reference(context: Context, predictor: Predictor) -> Reference:
+    """The temperature and the distances of validation images, from what the run stored.
+
+    Raises:
+        DeepSightError: the training data is no longer there, and the run keeps no features of it.
+    """
+    validation = context.run.predictions("val")
+    train = unit_rows(training_predictions(context, predictor).features)
+    distances = np.sort(nearest_distance(validation.features, train))
+    return Reference(fit_temperature(validation.logits, validation.labels), train, distances)
+
+
+def nearest_distance(features: Reals, train: NDArray[np.float64]) -> Floats:
+    """1 minus the cosine to the nearest training image, (n,)."""
+    rows = unit_rows(features)
+    blocks = [rows[start : start + BLOCK] @ train.T for start in range(0, len(rows), BLOCK)]
+    return np.asarray(1 - np.concatenate([block.max(axis=1) for block in blocks]))
