@@ -172,7 +172,7 @@ class Environment(Checked):
 
 SCHEMAS: Mapping[str, type[Checked]] = {
     "metrics.json": Metrics, "data.json": DataFile, "model.json": ModelFile, "environment.json": Environment,
-    "hypotheses.json": HypothesesFile,
+    "hypotheses.json": HypothesesFile, "audit.json": AuditResults,
 }  # fmt: skip
 
 
