@@ -1,8 +1,8 @@
 """Does anything stop DeepSight from telling the truth? Thousands of faults, and what became of each.
 
 Kills at every commit point and at random instants, full disks, damaged files of runs and caches, mutated
-pictures and archives, few resources, and strangers' runs. `--smoke` takes about two minutes. The last two
-columns of the printed table, wrong and crashed, must be 0.
+pictures and archives, few resources, and strangers' runs. The last two columns of the printed table, wrong
+and crashed, must be 0. `--smoke` tries a few of each.
 """
 
 import argparse
