@@ -51,9 +51,13 @@ def test_the_copies_are_found_and_the_search_is_made_once(
     assert said == ["Near-duplicates among all 52 images: known from an earlier search."]
 
 
-def test_a_damaged_result_is_searched_again(parts: Parts, folder: Path, found: Table) -> None:
-    (folder / "duplicates.parquet").write_bytes(b"half a file")
+@pytest.mark.parametrize("name", ["duplicates.parquet", "index.json", "proof.txt"])
+def test_a_damaged_result_is_searched_again(name: str, parts: Parts, folder: Path, found: Table) -> None:
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole.replace(whole[9:10], b"\xff", 1))
+    assert not is_stored(folder)
     assert official_duplicates(parts, folder).frame.equals(found.frame)
+    assert is_stored(folder)
 
 
 def test_other_pixels_and_other_rows_have_another_name(parts: Parts) -> None:

@@ -9,14 +9,15 @@ import polars as pl
 
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
-from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
+from deepsight.core.files.atomic import file_digest, write_text
 from deepsight.core.progress import Log, silent
 from deepsight.scrub.duplicates.find import duplicates_caption, find_duplicates
 from deepsight.scrub.leakage import pixel_digests
 
 METHOD = "1"  # of the search; another number makes stored results of older versions void
 NAME = "duplicates"
+PROOF = "proof.txt"  # written last: with it the search counts
 SEED = 0  # of the samples that projections are fitted on; one for all studies, which share the result
 
 
@@ -31,19 +32,29 @@ def official_duplicates(parts: Mapping[str, Dataset], folder: Path, *, log: Log 
         folder: where the result is stored; its name should be `parts_digest`.
         log: told where the result comes from.
     """
-    try:
+    if is_stored(folder):
         found = Evidence.load(folder)[NAME]
-    except (DeepSightError, KeyError, OSError, pl.exceptions.PolarsError):
-        found = find_duplicates(parts, seed=SEED)
-        Evidence({NAME: found}).save(folder)
-    else:
         log(f"Near-duplicates among all {found.n:,} images: known from an earlier search.")
+        return found
+    if (folder / PROOF).exists():
+        log(f"{folder} is not what was stored in it, so near-duplicates are searched again.")
+    found = find_duplicates(parts, seed=SEED)
+    Evidence({NAME: found}).save(folder, {})
+    write_text(folder / PROOF, proof_of(folder))
     return found
 
 
 def is_stored(folder: Path) -> bool:
-    """Whether a search was finished and stored there."""
-    return (folder / "index.json").exists()
+    """Whether a search was finished and stored there, and is undamaged."""
+    try:
+        return (folder / PROOF).read_text(encoding="ascii") == proof_of(folder)
+    except (OSError, ValueError):
+        return False
+
+
+def proof_of(folder: Path) -> str:
+    """The digests of the files of a stored search."""
+    return " ".join(file_digest(folder / name) for name in (f"{NAME}.parquet", "index.json"))
 
 
 def parts_digest(parts: Mapping[str, Dataset]) -> str:
