@@ -10,6 +10,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import escape
 
 from PIL import Image
 
@@ -61,6 +63,8 @@ class RangeHandler(SimpleHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(path.stat().st_size))
         self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Last-Modified", self.date_time_string(int(path.stat().st_mtime)))
+        self.send_header("ETag", f'"{path.stat().st_mtime_ns}"')
         self.end_headers()
 
     def do_GET(self) -> None:
@@ -80,10 +84,49 @@ class RangeHandler(SimpleHTTPRequestHandler):
         self.wfile.write(part)
 
 
+class ObjectStoreHandler(RangeHandler):
+    """As much of an object store's interface as reading takes: the list of a bucket, and parts of objects.
+
+    Buckets are the folders of a folder. Signatures are not checked.
+    """
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        asked = {name: values[0] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
+        if "list-type" not in asked:
+            super().do_GET()
+            return
+        bucket = Path(self.directory, address.path.strip("/"))
+        keys = sorted(path.relative_to(bucket).as_posix() for path in bucket.rglob("*") if path.is_file())
+        keys = [key for key in keys if key.startswith(asked.get("prefix", ""))]
+        content = list_of_objects(bucket, keys).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def list_of_objects(bucket: Path, keys: Sequence[str]) -> str:
+    """The answer to a request for the objects of a bucket, in the form that S3 gives it."""
+    objects = "".join(
+        f"<Contents><Key>{escape(key)}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+        f"<ETag>&quot;{(bucket / key).stat().st_mtime_ns}&quot;</ETag>"
+        f"<Size>{(bucket / key).stat().st_size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        for key in keys
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<Name>{bucket.name}</Name><KeyCount>{len(keys)}</KeyCount><MaxKeys>1000</MaxKeys>"
+        f"<IsTruncated>false</IsTruncated>{objects}</ListBucketResult>"
+    )
+
+
 @contextmanager
-def file_server(folder: Path) -> Iterator[str]:
+def file_server(folder: Path, handler: type[RangeHandler] = RangeHandler) -> Iterator[str]:
     """The URL of a folder, served on the loopback."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(RangeHandler, directory=str(folder)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
