@@ -167,17 +167,23 @@ READERS: Mapping[str, tuple[str, Reader]] = {
 }
 
 
-def audit_values(evidence: Evidence, data: AuditedData) -> dict[str, dict[str, Any]]:
-    """Every metric that the findings allow: value, low, high, n."""
+def audit_values(evidence: Evidence, data: AuditedData, *, against: bool) -> dict[str, dict[str, Any]]:
+    """Every metric that the findings allow: value, low, high, n.
+
+    Args:
+        evidence: the findings.
+        data: what was audited.
+        against: whether it was compared with a run.
+    """
     known = set(evidence["image_issue_counts"].frame["issue"])
     return {
         name: read(evidence, data)._asdict()
         for name, (table, read) in READERS.items()
-        if table in evidence and is_measured(name, known)
+        if table in evidence and is_measured(name, known, against)
     }
 
 
-def is_measured(name: str, issues: set[str]) -> bool:
-    """Whether the issue that a metric is about could be looked for; true of all other metrics."""
+def is_measured(name: str, issues: set[str], against: bool) -> bool:
+    """Whether an issue could be looked for, and copies of training images; true of all other metrics."""
     issue = name.removesuffix("_share").replace("_", " ")
-    return issue not in ISSUES or issue in issues
+    return (issue not in ISSUES or issue in issues) and (against or name != "training_copy_share")

@@ -166,7 +166,7 @@ def audit_record(
         "n": len(data),
         "n_by_split": {name: len(part) for name, part in data.parts.items()},
         "classes": len(data.classes) if data.labelled else None,
-        "metrics": audit_values(evidence, data),
+        "metrics": audit_values(evidence, data, against=against is not None),
         "seed": study.seed,
         "peak_rss_mb": peak_rss_mb(),
         "seconds": seconds,
