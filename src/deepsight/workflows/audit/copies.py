@@ -73,5 +73,7 @@ def conflicting_copies_table(duplicates: pl.DataFrame, parts: Mapping[str, Datas
         },
         sum(len(part) for part in parts.values()),
         "Flagged pairs of the table `duplicates` with two labels.",
-        f"{len(frame):,} pairs of copies have two labels.",
+        "1 pair of copies has two labels."
+        if len(frame) == 1
+        else f"{len(frame):,} pairs of copies have two labels.",
     )
