@@ -10,7 +10,7 @@ from faulty.runner import Runner
 from faulty.strangers import changes_of, outcome_of_change
 
 pytestmark = pytest.mark.slow
-TRIED = 25
+TRIED = 15
 
 
 @pytest.mark.parametrize("sealed", [False, True])

@@ -31,7 +31,6 @@ def test_a_signal_at_a_random_instant(
     ("name", "how"),
     [
         ("run/model.safetensors", "after"),
-        ("run/evidence/index.json", "before"),
         ("run/manifests/interpret.json", "before"),
         ("run/report.html", "stop"),
         ("run/predictions/test.npz", "full"),
