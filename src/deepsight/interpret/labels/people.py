@@ -4,9 +4,9 @@ import numpy as np
 
 from deepsight.core.array_types import Floats
 
-# Two people differ on HIGHEST * score ** POWER of the images with this score of `ambiguity`. Fitted on the
-# votes of three annotators on training images of CIFAR-10 (CIFAR-10N), beyond the slips that they made on the
-# clearest fifth too: benchmarks/people.
+# Two people differ on HIGHEST * score ** POWER of the images with this score of `ambiguity`. Read off
+# the votes of three annotators on training images of CIFAR-10 (CIFAR-10N), beyond the slips that they made on
+# the clearest fifth too, binned by a close relative of the score; benchmarks/people measures how it holds.
 HIGHEST, POWER = 0.35, 0.42
 
 
