@@ -22,7 +22,7 @@ from deepsight.workflows.image_paths import expand_paths
 from deepsight.workflows.nearest_training import BLOCK
 from deepsight.workflows.predict import read_picture
 from deepsight.workflows.trained_model import open_trained
-from deepsight.workflows.unfamiliarity import UNFAMILIAR, Reference, make_reference
+from deepsight.workflows.unfamiliarity import UNFAMILIAR, Familiarity, make_reference
 
 UNLIKE, DOUBTFUL = "unlike the training images", "low confidence"  # why an image is rejected
 WRITERS = {".csv": "write_csv", ".jsonl": "write_ndjson", ".parquet": "write_parquet"}
@@ -95,7 +95,7 @@ def read_or_why(
 
 def rows_of_block(
     read: Sequence[tuple[Path, NDArray[np.uint8] | None, str | None]], predictor: Predictor,
-    classes: Sequence[str], reference: Reference,
+    classes: Sequence[str], reference: Familiarity,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """One row per file of a block."""
     pixels = [picture for _, picture, _ in read if picture is not None]

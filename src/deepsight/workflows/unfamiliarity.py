@@ -16,7 +16,7 @@ BLOCK = 1024  # images compared at a time
 
 
 @dataclass(frozen=True)
-class Reference:
+class Familiarity:
     """What new images are compared with.
 
     Attributes:
@@ -41,7 +41,7 @@ class Reference:
         return np.asarray(below / max(len(self.distances), 1))
 
 
-def make_reference(context: Context, predictor: Predictor) -> Reference:
+def make_reference(context: Context, predictor: Predictor) -> Familiarity:
     """The temperature and the distances of validation images, from what the run stored.
 
     Raises:
@@ -50,7 +50,7 @@ def make_reference(context: Context, predictor: Predictor) -> Reference:
     validation = context.run.predictions("val")
     train = unit_rows(training_predictions(context, predictor).features)
     distances = np.sort(nearest_distance(validation.features, train))
-    return Reference(fit_temperature(validation.logits, validation.labels), train, distances)
+    return Familiarity(fit_temperature(validation.logits, validation.labels), train, distances)
 
 
 def nearest_distance(features: Reals, train: NDArray[np.float64]) -> Floats:

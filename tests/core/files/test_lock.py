@@ -40,6 +40,6 @@ def test_the_other_process_is_named_and_its_end_frees_the_folder(tmp_path: Path)
 
 def test_a_process_may_take_its_own_lock_again(tmp_path: Path) -> None:
     with locked(tmp_path), locked(tmp_path / "."):
-        pass
+        assert (tmp_path / ".lock").exists()
     with locked(tmp_path):
-        pass
+        assert (tmp_path / ".lock").exists()

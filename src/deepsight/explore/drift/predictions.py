@@ -25,7 +25,7 @@ def class_drift_table(before: Ints, now: Ints, classes: Sequence[str]) -> Table:
     """
     k = len(classes)
     counts = np.stack([np.bincount(before, minlength=k), np.bincount(now, minlength=k)])
-    rows = [class_row(name, counts[:, c], counts.sum(axis=1)) for c, name in enumerate(classes)]
+    rows = [class_row(counts[:, c], counts.sum(axis=1)) for c in range(len(classes))]
     q = benjamini_hochberg([row["p_value"] for row in rows])
     frame = pl.DataFrame(rows).with_columns(
         pl.Series("class", list(classes), dtype=pl.String), pl.Series("q_value", q)
@@ -58,7 +58,7 @@ CLASS_UNITS = {
 }
 
 
-def class_row(name: str, hits: Ints, totals: Ints) -> dict[str, float]:
+def class_row(hits: Ints, totals: Ints) -> dict[str, float]:
     """The share of one class in both sets."""
     share = weighted_proportions(hits[::-1], totals[::-1], [1, -1])
     rates, pooled = hits / np.maximum(totals, 1), hits.sum() / max(int(totals.sum()), 1)

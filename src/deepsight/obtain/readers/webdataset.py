@@ -38,7 +38,7 @@ INDEX_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Sample:
+class ShardImage:
     """One image of a shard.
 
     Attributes:
@@ -95,7 +95,7 @@ class IndexedShard:
 
     shard: Shard
     stamp: str
-    samples: Sequence[Sample]
+    samples: Sequence[ShardImage]
 
 
 def samples_of(
@@ -127,7 +127,7 @@ def samples_of(
     return found
 
 
-def indexed_shard(shard: Shard, *, label: str | None) -> tuple[str, list[Sample], str] | str:
+def indexed_shard(shard: Shard, *, label: str | None) -> tuple[str, list[ShardImage], str] | str:
     """Stamp, samples and damage of a shard, from the cache if it was listed before; or why there is none."""
     try:
         stamp = shard_stamp(shard.url)
@@ -142,16 +142,16 @@ def indexed_shard(shard: Shard, *, label: str | None) -> tuple[str, list[Sample]
     return stamp, samples, lost
 
 
-def read_index(path: Path) -> tuple[list[Sample], str] | None:
+def read_index(path: Path) -> tuple[list[ShardImage], str] | None:
     """The samples of a shard as they were listed before; None where they were not."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["samples"]
-        return [Sample(**row) for row in rows], ""
+        return [ShardImage(**row) for row in rows], ""
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def list_samples(shard: Shard, label: str | None) -> tuple[list[Sample], str]:
+def list_samples(shard: Shard, label: str | None) -> tuple[list[ShardImage], str]:
     """The samples of a tar file in order, and what is wrong with its end.
 
     Raises:
@@ -174,13 +174,13 @@ def list_samples(shard: Shard, label: str | None) -> tuple[list[Sample], str]:
 
 
 def sample_name(name: str) -> tuple[str, str]:
-    """Sample and suffix of a file's name: the name is split at the first dot behind the last slash."""
+    """ShardImage and suffix of a file's name: the name is split at the first dot behind the last slash."""
     path = PurePosixPath(name)
     stem, _, suffix = path.name.partition(".")
     return str(path.with_name(stem or path.name)), suffix.lower()
 
 
-def sample_of(group: Mapping[str, tarfile.TarInfo], file: Any, label: str | None) -> Sample | None:
+def sample_of(group: Mapping[str, tarfile.TarInfo], file: Any, label: str | None) -> ShardImage | None:
     """The sample that files of one name make; None where none of them is an image."""
     image = next((entry for entry in group.values() if is_picture(entry.name)), None)
     if image is None:
@@ -192,7 +192,7 @@ def sample_of(group: Mapping[str, tarfile.TarInfo], file: Any, label: str | None
     if given is None and label is None:
         given = next((small_text(group[s], file) for s in CLASS_SUFFIXES if s in group), None)
     plain = {name: value for name, value in about.items() if isinstance(value, (str, int, float, bool))}
-    return Sample(image.name, image.offset_data, image.size, label_value(given), plain)
+    return ShardImage(image.name, image.offset_data, image.size, label_value(given), plain)
 
 
 def json_of(group: Mapping[str, tarfile.TarInfo], file: Any) -> dict[str, Any]:
@@ -284,7 +284,7 @@ def named_classes(classes: tuple[str, ...], given: str | None) -> tuple[str, ...
     return tuple(names[int(number)] for number in classes)
 
 
-def read_sample(rows: Sequence[tuple[Shard, Sample]], row: int) -> bytes:
+def read_sample(rows: Sequence[tuple[Shard, ShardImage]], row: int) -> bytes:
     """The encoded image of a row.
 
     Raises:

@@ -15,7 +15,7 @@ from deepsight.model.predict import Predictor
 from deepsight.obtain.crop import Fit, Shape
 from deepsight.workflows.context import opened_context
 from deepsight.workflows.trained_model import open_trained
-from deepsight.workflows.unfamiliarity import Reference, make_reference
+from deepsight.workflows.unfamiliarity import Familiarity, make_reference
 
 BLOCK = 1024  # images resized at a time
 
@@ -43,7 +43,7 @@ class ComparedRun:
     train: Dataset
     test: Dataset
     said: Predictions
-    familiar: Reference
+    familiar: Familiarity
 
 
 def open_compared(folder: Path, log: Log) -> ComparedRun:
