@@ -174,7 +174,7 @@ def list_samples(shard: Shard, label: str | None) -> tuple[list[ShardImage], str
 
 
 def sample_name(name: str) -> tuple[str, str]:
-    """ShardImage and suffix of a file's name: the name is split at the first dot behind the last slash."""
+    """Sample and suffix of a file's name: the name is split at the first dot behind the last slash."""
     path = PurePosixPath(name)
     stem, _, suffix = path.name.partition(".")
     return str(path.with_name(stem or path.name)), suffix.lower()
