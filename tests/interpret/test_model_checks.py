@@ -1,6 +1,7 @@
 """What only an opened model gives, in one piece: tables, pictures, and what was not possible."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from deepsight.interpret.background.runner import (
     sample_of_errors,
 )
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
-from deepsight.interpret.findings import Findings
+from deepsight.interpret.faithfulness.choice import Choice
+from deepsight.interpret.findings import NO_TIME, Findings
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.model_checks import look_inside
 from open_nets import OpenNet
@@ -97,6 +99,24 @@ def test_a_coarse_last_layer_gives_no_exact_maps(uses_corner: SmallNet) -> None:
     maps = StageMaps.of(Coarse(uses_corner))
     assert maps.method == "HiResCAM"
     assert maps.exact(np.zeros((2, 32, 32, 3), np.uint8)) is None
+
+
+def test_a_model_without_errors_has_checked_maps(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
+    model = OpenNet(uses_corner)
+    inputs = inputs_of(model)
+    p = inputs.predictions
+    right = replace(inputs, predictions=replace(p, labels=p.predicted))
+    known = Evidence({"confusion_pairs": confusion_pairs_table(p.predicted, p.predicted, inputs.classes)})
+    found = model_checks.examine_maps(right, model, Choice(StageMaps.of(model)), known, SMALL)
+    assert set(found.evidence) == {"faithfulness"}
+    assert [(r.check, "no confused pair" in r.reason) for r in found.refusals] == [("attribution", True)]
+
+
+def test_what_there_is_no_time_for_is_listed(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
+    model = OpenNet(uses_corner)
+    found = look_inside(inputs_of(model), model, Evidence(), SampleSizes(0, 0, 0, 0, 0))
+    reasons = dict(found.evidence["not_examined"].frame.rows())
+    assert reasons == dict.fromkeys(("degradation", "maps", "context"), NO_TIME)
 
 
 def test_what_was_not_possible_is_listed_and_the_rest_goes_on(

@@ -7,6 +7,8 @@ import polars as pl
 
 from deepsight.core.evidence import Evidence, Table
 
+NO_TIME = "The time given does not pay for it. Give more --minutes."
+
 
 @dataclass(frozen=True)
 class Refusal:

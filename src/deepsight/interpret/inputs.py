@@ -12,6 +12,7 @@ from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.hypothesis import Hypothesis, class_groups
 from deepsight.core.predictions import Predictions
+from deepsight.interpret.findings import Refusal
 from deepsight.interpret.labels.sources import ExaminedSplit
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.metadata import property_columns
@@ -39,6 +40,7 @@ class ExaminationInputs:
         hypotheses: registered before training.
         unseen: int64 (m,), the rows of the test set that the model itself has not learnt from, where
             predictions come from several models; what needs the model looks at these alone. None is all.
+        refusals: what could not be prepared, with the reasons.
         seed: random seed.
     """
 
@@ -53,6 +55,7 @@ class ExaminationInputs:
     leaks_kept: bool = False
     hypotheses: Sequence[Hypothesis] = ()
     unseen: Ints | None = None
+    refusals: Sequence[Refusal] = ()
     seed: int = 0
 
     @property
@@ -140,13 +143,19 @@ def own_features(
 class SampleSizes:
     """How many images the costly checks take: counts, so that a stored study can be repeated anywhere.
 
+    A count of 0 means that the time given does not pay for the check, which is then refused.
+
     Attributes:
         degradation_images: each seen under 30 corruptions.
         context_objects: each put on ten backgrounds; as many errors, up to 400, on seven.
         faithfulness_images: for insertion and deletion, each seen 58 times, or 250 times where there are many
-            (`insertion_deletion.steps_for`).
+            (`insertion_deletion.steps_for`). Below 60 the other checks are smaller too.
+        choosing_images: by which the method of the maps is chosen, where there is a choice.
+        mapped_errors: errors whose maps are drawn.
     """
 
     degradation_images: int = 300
     context_objects: int = 200
     faithfulness_images: int = 80
+    choosing_images: int = 24
+    mapped_errors: int = 150

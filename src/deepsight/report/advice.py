@@ -26,6 +26,9 @@ TRAINING = (
     "If validation still improves in the last epoch, allow more minutes (--minutes). If the validation loss "
     "rises while the training loss falls, fix the overfitting before training longer."
 )
+METHODS = (
+    "Nothing: this only chooses. Whether the chosen maps may be believed is decided below, on other images."
+)
 ATTRIBUTION = (
     "Use the maps to choose images for review. They cannot clear a model, and they do not show exactly which "
     "pixels were used: each cell sees far beyond itself."

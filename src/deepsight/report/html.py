@@ -14,7 +14,7 @@ from deepsight.core.evidence import Table, maps_refusal
 from deepsight.core.files.atomic import write_text
 from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.run import REPORT, Run
-from deepsight.report import confusion_matrix, formatting, galleries, provenance, summary
+from deepsight.report import confusion_matrix, formatting, galleries, model_setup, provenance, summary
 from deepsight.report.audit_sections import AUDIT_OUTLINE
 from deepsight.report.audit_summary import audit_cards, audit_sentence, gate_results
 from deepsight.report.embedded_images import BUDGET, Pictures
@@ -23,7 +23,7 @@ from deepsight.report.figures.levers import levers_figure
 from deepsight.report.figures.model import learning_curves
 from deepsight.report.figures.plot import Figure
 from deepsight.report.run_data import RunData, read_run_data
-from deepsight.report.sections import OUTLINE, Entry, Stage
+from deepsight.report.sections import Entry, Stage
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,14 @@ def report_page(study: RunData) -> str:
     """The whole report as HTML."""
     downloads = {name: packed_csv(table.frame) for name, table in study.evidence.items()}
     pictures = Pictures(study.path, max(0, BUDGET - sum(map(len, downloads.values()))))
-    outline = AUDIT_OUTLINE if study.is_audit else OUTLINE
+    outline = AUDIT_OUTLINE if study.is_audit else model_setup.outline_of(study)
     return (
         template_environment()
         .get_template("report.html")
         .render(
             study=study,
             metrics=study.metrics,
+            setup=model_setup.setup_lines(study),
             sentence=audit_sentence(study) if study.is_audit else summary.summary_sentence(study),
             scores=audit_cards(study) if study.is_audit else summary.score_cards(study),
             gates=gate_results(study),
@@ -118,10 +119,18 @@ def stage_data(stage: Stage, study: RunData) -> dict[str, Any]:
 
 
 def stage_views(stage: Stage, study: RunData) -> list[View]:
-    """The questions of a stage, answered or not; optional ones only if they are answered."""
+    """The questions of a stage, answered or not; optional ones only if they are answered.
+
+    An examination has no further stages to run, so all that it did not ask is left out.
+    """
     found = [entry_view(entry, stage.command, study) for entry in stage.entries]
     asked = zip(found, stage.entries, strict=True)
-    return [view for view, entry in asked if not (entry.optional and view.missing)]
+    final = model_setup.is_examination(study)
+    return [
+        view
+        for view, entry in asked
+        if not view.missing or not (entry.optional or (final and not view.refused))
+    ]
 
 
 def entry_view(entry: Entry, command: str, study: RunData) -> View:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from deepsight.core.evidence import Table
 from deepsight.report import advice
-from deepsight.report.figures import attribution, explore, interpret, levers, scrub, treat
+from deepsight.report.figures import attribution, explore, interpret, levers, model_setup, scrub, treat
 from deepsight.report.figures.plot import Figure
 
 
@@ -216,6 +216,15 @@ OUTLINE = (
                 interpret.slices_figure,
                 advice.slices_advice,
                 also=("metadata_scores", "suggested_groups"),
+            ),
+            Entry(
+                "attribution_methods",
+                "Which maps are used for it?",
+                "figure",
+                model_setup.methods_figure,
+                advice.METHODS,
+                optional=True,
+                needs=("method", "layer", "deletion", "insertion", "pointing", "score"),
             ),
             Entry(
                 "attribution",

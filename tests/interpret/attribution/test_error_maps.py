@@ -63,9 +63,9 @@ def test_every_confused_pair_has_a_map_and_the_main_ones_masks(
     assert main.select("true", "predicted").n_unique() == 1
     assert others["object_share"].null_count() == len(others) > 0
     assert shown.filter(pl.col("len") > error_maps.OF_OTHERS).height <= 1
-    monkeypatch.setattr(error_maps, "MOST_PICTURES", error_maps.OF_MAIN + 1)
+    most = error_maps.OF_MAIN + 1
     assert (
-        len(map_errors(inputs, StageMaps(model, LAST), pairs).evidence["attribution"].frame)
+        len(map_errors(inputs, StageMaps(model, LAST), pairs, most=most).evidence["attribution"].frame)
         == error_maps.OF_MAIN + 1
     )
 

@@ -19,14 +19,16 @@ def test_swapped_channels_are_found() -> None:
     tried = {
         "as documented": answers(0.7, 0),
         "pixels 0 to 1": answers(0.3, 1),
-        "channels swapped": answers(0.85, 2),
+        "BGR": answers(0.85, 2),
     }
     audit = audit_preprocessing(tried, LABELS, K, documented=True)
-    assert audit.choice == "channels swapped"
+    assert audit.choice == "BGR"
     assert audit.warning is not None
-    assert "channels are probably swapped" in audit.warning
+    gain = 100 * audit.table.frame.filter(preprocessing="BGR")["difference"][0]
+    assert audit.warning.startswith(f"With BGR it gains {gain:.1f} points of macro-F1 (")
+    assert "your channels are probably swapped" in audit.warning
     frame = Evidence({"preprocessing_audit": audit.table})["preprocessing_audit"].frame
-    row = frame.filter(preprocessing="channels swapped").row(0, named=True)
+    row = frame.filter(preprocessing="BGR").row(0, named=True)
     assert row["ci_low"] > 0
     assert frame["chosen"].to_list() == [False, False, True]
 

@@ -1,6 +1,5 @@
 """The input of a stranger's model: against torchvision and timm, and through a file."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from deepsight.model.foreign.input_format import (
     IMAGENET_STD,
     InputFormat,
     read_input_format,
-    variants,
 )
 
 
@@ -90,12 +88,3 @@ def test_a_wrong_file_is_refused(tmp_path: Path, content: object, said: str) -> 
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(UsageError, match=said):
         read_input_format(file)
-
-
-def test_variants_differ_in_one_respect() -> None:
-    base = InputFormat(32, 32, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    made = variants(base, stored_side=32)
-    assert base not in made.values()
-    assert made["channels swapped"] == replace(base, channels="bgr")
-    assert "without antialiasing" not in made
-    assert "without antialiasing" in variants(base, stored_side=64)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from colour_task import ColourNet, coloured_discs
+from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import network_of_module
@@ -124,3 +125,54 @@ def test_interpolation_that_does_not_matter_is_not_mentioned() -> None:
     table = fitted.evidence["preprocessing_audit"].frame
     assert "bicubic" in table["preprocessing"].to_list()
     assert np.isfinite(table["macro_f1"].to_numpy()).all()
+
+
+def test_a_batch_that_is_fixed_is_found_out() -> None:
+    class Two(ColourNet):
+        def forward(self, images: Tensor) -> Tensor:
+            if len(images) != 2:
+                raise RuntimeError("Expected a batch of 2")
+            return super().forward(images)
+
+    fitted = fit_to_data(network_of_module(Two(), "x", documented=RIGHT), DATA)
+    assert fitted.model.opened.batch == 2
+    assert accuracy(fitted) > 0.95
+
+
+def detail_of(images: Tensor) -> Tensor:
+    """The mean difference of neighbouring rows, (b,)."""
+    return (images[:, :, 1:] - images[:, :, :-1]).abs().mean(dim=(1, 2, 3))
+
+
+class Grating(nn.Module):
+    """Calls an image strong where its detail is above a threshold."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self.threshold = threshold
+
+    def forward(self, images: Tensor) -> Tensor:
+        above = 100 * (detail_of(images) - self.threshold)
+        return torch.stack([-above, above], dim=1)
+
+
+def gratings(n: int = 200) -> Dataset:
+    """Fine stripes of 64 pixels that differ in contrast alone, which bilinear reduction to 32 lowers."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 2
+    y = np.arange(64)[None, :, None, None] + rng.integers(0, 8, n)[:, None, None, None]
+    stripes = np.sin(2 * np.pi * y / 5) * np.where(labels, 100, 88)[:, None, None, None]
+    images = np.broadcast_to(128 + stripes, (n, 64, 64, 3)) + rng.normal(0, 2, (n, 64, 64, 3))
+    return Dataset(images.clip(0, 255).astype(np.uint8), labels, ("weak", "strong"), np.arange(n), "test")
+
+
+@pytest.mark.parametrize("documented", ["bilinear", "bicubic"])
+def test_bilinear_for_bicubic_is_said_where_it_matters(documented: str) -> None:
+    data, right = gratings(), InputFormat(32, 32, interpolation="bicubic")
+    detail = detail_of(right(data.pixels())).numpy()
+    threshold = float(np.mean([detail[data.labels == c].mean() for c in (0, 1)]))
+    known = replace(right, interpolation=documented)
+    network = network_of_module(Grating(threshold), "x", documented=known)
+    fitted = fit_to_data(network, data)
+    assert any("With bicubic it gains" in w for w in fitted.warnings) == (documented == "bilinear")
+    assert fitted.input_format == right

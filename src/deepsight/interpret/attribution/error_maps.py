@@ -24,13 +24,21 @@ MAIN_PAIRS, OF_MAIN, OF_OTHERS = (
 MOST_PICTURES = 150  # pictures of about 3 kB
 
 
-def map_errors(inputs: ExaminationInputs, attributor: Attributor, evidence: Evidence) -> Findings:
+def map_errors(
+    inputs: ExaminationInputs, attributor: Attributor, evidence: Evidence, *, most: int = MOST_PICTURES
+) -> Findings:
     """The tables `attribution` and `attribution_maps`, and a picture of each error.
+
+    Args:
+        inputs: what is examined.
+        attributor: the maps.
+        evidence: reads `confusion_pairs`.
+        most: errors that are mapped.
 
     Raises:
         DeepSightError: there is no error to map.
     """
-    main, others = errors_to_map(inputs, evidence)
+    main, others = errors_to_map(inputs, evidence, most)
     chosen = np.concatenate([main, others])
     p, images = inputs.predictions, inputs.test.pixels(chosen)
     layer, kind = attributor.layer, attributor.method
@@ -49,7 +57,9 @@ def map_errors(inputs: ExaminationInputs, attributor: Attributor, evidence: Evid
     return Findings(Evidence({"attribution": table, "attribution_maps": values}), drawn)
 
 
-def errors_to_map(inputs: ExaminationInputs, evidence: Evidence) -> tuple[Ints, Ints]:
+def errors_to_map(
+    inputs: ExaminationInputs, evidence: Evidence, most: int = MOST_PICTURES
+) -> tuple[Ints, Ints]:
     """Positions of the most confident errors, pair by pair: of the main confused pairs, then of the others.
 
     Raises:
@@ -62,7 +72,8 @@ def errors_to_map(inputs: ExaminationInputs, evidence: Evidence) -> tuple[Ints, 
     main = ask(pairs[:MAIN_PAIRS], per_pair=OF_MAIN)
     if not len(main):
         raise DeepSightError("Expected errors to map, found no confused pair among the test images.")
-    return main, ask(pairs[MAIN_PAIRS:], per_pair=OF_OTHERS)[: MOST_PICTURES - len(main)]
+    main = main[: max(1, most)]
+    return main, ask(pairs[MAIN_PAIRS:], per_pair=OF_OTHERS)[: max(0, most - len(main))]
 
 
 def draw_maps(frame: pl.DataFrame, images: Pixels, maps: Floats32, note: str) -> dict[str, bytes]:

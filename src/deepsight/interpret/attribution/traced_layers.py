@@ -169,7 +169,10 @@ def passes_everything(model: DifferentiableModel, inputs: Tensor, layer: GridLay
 
 def has_gradients(model: DifferentiableModel, inputs: Tensor, layer: GridLayer, labels: Tensor) -> bool:
     """Whether most cells influence the answer; behind the last attention only the class token does."""
-    gradient = gradients(cut_at(model, inputs, layer), labels[:, None])[:, 0]
+    cut = cut_at(model, inputs, layer)
+    if not cut.scores.requires_grad:  # a model that leaves torch on its way to the scores
+        return False
+    gradient = gradients(cut, labels[:, None])[:, 0]
     return bool((layer.grid(gradient).abs().sum(dim=1) > 0).float().mean() > 0.5)
 
 

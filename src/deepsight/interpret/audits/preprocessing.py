@@ -1,6 +1,7 @@
 """The preprocessing audit: does the model do better with other inputs than those that are documented?"""
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -13,12 +14,17 @@ from deepsight.interpret.audits.audit import Audit
 
 LEVEL = 0.05  # of Holm's correction over the alternatives
 HINTS = {
-    "channels swapped": "the channels are probably swapped (RGB and BGR)",
-    "pixels 0 to 1": "the model probably wants pixels from 0 to 1",
-    "pixels 0 to 255": "the model probably wants pixels from 0 to 255",
-    "pixels -1 to 1": "the model probably wants pixels from -1 to 1",
-    "ImageNet mean and deviation": "the model probably wants ImageNet's mean and deviation",
+    "BGR": "your channels are probably swapped",
+    "RGB": "your channels are probably swapped",
+    "BGR from 0 to 255": "it was probably trained on images as OpenCV reads them",
+    "pixels 0 to 1": "the model was probably trained on pixels from 0 to 1",
+    "pixels 0 to 255": "the model was probably trained on pixels from 0 to 255",
+    "pixels -1 to 1": "the model was probably trained on pixels from -1 to 1",
+    "ImageNet mean and deviation": "the model was probably trained with ImageNet's mean and deviation",
+    "bicubic": "the model was probably trained on images that were resized so",
+    "bilinear": "the model was probably trained on images that were resized so",
 }
+OTHER_HINT = "the documented preprocessing is probably not that of the training"
 UNITS = {
     "preprocessing": "what is changed about the reference; the first row is the reference",
     "n": "images",
@@ -66,7 +72,7 @@ def audit_preprocessing(
                 "p_value": p_values[name], "chosen": name == chosen,
             }
         )  # fmt: skip
-    warning = loss(chosen, 100 * (scores[chosen] - scores[names[0]])) if documented and better else None
+    warning = gain_sentence(rows[names.index(chosen)]) if documented and better else None
     table = Table(
         pl.DataFrame(rows), UNITS, len(labels),
         method="The same images under each preprocessing; McNemar's test with Holm's correction; a "
@@ -83,12 +89,13 @@ def corrected(predicted: Mapping[str, Ints], labels: Ints) -> dict[str, float]:
     return {first: 1.0} | dict(zip(others, map(float, holm(raw)), strict=True))
 
 
-def loss(chosen: str, points: float) -> str:
-    """The sentence for a documented preprocessing that loses."""
-    hint = HINTS.get(chosen, "the documented preprocessing is probably not that of the training")
+def gain_sentence(row: Mapping[str, Any]) -> str:
+    """The sentence for a documented preprocessing that loses to the one in this row of the table."""
+    gain, low, high = (100 * row[name] for name in ("difference", "ci_low", "ci_high"))
+    hint = HINTS.get(row["preprocessing"], OTHER_HINT)
     return (
-        f"With '{chosen}' instead of the documented preprocessing the model gains {points:.1f} points of "
-        f"macro-F1, more than chance allows: {hint}. The examination uses it."
+        f"With {row['preprocessing']} it gains {gain:.1f} points of macro-F1 ({low:.1f} to {high:.1f}): "
+        f"{hint}. The examination goes on with that, not with what is documented."
     )
 
 
@@ -97,6 +104,6 @@ def said(chosen: str, documented: bool) -> str:
     if documented:
         return "No other preprocessing does better than the documented one by more than chance."
     return (
-        f"No preprocessing is documented; '{chosen}' is used, whose macro-F1 is the highest of those tried. "
-        "That it is better than the next is not tested."
+        f"No preprocessing is documented. The examination uses {chosen}, whose macro-F1 is highest of those "
+        "tried. That it is better than the next is not tested."
     )

@@ -37,7 +37,7 @@ def pair_objects(objects: int) -> int:
 
 
 def affordable_objects(seconds: float, *, mask_seconds: float, image_seconds: float, donors: int = 5) -> int:
-    """The largest step of the ladder that fits, at least 50.
+    """The largest step of the ladder that fits, at least 50; see `swap_seconds`.
 
     A ladder rather than a quotient, so that small changes of speed do not change the sample. The cost
     includes three pairs of classes (`pair_objects`).
@@ -50,11 +50,20 @@ def affordable_objects(seconds: float, *, mask_seconds: float, image_seconds: fl
     """
 
     def cost(objects: int) -> float:
-        paired = 2 * PAIRS * pair_objects(objects)
-        fresh = images_for(paired) - 2 * PAIRS / CLASSES * images_for(objects)
-        masks = QUALITY_COMPOSITES + images_for(objects) + max(fresh, 0) + errors_for(objects)
-        composites = (2 * donors + FIXED_IMAGES) * objects + 2 * PAIR_DONORS * paired
-        composites += ERROR_IMAGES * errors_for(objects)
-        return masks * mask_seconds + (images_for(objects) + composites) * image_seconds
+        return swap_seconds(
+            objects, mask_seconds=mask_seconds, image_seconds=image_seconds, pairs=PAIRS, donors=donors
+        )
 
     return max([step for step in LADDER if cost(step) <= seconds], default=LADDER[0])
+
+
+def swap_seconds(
+    objects: int, *, mask_seconds: float, image_seconds: float, pairs: int, donors: int = 5
+) -> float:
+    """Seconds that the background test takes with this many objects and so many named pairs of classes."""
+    paired = 2 * pairs * pair_objects(objects)
+    fresh = images_for(paired) - 2 * pairs / CLASSES * images_for(objects)
+    masks = QUALITY_COMPOSITES + images_for(objects) + max(fresh, 0) + errors_for(objects)
+    composites = (2 * donors + FIXED_IMAGES) * objects + 2 * PAIR_DONORS * paired
+    composites += ERROR_IMAGES * errors_for(objects)
+    return masks * mask_seconds + (images_for(objects) + composites) * image_seconds

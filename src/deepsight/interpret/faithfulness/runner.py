@@ -15,11 +15,17 @@ from deepsight.interpret.inputs import ExaminationInputs
 MOSAIC_IMAGES = 400  # images that mosaics are made of
 TILES, MOSAICS = 2, 60
 RANDOM_SEEDS, RANDOM_IMAGES = 10, 30
+FEWEST_RANDOM = 10  # images at which randomised maps are compared, where there is little time
 NO_WEIGHTS = "The weights of this model are out of reach, so whether its maps depend on them is not tested."
 
 
 def check_faithfulness(
-    inputs: ExaminationInputs, attributor: Attributor, predict: Predict, count: int
+    inputs: ExaminationInputs,
+    attributor: Attributor,
+    predict: Predict,
+    count: int,
+    *,
+    apart: Ints | None = None,
 ) -> Findings:
     """The table `faithfulness`; a check that these images do not allow is listed with its reason.
 
@@ -28,12 +34,14 @@ def check_faithfulness(
         attributor: the maps under test.
         predict: the model, images -> logits.
         count: images for insertion and deletion.
+        apart: positions of test images that are not used, because the maps were chosen on them.
 
     Raises:
         DeepSightError: fewer than two images are classified correctly.
     """
     p, seed = inputs.predictions, inputs.seed
     sure = grid_pointing.confident_and_correct(p.labels, p.probabilities)
+    sure = sure if apart is None else np.setdiff1d(sure, apart)
     if len(sure) < 2:
         raise DeepSightError(
             f"Expected at least two correctly classified images to check maps on, received {len(sure)}."
@@ -42,13 +50,15 @@ def check_faithfulness(
     images, labels = inputs.test.pixels(sample), p.labels[sample]
     refused, found = Findings(), [checks.accuracy_check(p.labels, p.predicted)]
     try:
-        found += check_grid_pointing(attributor, images, labels, seed=seed)
+        mosaics = int(np.clip(count, checks.FEWEST, MOSAICS))
+        found += check_grid_pointing(attributor, images, labels, count=mosaics, seed=seed)
     except DeepSightError as error:
         refused = refused.merge(Findings.refused("grid pointing", error))
-    images, labels = images[: max(count, RANDOM_IMAGES)], labels[: max(count, RANDOM_IMAGES)]
+    randomised = int(np.clip(count // 2, FEWEST_RANDOM, RANDOM_IMAGES))
+    images, labels = images[: max(count, randomised)], labels[: max(count, randomised)]
     maps = attributor.maps(images, labels[:, None])[:, 0]
     found += check_insertion_deletion(predict, maps[:count], images[:count], labels[:count], seed=seed)
-    few = slice(0, RANDOM_IMAGES)
+    few = slice(0, randomised)
     if attributor.depths:
         found += check_model_randomisation(attributor, maps[few], images[few], labels[few], seed=seed)
     else:
@@ -57,7 +67,9 @@ def check_faithfulness(
     return refused.merge(Findings(Evidence({"faithfulness": table})))
 
 
-def check_grid_pointing(attributor: Attributor, images: Pixels, labels: Ints, *, seed: int) -> list[Check]:
+def check_grid_pointing(
+    attributor: Attributor, images: Pixels, labels: Ints, *, count: int, seed: int
+) -> list[Check]:
     """Grid pointing in mosaics, against chance and, where it has weights, against the randomised model."""
     large = attributor.for_mosaics(TILES)
 
@@ -66,7 +78,7 @@ def check_grid_pointing(attributor: Attributor, images: Pixels, labels: Ints, *,
 
     return checks.grid_pointing_checks(
         large.maps, images, labels, random_maps_of=random_maps_of if large.depths else None, tiles=TILES,
-        count=MOSAICS, seed=seed,
+        count=count, seed=seed,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """From stored pixels to the input of somebody else's model, as a value that a file can hold."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,54 +153,3 @@ def input_format_of(content: dict[str, Any]) -> InputFormat:
         return InputFormat(**{**content, **lists})
     except TypeError as error:
         raise UsageError(f"Expected at least height and width for the preprocessing: {error}.") from error
-
-
-def variants(base: InputFormat, *, stored_side: int) -> dict[str, InputFormat]:
-    """Formats that differ from `base` in one respect, by what differs: the faults that people make.
-
-    Args:
-        base: the documented or assumed format.
-        stored_side: shorter side of the stored images; where they are enlarged, antialiasing changes nothing.
-    """
-    found = {
-        **normalisations(base),
-        "channels swapped": replace(base, channels="bgr" if base.channels == "rgb" else "rgb"),
-        "bilinear" if base.interpolation == "bicubic" else "bicubic": replace(
-            base, interpolation="bilinear" if base.interpolation == "bicubic" else "bicubic"
-        ),
-        "the whole image" if base.crop_share < 1 else "centre crop of 0.875": replace(
-            base, fit="crop", crop_share=1.0 if base.crop_share < 1 else 0.875
-        ),
-    }
-    if base.channels == "grey":
-        del found["channels swapped"]
-    if stored_side > min(base.height, base.width):
-        word = "without antialiasing" if base.antialias else "with antialiasing"
-        found[word] = replace(base, antialias=not base.antialias)
-    return {name: each for name, each in found.items() if each != base}
-
-
-def normalisations(base: InputFormat) -> dict[str, InputFormat]:
-    """The five usual scalings of pixels, with everything else as in `base`."""
-    one = 1 if base.channels == "grey" else 3
-    plain: dict[str, Any] = {"mean": (0.0,) * one, "std": (1.0,) * one}
-    return {
-        "pixels 0 to 1": replace(base, scale="0..1", **plain),
-        "pixels 0 to 255": replace(base, scale="0..255", **plain),
-        "pixels -1 to 1": replace(base, scale="-1..1", **plain),
-        "ImageNet mean and deviation": replace(base, scale="0..1", **imagenet(base.channels)),
-        "pixels 0 to 255 less ImageNet's mean": replace(
-            base,
-            scale="0..255",
-            mean=tuple(255 * m for m in imagenet(base.channels)["mean"]),
-            std=plain["std"],
-        ),
-    }
-
-
-def imagenet(channels: Channels) -> dict[str, Any]:
-    """ImageNet's mean and deviation in this order of channels."""
-    if channels == "grey":
-        return {"mean": (sum(IMAGENET_MEAN) / 3,), "std": (sum(IMAGENET_STD) / 3,)}
-    step = -1 if channels == "bgr" else 1
-    return {"mean": IMAGENET_MEAN[::step], "std": IMAGENET_STD[::step]}

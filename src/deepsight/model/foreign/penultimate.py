@@ -1,7 +1,5 @@
 """Features before the last layer of any watched model, pooled where they have places."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,33 +10,35 @@ from deepsight.model.foreign.foreign_model import WatchedModel
 SMALLEST = 4  # features; fewer say too little about an image
 
 
-def penultimate_features(model: WatchedModel, pixels: Pixels) -> Floats32:
-    """The last output (n, d) of a part before the class scores, or the mean over the places of the last map.
+def answers_and_features(model: WatchedModel, pixels: Pixels) -> tuple[Floats32, Floats32]:
+    """Logits (n, k) and penultimate features (n, d) of images, from one forward pass.
 
-    The width may be 0, where the model has no such output.
+    The features are the last output of a part before the class scores, or the mean over the places of the
+    last map. Their width d may be 0, where the model has no such output.
     """
-    parts = [features.cpu().numpy() for features in batches_of_features(model, pixels)]
-    return np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, 0), np.float32)
+    found = [answers_of_batch(model, inputs) for inputs in model.batches(pixels)]
+    logits, features = (np.concatenate(part).astype(np.float32) for part in zip(*found, strict=True))
+    return logits, features
 
 
-def batches_of_features(model: WatchedModel, pixels: Pixels) -> Iterator[Tensor]:
-    """Features batch by batch."""
-    for inputs in model.batches(pixels):
-        seen: dict[str, Tensor] = {}
+def answers_of_batch(model: WatchedModel, inputs: Tensor) -> tuple[Floats32, Floats32]:
+    """Logits and features of one batch of prepared inputs."""
+    seen: dict[str, Tensor] = {}
 
-        def visit(_: str, output: Tensor, seen: dict[str, Tensor] = seen, n: int = len(inputs)) -> None:
-            if len(output) != n or not output.is_floating_point():
-                return
-            if output.ndim == 2 and SMALLEST <= output.shape[1] != model.outputs:
-                seen["vector"] = output
-            elif output.ndim in (3, 4):
-                seen["map"] = output
-                seen.pop("vector", None)  # a vector before a map is no summary of it
+    def visit(_: str, output: Tensor) -> None:
+        if len(output) != len(inputs) or not output.is_floating_point():
+            return
+        if output.ndim == 2 and SMALLEST <= output.shape[1] != model.outputs:
+            seen["vector"] = output
+        elif output.ndim in (3, 4):
+            seen["map"] = output
+            seen.pop("vector", None)  # a vector before a map is no summary of it
 
-        with torch.no_grad(), model.watch(visit):
-            model.scores(inputs)
-        found = seen.get("vector", seen.get("map"))
-        yield torch.zeros(len(inputs), 0) if found is None else pooled(found).float()
+    with torch.no_grad(), model.watch(visit):
+        logits = model.scores(inputs)
+    found = seen.get("vector", seen.get("map"))
+    features = torch.zeros(len(inputs), 0) if found is None else pooled(found).float()
+    return logits.cpu().numpy(), features.cpu().numpy()
 
 
 def pooled(output: Tensor) -> Tensor:

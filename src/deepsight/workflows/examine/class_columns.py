@@ -61,17 +61,6 @@ def stated_columns(stated: Sequence[str], width: int, data: Dataset) -> Ints:
     return found
 
 
-def refuse_exchanged(predicted: Ints, sample: Dataset, *, stated: bool) -> None:
-    """Refuse outputs that are probably in another order, unless the user stated the order.
-
-    Raises:
-        DeepSightError: classes are exchanged; the message names them and the order that fits.
-    """
-    warning = audit_class_order(sample.labels, predicted, sample.classes).warning
-    if warning and not stated:
-        raise DeepSightError(warning)
-
-
 def refuse_if_order_explains_more(reference: Ints, chosen: Ints, sample: Dataset) -> None:
     """Refuse where another order of the outputs makes the reference better than any preprocessing is.
 

@@ -10,6 +10,7 @@ from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.core.recipe import Recipe
+from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.sources import ExaminedSplit
 from deepsight.interpret.robustness.corruptions import balanced_rows
@@ -24,6 +25,9 @@ from deepsight.workflows.examine.reference_model import Reference, shares_images
 SIDE = 64  # pixels a side of the images from which the default backbone makes features
 TRAIN_ROWS = 3000  # training images whose labels are examined
 DUPLICATE_IMAGES = 20_000  # images among which near-duplicates are looked for
+OTHER_SHAPE = (
+    "The training images are stored in another shape than the test images. Use ?side=, which makes them one."
+)
 
 
 def inputs_of(
@@ -50,8 +54,13 @@ def inputs_of(
         seconds=seconds,
         log=log,
     )
-    if train is None or not usable or len(train) + len(data) > DUPLICATE_IMAGES:
+    if train is None:
         return inputs, Evidence()
+    reason = "" if usable else OTHER_SHAPE
+    if usable and len(train) + len(data) > DUPLICATE_IMAGES:
+        reason = f"Near-duplicates are looked for among at most {DUPLICATE_IMAGES:,} images here."
+    if reason:
+        return replace(inputs, refusals=Findings.refused("duplicates", reason).refusals), Evidence()
     pairs = find_duplicates({"train": train, "test": data}, seed=seed)
     conflicts = conflict_probability(pairs.frame, data, {"train": train})
     return replace(inputs, conflicting_twins=conflicts), Evidence({"duplicates": pairs})

@@ -1,6 +1,7 @@
 """Every examination that a foreign model allows, with samples that the minutes pay for."""
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,45 +12,53 @@ from typing import Any
 import numpy as np
 
 from deepsight.core.dataset import Dataset
+from deepsight.core.evidence import Evidence
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.examine import examine as examine_inputs
 from deepsight.interpret.findings import Findings
-from deepsight.interpret.inputs import SampleSizes
 from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model.foreign.foreign_model import WatchedModel
-from deepsight.model.foreign.penultimate import penultimate_features
+from deepsight.model.foreign.penultimate import answers_and_features
 from deepsight.model.predict import BLOCK
 from deepsight.workflows.block_passes import LOCAL, Arrays, Work, run_blocks
+from deepsight.workflows.examine.budget import LEVERS, PREDICTED, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.fit_model import FittedModel
 from deepsight.workflows.examine.levers import with_levers
-from deepsight.workflows.study_plan import sample_sizes_of, seconds_of_a_mask
+from deepsight.workflows.study_plan import seconds_of_a_mask
+from deepsight.workflows.suggested_groups import Suggestion
 
-PREDICTED = 0.25  # of the minutes go to predictions for the test images, at most
-SAMPLED = 0.35  # of the minutes go to the checks that sample
-REFERENCE = 0.2  # of the minutes go to a reference model where there are training images
-LEVERS = 0.2  # of the minutes go to the levers, half of them to features of training images
 TIMED = 32  # images by which the model is timed
+Suggest = Callable[[Dataset, Predictions], Suggestion]
 
 
 @dataclass(frozen=True)
 class ExaminedModel:
-    """An examination: what was found, on which predictions, and how long each part took."""
+    """An examination.
+
+    Attributes:
+        findings: what was found.
+        data: the images that were examined: all, or a sample.
+        predictions: for these images.
+        seconds: by part of the work.
+    """
 
     findings: Findings
+    data: Dataset
     predictions: Predictions
     seconds: dict[str, float] = field(default_factory=dict)
 
 
 def examine_fitted(
     fitted: FittedModel, data: Dataset, *, train: Dataset | None, minutes: float, seed: int, log: Log,
-    engine: str = LOCAL, kept: Path | None = None,
+    engine: str = LOCAL, kept: Path | None = None, suggest: Suggest | None = None,
 ) -> ExaminedModel:  # fmt: skip
     """Every examination that the model allows, in roughly these minutes.
 
     On a Ray cluster all images are predicted, however many: the minutes then limit the other checks alone.
+    `suggest` says what the score becomes under groups that nobody declared.
     """
     model, began = fitted.model, time.perf_counter()
     per_image = seconds_an_image(model, data)
@@ -60,9 +69,11 @@ def examine_fitted(
     predictions = predictions_of(model, test, engine=engine, kept=kept, log=log)
     predicted = time.perf_counter()
     mask_seconds = seconds_of_a_mask(test)
-    sizes = sample_sizes_of(SAMPLED * 60 * minutes, 1 / per_image, mask_seconds)
+    suggested = Suggestion(test, Evidence()) if suggest is None else suggest(test, predictions)
+    test = suggested.test
+    pace = Pace(per_image, mask_seconds, isinstance(model, WatchedModel))
     inputs, evidence = inputs_of(test, predictions, train, seed, seconds=REFERENCE * 60 * minutes, log=log)
-    found = examine_inputs(inputs, model, capped(sizes, len(test)))
+    found = examine_inputs(inputs, model, affordable_sizes(60 * minutes, pace, len(test)))
     interpreted = time.perf_counter()
     own = partial(predictions_of, model) if predictions.features.size else None
     found = with_levers(
@@ -74,14 +85,8 @@ def examine_fitted(
         "interpret": interpreted - predicted,
         "levers": time.perf_counter() - interpreted,
     }
-    return ExaminedModel(Findings(fitted.evidence.merge(evidence)).merge(found), inputs.predictions, seconds)
-
-
-def capped(sizes: SampleSizes, n: int) -> SampleSizes:
-    """Sample sizes that n images can fill."""
-    return SampleSizes(
-        min(sizes.degradation_images, n), sizes.context_objects, min(sizes.faithfulness_images, n)
-    )
+    known = fitted.evidence.merge(suggested.evidence).merge(evidence)
+    return ExaminedModel(Findings(known).merge(found), test, inputs.predictions, seconds)
 
 
 def seconds_an_image(model: AskedModel, data: Dataset) -> float:
@@ -127,8 +132,10 @@ def open_answers(model: Any, data: Dataset) -> Work:
 
     def answers(rows: slice) -> Arrays:
         pixels = data.pixels(rows)
-        watched = isinstance(model, WatchedModel)
-        features = penultimate_features(model, pixels) if watched else np.zeros((len(pixels), 0), np.float32)
-        return {"logits": model.logits(pixels), "features": features}
+        if isinstance(model, WatchedModel):
+            logits, features = answers_and_features(model, pixels)
+        else:
+            logits, features = model.logits(pixels), np.zeros((len(pixels), 0), np.float32)
+        return {"logits": logits, "features": features}
 
     return answers

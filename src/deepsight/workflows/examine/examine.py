@@ -19,6 +19,8 @@ from deepsight.model.foreign.foreign_model import Prepare
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module, undisturbed
 from deepsight.model.foreign.open import Opened, open_model
+from deepsight.obtain import Obtained
+from deepsight.workflows.examine.budget import AUDITED
 from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.examination import examine_fitted
 from deepsight.workflows.examine.examine_predictions import JUDGED
@@ -69,12 +71,16 @@ def examine(
         >>> findings.evidence["recall"].n
         160
     """
+    require_dataset(data)
     if isinstance(model, Predictions):
         return with_names(examine_answers(model, data, train, minutes=minutes, seed=seed, log=log), data)
     opened = opened_model(model)
     with undisturbed(opened.network.module):
         given = preprocess if preprocess is not None else opened.preprocess
-        fitted = fit_to_data(opened.network, data, preprocess=given, classes=classes, seed=seed)
+        fitted = fit_to_data(
+            opened.network, data, preprocess=given, classes=classes, seed=seed,
+            seconds=AUDITED * 60 * minutes,
+        )  # fmt: skip
         for warning in fitted.warnings:
             log(warning)
         found = examine_fitted(fitted, data, train=train, minutes=minutes, seed=seed, log=log).findings
@@ -89,6 +95,23 @@ def examine_answers(
         return examine_inputs(ExaminationInputs(test=data, predictions=answers, seed=seed))
     inputs, evidence = inputs_of(data, answers, train, seed, seconds=JUDGED * 60 * minutes, log=log)
     return Findings(evidence).merge(examine_inputs(inputs))
+
+
+def require_dataset(data: Any) -> None:
+    """Refuse anything but one part of a data set.
+
+    Raises:
+        UsageError: it is something else; the message says how to get a part.
+    """
+    if isinstance(data, Dataset):
+        return
+    if isinstance(data, Obtained):
+        raise UsageError("Expected one part of the data, received all of it. Give data.test, say.")
+    raise UsageError(
+        f"Expected a deepsight.Dataset, received {type(data).__name__}. Load one with "
+        "load_dataset('folder:photos').test, or make it: Dataset(images, labels, classes, ids, 'test'), with "
+        "uint8 images (n, h, w, 3)."
+    )
 
 
 def with_names(found: Findings, data: Dataset) -> Findings:

@@ -12,6 +12,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.lock import locked
+from deepsight.core.image_table import image_table, split_list
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import METRICS, REPORT, Run
@@ -21,25 +22,20 @@ from deepsight.model.foreign.input_format import InputFormat, read_input_format
 from deepsight.model.foreign.network import undisturbed
 from deepsight.model.foreign.open import open_model, split_model_name
 from deepsight.model.predict import BLOCK
-from deepsight.obtain import load_dataset
+from deepsight.obtain import Obtained, load_dataset
 from deepsight.obtain.cache import cache_folder, file_stamp
+from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
 from deepsight.workflows.block_passes import LOCAL, Arrays, Work, require_engine, run_blocks
+from deepsight.workflows.examine.budget import AUDITED, LEVERS, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.comparisons import inputs_of
-from deepsight.workflows.examine.examination import (
-    LEVERS,
-    REFERENCE,
-    SAMPLED,
-    ExaminedModel,
-    capped,
-    examine_fitted,
-    seconds_an_image,
-)
+from deepsight.workflows.examine.examination import ExaminedModel, examine_fitted, seconds_an_image
 from deepsight.workflows.examine.examine import with_names
 from deepsight.workflows.examine.fit_model import fit_to_data
 from deepsight.workflows.examine.levers import with_levers
 from deepsight.workflows.metrics import score_metrics
-from deepsight.workflows.study_plan import sample_sizes_of, seconds_of_a_mask
+from deepsight.workflows.study_plan import seconds_of_a_mask
+from deepsight.workflows.suggested_groups import Suggestion, with_suggested_groups
 from deepsight.workflows.trained_model import open_trained
 
 
@@ -84,27 +80,38 @@ def examine_model(
     )
     data, train = (got.test, got.train) if split == "test" else (got.train, None)
     if scheme == "run":
-        return examine_run(study, Path(rest), data, train, out, got.record, engine, log)
+        return examine_run(study, Path(rest), data, train, out, got, engine, log)
     opened = open_model(what, weights, offline=study.offline)
     given = read_input_format(preprocess) if preprocess else opened.preprocess
     with undisturbed(opened.network.module):
-        fitted = fit_to_data(opened.network, data, preprocess=given, classes=classes, seed=study.seed)
+        fitted = fit_to_data(
+            opened.network, data, preprocess=given, classes=classes, seed=study.seed,
+            seconds=AUDITED * 60 * study.minutes,
+        )  # fmt: skip
         for warning in fitted.warnings:
             log(warning)
         kept = pass_folder(what, weights, fitted.input_format, got.record, split)
         examined = examine_fitted(
             fitted, data, train=train, minutes=study.minutes, seed=study.seed, log=log, engine=engine,
-            kept=kept,
+            kept=kept, suggest=partial(suggestion_of, study, got, train, log),
         )  # fmt: skip
     about = {
         "architecture": opened.network.name,
         "weights_source": str(weights or rest),
-        "notice": " ".join(fitted.warnings),
+        "notice": opened.network.notice,
         "outputs": fitted.model.reading.kind,
         "preprocessing": None if fitted.input_format is None else fitted.input_format.describe(),
         "classes": list(data.classes),
     }
-    return written(study, examined, about, out, got.record, data)
+    return written(study, examined, about, out, got)
+
+
+def suggestion_of(
+    study: StudyConfig, got: Obtained, train: Dataset | None, log: Log, data: Dataset, p: Predictions
+) -> Suggestion:
+    """What the score becomes under groups that names, times or pictures suggest."""
+    learnt = [] if train is None else [train]
+    return with_suggested_groups(data, learnt, p, taken=got.taken, seed=study.seed, log=log)
 
 
 def pass_folder(
@@ -120,7 +127,7 @@ def pass_folder(
 
 
 def examine_run(
-    study: StudyConfig, folder: Path, data: Dataset, train: Dataset | None, out: Path, record: Any,
+    study: StudyConfig, folder: Path, data: Dataset, train: Dataset | None, out: Path, got: Obtained,
     engine: str, log: Log,
 ) -> dict[str, Any]:  # fmt: skip
     """Examine the model of a run of ours on other data with the same classes."""
@@ -132,21 +139,21 @@ def examine_run(
         )
     predictor = trained.predictor
     image_seconds, mask_seconds = seconds_an_image(predictor, data), seconds_of_a_mask(data)
-    sizes = sample_sizes_of(SAMPLED * 60 * study.minutes, 1 / image_seconds, mask_seconds)
+    sizes = affordable_sizes(60 * study.minutes, Pace(image_seconds, mask_seconds, True), len(data))
     began = time.perf_counter()
     inputs, evidence = inputs_of(
-        data, run_predictions(folder, data, record, engine, log), train, study.seed,
+        data, run_predictions(folder, data, got.record, engine, log), train, study.seed,
         seconds=REFERENCE * 60 * study.minutes, log=log,
     )  # fmt: skip
     found = with_levers(
-        examine_inputs(inputs, predictor, capped(sizes, len(data))), inputs, predictor,
+        examine_inputs(inputs, predictor, sizes), inputs, predictor,
         partial(predictor.predictions, name="train"),
         seconds=LEVERS * 60 * study.minutes, image_seconds=image_seconds, mask_seconds=mask_seconds, log=log,
     )  # fmt: skip
     found = Findings(evidence).merge(found)
-    examined = ExaminedModel(found, inputs.predictions, {"interpret": time.perf_counter() - began})
+    examined = ExaminedModel(found, data, inputs.predictions, {"interpret": time.perf_counter() - began})
     about = {**trained.run.read_json("model.json"), "weights_source": str(folder)}
-    return written(study, examined, about, out, record, data)
+    return written(study, examined, about, out, got)
 
 
 def run_predictions(folder: Path, data: Dataset, record: Any, engine: str, log: Log) -> Predictions:
@@ -171,20 +178,24 @@ def open_run_answers(folder: Path, data: Dataset) -> Work:
 
 
 def written(
-    study: StudyConfig, examined: ExaminedModel, about: dict[str, Any], out: Path, record: Any, data: Dataset
+    study: StudyConfig, examined: ExaminedModel, about: dict[str, Any], out: Path, got: Obtained
 ) -> dict[str, Any]:
     """The run folder of an examination; returns the content of metrics.json."""
+    data, images = examined.data, image_table(got.named(), got.digests)
+    looked_at = {"n": len(data), "digest": split_digest(data, got.digests.get(data.source))}
     mark = ExaminedSource(model=about["architecture"])
     Run(out).require_usable()
     with locked(out):
         run = Run.create(out, study.model_copy(update={"examined": mark}).stored())
-        run.save_json("data.json", record)
+        run.save_json("data.json", {**got.record, "examined": looked_at})
+        run.save_images(images)
+        run.save_split_list(split_list(images, got.named()))
         run.save_json("environment.json", environment())
         run.save_json("model.json", about)
         run.save_predictions("test", examined.predictions)
         run.save_pictures(examined.findings.pictures)
         run.save_evidence(with_names(examined.findings, data).evidence)
-        metrics = external_metrics(examined.predictions, study, about["architecture"], record.get("source"))
+        metrics = external_metrics(examined, study, about["architecture"], got.record.get("source"))
         seconds = {name: round(value, 1) for name, value in examined.seconds.items()}
         run.save_json(METRICS, {**metrics, "seconds": seconds})
         render(run)
@@ -192,10 +203,10 @@ def written(
         return run.metrics()
 
 
-def external_metrics(p: Predictions, study: StudyConfig, model: str, source: Any) -> dict[str, Any]:
-    """The headline numbers of a model that was made elsewhere."""
+def external_metrics(examined: ExaminedModel, study: StudyConfig, model: str, source: Any) -> dict[str, Any]:
+    """The headline numbers of a model that was made elsewhere; clustered where the images have groups."""
     return {
-        **score_metrics(p, study),
+        **score_metrics(examined.predictions, study, examined.data.groups),
         "backbone": model,
         "data_source": source,
         "seed": study.seed,

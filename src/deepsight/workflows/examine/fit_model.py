@@ -1,5 +1,6 @@
 """Somebody else's model, fitted to the data: preprocessing, reading of outputs, order of classes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,20 +16,15 @@ from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model.foreign.foreign_model import ForeignModel, Prepare, foreign_model
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network
-from deepsight.model.foreign.outputs import OutputReading, read_outputs
-from deepsight.workflows.examine.class_columns import (
-    columns_for,
-    refuse_exchanged,
-    refuse_if_order_explains_more,
-)
+from deepsight.model.foreign.outputs import read_outputs
+from deepsight.workflows.examine.class_columns import columns_for, refuse_if_order_explains_more
 from deepsight.workflows.examine.input_candidates import (
-    answers,
+    Trials,
     assumed_format,
+    audit_images,
     formats_to_try,
-    raw_outputs,
+    with_fixed_batch,
 )
-
-AUDIT_IMAGES = 500
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,7 @@ def fit_to_data(
     preprocess: Prepare | InputFormat | None = None,
     classes: Sequence[str] | None = None,
     seed: int = 0,
+    seconds: float = math.inf,
 ) -> FittedModel:
     """Find out how the model wants its images and what its outputs mean, on at most 500 labelled images.
 
@@ -64,69 +61,58 @@ def fit_to_data(
         preprocess: what is known about the preprocessing; it is then used as it is.
         classes: names of the outputs in their order, as the user states them.
         seed: random seed of the sample.
+        seconds: that this may take; fewer images are used where they do not pay for 500.
 
     Raises:
         DeepSightError: the outputs are not class scores of the data's classes, or stand in another order.
     """
-    sample = data.select(balanced_rows(data.labels, AUDIT_IMAGES, np.random.default_rng(seed)))
-    known: Prepare | InputFormat | None = preprocess or network.documented
-    documented = known is not None
-    if known is None:
-        known = assumed_format(network, sample)
-    outputs = raw_outputs(network, known, sample)
+    known: Prepare | InputFormat = preprocess or network.documented or assumed_format(network, data)
+    network = with_fixed_batch(network, known, data)
+    n = audit_images(network, known, data, seconds)
+    trials = Trials(network, data.select(balanced_rows(data.labels, n, np.random.default_rng(seed))))
+    outputs = trials.outputs(known)
     reading = read_outputs(outputs)
-    columns = columns_for(network, reading, reading.logits(outputs).numpy(), data, sample, classes)
+    columns = columns_for(network, reading, reading.logits(outputs).numpy(), data, trials.sample, classes)
     if preprocess is not None or not isinstance(known, InputFormat):
-        return fitted(network, known, reading, columns, sample, classes)
-    return with_audit(network, known, columns, sample, documented=documented, classes=classes)
+        return fitted(trials, known, columns, stated=classes is not None)
+    documented = network.documented is not None
+    return with_audit(trials, known, columns, documented=documented, stated=classes is not None)
 
 
 def with_audit(
-    network: Network,
-    base: InputFormat,
-    columns: Ints,
-    sample: Dataset,
-    *,
-    documented: bool,
-    classes: Sequence[str] | None,
+    trials: Trials, base: InputFormat, columns: Ints, *, documented: bool, stated: bool
 ) -> FittedModel:
     """The model with the preprocessing that the audit chooses."""
-    formats = formats_to_try(network, base, columns, sample, documented=documented)
+    formats = formats_to_try(trials, base, columns, documented=documented)
     tried: dict[str, Ints] = {}
     for name, each in formats.items():
         try:
-            found = raw_outputs(network, each, sample)
-            tried[name] = answers(read_outputs(found), columns, found)
+            tried[name] = trials.answers(each, columns)
         except DeepSightError:
             if not tried:
                 raise  # the reference must work; an alternative may be one that the model does not take
+    sample = trials.sample
     audit = audit_preprocessing(tried, sample.labels, sample.k, documented=documented)
-    if classes is None:
+    if not stated:
         refuse_if_order_explains_more(tried[next(iter(tried))], tried[audit.choice], sample)
-    chosen = formats[audit.choice]
-    reading = read_outputs(raw_outputs(network, chosen, sample))
-    made = fitted(network, chosen, reading, columns, sample, classes)
-    warnings = made.warnings + ((audit.warning,) if audit.warning else ())
-    return replace(
-        made, evidence=Evidence({"preprocessing_audit": audit.table}).merge(made.evidence), warnings=warnings
-    )
+    made = fitted(trials, formats[audit.choice], columns, stated=stated)
+    evidence = Evidence({"preprocessing_audit": audit.table}).merge(made.evidence)
+    warnings = (audit.warning,) if audit.warning else ()
+    return replace(made, evidence=evidence, warnings=made.warnings + warnings)
 
 
-def fitted(
-    network: Network,
-    known: Prepare | InputFormat,
-    reading: OutputReading,
-    columns: Ints,
-    sample: Dataset,
-    classes: Sequence[str] | None,
-) -> FittedModel:
-    """The model with this preprocessing, and the audit of its class order."""
-    is_format = isinstance(known, InputFormat)
-    nhwc = known.layout == "nhwc" if isinstance(known, InputFormat) else network.layout == "nhwc"
-    model = foreign_model(network, known, reading, columns, nhwc)
-    predicted = model.logits(sample.pixels()).argmax(axis=1).astype(np.int64)
-    refuse_exchanged(predicted, sample, stated=classes is not None)
-    order = audit_class_order(sample.labels, predicted, sample.classes)
+def fitted(trials: Trials, prepare: Prepare | InputFormat, columns: Ints, *, stated: bool) -> FittedModel:
+    """The model with this preprocessing, and the audit of its class order.
+
+    Raises:
+        DeepSightError: classes are exchanged, and the user did not state the order.
+    """
+    network, sample = trials.network, trials.sample
+    used = prepare if isinstance(prepare, InputFormat) else None
+    nhwc = (network.layout if used is None else used.layout) == "nhwc"
+    model = foreign_model(network, prepare, read_outputs(trials.outputs(prepare)), columns, nhwc)
+    order = audit_class_order(sample.labels, trials.answers(prepare, columns), sample.classes)
+    if order.warning and not stated:
+        raise DeepSightError(order.warning)
     warnings = tuple(w for w in (network.notice, order.warning or "") if w)
-    used = known if is_format and isinstance(known, InputFormat) else None
     return FittedModel(model, Evidence({"class_order_audit": order.table}), warnings, used)

@@ -1,7 +1,9 @@
 """Inputs to try on a foreign model: the first that it takes, and the variants that the audit compares."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,22 +14,97 @@ from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.model.foreign.foreign_model import Prepare, run_network
-from deepsight.model.foreign.input_format import InputFormat, normalisations, variants
+from deepsight.model.foreign.input_format import InputFormat
+from deepsight.model.foreign.input_variants import normalisations, variants
 from deepsight.model.foreign.network import Network
-from deepsight.model.foreign.outputs import OutputReading, output_tensor, read_outputs
+from deepsight.model.foreign.outputs import output_tensor, read_outputs
 
 SIDES = (224, 32, 64, 28, 96, 128, 256, 299, 384)  # tried in this order where the input's size is unknown
 BATCH = 64
+AUDIT_IMAGES, LEAST = 500, 30  # of the audit, at most and at least
+TRIED = 20  # preprocessings, about
+TIMED = 8  # images by which the model is timed before the audit
+MANY = 3  # images that show whether the size of a batch is free
 DOCUMENTED = "as documented"
 
 
-def assumed_format(network: Network, sample: Dataset) -> InputFormat:
+@dataclass(frozen=True)
+class Trials:
+    """What a network answers for a sample of images under each preprocessing that is tried, each run once.
+
+    Attributes:
+        network: the opened model.
+        sample: labelled images.
+        known: outputs (n, width) by preprocessing; a function is known by its identity.
+    """
+
+    network: Network
+    sample: Dataset
+    known: dict[InputFormat | int, Tensor] = field(default_factory=dict)
+
+    def outputs(self, prepare: Prepare | InputFormat) -> Tensor:
+        """What the network returns for the sample, (n, width)."""
+        key = prepare if isinstance(prepare, InputFormat) else id(prepare)
+        if key not in self.known:
+            self.known[key] = raw_outputs(self.network, prepare, self.sample)
+        return self.known[key]
+
+    def answers(self, prepare: Prepare | InputFormat, columns: Ints) -> Ints:
+        """The predicted class of each image, int64 (n,)."""
+        outputs = self.outputs(prepare)
+        logits = read_outputs(outputs).logits(outputs).numpy()
+        return np.asarray(logits[:, columns].argmax(axis=1), dtype=np.int64)
+
+    def right(self, prepare: Prepare | InputFormat, columns: Ints) -> float:
+        """The share of the sample that is classified correctly, 0 to 1."""
+        return float((self.answers(prepare, columns) == self.sample.labels).mean())
+
+
+def with_fixed_batch(network: Network, prepare: Prepare | InputFormat, data: Dataset) -> Network:
+    """The network with the size of batch that it insists on, where it takes one or two images but not three.
+
+    Exported graphs may hold the batch of the example that they were made with.
+    """
+    if network.batch is not None or len(data) < MANY:
+        return network
+    few = prepare(data.pixels(np.arange(MANY)))
+    if answers_to(network, few) is None:
+        for size in (2, 1):
+            if answers_to(network, few[:size]) is not None:
+                return replace(network, batch=size)
+    return network
+
+
+def answers_to(network: Network, inputs: Tensor) -> Tensor | None:
+    """What the network returns for prepared inputs, or None where it fails."""
+    try:
+        with torch.no_grad():
+            return output_tensor(run_network(network, inputs))
+    except DeepSightError:
+        return None
+
+
+def audit_images(network: Network, prepare: Prepare | InputFormat, data: Dataset, seconds: float) -> int:
+    """How many images the audit takes: 500, or as many as these seconds pay for, by a measured pass."""
+    least = min(AUDIT_IMAGES, max(LEAST, 2 * data.k))
+    if math.isinf(seconds):
+        return AUDIT_IMAGES
+    raw_outputs(network, prepare, data.select(np.arange(1)))
+    few = data.select(np.arange(min(TIMED, len(data))))
+    began = time.perf_counter()
+    raw_outputs(network, prepare, few)
+    image = (time.perf_counter() - began) / len(few)
+    return int(np.clip(seconds / (TRIED * image), least, AUDIT_IMAGES))
+
+
+def assumed_format(network: Network, data: Dataset) -> InputFormat:
     """An input that the network takes, where nothing is documented: the first that it runs on.
 
     Raises:
         DeepSightError: it runs on none of the usual ones.
     """
-    stored = min(sample.images.shape[1:3])
+    few = data.select(np.arange(min(2, len(data))))
+    stored = min(data.images.shape[1:3])
     sizes = [network.size] if network.size else [(s, s) for s in dict.fromkeys((stored, *SIDES))]
     layouts: Sequence[Any] = [network.layout] if network.layout else ["nchw", "nhwc"]
     failure: DeepSightError | None = None
@@ -37,7 +114,7 @@ def assumed_format(network: Network, sample: Dataset) -> InputFormat:
                 one: Mapping[str, Any] = {} if channels == "rgb" else {"mean": (0.0,), "std": (1.0,)}
                 tried = InputFormat(height, width, layout=layout, channels=channels, **one)
                 try:
-                    raw_outputs(network, tried, sample.select(np.arange(min(2, len(sample)))))
+                    raw_outputs(network, tried, few)
                 except DeepSightError as error:
                     failure = failure or error
                     continue
@@ -46,24 +123,39 @@ def assumed_format(network: Network, sample: Dataset) -> InputFormat:
 
 
 def formats_to_try(
-    network: Network, base: InputFormat, columns: Ints, sample: Dataset, *, documented: bool
+    trials: Trials, base: InputFormat, columns: Ints, *, documented: bool
 ) -> dict[str, InputFormat]:
-    """The reference and its variants; without documentation the scaling is settled first, by macro-F1."""
-    side = min(sample.images.shape[1:3])
+    """The reference and its variants; without documentation the scaling is settled first, by accuracy."""
+    shape = trials.sample.images.shape
+    stored = shape[1], shape[2]
     if documented:
-        return {DOCUMENTED: base, **variants(base, stored_side=side)}
+        return {DOCUMENTED: base, **variants(base, stored=stored)}
     scalings = normalisations(base)
     if base.channels != "grey":
         swapped = normalisations(replace(base, channels="bgr"))
-        scalings |= {f"{name}, channels swapped": each for name, each in swapped.items()}
-    scored: dict[str, float] = {}
-    for name, each in scalings.items():
-        found = raw_outputs(network, each, sample)
-        scored[name] = float((answers(read_outputs(found), columns, found) == sample.labels).mean())
-    best = max(scored, key=lambda name: scored[name])
-    finer = {f"{best}, {word}": each for word, each in variants(scalings[best], stored_side=side).items()}
+        scalings |= {f"{name}, BGR": each for name, each in swapped.items()}
+    best = best_scaling(trials, scalings, columns)
+    finer = {f"{best}, {word}": each for word, each in variants(scalings[best], stored=stored).items()}
     kept = {name: each for name, each in finer.items() if each not in scalings.values()}
     return {best: scalings[best], **{n: f for n, f in scalings.items() if n != best}, **kept}
+
+
+def best_scaling(trials: Trials, scalings: Mapping[str, InputFormat], columns: Ints) -> str:
+    """The name of the scaling with the most correct answers, of those that the network takes.
+
+    Raises:
+        DeepSightError: it takes none.
+    """
+    right: dict[str, float] = {}
+    failure: DeepSightError | None = None
+    for name, each in scalings.items():
+        try:
+            right[name] = trials.right(each, columns)
+        except DeepSightError as error:
+            failure = failure or error
+    if failure and not right:
+        raise failure
+    return max(right, key=lambda name: right[name])
 
 
 def raw_outputs(network: Network, prepare: Prepare | InputFormat, sample: Dataset) -> Tensor:
@@ -75,8 +167,3 @@ def raw_outputs(network: Network, prepare: Prepare | InputFormat, sample: Datase
             inputs = prepare(sample.pixels(slice(start, start + size)))
             parts.append(output_tensor(run_network(network, inputs)).detach().float().cpu())
     return torch.cat(parts)
-
-
-def answers(reading: OutputReading, columns: Ints, outputs: Tensor) -> Ints:
-    """The predicted class of each image, int64 (n,)."""
-    return np.asarray(reading.logits(outputs).numpy()[:, columns].argmax(axis=1), dtype=np.int64)

@@ -1,0 +1,94 @@
+"""What the report on a foreign model begins with: is it used as it was trained?"""
+
+from dataclasses import dataclass
+
+from deepsight.core.evidence import Table
+from deepsight.core.run import EXAMINED
+from deepsight.report.figures.model_setup import preprocessing_figure
+from deepsight.report.run_data import RunData
+from deepsight.report.sections import OUTLINE, Entry, Stage
+
+DOCUMENTED = "as documented"  # the first row of `preprocessing_audit` where something is documented
+
+
+@dataclass(frozen=True)
+class SetupLine:
+    """The result of an audit on the first screen: a title, a sentence, and whether something is wrong."""
+
+    name: str
+    title: str
+    sentence: str
+    wrong: bool
+
+
+def preprocessing_is_wrong(table: Table) -> bool:
+    """Whether the documented preprocessing lost to another by more than chance."""
+    chosen = table.frame.filter("chosen")["preprocessing"].to_list()
+    return table.frame["preprocessing"].to_list()[:1] == [DOCUMENTED] != chosen
+
+
+def classes_are_exchanged(table: Table) -> bool:
+    """Whether outputs stand in another order than the classes of the data."""
+    return bool(table.frame["exchanged"].any())
+
+
+def preprocessing_advice(table: Table) -> str:
+    """What to do about the preprocessing."""
+    if preprocessing_is_wrong(table):
+        return (
+            "Prepare the images so wherever the model is used, and write it down with the model: the input "
+            "format in use is in model.json. `--preprocess FILE.yaml` sets another one."
+        )
+    return "Nothing. If you know better, `--preprocess FILE.yaml` states what is then used as it is."
+
+
+def class_order_advice(table: Table) -> str:
+    """What to do about the order of the classes."""
+    if classes_are_exchanged(table):
+        return "Check the list of names beside the model; until then, state the order with `--classes`."
+    return "Nothing: the outputs and the names belong together."
+
+
+SETUP = Stage(
+    "Setup",
+    "examine",
+    (
+        Entry(
+            "preprocessing_audit",
+            "Does it get its images as it was trained on them?",
+            "figure",
+            preprocessing_figure,
+            preprocessing_advice,
+            optional=True,
+            needs=("preprocessing", "difference", "ci_low", "ci_high", "chosen"),
+        ),
+        Entry(
+            "class_order_audit",
+            "Are its outputs in the order of the classes?",
+            advise=class_order_advice,
+            optional=True,
+        ),
+    ),
+)
+LINES = (
+    ("preprocessing_audit", "Preprocessing", preprocessing_is_wrong),
+    ("class_order_audit", "Order of the classes", classes_are_exchanged),
+)
+
+
+def is_examination(study: RunData) -> bool:
+    """Whether the run is the examination of a model that was made elsewhere, or of its predictions."""
+    return bool(study.configuration.get(EXAMINED))
+
+
+def outline_of(study: RunData) -> tuple[Stage, ...]:
+    """The stages of the report; that on a foreign model begins with how the model is used."""
+    return (SETUP, *OUTLINE) if is_examination(study) else OUTLINE
+
+
+def setup_lines(study: RunData) -> list[SetupLine]:
+    """The two audits for the first screen, as far as they were made."""
+    found = [(name, title, wrong, study.table(name)) for name, title, wrong in LINES]
+    return [
+        SetupLine(name, title, table.caption, wrong(table)) for name, title, wrong, table in found if table
+    ]
