@@ -71,6 +71,8 @@ def inputs() -> dict[str, Any]:
 
 DATA = inputs()
 PROPERTIES = measured_properties(DATA["images"])
+# Images of one patient: neighbours by label and answer, so that they are right and wrong together.
+PATIENTS = np.argsort(np.lexsort((DATA["predicted"] != DATA["labels"], DATA["labels"]))) // 6
 GROUPS = {name: "left" if i < 9 else "right" for i, name in enumerate(CLASSES)}
 EVEN, ODD = Group("even", CLASSES[::2]), Group("odd", CLASSES[1::2])
 HYPOTHESES = [Hypothesis("gap", "Even over odd.", "recall_gap", EVEN, ODD)]
@@ -121,8 +123,10 @@ FINDINGS = [
         {"limit": 200, "seed": 0},
     ),
     Finding("confusion", confusion_table, NAMED, {}),
-    Finding("confusion_pairs", confusion_pairs_table, NAMED, {"level": 0.8, "fdr": 1.0}),
-    Finding("confusion_direction", confusion_direction_table, NAMED, {"fdr": 1.0}),
+    Finding(
+        "confusion_pairs", confusion_pairs_table, NAMED, {"image_groups": PATIENTS, "level": 0.8, "fdr": 1.0}
+    ),
+    Finding("confusion_direction", confusion_direction_table, NAMED, {"image_groups": PATIENTS, "fdr": 1.0}),
     Finding(
         "confusion_clusters",
         confusion_clusters_table,
@@ -130,8 +134,13 @@ FINDINGS = [
         {"draws": 20, "seed": 1},
         {"seed": 0},
     ),
-    Finding("recall", per_class_table, (*NAMED, GROUPS), {"level": 0.8}),
-    Finding("hypotheses", hypotheses_table, (HYPOTHESES, *NAMED), {"level": 0.8, "seed": 1}),
+    Finding("recall", per_class_table, (*NAMED, GROUPS), {"image_groups": PATIENTS, "level": 0.8}),
+    Finding(
+        "hypotheses",
+        hypotheses_table,
+        (HYPOTHESES, *NAMED),
+        {"image_groups": PATIENTS, "level": 0.8, "seed": 1},
+    ),
     Finding("calibration", calibration_table, (SOFT, D["labels"]), {"bins": 5}),
     Finding(
         "calibration_summary",
@@ -147,6 +156,7 @@ FINDINGS = [
         {
             "features": D["features"][:, :0],
             "doubt": np.linspace(0.01, 0.6, len(D["few"])),
+            "image_groups": PATIENTS,
             "depth": 1,
             "clusters": 3,
             "smallest": 90,
