@@ -175,14 +175,15 @@ def test_all_commands_are_known_and_a_near_name_is_offered(deepsight: Deepsight)
 def test_predict_and_export_print_json_or_sentences(
     deepsight: Deepsight, trained_run: Run, tmp_path: Path
 ) -> None:
-    Image.fromarray(np.full((40, 50, 3), 90, np.uint8)).save(tmp_path / "grey photo.png")
+    Image.fromarray(np.full((40, 50, 3), 90, np.uint8)).save(tmp_path / "grey photo.png")  # unlike CIFAR-10
     said = deepsight("predict", str(trained_run.path), "grey photo.png", "--maps", "maps", "--json")
     (row,) = json.loads(said.stdout)
     assert row["file"] == "grey photo.png"
     assert sum(row["classes"].values()) == pytest.approx(1)
     assert len(row["nearest"]) == 5
     plain = deepsight("predict", str(trained_run.path), "grey photo.png", "--maps", "maps").stdout
-    assert f"grey photo.png: {row['label']} ({row['confidence']:.2f})" in plain
+    assert "grey photo.png: unlike the training images (unfamiliarity 1.00)" in plain
+    assert f"resembles most is {row['label']}" in plain
     assert "nearest in training: " in plain
     done = deepsight("export", str(trained_run.path), "--format", "torchscript", "--out", "m.pt", "--json")
     assert json.loads(done.stdout)["output"]["shape"] == ["n", 10]

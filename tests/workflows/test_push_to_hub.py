@@ -54,7 +54,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     made.save_json(
         "metrics.json",
-        {"macro_f1": 0.8, "accuracy": 0.8, "mva": 0.65, "mva_passed": True, "n_test": 10},
+        {
+            "macro_f1": 0.8,
+            "macro_f1_ci95": [0.5, 0.9],
+            "accuracy": 0.8,
+            "mva": 0.65,
+            "mva_passed": True,
+            "n_test": 10,
+        },
     )
     made.commit("interpret")
     return made

@@ -209,6 +209,8 @@ def background_advice(table: Table) -> str:
 
 def compared_with_advice(table: Table) -> str:
     """Which data to keep."""
+    if table.frame.is_empty():
+        return "No image could be compared: give --compare-with a run on the same images."
     row = table.frame.row(0, named=True)
     if row["ci_low"] > 0:
         return "Keep the cleaned data, and quote both scores if labels of test images changed."

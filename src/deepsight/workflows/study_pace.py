@@ -14,6 +14,7 @@ from deepsight.workflows.study_plan import (
     SAMPLED_MOST,
     counted,
     plan_levers,
+    planned_sizes,
     sample_sizes_of,
     sample_sizes_of_plan,
     seconds_of_a_mask,
@@ -69,7 +70,7 @@ def pace_examination(context: Context) -> StudyPlan:
     )
     if sizes == sample_sizes_of_plan(plan):
         return plan
-    return plan.model_copy(update=asdict(sizes))
+    return plan.model_copy(update=planned_sizes(sizes))
 
 
 def pace_levers(context: Context) -> StudyPlan:

@@ -101,7 +101,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     )
     return StudyPlan(
         backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=engine,
-        folds=folds, **asdict(sample_sizes), lever_sizes=asdict(levers) if folds == 1 else {},
+        folds=folds, **planned_sizes(sample_sizes), lever_sizes=asdict(levers) if folds == 1 else {},
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
 
@@ -171,6 +171,12 @@ def sample_sizes_of(seconds: float, images_a_second: float, mask_seconds: float)
         CONTEXT_SHARE * seconds, mask_seconds=mask_seconds, image_seconds=1 / images_a_second
     )
     return SampleSizes(degraded - degraded % 50, objects, faithful - faithful % 5)
+
+
+def planned_sizes(sizes: SampleSizes) -> dict[str, int]:
+    """The sizes that a plan stores: the others matter where the method of the maps is chosen."""
+    names = ("degradation_images", "context_objects", "faithfulness_images")
+    return {name: getattr(sizes, name) for name in names}
 
 
 def sample_sizes_of_plan(plan: StudyPlan) -> SampleSizes:
