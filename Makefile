@@ -19,7 +19,7 @@ run: .venv/.installed
 test: lint
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not study"
 
-# whole studies of many sizes: long, and not yet part of `make test`
+# whole studies, every kind of model, and a cluster: long, and not part of `make test`
 studies: .venv/.developed
 	$(BIN)/pytest -n $(WORKERS) -m study
 

@@ -39,6 +39,7 @@ def test_an_engine_that_nobody_knows_is_refused(engine: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.study
 def test_ray_gives_the_same_tables_though_a_worker_dies(
     trained_run: Run, cifar10: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

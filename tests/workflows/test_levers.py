@@ -32,6 +32,7 @@ def run(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.slow
+@pytest.mark.study
 def test_every_kind_of_lever_is_tried(run: Run) -> None:
     evidence = run.evidence()
     assert set(evidence["levers"].frame["group"]) == {
@@ -43,6 +44,7 @@ def test_every_kind_of_lever_is_tried(run: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.study
 def test_the_ledger_keeps_every_error_and_its_shares_sum_to_one(run: Run) -> None:
     evidence, said = run.evidence(), run.predictions("test")
     wrong = said.ids[said.labels != said.predicted]
@@ -52,6 +54,7 @@ def test_the_ledger_keeps_every_error_and_its_shares_sum_to_one(run: Run) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.study
 def test_an_interrupted_stage_uses_the_trainings_that_are_there(run: Run) -> None:
     stored = sorted((run.path / "levers").glob("*.npz"))
     before = {path: path.stat().st_mtime_ns for path in stored}

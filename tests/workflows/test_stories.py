@@ -19,7 +19,7 @@ from deepsight.interpret import examine as examination
 from deepsight.interpret.findings import Findings
 from small_sets import class_sizes, pictures, write_arrays
 
-pytestmark = pytest.mark.slow  # three whole studies
+pytestmark = [pytest.mark.slow, pytest.mark.study]  # three whole studies
 SIDE, WRONG, COPIES = 16, 60, 4
 PLAN = StudyPlan(
     backbone="tf_efficientnet_lite0", train_rows=180,

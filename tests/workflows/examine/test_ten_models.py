@@ -68,6 +68,7 @@ def examined(fitted: FittedModel, planted: Planted, sizes: SampleSizes = SIZES):
 
 
 @pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_whole_examination_of_every_kind(name: str, tmp_path: Path) -> None:
@@ -97,6 +98,7 @@ def share_inside(maps: np.ndarray, inside: np.ndarray) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize(
     ("cue", "verdicts"), [("background", {"BIASED"}), ("object", {"CLEAR", "INCONCLUSIVE"})]
 )
