@@ -189,7 +189,7 @@ def test_neighbours_and_similarities_are_those_of_scikit_learn(train: Dataset, t
 def test_at_most_so_many_are_looked_at_and_only_once(
     train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_TRAINING", 100)
+    monkeypatch.setattr("deepsight.workflows.nearest_training.MOST_TRAINING", 100)
     said: list[str] = []
     here = context(tmp_path / "run", train, said)
     asked = features(train.pixels(slice(0, 1)), name="train")
