@@ -29,7 +29,7 @@ def made(folder: Path, data: str, *, errors: int, seed: int) -> Run:
     run = Run.create(folder, StudyConfig(data=data).stored())
     run.save_json("data.json", got.record)
     run.save_images(image_table(got.named(), got.digests))
-    run.save_json("model.json", {"classes": list(got.test.classes)})
+    run.save_json("model.json", {"classes": list(got.test.classes), "architecture": "resnet18"})
     rng = np.random.default_rng(seed)
     said = got.test.labels.copy()
     wrong = rng.permutation(len(said))[:errors]
@@ -38,7 +38,8 @@ def made(folder: Path, data: str, *, errors: int, seed: int) -> Run:
     run.save_predictions(
         "test", Predictions(got.test.ids, got.test.labels, logits, np.zeros((len(said), 0), np.float16))
     )
-    run.save_json("metrics.json", {"macro_f1": 0.9, "mva": 0.65, "mva_passed": True, "n_test": len(said)})
+    scores = {"macro_f1": 0.9, "macro_f1_ci95": [0.8, 0.95], "accuracy": 0.9}
+    run.save_json("metrics.json", {**scores, "mva": 0.65, "mva_passed": True, "n_test": len(said)})
     run.commit("interpret")
     return run
 
