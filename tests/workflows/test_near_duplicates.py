@@ -46,6 +46,7 @@ def test_the_plan_pays_for_the_first_search_and_not_for_the_next(
     monkeypatch.setattr(near_duplicates, "cache_folder", lambda: tmp_path)
     study = study_of(60_000, 5)
     assert search_seconds(study, 2.0, 20_000) == pytest.approx(2 * duplicate_seconds(60_000))
-    monkeypatch.setattr(near_duplicates, "is_stored", lambda folder: folder == tmp_path / "duplicates" / "key")
+    stored = tmp_path / "duplicates" / "key"
+    monkeypatch.setattr(near_duplicates, "is_stored", lambda folder: folder == stored)
     assert search_seconds(study, 2.0, 20_000) == 0
     assert search_seconds(study_of(60_000, 1), 2.0, 20_000) == pytest.approx(2 * duplicate_seconds(20_000))
