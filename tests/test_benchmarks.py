@@ -13,6 +13,7 @@ RUN = BENCHMARKS / "time_to_f1/run.py"
 
 
 @pytest.mark.slow
+@pytest.mark.study
 def test_time_to_f1_runs_both_arms_and_writes_their_rows(tmp_path: Path) -> None:
     results = tmp_path / "results.csv"
     done = subprocess.run(

@@ -50,6 +50,7 @@ def test_files_of_a_run(runner: Runner, folders: Folders, questions: list[Questi
     assert len(found) > TRIED / 2
 
 
+@pytest.mark.study
 def test_files_of_the_cache(runner: Runner, folders: Folders, tmp_path: Path) -> None:
     start = tmp_path / "start"
     asked = question(runner, folders.new, start, *RUN, makes=True)

@@ -26,7 +26,7 @@ def study_of(images: int, minutes: float, said: list[str] | None = None) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("images", "minutes", "all_"), [(60_000, 5, True), (60_000, 1, False), (600, 0.1, True)]
+    ("images", "minutes", "all_"), [(60_000, 10, True), (60_000, 5, False), (600, 0.1, True)]
 )
 def test_a_search_over_all_images_must_be_a_small_part_of_the_minutes(
     images: int, minutes: float, all_: bool
@@ -44,7 +44,7 @@ def test_the_plan_pays_for_the_first_search_and_not_for_the_next(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(near_duplicates, "cache_folder", lambda: tmp_path)
-    study = study_of(60_000, 5)
+    study = study_of(60_000, 10)
     assert search_seconds(study, 2.0, 20_000) == pytest.approx(2 * duplicate_seconds(60_000))
     stored = tmp_path / "duplicates" / "key"
     monkeypatch.setattr(near_duplicates, "is_stored", lambda folder: folder == stored)

@@ -33,7 +33,7 @@ from deepsight.workflows.folds import planned_folds
 from deepsight.workflows.near_duplicates import search_seconds
 
 ROOM = 0.8  # a study plans with at most this share of the machine's memory
-SAMPLED = 0.2  # share of the budget for checks of the examination that work on samples,
+SAMPLED = 0.15  # share of the budget for checks of the examination that work on samples,
 SAMPLED_MOST = 150.0  # but at most so many seconds: beyond that intervals shrink slowly
 CONTEXT_SHARE = 0.65  # share of those seconds for the context test, whose pairs need most objects
 # Seconds of a stage whatever the plan, and per image: of all splits, of train, of test. Their sums were
