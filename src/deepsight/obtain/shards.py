@@ -3,12 +3,13 @@
 import hashlib
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.obtain.crop import Unreadable
+from deepsight.obtain.data_uri import DataAddress
 
 LOCAL = ("file", "local", "memory")
 BLOCK = 2**22  # bytes that are read ahead: rows are asked for in the order in which they lie in a shard
@@ -103,6 +104,31 @@ def expand_shards(pattern: str, *, offline: bool) -> list[Shard]:
     if len(set(urls)) < len(urls):
         raise UsageError(f"Expected each shard once, '{pattern}' names some of them twice.")
     return [Shard(url, name) for url, name in zip(urls, short_names(urls), strict=True)]
+
+
+def expand_parts(address: DataAddress, *, offline: bool) -> dict[str, list[Shard]]:
+    """The shards of each part: those of the place, and of the options `val` and `test`.
+
+    Raises:
+        UsageError: a pattern matches nothing, or needs the network under --offline.
+    """
+    named = {"all": address.place, "val": address.options.get("val"), "test": address.options.get("test")}
+    shards = {part: expand_shards(p, offline=offline) for part, p in named.items() if p is not None}
+    return shards if len(shards) == 1 else {"train": shards.pop("all"), **shards}
+
+
+class Stamped(Protocol):
+    """What says by its stamp whether it changed."""
+
+    @property
+    def stamp(self) -> str:
+        """A digest."""
+
+
+def stamps_key(parts: Mapping[str, Sequence[Stamped]]) -> str:
+    """A digest that changes when a shard of any part does."""
+    stamps = sorted((part, shard.stamp) for part, shards in parts.items() for shard in shards)
+    return hashlib.sha256(repr(stamps).encode()).hexdigest()
 
 
 def expand_braces(pattern: str) -> list[str]:

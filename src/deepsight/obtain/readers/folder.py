@@ -15,8 +15,9 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing, decoded_parts, printable
-from deepsight.obtain.fit_choice import FitJudge, choose_fit
+from deepsight.obtain.decode import Listing, printable
+from deepsight.obtain.fit_choice import FitJudge
+from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import is_picture, read_local_file, user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.folder_walk import ImageFiles, is_run, list_images, subfolders
@@ -29,8 +30,7 @@ from deepsight.obtain.readers.metadata import (
     rows_of_files,
 )
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import PART_NAMES, custom_data, split_custom_data
-from deepsight.obtain.stored_size import stored_shape
+from deepsight.obtain.splits import PART_NAMES
 
 OPTIONS = ("side", "fit", "group")
 
@@ -68,15 +68,10 @@ def load_folder(
     folders = class_folders(root, passed_over)
     listings = folder_listings(folders, address, passed_over)
     key = folder_fingerprint(root, [name for part in sorted(listings) for name in folders.files[part].names])
-    choice = choose_fit(address, listings, judge=judge, log=log)
-    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
-    shape = stored_shape(address, listings, resolution=resolution, log=log)
-    decoded = decoded_parts(listings, key=key, shape=shape, fit=address.fit, log=log)
-    custom = custom_data(
-        f"folder:{root}", decoded, folders.classes, listings=listings, passed_over=passed_over,
-        choice=choice, log=log,
+    return obtain_listed(
+        f"folder:{root}", address, listings, folders.classes, key=key, options=OPTIONS,
+        passed_over=passed_over, resolution=resolution, judge=judge, log=log,
     )  # fmt: skip
-    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 def class_folders(root: Path, passed_over: PassedOver) -> ClassFolders:

@@ -16,14 +16,14 @@ from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.connectivity import first_line, require_answer
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing, decoded_parts
-from deepsight.obtain.fit_choice import FitJudge, choose_fit
+from deepsight.obtain.decode import Listing
+from deepsight.obtain.fit_choice import FitJudge
+from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import read_local_file, user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.huggingface_labels import labels_and_classes
 from deepsight.obtain.sources import Obtained, SourceError
-from deepsight.obtain.splits import PART_NAMES, custom_data, split_custom_data
-from deepsight.obtain.stored_size import stored_shape
+from deepsight.obtain.splits import PART_NAMES
 
 OPTIONS = ("image", "label", "group", "config", "side", "fit")
 
@@ -50,16 +50,11 @@ def load_huggingface(
     listings = {
         part: part_listing(part, data, labels[part], image, label, address) for part, data in parts.items()
     }
-    choice = choose_fit(address, listings, judge=judge, log=log)
-    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
-    shape = stored_shape(address, listings, resolution=resolution, log=log)
     key = columns_fingerprint(address, parts)
-    decoded = decoded_parts(listings, key=key, shape=shape, fit=address.fit, log=log)
-    custom = custom_data(
-        f"hf:{address.place}", decoded, classes, listings=listings, passed_over=passed_over,
-        choice=choice, log=log,
+    return obtain_listed(
+        f"hf:{address.place}", address, listings, classes, key=key, options=OPTIONS,
+        passed_over=passed_over, resolution=resolution, judge=judge, log=log,
     )  # fmt: skip
-    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 def open_dataset(address: DataAddress, *, offline: bool, log: Log) -> Any:

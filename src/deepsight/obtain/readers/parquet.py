@@ -1,6 +1,5 @@
 """Own images in Parquet files, as Hugging Face stores data sets: bytes of the images, or their paths."""
 
-import hashlib
 import importlib
 import json
 import os
@@ -18,16 +17,16 @@ from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.progress import Log, Progress
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing, decoded_parts
-from deepsight.obtain.fit_choice import FitJudge, choose_fit
+from deepsight.obtain.decode import Listing
+from deepsight.obtain.fit_choice import FitJudge
+from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.table import LABELS, label_values
-from deepsight.obtain.shards import Shard, expand_shards, file_system, open_seekable, shard_stamp
+from deepsight.obtain.shards import Shard, expand_parts, file_system, open_seekable, shard_stamp, stamps_key
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import custom_data, positions_of_labels, split_custom_data
-from deepsight.obtain.stored_size import stored_shape
+from deepsight.obtain.splits import positions_of_labels
 
 OPTIONS = ("val", "test", "image", "label", "group", "side", "fit")
 IMAGES = ("image", "img", "jpg", "png", "bytes", "path", "file", "file_name", "url")
@@ -101,23 +100,14 @@ def load_parquet(
         DeepSightError: pyarrow is absent, no file can be read, or there are too few classes or images.
     """
     passed_over = PassedOver()
-    named = {"all": address.place, "val": address.options.get("val"), "test": address.options.get("test")}
-    files = {part: expand_shards(p, offline=offline) for part, p in named.items() if p is not None}
-    if len(files) > 1:
-        files = {"train": files.pop("all"), **files}
+    files = expand_parts(address, offline=offline)
     image = address.options.get("image")
     opened = {part: open_all(part, found, image, passed_over, log) for part, found in files.items()}
     listings, classes = parquet_listings(opened, address.options, offline=offline)
-    key = hashlib.sha256(repr(sorted((p, s.stamp) for p, ss in opened.items() for s in ss)).encode())
-    choice = choose_fit(address, listings, judge=judge, log=log)
-    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
-    shape = stored_shape(address, listings, resolution=resolution, log=log)
-    decoded = decoded_parts(listings, key=key.hexdigest(), shape=shape, fit=address.fit, log=log)
-    custom = custom_data(
-        f"parquet:{address.place}", decoded, classes, listings=listings, passed_over=passed_over,
-        choice=choice, log=log,
+    return obtain_listed(
+        f"parquet:{address.place}", address, listings, classes, key=stamps_key(opened), options=OPTIONS,
+        passed_over=passed_over, resolution=resolution, judge=judge, log=log,
     )  # fmt: skip
-    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 def pyarrow_parquet() -> Any:

@@ -13,15 +13,15 @@ from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing, decoded_parts
-from deepsight.obtain.fit_choice import FitJudge, choose_fit
+from deepsight.obtain.decode import Listing
+from deepsight.obtain.fit_choice import FitJudge
+from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_file, user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import PART_NAMES, custom_data, positions_of_labels, split_custom_data
-from deepsight.obtain.stored_size import stored_shape
+from deepsight.obtain.splits import PART_NAMES, positions_of_labels
 
 OPTIONS = ("path", "label", "split", "group", "side", "fit")
 PATHS = ("path", "file", "file_name", "filename", "filepath", "image", "image_path", "url")
@@ -47,20 +47,10 @@ def load_table(
     rows = once_per_path(frame, columns["path"], passed_over)
     listings, classes = table_listings(path.parent, rows, columns, passed_over, offline=offline)
     key = table_fingerprint(path.parent, listings)
-    choice = choose_fit(address, listings, judge=judge, log=log)
-    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
-    shape = stored_shape(address, listings, resolution=resolution, log=log)
-    decoded = decoded_parts(listings, key=key, shape=shape, fit=address.fit, log=log)
-    custom = custom_data(
-        f"table:{path}",
-        decoded,
-        classes,
-        listings=listings,
-        passed_over=passed_over,
-        choice=choice,
-        log=log,
-    )
-    return split_custom_data(custom, share=address.test_share, log=log)
+    return obtain_listed(
+        f"table:{path}", address, listings, classes, key=key, options=OPTIONS,
+        passed_over=passed_over, resolution=resolution, judge=judge, log=log,
+    )  # fmt: skip
 
 
 def table_columns(frame: pl.DataFrame, options: Mapping[str, str]) -> dict[str, str | None]:

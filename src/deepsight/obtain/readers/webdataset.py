@@ -1,6 +1,5 @@
 """Own images in WebDataset shards: tar files in which the files of one sample share a name."""
 
-import hashlib
 import json
 import os
 import tarfile
@@ -20,15 +19,15 @@ from deepsight.obtain.bounded_tar import BoundedEntry
 from deepsight.obtain.cache import cache_folder
 from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing, decoded_parts
-from deepsight.obtain.fit_choice import FitJudge, choose_fit
+from deepsight.obtain.decode import Listing
+from deepsight.obtain.fit_choice import FitJudge
+from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES, is_picture
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import groups_and_rest
-from deepsight.obtain.shards import Shard, expand_shards, open_seekable, shard_stamp
+from deepsight.obtain.shards import Shard, expand_parts, open_seekable, shard_stamp, stamps_key
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import custom_data, positions_of_labels, split_custom_data
-from deepsight.obtain.stored_size import stored_shape
+from deepsight.obtain.splits import positions_of_labels
 
 OPTIONS = ("val", "test", "label", "group", "classes", "side", "fit")
 CLASS_SUFFIXES = ("cls", "txt")  # the label by itself, a number or a name
@@ -70,23 +69,14 @@ def load_webdataset(
         DeepSightError: no shard can be read, or there are too few classes or images.
     """
     passed_over = PassedOver()
-    named = {"all": address.place, "val": address.options.get("val"), "test": address.options.get("test")}
-    shards = {part: expand_shards(p, offline=offline) for part, p in named.items() if p is not None}
-    if len(shards) > 1:
-        shards = {"train": shards.pop("all"), **shards}
+    shards = expand_parts(address, offline=offline)
     entry = address.options.get("label")
     samples = {part: samples_of(part, found, entry, passed_over, log) for part, found in shards.items()}
     listings, classes = sample_listings(samples, address.options)
-    key = hashlib.sha256(repr([sorted((p, s.stamp) for p, ss in samples.items() for s in ss)]).encode())
-    choice = choose_fit(address, listings, judge=judge, log=log)
-    address = address.with_fit(choice.fit, {address.scheme: OPTIONS})
-    shape = stored_shape(address, listings, resolution=resolution, log=log)
-    decoded = decoded_parts(listings, key=key.hexdigest(), shape=shape, fit=address.fit, log=log)
-    custom = custom_data(
-        f"webdataset:{address.place}", decoded, classes, listings=listings, passed_over=passed_over,
-        choice=choice, log=log,
+    return obtain_listed(
+        f"webdataset:{address.place}", address, listings, classes, key=stamps_key(samples), options=OPTIONS,
+        passed_over=passed_over, resolution=resolution, judge=judge, log=log,
     )  # fmt: skip
-    return split_custom_data(custom, share=address.test_share, log=log)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model.foreign.foreign_model import WatchedModel
 from deepsight.model.foreign.penultimate import answers_and_features
 from deepsight.model.predict import BLOCK
-from deepsight.workflows.block_passes import LOCAL, Arrays, Work, run_blocks
+from deepsight.workflows.block_passes import LOCAL, Arrays, OpenWork, Work, run_blocks
 from deepsight.workflows.examine.budget import LEVERS, PREDICTED, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.fit_model import FittedModel
@@ -118,12 +118,18 @@ def predictions_of(
         kept: where finished blocks are kept, so that a pass that is stopped goes on; None keeps none.
         log: receives the progress.
     """
+    return passed_predictions(partial(open_answers, model, data), data, engine=engine, kept=kept, log=log)
+
+
+def passed_predictions(
+    open_work: OpenWork, data: Dataset, *, engine: str, kept: Path | None, log: Log
+) -> Predictions:
+    """The logits and features that a pass over data gives; the arguments are those of `predictions_of`."""
     with ExitStack() as stack:
         place = kept or Path(stack.enter_context(TemporaryDirectory()))
         found = run_blocks(
-            partial(open_answers, model, data), len(data), block=BLOCK, engine=engine, kept=place,
-            name="images predicted", log=log,
-        )  # fmt: skip
+            open_work, len(data), block=BLOCK, engine=engine, kept=place, name="images predicted", log=log
+        )
     return Predictions(data.ids, data.labels, found["logits"], found["features"])
 
 

@@ -21,15 +21,19 @@ from deepsight.interpret.findings import Findings
 from deepsight.model.foreign.input_format import InputFormat, read_input_format
 from deepsight.model.foreign.network import undisturbed
 from deepsight.model.foreign.open import open_model, split_model_name
-from deepsight.model.predict import BLOCK
 from deepsight.obtain import Obtained, load_dataset
 from deepsight.obtain.cache import cache_folder, file_stamp
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
-from deepsight.workflows.block_passes import LOCAL, Arrays, Work, require_engine, run_blocks
+from deepsight.workflows.block_passes import LOCAL, Arrays, Work, require_engine
 from deepsight.workflows.examine.budget import AUDITED, LEVERS, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.comparisons import inputs_of
-from deepsight.workflows.examine.examination import ExaminedModel, examine_fitted, seconds_an_image
+from deepsight.workflows.examine.examination import (
+    ExaminedModel,
+    examine_fitted,
+    passed_predictions,
+    seconds_an_image,
+)
 from deepsight.workflows.examine.examine import with_names
 from deepsight.workflows.examine.fit_model import fit_to_data
 from deepsight.workflows.examine.levers import with_levers
@@ -158,12 +162,9 @@ def examine_run(
 
 def run_predictions(folder: Path, data: Dataset, record: Any, engine: str, log: Log) -> Predictions:
     """What the model of a run says about data; a pass that is stopped goes on."""
-    found = run_blocks(
-        partial(open_run_answers, folder, data), len(data), block=BLOCK, engine=engine,
-        kept=pass_folder(f"run:{folder / 'model.safetensors'}", None, None, record, data.source),
-        name="images predicted", log=log,
-    )  # fmt: skip
-    return Predictions(data.ids, data.labels, found["logits"], found["features"])
+    kept = pass_folder(f"run:{folder / 'model.safetensors'}", None, None, record, data.source)
+    work = partial(open_run_answers, folder, data)
+    return passed_predictions(work, data, engine=engine, kept=kept, log=log)
 
 
 def open_run_answers(folder: Path, data: Dataset) -> Work:
