@@ -16,7 +16,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
 from deepsight.workflows.examine.examine import examine
-from deepsight.workflows.examine.examine_model import examine_model
+from deepsight.workflows.examine.examine_model import examine_model, pass_folder
 
 
 def with_planted_confusion(labels: np.ndarray, *, k: int, seed: int = 0) -> np.ndarray:
@@ -90,3 +90,14 @@ def test_what_is_no_model_is_refused() -> None:
             examine(wrong, data)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="--weights"):
         examine("model.pt", data)
+
+
+def test_blocks_of_a_stopped_pass_are_kept_only_for_a_model_that_a_file_proves(tmp_path: Path) -> None:
+    model = tmp_path / "theirs.onnx"
+    model.write_bytes(b"one")
+    record = {"data": "folder:photos", "image_shape": [8, 8, 3]}
+    first = pass_folder(f"onnx:{model}", None, None, record, "test")
+    assert first == pass_folder(f"onnx:{model}", None, None, record, "test")
+    model.write_bytes(b"another")
+    assert first not in (None, pass_folder(f"onnx:{model}", None, None, record, "test"))
+    assert pass_folder("python:theirs:build", None, None, record, "test") is None

@@ -120,10 +120,15 @@ def suggestion_of(
 
 def pass_folder(
     what: str, weights: Path | None, how: InputFormat | None, record: Mapping[str, Any], split: str
-) -> Path:
-    """Where the finished blocks of a pass are kept: named after the model, its preprocessing and the data."""
+) -> Path | None:
+    """Where the finished blocks of a pass are kept: named after the model, its preprocessing and the data.
+
+    None where no file says whether the model is still the one of a stopped pass, such as for the user's code.
+    """
     place = Path(what.partition(":")[2])
     files = [path for path in (weights, place) if path is not None and path.is_file()]
+    if not files:
+        return None
     marks = [file_stamp(path) for path in files]
     data = [record.get(name) for name in ("data", "digests", "sha256_of_pixels", "image_shape")]
     said = repr([what, str(weights), marks, None if how is None else how.describe(), data, split])
