@@ -1,7 +1,6 @@
 """Real CIFAR-10 rows for every test, through the code that users run."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -34,10 +33,13 @@ def cifar10() -> tuple[Dataset, Dataset]:
 
 
 @pytest.fixture(scope="session")
-def trained_run(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """A run folder up to its trained model; the cache of its making is not the user's."""
+def trained_run(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run folder up to its trained model; the cache of its making is not the user's.
+
+    The other cache ends with the making: later tests of the session find the data in their own.
+    """
     from small_study import trained_study  # only what needs a model loads it
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEEPSIGHT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield trained_study(tmp_path_factory.mktemp("study"), *cifar10)
+        return trained_study(tmp_path_factory.mktemp("study"), *cifar10)
