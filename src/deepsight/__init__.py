@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deepsight.workflows.compare.two_runs import compare
     from deepsight.workflows.examine.examine import examine
     from deepsight.workflows.export import export_model
-    from deepsight.workflows.predict import predict
+    from deepsight.workflows.predict.predict import predict
     from deepsight.workflows.study import run_study
     from deepsight.workflows.treat import treat
 
@@ -51,7 +51,7 @@ MODULES = {
     "examine": "deepsight.workflows.examine.examine",
     "export_model": "deepsight.workflows.export",
     "load_dataset": "deepsight.obtain",
-    "predict": "deepsight.workflows.predict",
+    "predict": "deepsight.workflows.predict.predict",
     "run_study": "deepsight.workflows.study",
     "treat": "deepsight.workflows.treat",
 }

@@ -10,8 +10,8 @@ from lightning_fabric import Fabric
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
-from deepsight.core.validation import verify_batch
 from deepsight.model.backbone import Classifier
+from deepsight.model.batch_integrity import verify_batch
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fit_model, preprocessing_of
 from deepsight.model.pretrained import Pretrained, from_package

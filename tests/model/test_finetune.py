@@ -17,8 +17,8 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.recipe import Recipe
-from deepsight.core.validation import verify_batch
 from deepsight.model.backbone import Classifier
+from deepsight.model.batch_integrity import verify_batch
 from deepsight.model.engine import using_settings
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase

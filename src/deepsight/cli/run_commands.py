@@ -144,8 +144,8 @@ def predict(
 
         deepsight predict runs/first new "more/*.jpg" --out predictions.csv --reject-below 0.8
     """
-    from deepsight.workflows.image_paths import expand_paths
-    from deepsight.workflows.predict import predict as predict_files
+    from deepsight.workflows.predict.image_paths import expand_paths
+    from deepsight.workflows.predict.predict import predict as predict_files
 
     if out is not None:
         write_table(run_folder, images, out, reject_below, reject_unfamiliar)
@@ -163,7 +163,7 @@ def write_table(
 ) -> None:
     """Classify any number of images into a table, and say what became of them."""
     from deepsight.core.run import Run
-    from deepsight.workflows import predict_many as many
+    from deepsight.workflows.predict import predict_many as many
 
     many.require_ending(out)
     with progress() as log:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from deepsight.core.array_types import Pixels
 from deepsight.core.errors import UsageError
-from deepsight.core.validation import verify_batch
 from deepsight.images.resize import Method, resize
+from deepsight.model.batch_integrity import verify_batch
 from deepsight.model.engine.settings import active_settings
 
 
@@ -47,7 +47,7 @@ class Preprocessing:
             name: where the batch stands, for the message.
 
         Raises:
-            DeepSightError: the batch is not what the network must see: core.validation.
+            DeepSightError: the batch is not what the network must see: model.batch_integrity.
         """
         images = self(pixels)
         verify_batch(images, shape=(3, self.resolution, self.resolution), batch=name)

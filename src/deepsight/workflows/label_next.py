@@ -19,9 +19,9 @@ from deepsight.interpret.levers.next_images import REACH, choose_diverse, class_
 from deepsight.obtain.readers.unlabelled import load_unlabelled
 from deepsight.workflows.context import opened_context
 from deepsight.workflows.exchange.label_studio import CONFIG, TASKS, labeling_config, prediction_of
-from deepsight.workflows.nearest_training import unit_rows
+from deepsight.workflows.predict.nearest_training import unit_rows
+from deepsight.workflows.predict.unfamiliarity import make_reference, nearest_distance
 from deepsight.workflows.trained_model import open_trained
-from deepsight.workflows.unfamiliarity import make_reference, nearest_distance
 
 NEW = "new"  # the split name of pictures that belong to no split yet
 LIST = "label_next.csv"

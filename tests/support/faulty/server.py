@@ -20,7 +20,7 @@ import deepsight.workflows.examine.examine_predictions
 import deepsight.workflows.exchange.formats
 import deepsight.workflows.export
 import deepsight.workflows.gates.conditions
-import deepsight.workflows.predict_many
+import deepsight.workflows.predict.predict_many
 import deepsight.workflows.study
 import deepsight.workflows.treat  # noqa: F401
 from deepsight.cli.main import main

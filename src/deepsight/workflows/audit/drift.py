@@ -15,7 +15,7 @@ from deepsight.interpret.labels.cross_validation import out_of_fold_probabilitie
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.workflows.audit.audited_data import AuditedData
 from deepsight.workflows.audit.reference import ComparedRun, in_shape
-from deepsight.workflows.unfamiliarity import UNFAMILIAR
+from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR
 
 FEWEST = 20  # new images; fewer show no drift of a useful size
 

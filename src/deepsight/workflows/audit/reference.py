@@ -14,8 +14,8 @@ from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
 from deepsight.obtain.crop import Fit, Shape
 from deepsight.workflows.context import opened_context
+from deepsight.workflows.predict.unfamiliarity import Familiarity, make_reference
 from deepsight.workflows.trained_model import open_trained
-from deepsight.workflows.unfamiliarity import Familiarity, make_reference
 
 BLOCK = 1024  # images resized at a time
 

@@ -9,7 +9,7 @@ from deepsight.core.array_types import Floats, Reals
 from deepsight.interpret.error_analysis.calibration import fit_temperature
 from deepsight.model.predict import Predictor
 from deepsight.workflows.context import Context
-from deepsight.workflows.nearest_training import training_predictions, unit_rows
+from deepsight.workflows.predict.nearest_training import training_predictions, unit_rows
 
 UNFAMILIAR = 0.99  # about one familiar image in a hundred lies beyond
 BLOCK = 1024  # images compared at a time

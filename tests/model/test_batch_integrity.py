@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.validation import LIMIT, verify_batch
+from deepsight.model.batch_integrity import LIMIT, verify_batch
 
 SHAPE = (3, 32, 32)
 

@@ -14,9 +14,9 @@ from deepsight.cli.main import app
 from deepsight.core.errors import UsageError
 from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
-from deepsight.workflows.image_paths import expand_paths
-from deepsight.workflows.predict import predict
-from deepsight.workflows.predict_many import DOUBTFUL, UNLIKE, predict_many, with_rejections
+from deepsight.workflows.predict.image_paths import expand_paths
+from deepsight.workflows.predict.predict import predict
+from deepsight.workflows.predict.predict_many import DOUBTFUL, UNLIKE, predict_many, with_rejections
 
 
 def test_folders_patterns_tables_and_stdin_give_each_file_once(tmp_path: Path, monkeypatch) -> None:

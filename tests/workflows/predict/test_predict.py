@@ -17,11 +17,11 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
-from deepsight.workflows import nearest_training as nearest_module
-from deepsight.workflows import predict as module
 from deepsight.workflows.context import Context
-from deepsight.workflows.nearest_training import nearest_training
-from deepsight.workflows.predict import predict
+from deepsight.workflows.predict import nearest_training as nearest_module
+from deepsight.workflows.predict import predict as module
+from deepsight.workflows.predict.nearest_training import nearest_training
+from deepsight.workflows.predict.predict import predict
 from small_study import first_rows
 
 
@@ -189,7 +189,7 @@ def test_neighbours_and_similarities_are_those_of_scikit_learn(train: Dataset, t
 def test_at_most_so_many_are_looked_at_and_only_once(
     train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deepsight.workflows.nearest_training.MOST_TRAINING", 100)
+    monkeypatch.setattr("deepsight.workflows.predict.nearest_training.MOST_TRAINING", 100)
     said: list[str] = []
     here = context(tmp_path / "run", train, said)
     asked = features(train.pixels(slice(0, 1)), name="train")

@@ -18,11 +18,11 @@ from deepsight.interpret.error_analysis.risk_coverage import rejection_tables
 from deepsight.model.predict import Predictor
 from deepsight.obtain.deep_files import tops_of_files
 from deepsight.workflows.context import opened_context
-from deepsight.workflows.image_paths import expand_paths
-from deepsight.workflows.nearest_training import BLOCK
-from deepsight.workflows.predict import read_picture
+from deepsight.workflows.predict.image_paths import expand_paths
+from deepsight.workflows.predict.nearest_training import BLOCK
+from deepsight.workflows.predict.predict import read_picture
+from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR, Familiarity, make_reference
 from deepsight.workflows.trained_model import open_trained
-from deepsight.workflows.unfamiliarity import UNFAMILIAR, Familiarity, make_reference
 
 UNLIKE, DOUBTFUL = "unlike the training images", "low confidence"  # why an image is rejected
 WRITERS = {".csv": "write_csv", ".jsonl": "write_ndjson", ".parquet": "write_parquet"}

@@ -22,9 +22,9 @@ from deepsight.obtain.crop import Fit, Shape, Unreadable, decode_picture
 from deepsight.obtain.deep_files import tops_of_files
 from deepsight.obtain.local_file import read_local_file
 from deepsight.workflows.context import Context, opened_context
-from deepsight.workflows.nearest_training import Nearest, nearest_training
+from deepsight.workflows.predict.nearest_training import Nearest, nearest_training
+from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR, make_reference
 from deepsight.workflows.trained_model import open_trained
-from deepsight.workflows.unfamiliarity import UNFAMILIAR, make_reference
 
 FOLDER = "predicted"  # in the run folder: the pictures of `predict`
 SHOWN = 160  # pixels along each side of a picture
