@@ -13,6 +13,7 @@ from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 
 BINS = 10
+DRAWS = 200  # bootstrap samples of the images, from which the standard errors come
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Measured:
         return {
             "n": len(score),
             "accuracy": round(float((self.given.predicted == self.given.labels).mean()), 4),
+            "errors": int((self.given.predicted != self.given.labels).sum()),
             **self.ranks(score, wrong),
             **self.among_errors(score),
+            **self.spread(score, wrong),
             **self.calibration(score, unsure["people_differ"].to_numpy().astype(float), wrong),
             **self.flags(labels["flagged"].to_numpy(), total["estimated_precision"]),
             "estimated_wrong": round(total["estimated"], 1),
@@ -65,15 +68,51 @@ class Measured:
         }
 
     def among_errors(self, score: Floats) -> dict[str, float]:
-        """Average precision over base rate among the errors, for two readings of "people are split"."""
+        """Base rate among the errors, and average precision over it, for readings of "people are split"."""
         error = self.given.predicted != self.given.labels
-        readings = {"split": self.votes.split, "outvoted": self.votes.against(self.votes.official, 2)}
-        return {
-            f"error_ratio_{name}": round(
-                float(average_precision_score(truth[error], score[error]) / truth[error].mean()), 3
-            )
-            for name, truth in readings.items()
+        readings = {
+            "split": self.votes.split,
+            "outvoted": self.votes.against(self.votes.official, 2),
+            "three_ways": self.votes.three_ways,
         }
+        found = {}
+        for name, truth in readings.items():
+            found[f"error_base_{name}"] = round(float(truth[error].mean()), 4)
+            found[f"error_ratio_{name}"] = round(ratio_to_base(truth[error], score[error]), 3)
+        return found
+
+    def spread(self, score: Floats, wrong: Floats) -> dict[str, float]:
+        """Standard errors over images of the three figures that have a bar, by bootstrap."""
+        rng = np.random.default_rng(0)
+        drawn = []
+        for _ in range(DRAWS):
+            rows = rng.integers(len(score), size=len(score))
+            few = Measured(self.votes.select(rows), some_of(self.given, rows), self.planted[rows])
+            ranks, errors = few.ranks(score[rows], wrong[rows]), few.among_errors(score[rows])
+            gain = ranks["spearman"] - ranks["spearman_own_entropy"]
+            drawn.append((gain, ranks["ap_ratio"], errors["error_ratio_split"]))
+        error = np.std(drawn, axis=0, ddof=1)
+        names = ("se_spearman_gain", "se_ap_ratio", "se_error_ratio_split")
+        return {name: round(float(value), 4) for name, value in zip(names, error, strict=True)}
+
+    def tenths(self, evidence: Evidence, split: str = "test") -> list[dict[str, object]]:
+        """The calibration of `people_differ`: a row for each tenth of the images, from clear to ambiguous."""
+        unsure = pl.DataFrame({"index": self.given.ids}).join(
+            evidence["ambiguity"].frame.filter(split=split), on="index", how="left", maintain_order="left"
+        )
+        stated, score = unsure["people_differ"].to_numpy().astype(float), unsure["score"].to_numpy()
+        careful, crowd = self.votes.differ_beyond_slips(score), self.votes.pairs_differ
+        return [
+            {
+                "tenth": number,
+                "n": len(rows),
+                "predicted": round(float(stated[rows].mean()), 4),
+                "observed_careful": round(float(careful[rows].mean()), 4),
+                "se": round(float(careful[rows].std(ddof=1) / np.sqrt(len(rows))), 4),
+                "observed_crowd": round(float(crowd[rows].mean()), 4),
+            }
+            for number, rows in enumerate(np.array_split(np.argsort(stated, kind="stable"), BINS), start=1)
+        ]
 
     def calibration(self, score: Floats, differ: Floats, wrong: Floats) -> dict[str, float]:
         """Expected calibration errors, in ten bins of equal numbers of images."""
@@ -101,6 +140,16 @@ class Measured:
             "observed": round(float(known[flagged].mean()), 3) if any_flag else "",
             "observed_two_of_three": round(float(likely[flagged].mean()), 3) if any_flag else "",
         }
+
+
+def some_of(given: Predictions, rows: Ints) -> Predictions:
+    """The predictions on some images."""
+    return Predictions(given.ids[rows], given.labels[rows], given.logits[rows], given.features[rows])
+
+
+def ratio_to_base(truth: Bools, score: Floats) -> float:
+    """Average precision over the base rate, nan where nothing is to be found."""
+    return float(average_precision_score(truth, score) / truth.mean()) if truth.any() else float("nan")
 
 
 def calibration_error(stated: Floats, observed: Floats) -> float:

@@ -8,6 +8,7 @@ import argparse
 import csv
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from settings import SETTINGS, VOTED, world_of
 from votes import read_votes
 
 HERE = Path(__file__).parent
-JUDGED = (10_000, 20_000)  # rows; constants of the product were chosen on rows before these
+JUDGED = (12_000, 20_000)  # rows; constants of the product were chosen on rows before these
 
 
 def main() -> None:
@@ -29,11 +30,13 @@ def main() -> None:
             world = world_of(votes, rows[: arguments.most], arguments.minutes, Path(folder))
             evidence, measured = SETTINGS[name](world)
         seconds = round(time.perf_counter() - began)
-        row = {"setting": name, **measured.row(evidence), "seconds": seconds}
+        row = {"setting": name, "minutes": arguments.minutes, **measured.row(evidence), "seconds": seconds}
         for column, value in row.items():
-            print(f"{column:26s} {value}")
+            print(f"{column:26s} {value}", flush=True)
         if arguments.most is None:
-            write(row)
+            write(HERE / "results.csv", [row])
+            tenths = measured.tenths(evidence)
+            write(HERE / "calibration.csv", [{"setting": name, **tenth} for tenth in tenths])
 
 
 def parsed() -> argparse.Namespace:
@@ -48,16 +51,16 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write(row: dict[str, object]) -> None:
-    """Put a row in the place of the one of the same setting in results.csv."""
-    path, kept = HERE / "results.csv", []
+def write(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Put the rows of a setting in the place of the old ones of the same setting."""
+    kept, name = [], rows[0]["setting"]
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:
-            kept = [dict(old) for old in csv.DictReader(file) if old["setting"] != row["setting"]]
+            kept = [dict(old) for old in csv.DictReader(file) if old["setting"] != name]
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, row.keys(), lineterminator="\n")
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
-        writer.writerows([*kept, row])
+        writer.writerows([*kept, *rows])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from deepsight.workflows.examine.examine_predictions import examine_predictions
 
 VOTED = 25_000  # the first training rows have votes; the model is trained on the others
 FOREIGN_ROWS, FOREIGN_SIDE = 2_000, 64  # of the probe that stands for a model made elsewhere
+KEPT: dict[tuple[int, bytes], np.ndarray] = {}  # features by side and rows
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,13 @@ def training_rows(world: World) -> tuple[Evidence, Measured]:
 
 
 def features_of(data: Dataset, side: int) -> np.ndarray:
-    """Features (n, d) of the default backbone as it came."""
-    frozen, recipe = FrozenBackbone(load_pretrained()), Recipe(resolution=side)
-    return np.concatenate([frozen.features(data.pixels(b), recipe) for b in blocks_of(len(data), BLOCK)])
+    """Features (n, d) of the default backbone as it came; kept, since several settings ask for the same."""
+    key = (side, data.ids.tobytes())
+    if key not in KEPT:
+        frozen, recipe = FrozenBackbone(load_pretrained()), Recipe(resolution=side)
+        blocks = blocks_of(len(data), BLOCK)
+        KEPT[key] = np.concatenate([frozen.features(data.pixels(rows), recipe) for rows in blocks])
+    return KEPT[key]
 
 
 SETTINGS: dict[str, Callable[[World], tuple[Evidence, Measured]]] = {

@@ -37,6 +37,11 @@ class Votes:
         return np.asarray(self.counts.max(axis=1) < 3)
 
     @property
+    def three_ways(self) -> Bools:
+        """Whether all three differ from each other, bool (n,)."""
+        return np.asarray(self.counts.max(axis=1) == 1)
+
+    @property
     def pairs_differ(self) -> Floats:
         """Share of the three pairs of people who differ (n,)."""
         return np.asarray(1 - (self.counts * (self.counts - 1)).sum(axis=1) / 6)

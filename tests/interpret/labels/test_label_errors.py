@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from deepsight.core.evidence import Evidence
 from deepsight.interpret.labels.label_errors import (
+    claimed_precision,
     estimated_number,
     flagged_at_precision,
     flagged_labels,
@@ -73,7 +74,8 @@ def test_the_tables_are_evidence_and_their_totals_agree() -> None:
         assert row["n"] == len(part)
         assert row["flagged"] == part["flagged"].sum()
         assert row["estimated"] == pytest.approx(part["score"].sum())
-        assert row["estimated_precision"] == pytest.approx(part.filter("flagged")["score"].mean())
+        flagged = part.filter("flagged")["score"].to_numpy()
+        assert row["estimated_precision"] == pytest.approx(claimed_precision(flagged, row["n"]))
     assert images["score"].is_sorted(descending=True)
     assert images["index"].min() == 7
     assert (images["given"] != images["suggested"]).all()
@@ -106,7 +108,26 @@ def test_sure_mistakes_of_the_classifier_on_clean_labels_are_not_flagged() -> No
 
 def test_a_handful_of_sure_labels_is_not_named() -> None:
     few, more = np.full(4000, 0.01), np.full(4000, 0.01)
-    few[:5], more[:20] = 0.95, 0.95
-    assert flagged_at_precision(few, 0.8).sum() == 5
+    few[:10], more[:40] = 0.95, 0.95
+    assert flagged_at_precision(few, 0.8).sum() >= 10
     assert not flagged_labels(few, 0.8).any()
-    assert flagged_labels(more, 0.8).sum() == flagged_at_precision(more, 0.8).sum() >= 20
+    assert flagged_labels(more, 0.8).sum() == flagged_at_precision(more, 0.8).sum() >= 40
+
+
+def test_less_is_claimed_of_few_flags_than_of_many() -> None:
+    score = np.full(100, 0.7)
+    few, some, many = (claimed_precision(score, n) for n in (20_000, 10_000, 1_000))
+    assert few is not None
+    assert some is not None
+    assert many is not None
+    assert few < some < many
+    assert some == pytest.approx(0.7, abs=0.05)  # measured: 0.66 to 0.83 with 1 to 2 % of the labels
+    assert many == pytest.approx(0.87, abs=0.05)  # 0.83 to 0.94 with 5 to 8 %
+    assert claimed_precision(score[:0], 1_000) is None
+
+
+def test_a_split_without_flags_says_that_too_few_stand_out() -> None:
+    _, clean = made(n=2_000, share=0.0)
+    summary = label_error_tables({"test": clean}, CLASSES)["label_error_summary"]
+    assert summary.frame["estimated_precision"][0] is None
+    assert "none flagged" in summary.caption

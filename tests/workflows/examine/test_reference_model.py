@@ -86,7 +86,9 @@ class Recording(ReferenceTrainer):
 
     seen: list[np.ndarray] = field(default_factory=list)
 
-    def trained(self, train: Dataset) -> tuple[FakeFrozen, FakeFitted, np.ndarray]:  # type: ignore[override]
+    def trained(  # type: ignore[override]
+        self, train: Dataset, judged: Dataset
+    ) -> tuple[FakeFrozen, FakeFitted, np.ndarray]:
         self.seen.append(train.ids)
         return FakeFrozen(), FakeFitted(len(self.seen)), np.arange(len(train))
 
@@ -102,6 +104,17 @@ def test_training_images_are_judged_by_the_model_of_the_other_half(
         assert not np.isin(data.ids[asked == number], rows).any()
     assert sorted(np.unique(asked)) == [1, 2]
     assert found.train is None
+
+
+def test_a_half_that_judges_nothing_is_not_trained(
+    trainer: ReferenceTrainer, cifar10: tuple[Dataset, Dataset]
+) -> None:
+    recording = Recording(trainer.pretrained, trainer.plan, 0, trainer.fabric)
+    data = cifar10[0].select(np.arange(400))
+    found = recording.by_halves(data, data.select(np.array([7])))
+    assert len(recording.seen) == 1
+    assert 7 not in recording.seen[0]
+    assert found.probabilities.shape == (1, 10)
 
 
 def test_few_images_get_no_reference_model(cifar10: tuple[Dataset, Dataset]) -> None:

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from scipy.stats import norm
 
 from deepsight.core.array_types import Floats
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import Interval
 from deepsight.interpret.labels.label_noise import confident_joint, wrong_label_probabilities
-from deepsight.interpret.labels.sources import LabelSources, log_pool
+from deepsight.interpret.labels.sources import SMALLEST, LabelSources, log_pool
 
 METHOD = (
     "Out-of-sample distributions of the given label (models, out-of-fold heads, neighbours) in a logarithmic "
@@ -23,14 +24,20 @@ METHOD = (
 # estimated precision of 0.80 was 0.80 at an agreement of 0.84, 0.69 at 0.76 and 0.24 at 0.54.
 TRUSTED = 0.7
 
-# The estimated precision of what is flagged. With 2 % and 10 % of people's mistakes (CIFAR-10N) it was 0.75
-# and 0.83 with frozen features, 0.78 and 0.86 with a fine-tuned model (docs/methods/label_errors.md).
+# Images are flagged while their mean score is at least this. The score itself is calibrated over all images;
+# among the flagged it is not, so what is claimed of them comes from `claimed_precision`.
 CLAIMED = 0.7
 
-# Fewer flags than these cannot be told from the rare sure mistakes of the sources: on the official labels of
-# 12,000 images, sources alone would have flagged up to 7, none of them rightly.
-FEWEST_SHARE = 0.0025
+# Fewer flags than these cannot be told from the rare sure mistakes of the sources. With 0.5 % of people's
+# mistakes in 10,000 labels, 28 to 45 were flagged with a precision of 0.44 to 0.69: no claim held for them.
+FEWEST_SHARE = 0.005
 FEWEST = 3
+
+# Log-odds that a flagged label is wrong: a constant, times the log of the flagged share over 1 %, times the
+# log-odds of the mean score. The more labels are wrong, the less the sources' own mistakes count among the
+# flagged. Fitted to 19 sets of flags with 2 and 10 % of people's mistakes (CIFAR-10N, training rows before
+# 12,000; docs/methods/label_errors.md); benchmarks/people measures it on other rows.
+CLAIM = (-0.5, 0.4, 1.8)
 
 
 def label_error_tables(
@@ -47,7 +54,7 @@ def label_error_tables(
         classes: names of the k classes.
         precision: images are flagged from the surest down, as long as the estimated share of true errors
             among them stays at least this. Nothing is flagged in a split where the sources agree with fewer
-            than 0.7 of the labels, or where fewer than 0.25 % of the labels would be.
+            than 0.7 of the labels, or where fewer than 0.5 % of the labels would be.
         level: coverage of the interval of the number of errors.
     """
     frames = {name: label_errors_of_split(name, each, classes, precision) for name, each in by_split.items()}
@@ -79,7 +86,8 @@ def image_table(frame: pl.DataFrame) -> Table:
 def summary_table(frame: pl.DataFrame, level: float) -> Table:
     """The evidence table `label_error_summary` from a row for each split."""
     found = "; ".join(
-        f"{row['split']}: {row['estimated']:.0f} ({row['ci_low']:.0f} to {row['ci_high']:.0f})"
+        f"{row['split']}: {row['estimated']:.0f} ({row['ci_low']:.0f} to {row['ci_high']:.0f}), "
+        f"{flags_in_words(row['flagged'], row['estimated_precision'])}"
         for row in frame.iter_rows(named=True)
     )
     return Table(
@@ -92,12 +100,20 @@ def summary_table(frame: pl.DataFrame, level: float) -> Table:
             "ci_high": f"high end: the highest estimate of any method, plus chance at {level:.0%}",
             "agreement": f"share of labels that the pool would give too; below {TRUSTED} nothing is flagged",
             "flagged": "images",
-            "estimated_precision": "estimated share of wrong labels among the flagged",
+            "estimated_precision": "estimated share of wrong labels among the flagged, by what votes of "
+            "people on other images showed for as many flags",
         },
         n=int(frame["n"].sum()),
         method=METHOD,
         caption=f"Estimated number of wrong labels, with its interval: {found}.",
     )
+
+
+def flags_in_words(flagged: int, precision: float | None) -> str:
+    """How many labels are flagged, and how many of them are held to be wrong."""
+    if not flagged or precision is None:
+        return "none flagged, since too few stand out to be told from the sources' own mistakes"
+    return f"{flagged:,} flagged, of which about {precision:.0%} are wrong"
 
 
 def label_errors_of_split(
@@ -140,6 +156,20 @@ def flagged_at_precision(score: Floats, precision: float) -> NDArray[np.bool_]:
     return chosen
 
 
+def claimed_precision(score: Floats, n: int) -> float | None:
+    """The share of flagged labels that are wrong, as votes of people showed it; None where none is flagged.
+
+    Args:
+        score: (m,), of the flagged images.
+        n: images of the split.
+    """
+    if not len(score):
+        return None
+    constant, by_share, by_score = CLAIM
+    mean = np.clip(score.mean(), SMALLEST, 1 - SMALLEST)
+    return float(expit(constant + by_share * np.log(len(score) / n / 0.01) + by_score * logit(mean)))
+
+
 def totals_of_split(split: str, frame: pl.DataFrame, judged: LabelSources, level: float) -> dict[str, object]:
     """The totals of one split."""
     flagged = frame.filter(pl.col("flagged"))["score"]
@@ -152,7 +182,7 @@ def totals_of_split(split: str, frame: pl.DataFrame, judged: LabelSources, level
         "ci_high": number.high,
         "agreement": agreement(judged),
         "flagged": len(flagged),
-        "estimated_precision": flagged.mean(),
+        "estimated_precision": claimed_precision(flagged.to_numpy(), len(frame)),
     }
 
 

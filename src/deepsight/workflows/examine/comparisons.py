@@ -39,7 +39,8 @@ def inputs_of(
     Args:
         data: the examined images.
         predictions: what the model says of them.
-        train: the training images, if there are any.
+        train: the training images, if there are any; of those that are examined themselves no near-duplicates
+            are looked for.
         seed: random seed.
         seconds: that a reference model may take.
         log: receives what the work says.
@@ -54,7 +55,7 @@ def inputs_of(
         seconds=seconds,
         log=log,
     )
-    if train is None:
+    if train is None or shares_images(data, train):
         return inputs, Evidence()
     reason = "" if usable else OTHER_SHAPE
     if usable and len(train) + len(data) > DUPLICATE_IMAGES:

@@ -82,7 +82,7 @@ def examine_model(
     got = load_dataset(
         study.data, data_dir=as_path(study.data_dir), fit=study.fit, offline=study.offline, log=log
     )
-    data, train = (got.test, got.train) if split == "test" else (got.train, None)
+    data, train = got.test if split == "test" else got.train, got.train
     if scheme == "run":
         return examine_run(study, Path(rest), data, train, out, got, engine, log)
     opened = open_model(what, weights, offline=study.offline)
@@ -97,7 +97,7 @@ def examine_model(
         kept = pass_folder(what, weights, fitted.input_format, got.record, split)
         examined = examine_fitted(
             fitted, data, train=train, minutes=study.minutes, seed=study.seed, log=log, engine=engine,
-            kept=kept, suggest=partial(suggestion_of, study, got, train, log),
+            kept=kept, suggest=partial(suggestion_of, study, got, log),
         )  # fmt: skip
     about = {
         "architecture": opened.network.name,
@@ -110,11 +110,9 @@ def examine_model(
     return written(study, examined, about, out, got)
 
 
-def suggestion_of(
-    study: StudyConfig, got: Obtained, train: Dataset | None, log: Log, data: Dataset, p: Predictions
-) -> Suggestion:
+def suggestion_of(study: StudyConfig, got: Obtained, log: Log, data: Dataset, p: Predictions) -> Suggestion:
     """What the score becomes under groups that names, times or pictures suggest."""
-    learnt = [] if train is None else [train]
+    learnt = [] if data.source == got.train.source else [got.train]
     return with_suggested_groups(data, learnt, p, taken=got.taken, seed=study.seed, log=log)
 
 
@@ -136,7 +134,7 @@ def pass_folder(
 
 
 def examine_run(
-    study: StudyConfig, folder: Path, data: Dataset, train: Dataset | None, out: Path, got: Obtained,
+    study: StudyConfig, folder: Path, data: Dataset, train: Dataset, out: Path, got: Obtained,
     engine: str, log: Log,
 ) -> dict[str, Any]:  # fmt: skip
     """Examine the model of a run of ours on other data with the same classes."""

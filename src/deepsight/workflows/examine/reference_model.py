@@ -24,6 +24,8 @@ from deepsight.model.hardware.throughput import faster_base, fused_copy, measure
 from deepsight.model.plan_search import PlanCandidate, Workload, batch_for, best_plan
 from deepsight.model.pretrained import Pretrained
 from deepsight.obtain.cache import cache_folder
+from deepsight.workflows.examine.independent_rows import independent_rows
+from deepsight.workflows.near_duplicates import duplicate_seconds
 
 SIDES = (64, 96, 128)  # resolutions to choose from, in pixels
 FEWEST_ROWS = 500  # training images from which a reference model is worth its time,
@@ -55,6 +57,10 @@ class Reference:
     rows: int
 
 
+class TooFewIndependent(DeepSightError):
+    """Too many training images repeat the judged ones."""
+
+
 def train_reference(
     pretrained: Pretrained, train: Dataset, examined: Dataset, *, seconds: float, seed: int,
     fabric: Fabric | None = None, log: Log = silent,
@@ -62,6 +68,7 @@ def train_reference(
     """A reference model for these images; None where there is too little to train on, or too little time.
 
     Images of the training part itself are judged by halves: each by the model that was trained on the other.
+    Training images that repeat a judged image are left out.
 
     Args:
         pretrained: the backbone; a copy is trained.
@@ -88,7 +95,11 @@ def train_reference(
         f"{plan.rows:,} training images."
     )
     trainer = ReferenceTrainer(pretrained, plan, seed, fabric)
-    return trainer.by_halves(train, examined) if inside else trainer.outside(train, examined)
+    try:
+        return trainer.by_halves(train, examined) if inside else trainer.outside(train, examined)
+    except TooFewIndependent as error:
+        log(f"{error} Labels are judged by frozen features.")
+        return None
 
 
 def shares_images(examined: Dataset, train: Dataset) -> bool:
@@ -107,8 +118,8 @@ def planned_reference(
     sides = SIDES if pretrained.side is None else (pretrained.side,)
     work = Workload(
         rows=rows - validation_rows(rows), validation=validation_rows(rows), test=examined, elapsed=0.0,
-        fixed={"scrub": 0.0}, embedded=lambda _: {}, duplicate_seconds=lambda _: 0.0, resident_mb=rss_mb(),
-        peak_mb=peak_rss_mb(), memory_mb=ROOM * machine_mb(),
+        fixed={"scrub": 0.0}, embedded=lambda _: {}, duplicate_seconds=duplicate_seconds,
+        resident_mb=rss_mb(), peak_mb=peak_rss_mb(), memory_mb=ROOM * machine_mb(),
     )  # fmt: skip
     try:
         found = best_plan(base, measured_throughput(network, pretrained, base, sides), work, seconds)
@@ -133,7 +144,7 @@ class ReferenceTrainer:
 
     def outside(self, train: Dataset, examined: Dataset) -> Reference:
         """One model, for images that are none of the training images."""
-        frozen, fitted, rows = self.trained(train)
+        frozen, fitted, rows = self.trained(train, examined)
         said, before = frozen.beside(fitted.predictor, examined, name="examined")
         seen = train.select(rows[fitted.frozen.rows])
         return self.reference(
@@ -149,14 +160,16 @@ class ReferenceTrainer:
         probabilities = np.empty((len(examined), train.k))
         features: Floats32 | None = None
         for side in (0, 1):
-            frozen, fitted, _ = self.trained(train.select(np.flatnonzero(half == side)))
             rows = np.flatnonzero(judged_by == side)
-            if len(rows):
-                said, before = frozen.beside(fitted.predictor, examined.select(rows), name="examined")
-                features = (
-                    np.empty((len(examined), before.shape[1]), np.float32) if features is None else features
-                )
-                probabilities[rows], features[rows] = said.probabilities, before
+            if not len(rows):
+                continue
+            judged = examined.select(rows)
+            frozen, fitted, _ = self.trained(train.select(np.flatnonzero(half == side)), judged)
+            said, before = frozen.beside(fitted.predictor, judged, name="examined")
+            features = (
+                np.empty((len(examined), before.shape[1]), np.float32) if features is None else features
+            )
+            probabilities[rows], features[rows] = said.probabilities, before
         assert features is not None
         return self.reference(probabilities, {"frozen": features}, None)
 
@@ -166,12 +179,21 @@ class ReferenceTrainer:
         """What was found, with what it was made by."""
         return Reference(probabilities, features, train, self.plan.recipe.resolution, self.plan.rows)
 
-    def trained(self, train: Dataset) -> tuple[FrozenBackbone, Fitted, Ints]:
-        """The backbone before training, the trained model, and the rows that it was trained on."""
+    def trained(self, train: Dataset, judged: Dataset) -> tuple[FrozenBackbone, Fitted, Ints]:
+        """The backbone before training, the trained model, and the rows that it was trained on.
+
+        Training images that repeat a judged image are none of these rows.
+        """
         frozen = FrozenBackbone(self.pretrained)
         order = np.random.default_rng([self.seed, 21]).permutation(len(train))
         held = validation_rows(len(train))
         rows = np.sort(order[held : held + self.plan.rows])
+        rows = rows[independent_rows(train.select(rows), judged, seed=self.seed)]
+        if len(rows) < FEWEST_PER_CLASS * train.k:
+            raise TooFewIndependent(
+                f"Expected {FEWEST_PER_CLASS * train.k} training images that repeat no judged image, found "
+                f"{len(rows)}."
+            )
         splits = Splits(
             train.select(rows), train.select(np.sort(order[:held])), train.select(np.empty(0, dtype=np.int64))
         )
