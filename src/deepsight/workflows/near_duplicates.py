@@ -8,9 +8,9 @@ from deepsight.scrub.duplicates import candidates
 from deepsight.scrub.duplicates.official import is_stored, official_duplicates
 from deepsight.workflows.context import Context
 
-SEARCHED = 0.05  # share of the minutes that a first search among all official images may take
+SEARCHED = 0.1  # share of the minutes that a first search among all official images may take
 # Of the search, per image and per comparison: docs/methods/duplicates.md.
-DUPLICATE_SECONDS = (1.8e-4, 3.7e-9)
+DUPLICATE_SECONDS = (7e-4, 3.7e-9)
 
 
 def known_duplicates(context: Context) -> Table | None:

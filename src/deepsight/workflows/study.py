@@ -69,7 +69,8 @@ from deepsight.workflows.study_plan import (
 from deepsight.workflows.suggested_groups import Suggestion, with_suggested_groups
 from deepsight.workflows.trained_model import load_trained
 
-MOST_VALIDATION = 10_000  # images: more of them choose no better and cost time
+# Images for validation, the larger of both: more of them choose no better and cost time.
+MOST_VALIDATION, MOST_OF_CLASS = 2_500, 50
 
 
 def begin(study: StudyConfig, out: Path, log: Log) -> Context:
@@ -132,7 +133,7 @@ def scrub_stage(context: Context) -> None:
 
         cleaned = clean_splits(
             got.train, got.test, validation=got.validation,
-            validation_share=min(study.validation_share, MOST_VALIDATION / len(got.train)),
+            validation_share=share_for_validation(study.validation_share, got.train),
             seed=study.seed, keep_leaks=study.keep_leaks, rows=rows,
             known=partial(known_duplicates, context),
         )  # fmt: skip
@@ -148,6 +149,11 @@ def scrub_stage(context: Context) -> None:
         run.save_study(context.study.stored())
         run.save_splits({name: part.ids for name, part in splits.named().items()})
         run.save_split_list(split_list(image_table(got.named(), got.digests), splits.named()))
+
+
+def share_for_validation(asked: float, train: Dataset) -> float:
+    """The share of the training images that validation gets: at most as asked, and not more than it needs."""
+    return min(asked, max(MOST_VALIDATION, MOST_OF_CLASS * train.k) / len(train))
 
 
 def explore_stage(context: Context) -> None:

@@ -33,19 +33,19 @@ from deepsight.workflows.folds import planned_folds
 from deepsight.workflows.near_duplicates import search_seconds
 
 ROOM = 0.8  # a study plans with at most this share of the machine's memory
-SAMPLED = 0.12  # share of the budget for checks of the examination that work on samples,
+SAMPLED = 0.09  # share of the budget for checks of the examination that work on samples,
 SAMPLED_MOST = 150.0  # but at most so many seconds: beyond that intervals shrink slowly
 CONTEXT_SHARE = 0.65  # share of those seconds for the context test, whose pairs need most objects
 # Seconds of a stage whatever the plan, and per image: of all splits, of train, of test. Their sums were
 # measured on CIFAR-10; the first is an estimate, as a whole study of 40 images took 7 s of processor time.
 # They are scaled by the time that cutting out an object takes.
 FIXED = {"scrub": (0.8, 1e-4), "explore": (0.4, 3e-5), "interpret": (4.0, 2.3e-3), "report": (0.8, 0.0)}
-MASK_SECONDS = 0.04
+MASK_SECONDS = 0.025
 SLOWER = (0.5, 3.0)  # limits of that scale, because other images are not cut out as fast as CIFAR-10
 ENGINE_SIDE = 128  # pixels; the resolution at which forward engines are compared
-LEVERS = 0.15  # share of the budget for the levers, which retrain parts of the model
+LEVERS = 0.12  # share of the budget for the levers, which retrain parts of the model
 SAMPLE = 1500  # training images for the map and for proposed hypotheses
-INTERPOLATION_PIXELS = 2000 * 64  # images times side in the comparison of interpolations
+INTERPOLATION_PIXELS = 1000 * 64  # images times side in the comparison of interpolations
 INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
 
 
@@ -166,7 +166,7 @@ def sample_sizes_of(seconds: float, images_a_second: float, mask_seconds: float)
     """Sample sizes that these seconds pay for: context gets its share, two other checks halve the rest."""
     rest = seconds * (1 - CONTEXT_SHARE) / 2 * images_a_second
     degraded = int(np.clip(rest / 31, 100, 2000))
-    faithful = int(np.clip(affordable_images(rest), 80, 1000))
+    faithful = int(np.clip(affordable_images(rest), 60, 1000))
     objects = affordable_objects(
         CONTEXT_SHARE * seconds, mask_seconds=mask_seconds, image_seconds=1 / images_a_second
     )

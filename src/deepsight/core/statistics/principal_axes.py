@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 
 from deepsight.core.array_types import Reals
 
@@ -20,5 +21,6 @@ def principal_axes(features: Reals, centre: NDArray[np.float32], dimensions: int
     """
     step = max(1, -(-len(features) // ROWS))
     rows = np.asarray(features[::step], dtype=np.float32) - centre
-    _, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
-    return np.asarray(axes[:, ::-1][:, :dimensions], dtype=np.float32)
+    d = rows.shape[1]
+    _, axes = eigh((rows.T @ rows).astype(np.float64), subset_by_index=(d - dimensions, d - 1))
+    return np.asarray(axes[:, ::-1], dtype=np.float32)

@@ -50,11 +50,11 @@ def check_faithfulness(
     images, labels = inputs.test.pixels(sample), p.labels[sample]
     refused, found = Findings(), [checks.accuracy_check(p.labels, p.predicted)]
     try:
-        mosaics = int(np.clip(count, checks.FEWEST, MOSAICS))
+        mosaics = int(np.clip(2 * count // 3, checks.FEWEST, MOSAICS))
         found += check_grid_pointing(attributor, images, labels, count=mosaics, seed=seed)
     except DeepSightError as error:
         refused = refused.merge(Findings.refused("grid pointing", error))
-    randomised = int(np.clip(count // 2, FEWEST_RANDOM, RANDOM_IMAGES))
+    randomised = int(np.clip(count // 3, FEWEST_RANDOM, RANDOM_IMAGES))
     images, labels = images[: max(count, randomised)], labels[: max(count, randomised)]
     maps = attributor.maps(images, labels[:, None])[:, 0]
     found += check_insertion_deletion(predict, maps[:count], images[:count], labels[:count], seed=seed)

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 from deepsight.core.array_types import Floats
+from deepsight.core.statistics.macro_f1 import DISCORDANT
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 
 
@@ -90,7 +91,7 @@ def variances(outcome: LeverOutcome, residual: Floats, errors: float) -> tuple[f
         errors: of the control.
     """
     weights, own = outcome.examined.weights, replicates(outcome)
-    by_image = float(((weights * residual) ** 2).sum()) / errors**2
+    by_image = (float(((weights * residual) ** 2).sum()) + added_squares(outcome)) / errors**2
     if outcome.members is not None:
         return by_image, jackknife_variance(outcome, errors), 0.0, own
     if own + outcome.spread.freedom < 2:
@@ -106,6 +107,16 @@ def variances(outcome: LeverOutcome, residual: Floats, errors: float) -> tuple[f
     freedom = own - 1 + outcome.spread.freedom
     pooled = ((own - 1) * between + outcome.spread.freedom * borrowed) / freedom
     return by_image, pooled * shares, inside * shares, freedom + 1
+
+
+def added_squares(outcome: LeverOutcome) -> float:
+    """The squares of a few more images that change, since few changes show too little variance.
+
+    As for differences of macro-F1 (Agresti and Min 2005). 0 where no image changes: some levers, such as a
+    temperature, can change none.
+    """
+    changed = outcome.arm_right.mean(axis=0) != outcome.control_right.mean(axis=0)
+    return DISCORDANT * float((outcome.examined.weights[changed] ** 2).mean()) if changed.any() else 0.0
 
 
 def per_replicate(groups: Sequence[Floats], weights: Floats, errors: float) -> tuple[float, float]:

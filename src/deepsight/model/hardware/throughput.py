@@ -16,12 +16,12 @@ from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.generic_backbone import fixed_side
 from deepsight.model.hardware.allocator import freed_memory_kept
 from deepsight.model.hardware.precision import IMAGES, faster_precision, gradient_step
-from deepsight.model.hardware.timing import median_seconds
+from deepsight.model.hardware.timing import warm_seconds
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training_state import TRAINABLE_PASS
 
-LOOKS = 2  # measurements at each resolution
+LOOKS = 2  # measurements at each resolution, some seconds apart
 STEP_PASSES = 2  # a timed step has this many times the images of a pass: 128 at 64 px, 32 at 128
 PRECISION_SIDE = 64  # pixels; the resolution at which precisions are compared
 CPU = torch.device("cpu")
@@ -128,10 +128,10 @@ def timed_once(
 
     with torch.inference_mode():
         maps = frozen_maps("32-true")
-        frozen_seconds = view_seconds = median_seconds(lambda: frozen_maps("32-true"), device=device)
+        frozen_seconds = view_seconds = warm_seconds(lambda: frozen_maps("32-true"), device=device)
         if base.precision != "32-true":
-            view_seconds = median_seconds(lambda: frozen_maps(base.precision), device=device)
-        trainable_seconds = median_seconds(lambda: trainable(maps), device=device)
+            view_seconds = warm_seconds(lambda: frozen_maps(base.precision), device=device)
+        trainable_seconds = warm_seconds(lambda: trainable(maps), device=device)
         cells = positions_along(trainable(maps[:1]))
     images = STEP_PASSES * EngineSettings().images_per_batch(side)
     batch = torch.zeros_like(maps[:1]).expand(images, *maps.shape[1:]).clone()
@@ -145,7 +145,7 @@ def timed_once(
         optimiser.step()
 
     with freed_memory_kept():
-        step_seconds = median_seconds(step, device=device)
+        step_seconds = warm_seconds(step, device=device)
     return Throughput(
         n / frozen_seconds,
         n / view_seconds,
