@@ -21,21 +21,35 @@ FUNCTIONS = [name for name in deepsight.__all__ if name[0].islower()]
 TRAINING = ("run_study", "treat")
 
 
+def write_photos(folder: Path, per_class: int) -> None:
+    """Noise of two brightnesses as two classes."""
+    rng = np.random.default_rng(0)
+    for name, brightness in (("bird", 60), ("cat", 160)):
+        (folder / name).mkdir(parents=True)
+        for number in range(per_class):
+            pixels = rng.integers(brightness - 50, brightness + 50, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
 @pytest.fixture
 def workplace(trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as the examples have it: photos of two classes, one photo, two runs."""
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    for name, brightness in (("bird", 60), ("cat", 160)):
-        Path("photos", name).mkdir(parents=True)
-        for number in range(100):
-            pixels = rng.integers(brightness - 50, brightness + 50, (40, 40, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(f"photos/{name}/{number}.png")
+    write_photos(Path("photos"), 100)
     Image.new("RGB", (90, 60), "skyblue").save("photo.jpg")
     Path("runs").mkdir()
     for name in ("first", "second"):
         Path("runs", name).symlink_to(trained_run.path)
     return tmp_path
+
+
+@pytest.fixture
+def few_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder whose photos are few and come with a test part, so that one short training is enough."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
+    write_photos(Path("photos/train"), 20)
+    write_photos(Path("photos/test"), 10)
 
 
 def examples_of(thing: Any) -> list[doctest.Example]:
@@ -60,7 +74,7 @@ def test_the_example_of_each_public_function_runs(workplace: Path, name: str) ->
 
 
 @pytest.mark.slow
-def test_the_examples_that_train_run(workplace: Path) -> None:
+def test_the_examples_that_train_run(few_photos: None) -> None:
     """In this order: treat takes up the run that run_study made."""
     for name in TRAINING:
         run_examples(name)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from worlds import Row, World, even_rates, type_one
+from worlds import Row, World, even_rates, fewer, type_one
 
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.interpret.error_analysis.confusion import confusion_direction_table
@@ -14,8 +14,8 @@ from deepsight.interpret.error_analysis.quasi_independence import pair_tests
 
 def rows(repeats: int) -> Iterator[Row]:
     """All simulations of confusions."""
-    yield from pairs(max(repeats // 4, 20))
-    yield from other_verdicts(max(repeats // 5, 20))
+    yield from pairs(fewer(repeats, 4))
+    yield from other_verdicts(fewer(repeats, 5))
 
 
 def unequal() -> Iterator[World]:
@@ -38,7 +38,7 @@ def pairs(repeats: int) -> Iterator[Row]:
     """Any pair flagged, where errors fall by quasi-independence."""
     rng = np.random.default_rng(5)
     for world in unequal():
-        count = repeats if world.k < 100 else max(repeats // 10, 20)
+        count = repeats if world.k < 100 else fewer(repeats, 10)
         flagged = [pair_tests(c).q_values.min() <= 0.05 for c in world.matrices(count, rng)]
         yield type_one("confusion pairs: any flagged", world.name, flagged)
 

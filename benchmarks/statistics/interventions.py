@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from worlds import Row, coverage, type_one
+from worlds import Row, coverage, fewer, type_one
 
 from deepsight.interpret.background.clustered_errors import clustered_estimate, difference_of_means
 from deepsight.interpret.background.effects import background_gaps
@@ -17,8 +17,8 @@ DELTA = 0.05
 
 def rows(repeats: int) -> Iterator[Row]:
     """All simulations of interventions."""
-    yield from context(max(repeats // 6, 20))
-    yield from paired_swaps(max(repeats // 8, 20))
+    yield from context(fewer(repeats, 6))
+    yield from paired_swaps(fewer(repeats, 8))
     yield from means(repeats)
     yield from screening(repeats)
 

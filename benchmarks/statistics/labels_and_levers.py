@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from worlds import LEVEL, Row, coverage, type_one
+from worlds import LEVEL, Row, coverage, fewer, type_one
 
 from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.attribution.energy_by_class import energy_of_group
@@ -19,7 +19,7 @@ CLAIMED = 0.8  # precision that flags claim
 
 def rows(repeats: int) -> Iterator[Row]:
     """All simulations of labels, levers and pointing."""
-    yield from wrong_labels(max(repeats // 40, 6))
+    yield from wrong_labels(fewer(repeats, 40, least=6))
     yield from levers(repeats)
     yield from pointing(repeats)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 from scipy.special import softmax
-from worlds import BORDER, LEVEL, Row, coverage, type_one
+from worlds import BORDER, LEVEL, Row, coverage, fewer, type_one
 
 from deepsight.interpret.error_analysis.calibration import consistency_test, rms_error, squared_error
 from deepsight.interpret.error_analysis.cause_shares import cause_shares
@@ -15,10 +15,10 @@ from deepsight.interpret.slices.slices import slices_table
 
 def rows(repeats: int) -> Iterator[Row]:
     """All simulations of probabilities."""
-    yield from calibration(max(repeats // 4, 20))
-    yield from shares(max(repeats // 2, 20))
-    yield from slices(max(repeats // 25, 10))
-    yield from quality(max(repeats // 10, 20))
+    yield from calibration(fewer(repeats, 4))
+    yield from shares(fewer(repeats, 2))
+    yield from slices(fewer(repeats, 25, least=10))
+    yield from quality(fewer(repeats, 10))
 
 
 def stated(n: int, k: int, temperature: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
 }
 INTERVALS = (0.93, 0.97)
 VERDICTS = 0.06
+SMOKE = 3  # repetitions
 
 
 def outside(row: Row) -> bool:
@@ -55,7 +56,7 @@ def main() -> None:
     rows: list[Row] = []
     for name in given.only or list(PARTS):
         began = time.process_time()
-        rows += PARTS[name](20 if given.smoke else given.repeats)
+        rows += PARTS[name](SMOKE if given.smoke else given.repeats)
         print(f"{name}: {time.process_time() - began:.0f} s of processor time", flush=True)
     with given.results.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

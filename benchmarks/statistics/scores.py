@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.stats import binom
-from worlds import BORDER, LEVEL, Row, coverage, labels_of, trial, type_one, worlds
+from worlds import BORDER, LEVEL, Row, coverage, fewer, labels_of, trial, type_one, worlds
 
 from deepsight.core.statistics.intervals import f1_of_counts, weighted_proportions, wilson
 from deepsight.core.statistics.macro_f1 import macro_f1_intervals, paired_macro_f1
@@ -15,7 +15,7 @@ def rows(repeats: int) -> Iterator[Row]:
     """All simulations of scores."""
     yield from proportions()
     yield from macro_f1(repeats)
-    yield from two_models(max(repeats // 2, 20))
+    yield from two_models(fewer(repeats, 2))
     yield from trials(repeats)
     yield from superlatives(repeats)
 
@@ -37,7 +37,7 @@ def macro_f1(repeats: int) -> Iterator[Row]:
     rng = np.random.default_rng(1)
     for world in worlds():
         truth = f1_of_counts(world.sizes[:, None] * world.rates).mean()
-        drawn = world.matrices(repeats if world.k < 100 else max(repeats // 4, 20), rng)
+        drawn = world.matrices(repeats if world.k < 100 else fewer(repeats, 4), rng)
         _, low, high = macro_f1_intervals(drawn, LEVEL)
         yield coverage("macro-F1", world.name, (low - 1e-9 <= truth) & (truth <= high + 1e-9))
 

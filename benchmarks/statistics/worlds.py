@@ -27,6 +27,11 @@ class Row(NamedTuple):
     repetitions: int
 
 
+def fewer(repeats: int, part: int, *, least: int = 20) -> int:
+    """Repetitions of a simulation that costs `part` times as much, at least `least` where so many are due."""
+    return max(repeats // part, min(repeats, least))
+
+
 def coverage(finding: str, setting: str, held: Floats | list[bool]) -> Row:
     """The share of intervals that hold the truth."""
     return Row(finding, setting, "coverage", LEVEL, float(np.mean(held)), np.size(held))

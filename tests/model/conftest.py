@@ -1,7 +1,7 @@
 """A few hundred real rows and EfficientNet-Lite0 from its package: training small enough for a test."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -17,14 +17,6 @@ from deepsight.model.fit import Fitted, fit_model, preprocessing_of
 from deepsight.model.pretrained import Pretrained, from_package
 from deepsight.model.training_state import Training, prepare
 from small import SMALL
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

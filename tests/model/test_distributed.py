@@ -5,9 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+from deepsight.core.recipe import Recipe
+from distributed_training import training_of
 
 SCRIPT = Path(__file__).parents[1] / "support" / "distributed_training.py"
 # MixUp across the batch and hard rows by known losses: both need what the other process did. The rate is low
@@ -18,7 +22,7 @@ RECIPE = {
 }  # fmt: skip
 
 
-def launch(folder: Path, processes: int) -> list[dict[str, object]]:
+def launch(folder: Path, processes: int) -> list[dict[str, Any]]:
     """Run the script in this many processes on the CPU and read what each wrote."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
@@ -38,7 +42,7 @@ def results(tmp_path_factory, splits):
     for name, data in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
         arrays |= {f"{name}_images": data.pixels(), f"{name}_labels": data.labels, f"{name}_ids": data.ids}
     np.savez(folder / "rows.npz", **arrays)
-    return launch(folder, 1)[0], launch(folder, 2), folder
+    return training_of(splits, Recipe(**RECIPE), folder), launch(folder, 2), folder
 
 
 def test_every_process_and_every_number_of_them_tells_the_same_history(results):

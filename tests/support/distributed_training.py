@@ -6,6 +6,8 @@ Each process writes what it saw: `result-<rank>.json` with its history and the m
 import json
 import sys
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -28,25 +30,30 @@ def read_splits(path: Path) -> Splits:
     return Splits(part("train", "train"), part("validation", "train"), part("test", "test"))
 
 
-def main(folder: Path, recipe: Recipe) -> None:
-    torch.set_num_threads(1)
+def training_of(splits: Splits, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Train in this process, beside the others that torchrun started, and say what it saw."""
     fabric, filled, fill = fabric_of(), [], feature_cache.CachedViews._fill
 
     def watched(views: feature_cache.CachedViews, number: int, path: Path) -> None:
         filled.append(number)
         fill(views, number, path)
 
-    feature_cache.CachedViews._fill = watched
-    splits = read_splits(folder / "rows.npz")
     cache = feature_cache.FeatureCache(folder / f"cache-{fabric.world_size}")
-    fitted = fit_model(from_package(""), splits, recipe, cache=cache, fabric=fabric)
-    result = {
+    with patch.object(feature_cache.CachedViews, "_fill", watched):
+        fitted = fit_model(from_package(""), splits, recipe, cache=cache, fabric=fabric)
+    return {
         "processes": fabric.world_size,
+        "rank": fabric.global_rank,
         "filled": filled,
         "history": fitted.history.drop("seconds").to_dicts(),
         "logits": fitted.predictor.logits(splits.test.pixels()).tolist(),
     }
-    (folder / f"result-{fabric.world_size}-{fabric.global_rank}.json").write_text(json.dumps(result))
+
+
+def main(folder: Path, recipe: Recipe) -> None:
+    torch.set_num_threads(1)
+    result = training_of(read_splits(folder / "rows.npz"), recipe, folder)
+    (folder / f"result-{result['processes']}-{result['rank']}.json").write_text(json.dumps(result))
 
 
 if __name__ == "__main__":

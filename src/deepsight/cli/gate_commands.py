@@ -65,15 +65,15 @@ def judge(
 
     results = check_gates(run_folder, gates)
     if as_json:
-        show(json.dumps([result.record() for result in results], indent=2))
-    return report_results(run_folder, [result.record() for result in results], junit, quiet=quiet)
+        show(json.dumps([result.model_dump() for result in results], indent=2))
+    return report_results(run_folder, [result.model_dump() for result in results], junit, quiet=quiet)
 
 
 def report_results(
     run_folder: Path, records: Sequence[Mapping[str, Any]], junit: Path, *, quiet: bool = False
 ) -> bool:
     """Write junit.xml, tell the CI system and the reader what became of gates; whether all passed."""
-    from deepsight.workflows.gates.conditions import GateResult
+    from deepsight.core.run_schemas import GateResult
     from deepsight.workflows.gates.reports import report_to_ci, write_junit
 
     results = [GateResult(**record) for record in records]

@@ -19,8 +19,19 @@ class Checked(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
-class GateRecord(Checked):
-    """What became of one gate, as in metrics.json."""
+class GateResult(Checked):
+    """What became of one gate, as `deepsight check` finds it and as metrics.json and audit.json store it.
+
+    Attributes:
+        gate: as it was written.
+        passed: whether the condition holds.
+        value: what was compared with the bound; the end of the interval for a gate "by interval".
+        low, high: the 95 % interval, None where there is none.
+        n: images that it rests on.
+        says: one sentence.
+    """
+
+    model_config = ConfigDict(frozen=True)
 
     gate: str
     passed: bool
@@ -76,7 +87,7 @@ class Metrics(Checked):
     seed: int | None = None
     peak_rss_mb: float | None = None
     seconds: dict[str, float] = {}
-    gates: list[GateRecord] = []
+    gates: list[GateResult] = []
     compared_with: ComparedWith | None = None
 
 
@@ -101,7 +112,7 @@ class AuditResults(Checked):
     seed: int = Field(ge=0)
     peak_rss_mb: float
     seconds: dict[str, float]
-    gates: list[GateRecord] = []
+    gates: list[GateResult] = []
 
 
 class DataFile(Checked):

@@ -3,8 +3,9 @@
 import numpy as np
 import polars as pl
 
-from deepsight.core.array_types import Floats, Reals
+from deepsight.core.array_types import Reals
 from deepsight.core.evidence import Table
+from deepsight.core.statistics.robust import robust_score
 
 FAR = 4.0  # robust standard deviations of the log distance
 LISTED = 48  # images in the table, at least, so that a reader sees where outliers end
@@ -38,9 +39,3 @@ def isolated_images_table(cosine: Reals, keys: pl.DataFrame) -> Table:
         "and median absolute deviation of the logarithm.",
         f"{flagged:,} of {len(frame):,} images are far from all others.",
     )
-
-
-def robust_score(values: Floats) -> Floats:
-    """Deviations from the median in units of the scaled median absolute deviation, (n,)."""
-    centred = values - np.median(values)
-    return np.asarray(centred / max(1.4826 * float(np.median(np.abs(centred))), 1e-9))

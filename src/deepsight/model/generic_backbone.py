@@ -51,7 +51,7 @@ def classifier_name(backbone: nn.Module) -> str:
     return str(name if isinstance(name, str) else name[0])
 
 
-class Features(nn.Module):
+class PooledFeatures(nn.Module):
     """A backbone up to what its own classifier would receive: images to features (b, d)."""
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -64,14 +64,14 @@ class Features(nn.Module):
         return features
 
 
-class Part(nn.Module):
+class Segment(nn.Module):
     """A part of the chain. It stays in evaluation mode: its batch norms keep ImageNet's statistics."""
 
     def __init__(self, graph: fx.GraphModule) -> None:
         super().__init__()
         self.graph = graph.eval()
 
-    def train(self, mode: bool = True) -> "Part":  # torch passes a mode, which is not followed
+    def train(self, mode: bool = True) -> "Segment":  # torch passes a mode, which is not followed
         super().train(False)
         return self
 
@@ -105,7 +105,7 @@ def generic_parts(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
     Raises:
         UsageError: the network cannot be traced, or nowhere does a single tensor lead on.
     """
-    whole = Features(backbone.eval())
+    whole = PooledFeatures(backbone.eval())
     blocks = block_names(whole)
     try:
         graph = BlockTracer(backbone, blocks).trace(whole)
@@ -124,7 +124,7 @@ def generic_parts(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
     return list(zip([*names, "features"], segments(whole, graph, cuts), strict=True))
 
 
-def block_names(whole: Features) -> list[str]:
+def block_names(whole: PooledFeatures) -> list[str]:
     """The blocks in the lists that hold most of the network, or else its direct children."""
     lists = [name for name in BLOCK_LISTS if hasattr(whole.backbone, name)]
     owners = [f"backbone.{name}" for name in lists] or ["backbone"]
@@ -147,7 +147,7 @@ def cuts_of(graph: fx.Graph, blocks: Sequence[str]) -> list[fx.Node]:
     return found
 
 
-def segments(whole: nn.Module, graph: fx.Graph, cuts: Sequence[fx.Node]) -> list[Part]:
+def segments(whole: nn.Module, graph: fx.Graph, cuts: Sequence[fx.Node]) -> list[Segment]:
     """The graph in pieces that end with the cuts, and the rest."""
     nodes, ends = list(graph.nodes), [*cuts, None]
     parts, start = [], 0
@@ -158,7 +158,9 @@ def segments(whole: nn.Module, graph: fx.Graph, cuts: Sequence[fx.Node]) -> list
     return parts
 
 
-def segment(whole: nn.Module, nodes: Sequence[fx.Node], given: fx.Node | None, end: fx.Node | None) -> Part:
+def segment(
+    whole: nn.Module, nodes: Sequence[fx.Node], given: fx.Node | None, end: fx.Node | None
+) -> Segment:
     """Some nodes as a module of its own, from the output of `given` to that of `end`."""
     graph, copies = fx.Graph(), {}
     if given is not None:
@@ -176,4 +178,4 @@ def segment(whole: nn.Module, nodes: Sequence[fx.Node], given: fx.Node | None, e
             copies[node] = graph.node_copy(node, copy_of)
     if end is not None:
         graph.output(copies[end])
-    return Part(fx.GraphModule(whole, graph))
+    return Segment(fx.GraphModule(whole, graph))

@@ -40,7 +40,7 @@ UNITS = {
 }
 
 
-class Features(Protocol):
+class FeatureExtractor(Protocol):
     """Frozen features (n, d) of uint8 images (n, h, w, 3), which the callee resizes and normalises."""
 
     def __call__(
@@ -53,7 +53,7 @@ def compare_interpolations(
     labels: Ints,
     *,
     resolution: int,
-    features: Features,
+    features: FeatureExtractor,
     k: int,
     seed: int,
     sample: int = SAMPLE,

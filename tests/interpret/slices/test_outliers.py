@@ -1,9 +1,8 @@
 """Images far from the training images are found, and a clean set has next to none."""
 
 import numpy as np
-from scipy.stats import median_abs_deviation
 
-from deepsight.interpret.slices.outliers import FENCE, modified_z, outliers_table
+from deepsight.interpret.slices.outliers import FENCE, outliers_table
 
 CLASSES = ("ant", "bee")
 
@@ -24,19 +23,12 @@ def test_planted_outliers_are_listed_farthest_first() -> None:
     assert (table.frame["score"] > FENCE).all()
 
 
-def test_the_score_agrees_with_scipy() -> None:
-    values = np.random.default_rng(1).gamma(2, size=99)
-    spread = median_abs_deviation(values, scale="normal")
-    assert np.allclose(modified_z(values), (values - np.median(values)) / spread, rtol=1e-4)
-
-
 def test_near_images_and_equal_images_are_none() -> None:
     distance = np.full(50, 0.3)
     assert table_of(distance).frame.is_empty()
     distance = np.random.default_rng(0).normal(0.3, 0.02, 500)
     distance[0] = -1.0
     assert 100 not in table_of(distance).frame["index"].to_list()
-    assert modified_z(np.zeros(0)).shape == (0,)
 
 
 def test_the_caption_counts_what_the_limit_leaves_out() -> None:

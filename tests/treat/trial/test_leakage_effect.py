@@ -1,12 +1,10 @@
 """The effect of leakage: planted where copies teach what nothing else could, absent where none are."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from lightning_fabric import Fabric
 
 from deepsight.core.dataset import Dataset, Splits
@@ -21,14 +19,6 @@ from deepsight.treat.trial.store import Store
 
 COPIES = 30
 RECIPE = Recipe(resolution=32, batch=32, epochs=1.0, views=1, trained_reductions=0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """A whole trial of the head alone on real rows: it resumes, reports failures, and opens test once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,14 +39,6 @@ from deepsight.treat.trial.verdicts import Judgement, judge_treatment
 from made_arms import dataset, noisy
 
 RECIPE = Recipe(resolution=32, batch=32, epochs=2.0, views=2, trained_reductions=0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

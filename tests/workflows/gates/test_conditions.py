@@ -16,10 +16,11 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
+from deepsight.core.run_schemas import GateResult
 from deepsight.interpret.error_analysis.calibration import calibration_summary_table
 from deepsight.interpret.slices.metadata import metadata_scores_table
 from deepsight.report.html import render
-from deepsight.workflows.gates.conditions import GateResult, check_gate, check_gates
+from deepsight.workflows.gates.conditions import check_gate, check_gates
 from deepsight.workflows.gates.reports import report_to_ci, write_junit
 
 ROWS = np.arange(1000)
@@ -243,8 +244,24 @@ def test_results_stand_in_metrics_json(run: Run) -> None:
 
 
 RESULTS = [
-    GateResult("min recall >= 0.7", True, 0.8, 0.7, 0.9, 100, "recall of cat is 0.8 on 100 images."),
-    GateResult("recall[a|b<c>&] >= 0.9", False, 0.5, None, None, 9, "50 % of a|b<c>\x00&\n::warning:: x"),
+    GateResult(
+        gate="min recall >= 0.7",
+        passed=True,
+        value=0.8,
+        low=0.7,
+        high=0.9,
+        n=100,
+        says="recall of cat is 0.8 on 100 images.",
+    ),
+    GateResult(
+        gate="recall[a|b<c>&] >= 0.9",
+        passed=False,
+        value=0.5,
+        low=None,
+        high=None,
+        n=9,
+        says="50 % of a|b<c>\x00&\n::warning:: x",
+    ),
 ]
 
 

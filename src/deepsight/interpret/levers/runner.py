@@ -46,7 +46,7 @@ def examine_levers(
     examined = choose_examined(p.labels, p.logits, sizes.images, seed=inputs.seed)
     if not examined.wrong.any():
         return Findings.refused("levers", "The model makes no error on these test images.")
-    trials = Trials(inputs, tools, sizes, examined, log)
+    trials = LeverTrials(inputs, tools, sizes, examined, log)
     outcomes = trials.outcomes()
     errors = lever_errors_table(outcomes, examined, p.ids[examined.rows], inputs.classes)
     if "influence" in trials.tables:
@@ -58,7 +58,7 @@ def examine_levers(
     return Findings(evidence, {} if trials.training is None else trials.training.pictures)
 
 
-class Trials:
+class LeverTrials:
     """The levers on their way: those that train nothing, then those that do, where something can train."""
 
     def __init__(

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
+from deepsight.core.statistics.robust import robust_score
 
 FENCE = 3.5  # deviations from the median (Iglewicz and Hoaglin 1993)
-NORMAL = 0.6745  # the median absolute deviation of a standard normal distribution
 UNITS = {
     "split": "split of the image",
     "index": "row in the official order of the split",
@@ -32,8 +32,8 @@ def outliers_table(
 ) -> Table:
     """Evidence table `outliers`: the test images beyond the fence, the farthest first.
 
-    The score is the modified z-score of Iglewicz and Hoaglin (1993): 0.6745 (x - median) / MAD. Only images
-    far above the median are listed.
+    The score is the modified z-score of Iglewicz and Hoaglin (1993). Only images far above the
+    median are listed.
 
     Args:
         distance: (n,), of each test image to its nearest training images.
@@ -42,7 +42,7 @@ def outliers_table(
         classes: names of the classes.
         limit: at most so many rows; the caption says how many there are.
     """
-    score = modified_z(distance)
+    score = robust_score(distance)
     beyond = np.flatnonzero(score > FENCE)
     rows = beyond[np.argsort(-score[beyond], kind="stable")][:limit]
     names = np.asarray(classes, dtype=object)
@@ -65,15 +65,3 @@ def outliers_table(
         caption=f"{len(beyond):,} of {len(distance):,} test images are unlike the training images"
         f"{said}{listed}.",
     )
-
-
-def modified_z(values: Floats) -> Floats:
-    """How far each value (n,) lies above the median, in robust standard deviations.
-
-    Where at least half of the values are equal, there is no scale and every score is 0.
-    """
-    if not len(values):
-        return np.zeros(0)
-    centre = np.median(values)
-    spread = np.median(np.abs(values - centre))
-    return np.zeros(len(values)) if spread == 0 else np.asarray(NORMAL * (values - centre) / spread)

@@ -28,10 +28,10 @@ BLOCK = 1024  # images read at a time
 NEIGHBOURS = 10
 FEWEST = 50  # images below which neither outliers nor labels can be told
 
-Features = Mapping[str, Floats32]
+SplitFeatures = Mapping[str, Floats32]
 
 
-def frozen_features(data: AuditedData, study: StudyConfig, log: Log) -> Features:
+def frozen_features(data: AuditedData, study: StudyConfig, log: Log) -> SplitFeatures:
     """The features (n, d) of each split, from the backbone with its ImageNet weights.
 
     Raises:

@@ -19,7 +19,7 @@ from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import read_outputs
 from deepsight.workflows.examine.class_columns import columns_for, refuse_if_order_explains_more
 from deepsight.workflows.examine.input_candidates import (
-    Trials,
+    InputTrials,
     assumed_format,
     audit_images,
     formats_to_try,
@@ -69,7 +69,7 @@ def fit_to_data(
     known: Prepare | InputFormat = preprocess or network.documented or assumed_format(network, data)
     network = with_fixed_batch(network, known, data)
     n = audit_images(network, known, data, seconds)
-    trials = Trials(network, data.select(balanced_rows(data.labels, n, np.random.default_rng(seed))))
+    trials = InputTrials(network, data.select(balanced_rows(data.labels, n, np.random.default_rng(seed))))
     outputs = trials.outputs(known)
     reading = read_outputs(outputs)
     columns = columns_for(network, reading, reading.logits(outputs).numpy(), data, trials.sample, classes)
@@ -80,7 +80,7 @@ def fit_to_data(
 
 
 def with_audit(
-    trials: Trials, base: InputFormat, columns: Ints, *, documented: bool, stated: bool
+    trials: InputTrials, base: InputFormat, columns: Ints, *, documented: bool, stated: bool
 ) -> FittedModel:
     """The model with the preprocessing that the audit chooses."""
     formats = formats_to_try(trials, base, columns, documented=documented)
@@ -101,7 +101,9 @@ def with_audit(
     return replace(made, evidence=evidence, warnings=made.warnings + warnings)
 
 
-def fitted(trials: Trials, prepare: Prepare | InputFormat, columns: Ints, *, stated: bool) -> FittedModel:
+def fitted(
+    trials: InputTrials, prepare: Prepare | InputFormat, columns: Ints, *, stated: bool
+) -> FittedModel:
     """The model with this preprocessing, and the audit of its class order.
 
     Raises:

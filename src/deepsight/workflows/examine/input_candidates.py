@@ -29,7 +29,7 @@ DOCUMENTED = "as documented"
 
 
 @dataclass(frozen=True)
-class Trials:
+class InputTrials:
     """What a network answers for a sample of images under each preprocessing that is tried, each run once.
 
     Attributes:
@@ -123,7 +123,7 @@ def assumed_format(network: Network, data: Dataset) -> InputFormat:
 
 
 def formats_to_try(
-    trials: Trials, base: InputFormat, columns: Ints, *, documented: bool
+    trials: InputTrials, base: InputFormat, columns: Ints, *, documented: bool
 ) -> dict[str, InputFormat]:
     """The reference and its variants; without documentation the scaling is settled first, by accuracy."""
     shape = trials.sample.images.shape
@@ -140,7 +140,7 @@ def formats_to_try(
     return {best: scalings[best], **{n: f for n, f in scalings.items() if n != best}, **kept}
 
 
-def best_scaling(trials: Trials, scalings: Mapping[str, InputFormat], columns: Ints) -> str:
+def best_scaling(trials: InputTrials, scalings: Mapping[str, InputFormat], columns: Ints) -> str:
     """The name of the scaling with the most correct answers, of those that the network takes.
 
     Raises:

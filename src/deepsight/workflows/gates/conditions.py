@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import polars as pl
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.files.lock import locked
 from deepsight.core.run import AUDIT, METRICS, REPORT, Run
+from deepsight.core.run_schemas import GateResult
 from deepsight.core.statistics.macro_f1 import paired_macro_f1
 from deepsight.report.html import render
 from deepsight.workflows.compare.two_runs import groups_of_test
@@ -48,32 +48,6 @@ HOW = (
 )
 
 
-@dataclass(frozen=True)
-class GateResult:
-    """What became of one gate.
-
-    Attributes:
-        gate: as it was written.
-        passed: whether the condition holds.
-        value: what was compared with the bound; the end of the interval for a gate "by interval".
-        low, high: the 95 % interval, None where there is none.
-        n: images that it rests on.
-        says: one sentence.
-    """
-
-    gate: str
-    passed: bool
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-    says: str
-
-    def record(self) -> dict[str, Any]:
-        """As it stands in metrics.json."""
-        return asdict(self)
-
-
 def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
     """Check each gate on a finished run or audit, and note the results in its results file and its report.
 
@@ -86,7 +60,7 @@ def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
     opened.require(file, stage=stage)
     with locked(opened.path):
         results = [check_gate(opened, gate) for gate in gates]
-        noted = {"gates": [result.record() for result in results]}
+        noted = {"gates": [result.model_dump() for result in results]}
         opened.save_json(file, {**opened.read_json(file), **noted})
         report = opened.has(REPORT)
         if report:
@@ -135,7 +109,7 @@ def check_comparison(run: Run, text: str, found: re.Match[str]) -> GateResult:
         f"{f'{value:.4g}, ' if found['interval'] else ''}{operator} {bound:g} "
         f"{'holds' if passed else 'does not hold'}."
     )
-    return GateResult(text, passed, value, one.low, one.high, one.n, says)
+    return GateResult(gate=text, passed=passed, value=value, low=one.low, high=one.high, n=one.n, says=says)
 
 
 def the_measurement(run: Run, text: str, metric: str, aggregate: str | None, of: str | None) -> Measured:
@@ -201,7 +175,10 @@ def check_verdict(run: Run, text: str, found: re.Match[str]) -> GateResult:
         f"the verdict on the background is {whole['verdict']} on {table.n:,} images: backgrounds of other "
         f"classes cost {whole['effect']:.4g} of accuracy ({whole['ci_low']:.4g} to {whole['ci_high']:.4g})."
     )
-    return GateResult(text, passed, whole["effect"], whole["ci_low"], whole["ci_high"], table.n, says)
+    return GateResult(
+        gate=text, passed=passed, value=whole["effect"], low=whole["ci_low"], high=whole["ci_high"],
+        n=table.n, says=says,
+    )  # fmt: skip
 
 
 def check_baseline(run: Run, text: str, found: re.Match[str]) -> GateResult:
@@ -227,7 +204,10 @@ def check_baseline(run: Run, text: str, found: re.Match[str]) -> GateResult:
         f"{found['run']} on the same {len(ours):,} images; being no worse by more than {margin:g} "
         f"{'is shown' if passed else 'is not shown'}."
     )
-    return GateResult(text, passed, difference.low, difference.low, difference.high, len(ours), says)
+    return GateResult(
+        gate=text, passed=passed, value=difference.low, low=difference.low, high=difference.high,
+        n=len(ours), says=says,
+    )  # fmt: skip
 
 
 def require_same_images(text: str, ours: Any, theirs: Any) -> None:
