@@ -18,6 +18,7 @@ from deepsight.cli import (
 )
 from deepsight.cli.failures import Commands, run_guarded
 from deepsight.cli.progress import accept_any_text, show
+from deepsight.cli.waiting_threads import choose_waiting
 from deepsight.core.stop import stop_on_signals
 
 INTRODUCTION = """\
@@ -75,7 +76,8 @@ def main() -> None:
     if debug:
         sys.argv.remove("--debug")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # docs/decisions/0080-threads-that-sleep.md
+    if not {"--help", "--version"} & set(sys.argv):
+        choose_waiting(os.environ)
     accept_any_text()
     stop_on_signals()
     sys.exit(run_guarded(app, debug=debug))
