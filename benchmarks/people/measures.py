@@ -50,6 +50,7 @@ class Measured:
             **self.calibration(score, unsure["people_differ"].to_numpy().astype(float), wrong),
             **self.flags(labels["flagged"].to_numpy(), total["estimated_precision"]),
             "estimated_wrong": round(total["estimated"], 1),
+            "agreement": round(total["agreement"], 4),
         }
 
     def ranks(self, score: Floats, wrong: Floats) -> dict[str, float]:
@@ -64,7 +65,7 @@ class Measured:
             "outvoted": int(outvoted.sum()),
             "ap_outvoted": round(ours, 4),
             "ap_self_confidence": round(theirs, 4),
-            "ap_ratio": round(ours / theirs, 3),
+            "ap_ratio": round(ours / theirs, 3) if theirs else float("nan"),
         }
 
     def among_errors(self, score: Floats) -> dict[str, float]:
@@ -91,7 +92,7 @@ class Measured:
             ranks, errors = few.ranks(score[rows], wrong[rows]), few.among_errors(score[rows])
             gain = ranks["spearman"] - ranks["spearman_own_entropy"]
             drawn.append((gain, ranks["ap_ratio"], errors["error_ratio_split"]))
-        error = np.std(drawn, axis=0, ddof=1)
+        error = np.nanstd(drawn, axis=0, ddof=1)
         names = ("se_spearman_gain", "se_ap_ratio", "se_error_ratio_split")
         return {name: round(float(value), 4) for name, value in zip(names, error, strict=True)}
 
