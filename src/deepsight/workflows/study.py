@@ -47,6 +47,7 @@ from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.scrub.duplicates.pictures import duplicate_pictures
 from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.context import Context, rounded
+from deepsight.workflows.examination_sizes import sample_sizes_of_plan
 from deepsight.workflows.folds import (
     copied,
     images_of_predictions,
@@ -62,7 +63,6 @@ from deepsight.workflows.study_pace import pace_examination, pace_levers, pace_t
 from deepsight.workflows.study_plan import (
     SAMPLE,
     make_plan,
-    sample_sizes_of_plan,
     study_interpolation,
     with_interpolation,
 )

@@ -10,15 +10,14 @@ from deepsight.interpret.levers.sizes import LEAST, LeverSizes, smaller_of
 from deepsight.model import plan_search as planner
 from deepsight.model.hardware.throughput import fused_copy, measured_throughput
 from deepsight.workflows.context import Context, Promise
-from deepsight.workflows.study_plan import (
+from deepsight.workflows.examination_sizes import (
     SAMPLED_MOST,
-    counted,
-    plan_levers,
     planned_sizes,
     sample_sizes_of,
     sample_sizes_of_plan,
     seconds_of_a_mask,
 )
+from deepsight.workflows.study_plan import counted, plan_levers
 
 NOTEWORTHY = 0.1  # share of the planned training by which it is shortened before anything changes
 GROWTH = 0.8  # share of the time left over that larger samples take, since it is a prediction

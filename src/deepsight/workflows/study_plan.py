@@ -15,10 +15,6 @@ from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Table
 from deepsight.core.recipe import Recipe
 from deepsight.images.resize import Method
-from deepsight.interpret.background import grabcut
-from deepsight.interpret.background.sample_sizes import affordable_objects
-from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
-from deepsight.interpret.inputs import SampleSizes
 from deepsight.interpret.levers.sizes import LeverRates, LeverSizes, affordable_sizes
 from deepsight.model import plan_search as planner
 from deepsight.model.engine.graphs import StageMapsGraph
@@ -29,17 +25,22 @@ from deepsight.model.hardware.throughput import Throughput, faster_base, fused_c
 from deepsight.model.pretrained import Pretrained
 from deepsight.scrub import interpolation
 from deepsight.workflows.context import Context, Promise, rounded
+from deepsight.workflows.examination_sizes import (
+    SAMPLED,
+    SAMPLED_MOST,
+    least_sampled_seconds,
+    planned_sizes,
+    sample_sizes_of,
+    seconds_of_a_mask,
+)
 from deepsight.workflows.folds import planned_folds
 from deepsight.workflows.near_duplicates import search_seconds
 
 ROOM = 0.8  # a study plans with at most this share of the machine's memory
-SAMPLED = 0.09  # share of the budget for checks of the examination that work on samples,
-SAMPLED_MOST = 150.0  # but at most so many seconds: beyond that intervals shrink slowly
-CONTEXT_SHARE = 0.65  # share of those seconds for the context test, whose pairs need most objects
 # Seconds of a stage whatever the plan, and per image: of all splits, of train, of test. Their sums were
 # measured on CIFAR-10; the first is an estimate, as a whole study of 40 images took 7 s of processor time.
 # They are scaled by the time that cutting out an object takes.
-FIXED = {"scrub": (0.8, 1e-4), "explore": (0.4, 3e-5), "interpret": (4.0, 2.3e-3), "report": (0.8, 0.0)}
+FIXED = {"scrub": (0.8, 1e-4), "explore": (0.4, 3e-5), "interpret": (6.0, 2.9e-3), "report": (0.8, 0.0)}
 MASK_SECONDS = 0.025
 SLOWER = (0.5, 3.0)  # limits of that scale, because other images are not cut out as fast as CIFAR-10
 ENGINE_SIDE = 128  # pixels; the resolution at which forward engines are compared
@@ -65,16 +66,22 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     engine = fastest_settings(StageMapsGraph(network.stages), sides[0] if len(sides) == 1 else ENGINE_SIDE)
     use_settings(engine)
     rates = measured_throughput(network, pretrained, base, sides)
-    sampled = min(SAMPLED * budget, SAMPLED_MOST)
+    share = min(SAMPLED * budget, SAMPLED_MOST)
     mask_seconds = seconds_of_a_mask(splits.test)
     slower = float(np.clip(mask_seconds / MASK_SECONDS, *SLOWER))
     fixed = {name: slower * seconds for name, seconds in fixed_seconds(splits).items()}
+
+    def beyond_share(side: int) -> float:
+        """Seconds that the smallest samples take beyond their share."""
+        return max(0.0, least_sampled_seconds(rates[side].forward, mask_seconds) - share)
+
     work = planner.Workload(
         rows=rows, validation=len(splits.validation), test=len(splits.test),
         elapsed=time.perf_counter() - context.began,
-        fixed={**fixed, "interpret": fixed["interpret"] + sampled, "levers": spent_on_levers},
+        fixed={**fixed, "interpret": fixed["interpret"] + share, "levers": spent_on_levers},
         embedded=lambda side: {
-            "scrub": INTERPOLATIONS * min(rows, interpolation_images(side)), "explore": min(rows, SAMPLE)
+            "scrub": INTERPOLATIONS * min(rows, interpolation_images(side)), "explore": min(rows, SAMPLE),
+            "interpret": round(beyond_share(side) * rates[side].forward),
         },
         duplicate_seconds=partial(search_seconds, context, slower),
         resident_mb=rss_mb(),
@@ -84,6 +91,8 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     )  # fmt: skip
     best = planner.best_plan(base, rates, work, budget)
     whole = work.elapsed + best.total
+    sampled = share + beyond_share(best.recipe.resolution)
+    work = replace(work, fixed=work.fixed | {"interpret": fixed["interpret"] + sampled})
     context.promise = Promise(max(budget, whole), work, rates[best.recipe.resolution], sampled, mask_seconds)
     if whole > budget:
         context.log(
@@ -145,14 +154,6 @@ def plan_levers(
     return affordable_sizes(seconds, rates, rows=rows, epochs=epochs)
 
 
-def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:
-    """Seconds that it takes to cut the object out of one image, measured on the first n."""
-    pixels = test.pixels(np.arange(min(n, len(test))))
-    began = time.perf_counter()
-    grabcut.segment(pixels)
-    return (time.perf_counter() - began) / len(pixels)
-
-
 def fixed_seconds(splits: Splits) -> dict[str, float]:
     """Seconds of each stage that do not depend on the plan, where FIXED was measured."""
     train, test = len(splits.train), len(splits.test)
@@ -160,28 +161,6 @@ def fixed_seconds(splits: Splits) -> dict[str, float]:
         "scrub": train + len(splits.validation) + test, "explore": train, "interpret": test, "report": 0
     }  # fmt: skip
     return {name: least + each * images[name] for name, (least, each) in FIXED.items()}
-
-
-def sample_sizes_of(seconds: float, images_a_second: float, mask_seconds: float) -> SampleSizes:
-    """Sample sizes that these seconds pay for: context gets its share, two other checks halve the rest."""
-    rest = seconds * (1 - CONTEXT_SHARE) / 2 * images_a_second
-    degraded = int(np.clip(rest / 31, 100, 2000))
-    faithful = int(np.clip(affordable_images(rest), 60, 1000))
-    objects = affordable_objects(
-        CONTEXT_SHARE * seconds, mask_seconds=mask_seconds, image_seconds=1 / images_a_second
-    )
-    return SampleSizes(degraded - degraded % 50, objects, faithful - faithful % 5)
-
-
-def planned_sizes(sizes: SampleSizes) -> dict[str, int]:
-    """The sizes that a plan stores: the others matter where the method of the maps is chosen."""
-    names = ("degradation_images", "context_objects", "faithfulness_images")
-    return {name: getattr(sizes, name) for name in names}
-
-
-def sample_sizes_of_plan(plan: StudyPlan) -> SampleSizes:
-    """The sample sizes of a stored plan."""
-    return SampleSizes(plan.degradation_images, plan.context_objects, plan.faithfulness_images)
 
 
 def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:

@@ -26,6 +26,7 @@ from deepsight.obtain.cache import cache_folder, file_stamp
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
 from deepsight.workflows.block_passes import LOCAL, Arrays, Work, require_engine
+from deepsight.workflows.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.examine.budget import AUDITED, LEVERS, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.examination import (
@@ -38,7 +39,6 @@ from deepsight.workflows.examine.examine import with_names
 from deepsight.workflows.examine.fit_model import fit_to_data
 from deepsight.workflows.examine.levers import with_levers
 from deepsight.workflows.metrics import score_metrics
-from deepsight.workflows.study_plan import seconds_of_a_mask
 from deepsight.workflows.suggested_groups import Suggestion, with_suggested_groups
 from deepsight.workflows.trained_model import open_trained
 
