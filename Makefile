@@ -17,14 +17,14 @@ run: .venv/.installed
 	$(BIN)/deepsight run --minutes $(MINUTES) --out $(OUT)
 
 test: lint
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not study"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not study"
 
 # whole studies, every kind of model, and a cluster: long, and not part of `make test`
 studies: .venv/.developed
 	$(BIN)/pytest -n $(WORKERS) -m study
 
 quick: .venv/.developed
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not data and not browser"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not data and not browser"
 
 lint: .venv/.developed
 	$(BIN)/ruff check src tests benchmarks

@@ -19,10 +19,16 @@ settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the data set, so that a person can leave them out."""
+    """Mark the tests that need the data set, so that a person can leave them out; start the long files first.
+
+    Where processes share the files, a long one that begins last would keep the others waiting.
+    """
     for item in items:
         if {"cifar10", "trained_run"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.data)
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        long = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session")

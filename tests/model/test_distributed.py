@@ -13,6 +13,8 @@ import pytest
 from deepsight.core.recipe import Recipe
 from distributed_training import training_of
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[1] / "support" / "distributed_training.py"
 # MixUp across the batch and hard rows by known losses: both need what the other process did. The rate is low
 # because a choice of rows enlarges differences in rounding, and the faster a model changes, the more.

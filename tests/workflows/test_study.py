@@ -21,6 +21,9 @@ from deepsight.core.evidence import FIXED_COLUMNS
 from deepsight.core.recipe import Recipe
 from deepsight.core.run import Run
 from deepsight.workflows.study import run_study, run_until
+from small_study import first_rows, write_rows
+
+pytestmark = pytest.mark.slow
 
 DESIGNED_METRICS = {
     "macro_f1", "macro_f1_ci95", "accuracy", "mva", "mva_passed", "n_test", "macro_f1_without_leaks",
@@ -28,23 +31,11 @@ DESIGNED_METRICS = {
 }  # fmt: skip
 
 
-def few_rows(data: Dataset, per_class: int) -> Dataset:
-    """The first rows of each class."""
-    return data.select(
-        np.sort(np.concatenate([np.flatnonzero(data.labels == c)[:per_class] for c in range(10)]))
-    )
-
-
 @pytest.fixture(scope="module")
 def own_cifar(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Nine hundred real training rows and three hundred test rows as a data set of its own."""
-    train, test = few_rows(cifar10[0], 90), few_rows(cifar10[1], 30)
-    path = tmp_path_factory.mktemp("data") / "cifar-rows.npz"
-    np.savez(
-        path, images=train.pixels(), labels=train.labels, test_images=test.pixels(), test_labels=test.labels,
-        classes=np.array(train.classes),
-    )  # fmt: skip
-    return path
+    train, test = first_rows(cifar10[0], 90), first_rows(cifar10[1], 30)
+    return write_rows(tmp_path_factory.mktemp("data") / "cifar-rows.npz", train, test)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +49,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def study(own_cifar: Path) -> StudyConfig:
     plan = StudyPlan(
-        backbone="tf_efficientnet_lite0", train_rows=810, recipe=Recipe(resolution=32, epochs=4, views=2),
+        backbone="tf_efficientnet_lite0", train_rows=810, recipe=Recipe(resolution=32, epochs=2, views=2),
         degradation_images=50, context_objects=50, faithfulness_images=5,
     )  # fmt: skip
     return StudyConfig(data=f"arrays:{own_cifar}", mva=0.2, plan=plan)
@@ -152,6 +143,7 @@ def test_the_stored_study_gives_the_same_numbers_again(run: Run, cache: None, tm
     }
 
 
+@pytest.mark.study
 def test_two_processes_give_the_study_of_one(run: Run, cache: None, tmp_path: Path) -> None:
     out = tmp_path / "together"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

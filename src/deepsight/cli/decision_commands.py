@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from deepsight.cli.options import RunFolder
 from deepsight.cli.progress import progress, show
 
 app = typer.Typer()
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.")]
 
 
 @app.command()
