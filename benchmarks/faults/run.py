@@ -34,7 +34,7 @@ from faulty.mutants import (  # noqa: E402
     outcome_of_reading,
 )
 from faulty.runner import OUTCOMES, Fault, Runner, Tally, table_text  # noqa: E402
-from faulty.strangers import changes_of, outcome_of_change  # noqa: E402
+from faulty.strangers import changes_of, column_changes_of, outcome_of_change  # noqa: E402
 
 LIMITS = ("NOFILE", (8, 12, 16, 24, 32)), ("FSIZE", (2_000, 10_000, 50_000, 250_000, 1_000_000))
 TREAT = ("treat", "run", "--minutes", "5", "--only", "mixup", "--min-treatments", "1")
@@ -200,6 +200,21 @@ def changed_runs(folders: Folders, sizes: Sizes) -> Iterator[Attempt]:
             )
 
 
+def changed_tables(folders: Folders, sizes: Sizes) -> Iterator[Attempt]:
+    """A stranger's tables in a run, with manifests that fit them."""
+    commands = [*READERS.values(), REPORT]
+    rng = np.random.default_rng(17)
+    for change in column_changes_of(folders.done / "run", rng, sizes.changes):
+        command = commands[int(rng.integers(len(commands)))]
+        yield (
+            "a stranger's table, with manifests",
+            f"{change} {command[0]}",
+            lambda r, w, change=change, command=command: outcome_of_change(
+                r, folders.done, change, command, w, sealed=True
+            ),
+        )
+
+
 def mutants(place: Path, sizes: Sizes) -> Tally:
     """Mutated pictures, archives, tables and arrays."""
     os.environ["DEEPSIGHT_CACHE"] = str(place / "cache")
@@ -247,7 +262,7 @@ def all_faults(place: Path, sizes: Sizes, threads: int, parts: Sequence[str]) ->
                 *damages(runner, folders, place, sizes), *cache_damages(runner, folders, place, sizes)
             ]  # fmt: skip
         if "strangers" in parts:
-            attempts += list(changed_runs(folders, sizes))
+            attempts += [*changed_runs(folders, sizes), *changed_tables(folders, sizes)]
     tally = mutants(place, sizes) if "mutants" in parts else Tally()
     try:
         tally.merge(carried_out(attempts, workers, threads))

@@ -7,7 +7,7 @@ import pytest
 
 from faulty.commands import READERS, REPORT, Folders
 from faulty.runner import Runner
-from faulty.strangers import changes_of, outcome_of_change
+from faulty.strangers import changes_of, column_changes_of, outcome_of_change
 
 pytestmark = pytest.mark.slow
 TRIED = 15
@@ -26,3 +26,17 @@ def test_changed_json(sealed: bool, runner: Runner, folders: Folders, tmp_path: 
         if outcome in ("wrong", "crashed"):
             bad.append((change, command[0], why))
     assert not bad
+
+
+def test_tables_with_columns_of_other_kinds(runner: Runner, folders: Folders, tmp_path: Path) -> None:
+    """The manifests fit the changed tables, so only what they hold can give the change away."""
+    rng = np.random.default_rng(11)
+    commands = [REPORT, *(READERS[name] for name in ("check", "card", "send", "compare"))]
+    found = {}
+    for change in column_changes_of(folders.done / "run", rng, TRIED):
+        command = commands[int(rng.integers(len(commands)))]
+        found[change, command[0]] = outcome_of_change(
+            runner, folders.done, change, command, tmp_path / "work", sealed=True
+        )
+    assert {case: why for case, (outcome, why) in found.items() if outcome in ("wrong", "crashed")} == {}
+    assert "refused" in {outcome for outcome, _ in found.values()}

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deepsight.interpret.model_setup.class_order import audit_class_order
-from deepsight.interpret.model_setup.preprocessing import audit_preprocessing
 
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.run import Run
+from deepsight.interpret.audits.class_order import audit_class_order
+from deepsight.interpret.audits.preprocessing import audit_preprocessing
 from deepsight.report import html, model_setup
 from deepsight.report.figures.model_setup import methods_figure, preprocessing_figure
 from deepsight.report.run_data import read_run_data

@@ -73,7 +73,7 @@ def report_results(
     run_folder: Path, records: Sequence[Mapping[str, Any]], junit: Path, *, quiet: bool = False
 ) -> bool:
     """Write junit.xml, tell the CI system and the reader what became of gates; whether all passed."""
-    from deepsight.core.run_schemas import GateResult
+    from deepsight.core.schemas.json_files import GateResult
     from deepsight.workflows.gates.reports import report_to_ci, write_junit
 
     results = [GateResult(**record) for record in records]

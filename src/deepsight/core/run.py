@@ -33,7 +33,8 @@ from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
-from deepsight.core.run_schemas import require_schema
+from deepsight.core.schemas.json_files import require_schema
+from deepsight.core.schemas.tables import require_kinds
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 PICTURES = "evidence/pictures"
@@ -305,7 +306,7 @@ class Run:
     def splits(self) -> dict[str, NDArray[np.int64]]:
         """Rows of train, val and test in the source's official order."""
         with self.reading("splits.npz") as path, np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ("train", "val", "test")}
+            return {name: require_rows(file[name]) for name in ("train", "val", "test")}
 
     def save_splits(self, rows: Mapping[str, NDArray[np.int64]]) -> None:
         """Write the rows of train, val and test."""
@@ -313,8 +314,7 @@ class Run:
 
     def history(self) -> pl.DataFrame:
         """One row per epoch."""
-        with self.reading("history.parquet") as path, path.open("rb") as file:
-            return pl.read_parquet(file)
+        return self._frame("history.parquet")
 
     def save_history(self, history: pl.DataFrame) -> None:
         """Write the row of each epoch."""
@@ -379,8 +379,14 @@ class Run:
         """The table of images; None in runs of earlier versions."""
         if not self.has(IMAGES):
             return None
-        with self.reading(IMAGES) as path, path.open("rb") as file:
-            return pl.read_parquet(file)
+        return self._frame(IMAGES)
+
+    def _frame(self, name: str) -> pl.DataFrame:
+        """A table of this run that is no finding; its columns are of the kinds that DeepSight writes."""
+        with self.reading(name) as path, path.open("rb") as file:
+            frame = pl.read_parquet(file)
+            require_kinds(path.stem, frame)
+        return frame
 
     def file_names(self) -> pl.DataFrame:
         """One row (split, index, file) per image that has a name, whatever split its row ended in."""
@@ -417,6 +423,17 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json."""
         return self.read_json(METRICS)
+
+
+def require_rows(rows: NDArray[Any]) -> NDArray[np.int64]:
+    """Rows of a split as they were stored.
+
+    Raises:
+        ValueError: they are no whole numbers of at least 0.
+    """
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or (rows < 0).any():
+        raise ValueError("it should hold rows, whole numbers of at least 0")
+    return np.asarray(rows, dtype=np.int64)
 
 
 def kind_of(study: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from deepsight.config import StudyConfig
 from deepsight.core.decisions import Decision
 from deepsight.core.files.atomic import write_json
-from deepsight.core.run_schemas import AuditResults, Metrics
+from deepsight.core.schemas.json_files import AuditResults, Metrics
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

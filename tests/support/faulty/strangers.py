@@ -2,11 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 
 from deepsight.core.files.atomic import file_digest
 from deepsight.core.files.manifest import FOLDER, Manifest
@@ -41,6 +43,55 @@ class Change:
         path.write_text(json.dumps(content))
 
 
+@dataclass(frozen=True)
+class ColumnChange:
+    """One change to a stored table of a run.
+
+    Attributes:
+        file: that is changed.
+        column: that gets other values, or is taken away.
+        how: a name in `COLUMN_CHANGES`.
+    """
+
+    file: str
+    column: str
+    how: str
+
+    def apply(self, run: Path) -> None:
+        """Change the run."""
+        path = run / self.file
+        with path.open("rb") as file:
+            frame = pl.read_parquet(file)
+        with path.open("wb") as file:
+            COLUMN_CHANGES[self.how](frame, self.column).write_parquet(file)
+
+
+def filled(value: Any) -> Callable[[pl.DataFrame, str], pl.DataFrame]:
+    """Give every row of a column this value."""
+    return lambda frame, column: frame.with_columns(pl.Series(column, [value] * len(frame)))
+
+
+COLUMN_CHANGES: Mapping[str, Callable[[pl.DataFrame, str], pl.DataFrame]] = {
+    "text": filled("x"),
+    "numbers": filled(0.5),
+    "flags": filled(True),
+    "lists": filled([1]),
+    "structs": filled({"a": 1}),
+    "bytes": filled(b"x"),
+}
+
+
+def column_changes_of(run: Path, rng: np.random.Generator, count: int) -> Iterator[ColumnChange]:
+    """So many random changes to the stored tables of a run, which have columns of other kinds then."""
+    files = sorted(path.relative_to(run).as_posix() for path in run.rglob("*.parquet"))
+    for _ in range(count):
+        name = files[int(rng.integers(len(files)))]
+        with (run / name).open("rb") as file:
+            columns = list(pl.read_parquet_schema(file))
+        how = list(COLUMN_CHANGES)[int(rng.integers(len(COLUMN_CHANGES)))]
+        yield ColumnChange(name, columns[int(rng.integers(len(columns)))], how)
+
+
 def changes_of(run: Path, rng: np.random.Generator, count: int) -> Iterator[Change]:
     """So many random changes to the JSON files of a run."""
     paths = (path for path in run.rglob("*.json") if path.parent.name != FOLDER)
@@ -65,7 +116,13 @@ def reseal(run: Path) -> None:
 
 
 def outcome_of_change(
-    runner: Runner, start: Path, change: Change, command: Sequence[str], work: Path, *, sealed: bool
+    runner: Runner,
+    start: Path,
+    change: Change | ColumnChange,
+    command: Sequence[str],
+    work: Path,
+    *,
+    sealed: bool,
 ) -> tuple[str, str]:
     """Give a changed run to a command: it must refuse with a sentence, or work, and write nowhere else."""
     folder = fresh(start, work)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from deepsight.cli.main import app
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.run import Run
-from deepsight.core.run_schemas import AuditResults
+from deepsight.core.schemas.json_files import AuditResults
 from deepsight.workflows.audit.run_audit import audit
 from deepsight.workflows.gates.conditions import check_gates
 from photos import photos, save_with_exif, write_photos

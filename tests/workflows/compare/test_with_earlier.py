@@ -13,7 +13,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.image_table import image_table
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
-from deepsight.core.run_schemas import ComparedWith
+from deepsight.core.schemas.json_files import ComparedWith
 from deepsight.obtain import load_dataset
 from deepsight.workflows.apply_decisions import apply_decisions
 from deepsight.workflows.compare.same_images import pairs_of

@@ -16,7 +16,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
-from deepsight.core.run_schemas import GateResult
+from deepsight.core.schemas.json_files import GateResult
 from deepsight.interpret.error_analysis.calibration import calibration_summary_table
 from deepsight.interpret.slices.metadata import metadata_scores_table
 from deepsight.report.html import render

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from deepsight.core.files.atomic import write_text
-from deepsight.core.run_schemas import GateResult
+from deepsight.core.schemas.json_files import GateResult
 
 SUITE = "DeepSight gates"
 # XML 1.0 has no way to write other control characters.

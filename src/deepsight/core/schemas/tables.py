@@ -1,0 +1,114 @@
+"""The kinds of values in the stored tables of a run: the evidence, the history and the images.
+
+A table may have more columns, or fewer, as in runs of earlier versions. A column of one of these names holds
+values of its kind, or none.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+NAMES = """
+    ambiguity appearance attribution attribution_classes attribution_maps attribution_methods
+    background_errors balance calibration calibration_summary class_drift class_order_audit
+    compared_changed compared_with conflicting_copies confusion confusion_clusters confusion_direction
+    confusion_pairs context context_pictures corrected_score degradation degradation_summary duplicates
+    embedding errors faithfulness familiarity feature_drift history hypotheses image_issue_counts
+    image_issues image_quality images influence interpolation isolated_images label_error_summary
+    label_errors ledger ledger_change ledger_shares lever_data lever_ensembles lever_errors
+    lever_neighbourhoods levers masks mean_images metadata_scores misnamed not_examined outliers
+    preprocessing_audit prescription property_drift recall rejection risk_coverage shortcuts slices
+    split_checks split_dropped suggested_groups treatment_arms treatment_classes treatments unreadable
+"""
+TABLES = frozenset(NAMES.split())
+COLUMNS: Mapping[str, str] = {
+    "whole": """
+        a_as_b b b_as_a cells column count errors g groups images images_for_a_point index index_a
+        index_b n n_after n_before n_now n_test n_with_neighbour n_without_neighbour neighbourhood
+        objects r rank row seeds severity shared_digests shared_ids size steps tile train_index
+        train_rows trainings twin_index values
+    """,
+    "number": """
+        accuracy affinity after agreement aimed_accuracy area auc baseline before bin_high bin_low
+        blue_mean blue_sd brightness brightness_sd broken ci_high ci_low confidence confidence_before
+        contrast contrast_share corrected_share coverage coverage_high coverage_low cramers_v deletion
+        delta delta_ci_high delta_ci_low delta_f1 delta_macro_f1 delta_target detail_kept difference
+        disagreement distance drop effect effective_n epoch error_rate estimated estimated_precision
+        examined expected f1 flip_share gain gain_at_most green_mean green_sd if_calibrated insertion ks
+        lr_base lr_head macro_f1 macro_f1_high macro_f1_low macro_f1_without_neighbour mended
+        minimum_detectable mirror_agreement moved net now object_area object_share odds_ratio on_other
+        on_own p_adjusted p_value people_differ placebo_share pointing points precision probability
+        q_value rate recall recall_drop recall_gain recall_reordered red_mean red_sd rejected retained
+        scale_x scale_y score seconds sensitivity share share_after share_difference shift_x shift_y
+        specificity strongest support surest_differ target_ci_high target_ci_low target_p_adjusted
+        threshold tolerance train_loss two_differ val_loss val_macro_f1 value without_ci_high
+        without_ci_low worst_ci_high worst_ci_low worst_delta_f1 x y
+    """,
+    "text": """
+        advice arm attribute because by caption cause change check class class_a class_b cluster control
+        corruption description detected digest dominant example fault file file_a file_b first given group
+        image_file issue kind label_a label_b labels last layer limit measure method name named note
+        output p_over pair phase predicted predicted_a predicted_b preprocessing property quantity
+        reason same_as second source split split_a split_b stage statement status suggested target
+        target_verdict test train_label treatment true twin_file twin_split verdict without_background
+        worst_class
+    """,
+    "flag": """
+        antialias calibrated chosen confirmed drifted exchanged flagged mirrored passed peak_inside
+        registered resists stable stays
+    """,
+    "list of text": "causes classes evidence levers not_examined regressed splits",
+    "list of whole": "examples",
+    "list of number": "fdr parts",
+}
+KINDS: Mapping[str, str] = {name: kind for kind, names in COLUMNS.items() for name in names.split()}
+# Names that mean something else in one table.
+EXCEPTIONS: Mapping[tuple[str, str], str] = {
+    ("attribution_classes", "peak_inside"): "number",
+    ("attribution_maps", "evidence"): "number",
+    ("compared_with", "score"): "text",
+    ("duplicates", "cluster"): "whole",
+    ("images", "group"): "whole",
+    ("influence", "mended"): "flag",
+    ("label_error_summary", "flagged"): "whole",
+    ("ledger_change", "difference"): "whole",
+    ("lever_neighbourhoods", "classes"): "text",
+    ("metadata_scores", "column"): "text",
+    ("metadata_scores", "value"): "text",
+}
+
+
+def require_kinds(table: str, frame: pl.DataFrame) -> None:
+    """Refuse a stored table in which a column holds values of another kind than DeepSight writes there.
+
+    Raises:
+        ValueError: it does; it names the first such column.
+    """
+    if table not in TABLES:
+        return
+    for name, dtype in frame.schema.items():
+        kind = EXCEPTIONS.get((table, name)) or KINDS.get(name)
+        if kind and not is_of_kind(dtype, kind):
+            raise ValueError(f"its column '{name}' should hold {SAID[kind]}, not {dtype}")
+
+
+SAID = {
+    "whole": "whole numbers", "number": "numbers", "text": "text", "flag": "true or false",
+    "list of text": "lists of text", "list of whole": "lists of whole numbers",
+    "list of number": "lists of numbers",
+}  # fmt: skip
+
+
+def is_of_kind(dtype: pl.DataType, kind: str) -> bool:
+    """Whether the values of a column are of this kind; without any value they are."""
+    if dtype == pl.Null:
+        return True
+    if kind.startswith("list of "):
+        return isinstance(dtype, pl.List) and is_of_kind(dtype.inner, kind.removeprefix("list of "))  # type: ignore[arg-type]
+    if kind == "flag":
+        return dtype == pl.Boolean
+    if kind == "whole":
+        return dtype.is_integer()
+    if kind == "number":
+        return dtype.is_integer() or dtype.is_float()
+    return dtype == pl.String or isinstance(dtype, pl.Enum | pl.Categorical)
