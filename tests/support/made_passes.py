@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from deepsight.core.dataset import Dataset
-from deepsight.workflows.block_passes import Arrays, Work
 from deepsight.workflows.examine.examine_model import open_run_answers
+from deepsight.workflows.passes.work import Arrays, Work
 
 
 def open_counted(log: Path, stop_at: int | None = None) -> Callable[[slice], Arrays]:
@@ -21,6 +21,18 @@ def open_counted(log: Path, stop_at: int | None = None) -> Callable[[slice], Arr
             file.write(f"{rows.start}\n")
         numbers = np.arange(rows.start, rows.stop)
         return {"square": numbers**2, "name": np.array([f"row {i}" for i in numbers])}
+
+    return work
+
+
+def open_numbers(log: Path) -> Callable[[slice], Arrays]:
+    """A pass that gives numbers alone, and notes the blocks which it is asked for."""
+    counted = open_counted(log)
+
+    def work(rows: slice) -> Arrays:
+        square = counted(rows)["square"]
+        plane = np.stack([square, -square], axis=1).astype(np.float32).reshape(-1, 1, 2)
+        return {"square": square, "plane": plane}
 
     return work
 

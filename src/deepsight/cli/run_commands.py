@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from deepsight.cli.options import RunFolder
+from deepsight.cli.options import Engine, RunFolder
 from deepsight.cli.progress import first_process, progress, show
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 
 app = typer.Typer()
@@ -122,6 +122,7 @@ def predict(
     ] = None,
     reject_below: RejectBelow = 0.0,
     reject_unfamiliar: RejectUnfamiliar = 0.99,
+    engine: Engine = "local",
     maps: Annotated[
         Path | None, typer.Option(help="Folder for the pictures.", show_default="predicted in the run folder")
     ] = None,
@@ -143,13 +144,17 @@ def predict(
         deepsight predict runs/first photo.jpg --maps pictures --neighbours 0 --json
 
         deepsight predict runs/first new "more/*.jpg" --out predictions.csv --reject-below 0.8
+
+        deepsight predict runs/first new --out predictions.parquet --engine ray
     """
     from deepsight.workflows.predict.image_paths import expand_paths
     from deepsight.workflows.predict.predict import predict as predict_files
 
     if out is not None:
-        write_table(run_folder, images, out, reject_below, reject_unfamiliar)
+        write_table(run_folder, images, out, reject_below, reject_unfamiliar, engine)
         return
+    if engine != "local":
+        raise UsageError("Expected --out with --engine: pictures of single images are made on this machine.")
     with progress() as log:
         rows = predict_files(run_folder, expand_paths(images), maps=maps, neighbours=neighbours, log=log)
     if as_json:
@@ -159,23 +164,19 @@ def predict(
 
 
 def write_table(
-    run_folder: Path, images: Sequence[str], out: Path, reject_below: float, reject_unfamiliar: float
-) -> None:
+    run_folder: Path, images: Sequence[str], out: Path, reject_below: float, reject_unfamiliar: float,
+    engine: str,
+) -> None:  # fmt: skip
     """Classify any number of images into a table, and say what became of them."""
     from deepsight.core.run import Run
     from deepsight.workflows.predict import predict_many as many
 
-    many.require_ending(out)
+    limits = many.Thresholds(reject_below, reject_unfamiliar)
     with progress() as log:
-        frame = many.predict_many(
-            run_folder, images, reject_below=reject_below, reject_unfamiliar=reject_unfamiliar, log=log
-        )
-    many.write_predictions(frame, out)
-    unread, unlike = frame["error"].count(), int((frame["reason"] == many.UNLIKE).sum())
-    rejected = int(frame["rejected"].sum() or 0)
+        counts = many.predict_into(run_folder, images, out, limits, engine=engine, log=log)
     show(
-        f"{out}: {len(frame):,} images, {rejected:,} rejected ({unlike:,} unlike the training images), "
-        f"{unread:,} unreadable"
+        f"{out}: {counts.images:,} images, {counts.rejected:,} rejected ({counts.unlike:,} unlike the "
+        f"training images), {counts.unreadable:,} unreadable"
     )
     for sentence in many.rejection_sentences(Run.open(run_folder)):
         show(sentence)
@@ -190,7 +191,7 @@ def classify(
     reject_unfamiliar: RejectUnfamiliar = 0.99,
 ) -> None:
     """The earlier name of predict --out."""
-    write_table(run_folder, images, out, reject_below, reject_unfamiliar)
+    write_table(run_folder, images, out, reject_below, reject_unfamiliar, "local")
 
 
 def sentences(row: dict[str, Any]) -> list[str]:

@@ -14,9 +14,19 @@ from deepsight.cli.main import app
 from deepsight.core.errors import UsageError
 from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
+from deepsight.workflows.predict import predict_many as module
 from deepsight.workflows.predict.image_paths import expand_paths
 from deepsight.workflows.predict.predict import predict
-from deepsight.workflows.predict.predict_many import DOUBTFUL, UNLIKE, predict_many, with_rejections
+from deepsight.workflows.predict.predict_many import (
+    DOUBTFUL,
+    UNLIKE,
+    PredictedCounts,
+    Thresholds,
+    frame_of_block,
+    predict_into,
+    predict_many,
+    with_rejections,
+)
 
 
 def test_folders_patterns_tables_and_stdin_give_each_file_once(tmp_path: Path, monkeypatch) -> None:
@@ -71,6 +81,41 @@ def test_a_table_of_many_images(trained_run: Run, pictures: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.study
+def test_ray_gives_the_same_table(trained_run: Run, pictures: Path, monkeypatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setattr(module, "BLOCK", 4)
+    here = predict_many(trained_run.path, [str(pictures)])
+    try:
+        there = predict_many(trained_run.path, [str(pictures)], engine="ray")
+    finally:
+        ray.shutdown()
+    assert there.equals(here)
+
+
+@pytest.mark.slow
+def test_a_table_that_was_stopped_goes_on(
+    trained_run: Run, pictures: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK", 4)
+    read: list[str] = []
+    real = module.read_or_why
+
+    def counted(file, *rest):
+        read.append(file.name)
+        if len(read) == 7:
+            raise KeyboardInterrupt
+        return real(file, *rest)
+
+    monkeypatch.setattr(module, "read_or_why", counted)
+    with pytest.raises(KeyboardInterrupt):
+        predict_into(trained_run.path, [str(pictures)], tmp_path / "a.csv", Thresholds())
+    counts = predict_into(trained_run.path, [str(pictures)], tmp_path / "a.csv", Thresholds())
+    assert (counts.images, counts.unreadable) == (14, 1)
+    assert len(read) == 7 + 10  # the first block was kept
+
+
+@pytest.mark.slow
 def test_the_command_writes_each_format(trained_run: Run, pictures: Path, tmp_path: Path) -> None:
     for name, read in {"a.csv": pl.read_csv, "a.jsonl": pl.read_ndjson, "a.parquet": pl.read_parquet}.items():
         out = tmp_path / name
@@ -93,10 +138,49 @@ def test_rejections_say_why_and_unreadable_files_are_none() -> None:
             "reason": [None] * 4,
         }
     )
-    found = with_rejections(frame, 0.6, 0.99)
+    found = with_rejections(frame, Thresholds(0.6, 0.99))
     assert found["rejected"].to_list() == [False, True, True, None]
     assert found["reason"].to_list() == [None, UNLIKE, DOUBTFUL, None]
-    assert with_rejections(frame, 0.6, 2.0)["reason"].to_list() == [None, None, DOUBTFUL, None]
+    assert with_rejections(frame, Thresholds(0.6, 2.0))["reason"].to_list() == [None, None, DOUBTFUL, None]
+
+
+CLASSES = ("cat", "=dog")
+
+
+def block_answer(errors: list[str]) -> dict[str, np.ndarray]:
+    """What a pass says about files, of which those with an error could not be read."""
+    unread = np.array([bool(why) for why in errors])
+    probabilities = np.tile([0.3, 0.7], (len(errors), 1))
+    probabilities[unread] = np.nan
+    far = np.where(unread, np.nan, 0.5)
+    return {"error": np.array(errors), "probabilities": probabilities, "unfamiliarity": far}
+
+
+def test_a_block_becomes_rows_in_which_the_unread_are_null() -> None:
+    frame = frame_of_block([Path("a.png"), Path("b.png")], block_answer(["", "no image"]), CLASSES)
+    assert frame["label"].to_list() == ["=dog", None]
+    assert frame["confidence"].to_list() == [0.7, None]
+    assert frame["p_cat"].to_list() == [0.3, None]
+    assert frame["error"].to_list() == [None, "no image"]
+    assert frame["unfamiliarity"].to_list() == [0.5, None]
+
+
+def test_blocks_become_one_table_in_every_format(tmp_path: Path, monkeypatch) -> None:
+    blocks = [
+        with_rejections(
+            frame_of_block([Path(f"{n}.png")] * 2, block_answer(errors), CLASSES), Thresholds(0.8)
+        )
+        for n, errors in enumerate([["", "no image"], ["", ""]])
+    ]
+    monkeypatch.setattr(module, "predicted_frames", lambda *_, **__: iter(blocks))
+    for name, read in {"a.csv": pl.read_csv, "a.jsonl": pl.read_ndjson, "a.parquet": pl.read_parquet}.items():
+        counts = predict_into(tmp_path, ["x"], tmp_path / name, Thresholds(0.8))
+        assert counts == PredictedCounts(images=4, rejected=3, unlike=0, unreadable=1)
+        found = read(tmp_path / name)
+        assert found["file"].to_list() == ["0.png", "0.png", "1.png", "1.png"]
+        assert found["label"][0] == ("'=dog" if name == "a.csv" else "=dog")
+        assert found["p_cat"].to_list() == [0.3, None, 0.3, 0.3]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.jsonl", "a.parquet"]
 
 
 def teapots(n: int) -> list[np.ndarray]:

@@ -1,6 +1,5 @@
 """`deepsight examine --model`: a model that somebody else made, examined into a run folder."""
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,10 +21,9 @@ from deepsight.model.foreign.input_format import InputFormat, read_input_format
 from deepsight.model.foreign.network import undisturbed
 from deepsight.model.foreign.open import open_model, split_model_name
 from deepsight.obtain import Obtained, load_dataset
-from deepsight.obtain.cache import cache_folder, file_stamp
+from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
-from deepsight.workflows.block_passes import LOCAL, Arrays, Work, require_engine
 from deepsight.workflows.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.examine.budget import AUDITED, LEVERS, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.comparisons import inputs_of
@@ -39,6 +37,8 @@ from deepsight.workflows.examine.examine import with_names
 from deepsight.workflows.examine.fit_model import fit_to_data
 from deepsight.workflows.examine.levers import with_levers
 from deepsight.workflows.metrics import score_metrics
+from deepsight.workflows.passes.block_passes import LOCAL, require_engine
+from deepsight.workflows.passes.work import Arrays, Work, kept_folder
 from deepsight.workflows.suggested_groups import Suggestion, with_suggested_groups
 from deepsight.workflows.trained_model import open_trained
 
@@ -129,8 +129,7 @@ def pass_folder(
         return None
     marks = [file_stamp(path) for path in files]
     data = [record.get(name) for name in ("data", "digests", "sha256_of_pixels", "image_shape")]
-    said = repr([what, str(weights), marks, None if how is None else how.describe(), data, split])
-    return cache_folder() / "passes" / hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return kept_folder(what, str(weights), marks, None if how is None else how.describe(), data, split)
 
 
 def examine_run(

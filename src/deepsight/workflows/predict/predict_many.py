@@ -1,23 +1,32 @@
 """Many new images at once: calibrated probabilities, what to reject, and how unfamiliar an image is."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Pixels
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.atomic import atomic_path, remove_leftovers_of
 from deepsight.core.files.spreadsheet import guarded_frame
+from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.predictions import softmax
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.interpret.error_analysis.risk_coverage import rejection_tables
-from deepsight.model.predict import Predictor
+from deepsight.obtain.cache import file_stamp
+from deepsight.obtain.crop import Fit, Shape
 from deepsight.obtain.deep_files import tops_of_files
 from deepsight.workflows.context import opened_context
+from deepsight.workflows.passes.block_passes import LOCAL, blocks_in_order, require_engine
+from deepsight.workflows.passes.work import Arrays, Work, kept_folder
 from deepsight.workflows.predict.image_paths import expand_paths
 from deepsight.workflows.predict.nearest_training import BLOCK
 from deepsight.workflows.predict.predict import read_picture
@@ -25,12 +34,48 @@ from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR, Familiarity, m
 from deepsight.workflows.trained_model import open_trained
 
 UNLIKE, DOUBTFUL = "unlike the training images", "low confidence"  # why an image is rejected
-WRITERS = {".csv": "write_csv", ".jsonl": "write_ndjson", ".parquet": "write_parquet"}
+WRITERS = {".csv": "sink_csv", ".jsonl": "sink_ndjson", ".parquet": "sink_parquet"}
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When an image is rejected.
+
+    Attributes:
+        confidence: the calibrated confidence below which it is, 0 to 1.
+        unfamiliarity: the unfamiliarity from which on it is, 0 to 1; above 1 none is.
+    """
+
+    confidence: float = 0.0
+    unfamiliarity: float = UNFAMILIAR
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.confidence <= 1:
+            raise UsageError(f"Expected --reject-below from 0 to 1, received {self.confidence}.")
+
+
+@dataclass(frozen=True)
+class PredictedCounts:
+    """How many images were predicted, and what became of them."""
+
+    images: int = 0
+    rejected: int = 0
+    unlike: int = 0
+    unreadable: int = 0
+
+    def with_frame(self, frame: pl.DataFrame) -> "PredictedCounts":
+        """The same with some further rows."""
+        return PredictedCounts(
+            self.images + len(frame),
+            self.rejected + int(frame["rejected"].sum() or 0),
+            self.unlike + int((frame["reason"] == UNLIKE).sum() or 0),
+            self.unreadable + frame["error"].count(),
+        )
 
 
 def predict_many(
     run_folder: str | Path, images: Sequence[str], *, reject_below: float = 0.0,
-    reject_unfamiliar: float = UNFAMILIAR, log: Log = silent,
+    reject_unfamiliar: float = UNFAMILIAR, engine: str = LOCAL, log: Log = silent,
 ) -> pl.DataFrame:  # fmt: skip
     """Classify any number of images.
 
@@ -41,6 +86,7 @@ def predict_many(
         reject_below: the calibrated confidence below which an image is rejected, 0 to 1.
         reject_unfamiliar: the unfamiliarity from which on an image is rejected, 0 to 1. At 0.99 about one
             image in a hundred like those of validation is rejected. Above 1 none is.
+        engine: where the images pass through the model: "local", "ray" or "ray://HOST:PORT".
         log: receives what the user should know.
 
     Returns:
@@ -51,23 +97,128 @@ def predict_many(
 
     Raises:
         DeepSightError: the run has no model.
-        UsageError: there is no image, or a threshold outside 0 to 1.
+        UsageError: there is no image, a threshold is outside 0 to 1, or the engine is unknown.
     """
-    if not 0 <= reject_below <= 1:
-        raise UsageError(f"Expected --reject-below from 0 to 1, received {reject_below}.")
+    limits = Thresholds(reject_below, reject_unfamiliar)
+    return pl.concat(list(predicted_frames(run_folder, images, limits, engine=engine, log=log)))
+
+
+def predict_into(
+    run_folder: str | Path, images: Sequence[str], out: Path, limits: Thresholds, *,
+    engine: str = LOCAL, log: Log = silent,
+) -> PredictedCounts:  # fmt: skip
+    """Classify images into a table on disk; one block of them is in memory at a time.
+
+    The table is what `predict_many` gives, as CSV, JSON Lines or Parquet, as the file's name ends. A command
+    that is stopped goes on with the block that was not finished.
+
+    Raises:
+        DeepSightError: the run has no model, or the disk is full.
+        UsageError: there is no image, another ending, or the engine is unknown.
+    """
+    require_ending(out)
+    remove_leftovers_of(out)
+    counts, ending = PredictedCounts(), out.suffix.lower()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out.parent, prefix=".predicted-") as folder:
+            frames = predicted_frames(run_folder, images, limits, engine=engine, log=log)
+            for number, frame in enumerate(frames):
+                counts = counts.with_frame(frame)
+                safe = guarded_frame(frame) if ending == ".csv" else frame
+                safe.write_parquet(Path(folder) / f"{number:09d}.parquet")
+            with atomic_path(out) as path:
+                getattr(pl.scan_parquet(sorted(Path(folder).glob("*.parquet"))), WRITERS[ending])(path)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    return counts
+
+
+def predicted_frames(
+    run_folder: str | Path, images: Sequence[str], limits: Thresholds, *, engine: str, log: Log
+) -> Iterator[pl.DataFrame]:
+    """The rows of `predict_many`, block by block, in the order of the files."""
+    require_engine(engine)
     files = expand_paths(images)
     run, predictor, classes = open_trained(Path(run_folder))
     reference = make_reference(opened_context(run, log), predictor)
     record = run.read_json("data.json")
     shape, fit = tuple(record["image_shape"][:2]), record.get("fit", "crop")
     tops = tops_of_files(files, record.get("bit_depths", {}))
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(files), BLOCK):
-        block = files[start : start + BLOCK]
-        read = [(file, *read_or_why(file, shape, fit, tops.get(file))) for file in block]
-        rows += rows_of_block(read, predictor, classes, reference)
-    frame = pl.DataFrame(rows, schema=SCHEMA | {f"p_{name}": pl.Float64 for name in classes})
-    return with_rejections(frame, reject_below, reject_unfamiliar)
+    work = partial(open_file_answers, run.path.resolve(), files, shape, fit, tops, reference)
+    kept = kept_folder(file_stamp(run.file("model.safetensors")), files_digest(files), sorted(tops.values()))
+    for rows, answer in blocks_in_order(
+        work, len(files), block=BLOCK, engine=engine, kept=kept, name="images predicted", log=log
+    ):
+        yield with_rejections(frame_of_block(files[rows], answer, classes), limits)
+
+
+def files_digest(files: Sequence[Path]) -> str:
+    """A digest that changes when a file is another, or changes."""
+    digest = hashlib.sha256()
+    for file in files:
+        name = str(file.absolute()).encode("utf-8", "surrogateescape")
+        digest.update(name + b"\0" + file_stamp(file) + b"\0")
+    return digest.hexdigest()
+
+
+def open_file_answers(
+    run_folder: Path, files: Sequence[Path], shape: Shape, fit: Fit, tops: Mapping[Path, float],
+    reference: Familiarity,
+) -> Work:  # fmt: skip
+    """Probabilities and unfamiliarity of some files, by the model of a run that is opened here.
+
+    The answers for a block of m files: `error` (m,), "" where the file can be read; `probabilities` (m, k)
+    and `unfamiliarity` (m,), NaN where it cannot.
+    """
+    predictor = open_trained(run_folder).predictor
+
+    def answers(rows: slice) -> Arrays:
+        read = [read_or_why(file, shape, fit, tops.get(file)) for file in files[rows]]
+        probabilities = np.full((len(read), len(predictor.bias)), np.nan)
+        far = np.full(len(read), np.nan)
+        found = [row for row, (picture, _) in enumerate(read) if picture is not None]
+        if found:
+            pixels = np.stack([picture for picture, _ in read if picture is not None])
+            features = predictor.features(pixels, name="predict")
+            probabilities[found] = softmax(predictor.logits_of(features) / reference.temperature)
+            far[found] = reference.unfamiliarity(features)
+        return {
+            "error": np.array([why for _, why in read]), "probabilities": probabilities, "unfamiliarity": far
+        }  # fmt: skip
+
+    return answers
+
+
+def read_or_why(file: Path, shape: Shape, fit: Fit, top: float | None = None) -> tuple[Pixels | None, str]:
+    """The picture, or why it cannot be read; one bad file does not stop the others."""
+    try:
+        return read_picture(file, shape, fit, top), ""
+    except DeepSightError as error:
+        return None, str(error)
+
+
+def frame_of_block(files: Sequence[Path], answer: Arrays, classes: Sequence[str]) -> pl.DataFrame:
+    """One row per file of a block; what is not known of unreadable files is null."""
+    probabilities, errors = answer["probabilities"], answer["error"].tolist()
+    readable = np.array([not why for why in errors])
+    best = np.where(readable[:, None], probabilities, 0).argmax(axis=1)
+    columns: dict[str, Any] = {
+        "file": [str(file) for file in files],
+        "label": [classes[c] if known else None for c, known in zip(best, readable, strict=True)],
+        "confidence": known_values(probabilities[np.arange(len(best)), best]),
+        "rejected": [None] * len(errors),
+        "reason": [None] * len(errors),
+        "unfamiliarity": known_values(answer["unfamiliarity"]),
+        "error": [why or None for why in errors],
+    }
+    columns |= {f"p_{name}": known_values(probabilities[:, c]) for c, name in enumerate(classes)}
+    return pl.DataFrame(columns, schema=SCHEMA | {f"p_{name}": pl.Float64 for name in classes})
+
+
+def known_values(values: NDArray[np.floating]) -> pl.Series:
+    """A column in which NaN is null."""
+    return pl.Series(values, dtype=pl.Float64).fill_nan(None)
 
 
 SCHEMA: dict[str, Any] = {
@@ -76,44 +227,14 @@ SCHEMA: dict[str, Any] = {
 }  # fmt: skip
 
 
-def with_rejections(frame: pl.DataFrame, reject_below: float, reject_unfamiliar: float) -> pl.DataFrame:
+def with_rejections(frame: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
     """The rows with what is rejected, and why; unreadable files are neither."""
-    unlike, doubtful = pl.col("unfamiliarity") >= reject_unfamiliar, pl.col("confidence") < reject_below
+    unlike, doubtful = (
+        pl.col("unfamiliarity") >= limits.unfamiliarity,
+        pl.col("confidence") < limits.confidence,
+    )
     reason = pl.when(unlike).then(pl.lit(UNLIKE)).when(doubtful).then(pl.lit(DOUBTFUL))
     return frame.with_columns(rejected=unlike | doubtful, reason=reason.otherwise(None))
-
-
-def read_or_why(
-    file: Path, shape: Any, fit: Any, top: float | None = None
-) -> tuple[NDArray[np.uint8] | None, str | None]:
-    """The picture, or why it cannot be read; one bad file does not stop the others."""
-    try:
-        return read_picture(file, shape, fit, top), None
-    except DeepSightError as error:
-        return None, str(error)
-
-
-def rows_of_block(
-    read: Sequence[tuple[Path, NDArray[np.uint8] | None, str | None]], predictor: Predictor,
-    classes: Sequence[str], reference: Familiarity,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """One row per file of a block."""
-    pixels = [picture for _, picture, _ in read if picture is not None]
-    said: Iterator[tuple[NDArray[np.float64], float]] = iter(())
-    if pixels:
-        features = predictor.features(np.stack(pixels), name="predict")
-        probabilities = softmax(predictor.logits_of(features) / reference.temperature)
-        said = iter(zip(probabilities, reference.unfamiliarity(features), strict=True))
-    rows = []
-    for file, picture, why in read:
-        row: dict[str, Any] = {"file": str(file), "error": why}
-        if picture is not None:
-            of_image, far = next(said)
-            best = int(of_image.argmax())
-            row |= {"label": classes[best], "confidence": float(of_image[best]), "unfamiliarity": float(far)}
-            row |= {f"p_{name}": float(p) for name, p in zip(classes, of_image, strict=True)}
-        rows.append(row)
-    return rows
 
 
 def rejection_sentences(run: Run) -> list[str]:
@@ -121,19 +242,6 @@ def rejection_sentences(run: Run) -> list[str]:
     val, test = run.predictions("val"), run.predictions("test")
     tables = rejection_tables(test.logits, test.labels, val.logits, val.labels)
     return [table.caption for table in tables.values()]
-
-
-def write_predictions(frame: pl.DataFrame, out: Path) -> None:
-    """Write CSV, JSON Lines or Parquet, as the file's name ends.
-
-    Raises:
-        UsageError: another ending.
-    """
-    require_ending(out)
-    ending = out.suffix.lower()
-    remove_leftovers_of(out)
-    with atomic_path(out) as path, path.open("wb") as file:
-        getattr(guarded_frame(frame) if ending == ".csv" else frame, WRITERS[ending])(file)
 
 
 def require_ending(out: Path) -> None:

@@ -12,9 +12,17 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import silent
 from deepsight.core.run import Run
-from deepsight.workflows.block_passes import require_engine, run_blocks
 from deepsight.workflows.examine.examine_model import open_run_answers
-from made_passes import open_counted, open_mortal_answers
+from deepsight.workflows.passes.block_passes import (
+    blocks_in_order,
+    forget_blocks,
+    map_blocks,
+    require_engine,
+    run_blocks,
+    share_blocks,
+    whole_folder,
+)
+from made_passes import open_counted, open_mortal_answers, open_numbers
 
 N = 250
 
@@ -30,6 +38,48 @@ def test_a_pass_that_was_stopped_goes_on_and_gives_the_same(tmp_path: Path) -> N
     assert np.array_equal(found["square"], np.arange(N) ** 2)
     assert found["name"][-1] == "row 249"
     assert not kept.exists()
+
+
+def test_blocks_come_in_order_though_later_ones_were_finished_before(tmp_path: Path) -> None:
+    log, kept = tmp_path / "log", tmp_path / "kept"
+    share_blocks(partial(open_counted, log), N, block=100, kept=kept, rank=1, processes=2)
+    assert log.read_text().split() == ["100"]
+    found = blocks_in_order(partial(open_counted, log), N, block=100, kept=kept, name="rows", log=silent)
+    assert [(rows.start, answer["square"][0]) for rows, answer in found] == [
+        (0, 0), (100, 10_000), (200, 40_000)
+    ]  # fmt: skip
+    assert log.read_text().split() == ["100", "0", "200"]
+
+
+def test_the_shares_of_all_processes_are_the_whole_pass(tmp_path: Path) -> None:
+    log, kept = tmp_path / "log", tmp_path / "kept"
+    for rank in range(3):
+        share_blocks(partial(open_counted, log), N, block=40, kept=kept, rank=rank, processes=3)
+    assert sorted(map(int, log.read_text().split())) == list(range(0, N, 40))
+    found = run_blocks(partial(open_counted, log, 0), N, block=40, kept=kept, name="rows", log=silent)
+    assert np.array_equal(found["square"], np.arange(N) ** 2)
+
+
+def test_mapped_answers_are_those_in_memory_and_are_made_once(tmp_path: Path) -> None:
+    log, kept = tmp_path / "log", tmp_path / "kept"
+    work = partial(open_numbers, log)
+    here = run_blocks(work, N, block=100, kept=tmp_path / "a", name="rows", log=silent)
+    there = map_blocks(work, N, block=100, kept=kept, name="rows", log=silent)
+    assert all(isinstance(values, np.memmap) for values in there.values())
+    assert {name: values.dtype for name, values in there.items()} == {
+        name: values.dtype for name, values in here.items()
+    }
+    for name, values in here.items():
+        assert np.array_equal(there[name], values), name
+    before = log.read_text()
+    again = map_blocks(work, N, block=100, kept=kept, name="rows", log=silent)
+    assert np.array_equal(again["plane"], here["plane"])
+    assert log.read_text() == before
+    (whole_folder(kept) / "plane.npy").write_bytes(b"damaged")
+    mended = map_blocks(work, N, block=100, kept=kept, name="rows", log=silent)
+    assert np.array_equal(mended["plane"], here["plane"])
+    forget_blocks(kept)
+    assert not whole_folder(kept).exists()
 
 
 @pytest.mark.parametrize("engine", ["spark", "", "ray:head"])

@@ -1,0 +1,220 @@
+"""Passes over many images, a block at a time: here, or on the workers of a Ray cluster.
+
+What a pass does with a block is the same function in both cases, on blocks with the same bounds, so the
+answers are the same. Each finished block is kept until the pass is complete: a pass that is stopped goes on
+where it was. Answers can be taken block by block, as arrays in memory, or as arrays on disk.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.files.atomic import read_npz, write_npz
+from deepsight.core.files.damage import DAMAGE
+from deepsight.core.files.system_errors import cannot_write
+from deepsight.core.progress import Log, Progress
+from deepsight.model.predict import blocks_of
+from deepsight.workflows.passes.ray_engine import RAY, ray_answers, ray_library
+from deepsight.workflows.passes.work import Arrays, OpenWork
+
+LOCAL = "local"
+
+
+def require_engine(engine: str) -> None:
+    """Refuse an engine that is not known, or whose library is absent.
+
+    Raises:
+        UsageError: it is neither "local" nor "ray" nor an address that starts with "ray://".
+        DeepSightError: Ray is not installed.
+    """
+    if engine not in (LOCAL, RAY) and not engine.startswith("ray://"):
+        raise UsageError(f"Expected --engine local, ray or ray://HOST:PORT, received '{engine}'.")
+    if engine != LOCAL:
+        ray_library()
+
+
+def run_blocks(
+    open_work: OpenWork, n: int, *, block: int, engine: str = LOCAL, kept: Path, name: str, log: Log
+) -> dict[str, np.ndarray]:
+    """The answers for n rows, in their order, in memory.
+
+    Args:
+        open_work: opens the model and the data; with Ray it is sent to every worker.
+        n: number of rows.
+        block: rows at a time.
+        engine: "local", "ray" for a cluster on this machine or the one that RAY_ADDRESS names, or
+            "ray://HOST:PORT".
+        kept: a folder for finished blocks, named after all that the answers depend on; it is removed at the
+            end.
+        name: of the pass, for the progress.
+        log: receives the progress.
+
+    Returns:
+        The arrays that the work gives, joined.
+
+    Raises:
+        DeepSightError: Ray is not installed, or the work cannot be sent to its workers.
+    """
+    numbers: dict[str, np.ndarray] = {}
+    texts: dict[str, list[np.ndarray]] = {}
+    for rows, answer in blocks_in_order(
+        open_work, n, block=block, engine=engine, kept=kept, name=name, log=log
+    ):
+        for key, values in answer.items():
+            if values.dtype.kind in "US":  # the length of texts differs from block to block
+                texts.setdefault(key, []).append(values)
+            else:
+                numbers.setdefault(key, np.empty((n, *values.shape[1:]), values.dtype))[rows] = values
+    return numbers | {key: np.concatenate(values) for key, values in texts.items()}
+
+
+def blocks_in_order(
+    open_work: OpenWork, n: int, *, block: int, engine: str = LOCAL, kept: Path, name: str, log: Log
+) -> Iterator[tuple[slice, Arrays]]:
+    """The answers block by block, in the order of the rows; one block is in memory at a time.
+
+    The arguments are those of `run_blocks`. Whoever stops in the middle finds the finished blocks in `kept`.
+
+    Raises:
+        DeepSightError: Ray is not installed, or the work cannot be sent to its workers.
+    """
+    blocks = blocks_of(n, block)
+    paths = [block_file(kept, rows) for rows in blocks]
+    ready = {i for i, path in enumerate(paths) if read_npz(path) is not None}
+    missing = [i for i in range(len(blocks)) if i not in ready]
+    progress = Progress(name, n, log)
+    finished = sum(blocks[i].stop - blocks[i].start for i in ready)
+    answers = (
+        local_answers(open_work, blocks, missing)
+        if engine == LOCAL
+        else ray_answers(open_work, blocks, missing, engine)
+    )
+    at = 0
+    for i, answer in answers:
+        if len(blocks) > 1:
+            write_npz(paths[i], **answer)
+        ready.add(i)
+        finished += blocks[i].stop - blocks[i].start
+        progress.done(finished)
+        while at in ready:
+            yield blocks[at], answer if at == i else stored_block(paths[at])
+            at += 1
+    for i in range(at, len(blocks)):
+        yield blocks[i], stored_block(paths[i])
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+def map_blocks(
+    open_work: OpenWork, n: int, *, block: int, engine: str = LOCAL, kept: Path, name: str, log: Log
+) -> dict[str, np.ndarray]:
+    """The answers for n rows as arrays on disk, memory-mapped for reading: they may be larger than memory.
+
+    The arguments are those of `run_blocks`; the answers must be numbers. The arrays lie in a folder beside
+    `kept` until `forget_blocks` removes it: a pass that is asked for again is not carried out again.
+
+    Raises:
+        DeepSightError: Ray is absent, the work cannot be sent to its workers, or the disk is full.
+    """
+    whole = whole_folder(kept)
+    if (found := mapped_arrays(whole, n)) is not None:
+        return found
+    part = kept.with_name(f"{kept.name}-part")
+    for folder in (whole, part):
+        shutil.rmtree(folder, ignore_errors=True)
+    blocks = blocks_in_order(open_work, n, block=block, engine=engine, kept=kept, name=name, log=log)
+    try:
+        part.mkdir(parents=True)
+        write_arrays(part, blocks, n)
+        part.rename(whole)
+    except OSError as error:
+        raise cannot_write(whole, error) from error
+    arrays = mapped_arrays(whole, n)
+    if arrays is None:
+        raise DeepSightError(f"Expected the arrays of the pass over {name} in {whole}, but they changed.")
+    return arrays
+
+
+def write_arrays(folder: Path, blocks: Iterator[tuple[slice, Arrays]], n: int) -> None:
+    """Write each array of the blocks as one .npy file of n rows, a block in memory at a time."""
+    with ExitStack() as stack:
+        files = {}
+        for _, answer in blocks:
+            for key, values in answer.items():
+                if key not in files:
+                    files[key] = stack.enter_context((folder / f"{key}.npy").open("wb"))
+                    about = np.lib.format.header_data_from_array_1_0(values[:0])
+                    np.lib.format.write_array_header_1_0(
+                        files[key], about | {"shape": (n, *values.shape[1:]), "fortran_order": False}
+                    )
+                files[key].write(np.ascontiguousarray(values).data)
+
+
+def mapped_arrays(folder: Path, n: int) -> dict[str, np.ndarray] | None:
+    """The arrays of a finished pass over n rows; None where there are none, or they are damaged."""
+    try:
+        found = {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+    except DAMAGE:
+        return None
+    return found if found and all(len(values) == n for values in found.values()) else None
+
+
+def forget_blocks(kept: Path) -> None:
+    """Remove what a pass left beside `kept`."""
+    for folder in (kept, whole_folder(kept), kept.with_name(f"{kept.name}-part")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def whole_folder(kept: Path) -> Path:
+    """Where the arrays of a finished pass lie."""
+    return kept.with_name(f"{kept.name}-whole")
+
+
+def block_file(kept: Path, rows: slice) -> Path:
+    """Where the finished block of these rows is kept."""
+    return kept / f"block_{rows.start}.npz"
+
+
+def stored_block(path: Path) -> Arrays:
+    """A finished block.
+
+    Raises:
+        DeepSightError: somebody removed or changed it meanwhile.
+    """
+    found = read_npz(path)
+    if found is None:
+        raise DeepSightError(f"Expected the finished block {path}, but it is gone. Give the command again.")
+    return found
+
+
+def share_blocks(open_work: OpenWork, n: int, *, block: int, kept: Path, rank: int, processes: int) -> None:
+    """Carry out one process's share of a pass: every `processes`-th block, from the `rank`-th on.
+
+    Once all processes are done, the pass with the same `kept` in one of them finds every block finished. The
+    folder must lie on a file system that all of them share.
+
+    Args:
+        open_work: opens the model and the data.
+        n: number of rows.
+        block: rows at a time.
+        kept: as for `run_blocks`.
+        rank: number of this process, from 0.
+        processes: number of processes.
+    """
+    blocks = blocks_of(n, block)
+    own = [i for i in range(rank, len(blocks), processes) if read_npz(block_file(kept, blocks[i])) is None]
+    for i, answer in local_answers(open_work, blocks, own):
+        write_npz(block_file(kept, blocks[i]), **answer)
+
+
+def local_answers(
+    open_work: OpenWork, blocks: list[slice], missing: list[int]
+) -> Iterator[tuple[int, Arrays]]:
+    """The missing blocks, one after the other in this process."""
+    work = open_work() if missing else None
+    for i in missing:
+        assert work is not None
+        yield i, work(blocks[i])
