@@ -8,7 +8,7 @@ import typer
 
 from deepsight.cli.failures import Exit
 from deepsight.cli.gate_commands import report_results, require_gates
-from deepsight.cli.options import Backbone, DataDir, Fit, Offline, RunFolder, Seed, StudyWeights
+from deepsight.cli.options import Backbone, DataDir, Engine, Fit, Offline, RunFolder, Seed, StudyWeights
 from deepsight.cli.progress import progress, show
 
 app = typer.Typer()
@@ -41,6 +41,7 @@ def audit(
     seed: Seed = 0,
     offline: Offline = False,
     fit: Fit = None,
+    engine: Engine = "local",
     out: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("runs/audit"),
     as_json: Annotated[bool, typer.Option("--json", help="Print audit.json.")] = False,
 ) -> None:
@@ -54,6 +55,8 @@ def audit(
         deepsight audit photos --out runs/audit
 
         deepsight audit new --against runs/first --gate "feature_drift <= 0.7" --json
+
+        deepsight audit "webdataset:s3://bucket/train-{000..127}.tar" --engine ray --out runs/audit
     """
     from deepsight.config import study_of
 
@@ -67,8 +70,9 @@ def audit(
 
     with progress() as log:
         found = audit_data(
-            data, out, against=against, gates=gate or (), unlabelled=unlabelled, options=options, log=log
-        )
+            data, out, against=against, gates=gate or (), unlabelled=unlabelled, options=options,
+            engine=engine, log=log,
+        )  # fmt: skip
     if as_json:
         show(json.dumps(found, indent=2))
     else:

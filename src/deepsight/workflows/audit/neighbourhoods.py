@@ -6,71 +6,64 @@ import numpy as np
 import polars as pl
 
 from deepsight.config import StudyConfig
-from deepsight.core.array_types import Floats32
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
-from deepsight.core.progress import Log, Progress
-from deepsight.core.recipe import Recipe
+from deepsight.core.progress import Log
 from deepsight.core.suggested_groups import SuggestedGroups, suggest_groups
 from deepsight.explore.isolated_images import isolated_images_table
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.labels.knn import nearest_neighbours
 from deepsight.interpret.labels.label_errors import label_error_tables
-from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
-from deepsight.model.frozen_backbone import FrozenBackbone
-from deepsight.model.predict import blocks_of
-from deepsight.model.pretrained import load_pretrained
+from deepsight.interpret.labels.sources import (
+    ExaminedSplit,
+    LabelSources,
+    affordable_part,
+    gather_label_sources,
+)
 from deepsight.workflows.audit.audited_data import AuditedData
+from deepsight.workflows.audit.passes import AuditPasses
 
-SIDE = 64  # pixels of the network's input: a minute for 10,000 images on two cores
-BLOCK = 1024  # images read at a time
 NEIGHBOURS = 10
 FEWEST = 50  # images below which neither outliers nor labels can be told
 
-SplitFeatures = Mapping[str, Floats32]
 
-
-def frozen_features(data: AuditedData, study: StudyConfig, log: Log) -> SplitFeatures:
-    """The features (n, d) of each split, from the backbone with its ImageNet weights.
-
-    Raises:
-        DeepSightError: the weights cannot be had.
-    """
-    pretrained = load_pretrained(
-        study.backbone, study.weights, allow_partial=study.allow_partial, offline=study.offline, log=log
-    )
-    frozen, recipe = FrozenBackbone(pretrained), Recipe(resolution=pretrained.side or SIDE)
-    pace, done, found = Progress("images looked at", len(data), log), 0, {}
-    for name, part in data.parts.items():
-        rows = []
-        for block in blocks_of(len(part), BLOCK):
-            rows.append(frozen.features(part.pixels(block), recipe))
-            done += len(rows[-1])
-            pace.done(done)
-        found[name] = np.concatenate(rows)
-    return found
-
-
-def neighbourhood_findings(data: AuditedData, study: StudyConfig, log: Log) -> Findings:
+def neighbourhood_findings(data: AuditedData, study: StudyConfig, passes: AuditPasses) -> Findings:
     """Outliers and suspected labels, as far as the backbone's weights can be had."""
     if len(data) < FEWEST:
         return refused(f"Fewer than {FEWEST} images show neither outliers nor wrong labels.")
     try:
-        features = frozen_features(data, study, log)
+        features = passes.features(data, study)
     except DeepSightError as error:
         return refused(str(error))
-    whole = np.concatenate(list(features.values()))
-    near = nearest_neighbours(whole, count=NEIGHBOURS, seed=study.seed)
+    near = nearest_neighbours(features, count=NEIGHBOURS, seed=study.seed)
     found = Findings(Evidence({"isolated_images": isolated_images_table(near.cosine, data.keys)}))
     if not data.labelled:
         return found.merge(Findings.refused("label_errors", "The images have no labels."))
-    parts = {
-        name: ExaminedSplit(part.ids, part.labels, None, features[name], "frozen")
-        for name, part in data.parts.items()
-    }
-    sources = gather_label_sources(parts, len(data.classes), seed=study.seed)
+    sources = label_sources(data, features, seed=study.seed, log=passes.log)
     return found.merge(Findings(Evidence(label_error_tables(sources, data.classes))))
+
+
+def label_sources(data: AuditedData, features: np.ndarray, *, seed: int, log: Log) -> dict[str, LabelSources]:
+    """What neighbours and an out-of-fold head say of the labels of each split.
+
+    All splits are asked about at once, as one part: so the features (n, d) stay on disk, where one part after
+    the other would be joined in memory. Of very many images times classes a random sample is examined.
+    """
+    everything = ExaminedSplit(np.arange(len(data)), data.labels, None, features, "frozen")
+    whole = affordable_part(everything, len(data.classes), seed=seed)
+    if len(whole.ids) < len(data):
+        log(f"The labels of {len(whole.ids):,} of {len(data):,} images are examined, drawn at random.")
+    said = gather_label_sources({"all": whole}, len(data.classes), seed=seed)["all"].distributions
+    found, start = {}, 0
+    for name, part in data.parts.items():
+        here = (whole.ids >= start) & (whole.ids < start + len(part))
+        rows = whole.ids[here] - start
+        if len(rows):
+            among = {source: values[here] for source, values in said.items()}
+            found[name] = LabelSources(part.ids[rows], part.labels[rows], among)
+        start += len(part)
+    return found
 
 
 def refused(reason: str) -> Findings:

@@ -12,18 +12,16 @@ from deepsight.core.run import PICTURES
 from deepsight.images import contact_sheet
 from deepsight.interpret.error_analysis.misclassified import suspected_labels
 from deepsight.interpret.findings import Findings
-from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.report.image_lists import LISTS, listed_rows
-from deepsight.scrub.image_issues import image_issue_tables, issue_measures, luma_range
+from deepsight.scrub.image_issues import image_issue_tables, issue_measures
 from deepsight.workflows.audit.audited_data import AuditedData
+from deepsight.workflows.audit.passes import AuditPasses
 
 
-def issue_findings(data: AuditedData, headers: pl.DataFrame | None) -> Findings:
+def issue_findings(data: AuditedData, headers: pl.DataFrame | None, passes: AuditPasses) -> Findings:
     """Dark, bright, blurred and empty images, and files of an odd size or shape."""
-    properties = pl.concat([measured_properties(part.images) for part in data.parts.values()])
-    ends = [luma_range(part.images) for part in data.parts.values()]
-    low, high = (np.concatenate(values) for values in zip(*ends, strict=True))
-    measures = issue_measures((low, high), properties, headers)
+    ends, properties = passes.measures(data)
+    measures = issue_measures(ends, properties, headers)
     found = Findings(Evidence(image_issue_tables(measures, data.keys)))
     if headers is None:
         found = found.merge(

@@ -24,9 +24,11 @@ from deepsight.workflows.audit.copies import TRAINING, copy_findings
 from deepsight.workflows.audit.drift import drift_findings, training_images
 from deepsight.workflows.audit.files import headers_of, leak_findings, unreadable_table
 from deepsight.workflows.audit.neighbourhoods import group_findings, neighbourhood_findings
+from deepsight.workflows.audit.passes import AuditPasses
 from deepsight.workflows.audit.pictures import issue_findings, sheets_of
 from deepsight.workflows.audit.reference import ComparedRun, open_compared
 from deepsight.workflows.gates.conditions import check_gates
+from deepsight.workflows.passes.block_passes import LOCAL, require_engine
 
 STAGE = "audit"
 
@@ -56,6 +58,7 @@ def audit(
     gates: Sequence[str] = (),
     unlabelled: bool = False,
     options: StudyConfig | None = None,
+    engine: str = LOCAL,
     log: Log = silent,
 ) -> dict[str, Any]:
     """Examine a data set without training anything.
@@ -68,13 +71,14 @@ def audit(
         gates: conditions on the metrics of audit.json, such as "near_duplicate_share <= 2 %".
         unlabelled: take no label from the folders.
         options: seed, fit, backbone, weights, data_dir and offline, as for a study.
+        engine: where the passes over all images run: "local", "ray" or "ray://HOST:PORT".
         log: receives what the work says; `print` shows it.
 
     Returns:
         The content of audit.json.
 
     Raises:
-        UsageError: there is no such data, or a gate is not written as it must be.
+        UsageError: there is no such data or engine, or a gate is not written as it must be.
         DeepSightError: the data or the run cannot be used.
 
     Example:
@@ -83,6 +87,7 @@ def audit(
         >>> found["n"], found["metrics"]["unreadable_share"]["value"]
         (200, 0.0)
     """
+    require_engine(engine)
     compared = None if against is None else open_compared(Path(against), log)
     given = options or StudyConfig()
     fit = given.fit if compared is None else compared.fit
@@ -95,11 +100,11 @@ def audit(
     with locked(folder):
         run = Run.create(folder, study.stored())
         run.reopen(STAGE)
-        return carry_out_audit(run, study, compared, unlabelled=unlabelled, log=log)
+        return carry_out_audit(run, study, compared, unlabelled=unlabelled, engine=engine, log=log)
 
 
 def carry_out_audit(
-    run: Run, study: StudyConfig, compared: ComparedRun | None, *, unlabelled: bool, log: Log
+    run: Run, study: StudyConfig, compared: ComparedRun | None, *, unlabelled: bool, engine: str, log: Log
 ) -> dict[str, Any]:
     """Examine the data and write the folder."""
     began = time.perf_counter()
@@ -107,7 +112,8 @@ def carry_out_audit(
     log(StageStarted("obtain"))
     data = open_audited(study, shape=shape, unlabelled=unlabelled, log=log)
     steps = Steps(log, seconds={"obtain": round(time.perf_counter() - began, 1)})
-    examine_data(data, study, compared, steps)
+    passes = AuditPasses.of(data, study, engine, log)
+    examine_data(data, study, compared, passes, steps)
     evidence = steps.found.evidence
     if steps.found.refusals:
         evidence = evidence.add(not_examined=not_examined_table(steps.found.refusals))
@@ -120,6 +126,7 @@ def carry_out_audit(
     seconds = {**steps.seconds, "total": round(time.perf_counter() - began, 1)}
     run.save_json(AUDIT, audit_record(data, study, evidence, seconds))
     run.commit(STAGE)
+    passes.forget()
     if study.gates:
         check_gates(run.path, study.gates)
     render(run)
@@ -127,16 +134,18 @@ def carry_out_audit(
     return run.read_json(AUDIT)
 
 
-def examine_data(data: AuditedData, study: StudyConfig, compared: ComparedRun | None, steps: Steps) -> None:
+def examine_data(
+    data: AuditedData, study: StudyConfig, compared: ComparedRun | None, passes: AuditPasses, steps: Steps
+) -> None:
     """Every step that the data allows, in the order of the report."""
     headers = headers_of(data)
     steps.take("files", lambda: Findings(Evidence({"unreadable": unreadable_table(data)})))
-    steps.take("pictures", lambda: issue_findings(data, headers))
+    steps.take("pictures", lambda: issue_findings(data, headers, passes))
     training = None if compared is None else training_images(data, compared)
     steps.take("copies", lambda: copy_findings(data.parts, training, labelled=data.labelled, seed=study.seed))
     if data.labelled:
         steps.take("classes", lambda: Findings(class_evidence(data)))
-    steps.take("features", lambda: neighbourhood_findings(data, study, steps.log))
+    steps.take("features", lambda: neighbourhood_findings(data, study, passes))
     steps.take("groups", lambda: group_findings(data))
     steps.take("leaks", lambda: leak_findings(data, headers, seed=study.seed))
     if compared is not None:
