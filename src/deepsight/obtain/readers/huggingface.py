@@ -22,10 +22,11 @@ from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import read_local_file, user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.huggingface_labels import labels_and_classes
+from deepsight.obtain.readers.huggingface_stream import is_streamed, load_streamed
 from deepsight.obtain.sources import Obtained, SourceError
 from deepsight.obtain.splits import PART_NAMES
 
-OPTIONS = ("image", "label", "group", "config", "side", "fit")
+OPTIONS = ("image", "label", "group", "config", "stream", "side", "fit")
 
 
 def load_huggingface(
@@ -33,12 +34,19 @@ def load_huggingface(
 ) -> Obtained:
     """The images and labels of a data set, decoded once into the cache.
 
-    The options `image` and `label` name the columns, where they are not the only ones of their kind.
+    The options `image` and `label` name the columns, where they are not the only ones of their kind; with
+    `stream=yes` its files are read where they lie.
 
     Raises:
         UsageError: a column is not there, or cannot be told from others.
         DeepSightError: the library is absent, the data cannot be had, or it has too few classes or images.
     """
+    if is_streamed(address):
+        if not user_path(address.place).exists():
+            choose_network(offline=offline, log=log)
+        return load_streamed(
+            address, datasets_library(), resolution=resolution, offline=offline, judge=judge, log=log
+        )
     passed_over = PassedOver()
     parts = named_parts(open_dataset(address, offline=offline, log=log), passed_over)
     first = next(iter(parts.values())).features
@@ -63,13 +71,7 @@ def open_dataset(address: DataAddress, *, offline: bool, log: Log) -> Any:
     place = str(local) if local.exists() else address.place
     if not local.exists():
         choose_network(offline=offline, log=log)
-    try:
-        import datasets
-    except ImportError as error:
-        raise DeepSightError(
-            "Expected the library `datasets` for hf: data, but it is not installed. "
-            "Install it: pip install 'deepsight-forensics[hub]'"
-        ) from error
+    datasets = datasets_library()
     try:
         if any((local / mark).is_file() for mark in ("dataset_dict.json", "state.json")):
             return datasets.load_from_disk(place)
@@ -79,6 +81,22 @@ def open_dataset(address: DataAddress, *, offline: bool, log: Log) -> Any:
             f"Expected the data set '{address.place}', but `datasets` said: {first_line(error)}. "
             "Check the name, the network, and whether it needs ?config=NAME."
         ) from error
+
+
+def datasets_library() -> Any:
+    """The module `datasets`.
+
+    Raises:
+        DeepSightError: it is not installed.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise DeepSightError(
+            "Expected the library `datasets` for hf: data, but it is not installed. "
+            "Install it: pip install 'deepsight-forensics[hub]'"
+        ) from error
+    return datasets
 
 
 def choose_network(*, offline: bool, log: Log) -> None:

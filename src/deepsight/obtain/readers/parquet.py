@@ -99,14 +99,39 @@ def load_parquet(
         UsageError: the pattern matches nothing, or a column is not there.
         DeepSightError: pyarrow is absent, no file can be read, or there are too few classes or images.
     """
-    passed_over = PassedOver()
     files = expand_parts(address, offline=offline)
+    return obtain_files(
+        f"parquet:{address.place}", files, address, PassedOver(), resolution=resolution, offline=offline,
+        judge=judge, log=log,
+    )  # fmt: skip
+
+
+def obtain_files(
+    name: str, files: Mapping[str, Sequence[Shard]], address: DataAddress, passed_over: PassedOver, *,
+    resolution: int | None, offline: bool, judge: FitJudge | None, log: Log,
+) -> Obtained:  # fmt: skip
+    """The images of the Parquet files of each part, decoded once into the cache.
+
+    Args:
+        name: of the data, as the record shows it.
+        files: by part.
+        address: with the options of the data.
+        passed_over: what the source holds and is not used.
+        resolution: the side in pixels that the study asks for.
+        offline: set aside images behind URLs.
+        judge: compares fits where none was asked for; None crops.
+        log: receives the progress, and what is set aside.
+
+    Raises:
+        UsageError: a column is not there.
+        DeepSightError: pyarrow is absent, no file can be read, or there are too few classes or images.
+    """
     image = address.options.get("image")
     opened = {part: open_all(part, found, image, passed_over, log) for part, found in files.items()}
     listings, classes = parquet_listings(opened, address.options, offline=offline)
     return obtain_listed(
-        f"parquet:{address.place}", address, listings, classes, key=stamps_key(opened), options=OPTIONS,
-        passed_over=passed_over, resolution=resolution, judge=judge, log=log,
+        name, address, listings, classes, key=stamps_key(opened), options=OPTIONS, passed_over=passed_over,
+        resolution=resolution, judge=judge, log=log,
     )  # fmt: skip
 
 
@@ -169,13 +194,14 @@ def open_one(shard: Shard, *, image: str | None) -> ParquetShard | str:
         stamp = shard_stamp(shard.url)
         with open_seekable(shard.url) as file:
             there = parquet.ParquetFile(file)
-            column = image_column(there.schema_arrow.names, image)
+            features = stored_features(there.schema_arrow.metadata)
+            column = image_column(there.schema_arrow.names, image or image_feature(features))
             rest = [name for name in there.schema_arrow.names if name != column]
             frame = pl.DataFrame(pl.from_arrow(there.read(columns=rest)))
             bounds = [0]
             for number in range(there.metadata.num_row_groups):
                 bounds.append(bounds[-1] + there.metadata.row_group(number).num_rows)
-            names = class_names(there.schema_arrow.metadata)
+            names = class_names(features)
         return ParquetShard(shard, stamp, frame, column, bounds, names.get(label_of(rest)))
     except (OSError, ValueError, RuntimeError) as error:
         return (str(error).splitlines() or [type(error).__name__])[0]
@@ -201,16 +227,27 @@ def label_of(columns: Sequence[str]) -> str:
     return next((name for name in LABELS if name in columns), "")
 
 
-def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str, ...]]:
-    """The names of the classes of each column, as Hugging Face's `datasets` stores them in the schema."""
+def stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Any]]:
+    """What Hugging Face's `datasets` says of each column in the schema; nothing where it did not write it."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
+        return {column: about for column, about in features.items() if isinstance(about, dict)}
+    except (KeyError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def image_feature(features: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The only column that is said to hold images; None where none or several are."""
+    found = [column for column, about in features.items() if about.get("_type") == "Image"]
+    return found[0] if len(found) == 1 else None
+
+
+def class_names(features: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """The names of the classes of each column that has such names."""
     return {
         column: tuple(str(name) for name in about["names"])
         for column, about in features.items()
-        if isinstance(about, dict) and isinstance(about.get("names"), list)
+        if isinstance(about.get("names"), list)
     }
 
 

@@ -68,14 +68,37 @@ def load_webdataset(
         UsageError: the pattern matches nothing.
         DeepSightError: no shard can be read, or there are too few classes or images.
     """
-    passed_over = PassedOver()
     shards = expand_parts(address, offline=offline)
+    return obtain_shards(
+        f"webdataset:{address.place}", shards, address, PassedOver(), resolution=resolution, judge=judge,
+        log=log,
+    )  # fmt: skip
+
+
+def obtain_shards(
+    name: str, shards: Mapping[str, Sequence[Shard]], address: DataAddress, passed_over: PassedOver, *,
+    resolution: int | None, judge: FitJudge | None, log: Log,
+) -> Obtained:  # fmt: skip
+    """The images of the shards of each part, decoded once into the cache.
+
+    Args:
+        name: of the data, as the record shows it.
+        shards: by part.
+        address: with the options of the data.
+        passed_over: what the source holds and is not used.
+        resolution: the side in pixels that the study asks for.
+        judge: compares fits where none was asked for; None crops.
+        log: receives the progress, and what is set aside.
+
+    Raises:
+        DeepSightError: no shard can be read, or there are too few classes or images.
+    """
     entry = address.options.get("label")
     samples = {part: samples_of(part, found, entry, passed_over, log) for part, found in shards.items()}
     listings, classes = sample_listings(samples, address.options)
     return obtain_listed(
-        f"webdataset:{address.place}", address, listings, classes, key=stamps_key(samples), options=OPTIONS,
-        passed_over=passed_over, resolution=resolution, judge=judge, log=log,
+        name, address, listings, classes, key=stamps_key(samples), options=OPTIONS, passed_over=passed_over,
+        resolution=resolution, judge=judge, log=log,
     )  # fmt: skip
 
 

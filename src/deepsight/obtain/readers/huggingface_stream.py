@@ -1,0 +1,109 @@
+"""A data set of a hub that is read file by file and never downloaded as a whole."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.progress import Log
+from deepsight.obtain.connectivity import first_line
+from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.fit_choice import FitJudge
+from deepsight.obtain.local_file import user_path
+from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.readers import parquet, webdataset
+from deepsight.obtain.shards import Shard, matching, short_names
+from deepsight.obtain.sources import Obtained
+from deepsight.obtain.splits import PART_NAMES
+
+YES, NO = ("yes", "true", "1"), ("no", "false", "0")
+
+
+def is_streamed(address: DataAddress) -> bool:
+    """Whether the option `stream` asks to read the files where they lie.
+
+    Raises:
+        UsageError: it is neither yes nor no.
+    """
+    given = address.options.get("stream", "no").lower()
+    if given not in YES + NO:
+        raise UsageError(f"Expected stream=yes or stream=no, received '{given}'.")
+    return given in YES
+
+
+def load_streamed(
+    address: DataAddress, library: Any, *, resolution: int | None, offline: bool,
+    judge: FitJudge | None = None, log: Log,
+) -> Obtained:  # fmt: skip
+    """The images of a data set whose files are Parquet or WebDataset shards, decoded once into the cache.
+
+    The `datasets` library says which files there are; their parts are read through fsspec, a row group or a
+    range of bytes at a time. On this machine lie the decoded squares alone.
+
+    Args:
+        address: the name or path, and the options of the data set.
+        library: the module `datasets`.
+        resolution: the side in pixels that the study asks for.
+        offline: refuse what needs the network.
+        judge: compares fits where none was asked for; None crops.
+        log: receives the progress, and what is set aside.
+
+    Raises:
+        UsageError: a column is not there, or the files need the network under --offline.
+        DeepSightError: the files are of another kind, cannot be read, or hold too few classes or images.
+    """
+    passed_over = PassedOver()
+    files = shards_of_parts(files_of_parts(address, library), passed_over, offline=offline)
+    named = f"hf:{address.place}"
+    urls = [shard.url for shards in files.values() for shard in shards]
+    if all(url.endswith(".parquet") for url in urls):
+        return parquet.obtain_files(
+            named, files, address, passed_over, resolution=resolution, offline=offline, judge=judge, log=log
+        )
+    if all(url.endswith(".tar") for url in urls):
+        return webdataset.obtain_shards(
+            named, files, address, passed_over, resolution=resolution, judge=judge, log=log
+        )
+    raise DeepSightError(
+        f"Expected Parquet files or WebDataset shards behind {named} to stream, received {urls[0]}. Without "
+        "?stream=yes the library downloads and reads it."
+    )
+
+
+def files_of_parts(address: DataAddress, library: Any) -> Mapping[str, Sequence[str]]:
+    """The files of each part, by the names of the data set, as the library finds them; none is read.
+
+    Raises:
+        DeepSightError: the library finds no such data set, or it consists of no files.
+    """
+    local = user_path(address.place)
+    place = str(local) if local.exists() else address.place
+    try:
+        builder = library.load_dataset_builder(place, address.options.get("config"))
+        files = {str(part): [str(url) for url in urls] for part, urls in builder.config.data_files.items()}
+    except Exception as error:  # the library raises errors of many kinds for what is not there
+        raise DeepSightError(
+            f"Expected the files of the data set '{address.place}', but `datasets` said: "
+            f"{first_line(error)}. Check the name, the network, and whether it needs ?config=NAME; a folder that it saved is read "
+            "without ?stream=yes."
+        ) from error
+    return files
+
+
+def shards_of_parts(
+    files: Mapping[str, Sequence[str]], passed_over: PassedOver, *, offline: bool
+) -> dict[str, list[Shard]]:
+    """The files by our names: train, val, test, or all; other parts are noted.
+
+    Raises:
+        DeepSightError: no part is named train.
+        UsageError: they need the network under --offline.
+    """
+    parts = {PART_NAMES[name.lower()]: urls for name, urls in files.items() if name.lower() in PART_NAMES}
+    if "train" not in parts:
+        raise DeepSightError(f"Expected a part named train, received {list(files)}.")
+    passed_over.add_all("parts", [name for name in files if name.lower() not in PART_NAMES])
+    found = {}
+    for part, urls in parts.items():
+        there = [url for one in urls for url in matching(one, offline=offline)]
+        found[part] = [Shard(url, name) for url, name in zip(there, short_names(there), strict=True)]
+    return found if len(found) > 1 else {"all": found["train"]}
