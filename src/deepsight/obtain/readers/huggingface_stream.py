@@ -83,8 +83,8 @@ def files_of_parts(address: DataAddress, library: Any) -> Mapping[str, Sequence[
     except Exception as error:  # the library raises errors of many kinds for what is not there
         raise DeepSightError(
             f"Expected the files of the data set '{address.place}', but `datasets` said: "
-            f"{first_line(error)}. Check the name, the network, and whether it needs ?config=NAME; a folder that it saved is read "
-            "without ?stream=yes."
+            f"{first_line(error)}. Check the name, the network, and whether it needs ?config=NAME; a folder "
+            "that it saved is read without ?stream=yes."
         ) from error
     return files
 

@@ -39,10 +39,7 @@ def ray_answers(
         return
     ray = ray_library()
     if not ray.is_initialized():
-        ray.init(
-            address=os.environ.get("RAY_ADDRESS") if engine == RAY else engine,
-            include_dashboard=False, log_to_driver=False, configure_logging=False,
-        )  # fmt: skip
+        join_cluster(ray, os.environ.get("RAY_ADDRESS") if engine == RAY else engine)
     ray.data.DataContext.get_current().enable_progress_bars = False
     most = min(max(1, int(ray.cluster_resources().get("CPU", 1))), len(missing))
     items = ray.data.from_items([{"id": i} for i in missing], override_num_blocks=len(missing))
@@ -59,6 +56,22 @@ def ray_answers(
         raise DeepSightError(
             f"Expected a pass over the images on Ray, but: {said[-1] if said else type(error).__name__}. "
             "With --engine local it runs on this machine."
+        ) from error
+
+
+def join_cluster(ray: Any, address: str | None) -> None:
+    """Connect to a cluster, or start one on this machine where there is no address.
+
+    Raises:
+        DeepSightError: it does not answer, or does not start.
+    """
+    try:
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    except Exception as error:  # Ray raises errors of many kinds, some of them plain
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        where = "on this machine" if address is None else f"at {address}"
+        raise DeepSightError(
+            f"Expected a Ray cluster {where}, but: {said} With --engine local no cluster is needed."
         ) from error
 
 
