@@ -39,6 +39,7 @@ from deepsight.model.checkpoint import MODEL_FILES, save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fabric_of, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone
+from deepsight.model.predict import BLOCK, Predictor
 from deepsight.obtain.cache import cache_folder
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
@@ -59,6 +60,8 @@ from deepsight.workflows.folds import (
 from deepsight.workflows.levers import examine_run_levers
 from deepsight.workflows.metrics import study_metrics
 from deepsight.workflows.near_duplicates import known_duplicates
+from deepsight.workflows.passes.shared_pass import shared_pass
+from deepsight.workflows.passes.work import Arrays, Work
 from deepsight.workflows.study_pace import pace_examination, pace_levers, pace_training
 from deepsight.workflows.study_plan import (
     SAMPLE,
@@ -191,10 +194,16 @@ def model_stage(context: Context) -> None:
     )  # fmt: skip
     log_kept(context.log, fitted)
     said, features = out_of_fold(context, start) if plan.folds > 1 else ([], [])
+    look_at_test = partial(
+        shared_pass, partial(open_beside, untouched, fitted.predictor, splits.test), len(splits.test),
+        block=BLOCK, name="test images", fabric=context.fabric, log=context.log,
+    )  # fmt: skip
     if context.fabric.is_global_zero:
-        keep_model(context, fitted, untouched, time.perf_counter() - began)
+        keep_model(context, fitted, look_at_test, time.perf_counter() - began)
         if said:
             keep_folds(context, said, features)
+    else:
+        look_at_test()
 
 
 def keep_folds(context: Context, said: list[Predictions], features: list[NDArray[np.float32]]) -> None:
@@ -213,10 +222,24 @@ def keep_folds(context: Context, said: list[Predictions], features: list[NDArray
     run.save_json("data.json", {**run.read_json("data.json"), "examined": examined})
 
 
-def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seconds: float) -> None:
+def open_beside(untouched: FrozenBackbone, predictor: Predictor, data: Dataset) -> Work:
+    """The features of some images by the trained model, and by the backbone as it came."""
+
+    def answers(rows: slice) -> Arrays:
+        part = data.select(np.arange(rows.start, rows.stop))
+        said, frozen = untouched.beside(predictor, part, name="test")
+        return {"features": said.features, "frozen": frozen}
+
+    return answers
+
+
+def keep_model(
+    context: Context, fitted: Fitted, look_at_test: Callable[[], Arrays | None], seconds: float
+) -> None:
     """The trained model, its history, and what it says; `seconds` are those of the training.
 
-    Of training and test images the features from before fine-tuning are kept too, for the study of labels.
+    `look_at_test` gives the features of the test images, as `open_beside` does. Of training and test images
+    the features from before fine-tuning are kept too, for the study of labels.
     """
     run, splits = context.run, context.splits
     frozen = float(fitted.history.filter(fitted.history["phase"] == "frozen")["seconds"].sum())
@@ -228,9 +251,12 @@ def keep_model(context: Context, fitted: Fitted, untouched: FrozenBackbone, seco
         before = fitted.frozen
         save_frozen(run, "train", splits.train.select(before.rows), before.features)
         run.save_predictions("val", fitted.validation)
-        test, features = untouched.beside(fitted.predictor, splits.test, name="test")
-        save_frozen(run, "test", splits.test, features)
-        run.save_predictions("test", test)
+        looked_at = look_at_test()
+        assert looked_at is not None  # this is the first process
+        test, features = splits.test, looked_at["features"]
+        save_frozen(run, "test", test, looked_at["frozen"])
+        said = Predictions(test.ids, test.labels, fitted.predictor.logits_of(features), features)
+        run.save_predictions("test", said)
 
 
 def save_frozen(run: Run, name: str, data: Dataset, features: NDArray[np.float32]) -> None:
