@@ -17,23 +17,31 @@ def apply(
     run_folder: RunFolder,
     decisions: Annotated[Path, typer.Argument(help="The CSV of decisions that the report exports.")],
     to: Annotated[Path, typer.Option(help="The folder for the cleaned data set.")],
+    add: Annotated[
+        Path | None,
+        typer.Option(help="A table of new pictures and labels, as receive writes it; they join train."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the provenance as JSON.")] = False,
 ) -> None:
     """Write a cleaned data set: labels as decided, removed images left out. Your own files stay as they are.
 
-    Example:
+    Examples:
 
         deepsight apply runs/first decisions.csv --to clean
+
+        deepsight apply runs/first decisions.csv --add decisions-new.csv --to larger
     """
     from deepsight.workflows.apply_decisions import apply_decisions
 
     with progress() as log:
-        cleaned = apply_decisions(run_folder, decisions, to, log=log)
+        cleaned = apply_decisions(run_folder, decisions, to, add=add, log=log)
     if as_json:
         show(json.dumps(dict(cleaned.provenance), indent=2))
         return
     for part, count in cleaned.provenance["changes"].items():
         show(f"{part}: {count['relabel']} relabelled, {count['remove']} removed")
+    if add is not None:
+        show(f"train: {cleaned.provenance['added']} added")
     show(f"Study it: deepsight run --data {cleaned.data} --out {run_folder}-cleaned")
 
 
@@ -65,7 +73,9 @@ def receive(
     source: Annotated[str, typer.Option("--from", help="label-studio or cvat.")],
     out: Annotated[Path, typer.Option(help="The CSV of decisions to write.")] = Path("decisions.csv"),
 ) -> None:
-    """Read decisions that were made in another tool, for `deepsight apply`.
+    """Read decisions and labels of new pictures that were made in another tool, for `deepsight apply`.
+
+    Labels of pictures that label-next proposed go into a table of their own beside the decisions.
 
     Example:
 
@@ -73,5 +83,7 @@ def receive(
     """
     from deepsight.workflows.exchange.formats import receive_decisions
 
-    decisions = receive_decisions(file, source, out)
-    show(f"{out}: {len(decisions)} decisions")
+    received = receive_decisions(file, source, out)
+    show(f"{out}: {len(received.decisions)} decisions")
+    if received.new_file is not None:
+        show(f"{received.new_file}: {len(received.new_labels)} new pictures with their labels")

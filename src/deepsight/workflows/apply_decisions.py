@@ -21,6 +21,7 @@ from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.obtain.local_file import user_path
 from deepsight.workflows.context import Context, opened_context
+from deepsight.workflows.exchange.new_labels import NewLabel, read_new_labels_table
 
 TABLE, ARRAYS, PROVENANCE = "cleaned.csv", "cleaned.npz", "provenance.json"
 Parts = dict[str, Dataset]
@@ -40,8 +41,9 @@ class CleanedData:
 
 
 def apply_decisions(
-    run: str | Path, decisions: str | Path, to: str | Path, *, log: Log = silent
-) -> CleanedData:
+    run: str | Path, decisions: str | Path, to: str | Path, *, add: str | Path | None = None,
+    log: Log = silent,
+) -> CleanedData:  # fmt: skip
     """Write the data set of a run with a reader's decisions applied; the user's own files stay as they are.
 
     Relabelled images get their new label, removed ones are left out; kept and unsure ones stay. Where images
@@ -51,17 +53,20 @@ def apply_decisions(
         run: the run folder that the decisions are about.
         decisions: the CSV that the report exports.
         to: a folder for the cleaned data set; it is made if absent.
+        add: a table of new pictures and their labels, as `receive` writes it; they are added to train.
         log: receives what the user should know, above all that test images change.
 
     Raises:
-        UsageError: a decision names an image or class that is not there, or a given label that differs.
+        UsageError: a decision names an image or class that is not there, or a given label that differs; or
+            pictures are to be added to data whose images are no files.
     """
     opened, file, folder = Run.open(Path(run)), Path(decisions), Path(to)
     context = opened_context(opened, log)
     decided = read_decisions(file)
     before = parts_of(context)
     after = {name: changed(part, of_part(decided, name, before)) for name, part in before.items()}
-    data = write_cleaned(folder, after, base_folder(context.study.data))
+    new = [] if add is None else read_new_labels_table(Path(add), after["train"].classes)
+    data = write_cleaned(folder, after, base_folder(context.study.data), new)
     changed_images = {name: changes(decided, name, before) for name in before}
     provenance = {
         "from_run": str(opened.path),
@@ -71,6 +76,7 @@ def apply_decisions(
         "decided": dict(Counter(one.decision for one in decided)),
         "changes": changed_images,
         "images": {name: len(part) for name, part in after.items()},
+        "added": len(new),
         "who": sorted({one.who for one in decided if one.who}),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "deepsight": deepsight.__version__,
@@ -152,13 +158,19 @@ def base_folder(data: str) -> Path | None:
     return {"folder": path, "table": path.parent}.get(scheme)
 
 
-def write_cleaned(folder: Path, parts: Parts, base: Path | None) -> str:
-    """Write the table or the arrays, and say how to name them."""
+def write_cleaned(folder: Path, parts: Parts, base: Path | None, new: Sequence[NewLabel] = ()) -> str:
+    """Write the table or the arrays, and say how to name them.
+
+    Raises:
+        UsageError: there are new pictures, but the images of the run are arrays.
+    """
     if base is not None and all(files_of(part) is not None for part in parts.values()):
         target = folder / TABLE
         with atomic_path(target) as path:
-            guarded_frame(cleaned_table(parts, base)).write_csv(path)
+            guarded_frame(cleaned_table(parts, base, new)).write_csv(path)
         return f"table:{target}"
+    if new:
+        raise UsageError("Expected a run on image files to add pictures to, but its images are arrays.")
     target = folder / ARRAYS
     write_npz(target, **cleaned_arrays(parts))
     return f"arrays:{target}"
@@ -170,13 +182,14 @@ def files_of(part: Dataset) -> list[str] | None:
     return None if files is None else [str(name) for name in files]
 
 
-def cleaned_table(parts: Parts, base: Path) -> pl.DataFrame:
-    """One row per image: path, label, split."""
+def cleaned_table(parts: Parts, base: Path, new: Sequence[NewLabel] = ()) -> pl.DataFrame:
+    """One row per image: path, label, split; new pictures come last, in train."""
     rows = [
         (name if "://" in name else str(base / name), part.classes[label], split)
         for split, part in parts.items()
         for name, label in zip(files_of(part) or (), part.labels, strict=True)
     ]
+    rows += [(str(Path(one.path).resolve()), one.label, "train") for one in new]
     return pl.DataFrame(rows, schema=["path", "label", "split"], orient="row")
 
 

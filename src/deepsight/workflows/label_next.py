@@ -19,11 +19,11 @@ from deepsight.interpret.levers.next_images import REACH, choose_diverse, class_
 from deepsight.obtain.readers.unlabelled import load_unlabelled
 from deepsight.workflows.context import opened_context
 from deepsight.workflows.exchange.label_studio import CONFIG, TASKS, labeling_config, prediction_of
+from deepsight.workflows.exchange.new_labels import NEW
 from deepsight.workflows.predict.nearest_training import unit_rows
 from deepsight.workflows.predict.unfamiliarity import make_reference, nearest_distance
 from deepsight.workflows.trained_model import open_trained
 
-NEW = "new"  # the split name of pictures that belong to no split yet
 LIST = "label_next.csv"
 
 
@@ -113,7 +113,7 @@ def write_tasks(
     tasks = []
     for row, one in zip(rows, chosen.iter_rows(named=True), strict=True):
         picture = copied(root / one["file"], folder / "images", row)
-        tasks.append(task_of(one, row, picture.relative_to(folder).as_posix()))
+        tasks.append(task_of(one, row, root, picture.relative_to(folder).as_posix()))
     write_text(folder / TASKS, json.dumps(tasks, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / CONFIG, labeling_config(classes))
     with atomic_path(folder / LIST) as path:
@@ -128,11 +128,14 @@ def copied(file: Path, folder: Path, row: int) -> Path:
     return target
 
 
-def task_of(one: dict[str, Any], row: int, address: str) -> dict[str, Any]:
-    """One task; it has no given label, and the model's guess is its prediction."""
+def task_of(one: dict[str, Any], row: int, root: Path, address: str) -> dict[str, Any]:
+    """One task; it has no given label, and the model's guess is its prediction.
+
+    The folder travels with it, so that `receive` finds the picture again.
+    """
     data = {
-        "image": f"/data/local-files/?d={address}", "file": one["file"], "id": row, "split": NEW, "given": "",
-        "suggested": one["predicted"], "cause": "", "label_error": None,
+        "image": f"/data/local-files/?d={address}", "folder": str(root), "file": one["file"], "id": row,
+        "split": NEW, "given": "", "suggested": one["predicted"], "cause": "", "label_error": None,
         "expected_error": round(one["expected_error"], 4), "unfamiliarity": round(one["unfamiliarity"], 4),
     }  # fmt: skip
     return {"data": data, "predictions": [prediction_of(one["predicted"], one["confidence"])]}

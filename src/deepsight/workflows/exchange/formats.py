@@ -1,6 +1,7 @@
 """The formats by name: which can be written, and which come back as decisions."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from deepsight.core.decisions import Decision, write_decisions
@@ -11,7 +12,12 @@ from deepsight.workflows.exchange.datalab import write_datalab
 from deepsight.workflows.exchange.fiftyone import write_fiftyone
 from deepsight.workflows.exchange.found_images import ExaminedRun, examined_images
 from deepsight.workflows.exchange.imagefolder import write_imagefolder
-from deepsight.workflows.exchange.label_studio import read_label_studio, write_label_studio
+from deepsight.workflows.exchange.label_studio import (
+    read_label_studio,
+    read_new_labels,
+    write_label_studio,
+)
+from deepsight.workflows.exchange.new_labels import NewLabel, write_new_labels
 
 WRITERS: dict[str, Callable[[Path, ExaminedRun], list[Path]]] = {
     "label-studio": write_label_studio,
@@ -57,8 +63,25 @@ def send_findings(
     return WRITERS[format](folder, chosen)
 
 
-def receive_decisions(file: str | Path, format: str, out: str | Path) -> list[Decision]:
-    """Read what came back from another tool, and write it as decisions for `apply`.
+@dataclass(frozen=True)
+class Received:
+    """What came back from another tool.
+
+    Attributes:
+        decisions: about images of a run, as they were written for `apply`.
+        new_labels: of pictures that `label-next` proposed.
+        new_file: the table of the new labels; None where there are none.
+    """
+
+    decisions: list[Decision]
+    new_labels: list[NewLabel]
+    new_file: Path | None
+
+
+def receive_decisions(file: str | Path, format: str, out: str | Path) -> Received:
+    """Read what came back from another tool, and write it as decisions and new labels for `apply`.
+
+    Labels of new pictures go into a table of their own beside the decisions, OUT-new.csv.
 
     Raises:
         UsageError: there is no such format, or the file is not in it.
@@ -67,6 +90,11 @@ def receive_decisions(file: str | Path, format: str, out: str | Path) -> list[De
         raise UsageError(
             f"Expected a format that comes back, received '{format}'; {near_names(format, list(READERS))}."
         )
+    target = Path(out)
     decisions = READERS[format](Path(file))
-    write_decisions(Path(out), decisions)
-    return decisions
+    new = read_new_labels(Path(file)) if format == "label-studio" else []
+    beside = target.with_name(f"{target.stem}-new.csv") if new else None
+    write_decisions(target, decisions)
+    if beside is not None:
+        write_new_labels(beside, new)
+    return Received(decisions, new, beside)

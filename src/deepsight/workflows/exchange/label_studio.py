@@ -9,6 +9,7 @@ from deepsight.core.decisions import VERDICTS, Decision
 from deepsight.core.errors import UsageError
 from deepsight.core.files.atomic import write_text
 from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage, write_pictures
+from deepsight.workflows.exchange.new_labels import NEW, NewLabel
 
 TASKS, CONFIG = "tasks.json", "labeling_config.xml"
 CARRIED = ("file", "id", "split", "given", "suggested", "cause", "label_error")
@@ -58,7 +59,29 @@ def labeling_config(classes: tuple[str, ...]) -> str:
 
 
 def read_label_studio(path: Path) -> list[Decision]:
-    """The decisions in a JSON export; tasks that nobody annotated, or that were skipped, are left out.
+    """The decisions in a JSON export about images of a run, without those about new pictures.
+
+    Tasks that nobody annotated, or that were skipped, are left out.
+
+    Raises:
+        UsageError: it is no export of tasks that DeepSight wrote.
+    """
+    return [decision_of(data, answer) for data, answer in answered_tasks(path) if data["split"] != NEW]
+
+
+def read_new_labels(path: Path) -> list[NewLabel]:
+    """The labels in a JSON export of pictures that `label-next` proposed, without removed and unsure ones.
+
+    Raises:
+        UsageError: it is no export of tasks that DeepSight wrote.
+    """
+    answers = [(data, answer) for data, answer in answered_tasks(path) if data["split"] == NEW]
+    labels = [new_label_of(data, answer) for data, answer in answers]
+    return [label for label in labels if label is not None]
+
+
+def answered_tasks(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The data of each task that somebody annotated, and the newest annotation.
 
     Raises:
         UsageError: it is no export of tasks that DeepSight wrote.
@@ -66,12 +89,28 @@ def read_label_studio(path: Path) -> list[Decision]:
     try:
         tasks = json.loads(path.read_text(encoding="utf-8"))
         answers = [(task["data"], last_annotation(task)) for task in tasks]
-        return [decision_of(data, answer) for data, answer in answers if answer is not None]
+        found = [(data, answer) for data, answer in answers if answer is not None]
+        for data, answer in found:
+            require_answer(data, answer)
+        return found
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"Expected Label Studio's JSON export of tasks that DeepSight wrote in {path}, but it cannot be "
             f"read ({type(error).__name__}: {error}). Export as JSON, not as JSON-MIN or CSV."
         ) from error
+
+
+def require_answer(data: dict[str, Any], annotation: dict[str, Any]) -> None:
+    """Raise KeyError, ValueError or TypeError unless a task is one of ours and its answer can be read."""
+    for name in ("file", "id", "split", "given"):
+        data[name]
+    int(data["id"])
+    choices_of(annotation)
+
+
+def choices_of(annotation: dict[str, Any]) -> dict[str, str]:
+    """What was chosen, by the name of the choice: label, decision."""
+    return {one["from_name"]: str(one["value"]["choices"][0]) for one in annotation["result"]}
 
 
 def last_annotation(task: dict[str, Any]) -> dict[str, Any] | None:
@@ -82,7 +121,7 @@ def last_annotation(task: dict[str, Any]) -> dict[str, Any] | None:
 
 def decision_of(data: dict[str, Any], annotation: dict[str, Any]) -> Decision:
     """What the reader chose: the verdict if one was chosen, else what the label says."""
-    chosen = {one["from_name"]: one["value"]["choices"][0] for one in annotation["result"]}
+    chosen = choices_of(annotation)
     label = chosen.get("label", data["given"])
     verdict = chosen.get("decision", "keep" if label == data["given"] else "relabel")
     if verdict == "keep" and label != data["given"]:
@@ -93,6 +132,17 @@ def decision_of(data: dict[str, Any], annotation: dict[str, Any]) -> Decision:
         file=data["file"], id=int(data["id"]), split=data["split"], given=data["given"], decision=verdict,
         label=label if verdict == "relabel" else data["given"], who=person(annotation.get("completed_by")),
         when=str(annotation.get("updated_at", "")),
+    )  # fmt: skip
+
+
+def new_label_of(data: dict[str, Any], annotation: dict[str, Any]) -> NewLabel | None:
+    """The label of a new picture; None where the reader gave none, or does not want the picture."""
+    chosen = choices_of(annotation)
+    if "label" not in chosen or chosen.get("decision") in ("remove", "unsure"):
+        return None
+    return NewLabel(
+        path=str(Path(data.get("folder", "")) / data["file"]), label=chosen["label"],
+        who=person(annotation.get("completed_by")), when=str(annotation.get("updated_at", "")),
     )  # fmt: skip
 
 
