@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.sax.saxutils import quoteattr
 
-from deepsight.core.decisions import VERDICTS, Decision
+from deepsight.core.decisions import VERDICTS, Decision, Verdict
 from deepsight.core.errors import UsageError
 from deepsight.core.files.atomic import write_text
 from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage, write_pictures
@@ -129,9 +129,9 @@ def decision_of(data: dict[str, Any], annotation: dict[str, Any]) -> Decision:
     if verdict == "relabel" and label == data["given"]:
         verdict = "keep"
     return Decision(
-        file=data["file"], id=int(data["id"]), split=data["split"], given=data["given"], decision=verdict,
-        label=label if verdict == "relabel" else data["given"], who=person(annotation.get("completed_by")),
-        when=str(annotation.get("updated_at", "")),
+        file=data["file"], id=int(data["id"]), split=data["split"], given=data["given"],
+        decision=cast(Verdict, verdict), label=label if verdict == "relabel" else data["given"],
+        who=person(annotation.get("completed_by")), when=str(annotation.get("updated_at", "")),
     )  # fmt: skip
 
 

@@ -1,0 +1,205 @@
+"""What does each pass over images cost, and how do time and memory grow with their number?
+
+    python benchmarks/scale/run.py [--images 10000 100000] [--parts decode killed measures reductions]
+                                   [--workers 1 2] [--folder FOLDER] [--smoke]
+
+Writes WebDataset shards of generated pictures (16 pixels, 10 classes) and carries out, each in a process of
+its own:
+
+decode      the shards, served over HTTP on the loopback, into the cache
+killed      the same, killed twice on the way; the pixels must be those of the undisturbed decoding
+measures    brightness, sharpness and the other measures of an audit; with two workers on Ray
+reductions  confusion, calibration and per-class tables of n predictions
+
+Seconds of processor time are given beside those of the clock: the machine may be shared.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).parent))
+from shards import K, served, write_shards
+
+from deepsight.core.environment import memory_mb
+from deepsight.core.predictions import Predictions
+from deepsight.core.progress import silent
+from deepsight.interpret.error_analysis.calibration import calibration_table
+from deepsight.interpret.error_analysis.confusion import confusion_table
+from deepsight.interpret.error_analysis.per_class import per_class_table
+from deepsight.obtain import load_dataset
+from deepsight.obtain.image_store import StoredImages
+from deepsight.workflows.audit.passes import BLOCK, open_measures
+from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
+
+HERE = Path(__file__).parent
+PARTS = ("decode", "killed", "measures", "reductions")
+KILLED_AT = (0.3, 0.6)  # shares of the blocks
+
+
+def cache_of(folder: Path, n: int, kind: str) -> Path:
+    """The cache of one decoding."""
+    return folder / f"cache-{kind}-{n}"
+
+
+def decoded(folder: Path, n: int, kind: str) -> dict[str, Any]:
+    """Decode the shards into a cache of its own; gives the digest of the pixels."""
+    os.environ["DEEPSIGHT_CACHE"] = str(cache_of(folder, n, kind))
+    with served(folder) as url:
+        got = load_dataset(f"webdataset:{url}/{write_shards(folder, n)}?side=16", log=silent)
+    return {"sha256": got.record["sha256_of_pixels"]["all"], "n": len(got.train) + len(got.test)}
+
+
+def of_decode(folder: Path, n: int, workers: int) -> dict[str, Any]:
+    """The cost of decoding."""
+    found = decoded(folder, n, "whole")
+    return {"checked": found["sha256"][:16]}
+
+
+def of_killed(folder: Path, n: int, workers: int) -> dict[str, Any]:
+    """Decoding that is killed twice, and then completed; `same`: whether the pixels are those of `decode`."""
+    cache, again = cache_of(folder, n, "killed"), [sys.executable, __file__, "--within", str(folder)]
+    command = [*again, "--images", str(n), "--parts", "decode-killed"]
+    kept = []
+    for share in KILLED_AT:
+        process = subprocess.Popen(command)
+        blocks = -(-n * 16 * 16 * 3 // 2**26)
+        while process.poll() is None and len(list(cache.rglob("*_block_*.npz"))) < max(1, share * blocks):
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        kept.append(len(list(cache.rglob("*_block_*.npz"))))
+    found, whole = decoded(folder, n, "killed"), decoded(folder, n, "whole")
+    return {"blocks_kept": str(kept), "same": found["sha256"] == whole["sha256"]}
+
+
+def of_measures(folder: Path, n: int, workers: int) -> dict[str, Any]:
+    """The measures of an audit over the decoded images."""
+    (path,) = cache_of(folder, n, "whole").rglob("all_images.npy")
+    if workers > 1:
+        import ray
+
+        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    with tempfile.TemporaryDirectory(dir=folder) as kept:
+        began = time.perf_counter()
+        found = run_blocks(
+            partial(open_measures, StoredImages(path)), n, block=BLOCK, kept=Path(kept) / "blocks",
+            engine=LOCAL if workers == 1 else "ray", name="images", log=silent,
+        )  # fmt: skip
+        seconds = time.perf_counter() - began
+    return {"checked": f"{float(found['sharpness'].sum()):.6f}", "pass_seconds": round(seconds, 2)}
+
+
+def of_reductions(folder: Path, n: int, workers: int) -> dict[str, Any]:
+    """The tables that `examine` makes of n predictions."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, K, n)
+    logits = rng.standard_normal((n, K), dtype=np.float32)
+    logits[np.arange(n), labels] += 2
+    said = Predictions(np.arange(n), labels, logits, np.zeros((n, 0), np.float32))
+    classes = tuple(map(str, range(K)))
+    began = time.perf_counter()
+    tables = [
+        confusion_table(said.labels, said.predicted, classes),
+        per_class_table(said.labels, said.predicted, classes, {}),
+        calibration_table(said.probabilities, said.labels),
+    ]
+    return {
+        "checked": str(sum(len(table.frame) for table in tables)),
+        "pass_seconds": round(time.perf_counter() - began, 2),
+    }
+
+
+OF: dict[str, Callable[[Path, int, int], dict[str, Any]]] = {
+    "decode": of_decode, "killed": of_killed, "measures": of_measures, "reductions": of_reductions,
+}  # fmt: skip
+
+
+def measured(part: str, folder: Path, n: int, workers: int) -> dict[str, Any]:
+    """What a part found, its seconds, and its peak memory beyond what was there after the imports."""
+    before, peak, done = memory_mb("RssAnon") or 0.0, [0.0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            peak[0] = max(peak[0], memory_mb("RssAnon") or 0.0)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    began, used = time.perf_counter(), processor_seconds()
+    found = OF[part](folder, n, workers)
+    seconds, used = time.perf_counter() - began, processor_seconds() - used
+    done.set()
+    watcher.join()
+    return {
+        "seconds": round(seconds, 2), "processor_seconds": round(used, 2), "before_mb": round(before),
+        "peak_mb": round(peak[0]), **found,
+    }  # fmt: skip
+
+
+def processor_seconds() -> float:
+    """Of this process and of its finished children; Ray's workers belong to another process."""
+    usages = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(one.ru_utime + one.ru_stime for one in usages)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--images", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--parts", nargs="+", default=list(PARTS))
+    parser.add_argument("--workers", type=int, nargs="+", default=[1])
+    parser.add_argument("--folder", type=Path, help="a disk with room; else the system's temporary")
+    parser.add_argument("--smoke", action="store_true", help="1,000 images; writes no file")
+    parser.add_argument("--within", type=Path, help=argparse.SUPPRESS)  # the folder of the set, in a part
+    arguments = parser.parse_args()
+    if arguments.within:
+        alone = arguments.parts[0], arguments.within, arguments.images[0], arguments.workers[0]
+        if arguments.parts == ["decode-killed"]:
+            decoded(arguments.within, arguments.images[0], "killed")
+        else:
+            print(json.dumps(measured(*alone)))
+        return
+    rows = []
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        for n in [1_000] if arguments.smoke else arguments.images:
+            write_shards(Path(folder), n)
+            for part in arguments.parts:
+                for workers in arguments.workers if part == "measures" else [1]:
+                    rows.append(row_of(part, n, workers, folder))
+                    print(rows[-1], flush=True)
+    if not arguments.smoke:
+        write(rows)
+
+
+def row_of(part: str, n: int, workers: int, folder: str) -> dict[str, Any]:
+    """One part in a process of its own."""
+    command = [
+        sys.executable, __file__, "--parts", part, "--within", folder, "--images", str(n), "--workers",
+        str(workers),
+    ]  # fmt: skip
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {"part": part, "images": n, "workers": workers} | json.loads(said.splitlines()[-1])
+
+
+def write(rows: list[dict[str, Any]]) -> None:
+    """Put these rows in the place of those of the same part, size and workers in results.csv."""
+    path, frame = HERE / "results.csv", pl.DataFrame(rows, infer_schema_length=None)
+    if path.exists():
+        frame = pl.concat([pl.read_csv(path, infer_schema_length=None), frame], how="diagonal_relaxed")
+    frame.unique(["part", "images", "workers"], keep="last", maintain_order=True).write_csv(path)
+
+
+if __name__ == "__main__":
+    main()
