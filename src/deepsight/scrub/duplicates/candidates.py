@@ -88,8 +88,9 @@ def describe_features(read: ReadFeatures, n: int, *, seed: int) -> Descriptor:
     sample = as_floats(read(np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])))
     centre = sample.mean(dim=0)
     axes = torch.from_numpy(principal_axes(sample.numpy(), centre.numpy(), FEATURE_LENGTH))
-    parts = [(as_floats(read(rows)) - centre) @ axes for rows in row_blocks(n, FIT_ON)]
-    even = torch.nn.functional.normalize(torch.cat(parts), eps=1e-6)
+    even = torch.empty(n, axes.shape[1])
+    for rows in row_blocks(n, FIT_ON):
+        even[rows] = torch.nn.functional.normalize((as_floats(read(rows)) - centre) @ axes, eps=1e-6)
     return Descriptor(even, torch.zeros(len(even), 1))
 
 

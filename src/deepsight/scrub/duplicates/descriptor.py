@@ -63,8 +63,10 @@ def describe_images(
     even, odd = (torch.cat(part) for part in zip(*sampled, strict=True))
     centre = even.mean(dim=0)
     axes = principal_axes(even - centre, odd, length=length)
-    parts = [project(halves(read(rows)), centre, axes) for rows in row_blocks(n, BLOCK)]
-    return Descriptor(torch.cat([even for even, _ in parts]), torch.cat([odd for _, odd in parts]))
+    found = Descriptor(*(torch.empty(n, part.shape[1]) for part in axes))
+    for rows in row_blocks(n, BLOCK):
+        found.even[rows], found.odd[rows] = project(halves(read(rows)), centre, axes)
+    return found
 
 
 def project(parts: Halves, centre: Tensor, axes: list[Tensor]) -> Halves:

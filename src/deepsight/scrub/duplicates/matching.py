@@ -1,6 +1,10 @@
 """From candidates to scored pairs: a cheap correlation for all, then registration for those that pass it."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
+from tempfile import TemporaryFile, gettempdir
 
 import numpy as np
 import torch
@@ -8,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepsight.core.array_types import Ints
+from deepsight.core.files.system_errors import cannot_write
 from deepsight.images.resize import resize
 from deepsight.scrub.duplicates import registration
 from deepsight.scrub.duplicates.candidates import ReadFeatures, describe_features, distinct_pairs, neighbours
@@ -27,6 +32,7 @@ PICTURE_SIMILAR = 0.55  # all 30 have at least 0.58
 PEAK = 0.6  # of the coarse correlation; known near-duplicates have at least 0.65, nine in ten candidates less
 STARTS = 2  # placements that registration begins from
 PAIRS = 256  # at a time
+IN_MEMORY = 100_000  # images whose coarse views are kept in memory: 100 MB
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class Matcher:
     def _peaks(self, i: Ints, j: Ints, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
         peaks, placements = torch.empty(len(i), 3), torch.empty(len(i), 3, 4)
         for rows in row_blocks(len(i), PAIRS):
-            pair = image_pairs(lambda r: self._views[r].float(), i[rows], j[rows], mirrored[rows])
+            pair = image_pairs(self._coarse, i[rows], j[rows], mirrored[rows])
             peaks[rows], placements[rows] = registration.coarse_placements(*pair)
         return peaks, placements
 
@@ -118,17 +124,43 @@ class Matcher:
             score[rows], placement[rows] = registration.register_pairs(*pair, starts[rows])
         return score, placement
 
+    def _coarse(self, rows: Ints) -> Tensor:
+        return torch.from_numpy(np.array(self._views[rows], dtype=np.float32))
+
     def _whole(self, rows: Ints) -> Tensor:
         return resize(self._read(rows), registration.SIDE)
 
 
-def coarse_views(read: Read, n: int) -> Tensor:
-    """What the coarse search compares, for all images: float16 (n, 2, 16, 16), kept in memory."""
-    made = []
-    for rows in row_blocks(n, BLOCK):
-        grey = resize(read(rows).mean(dim=1, keepdim=True), registration.COARSE)
-        made.append(registration.prepare(grey).half())
-    return torch.cat(made)
+def coarse_views(read: Read, n: int) -> NDArray[np.float16]:
+    """What the coarse search compares, for all images: float16 (n, 2, 16, 16).
+
+    Above `IN_MEMORY` images they lie in a temporary file, of 1 kB per image, which is read by rows.
+    """
+    views = (coarse_view(read(rows)) for rows in row_blocks(n, BLOCK))
+    return np.concatenate(list(views)) if n <= IN_MEMORY else on_disk(views)
+
+
+def coarse_view(images: Tensor) -> NDArray[np.float16]:
+    """What the coarse search compares of some images."""
+    grey = resize(images.mean(dim=1, keepdim=True), registration.COARSE)
+    return np.asarray(registration.prepare(grey).half().numpy())
+
+
+def on_disk(blocks: Iterator[NDArray[np.float16]]) -> NDArray[np.float16]:
+    """Blocks of rows as one array in a temporary file, which ends with the array; TMPDIR says where.
+
+    Raises:
+        DeepSightError: the disk is full.
+    """
+    first = next(blocks)
+    try:
+        with TemporaryFile() as file:
+            for block in itertools.chain([first], blocks):
+                file.write(np.ascontiguousarray(block).data)
+            file.flush()
+            return np.memmap(file, first.dtype, "r").reshape(-1, *first.shape[1:])
+    except OSError as error:
+        raise cannot_write(Path(gettempdir()), error) from error
 
 
 def image_pairs(read: Read, i: Ints, j: Ints, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
