@@ -51,3 +51,13 @@ def test_the_statistics_are_simulated_for_every_kind_of_finding(tmp_path: Path) 
     findings = {row["finding"].split(":")[0] for row in rows}
     assert {"macro-F1", "treatment", "confusion pairs", "ledger shares", "slices", "context"} <= findings
     assert {"label errors", "levers", "pointing"} <= findings
+
+
+@pytest.mark.slow
+def test_scale_in_small_goes_on_after_it_is_killed_twice() -> None:
+    command = [sys.executable, BENCHMARKS / "scale/run.py", "--smoke"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    by_part = {row["part"]: row for row in map(ast.literal_eval, done.stdout.splitlines())}
+    assert set(by_part) == {"decode", "killed", "measures", "reductions"}
+    assert by_part["killed"]["same"] is True
+    assert all(row["processor_seconds"] > 0 for row in by_part.values())
