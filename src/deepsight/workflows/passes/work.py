@@ -1,7 +1,10 @@
 """What a pass does with some rows, and where its finished blocks are kept."""
 
 import hashlib
+import shutil
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,25 @@ from deepsight.obtain.cache import cache_folder
 Arrays = Mapping[str, np.ndarray]  # by name, one row per row of the block
 Work = Callable[[slice], Arrays]  # what is done with some rows
 OpenWork = Callable[[], Work]  # opens the model and the data once per worker
+DAYS_KEPT = 30  # of blocks of a pass that was stopped
 
 
 def kept_folder(*marks: Any) -> Path:
     """A folder in the cache for the blocks of a pass, named after all that its answers depend on.
 
+    What passes left there that nobody has taken up for a month is removed.
+
     Args:
         marks: plain values, such as names, numbers, stamps of files and digests of data.
     """
-    digest = hashlib.sha256(repr(marks).encode("utf-8", "surrogatepass")).hexdigest()
-    return cache_folder() / "passes" / digest[:32]
+    passes = cache_folder() / "passes"
+    remove_forgotten(passes)
+    return passes / hashlib.sha256(repr(marks).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def remove_forgotten(folder: Path) -> None:
+    """Remove the folders in a folder to which nothing was added for `DAYS_KEPT` days."""
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):  # another process may remove it meanwhile
+            if time.time() - entry.stat().st_mtime > DAYS_KEPT * 86_400:
+                shutil.rmtree(entry, ignore_errors=True)
