@@ -4,6 +4,7 @@ A reference model is what the minutes of `examine` pay for, so on a busy machine
 of a study that was made in peace shows what the judges can do, and serves all settings at once.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from deepsight.workflows.trained_model import open_trained
 
 EXAMINED = "network of a finished study"
 ELSEWHERE = "model made elsewhere, judged by it"
-SHARES = (0.0, 0.005, 0.02, 0.1)  # of labels planted
+SHARES = (0.0, 0.02, 0.1, 0.005)  # of labels planted
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,13 @@ def judges_of(folder: Path, votes: Votes, rows: Ints, most: int) -> StudyJudges:
     )
 
 
-def settings_of(judges: StudyJudges) -> dict[str, tuple[Evidence, Measured]]:
-    """The evidence about labels and its measures, by the name of each setting."""
-    found = {EXAMINED: examined(judges)}
+def settings_of(judges: StudyJudges) -> Iterator[tuple[str, Evidence, Measured]]:
+    """The name of each setting with the evidence about labels and its measures, one after the other."""
+    yield EXAMINED, *examined(judges)
     logits = elsewhere_logits(judges)
     for share in SHARES:
         name = f"{ELSEWHERE}, {100 * share:g} % planted" if share else ELSEWHERE
-        found[name] = elsewhere(judges, logits, share)
-    return found
+        yield name, *elsewhere(judges, logits, share)
 
 
 def examined(judges: StudyJudges) -> tuple[Evidence, Measured]:
