@@ -17,9 +17,12 @@ from worlds import Part, Roles, aligned_share, plant
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.interpret.attribution.cam import signed_maps, without_background
+from deepsight.interpret.background.controls import COLOUR, MATCHED
+from deepsight.interpret.background.effects import ALL
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.swap_test import swap_test
+from deepsight.interpret.background.verdict import BIASED
 from deepsight.model import pretrained
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import fabric_of, fit_model
@@ -71,12 +74,21 @@ def audit(
     ).frame  # fmt: skip
     whole = table.filter(pl.col("test") == "swap", pl.col("class") == "all").row(0, named=True)
     names = ("ci_low", "ci_high", "minimum_detectable", "verdict")
+    alike, plain = (
+        table.filter(pl.col("test") == test, pl.col("class") == ALL).row(0, named=True)
+        for test in (MATCHED, COLOUR)
+    )
     forecast = table.filter(pl.col("test") == "screen")["effect"]
     known = net.logits(part.images).argmax(axis=1) == part.labels
     known &= masks.accepted
     return {
         "gap": whole["effect"],
         **{name: whole[name] for name in names},
+        "gap_verdict": BIASED if whole["ci_low"] > DELTA else whole["verdict"],
+        "matched_gap": alike["effect"],
+        "matched_low": alike["ci_low"],
+        "colour_gap": plain["effect"],
+        "colour_low": plain["ci_low"],
         "screen": float((alone.argmax(axis=1) != part.labels)[known].mean()),
         "screen_forecast": float(forecast[0]) + 0.5 if len(forecast) else float("nan"),
     }

@@ -14,10 +14,16 @@ from numpy.typing import NDArray
 from worlds import Planted, Roles, aligned_share, plant
 
 from deepsight.interpret.background.composites import Cutouts, cut_out
-from deepsight.interpret.background.effects import Effect, background_gaps
+from deepsight.interpret.background.controls import (
+    COLOUR,
+    matched_design,
+    matched_gaps,
+    with_plain_backgrounds,
+)
+from deepsight.interpret.background.effects import ALL, SwapEffect, background_gaps
 from deepsight.interpret.background.screen import auroc, margin_against, objects_lost_in_swaps
 from deepsight.interpret.background.swap_design import SwapDesign, make_swap_design
-from deepsight.interpret.background.verdict import context_verdict
+from deepsight.interpret.background.verdict import Beside, context_verdict
 from deepsight.model.linear_probe import LinearProbe, fit_linear_probe
 from deepsight.model.predict import Predictor
 
@@ -48,6 +54,10 @@ class Audit:
         composites: (2, 2, c, d), by whether the object's and the donor's image carry their class's cue for
             sure or a random one.
         whole, alone: (2, n, d), the images themselves, and what the object's cells add to their features.
+        alike: composites with donors of another class that are alike in mean colour; cues for sure.
+        matched: (m, d), of these.
+        few: composites with one donor of each kind.
+        plain: (f, d), of these on plain backgrounds in the donors' mean colours.
     """
 
     labels: NDArray[np.int64]
@@ -55,6 +65,15 @@ class Audit:
     composites: Floats
     whole: Floats
     alone: Floats
+    alike: SwapDesign
+    matched: Floats
+    few: SwapDesign
+    plain: Floats
+
+    def on_basis(self, basis: Floats) -> "Audit":
+        """The same with all features as coordinates on a basis (d, c)."""
+        names = ("composites", "whole", "alone", "matched", "plain")
+        return replace(self, **{name: getattr(self, name) @ basis for name in names})
 
 
 @dataclass(frozen=True)
@@ -78,7 +97,11 @@ def audit_of(
     cover = masks.cover(side, side)
     split = [object_features(net, images, cover) for images in (planted.random, planted.aligned)]
     whole, alone = (np.stack(part) for part in zip(*split, strict=True))
-    return Audit(labels, chosen, np.array(shown), whole, alone)
+    few, sure = chosen.first_of_each(labels), versions[1]
+    alike = matched_design(sure, chosen, labels, masks.accepted)
+    matched = net.features(sure.on(alike.subject, alike.donor))
+    plain = net.features(with_plain_backgrounds(sure).on(few.subject, few.donor))
+    return Audit(labels, chosen, np.array(shown), whole, alone, alike, matched, few, plain)
 
 
 def on(objects: Cutouts, backgrounds: Cutouts, chosen: SwapDesign) -> Images8:
@@ -100,8 +123,9 @@ def heads_of(
 def judge(head: LinearProbe, truth: Truth, audit: Audit, rho: float, *, holds: bool, seed: int) -> Row:
     """True reliance, what the swap test says, and what the screen says.
 
-    The audited images carry the cue as their labels say, as in the truth; `own_gap` and `own_verdict` are of
-    images at the head's own alignment.
+    The audited images carry the cue as their labels say, as in the truth, and `verdict` needs a control that
+    confirms it; `gap_verdict` is by the gap alone. `own_gap` and `own_verdict` are of images at the head's
+    own alignment, by the gap alone: which donors are alike there differs from head to head.
     """
     rng = np.random.default_rng((seed, 1))
     aligned = np.ones(len(audit.labels), dtype=np.int64)
@@ -113,13 +137,22 @@ def judge(head: LinearProbe, truth: Truth, audit: Audit, rho: float, *, holds: b
     _, own = swapped(head, audit, state, rows)
     _, low, high = whole.estimate.interval()
     chosen = SwapDesign(audit.chosen.subject[rows], audit.chosen.donor[rows])
+    beside = controls(head, audit, chosen, right, objects)
+    matched, colour = (of[ALL].estimate for of in (beside.matched, beside.colour))
     return {
         **reliance(head(truth.aligned), head(truth.permuted), truth.labels),
         "gap": whole.estimate.value,
         "ci_low": low,
         "ci_high": high,
         "minimum_detectable": whole.estimate.minimum_detectable,
-        "verdict": context_verdict(whole, delta=DELTA, q=0.0, holds=holds),
+        "verdict": context_verdict(
+            whole, delta=DELTA, q=0.0, holds=holds, confirmed=beside.confirm(ALL, DELTA)
+        ),
+        "gap_verdict": context_verdict(whole, delta=DELTA, q=0.0, holds=holds),
+        "matched_gap": matched.value,
+        "matched_low": matched.interval().low,
+        "colour_gap": colour.value,
+        "colour_low": colour.interval().low,
         "own_gap": own.estimate.value,
         "own_verdict": context_verdict(own, delta=DELTA, q=0.0, holds=holds),
         **screened(head, audit, aligned, right, chosen),
@@ -128,12 +161,27 @@ def judge(head: LinearProbe, truth: Truth, audit: Audit, rho: float, *, holds: b
 
 def swapped(
     head: LinearProbe, audit: Audit, state: NDArray[np.int64], rows: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], Effect]:
+) -> tuple[NDArray[np.bool_], SwapEffect]:
     """The swap test on these composites; images carry their class's cue for sure where `state` is 1."""
     chosen = SwapDesign(audit.chosen.subject[rows], audit.chosen.donor[rows])
     seen = audit.composites[state[chosen.subject], state[chosen.donor], rows]
     right = head(seen).argmax(axis=1) == audit.labels[chosen.subject]
     return right, background_gaps(right, chosen, audit.labels, test="swap", note="")[0]
+
+
+def controls(
+    head: LinearProbe, audit: Audit, chosen: SwapDesign, right: NDArray[np.bool_], objects: NDArray[np.int64]
+) -> Beside:
+    """The matched and the mean-colour control of these objects, as the product has them."""
+    labels, kept = audit.labels, np.isin(audit.alike.subject, objects)
+    alike = SwapDesign(audit.alike.subject[kept], audit.alike.donor[kept])
+    there = head(audit.matched[kept]).argmax(axis=1) == labels[alike.subject]
+    matched, _ = matched_gaps(chosen, right, alike, there, labels)
+    kept = np.isin(audit.few.subject, objects)
+    few = SwapDesign(audit.few.subject[kept], audit.few.donor[kept])
+    plain = head(audit.plain[kept]).argmax(axis=1) == labels[few.subject]
+    colour, _ = background_gaps(plain, few, labels, test=COLOUR, note="")
+    return Beside({ALL: matched}, {ALL: colour})
 
 
 def reliance(aligned: Floats, permuted: Floats, labels: NDArray[np.int64]) -> Row:
@@ -182,9 +230,7 @@ def cue_rows(
     basis = components(np.concatenate([part for both in banks.values() for part in both]))
     of_truth = Truth(net.features(truth.aligned) @ basis, net.features(truth.random) @ basis, truth.labels)
     audit = audit_of(net, roles, audited, objects=sizes["objects"], donors=sizes["donors"], seed=seed)
-    audit = Audit(
-        audit.labels, audit.chosen, audit.composites @ basis, audit.whole @ basis, audit.alone @ basis
-    )
+    audit = audit.on_basis(basis)
     for world, bank in banks.items():
         both = bank[0] @ basis, bank[1] @ basis
         for rho in RHOS:

@@ -16,8 +16,9 @@ def column(rows: Sequence[Row], name: str) -> np.ndarray:
     return np.array([float(str(row[name])) for row in rows])
 
 
-def said(rows: Sequence[Row], verdict: str) -> np.ndarray:
-    return np.array([row["verdict"] == verdict for row in rows])
+def said(rows: Sequence[Row], verdict: str, rule: str = "verdict") -> np.ndarray:
+    """Which models got this verdict; the rule is a column: with controls, or `gap_verdict` without."""
+    return np.array([row[rule] == verdict for row in rows])
 
 
 def upper_bound(alarms: int, n: int) -> float:
@@ -57,6 +58,27 @@ def alarms(rows: Sequence[Row]) -> str:
     """Alarms among the models given, with the bound of their rate."""
     count = int(said(rows, "BIASED").sum())
     return f"{count} of {len(rows)} (≤ {upper_bound(count, len(rows)):.1%})" if rows else "–"
+
+
+def control_table(rows: Sequence[Row]) -> Iterator[str]:
+    """What the controls change: BIASED by the gap alone, and with one of two controls."""
+    yield (
+        "| models | n | BIASED by the gap alone | with a control | R ≤ δ among them, by the gap alone | "
+        "with a control | matched gap, points | plain-colour gap |\n|---|---|---|---|---|---|---|---|"
+    )
+    for group in dict.fromkeys((row["kind"], row["world"], row["cue"]) for row in rows):
+        of_group = [row for row in rows if (row["kind"], row["world"], row["cue"]) == group]
+        for name, rho in (("ρ = 1/k", 0.1), ("ρ = 0.95", 0.95)):
+            here = at(of_group, rho)
+            small = [row for row in here if float(str(row["reliance"])) <= DELTA]
+            counts = [
+                str(said(of, "BIASED", rule).sum())
+                for of in (here, small)
+                for rule in ("gap_verdict", "verdict")
+            ]
+            gaps = [points(here, column) for column in ("matched_gap", "colour_gap")]
+            cells = (f"{group[0]}s", *group[1:], name)
+            yield f"| {', '.join(map(str, cells))} | {' | '.join([str(len(here)), *counts, *gaps])} |"
 
 
 def at(rows: Sequence[Row], rho: float) -> list[Row]:
@@ -154,4 +176,5 @@ def screen_table(rows: Sequence[Row]) -> Iterator[str]:
 
 def summarise(rows: Sequence[Row]) -> str:
     """All that the README needs."""
-    return "\n".join([*table(rows), "", *own_table(rows), "", *screen_table(rows), "", *bars(rows)])
+    parts = (table, own_table, control_table, screen_table, bars)
+    return "\n\n".join("\n".join(part(rows)) for part in parts)

@@ -8,13 +8,11 @@ from worlds import LEVEL, Row, coverage, fewer, type_one
 from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.attribution.energy_by_class import energy_of_group
 from deepsight.interpret.background.mask_quality import MaskQuality
-from deepsight.interpret.labels.label_errors import label_error_tables
+from deepsight.interpret.labels.label_errors import CLAIMED, label_error_tables
 from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.levers_table import HELPS, lever_verdict
 from deepsight.interpret.levers.net_effect import net_effect
-
-CLAIMED = 0.8  # precision that flags claim
 
 
 def rows(repeats: int) -> Iterator[Row]:

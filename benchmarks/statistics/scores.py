@@ -37,7 +37,7 @@ def macro_f1(repeats: int) -> Iterator[Row]:
     rng = np.random.default_rng(1)
     for world in worlds():
         truth = f1_of_counts(world.sizes[:, None] * world.rates).mean()
-        drawn = world.matrices(repeats if world.k < 100 else fewer(repeats, 4), rng)
+        drawn = world.matrices(repeats if world.k < 100 else fewer(repeats, 2), rng)
         _, low, high = macro_f1_intervals(drawn, LEVEL)
         yield coverage("macro-F1", world.name, (low - 1e-9 <= truth) & (truth <= high + 1e-9))
 

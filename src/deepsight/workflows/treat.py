@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from deepsight.config import MOST_MINUTES
-from deepsight.core.dataset import select_ids
+from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
@@ -96,8 +96,18 @@ def treat_alone(
 
 def leakage_of(context: Context) -> Leakage | None:
     """The training images that were dropped because they repeat test images; None where they were kept."""
-    official, splits = context.official["train"], context.splits
-    members = cluster_members(context.run.evidence()["duplicates"])
+    found = leakage_between(context.official["train"], context.run.evidence()["duplicates"])
+    return None if np.isin(context.splits.train.ids, found.rows.ids).any() else found
+
+
+def leakage_between(train: Dataset, duplicates: Table) -> Leakage:
+    """The training images that repeat test images.
+
+    Args:
+        train: the official training images.
+        duplicates: the evidence table of that name, of these images and the test images.
+    """
+    members = cluster_members(duplicates)
     both = [members.filter(split=name).rename({"cluster": f"{name}_cluster"}) for name in ("train", "test")]
     common = set(both[0]["train_cluster"]) & set(both[1]["test_cluster"])
     (ids, row_cluster), (test, test_cluster) = (
@@ -105,9 +115,7 @@ def leakage_of(context: Context) -> Leakage | None:
         .select(pl.col("index", f"{name}_cluster").cast(pl.Int64)).to_numpy().T
         for name, part in zip(("train", "test"), both, strict=True)
     )  # fmt: skip
-    if np.isin(splits.train.ids, ids).any():
-        return None
-    return Leakage(select_ids(official, ids), row_cluster, test, test_cluster)
+    return Leakage(select_ids(train, ids), row_cluster, test, test_cluster)
 
 
 def other_backbone(context: Context, name: str) -> Pretrained:

@@ -15,6 +15,7 @@ from deepsight.interpret.labels.label_errors import (
     label_error_tables,
     label_errors_of_split,
 )
+from deepsight.interpret.labels.label_noise import find_wrong_labels
 from deepsight.interpret.labels.sources import LabelSources
 
 CLASSES = ("a", "b", "c")
@@ -47,8 +48,8 @@ def made(n: int = 4000, share: float = 0.08, seed: int = 0) -> tuple[np.ndarray,
 @pytest.mark.parametrize("share", [0.02, 0.08, 0.15])
 def test_the_number_of_wrong_labels_is_in_its_interval(share: float) -> None:
     true, opinions = made(share=share)
-    score = label_errors_of_split("train", opinions, CLASSES, 0.8)["score"].to_numpy()
-    number = estimated_number(score, opinions, 0.95)
+    wrong = find_wrong_labels(opinions.pooled(), opinions.labels)
+    number = estimated_number(wrong, opinions, 0.95)
     assert 0.99 * number.low <= (opinions.labels != true).sum() <= number.high
     assert number.high - number.low < 300
 

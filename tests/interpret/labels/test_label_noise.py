@@ -10,6 +10,7 @@ from deepsight.interpret.labels.label_noise import (
     IMAGE_DEPENDENT,
     class_transitions,
     confident_joint,
+    find_wrong_labels,
     mistake_likelihood,
     wrong_label_probabilities,
 )
@@ -55,6 +56,21 @@ def test_planted_mistakes_are_counted_found_and_claimed_as_surely_as_they_are(sh
     for low, high in ((0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
         there = (wrong >= low) & (wrong < high)
         assert planted[there].mean() == pytest.approx(wrong[there].mean(), abs=0.2)
+
+
+def test_the_share_is_as_uncertain_as_it_differs_between_samples() -> None:
+    found, errors = [], []
+    for seed in range(12):
+        true, beliefs = seen_by_a_classifier(seed + 10, n=1000)
+        wrong = find_wrong_labels(beliefs, with_flips(true, 0.1, seed))
+        found.append(wrong.probability.mean())
+        errors.append(wrong.share_error)
+    assert 0.5 < np.std(found, ddof=1) / np.mean(errors) < 2
+
+
+def test_where_no_label_surprises_the_share_is_certain() -> None:
+    beliefs = np.full((100, 2), [0.999, 0.001])
+    assert find_wrong_labels(beliefs, np.zeros(100, dtype=np.int64)).share_error < 0.001
 
 
 def test_it_is_a_better_forecast_than_the_doubt_of_the_label() -> None:

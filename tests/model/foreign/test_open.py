@@ -110,6 +110,43 @@ def test_onnx_that_cannot_be_converted_is_asked(onnx_file: Path, monkeypatch: py
     torch.testing.assert_close(opened.forward(INPUT), Small().eval()(INPUT).detach(), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("how", ["dynamic", "static"])
+def test_onnx_in_int8_is_asked_and_nearly_agrees(onnx_file: Path, tmp_path: Path, how: str) -> None:
+    """Weights in eight bits, and with `static` activations too, as deployed files have them."""
+    quantization = pytest.importorskip("onnxruntime.quantization")
+    file = tmp_path / "int8.onnx"
+
+    class Calibration(quantization.CalibrationDataReader):  # type: ignore[name-defined,misc]
+        images = iter([{"images": INPUT.numpy()}])
+
+        def get_next(self) -> object:
+            return next(self.images, None)
+
+    if how == "dynamic":
+        quantization.quantize_dynamic(onnx_file, file)
+    else:
+        quantization.quantize_static(onnx_file, file, Calibration())
+    opened = open_model(f"onnx:{file}").network
+    assert opened.module is None
+    assert "without gradients" in opened.notice
+    wanted = Small().eval()(INPUT)
+    assert float((answers(f"onnx:{file}") - wanted).abs().max()) < 0.1 * float(wanted.abs().max())
+
+
+def test_onnx_that_wants_int8_images_is_refused(tmp_path: Path) -> None:
+    helper = pytest.importorskip("onnx.helper")
+    images = helper.make_tensor_value_info("images", 3, [1, 3, 32, 32])  # 3: int8
+    scores = helper.make_tensor_value_info("scores", 1, [1, 3, 32, 32])
+    graph = helper.make_graph(
+        [helper.make_node("Cast", ["images"], ["scores"], to=1)], "small", [images], [scores]
+    )
+    file = tmp_path / "in_int8.onnx"
+    opset = [helper.make_opsetid("", 17)]
+    file.write_bytes(helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString())
+    with pytest.raises(DeepSightError, match=r"Expected one image input .* int8"):
+        open_model(f"onnx:{file}")
+
+
 def test_onnx_without_its_external_data(tmp_path: Path) -> None:
     file = tmp_path / "outside.onnx"
     torch.onnx.export(Small().eval(), (INPUT,), file, dynamo=True, verbose=False, external_data=True)

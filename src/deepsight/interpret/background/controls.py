@@ -81,9 +81,22 @@ def matched_control(
         chosen: of the swap test; its composites with donors of the own class are one side of the gap.
         right: bool (c,), whether each of `chosen` is classified as its object.
     """
-    own = labels[chosen.subject] == labels[chosen.donor]
     alike = matched_design(cutouts, chosen, labels, usable)
     there = predict_composites(cutouts, alike, predict) == labels[alike.subject]
+    return matched_gaps(chosen, right, alike, there, labels)
+
+
+def matched_gaps(
+    chosen: SwapDesign, right: Bools, alike: SwapDesign, there: Bools, labels: Ints
+) -> tuple[SwapEffect, dict[int, SwapEffect]]:
+    """The gap of `matched_control` from predictions that are already made.
+
+    Args:
+        chosen, right: of the swap test.
+        alike: from `matched_design`.
+        there: bool (m,), whether each of `alike` is classified as its object.
+    """
+    own = labels[chosen.subject] == labels[chosen.donor]
     both = SwapDesign(
         np.concatenate([chosen.subject[own], alike.subject]), np.concatenate([chosen.donor[own], alike.donor])
     )
@@ -95,10 +108,15 @@ def colour_control(
     cutouts: Cutouts, labels: Ints, few: SwapDesign, predict: Predict
 ) -> tuple[SwapEffect, dict[int, SwapEffect]]:
     """The BG-gap of plain backgrounds in the donors' mean colours, which is what colour alone does."""
+    right = predict_composites(with_plain_backgrounds(cutouts), few, predict) == labels[few.subject]
+    return background_gaps(right, few, labels, test=COLOUR, note="as swap, donors' mean colour alone")
+
+
+def with_plain_backgrounds(cutouts: Cutouts) -> Cutouts:
+    """The same objects, and each background as one plane of its mean colour."""
     mean = cutouts.backgrounds.mean(axis=(1, 2), keepdims=True)
     plain = np.broadcast_to(np.rint(mean).astype(np.uint8), cutouts.backgrounds.shape)
-    right = predict_composites(replace(cutouts, backgrounds=plain), few, predict) == labels[few.subject]
-    return background_gaps(right, few, labels, test=COLOUR, note="as swap, donors' mean colour alone")
+    return replace(cutouts, backgrounds=plain)
 
 
 def background_only(backgrounds: Pixels, labels: Ints, predict: Predict) -> SwapEffect:

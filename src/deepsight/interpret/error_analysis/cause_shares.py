@@ -10,7 +10,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import score_interval
 from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
 
-ADDED = 4  # errors that are added to the variance, each wholly due to a cause or not at all
+ADDED = 2  # errors that are added to the variance, each wholly due to a cause or not at all
 
 
 class CauseShares(NamedTuple):
@@ -55,7 +55,7 @@ def ledger_shares_table(ledger: Table, *, level: float = 0.95) -> Table:
         n=total,
         method="Mean over errors of the probability of each cause. Where a cause was looked for in some "
         "errors, its share of what earlier causes leave is that of these errors (two-phase ratio estimate), "
-        "and later causes share the rest. Jackknife over errors, four errors added to the variance; Wilson's "
+        "and later causes share the rest. Jackknife over errors, two errors added to the variance; Wilson's "
         "interval with the effective number of errors. The detectors are held fixed.",
         caption=shares_caption(frame),
     )

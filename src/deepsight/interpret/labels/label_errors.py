@@ -11,7 +11,12 @@ from scipy.stats import norm
 from deepsight.core.array_types import Floats
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import Interval
-from deepsight.interpret.labels.label_noise import confident_joint, wrong_label_probabilities
+from deepsight.interpret.labels.label_noise import (
+    WrongLabels,
+    confident_joint,
+    find_wrong_labels,
+    wrong_label_probabilities,
+)
 from deepsight.interpret.labels.sources import SMALLEST, LabelSources, log_pool
 
 METHOD = (
@@ -57,8 +62,14 @@ def label_error_tables(
             than 0.7 of the labels, or where fewer than 0.5 % of the labels would be.
         level: coverage of the interval of the number of errors.
     """
-    frames = {name: label_errors_of_split(name, each, classes, precision) for name, each in by_split.items()}
-    totals = [totals_of_split(name, frames[name], each, level) for name, each in by_split.items()]
+    wrong = {name: find_wrong_labels(each.pooled(), each.labels) for name, each in by_split.items()}
+    frames = {
+        name: label_errors_of_split(name, each, classes, precision, wrong=wrong[name])
+        for name, each in by_split.items()
+    }
+    totals = [
+        totals_of_split(name, frames[name], each, wrong[name], level) for name, each in by_split.items()
+    ]
     return {
         "label_errors": image_table(pl.concat(frames.values())),
         "label_error_summary": summary_table(pl.DataFrame(totals), level),
@@ -117,11 +128,24 @@ def flags_in_words(flagged: int, precision: float | None) -> str:
 
 
 def label_errors_of_split(
-    split: str, judged: LabelSources, classes: Sequence[str], precision: float
+    split: str,
+    judged: LabelSources,
+    classes: Sequence[str],
+    precision: float,
+    *,
+    wrong: WrongLabels | None = None,
 ) -> pl.DataFrame:
-    """A row for each image: how it is labelled, what else it may be, and how surely the label is wrong."""
+    """A row for each image: how it is labelled, what else it may be, and how surely the label is wrong.
+
+    Args:
+        split: name of the split.
+        judged: what the sources say.
+        classes: names of the k classes.
+        precision: as in `label_error_tables`.
+        wrong: what `find_wrong_labels` found in the pool of the sources, if it is known already.
+    """
     pooled, names = judged.pooled(), np.array(classes)
-    score = wrong_label_probabilities(pooled, judged.labels)
+    score = (wrong or find_wrong_labels(pooled, judged.labels)).probability
     trusted = agreement(judged) >= TRUSTED
     pooled[np.arange(len(pooled)), judged.labels] = -1
     return pl.DataFrame(
@@ -170,10 +194,12 @@ def claimed_precision(score: Floats, n: int) -> float | None:
     return float(expit(constant + by_share * np.log(len(score) / n / 0.01) + by_score * logit(mean)))
 
 
-def totals_of_split(split: str, frame: pl.DataFrame, judged: LabelSources, level: float) -> dict[str, object]:
+def totals_of_split(
+    split: str, frame: pl.DataFrame, judged: LabelSources, wrong: WrongLabels, level: float
+) -> dict[str, object]:
     """The totals of one split."""
     flagged = frame.filter(pl.col("flagged"))["score"]
-    number = estimated_number(frame["score"].to_numpy(), judged, level)
+    number = estimated_number(wrong, judged, level)
     return {
         "split": split,
         "n": len(frame),
@@ -186,19 +212,22 @@ def totals_of_split(split: str, frame: pl.DataFrame, judged: LabelSources, level
     }
 
 
-def estimated_number(score: Floats, judged: LabelSources, level: float) -> Interval:
+def estimated_number(wrong: WrongLabels, judged: LabelSources, level: float) -> Interval:
     """How many labels are wrong: the sum of the scores, with an interval, in images.
 
     What a classifier cannot see is a larger uncertainty than chance. So the interval runs from the lowest to
     the highest estimate: those of the pool, of each source alone, and of the confident joint. Chance is added
-    at both ends: given the probabilities, the number is Poisson-binomial with variance Σ p (1 - p).
+    at both ends: given the probabilities, the number is Poisson-binomial with variance Σ p (1 - p), and their
+    mean is as uncertain as the fitted share of mistakes.
     """
-    labels = judged.labels
+    labels, score = judged.labels, wrong.probability
     alone = [
         wrong_label_probabilities(log_pool([each], labels), labels) for each in judged.distributions.values()
     ]
     joint = confident_joint(labels, judged.pooled())
     totals = np.array([joint.sum() - np.trace(joint), *(each.sum() for each in (score, *alone))])
-    reach = float(norm.ppf(0.5 + level / 2)) * float(np.sqrt((score * (1 - score)).sum()))
+    of_share = len(score) * wrong.share_error
+    chance = float(np.sqrt((score * (1 - score)).sum() + of_share**2))
+    reach = float(norm.ppf(0.5 + level / 2)) * chance
     low, high = float(totals.min()) - reach, float(totals.max()) + reach
     return Interval(float(score.sum()), max(0.0, low), min(float(len(score)), high))

@@ -1,5 +1,9 @@
 """Which labels are mistakes of people, and which surprises are a classifier's own: a mixture of both."""
 
+from collections.abc import Callable, Sequence
+from itertools import combinations_with_replacement, product
+from typing import NamedTuple
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit, softmax
@@ -19,6 +23,14 @@ BENT_FROM = (
     0.84,
     0.90,
 )  # share of right labels that classifiers give, from which far-off classes are far off
+STEPS = (0.1, 0.05, 0.01)  # of the share's log-odds, the power's log and the bend, for second differences
+
+
+class WrongLabels(NamedTuple):
+    """How surely each label is wrong, float64 (n,), and the standard error of the share of wrong labels."""
+
+    probability: Floats
+    share_error: float
 
 
 def confident_joint(labels: Ints, probabilities: Floats) -> Floats:
@@ -70,7 +82,12 @@ def mistake_likelihood(probabilities: Floats, labels: Ints, transitions: Floats)
 
 
 def wrong_label_probabilities(pooled: Floats, labels: Ints) -> Floats:
-    """The probability that each given label is wrong, float64 (n,).
+    """The probability that each given label is wrong, float64 (n,): see `find_wrong_labels`."""
+    return find_wrong_labels(pooled, labels).probability
+
+
+def find_wrong_labels(pooled: Floats, labels: Ints) -> WrongLabels:
+    """How surely each given label is wrong.
 
     Labels are a mixture: a share are mistakes as people make them (`mistake_likelihood`), the others come
     from the clean probabilities. The share and how the clean probabilities follow from the pooled ones
@@ -88,16 +105,20 @@ def wrong_label_probabilities(pooled: Floats, labels: Ints) -> Floats:
         labels: int64 (n,), given.
     """
     transitions, logs = class_transitions(pooled), np.log(np.maximum(pooled, FARTHEST))
-    plain, bent = (mixed_wrong(logs, labels, transitions, most_bend=most) for most in (0.0, MOST_BEND))
-    right = (pooled.argmax(axis=1) == labels).mean() / (1 - (plain.mean() + bent.mean()) / 2)
+    plain, bent = (fit_mixture(logs, labels, transitions, most_bend=most) for most in (0.0, MOST_BEND))
+    mean = (plain.probability.mean() + bent.probability.mean()) / 2
+    right = (pooled.argmax(axis=1) == labels).mean() / (1 - mean)
     low, high = BENT_FROM
     weight = float(np.clip((right - low) / (high - low), 0, 1))
-    wrong = expit((1 - weight) * logit(plain) + weight * logit(bent))
-    return along_doubt(pooled[np.arange(len(labels)), labels], wrong)
+    wrong = expit((1 - weight) * logit(plain.probability) + weight * logit(bent.probability))
+    return WrongLabels(
+        along_doubt(pooled[np.arange(len(labels)), labels], wrong),
+        (1 - weight) * plain.share_error + weight * bent.share_error,
+    )
 
 
-def mixed_wrong(logs: Floats, labels: Ints, transitions: Floats, *, most_bend: float) -> Floats:
-    """The probability (n,) that each label is a mistake, by the mixture of largest likelihood.
+def fit_mixture(logs: Floats, labels: Ints, transitions: Floats, *, most_bend: float) -> WrongLabels:
+    """How surely each label is a mistake, by the mixture of largest likelihood.
 
     Args:
         logs: (n, k), log of the pooled probabilities.
@@ -119,7 +140,36 @@ def mixed_wrong(logs: Floats, labels: Ints, transitions: Floats, *, most_bend: f
     bounds = [(-12.0, 0.0), (-power, power), (0.0, most_bend)]
     found = minimize(loss, [float(logit(FIRST_SHARE)), 0.0, 0.0], method="L-BFGS-B", bounds=bounds)
     mistaken, right = mixture_parts(logs, labels, transitions, found.x)
-    return np.clip(mistaken / (mistaken + right), 1e-12, 1 - 1e-12)
+    return WrongLabels(
+        np.clip(mistaken / (mistaken + right), 1e-12, 1 - 1e-12),
+        share_error(loss, found.x, bounds, len(some)),
+    )
+
+
+def share_error(
+    loss: Callable[[Floats], float], at: Floats, bounds: Sequence[tuple[float, float]], n: int
+) -> float:
+    """Standard error of the share of mistakes, from the curvature of the likelihood at its largest.
+
+    The other parameters are free to follow, except those that lie at a bound. 0 where the share itself lies
+    at its bound: then the data show no mistakes.
+
+    Args:
+        loss: minus the mean log-likelihood.
+        at: the parameters; the first is the log-odds of the share.
+        bounds: of the parameters.
+        n: images in the mean.
+    """
+    free = [i for i, (low, high) in enumerate(bounds) if low + STEPS[i] < at[i] < high - STEPS[i]]
+    if 0 not in free:
+        return 0.0
+    moves = np.diag(STEPS)[free]
+    curvature = np.empty((len(free), len(free)))
+    for i, j in combinations_with_replacement(range(len(free)), 2):
+        ends = [s * t * loss(at + s * moves[i] + t * moves[j]) for s, t in product((1, -1), repeat=2)]
+        curvature[i, j] = curvature[j, i] = n * sum(ends) / (4 * moves[i].sum() * moves[j].sum())
+    share, variance = float(expit(at[0])), float(np.linalg.pinv(curvature)[0, 0])
+    return share * (1 - share) * max(variance, 0.0) ** 0.5
 
 
 def along_doubt(own: Floats, wrong: Floats) -> Floats:
