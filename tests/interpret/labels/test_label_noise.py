@@ -60,8 +60,8 @@ def test_planted_mistakes_are_counted_found_and_claimed_as_surely_as_they_are(sh
 
 def test_the_share_is_as_uncertain_as_it_differs_between_samples() -> None:
     found, errors = [], []
-    for seed in range(12):
-        true, beliefs = seen_by_a_classifier(seed + 10, n=1000)
+    for seed in range(8):
+        true, beliefs = seen_by_a_classifier(seed + 10, n=500)
         wrong = find_wrong_labels(beliefs, with_flips(true, 0.1, seed))
         found.append(wrong.probability.mean())
         errors.append(wrong.share_error)
