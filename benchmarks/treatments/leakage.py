@@ -35,9 +35,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60, help="of 128 images, each training")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each arm")
     parser.add_argument("--resolution", type=int, default=64)
-    parser.add_argument(
-        "--reductions", type=int, default=1, choices=(0, 1, 2), help="trained stages"
-    )
+    parser.add_argument("--reductions", type=int, default=1, choices=(0, 1, 2), help="trained stages")
     parser.add_argument("--cache", type=Path, required=True, help="folder that keeps the search")
     parser.add_argument("--results", type=Path, help="a CSV for the table")
     args = parser.parse_args()

@@ -28,6 +28,12 @@ def test_the_score_is_that_of_the_metrics(study: RunData):
     assert said == f"{right} of 1,500 test images are classified correctly, above the minimum of 65 %"
 
 
+def test_a_score_at_the_border_is_given_with_both_ends(study: RunData):
+    perfect = replace(study, metrics={**study.metrics, "accuracy": 1.0, "accuracy_ci95": [0.957, 1.0]})
+    said = plain(summary.score_clause(perfect))
+    assert said.startswith("100.0 % (95.7 % to 100.0 %) of 1,500 test images")
+
+
 def test_without_an_interval_of_the_accuracy_macro_f1_is_said(study: RunData):
     metrics = {name: value for name, value in study.metrics.items() if name != "accuracy_ci95"}
     low, high = metrics["macro_f1_ci95"]

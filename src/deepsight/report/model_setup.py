@@ -39,7 +39,7 @@ def preprocessing_advice(table: Table) -> str:
             "Prepare the images so wherever the model is used, and write it down with the model: the input "
             "format in use is in model.json. `--preprocess FILE.yaml` sets another one."
         )
-    return "Nothing. If you know better, `--preprocess FILE.yaml` states what is then used as it is."
+    return "Nothing. If you know how the model was trained, set it with `--preprocess FILE.yaml`."
 
 
 def class_order_advice(table: Table) -> str:

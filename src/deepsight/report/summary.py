@@ -70,8 +70,13 @@ def examined_text(metrics: Facts) -> str:
 
 
 def with_interval(metrics: Facts, name: str) -> str:
-    """A score of metrics.json with half of its interval."""
-    return f"{percent_text(metrics[name])}{half_width(metrics.get(f'{name}_ci95'))}"
+    """A score of metrics.json with half of its interval, or both ends where half would pass 0 or 1."""
+    value, interval = metrics[name], metrics.get(f"{name}_ci95")
+    if interval and not is_absent(interval[0]):
+        low, high = interval
+        if not (high - low) / 2 <= value <= 1 - (high - low) / 2:
+            return f"{percent_text(value)} ({percent_text(low)} to {percent_text(high)})"
+    return f"{percent_text(value)}{half_width(interval)}"
 
 
 def half_width(interval: Sequence[float] | None) -> str:

@@ -44,3 +44,11 @@ def test_without_documentation_the_best_is_taken() -> None:
     tried = {"a": answers(0.7, 0), "b": answers(0.9, 1)}
     audit = audit_preprocessing(tried, LABELS, K, documented=False)
     assert (audit.choice, audit.warning) == ("b", None)
+    assert "scores highest of those tried" in audit.table.caption
+
+
+def test_equal_scores_are_said_to_be_equal() -> None:
+    tried = {"a": answers(0.9, 0), "b": answers(0.9, 0), "c": answers(0.7, 1)}
+    audit = audit_preprocessing(tried, LABELS, K, documented=False)
+    assert audit.choice == "a"
+    assert "1 of the others tried scores the same" in audit.table.caption

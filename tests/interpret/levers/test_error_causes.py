@@ -121,3 +121,6 @@ def test_the_table_of_levers_has_verdicts_and_a_sentence() -> None:
     assert table.caption.startswith("Good mends 50 ±")
     assert "41 ±" in table.caption
     assert "resist every lever" in table.caption
+    all_resist = levers_table(outcomes, examined, 1.0).caption
+    assert "; 100 % (" in all_resist
+    assert " to 100) of the errors resist every lever" in all_resist

@@ -77,7 +77,7 @@ def audit_preprocessing(
         pl.DataFrame(rows), UNITS, len(labels),
         method="The same images under each preprocessing; McNemar's test with Holm's correction; a "
         "documented preprocessing is replaced only by one that does better by more than chance.",
-        caption=warning or said(chosen, documented),
+        caption=warning or said(chosen, documented, sum(scores[n] == scores[chosen] for n in names) - 1),
     )  # fmt: skip
     return Audit(table, chosen, warning)
 
@@ -99,11 +99,16 @@ def gain_sentence(row: Mapping[str, Any]) -> str:
     )
 
 
-def said(chosen: str, documented: bool) -> str:
-    """The caption where there is nothing to warn of."""
+def said(chosen: str, documented: bool, equal: int) -> str:
+    """The caption where there is nothing to warn of; `equal` others score the same as the chosen one."""
     if documented:
         return "No other preprocessing does better than the documented one by more than chance."
+    if equal:
+        return (
+            f"No preprocessing is documented. The examination uses {chosen}; {equal} of the others tried "
+            f"{'scores' if equal == 1 else 'score'} the same, so these images cannot tell them apart."
+        )
     return (
-        f"No preprocessing is documented. The examination uses {chosen}, whose macro-F1 is highest of those "
-        "tried. That it is better than the next is not tested."
+        f"No preprocessing is documented. The examination uses {chosen}, which scores highest of those tried. "
+        "Whether it is truly better than the next one was not tested."
     )

@@ -132,7 +132,10 @@ def share_with_reach(row: dict[str, Any]) -> str:
 
 
 def resisting_share(share: float, examined: ExaminedImages, level: float) -> str:
-    """The share of the errors that resist, with half of Wilson's interval."""
+    """The share of the errors that resist, with half of Wilson's interval, or both ends next to 0 or 1."""
     n = int(examined.wrong.sum())
-    low, high = wilson(round(share * n), n, level)
-    return f"{100 * share:.0f} ± {50 * (float(np.asarray(high)) - float(np.asarray(low))):.0f} %"
+    low, high = (float(np.asarray(end)) for end in wilson(round(share * n), n, level))
+    half = (high - low) / 2
+    if half <= share <= 1 - half:
+        return f"{100 * share:.0f} ± {100 * half:.0f} %"
+    return f"{100 * share:.0f} % ({100 * low:.0f} to {100 * high:.0f})"

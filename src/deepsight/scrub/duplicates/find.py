@@ -119,7 +119,9 @@ def duplicates_caption(frame: pl.DataFrame, n: int) -> str:
     """How many pairs among n images are flagged, and how many of them join two splits."""
     flagged = frame.filter("flagged")
     across = flagged.filter(pl.col("split_a") != pl.col("split_b"))
-    precision = flagged["probability"].to_numpy().mean() if len(flagged) else 1.0
+    if not len(flagged):
+        return f"No two of {n:,} images are flagged as the same picture."
+    precision = flagged["probability"].to_numpy().mean()
     return (
         f"{len(flagged):,} pairs among {n:,} images are flagged as the same picture, at an estimated "
         f"precision of {precision:.1%}; {len(across):,} of them join two splits."
