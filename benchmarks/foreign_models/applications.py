@@ -19,8 +19,8 @@ from deepsight.model.foreign.outputs import output_tensor, read_outputs
 
 SIDE, K = 96, 4
 NAMES = (
-    "VGG16", "ResNet50", "ResNet50V2", "MobileNet", "MobileNetV2", "MobileNetV3Small", "DenseNet121",
-    "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny", "InceptionV3", "Xception",
+    "MobileNetV2", "VGG16", "ResNet50V2", "EfficientNetB0", "ConvNeXtTiny", "DenseNet121", "ResNet50",
+    "MobileNet", "MobileNetV3Small", "EfficientNetV2B0", "InceptionV3", "Xception",
 )  # fmt: skip
 
 

@@ -109,6 +109,6 @@ def said(chosen: str, documented: bool, equal: int) -> str:
             f"{'scores' if equal == 1 else 'score'} the same, so these images cannot tell them apart."
         )
     return (
-        f"No preprocessing is documented. The examination uses {chosen}, which scores highest of those tried. "
-        "Whether it is truly better than the next one was not tested."
+        f"No preprocessing is documented. The examination uses {chosen}, which scores highest of those "
+        "tried. Whether it is truly better than the next one was not tested."
     )
