@@ -51,6 +51,18 @@ def test_the_interval_covers_the_true_effect(r: int) -> None:
     assert covered / worlds >= 0.9
 
 
+def test_few_changed_images_make_no_effect_certain() -> None:
+    """Fifteen images of 300 change by chance: at most 6 in 100 worlds, and two standard errors, say more."""
+    rng = np.random.default_rng(5)
+    alarms, worlds = 0, 300
+    for _ in range(worlds):
+        right = (rng.random(300) > 0.15).astype(int)
+        arm, control = (np.where(rng.random((2, 300)) < 0.025, 1 - right, right) for _ in range(2))
+        found = net_effect(outcome_of(examined_of(right=right.tolist()), arm.astype(float), control))
+        alarms += found.p_value <= 0.05
+    assert alarms / worlds <= 0.06 + 2 * (0.05 * 0.95 / worlds) ** 0.5
+
+
 def test_a_single_training_of_the_arm_borrows_its_controls_spread() -> None:
     rng = np.random.default_rng(1)
     examined = examined_of(right=rng.integers(2, size=300).tolist())
