@@ -60,12 +60,13 @@ def net_effect(outcome: LeverOutcome, *, level: float = 0.95) -> NetEffect:
     if errors == 0:
         return NetEffect(0.0, 0.0, 0.0, 0.0, 0.0, np.inf, 0.0, 0.0)
     raw = float(examined.weights @ gain) / errors
-    by_image, by_training, both, trainings = variances(outcome, gain - raw * wrong, errors)
+    squares = (examined.weights * (gain - raw * wrong)) ** 2
+    by_image, by_training, both, trainings = variances(outcome, squares, errors)
     variance = max(by_image + by_training - both, by_image, by_training)
     factor, spread = outcome.factor
     net = factor * raw
     error = float(np.sqrt(factor**2 * variance + (spread * raw) ** 2))
-    freedom = satterthwaite(variance, by_training, trainings)
+    freedom = satterthwaite(variance, (by_image, effective_count(squares)), (by_training, trainings - 1))
     reach = student_quantile(0.5 + level / 2, freedom) * error
     mended, broken = mended_and_broken(examined, outcome.arm_right.mean(axis=0))
     return NetEffect(
@@ -81,17 +82,17 @@ def mended_and_broken(examined: ExaminedImages, right: Floats) -> tuple[float, f
     ) / errors
 
 
-def variances(outcome: LeverOutcome, residual: Floats, errors: float) -> tuple[float, float, float, int]:
+def variances(outcome: LeverOutcome, squares: Floats, errors: float) -> tuple[float, float, float, int]:
     """Variance of the net share over images, over trainings, and over both at once, and the trainings it
     rests on.
 
     Args:
         outcome: of the lever.
-        residual: (m,), what each image contributes beyond the mean.
+        squares: (m,), of what each image contributes beyond the mean.
         errors: of the control.
     """
     weights, own = outcome.examined.weights, replicates(outcome)
-    by_image = (float(((weights * residual) ** 2).sum()) + added_squares(outcome)) / errors**2
+    by_image = (float(squares.sum()) + added_squares(outcome)) / errors**2
     if outcome.members is not None:
         return by_image, jackknife_variance(outcome, errors), 0.0, own
     if own + outcome.spread.freedom < 2:
@@ -153,11 +154,21 @@ def replicates(outcome: LeverOutcome) -> int:
     return len(outcome.arm_right) + len(outcome.control_right) - 1  # of two groups that share a variance
 
 
-def satterthwaite(variance: float, by_training: float, r: int) -> float:
-    """Degrees of freedom: r - 1 where all variance is between trainings, more as images have more of it."""
-    if r < 2 or by_training == 0:
-        return np.inf
-    return float((r - 1) * (variance / by_training) ** 2)
+def effective_count(squares: Floats) -> float:
+    """How many equal squares would vary as these do: about the images that change."""
+    total = float((squares**2).sum())
+    return float(squares.sum()) ** 2 / total if total > 0 else np.inf
+
+
+def satterthwaite(variance: float, images: tuple[float, float], trainings: tuple[float, int]) -> float:
+    """Degrees of freedom of a variance that comes from images and trainings (Satterthwaite 1946).
+
+    Args:
+        variance: the sum.
+        images, trainings: variance and degrees of freedom of either; trainings with none have no part.
+    """
+    parts = [of**2 / freedom for of, freedom in (images, trainings) if freedom > 0]
+    return variance**2 / sum(parts) if sum(parts) > 0 else np.inf
 
 
 def student_quantile(probability: float, freedom: float) -> float:
