@@ -7,7 +7,7 @@ import pytest
 
 from deepsight.core.errors import DeepSightError
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Spread
-from deepsight.interpret.levers.net_effect import net_effect
+from deepsight.interpret.levers.net_effect import net_effect, variances
 from made_levers import examined_of, outcome_of
 
 
@@ -98,11 +98,11 @@ def test_members_add_the_spread_between_trainings() -> None:
     examined = ExaminedImages(np.arange(500), labels, logits[0], np.ones(500), 500)
     arm = examined.right(probabilities.mean(axis=0))[None]
     control = examined.right(probabilities)
-    without = net_effect(LeverOutcome("a", "", "", examined, arm, control[:1], ""))
-    found = net_effect(LeverOutcome("a", "", "", examined, arm, control, "", members=probabilities))
-    assert found.freedom < np.inf
-    assert found.net > 0
-    assert found.error > without.error
+    without = LeverOutcome("a", "", "", examined, arm, control[:1], "")
+    found = LeverOutcome("a", "", "", examined, arm, control, "", members=probabilities)
+    of_training = [variances(each, np.zeros(500), 100.0)[1] for each in (without, found)]
+    assert of_training[0] == 0 < of_training[1]
+    assert net_effect(found).net > 0
 
 
 def test_a_single_training_borrows_the_spread_of_others() -> None:
