@@ -36,6 +36,7 @@ def test_shares_are_where_they_were_planted() -> None:
     assert rows["even"]["object_share"] == pytest.approx(0.25, abs=0.05)
     assert all(row["object_area"] == pytest.approx(0.25) for row in rows.values())
     assert "cover 25%" in made.caption
+    assert made.caption.endswith("fewer than 30 images are too narrow: on (18), off (18), even (18).")
 
 
 def test_interval_against_scipy_and_correction_by_hand() -> None:

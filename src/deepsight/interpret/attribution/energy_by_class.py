@@ -20,6 +20,7 @@ from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 
 ALL = "all"  # in the column `class`: images of every class together
+FEWEST = 30  # images; with fewer, intervals of so skewed a share cover less than they say
 UNITS = {
     "class": f"class name; '{ALL}' is every class together",
     "n": "images with a usable mask and some positive evidence",
@@ -91,5 +92,11 @@ def energy_caption(rows: Sequence[dict[str, Any]]) -> str:
     whole = rows[0]
     return (
         f"{whole['object_share']:.0%} of the evidence lies on objects that cover {whole['object_area']:.0%} "
-        "of their images. This only ranks images; the swap test decides."
+        "of their images. This only ranks images; the swap test decides." + few_images(rows)
     )
+
+
+def few_images(rows: Sequence[dict[str, Any]]) -> str:
+    """A sentence that names the rows whose intervals are too narrow for want of images; empty where none is."""
+    few = [f"{row['class']} ({row['n']})" for row in rows if row["n"] < FEWEST]
+    return f" Intervals of fewer than {FEWEST} images are too narrow: {', '.join(few)}." if few else ""

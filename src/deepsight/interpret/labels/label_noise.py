@@ -169,7 +169,7 @@ def share_error(
         ends = [s * t * loss(at + s * moves[i] + t * moves[j]) for s, t in product((1, -1), repeat=2)]
         curvature[i, j] = curvature[j, i] = n * sum(ends) / (4 * moves[i].sum() * moves[j].sum())
     share, variance = float(expit(at[0])), float(np.linalg.pinv(curvature)[0, 0])
-    return share * (1 - share) * max(variance, 0.0) ** 0.5
+    return float(share * (1 - share) * np.sqrt(max(variance, 0.0)))
 
 
 def along_doubt(own: Floats, wrong: Floats) -> Floats:
