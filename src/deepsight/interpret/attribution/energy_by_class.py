@@ -97,6 +97,6 @@ def energy_caption(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def few_images(rows: Sequence[dict[str, Any]]) -> str:
-    """A sentence that names the rows whose intervals are too narrow for want of images; empty where none is."""
+    """A sentence that names the rows with too few images for their intervals; empty where there are none."""
     few = [f"{row['class']} ({row['n']})" for row in rows if row["n"] < FEWEST]
     return f" Intervals of fewer than {FEWEST} images are too narrow: {', '.join(few)}." if few else ""
