@@ -72,7 +72,7 @@ def control_table(rows: Sequence[Row]) -> Iterator[str]:
             here = at(of_group, rho)
             small = [row for row in here if float(str(row["reliance"])) <= DELTA]
             counts = [
-                str(said(of, "BIASED", rule).sum())
+                str(int(said(of, "BIASED", rule).sum()))
                 for of in (here, small)
                 for rule in ("gap_verdict", "verdict")
             ]
