@@ -99,6 +99,7 @@ def test_plain_timm_loads_the_state_and_gives_the_same_logits():
 
 
 @pytest.mark.parametrize("name", ["test_vit", "regnety_002"])
+@pytest.mark.slow
 def test_the_engine_answers_as_torch_does(name):
     classifier = Classifier(backbone_of(name), 5).eval()
     x = images(classifier.backbone, 3)

@@ -129,6 +129,7 @@ print(used() - before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
+@pytest.mark.slow
 def test_memory_stays_bounded_while_all_of_it_is_written_and_read(tmp_path):
     """117 MB of images pass through; the control, a map that stays open, counts them all."""
 

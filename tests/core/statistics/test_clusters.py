@@ -23,6 +23,7 @@ def answers(groups: np.ndarray, spread: float, seed: int = 0) -> tuple[np.ndarra
     return labels, np.where(rng.random(len(groups)) < easy, labels, rng.integers(0, 3, len(groups)))
 
 
+@pytest.mark.slow
 def test_the_interval_is_that_of_resampled_groups():
     groups = np.arange(300) // 10
     labels, predicted = answers(groups, 0.25)

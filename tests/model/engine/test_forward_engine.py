@@ -38,6 +38,7 @@ class Small(nn.Module):
 
 
 @pytest.mark.parametrize("name", ["resnet10t", "tf_efficientnet_lite0", "vgg11", "convnext_atto"])
+@pytest.mark.slow
 def test_each_family_is_answered_within_a_ten_thousandth(name):
     torch.manual_seed(0)
     classifier = Classifier(timm.create_model(name, num_classes=0), 10).eval()
@@ -155,6 +156,7 @@ def test_settings_are_checked_and_size_the_batches():
         EngineSettings(streams=0)
 
 
+@pytest.mark.slow
 def test_the_package_that_reports_home_is_not_imported():
     import subprocess
     import sys

@@ -89,6 +89,7 @@ def onnx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_onnx_is_converted_and_answers_alike(onnx_file: Path) -> None:
     opened = open_model(f"onnx:{onnx_file}").network
     assert (opened.batch, opened.size, opened.layout) == (2, (32, 32), "nchw")

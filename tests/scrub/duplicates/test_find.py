@@ -199,6 +199,7 @@ def test_oblong_images_are_drawn_too():
     assert np.abs(shown.astype(int) - 128).max() <= 2
 
 
+@pytest.mark.slow
 def test_handwritten_digits_are_no_near_duplicates_and_copies_among_them_are():
     data = load_digits()
     images = np.repeat((data.images[:400, ..., None] * 15.9).astype(np.uint8), 3, axis=3)

@@ -70,6 +70,7 @@ def named(run: Run, table: str, **values: str) -> set[str]:
     return {Path(file).name for file in frame["file"]}
 
 
+@pytest.mark.slow
 def test_every_planted_fault_is_found_by_name(faulty: tuple[dict, Run]) -> None:
     found, run = faulty
     assert "0004.png" in named(run, "image_issues", issue="dark")
@@ -88,6 +89,7 @@ def test_every_planted_fault_is_found_by_name(faulty: tuple[dict, Run]) -> None:
     assert metrics["unreadable_share"]["value"] == pytest.approx(1 / (found["n"] + 1))
 
 
+@pytest.mark.slow
 def test_a_clean_data_set_has_none_of_them(clean: tuple[dict, Run]) -> None:
     found, _ = clean
     assert found["n_by_split"] == {"all": N}
@@ -167,6 +169,7 @@ def test_a_folder_without_classes_is_audited_without_labels(tmp_path: Path) -> N
         audit(str(tmp_path / "nowhere"), tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_cameras_and_sessions_that_leak_are_found(tmp_path: Path) -> None:
     """Eight scenes of one class each, ten exposures a scene, spread over train and test."""
     images, _ = photos(8, seed=6)

@@ -63,6 +63,7 @@ def examined(tmp_path: Path, name: str = "out", split: str = "all") -> Run:
     return Run.open(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_every_finding_names_the_file(tmp_path: Path) -> None:
     photos(tmp_path / "data")
     run = examined(tmp_path)
@@ -75,6 +76,7 @@ def test_every_finding_names_the_file(tmp_path: Path) -> None:
         assert not frame.height or frame["file"].null_count() == 0, name
 
 
+@pytest.mark.slow
 def test_splits_csv_says_what_is_held_out(tmp_path: Path) -> None:
     photos(tmp_path / "data")
     run = examined(tmp_path, split="test")
@@ -85,6 +87,7 @@ def test_splits_csv_says_what_is_held_out(tmp_path: Path) -> None:
     assert set(held_out["class"]) == set(CLASSES)
 
 
+@pytest.mark.slow
 def test_a_file_that_names_its_rows_gives_the_same_findings_in_any_order(tmp_path: Path) -> None:
     root = photos(tmp_path / "data")
     run = examined(tmp_path)
