@@ -10,6 +10,7 @@ from scipy.stats import entropy, spearmanr
 from deepsight.core.evidence import Evidence
 from deepsight.interpret.labels import ambiguity
 from deepsight.interpret.labels.ambiguity import ambiguity_table, divergence
+from deepsight.interpret.labels.people import IGNORANCE, two_people_differ
 from deepsight.interpret.labels.sources import LabelSources
 
 N, K = 3000, 3
@@ -124,6 +125,13 @@ def test_two_people_are_expected_to_differ_more_where_the_score_is_higher() -> N
     differ = frame["people_differ"].to_numpy()
     assert (np.diff(differ) <= 0).all()
     assert 0 <= differ.min() < differ.max() < 0.5
+
+
+def test_what_weak_sources_do_not_know_is_not_taken_for_disagreement_of_people() -> None:
+    score = np.array([0.1, 0.5])
+    known = two_people_differ(score)
+    assert two_people_differ(score, IGNORANCE) == pytest.approx(known)
+    assert two_people_differ(score, 2 * IGNORANCE) == pytest.approx(known / 2)
 
 
 def test_sources_that_know_too_little_cannot_tell() -> None:

@@ -85,9 +85,10 @@ def ambiguity_of_split(
     alone = [log_pool([source], labels) for source in sources]
     pooled = equal_pool(alone, labels)
     order, names = np.argsort(-pooled, axis=1, kind="stable"), np.array(classes)
-    score = doubt(pooled, labels, wrong_label_probabilities(log_pool(sources, labels), labels))
-    trusted = agreement(judged) >= TRUSTED
-    differ = two_people_differ(score).tolist() if trusted else [None] * len(score)
+    wrong = wrong_label_probabilities(log_pool(sources, labels), labels)
+    score, agreed = doubt(pooled, labels, wrong), agreement(judged)
+    unexplained = 1 - agreed - float(wrong.mean())
+    differ = two_people_differ(score, unexplained).tolist() if agreed >= TRUSTED else [None] * len(score)
     return pl.DataFrame(
         {
             "split": [split] * len(pooled),

@@ -10,10 +10,21 @@ from deepsight.core.array_types import Floats
 HIGHEST, POWER = 0.35, 0.42
 
 
-def two_people_differ(score: Floats) -> Floats:
+# Share of right labels that the sources would not give, up to which their doubt is about that of people;
+# beyond, it is also what they do not know.
+IGNORANCE = 0.13
+
+
+def two_people_differ(score: Floats, unexplained: float = 0.0) -> Floats:
     """The probability (n,) that two careful people give different answers, from the score of ambiguity.
 
     Careful people slip on no clear image. A crowd that does differs more often everywhere: see
     docs/methods/ambiguity.md.
+
+    Args:
+        score: (n,), of the images.
+        unexplained: share of the labels that the sources would not give and that are not held to be wrong.
+            Above IGNORANCE the probabilities shrink in proportion: weak sources doubt what people do not.
     """
-    return np.asarray(HIGHEST * np.clip(score, 0, 1) ** POWER)
+    shrunk = min(1.0, IGNORANCE / max(unexplained, IGNORANCE))
+    return np.asarray(shrunk * HIGHEST * np.clip(score, 0, 1) ** POWER)
