@@ -32,7 +32,7 @@ import numpy as np
 import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))
-from shards import K, served, write_shards
+from shards import SIDE, K, served, write_shards
 
 from deepsight.core.environment import memory_mb
 from deepsight.core.predictions import Predictions
@@ -40,7 +40,7 @@ from deepsight.core.progress import silent
 from deepsight.interpret.error_analysis.calibration import calibration_table
 from deepsight.interpret.error_analysis.confusion import confusion_table
 from deepsight.interpret.error_analysis.per_class import per_class_table
-from deepsight.obtain import load_dataset
+from deepsight.obtain import decode, load_dataset
 from deepsight.obtain.image_store import StoredImages
 from deepsight.workflows.audit.passes import BLOCK, open_measures
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
@@ -48,6 +48,7 @@ from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
 HERE = Path(__file__).parent
 PARTS = ("decode", "killed", "measures", "reductions")
 KILLED_AT = (0.3, 0.6)  # shares of the blocks
+CHILD = "decode-killed"  # the part that is killed
 
 
 def cache_of(folder: Path, n: int, kind: str) -> Path:
@@ -58,8 +59,9 @@ def cache_of(folder: Path, n: int, kind: str) -> Path:
 def decoded(folder: Path, n: int, kind: str) -> dict[str, Any]:
     """Decode the shards into a cache of its own; gives the digest of the pixels."""
     os.environ["DEEPSIGHT_CACHE"] = str(cache_of(folder, n, kind))
+    decode.BLOCK_BYTES = rows_of_block(n) * SIDE**2 * 3
     with served(folder) as url:
-        got = load_dataset(f"webdataset:{url}/{write_shards(folder, n)}?side=16", log=silent)
+        got = load_dataset(f"webdataset:{url}/{write_shards(folder, n)}?side={SIDE}", log=silent)
     return {"sha256": got.record["sha256_of_pixels"]["all"], "n": len(got.train) + len(got.test)}
 
 
@@ -71,19 +73,27 @@ def of_decode(folder: Path, n: int, workers: int) -> dict[str, Any]:
 
 def of_killed(folder: Path, n: int, workers: int) -> dict[str, Any]:
     """Decoding that is killed twice, and then completed; `same`: whether the pixels are those of `decode`."""
-    cache, again = cache_of(folder, n, "killed"), [sys.executable, __file__, "--within", str(folder)]
-    command = [*again, "--images", str(n), "--parts", "decode-killed"]
-    kept = []
+    cache, kills = cache_of(folder, n, "killed"), 0
+    command = [sys.executable, __file__, "--within", str(folder), "--images", str(n), "--parts", CHILD]
     for share in KILLED_AT:
         process = subprocess.Popen(command)
-        blocks = -(-n * 16 * 16 * 3 // 2**26)
-        while process.poll() is None and len(list(cache.rglob("*_block_*.npz"))) < max(1, share * blocks):
-            time.sleep(0.05)
+        while process.poll() is None and blocks_in(cache) < share * n / rows_of_block(n):
+            time.sleep(0.02)
+        kills += process.poll() is None
         process.kill()
         process.wait()
-        kept.append(len(list(cache.rglob("*_block_*.npz"))))
     found, whole = decoded(folder, n, "killed"), decoded(folder, n, "whole")
-    return {"blocks_kept": str(kept), "same": found["sha256"] == whole["sha256"]}
+    return {"kills": kills, "same": found["sha256"] == whole["sha256"]}
+
+
+def rows_of_block(n: int) -> int:
+    """Images in a block, so that there are some ten blocks; product code takes 64 MB."""
+    return max(1, n // 10 // decode.CHUNK) * decode.CHUNK
+
+
+def blocks_in(cache: Path) -> int:
+    """The finished blocks of a decoding."""
+    return len(list(cache.rglob("*_block_*.npz")))
 
 
 def of_measures(folder: Path, n: int, workers: int) -> dict[str, Any]:
@@ -166,7 +176,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.within:
         alone = arguments.parts[0], arguments.within, arguments.images[0], arguments.workers[0]
-        if arguments.parts == ["decode-killed"]:
+        if arguments.parts == [CHILD]:
             decoded(arguments.within, arguments.images[0], "killed")
         else:
             print(json.dumps(measured(*alone)))
