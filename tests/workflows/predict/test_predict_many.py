@@ -172,6 +172,7 @@ def test_blocks_become_one_table_in_every_format(tmp_path: Path, monkeypatch) ->
         )
         for n, errors in enumerate([["", "no image"], ["", ""]])
     ]
+    monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "predicted_frames", lambda *_, **__: iter(blocks))
     for name, read in {"a.csv": pl.read_csv, "a.jsonl": pl.read_ndjson, "a.parquet": pl.read_parquet}.items():
         counts = predict_into(tmp_path, ["x"], tmp_path / name, Thresholds(0.8))
@@ -180,7 +181,8 @@ def test_blocks_become_one_table_in_every_format(tmp_path: Path, monkeypatch) ->
         assert found["file"].to_list() == ["0.png", "0.png", "1.png", "1.png"]
         assert found["label"][0] == ("'=dog" if name == "a.csv" else "=dog")
         assert found["p_cat"].to_list() == [0.3, None, 0.3, 0.3]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.jsonl", "a.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.jsonl", "a.parquet", "cache"]
+    assert not any((tmp_path / "cache" / "passes").iterdir())
 
 
 def teapots(n: int) -> list[np.ndarray]:

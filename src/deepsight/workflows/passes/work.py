@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import deepsight
 from deepsight.obtain.cache import cache_folder
 
 Arrays = Mapping[str, np.ndarray]  # by name, one row per row of the block
@@ -21,14 +22,16 @@ DAYS_KEPT = 30  # of blocks of a pass that was stopped
 def kept_folder(*marks: Any) -> Path:
     """A folder in the cache for the blocks of a pass, named after all that its answers depend on.
 
-    What passes left there that nobody has taken up for a month is removed.
+    The version of DeepSight is one of these. What passes left there that nobody has taken up for a month is
+    removed.
 
     Args:
         marks: plain values, such as names, numbers, stamps of files and digests of data.
     """
     passes = cache_folder() / "passes"
     remove_forgotten(passes)
-    return passes / hashlib.sha256(repr(marks).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    said = repr((deepsight.__version__, *marks))
+    return passes / hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def remove_forgotten(folder: Path) -> None:

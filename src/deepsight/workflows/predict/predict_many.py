@@ -1,11 +1,12 @@
 """Many new images at once: calibrated probabilities, what to reject, and how unfamiliar an image is."""
 
 import hashlib
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -119,18 +120,19 @@ def predict_into(
     require_ending(out)
     remove_leftovers_of(out)
     counts, ending = PredictedCounts(), out.suffix.lower()
+    folder = kept_folder("table", str(out.absolute()), secrets.token_hex(8))
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=out.parent, prefix=".predicted-") as folder:
-            frames = predicted_frames(run_folder, images, limits, engine=engine, log=log)
-            for number, frame in enumerate(frames):
-                counts = counts.with_frame(frame)
-                safe = guarded_frame(frame) if ending == ".csv" else frame
-                safe.write_parquet(Path(folder) / f"{number:09d}.parquet")
-            with atomic_path(out) as path:
-                getattr(pl.scan_parquet(sorted(Path(folder).glob("*.parquet"))), WRITERS[ending])(path)
+        folder.mkdir(parents=True)
+        for number, frame in enumerate(predicted_frames(run_folder, images, limits, engine=engine, log=log)):
+            counts = counts.with_frame(frame)
+            safe = guarded_frame(frame) if ending == ".csv" else frame
+            safe.write_parquet(folder / f"{number:09d}.parquet")
+        with atomic_path(out) as path:
+            getattr(pl.scan_parquet(sorted(folder.glob("*.parquet"))), WRITERS[ending])(path)
     except OSError as error:
         raise cannot_write(out, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return counts
 
 
