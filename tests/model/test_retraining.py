@@ -8,6 +8,7 @@ import pytest
 from lightning_fabric import Fabric
 
 from deepsight.core.dataset import Splits
+from deepsight.core.recipe import Recipe
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted
 from deepsight.model.pretrained import Pretrained
@@ -31,6 +32,19 @@ def test_the_last_stage_starts_where_the_model_is(retrainer: Retrainer, trained:
     still = replace(retrainer, recipe=replace(SMALL, learning_rate=1e-9))
     assert still.last_stage(np.arange(64), 0) == pytest.approx(own, abs=0.05)  # maps in float16
     assert np.abs(retrainer.last_stage(np.arange(64), 0) - own).mean() > 0.1
+
+
+def test_few_rows_are_trained_on_in_many_small_steps(
+    retrainer: Retrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four steps at twice the peak rate would break the model: 64 rows take 16 steps, of a lower rate."""
+    seen: list[Recipe] = []
+    monkeypatch.setattr(Retrainer, "_finetune", lambda self, training: seen.append(training.recipe))
+    retrainer.last_stage(np.arange(64), 0)
+    (recipe,) = seen
+    assert recipe.batch * 8 == 64  # the smallest batch that there is
+    assert recipe.epochs * 64 / recipe.batch == 16
+    assert recipe.learning_rate == pytest.approx(2 * SMALL.learning_rate * 8 / SMALL.batch)
 
 
 def test_the_model_itself_is_left_as_it_was(retrainer: Retrainer, trained: Fitted) -> None:

@@ -27,6 +27,9 @@ from deepsight.model.training_state import TrainablePart, Training, pooled, prep
 
 BLOCK = 256  # images whose maps pass at once
 RESTART = 2.0  # times the recipe's peak rate, so that trainings that start from the same weights part ways
+# Steps of such a training at least. With four at that rate, single trainings on 512 rows erred three times as
+# often as the model: docs/decisions/0101-retrainings-stay-near-the-model.md.
+RESTART_STEPS = 16
 FEWEST_STEPS = 4  # of the optimiser; fewer are no training
 HELD = 32  # validation images that a start needs, though nothing is chosen by them
 
@@ -96,13 +99,14 @@ class Retrainer:
         part = TrainablePart(copy.deepcopy(last), copy.deepcopy(self.predictor.classifier.head))
         own = self._trunk_maps_of(pixels) if pixels is not None else map(self._trunk_maps, blocks(rows))
         maps = through(stages, own)
-        recipe = self._recipe_for(len(rows), passes, seed)
+        recipe = self._recipe_for(len(rows), passes, seed, fewest_steps=RESTART_STEPS)
+        rate = RESTART * recipe.batch / self.recipe.batch  # smaller batches take smaller steps
         training = replace(
             self._start("", self.recipe.resolution),
             trainable=part,
             views=cast(CachedViews, HeldMaps(maps)),
             labels=self.splits.train.labels[rows] if labels is None else labels,
-            recipe=replace(recipe, learning_rate=RESTART * recipe.learning_rate),
+            recipe=replace(recipe, learning_rate=rate * recipe.learning_rate),
             mixed=None,
         )
         self._finetune(training)
@@ -152,10 +156,12 @@ class Retrainer:
         part = TrainablePart(classifier.trainable_stages, classifier.head)
         return np.concatenate([pooled(part, self._trunk_maps(block)) for block in blocks(rows)])
 
-    def _recipe_for(self, rows: int, epochs: float, seed: int, side: int = 0) -> Recipe:
+    def _recipe_for(
+        self, rows: int, epochs: float, seed: int, side: int = 0, *, fewest_steps: int = FEWEST_STEPS
+    ) -> Recipe:
         """The recipe with the steps that these passes amount to; batches shrink where rows are few."""
-        batch = min(self.recipe.batch, max(8, rows // FEWEST_STEPS))
-        steps = max(FEWEST_STEPS, round(epochs * rows / batch))
+        batch = min(self.recipe.batch, max(8, rows // fewest_steps))
+        steps = max(fewest_steps, round(epochs * rows / batch))
         return replace(
             self.recipe, seed=seed, view_seed=self._view_seed, batch=batch, mix="none", views=1,
             epochs=steps / max(rows // batch, 1), resolution=side or self.recipe.resolution,

@@ -37,6 +37,7 @@ from deepsight.interpret.levers.variance import (
     ensembles_table,
     gain_of_members,
     same_wrong_class,
+    times_the_errors,
     try_variance,
 )
 
@@ -90,6 +91,14 @@ def test_equal_trainings_gain_nothing(seen: tuple[ExaminedImages, Pixels]) -> No
     found = net_effect(try_variance(examined, np.stack([examined.logits] * 3)))
     assert found.net == 0
     assert same_wrong_class(examined.labels, np.stack([examined.logits] * 3)).sum() == examined.wrong.sum()
+
+
+def test_retrainings_that_broke_the_model_are_told_from_others(seen: tuple[ExaminedImages, Pixels]) -> None:
+    examined, _ = seen
+    alike = try_variance(examined, np.stack([examined.logits] * 3))
+    assert times_the_errors(alike) == pytest.approx(1)
+    broken = try_variance(examined, np.stack([np.eye(K)[np.full(M, 2)]] * 3))  # a class that no image has
+    assert times_the_errors(broken) == pytest.approx(M / examined.errors)
 
 
 def test_bootstrap_samples_differ_and_repeat_under_a_seed() -> None:

@@ -41,13 +41,19 @@ from deepsight.interpret.levers.training_images.training_labels import (
     leave_out_flagged,
     leave_out_harmful,
 )
-from deepsight.interpret.levers.variance import bootstrap_retrainings, ensembles_table, try_variance
+from deepsight.interpret.levers.variance import (
+    bootstrap_retrainings,
+    ensembles_table,
+    times_the_errors,
+    try_variance,
+)
 
 FEWEST_CHECKS = 2  # retrainings of either side, from which they check the exact head
 FEWEST_FLAGGED = 5  # flagged training labels from which leaving them out is tried
 # Standard deviation of the error rate among whole trainings that differ in the seed, as a share of it, and
 # the degrees of freedom that this is worth: four trainings on 2,000 images of CIFAR-10 at 64 px had 0.04.
 WHOLE_SPREAD, WHOLE_FREEDOM = 0.04, 6
+FAR = 1.5  # times the model's errors, from which retrainings are no trainings like it
 HARMFUL_SHARE = 0.02  # of the rows at hand, left out by their influence
 
 Attempt = Callable[[], Sequence[LeverOutcome]]
@@ -88,6 +94,13 @@ class TrainedTrials:
         found = try_variance(self.examined, np.stack(logits), trained=self.tools.trained, seconds=seconds)
         self.tables["lever_ensembles"] = ensembles_table(self.examined, np.stack(logits), found.factor[0])
         self.note_spread(logits)
+        worse = times_the_errors(found)
+        if worse > FAR:
+            self._log(
+                f"levers: single retrainings err {worse:.1f} times as often as the model, so what averaging "
+                "mends of that says nothing about it. More --minutes retrain on more images."
+            )
+            return []
         return [found]
 
     def labels(self) -> Sequence[LeverOutcome]:

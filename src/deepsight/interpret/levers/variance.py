@@ -69,6 +69,13 @@ def try_variance(
     )
 
 
+def times_the_errors(outcome: LeverOutcome) -> float:
+    """How often a single retraining errs, in the model's errors, of which there is at least one."""
+    examined = outcome.examined
+    wrong = float(examined.weights @ (1 - outcome.control_right.mean(axis=0)))
+    return wrong / max(examined.errors, 1)
+
+
 def same_wrong_class(labels: Ints, logits: Reals) -> Floats:
     """1 where all trainings (r, m, k) give the same class and it is not the label, else 0: (m,)."""
     votes = logits.argmax(axis=2)
