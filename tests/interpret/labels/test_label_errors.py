@@ -116,8 +116,8 @@ def test_a_handful_of_sure_labels_is_not_named() -> None:
 
 
 def test_less_is_claimed_of_few_flags_than_of_many() -> None:
-    score = np.full(100, 0.7)
-    few, some, many = (claimed_precision(score, n) for n in (20_000, 10_000, 1_000))
+    score = np.full(1000, 0.7)
+    few, some, many = (claimed_precision(score[:m], 10_000) for m in (50, 100, 1000))
     assert few is not None
     assert some is not None
     assert many is not None
@@ -125,6 +125,7 @@ def test_less_is_claimed_of_few_flags_than_of_many() -> None:
     assert some == pytest.approx(0.7, abs=0.05)  # measured: 0.66 to 0.83 with 1 to 2 % of the labels
     assert many == pytest.approx(0.87, abs=0.05)  # 0.83 to 0.94 with 5 to 8 %
     assert claimed_precision(score[:0], 1_000) is None
+    assert claimed_precision(score[:7], 300) == pytest.approx(0.7, abs=0.02)  # too few to claim more
 
 
 def test_a_split_without_flags_says_that_too_few_stand_out() -> None:
