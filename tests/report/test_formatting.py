@@ -67,6 +67,13 @@ def test_an_interval_is_a_share_where_its_quantity_is_one():
     }
 
 
+def test_prose_has_a_true_minus_before_numbers_alone():
+    said = formatting.prose_markup("truck -12.5 points (-1 to 0); ResNet-18, 2-3 of `deepsight --to clean`")
+    assert str(said) == (
+        "truck \u221212.5 points (\u22121 to 0); ResNet-18, 2-3 of <code>deepsight --to clean</code>"
+    )
+
+
 def test_prose_has_one_space_before_percent_and_code_as_code():
     said = formatting.prose_markup("63% of `context` at 95 % <b>")
     assert plain(said) == "63 % of <code>context</code> at 95 % &lt;b&gt;"

@@ -48,7 +48,7 @@ SHARES = WITH_INTERVAL | {
     "precision", "f1", "error_rate", "confidence", "expected", "examined", "retained", "detail_kept",
     "estimated_precision", "agreement", "object_area", "corrected_share", "share_after", "control_macro_f1",
     "sensitivity", "specificity", "area", "mended", "broken", "coverage",
-    "coverage_low", "coverage_high", "aimed_accuracy",
+    "coverage_low", "coverage_high", "aimed_accuracy", "confidence_before", "recall_reordered",
 }  # fmt: skip
 DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # whose interval is no share
 
@@ -83,8 +83,11 @@ def table_title(name: str) -> str:
 
 
 def prose_markup(text: str) -> Markup:
-    """A stored sentence for the page: a no-break space before %, raw names in words, `code` as code."""
+    """A stored sentence for the page: a no-break space before %, a true minus before numbers, raw names in
+    words, `code` as code.
+    """
     spaced = re.sub(r"(?<=\d) ?%", f"{NBSP}%", text)
+    spaced = re.sub(r"(?<=[ (])-(?=\d)", MINUS, spaced)
     spaced = re.sub(r"\b(cutmix|mixup|[a-z]+(_[a-z]+)+)\b", lambda found: value_text(found[0]), spaced)
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(spaced))))
 

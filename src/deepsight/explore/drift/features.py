@@ -102,6 +102,6 @@ def feature_caption(frame: pl.DataFrame) -> str:
     """How well the sets can be told apart, and in which classes."""
     whole = frame.row(0, named=True)
     classes = frame[1:].filter("drifted").sort("auc", descending=True)["class"].to_list()
-    said = f"The new images can be told from the run's test images with an area of {whole['auc']:.2f}"
+    said = f"The new images can be told from the run's test images with an AUROC of {whole['auc']:.2f}"
     some = f"; most in {', '.join(classes[:3])}" if classes else ""
     return f"{said} ({whole['ci_low']:.2f} to {whole['ci_high']:.2f}; 0.5 is not at all){some}."

@@ -138,5 +138,5 @@ def familiarity_table(
         f"Unfamiliar: farther from the training images than {1 - expected:.0%} of the validation images.",
         f"{whole['share']:.1%} of the new images ({whole['ci_low']:.1%} to {whole['ci_high']:.1%}) are "
         f"unlike the training images, where {expected:.0%} is expected; the mean confidence is "
-        f"{whole['confidence']:.2f}, on the run's test images it was {confidence_before.mean():.2f}.",
+        f"{whole['confidence']:.1%}, on the run's test images it was {confidence_before.mean():.1%}.",
     )

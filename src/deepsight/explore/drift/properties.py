@@ -95,4 +95,6 @@ def property_caption(frame: pl.DataFrame) -> str:
         f"{row['property'].replace('_', ' ')} ({row['effect']:+.2f} standard deviations)"
         for row in whole.iter_rows(named=True)
     )
-    return f"Drifted over all images: {said or 'nothing'}; {others} classes have drifted in some property."
+    has = "class has" if others == 1 else "classes have"
+    by_class = f"{others} {has}" if others else "no single class has"
+    return f"Drifted over all images: {said or 'nothing'}; {by_class} drifted in some property."
