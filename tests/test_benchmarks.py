@@ -54,6 +54,7 @@ def test_the_statistics_are_simulated_for_every_kind_of_finding(tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.study
 def test_scale_in_small_goes_on_after_it_is_killed_twice() -> None:
     command = [sys.executable, BENCHMARKS / "scale/run.py", "--smoke"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
