@@ -43,15 +43,6 @@ def workplace(trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return tmp_path
 
 
-@pytest.fixture
-def few_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder whose photos are few and come with a test part, so that one short training is enough."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
-    write_photos(Path("photos/train"), 20)
-    write_photos(Path("photos/test"), 10)
-
-
 def examples_of(thing: Any) -> list[doctest.Example]:
     return doctest.DocTestParser().get_examples(inspect.getdoc(thing) or "")
 
@@ -76,7 +67,7 @@ def test_the_example_of_each_public_function_runs(workplace: Path, name: str) ->
 
 
 @pytest.mark.slow
-def test_the_examples_that_train_run(few_photos: None) -> None:
+def test_the_examples_that_train_run(workplace: Path) -> None:
     """In this order: treat takes up the run that run_study made."""
     assert [failures_of_examples(name) for name in TRAINING] == ["", ""]
 

@@ -30,7 +30,7 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
 }
 INTERVALS = (0.93, 0.97)
 VERDICTS = 0.06
-SMOKE = 3  # repetitions
+SMOKE = 8  # repetitions: as many as the treatments of one family of verdicts
 
 
 def outside(row: Row) -> bool:
