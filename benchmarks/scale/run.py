@@ -83,7 +83,8 @@ def of_killed(folder: Path, n: int, workers: int) -> dict[str, Any]:
         process.kill()
         process.wait()
     found, whole = decoded(folder, n, "killed"), decoded(folder, n, "whole")
-    return {"kills": kills, "same": found["sha256"] == whole["sha256"]}
+    same, left = found["sha256"] == whole["sha256"], blocks_in(cache)
+    return {"kills": kills, "same": same, "blocks_left": left}  # blocks that nobody took up would be left
 
 
 def rows_of_block(n: int) -> int:

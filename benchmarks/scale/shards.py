@@ -82,8 +82,11 @@ class RangeHandler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The URL of a folder, served on the loopback."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(RangeHandler, directory=str(folder)))
+    """The URL of a folder, served on the loopback; always the same one, since a shard is known by its URL."""
+    noted = folder / "port"
+    port = int(noted.read_text()) if noted.exists() else 0
+    server = ThreadingHTTPServer(("127.0.0.1", port), partial(RangeHandler, directory=str(folder)))
+    noted.write_text(str(server.server_port))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
