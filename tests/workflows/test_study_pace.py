@@ -30,7 +30,18 @@ WORK = Workload(
 
 def under_way(elapsed: float, *, planned: bool = True) -> Any:
     """A study of 130 seconds of which so many have passed."""
-    promise = Promise(130.0, WORK, SPEED, sampled=25.0, mask_seconds=0.04) if planned else None
+    promise = (
+        Promise(
+            130.0,
+            WORK,
+            SPEED,
+            sampled=25.0,
+            mask_seconds=0.04,
+            training=SECONDS["frozen"] + SECONDS["finetune"],
+        )
+        if planned
+        else None
+    )
     return SimpleNamespace(
         plan=PLAN, promise=promise, began=time.perf_counter() - elapsed, seconds={}, pretrained=None,
         splits=SimpleNamespace(classes=("a", "b"), test=None), fabric=SimpleNamespace(device="cpu"),
@@ -65,6 +76,17 @@ def test_a_slower_machine_trains_less(machine: dict[str, float]) -> None:
     paced = study_pace.pace_training(under_way(14.0))
     assert paced.recipe.epochs < 0.7 * PLAN.recipe.epochs
     assert paced.train_rows == PLAN.train_rows
+
+
+def test_a_shortened_training_does_not_make_the_machine_look_fast() -> None:
+    """The examination that follows was planned at this speed, and is not to grow."""
+    late = under_way(45.0)
+    planned = late.promise.training
+    paced = study_pace.pace_training(late)
+    expected = late.promise.training
+    assert expected < planned
+    late.plan, late.seconds = paced, {"frozen": expected / 2, "finetune": expected / 2}
+    assert study_pace.training_slowdown(late, late.promise) == pytest.approx(1)
 
 
 def test_the_examination_takes_smaller_samples_where_time_is_short_and_larger_ones_where_it_is_left() -> None:

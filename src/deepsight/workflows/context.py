@@ -45,6 +45,7 @@ class Promise:
         speed: of the network at the planned resolution, as it was measured.
         sampled: seconds planned for checks that work on samples.
         mask_seconds: that cutting out an object took.
+        training: seconds that the training is expected to take.
     """
 
     budget: float
@@ -52,6 +53,7 @@ class Promise:
     speed: Throughput
     sampled: float
     mask_seconds: float
+    training: float
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Keeps the promise of a plan: later stages shrink where earlier ones took longer, and use what is left."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from deepsight.workflows.examination_sizes import (
     sample_sizes_of_plan,
     seconds_of_a_mask,
 )
-from deepsight.workflows.study_plan import counted, plan_levers
+from deepsight.workflows.study_plan import counted, plan_levers, training_seconds
 
 NOTEWORTHY = 0.1  # share of the planned training by which it is shortened before anything changes
 GROWTH = 0.8  # share of the time left over that larger samples take, since it is a prediction
@@ -45,9 +45,11 @@ def pace_training(context: Context) -> StudyPlan:
     paced = planner.shortened(plan.recipe, plan.train_rows, speed, promise.work, seconds)
     if paced.recipe.epochs > (1 - NOTEWORTHY) * plan.recipe.epochs:
         return plan
-    epochs = counted(paced.recipe.epochs, "epoch")
+    expected = planner.predict_plan(paced.recipe, plan.train_rows, promise.speed, promise.work)
+    context.promise = replace(promise, training=training_seconds(expected))
     context.log(
-        f"The machine is slower than when it was measured: {epochs} instead of {plan.recipe.epochs:g}."
+        f"Too little time is left for {counted(plan.recipe.epochs, 'epoch')}: {paced.recipe.epochs:g} instead. "
+        f"{left(context, promise):.0f} s are left, and a step takes {slower:.1f} times what it took."
     )
     return plan.model_copy(update={"recipe": paced.recipe})
 
@@ -65,7 +67,7 @@ def pace_examination(context: Context) -> StudyPlan:
     if seconds > promise.sampled:
         seconds = min(promise.sampled + GROWTH * (seconds - promise.sampled), SAMPLED_MOST)
     sizes = sample_sizes_of(
-        max(seconds, 0.0), promise.speed.forward / training_slowdown(context), mask_seconds
+        max(seconds, 0.0), promise.speed.forward / training_slowdown(context, promise), mask_seconds
     )
     if sizes == sample_sizes_of_plan(plan):
         return plan
@@ -83,7 +85,7 @@ def pace_levers(context: Context) -> StudyPlan:
     seconds = min(
         promise.work.fixed.get("levers", 0.0), left(context, promise) - promise.work.fixed["report"]
     )
-    slower = training_slowdown(context)
+    slower = training_slowdown(context, promise)
     sizes = plan_levers(
         max(seconds, 0.0) / slower, promise.speed, promise.mask_seconds, plan.train_rows, plan.recipe.epochs
     )
@@ -101,12 +103,10 @@ def left(context: Context, promise: Promise) -> float:
     return promise.budget - (time.perf_counter() - context.began)
 
 
-def training_slowdown(context: Context) -> float:
+def training_slowdown(context: Context, promise: Promise) -> float:
     """How much longer the training took than planned."""
-    names = ("frozen", "finetune")
-    planned = sum(context.plan.predicted_seconds[name] for name in names)
-    took = sum(context.seconds.get(name, 0.0) for name in names)
-    return slowdown(took / planned if planned and took else 1.0)
+    took = sum(context.seconds.get(name, 0.0) for name in ("frozen", "finetune"))
+    return slowdown(took / promise.training if promise.training and took else 1.0)
 
 
 def slowdown(ratio: float) -> float:

@@ -93,7 +93,9 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     whole = work.elapsed + best.total
     sampled = share + beyond_share(best.recipe.resolution)
     work = replace(work, fixed=work.fixed | {"interpret": fixed["interpret"] + sampled})
-    context.promise = Promise(max(budget, whole), work, rates[best.recipe.resolution], sampled, mask_seconds)
+    context.promise = Promise(
+        max(budget, whole), work, rates[best.recipe.resolution], sampled, mask_seconds, training_seconds(best)
+    )
     if whole > budget:
         context.log(
             f"No study of these images fits into --minutes {study.minutes:g} here: the smallest takes about "
@@ -113,6 +115,11 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
         folds=folds, **planned_sizes(sample_sizes), lever_sizes=asdict(levers) if folds == 1 else {},
         predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
     )  # fmt: skip
+
+
+def training_seconds(plan: planner.PlanCandidate) -> float:
+    """Seconds that the training of a plan takes."""
+    return plan.seconds["frozen"] + plan.seconds["finetune"]
 
 
 def counted(n: float, what: str) -> str:
