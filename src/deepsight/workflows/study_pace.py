@@ -48,7 +48,7 @@ def pace_training(context: Context) -> StudyPlan:
     expected = planner.predict_plan(paced.recipe, plan.train_rows, promise.speed, promise.work)
     context.promise = replace(promise, training=training_seconds(expected))
     context.log(
-        f"Too little time is left for {counted(plan.recipe.epochs, 'epoch')}: {paced.recipe.epochs:g} instead. "
+        f"Too little time for {counted(plan.recipe.epochs, 'epoch')}: {paced.recipe.epochs:g} instead. "
         f"{left(context, promise):.0f} s are left, and a step takes {slower:.1f} times what it took."
     )
     return plan.model_copy(update={"recipe": paced.recipe})
