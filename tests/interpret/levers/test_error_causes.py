@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+import pytest
 
 from deepsight.core.evidence import Table
 from deepsight.interpret.error_analysis.causes import Detectors, ledger_table
@@ -14,7 +15,8 @@ from deepsight.interpret.levers.error_causes import (
     resisting_errors,
 )
 from deepsight.interpret.levers.ledger import UNTRIED, ledger_shares_with_levers, ledger_with_levers
-from deepsight.interpret.levers.levers_table import HARMS, HELPS, NOTHING, levers_table
+from deepsight.interpret.levers.levers_table import HARMS, HELPS, NOTHING, discovery_rates, levers_table
+from deepsight.interpret.levers.net_effect import net_effect
 from made_levers import examined_of, outcome_of
 
 CLASSES = ("cat", "dog", "bird")
@@ -124,3 +126,14 @@ def test_the_table_of_levers_has_verdicts_and_a_sentence() -> None:
     all_resist = levers_table(outcomes, examined, 1.0).caption
     assert "; 100 % (" in all_resist
     assert " to 100) of the errors resist every lever" in all_resist
+
+
+def test_a_lever_that_changed_nothing_makes_no_other_harder_to_prove() -> None:
+    examined = examined_of([1] * 80 + [0] * 20)
+    arm = examined.right(examined.logits).astype(float)
+    arm[80:90] = 1.0  # mends ten errors
+    helps = net_effect(outcome_of(examined, arm[None]))
+    nothing = net_effect(outcome_of(examined, examined.right(examined.logits).astype(float)[None]))
+    assert discovery_rates([helps]) == pytest.approx([helps.p_value])
+    assert discovery_rates([helps, nothing, nothing]) == pytest.approx([helps.p_value, 1, 1])
+    assert discovery_rates([helps, helps]) == pytest.approx([helps.p_value] * 2)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from deepsight.core.array_types import Floats
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import wilson
 from deepsight.core.statistics.significance import benjamini_hochberg
@@ -34,7 +35,7 @@ def levers_table(
         level: of the intervals.
     """
     effects = [net_effect(outcome, level=level) for outcome in outcomes]
-    q_values = benjamini_hochberg([effect.p_value for effect in effects])
+    q_values = discovery_rates(effects)
     rows = [
         lever_row(outcome, effect, float(q), level)
         for outcome, effect, q in zip(outcomes, effects, q_values, strict=True)
@@ -43,6 +44,18 @@ def levers_table(
         pl.col("group") == PLACEBO, -pl.col("net"), maintain_order=True
     )
     return Table(frame, UNITS, len(examined), METHOD, levers_caption(frame, examined, resisting, level))
+
+
+def discovery_rates(effects: Sequence[NetEffect]) -> Floats:
+    """The false discovery rate of each effect over all that are open, float64 (l,).
+
+    A lever that changed no answer, such as a temperature, is no hypothesis: it gets 1 and makes no other
+    harder to prove.
+    """
+    rates = np.ones(len(effects))
+    open_ones = np.array([effect.error > 0 for effect in effects], dtype=np.bool_)
+    rates[open_ones] = benjamini_hochberg([e.p_value for e in effects if e.error > 0])
+    return rates
 
 
 def lever_row(outcome: LeverOutcome, effect: NetEffect, q: float, level: float) -> dict[str, Any]:
