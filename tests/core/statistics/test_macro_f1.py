@@ -189,3 +189,16 @@ def test_classes_with_few_images_are_named() -> None:
     said = few_images(np.array([4, 10, 30]), ("a", "b", "c"))
     assert "1 of 3 classes have fewer than 10 test images: a (4)" in said
     assert few_images(np.full(3, 10), ("a", "b", "c")) == ""
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_nothing_is_and_nothing_is_called_moves_no_interval() -> None:
+    """Two classes of three: the third one's F1 is 0 whatever happens, so two thirds are left."""
+    labels = np.repeat([0, 1], 50)
+    control, treatment = (noisy(labels, 2, error, seed) for error, seed in ((0.3, 1), (0.1, 2)))
+    two, three = (paired_macro_f1(labels, control, treatment, k) for k in (2, 3))
+    assert [three.value, three.low, three.high] == pytest.approx(
+        [2 / 3 * x for x in (two.value, two.low, two.high)], rel=0.02
+    )
+    interval = macro_f1_interval(labels, control, 3)
+    assert 0 <= interval.low < interval.value < interval.high <= 1

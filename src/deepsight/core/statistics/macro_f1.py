@@ -97,11 +97,20 @@ def f1_gradient(counts: NDArray[np.number], weights: Floats) -> Floats:
     hit, and by -2a / (n + p)² with a false positive.
     """
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    both = np.maximum(counts.sum(axis=-1) + counts.sum(axis=-2), 1e-300)
+    both = labelled_and_predicted(counts)
     gradient = np.repeat((-2 * hits / both**2 * weights)[..., None, :], counts.shape[-1], axis=-2)
     place = np.arange(counts.shape[-1])
     gradient[..., place, place] = 2 * (both - hits) / both**2 * weights
     return np.asarray(gradient, dtype=np.float64)
+
+
+def labelled_and_predicted(counts: NDArray[np.number]) -> Floats:
+    """How many images are labelled as each class and how many predicted, together: (..., k).
+
+    1 for a class that has neither, whose F1 no image moves: it is divided by its square and cube.
+    """
+    both = np.asarray(counts.sum(axis=-1) + counts.sum(axis=-2), dtype=np.float64)
+    return np.where(both > 0, both, 1.0)
 
 
 def row_variance(counts: Floats, gradient: Floats) -> Floats:
@@ -114,8 +123,7 @@ def row_variance(counts: Floats, gradient: Floats) -> Floats:
 def second_order_bias(counts: Floats) -> Floats:
     """How far F1 of each class in a sample lies above that of the population on average, (..., k)."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    sizes, called = counts.sum(axis=-1), counts.sum(axis=-2)
-    both = np.maximum(sizes + called, 1e-300)
+    sizes, both = counts.sum(axis=-1), labelled_and_predicted(counts)
     spread = counts * (1 - counts / np.maximum(sizes, 1e-300)[..., None])
     of_hits = np.diagonal(spread, axis1=-2, axis2=-1)
     of_others = spread.sum(axis=-2) - of_hits
