@@ -131,8 +131,8 @@ def test_views_follow_the_passes() -> None:
 
 
 def test_memory_is_what_training_or_the_examination_adds_or_what_was_needed_before() -> None:
-    plan = planner.predict_plan(Recipe(epochs=1, views=1, batch=128), 10_000, RATES[128], WORK)
-    assert plan.peak_mb == pytest.approx(900 + (15_000 + 400 * 128) * 20_480 / 1e6)
+    plan = planner.predict_plan(Recipe(epochs=1, views=1, batch=128), 30_000, RATES[128], WORK)
+    assert plan.peak_mb == pytest.approx(900 + (35_000 + 400 * 128) * 20_480 / 1e6)
     small = planner.predict_plan(Recipe(epochs=1, views=1, batch=128), 10_000, RATES[64], WORK)
     assert small.peak_mb == 900 + planner.EXAMINATION_MB
     before = replace(WORK, peak_mb=3000.0)
@@ -154,6 +154,6 @@ def test_large_images_are_measured_where_there_is_time_for_them() -> None:
 
 
 def test_more_views_need_more_memory() -> None:
-    one = planner.predict_plan(Recipe(epochs=4, views=1), 10_000, RATES[128], WORK)
-    four = planner.predict_plan(Recipe(epochs=4, views=4), 10_000, RATES[128], WORK)
-    assert four.peak_mb - one.peak_mb == pytest.approx(3 * 10_000 * 20_480 / 1e6)
+    one = planner.predict_plan(Recipe(epochs=4, views=1), 30_000, RATES[128], WORK)
+    four = planner.predict_plan(Recipe(epochs=4, views=4), 30_000, RATES[128], WORK)
+    assert four.peak_mb - one.peak_mb == pytest.approx(3 * 30_000 * 20_480 / 1e6)
