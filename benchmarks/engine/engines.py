@@ -19,7 +19,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine, using_settings
-from deepsight.model.engine.graphs import FeaturesAndMaps, StageMaps
+from deepsight.model.engine.graphs import FeaturesAndMaps, StageMapsGraph
 from deepsight.model.engine.openvino_backend import OpenVinoBackend, has_bfloat16
 from deepsight.model.feature_cache import frozen_maps
 from deepsight.model.hardware.precision import gradient_step
@@ -123,7 +123,7 @@ def bars(
     pixels = train.pixels(slice(0, images))
     for side in sides:
         preprocessing = Preprocessing(side, "bicubic", True, half, half)
-        graph = StageMaps(network.frozen_stages)
+        graph = StageMapsGraph(network.frozen_stages)
         cached = [cache_pass(graph, settings, pixels, preprocessing) for settings in (OPENVINO, TORCH)]
         yield ratio_row(
             "bars", f"{side} px", "frozen stages to cache, bar 2.2", in_turns(*cached, rounds=rounds), images
@@ -143,7 +143,7 @@ def bars(
 
 
 def cache_pass(
-    graph: StageMaps, settings: EngineSettings, pixels: np.ndarray, preprocessing: Preprocessing
+    graph: StageMapsGraph, settings: EngineSettings, pixels: np.ndarray, preprocessing: Preprocessing
 ) -> Callable[[], object]:
     """Stored pixels to cached maps under these settings."""
     engine = ForwardEngine(graph, compile_after=0)
