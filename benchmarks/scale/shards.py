@@ -1,17 +1,17 @@
 """WebDataset shards of generated pictures, and a server on the loopback that gives parts of them."""
 
 import io
+import sys
 import tarfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/support"))
+from made_shards import RangeHandler, file_server
 
 SIDE, K, PER_SHARD = 16, 10, 10_000  # pixels; classes; pictures
 
@@ -50,34 +50,10 @@ def add_file(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(entry, io.BytesIO(content))
 
 
-class RangeHandler(SimpleHTTPRequestHandler):
-    """Files of a folder, whole or in part."""
+class KeepAlive(RangeHandler):
+    """The same over connections that stay open, as clients of object stores keep them."""
 
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        path, wanted = Path(self.translate_path(self.path)), self.headers.get("Range")
-        if wanted is None or not path.is_file():
-            super().do_GET()
-            return
-        size = path.stat().st_size
-        first, _, last = wanted.removeprefix("bytes=").partition("-")
-        stop = min(int(last) + 1 if last else size, size)
-        with path.open("rb") as file:
-            file.seek(int(first))
-            part = file.read(stop - int(first))
-        self.send_response(206)
-        self.send_header("Content-Length", str(len(part)))
-        self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{size}")
-        self.end_headers()
-        self.wfile.write(part)
-
-    def end_headers(self) -> None:
-        self.send_header("Accept-Ranges", "bytes")
-        super().end_headers()
 
 
 @contextmanager
@@ -85,13 +61,6 @@ def served(folder: Path) -> Iterator[str]:
     """The URL of a folder, served on the loopback; always the same one, since a shard is known by its URL."""
     noted = folder / "port"
     port = int(noted.read_text()) if noted.exists() else 0
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(RangeHandler, directory=str(folder)))
-    noted.write_text(str(server.server_port))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with file_server(folder, KeepAlive, port=port) as url:
+        noted.write_text(url.rpartition(":")[2])
+        yield url

@@ -73,12 +73,14 @@ class RangeHandler(SimpleHTTPRequestHandler):
             super().do_GET()
             return
         first, _, last = wanted.removeprefix("bytes=").partition("-")
-        content = path.read_bytes()
-        stop = min(int(last) + 1 if last else len(content), len(content))
-        part = content[int(first) : stop]
+        size = path.stat().st_size
+        stop = min(int(last) + 1 if last else size, size)
+        with path.open("rb") as file:
+            file.seek(int(first))
+            part = file.read(stop - int(first))
         self.send_response(206)
         self.send_header("Content-Length", str(len(part)))
-        self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(content)}")
+        self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{size}")
         self.send_header("Accept-Ranges", "bytes")
         self.end_headers()
         self.wfile.write(part)
@@ -124,9 +126,9 @@ def list_of_objects(bucket: Path, keys: Sequence[str]) -> str:
 
 
 @contextmanager
-def file_server(folder: Path, handler: type[RangeHandler] = RangeHandler) -> Iterator[str]:
-    """The URL of a folder, served on the loopback."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
+def file_server(folder: Path, handler: type[RangeHandler] = RangeHandler, *, port: int = 0) -> Iterator[str]:
+    """The URL of a folder, served on the loopback, at a free port where none is given."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

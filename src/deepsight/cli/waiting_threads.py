@@ -10,7 +10,7 @@ LOOK = 0.06  # seconds between two readings; the system counts in hundredths
 BUSY = 0.25  # share of the time of this process's cores that other work takes, from which threads sleep
 SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
-Ticks = Mapping[int, tuple[int, int]]  # by core: ticks of ordinary work, and of everything
+Ticks = Mapping[int, tuple[int, int]]  # by core: ticks of ordinary work, and all ticks
 
 
 def choose_waiting(environment: MutableMapping[str, str]) -> None:
@@ -28,7 +28,7 @@ def choose_waiting(environment: MutableMapping[str, str]) -> None:
 
 
 def core_ticks(stat: str) -> dict[int, tuple[int, int]]:
-    """The ticks of ordinary work and of everything since the start, by core, from the text of /proc/stat.
+    """The ticks of ordinary work, and all ticks since the start, by core, from the text of /proc/stat.
 
     Work at low priority does not count as ordinary: it makes room.
     """
