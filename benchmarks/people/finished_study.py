@@ -25,7 +25,7 @@ from deepsight.model.linear_probe import fit_linear_probe
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import load_pretrained
 from deepsight.obtain.cifar10.load import load_cifar10
-from deepsight.workflows.examine.comparisons import reference_inputs
+from deepsight.workflows.examine.examination_inputs import reference_inputs
 from deepsight.workflows.examine.independent_rows import independent_rows
 from deepsight.workflows.examine.reference_model import Reference
 from deepsight.workflows.trained_model import open_trained

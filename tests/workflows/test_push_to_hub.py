@@ -17,7 +17,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.run import Run
 from deepsight.model.backbone import Classifier
 from deepsight.model.foreign.open import open_model
-from deepsight.model.generic_backbone import create_backbone
+from deepsight.model.traced_backbone import create_backbone
 from deepsight.workflows.push_to_hub import push_run
 from deepsight.workflows.trained_model import open_trained
 from fake_hub import FakeHub, fake_hub

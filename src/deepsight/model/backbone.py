@@ -9,9 +9,9 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError
-from deepsight.model.generic_backbone import classifier_name, fixed_side, generic_parts
 from deepsight.model.layers.fuse_batchnorm import fuse, pairs_of, unfused_state
 from deepsight.model.layers.pooling import pooled_maps
+from deepsight.model.traced_backbone import classifier_name, fixed_side, traced_parts
 
 HEAD_NAMES = {ResNet: "fc", EfficientNet: "classifier", VGG: "head.fc", ConvNeXt: "head.fc"}
 EXAMPLE_SIDE = 64  # pixels, of the image that shows the shapes of the maps
@@ -86,7 +86,7 @@ class Classifier(nn.Module):
         self.original_state = {name: value.clone() for name, value in backbone.state_dict().items()}
         self.backbone = backbone.eval().to(memory_format=torch.channels_last)
         self.known_family = isinstance(backbone, tuple(HEAD_NAMES))
-        chain = stages_of(backbone) if self.known_family else generic_parts(backbone)
+        chain = stages_of(backbone) if self.known_family else traced_parts(backbone)
         self.stage_names = [name for name, _ in chain]
         self.parts = nn.ModuleList() if self.known_family else nn.ModuleList(part for _, part in chain)
         side = fixed_side(backbone) or EXAMPLE_SIDE

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.progress import Log, silent
-from deepsight.model.generic_backbone import create_backbone, fixed_side
+from deepsight.model.traced_backbone import create_backbone, fixed_side
 
 DEFAULT = "resnet18.tv_in1k"
 PACKAGED = "tf_efficientnet_lite0"

@@ -12,7 +12,8 @@ from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.dataset import Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.core.statistics.macro_f1 import macro_f1_interval, paired_macro_f1
+from deepsight.core.statistics.macro_f1 import macro_f1_interval
+from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.images.resize import Method, resize, resize_weights
 
 Setting = tuple[Method, bool]  # the kernel, and whether it is widened when reducing

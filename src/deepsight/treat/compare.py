@@ -11,7 +11,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.statistics.intervals import confusion_counts
-from deepsight.core.statistics.macro_f1 import paired_macro_f1
+from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.core.statistics.significance import (
     benjamini_hochberg,
     discordance_p,

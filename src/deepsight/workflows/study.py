@@ -57,6 +57,7 @@ from deepsight.workflows.folds import (
     log_kept,
     out_of_fold,
 )
+from deepsight.workflows.group_scores import Suggestion, with_suggested_groups
 from deepsight.workflows.levers import examine_run_levers
 from deepsight.workflows.metrics import study_metrics
 from deepsight.workflows.near_duplicates import known_duplicates
@@ -69,7 +70,6 @@ from deepsight.workflows.study_plan import (
     study_interpolation,
     with_interpolation,
 )
-from deepsight.workflows.suggested_groups import Suggestion, with_suggested_groups
 from deepsight.workflows.trained_model import load_trained
 
 # Images for validation, the larger of both: more of them choose no better and cost time.

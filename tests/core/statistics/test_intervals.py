@@ -8,15 +8,9 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, f1_score
 
 from deepsight.core.statistics import intervals as statistics
+from noisy_predictions import noisy
 
 counts = st.integers(0, 400)
-
-
-def noisy(labels: np.ndarray, k: int, error: float, seed: int) -> np.ndarray:
-    """Predictions that are the labels, but for a share of errors that fall anywhere."""
-    rng = np.random.default_rng(seed)
-    wrong = (labels + rng.integers(1, k, size=len(labels))) % k
-    return np.where(rng.random(len(labels)) < error, wrong, labels)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.treat.treatments import capacity, mixing
 from deepsight.treat.treatments.base import Treatment
 from deepsight.treat.trial import schedule
-from deepsight.treat.trial.schedule import Arm, run_arms, too_many
+from deepsight.treat.trial.schedule import ScheduledArm, run_arms, too_many
 from deepsight.treat.trial.store import ArmResult
 
 ARMS = [mixing.cutmix_treatment(), mixing.mixup_treatment(), capacity.higher_resolution_treatment()]
@@ -75,7 +75,7 @@ def test_what_was_given_up_is_taken_up_again_if_there_is_time_after_all(
 
 
 def test_one_disturbed_seed_does_not_decide() -> None:
-    arm = Arm(ARMS[0], 5, outcome)
+    arm = ScheduledArm(ARMS[0], 5, outcome)
     arm.costs = [10.0, 90.0, 12.0]
     arm.outcomes = [outcome(ARMS[0], seed) for seed in range(3)]
     assert arm.cost_left == 24.0

@@ -11,7 +11,7 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.fit import fabric_of
 from deepsight.model.plan_search import PlanCandidate
 from deepsight.model.pretrained import load_pretrained
-from deepsight.workflows.examine.comparisons import reference_inputs
+from deepsight.workflows.examine.examination_inputs import reference_inputs
 from deepsight.workflows.examine.reference_model import (
     Reference,
     ReferenceTrainer,

@@ -10,7 +10,7 @@ from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.images import overlay
-from deepsight.interpret.attribution import error_tables
+from deepsight.interpret.attribution import attribution_tables
 from deepsight.interpret.attribution.attributor import Attributor
 from deepsight.interpret.background import grabcut
 from deepsight.interpret.findings import Findings
@@ -45,12 +45,12 @@ def map_errors(
     both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
     found, of_mirrored = (attributor.maps(x, both) for x in (images, images[:, :, ::-1]))
     cut = grabcut.segment(images[: len(main)], seed=inputs.seed).padded(len(chosen))
-    table = error_tables.attribution_table(
+    table = attribution_tables.attribution_table(
         found, cut, ids=p.ids[chosen], labels=p.labels[chosen],
         probabilities=p.probabilities[chosen], classes=inputs.classes, layer=layer, kind=kind,
         mirrored=of_mirrored,
     )  # fmt: skip
-    values = error_tables.map_values_table(
+    values = attribution_tables.map_values_table(
         found, both, ids=p.ids[chosen], classes=inputs.classes, layer=layer
     )
     drawn = draw_maps(table.frame, images, found, f"{layer.name}: {layer.side} x {layer.side} cells, {kind}")
@@ -68,7 +68,7 @@ def errors_to_map(
     p, place = inputs.predictions, {name: i for i, name in enumerate(inputs.classes)}
     frame = evidence["confusion_pairs"].frame.sort("count", descending=True, maintain_order=True)
     pairs = [(place[a], place[b]) for a, b in frame.select("true", "predicted").rows()]
-    ask = partial(error_tables.confident_errors, p.labels, p.probabilities)
+    ask = partial(attribution_tables.confident_errors, p.labels, p.probabilities)
     main = ask(pairs[:MAIN_PAIRS], per_pair=OF_MAIN)
     if not len(main):
         raise DeepSightError("Expected errors to map, found no confused pair among the test images.")

@@ -8,7 +8,7 @@ import polars as pl
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import macro_f1
-from deepsight.core.statistics.macro_f1 import paired_macro_f1
+from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.core.statistics.significance import holm, mcnemar
 from deepsight.interpret.audits.audit import Audit
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 from deepsight.core.array_types import Floats
-from deepsight.core.statistics.macro_f1 import DISCORDANT
+from deepsight.core.statistics.paired_f1 import DISCORDANT
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 
 

@@ -13,12 +13,12 @@ from deepsight.core.recipe import Precision, Recipe
 from deepsight.model.backbone import Classifier, positions_along
 from deepsight.model.engine import ForwardEngine
 from deepsight.model.engine.graphs import StageMapsGraph
-from deepsight.model.generic_backbone import fixed_side
 from deepsight.model.hardware.allocator import freed_memory_kept
 from deepsight.model.hardware.precision import IMAGES, faster_precision, gradient_step
 from deepsight.model.hardware.timing import warm_seconds
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
+from deepsight.model.traced_backbone import fixed_side
 from deepsight.model.training_state import TRAINABLE_PASS
 
 LOOKS = 2  # measurements at each resolution, some seconds apart

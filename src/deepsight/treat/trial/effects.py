@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.statistics.intervals import Effect
-from deepsight.core.statistics.macro_f1 import paired_f1, paired_macro_f1
+from deepsight.core.statistics.paired_f1 import paired_f1, paired_macro_f1
 from deepsight.treat.treatments.base import Target
 
 

@@ -6,7 +6,7 @@ import polars as pl
 from deepsight.core.array_types import Bools
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import Effect
-from deepsight.core.statistics.macro_f1 import DISCORDANT, two_way_effect
+from deepsight.core.statistics.paired_f1 import DISCORDANT, two_way_effect
 
 NEAR, OTHER = "test images with a near-duplicate in train", "as many other test images (control)"
 

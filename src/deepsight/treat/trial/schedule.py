@@ -65,7 +65,7 @@ def run_arms(
     Raises:
         DeepSightError: the control failed, so there is nothing to compare with.
     """
-    arms = [Arm(t, seeds, run_one) for t in (CONTROL, *treatments)]
+    arms = [ScheduledArm(t, seeds, run_one) for t in (CONTROL, *treatments)]
     going = arms
     for _ in range(seeds):
         too_dear = too_many([arm.cost_left for arm in going], max(left(), INSTANT))
@@ -86,7 +86,7 @@ def run_arms(
 
 
 @dataclass
-class Arm:
+class ScheduledArm:
     """An arm and its progress through the seeds.
 
     Attributes:

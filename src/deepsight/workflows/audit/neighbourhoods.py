@@ -10,7 +10,6 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.progress import Log
-from deepsight.core.suggested_groups import SuggestedGroups, suggest_groups
 from deepsight.explore.isolated_images import isolated_images_table
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.labels.knn import nearest_neighbours
@@ -21,6 +20,7 @@ from deepsight.interpret.labels.sources import (
     affordable_part,
     gather_label_sources,
 )
+from deepsight.scrub.suggested_groups import SuggestedGroups, suggest_groups
 from deepsight.workflows.audit.audited_data import AuditedData
 from deepsight.workflows.audit.passes import AuditPasses
 

@@ -14,7 +14,7 @@ from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.file_columns import with_files
 from deepsight.core.run import METRICS, Run
-from deepsight.core.statistics.macro_f1 import paired_macro_f1
+from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.core.statistics.significance import holm
 from deepsight.report.comparison import write_comparison
 from deepsight.treat.compare import aligned

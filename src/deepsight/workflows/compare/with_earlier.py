@@ -10,7 +10,7 @@ from deepsight.core.file_columns import with_files
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.core.statistics.intervals import macro_f1
-from deepsight.core.statistics.macro_f1 import paired_macro_f1
+from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.report.formatting import points_text
 from deepsight.report.html import render
 from deepsight.treat.compare import changed_table

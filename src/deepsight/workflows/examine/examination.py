@@ -24,12 +24,12 @@ from deepsight.model.foreign.penultimate import answers_and_features
 from deepsight.model.predict import BLOCK
 from deepsight.workflows.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.examine.budget import LEVERS, PREDICTED, REFERENCE, Pace, affordable_sizes
-from deepsight.workflows.examine.comparisons import inputs_of
+from deepsight.workflows.examine.examination_inputs import inputs_of
 from deepsight.workflows.examine.fit_model import FittedModel
 from deepsight.workflows.examine.levers import with_levers
+from deepsight.workflows.group_scores import Suggestion
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
 from deepsight.workflows.passes.work import Arrays, OpenWork, Work
-from deepsight.workflows.suggested_groups import Suggestion
 
 TIMED = 32  # images by which the model is timed
 Suggest = Callable[[Dataset, Predictions], Suggestion]

@@ -21,8 +21,8 @@ from deepsight.model.foreign.network import Network, network_of_module, undistur
 from deepsight.model.foreign.open import Opened, open_model
 from deepsight.obtain import Obtained
 from deepsight.workflows.examine.budget import AUDITED
-from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.examination import examine_fitted
+from deepsight.workflows.examine.examination_inputs import inputs_of
 from deepsight.workflows.examine.examine_predictions import JUDGED
 from deepsight.workflows.examine.fit_model import fit_to_data
 

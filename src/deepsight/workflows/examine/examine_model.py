@@ -26,20 +26,20 @@ from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
 from deepsight.workflows.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.examine.budget import AUDITED, LEVERS, REFERENCE, Pace, affordable_sizes
-from deepsight.workflows.examine.comparisons import inputs_of
 from deepsight.workflows.examine.examination import (
     ExaminedModel,
     examine_fitted,
     passed_predictions,
     seconds_an_image,
 )
+from deepsight.workflows.examine.examination_inputs import inputs_of
 from deepsight.workflows.examine.examine import with_names
 from deepsight.workflows.examine.fit_model import fit_to_data
 from deepsight.workflows.examine.levers import with_levers
+from deepsight.workflows.group_scores import Suggestion, with_suggested_groups
 from deepsight.workflows.metrics import score_metrics
 from deepsight.workflows.passes.block_passes import LOCAL, require_engine
 from deepsight.workflows.passes.work import Arrays, Work, kept_folder
-from deepsight.workflows.suggested_groups import Suggestion, with_suggested_groups
 from deepsight.workflows.trained_model import open_trained
 
 

@@ -20,9 +20,9 @@ from deepsight.obtain.predictions.read import read_predictions
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
 from deepsight.workflows.context import Context
-from deepsight.workflows.examine.comparisons import judged_inputs
+from deepsight.workflows.examine.examination_inputs import judged_inputs
+from deepsight.workflows.group_scores import with_suggested_groups
 from deepsight.workflows.metrics import score_metrics
-from deepsight.workflows.suggested_groups import with_suggested_groups
 
 SPLITS = ("train", "val", "test", "all")
 JUDGED = 0.6  # of the minutes go to a reference model, whose doubt is set beside the predictions

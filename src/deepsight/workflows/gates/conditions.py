@@ -12,7 +12,7 @@ from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.files.lock import locked
 from deepsight.core.run import AUDIT, METRICS, REPORT, Run
 from deepsight.core.schemas.json_files import GateResult
-from deepsight.core.statistics.macro_f1 import paired_macro_f1
+from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.report.html import render
 from deepsight.workflows.compare.two_runs import groups_of_test
 from deepsight.workflows.gates.metrics import (

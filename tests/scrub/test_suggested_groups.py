@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepsight.core.dataset import Dataset
-from deepsight.core.suggested_groups import suggest_groups
+from deepsight.scrub.suggested_groups import suggest_groups
 
 
 def frames(scenes: int, each: int, noise: float, name: str = "frame_{:04d}.png") -> Dataset:

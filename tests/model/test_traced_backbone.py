@@ -17,8 +17,8 @@ from deepsight.model.engine import ForwardEngine, using_settings
 from deepsight.model.engine.graphs import FeaturesAndMaps
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import base_recipe, fit_model
-from deepsight.model.generic_backbone import create_backbone, fixed_side, generic_parts
 from deepsight.model.pretrained import Pretrained, load_pretrained
+from deepsight.model.traced_backbone import create_backbone, fixed_side, traced_parts
 from small import SMALL
 
 HALF = (0.5, 0.5, 0.5)
@@ -46,7 +46,7 @@ def whole(backbone: nn.Module, x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_parts_give_what_the_whole_gives(name):
     backbone = backbone_of(name)
-    parts, x = generic_parts(backbone), images(backbone)
+    parts, x = traced_parts(backbone), images(backbone)
     with torch.inference_mode():
         found = x
         for _, part in parts:

@@ -7,7 +7,7 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.core.statistics.intervals import macro_f1
-from deepsight.workflows.suggested_groups import COLUMN, with_suggested_groups
+from deepsight.workflows.group_scores import COLUMN, with_suggested_groups
 
 
 def scenes(n_scenes=20, each=6):

@@ -97,7 +97,7 @@ class BlockTracer(fx.Tracer):
         return known or super().is_leaf_module(m, module_qualified_name)
 
 
-def generic_parts(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
+def traced_parts(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
     """The backbone as named parts, each taking the output of the one before; the last gives features (b, d).
 
     Parameters are shared with the backbone, so what trains the parts trains it.

@@ -13,7 +13,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.core.statistics.clusters import cluster_bootstrap_macro_f1, effective_n
 from deepsight.core.statistics.macro_f1 import macro_f1_interval
-from deepsight.core.suggested_groups import SuggestedGroups, groups_of_pairs, suggest_groups
+from deepsight.scrub.suggested_groups import SuggestedGroups, groups_of_pairs, suggest_groups
 
 COLUMN = "neighbour in training"
 UNITS = {
@@ -80,7 +80,7 @@ def with_suggested_groups(
         return Suggestion(test, Evidence())
     rows = [scores_under(groups, predictions, seed) for groups in found]
     for row in rows:
-        log(sentence_of(row))
+        log(suggestion_sentence(row))
     if sequence is not None:
         test = with_column(test, neighbours(sequence, len(test)))
     return Suggestion(test, Evidence({"suggested_groups": table_of_rows(rows, len(test))}))
@@ -143,7 +143,7 @@ def scores_under(found: SuggestedGroups, p: Predictions, seed: int) -> dict[str,
     }  # fmt: skip
 
 
-def sentence_of(row: Mapping[str, object]) -> str:
+def suggestion_sentence(row: Mapping[str, object]) -> str:
     """What suggests groups, and what the score becomes under them."""
     example = f", such as {row['example']}" if row["example"] else ""
     said = (
@@ -175,5 +175,5 @@ def table_of_rows(rows: Sequence[Mapping[str, object]], n: int) -> Table:
         n=n,
         method="Consecutive names, or times of exposure within 30 s, of images that look far more alike than "
         "two of a class; or near-duplicates. Intervals by resampling of groups.",
-        caption=" ".join(sentence_of(row) for row in rows),
+        caption=" ".join(suggestion_sentence(row) for row in rows),
     )

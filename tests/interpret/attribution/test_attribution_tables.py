@@ -6,8 +6,12 @@ import pytest
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
+from deepsight.interpret.attribution.attribution_tables import (
+    attribution_table,
+    confident_errors,
+    map_values_table,
+)
 from deepsight.interpret.attribution.cam import Layer
-from deepsight.interpret.attribution.error_tables import attribution_table, confident_errors, map_values_table
 from deepsight.interpret.background.grabcut import Masks
 
 CLASSES = ("cat", "dog", "ship")
