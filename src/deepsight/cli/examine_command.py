@@ -64,14 +64,14 @@ def examine(
 
     if (model is None) == (predictions is None):
         raise UsageError("Expected either --model or --predictions.")
-    if predictions is not None and engine != "local":
-        raise UsageError("Expected no --engine beside --predictions: no image passes through a model.")
-    asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline}
-    study = study_of({**asked, "fit": fit} | ({"minutes": minutes} if model else {}))
+    if predictions is not None:
+        refuse_options_of_a_model(engine=engine, weights=weights, preprocess=preprocess, classes=classes)
+    asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline, "fit": fit}
+    study = study_of({**asked, "minutes": minutes})
     from deepsight.workflows.examine.examine_model import examine_model
     from deepsight.workflows.examine.examine_predictions import examine_predictions
 
-    with progress(minutes=minutes if model else None) as log:
+    with progress(minutes=minutes) as log:
         if predictions is not None:
             metrics = examine_predictions(study, predictions, out, split=split, log=log)
         else:
@@ -81,3 +81,16 @@ def examine(
                 classes=None if classes is None else [name.strip() for name in classes.split(",")],
             )  # fmt: skip
     finish(metrics, out, as_json)
+
+
+def refuse_options_of_a_model(*, engine: str, **given: object) -> None:
+    """Refuse what only a model uses, where predictions are examined.
+
+    Raises:
+        UsageError: one of them was given; the message names it.
+    """
+    if engine != "local":
+        raise UsageError("Expected no --engine beside --predictions: no image passes through a model.")
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"Expected no --{name} beside --predictions: only --model uses it.")

@@ -192,11 +192,8 @@ def test_the_command_writes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     root = photos(tmp_path / "data")
     predictions(tmp_path / "p.npz")
     monkeypatch.chdir(tmp_path)
-    command = f"deepsight examine --data folder:{root} --predictions p.npz --split all --out o"
-    monkeypatch.setattr(sys, "argv", command.split())
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert not ended.value.code
+    command = f"examine --data folder:{root} --predictions p.npz --split all --out o"
+    assert not status(monkeypatch, *command.split())
     run = Run.open(tmp_path / "o")
     assert run.metrics()["accuracy"] == pytest.approx(50 / 60)
     wilson = binomtest(50, 60).proportion_ci(method="wilson")
@@ -222,3 +219,30 @@ def test_the_api_names_the_files_too(tmp_path: Path) -> None:
     read = read_predictions(predictions(tmp_path / "p.npz"), data, log=lambda _: None).predictions
     found = examine(read, data).evidence["errors"].frame
     assert set(found["file"]) == {f"{name}/{i:02d}.png" for name in CLASSES for i in range(5)}
+
+
+def status(monkeypatch: pytest.MonkeyPatch, *command: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["deepsight", *command])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.slow
+def test_the_minutes_that_are_given_are_those_of_the_examination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, file = photos(tmp_path / "data"), predictions(tmp_path / "p.npz")
+    asked = ["examine", "--data", f"folder:{root}", "--predictions", str(file), "--split", "all"]
+    assert not status(monkeypatch, *asked, "--out", str(tmp_path / "out"), "--minutes", "0.5")
+    assert Run.open(tmp_path / "out").study()["minutes"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "option", [("--weights", "a.pth"), ("--classes", "a,b"), ("--preprocess", "a.yaml"), ("--engine", "ray")]
+)
+def test_options_of_a_model_are_refused_beside_predictions(
+    option: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(monkeypatch, "examine", "--predictions", "p.npz", *option) == 2
+    assert f"Expected no {option[0]} beside --predictions" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.fit import fabric_of
 from deepsight.model.plan_search import PlanCandidate
 from deepsight.model.pretrained import load_pretrained
+from deepsight.workflows.examine import reference_model
 from deepsight.workflows.examine.examination_inputs import reference_inputs
 from deepsight.workflows.examine.reference_model import (
     Reference,
@@ -124,6 +125,26 @@ def test_few_images_get_no_reference_model(cifar10: tuple[Dataset, Dataset]) -> 
         load_pretrained("tf_efficientnet_lite0"), few, test.select(np.arange(20)), seconds=1e6, seed=0
     )
     assert found is None
+
+
+def test_a_short_time_is_not_spent_on_measuring_the_machine(
+    cifar10: tuple[Dataset, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*_: object) -> None:
+        raise AssertionError("the machine was measured")
+
+    monkeypatch.setattr(reference_model, "measured_throughput", measured)
+    backbone, (train, test), said = load_pretrained("tf_efficientnet_lite0"), cifar10, list[str]()
+
+    def trained(seconds: float) -> Reference | None:
+        return train_reference(
+            backbone, train, test.select(np.arange(20)), seconds=seconds, seed=0, log=said.append
+        )
+
+    assert trained(5.0) is None
+    assert said == [reference_model.TOO_SHORT]
+    with pytest.raises(AssertionError, match="measured"):
+        trained(600.0)
 
 
 def test_validation_is_small_and_never_empty() -> None:

@@ -70,6 +70,7 @@ class OpenVinoBackend:
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": max(streams, torch.get_num_threads()),
             "INFERENCE_PRECISION_HINT": PRECISION[precision],
+            "ENABLE_CPU_PINNING": False,  # a thread bound to a busy core makes the others wait: decision 102
         }
         compiled = core().compile_model(graph_of(module, example[:1]), "CPU", options)
         self._requests = [compiled.create_infer_request() for _ in range(streams)]

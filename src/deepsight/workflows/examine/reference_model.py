@@ -4,6 +4,7 @@ What a model doubts about its own errors says little about people; what an indep
 """
 
 import copy
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -21,19 +22,24 @@ from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, base_recipe, fabric_of, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.hardware.throughput import faster_base, fused_copy, measured_throughput
-from deepsight.model.plan_search import PlanCandidate, Workload, batch_for, best_plan
+from deepsight.model.plan_search import PlanCandidate, Workload, batch_for, best_plan, resolutions_for
 from deepsight.model.pretrained import Pretrained
 from deepsight.obtain.cache import cache_folder
 from deepsight.workflows.examine.independent_rows import independent_rows
 from deepsight.workflows.near_duplicates import duplicate_seconds
 
 SIDES = (64, 96, 128)  # resolutions to choose from, in pixels
+FEWEST_SECONDS = 20.0  # below which measuring this machine would already take too much of the time
 FEWEST_ROWS = 500  # training images from which a reference model is worth its time,
 FEWEST_PER_CLASS = 20  # and of each class on average
 VALIDATION = 0.05  # share of the training images that only guard against a fine-tuning that ends worse,
 MOST_VALIDATION = 500  # but at most so many
 OVERRUN = 1.5  # times the seconds that the smallest training may take
 ROOM = 0.8  # share of the machine's memory
+TOO_SHORT = (
+    "The time does not suffice for a reference model, so frozen features judge the labels. They agree less "
+    "with people; give more --minutes."
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def train_reference(
         pretrained, len(train) // halves, len(examined), train.k, seconds / halves, seed, fabric
     )
     if plan is None:
-        log("The time does not suffice for a reference model; labels are judged by frozen features.")
+        log(TOO_SHORT)
         return None
     log(
         f"A reference model judges the labels: {pretrained.name} at {plan.recipe.resolution} px, trained on "
@@ -110,22 +116,30 @@ def shares_images(examined: Dataset, train: Dataset) -> bool:
 def planned_reference(
     pretrained: Pretrained, rows: int, examined: int, k: int, seconds: float, seed: int, fabric: Fabric
 ) -> PlanCandidate | None:
-    """The training with the least expected error that fits into the seconds; None where none does."""
+    """The training with the least expected error that fits into the seconds; None where none does.
+
+    What this takes itself, measuring the machine, is part of the seconds.
+    """
+    if seconds < FEWEST_SECONDS:
+        return None
+    began = time.perf_counter()
     base = base_recipe(pretrained, seed)
     base = replace(base, batch=batch_for(rows, base.batch))
     network = fused_copy(pretrained, base, k=k, device=fabric.device)
     base = faster_base(network, base)
-    sides = SIDES if pretrained.side is None else (pretrained.side,)
+    sides = [side for side in resolutions_for(seconds) if side in SIDES]
+    rates = measured_throughput(network, pretrained, base, [pretrained.side] if pretrained.side else sides)
     work = Workload(
-        rows=rows - validation_rows(rows), validation=validation_rows(rows), test=examined, elapsed=0.0,
-        fixed={"scrub": 0.0}, embedded=lambda _: {}, duplicate_seconds=duplicate_seconds,
-        resident_mb=rss_mb(), peak_mb=peak_rss_mb(), memory_mb=ROOM * machine_mb(),
+        rows=rows - validation_rows(rows), validation=validation_rows(rows), test=examined,
+        elapsed=time.perf_counter() - began, fixed={"scrub": 0.0}, embedded=lambda _: {},
+        duplicate_seconds=duplicate_seconds, resident_mb=rss_mb(), peak_mb=peak_rss_mb(),
+        memory_mb=ROOM * machine_mb(),
     )  # fmt: skip
     try:
-        found = best_plan(base, measured_throughput(network, pretrained, base, sides), work, seconds)
+        found = best_plan(base, rates, work, seconds)
     except DeepSightError:
         return None
-    return found if found.total <= OVERRUN * seconds else None
+    return found if work.elapsed + found.total <= OVERRUN * seconds else None
 
 
 def validation_rows(rows: int) -> int:
