@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from deepsight.obtain import splits
 from deepsight.obtain.passed_over import first_few
 from deepsight.obtain.sources import Part
-from deepsight.obtain.splits import hold_out_rows, positions_of_labels
+from deepsight.obtain.splits import first_of_each_part, hold_out_rows, part_of_name, positions_of_labels
 
 
 @settings(max_examples=50, deadline=None)
@@ -60,3 +60,19 @@ def test_of_very_many_images_a_bounded_number_is_held_out(monkeypatch):
     obtained = splits.split_custom_data(made, log=lambda _: None)
     assert (len(obtained.train), len(obtained.test)) == (90, 10)
     assert obtained.record["held_out_test"] == {"share": 0.1, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("Train", "train"), ("training_set", "train"), ("testset", "test"), (" valid ", "val"),
+        ("val-images", "val"), ("trains", None), ("seg_train", None), ("settest", None), ("", None),
+    ],
+)  # fmt: skip
+def test_the_part_that_a_name_means(name, part):
+    assert part_of_name(name) == part
+
+
+def test_a_second_name_of_a_part_takes_nothing_away():
+    assert part_of_name("seg_train", prefixed=True) == "train"
+    assert first_of_each_part(["val", "train", "validation", "extra"]) == {"val": "val", "train": "train"}

@@ -34,13 +34,25 @@ def normal_path(name: str) -> str:
 
 
 def found_path(base: Path, name: str) -> Path:
-    """The file that a table means: as written, else with other slashes or another spelling of accents."""
-    exact = base / user_path(name)
-    if exact.exists():
+    """The file that a table means: as written, else with other slashes, another spelling of accents, or the
+    ending of a picture where the table leaves endings away.
+    """
+    exact = base / (user_path(name) if name.startswith(("~/", "~\\")) else name)
+    if is_there(exact):
         return exact
     plain = normal_path(name)
-    spellings = (plain, unicodedata.normalize("NFD", plain))
-    return next((path for path in (base / spelling for spelling in spellings) if path.exists()), exact)
+    spellings = [plain, unicodedata.normalize("NFD", plain)]
+    if not is_picture(plain):
+        spellings += [plain + ending for suffix in IMAGE_SUFFIXES for ending in (suffix, suffix.upper())]
+    return next((path for path in (base / spelling for spelling in spellings) if is_there(path)), exact)
+
+
+def is_there(path: Path) -> bool:
+    """Whether something lies at a path; a path that no system allows leads nowhere."""
+    try:
+        return path.exists()
+    except OSError:  # such as a name of a thousand letters
+        return False
 
 
 def user_path(text: str | Path) -> Path:

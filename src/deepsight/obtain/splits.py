@@ -1,6 +1,7 @@
 """Own data made ready: enough images in each class, and a test part held out where there is none."""
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,12 +26,35 @@ MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, a
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
 FEW_IN_TEST = 5  # images of a class: with fewer, its F1 takes a handful of values
 MUCH_CUT = 0.1  # share of a picture: more than this is said
-# What people call the official parts, and what we call them.
+# What people call the official parts, and what we call them; "set", "images" and the like may follow.
 PART_NAMES: Mapping[str, str] = {
-    "train": "train", "training": "train",
+    "train": "train", "training": "train", "trn": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
+    "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
+PART_WORDS = re.compile(rf"({'|'.join(PART_NAMES)})(?:[ _-]?(?:set|data|dataset|images|imgs|split))?")
+PREFIXED_PART = re.compile(rf".*[ _-]{PART_WORDS.pattern}")
+
+
+def part_of_name(name: str, *, prefixed: bool = False) -> str | None:
+    """The part that a name means: train, val or test; None where it means none.
+
+    Args:
+        name: of a folder, a split or a value in a column of splits, such as "Train" or "test_set".
+        prefixed: whether another word may stand in front, as in "seg_train".
+    """
+    text = name.strip().lower()
+    found = PART_WORDS.fullmatch(text) or (PREFIXED_PART.fullmatch(text) if prefixed else None)
+    return PART_NAMES[found[1]] if found else None
+
+
+def first_of_each_part(names: Sequence[str]) -> dict[str, str]:
+    """By part the first of the names that mean it; a second name of a part is left to be noted."""
+    found: dict[str, str] = {}
+    for name in names:
+        if part := part_of_name(name):
+            found.setdefault(part, name)
+    return found
 
 
 @dataclass(frozen=True)
@@ -221,8 +245,15 @@ def require_every_class(custom: CustomData, counts: Ints) -> None:
     raise DeepSightError(
         f"Expected readable images to learn from for each class of {custom.name}, received none of "
         f"{first_few([repr(custom.classes[place]) for place in none])}{where}. Add images, or leave the "
-        "class out."
+        f"class out.{near_spelling(custom.classes, none[0])}"
     )
+
+
+def near_spelling(classes: Sequence[str], place: int) -> str:
+    """A sentence where another class has the same name but for capitals and spaces; else nothing."""
+    plain = classes[place].strip().casefold()
+    others = [name for i, name in enumerate(classes) if i != place and name.strip().casefold() == plain]
+    return f" There is also '{others[0]}': give both one spelling." if others else ""
 
 
 def log_absent_classes(test: Dataset, log: Log) -> None:

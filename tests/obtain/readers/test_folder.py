@@ -253,3 +253,50 @@ def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(root, tmp_path
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "file"))
     with pytest.raises(DeepSightError, match=r"Expected to write .* A file is in the way"):
         load_dataset(f"folder:{root}")
+
+
+@pytest.mark.parametrize("train", ["training_set", "Train", "train-images", "seg_train/seg_train"])
+def test_folders_that_are_named_as_parts_are_no_classes(root, train):
+    fill(root / train / "sea", value=10)
+    fill(root / train.replace("rain", "est").replace("testing", "test") / "sea", value=30)
+    fill(root / train / "ice", value=110)
+    fill(root / train.replace("rain", "est").replace("testing", "test") / "ice", value=130)
+    obtained = load_dataset(f"folder:{root}")
+    assert obtained.train.classes == ("ice", "sea")
+    assert greys(obtained.test) == [130, 131, 132, 133, 30, 31, 32, 33]
+
+
+def test_a_class_may_end_like_a_part(root):
+    fill(root / "freight train" / "by day")
+    fill(root / "car" / "by day", value=100)
+    assert load_dataset(f"folder:{root}").train.classes == ("car", "freight train")
+
+
+def test_class_folders_that_all_hold_the_same_folders_are_said_to(root):
+    for outer in ("camera 1", "camera 2"):
+        for place, inner in enumerate(("cat", "dog")):
+            fill(root / outer / inner, value=100 * place)
+    said: list[str] = []
+    obtained = load_dataset(f"folder:{root}", log=said.append)
+    assert obtained.train.classes == ("camera 1", "camera 2")
+    assert any("folders of the same names (cat, dog)" in line for line in said)
+
+
+def test_what_was_not_meant_as_a_folder_of_classes_is_refused_with_what_to_name(root):
+    fill(root / "photos" / "cat")
+    fill(root / "photos" / "dog")
+    with pytest.raises(DeepSightError, match=r"If they lie in photos, name it: --data folder:.*photos"):
+        load_dataset(f"folder:{root}")
+    (root / "photos").rename(root / "test")
+    with pytest.raises(UsageError, match=r"received \['test'\] alone.*folder:.*test; .*--split all"):
+        load_dataset(f"folder:{root}")
+    (root / "photos.zip").touch()
+    with pytest.raises(UsageError, match="Unpack it"):
+        load_dataset(f"folder:{root / 'photos.zip'}")
+
+
+def test_class_names_that_differ_in_capitals_between_parts_are_named(root):
+    for place in ("train/Cat", "train/Dog", "test/cat", "test/Dog"):
+        fill(root / place)
+    with pytest.raises(DeepSightError, match="There is also 'Cat': give both one spelling"):
+        load_dataset(f"folder:{root}")

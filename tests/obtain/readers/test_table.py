@@ -91,7 +91,11 @@ def test_what_is_not_used_is_counted_once(tmp_path, rows):
     record = load_dataset(written(tmp_path, frame, ".csv"), log=said.append).record
     assert record["passed_over"] == [
         {"what": "rows without a path", "n": 1, "first": "1 in all"},
-        {"what": "rows for a path that is listed already", "n": 1, "first": "pictures/00.png"},
+        {
+            "what": "rows that give another label to a path that is listed already",
+            "n": 1,
+            "first": "pictures/00.png",
+        },
         {"what": "rows of another split than train, val and test", "n": 4, "first": "extra"},
     ]
     assert record["quarantined"] == [{"file": "pictures/01.png", "reason": "it has no label"}]
@@ -219,3 +223,53 @@ def test_a_column_of_weights_is_metadata_and_this_is_said(tmp_path, rows):
     got = load_dataset(written(tmp_path, rows.with_columns(weight=1.5), ".csv"), log=said.append)
     assert got.train.metadata.columns == ["weight"]
     assert any("'weight' is read as metadata" in line and "count alike" in line for line in said)
+
+
+def test_the_code_page_of_windows_keeps_names_apart(tmp_path, rows):
+    named = rows.with_columns(label=pl.Series(["Käse", "Köse"] * (N // 2)))
+    text = named.write_csv(separator=";").replace("\n", "\r\n")
+    (tmp_path / "table.csv").write_bytes(text.encode("cp1252"))
+    assert load_dataset(f"table:{tmp_path / 'table.csv'}").train.classes == ("Käse", "Köse")
+
+
+def test_lines_may_end_as_on_an_old_mac(tmp_path, rows):
+    (tmp_path / "table.csv").write_bytes(rows.write_csv().replace("\n", "\r").encode())
+    assert load_dataset(f"table:{tmp_path / 'table.csv'}").record["counts"] == {"train": 16, "test": 4}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("labels", [["cat", "nan", "dog", "<NA>"], [0.0, float("nan"), 1.0, 0.0]])
+def test_a_mark_of_a_missing_value_is_no_class(tmp_path, rows, suffix, labels):
+    marked = rows.with_columns(label=pl.Series(labels * (N // 4)))
+    obtained = load_dataset(written(tmp_path, marked, suffix))
+    assert obtained.train.classes in (("cat", "dog"), ("0", "1"))
+    missing = sum(str(label).lower() in ("nan", "<na>") for label in labels) * N // 4
+    assert [item["reason"] for item in obtained.record["quarantined"]] == ["it has no label"] * missing
+
+
+def test_a_second_label_for_a_path_is_noted_apart(tmp_path, rows):
+    again = pl.concat([rows, rows[:2], rows[2:3].with_columns(label=pl.lit("cat"))])
+    passed_over = load_dataset(written(tmp_path, again, ".csv")).record["passed_over"]
+    assert {item["what"]: item["n"] for item in passed_over} == {
+        "rows for a path that is listed already": 2,
+        "rows that give another label to a path that is listed already": 1,
+    }
+
+
+def test_names_without_the_ending_of_a_picture_are_found(tmp_path, rows):
+    bare = rows.with_columns(pl.col("path").str.strip_suffix(".png"))
+    assert load_dataset(written(tmp_path, bare, ".csv")).record["counts"] == {"train": 16, "test": 4}
+
+
+@pytest.mark.parametrize("name", ["~nobody/x.png", "~$x.png", "x" * 5000, "no\0name.png"])
+def test_a_path_that_cannot_be_costs_no_more_than_its_row(tmp_path, rows, name):
+    with_one = rows.with_columns(path=pl.Series([name, *rows["path"][1:].to_list()]))
+    obtained = load_dataset(written(tmp_path, with_one, ".csv"))
+    assert len(obtained.record["quarantined"]) == 1
+
+
+def test_images_in_the_table_itself_are_sent_to_the_right_reader(tmp_path, rows):
+    images = [{"bytes": (tmp_path / path).read_bytes(), "path": path} for path in rows["path"]]
+    rows.with_columns(path=pl.Series(images)).write_parquet(tmp_path / "table.parquet")
+    with pytest.raises(DeepSightError, match="--data parquet:FILE"):
+        load_dataset(f"table:{tmp_path / 'table.parquet'}")

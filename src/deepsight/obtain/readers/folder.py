@@ -19,7 +19,7 @@ from deepsight.obtain.decode import Listing, printable
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import is_picture, read_local_file, user_path
-from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.passed_over import PassedOver, first_few
 from deepsight.obtain.readers.folder_walk import ImageFiles, is_run, list_images, subfolders
 from deepsight.obtain.readers.metadata import (
     FILE_NAME,
@@ -30,9 +30,10 @@ from deepsight.obtain.readers.metadata import (
     rows_of_files,
 )
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import PART_NAMES
+from deepsight.obtain.splits import part_of_name
 
 OPTIONS = ("side", "fit", "group")
+PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,16 @@ def load_folder(
     """
     root = user_path(address.place).resolve()
     if not root.is_dir():
-        raise UsageError(f"Expected a folder with one folder per class, received '{address.place}'.")
+        packed = " Unpack it, and name the folder." if root.suffix.lower() in PACKED else ""
+        raise UsageError(f"Expected a folder with one folder per class, received '{address.place}'.{packed}")
     passed_over = PassedOver()
     folders = class_folders(root, passed_over)
+    if same := shared_subfolders(folders):
+        log(
+            f"The class folders ({first_few(folders.classes)}) hold no pictures of their own but folders of "
+            f"the same names ({first_few(same)}). If these are the classes, list the files and their labels "
+            "in a table: --data table:FILE.csv"
+        )
     listings = folder_listings(folders, address, passed_over)
     key = folder_fingerprint(root, [name for part in sorted(listings) for name in folders.files[part].names])
     return obtain_listed(
@@ -84,11 +92,26 @@ def class_folders(root: Path, passed_over: PassedOver) -> ClassFolders:
     files = {part: list_images(root, place, passed_over) for part, place in places.items()}
     classes = sorted({class_name(name) for listed in files.values() for name in listed.folders})
     if len(classes) < 2:
+        deeper = [name for name in classes if len(subfolders(root, root / name, PassedOver())) > 1]
+        hint = f" If they lie in {deeper[0]}, name it: --data folder:{root / deeper[0]} ." if deeper else ""
         raise DeepSightError(
-            f"Expected at least two class folders in {root}, received {classes}. Put the images of each "
-            "class in a folder of its own, or name a table of files and labels: --data table:FILE.csv"
+            f"Expected at least two class folders in {root}, received {classes}.{hint} Put the images of "
+            "each class in a folder of its own, or name a table of files and labels: --data table:FILE.csv"
         )
     return ClassFolders(root, places, files, tuple(classes))
+
+
+def shared_subfolders(folders: ClassFolders) -> list[str]:
+    """The names of the folders in the class folders, where all hold the same ones, several, and no files."""
+    inside: dict[str, set[str]] = {}
+    for part, listed in folders.files.items():
+        depth = len(folders.places[part].relative_to(folders.root).parts) + 1
+        for name, label in zip(listed.names, listed.classes, strict=True):
+            below = name.split("/")[depth:]
+            inside.setdefault(label, set()).add(below[0] if len(below) > 1 else "")
+    first, *others = list(inside.values()) or [set[str]()]
+    shared = len(first) > 1 and "" not in first and others and all(other == first for other in others)
+    return sorted(map(printable, first)) if shared else []
 
 
 def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
@@ -98,21 +121,43 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
         UsageError: folders of parts and folders of classes stand side by side, or train is not there.
     """
     inside = subfolders(root, root, passed_over)
-    parts = {PART_NAMES[item.name.lower()]: item for item in inside if item.name.lower() in PART_NAMES}
+    parts = folders_of_parts(inside)
     if not any(subfolders(root, folder, PassedOver()) for folder in parts.values()):
         return {"all": root}  # a class may be named "train"
     others = [item for item in inside if item not in parts.values() and not holds_runs(item)]
-    if others or "train" not in parts:
-        there = [item.name for item in parts.values()]
+    there = [item.name for item in parts.values()]
+    if others:
         raise UsageError(
             f"Expected class folders, or the folders train, val and test, in {root}; received {there} beside "
             f"{[printable(item.name) for item in others[:5]]}. Move what does not belong there."
         )
+    if "train" not in parts:
+        raise UsageError(
+            f"Expected a folder train in {root}, received {there} alone. To use one of them as it is, name "
+            f"it: --data folder:{next(iter(parts.values()))}; where predictions or a model are examined, "
+            "--split all takes every image of it."
+        )
+    parts = {part: without_repetition(root, folder) for part, folder in parts.items()}
     passed_over.add_all(
         "pictures beside the folders train, val and test",
         sorted(printable(item.name) for item in root.iterdir() if is_picture(item.name) and item.is_file()),
     )
     return parts
+
+
+def folders_of_parts(folders: Sequence[Path]) -> dict[str, Path]:
+    """The folders that are named as parts are, by part; with words in front only where all folders are."""
+    exact = {part: item for item in folders if (part := part_of_name(item.name))}
+    if exact:
+        return exact
+    prefixed = {part: item for item in folders if (part := part_of_name(item.name, prefixed=True))}
+    return prefixed if "train" in prefixed and len(prefixed) == len(folders) else {}
+
+
+def without_repetition(root: Path, folder: Path) -> Path:
+    """The folder of a part, or the one in it that repeats its name, as archives are often unpacked."""
+    inside = subfolders(root, folder, PassedOver())
+    return inside[0] if [item.name for item in inside] == [folder.name] else folder
 
 
 def holds_runs(folder: Path) -> bool:

@@ -24,7 +24,7 @@ from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.huggingface_labels import labels_and_classes
 from deepsight.obtain.readers.huggingface_stream import is_streamed, load_streamed
 from deepsight.obtain.sources import Obtained, SourceError
-from deepsight.obtain.splits import PART_NAMES
+from deepsight.obtain.splits import first_of_each_part
 
 OPTIONS = ("image", "label", "group", "config", "stream", "side", "fit")
 
@@ -116,12 +116,13 @@ def named_parts(data: Any, passed_over: PassedOver) -> dict[str, Any]:
     """The parts by our names: train, val, test, or all; other parts are noted."""
     if not isinstance(data, Mapping):
         return {"all": data}
-    parts = {PART_NAMES[name.lower()]: part for name, part in data.items() if name.lower() in PART_NAMES}
+    names = first_of_each_part(list(data))
+    parts = {part: data[name] for part, name in names.items()}
     if "train" not in parts:
         raise DeepSightError(
             f"Expected a part named train, received {list(data)}. Rename a part, or save one part alone."
         )
-    passed_over.add_all("parts", [name for name in data if name.lower() not in PART_NAMES])
+    passed_over.add_all("parts", [name for name in data if name not in names.values()])
     return parts if len(parts) > 1 else {"all": parts["train"]}
 
 

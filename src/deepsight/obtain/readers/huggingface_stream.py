@@ -13,7 +13,7 @@ from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers import parquet, webdataset
 from deepsight.obtain.shards import Shard, matching, short_names
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import PART_NAMES
+from deepsight.obtain.splits import first_of_each_part
 
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
 
@@ -98,10 +98,11 @@ def shards_of_parts(
         DeepSightError: no part is named train.
         UsageError: they need the network under --offline.
     """
-    parts = {PART_NAMES[name.lower()]: urls for name, urls in files.items() if name.lower() in PART_NAMES}
+    names = first_of_each_part(list(files))
+    parts = {part: files[name] for part, name in names.items()}
     if "train" not in parts:
         raise DeepSightError(f"Expected a part named train, received {list(files)}.")
-    passed_over.add_all("parts", [name for name in files if name.lower() not in PART_NAMES])
+    passed_over.add_all("parts", [name for name in files if name not in names.values()])
     found = {}
     for part, urls in parts.items():
         there = [url for one in urls for url in matching(one, offline=offline)]

@@ -21,11 +21,12 @@ from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import PART_NAMES, positions_of_labels
+from deepsight.obtain.splits import part_of_name, positions_of_labels
 
 OPTIONS = ("path", "label", "split", "group", "side", "fit")
 PATHS = ("path", "file", "file_name", "filename", "filepath", "image", "image_path", "url")
 LABELS = ("label", "class", "class_name", "target")
+MISSING = ("nan", "<na>", "#n/a", "nat")  # what pandas and spreadsheets write for a missing value
 
 
 def load_table(
@@ -44,7 +45,7 @@ def load_table(
     path = user_path(address.place).resolve()
     frame, passed_over = read_table_file(path), PassedOver()
     columns = table_columns(frame, address.options)
-    rows = once_per_path(frame, columns["path"], passed_over)
+    rows = once_per_path(frame, str(columns["path"]), str(columns["label"]), passed_over)
     listings, classes = table_listings(path.parent, rows, columns, passed_over, offline=offline)
     key = table_fingerprint(path.parent, listings)
     return obtain_listed(
@@ -63,17 +64,29 @@ def table_columns(frame: pl.DataFrame, options: Mapping[str, str]) -> dict[str, 
     }
 
 
-def once_per_path(frame: pl.DataFrame, column: str | None, passed_over: PassedOver) -> pl.DataFrame:
-    """The rows with a path, each path once: the first row counts."""
-    assert column is not None
+def once_per_path(frame: pl.DataFrame, column: str, label: str, passed_over: PassedOver) -> pl.DataFrame:
+    """The rows with a path, each path once: the first row counts, and what another label it gets is noted.
+
+    Raises:
+        DeepSightError: the column holds images themselves.
+    """
+    if frame[column].dtype.is_nested() or frame[column].dtype == pl.Binary:
+        raise DeepSightError(
+            f"Expected paths as text in the column '{column}', received {frame[column].dtype}. A table that "
+            "holds the images themselves is named --data parquet:FILE."
+        )
     named = frame.filter(pl.Series([name is not None for name in text_column(frame, column)]))
     if lost := len(frame) - len(named):
         passed_over.add("rows without a path", f"{lost} in all", lost)
-    first = named[column].is_first_distinct()
-    passed_over.add_all(
-        "rows for a path that is listed already", [str(x) for x in named.filter(~first)[column].to_list()]
-    )
-    return named.filter(first)
+    kept: dict[str, str] = {}
+    for name, given in zip(named[column].to_list(), named[label].to_list(), strict=True):
+        if str(name) not in kept:
+            kept[str(name)] = str(given)
+        elif kept[str(name)] == str(given):
+            passed_over.add("rows for a path that is listed already", str(name))
+        else:
+            passed_over.add("rows that give another label to a path that is listed already", str(name))
+    return named.filter(named[column].is_first_distinct())
 
 
 def table_listings(
@@ -107,7 +120,7 @@ def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
     """
     series = frame[column]
     if holds_whole_numbers(series):
-        series = series.cast(pl.Int64)
+        series = series.fill_nan(None).cast(pl.Int64)
     if isinstance(series.dtype, (pl.Boolean, pl.Categorical, pl.Enum)):
         series = series.cast(pl.String)
     if not (series.dtype.is_integer() or series.dtype == pl.String):
@@ -115,7 +128,18 @@ def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
             f"Expected labels as text or whole numbers in the column '{column}', received {series.dtype}. "
             "DeepSight studies classifiers with one class per image."
         )
+    if series.dtype == pl.String:
+        series = without_marks_of_missing(series)
     return [None if value in ("", -1) else value for value in series.to_list()]
+
+
+def without_marks_of_missing(labels: pl.Series) -> pl.Series:
+    """Text without what programs write into an empty cell; whole numbers, where nothing else is left."""
+    kept = labels.set(labels.str.strip_chars().str.to_lowercase().is_in(MISSING).fill_null(False), None)
+    numbers = kept.cast(pl.Float64, strict=False)
+    if numbers.null_count() == kept.null_count() < len(labels) and kept.null_count() > labels.null_count():
+        return numbers.cast(pl.Int64) if holds_whole_numbers(numbers) else kept
+    return kept
 
 
 def part_rows(frame: pl.DataFrame, split: str | None, passed_over: PassedOver) -> dict[str, np.ndarray]:
@@ -127,7 +151,7 @@ def part_rows(frame: pl.DataFrame, split: str | None, passed_over: PassedOver) -
     if split is None:
         return {"all": np.arange(len(frame))}
     given = text_column(frame, split)
-    parts = np.array([PART_NAMES.get((name or "").strip().lower(), "") for name in given], dtype=object)
+    parts = np.array([part_of_name(name or "") or "" for name in given], dtype=object)
     unknown = [name or "(empty)" for name, part in zip(given, parts, strict=True) if not part]
     passed_over.add_all("rows of another split than train, val and test", unknown)
     found = {part: np.flatnonzero(parts == part) for part in ("train", "val", "test")}

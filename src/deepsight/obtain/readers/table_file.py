@@ -39,7 +39,7 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
         raise UsageError(f"Expected a table as {', '.join(SUFFIXES)}, received '{path.name}'.")
     with damage_as(
         lambda why: DeepSightError(
-            f"Expected {path} as a table in the form that its ending says, but: {why}."
+            f"Expected {path} as a table in the form that its ending says, but: {in_plain_words(why)}."
         )
     ):
         frame = read_rows(path, suffix, header)
@@ -61,8 +61,7 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
         return pl.read_json(io.BytesIO(content), infer_schema_length=None)
     if suffix in (".jsonl", ".ndjson"):
         return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
-    if content.startswith(UTF16):
-        content = content.decode("utf-16").encode("utf-8")
+    content = as_utf8(content)
     lines = content[: 2**16].decode("utf-8", "replace").lstrip("\ufeff").splitlines()
     separator = "\t" if suffix == ".tsv" else separator_of(lines)
     frame = pl.read_csv(
@@ -70,6 +69,24 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
         encoding="utf8-lossy", decimal_comma=separator == ";" and has_decimal_commas(lines[1:20]),
     )  # fmt: skip
     return unguarded_frame(frame)
+
+
+def in_plain_words(why: str) -> str:
+    """What Polars says of a broken CSV, without advice about its own arguments."""
+    if "found more fields than defined" in why:
+        return "a line has more cells than the first; text that holds the separator needs quotation marks"
+    return why
+
+
+def as_utf8(content: bytes) -> bytes:
+    """A text in UTF-8 with line feeds, whatever a spreadsheet wrote: UTF-16, or the code page of Windows."""
+    if content.startswith(UTF16):
+        content = content.decode("utf-16").encode("utf-8")
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:  # replacing what is no UTF-8 would make different names equal
+        content = content.decode("cp1252", "backslashreplace").encode("utf-8")
+    return content if b"\n" in content else content.replace(b"\r", b"\n")
 
 
 def separator_of(lines: Sequence[str]) -> str:
@@ -93,7 +110,7 @@ def text_column(frame: pl.DataFrame, name: str) -> list[str | None]:
     """A column as text, None where a cell is empty; whole numbers have no decimal point."""
     column = frame[name]
     if holds_whole_numbers(column):
-        column = column.cast(pl.Int64)
+        column = column.fill_nan(None).cast(pl.Int64)
     return [None if value is None or value == "" else str(value) for value in column.to_list()]
 
 
