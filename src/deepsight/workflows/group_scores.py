@@ -132,7 +132,7 @@ def scores_under(found: SuggestedGroups, p: Predictions, seed: int) -> dict[str,
     groups, right = found.groups[: len(p)], p.labels == p.predicted
     mates = neighbours(found, len(p))
     whole = cluster_bootstrap_macro_f1(p.labels, p.predicted, p.k, groups, seed=seed)
-    alone = macro_f1_interval(p.labels[~mates], p.predicted[~mates], p.k, present=True)
+    alone = macro_f1_interval(p.labels[~mates], p.predicted[~mates], p.k)
     left = (alone.value, alone.low, alone.high) if not mates.all() else (None, None, None)
     return {
         "by": found.by, "groups": found.n_groups, "share": found.share, "example": found.example,

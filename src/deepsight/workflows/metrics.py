@@ -77,7 +77,7 @@ def metrics_without(p: Predictions, kept: Bools) -> dict[str, Any]:
         p: what the model says of all test images.
         kept: bool (n,), the images without a known near-duplicate.
     """
-    score = macro_f1_interval(p.labels[kept], p.predicted[kept], p.k, present=True)
+    score = macro_f1_interval(p.labels[kept], p.predicted[kept], p.k)
     counts = confusion_counts(p.labels, p.predicted, p.k)
     left = np.bincount(p.labels[kept], minlength=p.k)
     scaled = counts * (left / np.maximum(counts.sum(axis=1), 1))[:, None]

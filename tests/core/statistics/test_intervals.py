@@ -26,9 +26,10 @@ def test_macro_f1_and_counts_are_those_of_scikit_learn(labels: np.ndarray) -> No
     assert (statistics.confusion_counts(labels, predicted, 5) == confusion_matrix(labels, predicted)).all()
 
 
-def test_a_class_without_labels_and_predictions_counts_as_zero() -> None:
+def test_a_class_without_images_does_not_count() -> None:
     labels = np.array([0, 1, 1])
-    assert statistics.macro_f1(labels, labels, 4) == 0.5
+    assert statistics.macro_f1(labels, labels, 4) == 1
+    assert statistics.macro_f1(labels[:0], labels[:0], 4) == 0
 
 
 @settings(deadline=None)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from deepsight.core.statistics.clusters import cluster_bootstrap_macro_f1
 from deepsight.core.statistics.intervals import confusion_counts, f1_of_counts, macro_f1, wilson
 from deepsight.core.statistics.macro_f1 import (
     f1_gradient,
@@ -12,6 +13,7 @@ from deepsight.core.statistics.macro_f1 import (
     macro_f1_intervals,
     second_order_bias,
 )
+from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from noisy_predictions import noisy
 
 
@@ -71,10 +73,17 @@ def test_a_model_without_an_error_is_as_certain_as_its_images_make_it() -> None:
     assert macro_f1_interval(labels, 1 - labels, 2).high > 0.05
 
 
-def test_a_part_of_a_test_set_is_scored_by_the_classes_that_it_holds() -> None:
-    labels = np.repeat([0, 1], 20)
-    assert macro_f1_interval(labels, labels, 3).value == pytest.approx(2 / 3)
-    assert macro_f1_interval(labels, labels, 3, present=True).value == 1
+@pytest.mark.parametrize("wrong", [0, 3])
+def test_images_are_scored_by_the_classes_that_are_among_them(wrong: int) -> None:
+    labels, groups = np.repeat([0, 1], 20), np.arange(40) // 4
+    predicted = np.where(np.arange(40) < wrong, 2, labels)  # the third class has no images here
+    truth = f1_score(labels, predicted, average="macro", labels=[0, 1])
+    assert macro_f1(labels, predicted, 3) == pytest.approx(truth)
+    assert macro_f1_interval(labels, predicted, 3).value == pytest.approx(truth)
+    assert cluster_bootstrap_macro_f1(labels, predicted, 3, groups, seed=0).value == pytest.approx(truth)
+    paired = paired_macro_f1(labels, np.roll(labels, 1), predicted, 3)
+    before = f1_score(labels, np.roll(labels, 1), average="macro")
+    assert paired.value == pytest.approx(truth - before)
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:

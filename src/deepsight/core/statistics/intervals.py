@@ -42,11 +42,19 @@ def confusion_counts(labels: Ints, predicted: Ints, k: int) -> NDArray[np.int64]
 
 
 def macro_f1(labels: Ints, predicted: Ints, k: int) -> float:
-    """Mean over the k classes of F1 = 2 tp / (2 tp + fp + fn), in [0, 1].
+    """Mean of F1 = 2 tp / (2 tp + fp + fn) over the classes that have images, in [0, 1].
 
-    A class without labels and without predictions counts as 0, as in scikit-learn with zero_division=0.
+    So a class of which there is nothing to get right does not count, as in scikit-learn with the labels that
+    occur. What is wrongly predicted as that class costs the class that it should have been.
     """
-    return float(f1_of_counts(confusion_counts(labels, predicted, k)).mean())
+    counts = confusion_counts(labels, predicted, k)
+    return float(f1_of_counts(counts) @ class_shares(labels, k))
+
+
+def class_shares(labels: Ints, k: int) -> Floats:
+    """The weight of each class's F1 in macro-F1, (k,): equal for classes with images, 0 for the others."""
+    present = np.bincount(labels, minlength=k) > 0
+    return np.asarray(present / max(int(present.sum()), 1), dtype=np.float64)
 
 
 def f1_of_counts(counts: NDArray[np.number]) -> Floats:

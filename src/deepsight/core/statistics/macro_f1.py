@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.statistics.intervals import (
     Interval,
+    class_shares,
     confusion_counts,
     f1_of_counts,
     score_interval,
@@ -20,10 +21,10 @@ FEWEST = 10  # images of a class; with fewer, the normal approximation behind th
 SHRINKAGE = 4.0  # images with the pooled error rate that each class is given before its variance is estimated
 
 
-def macro_f1_interval(
-    labels: Ints, predicted: Ints, k: int, *, level: float = 0.95, present: bool = False
-) -> Interval:
-    """Macro-F1 with its interval over images; the sizes of the classes and the model are held fixed.
+def macro_f1_interval(labels: Ints, predicted: Ints, k: int, *, level: float = 0.95) -> Interval:
+    """Macro-F1 over the classes that have images, with its interval over images.
+
+    The sizes of the classes and the model are held fixed.
 
     Where every image is right, the low end is that of Wilson's interval with as many images: 20 right of 20
     give [0.84, 1].
@@ -32,12 +33,9 @@ def macro_f1_interval(
         labels, predicted: int64 (n,), positions of the k classes.
         k: number of classes.
         level: coverage.
-        present: take the mean over the classes that have images, as for a part of a test set; otherwise a
-            class without labels and predictions counts as 0.
     """
     counts = confusion_counts(labels, predicted, k)
-    chosen = counts.sum(axis=1) > 0 if present else np.ones(k, dtype=bool)
-    value, low, high = macro_f1_intervals(counts[None], level, chosen / max(int(chosen.sum()), 1))
+    value, low, high = macro_f1_intervals(counts[None], level, class_shares(labels, k))
     return Interval(float(value[0]), float(low[0]), float(high[0]))
 
 
@@ -141,4 +139,5 @@ def few_images(n: Ints, classes: Sequence[str]) -> str:
     return (
         f"{len(rare)} of {len(classes)} classes have fewer than {FEWEST} test images: {shown}. "
         "Intervals of macro-F1 that rest on them are rough. Collect more test images of these classes."
+        + (" A class without any does not count in macro-F1." if (n == 0).any() else "")
     )

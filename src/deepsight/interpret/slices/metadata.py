@@ -109,7 +109,7 @@ def value_rows(
     name: str, values: NDArray[np.str_], labels: Ints, predicted: Ints, groups: Ints | None
 ) -> list[dict[str, object]]:
     """One row per value of a column."""
-    right = labels == predicted
+    right, k = labels == predicted, int(max(labels.max(), predicted.max())) + 1
     rates = np.bincount(labels, weights=right) / np.maximum(np.bincount(labels), 1)
     rows = []
     for value in np.unique(values):
@@ -118,7 +118,7 @@ def value_rows(
         accuracy, own = float(right[here].mean()), None if groups is None else groups[here]
         worth = n if own is None else effective_n(right[here], own)
         low, high = wilson(accuracy * worth, worth)
-        f1 = macro_f1_of_value(labels[here], predicted[here], own)
+        f1 = macro_f1_of_value(labels[here], predicted[here], k, own)
         rows.append(
             {
                 "column": name, "value": str(value), "n": n, "accuracy": accuracy, "ci_low": float(low),
@@ -129,13 +129,11 @@ def value_rows(
     return rows
 
 
-def macro_f1_of_value(labels: Ints, predicted: Ints, groups: Ints | None) -> Interval:
+def macro_f1_of_value(labels: Ints, predicted: Ints, k: int, groups: Ints | None) -> Interval:
     """Macro-F1 of some images over the classes that are among them, by images or by groups."""
-    present, numbers = np.unique(np.concatenate([labels, predicted]), return_inverse=True)
-    true, said, k = numbers[: len(labels)], numbers[len(labels) :], max(len(present), 2)
     if groups is None:
-        return macro_f1_interval(true, said, k)
-    return cluster_bootstrap_macro_f1(true, said, k, groups, seed=0)
+        return macro_f1_interval(labels, predicted, k)
+    return cluster_bootstrap_macro_f1(labels, predicted, k, groups, seed=0)
 
 
 def difference_p(
