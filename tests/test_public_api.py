@@ -67,8 +67,10 @@ def test_the_example_of_each_public_function_runs(workplace: Path, name: str) ->
 
 
 @pytest.mark.slow
-def test_the_examples_that_train_run(workplace: Path) -> None:
+def test_the_examples_that_train_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this order: treat takes up the run that run_study made."""
+    monkeypatch.chdir(tmp_path)
+    write_photos(Path("photos"), 40)
     assert [failures_of_examples(name) for name in TRAINING] == ["", ""]
 
 

@@ -105,7 +105,8 @@ def run_study(study: StudyConfig, out: str | Path, *, log: Log = silent) -> dict
 
     Example:
         >>> from deepsight import Run, StudyConfig, run_study
-        >>> metrics = run_study(StudyConfig(data="folder:photos", resolution=32), "runs/photos")
+        >>> config = StudyConfig(data="folder:photos", minutes=1, resolution=32)
+        >>> metrics = run_study(config, "runs/photos")
         >>> 0 <= metrics["macro_f1"] <= 1
         True
         >>> "confusion_pairs" in Run.open("runs/photos").evidence()

@@ -51,7 +51,7 @@ def treat(
 
     Example:
         >>> from deepsight import treat
-        >>> tables = treat("runs/photos", minutes=10, names=["mixup"])
+        >>> tables = treat("runs/photos", minutes=2, names=["mixup"])
         >>> list(tables["treatments"].frame["name"])
         ['mixup']
     """
