@@ -13,16 +13,17 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from measured import measured
+
 from deepsight.core.dataset import Dataset
-from deepsight.core.environment import memory_mb
 from deepsight.interpret.labels.label_errors import label_error_tables
 from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
 from deepsight.scrub.duplicates import find
@@ -96,24 +97,10 @@ def of_labels(folder: Path) -> dict[str, float]:
     }  # fmt: skip
 
 
-def measured(part: str, folder: Path) -> dict[str, float]:
-    """What a part found, its seconds, and its peak memory beyond what was there after the imports."""
-    before, peak, done = memory_mb("RssAnon") or 0.0, [0.0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.05):
-            peak[0] = max(peak[0], memory_mb("RssAnon") or 0.0)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    began = time.perf_counter()
+def carried_out(part: str, folder: Path) -> dict[str, float]:
+    """What a part found, to four digits."""
     found = (of_duplicates if part == "duplicates" else of_labels)(folder)
-    seconds = time.perf_counter() - began
-    done.set()
-    watcher.join()
-    return {"seconds": round(seconds), "before_mb": round(before), "peak_mb": round(peak[0])} | {
-        name: round(value, 4) for name, value in found.items()
-    }
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 def main() -> None:
@@ -125,7 +112,7 @@ def main() -> None:
     parser.add_argument("--within", type=Path, help=argparse.SUPPRESS)  # the folder of the set, in a part
     arguments = parser.parse_args()
     if arguments.within:
-        print(json.dumps(measured(arguments.parts[0], arguments.within)))
+        print(json.dumps(measured(partial(carried_out, arguments.parts[0], arguments.within))))
         return
     n = 3_000 if arguments.smoke else arguments.images
     rows = []

@@ -1,6 +1,6 @@
 """What does each pass over images cost, and how do time and memory grow with their number?
 
-    python benchmarks/scale/run.py [--images 10000 100000] [--parts decode killed measures reductions]
+    python benchmarks/scale/run.py [--images 10000 100000] [--parts decode killed measures reductions proof]
                                    [--workers 1 2] [--folder FOLDER] [--smoke]
 
 Writes WebDataset shards of generated pictures (16 pixels, 10 classes) and carries out, each in a process of
@@ -10,6 +10,8 @@ decode      the shards, served over HTTP on the loopback, into the cache
 killed      the same, killed twice on the way; the pixels must be those of the undisturbed decoding
 measures    brightness, sharpness and the other measures of an audit; with two workers on Ray
 reductions  confusion, calibration and per-class tables of n predictions
+proof       (only where it is named) an audit and an examination from an object store by two workers of Ray,
+            killed twice on the way; the tables must be those of the local engine
 
 Seconds of processor time are given beside those of the clock: the machine may be shared.
 """
@@ -17,11 +19,9 @@ Seconds of processor time are given beside those of the clock: the machine may b
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -31,10 +31,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[1])]
+from measured import measured
+from proof import proof_rows
 from shards import SIDE, K, served, write_shards
 
-from deepsight.core.environment import memory_mb
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import silent
 from deepsight.interpret.error_analysis.calibration import calibration_table
@@ -42,11 +43,13 @@ from deepsight.interpret.error_analysis.confusion import confusion_table
 from deepsight.interpret.error_analysis.per_class import per_class_table
 from deepsight.obtain import decode, load_dataset
 from deepsight.obtain.image_store import StoredImages
-from deepsight.workflows.audit.passes import BLOCK, open_measures
+from deepsight.workflows.audit.passes import BLOCK
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
+from deepsight.workflows.passes.image_passes import open_measures
 
 HERE = Path(__file__).parent
 PARTS = ("decode", "killed", "measures", "reductions")
+PROOF = "proof"  # only where it is asked for: it takes a Ray cluster
 KILLED_AT = (0.3, 0.6)  # shares of the blocks
 CHILD = "decode-killed"  # the part that is killed
 
@@ -139,33 +142,6 @@ OF: dict[str, Callable[[Path, int, int], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def measured(part: str, folder: Path, n: int, workers: int) -> dict[str, Any]:
-    """What a part found, its seconds, and its peak memory beyond what was there after the imports."""
-    before, peak, done = memory_mb("RssAnon") or 0.0, [0.0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.05):
-            peak[0] = max(peak[0], memory_mb("RssAnon") or 0.0)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    began, used = time.perf_counter(), processor_seconds()
-    found = OF[part](folder, n, workers)
-    seconds, used = time.perf_counter() - began, processor_seconds() - used
-    done.set()
-    watcher.join()
-    return {
-        "seconds": round(seconds, 2), "processor_seconds": round(used, 2), "before_mb": round(before),
-        "peak_mb": round(peak[0]), **found,
-    }  # fmt: skip
-
-
-def processor_seconds() -> float:
-    """Of this process and of its finished children; Ray's workers belong to another process."""
-    usages = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(one.ru_utime + one.ru_stime for one in usages)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 100_000])
@@ -176,17 +152,21 @@ def main() -> None:
     parser.add_argument("--within", type=Path, help=argparse.SUPPRESS)  # the folder of the set, in a part
     arguments = parser.parse_args()
     if arguments.within:
-        alone = arguments.parts[0], arguments.within, arguments.images[0], arguments.workers[0]
+        part, alone = arguments.parts[0], (arguments.within, arguments.images[0], arguments.workers[0])
         if arguments.parts == [CHILD]:
             decoded(arguments.within, arguments.images[0], "killed")
         else:
-            print(json.dumps(measured(*alone)))
+            print(json.dumps(measured(partial(OF[part], *alone))))
         return
     rows = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for n in [1_000] if arguments.smoke else arguments.images:
             write_shards(Path(folder), n)
             for part in arguments.parts:
+                if part == PROOF:
+                    rows += proof_rows(Path(folder), n)
+                    print(*rows[-4:], sep="\n", flush=True)
+                    continue
                 for workers in arguments.workers if part == "measures" else [1]:
                     rows.append(row_of(part, n, workers, folder))
                     print(rows[-1], flush=True)

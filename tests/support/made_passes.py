@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepsight.core.dataset import Dataset
+from deepsight.core.dataset import Images
 from deepsight.workflows.examine.examine_model import open_run_answers
 from deepsight.workflows.passes.work import Arrays, Work
 
@@ -37,9 +37,9 @@ def open_numbers(log: Path) -> Callable[[slice], Arrays]:
     return work
 
 
-def open_mortal_answers(folder: Path, data: Dataset, mark: Path, dies_at: int) -> Work:
+def open_mortal_answers(folder: Path, images: Images, mark: Path, dies_at: int) -> Work:
     """The answers of a run's model; the first worker that comes to one block dies there."""
-    answers = open_run_answers(folder, data)
+    answers = open_run_answers(folder, images)
 
     def work(rows: slice) -> Arrays:
         if rows.start == dies_at and not mark.exists():

@@ -41,6 +41,8 @@ class ExaminationInputs:
         unseen: int64 (m,), the rows of the test set that the model itself has not learnt from, where
             predictions come from several models; what needs the model looks at these alone. None is all.
         refusals: what could not be prepared, with the reasons.
+        measured: `measured_properties` of the test images, where somebody measured them before; None measures
+            them when they are needed.
         seed: random seed.
     """
 
@@ -56,6 +58,7 @@ class ExaminationInputs:
     hypotheses: Sequence[Hypothesis] = ()
     unseen: Ints | None = None
     refusals: Sequence[Refusal] = ()
+    measured: pl.DataFrame | None = None
     seed: int = 0
 
     @property
@@ -79,6 +82,7 @@ class ExaminationInputs:
             predictions=Predictions(p.ids[rows], p.labels[rows], p.logits[rows], p.features[rows]),
             more={name: features[rows] for name, features in self.more.items()},
             conflicting_twins=None if twins is None else twins[rows],
+            measured=None if self.measured is None else self.measured[rows],
         )  # fmt: skip
 
     def label_parts(self) -> dict[str, ExaminedSplit]:
@@ -99,7 +103,7 @@ class ExaminationInputs:
     @cached_property
     def properties(self) -> pl.DataFrame:
         """Measured properties of each test image, and its distance from the training images."""
-        measured = measured_properties(self.test.images)
+        measured = measured_properties(self.test.images) if self.measured is None else self.measured
         distance = self.training_distance()
         return measured if distance is None else measured.with_columns(training_distance=distance)
 

@@ -16,6 +16,7 @@ from deepsight.workflows.audit.audited_data import AuditedData
 from deepsight.workflows.audit.neighbourhoods import label_sources
 from deepsight.workflows.audit.passes import AuditPasses
 from deepsight.workflows.audit.run_audit import audit
+from deepsight.workflows.passes import image_passes
 from photos import photos, write_photos
 
 
@@ -58,8 +59,9 @@ def test_features_lie_on_disk_until_the_audit_is_written(data, monkeypatch, cach
             return pixels.mean(axis=(1, 2)).astype(np.float32)
 
     monkeypatch.setattr(module, "BLOCK", 16)
-    monkeypatch.setattr(module, "FrozenBackbone", Frozen)
-    monkeypatch.setattr(module, "load_pretrained", lambda **_: type("Pretrained", (), {"side": None}))
+    monkeypatch.setattr(image_passes, "FrozenBackbone", Frozen)
+    for place in (module, image_passes):
+        monkeypatch.setattr(place, "load_pretrained", lambda **_: type("Pretrained", (), {"side": None}))
     passes = passes_of(data)
     features = passes.features(data, StudyConfig())
     assert isinstance(features, np.memmap)

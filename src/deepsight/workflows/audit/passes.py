@@ -12,15 +12,13 @@ from deepsight.config import StudyConfig
 from deepsight.core.array_types import Floats
 from deepsight.core.dataset import Images, JoinedImages
 from deepsight.core.progress import Log, silent
-from deepsight.core.recipe import Recipe
-from deepsight.interpret.slices.image_properties import UNITS, measured_properties
-from deepsight.model.frozen_backbone import FrozenBackbone
+from deepsight.interpret.slices.image_properties import UNITS
 from deepsight.model.pretrained import load_pretrained
 from deepsight.obtain.cache import file_stamp
-from deepsight.scrub.image_issues import luma_range
 from deepsight.workflows.audit.audited_data import AuditedData
 from deepsight.workflows.passes.block_passes import LOCAL, forget_blocks, map_blocks, run_blocks
-from deepsight.workflows.passes.work import Arrays, Work, kept_folder
+from deepsight.workflows.passes.image_passes import open_features, open_measures
+from deepsight.workflows.passes.work import kept_folder
 
 SIDE = 64  # pixels of the network's input: a minute for 10,000 images on two cores
 BLOCK = 1024  # images in memory at a time
@@ -95,25 +93,3 @@ def pretrained_options(study: StudyConfig) -> dict[str, Any]:
         "backbone": study.backbone, "weights": study.weights, "allow_partial": study.allow_partial,
         "offline": study.offline,
     }  # fmt: skip
-
-
-def open_measures(images: Images) -> Work:
-    """Luma and properties of some images, from their pixels alone."""
-
-    def measure(rows: slice) -> Arrays:
-        pixels = np.asarray(images[rows], dtype=np.uint8)
-        low, high = luma_range(pixels)
-        return {"luma_low": low, "luma_high": high, **columns(measured_properties(pixels))}
-
-    return measure
-
-
-def columns(frame: pl.DataFrame) -> Arrays:
-    """The columns of a table of numbers as arrays."""
-    return {name: frame[name].to_numpy() for name in frame.columns}
-
-
-def open_features(images: Images, load: dict[str, Any], side: int) -> Work:
-    """Features of some images, by the backbone with its ImageNet weights, opened here."""
-    frozen, recipe = FrozenBackbone(load_pretrained(**load)), Recipe(resolution=side)
-    return lambda rows: {"features": frozen.features(np.asarray(images[rows], dtype=np.uint8), recipe)}

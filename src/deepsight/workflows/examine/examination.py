@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
-from deepsight.core.dataset import Dataset
+from deepsight.core.dataset import Dataset, Images
 from deepsight.core.evidence import Evidence
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import Predictions
@@ -29,10 +28,24 @@ from deepsight.workflows.examine.fit_model import FittedModel
 from deepsight.workflows.examine.levers import with_levers
 from deepsight.workflows.group_scores import Suggestion
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
+from deepsight.workflows.passes.image_passes import ImagePasses
 from deepsight.workflows.passes.work import Arrays, OpenWork, Work
 
 TIMED = 32  # images by which the model is timed
 Suggest = Callable[[Dataset, Predictions], Suggestion]
+
+
+@dataclass(frozen=True)
+class SpreadPasses:
+    """Passes over all images that do not run in this process.
+
+    Attributes:
+        images: where they run.
+        reopen: opens the model again on a worker: an opened one cannot always be sent there.
+    """
+
+    images: ImagePasses
+    reopen: Callable[[], AskedModel]
 
 
 @dataclass(frozen=True)
@@ -54,26 +67,29 @@ class ExaminedModel:
 
 def examine_fitted(
     fitted: FittedModel, data: Dataset, *, train: Dataset | None, minutes: float, seed: int, log: Log,
-    engine: str = LOCAL, kept: Path | None = None, suggest: Suggest | None = None,
+    spread: SpreadPasses | None = None, kept: Path | None = None, suggest: Suggest | None = None,
 ) -> ExaminedModel:  # fmt: skip
     """Every examination that the model allows, in roughly these minutes.
 
-    On a Ray cluster all images are predicted, however many: the minutes then limit the other checks alone.
-    `suggest` says what the score becomes under groups that nobody declared.
+    With `spread`, all images pass through the workers of a Ray cluster, however many: the minutes then limit
+    the other checks alone. `suggest` says what the score becomes under groups that nobody declared.
     """
     model, began = fitted.model, time.perf_counter()
     per_image = seconds_an_image(model, data)
-    most = PREDICTED * 60 * minutes / per_image if engine == LOCAL else len(data)
+    most = PREDICTED * 60 * minutes / per_image if spread is None else len(data)
     test = affordable_test(data, most, seed)
     if len(test) < len(data):
         log(f"Looks at {len(test):,} of {len(data):,} images, as many as {minutes:g} minutes allow.")
-    predictions = predictions_of(model, test, engine=engine, kept=kept, log=log)
+    predictions = predictions_of(model, test, spread=spread, kept=kept, log=log)
     predicted = time.perf_counter()
     mask_seconds = seconds_of_a_mask(test)
     suggested = Suggestion(test, Evidence()) if suggest is None else suggest(test, predictions)
     test = suggested.test
     pace = Pace(per_image, mask_seconds, isinstance(model, WatchedModel))
-    inputs, evidence = inputs_of(test, predictions, train, seed, seconds=REFERENCE * 60 * minutes, log=log)
+    inputs, evidence = inputs_of(
+        test, predictions, train, seed, seconds=REFERENCE * 60 * minutes,
+        passes=None if spread is None else spread.images, log=log,
+    )  # fmt: skip
     found = examine_inputs(inputs, model, affordable_sizes(60 * minutes, pace, len(test)))
     interpreted = time.perf_counter()
     own = partial(predictions_of, model) if predictions.features.size else None
@@ -108,24 +124,28 @@ def affordable_test(data: Dataset, most: float, seed: int) -> Dataset:
 
 
 def predictions_of(
-    model: Any, data: Dataset, *, engine: str = LOCAL, kept: Path | None = None, log: Log = silent
-) -> Predictions:
+    model: AskedModel, data: Dataset, *, spread: SpreadPasses | None = None, kept: Path | None = None,
+    log: Log = silent,
+) -> Predictions:  # fmt: skip
     """Logits and, where the inside can be watched, penultimate features.
 
     Args:
         model: the model.
         data: the images.
-        engine: where the pass runs; see `run_blocks`.
+        spread: the workers that the images pass through; None asks the model here.
         kept: where finished blocks are kept, so that a pass that is stopped goes on; None keeps none.
         log: receives the progress.
     """
-    return passed_predictions(partial(open_answers, model, data), data, engine=engine, kept=kept, log=log)
+    opened, engine = ((lambda: model), LOCAL) if spread is None else (spread.reopen, spread.images.engine)
+    return passed_predictions(
+        partial(open_answers, opened, data.images), data, engine=engine, kept=kept, log=log
+    )
 
 
 def passed_predictions(
     open_work: OpenWork, data: Dataset, *, engine: str, kept: Path | None, log: Log
 ) -> Predictions:
-    """The logits and features that a pass over data gives; the arguments are those of `predictions_of`."""
+    """The logits and features that a pass over data gives; `engine` is that of `run_blocks`."""
     with ExitStack() as stack:
         place = kept or Path(stack.enter_context(TemporaryDirectory()))
         found = run_blocks(
@@ -134,11 +154,12 @@ def passed_predictions(
     return Predictions(data.ids, data.labels, found["logits"], found["features"])
 
 
-def open_answers(model: Any, data: Dataset) -> Work:
-    """What is asked of the model for some rows of the data."""
+def open_answers(opened: Callable[[], AskedModel], images: Images) -> Work:
+    """What is asked of a model, opened here, for some images."""
+    model = opened()
 
     def answers(rows: slice) -> Arrays:
-        pixels = data.pixels(rows)
+        pixels = np.asarray(images[rows], dtype=np.uint8)
         if isinstance(model, WatchedModel):
             logits, features = answers_and_features(model, pixels)
         else:

@@ -21,6 +21,7 @@ from deepsight.model.pretrained import Pretrained
 from deepsight.scrub.duplicates.find import find_duplicates
 from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.examine.reference_model import Reference, shares_images, train_reference
+from deepsight.workflows.passes.image_passes import ImagePasses
 
 SIDE = 64  # pixels a side of the images from which the default backbone makes features
 TRAIN_ROWS = 3000  # training images whose labels are examined
@@ -32,7 +33,7 @@ OTHER_SHAPE = (
 
 def inputs_of(
     data: Dataset, predictions: Predictions, train: Dataset | None, seed: int, *, seconds: float,
-    log: Log = silent,
+    passes: ImagePasses | None = None, log: Log = silent,
 ) -> tuple[ExaminationInputs, Evidence]:  # fmt: skip
     """The predictions with independent judges of the labels, and near-duplicates in the training images.
 
@@ -43,6 +44,7 @@ def inputs_of(
             are looked for.
         seed: random seed.
         seconds: that a reference model may take.
+        passes: the workers that the examined images pass through; None looks at them here.
         log: receives what the work says.
     """
     usable = train is not None and train.images.shape[1:] == data.images.shape[1:]
@@ -53,8 +55,11 @@ def inputs_of(
         train if usable else None,
         seed,
         seconds=seconds,
+        passes=passes,
         log=log,
     )
+    if passes is not None:
+        inputs = replace(inputs, measured=passes.properties(data.images))
     if train is None or shares_images(data, train):
         return inputs, Evidence()
     reason = "" if usable else OTHER_SHAPE
@@ -69,7 +74,7 @@ def inputs_of(
 
 def judged_inputs(
     backbone: Pretrained, data: Dataset, predictions: Predictions, train: Dataset | None, seed: int, *,
-    seconds: float, log: Log = silent,
+    seconds: float, passes: ImagePasses | None = None, log: Log = silent,
 ) -> ExaminationInputs:  # fmt: skip
     """The predictions with judges of the labels that share no mistake with the model.
 
@@ -80,7 +85,13 @@ def judged_inputs(
     if train is not None:
         reference = train_reference(backbone, train, data, seconds=seconds, seed=seed, log=log)
     if reference is None:
-        return frozen_inputs(FrozenBackbone(backbone), data, predictions, train, seed)
+        frozen = FrozenBackbone(backbone)
+        ours = (
+            frozen_features(frozen, data)
+            if passes is None
+            else passes.frozen_features(data.images, {"backbone": backbone.name}, SIDE)
+        )
+        return frozen_inputs(frozen, ours, data, predictions, train, seed)
     return reference_inputs(reference, data, predictions, train, seed)
 
 
@@ -98,10 +109,13 @@ def reference_inputs(
 
 
 def frozen_inputs(
-    frozen: FrozenBackbone, data: Dataset, predictions: Predictions, train: Dataset | None, seed: int
-) -> ExaminationInputs:
-    """The predictions with features of the backbone as it came, of a part of the training images too."""
-    ours = frozen_features(frozen, data)
+    frozen: FrozenBackbone, ours: Floats32, data: Dataset, predictions: Predictions, train: Dataset | None,
+    seed: int,
+) -> ExaminationInputs:  # fmt: skip
+    """The predictions with features of the backbone as it came, of a part of the training images too.
+
+    `ours` are those of the examined images (n, d).
+    """
     if not predictions.features.size:
         predictions = replace(predictions, features=ours)
     inputs = ExaminationInputs(data, predictions, more={"frozen": ours}, seed=seed)

@@ -6,10 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deepsight.config import ExaminedSource, StudyConfig, as_path
-from deepsight.core.dataset import Dataset
+from deepsight.core.dataset import Dataset, Images
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.files.atomic import digest_of
 from deepsight.core.files.lock import locked
 from deepsight.core.image_table import image_table, split_list
 from deepsight.core.predictions import Predictions
@@ -28,6 +31,7 @@ from deepsight.workflows.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.examine.budget import AUDITED, LEVERS, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.examination import (
     ExaminedModel,
+    SpreadPasses,
     examine_fitted,
     passed_predictions,
     seconds_an_image,
@@ -36,9 +40,11 @@ from deepsight.workflows.examine.examination_inputs import inputs_of
 from deepsight.workflows.examine.examine import with_names
 from deepsight.workflows.examine.fit_model import fit_to_data
 from deepsight.workflows.examine.levers import with_levers
+from deepsight.workflows.examine.named_model import NamedModel
 from deepsight.workflows.group_scores import Suggestion, with_suggested_groups
 from deepsight.workflows.metrics import score_metrics
 from deepsight.workflows.passes.block_passes import LOCAL, require_engine
+from deepsight.workflows.passes.image_passes import ImagePasses
 from deepsight.workflows.passes.work import Arrays, Work, kept_folder
 from deepsight.workflows.trained_model import open_trained
 
@@ -95,9 +101,11 @@ def examine_model(
         for warning in fitted.warnings:
             log(warning)
         kept = pass_folder(what, weights, fitted.input_format, got.record, split)
+        named = NamedModel.of(fitted, what, weights, offline=study.offline)
+        passes = spread_passes(data, got.record, engine, log)
         examined = examine_fitted(
-            fitted, data, train=train, minutes=study.minutes, seed=study.seed, log=log, engine=engine,
-            kept=kept, suggest=partial(suggestion_of, study, got, log),
+            fitted, data, train=train, minutes=study.minutes, seed=study.seed, log=log, kept=kept,
+            spread=None if passes is None else SpreadPasses(passes, named.open), suggest=partial(suggestion_of, study, got, log),
         )  # fmt: skip
     about = {
         "architecture": opened.network.name,
@@ -116,6 +124,23 @@ def suggestion_of(study: StudyConfig, got: Obtained, log: Log, data: Dataset, p:
     return with_suggested_groups(data, learnt, p, taken=got.taken, seed=study.seed, log=log)
 
 
+def spread_passes(data: Dataset, record: Mapping[str, Any], engine: str, log: Log) -> ImagePasses | None:
+    """How the workers of an engine measure images and look at them; None where this process does."""
+    if engine == LOCAL:
+        return None
+    return ImagePasses(engine, kept_folder("examined", data_marks(record), rows_mark(data)), log)
+
+
+def rows_mark(data: Dataset) -> str:
+    """What tells these rows of a data set from others."""
+    return f"{data.source} {digest_of(np.ascontiguousarray(data.ids).tobytes())}"
+
+
+def data_marks(record: Mapping[str, Any]) -> list[Any]:
+    """What changes when a data set does, by its record."""
+    return [record.get(name) for name in ("data", "digests", "sha256_of_pixels", "image_shape")]
+
+
 def pass_folder(
     what: str, weights: Path | None, how: InputFormat | None, record: Mapping[str, Any], split: str
 ) -> Path | None:
@@ -128,8 +153,8 @@ def pass_folder(
     if not files:
         return None
     marks = [file_stamp(path) for path in files]
-    data = [record.get(name) for name in ("data", "digests", "sha256_of_pixels", "image_shape")]
-    return kept_folder(what, str(weights), marks, None if how is None else how.describe(), data, split)
+    described = None if how is None else how.describe()
+    return kept_folder(what, str(weights), marks, described, data_marks(record), split)
 
 
 def examine_run(
@@ -149,7 +174,7 @@ def examine_run(
     began = time.perf_counter()
     inputs, evidence = inputs_of(
         data, run_predictions(folder, data, got.record, engine, log), train, study.seed,
-        seconds=REFERENCE * 60 * study.minutes, log=log,
+        seconds=REFERENCE * 60 * study.minutes, passes=spread_passes(data, got.record, engine, log), log=log,
     )  # fmt: skip
     found = with_levers(
         examine_inputs(inputs, predictor, sizes), inputs, predictor,
@@ -164,17 +189,17 @@ def examine_run(
 
 def run_predictions(folder: Path, data: Dataset, record: Any, engine: str, log: Log) -> Predictions:
     """What the model of a run says about data; a pass that is stopped goes on."""
-    kept = pass_folder(f"run:{folder / 'model.safetensors'}", None, None, record, data.source)
-    work = partial(open_run_answers, folder, data)
+    kept = pass_folder(f"run:{folder / 'model.safetensors'}", None, None, record, rows_mark(data))
+    work = partial(open_run_answers, folder.absolute(), data.images)
     return passed_predictions(work, data, engine=engine, kept=kept, log=log)
 
 
-def open_run_answers(folder: Path, data: Dataset) -> Work:
-    """Logits and features of some rows, by the model of a run that is opened here."""
+def open_run_answers(folder: Path, images: Images) -> Work:
+    """Logits and features of some images, by the model of a run that is opened here."""
     predictor = open_trained(folder).predictor
 
     def answers(rows: slice) -> Arrays:
-        features = predictor.features(data.pixels(rows), name="test")
+        features = predictor.features(np.asarray(images[rows], dtype=np.uint8), name="test")
         return {"logits": predictor.logits_of(features), "features": features}
 
     return answers

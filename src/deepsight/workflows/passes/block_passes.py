@@ -6,9 +6,10 @@ where it was. Answers can be taken block by block, as arrays in memory, or as ar
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.progress import Log, Progress
 from deepsight.model.predict import blocks_of
 from deepsight.workflows.passes.ray_engine import RAY, ray_answers, ray_library
-from deepsight.workflows.passes.work import Arrays, OpenWork
+from deepsight.workflows.passes.work import Arrays, OpenWork, Tell
 
 LOCAL = "local"
 
@@ -73,11 +74,14 @@ def run_blocks(
 
 
 def blocks_in_order(
-    open_work: OpenWork, n: int, *, block: int, engine: str = LOCAL, kept: Path, name: str, log: Log
-) -> Iterator[tuple[slice, Arrays]]:
+    open_work: OpenWork, n: int, *, block: int, engine: str = LOCAL, kept: Path, name: str, log: Log,
+    tell: Tell | None = None,
+) -> Iterator[tuple[slice, Arrays]]:  # fmt: skip
     """The answers block by block, in the order of the rows; one block is in memory at a time.
 
-    The arguments are those of `run_blocks`. Whoever stops in the middle finds the finished blocks in `kept`.
+    The arguments are those of `run_blocks`, and `tell`: what the work is told of a block instead of its rows,
+    such as the files of these rows. It alone is sent to the worker that takes the block. Whoever stops in the
+    middle finds the finished blocks in `kept`.
 
     Raises:
         DeepSightError: Ray is not installed, or the work cannot be sent to its workers.
@@ -88,11 +92,8 @@ def blocks_in_order(
     missing = [i for i in range(len(blocks)) if i not in ready]
     progress = Progress(name, n, log)
     finished = sum(blocks[i].stop - blocks[i].start for i in ready)
-    answers = (
-        local_answers(open_work, blocks, missing)
-        if engine == LOCAL
-        else ray_answers(open_work, blocks, missing, engine)
-    )
+    told = {i: blocks[i] if tell is None else tell(blocks[i]) for i in missing}
+    answers = local_answers(open_work, told) if engine == LOCAL else ray_answers(open_work, told, engine, log)
     at = 0
     for i, answer in answers:
         if len(blocks) > 1:
@@ -205,16 +206,15 @@ def share_blocks(open_work: OpenWork, n: int, *, block: int, kept: Path, rank: i
         processes: number of processes.
     """
     blocks = blocks_of(n, block)
-    own = [i for i in range(rank, len(blocks), processes) if read_npz(block_file(kept, blocks[i])) is None]
-    for i, answer in local_answers(open_work, blocks, own):
+    numbers = range(rank, len(blocks), processes)
+    own = {i: blocks[i] for i in numbers if read_npz(block_file(kept, blocks[i])) is None}
+    for i, answer in local_answers(open_work, own):
         write_npz(block_file(kept, blocks[i]), **answer)
 
 
-def local_answers(
-    open_work: OpenWork, blocks: list[slice], missing: list[int]
-) -> Iterator[tuple[int, Arrays]]:
-    """The missing blocks, one after the other in this process."""
-    work = open_work() if missing else None
-    for i in missing:
+def local_answers(open_work: OpenWork, told: Mapping[int, Any]) -> Iterator[tuple[int, Arrays]]:
+    """The answers for blocks, by what is told of each, one after the other in this process."""
+    work = open_work() if told else None
+    for i, what in told.items():
         assert work is not None
-        yield i, work(blocks[i])
+        yield i, work(what)

@@ -2,56 +2,66 @@
 
 import io
 import os
+import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from deepsight.core.errors import DeepSightError
+from deepsight.core.progress import Log
 from deepsight.workflows.passes.work import Arrays, OpenWork
 
 RAY = "ray"
+STARTS = 4  # Ray gives up a start after 30 seconds, which a busy machine may exceed
+PORT_SECONDS = 120  # that Ray waits for its server's port
 
 
 class BlockWorker:
     """A worker on a Ray cluster: it opens the work once and keeps it."""
 
-    def __init__(self, open_work: OpenWork, blocks: list[slice]) -> None:
-        self._work, self._blocks = open_work(), blocks
+    def __init__(self, open_work: OpenWork) -> None:
+        self._work = open_work()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """The answers for one block, packed: blocks may differ in length."""
-        i = int(batch["id"][0])
         content = io.BytesIO()
-        np.savez(content, allow_pickle=False, **self._work(self._blocks[i]))
-        return {"id": np.array([i]), "content": np.array([content.getvalue()], dtype=object)}
+        np.savez(content, allow_pickle=False, **self._work(pickle.loads(batch["told"][0])))
+        return {"id": batch["id"], "content": np.array([content.getvalue()], dtype=object)}
 
 
 def ray_answers(
-    open_work: OpenWork, blocks: list[slice], missing: list[int], engine: str
+    open_work: OpenWork, told: Mapping[int, Any], engine: str, log: Log
 ) -> Iterator[tuple[int, Arrays]]:
-    """The missing blocks, from an actor pool; a worker that dies costs its block, which another does again.
+    """The answers for blocks, from an actor pool; a worker that dies costs its block, which another does.
+
+    Args:
+        open_work: opens the model and the data; it is sent to every worker.
+        told: by the number of each block, what the work is told of it; this goes to one worker alone.
+        engine: "ray" or "ray://HOST:PORT".
+        log: receives a line where Ray must be started again.
 
     Raises:
         DeepSightError: Ray is not installed, or the work cannot be sent to its workers.
     """
-    if not missing:
+    if not told:
         return
     ray = ray_library()
     if not ray.is_initialized():
-        join_cluster(ray, os.environ.get("RAY_ADDRESS") if engine == RAY else engine)
+        join_cluster(ray, os.environ.get("RAY_ADDRESS") if engine == RAY else engine, log)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    most = min(max(1, int(ray.cluster_resources().get("CPU", 1))), len(missing))
-    items = ray.data.from_items([{"id": i} for i in missing], override_num_blocks=len(missing))
+    most = min(max(1, int(ray.cluster_resources().get("CPU", 1))), len(told))
+    rows = [{"id": i, "told": pickle.dumps(what)} for i, what in told.items()]
+    items = ray.data.from_items(rows, override_num_blocks=len(rows))
     try:
         passed = items.map_batches(
-            BlockWorker, batch_size=1, fn_constructor_args=(open_work, blocks), num_cpus=1,
+            BlockWorker, batch_size=1, fn_constructor_args=(open_work,), num_cpus=1,
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
         )  # fmt: skip
         for batch in passed.iter_batches(batch_size=1, prefetch_batches=0):
             with np.load(io.BytesIO(batch["content"][0]), allow_pickle=False) as found:
                 yield int(batch["id"][0]), {name: found[name] for name in found.files}
-    except (TypeError, ray.exceptions.RayError) as error:
+    except (TypeError, RuntimeError, pickle.PicklingError, ray.exceptions.RayError) as error:
         said = str(getattr(error, "cause", None) or error).strip().splitlines()
         raise DeepSightError(
             f"Expected a pass over the images on Ray, but: {said[-1] if said else type(error).__name__}. "
@@ -59,20 +69,28 @@ def ray_answers(
         ) from error
 
 
-def join_cluster(ray: Any, address: str | None) -> None:
+def join_cluster(ray: Any, address: str | None, log: Log) -> None:
     """Connect to a cluster, or start one on this machine where there is no address.
+
+    A start that fails is tried again: on a busy machine Ray gives up before its own processes are there.
 
     Raises:
         DeepSightError: it does not answer, or does not start.
     """
-    try:
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    except Exception as error:  # Ray raises errors of many kinds, some of them plain
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        where = "on this machine" if address is None else f"at {address}"
-        raise DeepSightError(
-            f"Expected a Ray cluster {where}, but: {said} With --engine local no cluster is needed."
-        ) from error
+    starts = 1 if address is not None else STARTS
+    for number in range(1, starts + 1):
+        try:
+            ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
+            return
+        except Exception as error:  # Ray raises errors of many kinds, some of them plain
+            ray.shutdown()  # ends what was started of it
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if number == starts:
+                where = "on this machine" if address is None else f"at {address}"
+                raise DeepSightError(
+                    f"Expected a Ray cluster {where}, but: {said} With --engine local no cluster is needed."
+                ) from error
+            log(f"Ray did not start: {said} It is started again ({number + 1} of {starts}).")
 
 
 def ray_library() -> Any:
@@ -83,6 +101,7 @@ def ray_library() -> Any:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(PORT_SECONDS))
     try:
         import ray
         import ray.data

@@ -1,4 +1,4 @@
-"""What a pass does with some rows, and where its finished blocks are kept."""
+"""What a pass does with a block, and where its finished blocks are kept."""
 
 import hashlib
 import shutil
@@ -14,8 +14,9 @@ import deepsight
 from deepsight.obtain.cache import cache_folder
 
 Arrays = Mapping[str, np.ndarray]  # by name, one row per row of the block
-Work = Callable[[slice], Arrays]  # what is done with some rows
+Work = Callable[[Any], Arrays]  # what is done with a block: with its rows, or with what is told of it
 OpenWork = Callable[[], Work]  # opens the model and the data once per worker
+Tell = Callable[[slice], Any]  # what the work is told of a block, by its rows
 DAYS_KEPT = 30  # of blocks of a pass that was stopped
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -147,11 +147,12 @@ def predicted_frames(
     record = run.read_json("data.json")
     shape, fit = tuple(record["image_shape"][:2]), record.get("fit", "crop")
     tops = tops_of_files(files, record.get("bit_depths", {}))
-    work = partial(open_file_answers, run.path.resolve(), files, shape, fit, tops, reference)
+    work = partial(open_file_answers, run.path.resolve(), shape, fit, reference)
     kept = kept_folder(file_stamp(run.file("model.safetensors")), files_digest(files), sorted(tops.values()))
     for rows, answer in blocks_in_order(
-        work, len(files), block=BLOCK, engine=engine, kept=kept, name="images predicted", log=log
-    ):
+        work, len(files), block=BLOCK, engine=engine, kept=kept, name="images predicted", log=log,
+        tell=lambda rows: [(file.absolute(), tops.get(file)) for file in files[rows]],
+    ):  # fmt: skip
         yield with_rejections(frame_of_block(files[rows], answer, classes), limits)
 
 
@@ -164,19 +165,17 @@ def files_digest(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def open_file_answers(
-    run_folder: Path, files: Sequence[Path], shape: Shape, fit: Fit, tops: Mapping[Path, float],
-    reference: Familiarity,
-) -> Work:  # fmt: skip
+def open_file_answers(run_folder: Path, shape: Shape, fit: Fit, reference: Familiarity) -> Work:
     """Probabilities and unfamiliarity of some files, by the model of a run that is opened here.
 
-    The answers for a block of m files: `error` (m,), "" where the file can be read; `probabilities` (m, k)
-    and `unfamiliarity` (m,), NaN where it cannot.
+    The work is told m files, each with the grey value that counts as white (None: that of its bit depth). It
+    answers with `error` (m,), "" where the file can be read; `probabilities` (m, k) and `unfamiliarity` (m,),
+    NaN where it cannot.
     """
     predictor = open_trained(run_folder).predictor
 
-    def answers(rows: slice) -> Arrays:
-        read = [read_or_why(file, shape, fit, tops.get(file)) for file in files[rows]]
+    def answers(files: Sequence[tuple[Path, float | None]]) -> Arrays:
+        read = [read_or_why(file, shape, fit, top) for file, top in files]
         probabilities = np.full((len(read), len(predictor.bias)), np.nan)
         far = np.full(len(read), np.nan)
         found = [row for row, (picture, _) in enumerate(read) if picture is not None]

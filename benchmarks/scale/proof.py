@@ -1,0 +1,205 @@
+"""Shards on an object store, audited and examined by the workers of a Ray cluster that are killed on the way.
+
+Every command runs twice, as a user would give it: by the local engine, and by two workers of a Ray cluster in
+processes of its own. On Ray the command itself is killed once (SIGKILL) and given again, and then one of the
+workers is killed. The tables must be the same.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/support"))
+from processes import Watched, kill, local_cluster, watching
+from shards import write_shards
+
+from deepsight.config import StudyConfig, StudyPlan
+from deepsight.core.recipe import Recipe
+from deepsight.core.run import Run
+from deepsight.model.predict import BLOCK
+from deepsight.workflows.audit.passes import BLOCK as AUDIT_BLOCK
+from deepsight.workflows.study import run_until
+from made_shards import ObjectStoreHandler, file_server
+
+TRAIN, WORKERS, BOUND_MB = 1_500, 2, 3_000  # training images; of the cluster; of one worker
+DRIVER_KILLED, WORKER_KILLED = 0.3, 0.6  # after these shares of the blocks of a pass
+PASSES = {"audit": ("features", AUDIT_BLOCK), "examine": ("frozen", BLOCK)}  # the pass, its rows in a block
+FEWEST_BLOCKS = 3  # below which nobody is killed
+LIMIT = 7200  # seconds of one command
+
+
+def proof_rows(folder: Path, n: int) -> list[dict[str, Any]]:
+    """One row per command and engine; n test images beside `TRAIN` training images."""
+    bucket = folder / "pictures"
+    train, test = write_shards(bucket, TRAIN), write_shards(bucket, n)
+    data = f"webdataset:s3://{bucket.name}/{train}?test=s3://{bucket.name}/{test}&side=16"
+    with object_store(folder) as environment:
+        model = trained_model(folder, f"webdataset:s3://{bucket.name}/{train}?side=16", environment)
+        commands = {
+            "audit": ["audit", data, "--backbone", "tf_efficientnet_lite0"],
+            # Few minutes: no check on samples, whose sizes follow from measured seconds, and no reference.
+            "examine": ["examine", "--model", f"run:{model}", "--data", data, "--minutes", "0.1"],
+        }
+        rows = [carried_out(name, command, folder, n, environment) for name, command in commands.items()]
+        # Ray refuses sockets with long paths, so its folder lies in the system's temporary one.
+        with (
+            tempfile.TemporaryDirectory(prefix="ray-") as place,
+            local_cluster(WORKERS, Path(place), environment) as (address, raylet),
+        ):
+            joined = {**environment, "RAY_ADDRESS": address}
+            rows += [
+                carried_out(name, command, folder, n, joined, raylet) for name, command in commands.items()
+            ]
+    return [*rows[:2], *({**row, **compared(folder, row["part"])} for row in rows[2:])]
+
+
+@contextmanager
+def object_store(folder: Path) -> Iterator[dict[str, str]]:
+    """The environment of a command that finds the folders of a folder as the buckets of an object store."""
+    with file_server(folder, ObjectStoreHandler) as url:
+        keys = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        yield {
+            **os.environ, **keys, "AWS_ENDPOINT_URL": url, "HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0"
+        }  # fmt: skip
+
+
+def trained_model(folder: Path, data: str, environment: Mapping[str, str]) -> Path:
+    """A run with a model that was trained on the training images at 32 pixels; made once per folder."""
+    out = folder / "model"
+    if not (out / "model.safetensors").exists():
+        plan = StudyPlan(
+            backbone="tf_efficientnet_lite0", train_rows=1_000, recipe=Recipe(resolution=32, epochs=1, views=1),
+            degradation_images=1, context_objects=1, faithfulness_images=1,
+        )  # fmt: skip
+        os.environ.update(environment)
+        os.environ["DEEPSIGHT_CACHE"] = str(folder / "cache-model")
+        run = Run.create(out, StudyConfig(data=data, plan=plan).stored())
+        run_until("train", run.path, log=print_to_errors)
+    return out
+
+
+def print_to_errors(line: Any) -> None:
+    """Show what the work says beside the results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def carried_out(
+    name: str, command: list[str], folder: Path, n: int, environment: Mapping[str, str],
+    raylet: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """One command by one engine: its seconds, and the memory of each process at its peak."""
+    engine = "local" if raylet is None else "ray"
+    cache = folder / f"cache-{engine}"
+    words = [sys.executable, "-m", "deepsight", *command, "--engine", engine]
+    words += ["--out", str(folder / f"{name}-{engine}")]
+    own = {**environment, "DEEPSIGHT_CACHE": str(cache)}
+    watched = Watched(BOUND_MB, raylet=raylet)
+    began = time.perf_counter()
+    with watching(watched):
+        kills = 0 if raylet is None else killed_twice(name, words, own, cache, n, watched)
+        if raylet is None:
+            waited(started(words, own, watched))
+    seconds = time.perf_counter() - began
+    peaks = {f"{role}_mb": round(peak) for role, peak in watched.peaks.items()}
+    workers = 1 if raylet is None else WORKERS
+    row = {
+        "part": f"proof: {name}",
+        "images": n,
+        "workers": workers,
+        "seconds": round(seconds, 1),
+        "kills": kills,
+    }
+    print_to_errors(row | peaks)
+    return row | peaks | {"exceeded": watched.exceeded}
+
+
+def killed_twice(
+    name: str, words: list[str], environment: Mapping[str, str], cache: Path, n: int, watched: Watched
+) -> int:
+    """The command on Ray: killed itself, given again, and a worker killed; the number of kills."""
+    which, rows = PASSES[name]
+    blocks = -(-(n + TRAIN if name == "audit" else n) // rows)
+    if blocks < FEWEST_BLOCKS:
+        waited(started(words, environment, watched))
+        return 0
+    process = started(words, environment, watched)
+    reached(DRIVER_KILLED * blocks, cache, which, process)
+    kill(process.pid)
+    process.wait()
+    process = started(words, environment, watched)
+    reached(WORKER_KILLED * blocks, cache, which, process)
+    workers = watched.workers()
+    if workers:
+        kill(workers[0])
+    waited(process)
+    return 1 + bool(workers)
+
+
+def started(words: list[str], environment: Mapping[str, str], watched: Watched) -> subprocess.Popen[bytes]:
+    """The command in a process of its own."""
+    process = subprocess.Popen(words, env=dict(environment), stdout=sys.stderr)
+    watched.driver = process.pid
+    return process
+
+
+def waited(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a command, which must be a good one."""
+    if process.wait(LIMIT) not in (0, 3):  # 3: the score is below the gate, which says nothing here
+        raise SystemExit(f"The command ended with status {process.returncode}.")
+
+
+def reached(count: float, cache: Path, which: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a pass has finished so many blocks."""
+    while process.poll() is None:
+        if len(list(cache.glob(f"passes/*-{which}/block_*.npz"))) >= max(1, count):
+            return
+        time.sleep(0.02)
+    raise SystemExit(f"The command ended with status {process.returncode} before anybody was killed.")
+
+
+def compared(folder: Path, part: str) -> dict[str, Any]:
+    """How many tables a command made, how many of them both engines made alike, and the largest difference."""
+    name = part.removeprefix("proof: ")
+    places = [folder / f"{name}-{engine}/evidence" for engine in ("local", "ray")]
+    names = [{path.name for path in place.glob("*.parquet")} for place in places]
+    if names[0] != names[1]:
+        raise SystemExit(f"Expected the same tables from both engines, found {names[0] ^ names[1]} in one.")
+    differences = {
+        table: largest_difference(*(pl.read_parquet(place / table) for place in places)) for table in names[0]
+    }
+    for table, difference in differences.items():
+        if difference:
+            print_to_errors(f"{name}: {table} differs by {difference:g}")
+    same = sum(difference == 0 for difference in differences.values())
+    return {"tables": len(differences), "same": same, "difference": max(differences.values())}
+
+
+def largest_difference(here: pl.DataFrame, there: pl.DataFrame) -> float:
+    """Of the numbers of two tables; 0 where they are equal, infinite where anything else differs."""
+    if here.equals(there):
+        return 0.0
+    if here.shape != there.shape or here.schema != there.schema:
+        return float("inf")
+    largest = 0.0
+    for column in here.columns:
+        a, b = here[column], there[column]
+        if a.equals(b):
+            continue
+        if not a.dtype.is_float() or not a.is_null().equals(b.is_null()):
+            return float("inf")
+        x, y = a.drop_nulls().to_numpy(), b.drop_nulls().to_numpy()
+        largest = max(largest, float(np.nanmax(np.abs(x - y), initial=0)))
+    return largest
