@@ -90,7 +90,7 @@ def local_cluster(workers: int, folder: Path, environment: Mapping[str, str]) ->
         f"--object-store-memory={OBJECT_STORE}", f"--temp-dir={folder}", "--disable-usage-stats",
     ]  # fmt: skip
     for attempt in range(4):  # on a busy machine Ray gives up after 30 seconds
-        if subprocess.run(command, env=dict(environment), stdout=subprocess.DEVNULL).returncode == 0:
+        if subprocess.call(command, env=dict(environment), stdout=subprocess.DEVNULL) == 0:
             break
         end_of(before, folder)
         if attempt == 3:
@@ -106,7 +106,7 @@ def local_cluster(workers: int, folder: Path, environment: Mapping[str, str]) ->
 
 
 def end_of(before: set[int], folder: Path) -> None:
-    """End the processes of the cluster in a folder, and no others: those that name it, then their children."""
+    """End the processes that name the folder of a cluster and began later, and their children."""
     own = {pid for pid in set(processes()) - before if str(folder) in command_of(pid)}
     own |= {pid for pid in processes() if parent_of(pid) in own}
     for pid in own:

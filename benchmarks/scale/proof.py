@@ -72,7 +72,8 @@ def object_store(folder: Path) -> Iterator[dict[str, str]]:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
         yield {
-            **os.environ, **keys, "AWS_ENDPOINT_URL": url, "HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0"
+            **os.environ, **keys, "AWS_ENDPOINT_URL": url, "HF_HUB_OFFLINE": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
         }  # fmt: skip
 
 
@@ -81,7 +82,8 @@ def trained_model(folder: Path, data: str, environment: Mapping[str, str]) -> Pa
     out = folder / "model"
     if not (out / "model.safetensors").exists():
         plan = StudyPlan(
-            backbone="tf_efficientnet_lite0", train_rows=1_000, recipe=Recipe(resolution=32, epochs=1, views=1),
+            backbone="tf_efficientnet_lite0", train_rows=1_000,
+            recipe=Recipe(resolution=32, epochs=1, views=1),
             degradation_images=1, context_objects=1, faithfulness_images=1,
         )  # fmt: skip
         os.environ.update(environment)
@@ -171,7 +173,7 @@ def reached(count: float, cache: Path, which: str, process: subprocess.Popen[byt
 
 
 def compared(folder: Path, part: str) -> dict[str, Any]:
-    """How many tables a command made, how many of them both engines made alike, and the largest difference."""
+    """How many tables a command made, how many both engines made alike, and the largest difference."""
     name = part.removeprefix("proof: ")
     places = [folder / f"{name}-{engine}/evidence" for engine in ("local", "ray")]
     names = [{path.name for path in place.glob("*.parquet")} for place in places]

@@ -28,8 +28,9 @@ def write_rows(path: Path, train: Dataset, test: Dataset) -> Path:
 
 
 def trained_study(
-    folder: Path, train: Dataset, test: Dataset, *, lever_sizes: dict[str, int] | None = None
-) -> Run:
+    folder: Path, train: Dataset, test: Dataset, *, lever_sizes: dict[str, int] | None = None,
+    engine: str = "local",
+) -> Run:  # fmt: skip
     """A run folder with a model that was trained on forty rows a class at 64 pixels."""
     data = write_rows(folder / "rows.npz", first_rows(train, 40), first_rows(test, 8))
     plan = StudyPlan(
@@ -38,5 +39,5 @@ def trained_study(
         lever_sizes=lever_sizes or {},
     )  # fmt: skip
     run = Run.create(folder / "run", StudyConfig(data=f"arrays:{data}", plan=plan).stored())
-    run_until("train", run.path, log=lambda _: None)
+    run_until("train", run.path, engine=engine, log=lambda _: None)
     return run

@@ -112,3 +112,8 @@ ENGINE_HELP = (
     "names) or ray://HOST:PORT."
 )
 Engine = Annotated[str, typer.Option(help=ENGINE_HELP)]
+STUDY_ENGINE_HELP = (
+    "Where all test images are looked at and measured: local, ray (a cluster on this machine, or the one "
+    "that RAY_ADDRESS names) or ray://HOST:PORT. Training, near-duplicates and checks on samples run here."
+)
+StudyEngine = Annotated[str, typer.Option(help=STUDY_ENGINE_HELP)]

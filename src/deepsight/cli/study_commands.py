@@ -25,6 +25,7 @@ from deepsight.cli.options import (
     Resolution,
     RunFolder,
     StudyData,
+    StudyEngine,
     StudyMinutes,
     StudyMva,
     StudyOffline,
@@ -35,6 +36,7 @@ from deepsight.cli.options import (
 from deepsight.cli.progress import progress, show
 
 app = typer.Typer()
+BEFORE_TEST = ("scrub", "explore")  # stages that look at no test image
 
 
 @app.command()
@@ -56,6 +58,7 @@ def run(
     compare_with: CompareWith = None,
     log_to: LogTo = None,
     fit: Fit = None,
+    engine: StudyEngine = "local",
     config: Config = None,
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
     as_json: Json = False,
@@ -90,7 +93,7 @@ def run(
     from deepsight.workflows.study import run_study  # seconds of imports, after what can be refused at once
 
     with progress(out, minutes=study.minutes) as log:
-        metrics = run_study(study, out, log=log)
+        metrics = run_study(study, out, engine=engine, log=log)
         if compare_with is not None:
             run_commands.note_comparison(out, compare_with, log)
     passed = not study.gates or gate_commands.judge(out, study.gates, out / "junit.xml", quiet=as_json)
@@ -101,16 +104,25 @@ def run(
         raise typer.Exit(Exit.GATE)
 
 
+def carry_out_until(name: str, run_folder: Path, engine: str) -> None:
+    """Bring an existing run up to one stage."""
+    from deepsight.workflows.study import run_until
+
+    with progress(run_folder) as log:
+        run_until(name, run_folder, engine=engine, log=log)
+    show(str(run_folder))
+
+
 def stage_command(name: str, summary: str) -> None:
     """A command that brings an existing run up to one stage."""
 
-    def command(run_folder: RunFolder) -> None:
-        from deepsight.workflows.study import run_until
+    def command_here(run_folder: RunFolder) -> None:
+        carry_out_until(name, run_folder, "local")
 
-        with progress(run_folder) as log:
-            run_until(name, run_folder, log=log)
-        show(str(run_folder))
+    def command_anywhere(run_folder: RunFolder, engine: StudyEngine = "local") -> None:
+        carry_out_until(name, run_folder, engine)
 
+    command = command_here if name in BEFORE_TEST else command_anywhere
     command.__doc__ = (
         f"{summary} Earlier stages that are missing are done first.\n\n"
         f"Example:\n\n    deepsight {name} runs/first"

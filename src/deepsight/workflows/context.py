@@ -30,6 +30,7 @@ from deepsight.model.plan_search import Workload
 from deepsight.obtain.crop import Fit
 from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.scrub.duplicates.official import parts_digest
+from deepsight.workflows.passes.block_passes import LOCAL
 
 SECONDS = "seconds.json"
 JUDGED_AT = 64  # pixels: the side at which ways to fit a picture are compared
@@ -68,6 +69,8 @@ class Context:
         seconds: by stage, as it goes into metrics.json.
         began: when the study began, on the clock of `time.perf_counter`.
         promise: what the plan promised, if it was made in this process; a plan from a file is never changed.
+        engine: where all test images are looked at and measured: "local", "ray" or "ray://HOST:PORT". It is
+            no part of the configuration, since it changes no answer.
     """
 
     run: Run
@@ -77,6 +80,7 @@ class Context:
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
     promise: Promise | None = None
+    engine: str = LOCAL
 
     def __post_init__(self) -> None:
         if self.study.plan is not None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from deepsight.config import StudyConfig, StudyPlan, study_of
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import environment, peak_rss_mb
+from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.files.lock import locked
 from deepsight.core.hypothesis import from_json, to_json
@@ -38,8 +39,6 @@ from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.model.checkpoint import MODEL_FILES, save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fabric_of, fit_model
-from deepsight.model.frozen_backbone import FrozenBackbone
-from deepsight.model.predict import BLOCK, Predictor
 from deepsight.obtain.cache import cache_folder
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
@@ -61,8 +60,9 @@ from deepsight.workflows.group_scores import Suggestion, with_suggested_groups
 from deepsight.workflows.levers import examine_run_levers
 from deepsight.workflows.metrics import study_metrics
 from deepsight.workflows.near_duplicates import known_duplicates
-from deepsight.workflows.passes.shared_pass import shared_pass
-from deepsight.workflows.passes.work import Arrays, Work
+from deepsight.workflows.passes.block_passes import LOCAL, require_engine
+from deepsight.workflows.passes.study_passes import look_at_test_images, with_measures
+from deepsight.workflows.passes.work import Arrays
 from deepsight.workflows.study_pace import pace_examination, pace_levers, pace_training
 from deepsight.workflows.study_plan import (
     SAMPLE,
@@ -76,31 +76,45 @@ from deepsight.workflows.trained_model import load_trained
 MOST_VALIDATION, MOST_OF_CLASS = 2_500, 50
 
 
-def begin(study: StudyConfig, out: Path, log: Log) -> Context:
+def begin(study: StudyConfig, out: Path, log: Log, engine: str = LOCAL) -> Context:
     """Open the run folder for this study, new or interrupted."""
     fabric = fabric_of()
     with fabric.rank_zero_first():
         run = Run.create(out, study.stored())
-    return under_way(run, log, fabric)
+    return under_way(run, log, fabric, engine)
 
 
-def under_way(run: Run, log: Log, fabric: Fabric) -> Context:
-    """The study of a run folder; where torchrun started several processes, the first speaks for all."""
-    return Context(run, study_of(run.study()), log if fabric.is_global_zero else silent, fabric)
+def under_way(run: Run, log: Log, fabric: Fabric, engine: str = LOCAL) -> Context:
+    """The study of a run folder; where torchrun started several processes, the first speaks for all.
+
+    Raises:
+        UsageError: there are several processes and Ray, which would both share the images out.
+    """
+    if engine != LOCAL and fabric.world_size > 1:
+        raise UsageError(
+            f"Expected --engine local under torchrun, received '{engine}': its processes share the images."
+        )
+    said = log if fabric.is_global_zero else silent
+    return Context(run, study_of(run.study()), said, fabric, engine=engine)
 
 
-def run_study(study: StudyConfig, out: str | Path, *, log: Log = silent) -> dict[str, Any]:
+def run_study(
+    study: StudyConfig, out: str | Path, *, engine: str = LOCAL, log: Log = silent
+) -> dict[str, Any]:
     """The study: obtain, scrub, explore, model, interpret, report.
 
     Args:
         study: the configuration.
         out: the run folder; an interrupted run of the same study goes on from where it stopped.
+        engine: where all test images are looked at and measured: "local", "ray" or "ray://HOST:PORT".
+            Everything else runs in this process.
         log: receives what the work says; `print` shows it.
 
     Returns:
         The content of metrics.json.
 
     Raises:
+        UsageError: the engine is unknown.
         DeepSightError: the folder holds another study, or a stage cannot go on; the message says why.
 
     Example:
@@ -112,8 +126,9 @@ def run_study(study: StudyConfig, out: str | Path, *, log: Log = silent) -> dict
         >>> "confusion_pairs" in Run.open("runs/photos").evidence()
         True
     """
+    require_engine(engine)
     with locked_by_first(Path(out)):
-        context = begin(study, Path(out), log)
+        context = begin(study, Path(out), log, engine)
         carry_out_until("report", context)
         return context.run.metrics()
 
@@ -195,10 +210,7 @@ def model_stage(context: Context) -> None:
     )  # fmt: skip
     log_kept(context.log, fitted)
     said, features = out_of_fold(context, start) if plan.folds > 1 else ([], [])
-    look_at_test = partial(
-        shared_pass, partial(open_beside, untouched, fitted.predictor, splits.test), len(splits.test),
-        block=BLOCK, name="test images", fabric=context.fabric, log=context.log,
-    )  # fmt: skip
+    look_at_test = partial(look_at_test_images, context, untouched, fitted.predictor)
     if context.fabric.is_global_zero:
         keep_model(context, fitted, look_at_test, time.perf_counter() - began)
         if said:
@@ -221,17 +233,6 @@ def keep_folds(context: Context, said: list[Predictions], features: list[NDArray
     digest = split_digest(whole, context.obtained.digests.get(whole.source))
     examined = {"split": "all", "n": len(whole), "digest": digest, "folds": context.plan.folds}
     run.save_json("data.json", {**run.read_json("data.json"), "examined": examined})
-
-
-def open_beside(untouched: FrozenBackbone, predictor: Predictor, data: Dataset) -> Work:
-    """The features of some images by the trained model, and by the backbone as it came."""
-
-    def answers(rows: slice) -> Arrays:
-        part = data.select(np.arange(rows.start, rows.stop))
-        said, frozen = untouched.beside(predictor, part, name="test")
-        return {"features": said.features, "frozen": frozen}
-
-    return answers
 
 
 def keep_model(
@@ -272,7 +273,7 @@ def interpret_stage(context: Context) -> None:
     with context.stage("interpret"):
         adopt_plan(context, pace_examination(context))
         suggested = suggestion_of(context, context.log)
-        inputs = replace(inputs_of(context), test=suggested.test)
+        inputs = with_measures(context, replace(inputs_of(context), test=suggested.test))
         predictor = load_trained(run)
         found = examine(inputs, predictor, sample_sizes_of_plan(context.plan))
         run.save_pictures(found.pictures)
@@ -374,15 +375,16 @@ def obtain_data(study: StudyConfig, out: Path, *, log: Log) -> None:
         carry_out_until("obtain", begin(study, out, log))
 
 
-def run_until(last: str, out: Path, *, log: Log) -> Context:
+def run_until(last: str, out: Path, *, engine: str = LOCAL, log: Log) -> Context:
     """The stages of an existing run up to this one; those that are done are not done again."""
+    require_engine(engine)
     run = Run.open(out)
     with locked_by_first(out):
         if last == "report" and (run.study().get(EXAMINED) or AUDITED in run.study()):
             render(run)
             run.commit("report", also=[REPORT])
             return under_way(run, log, fabric_of())
-        context = under_way(run.require_study(last), log, fabric_of())
+        context = under_way(run.require_study(last), log, fabric_of(), engine)
         if last == "levers":
             plan_missing_levers(context)
         carry_out_until(last, context)

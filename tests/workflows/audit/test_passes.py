@@ -1,4 +1,4 @@
-"""The passes of an audit: the same for all splits together, kept until the audit is written, on Ray too."""
+"""The passes of an audit: the same for all splits together, kept until the audit is written."""
 
 from pathlib import Path
 
@@ -15,9 +15,8 @@ from deepsight.workflows.audit import passes as module
 from deepsight.workflows.audit.audited_data import AuditedData
 from deepsight.workflows.audit.neighbourhoods import label_sources
 from deepsight.workflows.audit.passes import AuditPasses
-from deepsight.workflows.audit.run_audit import audit
 from deepsight.workflows.passes import image_passes
-from photos import photos, write_photos
+from photos import photos
 
 
 @pytest.fixture(autouse=True)
@@ -83,20 +82,3 @@ def test_labels_of_a_sample_keep_their_split_and_row(data, monkeypatch) -> None:
         np.testing.assert_array_equal(part.labels, data.parts[name].labels[part.ids])
         right = part.distributions["head"].argmax(axis=1) == part.labels
         assert right.mean() > 0.9
-
-
-@pytest.mark.slow
-@pytest.mark.study
-def test_ray_gives_the_tables_of_the_local_engine(tmp_path, monkeypatch) -> None:
-    ray = pytest.importorskip("ray", reason="Ray is not installed")
-    monkeypatch.setattr(module, "BLOCK", 16)
-    write_photos(tmp_path / "data", *photos(60))
-    here = audit(str(tmp_path / "data"), tmp_path / "here")
-    try:
-        there = audit(str(tmp_path / "data"), tmp_path / "there", engine="ray")
-    finally:
-        ray.shutdown()
-    assert there["metrics"] == here["metrics"]
-    for path in sorted((tmp_path / "here" / "evidence").glob("*.parquet")):
-        other = tmp_path / "there" / "evidence" / path.name
-        assert pl.read_parquet(other).equals(pl.read_parquet(path)), path.name

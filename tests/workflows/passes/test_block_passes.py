@@ -1,18 +1,13 @@
-"""A pass gives the same here and on Ray, goes on where it was stopped, and survives a worker's death."""
+"""A pass goes on where it was stopped, and gives its answers in order, in memory or on disk."""
 
-import os
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import made_passes
-from deepsight.core.dataset import Dataset
-from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.errors import UsageError
 from deepsight.core.progress import silent
-from deepsight.core.run import Run
-from deepsight.workflows.examine.examine_model import open_run_answers
 from deepsight.workflows.passes.block_passes import (
     blocks_in_order,
     forget_blocks,
@@ -22,7 +17,8 @@ from deepsight.workflows.passes.block_passes import (
     share_blocks,
     whole_folder,
 )
-from made_passes import open_counted, open_mortal_answers, open_numbers
+from deepsight.workflows.passes.work import Work
+from made_passes import open_counted, open_numbers
 
 N = 250
 
@@ -88,33 +84,15 @@ def test_an_engine_that_nobody_knows_is_refused(engine: str) -> None:
         require_engine(engine)
 
 
-@pytest.mark.slow
-@pytest.mark.study
-def test_ray_gives_the_same_tables_though_a_worker_dies(
-    trained_run: Run, cifar10: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    support = Path(made_passes.__file__).parent
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(support), os.environ.get("PYTHONPATH", "")]))
-    ray = pytest.importorskip("ray", reason="Ray is not installed")
-    data = cifar10[1].select(np.arange(N))
-    mark = tmp_path / "died"
-    here = run_blocks(
-        partial(open_run_answers, trained_run.path, data), N, block=100, kept=tmp_path / "a", name="images",
-        log=silent,
-    )  # fmt: skip
-    try:
-        there = run_blocks(
-            partial(open_mortal_answers, trained_run.path, data, mark, 100), N, block=100, engine="ray",
-            kept=tmp_path / "b", name="images", log=silent,
-        )  # fmt: skip
-        with pytest.raises(DeepSightError, match="--engine local"):
-            run_blocks(
-                partial(open_run_answers, tmp_path / "absent", data), N, block=100, engine="ray",
-                kept=tmp_path / "c", name="images", log=silent,
-            )  # fmt: skip
-    finally:
-        ray.shutdown()
-    assert mark.exists()
-    assert set(there) == set(here)
-    for name, values in here.items():
-        assert np.array_equal(there[name], values), name
+def test_work_is_told_what_belongs_to_a_block_and_no_more(tmp_path: Path) -> None:
+    names = [f"file {i}" for i in range(N)]
+
+    def opened() -> Work:
+        return lambda told: {"name": np.array(told)}
+
+    found = blocks_in_order(
+        opened, N, block=100, kept=tmp_path / "kept", name="rows", log=silent, tell=lambda rows: names[rows]
+    )
+    assert [(len(answer["name"]), str(answer["name"][0])) for _, answer in found] == [
+        (100, "file 0"), (100, "file 100"), (50, "file 200")
+    ]  # fmt: skip

@@ -81,19 +81,6 @@ def test_a_table_of_many_images(trained_run: Run, pictures: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.study
-def test_ray_gives_the_same_table(trained_run: Run, pictures: Path, monkeypatch) -> None:
-    ray = pytest.importorskip("ray", reason="Ray is not installed")
-    monkeypatch.setattr(module, "BLOCK", 4)
-    here = predict_many(trained_run.path, [str(pictures)])
-    try:
-        there = predict_many(trained_run.path, [str(pictures)], engine="ray")
-    finally:
-        ray.shutdown()
-    assert there.equals(here)
-
-
-@pytest.mark.slow
 def test_a_table_that_was_stopped_goes_on(
     trained_run: Run, pictures: Path, tmp_path: Path, monkeypatch
 ) -> None:

@@ -105,7 +105,8 @@ def examine_model(
         passes = spread_passes(data, got.record, engine, log)
         examined = examine_fitted(
             fitted, data, train=train, minutes=study.minutes, seed=study.seed, log=log, kept=kept,
-            spread=None if passes is None else SpreadPasses(passes, named.open), suggest=partial(suggestion_of, study, got, log),
+            spread=None if passes is None else SpreadPasses(passes, named.open),
+            suggest=partial(suggestion_of, study, got, log),
         )  # fmt: skip
     about = {
         "architecture": opened.network.name,

@@ -1,0 +1,79 @@
+"""The passes of a study over all test images: by this process, by those of torchrun, or by Ray's workers."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepsight.core.dataset import Dataset
+from deepsight.core.files.atomic import file_digest
+from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.model.checkpoint import load_model
+from deepsight.model.frozen_backbone import FrozenBackbone
+from deepsight.model.predict import BLOCK, Predictor
+from deepsight.model.pretrained import load_pretrained
+from deepsight.workflows.context import Context
+from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
+from deepsight.workflows.passes.image_passes import ImagePasses
+from deepsight.workflows.passes.shared_pass import shared_pass
+from deepsight.workflows.passes.work import Arrays, Work, kept_folder
+
+
+def look_at_test_images(context: Context, untouched: FrozenBackbone, predictor: Predictor) -> Arrays | None:
+    """The features of the test images, as `open_beside` gives them; None in all processes but the first."""
+    test = context.splits.test
+    if context.engine == LOCAL:
+        return shared_pass(
+            partial(open_beside, untouched, predictor, test), len(test), block=BLOCK, name="test images",
+            fabric=context.fabric, log=context.log,
+        )  # fmt: skip
+    work = partial(
+        open_stored_beside, context.run.path.absolute(), load_options(context),
+        replace(test, files=None, groups=None, metadata=None),
+    )  # fmt: skip
+    return run_blocks(
+        work, len(test), block=BLOCK, engine=context.engine, kept=kept_of_model(context), name="test images",
+        log=context.log,
+    )  # fmt: skip
+
+
+def open_stored_beside(folder: Path, load: Mapping[str, Any], data: Dataset) -> Work:
+    """`open_beside` by the model that a run folder holds, on any machine that sees the folder."""
+    return open_beside(FrozenBackbone(load_pretrained(**load)), load_model(folder), data)
+
+
+def load_options(context: Context) -> dict[str, Any]:
+    """What `load_pretrained` takes to open the backbone of a study again."""
+    study, file = context.study, Path(context.study.weights)
+    return {
+        "backbone": context.pretrained.name,
+        "weights": str(file.absolute()) if file.is_file() else study.weights,
+        "allow_partial": study.allow_partial, "offline": study.offline,
+    }  # fmt: skip
+
+
+def kept_of_model(context: Context) -> Path:
+    """Where blocks of passes over the test images are kept; the model stands for the data and the recipe."""
+    return kept_folder("study", file_digest(context.run.file("model.safetensors")), context.plan.folds)
+
+
+def open_beside(untouched: FrozenBackbone, predictor: Predictor, data: Dataset) -> Work:
+    """The features of some images by the trained model, and by the backbone as it came."""
+
+    def answers(rows: slice) -> Arrays:
+        part = data.select(np.arange(rows.start, rows.stop))
+        said, frozen = untouched.beside(predictor, part, name="test")
+        return {"features": said.features, "frozen": frozen}
+
+    return answers
+
+
+def with_measures(context: Context, inputs: ExaminationInputs) -> ExaminationInputs:
+    """The inputs with the properties of the test images, where the workers of an engine measure them."""
+    if context.engine == LOCAL:
+        return inputs
+    passes = ImagePasses(context.engine, kept_of_model(context), context.log)
+    return replace(inputs, measured=passes.properties(inputs.test.images))

@@ -1,0 +1,189 @@
+"""Ray gives the tables of the local engine, though a worker dies, and is started again if it did not start.
+
+All tests that need a cluster lie here and share one: on a busy machine its start takes a minute.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+
+import made_passes
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError
+from deepsight.core.progress import silent
+from deepsight.core.run import Run
+from deepsight.workflows.audit import passes as audit_passes
+from deepsight.workflows.audit.run_audit import audit
+from deepsight.workflows.examine.examination import SpreadPasses, predictions_of
+from deepsight.workflows.examine.examine_model import open_run_answers
+from deepsight.workflows.examine.fit_model import fit_to_data
+from deepsight.workflows.examine.named_model import NamedModel
+from deepsight.workflows.passes.block_passes import run_blocks
+from deepsight.workflows.passes.image_passes import ImagePasses
+from deepsight.workflows.passes.ray_engine import STARTS, join_cluster, ray_library
+from deepsight.workflows.predict import predict_many as prediction
+from deepsight.workflows.study import run_until
+from made_passes import open_mortal_answers
+from photos import photos, write_photos
+from small_study import trained_study
+
+N = 250
+
+
+class Unwilling:
+    """Stands for Ray on a busy machine: the first starts fail."""
+
+    def __init__(self, failures: int) -> None:
+        self.left, self.ended = failures, 0
+
+    def init(self, **_: Any) -> None:
+        if self.left:
+            self.left -= 1
+            raise RuntimeError("The current node timed out during startup.\nMore lines.")
+
+    def shutdown(self) -> None:
+        self.ended += 1
+
+
+def test_a_start_that_takes_too_long_is_tried_again_and_said() -> None:
+    ray, said = Unwilling(2), []
+    join_cluster(ray, None, said.append)
+    assert ray.ended == 2
+    assert len(said) == 2
+    assert "timed out during startup. It is started again (2 of 4)." in said[0]
+
+
+def test_a_cluster_that_never_starts_or_does_not_answer_ends_with_a_sentence() -> None:
+    ray = Unwilling(100)
+    with pytest.raises(DeepSightError, match=r"Ray cluster on this machine, but: .* --engine local"):
+        join_cluster(ray, None, silent)
+    assert ray.ended == STARTS
+    with pytest.raises(DeepSightError, match="at ray://head:10001"):
+        join_cluster(ray, "ray://head:10001", silent)
+    assert ray.ended == STARTS + 1
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Ray on this machine; its workers find the helpers of the tests."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    ray = ray_library()
+    with pytest.MonkeyPatch.context() as patch:
+        support = str(Path(made_passes.__file__).parent)
+        patch.setenv("PYTHONPATH", os.pathsep.join([support, os.environ.get("PYTHONPATH", "")]))
+        join_cluster(ray, None, silent)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def same_tables(here: Path, there: Path) -> None:
+    """Assert that two run folders hold the same evidence."""
+    names = {path.name for path in (here / "evidence").glob("*.parquet")}
+    assert names == {path.name for path in (there / "evidence").glob("*.parquet")}
+    assert names
+    for name in sorted(names):
+        a, b = (pl.read_parquet(folder / "evidence" / name) for folder in (here, there))
+        assert a.equals(b), name
+
+
+@pytest.mark.slow
+@pytest.mark.study
+def test_answers_are_the_same_though_a_worker_dies(
+    cluster: None, trained_run: Run, cifar10: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
+    images = cifar10[1].select(np.arange(N)).images
+    mark = tmp_path / "died"
+    passed = partial(run_blocks, n=N, block=100, name="images", log=silent)
+    here = passed(partial(open_run_answers, trained_run.path, images), kept=tmp_path / "a")
+    there = passed(
+        partial(open_mortal_answers, trained_run.path, images, mark, 100), kept=tmp_path / "b", engine="ray"
+    )
+    with pytest.raises(DeepSightError, match="--engine local"):
+        passed(partial(open_run_answers, tmp_path / "absent", images), kept=tmp_path / "c", engine="ray")
+    assert mark.exists()
+    assert set(there) == set(here)
+    for name, values in here.items():
+        assert np.array_equal(there[name], values), name
+
+
+@pytest.mark.slow
+@pytest.mark.study
+def test_an_audit_has_the_same_tables(cluster: None, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(audit_passes, "BLOCK", 16)
+    write_photos(tmp_path / "data", *photos(60))
+    here = audit(str(tmp_path / "data"), tmp_path / "here")
+    there = audit(str(tmp_path / "data"), tmp_path / "there", engine="ray")
+    assert there["metrics"] == here["metrics"]
+    same_tables(tmp_path / "here", tmp_path / "there")
+
+
+@pytest.mark.slow
+@pytest.mark.study
+def test_a_table_of_predictions_is_the_same(
+    cluster: None, trained_run: Run, cifar10: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(prediction, "BLOCK", 4)
+    for i in range(10):
+        Image.fromarray(cifar10[1].pixels(np.array([i]))[0]).save(tmp_path / f"{i:02d}.png")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    monkeypatch.chdir(tmp_path)
+    here = prediction.predict_many(trained_run.path, ["."])
+    there = prediction.predict_many(trained_run.path, ["."], engine="ray")
+    assert there.equals(here)
+
+
+@pytest.mark.slow
+@pytest.mark.study
+def test_a_model_in_a_torchscript_file_is_opened_by_the_workers(
+    cluster: None, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+        torch.nn.Linear(4, 2),
+    )  # fmt: skip
+    torch.jit.script(network.eval()).save("model.pt")
+    images, labels = photos(60)
+    data = Dataset(images, labels, ("a", "b"), np.arange(60), "test")
+    named = fitted_file("torchscript:model.pt", data)
+    here = predictions_of(named.open(), data)
+    spread = SpreadPasses(ImagePasses("ray", tmp_path / "images"), named.open)
+    there = predictions_of(named.open(), data, spread=spread, kept=tmp_path / "kept")
+    assert np.array_equal(there.logits, here.logits)
+
+
+def fitted_file(what: str, data: Dataset) -> NamedModel:
+    """A model in a file, fitted to data without an audit of its order."""
+    from deepsight.model.foreign.open import open_model
+
+    fitted = fit_to_data(open_model(what).network, data, classes=data.classes)
+    return NamedModel.of(fitted, what, None, offline=True)
+
+
+@pytest.mark.slow
+@pytest.mark.study
+def test_a_study_has_the_same_tables(
+    cluster: None, trained_run: Run, cifar10: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(trained_run.path, tmp_path / "here")
+    there = trained_study(tmp_path, *cifar10, engine="ray")
+    run_until("interpret", tmp_path / "here", log=silent)
+    run_until("interpret", there.path, engine="ray", log=silent)
+    a, b = (Run.open(place).predictions("test") for place in (tmp_path / "here", there.path))
+    assert np.array_equal(a.logits, b.logits)
+    assert np.array_equal(a.features, b.features)
+    same_tables(tmp_path / "here", there.path)
