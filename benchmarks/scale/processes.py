@@ -24,6 +24,7 @@ class Watched:
         driver: process id of the command; None where none runs.
         raylet: process id of Ray's own process, the parent of the workers; None without Ray.
         peaks: by role: driver, worker (the largest one), ray (the largest of Ray's own processes).
+        used: seconds of processor time by process id.
         exceeded: workers that were killed because they exceeded the bound.
     """
 
@@ -31,6 +32,7 @@ class Watched:
     driver: int | None = None
     raylet: int | None = None
     peaks: dict[str, float] = field(default_factory=dict)
+    used: dict[int, float] = field(default_factory=dict)
     exceeded: int = 0
 
     def look(self) -> None:
@@ -40,6 +42,7 @@ class Watched:
             used = anonymous_mb(pid) if role else 0.0
             if role:
                 self.peaks[role] = max(self.peaks.get(role, 0.0), used)
+                self.used[pid] = max(self.used.get(pid, 0.0), processor_seconds(pid))
             if role == "worker" and used > self.bound:
                 self.exceeded += 1
                 kill(pid)
@@ -151,6 +154,12 @@ def stat_of(pid: int) -> list[str]:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return []
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used of the processor, in seconds; 0 where it is gone."""
+    about = stat_of(pid)
+    return sum(map(int, about[11:13])) / os.sysconf("SC_CLK_TCK") if about else 0.0
 
 
 def kill(pid: int) -> None:

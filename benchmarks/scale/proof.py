@@ -110,6 +110,8 @@ def carried_out(
     own = {**environment, "DEEPSIGHT_CACHE": str(cache)}
     watched = Watched(BOUND_MB, raylet=raylet)
     began = time.perf_counter()
+    watched.look()
+    before = sum(watched.used.values())  # Ray's own processes have run before
     with watching(watched):
         kills = 0 if raylet is None else killed_twice(name, words, own, cache, n, watched)
         if raylet is None:
@@ -118,12 +120,9 @@ def carried_out(
     peaks = {f"{role}_mb": round(peak) for role, peak in watched.peaks.items()}
     workers = 1 if raylet is None else WORKERS
     row = {
-        "part": f"proof: {name}",
-        "images": n,
-        "workers": workers,
-        "seconds": round(seconds, 1),
-        "kills": kills,
-    }
+        "part": f"proof: {name}", "images": n, "workers": workers, "seconds": round(seconds, 1),
+        "processor_seconds": round(sum(watched.used.values()) - before, 1), "kills": kills,
+    }  # fmt: skip
     print_to_errors(row | peaks)
     return row | peaks | {"exceeded": watched.exceeded}
 
