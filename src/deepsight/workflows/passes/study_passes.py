@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from deepsight.core.dataset import Dataset
+from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.files.atomic import file_digest
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.checkpoint import load_model
+from deepsight.model.engine.settings import using_settings
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.predict import BLOCK, Predictor
 from deepsight.model.pretrained import load_pretrained
@@ -31,7 +33,7 @@ def look_at_test_images(context: Context, untouched: FrozenBackbone, predictor: 
             fabric=context.fabric, log=context.log,
         )  # fmt: skip
     work = partial(
-        open_stored_beside, context.run.path.absolute(), load_options(context),
+        open_stored_beside, context.run.path.absolute(), load_options(context), context.plan.engine,
         replace(test, files=None, groups=None, metadata=None),
     )  # fmt: skip
     return run_blocks(
@@ -40,9 +42,24 @@ def look_at_test_images(context: Context, untouched: FrozenBackbone, predictor: 
     )  # fmt: skip
 
 
-def open_stored_beside(folder: Path, load: Mapping[str, Any], data: Dataset) -> Work:
-    """`open_beside` by the model that a run folder holds, on any machine that sees the folder."""
-    return open_beside(FrozenBackbone(load_pretrained(**load)), load_model(folder), data)
+def open_stored_beside(
+    folder: Path, load: Mapping[str, Any], settings: EngineSettings, data: Dataset
+) -> Work:
+    """`open_beside` by the model that a run folder holds, on any machine that sees the folder.
+
+    Args:
+        folder: the run folder.
+        load: what `load_pretrained` is called with.
+        settings: how forward passes are carried out.
+        data: the images.
+    """
+    work = open_beside(FrozenBackbone(load_pretrained(**load)), load_model(folder), data)
+
+    def answers(rows: slice) -> Arrays:
+        with using_settings(settings):
+            return work(rows)
+
+    return answers
 
 
 def load_options(context: Context) -> dict[str, Any]:
