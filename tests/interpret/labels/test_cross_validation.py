@@ -23,8 +23,13 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
     return (x * 3 + 5).astype(np.float32), y.astype(np.int64)
 
 
-def test_scores_are_those_of_ridge_fitted_on_the_other_folds(blobs: tuple[np.ndarray, np.ndarray]) -> None:
+@pytest.mark.parametrize("more", [0, 500])
+def test_scores_are_those_of_ridge_fitted_on_the_other_folds(
+    blobs: tuple[np.ndarray, np.ndarray], more: int
+) -> None:
+    """With more features than rows too, which are turned into fewer."""
     features, labels = blobs
+    features = np.hstack([features, np.random.default_rng(0).normal(size=(len(features), more))])
     fold = stratified_folds(labels, 4, seed=0)
     x, targets = Standardised(features), np.eye(3)[labels]
     parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(4)]
@@ -41,8 +46,8 @@ def test_the_sums_of_parts_are_those_of_the_whole(blobs: tuple[np.ndarray, np.nd
     features, labels = blobs
     x, targets = Standardised(features), np.eye(3)[labels]
     halves = [scatter_sums(x, targets, np.arange(200)), scatter_sums(x, targets, np.arange(200, 400))]
-    assert ridge_weights(halves, 0.1) == pytest.approx(
-        ridge_weights([scatter_sums(x, targets, np.arange(400))], 0.1), abs=1e-5
+    assert ridge_weights(halves, 0.1, 12) == pytest.approx(
+        ridge_weights([scatter_sums(x, targets, np.arange(400))], 0.1, 12), abs=1e-5
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
-from deepsight.workflows.examine import comparisons
+from deepsight.workflows.examine import examination_inputs
 
 
 def test_training_images_are_judged_by_a_reference_and_not_searched_for_their_own_copies(
@@ -17,9 +17,9 @@ def test_training_images_are_judged_by_a_reference_and_not_searched_for_their_ow
     def remembered(_: object, rows: Dataset, judged: Dataset, **__: object) -> None:
         asked.append((rows, judged))
 
-    monkeypatch.setattr(comparisons, "train_reference", remembered)
+    monkeypatch.setattr(examination_inputs, "train_reference", remembered)
     said = np.eye(10, dtype=np.float32)[train.labels]
-    inputs, evidence = comparisons.inputs_of(
+    inputs, evidence = examination_inputs.inputs_of(
         train, Predictions(train.ids, train.labels, said, np.empty((40, 0))), train, 0, seconds=60
     )
     assert asked == [(train, train)]

@@ -12,7 +12,8 @@ ROWS = 20_000  # features from which the axes are computed; more of them move th
 def principal_axes(features: Reals, centre: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
     """The axes of largest variance (d, dimensions), the largest first.
 
-    They are computed from at most 20,000 evenly spaced rows.
+    They are computed from at most 20,000 evenly spaced rows. n rows span at most n directions,
+    so with fewer rows than `dimensions` the last axes are 0.
 
     Args:
         features: (n, d).
@@ -21,6 +22,19 @@ def principal_axes(features: Reals, centre: NDArray[np.float32], dimensions: int
     """
     step = max(1, -(-len(features) // ROWS))
     rows = np.asarray(features[::step], dtype=np.float32) - centre
+    if len(rows) < rows.shape[1]:
+        return axes_of_few(rows.astype(np.float64), dimensions)
     d = rows.shape[1]
     _, axes = eigh((rows.T @ rows).astype(np.float64), subset_by_index=(d - dimensions, d - 1))
     return np.asarray(axes[:, ::-1], dtype=np.float32)
+
+
+def axes_of_few(rows: NDArray[np.float64], dimensions: int) -> NDArray[np.float32]:
+    """The same for fewer rows than features, from the products of the rows: n is then the smaller side."""
+    n, d = rows.shape
+    axes = np.zeros((d, dimensions), dtype=np.float32)
+    values, sides = eigh(rows @ rows.T)
+    largest = np.flatnonzero(values > n * np.finfo(np.float32).eps * max(float(values[-1]), 0.0))
+    chosen = largest[::-1][:dimensions]
+    axes[:, : len(chosen)] = rows.T @ (sides[:, chosen] / np.sqrt(values[chosen]))
+    return axes

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, qr
 from scipy.special import softmax
 
 from deepsight.core.array_types import Floats, Ints, Reals
@@ -24,12 +24,25 @@ class Sums(NamedTuple):
 
 
 class Standardised:
-    """Features with mean 0 and deviation 1 in every column, made block by block as they are asked for."""
+    """Features with mean 0 and deviation 1 in every column, made block by block as they are asked for.
+
+    Fewer rows than features are turned into the n directions that they span. A ridge regression sees only the
+    products of rows, which stay as they are.
+
+    Attributes:
+        d: columns of the blocks.
+        width: features that there were.
+    """
 
     def __init__(self, features: Reals) -> None:
         self._features = features
         self._centre, self._scale = feature_moments(features)
-        self.d = features.shape[1]
+        self.d = self.width = features.shape[1]
+        if len(features) < self.width:
+            rows = np.concatenate([rows for _, rows in self.blocks(np.arange(len(features)))])
+            self._features = np.asarray(qr(rows.T, mode="r")[0][: len(rows)].T, dtype=np.float32)
+            self.d = len(rows)
+            self._centre, self._scale = np.zeros(self.d, np.float32), np.ones(self.d, np.float32)
 
     def blocks(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """At most 8,192 of these row numbers at a time, with their features as float32 (m, d)."""
@@ -104,19 +117,20 @@ def scores_out_of_fold(x: Standardised, parts: list[Sums], fold: NDArray[np.int6
     """The regression's value for each row from the head of the other folds, float64 (n, k)."""
     scores = np.empty((len(fold), parts[0].products.shape[1]))
     for f in range(len(parts)):
-        head = ridge_weights(parts[:f] + parts[f + 1 :], penalty).astype(np.float32)
+        head = ridge_weights(parts[:f] + parts[f + 1 :], penalty, x.width).astype(np.float32)
         for block, values in x.blocks(np.flatnonzero(fold == f)):
             scores[block] = values @ head
     return scores
 
 
-def ridge_weights(parts: list[Sums], penalty: float) -> Floats:
+def ridge_weights(parts: list[Sums], penalty: float, width: int) -> Floats:
     """The weights (d, k) that the rows of these parts give.
 
     Args:
         penalty: as a share of the mean eigenvalue of the scatter, so that it has no unit.
+        width: features whose scatter has that mean.
     """
     scatter = np.sum([part.scatter for part in parts], axis=0)
-    scatter.flat[:: len(scatter) + 1] += penalty * np.trace(scatter) / len(scatter)
+    scatter.flat[:: len(scatter) + 1] += penalty * np.trace(scatter) / width
     products = np.sum([part.products for part in parts], axis=0)
     return np.asarray(cho_solve(cho_factor(scatter, lower=True), products), dtype=np.float64)
