@@ -43,6 +43,7 @@ def run(folder: Path) -> Run:
         yield Run.open(folder / "run")
 
 
+@pytest.mark.slow
 def test_every_image_is_predicted_once(run: Run) -> None:
     p = run.predictions("test")
     assert p.ids.tolist() == list(range(N))
@@ -55,6 +56,7 @@ def test_every_image_is_predicted_once(run: Run) -> None:
     assert not set(kept) & set(run.splits()["test"])
 
 
+@pytest.mark.slow
 def test_the_report_and_the_record_say_it(run: Run) -> None:
     report = run.file("report.html").read_text(encoding="utf-8")
     assert "by 3 models, none of which saw the images it predicts" in report
@@ -63,6 +65,7 @@ def test_the_report_and_the_record_say_it(run: Run) -> None:
     assert (examined["split"], examined["n"], examined["folds"]) == ("all", N, FOLDS)
 
 
+@pytest.mark.slow
 def test_runs_with_folds_are_compared_and_listed_as_others_are(run: Run) -> None:
     assert compare(run.path, run.path)["comparison"].n == N
     errors = run.evidence()["errors"].frame

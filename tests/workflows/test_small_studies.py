@@ -60,9 +60,9 @@ MOST_ROWS = 300  # training images: the search for near-duplicates is most of wh
 SHARES = {"train": 1, "val": 4, "test": 3}
 STUDIES = [
     pytest.param(even_arrays, 2, 40, 8, id="8 px, 2 classes"),
-    pytest.param(oblong, 2, 60, 30, id="60 x 30 px, folder"),
-    pytest.param(of_mode("L"), 3, 60, 48, id="48 px, greys, folder"),
-    pytest.param(conflicting_copies, 3, 60, 32, id="32 px, conflicting copies"),
+    pytest.param(oblong, 2, 60, 30, id="60 x 30 px, folder", marks=pytest.mark.slow),
+    pytest.param(of_mode("L"), 3, 60, 48, id="48 px, greys, folder", marks=pytest.mark.slow),
+    pytest.param(conflicting_copies, 3, 60, 32, id="32 px, conflicting copies", marks=pytest.mark.slow),
     pytest.param(uneven_arrays, 10, 400, 28, id="28 px, 10 classes, 100:1", marks=slow),
     pytest.param(even_arrays, 250, 760, 32, id="32 px, 250 classes", marks=slow),
     pytest.param(uneven_arrays, 100, 900, 32, id="32 px, 100 classes, 100:1", marks=slow),

@@ -98,6 +98,7 @@ def test_onnx_is_converted_and_answers_alike(onnx_file: Path) -> None:
     assert opened.module is not None
 
 
+@pytest.mark.slow
 def test_onnx_that_cannot_be_converted_is_asked(onnx_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnx2torch
 
@@ -111,6 +112,7 @@ def test_onnx_that_cannot_be_converted_is_asked(onnx_file: Path, monkeypatch: py
     torch.testing.assert_close(opened.forward(INPUT), Small().eval()(INPUT).detach(), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["dynamic", "static"])
 def test_onnx_in_int8_is_asked_and_nearly_agrees(onnx_file: Path, tmp_path: Path, how: str) -> None:
     """Weights in eight bits, and with `static` activations too, as deployed files have them."""
@@ -148,6 +150,7 @@ def test_onnx_that_wants_int8_images_is_refused(tmp_path: Path) -> None:
         open_model(f"onnx:{file}")
 
 
+@pytest.mark.slow
 def test_onnx_without_its_external_data(tmp_path: Path) -> None:
     file = tmp_path / "outside.onnx"
     torch.onnx.export(Small().eval(), (INPUT,), file, dynamo=True, verbose=False, external_data=True)
@@ -200,6 +203,7 @@ def keras_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return files
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_keras_in_both_formats(keras_files: dict[str, Path], suffix: str) -> None:
@@ -241,6 +245,7 @@ def test_keras_files_with_code_are_refused(tmp_path: Path) -> None:
         open_model(f"keras:{tmp_path / 'custom.h5'}")
 
 
+@pytest.mark.slow
 def test_hugging_face_from_a_folder(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     config = transformers.ViTConfig(

@@ -103,6 +103,7 @@ def test_a_clean_data_set_has_none_of_them(clean: tuple[dict, Run]) -> None:
     assert found["metrics"]["label_error_share"]["value"] <= 0.05
 
 
+@pytest.mark.slow
 def test_the_folder_holds_a_report_and_results_that_fit_the_schema(faulty: tuple[dict, Run]) -> None:
     found, run = faulty
     AuditResults.model_validate(json.loads(run.file("audit.json").read_text(encoding="utf-8")))
@@ -118,6 +119,7 @@ def test_the_folder_holds_a_report_and_results_that_fit_the_schema(faulty: tuple
     assert Run.open(run.path).holds("report.html")
 
 
+@pytest.mark.slow
 def test_an_audit_is_no_study(faulty: tuple[dict, Run]) -> None:
     done = CliRunner().invoke(app, ["interpret", str(faulty[1].path)])
     assert isinstance(done.exception, DeepSightError)
@@ -125,6 +127,7 @@ def test_an_audit_is_no_study(faulty: tuple[dict, Run]) -> None:
     assert CliRunner().invoke(app, ["report", str(faulty[1].path)]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_gates_read_the_results_and_refuse_what_an_audit_has_not(faulty: tuple[dict, Run]) -> None:
     run = faulty[1]
     results = check_gates(run.path, ["split_leakage_share <= 1 %", "dark_share <= 50 %"])
@@ -134,6 +137,7 @@ def test_gates_read_the_results_and_refuse_what_an_audit_has_not(faulty: tuple[d
         check_gates(run.path, ["macro_f1 >= 0.5"])
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_status_3_where_a_gate_fails(clean: tuple[dict, Run], tmp_path: Path) -> None:
     data = str(clean[1].read_json("data.json")["data"])
     command = [

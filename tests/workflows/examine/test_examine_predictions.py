@@ -103,6 +103,7 @@ def test_a_file_that_names_its_rows_gives_the_same_findings_in_any_order(tmp_pat
     assert shuffled.metrics()["macro_f1"] == run.metrics()["macro_f1"]
 
 
+@pytest.mark.slow
 def test_no_kind_of_run_is_written_over_another(tmp_path: Path) -> None:
     root = photos(tmp_path / "data")
     obtain_stage(begin(study(root), tmp_path / "study", lambda _: None))
@@ -138,6 +139,7 @@ def test_data_that_changed_is_refused_with_what_changed(tmp_path: Path) -> None:
     assert "dog/05.png" in said
 
 
+@pytest.mark.slow
 def test_compare_refuses_other_images(tmp_path: Path) -> None:
     photos(tmp_path / "data")
     first, second = examined(tmp_path, "a"), examined(tmp_path, "b")
@@ -153,6 +155,7 @@ def test_compare_refuses_other_images(tmp_path: Path) -> None:
         compare_runs(first.path, part.path)
 
 
+@pytest.mark.slow
 def test_compare_names_the_files_that_changed(tmp_path: Path) -> None:
     root = photos(tmp_path / "data")
     first = examined(tmp_path, split="test")
@@ -163,6 +166,7 @@ def test_compare_names_the_files_that_changed(tmp_path: Path) -> None:
     assert changed["file"].to_list() == list(first.evidence()["errors"].frame.sort("index")["file"])
 
 
+@pytest.mark.slow
 def test_groups_widen_the_interval_and_say_what_the_images_are_worth(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows, probs = [], []
@@ -188,6 +192,7 @@ def test_groups_widen_the_interval_and_say_what_the_images_are_worth(tmp_path: P
     assert width["?group=patient"] > 1.5 * width[""]
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = photos(tmp_path / "data")
     predictions(tmp_path / "p.npz")
