@@ -61,3 +61,15 @@ def test_a_folder_of_twelve_bits_keeps_its_dark_images_dark(tmp_path, monkeypatc
     whole = load_dataset(f"folder:{tmp_path / 'data'}").split("all")
     expected = np.rint(np.array(most["a"] + most["b"]) * 255 / 4095)
     np.testing.assert_array_equal(whole.pixels()[:, 0, 0, 0], expected)
+
+
+def test_a_kind_that_never_reaches_beyond_seven_bits_ends_there():
+    assert tops(15, 9, 3) == [15] * 3
+    assert tops(100, 60) == [127] * 2
+    assert tops(100) == [255]  # one image alone may be dark
+    assert tops(0, 0) == [255] * 2
+
+
+@pytest.mark.parametrize("most", [1.0000001, 1.06])
+def test_what_resizing_adds_to_fractions_makes_no_image_black(most):
+    assert top_of(Depth("TIFF float32", most)) == 1

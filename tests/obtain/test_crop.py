@@ -201,3 +201,20 @@ def test_a_huge_image_is_refused_before_it_is_decoded(monkeypatch):
 def test_formats_that_call_programs_are_not_opened():
     with pytest.raises(Unreadable, match="not an image in one of the formats"):
         decode_square(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", side=8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 1), (2, 40)])
+def test_what_is_too_small_to_show_anything_is_unreadable(size):
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, "PNG")
+    with pytest.raises(Unreadable, match="expected at least 3 a side"):
+        decode_picture(file.getvalue(), shape=(8, 8))
+
+
+@pytest.mark.parametrize(("name", "frames"), [("GIF", 3), ("TIFF", 3), ("WEBP", 3), ("PNG", 3), ("MPO", 1)])
+def test_frames_are_counted_and_the_first_is_taken(name, frames):
+    file, greys = io.BytesIO(), [Image.new("RGB", (16, 16), (90 * i,) * 3) for i in range(3)]
+    greys[0].save(file, name, save_all=True, append_images=greys[1:])
+    picture = decode_picture(file.getvalue(), shape=(8, 8))
+    assert picture.frames == frames
+    assert picture.pixels.max() < 5

@@ -15,6 +15,8 @@ from deepsight.core.array_types import Pixels
 
 BITS = (8, 10, 12, 14, *range(16, 33))
 GAP = 4.0  # largest values this many times apart, with none between, come from two kinds of image
+SMALL = (1, 2, 3, 4, 5, 6, 7)  # bits: of a kind of which no image of several reaches beyond 127
+OVERSHOOT = 0.1  # how far resizing may carry fractions beyond 0 and 1
 SMALLEST_SHARE = 0.05  # images that a kind must hold: a black frame is no kind of its own
 
 
@@ -34,9 +36,9 @@ def top_of(depth: Depth) -> float:
     """The value that becomes white, from this image alone.
 
     That is the end of the smallest usual range that holds its values: 255, 1,023, 4,095, 16,383, 65,535, or
-    beyond; 1 for floating-point numbers up to 1.
+    beyond; 1 for floating-point numbers up to 1, but for what resizing adds.
     """
-    if "float" in depth.kind and depth.most <= 1:
+    if "float" in depth.kind and depth.most <= 1 + OVERSHOOT:
         return 1.0
     return float(2 ** next(bits for bits in BITS if 2**bits > depth.most or bits == BITS[-1]) - 1)
 
@@ -46,15 +48,23 @@ def common_tops(depths: Mapping[int, Depth]) -> dict[int, float]:
 
     Two kinds in one format, such as a 12-bit and a 16-bit camera, are told apart by a gap: none of their
     largest values lies between. What is darker is a kind only if it reaches the upper half of its own range
-    and makes up a twentieth of the images.
+    and makes up a twentieth of the images. Where no image of a kind reaches beyond 127, its range is that of
+    fewer than 8 bits.
     """
     found: dict[int, float] = {}
     for kind in {depth.kind for depth in depths.values()}:
         rows = sorted((row for row in depths if depths[row].kind == kind), key=lambda r: depths[r].most)
         for group in groups_by_gap(rows, depths):
-            top = top_of(depths[group[-1]])
+            top = small_top(depths[rows[-1]], len(rows)) or top_of(depths[group[-1]])
             found |= dict.fromkeys(group, top)
     return found
+
+
+def small_top(brightest: Depth, n: int) -> float | None:
+    """The end of the smallest range below 8 bits that holds the values of n images; None if there is none."""
+    if n < 2 or "float" in brightest.kind or not 0 < brightest.most < 2 ** SMALL[-1]:
+        return None
+    return float(2 ** next(bits for bits in SMALL if 2**bits > brightest.most) - 1)
 
 
 def groups_by_gap(rows: list[int], depths: Mapping[int, Depth]) -> list[list[int]]:

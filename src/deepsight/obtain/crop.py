@@ -2,6 +2,7 @@
 
 import io
 import threading
+import warnings
 from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from functools import cache
@@ -19,6 +20,10 @@ from deepsight.obtain.bit_depth import Depth, eight_bits, top_of
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 100_000_000
 SMALL_PIXELS, PIXELS_PER_BYTE = 16_000_000, 200  # photographs have about one pixel per byte, scans a hundred
+# Pillow's own warning would stand raw on the screen: `require_decodable_size` says what is too large.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+SMALLEST = 3  # pixels: the least of which an outline can be seen
+SEVERAL_FRAMES = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")  # a second frame of a JPEG is a preview
 ONE_LARGE = (
     threading.Lock()
 )  # images beyond SMALL_PIXELS are decoded one at a time, however many threads there are
@@ -42,12 +47,14 @@ class Picture(NamedTuple):
         cut: share of the image that lies outside of `pixels`, 0 to 1.
         taken: the time of exposure in seconds since 1970, by the camera's clock; NaN where none is noted.
         depth: of an image with more than 8 bits per value, else None.
+        frames: how many frames or pages the file holds.
     """
 
     pixels: Pixels
     cut: float
     taken: float
     depth: Depth | None
+    frames: int = 1
 
 
 @cache
@@ -90,7 +97,8 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
                 depth = depth_of(values, str(image.format))
                 grey = eight_bits(values, top_of(depth) if top is None else top)
                 coloured = rgb_image(upright(image, Image.fromarray(grey)))
-            return Picture(fitted(coloured, shape, fit), cut_share(coloured, shape, fit), taken, depth)
+            cut = cut_share(coloured, shape, fit)
+            return Picture(fitted(coloured, shape, fit), cut, taken, depth, frames_of(image))
     except Unreadable:
         raise
     except UnidentifiedImageError as error:  # its own text holds a memory address
@@ -100,16 +108,27 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
 
 
 def require_decodable_size(image: Image.Image, content: bytes) -> None:
-    """Refuse an image that would take hundreds of megabytes to decode, or far more than its bytes justify.
+    """Refuse an image that would take hundreds of megabytes to decode, or far more than its bytes justify,
+    and one too small to show anything, such as the pixels that count visitors of web pages.
 
     A flat drawing of 16 million pixels may have few bytes; beyond that, an image of few bytes is a bomb.
     """
     pixels, justified = image.width * image.height, max(SMALL_PIXELS, PIXELS_PER_BYTE * len(content))
+    if min(image.size) < SMALLEST:
+        raise Unreadable(f"{image.width} x {image.height} pixels, expected at least {SMALLEST} a side")
     if pixels > min(MOST_PIXELS, justified):
         raise Unreadable(
             f"{image.width} x {image.height} pixels in {len(content):,} bytes, more than "
             f"{min(MOST_PIXELS, justified) // 10**6} million"
         )
+
+
+def frames_of(image: Image.Image) -> int:
+    """How many frames or pages a file holds, as far as they can be counted."""
+    try:
+        return int(getattr(image, "n_frames", 1)) if image.format in SEVERAL_FRAMES else 1
+    except Exception:  # damage behind the first frame raises almost anything; the first is whole
+        return 1
 
 
 def time_taken(image: Image.Image) -> float:

@@ -33,7 +33,7 @@ from deepsight.obtain.image_store import StoredImages, write_images
 from deepsight.obtain.sources import Part, SourceError
 
 CHUNK = 256
-DECODER = 3  # changes whenever the same file gives other pixels: what is in the cache is then decoded again
+DECODER = 4  # changes whenever the same file gives other pixels: what is in the cache is then decoded again
 DIGEST_BYTES = 16
 
 
@@ -67,6 +67,7 @@ class Decoded:
         cut: mean share of a picture that was cut off.
         taken: (n,), time of exposure in seconds, NaN where none is noted.
         tops: by kind of image with more than 8 bits per value, the values that became white.
+        several: the files with several frames or pages, of which the first was taken.
     """
 
     part: Part
@@ -75,6 +76,7 @@ class Decoded:
     cut: float
     taken: Floats
     tops: dict[str, list[float]]
+    several: Sequence[str] = ()
 
 
 @dataclass
@@ -129,6 +131,7 @@ class Decoding:
         taken: list[float] = []
         quarantined: list[dict[str, str]] = []
         depths: dict[int, Depth] = {}
+        several: list[str] = []
         for row, result in zip(rows, self.attempts(pool, rows, progress), strict=True):
             if isinstance(result, str):
                 quarantined.append({"file": printable(self.listing.names[row]), "reason": result})
@@ -141,10 +144,12 @@ class Decoding:
             taken.append(picture.taken)
             if picture.depth is not None:
                 depths[row] = picture.depth
+            if picture.frames > 1:
+                several.append(printable(self.listing.names[row]))
         return Block(
             pixels[: len(kept)], np.array(kept, np.int64),
             np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES),
-            np.array(cuts), np.array(taken), quarantined, depths,
+            np.array(cuts), np.array(taken), quarantined, depths, several,
         )  # fmt: skip
 
     def attempts(
@@ -265,7 +270,7 @@ def write_about(decoding: Decoding, sha256: str) -> Decoded:
     quarantined = [item for block in blocks for item in block.quarantined]
     about: dict[str, Any] = {
         "sha256": sha256, "cut": float(cuts.mean()) if len(cuts) else 0.0, "quarantined": quarantined,
-        "tops": decoding.tops_by_kind(),
+        "tops": decoding.tops_by_kind(), "several": [name for block in blocks for name in block.several],
     }  # fmt: skip
     about["proof"] = proof_of(folder, name, about)
     write_json(folder / f"{name}.json", about)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class Block:
         taken: (m,), time of exposure in seconds, NaN where none is noted.
         quarantined: what could not be read: {"file", "reason"}.
         depths: by row, of images with more than 8 bits.
+        several: the files with several frames or pages.
     """
 
     pixels: Pixels
@@ -41,10 +42,12 @@ class Block:
     taken: Floats
     quarantined: list[dict[str, str]]
     depths: Mapping[int, Depth]
+    several: Sequence[str] = ()
 
     def save(self, path: Path) -> None:
         """Write the block, whole or not at all."""
-        said = json.dumps({"quarantined": self.quarantined, "depths": list(self.depths.items())})
+        noted = {"quarantined": self.quarantined, "several": list(self.several)}
+        said = json.dumps({**noted, "depths": list(self.depths.items())})
         write_npz(
             path, pixels=self.pixels, rows=self.rows, digests=self.digests, cuts=self.cuts,
             taken=self.taken, said=np.array(said),
@@ -59,7 +62,8 @@ class Block:
         try:
             said = json.loads(str(stored.pop("said")))
             depths = {int(row): Depth(*depth) for row, depth in said["depths"]}
-            return Block(**stored, quarantined=said["quarantined"], depths=depths)
+            quarantined, several = said["quarantined"], said["several"]
+            return Block(**stored, quarantined=quarantined, depths=depths, several=several)
         except DAMAGE:
             return None
 

@@ -25,6 +25,7 @@ TEST_SEED = 0
 MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, and more cost time
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
 FEW_IN_TEST = 5  # images of a class: with fewer, its F1 takes a handful of values
+MISSING_MARKS = ("", "nan", "<na>", "#n/a", "nat")  # what pandas and spreadsheets write for a missing text
 MUCH_CUT = 0.1  # share of a picture: more than this is said
 # What people call the official parts, and what we call them; "set", "images" and the like may follow.
 PART_NAMES: Mapping[str, str] = {
@@ -104,6 +105,8 @@ def custom_data(
     if quarantined:
         first = quarantined[0]
         log(f"Set aside: {len(quarantined):,}, the first: {first['file']} ({first['reason']}).")
+    several = [name for part in decoded.values() for name in part.several]
+    passed_over.add_all("frames or pages after the first, in files with several", several)
     sizes = [len(there.part.labels) for there in decoded.values()]
     cut = float(np.average([there.cut for there in decoded.values()], weights=sizes)) if sum(sizes) else 0.0
     if cut > MUCH_CUT:
@@ -332,6 +335,14 @@ def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple
     positions = {value: i for i, value in enumerate(distinct)}
     found = [-1 if value is None else positions[plain_label(value)] for value in values]
     return np.asarray(found, dtype=np.int64), tuple(str(value) for value in distinct)
+
+
+def label_or_none(value: Any) -> Any:
+    """A label, or None where it is -1, no number, or what programs write for a missing text."""
+    if isinstance(value, str):
+        return None if value.strip().casefold() in MISSING_MARKS else value
+    missing = value is None or value == -1 or (isinstance(value, float) and np.isnan(value))
+    return None if missing else value
 
 
 def plain_label(value: Any) -> Any:

@@ -300,3 +300,14 @@ def test_class_names_that_differ_in_capitals_between_parts_are_named(root):
         fill(root / place)
     with pytest.raises(DeepSightError, match="There is also 'Cat': give both one spelling"):
         load_dataset(f"folder:{root}")
+
+
+def test_frames_after_the_first_are_said_to_be_passed_over(root):
+    fill(root / "a")
+    fill(root / "b", value=100)
+    frames = [Image.new("RGB", (20, 20), (60 * i,) * 3) for i in range(3)]
+    frames[0].save(root / "b" / "moving.gif", save_all=True, append_images=frames[1:])
+    for _ in range(2):  # the second time from the cache
+        passed_over = load_dataset(f"folder:{root}").record["passed_over"]
+        assert [(item["n"], item["first"]) for item in passed_over] == [(1, "b/moving.gif")]
+        assert "frames or pages after the first" in passed_over[0]["what"]

@@ -202,3 +202,82 @@ def test_text_labels_are_mapped_to_the_classes_by_name(real, tmp_path):
     whole = obtained.split("all")
     assert whole.classes == order
     np.testing.assert_array_equal(np.array(order)[whole.labels], labels)
+
+
+LABELS = np.arange(12) % 2
+
+
+def mean_of(tmp_path, images, said=None, **content):
+    name = saved(tmp_path, images=images, labels=LABELS, **content)
+    log = (lambda line: None) if said is None else said.append
+    return load_dataset(name, log=log).split("all").pixels().mean()
+
+
+@pytest.mark.parametrize(
+    ("scale", "kind"),
+    [
+        (16, np.float64), (16, np.uint8), (1, np.uint8), (100, np.int32), (1.0000001, np.float64),
+        (1, np.float32),
+    ],
+)  # fmt: skip
+def test_small_numbers_are_not_left_black(tmp_path, scale, kind):
+    shares = np.random.default_rng(0).random((12, 8, 8))
+    shares[0, 0, 0] = 1
+    whole = (shares * scale).round() if np.dtype(kind).kind in "iu" else shares * scale
+    expected = 255 * whole.mean() / scale
+    assert mean_of(tmp_path, whole.astype(kind)) == pytest.approx(expected, abs=1.5)
+
+
+def test_dark_bytes_stay_as_they_are(tmp_path):
+    images = np.random.default_rng(0).integers(0, 60, (12, 8, 8), dtype=np.uint8)
+    assert mean_of(tmp_path, images) == images.mean()
+
+
+def test_what_resizing_adds_to_fractions_is_cut_and_said(tmp_path):
+    images = np.linspace(-0.05, 1.06, 12 * 64, dtype=np.float32).reshape(12, 8, 8)
+    said: list[str] = []
+    expected = 255 * np.clip(images, 0, 1).mean()
+    assert mean_of(tmp_path, images, said) == pytest.approx(expected, abs=1)
+    assert any("what lies beyond 0 and 1 is cut" in line for line in said)
+
+
+def test_greys_may_stand_channels_first(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (12, 1, 9, 7), dtype=np.uint8)
+    data = load_dataset(saved(tmp_path, images=images, labels=LABELS)).split("all")
+    np.testing.assert_array_equal(data.pixels(), np.repeat(images[:, 0, :, :, None], 3, axis=3))
+
+
+@pytest.mark.parametrize(
+    ("shape", "hint"),
+    [
+        ((12, 8, 8, 4), r"images\[..., :3\] leaves transparency away"),
+        ((12, 4, 8, 8), r"images\[:, :3\] leaves transparency away"),
+        ((12, 64), r"reshape\(n, h, w\)"),
+    ],
+)
+def test_other_shapes_are_refused_with_what_mends_them(tmp_path, shape, hint):
+    with pytest.raises(DeepSightError, match=hint):
+        load_dataset(saved(tmp_path, images=np.zeros(shape, np.uint8), labels=LABELS))
+
+
+@pytest.mark.parametrize("name", ["class_names", "target_names"])
+@pytest.mark.parametrize(("images", "labels"), [("data", "target"), ("images", "targets")])
+def test_the_names_that_other_libraries_give_to_arrays(tmp_path, name, images, labels):
+    content = {images: np.zeros((12, 8, 8), np.uint8), labels: LABELS, name: ["cat", "dog"]}
+    obtained = load_dataset(saved(tmp_path, **content))
+    assert obtained.train.classes == ("cat", "dog")
+    assert obtained.record["passed_over"] == []
+
+
+@pytest.mark.parametrize("labels", [np.where(LABELS, 1.0, 0.0), np.where(LABELS, "dog", "cat")])
+def test_a_label_that_is_no_number_marks_an_unlabelled_image(tmp_path, labels):
+    labels[3] = "nan"
+    obtained = load_dataset(saved(tmp_path, images=np.zeros((12, 8, 8), np.uint8), labels=labels))
+    assert len(obtained.split("all")) == 11
+    assert obtained.train.k == 2
+    assert obtained.record["passed_over"] == [{"what": "images without a label", "n": 1, "first": "row 3"}]
+
+
+def test_a_test_part_alone_is_refused_with_what_to_call_it(tmp_path):
+    with pytest.raises(DeepSightError, match="to use test_images alone, call them images and labels"):
+        load_dataset(saved(tmp_path, test_images=np.zeros((12, 8, 8), np.uint8), test_labels=LABELS))

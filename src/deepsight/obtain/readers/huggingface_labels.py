@@ -9,7 +9,7 @@ from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
 from deepsight.obtain.passed_over import PassedOver
-from deepsight.obtain.splits import positions_of_labels
+from deepsight.obtain.splits import label_or_none, positions_of_labels
 
 NEEDED = ("train", "all")  # parts without which there is nothing to learn from
 
@@ -59,7 +59,7 @@ def label_names(data: Any, label: str) -> tuple[str, ...] | None:
 
 def label_values(data: Any, part: str, label: str) -> list[Any]:
     """The labels of a part: text or whole numbers, None where there is none or the number is -1."""
-    values = list(data[label])
+    values = [None if isinstance(v, float) and np.isnan(v) else v for v in data[label]]
     wrong = next((v for v in values if v is not None and not is_label(v)), None)
     if wrong is not None:
         raise DeepSightError(
@@ -67,7 +67,7 @@ def label_values(data: Any, part: str, label: str) -> list[Any]:
             f"number, received {wrong!r}. DeepSight studies classifiers with one class per image."
         )
     plain = [int(v) if isinstance(v, (bool, float, np.floating)) else v for v in values]
-    return [None if v in (-1, "") else v for v in plain]
+    return [label_or_none(value) for value in plain]
 
 
 def of_part(part: str) -> str:

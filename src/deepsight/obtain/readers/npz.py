@@ -32,19 +32,24 @@ from deepsight.obtain.local_file import user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.npz_images import ArrayReader
 from deepsight.obtain.sources import Obtained, Part, SourceError
-from deepsight.obtain.splits import CustomData, positions_of_labels, split_custom_data
+from deepsight.obtain.splits import CustomData, label_or_none, positions_of_labels, split_custom_data
 
 OPTIONS: tuple[str, ...] = ()
 # The names under which people store images and labels of each part.
 KEYS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "all": (
         ("images", "labels"), ("train_images", "train_labels"), ("x_train", "y_train"),
-        ("X_train", "y_train"), ("X", "y"), ("x", "y"),
+        ("X_train", "y_train"), ("X", "y"), ("x", "y"), ("images", "targets"), ("images", "target"),
+        ("data", "labels"), ("data", "targets"), ("data", "target"),
+        ("train_data", "train_labels"), ("train_data", "train_targets"),
     ),
-    "val": (("val_images", "val_labels"), ("x_val", "y_val"), ("X_val", "y_val")),
-    "test": (("test_images", "test_labels"), ("x_test", "y_test"), ("X_test", "y_test")),
+    "val": (("val_images", "val_labels"), ("x_val", "y_val"), ("X_val", "y_val"), ("val_data", "val_labels")),
+    "test": (
+        ("test_images", "test_labels"), ("x_test", "y_test"), ("X_test", "y_test"),
+        ("test_data", "test_labels"), ("test_data", "test_targets"),
+    ),
 }  # fmt: skip
-CLASSES = "classes"
+CLASSES = ("classes", "class_names", "target_names", "label_names")
 
 
 def load_npz(address: DataAddress, *, log: Log) -> Obtained:
@@ -81,7 +86,7 @@ def read_npz(path: Path, log: Log) -> CustomData:
         raise ValueError("it is a single array, as np.save writes it, and holds no labels")
     with content as file:
         keys = keys_of_parts(file.files)
-        used = {name for pair in keys.values() for name in pair} | {CLASSES}
+        used = {name for pair in keys.values() for name in pair} | {*CLASSES}
         passed_over.add_all("arrays", [name for name in file.files if name not in used])
         require_plain(file, used)
         given, names = labels_of_file(file, keys)
@@ -127,14 +132,16 @@ def keys_of_parts(there: list[str]) -> dict[str, tuple[str, str]]:
     """
     found = {}
     for part, pairs in KEYS.items():
-        pair = next((pair for pair in pairs if pair[0] in there), None)
+        begun = [pair for pair in pairs if pair[0] in there]
+        pair = next((pair for pair in begun if pair[1] in there), begun[0] if begun else None)
         if pair is None:
             continue
         if pair[1] not in there:
             raise ValueError(f"it holds {pair[0]} but no {pair[1]}; received the arrays {there}")
         found[part] = pair
     if "all" not in found:
-        raise ValueError(f"it holds no array 'images'; received the arrays {there}")
+        alone = "".join(f"; to use {pair[0]} alone, call them images and labels" for pair in found.values())
+        raise ValueError(f"it holds no array 'images'; received the arrays {there[:12]}{alone}")
     if len(found) > 1:
         found["train"] = found.pop("all")
     return found
@@ -143,8 +150,8 @@ def keys_of_parts(there: list[str]) -> dict[str, tuple[str, str]]:
 def labels_of_file(file: Any, keys: Mapping[str, tuple[str, str]]) -> tuple[dict[str, Ints], tuple[str, ...]]:
     """The labels of each part as positions in the classes, -1 where there is none, and the classes."""
     given = {part: flat_labels(file[labels], labels) for part, (_, labels) in keys.items()}
-    if CLASSES in file.files:
-        classes = class_list(file[CLASSES])
+    if stored := next((name for name in CLASSES if name in file.files), None):
+        classes = class_list(file[stored])
         return {part: positions_in(labels, classes) for part, labels in given.items()}, classes
     kinds = {labels.dtype.kind == "U" for labels in given.values()}
     if len(kinds) > 1:
@@ -156,8 +163,8 @@ def labels_of_file(file: Any, keys: Mapping[str, tuple[str, str]]) -> tuple[dict
 
 
 def unlabelled_as_none(labels: NDArray[Any]) -> list[Any]:
-    """Labels as a list, None where a number is -1 or a text is empty: the marks of an unlabelled image."""
-    return [None if value in (-1, "") else value for value in labels.tolist()]
+    """Labels as a list, None where there is a mark of an unlabelled image."""
+    return [label_or_none(value) for value in labels.tolist()]
 
 
 def class_list(array: NDArray[Any]) -> tuple[str, ...]:
@@ -178,6 +185,8 @@ def flat_labels(labels: NDArray[Any], name: str) -> NDArray[Any]:
     labels = labels.reshape(-1)
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8")
+    if labels.dtype.kind == "f":
+        labels = np.where(np.isnan(labels), -1, labels)
     if labels.dtype.kind == "b" or (labels.dtype.kind == "f" and whole_numbers(labels)):
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iuU":

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Pixels
 from deepsight.core.progress import Log
-from deepsight.obtain.bit_depth import Depth, eight_bits, top_of
+from deepsight.obtain.bit_depth import OVERSHOOT, Depth, eight_bits, top_of
+from deepsight.obtain.crop import SMALLEST
 
 CHUNK_BYTES = 2**24
 HEADER_READERS = {
@@ -18,14 +19,16 @@ HEADER_READERS = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 TOP = 255.0  # of 8 bits
-SMALLEST = 3  # pixels: the least of which an outline can be seen
+DIM = 127  # numbers of which none is larger do not end at 255
+FAINT = 31  # bytes of which none is larger are no photographs either
 
 
 class ArrayReader:
     """An array of images in an .npz file.
 
-    What is accepted: (n, h, w, 3), (n, h, w), (n, h, w, 1) and, channels first, (n, 3, h, w); uint8, or other
-    numbers from 0, whose range is found from the largest value (1, 255, 1,023, …, 65,535, …); bool.
+    What is accepted: (n, h, w, 3), (n, h, w), (n, h, w, 1) and, channels first, (n, 3, h, w), (n, 1, h, w);
+    uint8, or other numbers from 0, whose range is found from the largest value (1, 255, 1,023, …, 65,535, …;
+    below 128 it is that value, for uint8 below 32); bool.
     """
 
     def __init__(self, path: Path, key: str, log: Log) -> None:
@@ -34,26 +37,27 @@ class ArrayReader:
         Raises:
             ValueError: it is not an array of images, or its range cannot be known.
         """
-        self._path, self._key = path, key
+        self._path, self._key, self._log = path, key, log
         with self._open() as file:
             self._shape, self._dtype = image_header(file, key)
-        self._channels_first = len(self._shape) == 4 and self._shape[1] == 3 and self._shape[3] != 3
+        self._channels_first = is_channels_first(self._shape)
         height, width = self._shape[2:4] if self._channels_first else self._shape[1:3]
         self.image_shape = (height, width, 3)
-        self._top = TOP if self._dtype == np.uint8 else self._range()
+        self._top = self._range()
         if self._channels_first:
-            log(f"{key} are (n, 3, h, w): the channels are moved to the end.")
-        if self._dtype != np.uint8:
+            log(f"{key} are (n, {self._shape[1]}, h, w): the channels are moved to the end.")
+        if self._dtype != np.uint8 or self._top != TOP:
             same = self._top == TOP
             log(f"{key} are {self._dtype}: 0 to {self._top:g} {'are kept' if same else 'become 0 to 255'}.")
 
     def batches(self) -> Iterator[Pixels]:
         """The images in order, uint8 (m, h, w, 3); greys in three equal channels."""
         for values in self._raw():
-            pixels = values if values.dtype == np.uint8 else eight_bits(values, self._top)
+            as_they_are = values.dtype == np.uint8 and self._top == TOP
+            pixels = values if as_they_are else eight_bits(values, self._top)
             if self._channels_first:
-                yield np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
-            elif pixels.ndim == 3 or pixels.shape[3] == 1:
+                pixels = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+            if pixels.ndim == 3 or pixels.shape[3] == 1:
                 yield np.repeat(pixels.reshape(*pixels.shape[:3], 1), 3, axis=3)
             else:
                 yield pixels
@@ -82,15 +86,35 @@ class ArrayReader:
         low, high = 0.0, 0.0
         for values in self._raw():
             ends = np.array([values.min(), values.max()], dtype=np.float64)
+            if self._dtype == np.uint8 and ends[1] > FAINT:
+                return TOP
             if not np.isfinite(ends).all():
                 raise ValueError(f"{self._key} hold NaN or infinity")
             low, high = min(low, float(ends[0])), max(high, float(ends[1]))
-        if low < 0:
+        fractions = self._dtype.kind == "f" and high <= 1 + OVERSHOOT
+        if low < (-OVERSHOOT if fractions else 0):
             raise ValueError(
                 f"{self._key} are {self._dtype} from {low:g} to {high:g}, expected numbers from 0. "
                 "If they are normalised, undo that"
             )
-        return top_of(Depth(str(self._dtype), high))
+        if low < 0:
+            self._log(f"{self._key} reach from {low:.2g} to {high:.2g}: what lies beyond 0 and 1 is cut.")
+        dim = 0 < high <= (FAINT if self._dtype == np.uint8 else DIM)
+        return high if dim and not fractions else top_of(Depth(str(self._dtype), high))
+
+
+def is_channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether images are (n, 3, h, w) or (n, 1, h, w), as torch has them."""
+    return len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3)
+
+
+def hint_of_shape(shape: tuple[int, ...]) -> str:
+    """What makes images of another shape; nothing where that is not known."""
+    if len(shape) == 4 and 4 in (shape[1], shape[3]):
+        return f"; {'images[..., :3]' if shape[3] == 4 else 'images[:, :3]'} leaves transparency away"
+    if len(shape) == 2:
+        return "; reshape(n, h, w) or (n, h, w, 3) gives flat images their sides"
+    return ""
 
 
 def image_header(file: IO[bytes], key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -102,13 +126,13 @@ def image_header(file: IO[bytes], key: str) -> tuple[tuple[int, ...], np.dtype[A
     shape, fortran, dtype = HEADER_READERS[np.lib.format.read_magic(file)](file)
     if shape and not shape[0]:
         raise ValueError(f"{key} are of shape {shape}: there is no image")
-    channels = len(shape) == 4 and (shape[3] in (1, 3) or shape[1] == 3)
+    channels = len(shape) == 4 and (shape[3] in (1, 3) or shape[1] in (1, 3))
     if not (channels or len(shape) == 3) or (fortran and len(shape) > 1) or dtype.kind not in "buif":
         order = " in Fortran order" if fortran else ""
-        hint = "; np.ascontiguousarray makes them so" if fortran else ""
+        hint = "; np.ascontiguousarray makes them so" if fortran else hint_of_shape(shape)
         raise ValueError(
             f"{key} are {dtype} {shape}{order}, expected numbers (n, h, w, 3) or (n, h, w) in C order{hint}"
         )
-    if min(shape[2:] if channels and shape[3] not in (1, 3) else shape[1:3]) < SMALLEST:
+    if min(shape[2:] if is_channels_first(shape) else shape[1:3]) < SMALLEST:
         raise ValueError(f"{key} are of shape {shape}, expected images of at least {SMALLEST} pixels a side")
     return tuple(shape), dtype

@@ -21,12 +21,11 @@ from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import part_of_name, positions_of_labels
+from deepsight.obtain.splits import MISSING_MARKS, label_or_none, part_of_name, positions_of_labels
 
 OPTIONS = ("path", "label", "split", "group", "side", "fit")
 PATHS = ("path", "file", "file_name", "filename", "filepath", "image", "image_path", "url")
 LABELS = ("label", "class", "class_name", "target")
-MISSING = ("nan", "<na>", "#n/a", "nat")  # what pandas and spreadsheets write for a missing value
 
 
 def load_table(
@@ -130,12 +129,12 @@ def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
         )
     if series.dtype == pl.String:
         series = without_marks_of_missing(series)
-    return [None if value in ("", -1) else value for value in series.to_list()]
+    return [label_or_none(value) for value in series.to_list()]
 
 
 def without_marks_of_missing(labels: pl.Series) -> pl.Series:
     """Text without what programs write into an empty cell; whole numbers, where nothing else is left."""
-    kept = labels.set(labels.str.strip_chars().str.to_lowercase().is_in(MISSING).fill_null(False), None)
+    kept = labels.set(labels.str.strip_chars().str.to_lowercase().is_in(MISSING_MARKS).fill_null(False), None)
     numbers = kept.cast(pl.Float64, strict=False)
     if numbers.null_count() == kept.null_count() < len(labels) and kept.null_count() > labels.null_count():
         return numbers.cast(pl.Int64) if holds_whole_numbers(numbers) else kept
