@@ -47,3 +47,14 @@ def test_a_side_out_of_range_is_refused(side):
 def test_the_side_is_open_unless_asked():
     assert DataAddress("folder", "x", {}).side is None
     assert DataAddress("folder", "x", {"side": "96"}).side == 96
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("photos", "folder:"), ("mine.npz", "arrays:"), ("list.csv", "table:"), ("photos.zip", "unpack it")],
+)
+def test_a_path_without_a_scheme_is_refused_with_the_one_that_is_meant(tmp_path, name, meant):
+    path = tmp_path / name
+    path.touch() if path.suffix else path.mkdir()
+    with pytest.raises(UsageError, match=meant):
+        parse_address(str(path), SCHEMES)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats
 from deepsight.core.dataset import select_ids
+from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import softmax
@@ -51,6 +52,7 @@ from deepsight.interpret.slices.outliers import outliers_table
 from deepsight.interpret.slices.slices import slices_table
 
 DEFAULT = SampleSizes()
+FEWEST = 5  # images: as many as the folds in which labels are judged
 
 
 def examine(
@@ -63,7 +65,15 @@ def examine(
         model: the model itself, or None where only its predictions are known. Then maps, reliance on the
             background and corruption robustness are not examined.
         sample_sizes: how many images the costly checks take.
+
+    Raises:
+        DeepSightError: there are fewer than five images.
     """
+    if len(inputs.test) < FEWEST:
+        raise DeepSightError(
+            f"Expected at least {FEWEST} images to examine, received {len(inputs.test)}. Name a larger part, "
+            "or all images."
+        )
     alone = model if inputs.unseen is None else None  # of other folds' images it has seen the labels
     evidence = errors_of(inputs).merge(labels_of(inputs, alone)).merge(outliers_of(inputs))
     found = Findings(

@@ -6,8 +6,13 @@ from urllib.parse import parse_qsl
 
 from deepsight.core.errors import UsageError, near_names
 from deepsight.obtain.crop import FITS, Fit
+from deepsight.obtain.local_file import user_path
 
 SIDES = range(8, 513)
+PACKED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+ENDINGS: Mapping[str, Sequence[str]] = {
+    "arrays": (".npz",), "webdataset": (".tar",), "table": (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"),
+}  # fmt: skip
 TEST_SHARE = 0.2
 
 
@@ -79,7 +84,7 @@ def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:
     """
     scheme, colon, rest = name.partition(":")
     if not colon or scheme not in known:
-        offered = near_names(name if not colon else scheme, ["cifar10", *known])
+        offered = meant_address(name) or near_names(name if not colon else scheme, ["cifar10", *known])
         raise UsageError(
             f"Expected as data cifar10 or {', '.join(f'{s}:…' for s in known)}, received '{name}'; {offered}"
         )
@@ -89,6 +94,19 @@ def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:
     if not place:
         raise UsageError(f"Expected a place after '{scheme}:', received none.")
     return DataAddress(scheme, place, parse_options(query, known[scheme]))
+
+
+def meant_address(name: str) -> str:
+    """What a path without a scheme is meant as, to end a sentence; nothing where nothing lies there."""
+    path = user_path(name.partition("?")[0])
+    if path.is_dir():
+        return f"that is a folder: --data folder:{name}"
+    if not path.is_file():
+        return ""
+    if path.suffix.lower() in PACKED:
+        return "unpack it, and name the folder: --data folder:PATH"
+    scheme = next((scheme for scheme, endings in ENDINGS.items() if path.suffix.lower() in endings), None)
+    return f"that is a file: --data {scheme}:{name}" if scheme else ""
 
 
 def parse_options(query: str, known: Sequence[str]) -> dict[str, str]:

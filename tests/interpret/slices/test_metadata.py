@@ -86,3 +86,19 @@ def test_slices_see_values_and_numbers():
     columns = property_columns(frame)
     assert columns["sex = f"].to_list() == [1.0, 0.0, 0.0]
     assert columns["sex = (empty)"].to_list() == [0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -float("inf"), 1e300, None])
+def test_what_is_no_number_stands_in_no_search_for_slices(odd):
+    numbers = pl.Series([odd, *(float(i) for i in range(40))], dtype=pl.Float64)
+    found = property_columns(pl.DataFrame({"age": numbers}))["age"].to_numpy().astype(np.float32)
+    assert np.isfinite(found).all()
+    assert found[0] == (np.finfo(np.float32).max if odd == 1e300 else 19.5)
+    np.testing.assert_array_equal(found[1:], np.arange(40))
+
+
+def test_a_column_without_a_single_number_is_of_one_value():
+    labels, predicted = answers(np.full(60, 0.3))
+    scores = metadata_scores_table(pl.DataFrame({"age": [float("nan")] * 60}), labels, predicted, seed=0)
+    assert scores is None
+    assert property_columns(pl.DataFrame({"age": [None] * 60})).width == 0

@@ -192,3 +192,13 @@ def test_groups_of_equal_risk_hold_errors_and_are_finest_where_errors_are() -> N
     sizes = np.bincount(strata)
     assert sizes[0] > 2 * sizes[-1]
     assert (risk_strata(risk, labels, np.zeros(N, dtype=bool), first) == 0).all()
+
+
+def test_images_of_one_group_cannot_be_halved() -> None:
+    frame, labels, features = made(0)
+    table = slices_table(
+        frame, labels, predict(labels, np.full(N, 0.2), 1), CLASSES, np.arange(N), features=features,
+        doubt=np.full(N, 0.2), image_groups=np.zeros(N, dtype=np.int64), seed=0,
+    )  # fmt: skip
+    assert table.frame.is_empty()
+    assert "All images belong to one group" in table.caption

@@ -1,5 +1,7 @@
 """A file of predictions is taken as it is named, or refused with the numbers."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +227,79 @@ def test_columns_in_another_order_are_named(tmp_path: Path) -> None:
         read_predictions(written(tmp_path, probs=many(labels, right)), data, log=silent)
     constant = np.tile([0.9, 0.05, 0.05], (60, 1))
     read_predictions(written(tmp_path, probs=constant), data, log=silent)
+
+
+def test_text_may_be_stored_as_bytes(tmp_path: Path) -> None:
+    order = [2, 0, 1]
+    names = np.array([CLASSES[c].encode() for c in order])
+    content = {"probs": PROBS[:, order], "classes": names, "labels": np.array(CLASSES)[LABELS].astype("S")}
+    assert read(written(tmp_path, **content)).probabilities == pytest.approx(PROBS, abs=1e-6)
+
+
+ACCENTS = Dataset(DATA.images, LABELS, ("Café", "dog", "Dog"), np.arange(N), "test")
+
+
+def as_csv(folder: Path, header: list[str], rows: list[list[object]]) -> Path:
+    lines = [header, *rows]
+    path = folder / "predictions.csv"
+    path.write_text("\n".join(",".join(map(str, line)) for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["Cafe\u0301", " Café ", "CAFÉ"])
+def test_the_spelling_of_a_class_makes_no_difference(tmp_path: Path, name: str) -> None:
+    table = as_csv(tmp_path, ["dog", "Dog", name], PROBS[:, [1, 2, 0]].tolist())
+    found = read_predictions(table, ACCENTS, log=silent).predictions
+    assert found.probabilities == pytest.approx(PROBS, abs=1e-6)
+    chosen = as_csv(tmp_path, ["pred"], [[(name, "dog", "Dog")[c]] for c in LABELS])
+    assert read_predictions(chosen, ACCENTS, log=silent).predictions.logits.argmax(axis=1).tolist() == (
+        LABELS.tolist()
+    )
+
+
+@pytest.mark.parametrize("prefix", ["", "prob_", "p_", "class_"])
+def test_columns_may_be_numbered_beside_others(tmp_path: Path, prefix: str) -> None:
+    rows = [[*row, label] for row, label in zip(PROBS.tolist(), LABELS.tolist(), strict=True)]
+    table = as_csv(tmp_path, [f"{prefix}{place}" for place in range(K)] + ["label"], rows)
+    assert read(table).probabilities == pytest.approx(PROBS, abs=1e-6)
+
+
+def test_labels_with_their_scores_are_read_by_name(tmp_path: Path) -> None:
+    cells = [
+        sorted(
+            ({"label": name, "score": score} for name, score in zip(CLASSES, row, strict=True)),
+            key=lambda cell: -float(cell["score"]),
+        )
+        for row in PROBS.tolist()
+    ]
+    path = tmp_path / "pipeline.jsonl"
+    path.write_text("\n".join(json.dumps({"predictions": cell}) for cell in cells))
+    assert read(path).probabilities == pytest.approx(PROBS, abs=1e-6)
+    path.write_text("\n".join(json.dumps({"predictions": cell[:2]}) for cell in cells))
+    with pytest.raises(UsageError, match=r"received 2 in row 0.*top_k=None"):
+        read(path)
+
+
+@pytest.mark.parametrize("kind", ["list", "dict", "name"])
+def test_an_object_by_file_is_a_table(tmp_path: Path, kind: str) -> None:
+    names = [f"{CLASSES[c]}/{i}.png" for i, c in enumerate(LABELS)]
+    data = replace(DATA, files=np.array(names, dtype=object))
+    values = {
+        "list": PROBS.tolist(),
+        "dict": [dict(zip(CLASSES, row, strict=True)) for row in PROBS.tolist()],
+        "name": [CLASSES[c] for c in PROBS.argmax(axis=1)],
+    }[kind]
+    path = tmp_path / "predictions.json"
+    path.write_text(json.dumps(dict(reversed(list(zip(names, values, strict=True))))))
+    found = read_predictions(path, data, log=silent).predictions
+    assert found.logits.argmax(axis=1).tolist() == PROBS.argmax(axis=1).tolist()
+    if kind != "name":
+        assert found.probabilities == pytest.approx(PROBS, abs=1e-6)
+
+
+def test_numbers_as_text_and_labels_alone_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    rows = [[f"{100 * p:.1f}%" for p in row] for row in PROBS]
+    with pytest.raises(UsageError, match=r"such as '.*%'\. Write them as 0\.87"):
+        read(as_csv(tmp_path, list(CLASSES), rows))
+    with pytest.raises(UsageError, match="If 'label' holds what the model chose, call it pred"):
+        read(as_csv(tmp_path, ["label"], [[CLASSES[c]] for c in LABELS]))

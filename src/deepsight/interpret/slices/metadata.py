@@ -19,6 +19,7 @@ MOST_VALUES = 12  # a column of text with more of them names images rather than 
 BINS = 4  # parts of equal size into which a column of many numbers is cut
 DRAWS = 2000
 EMPTY = "(empty)"
+LARGEST = float(np.finfo(np.float32).max)
 UNITS = {
     "column": "column of the metadata",
     "value": "value, or range of values",
@@ -55,6 +56,8 @@ def quarters(column: pl.Series) -> list[str]:
     """The quarter of the numbers that each value falls into, such as "31 to 45"."""
     values = column.cast(pl.Float64).to_numpy()
     known = np.isfinite(values)
+    if not known.any():
+        return [EMPTY] * len(values)
     edges = np.unique(np.quantile(values[known], np.linspace(0, 1, BINS + 1)))
     place = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, max(len(edges) - 2, 0))
     tops = edges[1:] if len(edges) > 1 else edges
@@ -191,18 +194,25 @@ def caption_of(frame: pl.DataFrame, *, left_out: list[str]) -> str:
     )
 
 
+def finite_numbers(column: pl.Series) -> pl.Series:
+    """A column of numbers with the median for whatever is none, all within what float32 can hold."""
+    values = column.cast(pl.Float64)
+    known = values.filter(values.is_finite())
+    middle = float(np.median(known.to_numpy())) if len(known) else 0.0
+    filled = values.set(~values.is_finite(), None).fill_null(middle)
+    return filled.clip(-LARGEST, LARGEST)
+
+
 def property_columns(metadata: pl.DataFrame) -> pl.DataFrame:
     """The metadata as numbers, to search slices over: a column per value, numbers as they are.
 
-    Empty cells of numbers take the median.
+    Empty cells of numbers, NaN and infinity take the median.
     """
     found: dict[str, list[float]] = {}
     for name in metadata.columns:
         column = metadata[name]
         if column.dtype.is_numeric() and column.n_unique() > MOST_VALUES:
-            median = column.median()
-            filled = column.cast(pl.Float64).fill_null(median if isinstance(median, float) else 0.0)
-            found[name] = filled.to_list()
+            found[name] = finite_numbers(column).to_list()
         elif (values := column_values(column)) is not None:
             kinds = sorted(set(values))
             found |= {f"{name} = {kind}": [float(v == kind) for v in values] for kind in kinds}

@@ -82,12 +82,15 @@ def slices_table(
         if image_groups is None
         else half_of_groups(image_groups, rng)
     )
-    strata = labels if doubt is None else risk_strata(doubt, labels, wrong, first)
+    halved = bool(first.any() and not first.all())
+    strata = labels if doubt is None or not halved else risk_strata(doubt, labels, wrong, first)
     residual = wrong - class_rates(wrong, strata, first)[strata]
-    candidates = tree_slices(properties, residual, first, depth=depth, smallest=smallest)
-    candidates += cluster_slices(
-        features, properties, labels, classes, first, clusters=clusters, smallest=smallest, seed=seed
-    )
+    candidates = []
+    if halved:
+        candidates = tree_slices(properties, residual, first, depth=depth, smallest=smallest)
+        candidates += cluster_slices(
+            features, properties, labels, classes, first, clusters=clusters, smallest=smallest, seed=seed
+        )
     promising = promising_slices(candidates, wrong, strata, first, smallest)
     frame = confirmed_slices([slice_row(c, wrong, strata, ~first, ids, image_groups) for c in promising], fdr)
     beyond = "classes" if doubt is None else "classes and of the model's own doubt"
@@ -100,7 +103,8 @@ def slices_table(
         f"{beyond}, on the other half; Benjamini & Hochberg (1995) at {fdr:g}."
         + ("" if image_groups is None else " Halves of whole groups of images, and a t test over groups."),
         caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half, as "
-        f"errors beyond those of their {beyond}.",
+        f"errors beyond those of their {beyond}."
+        + ("" if halved else " All images belong to one group, so no half is left to confirm slices on."),
     )
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.files.damage import damage_as
+from deepsight.obtain.predictions.class_names import places_of_classes
+from deepsight.obtain.predictions.nested import outputs_of_cells, turned_if_by_file
 from deepsight.obtain.readers.table_file import (
     SUFFIXES,
     named_column,
@@ -35,6 +37,10 @@ PREFIXES: tuple[tuple[str, Kind], ...] = (
     ("p_", "probs"),
     ("", "unnamed"),
 )
+NESTED: tuple[tuple[str, Kind], ...] = (
+    ("probs", "probs"), ("probabilities", "probs"), ("logits", "logits"), ("scores", "unnamed"),
+    ("predictions", "unnamed"), ("outputs", "unnamed"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,12 @@ def read_arrays(file: Path) -> Arrays:
         if file.suffix.lower() == ".npy":
             return {"unnamed": np.load(handle, allow_pickle=False)}
         with NpzFile(handle, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
+            return {name: as_text(content[name]) for name in content.files}
+
+
+def as_text(array: NDArray[Any]) -> NDArray[Any]:
+    """Bytes as the text that they spell; any other array as it is."""
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
 def not_as_expected(file: Path, why: str) -> UsageError:
@@ -194,9 +205,10 @@ def in_order(
     """
     if columns is None:
         return outputs
-    if sorted(columns) != sorted(classes):
+    places = places_of_classes(columns, classes)
+    if sorted(places) != list(range(len(classes))):
         raise UsageError(f"Expected classes {list(classes)[:12]}, received {list(columns)[:12]}.")
-    return outputs[:, [columns.index(name) for name in classes]]
+    return outputs[:, np.argsort(places)]
 
 
 def chosen_classes(values: Sequence[Any], classes: tuple[str, ...]) -> Ints:
@@ -205,15 +217,16 @@ def chosen_classes(values: Sequence[Any], classes: tuple[str, ...]) -> Ints:
     Raises:
         UsageError: a value is neither.
     """
-    place: dict[Any, int] = {name: i for i, name in enumerate(classes)}
-    numbers = {str(i): i for i in range(len(classes))} if not set(place) & {"0", "1"} else {}
+    numbers = {str(i): i for i in range(len(classes))} if not set(classes) & {"0", "1"} else {}
     names = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
-    unknown = sorted({name for name in names if name not in place and name not in numbers})
-    if unknown:
+    distinct = sorted(set(names))
+    place = dict(zip(distinct, places_of_classes(distinct, classes), strict=True))
+    place = {name: numbers.get(name, -1) if found < 0 else found for name, found in place.items()}
+    if unknown := [name for name in distinct if place[name] < 0]:
         raise UsageError(
             f"Expected predictions among the classes {list(classes)[:12]}, received {unknown[:5]}."
         )
-    return np.array([place.get(name, numbers.get(name, -1)) for name in names], dtype=np.int64)
+    return np.array([place[name] for name in names], dtype=np.int64)
 
 
 def require_equal_lengths(given: GivenPredictions) -> None:
@@ -226,9 +239,9 @@ def require_equal_lengths(given: GivenPredictions) -> None:
 
 def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
     """A table of predictions: a column per class, or a column of chosen classes."""
-    frame = read_table_file(file)
-    numbered = [str(place) for place in range(len(classes))]
-    if frame.columns == numbered and not {*numbered} & {*classes}:  # as pandas heads an array
+    frame = turned_if_by_file(read_table_file(file))
+    numbered = numbered_columns(frame, classes)
+    if frame.columns == list(numbered):  # as pandas heads an array
         return GivenPredictions(outputs=numeric_columns(frame, numbered))
     frame = frame.rename(class_columns(frame.columns, classes))
     if all(is_number(name) for name in frame.columns):  # no header: np.savetxt writes none
@@ -247,24 +260,43 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
             outputs = numeric_columns(frame, names)
             unused = tuple(name for name in frame.columns if name not in {*names, files, labels})
             return replace(given, outputs=outputs, kind=kind, columns=classes, unused=unused)
-    nested: tuple[Kind, ...] = ("probs", "logits")
-    for kind in nested:
-        if kind in frame.columns and frame[kind].dtype.is_nested():
-            return nested_outputs(given, frame[kind], kind, classes)
+    if numbered:
+        unused = tuple(name for name in frame.columns if name not in {*numbered, files, labels})
+        return replace(given, outputs=numeric_columns(frame, numbered), unused=unused)
+    for name, kind in NESTED:
+        if name in frame.columns and frame[name].dtype.is_nested():
+            outputs, named = outputs_of_cells(frame[name], classes)
+            unused = tuple(other for other in frame.columns if other not in {name, files, labels})
+            columns = classes if named else None
+            return replace(given, outputs=outputs, kind=kind, columns=columns, unused=unused)
     return chosen_in_table(given, frame, classes)
+
+
+def numbered_columns(frame: pl.DataFrame, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns 0, 1, … of k classes, also with a word in front, in this order; none where classes have
+    such names, or a column is missing.
+    """
+    for prefix in (*(prefix for prefix, _ in reversed(PREFIXES)), "class_"):
+        names = tuple(f"{prefix}{place}" for place in range(len(classes)))
+        beyond = f"{prefix}{len(classes)}" in frame.columns
+        if set(names) <= set(frame.columns) and not beyond and not {str(i) for i in (0, 1)} & {*classes}:
+            return names
+    return ()
 
 
 def class_columns(columns: Sequence[str], classes: tuple[str, ...]) -> dict[str, str]:
     """The columns that are classes, or scores of classes, but for capitals and spaces: their exact names."""
-    exact = {f"{prefix}{name}": f"{prefix}{name}" for prefix, _ in PREFIXES for name in classes}
-    loose = {name.strip().casefold(): name for name in exact}
-    if len(loose) < len(exact):  # classes that differ in capitals alone
-        return {}
-    return {
-        name: loose[key]
-        for name in columns
-        if name not in exact and (key := name.strip().casefold()) in loose and loose[key] not in columns
-    }
+    exact = {f"{prefix}{name}" for prefix, _ in PREFIXES for name in classes}
+    found: dict[str, str] = {}
+    others = [name for name in columns if name not in exact]
+    for prefix, _ in PREFIXES:
+        stems = [name.strip()[len(prefix) :] for name in others]
+        for name, place in zip(others, places_of_classes(stems, classes), strict=True):
+            meant = f"{prefix}{classes[place]}"
+            known = meant in columns or meant in found.values() or name in found
+            if place >= 0 and name.strip().casefold().startswith(prefix) and not known:
+                found[name] = meant
+    return found
 
 
 def label_array(frame: pl.DataFrame, name: str) -> NDArray[Any]:
@@ -292,21 +324,13 @@ def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
     """
     for name in names:
         if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
-            raise UsageError(f"Expected numbers in the column '{name}', received {frame[name].dtype}.")
+            first = frame[name].drop_nulls().to_list()[:1]
+            said = f" such as {first[0]!r}" if first and isinstance(first[0], str) else ""
+            raise UsageError(
+                f"Expected numbers in the column '{name}', received {frame[name].dtype}{said}. Write them as "
+                "0.87: without %, and with a point where the columns are separated by commas."
+            )
     return np.asarray(frame.select(pl.col(names).cast(pl.Float64)).to_numpy(), dtype=np.float64)
-
-
-def nested_outputs(
-    given: GivenPredictions, column: pl.Series, kind: Kind, classes: tuple[str, ...]
-) -> GivenPredictions:
-    """A column of lists in the order of the classes, or of values by the names of the classes."""
-    if column.dtype == pl.Struct:
-        outputs = numeric_columns(column.struct.unnest(), list(classes))
-        return replace(given, outputs=outputs, kind=kind, columns=classes)
-    rows = [row if row is not None else [] for row in column.to_list()]
-    if any(len(row) != len(classes) for row in rows):
-        raise UsageError(f"Expected {len(classes)} numbers in each list of '{kind}', received other numbers.")
-    return replace(given, outputs=np.array(rows, dtype=np.float64), kind=kind)
 
 
 def chosen_in_table(
@@ -320,9 +344,11 @@ def chosen_in_table(
     choice, said = named_column(frame, CHOICES), named_column(frame, ("confidence",))
     if choice is None:
         missing = [name for name in classes if name not in frame.columns]
+        label = named_column(frame, LABELS)
+        hint = f" If '{label}' holds what the model chose, call it pred." if label else ""
         raise UsageError(
-            f"Expected a column for each class or a column 'pred', received {frame.columns}; "
-            f"the classes {missing[:12]} have no column."
+            f"Expected a column for each class or a column 'pred', received {frame.columns[:12]}; "
+            f"the classes {missing[:12]} have no column.{hint}"
         )
     sure = None if said is None else numeric_columns(frame, [said])[:, 0]
     known = {choice, said, named_column(frame, FILES), named_column(frame, LABELS)}

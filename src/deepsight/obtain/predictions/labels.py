@@ -10,6 +10,7 @@ from deepsight.core.array_types import Floats, Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
 from deepsight.core.statistics.intervals import confusion_counts
+from deepsight.obtain.predictions.class_names import places_of_classes
 
 AGREEING = 0.5  # shuffled rows agree about as often as chance, labels with errors far more often than this
 MOVED, STAYED = 0.6, 0.2  # recall in the other column and in the own one of classes that have changed places
@@ -56,9 +57,10 @@ def positions_by_name(array: NDArray[Any], data: Dataset) -> Ints:
     Raises:
         UsageError: a name is that of no class.
     """
-    place = {name: i for i, name in enumerate(data.classes)}
     names = [str(name) for name in array.reshape(-1).tolist()]
-    unknown = sorted(set(names) - set(place))
+    distinct = sorted(set(names))
+    place = dict(zip(distinct, places_of_classes(distinct, data.classes), strict=True))
+    unknown = [name for name in distinct if place[name] < 0]
     if unknown or array.shape != (len(data),):
         raise UsageError(
             f"Expected {len(data)} labels among {list(data.classes)[:12]}, received {unknown[:5]} "

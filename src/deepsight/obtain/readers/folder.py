@@ -14,7 +14,7 @@ import polars as pl
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
-from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.data_uri import PACKED, DataAddress
 from deepsight.obtain.decode import Listing, printable
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
@@ -33,7 +33,6 @@ from deepsight.obtain.sources import Obtained
 from deepsight.obtain.splits import part_of_name
 
 OPTIONS = ("side", "fit", "group")
-PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,62 @@
+"""Predictions that stand in one cell: a list of numbers, numbers by class, or labels with their scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepsight.core.array_types import Floats
+from deepsight.core.errors import UsageError
+from deepsight.obtain.local_file import is_picture
+from deepsight.obtain.predictions.class_names import UNKNOWN, places_of_classes
+
+Row = Sequence[Any] | Mapping[str, Any] | None
+
+
+def turned_if_by_file(frame: pl.DataFrame) -> pl.DataFrame:
+    """A JSON object with a key for each picture as a table with a row for each; any other table as it is.
+
+    The values are the chosen class, or what a cell of `probs` may hold.
+    """
+    if len(frame) != 1 or not all(is_picture(name) for name in frame.columns):
+        return frame
+    values = pl.Series("values", [frame[name][0] for name in frame.columns], strict=False)
+    kind = "predictions" if values.dtype.is_nested() else "pred"
+    return pl.DataFrame({"file": frame.columns, kind: values})
+
+
+def outputs_of_cells(column: pl.Series, classes: Sequence[str]) -> tuple[Floats, bool]:
+    """Numbers (n, k) in the order of the classes, and whether the cells name the classes.
+
+    A cell holds k numbers in the order of the classes, a number by the name of each class, or for each class
+    a label and its score, as pipelines of transformers give them.
+
+    Raises:
+        UsageError: a cell holds other numbers, or other classes.
+    """
+    rows: list[Row] = column.to_list()
+    named = column.dtype == pl.Struct or any(isinstance(cell, dict) for row in rows for cell in row or ())
+    found = [named_cell(row, classes) if named else row or () for row in rows]
+    if wrong := [place for place, row in enumerate(found) if len(row) != len(classes)]:
+        raise UsageError(
+            f"Expected {len(classes)} numbers in each cell of '{column.name}', one for each class, received "
+            f"{len(found[wrong[0]])} in row {wrong[0]}. A pipeline of transformers gives all with top_k=None."
+        )
+    return np.array(found, dtype=np.float64).reshape(len(found), len(classes)), named
+
+
+def named_cell(row: Row, classes: Sequence[str]) -> list[Any]:
+    """The numbers of one cell in the order of the classes; as many as there are where some are missing.
+
+    Raises:
+        UsageError: a name is that of no class.
+    """
+    by_name = row if isinstance(row, Mapping) else {cell["label"]: cell["score"] for cell in row or ()}
+    given = {name: value for name, value in by_name.items() if value is not None}
+    places = places_of_classes(list(given), classes)
+    if UNKNOWN in places:
+        name = list(given)[places.index(UNKNOWN)]
+        raise UsageError(f"Expected scores of the classes {list(classes)[:12]}, received one of '{name}'.")
+    by_place = dict(zip(places, given.values(), strict=True))
+    return [by_place[place] for place in sorted(by_place)]
