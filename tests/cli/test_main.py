@@ -58,6 +58,7 @@ def small_arrays(path: Path, *, k: int = 2, n: int = 60) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [

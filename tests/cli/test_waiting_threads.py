@@ -45,6 +45,7 @@ def busy_cores() -> Iterator[None]:
         process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not waiting_threads.STAT.exists(), reason="this system does not say how busy it is")
 @pytest.mark.usefixtures("busy_cores")
 def test_beside_other_work_threads_sleep() -> None:

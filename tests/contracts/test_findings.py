@@ -220,6 +220,7 @@ def unchanged(before: Any, after: Any) -> bool:
     return bool(before == after)
 
 
+@pytest.mark.slow
 @every_finding
 def test_the_table_has_its_fixed_columns_and_speaks(finding: Finding) -> None:
     table = finding.make(*finding.arguments, **finding.fixed)
@@ -230,12 +231,14 @@ def test_the_table_has_its_fixed_columns_and_speaks(finding: Finding) -> None:
     assert table.caption.endswith(".")
 
 
+@pytest.mark.slow
 @every_finding
 def test_the_same_inputs_give_the_same_table(finding: Finding) -> None:
     first, second = (finding.make(*finding.arguments, **finding.fixed) for _ in range(2))
     assert same(first, second)
 
 
+@pytest.mark.slow
 @every_finding
 def test_inputs_are_not_touched(finding: Finding) -> None:
     before = [copied(value) for value in finding.arguments]
@@ -243,6 +246,7 @@ def test_inputs_are_not_touched(finding: Finding) -> None:
     assert all(unchanged(a, b) for a, b in zip(before, finding.arguments, strict=True))
 
 
+@pytest.mark.slow
 @every_parameter
 def test_every_parameter_matters(finding: Finding, parameter: str) -> None:
     plain = finding.make(*finding.arguments, **finding.fixed)

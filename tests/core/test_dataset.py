@@ -54,6 +54,7 @@ def test_no_image_at_all_is_still_a_data_set():
     assert (len(empty), empty.k) == (0, 3)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 19), max_size=30, unique=True), st.data())
 def test_selecting_twice_is_selecting_the_composition(rows, data):
     whole = made(20)

@@ -21,6 +21,7 @@ def decisions(draw) -> list[Decision]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(decisions())
 def test_what_is_written_is_read(tmp_path_factory, made) -> None:
     path = tmp_path_factory.mktemp("d") / "decisions.csv"

@@ -9,6 +9,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.group_split import grouped_rows
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(5, 30), st.integers(2, 4), st.integers(0, 5))
 def test_groups_stay_together_and_classes_on_both_sides(count, k, seed):

@@ -47,6 +47,7 @@ def test_one_infinite_logit_is_counted():
         made(logits=logits)
 
 
+@pytest.mark.slow
 @given(arrays(np.float32, (3, 4), elements=st.floats(-1e4, 1e4, width=32)))
 def test_probabilities_equal_scipy_s_softmax(logits):
     before = logits.copy()

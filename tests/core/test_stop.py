@@ -37,6 +37,7 @@ SWALLOWED = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_stop_that_was_swallowed_ends_the_process_all_the_same(number: signal.Signals) -> None:
     command = [sys.executable, "-c", SWALLOWED, str(int(number)), ""]
@@ -47,6 +48,7 @@ def test_a_stop_that_was_swallowed_ends_the_process_all_the_same(number: signal.
         signal.signal(number, before)
 
 
+@pytest.mark.slow
 def test_no_file_is_written_after_a_stop(tmp_path) -> None:
     command = [sys.executable, "-c", SWALLOWED, str(int(signal.SIGTERM)), str(tmp_path / "a.txt")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)

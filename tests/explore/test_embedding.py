@@ -1,6 +1,7 @@
 """Classes that are apart in features stay apart on the map; classes that are not do not."""
 
 import numpy as np
+import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from deepsight.explore import embedding
@@ -14,6 +15,7 @@ def clouds(distance: float, n: int = 240) -> tuple[np.ndarray, np.ndarray]:
     return (distance * np.eye(3, 20)[labels] + rng.normal(size=(n, 20))).astype(np.float16), labels
 
 
+@pytest.mark.slow
 def test_planted_classes_stay_apart_on_the_map() -> None:
     features, labels = clouds(8.0)
     frame = embedding.embedding_table(features, labels, CLASSES, np.arange(240) + 1000, seed=0).frame
@@ -23,6 +25,7 @@ def test_planted_classes_stay_apart_on_the_map() -> None:
     assert frame["index"].to_list() == list(range(1000, 1240))
 
 
+@pytest.mark.slow
 def test_without_classes_neighbours_agree_by_chance() -> None:
     features, labels = clouds(0.0)
     frame = embedding.embedding_table(features, labels, CLASSES, np.arange(240), seed=0).frame

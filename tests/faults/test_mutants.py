@@ -13,12 +13,14 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.mark.slow
 def test_pictures() -> None:
     found = [outcome_of_picture(number) for number in range(300)]
     assert [why for outcome, why in found if outcome in ("wrong", "crashed")] == []
     assert set(Counter(outcome for outcome, _ in found)) == {"refused", "same"}
 
 
+@pytest.mark.slow
 def test_archives_and_tables(tmp_path: Path) -> None:
     found = [outcome_of_archive(number, tmp_path) for number in range(140)]
     assert [why for outcome, why in found if outcome == "crashed"] == []

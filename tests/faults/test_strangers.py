@@ -142,6 +142,7 @@ def test_a_device_is_no_picture(device: str) -> None:
         read_square(Path(device), 8)
 
 
+@pytest.mark.slow
 def test_a_header_of_an_archive_is_bounded(tmp_path: Path) -> None:
     """`tarfile` reads the name of an entry whole: here one of 100 MB, which packs into 100 KB."""
     path = tmp_path / "a.tar.gz"

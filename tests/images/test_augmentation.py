@@ -79,6 +79,7 @@ def both() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return properties(ours()), properties(theirs())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mirrored", "contrast", "brightness", "colour", "covered"])
 def test_torchvision_makes_equivalent_views(both, kind):
     """Means agree within four standard errors, and spreads within a fifth."""

@@ -71,6 +71,7 @@ def test_slices_come_with_what_quality_does() -> None:
     assert list(slices_of(FULL)) == ["slices", "image_quality"]
 
 
+@pytest.mark.slow
 def test_labels_of_a_sample_say_so_and_accuse_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MOST_CELLS", 90)
     found = labels_of(BARE)

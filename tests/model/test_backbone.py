@@ -44,6 +44,7 @@ def test_fewer_reductions_move_the_cut_down(reductions, place):
     assert Classifier(build("resnet18"), 10, trained_reductions=reductions).cut == place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "tf_efficientnet_lite0"])
 @pytest.mark.parametrize("folded", [False, True])
 def test_plain_timm_loads_the_state_and_gives_the_same_logits(name, folded):
@@ -92,6 +93,7 @@ def test_running_to_a_stage_and_on_from_it_is_the_whole():
     assert list(classifier.sides(128).values()) == [32, 32, 16, 8, 4]
 
 
+@pytest.mark.slow
 def test_a_copy_is_folded_alone():
     classifier = Classifier(build("resnet18"), 10)
     folded = copy.deepcopy(classifier)

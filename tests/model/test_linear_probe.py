@@ -84,6 +84,7 @@ def test_a_class_without_images_is_never_the_likeliest():
     assert (fit_linear_probe(features, labels, 4)(features).argmax(1) < 3).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(shift=st.floats(-50, 50), seed=st.integers(0, 1000))
 def test_a_shift_of_all_features_changes_no_logit(shift, seed):

@@ -36,11 +36,13 @@ def test_an_unknown_tag_is_refused_with_near_names():
         load_pretrained("resnet18.tv_in2k")
 
 
+@pytest.mark.slow
 def test_a_named_backbone_without_a_source_is_refused_never_random(no_network):
     with pytest.raises(DeepSightError, match=r"Expected ImageNet weights for resnet50.*--weights FILE"):
         load_pretrained("resnet50")
 
 
+@pytest.mark.slow
 def test_auto_falls_back_to_the_package_and_says_so(no_network):
     said = []
     found = load_pretrained("auto", log=said.append)
@@ -49,6 +51,7 @@ def test_auto_falls_back_to_the_package_and_says_so(no_network):
     assert found.notice.startswith("ResNet18's weights could not be reached")
 
 
+@pytest.mark.slow
 def test_offline_asks_no_host(no_network, monkeypatch):
     def asked(_: str) -> bool:
         raise AssertionError("a host was asked")
@@ -72,10 +75,12 @@ def test_the_package_s_tensors_are_those_of_its_file(packaged):
     assert (packaged.mean, packaged.std, packaged.absent) == ((0.5,) * 3, (0.5,) * 3, ())
 
 
+@pytest.mark.slow
 def test_the_packaged_backbone_asked_for_by_name_gives_no_notice(no_network):
     assert load_pretrained("tf_efficientnet_lite0").notice == ""
 
 
+@pytest.mark.slow
 def test_a_whole_file_is_loaded_bit_for_bit(tmp_path, resnet18):
     path = tmp_path / "whole.safetensors"
     save_file({name: value.clone() for name, value in resnet18.items()}, path)
@@ -86,6 +91,7 @@ def test_a_whole_file_is_loaded_bit_for_bit(tmp_path, resnet18):
     assert found.mean == (0.485, 0.456, 0.406)
 
 
+@pytest.mark.slow
 def test_a_partial_file_is_refused_and_goes_on_only_when_allowed(tmp_path, resnet18):
     path = tmp_path / "partial.safetensors"
     save_file({n: v.clone() for n, v in resnet18.items() if not n.startswith("layer4.1.conv")}, path)

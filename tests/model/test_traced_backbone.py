@@ -43,6 +43,7 @@ def whole(backbone: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return backbone.forward_head(backbone.forward_features(x), pre_logits=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_parts_give_what_the_whole_gives(name):
     backbone = backbone_of(name)
@@ -57,6 +58,7 @@ def test_the_parts_give_what_the_whole_gives(name):
     assert len(parts) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "last_frozen"),
     [("test_vit", None), ("vit_tiny_patch16_224", "blocks 9"), ("regnety_002", "s2")],
@@ -152,6 +154,7 @@ def test_batch_norm_that_adapts_is_refused(splits, fabric, tmp_path):
         fit_model(pretrained, splits, recipe, cache=FeatureCache(tmp_path), fabric=fabric)
 
 
+@pytest.mark.slow
 def test_a_network_of_another_fixed_size_is_made_for_224():
     assert fixed_side(create_backbone("vit_small_patch14_dinov2")) == 224
     assert fixed_side(create_backbone("test_vit")) == 160

@@ -31,6 +31,7 @@ def server():
         there.shutdown()
 
 
+@pytest.mark.slow
 def test_an_answer_is_an_answer_whatever_it_says(server):
     assert connectivity.require_answer(f"{server}/there") == 200
     assert connectivity.require_answer(f"{server}/absent") == 404

@@ -44,6 +44,7 @@ def decoded(reader: Reader) -> decode.Decoded:
     return decoded_parts({"all": listing}, key="k", shape=(8, 8), fit="crop", log=silent)["all"]
 
 
+@pytest.mark.slow
 def test_a_decoding_that_was_stopped_goes_on_and_gives_the_same(tmp_path):
     first = Reader(stop_at=520)
     with pytest.raises(KeyboardInterrupt):
@@ -57,6 +58,7 @@ def test_a_decoding_that_was_stopped_goes_on_and_gives_the_same(tmp_path):
     assert not list(tmp_path.rglob("*_block_*.npz"))
 
 
+@pytest.mark.slow
 def test_a_damaged_block_is_decoded_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         decoded(Reader(stop_at=520))

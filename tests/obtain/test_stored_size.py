@@ -47,12 +47,14 @@ def test_small_images_are_not_enlarged_on_disk():
     assert side(listing((5, 9))) == 8
 
 
+@pytest.mark.slow
 def test_the_median_decides_and_what_cannot_be_read_does_not_count():
     assert side(listing((100, 90), (500, 90), (4000, 3000), None)) == 90
     assert side(listing(None)) == 128
     assert side(listing((100, 100)), listing((60, 60), (60, 60))) == 60
 
 
+@pytest.mark.slow
 def test_very_many_images_are_stored_small_unless_more_is_asked():
     assert side(listing((400, 300), n=MANY + 1)) == 64
     assert side(listing((400, 300), n=MANY + 1), resolution=96) == 96

@@ -39,6 +39,7 @@ def diagnose(features: np.ndarray, labels: np.ndarray, **dials: float) -> dict[s
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.03, 0.1])
 def test_planted_errors_are_found_named_and_counted(share: float) -> None:
     features, true = images(1.5)
@@ -55,6 +56,7 @@ def test_planted_errors_are_found_named_and_counted(share: float) -> None:
     assert total["ci_low"] <= wrong.sum() <= total["ci_high"]
 
 
+@pytest.mark.slow
 def test_clean_labels_raise_no_alarm() -> None:
     features, true = images(1.5)
     found = diagnose(features, true)
@@ -62,6 +64,7 @@ def test_clean_labels_raise_no_alarm() -> None:
     assert found["label_error_summary"]["estimated"][0] < 0.02 * N
 
 
+@pytest.mark.slow
 def test_sources_that_know_nothing_flag_nothing() -> None:
     """A bad classifier disagrees with most labels; that says nothing about the labels."""
     _, true = images(1.5)
@@ -71,6 +74,7 @@ def test_sources_that_know_nothing_flag_nothing() -> None:
     assert found["label_error_summary"]["estimated_precision"][0] is None
 
 
+@pytest.mark.slow
 def test_features_find_what_the_probabilities_of_the_model_miss() -> None:
     """The model saw four of sixteen features; cleanlab has its probabilities, we have the features too."""
     features, true = images(2.5)
@@ -95,6 +99,7 @@ def test_a_higher_precision_flags_fewer() -> None:
     assert counts[0] > counts[1] > counts[2] > 0
 
 
+@pytest.mark.slow
 def test_a_wrong_label_is_no_ambiguity_and_an_overlap_is() -> None:
     features, true = images(1.0)
     labels = flipped(true, 0.05)
@@ -111,6 +116,7 @@ def test_a_wrong_label_is_no_ambiguity_and_an_overlap_is() -> None:
     assert np.median(score[wrong]) == pytest.approx(np.median(score[~wrong & ~split]), abs=0.12)
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_more_is_believed_more() -> None:
     """Features are useless here; only the model's probabilities tell the wrong labels."""
     true = np.arange(N) % K

@@ -105,6 +105,7 @@ def test_unequal_class_shares_fail_the_check():
     assert checks["share_difference"][1] == pytest.approx(by_hand)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.1, 0.5))
 def test_stratified_as_scikit_learn_does_and_repeatable(seed, share):

@@ -71,6 +71,7 @@ def pixels() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_what_was_pushed_opens_again_with_the_same_logits(run: Run, hub: FakeHub) -> None:
     assert push_run(run.path, "hf:ada/cats", private=True) == f"{hub.address}/ada/cats"
     assert hub.private == {"ada/cats": True}
@@ -84,6 +85,7 @@ def test_what_was_pushed_opens_again_with_the_same_logits(run: Run, hub: FakeHub
     assert np.abs(ours).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_the_repository_is_one_that_timm_reads(run: Run, hub: FakeHub, tmp_path: Path) -> None:
     push_run(run.path, "hf:ada/cats")
     files = hub.repositories["ada/cats"]
@@ -105,6 +107,7 @@ def test_the_repository_is_one_that_timm_reads(run: Run, hub: FakeHub, tmp_path:
         assert torch.allclose(model(inputs), opened.network.forward(inputs), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_second_push_replaces_what_was_there(run: Run, hub: FakeHub) -> None:
     push_run(run.path, "hf:ada/cats")
     hub.repositories["ada/cats"]["config.json"] = b"{}"
@@ -112,12 +115,14 @@ def test_a_second_push_replaces_what_was_there(run: Run, hub: FakeHub) -> None:
     assert json.loads(hub.repositories["ada/cats"]["config.json"])["label_names"] == CLASSES
 
 
+@pytest.mark.slow
 def test_a_refusal_of_the_hub_becomes_a_sentence(run: Run, hub: FakeHub) -> None:
     hub.refuse = True
     with pytest.raises(DeepSightError, match="hf auth login"):
         push_run(run.path, "hf:ada/cats")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["ada/cats", "hf:cats", "hf:a/b/c", "hf:ada/ca ts"])
 def test_a_name_that_is_no_repository_is_refused(run: Run, hub: FakeHub, to: str) -> None:
     with pytest.raises(UsageError, match="hf:USER/NAME"):
@@ -125,6 +130,7 @@ def test_a_name_that_is_no_repository_is_refused(run: Run, hub: FakeHub, to: str
     assert hub.requests == []
 
 
+@pytest.mark.slow
 def test_a_repository_cannot_name_an_architecture_of_its_own(hub: FakeHub) -> None:
     config = {"architecture": "hf-hub:eve/other", "num_classes": 3}
     hub.repositories["eve/model"] = {"config.json": json.dumps(config).encode(), "model.safetensors": b""}
@@ -132,6 +138,7 @@ def test_a_repository_cannot_name_an_architecture_of_its_own(hub: FakeHub) -> No
         open_model("hf:eve/model")
 
 
+@pytest.mark.slow
 def test_the_command_names_the_repository(run: Run, hub: FakeHub) -> None:
     done = CliRunner().invoke(app, ["push", str(run.path), "hf:ada/cats"])
     assert done.exit_code == 0, done.output

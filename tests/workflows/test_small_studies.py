@@ -84,6 +84,7 @@ def planned(rows: int) -> StudyPlan:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("write", "k", "n", "side"), STUDIES)
 def test_a_small_study_runs_to_its_report(
     write: Callable[[Path, int, int, int], str], k: int, n: int, side: int, tmp_path: Path,
@@ -103,6 +104,7 @@ def test_a_small_study_runs_to_its_report(
     assert "NaN" not in EMBEDDED.sub("", report.split("<script")[0])
 
 
+@pytest.mark.slow
 def test_images_that_are_all_equal_are_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

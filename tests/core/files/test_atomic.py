@@ -55,6 +55,7 @@ def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path, error):
     assert target.read_text() == "old"
 
 
+@pytest.mark.slow
 def test_a_process_killed_half_way_leaves_nothing_under_the_name(tmp_path):
     script = textwrap.dedent("""
         import os, signal, sys

@@ -13,6 +13,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [BOMB, "- 1\n", "", "a: !!python/object/apply:os.system [ls]\n", "a: [", "1: 2\n", "\x00", "[" * 10_000,

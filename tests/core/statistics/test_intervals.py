@@ -32,6 +32,7 @@ def test_a_class_without_images_does_not_count() -> None:
     assert statistics.macro_f1(labels[:0], labels[:0], 4) == 0
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(counts, counts, st.sampled_from([0.8, 0.95, 0.99]))
 def test_wilson_is_that_of_scipy(successes: int, failures: int, level: float) -> None:

@@ -99,6 +99,7 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
             assert analytic[i, j] - analytic[i, (j + 1) % 3] == pytest.approx(slope, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_bias_is_what_small_classes_show() -> None:
     n, rates = np.full(20, 6), even_errors(20, 0.3)
     found = f1_of_counts(matrices(n, rates, 20_000)).mean()

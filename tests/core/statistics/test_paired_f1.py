@@ -50,6 +50,7 @@ def trial(rng: np.random.Generator, spread: float) -> tuple[np.ndarray, np.ndarr
     return labels, arms[:5], arms[5:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.0, 0.15, 0.5])
 def test_trials_over_seeds_keep_their_false_alarm_rate(spread: float) -> None:
     """300 null trials; more than 29 alarms at 6 % has a chance of about 1 in 100."""
@@ -59,6 +60,7 @@ def test_trials_over_seeds_keep_their_false_alarm_rate(spread: float) -> None:
     assert spread == 0 or sum(alarms) >= 4
 
 
+@pytest.mark.slow
 def test_noise_of_single_trainings_on_single_images_is_counted_once() -> None:
     """Without a difference between seeds the interval is near that of the images alone."""
     rng = np.random.default_rng(6)

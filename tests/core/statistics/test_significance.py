@@ -99,6 +99,7 @@ def test_holm_keeps_places() -> None:
     assert significance.holm([]).shape == (0,)
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_paired_difference_covers_it() -> None:
     """400 made test sets of 60 images with a true difference of 5 points; 92 % is four errors below 95 %."""
     rng = np.random.default_rng(3)

@@ -63,6 +63,7 @@ def test_hedges_g_is_unbiased_where_the_truth_is_known() -> None:
     assert 0.92 <= covered <= 0.98
 
 
+@pytest.mark.slow
 def test_the_area_is_scikit_learns_and_its_interval_covers() -> None:
     rng = np.random.default_rng(4)
     truth, covered = 0.7602, []  # Phi(1 / sqrt(2)) for a shift of one deviation

@@ -60,6 +60,7 @@ def attributors(module: nn.Module) -> list[Attributor]:
     return module_attributors(opened(module), IMAGES, LABELS)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "methods"),
     [
@@ -80,6 +81,7 @@ def test_layers_and_methods_are_found_by_shape(name: str, methods: set[str]) -> 
     assert all(p.grad is None for p in module.parameters())
 
 
+@pytest.mark.slow
 def test_exact_maps_sum_to_the_logits() -> None:
     (maps,) = attributors(made("swin"))
     exact = maps.exact(IMAGES)
@@ -91,6 +93,7 @@ def test_exact_maps_sum_to_the_logits() -> None:
     np.testing.assert_allclose(own, exact.maps[np.arange(4), LABELS], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["HiResCAM", "Grad-CAM"])
 def test_against_pytorch_grad_cam(method: str) -> None:
     cams = pytest.importorskip("pytorch_grad_cam")

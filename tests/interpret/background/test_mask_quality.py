@@ -9,6 +9,7 @@ from deepsight.interpret.background.mask_quality import MaskQuality, mask_table,
 from scenes import CLASSES, scenes
 
 
+@pytest.mark.slow
 def test_easy_scenes_have_good_masks() -> None:
     images, _, masks = scenes(24, aligned=0.0, seed=5)
     found = measure_masks(images, masks, n=8)

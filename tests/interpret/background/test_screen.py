@@ -35,6 +35,7 @@ def test_lost_objects_counts_other_backgrounds_only() -> None:
     assert lost.tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_screen_foretells_which_objects_are_lost() -> None:
     images, labels, masks = scenes(200)
     reads_corner = np.arange(200) % 2 == 0

@@ -62,6 +62,7 @@ def test_a_model_that_reads_the_object_is_clear() -> None:
     assert Evidence().add(context=table)["context"].n == 400
 
 
+@pytest.mark.slow
 def test_masks_that_hold_nothing_clear_nobody() -> None:
     """With masks in the wrong place every swap replaces the object, which must not pass for a clean model."""
     images, labels, masks = scenes(200)
@@ -100,6 +101,7 @@ def test_colour_that_is_the_cue_is_bias() -> None:
     assert "alike in mean colour (control)" in table.caption
 
 
+@pytest.mark.slow
 def test_a_gap_that_no_control_confirms_is_no_bias() -> None:
     """A model that is only put off by textured grounds of unusual colour: neither control has a gap."""
 
@@ -113,6 +115,7 @@ def test_a_gap_that_no_control_confirms_is_no_bias() -> None:
     assert "BIASED" not in table.frame.filter(test="swap")["verdict"].to_list()
 
 
+@pytest.mark.slow
 def test_rejected_masks_stand_beside_the_verdict() -> None:
     images, labels, masks = scenes(160)
     accepted = (labels != 1) | (np.arange(160) % 8 < 4)
@@ -141,6 +144,7 @@ def test_gap_is_a_difference_of_two_accuracies() -> None:
     assert whole["verdict"] == "BIASED"
 
 
+@pytest.mark.slow
 def test_same_seed_same_table_and_inputs_untouched() -> None:
     images, labels, masks = scenes(80)
     before = images.copy()

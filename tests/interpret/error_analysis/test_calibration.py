@@ -70,6 +70,7 @@ def test_the_squared_error_is_unbiased_where_the_plain_one_is_not() -> None:
     assert np.mean(plain) > 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "temperature"), [(200, 1.0), (2000, 1.0), (200, 2.0), (2000, 2.0)])
 def test_the_interval_covers_the_true_error(n: int, temperature: float) -> None:
     """The truth is that of 200,000 images, or 0. Fewer than 88 of 100 has a chance of about 1 in 500."""

@@ -41,6 +41,7 @@ def test_certain_supports_have_the_interval_of_counts() -> None:
     assert found.high[0] == pytest.approx(float(wilson(0, 200)[1]))  # the rule of three
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [60, 800])
 def test_intervals_cover_the_true_shares(n: int) -> None:
     """95 % over 300 samples of errors; 91 % is three errors below that."""

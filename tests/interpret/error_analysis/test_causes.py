@@ -139,6 +139,7 @@ def test_supports_of_another_length_are_refused() -> None:
 supports = st.none() | st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=8, max_size=8).map(np.array)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.fixed_dictionaries(dict.fromkeys(CAUSES, supports)))
 def test_shares_sum_to_one_whatever_the_detectors_say(given_support: dict[str, np.ndarray | None]) -> None:

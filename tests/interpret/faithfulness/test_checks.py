@@ -51,6 +51,7 @@ def test_a_handful_of_mosaics_decides_nothing() -> None:
     assert grid_pointing_checks(colour_maps, images, labels, count=10)[0].passed is None
 
 
+@pytest.mark.slow
 def test_insertion_and_deletion_tell_the_object_from_noise() -> None:
     images, labels, masks = scenes(40, aligned=0.0)
     right = masks.cover(8, 8)

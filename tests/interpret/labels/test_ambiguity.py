@@ -35,6 +35,7 @@ def agreement_with_people(found: np.ndarray) -> float:
     return float(spearmanr(found, entropy(BELIEF, axis=1)).statistic)
 
 
+@pytest.mark.slow
 def test_more_sources_are_nearer_to_people_than_the_entropy_of_the_model() -> None:
     model, head, neighbours = seen_through(1.5, 1), seen_through(2, 2), seen_through(2, 3)
     plain = agreement_with_people(entropy(model, axis=1))
@@ -43,6 +44,7 @@ def test_more_sources_are_nearer_to_people_than_the_entropy_of_the_model() -> No
     )
 
 
+@pytest.mark.slow
 def test_views_are_nearer_to_people_than_one_look() -> None:
     model = seen_through(1.5, 1)
     views = np.log(np.stack([seen_through(1.5, seed) for seed in (2, 3)]))
@@ -50,6 +52,7 @@ def test_views_are_nearer_to_people_than_one_look() -> None:
     assert with_views > agreement_with_people(score({"model": model})) + 0.05
 
 
+@pytest.mark.slow
 def test_views_stand_in_where_there_is_no_model() -> None:
     view = np.log(seen_through(1, 1))[None]
     assert score({"head": seen_through(2, 2)}, views={"test": view}) == pytest.approx(
@@ -68,6 +71,7 @@ def test_the_score_has_its_ends_at_certainty_and_at_an_even_split() -> None:
     assert frame["score"][3:].max() < 0.05
 
 
+@pytest.mark.slow
 def test_sources_that_agree_do_not_diverge_and_others_do() -> None:
     model = seen_through(1, 1)
     alike = LabelSources(np.arange(N), LABELS, {"model": model, "head": model})
@@ -78,6 +82,7 @@ def test_sources_that_agree_do_not_diverge_and_others_do() -> None:
     assert mean["test"] > 0.02
 
 
+@pytest.mark.slow
 def test_what_one_source_alone_doubts_is_not_ambiguity() -> None:
     likeliest = np.repeat([0, 1, 2], 1000)
     sure = 0.94 * np.eye(K)[likeliest] + 0.02

@@ -22,6 +22,7 @@ CLASSES = ("a", "b", "c")
 SCORES = arrays(np.float64, st.integers(0, 40), elements=st.floats(0, 1))
 
 
+@pytest.mark.slow
 @given(SCORES, st.floats(0.05, 1))
 def test_flagged_are_the_largest_set_of_surest_images_at_that_precision(
     score: np.ndarray, precision: float
@@ -45,6 +46,7 @@ def made(n: int = 4000, share: float = 0.08, seed: int = 0) -> tuple[np.ndarray,
     return true, LabelSources(np.arange(n) + 7, labels, sources)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.02, 0.08, 0.15])
 def test_the_number_of_wrong_labels_is_in_its_interval(share: float) -> None:
     true, opinions = made(share=share)
@@ -54,6 +56,7 @@ def test_the_number_of_wrong_labels_is_in_its_interval(share: float) -> None:
     assert number.high - number.low < 300
 
 
+@pytest.mark.slow
 def test_the_score_claims_no_more_than_is_there() -> None:
     true, opinions = made(n=20_000)
     score = label_errors_of_split("train", opinions, CLASSES, 0.8)["score"].to_numpy()
@@ -65,6 +68,7 @@ def test_the_score_claims_no_more_than_is_there() -> None:
     assert np.abs(claimed - found).mean() < 0.03
 
 
+@pytest.mark.slow
 def test_the_tables_are_evidence_and_their_totals_agree() -> None:
     _, opinions = made()
     found = label_error_tables({"val": opinions, "test": made(seed=1)[1]}, CLASSES)
@@ -82,6 +86,7 @@ def test_the_tables_are_evidence_and_their_totals_agree() -> None:
     assert (images["given"] != images["suggested"]).all()
 
 
+@pytest.mark.slow
 def test_a_wider_level_gives_a_wider_interval() -> None:
     _, opinions = made()
     low, high = (
@@ -98,6 +103,7 @@ def test_arguments_stay_as_they_were() -> None:
     assert all(np.array_equal(before[name], source) for name, source in opinions.distributions.items())
 
 
+@pytest.mark.slow
 def test_sure_mistakes_of_the_classifier_on_clean_labels_are_not_flagged() -> None:
     true, opinions = made(n=10_000, share=0.0)
     errs = (opinions.pooled().argmax(axis=1) != true).sum()
@@ -128,6 +134,7 @@ def test_less_is_claimed_of_few_flags_than_of_many() -> None:
     assert claimed_precision(score[:7], 300) == pytest.approx(0.7, abs=0.02)  # too few to claim more
 
 
+@pytest.mark.slow
 def test_a_split_without_flags_says_that_too_few_stand_out() -> None:
     _, clean = made(n=2_000, share=0.0)
     summary = label_error_tables({"test": clean}, CLASSES)["label_error_summary"]

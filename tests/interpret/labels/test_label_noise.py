@@ -33,6 +33,7 @@ def with_flips(true: np.ndarray, share: float, seed: int) -> np.ndarray:
     return np.where(rng.random(len(true)) < share, (true + rng.integers(1, K, size=len(true))) % K, true)
 
 
+@pytest.mark.slow
 def test_clean_labels_are_not_accused_however_often_the_classifier_errs() -> None:
     true, beliefs = seen_by_a_classifier(0)
     errs = int((beliefs.argmax(axis=1) != true).sum())
@@ -98,6 +99,7 @@ def test_transitions_are_the_shared_probability_of_two_classes() -> None:
     assert found[2].tolist() == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3])  # taken for none
 
 
+@pytest.mark.slow
 def test_two_parameters_are_fitted_on_a_sample_and_all_labels_are_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

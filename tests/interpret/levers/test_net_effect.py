@@ -34,6 +34,7 @@ def test_nothing_changed_is_nothing() -> None:
     assert (found.net, found.low, found.high, found.p_value) == (0, 0, 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("r", [2, 4])
 def test_the_interval_covers_the_true_effect(r: int) -> None:
     """Images and trainings both vary: 95 % intervals must hold in about 95 of 100 worlds."""

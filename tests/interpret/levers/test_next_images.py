@@ -40,6 +40,7 @@ def gain(seed: int, *, hidden: float, chooser: str) -> float:
     return LogisticRegression(max_iter=300).fit(*more).score(*test)
 
 
+@pytest.mark.slow
 def test_it_beats_random_where_a_kind_of_image_is_missing() -> None:
     differences = np.array(
         [gain(s, hidden=0.5, chooser="ours") - gain(s, hidden=0.5, chooser="random") for s in range(12)]
@@ -47,6 +48,7 @@ def test_it_beats_random_where_a_kind_of_image_is_missing() -> None:
     assert differences.mean() > 2 * differences.std(ddof=1) / np.sqrt(12) > 0
 
 
+@pytest.mark.slow
 def test_it_loses_little_where_nothing_is_missing() -> None:
     differences = [gain(s, hidden=0, chooser="ours") - gain(s, hidden=0, chooser="random") for s in range(8)]
     assert np.mean(differences) > -0.01

@@ -24,6 +24,7 @@ def degraded(images: np.ndarray, corruption: str, amount: float, seed: int = 0) 
     return corruption_transform(corruption, amount, images.shape[1], seed=seed)(images).astype(np.float64)
 
 
+@pytest.mark.slow
 def test_noise_has_the_stated_deviation() -> None:
     grey = np.full((20, 32, 32, 3), 128, dtype=np.uint8)
     noisy = degraded(grey, "noise", 0.1)

@@ -98,6 +98,7 @@ def test_middling_support_is_not_claimed_too_high() -> None:
     assert claimed == pytest.approx(true, rel=0.15)
 
 
+@pytest.mark.slow
 def test_errors_without_an_effect_of_quality_raise_no_alarm() -> None:
     frame, labels = images(0)
     risks = [

@@ -46,6 +46,7 @@ def test_what_the_classes_explain_is_no_difference():
     assert naive.pvalue < 1e-6
 
 
+@pytest.mark.slow
 def test_the_test_keeps_its_level():
     p = []
     for seed in range(60):
@@ -56,6 +57,7 @@ def test_the_test_keeps_its_level():
     assert np.mean(np.array(p) <= 0.1) < 0.22
 
 
+@pytest.mark.slow
 def test_groups_that_differ_by_chance_are_no_difference_of_their_values():
     groups, alarms = np.repeat(np.arange(12), 30), np.zeros(2)
     for seed in range(20):

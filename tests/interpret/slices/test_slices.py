@@ -66,6 +66,7 @@ def test_a_planted_cluster_of_features_is_found() -> None:
     assert found.filter("confirmed")["kind"].to_list()[0] == "cluster"
 
 
+@pytest.mark.slow
 def test_clusters_do_not_repeat_what_the_model_predicts() -> None:
     """Features that hold the prediction and nothing else: a cluster of them is no finding."""
     alarms = 0
@@ -89,6 +90,7 @@ def test_shuffled_errors_confirm_nothing_beyond_five_in_a_hundred() -> None:
     assert alarms <= 6
 
 
+@pytest.mark.slow
 def test_a_hard_class_is_no_slice() -> None:
     """Errors follow the class, and the class follows a property: that is for the recall table to say."""
     alarms = 0
@@ -150,6 +152,7 @@ def doubting(seed: int) -> tuple[pl.DataFrame, np.ndarray, np.ndarray, np.ndarra
     return frame, labels, features, risk, predict(labels, risk, seed)
 
 
+@pytest.mark.slow
 def test_what_the_model_doubts_itself_is_no_slice() -> None:
     """More than 3 of 6 such models with a confirmed slice has a chance below 1 in 1,000 at 5 %."""
     alarms, found_before = 0, 0

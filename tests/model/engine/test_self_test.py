@@ -33,6 +33,7 @@ def test_one_thread_has_one_stream(monkeypatch):
     assert chosen(monkeypatch, 1.0, 0.5) == EngineSettings("openvino", streams=1)
 
 
+@pytest.mark.slow
 def test_it_runs_and_leaves_the_settings_as_they_were():
     with using_settings(EngineSettings("torch", batch_pixels=7)):
         found = self_test.fastest_settings(StageMapsGraph(nn.Conv2d(3, 8, 3)), 32, seconds=0.0)

@@ -40,6 +40,7 @@ def answers(what: str, **more: object) -> Tensor:
         return output_tensor(opened.forward(inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["safetensors", "pt", "wrapped", "parallel"])
 def test_a_checkpoint_of_timm(tmp_path: Path, kind: str) -> None:
     model = timm.create_model("resnet10t", num_classes=3).eval()
@@ -58,6 +59,7 @@ def test_a_checkpoint_of_timm(tmp_path: Path, kind: str) -> None:
     assert len(documented.mean) == 3
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_fit(tmp_path: Path) -> None:
     file = tmp_path / "other.safetensors"
     save_file(timm.create_model("resnet18", num_classes=3).state_dict(), file)
@@ -224,6 +226,7 @@ def test_keras_in_both_formats(keras_files: dict[str, Path], suffix: str) -> Non
     assert len(seen) == before
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_keras_files_with_code_are_refused(tmp_path: Path) -> None:
     import h5py

@@ -46,10 +46,12 @@ def out_of_memory(answer: StepAnswer) -> StepAnswer:
     raise RuntimeError("MPS backend out of memory\nmore")
 
 
+@pytest.mark.slow
 def test_rounding_is_no_reason():
     assert disagreement("mps", device_that(nearly_right)) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -71,6 +73,7 @@ def test_without_an_accelerator_nothing_is_tried(monkeypatch):
     assert trusted_accelerator(step=None) == "cpu"
 
 
+@pytest.mark.slow
 def test_the_check_leaves_the_random_numbers_alone():
     torch.manual_seed(7)
     expected = torch.rand(1)

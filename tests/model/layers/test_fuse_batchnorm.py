@@ -27,6 +27,7 @@ def test_the_folded_network_is_the_same_function(name):
     assert not left
 
 
+@pytest.mark.slow
 def test_the_unfolded_network_is_timm_s_own():
     model = build("resnet18")
     with torch.inference_mode():

@@ -80,6 +80,7 @@ def test_offline_asks_no_host(monkeypatch):
         from_keras.fetch_from_keras(offline=True)
 
 
+@pytest.mark.slow
 def test_keras_and_torch_are_not_imported_with_the_stage():
     code = "import sys, deepsight.obtain; sys.exit(bool({'keras', 'torch', 'datasets'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -58,6 +58,7 @@ def test_logits_labels_and_features_come_back_as_they_were(tmp_path: Path) -> No
     assert found.features.dtype == np.float16
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(arrays(np.float64, (N, K), elements=st.floats(-50, 50)))
 def test_rounding_to_float16_is_no_reason_to_refuse(

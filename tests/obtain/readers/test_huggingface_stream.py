@@ -72,6 +72,7 @@ def test_streamed_images_are_those_that_the_library_downloads(
         assert (streamed.split(part).labels == data.labels).all()
 
 
+@pytest.mark.slow
 def test_files_behind_urls_are_read_in_ranges(repository: Path, monkeypatch) -> None:
     with file_server(repository / "data") as url:
         files = {

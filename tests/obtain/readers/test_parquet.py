@@ -63,6 +63,7 @@ def test_bytes_and_paths_are_read_and_parts_are_named(tmp_path):
     assert set(greys(load_dataset(f"parquet:{tmp_path}/p.parquet").split("all"))) == {7}
 
 
+@pytest.mark.slow
 def test_the_same_images_come_over_http(files):
     here = load_dataset(f"parquet:{files}/train-{{0..1}}.parquet").split("all")
     with file_server(files) as url:

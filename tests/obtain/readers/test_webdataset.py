@@ -59,6 +59,7 @@ def test_a_label_may_stand_in_the_json_as_text(tmp_path):
     assert whole.files[0] == "one.tar/a/0.jpg"
 
 
+@pytest.mark.slow
 def test_the_same_images_come_over_http_and_from_a_file(shards):
     here = load_dataset(f"webdataset:{shards}/set-{{000..002}}.tar").split("all")
     with file_server(shards) as url:
@@ -67,6 +68,7 @@ def test_the_same_images_come_over_http_and_from_a_file(shards):
     assert here.files.tolist() == there.files.tolist()
 
 
+@pytest.mark.slow
 def test_the_same_images_come_from_an_object_store(shards, monkeypatch):
     pytest.importorskip("s3fs", reason="s3fs is not installed")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -32,6 +32,7 @@ def test_views_on_disk_are_those_in_memory(pictures, monkeypatch) -> None:
     np.testing.assert_array_equal(there, here)
 
 
+@pytest.mark.slow
 def test_matches_are_the_same_wherever_the_views_lie(pictures, monkeypatch) -> None:
     def found() -> matching.Matches:
         matcher = Matcher(lambda rows: pictures[torch.as_tensor(rows)], N, seed=0)

@@ -26,6 +26,7 @@ def drawn(alike: int, same: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]
     return np.tanh(z), np.arange(len(z)) >= alike
 
 
+@pytest.mark.slow
 def test_a_known_mixture_is_recovered():
     scores, _ = drawn(9000, 1000)
     mixture = fit_mixture(scores)
@@ -35,6 +36,7 @@ def test_a_known_mixture_is_recovered():
     assert mixture.share == pytest.approx(0.1, rel=0.1)
 
 
+@pytest.mark.slow
 def test_probabilities_are_calibrated():
     scores, same = drawn(30_000, 6_000, seed=1)
     probability = fit_mixture(scores).probability(scores)
@@ -92,6 +94,7 @@ def test_densities_integrate_to_their_shares():
     assert alike[start].sum() * 1e-4 == pytest.approx(0.75, abs=1e-3)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(arrays(np.float64, st.integers(0, 80), elements=st.floats(0, 1)))
 def test_a_higher_score_is_never_less_sure(scores):

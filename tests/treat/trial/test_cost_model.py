@@ -40,6 +40,7 @@ def rates(backbone: str, resolution: int) -> Throughput:
     )
 
 
+@pytest.mark.slow
 @given(st.floats(120, 20_000))
 def test_a_plan_fits_its_budget(budget: float) -> None:
     try:

@@ -82,6 +82,7 @@ def test_images_that_are_no_copies_have_no_effect(
     assert near["n"] == 24  # whole groups, as many as a fifth of the other training rows
 
 
+@pytest.mark.slow
 def test_effect_of_copies_covers_the_truth() -> None:
     """Images vary and seeds add nothing to them, where the interval is careful; the effect is 0.2."""
     rng = np.random.default_rng(0)

@@ -161,6 +161,7 @@ def test_the_command_ends_with_status_3_where_a_gate_fails(clean: tuple[dict, Ru
     assert isinstance(wrong.exception, UsageError)
 
 
+@pytest.mark.slow
 def test_a_folder_without_classes_is_audited_without_labels(tmp_path: Path) -> None:
     images, labels = photos(24, seed=4)
     images[3] = images[11]

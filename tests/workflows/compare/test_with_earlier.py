@@ -62,6 +62,7 @@ def cleaned(first: Run, folder: Path, *decisions: Decision) -> str:
     return apply_decisions(first.path, folder / "decisions.csv", folder / "clean").data
 
 
+@pytest.mark.slow
 def test_without_changed_test_labels_there_is_one_paired_difference(first: Run, tmp_path: Path) -> None:
     data = cleaned(first, tmp_path, Decision("", 3, "train", "ant", "relabel", "bee"))
     later = made(tmp_path / "later", data, errors=20, seed=2)
@@ -120,6 +121,7 @@ def test_equal_images_are_paired_in_their_order() -> None:
     assert (old.tolist(), new.tolist()) == ([0, 2, 1], [0, 1, 4])
 
 
+@pytest.mark.slow
 def test_other_classes_and_other_images_are_refused(first: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     for name, classes in (("images", CLASSES), ("classes", ("ant", "bee", "dog"))):

@@ -124,6 +124,7 @@ def test_no_kind_of_run_is_written_over_another(tmp_path: Path) -> None:
     examined(tmp_path)  # the same once more
 
 
+@pytest.mark.slow
 def test_data_that_changed_is_refused_with_what_changed(tmp_path: Path) -> None:
     root = photos(tmp_path / "data")
     obtain_stage(begin(study(root), tmp_path / "run", lambda _: None))
@@ -206,6 +207,7 @@ def test_the_command_writes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert run.has("report.html")
 
 
+@pytest.mark.slow
 def test_a_run_folder_inside_the_images_is_no_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = photos(tmp_path / "data")
     monkeypatch.chdir(root)
@@ -219,6 +221,7 @@ def test_a_split_that_there_is_not_is_refused(tmp_path: Path) -> None:
         examine_predictions(StudyConfig(), tmp_path / "x.npz", tmp_path / "o", split="validation", log=print)
 
 
+@pytest.mark.slow
 def test_the_api_names_the_files_too(tmp_path: Path) -> None:
     data = load_dataset(f"folder:{photos(tmp_path / 'data')}").split("all")
     read = read_predictions(predictions(tmp_path / "p.npz"), data, log=lambda _: None).predictions

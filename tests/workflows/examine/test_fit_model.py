@@ -127,6 +127,7 @@ def test_interpolation_that_does_not_matter_is_not_mentioned() -> None:
     assert np.isfinite(table["macro_f1"].to_numpy()).all()
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_fixed_is_found_out() -> None:
     class Two(ColourNet):
         def forward(self, images: Tensor) -> Tensor:
@@ -166,6 +167,7 @@ def gratings(n: int = 200) -> Dataset:
     return Dataset(images.clip(0, 255).astype(np.uint8), labels, ("weak", "strong"), np.arange(n), "test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("documented", ["bilinear", "bicubic"])
 def test_bilinear_for_bicubic_is_said_where_it_matters(documented: str) -> None:
     data, right = gratings(), InputFormat(32, 32, interpolation="bicubic")

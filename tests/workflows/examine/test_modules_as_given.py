@@ -110,6 +110,7 @@ def right_answers(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return shares
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READ)
 def test_it_is_read(name: str, right_answers: list[float]) -> None:
     model = READ[name]()
