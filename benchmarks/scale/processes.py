@@ -12,6 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 STEP = 0.2  # seconds between two looks
+STARTS = 3  # of Ray
+# The command `ray`, which waits longer for its own processes than the 30 seconds that it has by itself.
+START = """
+from deepsight.workflows.passes.ray_start import patient_start, ray_library
+ray_library()
+from ray.scripts.scripts import main
+with patient_start(900):
+    main()
+"""
 OBJECT_STORE = 300_000_000  # bytes of memory that the workers of the cluster share
 
 
@@ -85,19 +94,19 @@ def watching(watched: Watched) -> Iterator[None]:
 @contextmanager
 def local_cluster(workers: int, folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
     """A Ray cluster of this machine in its own processes: its address, and the process id of its raylet."""
-    ray = [sys.executable, "-m", "ray.scripts.scripts"]
     before = set(processes())
     port = free_port()
     command = [
-        *ray, "start", "--head", f"--num-cpus={workers}", f"--port={port}", "--include-dashboard=false",
-        f"--object-store-memory={OBJECT_STORE}", f"--temp-dir={folder}", "--disable-usage-stats",
+        sys.executable, "-c", START, "start", "--head", f"--num-cpus={workers}", f"--port={port}",
+        "--include-dashboard=false", f"--object-store-memory={OBJECT_STORE}", f"--temp-dir={folder}",
+        "--disable-usage-stats",
     ]  # fmt: skip
-    for attempt in range(4):  # on a busy machine Ray gives up after 30 seconds
+    for attempt in range(STARTS):
         if subprocess.call(command, env=dict(environment), stdout=subprocess.DEVNULL) == 0:
             break
         end_of(before, folder)
-        if attempt == 3:
-            raise SystemExit("Ray did not start four times.")
+        if attempt == STARTS - 1:
+            raise SystemExit(f"Ray did not start {STARTS} times.")
     try:
         (raylet,) = [
             pid for pid in processes()

@@ -5,6 +5,7 @@ processes of its own. On Ray the command itself is killed once (SIGKILL) and giv
 workers is killed. The tables must be the same.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -102,8 +103,14 @@ def carried_out(
     name: str, command: list[str], folder: Path, n: int, environment: Mapping[str, str],
     raylet: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """One command by one engine: its seconds, and the memory of each process at its peak."""
+    """One command by one engine: its seconds, and the memory of each process at its peak.
+
+    What was measured lies in the folder: a proof that is stopped goes on with the unfinished command.
+    """
     engine = "local" if raylet is None else "ray"
+    noted = folder / f"{name}-{engine}.json"
+    if noted.exists():
+        return dict(json.loads(noted.read_text(encoding="utf-8")))
     cache = folder / f"cache-{engine}"
     words = [sys.executable, "-m", "deepsight", *command, "--engine", engine]
     words += ["--out", str(folder / f"{name}-{engine}")]
@@ -123,8 +130,10 @@ def carried_out(
         "part": f"proof: {name}", "images": n, "workers": workers, "seconds": round(seconds, 1),
         "processor_seconds": round(sum(watched.used.values()) - before, 1), "kills": kills,
     }  # fmt: skip
-    print_to_errors(row | peaks)
-    return row | peaks | {"exceeded": watched.exceeded}
+    row |= {**peaks, "exceeded": watched.exceeded}
+    print_to_errors(row)
+    noted.write_text(json.dumps(row), encoding="utf-8")
+    return row
 
 
 def killed_twice(

@@ -165,7 +165,7 @@ def main() -> None:
             write_shards(Path(folder), n)
             for part in arguments.parts:
                 if part == PROOF:
-                    rows += proof_rows(Path(folder), n)
+                    rows += proof_rows(place_of_proof(arguments.folder or Path(folder), n), n)
                     print(*rows[-4:], sep="\n", flush=True)
                     continue
                 for workers in arguments.workers if part == "measures" else [1]:
@@ -173,6 +173,13 @@ def main() -> None:
                     print(rows[-1], flush=True)
     if not arguments.smoke:
         write(rows)
+
+
+def place_of_proof(folder: Path, n: int) -> Path:
+    """The folder of a proof; in a folder of the user's it stays, so that a proof that is stopped goes on."""
+    place = folder / f"proof-{n}"
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def row_of(part: str, n: int, workers: int, folder: str) -> dict[str, Any]:

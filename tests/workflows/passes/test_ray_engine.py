@@ -1,4 +1,4 @@
-"""Ray gives the tables of the local engine, though a worker dies, and is started again if it did not start.
+"""Ray gives the tables of the local engine, though a worker dies.
 
 All tests that need a cluster lie here and share one: on a busy machine its start takes a minute.
 """
@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -29,7 +28,7 @@ from deepsight.workflows.examine.fit_model import fit_to_data
 from deepsight.workflows.examine.named_model import NamedModel
 from deepsight.workflows.passes.block_passes import run_blocks
 from deepsight.workflows.passes.image_passes import ImagePasses
-from deepsight.workflows.passes.ray_engine import STARTS, join_cluster, ray_library
+from deepsight.workflows.passes.ray_start import join_cluster, ray_library
 from deepsight.workflows.predict import predict_many as prediction
 from deepsight.workflows.study import run_until
 from made_passes import open_mortal_answers
@@ -37,39 +36,6 @@ from photos import photos, write_photos
 from small_study import trained_study
 
 N = 250
-
-
-class Unwilling:
-    """Stands for Ray on a busy machine: the first starts fail."""
-
-    def __init__(self, failures: int) -> None:
-        self.left, self.ended = failures, 0
-
-    def init(self, **_: Any) -> None:
-        if self.left:
-            self.left -= 1
-            raise RuntimeError("The current node timed out during startup.\nMore lines.")
-
-    def shutdown(self) -> None:
-        self.ended += 1
-
-
-def test_a_start_that_takes_too_long_is_tried_again_and_said() -> None:
-    ray, said = Unwilling(2), []
-    join_cluster(ray, None, said.append)
-    assert ray.ended == 2
-    assert len(said) == 2
-    assert "timed out during startup. It is started again (2 of 4)." in said[0]
-
-
-def test_a_cluster_that_never_starts_or_does_not_answer_ends_with_a_sentence() -> None:
-    ray = Unwilling(100)
-    with pytest.raises(DeepSightError, match=r"Ray cluster on this machine, but: .* --engine local"):
-        join_cluster(ray, None, silent)
-    assert ray.ended == STARTS
-    with pytest.raises(DeepSightError, match="at ray://head:10001"):
-        join_cluster(ray, "ray://head:10001", silent)
-    assert ray.ended == STARTS + 1
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,10 @@ import numpy as np
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
+from deepsight.workflows.passes.ray_start import join_cluster, ray_library
 from deepsight.workflows.passes.work import Arrays, OpenWork
 
 RAY = "ray"
-STARTS = 4  # Ray gives up a start after 30 seconds, which a busy machine may exceed
-PORT_SECONDS = 120  # that Ray waits for its server's port
 
 
 class BlockWorker:
@@ -67,47 +66,3 @@ def ray_answers(
             f"Expected a pass over the images on Ray, but: {said[-1] if said else type(error).__name__}. "
             "With --engine local it runs on this machine."
         ) from error
-
-
-def join_cluster(ray: Any, address: str | None, log: Log) -> None:
-    """Connect to a cluster, or start one on this machine where there is no address.
-
-    A start that fails is tried again: on a busy machine Ray gives up before its own processes are there.
-
-    Raises:
-        DeepSightError: it does not answer, or does not start.
-    """
-    starts = 1 if address is not None else STARTS
-    for number in range(1, starts + 1):
-        try:
-            ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
-            return
-        except Exception as error:  # Ray raises errors of many kinds, some of them plain
-            ray.shutdown()  # ends what was started of it
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            if number == starts:
-                where = "on this machine" if address is None else f"at {address}"
-                raise DeepSightError(
-                    f"Expected a Ray cluster {where}, but: {said} With --engine local no cluster is needed."
-                ) from error
-            log(f"Ray did not start: {said} It is started again ({number + 1} of {starts}).")
-
-
-def ray_library() -> Any:
-    """Ray with its data library; it reports nothing to its makers.
-
-    Raises:
-        DeepSightError: it is not installed.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(PORT_SECONDS))
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise DeepSightError(
-            "Expected the library Ray for --engine ray, but it is not installed. "
-            "Install it: pip install 'deepsight-forensics[ray]'"
-        ) from error
-    return ray

@@ -1,0 +1,97 @@
+"""How Ray is found, started on this machine with patience, or joined where it runs."""
+
+import importlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.progress import Log
+
+STARTS = 2  # of Ray on this machine, before it is given up
+WAIT_SECONDS = 300.0  # for Ray's own processes to be there; by itself it gives up after 30
+LOOK_SECONDS = 1.0  # between two looks
+
+
+def join_cluster(ray: Any, address: str | None, log: Log) -> None:
+    """Connect to a cluster, or start one on this machine where there is no address.
+
+    A start gets minutes, and one that fails is tried again: on a busy machine Ray's own processes come late.
+
+    Raises:
+        DeepSightError: it does not answer, or does not start.
+    """
+    starts = 1 if address is not None else STARTS
+    for number in range(1, starts + 1):
+        try:
+            with patient_start():
+                ray.init(
+                    address=address, include_dashboard=False, log_to_driver=False, configure_logging=False
+                )  # fmt: skip
+            return
+        except Exception as error:  # Ray raises errors of many kinds, some of them plain
+            ray.shutdown()  # ends what was started of it
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if number == starts:
+                where = "on this machine" if address is None else f"at {address}"
+                raise DeepSightError(
+                    f"Expected a Ray cluster {where}, but: {said} With --engine local no cluster is needed."
+                ) from error
+            log(f"Ray did not start: {said} It is started again ({number + 1} of {starts}).")
+
+
+def ray_library() -> Any:
+    """Ray with its data library; it reports nothing to its makers.
+
+    Raises:
+        DeepSightError: it is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(int(WAIT_SECONDS)))
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise DeepSightError(
+            "Expected the library Ray for --engine ray, but it is not installed. "
+            "Install it: pip install 'deepsight-forensics[ray]'"
+        ) from error
+    return ray
+
+
+@contextmanager
+def patient_start(seconds: float = WAIT_SECONDS) -> Iterator[None]:
+    """Let Ray wait longer for its own first process to report.
+
+    Ray asks once a second for 30 seconds and offers no setting. Inside, each of its questions waits for an
+    answer. Versions of Ray that ask in another way keep their own time.
+    """
+    services = importlib.import_module("ray._private.services")
+    ask = getattr(services, "get_node", None)
+    if ask is None:
+        yield
+        return
+    services.get_node = with_patience(ask, seconds)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        services.get_node = ask  # type: ignore[attr-defined]
+
+
+def with_patience(ask: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    """The same question, asked again for so many seconds as long as it fails as Ray's own does."""
+
+    def asked(*given: Any, **named: Any) -> Any:
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                return ask(*given, **named)
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(LOOK_SECONDS)
+
+    return asked
