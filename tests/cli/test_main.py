@@ -143,7 +143,7 @@ def test_an_interrupted_run_is_taken_up_again(
     started.send_signal(signal.SIGINT)
     _, said = started.communicate()
     assert started.returncode == 130, said
-    assert "the same command goes on" in said
+    assert "run the same command again" in said
     before = splits.read_bytes()
     monkeypatch.setenv("DEEPSIGHT_CACHE", str(tmp_path / "cache"))
     done = deepsight(*command)

@@ -25,9 +25,12 @@ def audit(
         ),
     ],
     against: Annotated[
-        Path | None, typer.Option(help="A run to compare with: copies of its training images, drift.")
+        Path | None,
+        typer.Option(help="A run to compare with: finds copies of its training images, and drift."),
     ] = None,
-    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Take no label from the folders.")] = False,
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="Do not take labels from folder names.")
+    ] = False,
     gate: Annotated[
         list[str] | None,
         typer.Option(help="A condition, such as 'near_duplicate_share <= 2 %'; repeatable."),
@@ -45,10 +48,10 @@ def audit(
     out: Annotated[Path, typer.Option(help="The folder for the report.")] = Path("runs/audit"),
     as_json: Annotated[bool, typer.Option("--json", help="Print audit.json.")] = False,
 ) -> None:
-    """Look for faults in a data set, without training; ends with status 3 if a gate fails.
+    """Look for faults in a data set, without training; the exit status is 3 if a gate fails.
 
-    Unreadable, dark, blurred and odd images, copies, outliers, suspected labels, groups, what gives the class
-    away beside the picture; and against a run, drift.
+    Reports unreadable, dark, blurred and odd images, copies, outliers, suspected label errors, groups, and
+    whatever gives the class away besides the picture; with --against, also drift.
 
     Examples:
 

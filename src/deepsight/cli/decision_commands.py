@@ -19,7 +19,9 @@ def apply(
     to: Annotated[Path, typer.Option(help="The folder for the cleaned data set.")],
     add: Annotated[
         Path | None,
-        typer.Option(help="A table of new pictures and labels, as receive writes it; they join train."),
+        typer.Option(
+            help="A table of new pictures and labels, as receive writes it; they join the training part."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the provenance as JSON.")] = False,
 ) -> None:
@@ -51,10 +53,10 @@ def send(
     to: Annotated[str, typer.Option(help="label-studio, cvat, fiftyone, datalab or imagefolder.")],
     out: Annotated[Path, typer.Option(help="An empty or absent folder.")],
     all_images: Annotated[
-        bool, typer.Option("--all", help="Every examined image, not only those with a finding.")
+        bool, typer.Option("--all", help="Send every examined image, not only those with a finding.")
     ] = False,
 ) -> None:
-    """Hand what a run found to another tool: images with their labels, causes and scores.
+    """Export a run's findings to another tool: images with their labels, causes and scores.
 
     Example:
 
@@ -73,7 +75,7 @@ def receive(
     source: Annotated[str, typer.Option("--from", help="label-studio or cvat.")],
     out: Annotated[Path, typer.Option(help="The CSV of decisions to write.")] = Path("decisions.csv"),
 ) -> None:
-    """Read decisions and labels of new pictures that were made in another tool, for `deepsight apply`.
+    """Import decisions and labels of new pictures from another tool, for `deepsight apply`.
 
     Labels of pictures that label-next proposed go into a table of their own beside the decisions.
 

@@ -34,8 +34,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except EOFError as error:
             raise DeepSightError(
-                f"Expected more of a file or of the input, but it ended early ({error}). "
-                "Check the files that were named; deepsight report RUN says which file of a run is damaged."
+                f"Expected more data, but a file or the input ended early ({error}). "
+                "Check the files that you named; deepsight report RUN says which file of a run is damaged."
             ) from error
 
 
@@ -48,7 +48,7 @@ def run_guarded(command: Callable[[], None], *, debug: bool) -> int:
     try:
         return final_status(status_of_command(command))
     except Stopped as stop:
-        say("deepsight: interrupted. What is done is kept; the same command goes on from there.")
+        say("deepsight: interrupted. Finished work is kept; run the same command again to continue.")
         return stop.exit_status
     except BrokenPipeError:  # whoever read the output has enough, as `head` does
         leave_stdout()
@@ -114,7 +114,7 @@ def sentence(error: BaseException) -> str:
     what = f"{type(error).__name__}: {error}"
     if run := changed_run(sys.argv[1:]):
         return (
-            f"Expected in {run} what this version of DeepSight writes, but a file of it cannot be used "
-            f"({what}). Another version or somebody else wrote it: make the run anew with another --out."
+            f"Expected {run} to hold what this version of DeepSight writes, but one of its files cannot be used "
+            f"({what}). Another version or another program wrote it. Make a new run with another --out."
         )
-    return f"this is a defect: {what}. Run again with --debug for the traceback."
+    return f"this is a bug in DeepSight: {what}. Run again with --debug for the traceback."

@@ -19,9 +19,7 @@ def check(
     run_folder: RunFolder,
     gate: Annotated[
         list[str],
-        typer.Option(
-            help="A condition, such as 'min recall >= 0.7'; may be given again.", show_default=False
-        ),
+        typer.Option(help="A condition, such as 'min recall >= 0.7'; repeatable.", show_default=False),
     ],
     junit: Annotated[
         Path | None,
@@ -29,7 +27,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Check gates on a finished run; ends with status 3 if one fails.
+    """Check gates on a finished run; the exit status is 3 if one fails.
 
     A gate compares a metric with a bound: macro_f1, macro_f1_without_leaks, accuracy, calibration_error,
     near_duplicate_share, label_error_share, background_gap; or, with min, max, mean or a name in brackets,

@@ -27,11 +27,11 @@ DeepSight: why does my image classifier fail, and what do I do about it?
   deepsight run                             study CIFAR-10 in five minutes; writes runs/first/report.html
   deepsight run --data folder:photos        the same on your own images, one folder per class
   deepsight audit photos                    look for faults in a data set, without training
-  deepsight examine --predictions p.npz     study a model that was made elsewhere
+  deepsight examine --predictions p.npz     examine a model that was made elsewhere
   deepsight treat runs/first                try remedies against a control, and say which helped
   deepsight view runs/first                 open the report; see also compare, predict and export
 
-deepsight COMMAND --help has examples; deepsight --install-completion teaches your shell the names."""
+deepsight COMMAND --help shows examples; deepsight --install-completion sets up completion in your shell."""
 
 app = typer.Typer(
     name="deepsight",

@@ -19,25 +19,28 @@ DATA_HELP = (
     "keras:NAME (cifar100, mnist or fashion_mnist), webdataset:PATTERN or parquet:PATTERN."
 )
 Data = Annotated[str, typer.Option(help=DATA_HELP)]
-DATA_DIR_HELP = "A folder with your own copy of CIFAR-10; fetched when absent."
+DATA_DIR_HELP = "A folder with your copy of CIFAR-10; downloaded if absent."
 DataDir = Annotated[Path | None, typer.Option(help=DATA_DIR_HELP, show_default=False)]
 SEED_HELP = "Random seed, at least 0."
 Seed = Annotated[int, typer.Option(help=SEED_HELP, min=0, max=2**32 - 1)]
-MVA_HELP = "Minimum Viable Accuracy: macro-F1, 0 to 1, below which the command ends with status 3."
+MVA_HELP = "Minimum Viable Accuracy: macro-F1, 0 to 1, below which the exit status is 3."
 Mva = Annotated[float, typer.Option(help=MVA_HELP, min=0, max=1)]
-OFFLINE_HELP = "Use nothing that needs the network."
+OFFLINE_HELP = "Do not use the network."
 Offline = Annotated[bool, typer.Option("--offline", help=OFFLINE_HELP)]
 PREDICTIONS_HELP = (
-    "An .npz with probs or logits (n, k), and files (n,) to match rows by; or a table (CSV, TSV, Parquet or "
-    "JSON Lines) with the columns file and one per class, or file, pred and confidence."
+    "An .npz with probs or logits (n, k), and files (n,) to match the rows to images; or a table (CSV, TSV, "
+    "Parquet or JSON Lines) with the columns file and one per class, or file, pred and confidence."
 )
-SPLIT_HELP = "The part that the rows predict: test, train, val (where the data has one) or all."
-LOG_HELP = "mlflow, tensorboard or wandb; mlflow:URI, tensorboard:FOLDER and wandb:PROJECT name the place."
+SPLIT_HELP = "The part of the data to examine: test, train, val (if there is one) or all."
+LOG_HELP = (
+    "mlflow, tensorboard or wandb; name the place with mlflow:URI, tensorboard:FOLDER or wandb:PROJECT."
+)
 FIT_HELP = (
-    "How pictures are brought into a square: crop (the centred square), pad, or squash; or whole, where all "
-    "have one shape."
+    "How to make pictures square: crop (the central square), pad or squash; or whole, if all have one shape."
 )
-Fit = Annotated[str | None, option(FIT_HELP, default="crop; a study compares where much would be cut")]
+Fit = Annotated[
+    str | None, option(FIT_HELP, default="crop; run tries pad too where a crop would cut off much")
+]
 
 # Options of `deepsight run` that a study.yaml may set too; absent means what the file or the default says.
 StudyData = Annotated[str | None, option(DATA_HELP, default="cifar10")]
@@ -45,7 +48,7 @@ StudyMinutes = Annotated[float | None, option("Time for the whole study, in minu
 Backbone = Annotated[str | None, option("A timm name, or auto.", default="auto")]
 StudyWeights = Annotated[str | None, option("A .safetensors file, or auto.", default="auto")]
 AllowPartial = Annotated[
-    bool | None, option("Go on when the weights file lacks tensors.", default="no-allow-partial")
+    bool | None, option("Continue if the weights file lacks tensors.", default="no-allow-partial")
 ]
 Resolution = Annotated[
     int | None, option("Side of the network's input in pixels, 32 to 512 in steps of 32.", default="planned")
@@ -56,8 +59,7 @@ TrainLimit = Annotated[
 Folds = Annotated[
     int | None,
     option(
-        "Parts of the images that are held out in turn, 1 to 20; each image is then examined by a model that "
-        "has not seen it.",
+        "Folds of a cross-validation, 1 to 20: each image is then examined by a model that has not seen it.",
         default="1; 5 below 300 images without a test part",
     ),
 ]
@@ -79,7 +81,7 @@ Config = Annotated[
 ]
 CompareWith = Annotated[
     Path | None,
-    option("A run on an earlier version of this data; the difference is tested on the same images."),
+    option("A run on an earlier version of this data, to compare with on the images that both have."),
 ]
 LogTo = Annotated[
     list[str] | None, typer.Option("--log", help=f"Log the run: {LOG_HELP}", show_default=False)
@@ -101,15 +103,15 @@ Preprocess = Annotated[
     typer.Option(help="YAML with height, width, scale, mean, std, channels, …", show_default=False),
 ]
 OutputClasses = Annotated[
-    str | None, typer.Option(help="Names of the model's outputs in their order: a,b,c.", show_default=False)
+    str | None, typer.Option(help="Names of the model's outputs in order: a,b,c.", show_default=False)
 ]
 Split = Annotated[str, typer.Option(help=SPLIT_HELP)]
 ExamineMinutes = Annotated[
-    float, typer.Option(help="Time that the examination of a model may take.", min=0.1)
+    float, typer.Option(help="Time for the examination of the model, in minutes.", min=0.1)
 ]
 ENGINE_HELP = (
-    "Where images pass through the model: local, ray (a cluster on this machine, or the one that RAY_ADDRESS "
-    "names) or ray://HOST:PORT."
+    "Where the model runs: local, ray (a cluster on this machine, or the one that RAY_ADDRESS names) or "
+    "ray://HOST:PORT."
 )
 Engine = Annotated[str, typer.Option(help=ENGINE_HELP)]
 STUDY_ENGINE_HELP = (

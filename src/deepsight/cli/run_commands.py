@@ -14,12 +14,12 @@ from deepsight.core.progress import Log
 
 app = typer.Typer()
 RejectBelow = Annotated[
-    float, typer.Option(help="Calibrated confidence below which an image is rejected.", min=0, max=1)
+    float, typer.Option(help="Reject images whose calibrated confidence is below this.", min=0, max=1)
 ]
 RejectUnfamiliar = Annotated[
     float,
     typer.Option(
-        help="Unfamiliarity from which on an image is rejected: a quantile of validation's; 2 rejects none.",
+        help="Reject images at or above this unfamiliarity, a quantile over validation images; 2 rejects none.",
         min=0,
     ),
 ]
@@ -31,7 +31,7 @@ def treat(
     minutes: Annotated[float, typer.Option(help="Time for the trial, in minutes; above 0.")] = 20.0,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="A treatment to try; give it once per treatment.", show_default="all that apply"),
+        typer.Option(help="A treatment to try; repeatable.", show_default="all that apply"),
     ] = None,
     min_treatments: Annotated[
         int,
@@ -39,7 +39,7 @@ def treat(
             "--min-treatments",
             "--enough",
             min=1,
-            help="Treatments to fit in. Where time is short, each is trained less rather than left out.",
+            help="Try at least this many treatments; if time is short, train each for fewer steps.",
         ),
     ] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table of treatments.")] = False,
@@ -118,7 +118,7 @@ def predict(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Write a table of any number of images: .csv, .jsonl or .parquet."),
+        typer.Option(help="Write a table, for any number of images: .csv, .jsonl or .parquet."),
     ] = None,
     reject_below: RejectBelow = 0.0,
     reject_unfamiliar: RejectUnfamiliar = 0.99,
@@ -126,16 +126,14 @@ def predict(
     maps: Annotated[
         Path | None, typer.Option(help="Folder for the pictures.", show_default="predicted in the run folder")
     ] = None,
-    neighbours: Annotated[
-        int, typer.Option(help="Number of nearest training images to show; 0 for none.", min=0)
-    ] = 5,
+    neighbours: Annotated[int, typer.Option(help="Nearest training images to show; 0 for none.", min=0)] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Classify images: label, confidence, where the evidence is, and the nearest training images.
+    """Classify images: label, confidence, evidence map and nearest training images.
 
-    With --out, the images become a table instead, with calibrated probabilities, rejections and how unlike
-    the training images each is. The first call runs up to 5,000 training images through the model; the run
-    folder keeps the result.
+    With --out, write a table instead: calibrated probabilities, rejections, and how unlike the training images
+    each image is. The first call runs up to 5,000 training images through the model; the run folder keeps the
+    result.
 
     Examples:
 
@@ -154,7 +152,7 @@ def predict(
         write_table(run_folder, images, out, reject_below, reject_unfamiliar, engine)
         return
     if engine != "local":
-        raise UsageError("Expected --out with --engine: pictures of single images are made on this machine.")
+        raise UsageError("Expected --out with --engine: maps of single images are made on this machine only.")
     with progress() as log:
         rows = predict_files(run_folder, expand_paths(images), maps=maps, neighbours=neighbours, log=log)
     if as_json:

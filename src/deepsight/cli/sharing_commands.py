@@ -19,7 +19,7 @@ def card(
         Path | None, typer.Option(help="The file.", show_default="MODEL_CARD.md in the run folder")
     ] = None,
 ) -> None:
-    """Write a model card: intended use, metrics with intervals, classes, known failures.
+    """Write a model card: intended use, metrics with intervals, results by class, known failures.
 
     Example:
 
@@ -35,7 +35,7 @@ def log(
     run_folder: RunFolder,
     to: Annotated[str, typer.Option(help=LOG_HELP)],
 ) -> None:
-    """Log a finished run to a tracker: parameters, metrics with epochs, tables and report, gates as tags.
+    """Log a finished run to an experiment tracker: parameters, metrics, tables, report and gates.
 
     Examples:
 
@@ -69,9 +69,9 @@ def log_to_tracker(run: Path, tracker: str) -> None:
 def push(
     run_folder: RunFolder,
     to: Annotated[str, typer.Argument(help="hf:USER/NAME, a repository of the Hugging Face hub.")],
-    private: Annotated[bool, typer.Option("--private", help="Make a repository that only you see.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
 ) -> None:
-    """Publish the model of a run with its card, metrics and report; --model hf:USER/NAME opens it again.
+    """Publish a run's model with its card, metrics and report; examine --model hf:USER/NAME opens it again.
 
     Example:
 

@@ -63,7 +63,7 @@ def run(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
     as_json: Json = False,
 ) -> None:
-    """Do the whole study and write report.html; ends with status 3 below the gate.
+    """Run the whole study and write report.html; the exit status is 3 below the gate.
 
     Examples:
 
@@ -124,8 +124,7 @@ def stage_command(name: str, summary: str) -> None:
 
     command = command_here if name in BEFORE_TEST else command_anywhere
     command.__doc__ = (
-        f"{summary} Earlier stages that are missing are done first.\n\n"
-        f"Example:\n\n    deepsight {name} runs/first"
+        f"{summary} Missing earlier stages run first.\n\nExample:\n\n    deepsight {name} runs/first"
     )
     app.command(name=name)(command)
 
@@ -135,7 +134,7 @@ for stage, summary in {
     "explore": "Describe the data of a run and record the hypotheses.",
     "train": "Train the model of a run.",
     "interpret": "Examine the model of a run.",
-    "levers": "Try what could be done about the errors of a run.",
+    "levers": "Try what would reduce the errors of a run.",
     "report": "Write the report of a run.",
 }.items():
     stage_command(stage, summary)
@@ -143,13 +142,13 @@ for stage, summary in {
 
 @app.command()
 def obtain(
-    out: Annotated[Path, typer.Option(help="The run folder to begin.")] = Path("runs/first"),
+    out: Annotated[Path, typer.Option(help="The new run folder.")] = Path("runs/first"),
     data: Data = "cifar10",
     data_dir: DataDir = None,
     offline: Offline = False,
     fit: Fit = None,
 ) -> None:
-    """Begin a run: obtain the data, prove its integrity, and list which image is held out in splits.csv.
+    """Start a run: obtain the data, verify it, and list in splits.csv which images are held out.
 
     Examples:
 

@@ -198,9 +198,9 @@ def smallest_plan(base: Recipe, rates: dict[int, Throughput], work: Workload, bu
     if work.elapsed + least.total > MOST_OVERRUN * budget:
         half_minutes = np.ceil((work.elapsed + least.total) / 30)
         raise UsageError(
-            f"Expected a budget in which a study fits, received --minutes {budget / 60:g}. Here the smallest "
-            f"study of these images takes about --minutes {half_minutes / 2:g}; with fewer images "
-            "(--train-limit) it takes less."
+            f"Expected enough time for a study, received --minutes {budget / 60:g}. On this machine the "
+            f"smallest study of these images takes about --minutes {half_minutes / 2:g}; fewer images "
+            "(--train-limit) take less."
         )
     return least
 

@@ -96,7 +96,7 @@ def prepare(
     if recipe.batch_norm != "frozen" and not classifier.known_family:
         raise UsageError(
             f"Expected batch_norm 'frozen' for this backbone, received '{recipe.batch_norm}': other settings "
-            "are there for ResNet, EfficientNet, VGG and ConvNeXt."
+            "exist only for ResNet, EfficientNet, VGG and ConvNeXt."
         )
     if recipe.batch_norm == "reestimated":
         norms = [m for m in classifier.backbone.modules() if isinstance(m, nn.BatchNorm2d)]

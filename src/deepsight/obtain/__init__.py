@@ -100,6 +100,6 @@ def as_stored(name: str) -> Iterator[None]:
         yield
     except SourceError as error:
         raise DeepSightError(
-            f"Expected the images of {name} as they were stored, but {error}. Give the command again; if it "
-            "says the same, remove that folder."
+            f"Expected the images of {name} as they were stored, but {error}. Run the command again; if the "
+            "error stays, remove that folder."
         ) from error

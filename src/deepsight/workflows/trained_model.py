@@ -27,7 +27,7 @@ def open_trained(out: Path) -> Trained:
     if run.has("model.json") and not run.has("model.safetensors"):
         raise DeepSightError(
             f"Expected a trained model in {out}, but it holds the predictions of a model that was made "
-            "elsewhere, which cannot be asked. Use a folder that deepsight run made."
+            "elsewhere, which cannot be run. Use a folder that deepsight run made."
         )
     about = run.require("model.safetensors", stage="train").read_json("model.json")
     predictor = load_trained(run)

@@ -14,7 +14,7 @@ from typing import Any
 
 SUPPORT = Path(__file__).parents[1]
 # What no user may read: these count as crashes, whatever the status.
-CRASHES = ("this is a defect", "Traceback", "Aborted", "Segmentation fault", "terminate called", "panicked")
+CRASHES = ("this is a bug", "Traceback", "Aborted", "Segmentation fault", "terminate called", "panicked")
 OUTCOMES = ("refused", "healed", "same", "wrong", "crashed")
 
 

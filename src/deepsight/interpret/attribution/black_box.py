@@ -1,4 +1,4 @@
-"""Maps of a model that can only be asked: occlusion, and random masks (RISE)."""
+"""Maps of a black-box model, which gives only its outputs: occlusion, and random masks (RISE)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -57,7 +57,7 @@ class Occlusion:
 
     def randomised_maps(self, images: Pixels, classes: Ints, *, depth: str, seeds: Sequence[int]) -> Floats32:
         """There are no weights to change."""
-        raise DeepSightError(f"Expected weights down to {depth}, but this model can only be asked.")
+        raise DeepSightError(f"Expected weights down to {depth}, but this model gives only its outputs.")
 
     def for_mosaics(self, tiles: int) -> "Occlusion":
         """The same for mosaics, whose tiles have about as many cells as single images: at least 4 a side."""
@@ -112,7 +112,7 @@ class RandomMasks:
 
     def randomised_maps(self, images: Pixels, classes: Ints, *, depth: str, seeds: Sequence[int]) -> Floats32:
         """There are no weights to change."""
-        raise DeepSightError(f"Expected weights down to {depth}, but this model can only be asked.")
+        raise DeepSightError(f"Expected weights down to {depth}, but this model gives only its outputs.")
 
     def for_mosaics(self, tiles: int) -> "RandomMasks":
         """The same for mosaics: at least 4 cells a side in each tile."""

@@ -21,7 +21,7 @@ class Network:
     Attributes:
         name: as the report shows it.
         forward: prepared inputs to whatever the model returns.
-        module: the torch module, where there is one; None for a model that can only be asked.
+        module: the torch module, where there is one; None for a model that gives only its outputs.
         watch: reports the output of each part that runs; None where the inside cannot be watched.
         parameters: gives the tensors of each named part, with `watch`.
         documented: the preprocessing that the file or its library states, or None.

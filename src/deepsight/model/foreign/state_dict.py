@@ -55,7 +55,7 @@ def read_pickle(file: Path) -> Any:
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DeepSightError(
-            f"{file.name} holds more than tensors: reading it would run code of whoever made it, so it is "
+            f"{file.name} holds more than tensors: reading it would run code from whoever made it, so it is "
             "refused. Where it was made, save the tensors alone: "
             "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
         ) from error

@@ -188,7 +188,7 @@ def stored_block(path: Path) -> Arrays:
     """
     found = read_npz(path)
     if found is None:
-        raise DeepSightError(f"Expected the finished block {path}, but it is gone. Give the command again.")
+        raise DeepSightError(f"Expected the finished block {path}, but it is gone. Run the command again.")
     return found
 
 
