@@ -97,7 +97,7 @@ def test_a_bias_is_said_with_its_size(study: RunData):
     alike = {**row, "test": "matched swap", "verdict": "above 0", "effect": 0.106}
     both = replace(study, evidence=Evidence({"context": made([row, alike], 1000, "Two rows.")}))
     said = plain(summary.background_clause(both))
-    assert "(17.9 ± 5.3 points of accuracy; 10.6 on ones alike in colour)" in said
+    assert "(17.9 ± 5.3 points of accuracy; 10.6 on backgrounds of similar colour)" in said
 
 
 def test_without_evidence_only_the_score_is_said(without_evidence: RunData):
@@ -124,7 +124,7 @@ def test_a_score_without_the_copies_is_called_conservative(study: RunData):
     rows = [{"split": "train", "index": i, "reason": "near-duplicate"} for i in range(7)]
     dropped = replace(study, evidence=Evidence({"split_dropped": made(rows, 9, "Seven rows.")}))
     assert "without 7 copies" in summary.score_cards(dropped)[0]["note"]
-    assert "conservative beside published scores" in summary.score_cards(dropped)[0]["note"]
+    assert "conservative next to published scores" in summary.score_cards(dropped)[0]["note"]
     kept = replace(study, evidence=Evidence())
     assert summary.score_cards(kept)[0]["note"] == "on the official test set"
 

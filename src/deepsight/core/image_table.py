@@ -76,7 +76,7 @@ def changes_between(before: pl.DataFrame, after: pl.DataFrame) -> str:
         "given another class": both.filter(pl.col("class") != pl.col("class_now")),
     }
     said = [sentence_part(what, rows["file"].to_list()) for what, rows in found.items() if len(rows)]
-    return ", ".join(said) or "the images stand in another order, or their classes in another"
+    return ", ".join(said) or "the images or the classes stand in another order"
 
 
 def sentence_part(what: str, files: Sequence[str]) -> str:

@@ -77,7 +77,8 @@ def examined_words(metrics: Mapping[str, Any]) -> str:
     if metrics.get("folds"):
         said = f"images, each by a model of {metrics['folds']} that had not seen it"
     if metrics.get("n_groups"):
-        said += f" of {metrics['n_groups']:,} groups, worth {metrics['effective_n']:.0f} independent ones"
+        worth = f"{metrics['effective_n']:.0f} independent images"
+        said += f" of {metrics['n_groups']:,} groups, equivalent to {worth}"
     return said
 
 

@@ -87,15 +87,15 @@ def shortcuts_table(attributes: pl.DataFrame, labels: Ints, classes: Sequence[st
 
 
 UNITS = {
-    "attribute": "what files say beside their pixels",
+    "attribute": "attribute of the files, other than their pixels",
     "values": "different values",
     "n": "images that have one",
-    "accuracy": "share of images whose class the attribute alone tells",
+    "accuracy": "share of images whose class the attribute alone predicts",
     "expected": "the same with shuffled labels",
     "cramers_v": "strength of the association, 0 to 1",
-    "p_value": "chance of such an accuracy with shuffled labels",
+    "p_value": "chance of at least this accuracy with shuffled labels",
     "q_value": "false discovery rate over the attributes",
-    "example": "the value that tells most",
+    "example": "the most telling value",
     "flagged": "whether to look",
 }
 SCHEMA = dict.fromkeys(UNITS, pl.Float64) | {
@@ -152,9 +152,9 @@ def shortcuts_caption(frame: pl.DataFrame) -> str:
     """Which attributes tell the class."""
     found = frame.filter("flagged").to_dicts()
     if not found:
-        return f"None of {len(frame)} attributes of the files tells the class."
+        return f"None of {len(frame)} attributes of the files gives the class away."
     said = [f"{r['attribute']} ({r['accuracy']:.0%}, by chance {r['expected']:.0%})" for r in found]
-    return f"The class can be told without looking at the picture, by {', '.join(said)}."
+    return f"The class can be predicted without looking at the picture, from {', '.join(said)}."
 
 
 def misnamed_table(files: Sequence[str], keys: pl.DataFrame, labels: Ints, classes: Sequence[str]) -> Table:
@@ -186,5 +186,5 @@ def misnamed_table(files: Sequence[str], keys: pl.DataFrame, labels: Ints, class
         },
         len(files),
         "Class names as whole words in the last part of each path.",
-        f"{len(frame):,} of {len(files):,} files are named after another class than theirs.",
+        f"{len(frame):,} of {len(files):,} files are named after a class other than their own.",
     )

@@ -45,7 +45,7 @@ def stored_shape(
 def said_of(fit: Fit) -> str:
     """What a fit does, in words."""
     return {
-        "crop": "the largest centred square",
+        "crop": "the largest central square",
         "pad": "the whole picture with black bars",
         "squash": "the whole picture, distorted to a square",
         "whole": "the whole picture",

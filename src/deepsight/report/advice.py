@@ -27,20 +27,22 @@ TRAINING = (
     "rises while the training loss falls, fix the overfitting before training longer."
 )
 METHODS = (
-    "Nothing: this only chooses. Whether the chosen maps may be believed is decided below, on other images."
+    "Nothing: this only chooses a method. Checks on other images, below, decide whether its maps can be "
+    "trusted."
 )
 ATTRIBUTION = (
     "Use the maps to choose images for review. They cannot clear a model, and they do not show exactly which "
     "pixels were used: each cell sees far beyond itself."
 )
-ERRORS = "Look at confident errors first, for wrong labels and for cues beside the object."
+ERRORS = "Look at confident errors first, for wrong labels and for cues outside the object."
 LEDGER = (
-    "Start with a cause that you can act on. Where the intervals of two shares overlap, which one is larger "
-    "is open. Correct labels before you collect images, and collect images before you pay for a larger model."
+    "Start with a cause that you can act on. Where two intervals overlap, these images do not tell which "
+    "share is larger. Correct labels before you collect images, and collect images before you pay for a "
+    "larger model."
 )
 LABEL_ERRORS = (
-    "Decide on each candidate and export your decisions. The score is an estimate, no proof: your decisions "
-    "show how often it is right. Images that people would disagree about are a separate finding."
+    "Decide on each candidate and export your decisions. The score is an estimate, not a proof: your "
+    "decisions show how often it is right. Images that people would disagree about are a separate finding."
 )
 RISK_COVERAGE = (
     "Choose the accuracy that you need, and let a person look at what is rejected: "
@@ -63,9 +65,9 @@ def duplicates_advice(table: Table) -> str:
     if not table.frame["flagged"].any():
         return "Nothing: no near-duplicates were found."
     return (
-        "Quote the official score, and say that the training copies were dropped: published scores, whose "
-        "training sets hold the copies, may profit from them. The score without known near-duplicates is one "
-        "of easier or harder images and no measure of leakage; deepsight treat measures what the copies do."
+        "Quote the official score, and say that the training copies were dropped: published models were "
+        "trained with the copies and may profit from them. The score without known near-duplicates covers "
+        "other images, easier or harder ones, so it does not measure leakage; deepsight treat does."
     )
 
 
@@ -100,7 +102,7 @@ def confusion_pairs_advice(table: Table) -> str:
     """The pairs to mine."""
     flagged = table.frame.filter("flagged").sort("count", descending=True).head(NAMED)
     if flagged.is_empty():
-        return "Nothing for a single pair: no confusion is more frequent than chance explains."
+        return "Nothing: no pair of classes is confused more often than chance explains."
     names = [f"{row['true']} → {row['predicted']}" for row in flagged.to_dicts()]
     return f"Mine hard examples of {enumerate_words(names)} (deepsight treat)."
 
@@ -112,8 +114,8 @@ def recall_advice(table: Table) -> str:
     weak = frame.filter(found).sort("recall").head(NAMED)["class"].to_list()
     if not weak:
         return (
-            "No class is shown to have a lower recall than the others: collect images of all, or more test "
-            "images to see one."
+            "No class is shown to have a lower recall than the others. Collect images of all classes, or "
+            "more test images to find a weaker one."
         )
     return (
         f"Recall is below that of the other classes for {enumerate_words(weak)} (Holm over all classes, "
@@ -218,8 +220,8 @@ def compared_with_advice(table: Table) -> str:
         return "Look at the decisions again before you keep them: the score fell."
     detectable = points_text(row["minimum_detectable"]).lstrip("+")
     return (
-        "Keep the cleaned data if you trust the decisions; the score cannot tell: these test images show "
-        f"a difference of {detectable} points or more."
+        "Keep the cleaned data if you trust the decisions; the score cannot decide: these test images only "
+        f"show differences of {detectable} points or more."
     )
 
 
@@ -233,7 +235,7 @@ def levers_advice(table: Table) -> str:
     """The levers to pull."""
     helps = table.frame.filter(verdict="helps").sort("net", descending=True).head(NAMED)
     if helps.is_empty():
-        return "Nothing yet: no lever was shown to mend more than it breaks. More minutes try more levers."
+        return "Nothing yet: no lever was shown to fix more than it breaks. More minutes try more levers."
     return " ".join(helps["advice"].to_list())
 
 
@@ -258,5 +260,6 @@ def treatments_advice(table: Table) -> str:
     several = " Which of them helps more was not tested." if len(helps) > 1 else ""
     return (
         f"Adopt {enumerate_words(gains)}, shown to help against the control on validation.{several} Quote "
-        "the gain on test: one that was chosen for its size is too large on average."
+        "the gain on test: on validation the treatment was chosen for its gain, which is therefore too "
+        "large on average."
     )

@@ -10,10 +10,10 @@ from deepsight.report.summary import enumerate_words
 COMMAND = "audit"
 UNREADABLE = "Replace the files or remove them: a study sets them aside in the same way."
 ISSUES = (
-    "Look at each kind. Remove what nobody could classify. Keep what the model will meet, and give the "
-    "test set its share of it."
+    "Look at each kind. Remove what nobody could classify. Keep what the model will meet in use, also in "
+    "the test set."
 )
-OUTLIERS = "Remove what does not belong to the task. What belongs and is rare deserves more images like it."
+OUTLIERS = "Remove what does not belong to the task. Collect more images like those that belong but are rare."
 CONFLICTS = "Decide on one label for each pair: one of the two is wrong, or the classes overlap."
 GROUPS = (
     "Put all images of a group into one split: write the group of each file into a table and name its "
@@ -21,15 +21,15 @@ GROUPS = (
 )
 MISNAMED = "Look at each: the name or the folder is wrong."
 PROPERTY_DRIFT = (
-    "Find out what changed: another camera, another time, another way of storing. Test on images from there "
-    "before trusting the model on them."
+    "Find out what changed: the camera, the time, the file format. Test the model on labelled images of "
+    "the new kind before you trust it there."
 )
 FEATURE_DRIFT = (
     "An area near 0.5 means that the model sees the same kind of images as in its test. If it is high and no "
     "property explains it, look at the unfamiliar images."
 )
 CLASS_DRIFT = (
-    "Either the classes are as frequent as this now, or the model mistakes one for another. Label a few "
+    "Either the class frequencies have changed, or the model mistakes one class for another. Label a few "
     "images of the classes that grew: `deepsight label-next`."
 )
 FAMILIARITY = (
@@ -49,7 +49,7 @@ def shortcuts_advice(table: Table) -> str:
     """Which attributes to even out."""
     found = table.frame.filter("flagged")["attribute"].to_list()
     if not found:
-        return "Nothing: what the files say beside the pixels does not give the class away."
+        return "Nothing: the attributes of the files do not give the class away."
     return (
         f"Even out {enumerate_words(found)} over the classes, or collect anew: a model may learn the trace "
         "that it leaves in the pixels. Test on images where it does not go with the class."
@@ -68,7 +68,7 @@ AUDIT_OUTLINE = (
     Stage("Files", COMMAND, (
         Entry("provenance", "What was audited?", "provenance", advise=advice.PROVENANCE),
         Entry("unreadable", "Which files cannot be used?", advise=UNREADABLE),
-        Entry("shortcuts", "Do camera, time, format or name tell the class?", advise=shortcuts_advice),
+        Entry("shortcuts", "Do camera, time, format or name give the class away?", advise=shortcuts_advice),
         Entry("misnamed", "Which files are named after another class?", "image_list", advise=MISNAMED,
               optional=True),
     )),
@@ -91,12 +91,12 @@ AUDIT_OUTLINE = (
               also=("label_error_summary",)),
     )),
     Stage("Drift", COMMAND, (
-        Entry("familiarity", "Does the model know such images?", advise=FAMILIARITY, optional=True),
+        Entry("familiarity", "Are the images familiar to the model?", advise=FAMILIARITY, optional=True),
         Entry("property_drift", "Do they look different?", "figure", figures.property_drift_figure,
               PROPERTY_DRIFT, optional=True),
-        Entry("feature_drift", "Are they different in the model's eyes?", "figure",
+        Entry("feature_drift", "Does the model see them as different?", "figure",
               figures.feature_drift_figure, FEATURE_DRIFT, optional=True),
-        Entry("class_drift", "Does the model find other classes?", "figure", figures.class_drift_figure,
+        Entry("class_drift", "Has the mix of predicted classes changed?", "figure", figures.class_drift_figure,
               CLASS_DRIFT, optional=True),
     )),
 )  # fmt: skip

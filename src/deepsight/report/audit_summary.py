@@ -26,11 +26,11 @@ SAID = {
 }
 MOST_CLAUSES, FEW = 4, 1e-4
 CARDS = {
-    "near_duplicate_share": ("Repeated images", "could be left out, a copy stays"),
+    "near_duplicate_share": ("Repeated images", "could be removed: a copy remains"),
     "label_error_share": ("Suspected labels", "flagged for a person to look at"),
     "split_leakage_share": ("Split leakage", "of the images have a copy in another split"),
     "training_copy_share": ("Copies of training images", "of the run that this is compared with"),
-    "unfamiliar_share": ("Unfamiliar images", "1 % is expected of images like the run's"),
+    "unfamiliar_share": ("Unfamiliar images", "1 % is expected for images like the run's"),
     "unreadable_share": ("Unreadable files", "set aside"),
 }
 
@@ -48,7 +48,7 @@ def audit_sentence(study: RunData) -> tuple[str, str]:
         if name in metrics and metrics[name]["value"] > FEW and not is_expected(name, metrics[name])
     ]
     if not found:
-        return f"{first};", "nothing that was looked for was found."
+        return f"{first};", "none of the faults looked for was found."
     return f"{first};", f"{', '.join(found[:MOST_CLAUSES])}."
 
 

@@ -77,8 +77,8 @@ def sections_of(evidence: Evidence) -> list[dict[str, Any]]:
         ("runs", "How good is each run?", scores_figure),
         ("differences", "Which runs differ from the first?", differences_figure),
         ("alone", "Which images does one run alone get right?", None),
-        ("causes", "How do the causes of errors move?", causes_by_run_figure),
-        ("levers", "How do the levers move?", levers_by_run_figure),
+        ("causes", "How do the causes of errors change?", causes_by_run_figure),
+        ("levers", "How do the levers change?", levers_by_run_figure),
         ("settings", "Which settings differ?", None),
     )
     return [

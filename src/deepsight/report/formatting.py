@@ -17,7 +17,7 @@ HEADINGS = {
     "p_holm": "p, adjusted", "accuracy_p": "accuracy, p", "accuracy_p_holm": "accuracy, p, adjusted",
     "accuracy_difference": "accuracy, change", "ci_low_accuracy": "accuracy, low end",
     "ci_high_accuracy": "accuracy, high end", "bin_low": "from",
-    "bin_high": "to", "lr_base": "rate, base", "lr_head": "rate, head",
+    "bin_high": "to", "mended": "fixed", "lr_base": "rate, base", "lr_head": "rate, head",
 }  # fmt: skip
 TREATMENTS = {
     "cutmix": "CutMix",
@@ -36,6 +36,7 @@ VALUES = {
     "ece_debiased": "calibration error, debiased",  # of runs of earlier versions
     "rms_error": "calibration error, root mean square",
     "nll": "negative log-likelihood",
+    "mended": "fixed",
     "val": "validation",
     "holdout": "hold-out",
 }

@@ -36,8 +36,8 @@ def preprocessing_advice(table: Table) -> str:
     """What to do about the preprocessing."""
     if preprocessing_is_wrong(table):
         return (
-            "Prepare the images so wherever the model is used, and write it down with the model: the input "
-            "format in use is in model.json. `--preprocess FILE.yaml` sets another one."
+            "Prepare images in this way wherever the model is used, and document it with the model: the "
+            "input format in use is in model.json. `--preprocess FILE.yaml` sets another one."
         )
     return "Nothing. If you know how the model was trained, set it with `--preprocess FILE.yaml`."
 
@@ -46,7 +46,7 @@ def class_order_advice(table: Table) -> str:
     """What to do about the order of the classes."""
     if classes_are_exchanged(table):
         return "Check the list of names beside the model; until then, state the order with `--classes`."
-    return "Nothing: the outputs and the names belong together."
+    return "Nothing: the outputs match the class names."
 
 
 SETUP = Stage(
@@ -55,7 +55,7 @@ SETUP = Stage(
     (
         Entry(
             "preprocessing_audit",
-            "Does it get its images as it was trained on them?",
+            "Are its images prepared as in training?",
             "figure",
             preprocessing_figure,
             preprocessing_advice,

@@ -64,9 +64,11 @@ def fit_text(data: Facts) -> str | None:
     """How pictures were brought into the stored shape, and how much of them was cut; None where not noted."""
     if "fit" not in data:
         return None
-    ways = {"crop": "the centred square", "pad": "whole, with black bars", "squash": "squashed to a square"}
+    ways = {"crop": "the central square", "pad": "whole, with black bars", "squash": "squashed to a square"}
     said = ways.get(data["fit"], "whole")
-    return f"{said}; {percent_text(data['cut'], 0)} of each cut on average" if data.get("cut") else said
+    if not data.get("cut"):
+        return said
+    return f"{said}; {percent_text(data['cut'], 0)} of each image cut off on average"
 
 
 def effort_facts(metrics: Facts) -> Pairs:

@@ -129,7 +129,7 @@ OUTLINE = (
             Entry("errors", "Which images does it get wrong?", "errors", advise=advice.ERRORS),
             Entry(
                 "levers",
-                "What would mend its errors?",
+                "What would fix its errors?",
                 "figure",
                 levers.levers_figure,
                 advice.levers_advice,
@@ -175,7 +175,7 @@ OUTLINE = (
             ),
             Entry(
                 "risk_coverage",
-                "What does it buy to reject doubtful images?",
+                "What does rejecting doubtful images gain?",
                 "figure",
                 interpret.risk_coverage_figure,
                 advice.RISK_COVERAGE,
@@ -219,7 +219,7 @@ OUTLINE = (
             ),
             Entry(
                 "attribution_methods",
-                "Which maps are used for it?",
+                "Which method makes the maps?",
                 "figure",
                 model_setup.methods_figure,
                 advice.METHODS,
@@ -266,7 +266,7 @@ OUTLINE = (
         (
             Entry(
                 "compared_with",
-                "What did the cleaned data bring?",
+                "What did cleaning the data change?",
                 advise=advice.compared_with_advice,
                 also=("compared_changed",),
                 optional=True,

@@ -11,9 +11,9 @@ CAUSES = {
     "conflicting labels of one picture": "are pictures under conflicting labels",
     "leaked twin": "are near-duplicates with conflicting labels",  # of runs of earlier versions
     "label error": "have a wrong label",
-    "ambiguous image": "are images that people may disagree about",
+    "ambiguous image": "are images that people may disagree on",
     "degraded image": "are images of low quality",
-    "background reliance": "are mended by other backgrounds",
+    "background reliance": "are fixed by other backgrounds",
     "confusable pair": "confuse similar classes",
     "model error": "have no known cause",
 }
@@ -65,7 +65,7 @@ def examined_text(metrics: Facts) -> str:
         said = f"{n} images (by {metrics['folds']} models, none of which saw the images it predicts)"
     if metrics.get("n_groups"):
         worth = count_text(round(metrics["effective_n"]))
-        said += f" from {count_text(metrics['n_groups'])} groups, worth {worth} independent ones,"
+        said += f" from {count_text(metrics['n_groups'])} groups, equivalent to {worth} independent images,"
     return said
 
 
@@ -133,7 +133,9 @@ def background_clause(study: RunData) -> str:
         f"{points_text(overall['effect']).lstrip('+')}{half_width([overall['ci_low'], overall['ci_high']])}"
     )
     alike = next((row for row in study.rows("context", "test") if row["test"] == "matched swap"), None)
-    control = "" if alike is None else f"; {points_text(alike['effect']).lstrip('+')} on ones alike in colour"
+    control = ""
+    if alike is not None:
+        control = f"; {points_text(alike['effect']).lstrip('+')} on backgrounds of similar colour"
     return f"{said} ({lost} points of accuracy{control})"
 
 
@@ -198,8 +200,8 @@ def dropped_note(study: RunData) -> str:
     if not dropped:
         return ""
     return (
-        f", trained without {count_text(dropped)} copies of validation and test images; conservative beside "
-        "published scores, whose training sets hold them"
+        f", trained without {count_text(dropped)} copies of validation and test images; conservative next "
+        "to published scores, whose models were trained with them"
     )
 
 
@@ -208,7 +210,9 @@ def subpopulation_note(metrics: Facts) -> str:
     n, expected = metrics.get("n_leaked"), metrics.get("macro_f1_without_leaks_expected")
     left = "test images" if n is None else f"{count_text(n)} test images"
     said = f"a part of the test set: {left} with a known near-duplicate left out"
-    return said if is_absent(expected) else f"{said}; their classes alone predict {percent_text(expected)}"
+    if is_absent(expected):
+        return said
+    return f"{said}; from their classes alone one would expect {percent_text(expected)}"
 
 
 def enumerate_words(words: Iterable[str]) -> str:

@@ -112,7 +112,9 @@ def doubt_about_dropping(near: NDArray[np.int64], used: Dataset) -> str:
     if len(near) <= most and not gone:
         return ""
     reason = (
-        f"would take all images of '{used.classes[gone[0]]}' away" if gone else "is more than a small share"
+        f"would remove all images of '{used.classes[gone[0]]}'"
+        if gone
+        else "would remove more than a small share"
     )
     return (
         f"{len(near):,} of {len(used):,} training images are near-duplicates of validation or test images. "

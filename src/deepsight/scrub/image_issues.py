@@ -159,7 +159,7 @@ def counts_table(frame: pl.DataFrame, n: int) -> Table:
         "share": "of all images",
         "ci_low": "95 % interval (Wilson), low end",
         "ci_high": "95 % interval, high end",
-        "limit": "from which value on",
+        "limit": "the value at which it begins",
         "measure": "what is measured",
     }
     return Table(frame, units, n, METHOD, f"Of {n:,} images: {said or 'none is odd'}.")

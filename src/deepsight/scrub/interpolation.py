@@ -29,7 +29,7 @@ RIDGE = 0.1  # of the mean squared length of the centred feature vectors
 UNITS = {
     "method": "interpolation kernel",
     "antialias": "kernel widened when reducing, true or false",
-    "same_as": "setting that resizes to this resolution bit for bit alike, and so was computed for both",
+    "same_as": "setting whose images are identical at this resolution; it was computed once for both",
     "macro_f1": "macro-F1 of the probe, 0 to 1",
     "ci_low": "95 % interval over images, low end",
     "ci_high": "95 % interval over images, high end",

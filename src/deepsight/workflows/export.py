@@ -17,7 +17,7 @@ from deepsight.workflows.trained_model import open_trained
 TOLERANCE = 1e-4  # in units of the logit, up to logits of LARGE; beyond, their share of it
 LARGE = 10.0  # float32 keeps seven digits, and heads fitted to few images give logits of a hundred
 FITTED = {
-    "crop": "the largest centred square of the image, resized",
+    "crop": "the largest central square of the image, resized",
     "pad": "the whole image with black bars that make it square, resized",
     "squash": "the whole image, resized to a square",
     "whole": "the whole image, resized to a square",

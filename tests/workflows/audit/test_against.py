@@ -30,7 +30,7 @@ def test_images_like_those_of_the_test_set_have_not_drifted(
     evidence = Run.open(tmp_path / "audit").evidence()
     assert not evidence["feature_drift"].frame.row(0, named=True)["drifted"]
     assert metrics["unfamiliar_share"]["low"] <= 0.05
-    assert "Does the model know such images?" in (tmp_path / "audit" / "report.html").read_text(
+    assert "Are the images familiar to the model?" in (tmp_path / "audit" / "report.html").read_text(
         encoding="utf-8"
     )
 

@@ -19,7 +19,7 @@ ADVICE = {
     errno.EISDIR: "A folder is in the way: choose another name.",
     errno.ELOOP: "A link leads back to itself: choose another place.",
     **dict.fromkeys((errno.EIO, errno.ESTALE), "The disk does not answer as it should: check it."),
-    errno.EPIPE: "Whoever read it has gone.",
+    errno.EPIPE: "The program that read it has ended.",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ UNITS = {
     "ci_high": "95 % interval, high end",
     "p_value": "of an area of 0.5",
     "q_value": "false discovery rate over the classes",
-    "drifted": "whether it is sure and more than a trifle",
+    "drifted": "whether it is significant and not negligible",
     "n_before": "images of the run's test set",
     "n_now": "new images",
 }
@@ -104,4 +104,4 @@ def feature_caption(frame: pl.DataFrame) -> str:
     classes = frame[1:].filter("drifted").sort("auc", descending=True)["class"].to_list()
     said = f"The new images can be told from the run's test images with an AUROC of {whole['auc']:.2f}"
     some = f"; most in {', '.join(classes[:3])}" if classes else ""
-    return f"{said} ({whole['ci_low']:.2f} to {whole['ci_high']:.2f}; 0.5 is not at all){some}."
+    return f"{said} ({whole['ci_low']:.2f} to {whole['ci_high']:.2f}; 0.5 means not at all){some}."

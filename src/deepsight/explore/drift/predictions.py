@@ -53,7 +53,7 @@ CLASS_UNITS = {
     "ci_high": "95 % interval of the difference, high end",
     "p_value": "of equal shares",
     "q_value": "false discovery rate over the classes",
-    "drifted": "whether it is sure and more than a trifle",
+    "drifted": "whether it is significant and not negligible",
     "n_now": "new images of this class",
 }
 
@@ -85,8 +85,8 @@ def class_caption(frame: pl.DataFrame, strength: float, p: float) -> str:
     said = ", ".join(f"{row['class']} {100 * row['difference']:+.1f} points" for row in found.to_dicts())
     size = f"Cramér's V {strength:.2f}, {'p < 0.001' if p < 0.001 else f'p = {p:.3f}'}"
     if not said:
-        return f"The model's classes are as frequent among the new images as in the run's test set ({size})."
-    return f"The model's classes have other shares ({size}): {said}."
+        return f"The model predicts the classes as often on the new images as on the run's test set ({size})."
+    return f"The shares of the predicted classes have changed ({size}): {said}."
 
 
 def familiarity_table(

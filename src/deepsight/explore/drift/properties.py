@@ -27,7 +27,7 @@ UNITS = {
     "ks": "largest distance of the two distributions, 0 to 1 (Kolmogorov and Smirnov)",
     "p_value": "of equal distributions",
     "q_value": "false discovery rate over properties and classes",
-    "drifted": "whether it is sure and not small",
+    "drifted": "whether it is significant and not small",
     "n_before": "images of the run's test set",
     "n_now": "new images",
 }
@@ -96,5 +96,5 @@ def property_caption(frame: pl.DataFrame) -> str:
         for row in whole.iter_rows(named=True)
     )
     has = "class has" if others == 1 else "classes have"
-    by_class = f"{others} {has}" if others else "no single class has"
+    by_class = f"{others} {has}" if others else "no single class"
     return f"Drifted over all images: {said or 'nothing'}; {by_class} drifted in some property."

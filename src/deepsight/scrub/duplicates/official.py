@@ -37,7 +37,7 @@ def official_duplicates(parts: Mapping[str, Dataset], folder: Path, *, log: Log 
         log(f"Near-duplicates among all {found.n:,} images: known from an earlier search.")
         return found
     if (folder / PROOF).exists():
-        log(f"{folder} is not what was stored in it, so near-duplicates are searched again.")
+        log(f"{folder} is not what was stored in it, so the search for near-duplicates runs again.")
     found = find_duplicates(parts, seed=SEED)
     Evidence({NAME: found}).save(folder, {})
     write_text(folder / PROOF, proof_of(folder))
