@@ -17,7 +17,7 @@ ROWS = [
     ("placebo: resize and back", "placebo", 0.0, "no difference shown"),
 ]
 CAPTION = (
-    "Averaging several trainings mends 22 ± 5 % of the errors, temperature showed no gain; "
+    "Averaging several trainings fixes 22 ± 5 % of the errors, temperature showed no gain; "
     "41 ± 5 % of the errors resist every lever."
 )
 
@@ -52,7 +52,7 @@ def test_the_figure_has_a_line_for_each_lever_and_the_placebo_apart() -> None:
 
 def test_the_sentence_speaks_of_levers_where_there_are_any(study: RunData) -> None:
     plain = " ".join(summary.summary_sentence(with_levers(study))).replace("\u00a0", " ")
-    assert "averaging several trainings mends 22 ± 5 % of the errors" in plain
+    assert "averaging several trainings fixes 22 ± 5 % of the errors" in plain
     assert "41 ± 5 % of the errors resist every lever" in plain
     assert summary.levers_clause(without_levers(study)) == ""
 

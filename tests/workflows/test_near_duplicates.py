@@ -37,7 +37,7 @@ def test_a_search_over_all_images_must_be_a_small_part_of_the_minutes(
 def test_a_study_that_compares_only_its_own_images_says_so() -> None:
     said: list[str] = []
     assert known_duplicates(study_of(60_000, 1, said)) is None
-    assert "among the images of this study only; more --minutes search all 60,000" in said[0]
+    assert "the images of this study only; with more --minutes it covers all 60,000" in said[0]
 
 
 def test_the_plan_pays_for_the_first_search_and_not_for_the_next(

@@ -114,7 +114,7 @@ def sentence(error: BaseException) -> str:
     what = f"{type(error).__name__}: {error}"
     if run := changed_run(sys.argv[1:]):
         return (
-            f"Expected {run} to hold what this version of DeepSight writes, but one of its files cannot be used "
-            f"({what}). Another version or another program wrote it. Make a new run with another --out."
+            f"Expected {run} to hold what this version of DeepSight writes, but one of its files cannot be "
+            f"used ({what}). Another version or another program wrote it. Make a new run with another --out."
         )
     return f"this is a bug in DeepSight: {what}. Run again with --debug for the traceback."

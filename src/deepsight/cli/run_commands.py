@@ -19,7 +19,7 @@ RejectBelow = Annotated[
 RejectUnfamiliar = Annotated[
     float,
     typer.Option(
-        help="Reject images at or above this unfamiliarity, a quantile over validation images; 2 rejects none.",
+        help="Reject images at or above this unfamiliarity, a quantile of validation; 2 rejects none.",
         min=0,
     ),
 ]
@@ -131,9 +131,9 @@ def predict(
 ) -> None:
     """Classify images: label, confidence, evidence map and nearest training images.
 
-    With --out, write a table instead: calibrated probabilities, rejections, and how unlike the training images
-    each image is. The first call runs up to 5,000 training images through the model; the run folder keeps the
-    result.
+    With --out, write a table instead: calibrated probabilities, rejections, and how unlike the training
+    images each image is. The first call runs up to 5,000 training images through the model; the run folder
+    keeps the result.
 
     Examples:
 

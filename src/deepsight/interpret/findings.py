@@ -7,7 +7,7 @@ import polars as pl
 
 from deepsight.core.evidence import Evidence, Table
 
-NO_TIME = "The time given does not pay for it. Give more --minutes."
+NO_TIME = "There was not enough time for it. Allow more --minutes."
 
 
 @dataclass(frozen=True)

@@ -187,12 +187,12 @@ def object_share_advice(table: Table) -> str:
     low = rows.filter(rows["ci_high"] < rows["object_area"])["class"].to_list()
     if low:
         return (
-            f"Look at {enumerate_words(low)}: less evidence lies on the object than on as large an area "
-            "drawn by lot (control; each class at 95 %)."
+            f"Look at {enumerate_words(low)}: less evidence lies on the object than on a random area of "
+            "the same size (control; each class at 95 %)."
         )
     return (
-        "Nothing from the maps alone: in no class does less evidence lie on the object than on as large an "
-        "area drawn by lot (control)."
+        "Nothing from the maps alone: in no class does less evidence lie on the object than on a random "
+        "area of the same size (control)."
     )
 
 

@@ -148,7 +148,7 @@ def changed_table(
             "true": "class name",
             "predicted_a": f"class name, by {names[0]}",
             "predicted_b": f"class name, by {names[1]}",
-            "change": f"from {names[0]} to {names[1]}: mended, broken, or another error",
+            "change": f"from {names[0]} to {names[1]}: mended (fixed), broken, or another error",
         },
         n=len(labels),
         method="All images on which the two predictions differ.",

@@ -6,7 +6,7 @@ from deepsight.core.evidence import Table
 
 UNITS = {
     "cause": "lever",
-    "share": "net share of the test errors that the lever mends",
+    "share": "net share of the test errors that the lever fixes",
     "treatment": "name of a treatment",
     "gain_at_most": "accuracy that the lever gained",
     "because": "the reason",

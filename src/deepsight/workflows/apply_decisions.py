@@ -208,5 +208,5 @@ def warn_about_test(of_test: Mapping[str, int], log: Log) -> None:
     if any(of_test.values()):
         log(
             f"The test set changes: {of_test['relabel']} images relabelled, {of_test['remove']} removed. "
-            "A score on it is another number than the old one; quote both."
+            "Scores on it and on the old one are different numbers; quote both."
         )

@@ -108,7 +108,7 @@ class Context:
         try:
             return {name: float(value) for name, value in self.run.read_json(SECONDS).items()}
         except (DeepSightError, TypeError, ValueError):
-            self.log(f"The times in {self.run.file(SECONDS)} cannot be read and are counted anew.")
+            self.log(f"The times in {self.run.file(SECONDS)} cannot be read and are counted from zero.")
             return {}
 
     @cached_property

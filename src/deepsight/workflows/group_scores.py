@@ -152,7 +152,7 @@ def suggestion_sentence(row: Mapping[str, object]) -> str:
     )
     alone = row["macro_f1_without_neighbour"]
     if alone is None:
-        said += "none is without, so nothing is known of images from new groups."
+        said += "none has none, so nothing is known about images from new groups."
     else:
         said += (
             f"macro-F1 is {row['macro_f1']:.3f}, and {alone:.3f} ({row['without_ci_low']:.3f} to "

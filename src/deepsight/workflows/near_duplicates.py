@@ -17,8 +17,8 @@ def known_duplicates(context: Context) -> Table | None:
     """The near-duplicates among all official images, or None where only the study's own are compared."""
     if not searches_all(context):
         context.log(
-            "Near-duplicates are searched among the images of this study only; more --minutes search all "
-            f"{official_images(context):,} official ones."
+            "The search for near-duplicates covers the images of this study only; with more --minutes it "
+            f"covers all {official_images(context):,} official ones."
         )
         return None
     return official_duplicates(context.obtained.named(), stored_search(context), log=context.log)

@@ -49,7 +49,7 @@ def pace_training(context: Context) -> StudyPlan:
     context.promise = replace(promise, training=training_seconds(expected))
     context.log(
         f"Too little time for {counted(plan.recipe.epochs, 'epoch')}: {paced.recipe.epochs:g} instead. "
-        f"{left(context, promise):.0f} s are left, and a step takes {slower:.1f} times what it took."
+        f"{left(context, promise):.0f} s are left, and a step takes {slower:.1f} times as long as before."
     )
     return plan.model_copy(update={"recipe": paced.recipe})
 

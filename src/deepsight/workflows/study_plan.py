@@ -98,8 +98,8 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     )
     if whole > budget:
         context.log(
-            f"No study of these images fits into --minutes {study.minutes:g} here: the smallest takes about "
-            f"{whole:.0f} s and is made all the same."
+            f"No study of these images fits into --minutes {study.minutes:g} here: the smallest takes "
+            f"about {whole:.0f} s and runs anyway."
         )
     levers = plan_levers(
         spent_on_levers, rates[best.recipe.resolution], mask_seconds, best.rows, best.recipe.epochs

@@ -128,7 +128,7 @@ def test_rejected_masks_stand_beside_the_verdict() -> None:
     assert "12% of the masks were rejected, by class 0% to 50%" in table.caption
     none = Masks(masks.inside, labels != 2)
     left = swap_test(images, labels, none, looks_at_object, classes=CLASSES, quality=PERFECT)
-    assert "Left out for want of masks: blue." in left.caption
+    assert "Left out for lack of masks: blue." in left.caption
 
 
 @pytest.mark.slow

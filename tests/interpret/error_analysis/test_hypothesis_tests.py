@@ -64,7 +64,7 @@ def test_one_direction_is_not_enough() -> None:
     row = verdict(PAIR, labels, np.where(one_way, 1, predicted))
     assert row["verdict"] == "undecided"
     found = hypotheses_table([GAP], labels, np.where(one_way, 1, predicted), CLASSES).frame
-    assert "a is taken for b." in found["statement"].to_list()
+    assert "a is mistaken for b." in found["statement"].to_list()
 
 
 def test_two_classes_decide_nothing_about_a_pair() -> None:

@@ -59,8 +59,8 @@ def test_recall_says_what_its_images_are_worth():
     assert row["recall"][0] == one["recall"][0]
     assert row["effective_n"][0] < 10
     assert row["ci_high"][0] - row["ci_low"][0] > 2 * (one["ci_high"][0] - one["ci_low"][0])
-    assert "a is found worst" in free.caption
-    assert "is found worst" not in grouped.caption
+    assert "a is worst" in free.caption
+    assert "is worst" not in grouped.caption
 
 
 def test_a_hypothesis_about_images_counts_patients():

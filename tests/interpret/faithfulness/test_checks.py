@@ -146,4 +146,4 @@ def test_a_blob_in_the_middle_is_named_where_the_maps_do_no_better() -> None:
         insertion_deletion_checks(blob, images, labels, looks_at_object, steps=8), family="Blob"
     )
     assert table.caption.startswith("Blob passed: deletion: random order")
-    assert "Not shown to be better than what knows nothing about the model: deletion: centre" in table.caption
+    assert "Not shown to beat maps that know nothing about the model: deletion: centre" in table.caption

@@ -31,7 +31,7 @@ def test_a_planted_difference_is_found_and_a_clean_column_is_not():
         assert row["macro_f1_low"] <= row["macro_f1"] <= row["macro_f1_high"]
     assert rows["q_value"][0] < 0.01
     assert table.frame.filter(column="site")["q_value"][0] > 0.05
-    assert "1 of 2 columns beyond what the classes explain: sex" in table.caption
+    assert "1 of 2 columns by more than the classes explain: sex" in table.caption
 
 
 def test_what_the_classes_explain_is_no_difference():

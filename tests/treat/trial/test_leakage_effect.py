@@ -57,7 +57,7 @@ def test_answers_that_only_copies_teach_are_an_effect_and_the_control_has_none(
 
     def measured() -> list[dict[str, float]]:
         found = measure_leakage(config, leakage, recipes=recipes, steps=4, store=Store(tmp_path))
-        assert "is conservative beside published ones" in found.caption
+        assert "is conservative next to published scores" in found.caption
         return found.frame.rows(named=True)  # type: ignore[return-value]
 
     near, other = measured()

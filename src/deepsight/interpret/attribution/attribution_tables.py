@@ -23,7 +23,7 @@ UNITS = {
     "layer": "layer name",
     "kind": "family of maps",
     "object_share": "share of the positive evidence for the predicted class that is on the object, 0 to 1",
-    "object_area": "share of the image that the object covers, 0 to 1: the share of a map without preference",
+    "object_area": "share of the image that the object covers, 0 to 1: what a uniform map would score",
     "peak_inside": "whether the strongest cell is on the object",
     "contrast_share": "the same share for predicted minus true",
     "strongest": "largest evidence of one cell for the predicted class, in logits",

@@ -28,8 +28,7 @@ UNITS = {
     "ci_low": "low end at 95 % (Student's t over images)",
     "ci_high": "high end at 95 % (Student's t over images)",
     "corrected_share": "the mean share on the true object, given the masks' measured errors, 0 to 1",
-    "object_area": "share of the image that the object covers, mean, 0 to 1: the share of a map without "
-    "preference",
+    "object_area": "share of the image that the object covers, mean, 0 to 1: what a uniform map would score",
     "peak_inside": "share of images whose strongest cell is on the object, 0 to 1",
 }
 

@@ -58,7 +58,7 @@ def audit_class_order(labels: Ints, predicted: Ints, classes: Sequence[str]) -> 
     )
     warning = exchange_warning(order, classes, counts)
     method = "Best assignment of outputs to classes (Hungarian method); each cycle of it by McNemar's test."
-    caption = warning or "The outputs are in the order of the data's classes, as far as the answers tell."
+    caption = warning or "As far as its answers show, the outputs are in the order of the data's classes."
     return Audit(Table(frame, UNITS, len(labels), method, caption), order.astype(np.int64), warning)
 
 

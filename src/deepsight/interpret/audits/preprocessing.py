@@ -21,12 +21,12 @@ HINTS = {
     "pixels 0 to 255": "the model was probably trained on pixels from 0 to 255",
     "pixels -1 to 1": "the model was probably trained on pixels from -1 to 1",
     "ImageNet mean and deviation": "the model was probably trained with ImageNet's mean and deviation",
-    "bicubic": "the model was probably trained on images that were resized so",
-    "bilinear": "the model was probably trained on images that were resized so",
+    "bicubic": "the model was probably trained on images resized this way",
+    "bilinear": "the model was probably trained on images resized this way",
 }
-OTHER_HINT = "the documented preprocessing is probably not that of the training"
+OTHER_HINT = "the documented preprocessing is probably not the one used in training"
 UNITS = {
-    "preprocessing": "what is changed about the reference; the first row is the reference",
+    "preprocessing": "change from the reference, which is the first row",
     "n": "images",
     "macro_f1": "mean F1 of the classes, 0 to 1",
     "difference": "macro-F1 minus that of the reference",
@@ -95,7 +95,7 @@ def gain_sentence(row: Mapping[str, Any]) -> str:
     hint = HINTS.get(row["preprocessing"], OTHER_HINT)
     return (
         f"With {row['preprocessing']} it gains {gain:.1f} points of macro-F1 ({low:.1f} to {high:.1f}): "
-        f"{hint}. The examination goes on with that, not with what is documented."
+        f"{hint}. The examination uses it instead of what is documented."
     )
 
 

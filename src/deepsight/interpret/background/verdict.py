@@ -17,14 +17,14 @@ from deepsight.interpret.background.zero_head import ZERO
 
 BIASED, CLEAR, INCONCLUSIVE = "BIASED", "CLEAR", "INCONCLUSIVE"
 FALSE_DISCOVERIES = 0.05
-FEW = "; the interval is as wide as so few objects demand, whatever they say (rule of three)"
+FEW = "; the interval is as wide as so few objects require at least (rule of three)"
 UNITS = {
     "test": "intervention",
     "class": "class name, all classes, or a pair of them",
     "effect": "what the note says, as a share of images",
     "ci_low": "share of images; 95 % interval over objects and donors",
     "ci_high": "share of images; 95 % interval over objects and donors",
-    "minimum_detectable": "share of images; the true effect that would be told from 0 with a power of 0.8",
+    "minimum_detectable": "share of images; the true effect that the test would detect with a power of 0.8",
     "verdict": "BIASED, CLEAR or INCONCLUSIVE; for a control, holds or fails",
     "q_value": "Benjamini-Hochberg over the rows of the test, of an effect of at most δ",
     "rejected": "share of the class's masks that were rejected: the verdict is about the others",
@@ -177,6 +177,6 @@ def masks_sentence(masks: Masks, labels: Ints, classes: Sequence[str]) -> str:
         "the verdict is about the others."
     )
     if len(present) < len(classes):
-        said += f" {len(present)} of {len(classes)} classes were drawn at random and stand for all."
+        said += f" {len(present)} of {len(classes)} classes were drawn at random and represent all."
     lacking = [classes[c] for c in present if usable[c] < 2]
-    return said + (f" Left out for want of masks: {', '.join(lacking)}." if lacking else "")
+    return said + (f" Left out for lack of masks: {', '.join(lacking)}." if lacking else "")

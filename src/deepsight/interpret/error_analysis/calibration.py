@@ -102,7 +102,7 @@ def calibration_summary_table(
             "ci_low": f"low end at {level:.0%}, over images",
             "ci_high": f"high end at {level:.0%}, over images",
             "if_calibrated": "mean value that a perfectly calibrated model of this confidence would show",
-            "p_value": "of a value so large or larger from a perfectly calibrated model",
+            "p_value": "of a value at least this large from a perfectly calibrated model",
         },
         n=len(labels),
         method=f"{bins} bins of equal width. ece: expected calibration error, above 0 by chance alone; its p "

@@ -117,7 +117,7 @@ def shares_caption(shares: pl.DataFrame) -> str:
     missing = shares.filter(pl.col("examined") == 0)["cause"].to_list()
     partly = shares.filter(pl.col("examined").is_between(0, 1, closed="none"))
     sampled = "".join(
-        f" {cause.capitalize()} was looked for in {share:.0%} of the errors, which stand for all."
+        f" {cause.capitalize()} was looked for in {share:.0%} of the errors, which represent all."
         for cause, share in partly.select("cause", "examined").rows()
     )
     unlooked = f" Not examined: {', '.join(missing)}." if missing else ""

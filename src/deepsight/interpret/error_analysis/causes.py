@@ -32,9 +32,9 @@ PLAIN = "model error"
 REASONS = {
     "twins": "a near-duplicate in another split carries another label, so one of the two is wrong",
     "label_error": "the given label {true} looks wrong",
-    "ambiguity": "people are likely to differ over this image",
+    "ambiguity": "people are likely to disagree about this image",
     "degraded": "dark, glaring, flat, blurred or noisy for its class, which doubles the risk of an error",
-    "background": "other backgrounds mend it, more of them than small changes of light (control)",
+    "background": "other backgrounds fix it, more often than small changes of brightness do (control)",
     "pairs": "{true} is taken for {predicted} more often than chance explains",
 }
 LEAK_KEPT = (
@@ -171,9 +171,9 @@ UNITS = {
     "cause": "one of the causes of the ledger",
     "support": "0 to 1",
     "because": "reason in words",
-    "parts": "probability of each cause in the order of the ledger, a plain model error last; null from the "
-    "first cause on that nobody could look for in this image",
-    "not_examined": "causes that nobody could look for in this image",
+    "parts": "probability of each cause in the order of the ledger, a plain model error last; null from "
+    "the first cause on that could not be examined in this image",
+    "not_examined": "causes that could not be examined in this image",
 }
 
 TYPES: dict[str, Any] = {

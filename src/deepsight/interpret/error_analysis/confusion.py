@@ -93,7 +93,7 @@ def confusion_pairs_table(
             "ci_low": f"rate, low end at {level:.0%} (Wilson)",
             "ci_high": f"rate, high end at {level:.0%} (Wilson)",
             "expected": "rate expected if errors depended on the two classes one by one, not as a pair",
-            "p_value": "probability of so many or more, one-sided",
+            "p_value": "probability of at least this many, one-sided",
             "q_value": "false discovery rate",
             "flagged": f"whether q is at most {fdr:g}",
         },
@@ -114,11 +114,15 @@ def pairs_caption(flagged: int, k: int) -> str:
     """How many pairs stand out, and what so few classes can show."""
     if k == 2:
         return (
-            "With two classes each error falls on the other one: no pair can stand out, and none is tested."
+            "With two classes every error falls on the other class, so no pair can stand out and none is "
+            "tested."
         )
     said = f"{flagged} of {k * (k - 1)} ordered pairs are confused more often than chance explains"
-    limit = " (of three classes, only a confusion that runs round can stand out)" if k == 3 else ""
-    return f"{said}{limit}. Chance: how often each class is misclassified, and wrongly predicted."
+    limit = " (of three classes, only a cyclic confusion can stand out)" if k == 3 else ""
+    return (
+        f"{said}{limit}. Chance allows for how often each class is misclassified, and how often it is "
+        "wrongly predicted."
+    )
 
 
 def confusion_direction_table(
@@ -163,7 +167,7 @@ def confusion_direction_table(
             "class_b": "class name",
             "a_as_b": "images of a predicted as b",
             "b_as_a": "images of b predicted as a",
-            "p_value": "probability of a split so uneven or more, two-sided",
+            "p_value": "probability of a split at least this uneven, two-sided",
             "q_value": "false discovery rate",
             "dominant": f"the more frequent direction where q is at most {fdr:g}",
         },

@@ -19,7 +19,7 @@ from deepsight.interpret.error_analysis.quasi_independence import pair_tests
 
 TESTS = {
     "recall_gap": "difference in mean recall; interval over images, p by exact permutation of classes",
-    "confused_pair": "share of the errors of the one class that is the other, above chance, in the weaker "
+    "confused_pair": "share of one class's errors that go to the other, above chance, in the weaker "
     "direction; interval and exact p over images",
 }
 FOUND = "found in the same images; register it before the next study"
@@ -97,10 +97,10 @@ def hypotheses_table(
         frame=frame,
         units=UNITS,
         n=len(labels),
-        method=f"Intervals at {level:.0%} from Wilson ends (Zou & Donner 2008; careful near a recall of 1 "
-        "with 20 images of a class); exact permutation over classes; for pairs, exact binomial tests of both "
-        "directions against quasi-independence (Goodman 1968), of which both must hold. Registered before "
-        "training.",
+        method=f"Intervals at {level:.0%} from Wilson ends (Zou & Donner 2008; conservative near a recall "
+        "of 1 with 20 images of a class); exact permutation over classes; for pairs, exact binomial tests "
+        "of both directions against quasi-independence (Goodman 1968), of which both must hold. Registered "
+        "before training.",
         caption=f"{int((known['verdict'] == 'supported').sum())} of {len(known)} hypotheses are supported, "
         f"{int((known['verdict'] == 'refuted').sum())} refuted; "
         f"{len(frame) - len(known)} confused pairs were not foreseen.",
@@ -195,6 +195,7 @@ def unregistered(
     for a, b in zip(flagged["true"], flagged["predicted"], strict=True):
         pair = frozenset({a, b})
         if pair not in named and pair not in found:
-            said = f"{a} and {b} are taken for each other." if (b, a) in ways else f"{a} is taken for {b}."
+            mutual = (b, a) in ways
+            said = f"{a} and {b} are confused with each other." if mutual else f"{a} is mistaken for {b}."
             found[pair] = Hypothesis(f"{a}-{b}", said, "confused_pair", Group(a, (a,)), Group(b, (b,)))
     return list(found.values())

@@ -12,7 +12,7 @@ from deepsight.core.statistics.intervals import confusion_counts, wilson
 from deepsight.core.statistics.macro_f1 import few_images
 from deepsight.core.statistics.significance import runner_up_p
 
-EFFECTIVE_N = {"effective_n": "independent images that would know the recall as well as these"}
+EFFECTIVE_N = {"effective_n": "independent images that would give the recall with the same precision"}
 
 
 def per_class_table(
@@ -80,11 +80,11 @@ def recall_caption(hits: Reals, n: Reals, classes: Sequence[str], alpha: float) 
     for word, lowest in (("best", False), ("worst", True)):
         first, p = runner_up_p(hits, n, lowest=lowest)
         if p <= alpha:
-            said.append(f"{classes[first]} is found {word} (against the next class p = {p:.2g})")
+            said.append(f"{classes[first]} is {word} (p = {p:.2g} against the next class)")
     rates = hits[n > 0] / n[n > 0]
     spread = (
-        f"Recall runs from {rates.min():.1%} to {rates.max():.1%}" if len(rates) else "No class has images"
+        f"Recall ranges from {rates.min():.1%} to {rates.max():.1%}" if len(rates) else "No class has images"
     )
     if not said:
-        return f"{spread}; no class is told apart from the next as the best or the worst."
+        return f"{spread}; neither the best nor the worst class stands out from the next."
     return f"{spread}; {' and '.join(said)}."

@@ -219,7 +219,7 @@ def strong_baselines(checks: Sequence[Check]) -> str:
     if not shown:
         return ""
     names = ", ".join(f"{c.name} ({c.value:.2f} against {c.baseline:.2f})" for c in shown)
-    return f" Not shown to be better than what knows nothing about the model: {names}."
+    return f" Not shown to beat maps that know nothing about the model: {names}."
 
 
 def refusal_sentence(frame: pl.DataFrame, *, family: str) -> str | None:

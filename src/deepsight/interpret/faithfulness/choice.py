@@ -29,7 +29,7 @@ UNITS = {
     "insertion": "probability regained in the map's order minus that in a random order, mean over the steps",
     "pointing": "share of evidence in the tile of its class minus chance; null where mosaics cannot be made",
     "score": "sum of the three",
-    "chosen": "whether the maps are made so, true or false",
+    "chosen": "whether the maps are made by this method",
 }
 
 
@@ -138,7 +138,7 @@ def best_of(
         method="Deletion and insertion against a random map, grid pointing against chance, on a few "
         "images.",
         caption=f"{family_name(candidates[best])} has the largest margins of {len(candidates)} methods on "
-        "these few images, which is no proof that it beats the next. It is checked in full on others.",
+        "these few images, which does not prove that it beats the next. The full checks use other images.",
     )  # fmt: skip
     return candidates[best], table
 

@@ -16,7 +16,7 @@ MOSAIC_IMAGES = 400  # images that mosaics are made of
 TILES, MOSAICS = 2, 60
 RANDOM_SEEDS, RANDOM_IMAGES = 10, 30
 FEWEST_RANDOM = 10  # images at which randomised maps are compared, where there is little time
-NO_WEIGHTS = "The weights of this model are out of reach, so whether its maps depend on them is not tested."
+NO_WEIGHTS = "The weights of this model are not accessible, so whether its maps depend on them is not tested."
 
 
 def check_faithfulness(

@@ -68,7 +68,7 @@ def caption_of(frame: pl.DataFrame) -> str:
     known = frame["people_differ"].drop_nulls().to_numpy()
     if not len(known):
         return (
-            "Whether people would differ cannot be told: the sources themselves disagree with more than "
+            "Whether people would disagree is unknown: the sources themselves disagree with more than "
             f"{1 - TRUSTED:.0%} of the labels."
         )
     return (

@@ -41,7 +41,7 @@ def try_background(
     return LeverOutcome(
         name="other backgrounds",
         arm=f"object on {donors} backgrounds of other classes",
-        control=f"object on {donors} backgrounds of images that the model takes for the same class",
+        control=f"object on {donors} backgrounds of images that the model assigns to the same class",
         examined=kept,
         arm_right=swapped[None],
         control_right=placebo[None],

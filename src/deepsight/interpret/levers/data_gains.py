@@ -121,7 +121,7 @@ def next_to_label(frame: pl.DataFrame) -> str:
     """Which classes to label next, in a sentence."""
     first = frame.filter(pl.col("points") > 0).head(3)
     if first.is_empty():
-        return "More images of no class are expected to help."
+        return "For no class are more images expected to help."
     names = ", ".join(
         f"{name} ({100 * gain:+.1f} points)" for name, gain in first.select("class", "points").rows()
     )

@@ -52,7 +52,7 @@ def try_temperature(examined: ExaminedImages, temperature: float) -> LeverOutcom
         examined.logits / temperature,
         name="temperature",
         arm=f"logits divided by {temperature:.2f}, fitted on validation",
-        advice="Use it for the confidence; it mends no error.",
+        advice="Use it for the confidence; it fixes no error.",
     )
 
 

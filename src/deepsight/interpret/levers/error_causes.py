@@ -14,7 +14,7 @@ from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 NAMED = 0.2  # largest local false discovery rate of a cause that is named
 DIGITS = 3  # to which strengths count as equal
 SYSTEMATIC = "systematic: resists every lever"
-UNDECIDED = "undecided: mended no more often than by chance"
+UNDECIDED = "undecided: fixed no more often than by chance"
 
 # The cause that a group of levers speaks for, as the ledger names it.
 GROUP_CAUSES = {

@@ -65,7 +65,7 @@ def merged_row(row: dict[str, Any]) -> dict[str, Any]:
     if row["resists"] is None:
         return {**merged, "cause": UNTRIED, "because": "no lever was tried on this error"}
     left = SYSTEMATIC if row["resists"] else UNDECIDED
-    why = "no lever gets it right" if row["resists"] else "levers mend it as often as they break others"
+    why = "no lever gets it right" if row["resists"] else "levers fix it as often as they break others"
     return {**merged, "cause": left, "because": why}
 
 
@@ -103,7 +103,7 @@ def ledger_shares_with_levers(ledger: Table, *, level: float = 0.95) -> Table:
         },
         total,
         "An error with several causes is divided among them: averages over the orders of removal (Eide & "
-        "Gefeller 1995). What single levers mend need not sum to 1 (Rockhill et al. 1998): see `levers`.",
+        "Gefeller 1995). What single levers fix need not sum to 1 (Rockhill et al. 1998): see `levers`.",
         shares_sentence(frame, total),
     )
 

@@ -16,9 +16,9 @@ from deepsight.interpret.levers.net_effect import NetEffect, net_effect, replica
 HELPS, HARMS, NOTHING = "helps", "harms", "no difference shown"
 PLACEBO = "placebo"
 METHOD = (
-    "Net share = (errors mended - correct images broken) / errors, arm minus control of the same recipe. "
-    "Intervals over images and trainings together (two-way clustering), with two-phase weights where correct "
-    "images are sampled; verdicts at a false discovery rate of 5 % (Benjamini & Hochberg 1995)."
+    "Net share = (errors fixed - correct images broken) / errors, arm minus control of the same recipe. "
+    "Intervals over images and trainings together (two-way clustering), with two-phase weights where "
+    "correct images are sampled; verdicts at a false discovery rate of 5 % (Benjamini & Hochberg 1995)."
 )
 
 
@@ -98,7 +98,7 @@ UNITS = {
     "arm": "what was done",
     "control": "what it is compared with",
     "errors": "errors examined",
-    "net": "net share of the errors that the lever mends",
+    "net": "net share of the errors that the lever fixes",
     "ci_low": "net, low end",
     "ci_high": "net, high end",
     "points": "the same as a gain in accuracy",
@@ -126,11 +126,11 @@ def levers_caption(
     """What helps, in one sentence, and what share of the errors resists every lever."""
     tried = frame.filter(pl.col("group") != PLACEBO)
     helping = tried.filter(verdict=HELPS).to_dicts()
-    said = [f"{row['name']} mends {share_with_reach(row)} of the errors" for row in helping[:1]]
+    said = [f"{row['name']} fixes {share_with_reach(row)} of the errors" for row in helping[:1]]
     said += [f"{row['name']} {share_with_reach(row)}" for row in helping[1:4]]
     idle = tried.filter(pl.col("verdict") != HELPS)["name"].to_list()
     if not said:
-        said = [f"none of {len(tried)} levers was shown to mend errors"]
+        said = [f"none of {len(tried)} levers was shown to fix errors"]
     elif idle:
         said.append(f"{len(idle)} more showed no gain" if len(idle) > 1 else f"{idle[0]} showed no gain")
     text = ", ".join(said)

@@ -44,7 +44,7 @@ def try_resize(
         examined=examined,
         arm_right=examined.right(predict(changed))[None],
         control_right=examined.own_right[None],
-        advice="Nothing: it does nothing.",
+        advice="Nothing: this is a placebo.",
         group="placebo",
     )
 
@@ -87,7 +87,7 @@ def judge_placebo(
         examined=examined,
         arm_right=examined.right(np.stack(arm)),
         control_right=examined.right(np.stack(control)),
-        advice="Nothing: it does nothing.",
+        advice="Nothing: this is a placebo.",
         group="placebo",
         paired=True,
     )

@@ -97,8 +97,9 @@ class TrainedTrials:
         worse = times_the_errors(found)
         if worse > FAR:
             self._log(
-                f"levers: single retrainings err {worse:.1f} times as often as the model, so what averaging "
-                "mends of that says nothing about it. More --minutes retrain on more images."
+                f"levers: single retrainings err {worse:.1f} times as often as the model, so what "
+                "averaging fixes there says nothing about the model. With more --minutes, they train on "
+                "more images."
             )
             return []
         return [found]

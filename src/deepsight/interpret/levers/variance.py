@@ -117,5 +117,5 @@ def ensembles_table(examined: ExaminedImages, logits: Reals, factor: float) -> T
         {"trainings": "trainings averaged", "points": "expected gain in accuracy over a single one"},
         examined.n,
         "Mean over all subsets of the retrainings, carried over to whole trainings as in `levers`.",
-        f"Points of accuracy that averaging gains: {said or 'not known from one training'}.",
+        f"Gain in accuracy from averaging trainings, in points: {said or 'not known from one training'}.",
     )

@@ -117,7 +117,7 @@ def corruption_caption(frame: pl.DataFrame, told_apart: bool) -> str:
         )
     return (
         f"Accuracy falls from {clean:.1%} to {left:.1%} under {kind} and {next_left:.1%} under {other}, "
-        "averaged over severities; these images do not tell which costs more."
+        "averaged over severities; these images cannot tell which costs more."
     )
 
 

@@ -189,12 +189,13 @@ def image_quality_table(
             "n": "images beyond one robust deviation from their class",
             "error_rate": "share of these that are misclassified",
             "baseline": "share of all images that are misclassified",
-            "odds_ratio": "odds of an error, times this for each robust deviation more",
+            "odds_ratio": "factor on the odds of an error for each robust deviation",
             "p_value": "of all faults together, likelihood ratio against the classes alone",
         },
         n=len(labels),
         method=f"Logistic regression of errors on class and faults, slopes at least 0, fitted on {risk.n} "
         f"images; slopes are 0 unless p is at most {ALARM:g}.",
-        caption=f"Image quality at least doubled the risk of {explained} of {int(wrong.sum())} errors, by a "
-        f"model against one of the classes alone (p = {risk.p_value:.2g}, {len(classes)} classes).",
+        caption=f"Image quality at least doubled the risk of {explained} of {int(wrong.sum())} errors, "
+        f"according to a model compared with one of the classes alone (p = {risk.p_value:.2g}, "
+        f"{len(classes)} classes).",
     )

@@ -190,7 +190,7 @@ def caption_of(frame: pl.DataFrame, *, left_out: list[str]) -> str:
     n = frame["column"].n_unique()
     named = f": {', '.join(found)}" if found else ""
     return (
-        f"The accuracy differs by {len(found)} of {n} columns beyond what the classes explain{named}.{more}"
+        f"The accuracy differs by {len(found)} of {n} columns by more than the classes explain{named}.{more}"
     )
 
 

@@ -32,7 +32,7 @@ UNITS = {
     "effect": "error rate minus baseline",
     "p_value": "one-sided, exact, within groups of equal risk",
     "q_value": "false discovery rate over the candidates",
-    "confirmed": "whether the second half shows it",
+    "confirmed": "whether the second half confirms it",
     "examples": "rows of misclassified images in the official order of the split",
 }
 
@@ -93,7 +93,7 @@ def slices_table(
         )
     promising = promising_slices(candidates, wrong, strata, first, smallest)
     frame = confirmed_slices([slice_row(c, wrong, strata, ~first, ids, image_groups) for c in promising], fdr)
-    beyond = "classes" if doubt is None else "classes and of the model's own doubt"
+    beyond = "classes" if doubt is None else "classes and the model's own doubt"
     return Table(
         frame=frame,
         units=UNITS,
@@ -102,8 +102,8 @@ def slices_table(
         "found on one half of the images; exact hypergeometric test within groups of equal risk, by "
         f"{beyond}, on the other half; Benjamini & Hochberg (1995) at {fdr:g}."
         + ("" if image_groups is None else " Halves of whole groups of images, and a t test over groups."),
-        caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half, as "
-        f"errors beyond those of their {beyond}."
+        caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half: "
+        f"more errors than their {beyond} explain."
         + ("" if halved else " All images belong to one group, so no half is left to confirm slices on."),
     )
 

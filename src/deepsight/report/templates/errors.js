@@ -159,7 +159,7 @@ class ErrorBrowser {
       tile(this.training, image.tile, `Training image ${image.index}, labelled ${image.label}`, 96),
       element("figcaption", { className: "small", textContent: `${image.label} (training image ${image.index})` })));
     const words = record.mended
-      ? "Mended by leaving out these training images, in a linear head on the model's features:"
+      ? "Fixed by leaving out these training images, in a linear head on the model's features:"
       : "The training images that speak most for the wrong class, in a linear head on the model's features:";
     return [element("div", { className: "behind" }, element("p", { className: "small", textContent: words }), ...shown)];
   }

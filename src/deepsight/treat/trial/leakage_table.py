@@ -52,7 +52,7 @@ def leakage_table(
 
 def leakage_caption(near: Effect, other: Effect, share: float) -> str:
     """What the copies do where they are, and what that means for the score beside published ones."""
-    shown = "" if near.p_value <= 0.05 else ", which is no effect shown"
+    shown = "" if near.p_value <= 0.05 else " (no effect shown)"
     said = (
         f"Trained with the copies, accuracy on the test images that they repeat changes by {points_of(near)} "
         f"points{shown}; on as many other test images (control) by {points_of(other)}."
@@ -60,9 +60,9 @@ def leakage_caption(near: Effect, other: Effect, share: float) -> str:
     if near.p_value > 0.05 or near.value <= 0:
         return said
     return (
-        f"{said} With {share:.1%} of the test images repeated, that is {100 * share * near.value:.2f} points "
-        "of the accuracy on all: the score of this run, trained without the copies, is conservative beside "
-        "published ones of models that were trained with all images."
+        f"{said} With {share:.1%} of the test images repeated, that is {100 * share * near.value:.2f} "
+        "points of the accuracy on all: the score of this run, trained without the copies, is conservative "
+        "next to published scores of models that were trained on all images."
     )
 
 

@@ -19,9 +19,9 @@ Arms = Mapping[str, NDArray[np.int64]]
 """Validation predictions (s, n) by name of the arm; row i has the same seed in every arm."""
 
 METHOD = (
-    "Paired by seed with a control that has no treatment, on validation. Variance over images and seeds "
-    "by two-way clustering (Cameron et al. 2011); Student's interval with Satterthwaite's degrees of "
-    "freedom, careful (up to 99 %) where seeds add nothing to the images; Holm (1979) over the treatments."
+    "Paired by seed with a control that has no treatment, on validation. Variance over images and seeds by "
+    "two-way clustering (Cameron et al. 2011); Student's interval with Satterthwaite's degrees of freedom, "
+    "conservative (up to 99 %) where seeds add nothing to the images; Holm (1979) over the treatments."
 )
 
 
@@ -154,7 +154,7 @@ UNITS = {
     "p_value": "two-sided, of no difference in macro-F1",
     "delta_target": "F1 of the classes of the target, treatment minus control",
     "verdict": "on macro-F1: helps, harms, no difference shown",
-    "cause": "cause in the ledger that it should help against",
+    "cause": "cause in the ledger that it is meant to reduce",
     "macro_f1": "mean over seeds, on validation",
     "p_adjusted": "p_value adjusted for all treatments (Holm)",
     "minimum_detectable": "true difference in macro-F1 that the trial would detect with a power of 0.8",

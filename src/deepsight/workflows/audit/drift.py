@@ -27,7 +27,7 @@ def drift_findings(data: AuditedData, compared: ComparedRun, *, seed: int) -> Fi
     the model will meet.
     """
     if len(data) < FEWEST:
-        return Findings.refused("drift", f"Fewer than {FEWEST} images show no drift of a useful size.")
+        return Findings.refused("drift", f"Fewer than {FEWEST} images are too few to show useful drift.")
     parts = [in_shape(part, compared.shape) for part in data.parts.values()]
     new = joined([compared.predictor.predictions(part, name="audited images") for part in parts])
     said, classes = compared.said, compared.classes

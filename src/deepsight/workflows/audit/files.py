@@ -57,7 +57,7 @@ def leak_findings(data: AuditedData, headers: pl.DataFrame | None, *, seed: int)
         return Findings.refused("shortcuts", "The images have no labels.")
     attributes = file_attributes(data.files, headers, data.classes)
     if not attributes.width:
-        return Findings.refused("shortcuts", "The images are arrays, so no file says anything beside them.")
+        return Findings.refused("shortcuts", "The images are arrays, so there are no attributes of files.")
     tables = {"shortcuts": shortcuts_table(attributes, data.labels, data.classes, seed=seed)}
     if data.files is not None:
         tables["misnamed"] = misnamed_table(data.files, data.keys, data.labels, data.classes)

@@ -31,7 +31,7 @@ FEWEST = 50  # images below which neither outliers nor labels can be told
 def neighbourhood_findings(data: AuditedData, study: StudyConfig, passes: AuditPasses) -> Findings:
     """Outliers and suspected labels, as far as the backbone's weights can be had."""
     if len(data) < FEWEST:
-        return refused(f"Fewer than {FEWEST} images show neither outliers nor wrong labels.")
+        return refused(f"Fewer than {FEWEST} images are too few to show outliers or wrong labels.")
     try:
         features = passes.features(data, study)
     except DeepSightError as error:
@@ -78,7 +78,7 @@ def group_findings(data: AuditedData) -> Findings:
     found = suggest_groups(list(parts.values()), times)
     if found is None:
         return Findings.refused(
-            "suggested_groups", "Neither names nor times of exposure put similar images in a sequence."
+            "suggested_groups", "Neither file names nor exposure times put similar images in a sequence."
         )
     return Findings(Evidence({"suggested_groups": suggested_groups_table(found, parts)}))
 

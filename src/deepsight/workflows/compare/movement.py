@@ -31,7 +31,7 @@ def causes_table(runs: Sequence[Run], names: Sequence[str]) -> Table | None:
         },
         n=sum({row["run"]: row["errors"] for row in rows}.values()),
         method="The ledger of each run.",
-        caption=f"“{most['cause']}” moves most: its share differs by {100 * most['span']:.0f} points.",
+        caption=f"“{most['cause']}” changes most: its share differs by {100 * most['span']:.0f} points.",
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def levers_table(runs: Sequence[Run], names: Sequence[str]) -> Table | None:
     return Table(
         frame=pl.DataFrame(rows),
         units={
-            "name": "name of the lever", "run": "name", "net": "share of the errors mended, less broken",
+            "name": "name of the lever", "run": "name", "net": "share of the errors fixed, less broken",
             "ci_low": "95 % interval, low end", "ci_high": "95 % interval, high end", "verdict": "in words",
         },
         n=max(run.evidence()["levers"].n for run in runs if "levers" in run.evidence()),

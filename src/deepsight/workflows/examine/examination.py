@@ -79,7 +79,7 @@ def examine_fitted(
     most = PREDICTED * 60 * minutes / per_image if spread is None else len(data)
     test = affordable_test(data, most, seed)
     if len(test) < len(data):
-        log(f"Looks at {len(test):,} of {len(data):,} images, as many as {minutes:g} minutes allow.")
+        log(f"Examines {len(test):,} of {len(data):,} images, as many as {minutes:g} minutes allow.")
     predictions = predictions_of(model, test, spread=spread, kept=kept, log=log)
     predicted = time.perf_counter()
     mask_seconds = seconds_of_a_mask(test)

@@ -26,9 +26,7 @@ from deepsight.workflows.passes.image_passes import ImagePasses
 SIDE = 64  # pixels a side of the images from which the default backbone makes features
 TRAIN_ROWS = 3000  # training images whose labels are examined
 DUPLICATE_IMAGES = 20_000  # images among which near-duplicates are looked for
-OTHER_SHAPE = (
-    "The training images are stored in another shape than the test images. Use ?side=, which makes them one."
-)
+OTHER_SHAPE = "The training and test images are stored in different shapes. Use ?side= to store both in one."
 
 
 def inputs_of(

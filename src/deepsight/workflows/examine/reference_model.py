@@ -104,7 +104,7 @@ def train_reference(
     try:
         return trainer.by_halves(train, examined) if inside else trainer.outside(train, examined)
     except TooFewIndependent as error:
-        log(f"{error} Labels are judged by frozen features.")
+        log(f"{error} Frozen features judge the labels instead.")
         return None
 
 

@@ -164,7 +164,7 @@ def add_unfamiliarity(
     try:
         distance = make_reference(context, predictor).unfamiliarity(features)
     except DeepSightError as error:
-        context.log(f"How familiar the images are is not known: {error}")
+        context.log(f"Whether the images are familiar is unknown: {error}")
         return
     for row, far in zip(rows, distance, strict=True):
         row |= {"unfamiliarity": float(far), "unfamiliar": bool(far >= UNFAMILIAR)}

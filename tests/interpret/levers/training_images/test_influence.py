@@ -118,7 +118,7 @@ def test_an_error_that_is_mended_names_the_training_images() -> None:
     )
     assert found.frame["evidence"].to_list() == [
         ["views: right"],
-        ["mended by leaving out training images 8, 9"],
+        ["fixed by leaving out training images 8, 9"],
     ]
 
 

@@ -80,8 +80,8 @@ def influence_table(
         },
         len(wrong),
         "Exact influence on a ridge head on the model's features, by leaving out (Woodbury identity).",
-        f"Leaving out the {SHOWN} most influential training images mends {count} of {len(wrong)} errors in a "
-        "closed-form head.",
+        f"Leaving out the {SHOWN} most influential training images fixes {count} of {len(wrong)} errors in "
+        "a closed-form head.",
     )
 
 
@@ -112,7 +112,7 @@ def with_influence(errors: Table, influence: Table) -> Table:
         influence.frame.filter("mended")
         .group_by("index", maintain_order=True)
         .agg(pl.col("train_index").cast(pl.String).str.join(", "))
-        .select("index", mending=pl.format("mended by leaving out training images {}", "train_index"))
+        .select("index", mending=pl.format("fixed by leaving out training images {}", "train_index"))
     )
     joined = errors.frame.join(behind, on="index", how="left", maintain_order="left")
     added = (
