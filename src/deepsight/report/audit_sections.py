@@ -96,7 +96,7 @@ AUDIT_OUTLINE = (
               PROPERTY_DRIFT, optional=True),
         Entry("feature_drift", "Does the model see them as different?", "figure",
               figures.feature_drift_figure, FEATURE_DRIFT, optional=True),
-        Entry("class_drift", "Has the mix of predicted classes changed?", "figure", figures.class_drift_figure,
-              CLASS_DRIFT, optional=True),
+        Entry("class_drift", "Has the mix of predicted classes changed?", "figure",
+              figures.class_drift_figure, CLASS_DRIFT, optional=True),
     )),
 )  # fmt: skip
