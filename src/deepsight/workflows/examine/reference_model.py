@@ -37,8 +37,8 @@ MOST_VALIDATION = 500  # but at most so many
 OVERRUN = 1.5  # times the seconds that the smallest training may take
 ROOM = 0.8  # share of the machine's memory
 TOO_SHORT = (
-    "The time does not suffice for a reference model, so frozen features judge the labels. They agree less "
-    "with people; give more --minutes."
+    "There is not enough time for a reference model, so frozen features judge the labels. They agree less "
+    "with people; allow more --minutes."
 )
 
 
