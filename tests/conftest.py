@@ -1,12 +1,16 @@
 """Real CIFAR-10 rows for every test, through the code that users run."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from deepsight.core.dataset import Dataset
+from deepsight.core.evidence import Evidence
 from deepsight.core.run import Run
+from deepsight.core.schemas.table_columns import KNOWN
+from deepsight.core.schemas.tables import require_table
 
 # Before anything loads torch: two test processes share two cores. One thread also gives the same sums every
 # time. The commands that tests start inherit both.
@@ -51,3 +55,26 @@ def trained_run(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempP
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEEPSIGHT_CACHE", str(tmp_path_factory.mktemp("cache")))
         return trained_study(tmp_path_factory.mktemp("study"), *cifar10)
+
+
+MADE_UP = {"first", "second", "third"}  # tables of tests that are about any table
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_stored_table_is_listed() -> Iterator[None]:
+    """Whatever a test stores, `core/schemas` knows: a study must not write what a command refuses to read."""
+    save = Run.save_evidence
+
+    def checked(run: Run, evidence: Evidence) -> None:
+        for name, table in evidence.items():
+            require_table(name, table.frame)
+            unlisted = set(table.frame.columns) - KNOWN.get(name, frozenset())
+            assert name in MADE_UP or name in KNOWN, f"list the table {name} in core/schemas/table_columns.py"
+            assert name in MADE_UP or not unlisted, (
+                f"list {unlisted} of {name} in core/schemas/table_columns.py"
+            )
+        save(run, evidence)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "save_evidence", checked)
+        yield

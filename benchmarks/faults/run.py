@@ -24,7 +24,7 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests/support"))
 
-from faulty.commands import EXAMINE, MAKES, READERS, REPORT, RUN, Folders, make_folders  # noqa: E402
+from faulty.commands import AUDIT, EXAMINE, MAKES, READERS, REPORT, RUN, Folders, make_folders  # noqa: E402
 from faulty.damage import DAMAGES, files_below, outcome_of_damage, question  # noqa: E402
 from faulty.kills import SIGNALS, Undisturbed, fresh, outcome_of_fault, undisturbed  # noqa: E402
 from faulty.mutants import (  # noqa: E402
@@ -34,7 +34,8 @@ from faulty.mutants import (  # noqa: E402
     outcome_of_reading,
 )
 from faulty.runner import OUTCOMES, Fault, Runner, Tally, table_text  # noqa: E402
-from faulty.strangers import changes_of, column_changes_of, outcome_of_change  # noqa: E402
+from faulty.strangers import changes_of, outcome_of_change  # noqa: E402
+from faulty.tables import array_changes_of, column_changes_of  # noqa: E402
 
 LIMITS = ("NOFILE", (8, 12, 16, 24, 32)), ("FSIZE", (2_000, 10_000, 50_000, 250_000, 1_000_000))
 TREAT = ("treat", "run", "--minutes", "5", "--only", "mixup", "--min-treatments", "1")
@@ -92,10 +93,12 @@ class Workers:
 
     Attributes:
         place: for the folders.
+        patience: seconds after which a command that has not ended counts as one that never will.
         runners: the servers.
     """
 
     place: Path
+    patience: float
     runners: list[Runner] = field(default_factory=list)
     _own: local = field(default_factory=local)
     _lock: Lock = field(default_factory=Lock)
@@ -103,7 +106,7 @@ class Workers:
     def mine(self) -> tuple[Runner, Path]:
         """The server and the working folder of this thread."""
         if not hasattr(self._own, "runner"):
-            runner = Runner().__enter__()
+            runner = Runner(seconds=self.patience).__enter__()
             with self._lock:
                 self.runners.append(runner)
                 self._own.runner, number = runner, len(self.runners)
@@ -201,13 +204,16 @@ def changed_runs(folders: Folders, sizes: Sizes) -> Iterator[Attempt]:
 
 
 def changed_tables(folders: Folders, sizes: Sizes) -> Iterator[Attempt]:
-    """A stranger's tables in a run, with manifests that fit them."""
+    """A stranger's tables, splits and predictions in a run, with manifests that fit them."""
     commands = [*READERS.values(), REPORT]
     rng = np.random.default_rng(17)
-    for change in column_changes_of(folders.done / "run", rng, sizes.changes):
+    tables = list(column_changes_of(folders.done / "run", rng, sizes.changes))
+    arrays = list(array_changes_of(folders.done / "run"))
+    step = max(1, round(len(arrays) / sizes.changes))
+    for change in [*tables, *arrays[::step]]:
         command = commands[int(rng.integers(len(commands)))]
         yield (
-            "a stranger's table, with manifests",
+            f"a stranger's {'table' if change in tables else 'splits or predictions'}, with manifests",
             f"{change} {command[0]}",
             lambda r, w, change=change, command=command: outcome_of_change(
                 r, folders.done, change, command, w, sealed=True
@@ -246,10 +252,10 @@ def carried_out(attempts: Sequence[Attempt], workers: Workers, threads: int) -> 
     return tally
 
 
-def all_faults(place: Path, sizes: Sizes, threads: int, parts: Sequence[str]) -> Tally:
+def all_faults(place: Path, sizes: Sizes, threads: int, parts: Sequence[str], patience: float) -> Tally:
     """Every kind of fault that was asked for."""
-    workers = Workers(place)
-    with Runner() as runner:
+    workers = Workers(place, patience)
+    with Runner(seconds=patience) as runner:
         folders = make_folders(runner, place / "folders")
         attempts: list[Attempt] = []
         if "kills" in parts:
@@ -277,6 +283,7 @@ def other_kills(runner: Runner, folders: Folders, place: Path, sizes: Sizes) -> 
         "predict": ("run/predictions", READERS["predict"]),
         "export": ("model.pt", READERS["export"]),
         "examine": ("examined", EXAMINE),
+        "audit": ("audited", AUDIT),
         "treat": ("run", TREAT),
     }
     for name, (made, command) in written.items():
@@ -314,6 +321,12 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="few attempts of each kind")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the attempts, above 0")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=120,
+        help="seconds in which a command must end; more if others compute",
+    )
     parser.add_argument("--results", type=Path, default=HERE / "results.csv")
     parser.add_argument("--part", action="append", help="kills, commands, damage, strangers, mutants; all")
     asked = parser.parse_args()
@@ -321,7 +334,7 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="deepsight-faults-") as folder:
         sizes = SMOKE if asked.smoke else Sizes().scaled(asked.scale)
-        tally = all_faults(Path(folder), sizes, asked.threads, parts)
+        tally = all_faults(Path(folder), sizes, asked.threads, parts, asked.patience)
     write_rows(tally, asked.results, time.monotonic() - began)
     print(table_text(tally.rows()))
     print("\n".join(tally.bad), file=sys.stderr)

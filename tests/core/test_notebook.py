@@ -18,8 +18,9 @@ METRICS = {
 
 
 def shares(**given: float) -> Table:
-    frame = pl.DataFrame({"cause": list(given), "share": list(given.values())})
-    units = {"cause": "name", "share": "share of errors"}
+    values = list(given.values())
+    frame = pl.DataFrame({"cause": list(given), "share": values, "ci_low": values, "ci_high": values})
+    units = {"cause": "name", "share": "share of errors", "ci_low": "low end", "ci_high": "high end"}
     return Table(frame, units, 100, "Counted.", "The causes of the errors.")
 
 

@@ -67,7 +67,7 @@ def test_a_folder_without_a_study_cannot_be_opened(tmp_path):
 
 def test_splits_history_and_predictions_survive_the_disk(tmp_path):
     run = Run.create(tmp_path, STUDY)
-    rows = {"train": np.arange(5), "val": np.array([7, 6]), "test": np.arange(3)}
+    rows = {"train": np.arange(5), "val": np.array([7, 6]), "test": np.arange(2)}
     run.save_splits(rows)
     assert all((run.splits()[name] == value).all() for name, value in rows.items())
     history = pl.DataFrame({"phase": ["frozen"], "val_macro_f1": [0.5]})

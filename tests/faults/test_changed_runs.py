@@ -7,7 +7,8 @@ import pytest
 
 from faulty.commands import READERS, REPORT, Folders
 from faulty.runner import Runner
-from faulty.strangers import changes_of, column_changes_of, outcome_of_change
+from faulty.strangers import changes_of, outcome_of_change
+from faulty.tables import array_changes_of, column_changes_of
 
 pytestmark = pytest.mark.slow
 TRIED = 15
@@ -35,6 +36,22 @@ def test_tables_with_columns_of_other_kinds(runner: Runner, folders: Folders, tm
     found = {}
     for change in column_changes_of(folders.done / "run", rng, TRIED):
         command = commands[int(rng.integers(len(commands)))]
+        found[change, command[0]] = outcome_of_change(
+            runner, folders.done, change, command, tmp_path / "work", sealed=True
+        )
+    assert {case: why for case, (outcome, why) in found.items() if outcome in ("wrong", "crashed")} == {}
+    assert "refused" in {outcome for outcome, _ in found.values()}
+
+
+def test_splits_and_predictions_of_other_images(runner: Runner, folders: Folders, tmp_path: Path) -> None:
+    """Whatever reads them refuses them by name; what does not is right without them."""
+    commands = [READERS[name] for name in ("compare", "predict", "audit", "check")]
+    changes = list(array_changes_of(folders.done / "run"))
+    found = {}
+    for number, change in enumerate(
+        np.random.default_rng(13).permutation(np.array(changes, dtype=object))[:8]
+    ):
+        command = commands[number % len(commands)]
         found[change, command[0]] = outcome_of_change(
             runner, folders.done, change, command, tmp_path / "work", sealed=True
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faulty.commands import READERS, RUN, Folders
+from faulty.commands import AUDIT, READERS, RUN, Folders
 from faulty.damage import is_sentence
 from faulty.kills import fresh
 from faulty.runner import Ended, Fault, Runner
@@ -111,6 +111,13 @@ def test_two_processes_on_one_run_and_on_one_cache(runner: Runner, folders: Fold
     for out in ("run", "second"):
         other = difference(content_of(folders.done / "run"), content_of(folder / out))
         assert other in ("", "report.html")  # which shows the name of its folder
+
+
+def test_two_audits_of_the_same_data_share_a_cache(runner: Runner, folders: Folders, tmp_path: Path) -> None:
+    folder = fresh(folders.done, tmp_path / "work")
+    ended = runner.run_together(folder, AUDIT, (*AUDIT[:-1], "second"))
+    assert [one.status for one in ended] == [0, 0], ended
+    assert difference(content_of(folder / "audited"), content_of(folder / "second")) in ("", "report.html")
 
 
 def test_a_signal_before_anything_is_no_success(runner: Runner, folders: Folders, tmp_path: Path) -> None:

@@ -272,3 +272,26 @@ def test_selected_rows_read_the_same_maps(data, cache):
     some = views.select(np.array([5, 50, 7]))
     assert len(some) == 3
     torch.testing.assert_close(some.batch(0, np.array([1])), views.batch(0, np.array([50])), rtol=0, atol=0)
+
+
+def test_a_view_that_another_process_removes_is_computed_again(data, cache, monkeypatch):
+    """Between the look at its digest and its opening, as where two processes make room in one cache."""
+    before = np.array(views_of(Counted(), data, cache).view(0))
+    holds, removals = FeatureCache.holds, iter([True, False])
+
+    def held_and_gone(self, path):
+        there = holds(self, path)
+        if there and next(removals):
+            self.remove(path)
+        return there
+
+    monkeypatch.setattr(FeatureCache, "holds", held_and_gone)
+    frozen = Counted()
+    np.testing.assert_array_equal(views_of(frozen, data, cache).view(0), before)
+    assert frozen.seen > len(data)
+
+
+def test_a_cache_that_never_keeps_a_view_is_said(data, cache, monkeypatch):
+    monkeypatch.setattr(CachedViews, "_fill", lambda *_: None)
+    with pytest.raises(DeepSightError, match="another process removes them"):
+        views_of(Counted(), data, cache).view(0)

@@ -276,6 +276,7 @@ def tried_levers() -> Table:
     )
     rows = [
         {"name": name, "group": group, "net": net, "ci_low": net - 0.05, "ci_high": net + 0.05,
+         "arm": "tried", "control": "as it was", "points": net / 10, "treatment": "",
          "verdict": verdict, "advice": f"What to do: {name}."}
         for name, group, net, verdict in effects
     ]  # fmt: skip

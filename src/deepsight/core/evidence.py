@@ -14,7 +14,7 @@ import polars as pl
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import atomic_path, write_json
 from deepsight.core.notebook import evidence_html, table_html
-from deepsight.core.schemas.tables import require_kinds
+from deepsight.core.schemas.tables import require_table
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")  # of a table: it becomes the name of a file
 # The columns that other programs rely on. More columns are welcome.
@@ -176,12 +176,15 @@ def table_of(path: Path, about: Mapping[str, Any]) -> Table:
     """The table in a parquet file; the path is taken literally, whatever signs it holds.
 
     Raises:
-        ValueError: a column holds values of another kind than DeepSight writes.
+        ValueError: it holds something else than DeepSight writes there.
     """
     with path.open("rb") as file:
         frame = pl.read_parquet(file)
-    require_kinds(path.stem, frame)
-    return Table(frame=frame, **about)
+    require_table(path.stem, frame)
+    try:
+        return Table(frame=frame, **about)
+    except DeepSightError as error:  # the reader of the file says what to do
+        raise ValueError(str(error)) from error
 
 
 def parquet_of(name: str) -> str:

@@ -11,13 +11,23 @@ from deepsight.core.array_types import Floats, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import write_npz
 
+BLOCK = 8192  # rows at a time where (n, k) numbers would fill the memory
+
 
 def softmax(logits: Reals) -> Floats:
     """Probabilities, float64 (n, k), of logits of any float type; each row sums to 1."""
-    shifted = np.asarray(logits, dtype=np.float64)
-    shifted = shifted - shifted.max(axis=1, keepdims=True)
+    shifted = np.array(logits, dtype=np.float64)  # in place from here on: it can be most of the memory
+    shifted -= shifted.max(axis=1, keepdims=True)
     np.exp(shifted, out=shifted)
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+    shifted /= shifted.sum(axis=1, keepdims=True)
+    return shifted
+
+
+def largest_probabilities(logits: Reals, temperature: float = 1.0) -> Floats:
+    """The probability of the likeliest class of each row (n,), of logits that a temperature divides."""
+    starts = range(0, len(logits), BLOCK)
+    blocks = [softmax(logits[start : start + BLOCK] / temperature).max(axis=1) for start in starts]
+    return np.concatenate([np.empty(0), *blocks])
 
 
 @dataclass(frozen=True)
@@ -64,9 +74,9 @@ class Predictions:
         """The class with the largest logit, int64 (n,)."""
         return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
 
-    @cached_property
+    @property
     def probabilities(self) -> NDArray[np.float64]:
-        """Softmax of the logits, float64 (n, k); each row sums to 1."""
+        """Softmax of the logits, float64 (n, k); each row sums to 1. Each call computes it anew."""
         return softmax(self.logits)
 
     def save(self, path: str | Path) -> None:
@@ -75,12 +85,28 @@ class Predictions:
         write_npz(Path(path), ids=kept.ids, labels=kept.labels, logits=kept.logits, features=kept.features)
 
     def as_stored(self) -> "Predictions":
-        """What `load` gives after `save`: logits float32, features float16."""
-        logits, features = self.logits.astype(np.float32), self.features.astype(np.float16)
+        """What `load` gives after `save`: logits float32, features float16, or as they are if too large."""
+        logits, features = self.logits.astype(np.float32), self.features
+        if not len(features) or np.abs(features).max(initial=0) <= np.finfo(np.float16).max:
+            features = features.astype(np.float16)
         return Predictions(self.ids, self.labels, logits, features)
 
     @staticmethod
     def load(path: str | Path) -> "Predictions":
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: the arrays do not fit each other, or hold other values.
+        """
         with np.load(path, allow_pickle=False) as file:
-            return Predictions(file["ids"], file["labels"], file["logits"], file["features"])
+            arrays = [file[name] for name in ("ids", "labels", "logits", "features")]
+        if any(
+            array.dtype.kind not in kinds for array, kinds in zip(arrays, ("iu", "iu", "f", "f"), strict=True)
+        ):
+            raise ValueError(
+                "it should hold whole numbers as ids and labels, and numbers as logits and features"
+            )
+        try:
+            return Predictions(*arrays)
+        except DeepSightError as error:  # the reader of the file says what to do
+            raise ValueError(str(error)) from error

@@ -34,7 +34,13 @@ from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
 from deepsight.core.schemas.json_files import require_schema
-from deepsight.core.schemas.tables import require_kinds
+from deepsight.core.schemas.rows import (
+    largest_row,
+    require_predictions_of,
+    require_rows,
+    require_rows_of_images,
+)
+from deepsight.core.schemas.tables import require_table
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 PICTURES = "evidence/pictures"
@@ -324,7 +330,12 @@ class Run:
     def predictions(self, split: str) -> Predictions:
         """The model's answers for 'val', 'test', or the part of 'train' that it was asked about."""
         with self.reading(f"predictions/{split}.npz") as path:
-            return Predictions.load(path)
+            said = Predictions.load(path)
+            require_predictions_of(
+                said, split, largest=self.largest_row(), classes=self.number_of_classes(),
+                splits=self.splits() if self.has("splits.npz") else {},
+            )  # fmt: skip
+        return said
 
     def save_predictions(self, split: str, predictions: Predictions) -> None:
         """Write the model's answers for a split."""
@@ -354,11 +365,20 @@ class Run:
 
     def evidence(self) -> Evidence:
         """All findings so far, in the order in which they were made."""
-        tables = {}
+        tables, largest = {}, self.largest_row()
         for name, about in self.index().items():
             with self.reading(parquet_of(name)) as path:
                 tables[name] = table_of(path, about)
+                require_rows_of_images(tables[name].frame, largest)
         return Evidence(tables)
+
+    def largest_row(self) -> int | None:
+        """The largest row that can name an image; None in an audit and in runs of earlier versions."""
+        return largest_row(self.images())
+
+    def number_of_classes(self) -> int:
+        """The number of classes of the data; 0 where the run does not say."""
+        return len(self.read_json("data.json").get("classes", ())) if self.has("data.json") else 0
 
     def save_evidence(self, evidence: Evidence) -> None:
         """Add these findings to the folder, with the file of every image that they name.
@@ -385,7 +405,7 @@ class Run:
         """A table of this run that is no finding; its columns are of the kinds that DeepSight writes."""
         with self.reading(name) as path, path.open("rb") as file:
             frame = pl.read_parquet(file)
-            require_kinds(path.stem, frame)
+            require_table(path.stem, frame)
         return frame
 
     def file_names(self) -> pl.DataFrame:
@@ -423,17 +443,6 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json."""
         return self.read_json(METRICS)
-
-
-def require_rows(rows: NDArray[Any]) -> NDArray[np.int64]:
-    """Rows of a split as they were stored.
-
-    Raises:
-        ValueError: they are no whole numbers of at least 0.
-    """
-    if rows.ndim != 1 or rows.dtype.kind not in "iu" or (rows < 0).any():
-        raise ValueError("it should hold rows, whole numbers of at least 0")
-    return np.asarray(rows, dtype=np.int64)
 
 
 def kind_of(study: Mapping[str, Any]) -> str:

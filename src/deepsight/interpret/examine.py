@@ -13,7 +13,7 @@ from deepsight.core.dataset import select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import AskedModel
-from deepsight.core.predictions import softmax
+from deepsight.core.predictions import largest_probabilities
 from deepsight.core.run import PICTURES
 from deepsight.images import contact_sheet
 from deepsight.interpret.background.background_errors import background_support
@@ -88,6 +88,7 @@ def examine(
 def errors_of(inputs: ExaminationInputs) -> Evidence:
     """Confusion, recall of each class, calibration, what rejection buys, and the list of errors."""
     p, classes, seed, groups = inputs.predictions, inputs.classes, inputs.seed, inputs.test.groups
+    probabilities = p.probabilities
     evidence = Evidence(
         {
             "confusion": confusion_table(p.labels, p.predicted, classes),
@@ -102,10 +103,11 @@ def errors_of(inputs: ExaminationInputs) -> Evidence:
             "hypotheses": hypotheses_table(
                 inputs.hypotheses, p.labels, p.predicted, classes, image_groups=groups, seed=seed
             ),
-            "calibration": calibration_table(p.probabilities, p.labels),
-            "errors": misclassified_table(p.ids, p.labels, p.probabilities, classes),
+            "calibration": calibration_table(probabilities, p.labels),
+            "errors": misclassified_table(p.ids, p.labels, probabilities, classes),
         }
     )
+    del probabilities  # of 100,000 images and 1,000 classes they take 0.8 GB
     if inputs.validation is not None:
         val = inputs.validation
         summary = calibration_summary_table(p.logits, p.labels, val.logits, val.labels, seed=seed)
@@ -147,7 +149,7 @@ def calibrated_doubt(inputs: ExaminationInputs) -> Floats:
     """1 minus the confidence in each test image (n,), with the temperature that validation gives."""
     p, seen = inputs.predictions, inputs.validation
     temperature = 1.0 if seen is None else fit_temperature(seen.logits, seen.labels)
-    return np.asarray(1 - softmax(p.logits / temperature).max(axis=1), dtype=np.float64)
+    return np.asarray(1 - largest_probabilities(p.logits, temperature))
 
 
 def quality_risk(inputs: ExaminationInputs) -> image_quality.QualityRisk:
@@ -170,13 +172,15 @@ def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None) -> Evi
     """
     k = len(inputs.classes)
     parts = inputs.label_parts()
+    sizes = {name: len(part.ids) for name, part in parts.items()}
     looked_at = {name: affordable_part(part, k, seed=inputs.seed) for name, part in parts.items()}
+    del parts  # of many images they are much larger than what is looked at
     opinion = gather_label_sources(looked_at, k, seed=inputs.seed)
     evidence = Evidence(label_error_tables(opinion, inputs.classes))
     score = score_without_flags(inputs, evidence["label_errors"].frame.filter(split="test"))
     looks = {} if model is None else {"test": second_looks(inputs, looked_at["test"], model)}
     unsure = ambiguity_table(opinion, inputs.classes, views=looks)
-    return with_note(evidence.add(ambiguity=unsure, corrected_score=score), sample_note(parts, looked_at, k))
+    return with_note(evidence.add(ambiguity=unsure, corrected_score=score), sample_note(sizes, looked_at, k))
 
 
 def score_without_flags(inputs: ExaminationInputs, suspected: pl.DataFrame) -> Table:
@@ -196,12 +200,12 @@ def second_looks(inputs: ExaminationInputs, part: ExaminedSplit, model: AskedMod
     return augmented_logits(data, part.probabilities, model.logits)
 
 
-def sample_note(parts: Mapping[str, ExaminedSplit], looked_at: Mapping[str, ExaminedSplit], k: int) -> str:
+def sample_note(sizes: Mapping[str, int], looked_at: Mapping[str, ExaminedSplit], k: int) -> str:
     """Which splits were looked at in part, and why; empty where all images were."""
     sampled = [
-        f"{len(looked_at[name].ids):,} of {len(part.ids):,} {name} images"
-        for name, part in parts.items()
-        if len(looked_at[name].ids) < len(part.ids)
+        f"{len(looked_at[name].ids):,} of {n:,} {name} images"
+        for name, n in sizes.items()
+        if len(looked_at[name].ids) < n
     ]
     if not sampled:
         return ""

@@ -37,6 +37,7 @@ from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
 BLOCK = 1024
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -173,15 +174,26 @@ class CachedViews:
     def view(self, number: int) -> NDArray[np.float16]:
         """All maps of a view (n, h, w, c), filled now if they are not there."""
         if number not in self._open:
-            path = self._cache.path(self.key, number)
+            self._open[number] = self._opened(number)
+        return self._open[number]
+
+    def _opened(self, number: int) -> NDArray[np.float16]:
+        """A view on disk, memory-mapped; another process may remove it before it is open."""
+        path = self._cache.path(self.key, number)
+        for _ in range(TRIES):
             if not self._cache.holds(path):
-                if digest_file(path).exists():  # caches of earlier versions have no digest
+                if path.exists() and digest_file(path).exists():  # caches of earlier versions have no digest
                     self._cache.log(f"{path} is damaged, so it is computed again.")
                 self._fill(number, path)
-            with suppress(OSError):  # a cache that may only be read serves as well
-                os.utime(path)
-            self._open[number] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return self._open[number]
+            with suppress(FileNotFoundError):
+                maps: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+                with suppress(OSError):  # a cache that may only be read serves as well
+                    os.utime(path)
+                return maps
+        raise PassingFault(
+            f"Expected cached maps in {path}, but another process removes them. Wait until it ends, or set "
+            "DEEPSIGHT_CACHE to another folder."
+        )
 
     def _fill(self, number: int, path: Path) -> None:
         one = self._maps_of(self._data.pixels(slice(0, 1)), "the first image")

@@ -46,9 +46,10 @@ def test_no_name_has_two_kinds() -> None:
 
 def test_a_run_with_a_column_of_another_kind_is_refused_with_a_sentence(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", {"data": "cifar10"})
-    frame = pl.DataFrame({"split": ["test"], "index": ["3"], "score": [0.5]})
+    frame = pl.DataFrame({"split": ["test"], "index": [3], "score": [0.5]})
     units = dict.fromkeys(frame.columns, "made")
     run.save_evidence(Evidence({"ambiguity": Table(frame, units, 1, "Made.", "Made.")}))
+    frame.cast({"index": pl.String}).write_parquet(run.file("evidence/ambiguity.parquet"))
     with pytest.raises(DeepSightError, match="its column 'index' should hold whole numbers, not String"):
         run.evidence()
 

@@ -18,6 +18,7 @@ EXAMINE = (
     "examine", "--data", "arrays:rows0.npz", "--predictions", "predictions.npz", "--mva", "0",
     "--out", "examined",
 )  # fmt: skip
+AUDIT = ("audit", "arrays:rows0.npz", "--against", "run", "--offline", "--out", "audited")
 # The commands that answer from a finished run.
 READERS: Mapping[str, tuple[str, ...]] = {
     "check": ("check", "run", "--gate", "accuracy >= 0"),
@@ -28,8 +29,12 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "send": ("send", "run", "--to", "datalab", "--out", "sent"),
     "compare": ("compare", "run", "run", "--json"),
     "view": ("view", "run"),
+    "audit": AUDIT,
 }
-MAKES: Mapping[str, tuple[str, ...]] = {"classify": ("classified.csv",), "send": ("sent/issues.csv",)}
+MAKES: Mapping[str, tuple[str, ...]] = {
+    "classify": ("classified.csv",), "send": ("sent/issues.csv",),
+    "audit": ("audited/evidence/feature_drift.parquet",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 import deepsight.workflows.apply_decisions
+import deepsight.workflows.audit.run_audit
 import deepsight.workflows.compare
 import deepsight.workflows.examine.examine_model
 import deepsight.workflows.examine.examine_predictions
@@ -25,6 +26,8 @@ import deepsight.workflows.study
 import deepsight.workflows.treat  # noqa: F401
 from deepsight.cli.main import main
 from faulty import hooks
+
+LONGEST_WAIT = 0.5  # seconds between two looks at a child that count as its time
 
 
 def serve() -> None:
@@ -55,17 +58,21 @@ def begun(request: dict[str, Any]) -> int:
 
 
 def watched(child: int, request: dict[str, Any], began: float) -> dict[str, Any]:
-    """Wait for a child; send it the signal at its instant, and kill it when its time is over."""
-    sent, late = False, False
+    """Wait for a child; send it the signal at its instant, and kill it when its time is over.
+
+    Its time does not run while this process is held up, as on a machine that sleeps.
+    """
+    sent, late, waited, looked = False, False, 0.0, began
     while True:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             return {"status": os.waitstatus_to_exitcode(status), "sent": sent, "late": late}
-        gone = time.monotonic() - began
-        if request["signal"] and not sent and gone >= request["after"]:
+        now = time.monotonic()
+        waited, looked = waited + min(now - looked, LONGEST_WAIT), now
+        if request["signal"] and not sent and now - began >= request["after"]:
             os.kill(child, request["signal"])
             sent = True
-        if gone > request["seconds"]:
+        if waited > request["seconds"]:
             os.kill(child, signal.SIGKILL)
             late = True
         time.sleep(0.002)

@@ -2,20 +2,28 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
+from deepsight.core.evidence import parquet_of
 from deepsight.core.files.atomic import file_digest
 from deepsight.core.files.manifest import FOLDER, Manifest
 from faulty.damage import is_sentence
 from faulty.kills import fresh
 from faulty.mutants import HOSTILE_JSON, HOSTILE_VALUES
 from faulty.runner import Runner
+
+
+class RunChange(Protocol):
+    """What a stranger may do to a run."""
+
+    def apply(self, run: Path) -> None:
+        """Change the run."""
 
 
 @dataclass(frozen=True)
@@ -43,55 +51,6 @@ class Change:
         path.write_text(json.dumps(content))
 
 
-@dataclass(frozen=True)
-class ColumnChange:
-    """One change to a stored table of a run.
-
-    Attributes:
-        file: that is changed.
-        column: that gets other values, or is taken away.
-        how: a name in `COLUMN_CHANGES`.
-    """
-
-    file: str
-    column: str
-    how: str
-
-    def apply(self, run: Path) -> None:
-        """Change the run."""
-        path = run / self.file
-        with path.open("rb") as file:
-            frame = pl.read_parquet(file)
-        with path.open("wb") as file:
-            COLUMN_CHANGES[self.how](frame, self.column).write_parquet(file)
-
-
-def filled(value: Any) -> Callable[[pl.DataFrame, str], pl.DataFrame]:
-    """Give every row of a column this value."""
-    return lambda frame, column: frame.with_columns(pl.Series(column, [value] * len(frame)))
-
-
-COLUMN_CHANGES: Mapping[str, Callable[[pl.DataFrame, str], pl.DataFrame]] = {
-    "text": filled("x"),
-    "numbers": filled(0.5),
-    "flags": filled(True),
-    "lists": filled([1]),
-    "structs": filled({"a": 1}),
-    "bytes": filled(b"x"),
-}
-
-
-def column_changes_of(run: Path, rng: np.random.Generator, count: int) -> Iterator[ColumnChange]:
-    """So many random changes to the stored tables of a run, which have columns of other kinds then."""
-    files = sorted(path.relative_to(run).as_posix() for path in run.rglob("*.parquet"))
-    for _ in range(count):
-        name = files[int(rng.integers(len(files)))]
-        with (run / name).open("rb") as file:
-            columns = list(pl.read_parquet_schema(file))
-        how = list(COLUMN_CHANGES)[int(rng.integers(len(COLUMN_CHANGES)))]
-        yield ColumnChange(name, columns[int(rng.integers(len(columns)))], how)
-
-
 def changes_of(run: Path, rng: np.random.Generator, count: int) -> Iterator[Change]:
     """So many random changes to the JSON files of a run."""
     paths = (path for path in run.rglob("*.json") if path.parent.name != FOLDER)
@@ -111,14 +70,22 @@ def reseal(run: Path) -> None:
     for path in (run / FOLDER).glob("*.json"):
         content = json.loads(path.read_text())
         files = {name: file_digest(run / name) for name in content["files"] if (run / name).is_file()}
-        made = Manifest(content["stage"], content["order"], files, content["tables"])
+        tables = {name: fitting(about, run / parquet_of(name)) for name, about in content["tables"].items()}
+        made = Manifest(content["stage"], content["order"], files, tables)
         path.write_text(json.dumps(made.content()))
+
+
+def fitting(about: dict[str, Any], table: Path) -> dict[str, Any]:
+    """What a manifest says of a table, with a unit for each column that is there now."""
+    with table.open("rb") as file:
+        columns = pl.read_parquet_schema(file)
+    return {**about, "units": {name: about["units"].get(name, "made up") for name in columns}}
 
 
 def outcome_of_change(
     runner: Runner,
     start: Path,
-    change: Change | ColumnChange,
+    change: RunChange,
     command: Sequence[str],
     work: Path,
     *,

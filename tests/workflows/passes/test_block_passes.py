@@ -1,5 +1,8 @@
 """A pass goes on where it was stopped, and gives its answers in order, in memory or on disk."""
 
+import multiprocessing
+import os
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import numpy as np
 import pytest
 
 from deepsight.core.errors import UsageError
+from deepsight.core.files.atomic import machine
 from deepsight.core.progress import silent
 from deepsight.workflows.passes.block_passes import (
     blocks_in_order,
@@ -17,7 +21,7 @@ from deepsight.workflows.passes.block_passes import (
     share_blocks,
     whole_folder,
 )
-from deepsight.workflows.passes.work import Work
+from deepsight.workflows.passes.work import Arrays, Work
 from made_passes import open_counted, open_numbers
 
 N = 250
@@ -76,6 +80,61 @@ def test_mapped_answers_are_those_in_memory_and_are_made_once(tmp_path: Path) ->
     assert np.array_equal(mended["plane"], here["plane"])
     forget_blocks(kept)
     assert not whole_folder(kept).exists()
+
+
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_stays(tmp_path: Path) -> None:
+    kept, work = tmp_path / "passes" / "kept", partial(open_numbers, tmp_path / "log")
+    dead, live = (kept.with_name(f"kept-part-{machine()}-{process}") for process in (2**22 + 1, os.getppid()))
+    for folder in (dead, live):
+        folder.mkdir(parents=True)
+        (folder / "plane.npy").write_bytes(b"half")
+    map_blocks(work, N, block=N, kept=kept, name="rows", log=silent)
+    assert (dead.exists(), live.exists()) == (False, True)
+    forget_blocks(kept)
+    assert [path.name for path in kept.parent.iterdir()] == [live.name]
+
+
+def test_finished_blocks_that_another_process_removed_are_made_again(tmp_path: Path) -> None:
+    log, kept = tmp_path / "log", tmp_path / "kept"
+    for rank in range(2):
+        share_blocks(partial(open_counted, log), N, block=100, kept=kept, rank=rank, processes=2)
+    found = blocks_in_order(partial(open_counted, log), N, block=100, kept=kept, name="rows", log=silent)
+    first, _ = next(found)
+    shutil.rmtree(kept)
+    assert [first.start, *(rows.start for rows, _ in found)] == [0, 100, 200]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes that share what a test has made")
+def test_two_processes_with_one_pass_both_get_it(tmp_path: Path) -> None:
+    """Both are in the middle of it at once, and each removes what is left when it is done."""
+    context = multiprocessing.get_context("fork")
+    meeting, answers = context.Barrier(2), context.Queue()
+    kept = tmp_path / "passes" / "kept"
+
+    def work_of_both() -> Work:
+        made = open_numbers(tmp_path / "log")
+
+        def work(rows: slice) -> Arrays:
+            meeting.wait(60)
+            return made(rows)
+
+        return work
+
+    def one() -> None:
+        found = map_blocks(work_of_both, N, block=N, kept=kept, name="rows", log=silent)
+        answers.put({name: values.tolist() for name, values in found.items()})
+        forget_blocks(kept)
+
+    processes = [context.Process(target=one) for _ in range(2)]
+    for process in processes:
+        process.start()
+    found = [answers.get(timeout=120) for _ in processes]
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    expected = open_numbers(tmp_path / "log")(slice(0, N))
+    assert found[0] == found[1] == {name: values.tolist() for name, values in expected.items()}
+    assert list(kept.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("engine", ["spark", "", "ray:head"])

@@ -1,26 +1,16 @@
-"""The kinds of values in the stored tables of a run: the evidence, the history and the images.
+"""The stored tables of a run, the evidence, the history and the images, are checked before they are used.
 
-A table may have more columns, or fewer, as in runs of earlier versions. A column of one of these names holds
-values of its kind, or none.
+Their columns stand in `table_columns`, the ranges of their numbers in `ranges`; here are the kinds of values.
 """
 
 from collections.abc import Mapping
 
 import polars as pl
 
-NAMES = """
-    ambiguity appearance attribution attribution_classes attribution_maps attribution_methods
-    background_errors balance calibration calibration_summary class_drift class_order_audit
-    compared_changed compared_with conflicting_copies confusion confusion_clusters confusion_direction
-    confusion_pairs context context_pictures corrected_score degradation degradation_summary duplicates
-    embedding errors faithfulness familiarity feature_drift history hypotheses image_issue_counts
-    image_issues image_quality images influence interpolation isolated_images label_error_summary
-    label_errors ledger ledger_change ledger_shares lever_data lever_ensembles lever_errors
-    lever_neighbourhoods levers masks mean_images metadata_scores misnamed not_examined outliers
-    preprocessing_audit prescription property_drift recall rejection risk_coverage shortcuts slices
-    split_checks split_dropped suggested_groups treatment_arms treatment_classes treatments unreadable
-"""
-TABLES = frozenset(NAMES.split())
+from deepsight.core.schemas.ranges import require_ranges
+from deepsight.core.schemas.table_columns import LISTED, require_columns
+
+TABLES = frozenset(LISTED)
 COLUMNS: Mapping[str, str] = {
     "whole": """
         a_as_b b b_as_a cells column count errors g groups images images_for_a_point index index_a
@@ -78,18 +68,30 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
 }
 
 
+def require_table(table: str, frame: pl.DataFrame) -> None:
+    """Refuse a stored table with columns, kinds of values or numbers that DeepSight does not write.
+
+    A table of a name that DeepSight does not know, as of a later version, has only to hold plain values.
+
+    Raises:
+        ValueError: it has; it names the first such column, and what was expected there.
+    """
+    require_columns(table, frame)
+    require_kinds(table, frame)
+    require_ranges(table, frame)
+
+
 def require_kinds(table: str, frame: pl.DataFrame) -> None:
     """Refuse a stored table in which a column holds values of another kind than DeepSight writes there.
 
     Raises:
         ValueError: it does; it names the first such column.
     """
-    if table not in TABLES:
-        return
     for name, dtype in frame.schema.items():
-        kind = EXCEPTIONS.get((table, name)) or KINDS.get(name)
-        if kind and not is_of_kind(dtype, kind):
-            raise ValueError(f"its column '{name}' should hold {SAID[kind]}, not {dtype}")
+        kind = EXCEPTIONS.get((table, name)) or (KINDS.get(name) if table in TABLES else None)
+        if not any(is_of_kind(dtype, fitting) for fitting in ([kind] if kind else SAID)):
+            said = SAID[kind] if kind else "plain values"
+            raise ValueError(f"its column '{name}' should hold {said}, not {dtype}")
 
 
 SAID = {

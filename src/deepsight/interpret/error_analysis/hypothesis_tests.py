@@ -14,9 +14,9 @@ from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.core.statistics.clusters import worth_of_cells
 from deepsight.core.statistics.intervals import Interval, confusion_counts, weighted_proportions, wilson
 from deepsight.core.statistics.significance import group_difference_p, so_few_p, so_many_p
-from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
-from deepsight.interpret.error_analysis.quasi_independence import pair_tests
+from deepsight.interpret.error_analysis.quasi_independence import PairTests, pair_tests
 
+FDR = 0.05  # of the pairs that are flagged, as in `confusion_pairs`
 TESTS = {
     "recall_gap": "difference in mean recall; interval over images, p by exact permutation of classes",
     "confused_pair": "share of one class's errors that go to the other, above chance, in the weaker "
@@ -87,8 +87,9 @@ def hypotheses_table(
         hypothesis.require_classes(classes)
     counts = confusion_counts(labels, predicted, len(classes))
     worth = worth_of_cells(labels, predicted, len(classes), image_groups)
-    found = unregistered(stated, labels, predicted, classes, image_groups)
-    outcomes = {h: tested(h, counts, worth, classes, level, seed) for h in (*stated, *found)}
+    null = pair_tests(counts, worth, fdr=FDR)  # once: it takes seconds for a thousand classes
+    found = unregistered(stated, counts, null, classes)
+    outcomes = {h: tested(h, counts, worth, null, classes, level, seed) for h in (*stated, *found)}
     rows = [hypothesis_row(h, outcomes[h], outcomes[h].verdict(1 - level), "") for h in stated]
     rows += [hypothesis_row(h, outcomes[h], "undecided", FOUND) for h in found]
     frame = pl.DataFrame(rows, schema=SCHEMA)
@@ -131,15 +132,15 @@ def hypothesis_row(hypothesis: Hypothesis, outcome: TestResult, verdict: str, no
 
 
 def tested(
-    hypothesis: Hypothesis, counts: NDArray[np.int64], worth: Floats, classes: Sequence[str], level: float,
-    seed: int,
+    hypothesis: Hypothesis, counts: NDArray[np.int64], worth: Floats, null: PairTests,
+    classes: Sequence[str], level: float, seed: int,
 ) -> TestResult:  # fmt: skip
     """The outcome of the test that the hypothesis names, on a confusion matrix (k, k)."""
     first = np.isin(classes, hypothesis.first.classes)
     second = np.isin(classes, hypothesis.second.classes)
     if hypothesis.test == "recall_gap":
         return recall_gap(counts, worth, first, second, level, seed)
-    return pair_excess(counts, worth, int(first.argmax()), int(second.argmax()), level)
+    return pair_excess(counts, worth, null, int(first.argmax()), int(second.argmax()), level)
 
 
 def recall_gap(
@@ -158,7 +159,9 @@ def recall_gap(
     return TestResult(weighted_proportions(hits * share, n * share, weights, level), p, "classes")
 
 
-def pair_excess(counts: NDArray[np.int64], worth: Floats, a: int, b: int, level: float) -> TestResult:
+def pair_excess(
+    counts: NDArray[np.int64], worth: Floats, null: PairTests, a: int, b: int, level: float
+) -> TestResult:
     """Whether two classes are taken for each other more often than chance explains: both ways.
 
     In each direction, the share of errors of one class that lands on the other, minus the share that chance
@@ -167,12 +170,9 @@ def pair_excess(counts: NDArray[np.int64], worth: Floats, a: int, b: int, level:
     enough, at half the level each. Without an error in either class, or with two classes in all, nothing can
     be known: the interval is [-1, 1] and p is 1.
     """
-    null = pair_tests(counts, worth)
-    one_way, other_way = (a, b), (b, a)
-    landed, trials, chance = (
-        np.array([cells[one_way], cells[other_way]])
-        for cells in (counts * worth, null.trials * worth, null.shares)
-    )
+    ways = ([a, b], [b, a])
+    landed, trials = counts[ways] * worth[ways], null.trials[ways] * worth[ways]
+    chance = null.shares[ways]
     if len(counts) < 3 or not trials.all():
         return TestResult(Interval(0.0, -1.0, 1.0), 1.0, "images")
     low, high = wilson(landed, trials, level)
@@ -183,16 +183,15 @@ def pair_excess(counts: NDArray[np.int64], worth: Floats, a: int, b: int, level:
 
 
 def unregistered(
-    stated: Iterable[Hypothesis], labels: Ints, predicted: Ints, classes: Sequence[str],
-    image_groups: Ints | None,
-) -> list[Hypothesis]:  # fmt: skip
+    stated: Iterable[Hypothesis], counts: NDArray[np.int64], null: PairTests, classes: Sequence[str]
+) -> list[Hypothesis]:
     """The flagged confusion pairs that no hypothesis named, each once, most frequent first."""
     named = {frozenset(h.first.classes + h.second.classes) for h in stated if h.test == "confused_pair"}
-    pairs = confusion_pairs_table(labels, predicted, classes, image_groups=image_groups)
-    flagged = pairs.frame.filter("flagged")
-    ways = set(zip(flagged["true"], flagged["predicted"], strict=True))
+    cells = np.argwhere(null.q_values <= FDR)
+    flagged = sorted((-int(counts[i, j]), classes[i], classes[j]) for i, j in cells)
+    ways = {(a, b) for _, a, b in flagged}
     found: dict[frozenset[str], Hypothesis] = {}
-    for a, b in zip(flagged["true"], flagged["predicted"], strict=True):
+    for _, a, b in flagged:
         pair = frozenset({a, b})
         if pair not in named and pair not in found:
             mutual = (b, a) in ways

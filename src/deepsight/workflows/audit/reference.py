@@ -14,6 +14,7 @@ from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
 from deepsight.obtain.crop import Fit, Shape
 from deepsight.workflows.context import opened_context
+from deepsight.workflows.predict.nearest_training import stored_predictions
 from deepsight.workflows.predict.unfamiliarity import Familiarity, make_reference
 from deepsight.workflows.trained_model import open_trained
 
@@ -58,7 +59,7 @@ def open_compared(folder: Path, log: Log) -> ComparedRun:
     height, width = (int(side) for side in record["image_shape"][:2])
     return ComparedRun(
         run, predictor, classes, (height, width), record.get("fit", "crop"), splits.train, splits.test,
-        run.predictions("test"), make_reference(context, predictor),
+        stored_predictions(run, "test", predictor), make_reference(context, predictor),
     )  # fmt: skip
 
 

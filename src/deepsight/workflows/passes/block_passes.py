@@ -5,6 +5,8 @@ answers are the same. Each finished block is kept until the pass is complete: a 
 where it was. Answers can be taken block by block, as arrays in memory, or as arrays on disk.
 """
 
+import glob
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.core.files.atomic import read_npz, write_npz
+from deepsight.core.files.atomic import is_running, machine, read_npz, write_npz
 from deepsight.core.files.damage import DAMAGE
 from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.progress import Log, Progress
@@ -24,6 +26,7 @@ from deepsight.workflows.passes.ray_start import ray_library
 from deepsight.workflows.passes.work import Arrays, OpenWork, Tell
 
 LOCAL = "local"
+TRIES = 3
 
 
 def require_engine(engine: str) -> None:
@@ -103,10 +106,10 @@ def blocks_in_order(
         finished += blocks[i].stop - blocks[i].start
         progress.done(finished)
         while at in ready:
-            yield blocks[at], answer if at == i else stored_block(paths[at])
+            yield blocks[at], answer if at == i else block_of(open_work, blocks, at, paths[at])
             at += 1
     for i in range(at, len(blocks)):
-        yield blocks[i], stored_block(paths[i])
+        yield blocks[i], block_of(open_work, blocks, i, paths[i])
     shutil.rmtree(kept, ignore_errors=True)
 
 
@@ -122,22 +125,38 @@ def map_blocks(
         DeepSightError: Ray is absent, the work cannot be sent to its workers, or the disk is full.
     """
     whole = whole_folder(kept)
+    for _ in range(TRIES):  # another process with the same pass may remove the arrays once it is done
+        if (found := mapped_arrays(whole, n)) is not None:
+            return found
+        blocks = blocks_in_order(open_work, n, block=block, engine=engine, kept=kept, name=name, log=log)
+        try:
+            make_arrays(whole, kept, blocks, n)
+        except OSError as error:
+            raise cannot_write(whole, error) from error
     if (found := mapped_arrays(whole, n)) is not None:
         return found
-    part = kept.with_name(f"{kept.name}-part")
-    for folder in (whole, part):
-        shutil.rmtree(folder, ignore_errors=True)
-    blocks = blocks_in_order(open_work, n, block=block, engine=engine, kept=kept, name=name, log=log)
+    raise DeepSightError(
+        f"Expected the arrays of the pass over {name} in {whole}, but somebody removed or changed them. "
+        "Give the command again."
+    )
+
+
+def make_arrays(whole: Path, kept: Path, blocks: Iterator[tuple[slice, Arrays]], n: int) -> None:
+    """Write the arrays of a pass into a folder of this process, which then takes its name."""
+    remove_parts(kept)
+    part = part_folder(kept)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
     try:
-        part.mkdir(parents=True)
         write_arrays(part, blocks, n)
-        part.rename(whole)
-    except OSError as error:
-        raise cannot_write(whole, error) from error
-    arrays = mapped_arrays(whole, n)
-    if arrays is None:
-        raise DeepSightError(f"Expected the arrays of the pass over {name} in {whole}, but they changed.")
-    return arrays
+        if mapped_arrays(whole, n) is None:  # else another process with the same pass was faster
+            shutil.rmtree(whole, ignore_errors=True)
+            part.rename(whole)
+    except OSError:
+        if mapped_arrays(whole, n) is None:
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_arrays(folder: Path, blocks: Iterator[tuple[slice, Arrays]], n: int) -> None:
@@ -165,9 +184,23 @@ def mapped_arrays(folder: Path, n: int) -> dict[str, np.ndarray] | None:
 
 
 def forget_blocks(kept: Path) -> None:
-    """Remove what a pass left beside `kept`."""
-    for folder in (kept, whole_folder(kept), kept.with_name(f"{kept.name}-part")):
+    """Remove what a pass left beside `kept`, but for what another process writes now."""
+    remove_parts(kept)
+    for folder in (kept, whole_folder(kept), part_folder(kept)):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def part_folder(kept: Path) -> Path:
+    """Where this process writes the arrays of a pass."""
+    return kept.with_name(f"{kept.name}-part-{machine()}-{os.getpid()}")
+
+
+def remove_parts(kept: Path) -> None:
+    """Remove what killed processes of this machine left of the arrays of a pass."""
+    for folder in kept.parent.glob(f"{glob.escape(kept.name)}-part-*"):
+        where, _, process = folder.name.removeprefix(f"{kept.name}-part-").partition("-")
+        if where == machine() and process.isdigit() and not is_running(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def whole_folder(kept: Path) -> Path:
@@ -180,16 +213,10 @@ def block_file(kept: Path, rows: slice) -> Path:
     return kept / f"block_{rows.start}.npz"
 
 
-def stored_block(path: Path) -> Arrays:
-    """A finished block.
-
-    Raises:
-        DeepSightError: somebody removed or changed it meanwhile.
-    """
+def block_of(open_work: OpenWork, blocks: list[slice], i: int, path: Path) -> Arrays:
+    """A finished block; it is made again where another process with the same pass was done and removed it."""
     found = read_npz(path)
-    if found is None:
-        raise DeepSightError(f"Expected the finished block {path}, but it is gone. Run the command again.")
-    return found
+    return next(local_answers(open_work, blocks, [i]))[1] if found is None else found
 
 
 def share_blocks(open_work: OpenWork, n: int, *, block: int, kept: Path, rank: int, processes: int) -> None:

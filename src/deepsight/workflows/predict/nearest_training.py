@@ -78,7 +78,24 @@ def training_predictions(context: Context, predictor: Predictor) -> Predictions:
         known = in_blocks(predictor, train.select(rows), context.log).as_stored()
         keep_training_predictions(run, known, context.log)
         return known
-    return run.predictions("train")
+    return stored_predictions(run, "train", predictor)
+
+
+def stored_predictions(run: Run, split: str, predictor: Predictor) -> Predictions:
+    """What the run stored of a split, with features that can be compared with those of its model.
+
+    Raises:
+        DeepSightError: they are damaged, or of another width.
+    """
+    said, width = run.predictions(split), predictor.weight.shape[1]
+    if said.features.shape[1] != width:
+        raise run.damaged(
+            f"predictions/{split}.npz",
+            f"its features should have {width} numbers for each image, as the model's, not "
+            f"{said.features.shape[1]}",
+            run.manifests(),
+        )
+    return said
 
 
 def keep_training_predictions(run: Run, known: Predictions, log: Log) -> None:

@@ -9,7 +9,11 @@ from deepsight.core.array_types import Floats, Reals
 from deepsight.interpret.error_analysis.calibration import fit_temperature
 from deepsight.model.predict import Predictor
 from deepsight.workflows.context import Context
-from deepsight.workflows.predict.nearest_training import training_predictions, unit_rows
+from deepsight.workflows.predict.nearest_training import (
+    stored_predictions,
+    training_predictions,
+    unit_rows,
+)
 
 UNFAMILIAR = 0.99  # about one familiar image in a hundred lies beyond
 BLOCK = 1024  # images compared at a time
@@ -47,7 +51,7 @@ def make_reference(context: Context, predictor: Predictor) -> Familiarity:
     Raises:
         DeepSightError: the training data is no longer there, and the run keeps no features of it.
     """
-    validation = context.run.predictions("val")
+    validation = stored_predictions(context.run, "val", predictor)
     train = unit_rows(training_predictions(context, predictor).features)
     distances = np.sort(nearest_distance(validation.features, train))
     return Familiarity(fit_temperature(validation.logits, validation.labels), train, distances)
