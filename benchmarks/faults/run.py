@@ -7,6 +7,7 @@ and crashed, must be 0. `--smoke` tries a few of each.
 
 import argparse
 import csv
+import math
 import os
 import platform
 import shutil
@@ -36,8 +37,19 @@ from faulty.mutants import (  # noqa: E402
 from faulty.runner import OUTCOMES, Fault, Runner, Tally, table_text  # noqa: E402
 from faulty.strangers import changes_of, outcome_of_change  # noqa: E402
 from faulty.tables import array_changes_of, column_changes_of  # noqa: E402
+from faulty.together import (  # noqa: E402
+    outcome_of_encoding,
+    outcome_of_two_on_a_cache,
+    outcome_of_two_on_a_run,
+)
 
-LIMITS = ("NOFILE", (8, 12, 16, 24, 32)), ("FSIZE", (2_000, 10_000, 50_000, 250_000, 1_000_000))
+LIMITS = (
+    ("NOFILE", "open files", (8, 12, 16, 24, 32)),
+    ("FSIZE", "file size", (2_000, 10_000, 50_000, 250_000, 1_000_000)),
+    ("AS", "memory", (2_500_000_000, 3_000_000_000, 4_000_000_000, 5_000_000_000, 7_000_000_000)),
+)
+ENCODINGS = ("ascii", "latin-1", "utf-16")
+PARTS = ("kills", "commands", "damage", "strangers", "together", "mutants")
 TREAT = ("treat", "run", "--minutes", "5", "--only", "mixup", "--min-treatments", "1")
 
 Attempt = tuple[str, str, Callable[[Runner, Path], tuple[str, str] | None]]
@@ -53,6 +65,7 @@ class Sizes:
         point_step, file_step: of the commit points and of the files, every so many is tried.
         damages: kinds of damage to each file.
         questions: asked of each damaged run.
+        pairs: of processes at once, on a run and on a cache each.
     """
 
     instants: int = 100
@@ -64,6 +77,7 @@ class Sizes:
     file_step: int = 1
     damages: Sequence[str] = tuple(DAMAGES)
     questions: int = 3
+    pairs: int = 20
 
     def scaled(self, share: float) -> "Sizes":
         """About this share of the attempts; all pictures and archives, which cost little."""
@@ -79,12 +93,13 @@ class Sizes:
             instants=fewer(self.instants),
             other_instants=fewer(self.other_instants),
             changes=fewer(self.changes),
+            pairs=fewer(self.pairs),
             point_step=wider(self.point_step),
             file_step=wider(self.file_step),
         )
 
 
-SMOKE = Sizes(2, 1, 100, 28, 10, 15, 8, ("flipped",), 1)
+SMOKE = Sizes(2, 1, 100, 28, 10, 15, 8, ("flipped",), 1, 1)
 
 
 @dataclass
@@ -140,11 +155,30 @@ def attempt_fault(whole: Undisturbed, kind: str, fault: Fault) -> Attempt:
 
 
 def limits(whole: Undisturbed) -> Iterator[Attempt]:
-    """Few open files and small largest files."""
-    for name, values in LIMITS:
+    """Few open files, small largest files, little memory."""
+    for name, words, values in LIMITS:
         for value in values:
-            fault = Fault(limits={name: value})
-            yield attempt_fault(whole, f"limit of {'open files' if name == 'NOFILE' else 'file size'}", fault)
+            yield attempt_fault(whole, f"limit of {words}", Fault(limits={name: value}))
+
+
+def together(whole: Undisturbed, folders: Folders, sizes: Sizes) -> Iterator[Attempt]:
+    """Two processes at once, and output in encodings that lack signs."""
+    for number in range(sizes.pairs):
+        yield (
+            "two processes on a run", str(number), lambda r, w: outcome_of_two_on_a_run(r, whole, w)
+        )  # fmt: skip
+        yield (
+            "two processes on a cache", str(number), lambda r, w: outcome_of_two_on_a_cache(r, whole, w)
+        )  # fmt: skip
+    cases = [(name, encoding) for name in READERS for encoding in ENCODINGS]
+    for name, encoding in cases[:: sizes.file_step]:
+        yield (
+            "another encoding of the output",
+            f"{name} {encoding}",
+            lambda r, w, name=name, encoding=encoding: outcome_of_encoding(
+                r, folders.done, READERS[name], encoding, w
+            ),
+        )
 
 
 def damages(runner: Runner, folders: Folders, place: Path, sizes: Sizes) -> Iterator[Attempt]:
@@ -234,47 +268,72 @@ def mutants(place: Path, sizes: Sizes) -> Tally:
     return tally
 
 
-def carried_out(attempts: Sequence[Attempt], workers: Workers, threads: int) -> Tally:
-    """All attempts, in as many threads as there are workers."""
+def carried_out(attempts: Sequence[Attempt], workers: Workers, threads: int, until: float) -> Tally:
+    """The attempts in a random order, in as many threads as there are workers.
+
+    Where the time does not suffice for all, every kind is so tried in the same share of its cases.
+
+    Args:
+        attempts: all of them.
+        workers: the servers.
+        threads: at once.
+        until: on the clock of `time.monotonic`; afterwards no attempt begins.
+    """
     tally, lock = Tally(), Lock()
 
-    def one(attempt: Attempt) -> None:
-        kind, case, act = attempt
+    def one(number: int) -> bool:
+        if time.monotonic() > until:
+            return False
+        kind, case, act = attempts[number]
         found = act(*workers.mine())
         if found is not None:
             with lock:
                 tally.add(kind, case, *found)
+        return True
 
+    order = np.random.default_rng(19).permutation(len(attempts)).tolist()
     with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(attempts), 100):
-            list(pool.map(one, attempts[start : start + 100]))
-            print(f"{min(start + 100, len(attempts))} of {len(attempts)}", file=sys.stderr, flush=True)
+        for start in range(0, len(order), 100):
+            begun = sum(pool.map(one, order[start : start + 100]))
+            print(f"{start + begun} of {len(attempts)}", file=sys.stderr, flush=True)
+            if begun < len(order[start : start + 100]):
+                break
     return tally
 
 
-def all_faults(place: Path, sizes: Sizes, threads: int, parts: Sequence[str], patience: float) -> Tally:
+def all_faults(
+    place: Path, sizes: Sizes, threads: int, parts: Sequence[str], *, patience: float, until: float
+) -> Tally:
     """Every kind of fault that was asked for."""
-    workers = Workers(place, patience)
-    with Runner(seconds=patience) as runner:
-        folders = make_folders(runner, place / "folders")
-        attempts: list[Attempt] = []
-        if "kills" in parts:
-            study = undisturbed(runner, "run", folders.new, RUN, place / "whole")
-            attempts += [*kills(study, sizes, sizes.instants), *limits(study)]
-        if "commands" in parts:
-            attempts += list(other_kills(runner, folders, place, sizes))
-        if "damage" in parts:
-            attempts += [
-                *damages(runner, folders, place, sizes), *cache_damages(runner, folders, place, sizes)
-            ]  # fmt: skip
-        if "strangers" in parts:
-            attempts += [*changed_runs(folders, sizes), *changed_tables(folders, sizes)]
     tally = mutants(place, sizes) if "mutants" in parts else Tally()
+    workers = Workers(place, patience)
     try:
-        tally.merge(carried_out(attempts, workers, threads))
+        with Runner(seconds=patience) as runner:
+            attempts = [] if set(parts) == {"mutants"} else all_attempts(runner, place, sizes, parts)
+        tally.merge(carried_out(attempts, workers, threads, until))
     finally:
         workers.close()
     return tally
+
+
+def all_attempts(runner: Runner, place: Path, sizes: Sizes, parts: Sequence[str]) -> list[Attempt]:
+    """Every attempt of these parts; what they are compared with is made first, without faults."""
+    folders = make_folders(runner, place / "folders")
+    attempts: list[Attempt] = []
+    if {"kills", "together"} & set(parts):
+        study = undisturbed(runner, "run", folders.new, RUN, place / "whole")
+    if "kills" in parts:
+        attempts += [*kills(study, sizes, sizes.instants), *limits(study)]
+    if "commands" in parts:
+        attempts += other_kills(runner, folders, place, sizes)
+    if "damage" in parts:
+        attempts += damages(runner, folders, place, sizes)
+        attempts += cache_damages(runner, folders, place, sizes)
+    if "strangers" in parts:
+        attempts += [*changed_runs(folders, sizes), *changed_tables(folders, sizes)]
+    if "together" in parts:
+        attempts += together(study, folders, sizes)
+    return attempts
 
 
 def other_kills(runner: Runner, folders: Folders, place: Path, sizes: Sizes) -> Iterator[Attempt]:
@@ -327,14 +386,20 @@ def main() -> None:
         default=120,
         help="seconds in which a command must end; more if others compute",
     )
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no attempt later; every kind gets its share"
+    )
     parser.add_argument("--results", type=Path, default=HERE / "results.csv")
-    parser.add_argument("--part", action="append", help="kills, commands, damage, strangers, mutants; all")
+    parser.add_argument("--part", action="append", choices=PARTS, help="all of them if none is named")
     asked = parser.parse_args()
-    parts = asked.part or ["kills", "commands", "damage", "strangers", "mutants"]
+    parts = asked.part or PARTS
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="deepsight-faults-") as folder:
         sizes = SMOKE if asked.smoke else Sizes().scaled(asked.scale)
-        tally = all_faults(Path(folder), sizes, asked.threads, parts, asked.patience)
+        tally = all_faults(
+            Path(folder), sizes, asked.threads, parts,
+            patience=asked.patience, until=began + 60 * asked.minutes,
+        )  # fmt: skip
     write_rows(tally, asked.results, time.monotonic() - began)
     print(table_text(tally.rows()))
     print("\n".join(tally.bad), file=sys.stderr)
