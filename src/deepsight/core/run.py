@@ -36,6 +36,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.schemas.json_files import require_schema
 from deepsight.core.schemas.rows import (
     largest_row,
+    require_known_classes,
     require_predictions_of,
     require_rows,
     require_rows_of_images,
@@ -332,7 +333,7 @@ class Run:
         with self.reading(f"predictions/{split}.npz") as path:
             said = Predictions.load(path)
             require_predictions_of(
-                said, split, largest=self.largest_row(), classes=self.number_of_classes(),
+                said, split, largest=self.largest_row(), classes=len(self.class_names()),
                 splits=self.splits() if self.has("splits.npz") else {},
             )  # fmt: skip
         return said
@@ -365,20 +366,21 @@ class Run:
 
     def evidence(self) -> Evidence:
         """All findings so far, in the order in which they were made."""
-        tables, largest = {}, self.largest_row()
+        tables, largest, classes = {}, self.largest_row(), self.class_names()
         for name, about in self.index().items():
             with self.reading(parquet_of(name)) as path:
                 tables[name] = table_of(path, about)
                 require_rows_of_images(tables[name].frame, largest)
+                require_known_classes(tables[name].frame, classes)
         return Evidence(tables)
 
     def largest_row(self) -> int | None:
         """The largest row that can name an image; None in an audit and in runs of earlier versions."""
         return largest_row(self.images())
 
-    def number_of_classes(self) -> int:
-        """The number of classes of the data; 0 where the run does not say."""
-        return len(self.read_json("data.json").get("classes", ())) if self.has("data.json") else 0
+    def class_names(self) -> list[str]:
+        """The classes of the data in their order; empty where the run does not say."""
+        return list(self.read_json("data.json").get("classes", ())) if self.has("data.json") else []
 
     def save_evidence(self, evidence: Evidence) -> None:
         """Add these findings to the folder, with the file of every image that they name.

@@ -11,6 +11,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
 from deepsight.core.schemas.rows import (
     largest_row,
+    require_known_classes,
     require_predictions_of,
     require_rows,
     require_rows_of_images,
@@ -68,6 +69,24 @@ def test_predictions_of_other_images_or_classes_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=why):
         require_predictions_of(said(np.array(ids), k), split, largest=8, splits=SPLITS, classes=3)
+
+
+def test_a_table_names_classes_of_the_run() -> None:
+    frame = pl.DataFrame({"true": ["a", "b"], "predicted": ["b", None], "class": ["all", "x"]})
+    require_known_classes(frame, ["a", "b"])
+    require_known_classes(frame.with_columns(true=pl.lit("x")), [])
+    with pytest.raises(ValueError, match="its column 'true' should hold classes of the data, not 'x'"):
+        require_known_classes(frame.with_columns(true=pl.Series(["a", "x"])), ["a", "b"])
+
+
+def test_logits_and_features_are_such_that_one_can_compute_with_them() -> None:
+    fine = said(SPLITS["test"])
+    for odd in (
+        Predictions(fine.ids, fine.labels, np.full((4, 3), 3e38, np.float32), fine.features),
+        Predictions(fine.ids, fine.labels, fine.logits, np.full((4, 2), np.inf, np.float16)),
+    ):
+        with pytest.raises(ValueError, match=r"should (lie within|be finite)"):
+            require_predictions_of(odd, "test", largest=8, splits=SPLITS, classes=3)
 
 
 def test_a_run_names_the_file_and_the_remedy(tmp_path: Path) -> None:

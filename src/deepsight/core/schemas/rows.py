@@ -1,6 +1,6 @@
-"""Rows of images in the stored files of a run: each must be a row of its data, and of its split."""
+"""Rows of images and names of classes in the stored files of a run: each must be one of its data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from deepsight.core.predictions import Predictions
 Rows = NDArray[np.int64]
 # The columns of stored tables that hold rows of images.
 ROWS = ("index", "index_a", "index_b", "twin_index", "train_index", "examples")
+# The columns of stored tables that hold the name of a class, and nothing else.
+CLASSES = ("true", "predicted", "given", "suggested")
+LARGEST_LOGIT = 1e30  # beyond it, a division by a temperature leaves float32
 
 
 def require_rows(rows: NDArray[Any]) -> Rows:
@@ -55,6 +58,25 @@ def require_rows_of_images(frame: pl.DataFrame, largest: int | None) -> None:
             raise ValueError(f"its column '{name}' should hold rows of 0 to {largest}, not {highest}")
 
 
+def require_known_classes(frame: pl.DataFrame, classes: Sequence[str]) -> None:
+    """Refuse a stored table that names a class which the run does not have.
+
+    Args:
+        frame: the table.
+        classes: of the data; empty where they are not known.
+
+    Raises:
+        ValueError: it does; it names the column and the class.
+    """
+    for name in CLASSES if classes else ():
+        if name not in frame.columns:
+            continue
+        odd = frame[name].drop_nulls().cast(pl.String).unique().sort()
+        odd = odd.filter(~odd.is_in(list(classes)))
+        if len(odd):
+            raise ValueError(f"its column '{name}' should hold classes of the data, not '{odd[0]}'")
+
+
 def require_predictions_of(
     said: Predictions, split: str, *, largest: int | None, splits: Mapping[str, Rows], classes: int
 ) -> None:
@@ -77,6 +99,8 @@ def require_predictions_of(
         raise ValueError(f"it should hold predictions of {classes} classes, not of {said.k}")
     if not np.isfinite(said.features).all():
         raise ValueError("its features should be finite")
+    if (largest_logit := np.abs(said.logits).max(initial=0)) > LARGEST_LOGIT:
+        raise ValueError(f"its logits should lie within ±{LARGEST_LOGIT:g}, one is {largest_logit:g} from 0")
     rows = splits.get(split)
     if rows is None:
         return

@@ -135,6 +135,18 @@ KEYS = frozenset(
         "true", "verdict",
     }
 )  # fmt: skip
+# Numbers that gates, cards and comparisons rest on: each row has one.
+NUMBERS: Mapping[str, frozenset[str]] = {
+    table: frozenset(names.split())
+    for table, names in {
+        "ambiguity": "score", "balance": "share", "calibration_summary": "value", "confusion": "rate",
+        "confusion_pairs": "rate q_value", "context": "effect", "duplicates": "score", "errors": "confidence",
+        "label_errors": "score", "ledger_shares": "share ci_low ci_high",
+        "levers": "net ci_low ci_high points", "metadata_scores": "accuracy macro_f1",
+        "recall": "recall ci_low ci_high precision f1", "slices": "error_rate effect",
+        "treatments": "delta_macro_f1 ci_low ci_high",
+    }.items()
+}  # fmt: skip
 
 
 def require_columns(table: str, frame: pl.DataFrame) -> None:
@@ -146,5 +158,6 @@ def require_columns(table: str, frame: pl.DataFrame) -> None:
     for name in REQUIRED.get(table, ()):
         if name not in frame.columns:
             raise ValueError(f"its column '{name}' is missing")
-        if name in KEYS and frame[name].null_count():
+        always = name in KEYS or name in NUMBERS.get(table, ())
+        if always and frame[name].null_count():
             raise ValueError(f"its column '{name}' should hold a value in each row, and some have none")
