@@ -25,10 +25,13 @@ def test_a_missing_column_is_named(name: str) -> None:
         require_table("errors", ERRORS.drop(name))
 
 
-def test_a_row_without_its_key_is_refused_and_one_without_another_value_is_not() -> None:
+def test_a_row_has_what_it_is_found_by_and_what_commands_compute_with() -> None:
     with pytest.raises(ValueError, match="its column 'true' should hold a value in each row"):
         require_columns("errors", ERRORS.with_columns(true=pl.lit(None, pl.String)))
-    require_columns("errors", ERRORS.with_columns(confidence=pl.lit(None, pl.Float64)))
+    with pytest.raises(ValueError, match="its column 'confidence' should hold a value in each row"):
+        require_columns("errors", ERRORS.with_columns(confidence=pl.lit(None, pl.Float64)))
+    bins = {"bin_low": [0.0], "bin_high": [0.5], "n": [0], "confidence": [None], "accuracy": [None]}
+    require_columns("calibration", pl.DataFrame(bins))  # of an empty bin nothing is known
 
 
 def test_a_table_without_rows_is_whole() -> None:
