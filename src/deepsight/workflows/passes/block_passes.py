@@ -19,6 +19,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.atomic import is_running, machine, read_npz, write_npz
 from deepsight.core.files.damage import DAMAGE
 from deepsight.core.files.system_errors import cannot_write
+from deepsight.core.files.windows import is_windows
 from deepsight.core.progress import Log, Progress
 from deepsight.model.predict import blocks_of
 from deepsight.workflows.passes.ray_engine import RAY, ray_answers
@@ -125,38 +126,47 @@ def map_blocks(
         DeepSightError: Ray is absent, the work cannot be sent to its workers, or the disk is full.
     """
     whole = whole_folder(kept)
-    for _ in range(TRIES):  # another process with the same pass may remove the arrays once it is done
-        if (found := mapped_arrays(whole, n)) is not None:
+    for _ in range(TRIES):  # where another process with the same pass removes the arrays once it is done
+        found = mapped_arrays(whole, n)
+        if found is None:
+            blocks = blocks_in_order(open_work, n, block=block, engine=engine, kept=kept, name=name, log=log)
+            try:
+                found = made_arrays(whole, kept, blocks, n)
+            except OSError as error:
+                raise cannot_write(whole, error) from error
+        if found is not None:
             return found
-        blocks = blocks_in_order(open_work, n, block=block, engine=engine, kept=kept, name=name, log=log)
-        try:
-            make_arrays(whole, kept, blocks, n)
-        except OSError as error:
-            raise cannot_write(whole, error) from error
-    if (found := mapped_arrays(whole, n)) is not None:
-        return found
     raise DeepSightError(
         f"Expected the arrays of the pass over {name} in {whole}, but somebody removed or changed them. "
         "Give the command again."
     )
 
 
-def make_arrays(whole: Path, kept: Path, blocks: Iterator[tuple[slice, Arrays]], n: int) -> None:
-    """Write the arrays of a pass into a folder of this process, which then takes its name."""
+def made_arrays(
+    whole: Path, kept: Path, blocks: Iterator[tuple[slice, Arrays]], n: int
+) -> dict[str, np.ndarray] | None:
+    """The arrays of a pass, written into a folder of this process, which then takes its name.
+
+    None where another process removed them at once.
+    """
     remove_parts(kept)
     part = part_folder(kept)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         write_arrays(part, blocks, n)
+        # What is mapped stays, whatever becomes of its name. Windows renames no folder with an open file.
+        found = None if is_windows() else mapped_arrays(part, n)
         if mapped_arrays(whole, n) is None:  # else another process with the same pass was faster
             shutil.rmtree(whole, ignore_errors=True)
             part.rename(whole)
     except OSError:
-        if mapped_arrays(whole, n) is None:
+        found = mapped_arrays(whole, n)
+        if found is None:
             raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    return mapped_arrays(whole, n) if found is None else found
 
 
 def write_arrays(folder: Path, blocks: Iterator[tuple[slice, Arrays]], n: int) -> None:
