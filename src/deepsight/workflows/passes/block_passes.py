@@ -97,7 +97,8 @@ def blocks_in_order(
     missing = [i for i in range(len(blocks)) if i not in ready]
     progress = Progress(name, n, log)
     finished = sum(blocks[i].stop - blocks[i].start for i in ready)
-    told = {i: blocks[i] if tell is None else tell(blocks[i]) for i in missing}
+    tell = tell or (lambda rows: rows)
+    told = {i: tell(blocks[i]) for i in missing}
     answers = local_answers(open_work, told) if engine == LOCAL else ray_answers(open_work, told, engine, log)
     at = 0
     for i, answer in answers:
@@ -107,10 +108,10 @@ def blocks_in_order(
         finished += blocks[i].stop - blocks[i].start
         progress.done(finished)
         while at in ready:
-            yield blocks[at], answer if at == i else block_of(open_work, blocks, at, paths[at])
+            yield blocks[at], answer if at == i else block_of(open_work, tell, blocks[at], paths[at])
             at += 1
     for i in range(at, len(blocks)):
-        yield blocks[i], block_of(open_work, blocks, i, paths[i])
+        yield blocks[i], block_of(open_work, tell, blocks[i], paths[i])
     shutil.rmtree(kept, ignore_errors=True)
 
 
@@ -223,10 +224,10 @@ def block_file(kept: Path, rows: slice) -> Path:
     return kept / f"block_{rows.start}.npz"
 
 
-def block_of(open_work: OpenWork, blocks: list[slice], i: int, path: Path) -> Arrays:
+def block_of(open_work: OpenWork, tell: Tell, rows: slice, path: Path) -> Arrays:
     """A finished block; it is made again where another process with the same pass was done and removed it."""
     found = read_npz(path)
-    return next(local_answers(open_work, blocks, [i]))[1] if found is None else found
+    return open_work()(tell(rows)) if found is None else found
 
 
 def share_blocks(open_work: OpenWork, n: int, *, block: int, kept: Path, rank: int, processes: int) -> None:
