@@ -139,7 +139,7 @@ def map_blocks(
             return found
     raise DeepSightError(
         f"Expected the arrays of the pass over {name} in {whole}, but somebody removed or changed them. "
-        "Give the command again."
+        "Run the command again."
     )
 
 
