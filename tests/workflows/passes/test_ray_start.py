@@ -7,7 +7,13 @@ import pytest
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import silent
 from deepsight.workflows.passes import ray_start
-from deepsight.workflows.passes.ray_start import STARTS, join_cluster, patient_start, with_patience
+from deepsight.workflows.passes.ray_start import (
+    PORTS,
+    STARTS,
+    join_cluster,
+    patient_start,
+    with_patience,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -66,10 +72,16 @@ def test_a_question_is_asked_again_until_it_is_answered_or_time_is_up(monkeypatc
 
 
 def test_ray_asks_as_before_after_its_start() -> None:
-    from ray._private import node, services
+    from ray._private import node, parameter, services
 
-    own = services.get_node
+    own, made = services.get_node, parameter.RayParams.__init__
     with patient_start():
         assert services.get_node is not own
         assert node.ray._private.services.get_node is services.get_node  # as it is asked at the start
+        chosen = parameter.RayParams(metrics_agent_port=4711)
+        ports = [getattr(chosen, name) for name in PORTS]
+        assert ports[0] == 4711
+        assert len(set(ports)) == len(PORTS)
+        assert min(ports) > 1023
     assert services.get_node is own
+    assert parameter.RayParams.__init__ is made
