@@ -104,7 +104,7 @@ def with_ports(make: Callable[..., None], names: Sequence[str]) -> Callable[...,
     """The same constructor, with free ports of this machine for these names where none is given."""
 
     def made(*given: Any, **named: Any) -> None:
-        missing = [name for name in names if named.get(name) is None]
+        missing = [name for name in names if not named.get(name)]  # 0 stands for any port too
         make(*given, **{**named, **dict(zip(missing, free_ports(len(missing)), strict=True))})
 
     return made
