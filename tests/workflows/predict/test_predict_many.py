@@ -47,6 +47,14 @@ def test_folders_patterns_tables_and_stdin_give_each_file_once(tmp_path: Path, m
         expand_paths(["other.csv"])
 
 
+def test_a_list_of_files_is_read_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    (tmp_path / "Käse.png").write_bytes(b"")
+    (tmp_path / "list.csv").write_bytes("Path;Label\r\nKäse.png;cat\r\n".encode("cp1252"))
+    pl.DataFrame({"image": ["Käse", None]}).write_parquet(tmp_path / "list.parquet")
+    for name in ("list.csv", "list.parquet"):
+        assert [p.name for p in expand_paths([str(tmp_path / name)])] == ["Käse.png"]
+
+
 @pytest.fixture
 def pictures(cifar10, tmp_path: Path) -> Path:
     """Twelve test images, a picture of noise, and a file that is no image."""

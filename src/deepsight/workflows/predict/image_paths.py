@@ -1,15 +1,13 @@
 """The image files that arguments stand for: files, folders, patterns, tables of files, standard input."""
 
-import csv
 import glob
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deepsight.core.errors import UsageError
-from deepsight.core.files.damage import damage_as
-from deepsight.core.files.spreadsheet import unguarded
 from deepsight.obtain.local_file import found_path, is_picture
+from deepsight.obtain.readers.table_file import SUFFIXES, named_column, read_table_file, text_column
 
 FILE_COLUMNS = ("file", "path", "image", "filename", "file_name")
 
@@ -38,7 +36,7 @@ def files_of(argument: str) -> Iterator[Path]:
         yield from (Path(line.strip()) for line in sys.stdin if line.strip())
     elif path.is_dir():
         yield from sorted(p for p in path.rglob("*") if is_picture(p.name) and p.is_file())
-    elif path.suffix.lower() == ".csv":
+    elif path.suffix.lower() in SUFFIXES:
         yield from files_of_table(path)
     elif path.exists() or not glob.has_magic(argument):
         yield path
@@ -47,20 +45,15 @@ def files_of(argument: str) -> Iterator[Path]:
 
 
 def files_of_table(path: Path) -> Iterator[Path]:
-    """The column of files in a CSV; relative names are below the CSV's folder.
+    """The column of files in a table; relative names are below the table's folder.
 
     Raises:
-        UsageError: it cannot be read, or has no such column.
+        UsageError: it has no such column.
+        DeepSightError: it cannot be read, or has no rows.
     """
-    with (
-        damage_as(
-            lambda why: UsageError(f"Expected a CSV of files in {path}, but it cannot be read: {why}.")
-        ),
-        path.open(newline="", encoding="utf-8-sig") as file,
-    ):
-        rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name] if rows else []
-    column = next((name for name in FILE_COLUMNS if name in names), None)
-    if column is None:
-        raise UsageError(f"Expected a column named {', '.join(FILE_COLUMNS)} in {path}, received {names}.")
-    yield from (found_path(path.parent, unguarded(row[column])) for row in rows if row[column])
+    frame = read_table_file(path)
+    if (column := named_column(frame, FILE_COLUMNS)) is None:
+        raise UsageError(
+            f"Expected a column named {', '.join(FILE_COLUMNS)} in {path}, received {frame.columns[:12]}."
+        )
+    yield from (found_path(path.parent, name) for name in text_column(frame, column) if name is not None)
