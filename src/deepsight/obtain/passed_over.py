@@ -5,6 +5,8 @@ from typing import Any
 
 from deepsight.core.progress import Log
 
+LATER_FRAMES = "frames or pages after the first, in files with several"
+
 
 class PassedOver:
     """Counts what is not used, by kind, and keeps the first of each."""

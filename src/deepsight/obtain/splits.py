@@ -18,7 +18,7 @@ from deepsight.core.progress import Log
 from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.obtain.decode import Decoded, Listing, printable
 from deepsight.obtain.fit_choice import FitChoice
-from deepsight.obtain.passed_over import PassedOver, first_few
+from deepsight.obtain.passed_over import LATER_FRAMES, PassedOver, first_few
 from deepsight.obtain.sources import Obtained, Part, Parts
 
 TEST_SEED = 0
@@ -106,7 +106,7 @@ def custom_data(
         first = quarantined[0]
         log(f"Set aside: {len(quarantined):,}, the first: {first['file']} ({first['reason']}).")
     several = [name for part in decoded.values() for name in part.several]
-    passed_over.add_all("frames or pages after the first, in files with several", several)
+    passed_over.add_all(LATER_FRAMES, several)
     sizes = [len(there.part.labels) for there in decoded.values()]
     cut = float(np.average([there.cut for there in decoded.values()], weights=sizes)) if sum(sizes) else 0.0
     if cut > MUCH_CUT:

@@ -232,6 +232,15 @@ def test_the_code_page_of_windows_keeps_names_apart(tmp_path, rows):
     assert load_dataset(f"table:{tmp_path / 'table.csv'}").train.classes == ("Käse", "Köse")
 
 
+def test_one_broken_letter_costs_the_others_nothing(tmp_path, rows):
+    named = rows.with_columns(label=pl.Series(["Käse", "Öl, süß"] * (N // 2)))
+    text = named.write_csv().encode().replace("süß".encode(), b"s\xfc\xc3\x9f", 1)
+    (tmp_path / "table.csv").write_bytes(text)
+    assert load_dataset(f"table:{tmp_path / 'table.csv'}").split("all").classes == (
+        "Käse", "Öl, s\\xfcß", "Öl, süß",
+    )  # fmt: skip
+
+
 def test_lines_may_end_as_on_an_old_mac(tmp_path, rows):
     (tmp_path / "table.csv").write_bytes(rows.write_csv().replace("\n", "\r").encode())
     assert load_dataset(f"table:{tmp_path / 'table.csv'}").record["counts"] == {"train": 16, "test": 4}

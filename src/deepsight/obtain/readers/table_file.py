@@ -16,6 +16,8 @@ SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".json")
 SEPARATORS = ",;\t|"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # what programs call the column of row numbers
+OTHER_LETTERS = re.compile(r"[^\x00-\x7f\ufffd]")  # of no English text
+CHUNK_BYTES = 2**24
 QUOTED = re.compile(r'"[^"]*"')
 DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
@@ -82,11 +84,24 @@ def as_utf8(content: bytes) -> bytes:
     """A text in UTF-8 with line feeds, whatever a spreadsheet wrote: UTF-16, or the code page of Windows."""
     if content.startswith(UTF16):
         content = content.decode("utf-16").encode("utf-8")
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:  # replacing what is no UTF-8 would make different names equal
-        content = content.decode("cp1252", "backslashreplace").encode("utf-8")
+    if not is_utf8(content):
+        text = content.decode("utf-8", "replace")
+        mostly = len(OTHER_LETTERS.findall(text)) > text.count("\ufffd")
+        # What cannot be read is spelt out: replacing it would make different names equal.
+        content = content.decode("utf-8" if mostly else "cp1252", "backslashreplace").encode("utf-8")
     return content if b"\n" in content else content.replace(b"\r", b"\n")
+
+
+def is_utf8(content: bytes) -> bool:
+    """Whether a text is UTF-8, some megabytes at a time."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(content), CHUNK_BYTES):
+            decoder.decode(content[start : start + CHUNK_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def separator_of(lines: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from deepsight.obtain.crop import Fit, Shape
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import Decoded, Listing, decoded_parts
 from deepsight.obtain.local_file import is_picture
-from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.passed_over import LATER_FRAMES, PassedOver
 from deepsight.obtain.readers.folder import folder_fingerprint, read_below
 from deepsight.obtain.readers.folder_walk import ClassWalk
 from deepsight.obtain.stored_size import stored_shape
@@ -77,6 +77,7 @@ def load_unlabelled(
     part = decoded.part
     if not len(part.labels):
         raise DeepSightError(f"Expected pictures that can be read in {root}, found none.")
+    passed_over.add_all(LATER_FRAMES, decoded.several)
     passed_over.tell(log)
     ids = np.arange(len(part.labels), dtype=np.int64)
     data = Dataset(part.images, part.labels, NO_CLASSES, ids, PART, part.files)

@@ -27,7 +27,7 @@ from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import groups_and_rest
 from deepsight.obtain.shards import Shard, expand_parts, open_seekable, shard_stamp, stamps_key
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import positions_of_labels
+from deepsight.obtain.splits import label_or_none, positions_of_labels
 
 OPTIONS = ("val", "test", "label", "group", "classes", "side", "fit")
 CLASS_SUFFIXES = ("cls", "txt")  # the label by itself, a number or a name
@@ -236,7 +236,7 @@ def label_value(given: Any) -> str | int | None:
     if isinstance(given, float) and given.is_integer():
         text = str(int(given))
     number = int(text) if text.lstrip("-").isdecimal() else None
-    return None if text == "" or number == -1 else text if number is None else number
+    return label_or_none(text if number is None else number)
 
 
 def sample_listings(
