@@ -32,6 +32,15 @@ class Given(ColourNet):
         return self.out(self.head(self.drop(self.flat(self.pool(maps)))))
 
 
+class OneByOne(Given):
+    """A network that takes a single image."""
+
+    def forward(self, images: Tensor) -> Any:
+        if len(images) > 1:
+            raise ValueError("expected one image")
+        return super().forward(images)
+
+
 class Fixed(Given):
     def forward(self, images: Tensor) -> Any:
         assert images.shape[-1] == 224, "Input height doesn't match model (224)."
@@ -71,6 +80,8 @@ READ: dict[str, Callable[[], Any]] = {
     "bfloat16": lambda: Given().bfloat16(),
     "double": lambda: Given().double(),
     "one size only": Fixed,
+    "one image at a time": OneByOne,
+    "an answer to the first image alone": lambda: Given(lambda z: z[:1]),
     "a function": lambda: lambda images: 100 * (images - 0.45).clamp(min=0).mean((2, 3)),
     "traced": traced,
     "data parallel": lambda: nn.DataParallel(Given()),
@@ -84,6 +95,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "one score per pixel": (
         lambda: Given(lambda z: z[:, :, None, None].expand(-1, -1, 4, 4)), "Only image classifiers"
     ),
+    "percentages": (lambda: Given(lambda z: 100 * z.softmax(1)), "These are percentages"),
+    "no weights yet": (lambda: Given().to("meta"), "meta device"),
     "NaN": (lambda: Given(lambda z: z * float("nan")), "received NaN or infinity for 60 of 60"),
     "a class": (lambda: Given, "received the class Given"),
     "a state dict": (lambda: Given().state_dict(), "Expected a model"),

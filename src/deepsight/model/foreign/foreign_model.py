@@ -107,7 +107,7 @@ class ForeignModel:
         Raises:
             DeepSightError: the network fails on them, or returns no class scores.
         """
-        outputs = output_tensor(run_network(self.opened, inputs))
+        outputs = class_scores(self.opened, inputs)
         return self.reading.logits(outputs)[:, torch.as_tensor(self.columns, device=outputs.device)]
 
 
@@ -132,6 +132,21 @@ def foreign_model(opened: Network, *args: Any, **more: Any) -> ForeignModel:
     return (WatchedModel if inside else ForeignModel)(opened, *args, **more)
 
 
+def class_scores(opened: Network, inputs: Tensor) -> Tensor:
+    """The class scores (b, width) of prepared inputs.
+
+    Raises:
+        DeepSightError: the network fails, or returns something else than a row of scores for each input.
+    """
+    scores = output_tensor(run_network(opened, inputs))
+    if len(scores) != len(inputs):
+        raise DeepSightError(
+            f"Expected a row of class scores for each of {len(inputs)} images from {opened.name}, received "
+            f"{len(scores)}. Let it answer every image of a batch."
+        )
+    return scores
+
+
 def run_network(opened: Network, inputs: Tensor) -> Any:
     """What the network returns; its own errors become a sentence.
 
@@ -143,7 +158,7 @@ def run_network(opened: Network, inputs: Tensor) -> Any:
     n = len(inputs)
     if opened.batch is not None and n < opened.batch:
         filled = torch.cat([inputs, inputs[-1:].expand(opened.batch - n, *inputs.shape[1:])])
-        return output_tensor(run_network(opened, filled))[:n]
+        return class_scores(opened, filled)[:n]
     try:
         return opened.forward(inputs)
     except (DeepSightError, KeyboardInterrupt):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deepsight.core.errors import DeepSightError
 from deepsight.core.open_model import Visit
 from deepsight.model.foreign.input_format import InputFormat
 
@@ -46,8 +47,14 @@ class Network:
 
 
 def network_of_module(module: nn.Module, name: str, **known: Any) -> Network:
-    """A torch module as a network: inputs go to its device in its number format."""
+    """A torch module as a network: inputs go to its device in its number format.
+
+    Raises:
+        DeepSightError: it has no weights yet.
+    """
     device, dtype = place_of(module)
+    if device.type == "meta":
+        raise DeepSightError(f"Expected {name} with its weights, but they are on the meta device. Load them.")
 
     def forward(inputs: Tensor) -> Any:
         return module(inputs.to(device=device, dtype=dtype))

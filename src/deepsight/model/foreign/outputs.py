@@ -126,7 +126,7 @@ def read_outputs(outputs: Tensor) -> OutputReading:
     """What the outputs (b, width) of a sample of images are, by their values.
 
     Raises:
-        DeepSightError: they are not finite.
+        DeepSightError: they are not finite, or percentages.
     """
     values = outputs.detach().double()
     if not bool(torch.isfinite(values).all()):
@@ -134,6 +134,11 @@ def read_outputs(outputs: Tensor) -> OutputReading:
         raise DeepSightError(
             f"Expected finite outputs, received NaN or infinity for {bad} of {len(values)} images. "
             "Check the weights and the number format of the model."
+        )
+    if bool((values >= 0).all()) and bool(((values.sum(dim=1) - 100).abs() < 100 * ROUNDING).all()):
+        raise DeepSightError(
+            "Expected class scores, received rows from 0 to 100 that sum to 100. These are percentages: let "
+            "the model return them divided by 100, or its logits."
         )
     unit = bool((values >= 0).all() and (values <= 1 + ROUNDING).all())
     if values.shape[1] == 1:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from torch import Tensor
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.model.foreign.foreign_model import Prepare, run_network
+from deepsight.model.foreign.foreign_model import Prepare, class_scores
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.input_variants import normalisations, variants
 from deepsight.model.foreign.network import Network
-from deepsight.model.foreign.outputs import output_tensor, read_outputs
+from deepsight.model.foreign.outputs import read_outputs
 
 SIDES = (224, 32, 64, 28, 96, 128, 256, 299, 384)  # tried in this order where the input's size is unknown
 BATCH = 64
@@ -79,7 +80,7 @@ def answers_to(network: Network, inputs: Tensor) -> Tensor | None:
     """What the network returns for prepared inputs, or None where it fails."""
     try:
         with torch.no_grad():
-            return output_tensor(run_network(network, inputs))
+            return class_scores(network, inputs)
     except DeepSightError:
         return None
 
@@ -98,27 +99,26 @@ def audit_images(network: Network, prepare: Prepare | InputFormat, data: Dataset
 
 
 def assumed_format(network: Network, data: Dataset) -> InputFormat:
-    """An input that the network takes, where nothing is documented: the first that it runs on.
+    """An input that the network takes, where nothing is documented: the first that it runs on, with two
+    images or, if none does, with one.
 
     Raises:
         DeepSightError: it runs on none of the usual ones.
     """
-    few = data.select(np.arange(min(2, len(data))))
+    samples = [data.select(np.arange(n)) for n in (2, 1) if n <= len(data)]
     stored = min(data.images.shape[1:3])
     sizes = [network.size] if network.size else [(s, s) for s in dict.fromkeys((stored, *SIDES))]
     layouts: Sequence[Any] = [network.layout] if network.layout else ["nchw", "nhwc"]
     failure: DeepSightError | None = None
-    for layout in layouts:
-        for height, width in sizes:
-            for channels in ("rgb", "grey"):
-                one: Mapping[str, Any] = {} if channels == "rgb" else {"mean": (0.0,), "std": (1.0,)}
-                tried = InputFormat(height, width, layout=layout, channels=channels, **one)
-                try:
-                    raw_outputs(network, tried, few)
-                except DeepSightError as error:
-                    failure = failure or error
-                    continue
-                return tried
+    for few, layout, (height, width), grey in product(samples, layouts, sizes, (False, True)):
+        one: dict[str, Any] = {"channels": "grey", "mean": (0.0,), "std": (1.0,)} if grey else {}
+        tried = InputFormat(height, width, layout=layout, **one)
+        try:
+            raw_outputs(network, tried, few)
+        except DeepSightError as error:
+            failure = failure or error
+            continue
+        return tried
     raise failure or DeepSightError("Expected an input that the model takes, found none.")
 
 
@@ -165,5 +165,5 @@ def raw_outputs(network: Network, prepare: Prepare | InputFormat, sample: Datase
     with torch.no_grad():
         for start in range(0, len(sample), size):
             inputs = prepare(sample.pixels(slice(start, start + size)))
-            parts.append(output_tensor(run_network(network, inputs)).detach().float().cpu())
+            parts.append(class_scores(network, inputs).detach().float().cpu())
     return torch.cat(parts)
