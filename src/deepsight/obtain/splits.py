@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from deepsight.obtain.fit_choice import FitChoice
 from deepsight.obtain.passed_over import LATER_FRAMES, PassedOver, first_few
 from deepsight.obtain.sources import Obtained, Part, Parts
 
+Label = TypeVar("Label")
 TEST_SEED = 0
 MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, and more cost time
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
@@ -337,7 +338,7 @@ def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple
     return np.asarray(found, dtype=np.int64), tuple(str(value) for value in distinct)
 
 
-def label_or_none(value: Any) -> Any:
+def label_or_none(value: Label) -> Label | None:
     """A label, or None where it is -1, no number, or what programs write for a missing text."""
     if isinstance(value, str):
         return None if value.strip().casefold() in MISSING_MARKS else value
