@@ -19,8 +19,10 @@ METRICS = {
 
 def shares(**given: float) -> Table:
     values = list(given.values())
-    frame = pl.DataFrame({"cause": list(given), "share": values, "ci_low": values, "ci_high": values})
-    units = {"cause": "name", "share": "share of errors", "ci_low": "low end", "ci_high": "high end"}
+    numbers = {"share": values, "ci_low": values, "ci_high": values, "examined": [1.0] * len(values)}
+    frame = pl.DataFrame({"cause": list(given), **numbers})
+    units = {"cause": "name", "share": "share of errors", "ci_low": "low end", "ci_high": "high end",
+             "examined": "share of errors"}  # fmt: skip
     return Table(frame, units, 100, "Counted.", "The causes of the errors.")
 
 

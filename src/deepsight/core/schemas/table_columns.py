@@ -75,7 +75,7 @@ LISTED: Mapping[str, str] = {
         evidence resists calibrated
     """,
     "ledger_change": "cause n share n_after share_after difference",
-    "ledger_shares": "cause share ci_low ci_high ; n examined",
+    "ledger_shares": "cause share ci_low ci_high examined ; n",
     "lever_data": "class n train_rows recall_drop recall_gain points images_for_a_point",
     "lever_ensembles": "trainings points",
     "lever_errors": "index true predicted causes fdr levers evidence resists ; file",
