@@ -33,7 +33,7 @@ from deepsight.obtain.image_store import StoredImages, write_images
 from deepsight.obtain.sources import Part, SourceError
 
 CHUNK = 256
-DECODER = 4  # changes whenever the same file gives other pixels: what is in the cache is then decoded again
+DECODER = 5  # changes whenever the same file gives other pixels: what is in the cache is then decoded again
 DIGEST_BYTES = 16
 
 

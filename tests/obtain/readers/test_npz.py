@@ -281,3 +281,16 @@ def test_a_label_that_is_no_number_marks_an_unlabelled_image(tmp_path, labels):
 def test_a_test_part_alone_is_refused_with_what_to_call_it(tmp_path):
     with pytest.raises(DeepSightError, match="to use test_images alone, call them images and labels"):
         load_dataset(saved(tmp_path, test_images=np.zeros((12, 8, 8), np.uint8), test_labels=LABELS))
+
+
+@pytest.mark.parametrize(
+    ("most", "darker", "kind"),
+    [(16, 9, np.uint8), (200, 20, np.uint8), (4000, 900, np.uint16), (200, 0.5, np.float32)],
+)
+def test_all_parts_share_a_range(tmp_path, most, darker, kind):
+    images = np.full((12, 8, 8), most, kind)
+    content = {"test_images": np.full((12, 8, 8), darker, kind), "test_labels": LABELS}
+    obtained = load_dataset(saved(tmp_path, images=images, labels=LABELS, **content))
+    top = {16: 16, 200: 255, 4000: 4095}[most]
+    assert obtained.train.pixels().mean() == round(most * 255 / top)
+    assert obtained.test.pixels().mean() == round(darker * 255 / top)

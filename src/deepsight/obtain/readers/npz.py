@@ -2,7 +2,7 @@
 
 import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -92,9 +92,10 @@ def read_npz(path: Path, log: Log) -> CustomData:
         given, names = labels_of_file(file, keys)
     stamp = f"{DECODER}/{path}".encode() + file_stamp(path)
     folder = cache_folder() / "own" / hashlib.sha256(stamp).hexdigest()[:32]
-    parts, digests = {}, {}
+    parts, digests, arrays = {}, {}, [images for images, _ in keys.values()]
     for part, labels in given.items():
-        images, digests[part], each = stored_images(path, keys[part][0], folder / f"{part}_images.npy", log)
+        target = folder / f"{part}_images.npy"
+        images, digests[part], each = stored_images(path, keys[part][0], target, log, beside=arrays)
         if len(images) != len(labels):
             raise ValueError(f"{len(images)} {keys[part][0]} but {len(labels)} {keys[part][1]}")
         parts[part] = labelled_part(images, labels, each, part, passed_over)
@@ -246,9 +247,12 @@ def require_one_shape(parts: Mapping[str, Part]) -> None:
 
 
 def stored_images(
-    path: Path, key: str, target: Path, log: Log
+    path: Path, key: str, target: Path, log: Log, *, beside: Sequence[str]
 ) -> tuple[StoredImages, str, NDArray[np.uint8]]:
-    """The images under this key, copied to the cache in a stream, and the digests of all and of each."""
+    """The images under this key, copied to the cache in a stream, and the digests of all and of each.
+
+    They share the range of the images under the keys `beside`.
+    """
     note, each = target.with_suffix(".sha256"), target.with_suffix(".digests.npy")
     with suppress(SourceError, *DAMAGE):
         images, known = StoredImages(target), note.read_text(encoding="utf-8")
@@ -256,7 +260,7 @@ def stored_images(
             return images, known.partition(" ")[0], np.array(map_array(each))
     if note.exists():
         log(f"{target} is not what was stored, so the images are read again.")
-    reader = ArrayReader(path, key, log)
+    reader = ArrayReader(path, key, log, beside=beside)
     digests: list[bytes] = []
 
     def noted(batch: NDArray[np.uint8]) -> NDArray[np.uint8]:

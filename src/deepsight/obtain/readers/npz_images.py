@@ -1,7 +1,7 @@
 """Images in an .npz file, read some megabytes at a time and brought to uint8 RGB."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,14 +31,18 @@ class ArrayReader:
     below 128 it is that value, for uint8 below 32); bool.
     """
 
-    def __init__(self, path: Path, key: str, log: Log) -> None:
+    def __init__(self, path: Path, key: str, log: Log, *, beside: Sequence[str] = ()) -> None:
         """Read the header, and the whole array once where its range must be found.
+
+        Args:
+            beside: the images of other parts, which share the range where they are of the same type.
 
         Raises:
             ValueError: it is not an array of images, or its range cannot be known.
         """
         self._path, self._key, self._log = path, key, log
-        with self._open() as file:
+        self._beside = [other for other in beside if other != key]
+        with self._open(key) as file:
             self._shape, self._dtype = image_header(file, key)
         self._channels_first = is_channels_first(self._shape)
         height, width = self._shape[2:4] if self._channels_first else self._shape[1:3]
@@ -52,7 +56,7 @@ class ArrayReader:
 
     def batches(self) -> Iterator[Pixels]:
         """The images in order, uint8 (m, h, w, 3); greys in three equal channels."""
-        for values in self._raw():
+        for values in self._blocks(self._key):
             as_they_are = values.dtype == np.uint8 and self._top == TOP
             pixels = values if as_they_are else eight_bits(values, self._top)
             if self._channels_first:
@@ -62,29 +66,37 @@ class ArrayReader:
             else:
                 yield pixels
 
-    def _open(self) -> IO[bytes]:
+    def _open(self, key: str) -> IO[bytes]:
         # The archive stays open with its member.
-        return zipfile.ZipFile(self._path).open(f"{self._key}.npy")
+        return zipfile.ZipFile(self._path).open(f"{key}.npy")
 
-    def _raw(self) -> Iterator[NDArray[Any]]:
-        """Blocks of the array as it is stored."""
-        each = int(np.prod(self._shape[1:])) * self._dtype.itemsize
-        step = max(1, CHUNK_BYTES // max(each, 1))
-        with self._open() as file:
-            image_header(file, self._key)
-            for start in range(0, self._shape[0], step):
-                n = min(step, self._shape[0] - start)
+    def _blocks(self, key: str) -> Iterator[NDArray[Any]]:
+        """Blocks of an array as it is stored."""
+        with self._open(key) as file:
+            shape, dtype = image_header(file, key)
+            each = int(np.prod(shape[1:])) * dtype.itemsize
+            step = max(1, CHUNK_BYTES // max(each, 1))
+            for start in range(0, shape[0], step):
+                n = min(step, shape[0] - start)
                 content = file.read(n * each)
                 if len(content) != n * each:
-                    raise EOFError(f"the file ends after {start} images of {self._shape[0]}")
-                yield np.frombuffer(content, dtype=self._dtype).reshape(n, *self._shape[1:])
+                    raise EOFError(f"the file ends after {start} images of {shape[0]}")
+                yield np.frombuffer(content, dtype=dtype).reshape(n, *shape[1:])
+
+    def _blocks_of_all_parts(self) -> Iterator[NDArray[Any]]:
+        """Blocks of this array, then of those of other parts that are of its type."""
+        for key in (self._key, *self._beside):
+            for values in self._blocks(key):
+                if values.dtype != self._dtype:
+                    break
+                yield values
 
     def _range(self) -> float:
         """The value that becomes 255."""
         if self._dtype.kind == "b":
             return 1.0
         low, high = 0.0, 0.0
-        for values in self._raw():
+        for values in self._blocks_of_all_parts():
             ends = np.array([values.min(), values.max()], dtype=np.float64)
             if self._dtype == np.uint8 and ends[1] > FAINT:
                 return TOP
