@@ -11,7 +11,7 @@ from faulty.runner import Runner
 @pytest.fixture(scope="session")
 def runner() -> Iterator[Runner]:
     """Runs commands in children of one process."""
-    with Runner() as started:
+    with Runner(seconds=600) as started:  # others may compute beside the tests
         yield started
 
 
