@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 STEP = 0.2  # seconds between two looks
-STARTS = 3  # of Ray
+STARTS = 4  # of Ray
 # The command `ray`, which waits longer for its own processes than the 30 seconds that it has by itself.
 START = """
 from deepsight.workflows.passes.ray_start import patient_start, ray_library
 ray_library()
 from ray.scripts.scripts import main
-with patient_start(900):
+with patient_start():
     main()
 """
 OBJECT_STORE = 300_000_000  # bytes of memory that the workers of the cluster share

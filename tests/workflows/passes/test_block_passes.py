@@ -1,7 +1,9 @@
 """A pass goes on where it was stopped, and gives its answers in order, in memory or on disk."""
 
+import io
 import multiprocessing
 import os
+import pickle
 import shutil
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from deepsight.workflows.passes.block_passes import (
     share_blocks,
     whole_folder,
 )
+from deepsight.workflows.passes.ray_engine import BlockWorker
 from deepsight.workflows.passes.work import Arrays, Work
 from made_passes import open_counted, open_numbers
 
@@ -141,6 +144,16 @@ def test_two_processes_with_one_pass_both_get_it(tmp_path: Path) -> None:
 def test_an_engine_that_nobody_knows_is_refused(engine: str) -> None:
     with pytest.raises(UsageError, match="local, ray"):
         require_engine(engine)
+
+
+def test_a_worker_of_a_cluster_packs_its_answers(tmp_path: Path) -> None:
+    worker = BlockWorker(partial(open_counted, tmp_path / "log"))
+    told = np.array([pickle.dumps(slice(100, 102))], dtype=object)
+    answer = worker({"id": np.array([7]), "told": told})
+    assert answer["id"].tolist() == [7]
+    with np.load(io.BytesIO(answer["content"][0]), allow_pickle=False) as found:
+        assert found["square"].tolist() == [10_000, 10_201]
+        assert found["name"].tolist() == ["row 100", "row 101"]
 
 
 def test_work_is_told_what_belongs_to_a_block_and_no_more(tmp_path: Path) -> None:

@@ -7,13 +7,7 @@ import pytest
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import silent
 from deepsight.workflows.passes import ray_start
-from deepsight.workflows.passes.ray_start import (
-    PORTS,
-    STARTS,
-    join_cluster,
-    patient_start,
-    with_patience,
-)
+from deepsight.workflows.passes.ray_start import STARTS, join_cluster, patient_start, with_patience
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +35,7 @@ def test_a_start_that_takes_too_long_is_tried_again_and_said() -> None:
     join_cluster(ray, None, said.append)
     assert ray.ended == 1
     assert len(said) == 1
-    assert "timed out during startup. It is started again (2 of 2)." in said[0]
+    assert "timed out during startup. It is started again (2 of 4)." in said[0]
 
 
 def test_a_cluster_that_never_starts_or_does_not_answer_ends_with_a_sentence() -> None:
@@ -72,16 +66,10 @@ def test_a_question_is_asked_again_until_it_is_answered_or_time_is_up(monkeypatc
 
 
 def test_ray_asks_as_before_after_its_start() -> None:
-    from ray._private import node, parameter, services
+    from ray._private import node, services
 
-    own, made = services.get_node, parameter.RayParams.__init__
+    own = services.get_node
     with patient_start():
         assert services.get_node is not own
         assert node.ray._private.services.get_node is services.get_node  # as it is asked at the start
-        chosen = parameter.RayParams(metrics_agent_port=4711)
-        ports = [getattr(chosen, name) for name in PORTS]
-        assert ports[0] == 4711
-        assert len(set(ports)) == len(PORTS)
-        assert min(ports) > 1023
     assert services.get_node is own
-    assert parameter.RayParams.__init__ is made

@@ -2,21 +2,17 @@
 
 import importlib
 import os
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from inspect import signature
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
 
-STARTS = 2  # of Ray on this machine, before it is given up
-WAIT_SECONDS = 300.0  # for Ray's own processes to be there; by itself it gives up after 30
+STARTS = 4  # of Ray on this machine, before it is given up
+WAIT_SECONDS = 90.0  # for Ray's own processes to be there; by itself it gives up after 30
 LOOK_SECONDS = 1.0  # between two looks
-# Of Ray's helpers on this machine, in the words of its code.
-PORTS = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port", "metrics_export_port")
 
 
 def join_cluster(ray: Any, address: str | None, log: Log) -> None:
@@ -68,55 +64,23 @@ def ray_library() -> Any:
 
 @contextmanager
 def patient_start(seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Let Ray's own processes come late, as they do on a busy machine; for a start on this machine.
+    """Let Ray wait longer for its own first process, for a start on this machine.
 
-    Ray offers no setting for two of its waits. It asks for its first process once a second for 30 seconds:
-    inside, each question waits for an answer. And that process ends itself where one of its helpers has not
-    written down its port within 15 seconds: with ports that are chosen beforehand it does not wait. Versions
-    of Ray that are made in another way keep their own time.
+    Ray asks once a second for 30 seconds whether the process has reported, and offers no setting. It reports
+    when its helpers have, for each of which it waits 15 seconds; where one is later, it ends itself, and only
+    another start helps. Inside, each question waits for an answer. Versions of Ray that ask in another way
+    keep their own time.
     """
-    services, parameter = (
-        importlib.import_module(f"ray._private.{name}") for name in ("services", "parameter")
-    )
-    ask, settings = getattr(services, "get_node", None), getattr(parameter, "RayParams", None)
-    with ExitStack() as stack:
-        if ask is not None:
-            stack.enter_context(replaced(services, "get_node", with_patience(ask, seconds)))
-        if settings is not None:
-            known = set(signature(settings.__init__).parameters)
-            ports = [name for name in PORTS if name in known]
-            stack.enter_context(replaced(settings, "__init__", with_ports(settings.__init__, ports)))
+    services = importlib.import_module("ray._private.services")
+    ask = getattr(services, "get_node", None)
+    if ask is None:
         yield
-
-
-@contextmanager
-def replaced(place: Any, name: str, value: Any) -> Iterator[None]:
-    """Put a value in the place of an attribute for a while."""
-    own = getattr(place, name)
-    setattr(place, name, value)
+        return
+    services.get_node = with_patience(ask, seconds)  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        setattr(place, name, own)
-
-
-def with_ports(make: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
-    """The same constructor, with free ports of this machine for these names where none is given."""
-
-    def made(*given: Any, **named: Any) -> None:
-        missing = [name for name in names if not named.get(name)]  # 0 stands for any port too
-        make(*given, **{**named, **dict(zip(missing, free_ports(len(missing)), strict=True))})
-
-    return made
-
-
-def free_ports(count: int) -> list[int]:
-    """Different ports that nobody uses at the moment."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+        services.get_node = ask  # type: ignore[attr-defined]
 
 
 def with_patience(ask: Callable[..., Any], seconds: float) -> Callable[..., Any]:
