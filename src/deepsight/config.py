@@ -151,7 +151,7 @@ def study_of(values: dict[str, Any]) -> StudyConfig:
         option = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
         wanted = str(first["msg"]).removeprefix("Input should be ")
         raise UsageError(
-            f"Expected {option} as {wanted[0].lower() + wanted[1:]}, "
+            f"Expected {option} to be {wanted[0].lower() + wanted[1:]}, "
             f"received {first['input']!r}. See deepsight run --help."
         ) from error
 

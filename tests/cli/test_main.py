@@ -66,7 +66,7 @@ def small_arrays(path: Path, *, k: int = 2, n: int = 60) -> Path:
         (("--backbone", "resnet81"), 2, "resnet"),
         (("--minutes", "0"), 2, "--minutes"),
         (("--resolution", "7"), 2, "--resolution"),
-        (("--resolution", "70"), 2, "Expected --resolution as a multiple of 32, received 70"),
+        (("--resolution", "70"), 2, "Expected --resolution to be a multiple of 32, received 70"),
         (("--weights", "absent.safetensors"), 1, "absent.safetensors"),
         (("--config", "absent.yaml"), 2, "absent.yaml"),
         (("--backbone", "resnet18", "--offline"), 1, "--weights"),
