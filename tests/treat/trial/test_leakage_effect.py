@@ -99,7 +99,7 @@ def test_effect_of_copies_covers_the_truth() -> None:
 def test_without_an_effect_nothing_is_said_of_published_scores() -> None:
     right = np.random.default_rng(1).random((3, 60)) < 0.8
     table = leakage_table(right, right, np.arange(60) < 30, copies=30, train=500, leaked=0.03)
-    assert "which is no effect shown" in table.caption
+    assert "no effect shown" in table.caption
     assert "published" not in table.caption
 
 
