@@ -11,7 +11,9 @@ from scipy.stats import binomtest
 
 from deepsight.cli.main import main
 from deepsight.config import StudyConfig
+from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
 from deepsight.obtain import load_dataset
 from deepsight.obtain.predictions.read import read_predictions
@@ -219,6 +221,14 @@ def test_a_run_folder_inside_the_images_is_no_class(tmp_path: Path, monkeypatch:
 def test_a_split_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--split"):
         examine_predictions(StudyConfig(), tmp_path / "x.npz", tmp_path / "o", split="validation", log=print)
+
+
+def test_fewer_than_five_images_are_refused() -> None:
+    labels = np.array([0, 1, 0], dtype=np.int64)
+    data = Dataset(np.zeros((3, 8, 8, 3), np.uint8), labels, ("a", "b"), np.arange(3), "test")
+    answers = Predictions(data.ids, labels, np.eye(2, dtype=np.float32)[labels], np.ones((3, 4), np.float32))
+    with pytest.raises(DeepSightError, match="at least 5 images to examine, received 3"):
+        examine(answers, data)
 
 
 @pytest.mark.slow
