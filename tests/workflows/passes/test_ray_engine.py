@@ -46,7 +46,10 @@ def cluster() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         support = str(Path(made_passes.__file__).parent)
         patch.setenv("PYTHONPATH", os.pathsep.join([support, os.environ.get("PYTHONPATH", "")]))
-        join_cluster(ray, None, silent)
+        try:
+            join_cluster(ray, None, silent)
+        except DeepSightError as error:  # on a machine without a free core; tests of the start are elsewhere
+            pytest.skip(str(error))
         try:
             yield
         finally:
