@@ -14,6 +14,7 @@ from deepsight.core.recipe import Recipe
 ALTERED = Recipe(
     resolution=96, interpolation="bilinear", antialias=False, epochs=0.5, views=1, batch=64,
     learning_rate=2e-3, base_ratio=0.5, weight_decay=0.0, clip_norm=0.5, warmup=0.1, label_smoothing=0.0,
+    averaged=0.5,
     batch_norm="training", mix="cutmix", mix_on="images", mix_alpha=1.0, class_weights=(0.5, 1.5),
     hard_share=0.5, hard_after=2, confused=((0, 1),), confused_boost=2.0, trained_reductions=1, seed=7,
     view_seed=9, precision="bf16-mixed",
@@ -27,7 +28,7 @@ ALTERED = Recipe(
         ("learning_rate", 0.0), ("views", 0), ("mix_alpha", 0.0), ("confused_boost", -2.0),
         ("hard_after", 0), ("clip_norm", 0.0), ("base_ratio", 0.0), ("base_ratio", 1.5), ("hard_share", 0.0),
         ("hard_share", 1.1), ("warmup", -0.1), ("warmup", 2.0), ("label_smoothing", -0.1),
-        ("label_smoothing", 1.5), ("weight_decay", -1.0),
+        ("label_smoothing", 1.5), ("averaged", 1.1), ("weight_decay", -1.0),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused(name, value):

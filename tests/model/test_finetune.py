@@ -56,6 +56,7 @@ OTHER: dict[str, tuple[dict[str, object], object]] = {
     "clip_norm": ({}, 0.05),
     "warmup": ({}, 0.6),
     "label_smoothing": ({}, 0.0),
+    "averaged": ({}, 0.9),
     "batch_norm": ({}, "reestimated"),
     "mix": ({}, "mixup"),
     "mix_on": ({"mix": "cutmix"}, "images"),

@@ -37,6 +37,8 @@ class Recipe:
         clip_norm: largest norm of a step's gradient; without batch norm, single batches can overshoot.
         warmup: share of the steps in which the rate rises.
         label_smoothing: share of the target spread over all classes.
+        averaged: share of the steps that the average of the last weights reaches back, which becomes the
+            model; 0 takes the weights of the last step.
         batch_norm: "frozen" keeps ImageNet's statistics and fuses them into the convolutions;
             "reestimated" measures them on the training images first; "training" adapts the trained ones.
         mix: "none", or "mixup" or "cutmix".
@@ -69,6 +71,7 @@ class Recipe:
     clip_norm: float = 2.0
     warmup: float = 0.25
     label_smoothing: float = 0.1
+    averaged: float = 0.0
     batch_norm: BatchNorm = "frozen"
     mix: Mix = "none"
     mix_on: MixOn = "maps"
@@ -91,14 +94,14 @@ class Recipe:
         }  # fmt: skip
         shares = {
             "base_ratio": self.base_ratio, "hard_share": self.hard_share, "warmup": self.warmup,
-            "label_smoothing": self.label_smoothing,
+            "label_smoothing": self.label_smoothing, "averaged": self.averaged,
         }  # fmt: skip
         wrong = [f"{name} = {value}" for name, value in positive.items() if not 0 < value < math.inf]
         wrong += [f"{name} = {value}" for name, value in shares.items() if not 0 <= value <= 1]
         if wrong or self.base_ratio == 0 or not 0 <= self.weight_decay < math.inf:
             raise UsageError(
-                "Expected positive values, with base_ratio, hard_share, warmup and label_smoothing "
-                f"at most 1, received {', '.join(wrong) or self}."
+                "Expected positive values, with base_ratio, hard_share, warmup, label_smoothing "
+                f"and averaged at most 1, received {', '.join(wrong) or self}."
             )
         seeds = [seed for seed in (self.seed, self.view_seed) if seed is not None]
         if not all(0 <= seed < MOST_SEEDS for seed in seeds):

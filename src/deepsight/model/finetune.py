@@ -17,6 +17,7 @@ from deepsight.model.hardware.allocator import freed_memory_kept
 from deepsight.model.hardware.precision import forward_in
 from deepsight.model.sampling import draw_order, mixed
 from deepsight.model.training_state import Epoch, Training, open_view, validate
+from deepsight.model.weight_average import WeightAverage
 
 
 class Optimisation(NamedTuple):
@@ -40,6 +41,7 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
     recipe, n = training.recipe, len(training.labels)
     steps = max(1, round(recipe.epochs * (n // recipe.batch)))
     optimisation = optimisation_of(training, steps)
+    average = WeightAverage(training.trainable, steps, recipe.averaged) if recipe.averaged else None
     losses = np.full(n, np.inf)
     step, epoch = 0, 0
     while step < steps:
@@ -47,10 +49,12 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
         open_view(training, training.drawn, epoch % recipe.views)
         order = draw_order(training.labels, losses, recipe, epoch)
         order = order[: min(max(1, len(order) // recipe.batch), steps - step) * recipe.batch]
-        seen = train_epoch(training, optimisation, order, epoch, step)
+        seen = train_epoch(training, optimisation, order, epoch, step, average)
         step += -(-len(order) // recipe.batch)
         require_finite(seen, step, steps, recipe)
         losses[order] = seen.cpu().numpy()
+        if average is not None and step >= steps:
+            average.take_over()
         seconds = time.perf_counter() - began
         val_loss, val_f1 = float("nan"), float("nan")
         if validated:
@@ -82,8 +86,9 @@ def optimisation_of(training: Training, steps: int) -> Optimisation:
 
 
 def train_epoch(
-    training: Training, optimisation: Optimisation, order: NDArray[np.int64], epoch: int, step: int
-) -> Tensor:
+    training: Training, optimisation: Optimisation, order: NDArray[np.int64], epoch: int, step: int,
+    average: WeightAverage | None,
+) -> Tensor:  # fmt: skip
     """Train on these rows in this order, a step a batch; the loss of each row as it was seen, (len(order),).
 
     Args:
@@ -92,6 +97,7 @@ def train_epoch(
         order: row numbers.
         epoch: passes before this one.
         step: steps before this pass.
+        average: of the weights, which takes in those after each step.
     """
     recipe, fabric = training.recipe, training.fabric
     seen = torch.zeros(len(order), device=fabric.device)
@@ -102,6 +108,8 @@ def train_epoch(
             each = training_step(training, optimisation, order[batch], epoch, step + number)
             seen[batch][own_share(fabric)] = each
             optimisation.schedule.step()
+            if average is not None:
+                average.update()
     # Every process filled its own places and left zeros in the others', so the sum is the whole.
     return torch.as_tensor(fabric.all_reduce(seen, reduce_op="sum"))
 

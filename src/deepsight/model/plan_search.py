@@ -17,6 +17,7 @@ WITHOUT_MAPS = 1.1  # a plan without such maps must promise an error smaller by 
 MOST_PASSES = 12
 LEAST_PASS = 0.5  # of a pass, that is left where a plan is shortened
 MOST_OVERRUN = 5  # times the budget that the smallest study may take before it is refused
+AVERAGED, MOST_AVERAGED = 0.5, 100  # share of the steps that is averaged, where there are fewer than so many
 FEWEST_STEPS = 8  # in a pass over few images, from which smaller batches follow
 STEP_MAPS = 400  # memory of a step, in sizes of the batch's cached maps: docs/decisions/0005-planner.md
 EXAMINATION_MB = 1550  # on top of what is resident, levers included, measured on CIFAR-10
@@ -149,7 +150,15 @@ def plan_of_passes(
     base: Recipe, epochs: float, rows: int, speed: Throughput, work: Workload
 ) -> PlanCandidate:
     """The plan with this many passes over the rows; the last may be partial."""
-    return predict_plan(replace(base, epochs=epochs, views=views_for(epochs)), rows, speed, work)
+    recipe = replace(
+        base, epochs=epochs, views=views_for(epochs), averaged=averaged_for(epochs, rows, base.batch)
+    )
+    return predict_plan(recipe, rows, speed, work)
+
+
+def averaged_for(epochs: float, rows: int, batch: int) -> float:
+    """Share of the steps whose weights are averaged: docs/decisions/0103*.md."""
+    return AVERAGED if epochs * (rows // batch) < MOST_AVERAGED else 0.0
 
 
 def views_for(epochs: float) -> int:
