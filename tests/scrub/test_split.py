@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.scrub.leakage import pixel_digests
-from deepsight.scrub.split import Partition, absent_classes, leak_free_split, limit_train
+from deepsight.scrub.split import Partition, absent_classes, leak_free_split, limit_train, share_differences
 
 CLASSES = ("cat", "dog", "ship")
 
@@ -103,6 +103,20 @@ def test_unequal_class_shares_fail_the_check():
     assert checks["passed"].to_list() == [True, False, False]
     by_hand = 1 / 3 - np.mean(skewed.labels == 0)
     assert checks["share_difference"][1] == pytest.approx(by_hand)
+
+
+def test_random_draws_seldom_fail_the_check_of_class_shares():
+    rng = np.random.default_rng(0)
+
+    def draw(n: int, name: str) -> Dataset:
+        labels = rng.choice(3, size=n, p=[0.7, 0.2, 0.1])
+        return Dataset(np.zeros((n, 8, 8, 3), np.uint8), labels, ("a", "b", "c"), np.arange(n), name)
+
+    failed = 0
+    for _ in range(300):
+        differences, tolerances = share_differences(draw(500, "train"), draw(200, "test"))
+        failed += bool((differences > tolerances).any())
+    assert failed <= 300 * 0.09
 
 
 @pytest.mark.slow

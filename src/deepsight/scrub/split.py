@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.stats import norm
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from deepsight.core.array_types import Ints
@@ -16,8 +17,9 @@ from deepsight.scrub.leakage import DigestedSplit, find_leaks, no_leaks, pixel_d
 
 NONE: Ints = np.empty(0, dtype=np.int64)
 
-# Class shares count as equal within half a point, or within one image of the smaller split.
+# Class shares count as equal within half a point, or within what two random draws may differ by.
 SHARE_TOLERANCE = 0.005
+CHANCE = 0.05  # of an alarm where two splits are random draws
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def split_checks(train: DigestedSplit, validation: DigestedSplit, test: Digested
     """Evidence table `split_checks`: what each pair of splits shares and how their class shares differ.
 
     A pair passes if it shares no row and no digest, and no class share differs by more than
-    `SHARE_TOLERANCE` (or one image of the smaller split, where that is more).
+    `SHARE_TOLERANCE`, or than two random draws of these sizes may differ.
     """
     pairs = ((train, validation), (train, test), (validation, test))
     frame = pl.DataFrame([pair_check(a, b) for a, b in pairs])
@@ -183,12 +185,13 @@ def split_checks(train: DigestedSplit, validation: DigestedSplit, test: Digested
             "split_b": "split",
             "shared_ids": "rows in both",
             "shared_digests": "distinct pixel contents in both",
-            "share_difference": "largest absolute difference of a class share",
-            "tolerance": "largest difference that counts as equal",
+            "share_difference": "absolute difference of a class share, for the class that exceeds its tolerance "
+            "most or comes nearest to it",
+            "tolerance": "largest difference that counts as equal: 0.005, or what chance explains at 5 %",
             "passed": "true or false",
         },
         n=sum(len(part.data) for part in (train, validation, test)),
-        method="Set intersection of rows and of BLAKE2b pixel digests; largest difference of class shares.",
+        method="Set intersection of rows and of BLAKE2b pixel digests; class shares against random draws.",
         caption=f"{frame['passed'].sum()} of 3 pairs of splits share no image and have equal class shares.",
     )
 
@@ -197,9 +200,9 @@ def pair_check(a: DigestedSplit, b: DigestedSplit) -> dict[str, object]:
     """One row of `split_checks`."""
     shared_ids = len(np.intersect1d(a.data.ids, b.data.ids)) if a.data.source == b.data.source else 0
     shared_digests = len(np.intersect1d(a.digests, b.digests))
-    n = max(min(len(a.data), len(b.data)), 1)
-    difference = float(np.abs(class_shares(a.data) - class_shares(b.data)).max())
-    tolerance = max(SHARE_TOLERANCE, 1 / n)
+    differences, tolerances = share_differences(a.data, b.data)
+    worst = int((differences - tolerances).argmax())
+    difference, tolerance = float(differences[worst]), float(tolerances[worst])
     return {
         "split_a": a.name,
         "split_b": b.name,
@@ -209,6 +212,19 @@ def pair_check(a: DigestedSplit, b: DigestedSplit) -> dict[str, object]:
         "tolerance": tolerance,
         "passed": shared_ids == shared_digests == 0 and difference <= tolerance,
     }
+
+
+def share_differences(a: Dataset, b: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How much the share of each class differs, and how much it may, both (k,).
+
+    Two random draws from one population exceed the second in any class with a probability of 5 % (normal
+    approximation, Bonferroni over the classes); in large ones `SHARE_TOLERANCE` is more.
+    """
+    counts = class_counts(a.labels, a.classes) + class_counts(b.labels, b.classes)
+    pooled = counts / max(len(a) + len(b), 1)
+    spread = np.sqrt(pooled * (1 - pooled) * (1 / max(len(a), 1) + 1 / max(len(b), 1)))
+    chance = float(norm.ppf(1 - CHANCE / (2 * len(counts)))) * spread
+    return np.abs(class_shares(a) - class_shares(b)), np.maximum(chance, SHARE_TOLERANCE)
 
 
 def class_shares(data: Dataset) -> NDArray[np.float64]:
