@@ -185,7 +185,7 @@ def split_checks(train: DigestedSplit, validation: DigestedSplit, test: Digested
             "split_b": "split",
             "shared_ids": "rows in both",
             "shared_digests": "distinct pixel contents in both",
-            "share_difference": "absolute difference of a class share, for the class that exceeds its tolerance "
+            "share_difference": "absolute difference of the share of the class that exceeds its tolerance "
             "most or comes nearest to it",
             "tolerance": "largest difference that counts as equal: 0.005, or what chance explains at 5 %",
             "passed": "true or false",
