@@ -9,6 +9,7 @@ from deepsight.explore.shortcuts import (
     cramers_v,
     crossed,
     misnamed_table,
+    words_pattern,
     name_pattern,
     shortcuts_table,
     told,
@@ -79,3 +80,22 @@ def test_a_file_named_after_another_class_is_listed() -> None:
     keys = pl.DataFrame({"split": ["all"] * 5, "index": [0, 1, 2, 3, 4]})
     found = misnamed_table(files, keys, np.array([0, 0, 1, 1, 1]), CLASSES).frame
     assert found.rows() == [("all", 0, "cat", "dog"), ("all", 4, "dog", "cat")]
+
+
+def test_a_number_in_a_file_name_is_no_class() -> None:
+    files = [f"{row:06d}.png" for row in range(20)]
+    keys = pl.DataFrame({"split": ["train"] * 20, "index": np.arange(20)})
+    digits = tuple(str(digit) for digit in range(10))
+    assert misnamed_table(files, keys, np.arange(20) % 10, digits).frame.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "held"),
+    [
+        ("cat", "cat01.png", True), ("cat", "catalogue.png", False), ("cat", "a_cat_.png", True),
+        ("käse", "käse3.png", True), ("käse", "käserei.png", False), ("type1", "type12.png", False),
+        ("type1", "type1_7.png", True), ("7", "7.png", False),
+    ],
+)  # fmt: skip
+def test_names_are_found_as_whole_words(name: str, file: str, held: bool) -> None:
+    assert bool(words_pattern([name]).search(file)) == held

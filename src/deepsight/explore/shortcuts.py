@@ -157,8 +157,25 @@ def shortcuts_caption(frame: pl.DataFrame) -> str:
     return f"The class can be predicted without looking at the picture, from {', '.join(said)}."
 
 
+def words_pattern(names: Sequence[str]) -> re.Pattern[str]:
+    """Any of these names as a whole word: "cat" in "cat01.png", but not in "catalogue.png"; longer ones first.
+
+    A name that ends in a digit is whole where no other digit follows: "type1" is not in "type12.png".
+    """
+    worded = [name for name in sorted(names, key=len, reverse=True) if any(c.isalpha() for c in name)]
+    whole = [rf"(?<!{kind_of(name[0])}){re.escape(name)}(?!{kind_of(name[-1])})" for name in worded]
+    return re.compile("|".join(whole) or r"(?!)")
+
+
+def kind_of(character: str) -> str:
+    """A pattern of the characters that would go on with a name that ends in this one: digits, or letters."""
+    return r"\d" if character.isdigit() else r"[^\W\d_]"
+
+
 def misnamed_table(files: Sequence[str], keys: pl.DataFrame, labels: Ints, classes: Sequence[str]) -> Table:
     """Evidence table `misnamed`: files whose name holds the name of another class, and not of their own.
+
+    A class whose name has no letter, such as "7", is not looked for: files are numbered.
 
     Args:
         files: (n,) names; only the last part counts.
@@ -166,8 +183,7 @@ def misnamed_table(files: Sequence[str], keys: pl.DataFrame, labels: Ints, class
         labels: int64 (n,).
         classes: names of the classes.
     """
-    names = "|".join(re.escape(name.lower()) for name in sorted(classes, key=len, reverse=True))
-    pattern = re.compile(rf"(?<![a-z])({names})(?![a-z])")
+    pattern = words_pattern([name.lower() for name in classes])
     found = [set(pattern.findall(PurePosixPath(file).name.lower())) for file in files]
     own = [classes[label] for label in labels]
     frame = keys.select("split", "index").with_columns(
