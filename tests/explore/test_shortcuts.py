@@ -9,10 +9,10 @@ from deepsight.explore.shortcuts import (
     cramers_v,
     crossed,
     misnamed_table,
-    words_pattern,
     name_pattern,
     shortcuts_table,
     told,
+    words_pattern,
 )
 
 CLASSES = ("cat", "dog")

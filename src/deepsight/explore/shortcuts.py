@@ -158,7 +158,7 @@ def shortcuts_caption(frame: pl.DataFrame) -> str:
 
 
 def words_pattern(names: Sequence[str]) -> re.Pattern[str]:
-    """Any of these names as a whole word: "cat" in "cat01.png", but not in "catalogue.png"; longer ones first.
+    """Any of these names as a whole word, the longest first: "cat" in "cat01.png", not in "catalogue.png".
 
     A name that ends in a digit is whole where no other digit follows: "type1" is not in "type12.png".
     """
