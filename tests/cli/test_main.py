@@ -113,6 +113,17 @@ def test_a_run_of_another_study_is_refused(deepsight: Deepsight, tmp_path: Path)
     assert "arrays:a.npz" in done.stderr
 
 
+@pytest.mark.parametrize("data", ["folder:nowhere", "arrays:no.npz", "table:no.csv", "foldr:x"])
+@pytest.mark.parametrize("command", [("run",), ("examine", "--model", "timm:resnet18")])
+def test_data_that_are_not_there_are_refused_before_a_run_is_made(
+    deepsight: Deepsight, tmp_path: Path, command: tuple[str, ...], data: str
+) -> None:
+    done = deepsight(*command, "--data", data, "--out", "out")
+    assert done.returncode == 2
+    assert data.split(":")[1] in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_stage_of_no_run_says_how_to_make_one(deepsight: Deepsight) -> None:
     done = deepsight("train", "nowhere")
     assert done.returncode == 1

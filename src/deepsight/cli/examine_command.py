@@ -61,6 +61,7 @@ def examine(
         deepsight examine --data folder:photos --predictions theirs.csv --split all --out runs/theirs
     """
     from deepsight.config import study_of
+    from deepsight.obtain import require_data
 
     if (model is None) == (predictions is None):
         raise UsageError("Expected either --model or --predictions.")
@@ -68,6 +69,8 @@ def examine(
         refuse_options_of_a_model(engine=engine, weights=weights, preprocess=preprocess, classes=classes)
     asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline, "fit": fit}
     study = study_of({**asked, "minutes": minutes})
+    if not out.exists():
+        require_data(study.data)
     from deepsight.workflows.examine.examine_model import examine_model
     from deepsight.workflows.examine.examine_predictions import examine_predictions
 

@@ -49,6 +49,8 @@ def check(
 
 def require_gates(gates: Sequence[str]) -> None:
     """Refuse what is no gate before any work is done."""
+    if not gates:
+        return
     from deepsight.workflows.gates.conditions import require_gate
 
     for gate in gates:

@@ -77,6 +77,7 @@ def run(
     """
     from deepsight.config import read_study, study_of
     from deepsight.core.run import Run
+    from deepsight.obtain import require_data
 
     asked = {
         "data": data, "data_dir": data_dir, "minutes": minutes, "backbone": backbone, "weights": weights,
@@ -87,6 +88,8 @@ def run(
     stored = read_study(config) if config else {}
     study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
     gate_commands.require_gates(study.gates)
+    if not out.exists():
+        require_data(study.data)
     if compare_with is not None:
         Run.open(compare_with)
     sharing_commands.require_trackers(log_to or ())

@@ -11,10 +11,12 @@ from deepsight.obtain.cifar10 import load as cifar10
 from deepsight.obtain.crop import Fit
 from deepsight.obtain.data_uri import TEST_SHARE, parse_address
 from deepsight.obtain.fit_choice import FitJudge
+from deepsight.obtain.local_file import user_path
 from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, parquet, table, webdataset
+from deepsight.obtain.readers.table_file import read_table_file
 from deepsight.obtain.sources import Obtained, SourceError
 
-__all__ = ["Obtained", "load_dataset"]
+__all__ = ["Obtained", "load_dataset", "require_data"]
 
 SCHEMES = {
     "folder": folder.OPTIONS,
@@ -91,6 +93,23 @@ def load_dataset(
         return huggingface.load_huggingface(
             address, resolution=resolution, offline=offline, judge=judge, log=log
         )
+
+
+def require_data(name: str) -> None:
+    """Refuse at once what `load_dataset` would refuse after seconds of other work.
+
+    Raises:
+        UsageError: no data set has such a name, or there is no such folder, table or file of arrays.
+    """
+    if name == "cifar10":
+        return
+    address = parse_address(name, SCHEMES)
+    if address.scheme == "folder":
+        folder.folder_of(address)
+    elif address.scheme == "arrays":
+        npz.file_of(address)
+    elif address.scheme == "table" and not user_path(address.place).exists():
+        read_table_file(user_path(address.place).resolve())  # says what is wrong
 
 
 @contextmanager

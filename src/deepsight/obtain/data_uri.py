@@ -86,7 +86,7 @@ def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:
     if not colon or scheme not in known:
         offered = meant_address(name) or near_names(name if not colon else scheme, ["cifar10", *known])
         raise UsageError(
-            f"Expected --data cifar10 or  {', '.join(f'{s}:…' for s in known)}, received '{name}'; {offered}"
+            f"Expected --data cifar10 or {', '.join(f'{s}:…' for s in known)}, received '{name}'; {offered}"
         )
     place, mark, query = rest.rpartition("?")
     if not mark or "=" not in query:

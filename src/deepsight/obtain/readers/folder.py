@@ -61,11 +61,7 @@ def load_folder(
         UsageError: the folder does not exist, or its layout has two meanings.
         DeepSightError: it holds too few classes or images, or the cache cannot be written to.
     """
-    root = user_path(address.place).resolve()
-    if not root.is_dir():
-        packed = " Unpack it, and name the folder." if root.suffix.lower() in PACKED else ""
-        raise UsageError(f"Expected a folder with one folder per class, received '{address.place}'.{packed}")
-    passed_over = PassedOver()
+    root, passed_over = folder_of(address), PassedOver()
     folders = class_folders(root, passed_over)
     if same := shared_subfolders(folders):
         log(
@@ -79,6 +75,19 @@ def load_folder(
         f"folder:{root}", address, listings, folders.classes, key=key, options=OPTIONS,
         passed_over=passed_over, resolution=resolution, judge=judge, log=log,
     )  # fmt: skip
+
+
+def folder_of(address: DataAddress) -> Path:
+    """The folder that an address names.
+
+    Raises:
+        UsageError: there is none.
+    """
+    root = user_path(address.place).resolve()
+    if not root.is_dir():
+        packed = " Unpack it, and name the folder." if root.suffix.lower() in PACKED else ""
+        raise UsageError(f"Expected a folder with one folder per class, received '{address.place}'.{packed}")
+    return root
 
 
 def class_folders(root: Path, passed_over: PassedOver) -> ClassFolders:

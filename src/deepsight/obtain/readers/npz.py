@@ -60,12 +60,22 @@ def load_npz(address: DataAddress, *, log: Log) -> Obtained:
         UsageError: the file does not exist.
         DeepSightError: it is damaged, lacks an array, or an array is not what it should be.
     """
-    path = user_path(address.place).resolve()
-    if not path.is_file():
-        raise UsageError(f"Expected an .npz file, received '{address.place}'.")
+    path = file_of(address)
     with damage_as(partial(not_as_expected, path)):
         custom = read_npz(path, log)
     return split_custom_data(custom, share=address.test_share, log=log)
+
+
+def file_of(address: DataAddress) -> Path:
+    """The file that an address names.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = user_path(address.place).resolve()
+    if not path.is_file():
+        raise UsageError(f"Expected an .npz file, received '{address.place}'.")
+    return path
 
 
 def not_as_expected(path: Path, why: str) -> DeepSightError:
