@@ -73,7 +73,7 @@ def test_near_duplicates_are_kept_where_nothing_of_a_class_would_be_left(ships_a
     few = ships_and_cats.select(np.r_[0:30, 30:32])
     made = cleaned(few, dimmed(ships_and_cats.select(np.r_[25:32])), keep_leaks=None)
     assert set(made.splits.train.labels.tolist()) == {0, 1}
-    assert "all images of 'ship' away" in made.notes[0]
+    assert "remove all images of 'ship'" in made.notes[0]
 
 
 def test_what_a_study_leaves_out_still_names_the_test_images(ships_and_cats: Dataset) -> None:

@@ -143,7 +143,7 @@ def test_sources_that_know_too_little_cannot_tell() -> None:
     blind = np.full((N, K), 1 / K) + 1e-3 * np.random.default_rng(0).random((N, K))
     table = ambiguity_table({"test": LabelSources(np.arange(N), LABELS, {"head": blind})}, CLASSES)
     assert table.frame["people_differ"].null_count() == N
-    assert "cannot be told" in table.caption
+    assert "unknown" in table.caption
 
 
 def test_a_label_that_others_doubt_is_more_ambiguous_unless_it_is_wrong() -> None:

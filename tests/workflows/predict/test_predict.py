@@ -155,7 +155,8 @@ def logits_of(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.zeros((len(features), 2), np.float32)
 
 
-PREDICTOR = cast(Predictor, SimpleNamespace(features=features, logits_of=logits_of))
+MADE = SimpleNamespace(features=features, logits_of=logits_of, weight=np.zeros((2, D), np.float32))
+PREDICTOR = cast(Predictor, MADE)
 
 
 @pytest.fixture
