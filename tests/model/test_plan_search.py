@@ -90,6 +90,7 @@ def test_a_training_is_shortened_to_the_seconds_left_but_never_below_half_a_pass
     assert same.recipe == recipe
     less = planner.shortened(recipe, 5_000, RATES[64], WORK, 0.6 * train)
     assert less.seconds["frozen"] + less.seconds["finetune"] <= 0.6 * train
+    assert (less.recipe.epochs < 2.5, less.recipe.averaged) == (True, planner.AVERAGED)
     assert planner.shortened(recipe, 5_000, RATES[64], WORK, 0.0).recipe.epochs == planner.LEAST_PASS
 
 

@@ -225,12 +225,17 @@ def shortened(recipe: Recipe, rows: int, speed: Throughput, work: Workload, seco
     At least `LEAST_PASS` of a pass is left, whatever the time.
     """
     planned = int(np.ceil(4 * recipe.epochs))
-    choices = [recipe.epochs, *(quarters / 4 for quarters in range(planned - 1, 0, -1))]
+    choices = [quarters / 4 for quarters in range(planned - 1, 0, -1)]
     shorter = [
-        replace(recipe, epochs=epochs, views=min(recipe.views, int(np.ceil(epochs))))
+        replace(
+            recipe,
+            epochs=epochs,
+            views=min(recipe.views, int(np.ceil(epochs))),
+            averaged=max(recipe.averaged, averaged_for(epochs, rows, recipe.batch)),
+        )
         for epochs in choices
-        if epochs >= min(LEAST_PASS, recipe.epochs)
+        if epochs >= LEAST_PASS
     ]
-    plans = [predict_plan(each, rows, speed, work) for each in shorter]
+    plans = [predict_plan(each, rows, speed, work) for each in (recipe, *shorter)]
     fitting = (plan for plan in plans if plan.seconds["frozen"] + plan.seconds["finetune"] <= seconds)
     return next(fitting, plans[-1])
