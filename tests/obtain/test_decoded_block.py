@@ -1,5 +1,6 @@
 """A decoding that is stopped goes on where it was, and says beforehand what it takes."""
 
+import weakref
 from collections import namedtuple
 from pathlib import Path
 
@@ -56,6 +57,20 @@ def test_a_decoding_that_was_stopped_goes_on_and_gives_the_same(tmp_path):
     assert resumed.part.images[:][:, 0, 0, 0].tolist() == [i % 250 for i in range(N) if i != 5]
     assert resumed.quarantined == [{"file": "5.png", "reason": "a planted fault"}]
     assert not list(tmp_path.rglob("*_block_*.npz"))
+
+
+def test_no_pixels_of_a_block_stay_in_memory(tmp_path: Path) -> None:
+    """Weak references die with the pixels: all but those of the block that is being handed on."""
+    listing = Listing([f"{i}.png" for i in range(N)], np.arange(N) % 2, Reader(stop_at=None))
+    decoding = decode.Decoding("all", listing, (8, 8), "crop", tmp_path, silent)
+    alive: list[weakref.ref[np.ndarray]] = []
+    for pixels in decoding.batches():
+        base = pixels if pixels.base is None else pixels.base
+        alive.append(weakref.ref(base))
+        del pixels, base
+        assert sum(each() is not None for each in alive[:-1]) <= 1
+    assert len(alive) > 2
+    assert all(len(block.pixels) == 0 and block.pixels.base is None for block in decoding.blocks)
 
 
 @pytest.mark.slow

@@ -118,7 +118,8 @@ class Decoding:
                     if n > each:
                         block.save(path)
                 progress.done(rows.stop)
-                self.blocks.append(replace(block, pixels=block.pixels[:0]))
+                # A copy: a view of no pixels would keep all of them in memory.
+                self.blocks.append(replace(block, pixels=block.pixels[:0].copy()))
                 if len(block.pixels):
                     yield block.pixels
 
