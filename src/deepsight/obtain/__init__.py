@@ -11,7 +11,7 @@ from deepsight.obtain.cifar10 import load as cifar10
 from deepsight.obtain.crop import Fit
 from deepsight.obtain.data_uri import TEST_SHARE, parse_address
 from deepsight.obtain.fit_choice import FitJudge
-from deepsight.obtain.local_file import user_path
+from deepsight.obtain.local_file import is_there, user_path
 from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, parquet, table, webdataset
 from deepsight.obtain.readers.table_file import read_table_file
 from deepsight.obtain.sources import Obtained, SourceError
@@ -108,7 +108,7 @@ def require_data(name: str) -> None:
         folder.folder_of(address)
     elif address.scheme == "arrays":
         npz.file_of(address)
-    elif address.scheme == "table" and not user_path(address.place).exists():
+    elif address.scheme == "table" and not is_there(user_path(address.place)):
         read_table_file(user_path(address.place).resolve())  # says what is wrong
 
 

@@ -9,7 +9,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import t
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
-from deepsight.core.statistics.intervals import Interval, class_shares, macro_f1
+from deepsight.core.statistics.intervals import Interval, macro_f1, macro_weights
 
 BLOCK = 200  # draws at a time, so that many groups need no memory of their own
 
@@ -34,12 +34,12 @@ def cluster_bootstrap_macro_f1(
     np.add.at(support, (group, labels), 1)
     np.add.at(support, (group, predicted), 1)
     rng = np.random.default_rng(seed)
-    sample = []
+    sample, weights = [], macro_weights(labels, k)
     for start in range(0, draws, BLOCK):
         times = rng.multinomial(count, np.full(count, 1 / count), size=min(BLOCK, draws - start))
         counted = times @ support
         f1 = np.divide(2.0 * (times @ hits), counted, out=np.zeros(counted.shape), where=counted > 0)
-        sample.append(f1 @ class_shares(labels, k))
+        sample.append(f1 @ weights)
     low, high = np.quantile(np.concatenate(sample), [(1 - level) / 2, (1 + level) / 2])
     return Interval(macro_f1(labels, predicted, k), float(low), float(high))
 

@@ -48,10 +48,10 @@ def macro_f1(labels: Ints, predicted: Ints, k: int) -> float:
     occur. What is wrongly predicted as that class costs the class that it should have been.
     """
     counts = confusion_counts(labels, predicted, k)
-    return float(f1_of_counts(counts) @ class_shares(labels, k))
+    return float(f1_of_counts(counts) @ macro_weights(labels, k))
 
 
-def class_shares(labels: Ints, k: int) -> Floats:
+def macro_weights(labels: Ints, k: int) -> Floats:
     """The weight of each class's F1 in macro-F1, (k,): equal for classes with images, 0 for the others."""
     present = np.bincount(labels, minlength=k) > 0
     return np.asarray(present / max(int(present.sum()), 1), dtype=np.float64)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.statistics.intervals import (
     Interval,
-    class_shares,
     confusion_counts,
     f1_of_counts,
+    macro_weights,
     score_interval,
 )
 
@@ -35,7 +35,7 @@ def macro_f1_interval(labels: Ints, predicted: Ints, k: int, *, level: float = 0
         level: coverage.
     """
     counts = confusion_counts(labels, predicted, k)
-    value, low, high = macro_f1_intervals(counts[None], level, class_shares(labels, k))
+    value, low, high = macro_f1_intervals(counts[None], level, macro_weights(labels, k))
     return Interval(float(value[0]), float(low[0]), float(high[0]))
 
 

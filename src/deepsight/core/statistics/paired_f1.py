@@ -11,9 +11,9 @@ from deepsight.core.array_types import Floats, Ints
 from deepsight.core.statistics.intervals import (
     POWER,
     Effect,
-    class_shares,
     confusion_counts,
     f1_of_counts,
+    macro_weights,
 )
 from deepsight.core.statistics.macro_f1 import f1_gradient
 
@@ -30,7 +30,7 @@ def paired_macro_f1(
     level: float = 0.95,
 ) -> Effect:
     """Macro-F1 of `treatment` minus that of `control` on the same images: see `paired_f1`."""
-    return paired_f1(labels, control, treatment, class_shares(labels, k), groups=groups, level=level)
+    return paired_f1(labels, control, treatment, macro_weights(labels, k), groups=groups, level=level)
 
 
 def paired_f1(
@@ -47,7 +47,7 @@ def paired_f1(
     Args:
         labels: int64 (n,).
         control, treatment: predicted classes (n,), or (s, n) with row i of the same seed in both.
-        weights: (k,), of the classes' F1; `class_shares` for macro-F1.
+        weights: (k,), of the classes' F1; `macro_weights` for macro-F1.
         groups: int64 (n,), which images belong together, such as those of one patient; the interval is then
             over groups. For one seed only.
         level: coverage of the interval.

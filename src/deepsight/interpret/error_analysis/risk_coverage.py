@@ -5,7 +5,7 @@ import polars as pl
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.evidence import Table
-from deepsight.core.predictions import softmax
+from deepsight.core.predictions import largest_probabilities
 from deepsight.core.statistics.intervals import Interval, wilson
 from deepsight.interpret.error_analysis.calibration import fit_temperature
 
@@ -76,9 +76,9 @@ def rejection_tables(
         seed: of the resamples.
     """
     temperature = fit_temperature(validation_logits, validation_labels)
-    confidence = softmax(np.asarray(logits) / temperature).max(axis=1)
+    confidence = largest_probabilities(np.asarray(logits), temperature)
     correct = np.asarray(logits).argmax(axis=1) == labels
-    seen = softmax(np.asarray(validation_logits) / temperature).max(axis=1)
+    seen = largest_probabilities(np.asarray(validation_logits), temperature)
     right = np.asarray(validation_logits).argmax(axis=1) == validation_labels
     return {
         "risk_coverage": curve_table(confidence, correct, seed),

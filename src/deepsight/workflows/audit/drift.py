@@ -6,7 +6,7 @@ import polars as pl
 from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence
-from deepsight.core.predictions import Predictions, softmax
+from deepsight.core.predictions import Predictions, largest_probabilities
 from deepsight.explore.drift.features import feature_drift_table
 from deepsight.explore.drift.predictions import class_drift_table, familiarity_table
 from deepsight.explore.drift.properties import property_drift_table
@@ -68,7 +68,7 @@ def joined(predictions: list[Predictions]) -> Predictions:
 
 def confidence(said: Predictions, compared: ComparedRun) -> Floats:
     """Calibrated probability of the predicted class, (n,)."""
-    return np.asarray(softmax(said.logits / compared.familiar.temperature).max(axis=1))
+    return largest_probabilities(said.logits, compared.familiar.temperature)
 
 
 def told_apart(features: Reals, is_new: Ints) -> Floats:

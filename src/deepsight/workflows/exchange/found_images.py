@@ -13,6 +13,7 @@ from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.files.atomic import atomic_path
+from deepsight.core.predictions import largest_probabilities
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.workflows.context import Context, opened_context
@@ -123,7 +124,7 @@ def error_columns(run: Run, parts: Mapping[str, Dataset]) -> dict[Key, dict[str,
     """What the model says of test images, and the causes of its errors."""
     predictions, classes = run.predictions("test"), parts["test"].classes
     causes = dict(run.evidence()["ledger"].frame.select("index", "cause").iter_rows())
-    rows = zip(predictions.ids, predictions.predicted, predictions.probabilities.max(axis=1), strict=True)
+    rows = zip(predictions.ids, predictions.predicted, largest_probabilities(predictions.logits), strict=True)
     return {
         ("test", int(image)): {
             "predicted": classes[predicted],
