@@ -1,4 +1,4 @@
-"""The commands about data without a study: audit, label-next."""
+"""The commands that work on data and train nothing: audit, label-next."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ def audit(
     """Look for faults in a data set, without training; the exit status is 3 if a gate fails.
 
     Reports unreadable, dark, blurred and odd images, copies, outliers, suspected label errors, groups, and
-    whatever gives the class away besides the picture; with --against, also drift.
+    shortcuts: attributes of the files that predict the class. With --against, also drift.
 
     Examples:
 
@@ -86,7 +86,7 @@ def audit(
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
-    """The metrics, one per line; what is 0 is left out."""
+    """The size of the data, then one line per metric that is not 0."""
     lines = [f"{found['n']:,} images of {found['data']}"]
     for name, one in found["metrics"].items():
         if not one["value"]:

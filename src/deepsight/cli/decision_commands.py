@@ -1,4 +1,4 @@
-"""The commands for decisions of a reader: apply, send, receive."""
+"""The commands for a reader's decisions: apply, send, receive."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def apply(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the provenance as JSON.")] = False,
 ) -> None:
-    """Write a cleaned data set: labels as decided, removed images left out. Your own files stay as they are.
+    """Write a cleaned data set: labels as decided, without the removed images. Your files are not changed.
 
     Examples:
 
@@ -44,7 +44,7 @@ def apply(
         show(f"{part}: {count['relabel']} relabelled, {count['remove']} removed")
     if add is not None:
         show(f"train: {cleaned.provenance['added']} added")
-    show(f"Study it: deepsight run --data {cleaned.data} --out {run_folder}-cleaned")
+    show(f"To study it: deepsight run --data {cleaned.data} --out {run_folder}-cleaned")
 
 
 @app.command()
@@ -77,7 +77,7 @@ def receive(
 ) -> None:
     """Import decisions and labels of new pictures from another tool, for `deepsight apply`.
 
-    Labels of pictures that label-next proposed go into a table of their own beside the decisions.
+    Labels of pictures that label-next proposed go into a separate table beside the decisions.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The command that examines a model that was made elsewhere, or its predictions."""
+"""The command that examines an existing model, or a file of its predictions."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +22,7 @@ from deepsight.cli.options import (
     Preprocess,
     Seed,
     Split,
+    refuse_options,
 )
 from deepsight.cli.progress import progress
 from deepsight.core.errors import UsageError
@@ -48,7 +49,7 @@ def examine(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
     as_json: Json = False,
 ) -> None:
-    """Examine a model that was made elsewhere, or its predictions.
+    """Examine a model that you already have, or a file of its predictions.
 
     Examples:
 
@@ -66,7 +67,10 @@ def examine(
     if (model is None) == (predictions is None):
         raise UsageError("Expected either --model or --predictions.")
     if predictions is not None:
-        refuse_options_of_a_model(engine=engine, weights=weights, preprocess=preprocess, classes=classes)
+        refuse_options(
+            "beside --predictions: only --model uses it", weights=weights, preprocess=preprocess,
+            classes=classes, engine=None if engine == "local" else engine,
+        )  # fmt: skip
     asked = {"data": data, "data_dir": data_dir, "mva": mva, "seed": seed, "offline": offline, "fit": fit}
     study = study_of({**asked, "minutes": minutes})
     if not out.exists():
@@ -84,16 +88,3 @@ def examine(
                 classes=None if classes is None else [name.strip() for name in classes.split(",")],
             )  # fmt: skip
     finish(metrics, out, as_json)
-
-
-def refuse_options_of_a_model(*, engine: str, **given: object) -> None:
-    """Refuse what only a model uses, where predictions are examined.
-
-    Raises:
-        UsageError: one of them was given; the message names it.
-    """
-    if engine != "local":
-        raise UsageError("Expected no --engine beside --predictions: no image passes through a model.")
-    for name, value in given.items():
-        if value is not None:
-            raise UsageError(f"Expected no --{name} beside --predictions: only --model uses it.")

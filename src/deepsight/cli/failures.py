@@ -1,4 +1,4 @@
-"""What a person reads when a command fails, and the status with which it ends."""
+"""What a person reads when a command fails, and the command's exit status."""
 
 import os
 import sys
@@ -26,10 +26,10 @@ class Exit(IntEnum):
 
 
 class Commands(TyperGroup):
-    """All commands. Click would say no more than "Aborted." where a file ends early."""
+    """The command group. Click itself says only "Aborted." on EOFError, also if a file ended early."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the chosen command; EOFError becomes a sentence."""
         try:
             return super().invoke(ctx)
         except EOFError as error:
@@ -50,7 +50,7 @@ def run_guarded(command: Callable[[], None], *, debug: bool) -> int:
     except Stopped as stop:
         say("deepsight: interrupted. Finished work is kept; run the same command again to continue.")
         return stop.exit_status
-    except BrokenPipeError:  # whoever read the output has enough, as `head` does
+    except BrokenPipeError:  # the reader closed the pipe, as `head` does
         leave_stdout()
         return final_status(Exit.FAILED)
     except BaseException as error:
@@ -62,7 +62,7 @@ def run_guarded(command: Callable[[], None], *, debug: bool) -> int:
 
 
 def status_of_command(command: Callable[[], None]) -> int:
-    """Run a command until its output is written; its status."""
+    """Run a command, flush its output, and return its exit status."""
     status = int(Exit.DONE)
     try:
         command()
@@ -73,7 +73,7 @@ def status_of_command(command: Callable[[], None]) -> int:
 
 
 def leave_stdout() -> None:
-    """Write out what there is, or let it go: Python would try again at its end, and report that it failed."""
+    """Flush stdout, or send it to /dev/null: Python flushes again at exit and would report a failure."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -82,26 +82,26 @@ def leave_stdout() -> None:
 
 
 def lacks_memory(said: str) -> bool:
-    """Whether the words of a library mean that there is no memory left; they have no error in common."""
+    """Whether a library's message says that memory ran out; libraries share no exception for it."""
     signs = ("not enough memory", "allocate memory", "insufficient memory")
     return any(sign in said.lower() for sign in signs)
 
 
 def changed_run(arguments: Sequence[str]) -> str | None:
-    """The first run folder among the arguments whose files are not what its manifests say."""
-    from deepsight.core.run import Run  # takes a second, when there is an error to explain
+    """The first run folder among the arguments whose files differ from its manifests."""
+    from deepsight.core.run import Run  # takes a second to import; needed only to explain an error
 
     names = (argument.removeprefix("run:") for argument in arguments)
     return next((name for name in names if Run(Path(name)).is_changed()), None)
 
 
 def status_of(ended: SystemExit) -> int:
-    """The status of a command that ended by itself."""
+    """The exit status that a SystemExit carries: 0 for None, 1 for a message."""
     return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
 
 
 def sentence(error: BaseException) -> str:
-    """What happened and what to do, for any error."""
+    """What happened and what to do, in one sentence for any error."""
     if isinstance(error, DeepSightError):
         return str(error)
     if isinstance(error, MemoryError) or lacks_memory(str(error)):

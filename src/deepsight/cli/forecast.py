@@ -1,4 +1,4 @@
-"""How long a command will still take."""
+"""The time that a command still needs, by its plan or by the minutes it was given."""
 
 import time
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ STAGES: Mapping[str, tuple[str, ...]] = {
 
 
 class Forecast:
-    """What is left of a study: by its plan where there is one, else by the minutes that were asked for.
+    """The time left for a command: from the study's plan once there is one, else from the minutes allowed.
 
     Args:
         out: the run folder, whose study.yaml holds the plan once it is made.
-        minutes: that the command may take; None where nothing is known.
+        minutes: time allowed for the command; None if unknown.
     """
 
     def __init__(self, out: Path | None, minutes: float | None = None) -> None:
@@ -29,29 +29,24 @@ class Forecast:
         self._predicted: Mapping[str, float] = {}
 
     def stage_started(self, name: str) -> None:
-        """Take note of the stage that begins."""
+        """Note that a stage begins, and read the plan again."""
         self._stage, self._stage_began = name, time.perf_counter()
         self._predicted = self.planned()
 
     def planned(self) -> Mapping[str, float]:
         """The predicted seconds in study.yaml; empty where there is no plan yet."""
-        from deepsight.core.run import STUDY, Run  # takes a second, when the work has begun
+        from deepsight.core.run import STUDY, Run  # takes a second to import
 
         if self._out is None or not (self._out / STUDY).exists():
             return {}
         try:
             plan = Run(self._out).study().get("plan") or {}
             return {name: float(seconds) for name, seconds in (plan.get("predicted_seconds") or {}).items()}
-        except (
-            DeepSightError,
-            AttributeError,
-            TypeError,
-            ValueError,
-        ):  # the study says what is wrong with it
-            return {}
+        except (DeepSightError, AttributeError, TypeError, ValueError):
+            return {}  # the study itself reports what is wrong with its file
 
     def left(self) -> float | None:
-        """Seconds that are left, at least 0; None where nothing is known."""
+        """Seconds left, at least 0; None if unknown."""
         now = time.perf_counter()
         if not self._predicted:
             return None if self._minutes is None else max(0.0, self._minutes * 60 - (now - self._began))
@@ -65,6 +60,6 @@ class Forecast:
         return sum(self._predicted.get(name, 0.0) for name in STAGES.get(stage, ()))
 
     def words(self) -> str:
-        """The time left as a person says it; empty where nothing is known."""
+        """The time left in words, such as "about 3 min left"; empty if unknown."""
         left = self.left()
         return "" if left is None else f"about {spoken(left)} left"

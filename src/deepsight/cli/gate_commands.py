@@ -48,7 +48,11 @@ def check(
 
 
 def require_gates(gates: Sequence[str]) -> None:
-    """Refuse what is no gate before any work is done."""
+    """Refuse malformed gates before any work is done.
+
+    Raises:
+        UsageError: a condition is not a gate.
+    """
     if not gates:
         return
     from deepsight.workflows.gates.conditions import require_gate
@@ -60,7 +64,11 @@ def require_gates(gates: Sequence[str]) -> None:
 def judge(
     run_folder: Path, gates: Sequence[str], junit: Path, *, quiet: bool = False, as_json: bool = False
 ) -> bool:
-    """Check the gates, write junit.xml, tell the CI system and the reader; whether all passed."""
+    """Check the gates and report them as `report_results` does.
+
+    Returns:
+        Whether all passed.
+    """
     from deepsight.workflows.gates.conditions import check_gates
 
     results = check_gates(run_folder, gates)
@@ -72,7 +80,11 @@ def judge(
 def report_results(
     run_folder: Path, records: Sequence[Mapping[str, Any]], junit: Path, *, quiet: bool = False
 ) -> bool:
-    """Write junit.xml, tell the CI system and the reader what became of gates; whether all passed."""
+    """Write junit.xml, annotate the CI run, and print one line per gate unless quiet.
+
+    Returns:
+        Whether all passed.
+    """
     from deepsight.core.schemas.json_files import GateResult
     from deepsight.workflows.gates.reports import report_to_ci, write_junit
 

@@ -1,4 +1,4 @@
-"""The last lines of a command that made or examined a run: its score, its report, and the gate."""
+"""The last lines of a command that made or examined a run: its score and its report."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,11 @@ from deepsight.cli.progress import first_process, show
 
 
 def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
-    """Print the headline, once where torchrun started several processes, and fail below the gate."""
+    """Print the headline, or metrics.json; only the first of torchrun's processes prints.
+
+    Raises:
+        typer.Exit: status 3 where macro-F1 is below the MVA.
+    """
     from deepsight.core.notebook import score_sentence
 
     said = f"{score_sentence(metrics)}\nReport: {out / 'report.html'}"

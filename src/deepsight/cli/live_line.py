@@ -1,4 +1,4 @@
-"""The bottom line on a terminal: the stage, the time gone and the time left."""
+"""The bottom line on a terminal: the stage, the time elapsed and the time left."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from deepsight.core.progress import Event, Log, StageStarted
 
 
 class Clock(ProgressColumn):
-    """Time gone and time left, drawn anew twice a second."""
+    """Time elapsed and time left."""
 
     def __init__(self, forecast: Forecast) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Clock(ProgressColumn):
 
 @contextmanager
 def live_line(forecast: Forecast) -> Iterator[Log]:
-    """A log whose stages change the bottom line, and whose other events scroll above it."""
+    """A log that shows the stage on the bottom line and scrolls all other events above it."""
     console = Console(stderr=True, highlight=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), Clock(forecast))
     with Progress(*columns, console=console, transient=True, refresh_per_second=2) as shown:

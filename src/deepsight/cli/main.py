@@ -12,6 +12,7 @@ from deepsight.cli import (
     decision_commands,
     examine_command,
     gate_commands,
+    predict_command,
     run_commands,
     sharing_commands,
     study_commands,
@@ -27,7 +28,7 @@ DeepSight: why does my image classifier fail, and what do I do about it?
   deepsight run                             study CIFAR-10 in five minutes; writes runs/first/report.html
   deepsight run --data folder:photos        the same on your own images, one folder per class
   deepsight audit photos                    look for faults in a data set, without training
-  deepsight examine --predictions p.npz     examine a model that was made elsewhere
+  deepsight examine --predictions p.npz     examine a model that you already have
   deepsight treat runs/first                try remedies against a control, and say which helped
   deepsight view runs/first                 open the report; see also compare, predict and export
 
@@ -43,7 +44,7 @@ app = typer.Typer(
 
 
 def print_version(asked: bool) -> None:
-    """The version, and the end."""
+    """Print the version and exit, where --version was given."""
     if asked:
         show(f"deepsight {__version__}")
         raise typer.Exit
@@ -64,6 +65,7 @@ def introduce(
 app.add_typer(study_commands.app)
 app.add_typer(examine_command.app)
 app.add_typer(run_commands.app)
+app.add_typer(predict_command.app)
 app.add_typer(decision_commands.app)
 app.add_typer(gate_commands.app)
 app.add_typer(sharing_commands.app)

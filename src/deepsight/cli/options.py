@@ -5,13 +5,30 @@ from typing import Annotated, Any
 
 import typer
 
+from deepsight.core.errors import UsageError
+
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print metrics.json on stdout.")]
 
 
 def option(help: str, *, default: str = "") -> Any:
-    """An option that a study.yaml may set too: absent means the default, which the help names."""
+    """An option that is None unless given; the help names its default."""
     return typer.Option(help=help, show_default=default or False)
+
+
+def refuse_options(where: str, **given: object) -> None:
+    """Refuse options that a command would otherwise ignore.
+
+    Args:
+        where: ends the sentence, such as "beside --out: it writes a table".
+        given: options by name, None where absent.
+
+    Raises:
+        UsageError: one of them was given; the message names it.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"Expected no --{name.replace('_', '-')} {where}.")
 
 
 DATA_HELP = (
@@ -42,7 +59,7 @@ Fit = Annotated[
     str | None, option(FIT_HELP, default="crop; run tries pad too where a crop would cut off much")
 ]
 
-# Options of `deepsight run` that a study.yaml may set too; absent means what the file or the default says.
+# Options of `deepsight run` that a study.yaml may set too; None leaves the file's value or the default.
 StudyData = Annotated[str | None, option(DATA_HELP, default="cifar10")]
 StudyMinutes = Annotated[float | None, option("Time for the whole study, in minutes; above 0.", default="5")]
 Backbone = Annotated[str | None, option("A timm name, or auto.", default="auto")]
@@ -66,7 +83,7 @@ Folds = Annotated[
 KeepLeaks = Annotated[
     bool | None,
     option(
-        "Keep training images that copy validation or test images, or drop all of them.",
+        "Keep training images that copy validation or test images, or drop them all.",
         default="drop them, unless near-duplicates are more than 5 %",
     ),
 ]
@@ -115,7 +132,7 @@ ENGINE_HELP = (
 )
 Engine = Annotated[str, typer.Option(help=ENGINE_HELP)]
 STUDY_ENGINE_HELP = (
-    "Where all test images are looked at and measured: local, ray (a cluster on this machine, or the one "
+    "Where the model passes over all test images: local, ray (a cluster on this machine, or the one "
     "that RAY_ADDRESS names) or ray://HOST:PORT. Training, near-duplicates and checks on samples run here."
 )
 StudyEngine = Annotated[str, typer.Option(help=STUDY_ENGINE_HELP)]

@@ -1,4 +1,4 @@
-"""What a person sees while a command runs: lines on stderr, and on a terminal a clock with the time left."""
+"""What a person sees while a command runs: lines on stderr, and on a terminal the time left."""
 
 import io
 import os
@@ -13,51 +13,51 @@ from deepsight.core.progress import Event, Log, StageStarted
 
 
 def first_process() -> bool:
-    """Whether this process speaks for all that torchrun started, or is the only one."""
+    """Whether this is the only process, or the first of those that torchrun started."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def accept_any_text() -> None:
-    """Spell out what the encoding of the terminal lacks, instead of failing on it."""
+    """Print characters that the terminal's encoding lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def show(text: str) -> None:
-    """A result on stdout, with nothing in it that commands the terminal."""
+    """Print a result on stdout, without terminal control characters."""
     print(printable(text))
 
 
 def say(line: str) -> None:
-    """A line on stderr, with nothing in it that commands the terminal; unheard where stderr is full."""
+    """Print a line on stderr, without terminal control characters; a closed or full stderr is ignored."""
     with suppress(OSError):
         print(printable(line), file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress(out: Path | None = None, *, minutes: float | None = None) -> Iterator[Log]:
-    """What shows a command's events while it works.
+    """A log that shows a command's events while it works.
 
-    On a terminal the bottom line names the stage, the time gone and the time left. Elsewhere, such as in a
-    log file, each event is a line, and a stage's line carries the time left.
+    On a terminal the bottom line names the stage, the time elapsed and the time left. Elsewhere, such as in
+    a log file, each event is a line, and a stage's line carries the time left.
 
     Args:
         out: the run folder, if the command is a study.
-        minutes: that the command may take.
+        minutes: time allowed for the command; None if unknown.
     """
     forecast = Forecast(out, minutes)
     if not sys.stderr.isatty() or not first_process():
         yield lambda event: say(line_of(event, forecast))
         return
-    from deepsight.cli.live_line import live_line  # rich takes a while to load
+    from deepsight.cli.live_line import live_line  # rich is slow to import
 
     with live_line(forecast) as log:
         yield log
 
 
 def line_of(event: Event | str, forecast: Forecast) -> str:
-    """The line for an event, with the time left where a stage begins."""
+    """The line for an event; the line of a stage that begins carries the time left."""
     if not isinstance(event, StageStarted):
         return str(event)
     forecast.stage_started(event.name)

@@ -1,28 +1,16 @@
-"""The commands that use a finished run: treat, compare, predict, export, view."""
+"""The commands that use a finished run: treat, compare, export, view."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from deepsight.cli.options import Engine, RunFolder
-from deepsight.cli.progress import first_process, progress, show
-from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.core.progress import Log
+from deepsight.cli.options import RunFolder
+from deepsight.cli.progress import progress, show
+from deepsight.core.errors import DeepSightError
 
 app = typer.Typer()
-RejectBelow = Annotated[
-    float, typer.Option(help="Reject images whose calibrated confidence is below this.", min=0, max=1)
-]
-RejectUnfamiliar = Annotated[
-    float,
-    typer.Option(
-        help="Reject images at or above this unfamiliarity, a quantile of validation; 2 rejects none.",
-        min=0,
-    ),
-]
 
 
 @app.command()
@@ -99,114 +87,6 @@ def compare(
         show(table.caption)
     if out:
         show(str(out))
-
-
-def note_comparison(run: Path, earlier: Path, log: Log) -> None:
-    """Compare a run with an earlier one on another version of its data; only the first process does."""
-    from deepsight.workflows.compare.with_earlier import compare_with_earlier
-
-    if first_process():
-        compare_with_earlier(run, earlier, log=log)
-
-
-@app.command()
-def predict(
-    run_folder: RunFolder,
-    images: Annotated[
-        list[str],
-        typer.Argument(help="Files, folders, patterns, a CSV of files, or - for stdin.", show_default=False),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Write a table, for any number of images: .csv, .jsonl or .parquet."),
-    ] = None,
-    reject_below: RejectBelow = 0.0,
-    reject_unfamiliar: RejectUnfamiliar = 0.99,
-    engine: Engine = "local",
-    maps: Annotated[
-        Path | None, typer.Option(help="Folder for the pictures.", show_default="predicted in the run folder")
-    ] = None,
-    neighbours: Annotated[int, typer.Option(help="Nearest training images to show; 0 for none.", min=0)] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-) -> None:
-    """Classify images: label, confidence, evidence map and nearest training images.
-
-    With --out, write a table instead: calibrated probabilities, rejections, and how unlike the training
-    images each image is. The first call runs up to 5,000 training images through the model; the run folder
-    keeps the result.
-
-    Examples:
-
-        deepsight predict runs/first photo.jpg other.png
-
-        deepsight predict runs/first photo.jpg --maps pictures --neighbours 0 --json
-
-        deepsight predict runs/first new "more/*.jpg" --out predictions.csv --reject-below 0.8
-
-        deepsight predict runs/first new --out predictions.parquet --engine ray
-    """
-    from deepsight.workflows.predict.image_paths import expand_paths
-    from deepsight.workflows.predict.predict import predict as predict_files
-
-    if out is not None:
-        write_table(run_folder, images, out, reject_below, reject_unfamiliar, engine)
-        return
-    if engine != "local":
-        raise UsageError("Expected --out with --engine: maps of single images are made on this machine only.")
-    with progress() as log:
-        rows = predict_files(run_folder, expand_paths(images), maps=maps, neighbours=neighbours, log=log)
-    if as_json:
-        show(json.dumps(rows, indent=2))
-    else:
-        show("\n".join(sentence for row in rows for sentence in sentences(row)))
-
-
-def write_table(
-    run_folder: Path, images: Sequence[str], out: Path, reject_below: float, reject_unfamiliar: float,
-    engine: str,
-) -> None:  # fmt: skip
-    """Classify any number of images into a table, and say what became of them."""
-    from deepsight.core.run import Run
-    from deepsight.workflows.predict import predict_many as many
-
-    limits = many.Thresholds(reject_below, reject_unfamiliar)
-    with progress() as log:
-        counts = many.predict_into(run_folder, images, out, limits, engine=engine, log=log)
-    show(
-        f"{out}: {counts.images:,} images, {counts.rejected:,} rejected ({counts.unlike:,} unlike the "
-        f"training images), {counts.unreadable:,} unreadable"
-    )
-    for sentence in many.rejection_sentences(Run.open(run_folder)):
-        show(sentence)
-
-
-@app.command(hidden=True)
-def classify(
-    run_folder: RunFolder,
-    images: Annotated[list[str], typer.Argument(help="As for predict.")],
-    out: Annotated[Path, typer.Option(help="As for predict.")] = Path("predictions.csv"),
-    reject_below: RejectBelow = 0.0,
-    reject_unfamiliar: RejectUnfamiliar = 0.99,
-) -> None:
-    """The earlier name of predict --out."""
-    write_table(run_folder, images, out, reject_below, reject_unfamiliar, "local")
-
-
-def sentences(row: dict[str, Any]) -> list[str]:
-    """The lines about one image."""
-    said = [f"{row['file']}: {row['label']} ({row['confidence']:.2f})"]
-    if row.get("unfamiliar"):
-        said = [
-            f"{row['file']}: unlike the training images (unfamiliarity {row['unfamiliarity']:.2f}); "
-            f"the class it resembles most is {row['label']}"
-        ]
-    said.append(f"  map: {row['map']}" if row["map"] else f"  no map: {row['map_refused']}")
-    if "nearest" in row:
-        near = ", ".join(
-            f"{one['label']} (row {one['index']}, {one['similarity']:.2f})" for one in row["nearest"]
-        )
-        said += [f"  nearest in training: {near}", f"  picture of them: {row['nearest_picture']}"]
-    return said
 
 
 @app.command()

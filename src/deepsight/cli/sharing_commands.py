@@ -1,4 +1,4 @@
-"""The commands that hand a run to others: card, log, push."""
+"""The commands that share a run: card, log, push."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,7 +49,7 @@ def log(
 
 
 def require_trackers(trackers: Sequence[str]) -> None:
-    """Refuse a tracker that cannot be used before any work is done."""
+    """Refuse trackers that cannot be used before any work is done."""
     if trackers:
         from deepsight.workflows.trackers.log_run import require_tracker
 
@@ -58,7 +58,7 @@ def require_trackers(trackers: Sequence[str]) -> None:
 
 
 def log_to_tracker(run: Path, tracker: str) -> None:
-    """Log a run and say where, once where torchrun started several processes."""
+    """Log a run and say where; only the first of torchrun's processes does."""
     from deepsight.workflows.trackers.log_run import log_run
 
     if first_process():
@@ -71,7 +71,7 @@ def push(
     to: Annotated[str, typer.Argument(help="hf:USER/NAME, a repository of the Hugging Face hub.")],
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
 ) -> None:
-    """Publish a run's model with its card, metrics and report; examine --model hf:USER/NAME opens it again.
+    """Publish a run's model with its card, metrics and report; examine --model hf:USER/NAME reads it back.
 
     Example:
 

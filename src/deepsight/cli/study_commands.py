@@ -1,11 +1,11 @@
-"""Commands that make a study, whole or up to a stage."""
+"""The commands that carry out a study, whole or up to one stage."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deepsight.cli import gate_commands, run_commands, sharing_commands
+from deepsight.cli import gate_commands, sharing_commands
 from deepsight.cli.failures import Exit
 from deepsight.cli.headline import finish
 from deepsight.cli.options import (
@@ -33,10 +33,11 @@ from deepsight.cli.options import (
     StudyWeights,
     TrainLimit,
 )
-from deepsight.cli.progress import progress, show
+from deepsight.cli.progress import first_process, progress, show
+from deepsight.core.progress import Log
 
 app = typer.Typer()
-BEFORE_TEST = ("scrub", "explore")  # stages that look at no test image
+BEFORE_TEST = ("scrub", "explore")  # stages that pass no test image through the model
 
 
 @app.command()
@@ -63,7 +64,7 @@ def run(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
     as_json: Json = False,
 ) -> None:
-    """Run the whole study and write report.html; the exit status is 3 below the gate.
+    """Run the whole study and write report.html; the exit status is 3 below the MVA or if a gate fails.
 
     Examples:
 
@@ -93,18 +94,26 @@ def run(
     if compare_with is not None:
         Run.open(compare_with)
     sharing_commands.require_trackers(log_to or ())
-    from deepsight.workflows.study import run_study  # seconds of imports, after what can be refused at once
+    from deepsight.workflows.study import run_study  # seconds to import: refuse wrong options first
 
     with progress(out, minutes=study.minutes) as log:
         metrics = run_study(study, out, engine=engine, log=log)
         if compare_with is not None:
-            run_commands.note_comparison(out, compare_with, log)
+            note_comparison(out, compare_with, log)
     passed = not study.gates or gate_commands.judge(out, study.gates, out / "junit.xml", quiet=as_json)
     for tracker in log_to or ():
         sharing_commands.log_to_tracker(out, tracker)
     finish(Run.open(out).metrics() if study.gates or compare_with else metrics, out, as_json)
     if not passed:
         raise typer.Exit(Exit.GATE)
+
+
+def note_comparison(run: Path, earlier: Path, log: Log) -> None:
+    """Compare a run with one on an earlier version of its data; only the first process does."""
+    from deepsight.workflows.compare.with_earlier import compare_with_earlier
+
+    if first_process():
+        compare_with_earlier(run, earlier, log=log)
 
 
 def carry_out_until(name: str, run_folder: Path, engine: str) -> None:
@@ -117,7 +126,7 @@ def carry_out_until(name: str, run_folder: Path, engine: str) -> None:
 
 
 def stage_command(name: str, summary: str) -> None:
-    """A command that brings an existing run up to one stage."""
+    """Add a command that brings an existing run up to one stage."""
 
     def command_here(run_folder: RunFolder) -> None:
         carry_out_until(name, run_folder, "local")

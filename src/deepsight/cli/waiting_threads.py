@@ -1,4 +1,4 @@
-"""How PyTorch's threads wait for one another: they spin on an idle machine, and sleep beside other work."""
+"""How PyTorch's threads wait for one another: spinning on an idle machine, sleeping on a busy one."""
 
 import os
 import time
@@ -7,17 +7,17 @@ from pathlib import Path
 
 STAT = Path("/proc/stat")
 LOOK = 0.06  # seconds between two readings; the system counts in hundredths
-BUSY = 0.25  # share of the time of this process's cores that other work takes, from which threads sleep
+BUSY = 0.25  # share of this process's cores taken by other work, from which threads sleep
 SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
 Ticks = Mapping[int, tuple[int, int]]  # by core: ticks of ordinary work, and all ticks
 
 
 def choose_waiting(environment: MutableMapping[str, str]) -> None:
-    """Let threads sleep while they wait where other programs want the cores.
+    """Set OMP_WAIT_POLICY to PASSIVE if other programs keep this process's cores busy.
 
-    Must run before anything loads PyTorch. What the user has set stays, and where the system does not say how
-    busy it is, nothing is set. Why: docs/decisions/0080-threads-that-sleep.md.
+    Must run before anything loads PyTorch. The user's own setting stays, and nothing is set on systems
+    without /proc/stat. Why: docs/decisions/0080-threads-that-sleep.md.
     """
     if any(name in environment for name in SETTINGS) or not STAT.exists():
         return
@@ -28,9 +28,9 @@ def choose_waiting(environment: MutableMapping[str, str]) -> None:
 
 
 def core_ticks(stat: str) -> dict[int, tuple[int, int]]:
-    """The ticks of ordinary work, and all ticks since the start, by core, from the text of /proc/stat.
+    """By core: ticks of ordinary work and all ticks since boot, from the text of /proc/stat.
 
-    Work at low priority does not count as ordinary: it makes room.
+    Work at low priority (nice) does not count as ordinary: it yields.
     """
     found = {}
     for line in stat.splitlines():
@@ -45,7 +45,7 @@ def core_ticks(stat: str) -> dict[int, tuple[int, int]]:
 
 
 def busy_share(before: Ticks, after: Ticks, cores: Collection[int]) -> float:
-    """The share of the time of these cores that ordinary work took between two readings, 0 to 1."""
+    """The share of these cores' time that ordinary work took between two readings, 0 to 1."""
     seen = [core for core in cores if core in before and core in after]
     work, everything = (sum(after[core][i] - before[core][i] for core in seen) for i in (0, 1))
     return work / everything if everything > 0 else 0.0
