@@ -31,7 +31,7 @@ from deepsight.workflows.examine.reference_model import Reference
 from deepsight.workflows.trained_model import open_trained
 
 EXAMINED = "network of a finished study"
-ELSEWHERE = "model made elsewhere, judged by it"
+ELSEWHERE = "model trained elsewhere, judged by it"
 SHARES = (0.0, 0.02, 0.1, 0.005)  # of labels planted
 
 
@@ -42,7 +42,7 @@ class StudyJudges:
     Attributes:
         data: the judged images with official labels.
         votes: on them.
-        others: images without votes, of which a model made elsewhere learns.
+        others: images without votes, of which a model trained elsewhere learns.
         predictor: the study's network.
         said: its predictions of the judged images.
         frozen: (n, d), features of the judged images from before the training.

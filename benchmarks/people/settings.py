@@ -23,7 +23,7 @@ from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.workflows.examine.examine_predictions import examine_predictions
 
 VOTED = 25_000  # the first training rows have votes; the model is trained on the others
-FOREIGN_ROWS, FOREIGN_SIDE = 2_000, 64  # of the probe that stands for a model made elsewhere
+FOREIGN_ROWS, FOREIGN_SIDE = 2_000, 64  # of the probe that stands for a model trained elsewhere
 KEPT: dict[tuple[int, bytes], np.ndarray] = {}  # features by side and rows
 
 
@@ -124,7 +124,7 @@ def features_of(data: Dataset, side: int) -> np.ndarray:
 
 SETTINGS: dict[str, Callable[[World], tuple[Evidence, Measured]]] = {
     "default study": default_study,
-    "model made elsewhere": made_elsewhere,
+    "model trained elsewhere": made_elsewhere,
     "frozen features alone": frozen_alone,
     "0.5 % planted, frozen": lambda world: frozen_alone(world, 0.005),
     "2 % planted, frozen": lambda world: frozen_alone(world, 0.02),
