@@ -22,8 +22,8 @@ from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Evidence
 
 HERE = Path(__file__).parent
-# Rows; constants of the product were chosen on rows before these. A model trained elsewhere is examined on half
-# of them, since a reference model of the training part has to judge them within the minutes too.
+# Rows; constants of the product were chosen on rows before these. A model trained elsewhere is examined on
+# half of them, since a reference model of the training part has to judge them within the minutes too.
 JUDGED, JUDGED_ELSEWHERE = (12_000, 20_000), (12_000, 16_000)
 FEWER = 3_000  # images that the network of a finished study judges
 
