@@ -7,6 +7,7 @@ workers is killed. The tables must be the same.
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -74,7 +75,7 @@ def object_store(folder: Path) -> Iterator[dict[str, str]]:
         }
         yield {
             **os.environ, **keys, "AWS_ENDPOINT_URL": url, "HF_HUB_OFFLINE": "1",
-            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32),
         }  # fmt: skip
 
 

@@ -48,6 +48,18 @@ def test_a_cluster_that_never_starts_or_does_not_answer_ends_with_a_sentence() -
     assert ray.ended == STARTS + 1
 
 
+def test_a_cluster_that_may_ask_for_a_token_says_how_to_send_it(monkeypatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with pytest.raises(DeepSightError, match="set RAY_AUTH_MODE=token"):
+        join_cluster(Unwilling(1), "head:6379", silent)
+    with pytest.raises(DeepSightError) as here:
+        join_cluster(Unwilling(100), None, silent)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with pytest.raises(DeepSightError) as told:
+        join_cluster(Unwilling(1), "head:6379", silent)
+    assert "RAY_AUTH_MODE" not in str(here.value) + str(told.value)
+
+
 def test_a_question_is_asked_again_until_it_is_answered_or_time_is_up(monkeypatch) -> None:
     monkeypatch.setattr(ray_start, "LOOK_SECONDS", 0.0)
     asked: list[str] = []

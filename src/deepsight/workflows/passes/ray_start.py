@@ -37,9 +37,17 @@ def join_cluster(ray: Any, address: str | None, log: Log) -> None:
             if number == starts:
                 where = "on this machine" if address is None else f"at {address}"
                 raise DeepSightError(
-                    f"Expected a Ray cluster {where}, but: {said} With --engine local no cluster is needed."
+                    f"Expected a Ray cluster {where}, but: {said}{advice_on_tokens(address)} "
+                    "With --engine local no cluster is needed."
                 ) from error
             log(f"Ray did not start: {said} It is started again ({number + 1} of {starts}).")
+
+
+def advice_on_tokens(address: str | None) -> str:
+    """What to do where a cluster may ask for a token: Ray sends none to an address unless it is told to."""
+    if address is None or os.environ.get("RAY_AUTH_MODE"):
+        return ""
+    return " If the cluster asks for a token, set RAY_AUTH_MODE=token."
 
 
 def ray_library() -> Any:
