@@ -11,7 +11,7 @@ class DeepSightError(Exception):
     exit_status = 1
 
 
-class PassingFault(DeepSightError):
+class TransientError(DeepSightError):
     """A fault of the surroundings, such as a full disk. It may soon be gone, so it is never stored."""
 
 

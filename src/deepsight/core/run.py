@@ -358,7 +358,7 @@ class Run:
         with self.reading(INDEX) as path:
             return read_index(path.parent)
 
-    def mend_index(self) -> None:
+    def repair_index(self) -> None:
         """Write `index.json` anew, for other programs, where it is not what the run wrote."""
         known = self.manifests()
         if known is not None and known.tables() and not known.holds(INDEX):

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset
-from deepsight.core.errors import DeepSightError, PassingFault
+from deepsight.core.errors import DeepSightError, TransientError
 from deepsight.core.files.atomic import atomic_path, file_digest, remove_leftovers, write_text
 from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.progress import Log, silent
@@ -83,7 +83,7 @@ class FeatureCache:
             self.remove(path)
         free = shutil.disk_usage(self.folder).free
         if needed >= free:
-            raise PassingFault(
+            raise TransientError(
                 f"Expected {needed / 1e6:.0f} MB of room for cached maps in {self.folder}, "
                 f"found {free / 1e6:.0f} MB. "
                 "Free some space, or set DEEPSIGHT_CACHE to a folder on a larger disk."
@@ -190,7 +190,7 @@ class CachedViews:
                 with suppress(OSError):  # a cache that may only be read serves as well
                     os.utime(path)
                 return maps
-        raise PassingFault(
+        raise TransientError(
             f"Expected cached maps in {path}, but another process removes them. Wait until it ends, or set "
             "DEEPSIGHT_CACHE to another folder."
         )

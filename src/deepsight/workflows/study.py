@@ -333,7 +333,7 @@ def inputs_of_folds(context: Context) -> ExaminationInputs:
 def report_stage(context: Context) -> None:
     """One file that draws what is stored."""
     run = context.run
-    run.mend_index()
+    run.repair_index()
     if not run.holds(METRICS):
         context.log(f"{METRICS} is not what the run wrote, so it is made again.")
         run.save_json(METRICS, study_metrics(context))

@@ -72,7 +72,7 @@ def test_the_index_of_the_tables_is_written_anew(run: Run, how: str) -> None:
     before = run.file("evidence/index.json").read_bytes()
     damage(run.file("evidence/index.json"), how)
     assert list(run.evidence()) == ["first", "second"]
-    run.mend_index()
+    run.repair_index()
     assert run.file("evidence/index.json").read_bytes() == before
 
 

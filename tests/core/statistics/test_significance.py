@@ -134,9 +134,9 @@ def test_paired_differences_are_those_of_scipy() -> None:
 
 def test_tails_between_whole_numbers_go_on_from_the_binomial():
     x = np.arange(0, 21)
-    assert significance.so_many_p(x, 20, 0.3) == pytest.approx(binom.sf(x - 1, 20, 0.3))
-    assert significance.so_few_p(x, 20, 0.3) == pytest.approx(binom.cdf(x, 20, 0.3))
-    assert binom.sf(5, 20, 0.3) < significance.so_many_p(5.5, 20, 0.3) < binom.sf(4, 20, 0.3)
+    assert significance.binomial_upper_p(x, 20, 0.3) == pytest.approx(binom.sf(x - 1, 20, 0.3))
+    assert significance.binomial_lower_p(x, 20, 0.3) == pytest.approx(binom.cdf(x, 20, 0.3))
+    assert binom.sf(5, 20, 0.3) < significance.binomial_upper_p(5.5, 20, 0.3) < binom.sf(4, 20, 0.3)
 
 
 def test_images_of_one_group_are_one_opinion():

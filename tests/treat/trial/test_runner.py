@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from deepsight.core.dataset import Dataset, Splits, positions_of_ids
-from deepsight.core.errors import DeepSightError, PassingFault
+from deepsight.core.errors import DeepSightError, TransientError
 from deepsight.core.recipe import Recipe
 from deepsight.core.stop import Stopped
 from deepsight.model.feature_cache import FeatureCache
@@ -252,7 +252,7 @@ def test_a_full_disk_is_no_result(
     checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(arm: Training) -> None:
-        raise PassingFault("No space left on device")
+        raise TransientError("No space left on device")
 
     train, store = checkpoints.config.splits.train, Store(tmp_path)
     monkeypatch.setattr(arms, "train_arm", full)

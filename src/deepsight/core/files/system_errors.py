@@ -3,7 +3,7 @@
 import errno
 from pathlib import Path
 
-from deepsight.core.errors import PassingFault
+from deepsight.core.errors import TransientError
 
 ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Free some space, or choose a folder on another disk."),
@@ -28,12 +28,12 @@ def advice_for(error: OSError) -> str:
     return ADVICE.get(error.errno or 0, "Check that it exists and can be read and written.")
 
 
-def cannot_write(target: object, error: OSError) -> PassingFault:
+def cannot_write(target: object, error: OSError) -> TransientError:
     """The sentence for a write that the operating system refused."""
     advice = advice_for(error)
     if error.errno == errno.EACCES and isinstance(target, Path) and target.is_file():
         advice = f"Close the program that has it open, if any. {advice}"
-    return PassingFault(
+    return TransientError(
         f"Expected to write {target}, but the system said: {error.strerror or error}. {advice} "
         "Nothing half-written was left."
     )

@@ -106,7 +106,7 @@ def discordance_p(b: int, c: int) -> float:
     return float(chi2.sf((b - c) ** 2 / (b + c), df=1))
 
 
-def so_many_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
+def binomial_upper_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
     """The probability of so many successes of n or more, element by element; counts need not be whole.
 
     It is the binomial tail by the incomplete beta function, which goes on between whole numbers: images that
@@ -117,8 +117,8 @@ def so_many_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
     return np.where(x > 0, tail, 1.0)
 
 
-def so_few_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
-    """The probability of so many successes of n or fewer; counts need not be whole (see `so_many_p`)."""
+def binomial_lower_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
+    """The probability of so many successes of n or fewer; counts need not be whole (see `binomial_upper_p`)."""
     x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
     tail = betainc(np.maximum(size - x, 1e-9), x + 1, 1 - np.clip(share, 0, 1))
     return np.where(x < size, tail, 1.0)

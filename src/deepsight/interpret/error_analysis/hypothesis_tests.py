@@ -13,7 +13,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.core.statistics.clusters import worth_of_cells
 from deepsight.core.statistics.intervals import Interval, confusion_counts, weighted_proportions, wilson
-from deepsight.core.statistics.significance import group_difference_p, so_few_p, so_many_p
+from deepsight.core.statistics.significance import group_difference_p, binomial_lower_p, binomial_upper_p
 from deepsight.interpret.error_analysis.quasi_independence import PairTests, pair_tests
 
 FDR = 0.05  # of the pairs that are flagged, as in `confusion_pairs`
@@ -176,8 +176,8 @@ def pair_excess(
     if len(counts) < 3 or not trials.all():
         return TestResult(Interval(0.0, -1.0, 1.0), 1.0, "images")
     low, high = wilson(landed, trials, level)
-    above = float(so_many_p(landed, trials, chance).max())
-    below = 2 * float(so_few_p(landed, trials, chance).min())
+    above = float(binomial_upper_p(landed, trials, chance).max())
+    below = 2 * float(binomial_lower_p(landed, trials, chance).min())
     ends = (float(side.min()) for side in (landed / trials - chance, low - chance, high - chance))
     return TestResult(Interval(*ends), min(1.0, 2 * min(above, below)), "images")
 

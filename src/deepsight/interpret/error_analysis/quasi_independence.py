@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Bools, Floats
-from deepsight.core.statistics.significance import benjamini_hochberg, so_many_p
+from deepsight.core.statistics.significance import benjamini_hochberg, binomial_upper_p
 
 ITERATIONS = 1000  # of proportional fitting, at most; it settles within dozens unless margins are extreme
 SETTLED = 1e-6  # images by which the fitted row sums may miss the observed ones
@@ -73,7 +73,7 @@ def tested(counts: NDArray[np.integer], left_out: Bools, worth: Floats) -> PairT
         for cells in (errors, expected)
     )
     shares = np.divide(expected, total, out=np.zeros((k, k)), where=total > 0)
-    p = np.where((errors > 0) & (k > 2), so_many_p(errors * worth, trials * worth, shares), 1.0)
+    p = np.where((errors > 0) & (k > 2), binomial_upper_p(errors * worth, trials * worth, shares), 1.0)
     q = np.ones((k, k))
     q[off] = benjamini_hochberg(p[off])
     return PairTests(expected, trials, shares, p, q)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
-from deepsight.core.errors import DeepSightError, PassingFault
+from deepsight.core.errors import DeepSightError, TransientError
 from deepsight.core.recipe import Recipe
 from deepsight.model.training_state import val_logits
 from deepsight.treat.treatments.base import Treatment
@@ -49,7 +49,7 @@ def run_arm(
         outcome = replace(outcome, logits=finite_logits(val_logits(arm).numpy()))
         store.save_weights(treatment.name, recipe.seed, arm)
     except (DeepSightError, MemoryError, RuntimeError) as error:
-        passing = not isinstance(error, DeepSightError) or isinstance(error, PassingFault)
+        passing = not isinstance(error, DeepSightError) or isinstance(error, TransientError)
         outcome = replace(outcome, failed=failure_reason(error))
     outcome = replace(outcome, seconds=time.perf_counter() - began)
     if not passing:
