@@ -13,7 +13,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.core.statistics.clusters import worth_of_cells
 from deepsight.core.statistics.intervals import Interval, confusion_counts, weighted_proportions, wilson
-from deepsight.core.statistics.significance import group_difference_p, binomial_lower_p, binomial_upper_p
+from deepsight.core.statistics.significance import binomial_lower_p, binomial_upper_p, group_difference_p
 from deepsight.interpret.error_analysis.quasi_independence import PairTests, pair_tests
 
 FDR = 0.05  # of the pairs that are flagged, as in `confusion_pairs`
