@@ -118,7 +118,7 @@ def binomial_upper_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Fl
 
 
 def binomial_lower_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
-    """The probability of so many successes of n or fewer; counts need not be whole (see `binomial_upper_p`)."""
+    """P(X ≤ successes) for X ~ Binomial(n, share); see `binomial_upper_p`."""
     x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
     tail = betainc(np.maximum(size - x, 1e-9), x + 1, 1 - np.clip(share, 0, 1))
     return np.where(x < size, tail, 1.0)
