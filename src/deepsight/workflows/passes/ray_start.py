@@ -58,6 +58,7 @@ def ray_library() -> Any:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # its plans and progress would mix with ours
     os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(int(WAIT_SECONDS)))
     try:
         import ray
