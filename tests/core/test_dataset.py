@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepsight.core.dataset import Dataset, Images, SelectedImages, Splits, class_counts, join_datasets
+from deepsight.core.dataset import (
+    Dataset,
+    Images,
+    SelectedImages,
+    Splits,
+    class_counts,
+    join_datasets,
+    positions_of_ids,
+)
 from deepsight.core.errors import DeepSightError
 
 CLASSES = ("cat", "dog", "frog")
@@ -140,6 +148,25 @@ def test_what_is_known_of_an_image_stays_with_it():
     assert chosen.metadata["age"].to_list() == [1, 4]
     with pytest.raises(DeepSightError, match="files of 6 images, received 2"):
         made(6, files=np.array(["a", "b"], dtype=object))
+
+
+def test_a_mask_selects_where_it_is_true():
+    data = made(2)
+    np.testing.assert_array_equal(data.select(np.array([False, True])).ids, [1])
+    assert len(data.select(np.array([], dtype=np.int64))) == 0
+
+
+@pytest.mark.parametrize("wanted", [[3, 6], [-1], [2.5]])
+def test_ids_that_are_not_in_the_data_are_refused(wanted):
+    np.testing.assert_array_equal(positions_of_ids(np.array([3, 0, 5]), np.array([5, 3])), [2, 0])
+    with pytest.raises(DeepSightError, match="1 others"):
+        positions_of_ids(np.array([3, 0, 5]), np.array(wanted))
+
+
+def test_parts_of_different_shapes_are_not_joined():
+    tall = made(4, images=np.zeros((4, 9, 5, 3), dtype=np.uint8), source="test")
+    with pytest.raises(DeepSightError, match=r"one shape in all parts.*\(4, 5, 3\).*\(9, 5, 3\)"):
+        join_datasets([made(6), tall], "all")
 
 
 def test_parts_of_one_source_are_joined_by_their_rows():

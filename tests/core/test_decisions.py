@@ -45,7 +45,7 @@ def test_the_file_of_an_earlier_report_is_read(tmp_path) -> None:
     ("rows", "words"),
     [
         ("test,3,cat,relabl,dog", "Line 2 .*did you mean 'relabel'"),
-        ("test,x,cat,keep,cat", "Line 2 "),
+        ("test,x,cat,keep,cat", "Line 2 .*id as a whole number of at least 0, received 'x'"),
         ("tset,3,cat,keep,cat", "Line 2 .*'tset'"),
         ("test,3,cat,relabel,cat", "another label if and only if"),
         ("test,3,cat,keep,cat\ntest,3,cat,remove,cat", "one decision per image"),
@@ -61,7 +61,7 @@ def test_a_wrong_row_is_refused(tmp_path, rows, words) -> None:
 def test_another_file_is_refused(tmp_path) -> None:
     path = tmp_path / "other.csv"
     path.write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="id, split, given, decision cannot be found"):
+    with pytest.raises(UsageError, match="id, split, given, decision are missing"):
         read_decisions(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read_decisions(tmp_path / "absent.csv")

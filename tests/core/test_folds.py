@@ -1,5 +1,7 @@
 """Folds hold every row once, every class evenly, and no group twice."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,15 @@ def test_groups_stay_together():
     assert all(len(np.unique(fold[groups == g])) == 1 for g in range(30))
     for f in range(4):
         assert len(np.unique(labels[fold == f])) == 3
+
+
+def test_many_images_of_many_classes_need_no_table_of_both():
+    labels = np.arange(4_000) % 1_000
+    tracemalloc.start()
+    fold = grouped_folds(labels, 4, seed=0)
+    assert tracemalloc.get_traced_memory()[1] < 4_000 * 1_000 * 8 / 4
+    tracemalloc.stop()
+    assert (np.bincount(fold) == 1_000).all()
 
 
 def test_fewer_groups_than_folds_are_refused():

@@ -32,6 +32,18 @@ def test_a_class_in_one_group_is_left_to_training():
     assert set(labels[held]) == {0, 1}
 
 
+def test_a_small_share_of_few_images_can_still_be_held_out():
+    labels = np.array([0, 0, 1, 1])
+    kept, held = grouped_rows(labels, np.arange(4), share=0.1, seed=0)
+    assert sorted([*kept, *held]) == [0, 1, 2, 3]
+    assert set(labels[kept]) == {0, 1}
+
+
+def test_classes_of_one_image_cannot_be_split():
+    with pytest.raises(DeepSightError, match="images of every class to learn from"):
+        grouped_rows(np.arange(4), np.arange(4), share=0.2, seed=0)
+
+
 @pytest.mark.parametrize("groups", [np.zeros(6, int), np.array([0, 0, 0, 1, 1, 1])])
 def test_too_few_groups_are_refused(groups):
     with pytest.raises(DeepSightError, match="groups"):

@@ -30,8 +30,8 @@ def made(**changes) -> Predictions:
         ({"logits": np.zeros((2, 4), dtype=np.float32)}, "3 rows in every array"),
         ({"features": np.zeros((4, 6), dtype=np.float32)}, "3 rows in every array"),
         ({"features": np.zeros(3, dtype=np.float32)}, "features"),
-        ({"labels": np.array([0, 4, 1])}, "labels in 0 to 3, received up to 4"),
-        ({"labels": np.array([0, -1, 1])}, "labels in 0 to 3"),
+        ({"labels": np.array([0, 4, 1])}, "labels from 0 to 3, received 0 to 4"),
+        ({"labels": np.array([0, -1, 1])}, "labels from 0 to 3, received -1 to 1"),
         ({"logits": np.full((3, 4), np.nan, dtype=np.float32)}, "3 of 3 rows with NaN"),
     ],
 )

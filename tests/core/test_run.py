@@ -30,7 +30,7 @@ def test_the_same_study_is_taken_up_again(tmp_path):
 
 def test_another_study_is_refused_and_the_difference_named(tmp_path):
     Run.create(tmp_path, STUDY)
-    with pytest.raises(DeepSightError, match=r"its seed is 0 and 1 was asked for.*another --out"):
+    with pytest.raises(DeepSightError, match=r"its seed is 0, not 1\. Choose another --out"):
         Run.create(tmp_path, {**STUDY, "seed": 1})
     assert Run.open(tmp_path).study()["seed"] == 0
 

@@ -1,4 +1,4 @@
-"""The data of a study: labelled images, and the three splits of them."""
+"""The data of a study: labelled images, split into train, validation and test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -46,18 +46,21 @@ class SelectedImages:
         return self._images[self._rows[rows]]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
-        # NumPy passes `copy` and wants it in the signature; gathering the pixels always makes a copy.
+        # NumPy requires `copy` in the signature; gathering the pixels always makes a copy.
         return np.asarray(self._images[self._rows], dtype=dtype)
 
     def select(self, rows: NDArray[np.int64]) -> "SelectedImages":
-        """A selection of this selection, still one step away from the pixels."""
+        """These rows of the selection, read straight from the original images."""
         return SelectedImages(self._images, self._rows[rows])
 
 
 class JoinedImages:
-    """Images of several parts one after the other, read lazily; all of one shape."""
+    """The images of several parts in order, read lazily. All images must have the same height and width."""
 
     def __init__(self, parts: Sequence[Images]) -> None:
+        shapes = {tuple(part.shape[1:]) for part in parts}
+        if len(shapes) > 1:
+            raise DeepSightError(f"Expected images of one shape in all parts, received {sorted(shapes)}.")
         self._parts = list(parts)
         self._starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
         self.shape: tuple[int, ...] = (int(self._starts[-1]), *parts[0].shape[1:])
@@ -77,7 +80,7 @@ class JoinedImages:
         return images if wanted.ndim else images[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
-        # NumPy passes `copy` and wants it in the signature; gathering the pixels always makes a copy.
+        # NumPy requires `copy` in the signature; gathering the pixels always makes a copy.
         return np.asarray(self[:], dtype=dtype)
 
 
@@ -91,9 +94,9 @@ class Dataset:
         classes: names of the k classes, unique, at least two.
         ids: int64, (n,), the row of each image in the official order of `source`, unique.
         source: the official part that the rows come from, such as "train" or "test".
-        files: (n,), the file, URL, or shard and row of each image; None where images have no names.
+        files: object (n,), the file, URL, or shard and row of each image; None where images have no names.
         groups: int64 (n,), which images belong together, such as those of one patient; None where unknown.
-            The same number means the same group in all parts of a data set.
+            A number means the same group in all parts of a data set.
         metadata: further columns, one row per image; None where there are none.
     """
 
@@ -139,22 +142,26 @@ class Dataset:
         """The number of classes."""
         return len(self.classes)
 
-    def select(self, rows: NDArray[np.int64]) -> "Dataset":
-        """The rows at these positions, in this order; pixels are not copied."""
-        rows = np.asarray(rows, dtype=np.int64)
+    def select(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Dataset":
+        """The images at these positions, in this order, or where a bool mask (n,) is true.
+
+        Pixels are not copied.
+        """
+        given = np.asarray(rows)
+        at = np.flatnonzero(given) if given.dtype == np.bool_ else given.astype(np.int64)
         images = (
-            self.images.select(rows)
+            self.images.select(at)
             if isinstance(self.images, SelectedImages)
-            else SelectedImages(self.images, rows)
+            else SelectedImages(self.images, at)
         )
         return replace(
             self,
             images=cast(Images, images),
-            labels=self.labels[rows],
-            ids=self.ids[rows],
-            files=None if self.files is None else self.files[rows],
-            groups=None if self.groups is None else self.groups[rows],
-            metadata=None if self.metadata is None else self.metadata[rows],
+            labels=self.labels[at],
+            ids=self.ids[at],
+            files=None if self.files is None else self.files[at],
+            groups=None if self.groups is None else self.groups[at],
+            metadata=None if self.metadata is None else self.metadata[at],
         )
 
     def pixels(self, rows: Any = slice(None)) -> NDArray[np.uint8]:
@@ -162,13 +169,13 @@ class Dataset:
         return np.asarray(self.images[rows], dtype=np.uint8)
 
     def with_labels(self, labels: NDArray[np.int64]) -> "Dataset":
-        """The same images under other labels."""
+        """The same images with other labels."""
         return replace(self, labels=labels)
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Train, validation and test of one data set: the same classes, no image in two of them."""
+    """Train, validation and test of one data set: the same classes in all, and no image in two of them."""
 
     train: Dataset
     validation: Dataset
@@ -213,24 +220,40 @@ def class_counts(labels: NDArray[np.int64], classes: Sequence[str]) -> NDArray[n
 
 
 def positions_of_ids(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The position of each wanted id among `ids`, which hold every one of them: int64, as many as wanted."""
+    """The position of each wanted id in `ids`, int64 (m,).
+
+    Raises:
+        DeepSightError: an id is not among them.
+    """
     order = np.argsort(ids, kind="stable")
-    return np.asarray(order[np.searchsorted(ids, wanted, sorter=order)], dtype=np.int64)
+    found = np.searchsorted(ids, wanted, sorter=order)
+    known = found < len(ids)
+    known[known] = ids[order[found[known]]] == np.asarray(wanted)[known]
+    if not known.all():
+        raise DeepSightError(
+            f"Expected ids of this data set, received {int((~known).sum())} others, "
+            f"the first {int(np.asarray(wanted)[~known][0])}."
+        )
+    return np.asarray(order[found], dtype=np.int64)
 
 
 def select_ids(data: Dataset, ids: NDArray[np.int64]) -> Dataset:
-    """The rows of a data set with these ids, in the order of the ids."""
+    """The images with these ids, in the order of the ids."""
     return data.select(positions_of_ids(data.ids, ids))
 
 
 def join_datasets(parts: Sequence[Dataset], source: str) -> Dataset:
-    """Parts of one data set as a single one, in their order.
+    """Several parts of a data set as one.
 
-    Rows of one source are sorted by their ids, which they keep; rows of several sources are numbered anew.
-    Files, groups and metadata are kept where every part has them.
+    Parts of one source keep their ids and are sorted by them. Parts of several sources stay in their order
+    and get new ids from 0. Files, groups and metadata are kept where every part has them.
+
+    Args:
+        parts: at least one.
+        source: the name of the result where the parts come from several sources.
 
     Raises:
-        DeepSightError: the parts have different classes.
+        DeepSightError: the parts have different classes, or images of different shapes.
     """
     first = parts[0]
     if any(part.classes != first.classes for part in parts):

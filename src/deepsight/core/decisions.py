@@ -1,4 +1,4 @@
-"""What a person decided about single images: one CSV that the report, other tools and `apply` share."""
+"""A person's decisions about single images: the CSV that the report, other tools and `apply` share."""
 
 import csv
 import io
@@ -21,16 +21,16 @@ OLD_NAMES = {"index": "id", "suggested": "label"}
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided about one image.
+    """A person's decision about one image.
 
     Attributes:
         file: the name of the image, "" where images have no names.
         id: its row in the official order of its split.
         split: train, val or test.
-        given: the class that the data set gives it.
-        decision: keep, relabel, remove, or unsure.
+        given: its class in the data set.
+        decision: keep, relabel, remove or unsure.
         label: the class that it should have; the given one unless it is relabelled.
-        who: the person, "" if nobody said.
+        who: the person, "" if unknown.
         when: the time in ISO 8601, "" if unknown.
     """
 
@@ -60,11 +60,11 @@ COLUMNS = tuple(field.name for field in fields(Decision))
 
 
 def read_decisions(path: Path) -> tuple[Decision, ...]:
-    """The decisions in a CSV, one per image, in its order. Rows without a decision are passed over.
+    """The decisions in a CSV, one per image, in its order. Rows without a decision are skipped.
 
     Raises:
-        UsageError: the file cannot be read, a column is absent, a row is wrong (the message names it), or
-            two rows decide differently about one image.
+        UsageError: the file cannot be read, a column is missing, a row is invalid (the message gives its
+            line), or two rows decide differently about one image.
     """
     with damage_as(
         lambda why: UsageError(f"Expected decisions as CSV in {path}, but it cannot be read: {why}.")
@@ -85,37 +85,43 @@ def renamed(row: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def require_columns(path: Path, names: Iterable[str]) -> None:
-    """Refuse a file without the columns that say which image and what was decided."""
+    """Refuse a file without the columns that identify an image and its decision."""
     present = {OLD_NAMES.get(name, name) for name in names}
     missing = [name for name in ("id", "split", "given", "decision") if name not in present]
     if missing:
         raise UsageError(
             f"Expected the columns {', '.join(COLUMNS)} in {path}, but {', '.join(missing)} "
-            "cannot be found. Export the decisions from the report again."
+            f"{'is' if len(missing) == 1 else 'are'} missing. Export the decisions from the report again."
         )
 
 
 def decision_of(path: Path, number: int, row: Mapping[str, str]) -> Decision:
-    """The decision in a row; `number` is its line, for the message."""
+    """The decision in a row; `number` is its line, for the message.
+
+    Raises:
+        UsageError: the row is invalid.
+    """
     verdict, given = row["decision"].lower(), row["given"]
     label = row.get("label", "") if verdict == "relabel" else given
     try:
         if verdict not in VERDICTS:
-            raise UsageError(f"'{verdict}' is no decision; {near_names(verdict, list(VERDICTS))}.")
+            raise UsageError(f"'{verdict}' is not a decision; {near_names(verdict, list(VERDICTS))}.")
+        if not row["id"].isdecimal():
+            raise UsageError(f"Expected the id as a whole number of at least 0, received '{row['id']}'.")
         texts = {name: row.get(name, "") for name in ("file", "who", "when")}
         return Decision(
             id=int(row["id"]), split=row["split"], given=given, decision=cast(Verdict, verdict), label=label,
             **texts,
         )  # fmt: skip
-    except (ValueError, UsageError) as error:
+    except UsageError as error:
         raise UsageError(f"Line {number} of {path}: {error}") from error
 
 
 def once_per_image(path: Path, decisions: Iterable[Decision]) -> tuple[Decision, ...]:
-    """One decision per image; equal ones count once.
+    """One decision per image; identical repeats count once.
 
     Raises:
-        UsageError: two differ.
+        UsageError: two decisions about one image differ.
     """
     kept: dict[tuple[str, int], Decision] = {}
     for one in decisions:

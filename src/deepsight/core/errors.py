@@ -12,7 +12,7 @@ class DeepSightError(Exception):
 
 
 class TransientError(DeepSightError):
-    """A fault of the surroundings, such as a full disk. It may soon be gone, so it is never stored."""
+    """A temporary failure of the environment, such as a full disk. It is never cached as a result."""
 
 
 class UsageError(DeepSightError):
@@ -22,12 +22,21 @@ class UsageError(DeepSightError):
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether an error is one of a library in Rust, as Polars has for some damage; it is no `Exception`."""
+    """Whether a library written in Rust panicked, as Polars does on some damaged files.
+
+    Such an error derives from `BaseException`, so `except Exception` misses it.
+    """
     return type(error).__name__ == "PanicException"
 
 
+def first_line(error: BaseException, *, most: int = 300) -> str:
+    """The first line of an error's message, at most `most` characters; its type where it has no message."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)[:most]
+
+
 def near_names(name: str, known: list[str]) -> str:
-    """A sentence part that offers what the user may have meant, or lists what there is."""
+    """The end of a sentence: "did you mean" with the closest names, or the first of the known names."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, n=3, cutoff=0.5)

@@ -9,15 +9,15 @@ from deepsight.core.errors import DeepSightError
 def grouped_folds(labels: Ints, folds: int, *, groups: Ints | None = None, seed: int) -> Ints:
     """The fold of each row, int64 (n,), from 0: each class is spread as evenly as groups allow.
 
-    Groups are dealt out one by one, those of the rarest class first and the largest first, to the fold that
-    has the fewest images of their classes, then the fewest images at all. Scikit-learn's `StratifiedKFold`
-    refuses classes with fewer images than folds.
+    Groups are assigned one by one, those with the rarest class first, then the largest. Each goes to the fold
+    with the fewest images of its classes, then the fewest images overall. Unlike scikit-learn's
+    `StratifiedKFold`, this accepts classes with fewer images than folds.
 
     Args:
         labels: int64 (n,).
-        folds: how many, at least 1.
-        groups: int64 (n,), which rows stay together; each row by itself where it is None.
-        seed: of the order among equals.
+        folds: number of folds, at least 1.
+        groups: int64 (n,), which rows stay together; None makes each row its own group.
+        seed: random seed of the order of ties.
 
     Raises:
         DeepSightError: there are fewer groups than folds.
@@ -28,13 +28,15 @@ def grouped_folds(labels: Ints, folds: int, *, groups: Ints | None = None, seed:
     if count < folds:
         what = "images" if groups is None else "groups"
         raise DeepSightError(f"Expected at least {folds} {what} for {folds} folds, received {count}.")
-    table = np.bincount(group * k + labels, minlength=count * k).reshape(count, k)
-    rarest = np.where(table > 0, table.sum(axis=0), n + 1).min(axis=1)
-    order = np.lexsort((np.random.default_rng(seed).random(count), -table.sum(axis=1), rarest))
-    share = 1 / np.maximum(table.sum(axis=0), 1)
+    totals, sizes = np.bincount(labels, minlength=k), np.bincount(group, minlength=count)
+    rarest = np.full(count, n + 1)
+    np.minimum.at(rarest, group, totals[labels])
+    order = np.lexsort((np.random.default_rng(seed).random(count), -sizes, rarest))
+    members = np.split(np.argsort(group, kind="stable"), np.cumsum(sizes)[:-1])
+    share = 1 / np.maximum(totals, 1)
     held, place = np.zeros((folds, k)), np.empty(count, dtype=np.int64)
     for one in order:
-        own = table[one]
+        own = np.bincount(labels[members[one]], minlength=k)
         crowded = (held * share * (own > 0)).sum(axis=1)
         place[one] = np.lexsort((held.sum(axis=1), np.round(crowded, 9)))[0]
         held[place[one]] += own

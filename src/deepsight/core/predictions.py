@@ -1,4 +1,4 @@
-"""What a model said about a split: all that a diagnosis needs of the model."""
+"""A model's outputs for the images of a split: all that a diagnosis needs of the model."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ BLOCK = 8192  # rows at a time where (n, k) numbers would fill the memory
 
 def softmax(logits: Reals) -> Floats:
     """Probabilities, float64 (n, k), of logits of any float type; each row sums to 1."""
-    shifted = np.array(logits, dtype=np.float64)  # in place from here on: it can be most of the memory
+    shifted = np.array(logits, dtype=np.float64)  # in place from here on: it can take most of the memory
     shifted -= shifted.max(axis=1, keepdims=True)
     np.exp(shifted, out=shifted)
     shifted /= shifted.sum(axis=1, keepdims=True)
@@ -24,7 +24,7 @@ def softmax(logits: Reals) -> Floats:
 
 
 def largest_probabilities(logits: Reals, temperature: float = 1.0) -> Floats:
-    """The probability of the likeliest class of each row (n,), of logits that a temperature divides."""
+    """The probability of the most likely class of each row (n,), after dividing logits by a temperature."""
     starts = range(0, len(logits), BLOCK)
     blocks = [softmax(logits[start : start + BLOCK] / temperature).max(axis=1) for start in starts]
     return np.concatenate([np.empty(0), *blocks])
@@ -51,7 +51,7 @@ class Predictions:
         shapes = {"labels": self.labels.shape, "logits": self.logits.shape, "features": self.features.shape}
         if self.labels.shape != (n,) or self.logits.ndim != 2 or self.features.ndim != 2:
             raise DeepSightError(
-                f"Expected labels (n,), logits (n, k), features (n, d) with n = {n}, got {shapes}."
+                f"Expected labels (n,), logits (n, k) and features (n, d) with n = {n}, received {shapes}."
             )
         if len(self.logits) != n or len(self.features) != n:
             raise DeepSightError(f"Expected {n} rows in every array, received {shapes}.")
@@ -59,7 +59,10 @@ class Predictions:
             bad = int((~np.isfinite(self.logits).all(axis=1)).sum())
             raise DeepSightError(f"Expected finite logits, received {bad} of {n} rows with NaN or infinity.")
         if n and not (self.labels.min() >= 0 and self.labels.max() < self.k):
-            raise DeepSightError(f"Expected labels in 0 to {self.k - 1}, received up to {self.labels.max()}.")
+            raise DeepSightError(
+                f"Expected labels from 0 to {self.k - 1}, "
+                f"received {self.labels.min()} to {self.labels.max()}."
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,16 +79,16 @@ class Predictions:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """Softmax of the logits, float64 (n, k); each row sums to 1. Each call computes it anew."""
+        """Softmax of the logits, float64 (n, k); each row sums to 1. It is computed on each access."""
         return softmax(self.logits)
 
     def save(self, path: str | Path) -> None:
-        """Write `predictions/*.npz` of the run folder: logits float32, features float16."""
+        """Write `predictions/*.npz` of the run folder: logits as float32, features as in `as_stored`."""
         kept = self.as_stored()
         write_npz(Path(path), ids=kept.ids, labels=kept.labels, logits=kept.logits, features=kept.features)
 
     def as_stored(self) -> "Predictions":
-        """What `load` gives after `save`: logits float32, features float16, or as they are if too large."""
+        """What `load` returns after `save`: float32 logits, float16 features unless a value is too large."""
         logits, features = self.logits.astype(np.float32), self.features
         if not len(features) or np.abs(features).max(initial=0) <= np.finfo(np.float16).max:
             features = features.astype(np.float16)
@@ -96,7 +99,7 @@ class Predictions:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: the arrays do not fit each other, or hold other values.
+            ValueError: an array has the wrong type, or their shapes or values do not fit together.
         """
         with np.load(path, allow_pickle=False) as file:
             arrays = [file[name] for name in ("ids", "labels", "logits", "features")]

@@ -1,10 +1,8 @@
 """A study on disk: the run folder that other programs read."""
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +12,18 @@ import yaml
 from numpy.typing import NDArray
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.evidence import Evidence, parquet_of, read_index, table_of
+from deepsight.core.evidence import Evidence, parquet_of, table_of
 from deepsight.core.file_columns import with_files
 from deepsight.core.files import manifest
-from deepsight.core.files.atomic import (
-    atomic_path,
-    is_part,
-    write_bytes,
-    write_json,
-    write_npz,
-    write_text,
-)
-from deepsight.core.files.damage import damage_as
+from deepsight.core.files.atomic import atomic_path, is_part, write_bytes, write_npz, write_text
 from deepsight.core.files.lock import LOCK
-from deepsight.core.files.manifest import INDEX, Manifests, read_manifests, reopen_stage, write_manifest
+from deepsight.core.files.manifest import INDEX
 from deepsight.core.files.safe_yaml import read_yaml, require_seal, sealed, yaml_text
 from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.notebook import run_html
 from deepsight.core.predictions import Predictions
-from deepsight.core.schemas.json_files import require_schema
+from deepsight.core.run_files import METRICS, REPORT, STUDY, RunFiles
 from deepsight.core.schemas.rows import (
     largest_row,
     require_known_classes,
@@ -41,40 +31,36 @@ from deepsight.core.schemas.rows import (
     require_rows,
     require_rows_of_images,
 )
-from deepsight.core.schemas.tables import require_table
 
-STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
+__all__ = [
+    "AUDIT", "AUDITED", "EXAMINED", "IMAGES", "METRICS", "PICTURES", "REPORT", "SPLIT_LIST", "STUDY", "Run",
+]  # fmt: skip
+
 PICTURES = "evidence/pictures"
 IMAGES, SPLIT_LIST = "images.parquet", "splits.csv"
 EXAMINED = "examined"  # the key of study.yaml that only an examination of an external model has
 AUDITED, AUDIT = "audited", "audit.json"  # the key that only an audit of a data set has, and its results
-# The command that makes again what a stage has made, where it has another name.
-COMMANDS = {"check": "report", "predict": "report"}
-# The stage that makes each file, for runs without manifests.
-MAKERS = {"splits.npz": "scrub", "hypotheses.json": "explore", METRICS: "interpret", REPORT: "report"}
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run folder. Every file is written whole, and the manifest of its stage says what it must hold.
-
-    A file is compared with its manifest when it is read; one that differs is refused, with the command that
-    makes it again.
+class Run(RunFiles):
+    """A study on disk: its configuration, splits, predictions, evidence and report.
 
     Attributes:
-        path: the folder.
-        made: the files that were written through this object since the last `commit`.
+        path: the run folder.
+        made: files written through this object since the last `commit`.
     """
-
-    path: Path
-    made: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @staticmethod
     def create(path: str | Path, study: Mapping[str, Any]) -> "Run":
-        """Make the folder for this study, or take up the one that an interrupted run of it left.
+        """Create the folder for this study, or continue the one that an interrupted run of it left.
+
+        Args:
+            path: the run folder.
+            study: the resolved configuration.
 
         Raises:
-            DeepSightError: the folder holds another study, holds something else, or cannot be written to.
+            DeepSightError: the folder holds another study or other files, or cannot be written to.
         """
         run = Run(Path(path))
         run.require_usable()
@@ -94,10 +80,10 @@ class Run:
 
     @staticmethod
     def open(path: str | Path) -> "Run":
-        """A run that exists.
+        """An existing run.
 
         Raises:
-            DeepSightError: there is no study in this folder.
+            DeepSightError: the folder holds no run.
 
         Example:
             >>> from deepsight import Run
@@ -107,10 +93,10 @@ class Run:
         """
         path = Path(path)
         try:
-            there = (path / STUDY).is_file()
+            exists = (path / STUDY).is_file()
         except OSError:  # a name that is too long, or a folder that cannot be entered
-            there = False
-        if not there:
+            exists = False
+        if not exists:
             raise DeepSightError(
                 f"Expected a run folder with a {STUDY} in {path}, found none. "
                 f"Make one: deepsight run --out {path}"
@@ -118,10 +104,10 @@ class Run:
         return Run(path)
 
     def require_usable(self) -> None:
-        """Refuse a folder that holds something other than a run, before anything is written into it.
+        """Refuse a folder that holds files other than a run's, before anything is written into it.
 
         Raises:
-            DeepSightError: it does, or it cannot be read.
+            DeepSightError: it holds other files, or it cannot be read.
         """
         try:
             if not self.path.is_dir() or self.file(STUDY).exists():
@@ -136,7 +122,7 @@ class Run:
             )
 
     def begin(self, study: Mapping[str, Any]) -> None:
-        """Write the configuration of a new run, and the folder that will hold its manifests."""
+        """Write the configuration of a new run, and create the folder for its manifests."""
         try:
             self.file(manifest.FOLDER).mkdir(exist_ok=True)
         except OSError as error:
@@ -144,27 +130,31 @@ class Run:
         self.save_study(study)
 
     def require_same(self, study: Mapping[str, Any]) -> None:
-        """Refuse to continue a run under another configuration, or another kind of run."""
-        there, study = self.study(), yaml.safe_load(yaml_text(study))  # tuples are lists in a file
-        held, asked = kind_of(there), kind_of(study)
+        """Refuse to continue another kind of run, or a run with another configuration.
+
+        Raises:
+            DeepSightError: the kinds or the configurations differ; the message names the first difference.
+        """
+        stored, study = self.study(), yaml.safe_load(yaml_text(study))  # tuples become lists in YAML
+        held, asked = kind_of_run(stored), kind_of_run(study)
         if held != asked:
             raise DeepSightError(
                 f"Expected {self.path} to hold {asked}, but it holds {held}, which would be overwritten. "
                 "Choose another --out."
             )
-        different = sorted(key for key, value in study.items() if there.get(key) != value)
+        different = sorted(key for key, value in study.items() if stored.get(key) != value)
         if different:
             key = different[0]
             raise DeepSightError(
-                f"Expected {self.path} to hold this study, but its {key} is {there.get(key)!r} "
-                f"and {study[key]!r} was asked for. Choose another --out, or remove that folder."
+                f"Expected {self.path} to hold this study, but its {key} is {stored.get(key)!r}, "
+                f"not {study[key]!r}. Choose another --out, or remove that folder."
             )
 
     def require_study(self, wanted: str) -> "Run":
-        """This run, if it is a study: no examination of a model that was made elsewhere, and no audit.
+        """This run, if it is a study and not an audit or the examination of an external model.
 
         Args:
-            wanted: what would be done with it, such as "interpret".
+            wanted: what it is needed for, such as "interpret".
 
         Raises:
             DeepSightError: it is an examination or an audit.
@@ -172,39 +162,29 @@ class Run:
         study = self.study()
         if study.get(EXAMINED):
             raise DeepSightError(
-                f"Expected a study in {self.path} to {wanted}, but it holds the examination of a model that "
-                "was made elsewhere. Use a folder that deepsight run made, or examine again."
+                f"Expected a study in {self.path} to {wanted}, but it holds the examination of an external "
+                "model. Use the folder of a deepsight run, or examine again."
             )
         if AUDITED in study:
             raise DeepSightError(
                 f"Expected a study in {self.path} to {wanted}, but it holds the audit of a data set. "
-                "Use a folder that deepsight run made, or audit again."
+                "Use the folder of a deepsight run, or audit again."
             )
         return self
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the headline, the causes of the errors, the findings."""
+        """The headline, the causes of the errors and the findings, as a notebook shows them."""
         return run_html(self)
 
-    def file(self, name: str) -> Path:
-        """The path of a file of this run.
-
-        Raises:
-            DeepSightError: the name leads out of the folder.
-        """
-        if not manifest.is_inside(name):
-            raise DeepSightError(f"Expected a file inside {self.path}, received '{name}'.")
-        return self.path / name
-
-    def has(self, name: str) -> bool:
-        """Whether a file of this run is there."""
-        return self.file(name).exists()
-
     def require(self, name: str, *, stage: str) -> "Run":
-        """This run, if a file of it is there and undamaged.
+        """This run, if one of its files exists and is undamaged.
+
+        Args:
+            name: of the file.
+            stage: the command that creates it.
 
         Raises:
-            DeepSightError: it is not; the message names the stage that makes it.
+            DeepSightError: the file is missing or damaged; the message names the command.
         """
         if not self.has(name):
             raise DeepSightError(
@@ -212,76 +192,6 @@ class Run:
             )
         self.require_whole(name)
         return self
-
-    def manifests(self) -> Manifests | None:
-        """What the finished stages have made; None for a run of an earlier version."""
-        return read_manifests(self.path)
-
-    def is_changed(self) -> bool:
-        """Whether this is a run whose files are not proved by its manifests, as one of another version."""
-        try:
-            if not self.file(STUDY).is_file():
-                return False
-            known = self.manifests()
-            if known is None or len(known.by_stage) < len(list(self.file(manifest.FOLDER).glob("*.json"))):
-                return True
-            return any(known.failing(stage) for stage in known.by_stage)
-        except (OSError, ValueError):
-            return False
-
-    def holds(self, name: str) -> bool:
-        """Whether a file is what the run wrote, as far as its manifests say."""
-        known = None if name in self.made else self.manifests()
-        return known is None or known.holds(name)
-
-    def require_whole(self, name: str) -> None:
-        """Refuse a file that is not what its stage has made.
-
-        Raises:
-            DeepSightError: it is not; the message names the command that makes it again.
-        """
-        if not self.holds(name):
-            raise self.damaged(name, "it is not what the run wrote", self.manifests())
-
-    def damaged(self, name: str, why: object, known: Manifests | None = None) -> DeepSightError:
-        """The sentence for a file that cannot be used, with the remedy."""
-        owner = known.owners.get(name) if known is not None else None
-        stage = owner.stage if owner is not None else maker_of(name)
-        if name == STUDY or stage == "obtain":
-            remedy = (
-                "Restore it from a copy, or start again elsewhere: deepsight run --out ANOTHER. "
-                "A file that you have edited goes to --config."
-            )
-        elif stage == "examine":
-            remedy = f"Examine again, with the same deepsight examine --out {self.path}"
-        else:
-            first = "Remove it, and make" if owner is None else "Make"
-            remedy = f"{first} it again: deepsight {COMMANDS.get(stage, stage)} {self.path}"
-        return DeepSightError(f"Expected {name} in {self.path} undamaged, but {why}. {remedy}")
-
-    @contextmanager
-    def reading(self, name: str) -> Iterator[Path]:
-        """The path of a file to read; damage that its manifest or its reader finds becomes a sentence.
-
-        Raises:
-            DeepSightError: as `require_whole`.
-        """
-        self.require_whole(name)
-        with damage_as(lambda why: self.damaged(name, f"it cannot be used ({why})", self.manifests())):
-            yield self.file(name)
-
-    def commit(self, stage: str, *, also: Iterable[str] = ()) -> None:
-        """Write the manifest of a stage: all that was written since the last commit now counts.
-
-        Args:
-            stage: its name.
-            also: names of files that were not written through this object.
-        """
-        names = {name for name in (*self.made, *also) if self.has(name)}
-        index = self.index() if INDEX in names else {}
-        tables = {name: about for name, about in index.items() if parquet_of(name) in names}
-        write_manifest(self.path, stage, names, tables)
-        self.made.clear()
 
     def study(self) -> dict[str, Any]:
         """The resolved configuration."""
@@ -291,27 +201,11 @@ class Run:
             return read_yaml(path)
 
     def save_study(self, study: Mapping[str, Any]) -> None:
-        """Write the resolved configuration, which proves itself: several stages add to its plan."""
+        """Write the resolved configuration with its own digest, since several stages add to its plan."""
         write_text(self.file(STUDY), sealed(yaml_text(study)))
 
-    def noted(self, name: str) -> Path:
-        """The path of a file that is about to be written, and becomes part of the next commit."""
-        self.made.add(name)
-        return self.file(name)
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        """A JSON file of this run, such as metrics.json, data.json or environment.json."""
-        with self.reading(name) as path:
-            text = path.read_text(encoding="utf-8")
-            require_schema(name, text)
-            return dict(json.loads(text))
-
-    def save_json(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a JSON file of this run."""
-        write_json(self.noted(name), content)
-
     def splits(self) -> dict[str, NDArray[np.int64]]:
-        """Rows of train, val and test in the source's official order."""
+        """The rows of train, val and test in the official order of their source, int64 (n,) each."""
         with self.reading("splits.npz") as path, np.load(path, allow_pickle=False) as file:
             return {name: require_rows(file[name]) for name in ("train", "val", "test")}
 
@@ -321,51 +215,28 @@ class Run:
 
     def history(self) -> pl.DataFrame:
         """One row per epoch."""
-        return self._frame("history.parquet")
+        return self.read_frame("history.parquet")
 
     def save_history(self, history: pl.DataFrame) -> None:
-        """Write the row of each epoch."""
-        with atomic_path(self.noted("history.parquet")) as path, path.open("wb") as file:
-            history.write_parquet(file)
+        """Write the training history, one row per epoch."""
+        self.save_frame("history.parquet", history)
 
     def predictions(self, split: str) -> Predictions:
-        """The model's answers for 'val', 'test', or the part of 'train' that it was asked about."""
+        """The model's outputs for "val", "test", or the part of "train" that was predicted."""
         with self.reading(f"predictions/{split}.npz") as path:
-            said = Predictions.load(path)
+            found = Predictions.load(path)
             require_predictions_of(
-                said, split, largest=self.largest_row(), classes=len(self.class_names()),
+                found, split, largest=self.largest_row(), classes=len(self.class_names()),
                 splits=self.splits() if self.has("splits.npz") else {},
             )  # fmt: skip
-        return said
+        return found
 
     def save_predictions(self, split: str, predictions: Predictions) -> None:
-        """Write the model's answers for a split."""
+        """Write the model's outputs for a split."""
         predictions.save(self.noted(f"predictions/{split}.npz"))
 
-    def reopen(self, stage: str) -> None:
-        """Let nothing of a stage count until its next commit, and remove what is damaged of it."""
-        known = self.manifests()
-        if known is not None and stage in known.by_stage:
-            for name in known.failing(stage):
-                self.file(name).unlink(missing_ok=True)
-        reopen_stage(self.path, stage)
-
-    def index(self) -> dict[str, dict[str, Any]]:
-        """What each evidence table is, by the manifests; by `index.json` where there are none."""
-        known = None if INDEX in self.made else self.manifests()
-        if known is not None:
-            return known.tables()
-        with self.reading(INDEX) as path:
-            return read_index(path.parent)
-
-    def repair_index(self) -> None:
-        """Write `index.json` anew, for other programs, where it is not what the run wrote."""
-        known = self.manifests()
-        if known is not None and known.tables() and not known.holds(INDEX):
-            write_json(self.noted(INDEX), known.tables())
-
     def evidence(self) -> Evidence:
-        """All findings so far, in the order in which they were made."""
+        """All findings so far, in the order in which they were written."""
         tables, largest, classes = {}, self.largest_row(), self.class_names()
         for name, about in self.index().items():
             with self.reading(parquet_of(name)) as path:
@@ -375,15 +246,15 @@ class Run:
         return Evidence(tables)
 
     def largest_row(self) -> int | None:
-        """The largest row that can name an image; None in an audit and in runs of earlier versions."""
+        """The largest valid row of an image; None in an audit and in runs of earlier versions."""
         return largest_row(self.images())
 
     def class_names(self) -> list[str]:
-        """The classes of the data in their order; empty where the run does not say."""
+        """The class names in order; empty where the run does not store them."""
         return list(self.read_json("data.json").get("classes", ())) if self.has("data.json") else []
 
     def save_evidence(self, evidence: Evidence) -> None:
-        """Add these findings to the folder, with the file of every image that they name.
+        """Write these tables, with a column for the file of each image in them.
 
         A table of the same name is replaced.
         """
@@ -393,33 +264,23 @@ class Run:
         self.made.add(INDEX)
 
     def save_images(self, images: pl.DataFrame) -> None:
-        """Write the table of images: what they were called, and the digests by which changes are seen."""
-        with atomic_path(self.noted(IMAGES)) as path, path.open("wb") as file:
-            images.write_parquet(file)
+        """Write the table of images: their files, classes and groups, and digests to detect changes."""
+        self.save_frame(IMAGES, images)
 
     def images(self) -> pl.DataFrame | None:
         """The table of images; None in runs of earlier versions."""
-        if not self.has(IMAGES):
-            return None
-        return self._frame(IMAGES)
-
-    def _frame(self, name: str) -> pl.DataFrame:
-        """A table of this run that is no finding; its columns are of the kinds that DeepSight writes."""
-        with self.reading(name) as path, path.open("rb") as file:
-            frame = pl.read_parquet(file)
-            require_table(path.stem, frame)
-        return frame
+        return self.read_frame(IMAGES) if self.has(IMAGES) else None
 
     def file_names(self) -> pl.DataFrame:
-        """One row (split, index, file) per image that has a name, whatever split its row ended in."""
+        """One row (split, index, file) per image with a file, under every split that shares its source."""
         return self._of_images("file")
 
     def given_classes(self) -> pl.DataFrame:
-        """One row (split, index, class) per image, whatever split its row ended in."""
+        """One row (split, index, class) per image, under every split that shares its source."""
         return self._of_images("class")
 
     def _of_images(self, column: str) -> pl.DataFrame:
-        """A column of the table of images by split and row; empty in runs of earlier versions."""
+        """A column of the table of images, by split and row; empty in runs of earlier versions."""
         images = self.images()
         if images is None:
             return pl.DataFrame(schema={"split": pl.String, "index": pl.Int64, column: pl.String})
@@ -433,12 +294,12 @@ class Run:
         return pl.concat(frames)
 
     def save_split_list(self, rows: pl.DataFrame) -> None:
-        """Write `splits.csv`: which image is in which split, for programs that predict the held-out part."""
+        """Write `splits.csv`, the split of each image, for programs that predict the held-out part."""
         with atomic_path(self.noted(SPLIT_LIST)) as path, path.open("wb") as file:
             guarded_frame(rows).write_csv(file)
 
     def save_pictures(self, pictures: Mapping[str, bytes]) -> None:
-        """Write pictures under their paths in this folder."""
+        """Write encoded pictures by their paths in this folder."""
         for name, content in pictures.items():
             write_bytes(self.noted(name), content)
 
@@ -447,19 +308,13 @@ class Run:
         return self.read_json(METRICS)
 
 
-def kind_of(study: Mapping[str, Any]) -> str:
-    """What a folder with this study.yaml holds."""
+def kind_of_run(study: Mapping[str, Any]) -> str:
+    """The kind of run with this study.yaml, in words."""
     if study.get(EXAMINED):
-        return "an examination of a model that was made elsewhere"
+        return "the examination of an external model"
     return "the audit of a data set" if AUDITED in study else "a study"
 
 
 def is_own(name: str) -> bool:
-    """Whether an entry of a new folder is DeepSight's: a lock, a manifest folder or an unfinished file."""
+    """Whether an entry of a new folder is DeepSight's own: a lock, the manifests or an unfinished file."""
     return name in {manifest.FOLDER, LOCK} or is_part(name)
-
-
-def maker_of(name: str) -> str:
-    """The stage that makes a file of a run."""
-    folder = name.partition("/")[0]
-    return MAKERS.get(name) or {"evidence": "interpret", "data.json": "obtain"}.get(folder, "train")

@@ -137,7 +137,7 @@ def test_a_run_without_a_model_says_so(tmp_path: Path) -> None:
     with pytest.raises(DeepSightError, match="Make it: deepsight train"):
         predict(run.path, [tmp_path / "photo.jpg"])
     run.save_json("model.json", {"architecture": "predictions in theirs.npz"})
-    with pytest.raises(DeepSightError, match="made elsewhere"):
+    with pytest.raises(DeepSightError, match="external model"):
         predict(run.path, [tmp_path / "photo.jpg"])
 
 

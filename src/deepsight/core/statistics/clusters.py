@@ -1,7 +1,7 @@
-"""Intervals for images that come in groups: of one patient, one video, one camera.
+"""Intervals for grouped images, such as those of one patient, video or camera.
 
-Images of a group resemble each other, so a thousand images of ten patients say less than a thousand of a
-thousand. Sources and formulas: docs/methods/statistics.md.
+Images of a group resemble each other, so a thousand images of ten patients tell less than one image each of a
+thousand patients. Sources and formulas: docs/methods/statistics.md.
 """
 
 import numpy as np
@@ -11,20 +11,21 @@ from scipy.stats import t
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.statistics.intervals import Interval, macro_f1, macro_weights
 
-BLOCK = 200  # draws at a time, so that many groups need no memory of their own
+BLOCK = 200  # resamples at a time, to bound the memory
 
 
 def cluster_bootstrap_macro_f1(
     labels: Ints, predicted: Ints, k: int, groups: Ints, *, draws: int = 2000, level: float = 0.95, seed: int
 ) -> Interval:
-    """Macro-F1 with the percentile interval over groups: whole groups are resampled with replacement.
+    """Macro-F1 with the percentile interval of a cluster bootstrap: whole groups are resampled.
 
     Args:
         labels, predicted: int64 (n,), positions of k classes.
+        k: number of classes.
         groups: int64 (n,), the group of each image.
-        draws: resamples.
+        draws: number of resamples.
         level: coverage of the interval.
-        seed: of the resamples.
+        seed: random seed of the resamples.
     """
     _, group = np.unique(groups, return_inverse=True)
     count = int(group.max()) + 1
@@ -45,10 +46,10 @@ def cluster_bootstrap_macro_f1(
 
 
 def effective_n(right: Bools, groups: Ints) -> float:
-    """How many independent images would know the accuracy as well as these, at most n.
+    """The number of independent images that would estimate the accuracy as precisely, at most n.
 
-    That is n over the design effect: the variance of the accuracy between groups over the variance that as
-    many independent images would have (Kish 1965). With all right or all wrong, it is the number of groups.
+    It is n over the design effect, the variance of the accuracy over groups divided by that of n independent
+    images (Kish 1965). Where all predictions are correct, or all wrong, it is the number of groups.
 
     Args:
         right: bool (n,), whether each image is classified correctly.
@@ -67,10 +68,10 @@ def effective_n(right: Bools, groups: Ints) -> float:
 
 
 def effective_sizes(labels: Ints, predicted: Ints, k: int, groups: Ints) -> Floats:
-    """For each cell of the confusion matrix, how many independent images its rate is worth: (k, k).
+    """The effective number of images behind the rate of each cell of the confusion matrix, (k, k).
 
-    The diagonal is that of the recalls. It is `effective_n` of the images of a class, with "predicted as this
-    class" in the place of "right"; 0 for a class without images.
+    A cell is `effective_n` of the images of its true class, with "predicted as this class" in place of
+    "correct"; the diagonal belongs to the recalls. It is 0 for a class without images.
     """
     sizes = np.zeros((k, k))
     for c in np.unique(labels):
@@ -80,7 +81,7 @@ def effective_sizes(labels: Ints, predicted: Ints, k: int, groups: Ints) -> Floa
 
 
 def worth_of_cells(labels: Ints, predicted: Ints, k: int, groups: Ints | None) -> Floats:
-    """The share of independent images in those of each cell of the confusion matrix, (k, k), in (0, 1].
+    """The effective share of a class's images in each cell of the confusion matrix, (k, k), in (0, 1].
 
     It is 1 where no groups are known.
     """
@@ -92,7 +93,7 @@ def worth_of_cells(labels: Ints, predicted: Ints, k: int, groups: Ints | None) -
 
 
 def effective_sizes_of_class(predicted: Ints, k: int, groups: Ints) -> Floats:
-    """The row of `effective_sizes` of one class, from its images alone: (k,)."""
+    """The row of `effective_sizes` of one class, from the images of that class: (k,)."""
     n = len(predicted)
     _, group = np.unique(groups, return_inverse=True)
     count = int(group.max()) + 1
@@ -114,10 +115,10 @@ def group_sums(values: Reals, groups: Ints) -> Floats:
 
 
 def group_variance(values: Reals, groups: Ints) -> tuple[float, float]:
-    """Variance of the sum of values (n,) over other groups, and its degrees of freedom.
+    """Cluster-robust variance of the sum of values (n,) under a mean of 0, and its degrees of freedom.
 
-    The sandwich estimate with the correction for few groups, g / (g - 1) (Cameron and Miller 2015). The
-    values have a mean of 0 under what is tested. One group alone shows no variance; its square stands for it.
+    The sandwich estimate with the correction for few groups, g / (g - 1) (Cameron and Miller 2015). A single
+    group has no variance of its own; its square is used instead.
     """
     sums = group_sums(values, groups)
     g = len(sums)
@@ -125,19 +126,19 @@ def group_variance(values: Reals, groups: Ints) -> tuple[float, float]:
 
 
 def excess_over_groups_p(values: Reals, groups: Ints) -> float:
-    """One-sided p that the sum of values (n,), 0 on average, is so large; Student's t over the groups."""
+    """One-sided p of so large a sum of values (n,) whose mean is 0, by Student's t over groups."""
     total, (variance, freedom) = float(np.sum(values)), group_variance(values, groups)
     return float(t.sf(total / np.sqrt(variance), freedom)) if variance > 0 else 1.0
 
 
 def difference_over_groups_p(values: Ints, residual: Reals, groups: Ints) -> float:
-    """p that no kind of image has a mean residual other than 0: a Wald test over the groups.
+    """p that the mean residual of every kind of image is 0: a cluster-robust Wald test.
 
-    Hotelling's F in place of chi-squared, since groups are few. With no more groups than kinds, p is 1.
+    It uses Hotelling's F instead of chi-squared, since groups are few. p is 1 for no more groups than kinds.
 
     Args:
         values: int64 (n,), the kind of each image.
-        residual: (n,), error less what was expected of it.
+        residual: (n,), error minus its expectation.
         groups: int64 (n,), the group of each image.
     """
     _, group = np.unique(groups, return_inverse=True)

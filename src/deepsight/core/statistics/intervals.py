@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from deepsight.core.array_types import Floats, Ints
 
-POWER = 0.8  # the customary chance to see an effect of the size of the minimum detectable one
+POWER = 0.8  # the customary probability of detecting an effect of the minimum detectable size
 
 
 class Interval(NamedTuple):
@@ -23,10 +23,10 @@ class Interval(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """A difference, its interval, a two-sided p, and the smallest difference that would have been seen.
+    """A difference, its interval, a two-sided p, and the minimum detectable difference.
 
-    `minimum_detectable` is the true difference that the same data would show at `level` with a power of
-    0.8: what "no difference shown" does not rule out.
+    `minimum_detectable` is the true difference that the same data would show at the interval's level with a
+    power of 0.8: where no difference is shown, a smaller one is not ruled out.
     """
 
     value: float
@@ -44,8 +44,8 @@ def confusion_counts(labels: Ints, predicted: Ints, k: int) -> NDArray[np.int64]
 def macro_f1(labels: Ints, predicted: Ints, k: int) -> float:
     """Mean of F1 = 2 tp / (2 tp + fp + fn) over the classes that have images, in [0, 1].
 
-    So a class of which there is nothing to get right does not count, as in scikit-learn with the labels that
-    occur. What is wrongly predicted as that class costs the class that it should have been.
+    A class without images does not count, as in scikit-learn with the labels that occur. An image wrongly
+    predicted as such a class lowers the recall of its true class.
     """
     counts = confusion_counts(labels, predicted, k)
     return float(f1_of_counts(counts) @ macro_weights(labels, k))
@@ -58,16 +58,16 @@ def macro_weights(labels: Ints, k: int) -> Floats:
 
 
 def f1_of_counts(counts: NDArray[np.number]) -> Floats:
-    """F1 of each class in confusion matrices (..., k, k): (..., k), 0 where a class is nowhere."""
+    """F1 of each class in confusion matrices (..., k, k): (..., k), 0 for a class that does not occur."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     both = counts.sum(axis=-1) + counts.sum(axis=-2)
     return np.asarray(np.divide(2.0 * hits, both, out=np.zeros(hits.shape), where=both > 0), dtype=np.float64)
 
 
 def wilson(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Both ends of Wilson's score interval of successes / n, element by element, in [0, 1].
+    """Both ends of Wilson's score interval (1927) of successes / n, element by element, in [0, 1].
 
-    Where n is 0 nothing is known, and the interval is [0, 1].
+    Where n is 0, the interval is [0, 1].
     """
     x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
     rate = x / np.maximum(size, 1)
@@ -76,7 +76,7 @@ def wilson(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Flo
 
 
 def score_interval(rate: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Wilson's ends for a rate in [0, 1] that is as certain as n images make it; n need not be whole."""
+    """Both ends of Wilson's interval of a rate in [0, 1] over n images; n need not be whole."""
     value, size = np.asarray(rate, dtype=np.float64), np.asarray(n, dtype=np.float64)
     z2 = float(norm.ppf(0.5 + level / 2)) ** 2
     half = np.sqrt(z2 * (value * (1 - value) + z2 / (4 * size)) / size)
@@ -87,10 +87,10 @@ def score_interval(rate: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[
 def weighted_proportions(
     successes: ArrayLike, n: ArrayLike, weights: ArrayLike, level: float = 0.95
 ) -> Interval:
-    """Sum of weights × successes / n over independent proportions, with an interval and no draws.
+    """Sum of weights × successes / n over independent proportions, with a closed-form interval.
 
-    The interval recovers each variance from the Wilson ends (Zou & Donner 2008, "MOVER"; Newcombe's
-    interval is the case of weights 1 and -1).
+    Variances are recovered from the ends of the Wilson intervals (MOVER, Zou & Donner 2008). With weights 1
+    and -1 this is Newcombe's interval of a difference (1998).
     """
     w, size = np.asarray(weights, dtype=np.float64), np.asarray(n, dtype=np.float64)
     low, high = wilson(successes, size, level)
@@ -102,7 +102,7 @@ def weighted_proportions(
 
 
 def minimum_detectable(standard_error: float, *, level: float = 0.95, power: float = POWER) -> float:
-    """The true difference that a two-sided test at `level` sees with this power.
+    """The true difference that a two-sided test at `level` detects with this power.
 
     At power 0.5 it is the smallest observed difference that is significant.
     """

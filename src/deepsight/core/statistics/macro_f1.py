@@ -18,16 +18,14 @@ from deepsight.core.statistics.intervals import (
 )
 
 FEWEST = 10  # images of a class; with fewer, the normal approximation behind the intervals is rough
-SHRINKAGE = 4.0  # images with the pooled error rate that each class is given before its variance is estimated
+SHRINKAGE = 4.0  # pseudo-images at the pooled error rate added to each class before its variance is estimated
 
 
 def macro_f1_interval(labels: Ints, predicted: Ints, k: int, *, level: float = 0.95) -> Interval:
     """Macro-F1 over the classes that have images, with its interval over images.
 
-    The sizes of the classes and the model are held fixed.
-
-    Where every image is right, the low end is that of Wilson's interval with as many images: 20 right of 20
-    give [0.84, 1].
+    Class sizes and the model are held fixed. Where every prediction is correct, the low end is that of
+    Wilson's interval: 20 of 20 give [0.84, 1].
 
     Args:
         labels, predicted: int64 (n,), positions of the k classes.
@@ -42,16 +40,16 @@ def macro_f1_interval(labels: Ints, predicted: Ints, k: int, *, level: float = 0
 def macro_f1_intervals(
     counts: NDArray[np.integer], level: float = 0.95, weights: Floats | None = None
 ) -> tuple[Floats, Floats, Floats]:
-    """Value and both ends for each of b confusion matrices (b, k, k).
+    """Macro-F1 M and both ends of its interval, (b,) each, for confusion matrices (b, k, k).
 
     Wilson's interval with the effective number of images M (1 - M) / V, where V is the delta-method variance
-    of macro-F1 on rows that are shrunk towards the pooled error rate: a class without an error among ten
-    images is not taken for perfect. The bias of F1 in small classes is taken off to second order.
+    of macro-F1 on rows shrunk towards the pooled error rate, so that a class with ten images and no error is
+    not taken for perfect. The bias of F1 in small classes is removed to second order.
 
     Args:
-        counts: images by given and predicted class.
+        counts: images by true class (rows) and predicted class (columns).
         level: coverage.
-        weights: (k,), of the classes' F1; 1 / k each where it is None.
+        weights: (k,), weights of the classes' F1; None weights all classes equally.
     """
     k = counts.shape[-1]
     shares = np.full(k, 1 / k) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -65,9 +63,9 @@ def macro_f1_intervals(
 
 
 def shrunk_rows(counts: NDArray[np.integer]) -> Floats:
-    """The matrices (b, k, k), each row drawn towards the pooled error rate and with the sum that it had.
+    """Confusion matrices (b, k, k) with each row shrunk towards the pooled error rate; row sums are kept.
 
-    Errors that are added fall on the classes as all wrong predictions do, or evenly where there are none.
+    Added errors are distributed over the classes like the wrong predictions, or evenly where there are none.
     """
     given = counts.astype(np.float64)
     k = counts.shape[-1]
@@ -85,7 +83,7 @@ def shrunk_rows(counts: NDArray[np.integer]) -> Floats:
 
 
 def f1_gradient(counts: NDArray[np.number], weights: Floats) -> Floats:
-    """What one more image in each cell, taken from its row, adds to Σ_c w_c F1_c: (..., k, k).
+    """The derivative of Σ_c w_c F1_c with respect to each cell of confusion matrices (..., k, k).
 
     With a hits, n labelled and p predicted images, F1 = 2a / (n + p) grows by 2 (n + p - a) / (n + p)² with a
     hit, and by -2a / (n + p)² with a false positive.
@@ -99,23 +97,23 @@ def f1_gradient(counts: NDArray[np.number], weights: Floats) -> Floats:
 
 
 def labelled_and_predicted(counts: NDArray[np.number]) -> Floats:
-    """How many images are labelled as each class and how many predicted, together: (..., k).
+    """Images labelled as each class plus images predicted as it, (..., k).
 
-    1 for a class that has neither, whose F1 no image moves: it is divided by its square and cube.
+    It is 1 for a class with neither, since callers divide by its square and cube.
     """
     both = np.asarray(counts.sum(axis=-1) + counts.sum(axis=-2), dtype=np.float64)
     return np.where(both > 0, both, 1.0)
 
 
 def row_variance(counts: Floats, gradient: Floats) -> Floats:
-    """Variance of Σ gradient × counts where each row is a multinomial of its size, (...)."""
+    """Variance of Σ gradient × counts where each row is multinomial with its size fixed, (...)."""
     sizes = np.maximum(counts.sum(axis=-1, keepdims=True), 1e-300)
     mean = (counts * gradient).sum(axis=-1, keepdims=True) / sizes
     return np.asarray((counts * (gradient - mean) ** 2).sum(axis=(-2, -1)), dtype=np.float64)
 
 
 def second_order_bias(counts: Floats) -> Floats:
-    """How far F1 of each class in a sample lies above that of the population on average, (..., k)."""
+    """The second-order bias of each class's sample F1, (..., k): positive where it is too high on average."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     sizes, both = counts.sum(axis=-1), labelled_and_predicted(counts)
     spread = counts * (1 - counts / np.maximum(sizes, 1e-300)[..., None])
@@ -139,5 +137,5 @@ def few_images(n: Ints, classes: Sequence[str]) -> str:
     return (
         f"{len(rare)} of {len(classes)} classes have fewer than {FEWEST} test images: {shown}. "
         "Intervals of macro-F1 that rest on them are rough. Collect more test images of these classes."
-        + (" A class without any does not count in macro-F1." if (n == 0).any() else "")
+        + (" A class without test images does not count in macro-F1." if (n == 0).any() else "")
     )

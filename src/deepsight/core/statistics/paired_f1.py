@@ -17,7 +17,7 @@ from deepsight.core.statistics.intervals import (
 )
 from deepsight.core.statistics.macro_f1 import f1_gradient
 
-DISCORDANT = 2.0  # pairs that are added before the variance of a difference is estimated
+DISCORDANT = 2.0  # discordant pairs added before the variance of a difference is estimated
 
 
 def paired_macro_f1(
@@ -42,18 +42,20 @@ def paired_f1(
     groups: Ints | None = None,
     level: float = 0.95,
 ) -> Effect:
-    """Σ_c w_c F1_c of `treatment` minus that of `control`, mean over seeds, over images and seeds together.
+    """Σ_c w_c F1_c of `treatment` minus that of `control`, mean over seeds.
+
+    The interval covers the sampling of images and of seeds.
 
     Args:
         labels: int64 (n,).
-        control, treatment: predicted classes (n,), or (s, n) with row i of the same seed in both.
-        weights: (k,), of the classes' F1; `macro_weights` for macro-F1.
+        control, treatment: int64 (n,), predicted classes, or (s, n) with row i of the same seed in both.
+        weights: (k,), weights of the classes' F1; `macro_weights` for macro-F1.
         groups: int64 (n,), which images belong together, such as those of one patient; the interval is then
             over groups. For one seed only.
         level: coverage of the interval.
 
     Raises:
-        ValueError: the two are not of one shape, or there are groups and several seeds.
+        ValueError: control and treatment differ in shape, or groups are given with several seeds.
     """
     before, after = np.atleast_2d(control), np.atleast_2d(treatment)
     if before.shape != after.shape:
@@ -69,18 +71,19 @@ def paired_f1(
         return two_way_effect(each, share, labels, least, level)
     if len(before) > 1:
         raise ValueError(f"Expected one seed where images come in groups, received {len(before)}.")
-    # Around 0, as the null has it: around the mean, one group with all the change would hide its own spread.
+    # Around 0, as under the null: around the mean, a single group with all the change would hide its spread.
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=share[0])
     variance = float((sums**2).sum()) * len(sums) / max(len(sums) - 1, 1) + float(least)
     return student_effect(float(each[0]), variance, float(max(len(sums) - 1, 1)), level)
 
 
 def least_variance(labels: Ints, slopes: Floats) -> Floats:
-    """The variance that a few discordant images would give, so that none of them is not certainty.
+    """The variance of `DISCORDANT` discordant images, added so that identical models keep some uncertainty.
 
-    As Agresti and Min (2005) add to discordant counts: with equal weights it is 2 / n².
+    The counterpart of the counts that Agresti and Min (2005) add; with equal weights it is 2 / n².
 
     Args:
+        labels: int64 (n,).
         slopes: (m, k, k), `f1_gradient` of the matrices that are compared.
     """
     mean = slopes.mean(axis=0)
@@ -91,17 +94,16 @@ def least_variance(labels: Ints, slopes: Floats) -> Floats:
 
 
 def two_way_effect(each: Floats, share: Floats, labels: Ints, least: Floats | float, level: float) -> Effect:
-    """A mean over seeds with an interval over images and seeds, the noise of their cells counted once.
+    """A mean over seeds with two-way clustered errors, over images and seeds.
 
-    V = V(images) + V(seeds) - V(cells): the mean over seeds of each image's share varies with images and with
-    cells / s; the seeds' values vary with seeds and once more with the cells, which are taken off
-    (Cameron, Gelbach and Miller 2011). Student's interval; degrees of freedom after Satterthwaite (1946).
+    V = V(images) + V(seeds) - V(cells), since both of the first two contain the noise of the image-seed cells
+    (Cameron, Gelbach and Miller 2011). Student's interval; degrees of freedom by Satterthwaite (1946).
 
     Args:
         each: (s,), the difference of each seed.
-        share: (s, n), what each image adds to it.
+        share: (s, n), the contribution of each image to it.
         labels: int64 (n,); images are exchangeable within their class.
-        least: variance that is added: `least_variance`.
+        least: additional variance, from `least_variance`.
         level: coverage.
     """
     s = len(each)
@@ -109,7 +111,7 @@ def two_way_effect(each: Floats, share: Floats, labels: Ints, least: Floats | fl
     mean = share.mean(axis=0)
     of_images, free_images = class_variance(mean, labels, k)
     images = of_images + float(least)
-    free_images *= (images / of_images) ** 2 if of_images else 1.0  # what is added has no uncertainty
+    free_images *= (images / of_images) ** 2 if of_images else 1.0  # the added variance is known exactly
     if s == 1:
         return student_effect(float(each[0]), images, free_images, level)
     seeds = float(each.var(ddof=1)) / s
@@ -120,9 +122,9 @@ def two_way_effect(each: Floats, share: Floats, labels: Ints, least: Floats | fl
 
 
 def class_variance(values: Floats, labels: Ints, k: int) -> tuple[float, float]:
-    """Variance of the sum of values (n,) over images of each class, and its degrees of freedom (Welch 1947).
+    """Variance of the sum of values (n,), stratified by class, and its degrees of freedom (Welch 1947).
 
-    A class with a single image shows no variance; the square of its value stands for it.
+    A class with a single image has no variance of its own; the square of its value is used instead.
     """
     n = np.bincount(labels, minlength=k)
     squares = np.bincount(labels, within_classes(values, labels, k) ** 2, k)
@@ -133,7 +135,7 @@ def class_variance(values: Floats, labels: Ints, k: int) -> tuple[float, float]:
 
 
 def within_classes(values: Floats, labels: Ints, k: int) -> Floats:
-    """Values (n,) less the mean of their class."""
+    """Values (n,) minus the mean of their class."""
     n = np.maximum(np.bincount(labels, minlength=k), 1)
     return np.asarray(values - (np.bincount(labels, values, k) / n)[labels])
 

@@ -6,18 +6,18 @@ from scipy.linalg import eigh
 
 from deepsight.core.array_types import Reals
 
-ROWS = 20_000  # features from which the axes are computed; more of them move the axes little
+ROWS = 20_000  # rows that the axes are computed from; more of them change the axes little
 
 
 def principal_axes(features: Reals, centre: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """The axes of largest variance (d, dimensions), the largest first.
+    """The principal axes (d, dimensions) in order of decreasing variance.
 
     They are computed from at most 20,000 evenly spaced rows. n rows span at most n directions,
     so with fewer rows than `dimensions` the last axes are 0.
 
     Args:
         features: (n, d).
-        centre: (d,), the mean, which is taken off first.
+        centre: (d,), the mean, which is subtracted first.
         dimensions: number of axes, at most d.
     """
     step = max(1, -(-len(features) // ROWS))
@@ -30,7 +30,7 @@ def principal_axes(features: Reals, centre: NDArray[np.float32], dimensions: int
 
 
 def axes_of_few(rows: NDArray[np.float64], dimensions: int) -> NDArray[np.float32]:
-    """The same for fewer rows than features, from the products of the rows: n is then the smaller side."""
+    """The same for fewer rows than features, from the n × n products of the rows."""
     n, d = rows.shape
     axes = np.zeros((d, dimensions), dtype=np.float32)
     values, sides = eigh(rows @ rows.T)

@@ -1,4 +1,4 @@
-"""Scores of single values that a few extreme ones cannot move."""
+"""Outlier scores that a few extreme values cannot distort."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ TO_DEVIATIONS = 1.4826  # the median absolute deviation of a normal distribution
 def robust_score(values: Floats) -> Floats:
     """How far each value (n,) lies above the median, in robust standard deviations.
 
-    This is the modified z-score of Iglewicz and Hoaglin (1993): (x - median) / (1.4826 MAD). Where at least
-    half of the values are equal, there is no scale, and every score is 0.
+    This is the modified z-score of Iglewicz and Hoaglin (1993): (x - median) / (1.4826 MAD). Where more than
+    half of the values are equal, the scale is 0, and so is every score.
     """
     if not len(values):
         return np.zeros(0)

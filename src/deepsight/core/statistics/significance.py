@@ -1,4 +1,4 @@
-"""Tests of significance that several findings share. Sources and formulas: docs/methods/statistics.md."""
+"""Significance tests that several findings share. Sources and formulas: docs/methods/statistics.md."""
 
 from itertools import combinations
 from math import comb
@@ -12,21 +12,21 @@ from scipy.stats import binom, chi2, norm, t, ttest_1samp
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.statistics.intervals import POWER, minimum_detectable
 
-EXACT_BELOW = 25  # discordant images; the chi-squared approximation of McNemar's test is poor below
-SPLITS = 20_000  # more ways to choose the group than this are sampled, not listed
+EXACT_BELOW = 25  # discordant images; with fewer, the chi-squared approximation of McNemar's test is poor
+SPLITS = 20_000  # if there are more ways to choose the group, this many are sampled
 
 
 class McNemar(NamedTuple):
-    """Two models on the same images: who alone is right how often, and what it shows.
+    """McNemar's comparison of two models on the same images.
 
     Attributes:
-        only_first, only_second: images that only this model classifies as labelled.
+        only_first, only_second: images that only this model classifies correctly.
         difference: accuracy of the second minus that of the first.
         low, high: interval of the difference (Agresti & Min 2005): half an image is added to each of the four
-            cells, so that the interval has a width where no image is discordant.
+            cells, so the interval has a width even where no image is discordant.
         p_value: two-sided, of equal accuracy.
         threshold: the smallest observed difference in accuracy that is significant.
-        minimum_detectable: the true difference that would be seen with a power of 0.8.
+        minimum_detectable: the true difference that the test detects with a power of 0.8.
     """
 
     only_first: int
@@ -40,9 +40,13 @@ class McNemar(NamedTuple):
 
 
 def mcnemar(labels: Ints, first: Ints, second: Ints, *, level: float = 0.95) -> McNemar:
-    """McNemar's test: exact below 25 discordant images, else chi-squared without correction.
+    """McNemar's test: exact below 25 discordant images, else chi-squared without continuity correction.
 
-    With 10,000 images and 300 discordant, the threshold at 95 % is 0.34 points of accuracy.
+    With 10,000 images of which 300 are discordant, the threshold at 95 % is 0.34 points of accuracy.
+
+    Args:
+        labels, first, second: int64 (n,), the true classes and the predictions of both models.
+        level: coverage of the interval.
     """
     right_first, right_second = first == labels, second == labels
     b = int((right_first & ~right_second).sum())
@@ -66,10 +70,15 @@ def mcnemar(labels: Ints, first: Ints, second: Ints, *, level: float = 0.95) -> 
 
 
 def grouped_mcnemar(labels: Ints, first: Ints, second: Ints, groups: Ints, *, level: float = 0.95) -> McNemar:
-    """McNemar's test for images that come in groups: the differences are summed by group (Durkalski 2003).
+    """McNemar's test for grouped images: differences are summed by group (Durkalski et al. 2003).
 
-    Student's t in place of chi-squared, since groups are few. Half of a discordant image is added to each of
-    four cells, as without groups, so that equal answers are not certainty.
+    Student's t replaces chi-squared, since groups are few. As without groups, half an image is added to each
+    of the four cells, so that identical predictions still leave some uncertainty.
+
+    Args:
+        labels, first, second: int64 (n,), the true classes and the predictions of both models.
+        groups: int64 (n,), the group of each image.
+        level: coverage of the interval.
     """
     alone = mcnemar(labels, first, second, level=level)
     change = (second == labels).astype(np.float64) - (first == labels)
@@ -89,7 +98,7 @@ def grouped_mcnemar(labels: Ints, first: Ints, second: Ints, groups: Ints, *, le
 
 
 def grouped_discordance_p(change: Floats, groups: Ints) -> float:
-    """Two-sided p that changes (n,) of -1, 0 and 1 are 0 on average, by Student's t over groups."""
+    """Two-sided p that changes (n,) of -1, 0 or 1 have mean 0, by Student's t over groups."""
     if not len(change) or not change.any():
         return 1.0
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=change)
@@ -98,7 +107,7 @@ def grouped_discordance_p(change: Floats, groups: Ints) -> float:
 
 
 def discordance_p(b: int, c: int) -> float:
-    """Two-sided p that b and c discordant images are a fair split; 1 where there are none."""
+    """Two-sided p that b and c discordant images are an even split; 1 where there are none."""
     if b + c == 0:
         return 1.0
     if b + c < EXACT_BELOW:
@@ -107,10 +116,10 @@ def discordance_p(b: int, c: int) -> float:
 
 
 def binomial_upper_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
-    """The probability of so many successes of n or more, element by element; counts need not be whole.
+    """P(X ≥ successes) for X ~ Binomial(n, share), element by element; counts need not be whole.
 
-    It is the binomial tail by the incomplete beta function, which goes on between whole numbers: images that
-    come in groups are worth fewer independent ones.
+    The incomplete beta function continues the binomial tail between whole numbers, as needed for an effective
+    number of independent images.
     """
     x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
     tail = betainc(np.maximum(x, 1e-9), np.maximum(size - x, 0) + 1, np.clip(share, 0, 1))
@@ -138,10 +147,9 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """p-values adjusted for all of them together, in their places (Holm 1979).
+    """The adjusted p-value of each p-value (m,), in its place (Holm 1979).
 
-    The chance of any false finding stays below the level, which is what a verdict on each of several arms
-    must promise.
+    This controls the probability of any false finding, as verdicts on each of several arms require.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
@@ -152,15 +160,15 @@ def holm(p_values: ArrayLike) -> Floats:
 
 
 def runner_up_p(successes: ArrayLike, n: ArrayLike, *, lowest: bool = False) -> tuple[int, float]:
-    """The group with the highest rate (or the lowest), and a two-sided p that it differs from the next one.
+    """The group with the highest rate (or the lowest), and a two-sided p that it differs from the runner-up.
 
-    A group that was chosen for being first is tested against the runner-up alone: that keeps the level
-    whatever the rates are (Gutmann and Maymin 1987). Rates are compared by the score test with pooled
-    variance; groups without images are left out. With fewer than two groups p is 1.
+    A group selected for its rank is tested against the runner-up alone, which keeps the level whatever the
+    rates are (Gutmann and Maymin 1987). Rates are compared by the score test with pooled variance. Groups
+    without images are ignored; with fewer than two groups p is 1.
 
     Args:
-        successes, n: of each group, independent of each other.
-        lowest: whether the lowest rate is asked for.
+        successes, n: (k,), of independent groups.
+        lowest: test the lowest rate instead of the highest.
     """
     x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
     rate = np.where(size > 0, x / np.maximum(size, 1), np.inf if lowest else -np.inf)
@@ -175,10 +183,10 @@ def runner_up_p(successes: ArrayLike, n: ArrayLike, *, lowest: bool = False) -> 
 
 
 def below_rest_p(successes: ArrayLike, n: ArrayLike) -> Floats:
-    """One-sided p (k,) that the rate of each group is below that of all others together.
+    """One-sided p (k,) that the rate of each group is below that of all other groups together.
 
-    Score test with pooled variance; 1 where a group or its rest has no images. Adjust the p-values for
-    looking at every group (`holm`).
+    Score test with pooled variance; p is 1 where a group or all others have no images. The p-values are not
+    adjusted for testing every group: use `holm`.
     """
     x, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
     others, rest = x.sum() - x, size.sum() - size
@@ -191,7 +199,9 @@ def below_rest_p(successes: ArrayLike, n: ArrayLike) -> Floats:
 
 
 def mean_difference_p(differences: Floats) -> float:
-    """Two-sided p that the mean of paired differences (n,) is 0, by Student's t; 1 where all are 0."""
+    """Two-sided p that the mean of paired differences (n,) is 0, by Student's t; 1 for fewer than two, or
+    where all are 0.
+    """
     if len(differences) < 2 or not differences.any():
         return 1.0
     return float(ttest_1samp(differences, 0).pvalue) if differences.std() > 0 else 0.0
@@ -200,9 +210,14 @@ def mean_difference_p(differences: Floats) -> float:
 def group_difference_p(values: Floats, in_first: NDArray[np.bool_], *, seed: int = 0) -> float:
     """Two-sided p that a group of classes differs in its mean from the others, by permutation of classes.
 
-    All splits of the k classes into groups of these sizes are listed where there are at most 20,000, which
-    is exact and reads no seed; else as many are drawn. Twice the smaller tail is given, so the smallest p
-    of four classes against six is 2 / 210.
+    Where there are at most 20,000 splits of the k classes into groups of these sizes, all are enumerated,
+    which is exact and needs no seed; otherwise 20,000 are drawn. p is twice the smaller tail, so four classes
+    against six give at least 2 / 210.
+
+    Args:
+        values: (k,), one value per class.
+        in_first: bool (k,), whether each class is in the group.
+        seed: random seed of the drawn splits.
     """
     k, m = len(values), int(in_first.sum())
     if m in {0, k}:
@@ -219,11 +234,11 @@ def group_difference_p(values: Floats, in_first: NDArray[np.bool_], *, seed: int
 
 
 def all_splits(k: int, m: int) -> NDArray[np.int64]:
-    """Every choice of m of k classes, a row each."""
+    """Every choice of m of k classes, one per row."""
     return np.array(list(combinations(range(k), m)), dtype=np.int64)
 
 
 def random_splits(k: int, m: int, seed: int) -> NDArray[np.int64]:
-    """20,000 random choices of m of k classes, a row each."""
+    """20,000 random choices of m of k classes, one per row."""
     rng = np.random.default_rng(seed)
     return np.argsort(rng.random((SPLITS, k)), axis=1)[:, :m].astype(np.int64)
