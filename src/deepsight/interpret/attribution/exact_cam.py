@@ -28,7 +28,7 @@ class ExactMaps:
 
 
 def exact_maps(model: OpenModel, images: Pixels) -> ExactMaps:
-    """The answers of a model and the maps of all its classes; see `explain`."""
+    """The answers of a model and the maps of all its classes; see `exact_maps_of_batches`."""
     last = list(model.sides())[-1]
     return exact_maps_of_batches(model.map_batches(images), model.from_stage(last), model.weight, model.bias)
 
