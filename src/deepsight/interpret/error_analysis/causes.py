@@ -117,8 +117,7 @@ def ledger_table(
 
     The cause that is named is the first in the order of `CAUSES` whose support is at least 0.5; where none
     is, the cause is a plain model error, and its support is 1 minus the largest support of any other. `parts`
-    says
-    more: how the error is divided among all causes (`divided`).
+    says how the error is divided among all causes (`divided`).
 
     Args:
         labels, predicted: int64 (n,), positions in `classes`.

@@ -21,8 +21,8 @@ from deepsight.interpret.labels.sources import SMALLEST, LabelSources, log_pool
 
 METHOD = (
     "Out-of-sample distributions of the given label (models, out-of-fold heads, neighbours) in a logarithmic "
-    "pool; a mixture of labels that the pool foresees and of mistakes as people make them, by expectation "
-    "and maximisation. Only surprises beyond those that the pool foresees count as wrong."
+    "pool; a mixture of labels that the pool foresees and of mistakes as people make them, by maximum "
+    "likelihood. Only surprises beyond those that the pool foresees count as wrong."
 )
 
 # Sources that agree with fewer labels than this are themselves wrong too often. Measured on CIFAR-10N: an

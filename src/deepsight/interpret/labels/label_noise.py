@@ -64,9 +64,9 @@ def class_transitions(probabilities: Floats) -> Floats:
 def mistake_likelihood(probabilities: Floats, labels: Ints, transitions: Floats) -> Floats:
     """P(this label | image, and the label is a mistake), up to how often images of its kind get one: (n,).
 
-    People make mistakes of two kinds: three quarters on any image, by how its class is confused with others, and
-    one quarter (`IMAGE_DEPENDENT`) where the image itself resembles another class. The second kind falls on the
-    images in proportion to the chance that two draws from their classes differ.
+    People make mistakes of two kinds: three quarters on any image, by how its class is confused with others,
+    and one quarter (`IMAGE_DEPENDENT`) where the image itself resembles another class. The second kind falls
+    on the images in proportion to the chance that two draws from their classes differ.
 
     Args:
         probabilities: (n, k), P(true class | image).
