@@ -76,3 +76,12 @@ def test_the_part_that_a_name_means(name, part):
 def test_a_second_name_of_a_part_takes_nothing_away():
     assert part_of_name("seg_train", prefixed=True) == "train"
     assert first_of_each_part(["val", "train", "validation", "extra"]) == {"val": "val", "train": "train"}
+
+
+def test_eval_means_validation_and_absent_classes_do_not_count():
+    assert part_of_name("eval") == part_of_name("Evaluation set") == "val"
+    said: list[str] = []
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
+    parts = {"train": Part(images, np.arange(12) % 3), "test": Part(images, np.arange(12) % 2)}
+    splits.split_custom_data(splits.CustomData("x", parts, ("a", "b", "c"), {}), log=said.append)
+    assert said == ["The test part has no image of 'c'; macro-F1 is over the other classes."]

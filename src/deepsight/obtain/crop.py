@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deepsight.core.array_types import Pixels
 from deepsight.obtain.bit_depth import Depth, eight_bits, top_of
+from deepsight.obtain.other_files import name_of_format, tiff_size, values_of_other_file
 
 # Formats that Pillow reads by itself; others call programs (EPS) or are known by name alone.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -28,6 +29,7 @@ ONE_LARGE = (
     threading.Lock()
 )  # images beyond SMALL_PIXELS are decoded one at a time, however many threads there are
 ASPECT_TOLERANCE = 0.02  # two shapes are one if their aspect ratios differ by less: a pixel of rounding
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and its value where 0 is white
 TAKEN, EXIF_IFD = 0x9003, 0x8769  # the EXIF tag of the time of exposure, and where it stands
 
 Fit = Literal["crop", "pad", "squash", "whole"]
@@ -87,7 +89,7 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
     """
     try:
         with ExitStack() as turns, Image.open(io.BytesIO(content), formats=readable_formats()) as image:
-            require_decodable_size(image, content)
+            require_decodable_size(image.size, content)
             turns.enter_context(ONE_LARGE if image.width * image.height > SMALL_PIXELS else nullcontext())
             image.draft(None, (2 * shape[1], 2 * shape[0]))
             values, taken = deep_values(image, content), time_taken(image)
@@ -96,29 +98,66 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
             else:
                 depth = depth_of(values, str(image.format))
                 grey = eight_bits(values, top_of(depth) if top is None else top)
+                grey = 255 - grey if is_inverted(image) else grey
                 coloured = rgb_image(upright(image, Image.fromarray(grey)))
             cut = cut_share(coloured, shape, fit)
             return Picture(fitted(coloured, shape, fit), cut, taken, depth, frames_of(image))
     except Unreadable:
         raise
-    except UnidentifiedImageError as error:  # its own text holds a memory address
-        raise Unreadable(f"not an image in one of the formats {', '.join(readable_formats())}") from error
+    except UnidentifiedImageError:  # its own text holds a memory address
+        return decode_other(content, shape, fit, top)
     except Exception as error:  # damaged files make the decoders raise almost anything
         raise Unreadable(str(error) or type(error).__name__) from error
 
 
-def require_decodable_size(image: Image.Image, content: bytes) -> None:
+def decode_other(content: bytes, shape: Shape, fit: Fit, top: float | None) -> Picture:
+    """As `decode_picture`, for a file that Pillow does not know.
+
+    Raises:
+        Unreadable: it is no image at all.
+    """
+    try:
+        found = other_values(content)
+        if found is None:
+            formats, name = ", ".join(readable_formats()), name_of_format(content)
+            other = f"{name}, which is none of the formats {formats}; convert it first"
+            raise Unreadable(other if name else f"not an image in one of the formats {formats}")
+        name, values = found
+        depth = None if values.dtype == np.uint8 else depth_of(values, name)
+        pixels = values if depth is None else eight_bits(values, top_of(depth) if top is None else top)
+        coloured = rgb_image(Image.fromarray(np.ascontiguousarray(pixels)))
+        require_decodable_size(coloured.size, content)
+        return Picture(fitted(coloured, shape, fit), cut_share(coloured, shape, fit), np.nan, depth)
+    except Unreadable:
+        raise
+    except Exception as error:
+        raise Unreadable(str(error) or type(error).__name__) from error
+
+
+def other_values(content: bytes) -> tuple[str, NDArray[np.generic]] | None:
+    """Name of the format and values of a file that Pillow does not know; None where it is no image.
+
+    Raises:
+        Unreadable: it is too large or too small.
+        ValueError: an array is no image.
+    """
+    if (size := tiff_size(content)) is not None:
+        require_decodable_size(size, content)
+    return values_of_other_file(content)
+
+
+def require_decodable_size(size: tuple[int, int], content: bytes) -> None:
     """Refuse an image that would take hundreds of megabytes to decode, or far more than its bytes justify,
     and one too small to show anything, such as the pixels that count visitors of web pages.
 
     A flat drawing of 16 million pixels may have few bytes; beyond that, an image of few bytes is a bomb.
     """
-    pixels, justified = image.width * image.height, max(SMALL_PIXELS, PIXELS_PER_BYTE * len(content))
-    if min(image.size) < SMALLEST:
-        raise Unreadable(f"{image.width} x {image.height} pixels, expected at least {SMALLEST} a side")
+    pixels, justified = size[0] * size[1], max(SMALL_PIXELS, PIXELS_PER_BYTE * len(content))
+    if min(size) < SMALLEST:
+        raise Unreadable(f"{size[0]} x {size[1]} pixels, expected at least {SMALLEST} a side")
     if pixels > min(MOST_PIXELS, justified):
         raise Unreadable(
-            f"{image.width} x {image.height} pixels in {len(content):,} bytes, more than "
+            f"{size[0]} x {size[1]} pixels in {len(content):,} bytes, more than "
             f"{min(MOST_PIXELS, justified) // 10**6} million"
         )
 
@@ -158,6 +197,11 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode == "F" or image.mode.startswith("I") or packed
 
 
+def is_inverted(image: Image.Image) -> bool:
+    """Whether the smallest value is white, as in scans of X-ray films; Pillow turns round 8 bits alone."""
+    return image.format == "TIFF" and bool(image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO)  # type: ignore[attr-defined]
+
+
 def deep_values(image: Image.Image, content: bytes) -> NDArray[np.generic] | None:
     """The values (h, w) or (h, w, 3) of an image with more than 8 bits each, None for any other.
 
@@ -168,9 +212,16 @@ def deep_values(image: Image.Image, content: bytes) -> NDArray[np.generic] | Non
         return np.asarray(image)
     if is_deep(image):
         whole = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        if whole is not None and whole.dtype == np.uint16 and whole.ndim == 3 and whole.shape[2] == 3:
-            return np.asarray(whole[..., ::-1])
+        if whole is not None and whole.dtype == np.uint16 and whole.ndim == 3 and is_opaque(image, whole):
+            return np.asarray(whole[..., 2::-1])
     return None
+
+
+def is_opaque(image: Image.Image, values: NDArray[np.generic]) -> bool:
+    """Whether colours (h, w, 3 or 4) count alone: the fourth channel is none of transparency, or constant."""
+    if values.shape[2] == 3:
+        return True
+    return values.shape[2] == 4 and (image.mode == "RGBX" or values[..., 3].min() == values[..., 3].max())
 
 
 def depth_of(values: NDArray[np.generic], file_format: str) -> Depth:
@@ -181,7 +232,11 @@ def depth_of(values: NDArray[np.generic], file_format: str) -> Depth:
     """
     low, high = float(values.min()), float(values.max())
     if not 0 <= low <= high < np.inf:
-        raise Unreadable(f"values from {low:g} to {high:g}, expected finite numbers from 0")
+        if not np.isfinite([low, high]).all():
+            raise Unreadable("some values are NaN or infinite, expected finite numbers from 0")
+        raise Unreadable(
+            f"values from {low:g} to {high:g}, expected numbers from 0: shift them, or cut out a window"
+        )
     return Depth(f"{file_format} {'x'.join(map(str, values.shape[2:]))}{values.dtype}", high)
 
 

@@ -30,10 +30,11 @@ from deepsight.obtain.cache import (
 from deepsight.obtain.crop import Fit, Picture, Shape, Unreadable, decode_picture
 from deepsight.obtain.decoded_block import BLOCK_BYTES, Block, block_path, remove_blocks, require_room
 from deepsight.obtain.image_store import StoredImages, write_images
+from deepsight.obtain.passed_over import NO_LABEL
 from deepsight.obtain.sources import Part, SourceError
 
 CHUNK = 256
-DECODER = 5  # changes whenever the same file gives other pixels: what is in the cache is then decoded again
+DECODER = 6  # changes whenever the same file gives other pixels: what is in the cache is then decoded again
 DIGEST_BYTES = 16
 
 
@@ -165,7 +166,7 @@ class Decoding:
     def attempt(self, row: int) -> tuple[Picture, bytes] | str:
         """The picture of an item and the digest of its file, or why there is none."""
         if self.listing.labels[row] < 0:
-            return "it has no label"
+            return NO_LABEL
         try:
             content = self.listing.read(row)
             picture = decode_picture(content, shape=self.shape, fit=self.fit, top=self.tops.get(row))

@@ -8,10 +8,11 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from deepsight.obtain.bit_depth import Depth, common_tops
-from deepsight.obtain.crop import deep_values, depth_of, is_deep, readable_formats
+from deepsight.obtain.crop import deep_values, depth_of, is_deep, other_values, readable_formats
 from deepsight.obtain.local_file import read_local_file
 
 Tops = Mapping[str, Sequence[float]]  # by kind of image, the values that become white
@@ -44,9 +45,23 @@ def depth_of_file(file: Path) -> Depth | None:
         with Image.open(file, formats=readable_formats()) as image:
             if not is_deep(image):
                 return None
+    except UnidentifiedImageError:
+        return depth_of_other_file(file)
+    except Exception:
+        return None
+    try:
         content = read_local_file(file)
         with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
             values = deep_values(image, content)
             return None if values is None else depth_of(values, str(image.format))
     except Exception:  # damaged files make the decoders raise almost anything; reading says what is wrong
+        return None
+
+
+def depth_of_other_file(file: Path) -> Depth | None:
+    """The same of an array or an unusual TIFF, which Pillow does not know."""
+    try:
+        found = other_values(read_local_file(file))
+        return None if found is None or found[1].dtype == np.uint8 else depth_of(found[1], found[0])
+    except Exception:
         return None

@@ -5,6 +5,8 @@ from typing import Any
 
 from deepsight.core.progress import Log
 
+NO_LABEL = "it has no label"  # why a file is set aside
+NO_LABELS = "images without a label"  # what is not used of arrays
 LATER_FRAMES = "frames or pages after the first, in files with several"
 
 

@@ -15,10 +15,12 @@ from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import DeepSightError
 from deepsight.core.group_split import grouped_rows
 from deepsight.core.progress import Log
+from deepsight.obtain.contrast import log_contrast
 from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.obtain.decode import Decoded, Listing, printable
+from deepsight.obtain.doubtful_classes import log_doubtful_classes
 from deepsight.obtain.fit_choice import FitChoice
-from deepsight.obtain.passed_over import LATER_FRAMES, PassedOver, first_few
+from deepsight.obtain.passed_over import LATER_FRAMES, NO_LABEL, NO_LABELS, PassedOver, first_few
 from deepsight.obtain.sources import Obtained, Part, Parts
 
 Label = TypeVar("Label")
@@ -31,7 +33,7 @@ MUCH_CUT = 0.1  # share of a picture: more than this is said
 # What people call the official parts, and what we call them; "set", "images" and the like may follow.
 PART_NAMES: Mapping[str, str] = {
     "train": "train", "training": "train", "trn": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val", "eval": "val", "evaluation": "val",
     "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
 PART_WORDS = re.compile(rf"({'|'.join(PART_NAMES)})(?:[ _-]?(?:set|data|dataset|images|imgs|split))?")
@@ -150,7 +152,9 @@ def split_custom_data(custom: CustomData, *, share: float = TEST_SHARE, log: Log
     """
     custom.passed_over.tell(log)
     log_unused_weights(custom, log)
+    log_doubtful_classes(custom.classes, log)
     require_enough_images(custom)
+    log_contrast(custom.parts[custom.learnt].images, log)
     numbers = group_numbers(custom.parts)
     sets = {
         name: dataset_of_part(part, custom.classes, name, numbers.get(name))
@@ -213,13 +217,15 @@ def require_enough_images(custom: CustomData) -> None:
     """Refuse data that cannot be split: too few classes have an image for every part that is to be made."""
     for name, part in custom.parts.items():
         if len(part.labels) == 0:
-            why = f" The first reason: {custom.quarantined[0]['reason']}." if custom.quarantined else ""
+            first = custom.quarantined[0] if custom.quarantined else None
+            why = f" The first: {first['file']} ({first['reason']})." if first else ""
             raise DeepSightError(
                 f"Expected images in {custom.name} ({name}), received none that can be read.{why}"
             )
     if len(custom.classes) < 2:
         raise DeepSightError(
             f"Expected at least two classes in {custom.name}, received {list(custom.classes)}."
+            f"{where_labels_are_missing(custom)}"
         )
     counts = class_counts(custom.parts[custom.learnt].labels, custom.classes)
     require_every_class(custom, counts)
@@ -234,6 +240,14 @@ def require_enough_images(custom: CustomData) -> None:
         )
 
 
+def where_labels_are_missing(custom: CustomData) -> str:
+    """A sentence where images have no label, because -1 may be meant as one; else nothing."""
+    missing = [item for item in custom.quarantined if item["reason"] == NO_LABEL]
+    missing += [record for record in custom.passed_over.records() if NO_LABELS in str(record["what"])]
+    marks = " Other images have no label: -1, NaN and an empty cell mark them."
+    return f"{marks} If -1 is a class, write 0 for it." if missing else ""
+
+
 def require_every_class(custom: CustomData, counts: Ints) -> None:
     """Refuse classes of which nothing can be learnt, with what became of their images."""
     none = [place for place, n in enumerate(counts) if n == 0]
@@ -246,9 +260,11 @@ def require_every_class(custom: CustomData, counts: Ints) -> None:
     }
     there = [f"{n} in {name}" for name, n in elsewhere.items() if n]
     where = f", but {', '.join(there)}" if there else ""
+    first = custom.quarantined[0] if custom.quarantined else None
+    why = f" The first that was set aside: {first['file']} ({first['reason']})." if first else ""
     raise DeepSightError(
         f"Expected readable images to learn from for each class of {custom.name}, received none of "
-        f"{first_few([repr(custom.classes[place]) for place in none])}{where}. Add images, or leave the "
+        f"{first_few([repr(custom.classes[place]) for place in none])}{where}.{why} Add images, or leave the "
         f"class out.{near_spelling(custom.classes, none[0])}"
     )
 
@@ -265,7 +281,7 @@ def log_absent_classes(test: Dataset, log: Log) -> None:
     counts = class_counts(test.labels, test.classes)
     absent = [f"'{c}'" for c, n in zip(test.classes, counts, strict=True) if n == 0]
     if absent:
-        log(f"The test part has no image of {first_few(absent)}; macro-F1 counts such a class as 0.")
+        log(f"The test part has no image of {first_few(absent)}; macro-F1 is over the other classes.")
     rare = [f"'{c}' ({n})" for c, n in zip(test.classes, counts, strict=True) if 0 < n < FEW_IN_TEST]
     if rare and test.k * FEW_IN_TEST < len(test):
         log(

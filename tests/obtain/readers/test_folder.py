@@ -311,3 +311,53 @@ def test_frames_after_the_first_are_said_to_be_passed_over(root):
         passed_over = load_dataset(f"folder:{root}").record["passed_over"]
         assert [(item["n"], item["first"]) for item in passed_over] == [(1, "b/moving.gif")]
         assert "frames or pages after the first" in passed_over[0]["what"]
+
+
+def test_masks_are_no_images_of_a_class(root):
+    for value, name in ((10, "benign"), (100, "malignant")):
+        fill(root / name / "images", value=value)
+        fill(root / name / "masks", value=255, n=1)
+        Image.new("L", (20, 30), 255).save(root / name / "images/image 0_mask_1.png")
+        Image.new("RGB", (20, 30)).save(root / name / "images/death_mask.png")  # no mask of another file
+    obtained = load_dataset(f"folder:{root}")
+    assert obtained.record["counts"] == {"train": 8, "test": 2}
+    assert {item["what"]: item["n"] for item in obtained.record["passed_over"]} == {
+        "folders of masks beside images": 2, "masks beside their pictures": 2,
+    }  # fmt: skip
+
+
+def test_test_images_without_classes_are_not_used(root):
+    fill(root / "train/a", value=10)
+    fill(root / "train/b", value=100)
+    fill(root / "test", value=200)
+    obtained = load_dataset(f"folder:{root}")
+    assert obtained.record["counts"] == {"train": 6, "test": 2}
+    assert obtained.record["passed_over"][0]["n"] == 4
+    assert max(greys(obtained.split("all"))) < 200
+
+
+def test_a_folder_of_images_between_part_and_classes(root):
+    for part in ("train", "eval"):
+        fill(root / part / "images/a", value=10)
+        fill(root / part / "images/b", value=100)
+    (root / "logs").mkdir()
+    (root / "logs/notes.txt").write_text("no picture")
+    obtained = load_dataset(f"folder:{root}")
+    assert obtained.train.classes == ("a", "b")
+    assert obtained.record["counts"] == {"train": 6, "val": 8, "test": 2}
+
+
+def test_one_class_folder_in_each_part_is_refused_with_a_sentence(root):
+    for part in ("train", "test"):
+        fill(root / part / "images")
+    with pytest.raises(DeepSightError, match=r"at least two class folders .* received \['images'\]"):
+        load_dataset(f"folder:{root}")
+
+
+def test_why_a_class_has_no_image(root):
+    fill(root / "a")
+    fill(root / "b")
+    (root / "b2").mkdir()
+    (root / "b2/scan.dcm").write_bytes(bytes(128) + b"DICM")
+    with pytest.raises(DeepSightError, match=r"none of 'b2'.* set aside: b2/scan\.dcm \(.*DICOM"):
+        load_dataset(f"folder:{root}")

@@ -294,3 +294,17 @@ def test_all_parts_share_a_range(tmp_path, most, darker, kind):
     top = {16: 16, 200: 255, 4000: 4095}[most]
     assert obtained.train.pixels().mean() == round(most * 255 / top)
     assert obtained.test.pixels().mean() == round(darker * 255 / top)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [("train_x", "train_y"), ("trainX", "trainY"), ("X_train", "Y_train"), ("train_image", "train_label")],
+)
+def test_names_of_arrays_are_read_by_their_words(tmp_path, pattern):
+    images, labels = np.arange(9 * 8 * 8, dtype=np.uint8).reshape(9, 8, 8), np.arange(9) % 3
+    content = {}
+    for part in ("train", "valid", "test"):
+        content |= {pattern[0].replace("train", part): images, pattern[1].replace("train", part): labels}
+    obtained = load_dataset(saved(tmp_path, **content))
+    assert obtained.record["counts"] == {"train": 9, "val": 9, "test": 9}
+    assert obtained.record["passed_over"] == []

@@ -98,15 +98,41 @@ def class_folders(root: Path, passed_over: PassedOver) -> ClassFolders:
     """
     places = part_folders(root, passed_over)
     files = {part: list_images(root, place, passed_over) for part, place in places.items()}
+    places, files = without_unlabelled_parts(places, files, passed_over)
     classes = sorted({class_name(name) for listed in files.values() for name in listed.folders})
     if len(classes) < 2:
-        deeper = [name for name in classes if len(subfolders(root, root / name, PassedOver())) > 1]
-        hint = f" If they lie in {deeper[0]}, name it: --data folder:{root / deeper[0]} ." if deeper else ""
+        inside = [place / name for place in places.values() for name in classes if (place / name).is_dir()]
+        deeper = [folder for folder in inside if len(subfolders(root, folder, PassedOver())) > 1]
+        hint = f" If they lie in {deeper[0].name}, name it: --data folder:{deeper[0]} ." if deeper else ""
         raise DeepSightError(
             f"Expected at least two class folders in {root}, received {classes}.{hint} Put the images of "
             "each class in a folder of its own, or name a table of files and labels: --data table:FILE.csv"
         )
     return ClassFolders(root, places, files, tuple(classes))
+
+
+def without_unlabelled_parts(
+    places: Mapping[str, Path], files: Mapping[str, ImageFiles], passed_over: PassedOver
+) -> tuple[dict[str, Path], dict[str, ImageFiles]]:
+    """The parts but those of pictures without class folders, as competitions give their test images."""
+    flat = {
+        part: pictures
+        for part, place in places.items()
+        if part not in ("all", "train") and not files[part].folders and (pictures := pictures_in(place))
+    }
+    for part, pictures in flat.items():
+        passed_over.add_all(f"pictures of {part} without a class folder", pictures)
+    kept = {part: listed for part, listed in files.items() if part not in flat}
+    names = {"train": "all"} if list(kept) == ["train"] else {}
+    return (
+        {names.get(part, part): places[part] for part in kept},
+        {names.get(part, part): listed for part, listed in kept.items()},
+    )
+
+
+def pictures_in(folder: Path) -> list[str]:
+    """The names of the pictures that lie in a folder itself."""
+    return sorted(printable(i.name) for i in folder.iterdir() if is_picture(i.name) and i.is_file())
 
 
 def shared_subfolders(folders: ClassFolders) -> list[str]:
@@ -132,7 +158,8 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
     parts = folders_of_parts(inside)
     if not any(subfolders(root, folder, PassedOver()) for folder in parts.values()):
         return {"all": root}  # a class may be named "train"
-    others = [item for item in inside if item not in parts.values() and not holds_runs(item)]
+    beside = [item for item in inside if item not in parts.values() and not holds_runs(item)]
+    others = [item for item in beside if holds_pictures(item)]
     there = [item.name for item in parts.values()]
     if others:
         raise UsageError(
@@ -145,12 +172,10 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
             f"it: --data folder:{next(iter(parts.values()))}; where predictions or a model are examined, "
             "--split all takes every image of it."
         )
+    passed_over.add_all("folders without pictures", [printable(item.name) for item in beside])
+    passed_over.add_all("pictures beside the folders train, val and test", pictures_in(root))
     parts = {part: without_repetition(root, folder) for part, folder in parts.items()}
-    passed_over.add_all(
-        "pictures beside the folders train, val and test",
-        sorted(printable(item.name) for item in root.iterdir() if is_picture(item.name) and item.is_file()),
-    )
-    return parts
+    return without_shared_folder(root, parts)
 
 
 def folders_of_parts(folders: Sequence[Path]) -> dict[str, Path]:
@@ -166,6 +191,22 @@ def without_repetition(root: Path, folder: Path) -> Path:
     """The folder of a part, or the one in it that repeats its name, as archives are often unpacked."""
     inside = subfolders(root, folder, PassedOver())
     return inside[0] if [item.name for item in inside] == [folder.name] else folder
+
+
+def without_shared_folder(root: Path, parts: dict[str, Path]) -> dict[str, Path]:
+    """The one folder in each part where all have the same one, such as `images`, and it holds the classes."""
+    inside = [subfolders(root, folder, PassedOver()) for folder in parts.values()]
+    names = {tuple(item.name for item in items) for items in inside}
+    if len(parts) < 2 or len(names) > 1 or len(next(iter(names))) != 1:
+        return parts
+    deeper = {part: items[0] for part, items in zip(parts, inside, strict=True)}
+    holds_classes = all(len(subfolders(root, folder, PassedOver())) > 1 for folder in deeper.values())
+    return deeper if holds_classes else parts
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Whether a picture lies in a folder or below it."""
+    return any(is_picture(name) for _, _, names in os.walk(folder, followlinks=False) for name in names)
 
 
 def holds_runs(folder: Path) -> bool:

@@ -1,7 +1,8 @@
 """The files of class folders in the order of torchvision's ImageFolder; links are followed, loops end."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,17 @@ from deepsight.obtain.passed_over import PassedOver
 STUDY = "study.yaml"  # what a folder of DeepSight's own results holds
 JUNK = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")  # folders that archivers and file servers leave
 JUNK_FILES = ("Thumbs.db", "desktop.ini")
+MASK_FOLDERS = (
+    "mask",
+    "masks",
+    "segmentation",
+    "segmentations",
+    "annotations",
+    "groundtruth",
+    "ground_truth",
+)
+IMAGE_FOLDERS = ("image", "images", "img", "imgs")
+MASK_NAME = re.compile(r"(.+)[ _-](?:mask|masks|seg|segmentation|superpixels)(?:[ _-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -55,16 +67,34 @@ def list_images(root: Path, place: Path, passed_over: PassedOver) -> ImageFiles:
 def subfolders(root: Path, folder: Path, passed_over: PassedOver) -> list[Path]:
     """The folders in a folder, by name, without hidden ones, what archivers leave, runs, and loops."""
     found = []
+    masks = mask_folders(folder)
     for item in sorted(folder.iterdir()):
         if not item.is_dir() or item.name.startswith(".") or item.name in JUNK:
             continue
-        if is_run(item):
+        if item.name in masks:
+            passed_over.add("folders of masks beside images", below(root, item))
+        elif is_run(item):
             passed_over.add("folders of DeepSight's own results", below(root, item))
         elif leads_back(root, item):
             passed_over.add("links that lead back to a folder above", below(root, item))
         else:
             found.append(item)
     return found
+
+
+def mask_folders(folder: Path) -> list[str]:
+    """The folders of masks in a folder that also holds one of images: the masks are of these images."""
+    known = [name for name in os.listdir(folder) if name.lower() in (*IMAGE_FOLDERS, *MASK_FOLDERS)]
+    folders = [name for name in known if (folder / name).is_dir()]
+    images = any(name.lower() in IMAGE_FOLDERS for name in folders)
+    return [name for name in folders if images and name.lower() in MASK_FOLDERS]
+
+
+def mask_files(names: Sequence[str]) -> set[str]:
+    """Of the files of a folder those that are masks of others: `a_mask.png` beside `a.png`."""
+    stems = {name.rpartition(".")[0] for name in names}
+    found = {name: MASK_NAME.fullmatch(name.rpartition(".")[0]) for name in names}
+    return {name for name, match in found.items() if match and match[1] in stems}
 
 
 def is_run(folder: Path) -> bool:
@@ -103,8 +133,13 @@ class ClassWalk:
             self._passed_over.add("folders that cannot be opened", below(self._root, folder))
             return
         here = folder.relative_to(self._root).as_posix()
+        mask_folder, mask_file = mask_folders(folder), mask_files([item.name for item in items])
         for item in items:
-            if item.is_dir():
+            if item.name in mask_folder:
+                self._passed_over.add("folders of masks beside images", printable(f"{here}/{item.name}"))
+            elif item.name in mask_file:
+                self._passed_over.add("masks beside their pictures", printable(f"{here}/{item.name}"))
+            elif item.is_dir():
                 yield from self.inside(Path(item.path))
             elif item.name.startswith("."):
                 if is_picture(item.name):

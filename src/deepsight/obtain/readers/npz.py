@@ -1,6 +1,7 @@
 """Own images as arrays in an .npz file, streamed into the cache so that they may be larger than memory."""
 
 import hashlib
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -29,26 +30,23 @@ from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decode import DECODER, DIGEST_BYTES
 from deepsight.obtain.image_store import StoredImages, write_images
 from deepsight.obtain.local_file import user_path
-from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.passed_over import NO_LABELS, PassedOver
 from deepsight.obtain.readers.npz_images import ArrayReader
 from deepsight.obtain.sources import Obtained, Part, SourceError
-from deepsight.obtain.splits import CustomData, label_or_none, positions_of_labels, split_custom_data
+from deepsight.obtain.splits import (
+    CustomData,
+    label_or_none,
+    part_of_name,
+    plain_label,
+    positions_of_labels,
+    split_custom_data,
+)
 
 OPTIONS: tuple[str, ...] = ()
-# The names under which people store images and labels of each part.
-KEYS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "all": (
-        ("images", "labels"), ("train_images", "train_labels"), ("x_train", "y_train"),
-        ("X_train", "y_train"), ("X", "y"), ("x", "y"), ("images", "targets"), ("images", "target"),
-        ("data", "labels"), ("data", "targets"), ("data", "target"),
-        ("train_data", "train_labels"), ("train_data", "train_targets"),
-    ),
-    "val": (("val_images", "val_labels"), ("x_val", "y_val"), ("X_val", "y_val"), ("val_data", "val_labels")),
-    "test": (
-        ("test_images", "test_labels"), ("x_test", "y_test"), ("X_test", "y_test"),
-        ("test_data", "test_labels"), ("test_data", "test_targets"),
-    ),
-}  # fmt: skip
+# The words by which people call images and labels; the name of a part stands before or behind, as in x_train.
+IMAGES = ("images", "x", "data", "image", "imgs", "img")
+LABELS = ("labels", "y", "targets", "target", "label")
+WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 CLASSES = ("classes", "class_names", "target_names", "label_names")
 
 
@@ -141,21 +139,38 @@ def keys_of_parts(there: list[str]) -> dict[str, tuple[str, str]]:
     Raises:
         ValueError: there are no images, or images without labels.
     """
-    found = {}
-    for part, pairs in KEYS.items():
-        begun = [pair for pair in pairs if pair[0] in there]
-        pair = next((pair for pair in begun if pair[1] in there), begun[0] if begun else None)
-        if pair is None:
-            continue
-        if pair[1] not in there:
-            raise ValueError(f"it holds {pair[0]} but no {pair[1]}; received the arrays {there}")
-        found[part] = pair
+    images, labels = named_arrays(there, IMAGES), named_arrays(there, LABELS)
+    if "all" in images and "train" in images:
+        del images["train"]
+    elif "train" in images:
+        images["all"], labels["all"] = images.pop("train"), labels.pop("train", "")
+    found = {part: (name, labels.get(part, "")) for part, name in images.items()}
+    for part, (name, label) in found.items():
+        if not label:
+            expected = "labels" if part == "all" else f"{part}_labels"
+            raise ValueError(f"it holds {name} but no {expected}; received the arrays {there[:12]}")
     if "all" not in found:
         alone = "".join(f"; to use {pair[0]} alone, call them images and labels" for pair in found.values())
         raise ValueError(f"it holds no array 'images'; received the arrays {there[:12]}{alone}")
     if len(found) > 1:
         found["train"] = found.pop("all")
     return found
+
+
+def named_arrays(there: Sequence[str], kinds: Sequence[str]) -> dict[str, str]:
+    """By part the array that a word of `kinds` names: train, val, test, or "all" where the word is alone.
+
+    Of several, the word that comes first in `kinds` counts.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for name in there:
+        words = [word.lower() for word in WORDS.findall(name)]
+        for rank, kind in enumerate(kinds):
+            others = [word for word in words if word != kind]
+            part = "all" if not others else part_of_name("_".join(others))
+            if len(others) == len(words) - 1 and part is not None:
+                found[part] = min(found.get(part, (rank, name)), (rank, name))
+    return {part: name for part, (_, name) in found.items()}
 
 
 def labels_of_file(file: Any, keys: Mapping[str, tuple[str, str]]) -> tuple[dict[str, Ints], tuple[str, ...]]:
@@ -182,7 +197,8 @@ def class_list(array: NDArray[Any]) -> tuple[str, ...]:
     """The names of the classes."""
     if array.ndim != 1:
         raise ValueError(f"classes are of shape {array.shape}, expected a list of names (k,)")
-    names = tuple(value.decode() if isinstance(value, bytes) else str(value) for value in array.tolist())
+    given = [value.decode() if isinstance(value, bytes) else str(value) for value in array.tolist()]
+    names = tuple(map(plain_label, given))
     if len(set(names)) < len(names) or "" in names:
         raise ValueError(f"classes are {list(names)}, expected different names, none of them empty")
     return names
@@ -222,6 +238,7 @@ def positions_in(labels: NDArray[Any], classes: tuple[str, ...]) -> Ints:
         ValueError: a text is the name of no class, or a number is no position.
     """
     if labels.dtype.kind == "U":
+        labels = np.array([plain_label(name) for name in labels.tolist()])
         place = {name: i for i, name in enumerate(classes)} | {"": -1}
         unknown = sorted(set(labels.tolist()) - set(place))
         if unknown:
@@ -245,7 +262,7 @@ def labelled_part(
         return Part(images, labels, digests=digests)
     missing = np.flatnonzero(labels < 0)
     where = "" if name == "all" else f" in {name}"
-    passed_over.add(f"images without a label{where}", f"row {missing[0]}", len(missing))
+    passed_over.add(f"{NO_LABELS}{where}", f"row {missing[0]}", len(missing))
     return Part(images.select(rows), labels[rows], digests=digests[rows])
 
 

@@ -1,6 +1,7 @@
 """Own images from a table of files and labels: CSV, TSV, Parquet or JSON Lines."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,13 +20,17 @@ from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_file, user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
+from deepsight.obtain.readers.table_columns import by_row, with_usual_columns
 from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
 from deepsight.obtain.sources import Obtained
 from deepsight.obtain.splits import MISSING_MARKS, label_or_none, part_of_name, positions_of_labels
 
 OPTIONS = ("path", "label", "split", "group", "side", "fit")
-PATHS = ("path", "file", "file_name", "filename", "filepath", "image", "image_path", "url")
-LABELS = ("label", "class", "class_name", "target")
+PATHS = (
+    "path", "file", "file_name", "filename", "filepath", "image", "image_path", "url", "paths", "files",
+    "filenames", "filepaths", "file_path", "image_id", "image_name", "img", "img_path",
+)  # fmt: skip
+LABELS = ("label", "class", "class_name", "target", "labels", "category", "y")
 
 
 def load_table(
@@ -42,9 +47,10 @@ def load_table(
         DeepSightError: there are too few classes or images, or the cache cannot be written to.
     """
     path = user_path(address.place).resolve()
-    frame, passed_over = read_table_file(path), PassedOver()
+    frame, passed_over = by_row(read_table_file(path)), PassedOver()
+    frame = with_usual_columns(frame, address.options, PATHS, LABELS, log)
     columns = table_columns(frame, address.options)
-    rows = once_per_path(frame, str(columns["path"]), str(columns["label"]), passed_over)
+    rows = once_per_path(path.parent, frame, str(columns["path"]), str(columns["label"]), passed_over)
     listings, classes = table_listings(path.parent, rows, columns, passed_over, offline=offline)
     key = table_fingerprint(path.parent, listings)
     return obtain_listed(
@@ -63,8 +69,12 @@ def table_columns(frame: pl.DataFrame, options: Mapping[str, str]) -> dict[str, 
     }
 
 
-def once_per_path(frame: pl.DataFrame, column: str, label: str, passed_over: PassedOver) -> pl.DataFrame:
-    """The rows with a path, each path once: the first row counts, and what another label it gets is noted.
+def once_per_path(
+    base: Path, frame: pl.DataFrame, column: str, label: str, passed_over: PassedOver
+) -> pl.DataFrame:
+    """The rows with a path, each file once: the first row counts, and what another label it gets is noted.
+
+    One file may have several paths, such as `a.png` and `./a.png`.
 
     Raises:
         DeepSightError: the column holds images themselves.
@@ -78,14 +88,22 @@ def once_per_path(frame: pl.DataFrame, column: str, label: str, passed_over: Pas
     if lost := len(frame) - len(named):
         passed_over.add("rows without a path", f"{lost} in all", lost)
     kept: dict[str, str] = {}
-    for name, given in zip(named[column].to_list(), named[label].to_list(), strict=True):
-        if str(name) not in kept:
-            kept[str(name)] = str(given)
-        elif kept[str(name)] == str(given):
+    first = []
+    for name, given in zip(text_column(named, column), named[label].to_list(), strict=True):
+        place = place_of(base, str(name))
+        first.append(place not in kept)
+        if first[-1]:
+            kept[place] = str(given)
+        elif kept[place] == str(given):
             passed_over.add("rows for a path that is listed already", str(name))
         else:
             passed_over.add("rows that give another label to a path that is listed already", str(name))
-    return named.filter(named[column].is_first_distinct())
+    return named.filter(pl.Series(first, dtype=pl.Boolean))
+
+
+def place_of(base: Path, name: str) -> str:
+    """Where the file of a row lies, the same for all spellings of its path."""
+    return name if "://" in name else os.path.normpath(found_path(base, name))
 
 
 def table_listings(

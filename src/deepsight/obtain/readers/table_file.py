@@ -3,7 +3,8 @@
 import codecs
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -11,12 +12,15 @@ import polars as pl
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.damage import damage_as
 from deepsight.core.files.spreadsheet import unguarded_frame
+from deepsight.obtain.readers.json_table import read_json_table
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".json")
+SHEETS = (".xlsx", ".xls", ".ods")
 SEPARATORS = ",;\t|"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # what programs call the column of row numbers
 OTHER_LETTERS = re.compile(r"[^\x00-\x7f\ufffd]")  # of no English text
+LEADING_ZERO = r"^\s*0\d"
 CHUNK_BYTES = 2**24
 QUOTED = re.compile(r'"[^"]*"')
 DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
@@ -38,7 +42,8 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
         raise UsageError(f"Expected a table in {path}, found no such file.")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise UsageError(f"Expected a table as {', '.join(SUFFIXES)}, received '{path.name}'.")
+        remedy = " Save the sheet as CSV." if suffix in SHEETS else ""
+        raise UsageError(f"Expected a table as {', '.join(SUFFIXES)}, received '{path.name}'.{remedy}")
     with damage_as(
         lambda why: DeepSightError(
             f"Expected {path} as a table in the form that its ending says, but: {in_plain_words(why)}."
@@ -60,17 +65,45 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
     if suffix in (".parquet", ".pq"):
         return pl.read_parquet(io.BytesIO(content))
     if suffix == ".json":
-        return pl.read_json(io.BytesIO(content), infer_schema_length=None)
+        return read_json_table(content)
     if suffix in (".jsonl", ".ndjson"):
         return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
-    content = as_utf8(content)
-    lines = content[: 2**16].decode("utf-8", "replace").lstrip("\ufeff").splitlines()
+    content = without_preamble(as_utf8(content))
+    lines = content[: 2**16].decode("utf-8", "replace").splitlines()
     separator = "\t" if suffix == ".tsv" else separator_of(lines)
-    frame = pl.read_csv(
-        io.BytesIO(content), separator=separator, has_header=header, infer_schema_length=None,
-        encoding="utf8-lossy", decimal_comma=separator == ";" and has_decimal_commas(lines[1:20]),
+    read = partial(
+        pl.read_csv, separator=separator, has_header=header, encoding="utf8-lossy",
+        decimal_comma=separator == ";" and has_decimal_commas(lines[1:20]),
     )  # fmt: skip
-    return unguarded_frame(frame)
+    frame = read(io.BytesIO(content), infer_schema_length=None)
+    return unguarded_frame(with_codes_as_text(frame, lambda: read(io.BytesIO(content), infer_schema=False)))
+
+
+def with_codes_as_text(frame: pl.DataFrame, as_text: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    """The table, and as text the columns of digits in which a cell has a zero in front: these are codes.
+
+    `007` names a file or a patient; as a number it would be another name.
+    """
+    numbers = [name for name, kind in frame.schema.items() if kind.is_integer()]
+    texts = as_text().select(numbers) if numbers else pl.DataFrame()
+    codes = [name for name in numbers if texts[name].str.contains(LEADING_ZERO).any()]
+    return frame.with_columns(texts.select(codes)) if codes else frame
+
+
+def without_preamble(content: bytes) -> bytes:
+    """A CSV from the line with the names of its columns on: without `sep=;`, as spreadsheets write it, and
+    without comments, which begin with # and have another number of separators than the next line.
+    """
+    content = content.removeprefix(codecs.BOM_UTF8)
+    first, _, rest = content.partition(b"\n")
+    second = rest.partition(b"\n")[0]
+    if re.fullmatch(rb"\s*sep=.\s*", first, re.IGNORECASE):
+        return without_preamble(rest)
+    if first.startswith(b"#") and rest:
+        separator = separator_of([second.decode("utf-8", "replace")]).encode()
+        names = not second.startswith(b"#") and first.count(separator) == second.count(separator)
+        return content[1:].lstrip(b" ") if names else without_preamble(rest)
+    return content
 
 
 def in_plain_words(why: str) -> str:

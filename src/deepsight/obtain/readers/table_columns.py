@@ -1,0 +1,91 @@
+"""Tables of images as other programs lay them out: parts and classes in columns of their own."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from deepsight.core.errors import DeepSightError
+from deepsight.core.progress import Log
+from deepsight.obtain.local_file import is_picture
+from deepsight.obtain.passed_over import first_few
+from deepsight.obtain.readers.table_file import named_column
+from deepsight.obtain.splits import part_of_name
+
+PARTS = ("subset", "partition", "set", "phase", "data_split", "dataset_split")
+HELD_OUT = {"is_valid": "val", "is_val": "val", "is_test": "test"}  # as fastai marks the parts
+
+
+def by_row(frame: pl.DataFrame) -> pl.DataFrame:
+    """A JSON object with a label for each file as a table with a row for each; any other table as it is."""
+    if len(frame) != 1 or not all(is_picture(name) for name in frame.columns):
+        return frame
+    return pl.DataFrame(
+        {"path": frame.columns, "label": pl.Series([frame[name][0] for name in frame.columns], strict=False)}
+    )
+
+
+def with_usual_columns(
+    frame: pl.DataFrame, options: Mapping[str, str], paths: Sequence[str], labels: Sequence[str], log: Log
+) -> pl.DataFrame:
+    """The table with a column `split` and a column of labels, where other columns hold what they would.
+
+    Args:
+        options: those of the address: a column that is named there is not looked for.
+        paths, labels: the usual names of these columns.
+        log: receives what is read from where.
+    """
+    if "split" not in options and named_column(frame, ("split",)) is None:
+        frame = with_split(frame, log)
+    if "label" not in options and named_column(frame, labels) is None:
+        known = {named_column(frame, paths), named_column(frame, ("group",)), *options.values()}
+        frame = with_label(frame, known, log)
+    return frame
+
+
+def with_split(frame: pl.DataFrame, log: Log) -> pl.DataFrame:
+    """The table with a column `split`, where another column holds nothing but names of parts, or marks those
+    that are held out.
+    """
+    named = named_column(frame, PARTS)
+    if named is not None and frame[named].dtype == pl.String:
+        parts = {part_of_name(name) for name in frame[named].drop_nulls().unique()}
+        if "train" in parts and None not in parts:
+            log(f"The column '{named}' says to which part an image belongs.")
+            return frame.rename({named: "split"})
+    marks = {column: name for name in HELD_OUT if (column := named_column(frame, (name,))) is not None}
+    flags = {column: name for column, name in marks.items() if is_flag(frame[column])}
+    if not flags:
+        return frame
+    log(f"Which images are held out is read from {', '.join(flags)}.")
+    split = pl.lit("train")
+    for column, name in flags.items():
+        split = pl.when(pl.col(column).cast(pl.Int64) == 1).then(pl.lit(HELD_OUT[name])).otherwise(split)
+    return frame.with_columns(split.alias("split")).drop(list(flags))
+
+
+def with_label(frame: pl.DataFrame, known: set[str | None], log: Log) -> pl.DataFrame:
+    """The table with a column `label`, where each class has a column of 0 and 1 (one-hot).
+
+    Raises:
+        DeepSightError: rows have no 1 or several.
+    """
+    flags = [name for name in frame.columns if name not in known and is_flag(frame[name])]
+    if len(flags) < 2:
+        return frame
+    marks = frame.select(pl.col(flags).cast(pl.Int64))
+    total = marks.select(pl.sum_horizontal(pl.all())).to_series()
+    if wrong := int((total != 1).sum()):
+        raise DeepSightError(
+            f"Expected a column 'label', or one 1 in each row of the columns {first_few(flags)}; received "
+            f"{wrong:,} of {len(frame):,} rows with none or several. An image has one class here: name the "
+            "column of labels with ?label=COLUMN"
+        )
+    log(f"The labels are read from the columns {first_few(flags)}: the one that holds a 1.")
+    label = pl.coalesce([pl.when(pl.col(name).cast(pl.Int64) == 1).then(pl.lit(name)) for name in flags])
+    return frame.with_columns(label.alias("label")).drop(flags)
+
+
+def is_flag(column: pl.Series) -> bool:
+    """Whether a column holds 0 and 1, or true and false, without a gap."""
+    numbers = column.dtype.is_numeric() or column.dtype == pl.Boolean
+    return numbers and not column.null_count() and bool(column.cast(pl.Float64).is_in([0.0, 1.0]).all())
