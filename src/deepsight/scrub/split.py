@@ -122,7 +122,7 @@ def absent_classes(name: str, part: Dataset) -> tuple[str, ...]:
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
     return (
         f"The {name} split has no image of {', '.join(absent[:5])}{more}: "
-        "macro-F1 over it is over the other classes.",
+        "macro-F1 over it is the mean over the other classes.",
     )
 
 
