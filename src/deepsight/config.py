@@ -1,4 +1,4 @@
-"""One typed configuration: what was asked, and what the planner made of it."""
+"""The typed configuration of a study: what the user asked for, and the plan made from it."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,24 +15,23 @@ MOST_MINUTES = 1e6  # two years
 
 
 def as_path(value: str | Path | None) -> Path | None:
-    """The path of this name, if there is one."""
+    """A path from a string; None stays None."""
     return None if value is None else Path(value)
 
 
 class StudyPlan(BaseModel):
-    """What the planner settled; with it in the file, a study gives the same numbers anywhere.
+    """The planner's decisions. Stored in study.yaml, they make a study repeatable on another machine.
 
     Attributes:
-        backbone: the timm name that "auto" came to.
-        train_rows: training images that are used; the rest is not touched.
+        backbone: a timm name, also where "auto" was asked for.
+        train_rows: training images that are used.
         recipe: the training.
-        engine: how forward passes are carried out.
-        folds: models that are trained, each without a part of the images of its own; 1 is one split.
-        degradation_images, context_objects, faithfulness_images: sizes of the samples that the costly
-            checks take.
-        lever_sizes: sizes of the trials of the levers; empty tries none.
-        predicted_seconds: by stage, as predicted before the study.
-        predicted_peak_mb: resident memory at its peak, as predicted.
+        engine: settings of the inference engine.
+        folds: number of models, each trained without another part of the images; 1 is a single split.
+        degradation_images, context_objects, faithfulness_images: sample sizes of the expensive checks.
+        lever_sizes: sizes of the trials of levers, by name; empty tries none.
+        predicted_seconds: predicted duration of each stage.
+        predicted_peak_mb: predicted peak of resident memory, in megabytes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,11 +50,11 @@ class StudyPlan(BaseModel):
 
 
 class ExaminedSource(BaseModel):
-    """What was made elsewhere and is examined: predictions, or a model.
+    """The external model, or its predictions, that a run examines.
 
     Attributes:
-        predictions: the file that holds them, or None where the model itself is examined.
-        model: its name, or None where predictions alone are examined.
+        predictions: the file of predictions, or None where the model itself is examined.
+        model: the name of the model, or None where only predictions are examined.
         split: "train", "val", "test" or "all".
     """
 
@@ -67,10 +66,10 @@ class ExaminedSource(BaseModel):
 
 
 class AuditedSource(BaseModel):
-    """What an audit compares with, and whether the images had labels.
+    """What an audit compares the data with.
 
     Attributes:
-        against: the run folder, or None.
+        against: the folder of an earlier run or audit, or None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,31 +78,35 @@ class AuditedSource(BaseModel):
 
 
 class StudyConfig(BaseModel):
-    """A study as it was asked for, and its plan once there is one.
+    """The options of a study, and its plan once there is one.
 
     Attributes:
-        data: "cifar10", "folder:PATH", "table:FILE", "hf:NAME", "arrays:FILE.npz" or "keras:NAME".
-        data_dir: where the user's own copy of CIFAR-10 lies.
+        data: "cifar10", "folder:PATH", "table:FILE", "hf:NAME", "arrays:FILE.npz", "keras:NAME",
+            "webdataset:PATTERN" or "parquet:PATTERN".
+        data_dir: the folder of the user's own copy of CIFAR-10.
         backbone: a timm name or "auto".
         weights: a .safetensors file or "auto".
-        allow_partial: go on when the weights file lacks tensors.
-        minutes: the time that the whole study may take, in minutes.
-        resolution: side of the network's input in pixels; planned when absent.
-        train_limit: at most so many training images.
-        folds: how many parts of the images are held out in turn, so that each image is examined by a model
-            that has not seen it; 1 is one test part. When absent, five where there are fewer than 300 images
-            and no test part.
-        validation_share: share of the training images that is set apart to choose by.
-        keep_leaks: True keeps training images that copy validation or test images, False drops them. None
-            drops them too, but keeps near-duplicates, and says so, where they are more than a small share.
-        mva: Minimum Viable Accuracy, the macro-F1 below which the command fails.
-        seed: random seed.
+        allow_partial: continue when the weights file lacks tensors.
+        minutes: time limit of the whole study, in minutes, above 0.
+        resolution: side of the network's input in pixels, a multiple of 32 from 32 to 512; None lets the
+            planner choose.
+        train_limit: maximum number of training images; None for no limit.
+        folds: number of cross-validation folds, so that each image is examined by a model that has not seen
+            it, 1 to 20; 1 is a single test part. None means 5 for fewer than 300 images without a test part,
+            else 1.
+        validation_share: share of the training images used for validation, in (0, 1).
+        interpolation: how images are resized; "auto" chooses by evidence.
+        keep_leaks: True keeps training images that duplicate validation or test images, False drops them.
+            None drops them too, but keeps near-duplicates, with a notice, if they are more than a few.
+        mva: Minimum Viable Accuracy, the macro-F1 below which the command fails, 0 to 1.
+        seed: random seed, 0 to 2^32 - 1.
         offline: use nothing that needs the network.
-        fit: how pictures are brought into the stored shape: "crop" (the centred square), "pad", "squash" or
-            "whole"; the data's own option, or "crop", when absent.
-        examined: the predictions or the model that are examined; absent in a study.
-        audited: present where the folder holds the audit of a data set and no study.
-        plan: what the planner settled.
+        gates: conditions on the results, as `deepsight check` takes them.
+        fit: how pictures are fitted to the stored shape: "crop" (the centred square), "pad", "squash" or
+            "whole"; None uses the option of `data`, or else decides by the images.
+        examined: the external model or predictions that the run examines; None in a study.
+        audited: set where the folder holds the audit of a data set; None in a study.
+        plan: the planner's decisions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -130,7 +133,7 @@ class StudyConfig(BaseModel):
     plan: StudyPlan | None = None
 
     def stored(self) -> dict[str, Any]:
-        """As it stands in study.yaml; what is optional and absent is left out."""
+        """The content of study.yaml, without optional values that are not set."""
         content = self.model_dump(mode="json")
         absent = [
             name for name in ("plan", "examined", "audited", "fit", "folds", "gates") if not content[name]
@@ -139,7 +142,7 @@ class StudyConfig(BaseModel):
 
 
 def study_of(values: dict[str, Any]) -> StudyConfig:
-    """A checked configuration.
+    """The configuration with these values.
 
     Raises:
         UsageError: a value is out of its range or a name is unknown; the message names the option.

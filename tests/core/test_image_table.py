@@ -32,7 +32,7 @@ def test_added_removed_changed_and_relabelled_files_are_named():
 
 def test_images_without_names_are_counted():
     said = changes_between(data(None, [1, 2, 3]), data(None, [3, 2, 5, 6]))
-    assert said == "2 images are new and 1 are gone"
+    assert said == "2 images are new and 1 were removed"
     assert "another order" in changes_between(data(None, [1, 2]), data(None, [2, 1]))
 
 

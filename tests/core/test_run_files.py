@@ -65,5 +65,5 @@ def test_names_from_a_run_stay_inside_it(run: Run, name: str) -> None:
     run.file("manifests").rmdir()
     index = run.file("evidence/index.json")
     index.write_text(index.read_text().replace('"first"', f'"{name}"'))
-    with pytest.raises(DeepSightError, match=r"index\.json .*no name of a table"):
+    with pytest.raises(DeepSightError, match=r"index\.json .*is not a table name"):
         run.evidence()

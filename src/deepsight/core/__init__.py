@@ -1,1 +1,1 @@
-"""Types and statistics that every stage shares."""
+"""Types, statistics and files that all stages share."""

@@ -1,4 +1,4 @@
-"""How forward passes are carried out. The plan stores it, so that a study repeats."""
+"""Settings of the inference engine. The plan stores them, so that a study is repeatable."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -10,12 +10,15 @@ Backend = Literal["torch", "openvino"]
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Settings of the forward engine (`model/engine`); the self-test chooses them.
+    """Settings of the inference engine (`model/engine`), chosen by its self-test.
 
     Attributes:
-        backend: "torch" runs on every device; "openvino" on processors only.
-        streams: batches that OpenVINO has in flight at once; they share the threads.
-        batch_pixels: pixels of one batch, that is images times side².
+        backend: "torch" runs on every device, "openvino" only on CPUs.
+        streams: batches that OpenVINO processes at once; they share the threads.
+        batch_pixels: pixels per batch: number of images × side².
+
+    Raises:
+        UsageError: the backend is unknown, or a number is below 1.
     """
 
     backend: Backend = "torch"
@@ -25,10 +28,10 @@ class EngineSettings:
     def __post_init__(self) -> None:
         if self.backend not in get_args(Backend) or self.streams < 1 or self.batch_pixels < 1:
             raise UsageError(
-                f"Expected an engine 'torch' or 'openvino' with at least one stream and one pixel per batch, "
+                "Expected the engine 'torch' or 'openvino' with at least one stream and one pixel per batch, "
                 f"received {self}."
             )
 
     def images_per_batch(self, side: int) -> int:
-        """How many images of this side, in pixels, form a batch; at least one."""
+        """The number of images per batch for images of this side in pixels, at least 1."""
         return max(1, self.batch_pixels // side**2)

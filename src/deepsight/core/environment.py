@@ -1,4 +1,4 @@
-"""The machine that a study runs on, as it stands in environment.json."""
+"""The machine that a study runs on, as environment.json describes it."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ PACKAGES = ("torch", "timm", "numpy", "scikit-learn", "polars", "albumentations"
 
 
 def environment() -> dict[str, Any]:
-    """Versions, processor, threads and accelerator."""
+    """The content of environment.json: versions, processor, cores, threads and accelerator."""
     return {
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
@@ -28,51 +28,52 @@ def environment() -> dict[str, Any]:
 
 
 def processor(info: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's own name for itself, with family and model where the system tells them.
+    """The processor's model name, with CPU family and model number where the system reports them.
 
-    Rented machines often hide all but the maker's name, and two of one name may differ by a factor of two.
+    Rented machines often report little more than the vendor, and two processors of one name may differ in
+    speed by a factor of two.
     """
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    if "model name" not in told:
+    reported = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in reported:
         return platform.processor() or platform.machine()
-    numbers = ", ".join(f"{name} {told[name]}" for name in ("cpu family", "model") if name in told)
-    return f"{told['model name']} ({numbers})" if numbers else told["model name"]
+    numbers = ", ".join(f"{name} {reported[name]}" for name in ("cpu family", "model") if name in reported)
+    return f"{reported['model name']} ({numbers})" if numbers else reported["model name"]
 
 
 def peak_rss_mb() -> float:
-    """Resident memory of this process at its peak, in megabytes.
+    """The peak resident memory of this process, in megabytes.
 
-    Linux says it in /proc, Windows in its own way; the resource usage that other systems give starts at the
-    parent's peak.
+    Linux reports it in /proc and Windows through its own API. On other systems `getrusage` is used, whose
+    peak may start at that of the parent process.
     """
-    told = memory_mb("VmHWM")
-    if told is not None:
-        return told
+    peak = memory_mb("VmHWM")
+    if peak is not None:
+        return peak
     try:
         import resource
     except ImportError:  # Windows
         return round(peak_working_set() / 1e6, 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(used / (1e6 if sys.platform == "darwin" else 1e3), 1)
 
 
 def rss_mb() -> float:
-    """Resident memory of this process now, in megabytes; its peak where the system does not say."""
-    told = memory_mb("VmRSS")
-    return peak_rss_mb() if told is None else told
+    """The resident memory of this process, in megabytes; its peak where the system does not report it."""
+    now = memory_mb("VmRSS")
+    return peak_rss_mb() if now is None else now
 
 
 def machine_mb() -> float:
-    """Memory of the machine, in megabytes; infinite where the system does not say."""
+    """The memory of the machine, in megabytes; infinite where the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
-    except (AttributeError, OSError, ValueError):  # not a POSIX system, or one that does not know the names
+    except (AttributeError, OSError, ValueError):  # not a POSIX system, or one without these names
         return float("inf")
 
 
 def memory_mb(name: str) -> float | None:
-    """What Linux says of this process's memory under this name, in megabytes."""
+    """An entry of /proc/self/status, such as "VmRSS", in megabytes; None outside Linux."""
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text(encoding="utf-8").splitlines():

@@ -1,11 +1,11 @@
-"""The one exception that a user is meant to read."""
+"""Exceptions whose messages are written for the user."""
 
 
 class DeepSightError(Exception):
-    """What was expected, what was received and what to do, as sentences for the user.
+    """An error whose message tells the user what was expected, what was received and what to do.
 
-    The command line prints the text alone and exits with `exit_status`; any other exception is
-    a defect of DeepSight and is reported as such.
+    The command line prints the message alone and exits with `exit_status`. Any other exception is a bug in
+    DeepSight and is reported as one.
     """
 
     exit_status = 1
@@ -16,7 +16,7 @@ class TransientError(DeepSightError):
 
 
 class UsageError(DeepSightError):
-    """A request that cannot be meant as written: an unknown name, a value out of range."""
+    """A request that cannot be carried out as written, such as an unknown name or a value out of range."""
 
     exit_status = 2
 

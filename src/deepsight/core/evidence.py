@@ -1,4 +1,4 @@
-"""The findings of a study: an ordered collection of tidy tables that say how they were made."""
+"""The findings of a study: an ordered collection of tidy tables with units, n, method and caption."""
 
 import json
 import re
@@ -16,8 +16,8 @@ from deepsight.core.files.atomic import atomic_path, write_json
 from deepsight.core.notebook import evidence_html, table_html
 from deepsight.core.schemas.tables import require_table
 
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")  # of a table: it becomes the name of a file
-# The columns that other programs rely on. More columns are welcome.
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")  # of a table; it becomes a file name
+# Columns that other programs rely on. Tables may have more.
 FIXED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "duplicates": ("split_a", "index_a", "split_b", "index_b", "score", "kind"),
@@ -52,11 +52,14 @@ class Table:
     """One finding.
 
     Attributes:
-        frame: tidy, one observation per row.
+        frame: one observation per row.
         units: the unit or meaning of every column, such as "share of images" or "class name".
-        n: the number of images (or pairs, or seeds) that the finding rests on.
-        method: one sentence on how it was made, with its source.
-        caption: one sentence that says what is seen.
+        n: the number of images (or pairs, or seeds) behind the finding.
+        method: how it was obtained, with its source, in one sentence.
+        caption: what it shows, in one sentence.
+
+    Raises:
+        DeepSightError: the units do not match the columns, n is negative, or a text is missing.
     """
 
     frame: pl.DataFrame
@@ -69,7 +72,7 @@ class Table:
         if set(self.units) != set(self.frame.columns):
             odd = sorted(set(self.units) ^ set(self.frame.columns))
             raise DeepSightError(
-                f"Expected a unit for each column and for no other, received a difference in {odd}."
+                f"Expected exactly one unit for each column; units and columns differ in {odd}."
             )
         texts = (self.method, self.caption, *self.units.values())
         plain = isinstance(self.n, int | np.integer) and all(isinstance(text, str) for text in texts)
@@ -78,17 +81,21 @@ class Table:
         object.__setattr__(self, "units", MappingProxyType(dict(self.units)))
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the first rows, with caption, n and method."""
+        """The first rows with caption, n and method, as a notebook shows them."""
         return table_html(self)
 
     def metadata(self) -> dict[str, Any]:
-        """All but the frame, as it stands in `evidence/index.json`."""
+        """Everything but the frame, as stored in `evidence/index.json`."""
         return {"n": self.n, "method": self.method, "caption": self.caption, "units": dict(self.units)}
 
 
 @dataclass(frozen=True)
 class Evidence(Mapping[str, Table]):
-    """An ordered, immutable mapping from name to `Table`; adding gives a new one."""
+    """An ordered, immutable mapping from name to `Table`; adding tables returns a new one.
+
+    Raises:
+        DeepSightError: a table lacks a column that other programs rely on.
+    """
 
     tables: Mapping[str, Table] = field(default_factory=dict)
 
@@ -109,30 +116,34 @@ class Evidence(Mapping[str, Table]):
         return len(self.tables)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: each finding with n and its caption."""
+        """Each finding with n and its caption, as a notebook shows them."""
         return evidence_html(self)
 
     def add(self, **tables: Table) -> "Evidence":
-        """This evidence and these tables after it.
+        """This evidence followed by these tables.
 
         Raises:
-            DeepSightError: a name is taken; one finding never overwrites another.
+            DeepSightError: a name is taken; a finding never overwrites another.
         """
         return self.merge(Evidence(tables))
 
     def merge(self, other: "Evidence") -> "Evidence":
-        """This evidence followed by the other."""
+        """This evidence followed by the other.
+
+        Raises:
+            DeepSightError: a name is in both.
+        """
         taken = sorted(set(self.tables) & set(other.tables))
         if taken:
             raise DeepSightError(f"Expected new names for evidence tables, received {taken} a second time.")
         return Evidence({**self.tables, **other.tables})
 
     def save(self, folder: Path, index: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        """Write each table as parquet, then `index.json`, which makes them count.
+        """Write each table as parquet, then `index.json`, which lists the tables that are valid.
 
         Args:
-            folder: where they go.
-            index: what is known of the tables that are there; by default what `index.json` says.
+            folder: where the files go.
+            index: metadata of the tables already there; by default the content of `index.json`.
         """
         known = dict(read_index(folder) if index is None else index)
         for name, table in self.tables.items():
@@ -150,17 +161,17 @@ class Evidence(Mapping[str, Table]):
 
 
 def maps_refusal(evidence: Mapping[str, Table]) -> str | None:
-    """Why no map may be shown: the caption of `faithfulness` where a check failed, else None."""
+    """Why no attribution map may be shown: the caption of `faithfulness` if a check failed, else None."""
     table = evidence.get("faithfulness")
     failed = table is not None and table.frame["passed"].eq(False).any()
     return table.caption if table is not None and failed else None
 
 
 def read_index(folder: Path) -> dict[str, dict[str, Any]]:
-    """What each table of a folder is, in the order in which they were written; empty where there is none.
+    """The metadata of each table in a folder, in the order of writing; empty without an index.
 
     Raises:
-        ValueError: it is no JSON, or a name in it is no plain name.
+        ValueError: `index.json` is not valid JSON, or holds an invalid table name.
     """
     path = folder / "index.json"
     if not path.exists():
@@ -168,25 +179,25 @@ def read_index(folder: Path) -> dict[str, dict[str, Any]]:
     index = json.loads(path.read_text(encoding="utf-8"))
     odd = [name for name in index if not PLAIN_NAME.fullmatch(name)]
     if odd:
-        raise ValueError(f"'{odd[0]}' is no name of a table")
+        raise ValueError(f"'{odd[0]}' is not a table name")
     return dict(index)
 
 
 def table_of(path: Path, about: Mapping[str, Any]) -> Table:
-    """The table in a parquet file; the path is taken literally, whatever signs it holds.
+    """The table in a parquet file. The path is taken literally: it is never a glob pattern.
 
     Raises:
-        ValueError: it holds something else than DeepSight writes there.
+        ValueError: the file does not hold what DeepSight writes there.
     """
     with path.open("rb") as file:
         frame = pl.read_parquet(file)
     require_table(path.stem, frame)
     try:
         return Table(frame=frame, **about)
-    except DeepSightError as error:  # the reader of the file says what to do
+    except DeepSightError as error:  # the caller adds what to do
         raise ValueError(str(error)) from error
 
 
 def parquet_of(name: str) -> str:
-    """The path of a table in the run folder."""
+    """The path of a table, relative to the run folder."""
     return f"evidence/{name}.parquet"

@@ -1,4 +1,4 @@
-"""The names of the images beside their rows, in every table that names rows."""
+"""File names of images, added to every table that refers to images by row."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ import polars as pl
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence, Table
 
-# Where a table holds the split of an image, its row, and where the name of its file goes.
+# The columns with the split and the row of an image, and the column that its file name goes to.
 COLUMNS = (
     ("split", "index", "file"),
     ("split_a", "index_a", "file_a"),
@@ -15,11 +15,11 @@ COLUMNS = (
     ("twin_split", "twin_index", "twin_file"),
 )
 UNIT = "file of the image"
-DEFAULT_SPLIT = "test"  # of tables that name rows without a split
+DEFAULT_SPLIT = "test"  # of tables without a column for the split
 
 
 def file_names(parts: Mapping[str, Dataset]) -> pl.DataFrame:
-    """One row (split, index, file) per image that has a name."""
+    """One row (split, index, file) per image with a file name, of these splits by name."""
     frames = [
         pl.DataFrame(
             {"split": [name] * len(data), "index": data.ids, "file": [str(file) for file in data.files]},
@@ -33,12 +33,13 @@ def file_names(parts: Mapping[str, Dataset]) -> pl.DataFrame:
 
 
 def with_files(evidence: Evidence, names: pl.DataFrame) -> Evidence:
-    """The same tables with a column for the file of each image that they name by its row.
+    """The same tables with a column for the file of each image that they refer to by row.
 
-    A table that has a column `file` of its own, such as the picture of a map, gets `image_file`.
+    In a table that already has a column `file`, such as the picture of a map, it is called `image_file`.
 
     Args:
-        names: of `file_names`.
+        evidence: the tables.
+        names: from `file_names`.
     """
     if names.is_empty():
         return evidence
@@ -52,7 +53,7 @@ def table_with_files(table: Table, names: pl.DataFrame) -> Table:
         if index not in frame.columns or not frame[index].dtype.is_integer():
             continue
         if units.get(file) == UNIT:
-            continue  # it is there already
+            continue  # already added
         target = file if file not in frame.columns else f"image_{file}"
         keys = frame.select(
             split=pl.col(split) if split in frame.columns else pl.lit(DEFAULT_SPLIT),

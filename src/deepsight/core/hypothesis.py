@@ -1,4 +1,4 @@
-"""What is expected of a model before there is one, as data that a verdict can be read against."""
+"""Hypotheses about a model, written down before it is trained and tested afterwards."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ Origin = Literal["stated", "proposed"]
 
 @dataclass(frozen=True)
 class Group:
-    """Classes that a hypothesis speaks of together, under one name."""
+    """Classes that a hypothesis treats as one, under a common name."""
 
     name: str
     classes: tuple[str, ...]
@@ -26,10 +26,13 @@ class Hypothesis:
         name: short and unique, such as "rigid-over-organic".
         statement: the expectation in one sentence.
         test: "recall_gap" expects a higher mean recall in `first` than in `second`; "confused_pair" expects
-            the one class of `first` and the one class of `second` to be taken for each other more often than
-            the frequency of wrong predictions explains.
-        first, second: disjoint groups of classes.
+            the only class of `first` and the only class of `second` to be confused with each other more often
+            than their rates of wrong predictions explain.
+        first, second: disjoint, non-empty groups of classes.
         origin: "stated" by a person, or "proposed" from features before training.
+
+    Raises:
+        DeepSightError: the test or the origin is unknown, or the groups are empty, overlap or are too large.
     """
 
     name: str
@@ -55,7 +58,11 @@ class Hypothesis:
             raise DeepSightError(f"Expected one class on each side of the confused pair '{self.name}'.")
 
     def require_classes(self, classes: Iterable[str]) -> None:
-        """Refuse classes that the data does not have."""
+        """Refuse classes that the data does not have.
+
+        Raises:
+            DeepSightError: a class is not among `classes`.
+        """
         unknown = sorted({*self.first.classes, *self.second.classes} - set(classes))
         if unknown:
             raise DeepSightError(f"Expected classes of the data in '{self.name}', received {unknown}.")
@@ -67,26 +74,27 @@ def to_json(hypotheses: Iterable[Hypothesis]) -> dict[str, Any]:
 
 
 def from_json(content: Mapping[str, Any]) -> tuple[Hypothesis, ...]:
-    """Read what `to_json` gave, also after a passage through a file.
+    """The hypotheses in what `to_json` returned, or in the file that was written from it.
 
     Raises:
-        DeepSightError: a field is missing, unknown or impossible.
+        DeepSightError: a field is missing, unknown or invalid.
     """
     try:
         return tuple(from_item(item) for item in content["hypotheses"])
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DeepSightError(
-            f"Expected hypotheses as DeepSight writes them, received a fault: {error}."
+            f"Expected hypotheses as DeepSight writes them, but they cannot be read: {error}."
         ) from error
 
 
 def from_item(item: Mapping[str, Any]) -> Hypothesis:
+    """One hypothesis from its JSON object."""
     sides = {side: Group(item[side]["name"], tuple(item[side]["classes"])) for side in ("first", "second")}
     return Hypothesis(**{**item, **sides})
 
 
 def class_groups(hypotheses: Iterable[Hypothesis]) -> dict[str, str]:
-    """The group of each class, from the first hypothesis about recall; empty where there is none."""
+    """The group of each class, from the first hypothesis about recall; empty without one."""
     for hypothesis in hypotheses:
         if hypothesis.test == "recall_gap":
             groups = hypothesis.first, hypothesis.second

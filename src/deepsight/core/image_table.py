@@ -1,4 +1,4 @@
-"""The images of a run by source and row: file, class, group and digest, and what changed since."""
+"""The images of a run by source and row (file, class, group and digest), and changes between two runs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
 
-SHOWN = 3  # names given as examples in a sentence
+SHOWN = 3  # file names given as examples in a sentence
 
 
 def image_table(parts: Mapping[str, Dataset], digests: Mapping[str, NDArray[np.uint8]]) -> pl.DataFrame:
@@ -23,7 +23,7 @@ def image_table(parts: Mapping[str, Dataset], digests: Mapping[str, NDArray[np.u
 
 
 def part_table(name: str, data: Dataset, digests: NDArray[np.uint8] | None) -> pl.DataFrame:
-    """The rows of one split; what is not known is null."""
+    """The rows of one split; unknown values are null."""
     n = len(data)
     return pl.DataFrame(
         {
@@ -43,10 +43,10 @@ def part_table(name: str, data: Dataset, digests: NDArray[np.uint8] | None) -> p
 
 
 def split_list(images: pl.DataFrame, splits: Mapping[str, Dataset]) -> pl.DataFrame:
-    """The images with the split that each ended in: "not used" for those that were dropped or left over.
+    """The images with their final split, "not used" for those that were dropped or not needed.
 
     Args:
-        images: of `image_table`.
+        images: from `image_table`.
         splits: the final splits by name.
     """
     final = [
@@ -61,9 +61,9 @@ def split_list(images: pl.DataFrame, splits: Mapping[str, Dataset]) -> pl.DataFr
 
 
 def changes_between(before: pl.DataFrame, after: pl.DataFrame) -> str:
-    """What changed from one table of images to another, in words: added, removed, changed, relabelled.
+    """The changes from one table of images to another in words: added, removed, changed, relabelled.
 
-    Images are matched by file within their source; without files by their digests.
+    Images are matched by file within their source, or by digest where images have no files.
     """
     if before["file"].null_count() or after["file"].null_count():
         return changes_of_unnamed(before, after)
@@ -75,19 +75,19 @@ def changes_between(before: pl.DataFrame, after: pl.DataFrame) -> str:
         "changed": both.filter(pl.col("digest") != pl.col("digest_now")),
         "given another class": both.filter(pl.col("class") != pl.col("class_now")),
     }
-    said = [sentence_part(what, rows["file"].to_list()) for what, rows in found.items() if len(rows)]
-    return ", ".join(said) or "the images or the classes stand in another order"
+    parts = [sentence_part(what, rows["file"].to_list()) for what, rows in found.items() if len(rows)]
+    return ", ".join(parts) or "the images or the classes are in another order"
 
 
 def sentence_part(what: str, files: Sequence[str]) -> str:
-    """Such as "5 files added (cat/1.png, cat/2.png, cat/3.png, …)"."""
+    """A count with examples, such as "5 files added (cat/1.png, cat/2.png, cat/3.png, …)"."""
     shown = ", ".join(sorted(files)[:SHOWN]) + (", …" if len(files) > SHOWN else "")
     return f"{len(files):,} {'file' if len(files) == 1 else 'files'} {what} ({shown})"
 
 
 def changes_of_unnamed(before: pl.DataFrame, after: pl.DataFrame) -> str:
-    """What changed where images have no names: how many contents are new or gone."""
+    """The changes where images have no files: the numbers of new and removed digests."""
     was, now = set(before["digest"].to_list()), set(after["digest"].to_list())
     if was == now:
-        return "the images stand in another order, or have other classes"
-    return f"{len(now - was):,} images are new and {len(was - now):,} are gone"
+        return "the images are in another order, or have other classes"
+    return f"{len(now - was):,} images are new and {len(was - now):,} were removed"

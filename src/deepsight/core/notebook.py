@@ -1,4 +1,4 @@
-"""Runs and findings as HTML for notebooks, as `_repr_html_` returns it. Everything shown is escaped."""
+"""Runs and findings as HTML for notebooks (`_repr_html_`). All values are escaped."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from deepsight.core.evidence import Table
     from deepsight.core.run import Run
 
-ROWS = 10  # of a table; a notebook is no place for ten thousand
-# Okabe and Ito (2008): colour-blind readers can tell them apart.
+ROWS = 10  # shown of each table
+# Okabe and Ito (2008): distinguishable for colour-blind readers.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 
 
 @cache
 def templates() -> Any:
-    """The macros of the template, which escape what they are given."""
+    """The macros of the template, which escape their arguments."""
     environment = Environment(loader=PackageLoader("deepsight.core", "templates"), autoescape=True)
     return environment.get_template("notebook.html").module
 
 
 def table_html(table: "Table") -> str:
-    """The first rows of a finding, with caption, units, n and method."""
+    """A table's first rows, with caption, units, n and method."""
     frame = table.frame
     shown = {
         "caption": table.caption, "method": table.method, "n": f"{table.n:,}",
@@ -36,12 +36,12 @@ def table_html(table: "Table") -> str:
 
 
 def evidence_html(tables: Mapping[str, "Table"]) -> str:
-    """The findings by name, each with n and its caption."""
+    """The names of the findings, each with n and its caption."""
     return str(Markup(templates().findings(finding_rows(tables))))
 
 
 def run_html(run: "Run") -> str:
-    """The headline, what the errors are due to, and the findings of a run."""
+    """A run's headline, the causes of its errors, and its findings."""
     evidence = run.evidence()
     metrics = run.metrics() if run.has("metrics.json") else {}
     shown = {
@@ -54,14 +54,14 @@ def run_html(run: "Run") -> str:
 
 
 def status_line(run: "Run", metrics: Mapping[str, Any]) -> str:
-    """The score and the gate, or how to finish the run."""
+    """The score and whether it passes the gate, or how to finish the run."""
     if not metrics:
         return f"{run.path}: not finished. Finish it: deepsight report {run.path}"
     return f"{run.path}: {score_sentence(metrics)}"
 
 
 def score_sentence(metrics: Mapping[str, Any]) -> str:
-    """The score, its interval and the gate in one sentence."""
+    """The score, its interval and whether it passes the gate, in one sentence."""
     low, high = metrics["macro_f1_ci95"]
     gate = "passes" if metrics["mva_passed"] else "fails"
     score = digits_that_show(metrics["macro_f1"], metrics["mva"])
@@ -72,18 +72,18 @@ def score_sentence(metrics: Mapping[str, Any]) -> str:
 
 
 def examined_words(metrics: Mapping[str, Any]) -> str:
-    """What the images of the score are: test images, or all, and how many independent ones groups leave."""
-    said = "test images"
+    """The images behind the score: test images or all folds, and the effective number if they are grouped."""
+    words = "test images"
     if metrics.get("folds"):
-        said = f"images, each by a model of {metrics['folds']} that had not seen it"
+        words = f"images, each predicted by one of {metrics['folds']} models that had not seen it"
     if metrics.get("n_groups"):
         worth = f"{metrics['effective_n']:.0f} independent images"
-        said += f" of {metrics['n_groups']:,} groups, equivalent to {worth}"
-    return said
+        words += f" of {metrics['n_groups']:,} groups, equivalent to {worth}"
+    return words
 
 
 def digits_that_show(value: float, bound: float) -> str:
-    """A score with enough digits, at least three, to show on which side of a bound it lies."""
+    """A score with as many digits, at least three, as show on which side of a bound it lies."""
     texts = (f"{value:.{digits}f}" for digits in range(3, 9))
     return next((text for text in texts if (float(text) >= bound) == (value >= bound)), repr(value))
 
@@ -97,7 +97,7 @@ def provenance_line(metrics: Mapping[str, Any]) -> str:
 
 
 def cause_bars(table: "Table") -> list[dict[str, Any]]:
-    """The causes of the errors, the largest first, with the width and colour of each."""
+    """The causes of the errors in decreasing order, with the width and colour of their bars."""
     rows = table.frame.filter(table.frame["share"] > 0).sort("share", descending=True).to_dicts()
     return [
         {
@@ -114,5 +114,5 @@ def finding_rows(tables: Mapping[str, "Table"]) -> list[dict[str, str]]:
 
 
 def cell_text(value: Any) -> str:
-    """A value of a table as text: four significant digits."""
+    """A table value as text; floats have four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""The contracts of a model under examination: what can be asked of it, from the least to the most."""
+"""What a model under examination must offer, from predictions alone to a chain of stages."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -9,14 +9,12 @@ from torch import Tensor, nn
 from deepsight.core.array_types import Floats32, Pixels, Reals
 
 Predict = Callable[[Pixels], Reals]  # uint8 images (m, h, w, 3) to logits (m, k)
-
-
-# Called with the name and the output of each module that runs; may return a tensor to use in its place.
+# Called with the name and the output of each module that runs; may return a tensor to use instead.
 Visit = Callable[[str, Tensor], Tensor | None]
 
 
 class AskedModel(Protocol):
-    """A model that answers: images in, logits out. Nothing is known about its inside."""
+    """A black box: images in, logits out."""
 
     def logits(self, pixels: Pixels, /) -> Floats32: ...
 
@@ -25,10 +23,10 @@ class AskedModel(Protocol):
 class DifferentiableModel(Protocol):
     """A torch module whose gradients and intermediate outputs can be used.
 
-    `parameters` gives the tensors that each named part holds itself. `batches` turns images into inputs,
-    batch by batch; with `tiles` above 1 the images are mosaics of tiles × tiles images, each prepared as an
-    image of its own. `scores` gives logits (b, k) for such inputs, with gradients. Inside `watch(visit)` each
-    module that runs is reported.
+    `parameters` returns each module's own tensors by the module's name. `batches` turns images into inputs,
+    batch by batch; with `tiles` above 1 the images are mosaics of tiles × tiles images, each preprocessed on
+    its own. `scores` returns logits (b, k) of such inputs, with gradients. Inside `watch(visit)`, `visit` is
+    called for each module that runs.
     """
 
     def parameters(self) -> Mapping[str, Sequence[Tensor]]: ...
@@ -44,12 +42,12 @@ class DifferentiableModel(Protocol):
 
 @runtime_checkable
 class OpenModel(Protocol):
-    """A chain of stages, then average pooling and a linear head.
+    """A chain of stages followed by average pooling and a linear head.
 
-    `sides` names the stages from shallow to deep, with the number of cells along one side of each map.
-    `map_batches` gives the last maps (b, d, h, w), `stage_maps` those of any stage. `from_stage` is the rest
-    of the network as named parts, the last of which is "head". `of_mosaics` is the same model for mosaics of
-    t × t images.
+    `sides` maps the stages, from shallow to deep, to the number of cells along one side of their maps.
+    `map_batches` yields the last maps (b, d, h, w), `stage_maps` returns those of any stage. `from_stage` is
+    the rest of the network as named parts, the last of which is "head". `of_mosaics` is the same model for
+    mosaics of tiles × tiles images.
     """
 
     @property

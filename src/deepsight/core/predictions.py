@@ -111,5 +111,5 @@ class Predictions:
             )
         try:
             return Predictions(*arrays)
-        except DeepSightError as error:  # the reader of the file says what to do
+        except DeepSightError as error:  # the caller adds what to do
             raise ValueError(str(error)) from error

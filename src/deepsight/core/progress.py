@@ -1,6 +1,6 @@
-"""What the work says while it runs: typed events, and sentences. Whoever shows them decides how.
+"""Progress of running work: typed events, and sentences.
 
-Every event is a readable line under `str`, so that `log=print` shows all there is to see.
+`str` turns every event into a readable line, so `log=print` shows all of them.
 """
 
 import time
@@ -20,14 +20,14 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """A part of the training is done.
+    """An epoch of the training has ended.
 
     Attributes:
         phase: "frozen" or "finetune".
-        epoch: passes over the training rows so far; a fraction is a part of a pass.
+        epoch: passes over the training rows so far; it may be fractional.
         train_loss: cross-entropy, in nats.
-        val_macro_f1: 0 to 1.
-        seconds: that this part took.
+        val_macro_f1: macro-F1 on validation, 0 to 1.
+        seconds: the time that the epoch took.
     """
 
     phase: str
@@ -45,13 +45,13 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class LoopProgress:
-    """How far a long loop has come.
+    """The progress of a long loop.
 
     Attributes:
         what: what is counted, such as "training images".
-        done: how many of them are done.
-        total: how many there are.
-        seconds_left: at the pace so far.
+        done: the number done.
+        total: the number to do.
+        seconds_left: estimated from the pace so far.
     """
 
     what: str
@@ -64,15 +64,15 @@ class LoopProgress:
 
 
 Event = StageStarted | EpochEnded | LoopProgress
-Log = Callable[[Event | str], None]  # receives every event, and a sentence for anything else worth seeing
+Log = Callable[[Event | str], None]  # receives every event, and a sentence for anything else worth knowing
 
 
 def silent(_: Event | str) -> None:
-    """The log that shows nothing."""
+    """A log that discards everything."""
 
 
 def spoken(seconds: float) -> str:
-    """A duration as a person would say it: "40 s", "3 min", "2.5 h"."""
+    """A rounded duration, such as "40 s", "3 min" or "2.5 h"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -83,9 +83,9 @@ class Progress:
 
     Args:
         what: what is counted, such as "training images".
-        n: how many there are.
+        n: the number of items.
         log: receives a `LoopProgress` at each tenth.
-        quiet: least time between two events, and before the first, in seconds.
+        quiet: minimum time before the first event and between events, in seconds.
     """
 
     def __init__(self, what: str, n: int, log: Log, *, quiet: float = 2.0) -> None:
@@ -94,7 +94,7 @@ class Progress:
         self._tenths = 0
 
     def done(self, count: int) -> None:
-        """So many items are done."""
+        """Report that `count` items are done."""
         now, tenths = time.perf_counter(), 10 * count // max(self._n, 1)
         if tenths > self._tenths and count < self._n and now - self._last >= self._quiet:
             left = (now - self._began) / count * (self._n - count)

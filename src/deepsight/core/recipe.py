@@ -1,4 +1,4 @@
-"""Everything that defines a training, with units."""
+"""The recipe of a training: every setting that defines it, with units."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ BatchNorm = Literal["frozen", "reestimated", "training"]
 Mix = Literal["none", "mixup", "cutmix"]
 MixOn = Literal["maps", "images"]
 Precision = Literal["32-true", "bf16-mixed"]
-MOST_SEEDS = 2**32  # the libraries that use a seed take no larger ones
+MOST_SEEDS = 2**32  # NumPy's legacy generator, which libraries seed, accepts no larger seed
 CHOICES = {
     "interpolation": get_args(Interpolation), "batch_norm": get_args(BatchNorm),
     "mix": get_args(Mix), "mix_on": get_args(MixOn), "trained_reductions": (0, 1, 2),
@@ -23,40 +23,44 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training; two equal recipes on equal data give equal models on one machine.
+    """A training. Equal recipes on equal data give equal models on one machine.
 
     Attributes:
-        resolution: side of the network's input, pixels.
+        resolution: side of the network's input, in pixels.
         interpolation, antialias: how images are resized to it.
-        epochs: passes over the training rows after the frozen phase; a fraction is a part of a pass.
+        epochs: passes over the training rows after the frozen phase; may be fractional.
         views: cached versions of each training image: the original, then augmented ones.
-        batch: images a step, over all processes together.
-        learning_rate: the peak for the head.
-        base_ratio: the peak for the fine-tuned stages, as a share of the head's; below 1.
+        batch: images per step, over all processes together.
+        learning_rate: peak rate of the head.
+        base_ratio: peak rate of the fine-tuned stages, as a share of the head's; above 0 and at most 1.
         weight_decay: decoupled, as in AdamW.
-        clip_norm: largest norm of a step's gradient; without batch norm, single batches can overshoot.
+        clip_norm: maximum gradient norm of a step; without batch norm, single batches can overshoot.
         warmup: share of the steps in which the rate rises.
-        label_smoothing: share of the target spread over all classes.
-        averaged: share of the steps that the average of the last weights reaches back, which becomes the
-            model; 0 takes the weights of the last step.
-        batch_norm: "frozen" keeps ImageNet's statistics and fuses them into the convolutions;
-            "reestimated" measures them on the training images first; "training" adapts the trained ones.
-        mix: "none", or "mixup" or "cutmix".
-        mix_on: "maps" mixes cached maps anew in every step; "images" mixes pixels once for each cached view.
+        label_smoothing: share of the target that is spread over all classes.
+        averaged: share of the steps that the exponential average of the weights reaches back; the average
+            becomes the model. 0 keeps the weights of the last step.
+        batch_norm: "frozen" keeps ImageNet's statistics and fuses them into the convolutions; "reestimated"
+            first measures them on the training images; "training" adapts those of the trained stages.
+        mix: "none", "mixup" or "cutmix".
+        mix_on: "maps" mixes cached maps in every step; "images" mixes pixels once per cached view.
         mix_alpha: parameter of the Beta distribution of the mixing share.
-        class_weights: one weight per class for the loss, mean 1; empty for none.
+        class_weights: one loss weight per class, with mean 1; empty for none.
         hard_share: share of the rows of each class, those with the largest loss so far, that later passes
             train on; 1 is all.
-        hard_after: passes over all rows before those; at least 1, since no loss is known before.
-        confused: pairs of a class and the class that it is taken for; rows of the first are drawn
-            `confused_boost` times as often, and where it is rarer than the average, so many times as often as
-            those of an average class.
+        hard_after: passes over all rows before that; at least 1, since no loss is known before.
+        confused: pairs of a class and the class that it is confused with. Rows of the first are drawn
+            `confused_boost` times as often; if it is rarer than the average class, they are first weighted up
+            to that average.
         trained_reductions: how many of the last reductions of the map's side are trained: 2 is stages 3 and 4
             of a ResNet, 1 is stage 4, 0 is the head alone.
-        precision: of what is trained on, the cached views and the forward pass of the steps, by Lightning's
-            names; whatever is said of validation and test comes from float32.
-        seed: of order, augmentation, mixing and new weights; below 2^32.
-        view_seed: of the augmented views; None takes `seed`. Trainings that share it share cached views.
+        precision: of the cached views and of the forward pass of training steps, by Lightning's names.
+            Validation and test always use float32.
+        seed: random seed of order, augmentation, mixing and new weights; below 2^32.
+        view_seed: random seed of the augmented views; None uses `seed`. Trainings that share it share cached
+            views.
+
+    Raises:
+        UsageError: a value is out of its range or unknown.
     """
 
     resolution: int = 64
@@ -117,14 +121,14 @@ class Recipe:
 
     @property
     def mixes_images(self) -> bool:
-        """Whether pixels are mixed, once for each cached view."""
+        """Whether pixels are mixed, once per cached view."""
         return self.mix != "none" and self.mix_on == "images"
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for study.yaml and model.json."""
+        """Its plain values, for study.yaml and model.json."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
     def digest(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of the description: the recipe's name."""
+        """The first 12 hexadecimal digits of the SHA-256 of its values, which identify the recipe."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,7 +1,7 @@
-"""A request to stop: Ctrl-C, SIGTERM or a closing terminal. It is no error, and nothing may catch it as one.
+"""Requests to stop: Ctrl-C, SIGTERM or a closing terminal. No handler may treat them as errors.
 
-A signal handler raises `Stopped` wherever the work stands. Code in a callback may swallow it, so the request
-is also remembered: `raise_if_stopped` raises it again at the next stage or file, and the process ends with
+A signal handler raises `Stopped` wherever the program is. A library's callback may swallow it, so the request
+is also remembered: `raise_if_stopped` raises it again at the next stage or file, and the process exits with
 the status of the signal in any case.
 """
 
@@ -16,7 +16,7 @@ SIGNALS = tuple(
 
 
 class Stopped(BaseException):
-    """The work was asked to stop. It says nothing about the work, so it is never a result.
+    """The program was asked to stop.
 
     Attributes:
         number: of the signal.
@@ -28,18 +28,18 @@ class Stopped(BaseException):
 
     @property
     def exit_status(self) -> int:
-        """128 plus the number of the signal, as shells have it: 130 for Ctrl-C, 143 for SIGTERM."""
+        """128 plus the signal number, as in shells: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + self.number
 
 
 class Request:
-    """The stop that was asked for, if any; one per process."""
+    """The stop request of this process, if any."""
 
     asked: ClassVar[Stopped | None] = None
 
 
 def stop_on_signals() -> None:
-    """Let the signals raise `Stopped`; one that the parent had ignored, as nohup does, stays ignored."""
+    """Make the signals raise `Stopped`; one that the parent process ignores, as nohup does, stays ignored."""
     Request.asked = None
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -47,7 +47,7 @@ def stop_on_signals() -> None:
 
 
 def stop(number: int, _: FrameType | None = None) -> None:
-    """Raise `Stopped`, so that temporary files are removed on the way out; the second time end at once."""
+    """Raise `Stopped`, so that temporary files are removed on the way out; a second signal exits at once."""
     if Request.asked is not None:
         os._exit(Request.asked.exit_status)
     Request.asked = Stopped(number)
@@ -55,11 +55,11 @@ def stop(number: int, _: FrameType | None = None) -> None:
 
 
 def raise_if_stopped() -> None:
-    """Stop here if a stop was asked for and something swallowed it."""
+    """Raise the stop request again if something swallowed it."""
     if Request.asked is not None:
         raise Request.asked
 
 
 def final_status(status: int) -> int:
-    """The exit status of the process: that of the signal if a stop was asked for, whatever came after."""
+    """The exit status of the process: that of the signal if a stop was requested, else `status`."""
     return status if Request.asked is None else Request.asked.exit_status

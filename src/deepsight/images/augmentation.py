@@ -1,8 +1,7 @@
-"""All that DeepSight takes from Albumentations: the views for training, and the corruptions.
+"""Everything that DeepSight uses from Albumentations: the views for training, and the corruptions.
 
-Albumentations 2.0 gets no further releases, so it stays behind this one file. What it would take to
-replace it is measured in tests/images/test_augmentation.py, which makes equivalent views with
-torchvision.transforms.v2.
+Albumentations 2.0 gets no further releases, so only this module imports it. tests/images/test_augmentation.py
+shows how to replace it: it makes equivalent views with torchvision.transforms.v2.
 """
 
 import os
@@ -13,20 +12,20 @@ import numpy as np
 
 from deepsight.core.array_types import Pixels
 
-# Albumentations asks a server for a newer version when it is imported; a study must not.
+# On import, Albumentations asks a server for a newer version, which a study must not do.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 Transform = Callable[[Pixels], Pixels]
 COVERED = 128  # grey level of the covered rectangle
-HOLE = (0.2, 0.35)  # its sides, as shares of the image's
+HOLE = (0.2, 0.35)  # range of its sides, as shares of the image's
 
 
 def view_transform(height: int, width: int, *, seed: int) -> Transform:
-    """A random view: mirrored, cropped, in other light and colours, partly covered.
+    """A random view: mirrored, cropped, with changed light and colours, partly covered.
 
     Args:
-        height, width: of the crop, in pixels. The images that the transform gets may be larger.
-        seed: of the draws; each call draws once for all images that it is given.
+        height, width: of the crop, in pixels. The transform's input may be larger.
+        seed: random seed; each call of the transform draws once for all images passed to it.
 
     Returns:
         A function from uint8 (n, h, w, 3) to uint8 (n, height, width, 3).
@@ -49,16 +48,18 @@ def view_transform(height: int, width: int, *, seed: int) -> Transform:
 
 
 def corruption_transform(corruption: str, amount: float, side: int, *, seed: int) -> Transform:
-    """One corruption at one strength, drawn anew for each image.
+    """One corruption at one strength, with an independent draw for each image.
 
     Args:
-        corruption: noise, blur, contrast, brightness, jpeg or pixelation.
-        amount: its strength, in the unit that the corruption has.
-        side: the shorter side of the images, in pixels; blur grows with it.
-        seed: of the draws.
+        corruption: "noise", "blur", "contrast", "brightness", "jpeg" or "pixelation".
+        amount: its strength: noise as a standard deviation on [0, 1], blur as a standard deviation in pixels
+            at 32 pixels, contrast as a factor, brightness as an added share, JPEG quality, or the scale of
+            pixelation.
+        side: the shorter side of the images, in pixels; blur is scaled with it.
+        seed: random seed of the draws.
 
     Returns:
-        A function from uint8 (n, h, w, 3) to as many corrupted images; the originals stay as they are.
+        A function from uint8 (n, h, w, 3) to the corrupted images, in a new array of the same shape.
     """
     import albumentations as A
 
@@ -67,7 +68,7 @@ def corruption_transform(corruption: str, amount: float, side: int, *, seed: int
 
 
 def corruption_of(corruption: str, amount: float, side: int) -> object:
-    """The library's transform for one corruption at one strength, applied to every image."""
+    """The Albumentations transform for one corruption at one strength."""
     import albumentations as A
 
     match corruption:

@@ -1,6 +1,6 @@
-"""Thumbnails of many images as one picture.
+"""Contact sheets: thumbnails of many images as one picture (docs/methods/report.md).
 
-A sheet holds `ACROSS` tiles per line, in the order of the rows of its table (docs/methods/report.md).
+A sheet has `ACROSS` tiles per line, in the order of the rows of its table.
 """
 
 import cv2
@@ -10,16 +10,16 @@ from deepsight.core.array_types import Pixels
 from deepsight.images import overlay
 
 ACROSS = 32
-LOSSLESS = 101  # the quality at which OpenCV writes lossless WebP
+LOSSLESS = 101  # above a quality of 100, OpenCV writes lossless WebP
 LOSSLESS_PIXELS = 1024 * 1024
 
 
 def contact_sheet(images: Pixels, *, largest: int = 64) -> Pixels:
-    """All images as tiles of one picture, `ACROSS` per line; a tile's side is the width divided by `ACROSS`.
+    """All images as tiles of one picture, `ACROSS` per line. A tile's side is the sheet's width / `ACROSS`.
 
     Args:
         images: uint8 (n, h, w, 3); those that are not square are squashed.
-        largest: the largest side of a tile in pixels; larger images are shrunk by area.
+        largest: maximum side of a tile in pixels; larger images are reduced by area averaging.
 
     Returns:
         uint8 (side · ceil(n / ACROSS), side · ACROSS, 3); cells without an image are black.
@@ -35,7 +35,7 @@ def contact_sheet(images: Pixels, *, largest: int = 64) -> Pixels:
 
 
 def pair_tiles(first: Pixels, second: Pixels, difference: Pixels) -> Pixels:
-    """Three pictures in a row for each pair: the first, the second, and their difference.
+    """Three tiles for each pair: the first image, the second, and their difference.
 
     Args:
         first, second: uint8 (n, h, w, 3), pair by pair.
@@ -50,8 +50,8 @@ def pair_tiles(first: Pixels, second: Pixels, difference: Pixels) -> Pixels:
 def webp_sheet(sheet: Pixels) -> bytes:
     """The sheet as a WebP file: lossless up to `LOSSLESS_PIXELS` pixels, at quality 95 above.
 
-    A thousand thumbnails of 32 px take 1.7 MB lossless and 0.6 MB at quality 95, and one report
-    holds all of them.
+    A thousand thumbnails of 32 px take 1.7 MB lossless and 0.6 MB at quality 95, and a report holds all of
+    them.
     """
     pixels = sheet.shape[0] * sheet.shape[1]
     return overlay.webp_bytes(sheet, quality=LOSSLESS if pixels <= LOSSLESS_PIXELS else 95)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# Rec. 601, the weights that JPEG and the usual grey conversion use.
+# ITU-R BT.601, the weights of JPEG and of the usual grey conversion.
 WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Evidence maps as readable pictures: one colour scale per row, and zero is always transparent."""
+"""Attribution maps as pictures: one colour scale per row, and zero is always transparent."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from deepsight.core.array_types import Pixels
 
-# From evidence against the class (blue) over none (white) to evidence for it (red): the colours of
-# ColorBrewer's RdBu (Brewer 2003), whose lightness falls evenly from the middle to both ends.
+# From evidence against the class (blue) through none (white) to evidence for it (red): the colours of
+# ColorBrewer's RdBu (Brewer 2003), whose lightness decreases evenly from the middle to both ends.
 ANCHORS = np.array(
     [(5, 48, 97), (33, 102, 172), (67, 147, 195), (146, 197, 222), (209, 229, 240), (247, 247, 247),
      (253, 219, 199), (244, 165, 130), (214, 96, 77), (178, 24, 43), (103, 0, 31)],
@@ -23,21 +23,21 @@ INK = (32, 32, 32)
 
 
 def evidence_colours(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """RGB in 0 to 255 for values in -1 (against) to 1 (for), shape (..., 3); values outside are clipped."""
+    """RGB (..., 3), 0 to 255, for evidence (...) from -1 (against) to 1 (for); other values are clipped."""
     place = (np.clip(values, -1, 1) + 1) / 2 * (len(ANCHORS) - 1)
     return np.stack([np.interp(place, np.arange(len(ANCHORS)), ANCHORS[:, c]) for c in range(3)], axis=-1)
 
 
 def map_overlay(image: Pixels, evidence: NDArray[np.floating], *, scale: float) -> Pixels:
-    """The map drawn over its image.
+    """A map drawn over its image.
 
-    Red is evidence for the class, blue against it. Colour grows with the evidence: a map
-    without evidence leaves the image in plain grey. Rescaling each map to 0..1 would make noise look certain.
+    Red is evidence for the class, blue against it. The colour gets stronger with the evidence, so a map
+    without evidence leaves a grey image. Rescaling each map to 0..1 would make noise look certain.
 
     Args:
         image: uint8 (h, w, 3).
         evidence: (h', w'), signed; enlarged bilinearly.
-        scale: the evidence that is drawn at full strength; use the same for all maps that are compared.
+        scale: the evidence drawn at full strength; use the same scale for maps that are compared.
 
     Returns:
         uint8 (h, w, 3).
@@ -74,19 +74,22 @@ def overlay_row(image: Pixels, maps: NDArray[np.floating], *, side: int = 128, g
 
 
 def scale_of(maps: NDArray[np.floating]) -> float:
-    """The strongest evidence of any cell, for or against: the common scale of the maps in a row."""
+    """The largest absolute evidence of any cell, which is the common scale of the maps in a row."""
     return float(np.abs(maps).max())
 
 
 def captioned_row(picture: Pixels, names: Sequence[str], note: str, *, scale: float, gap: int = 4) -> Pixels:
-    """The row with the name of each square below it, then a note and the colours' values in logits.
+    """A row of pictures with their names below them, then a note and a colour bar in logits.
 
     Args:
-        picture: what `overlay_row` gave, of as many squares as there are names.
-        names: of the squares, left to right; shortened to fit, letters outside ASCII are dropped.
+        picture: from `overlay_row`, with as many squares as there are names.
+        names: of the squares, left to right; shortened to fit, and reduced to ASCII.
         note: such as the layer.
-        scale: what full colour stands for, in logits.
-        gap: as given to `overlay_row`.
+        scale: the evidence at full colour, in logits.
+        gap: as passed to `overlay_row`.
+
+    Returns:
+        uint8 (side + two lines of text, the width of `picture`, 3).
     """
     side, width = picture.shape[:2]
     sheet = Image.new("RGB", (width, side + 2 * LINE), "white")
@@ -106,7 +109,7 @@ def captioned_row(picture: Pixels, names: Sequence[str], note: str, *, scale: fl
 
 
 def fitted_text(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text in ASCII, shortened with an ellipsis to at most this many pixels."""
+    """The text in ASCII, shortened with an ellipsis to at most `width` pixels."""
     text = ascii_text(text)
     if font.getlength(text) <= width:
         return text
@@ -116,7 +119,7 @@ def fitted_text(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, w
 
 
 def ascii_text(words: str) -> str:
-    """The words in ASCII, which every font has: accents and letters of other scripts are dropped."""
+    """The text in ASCII, which every font has: accents and letters of other scripts are dropped."""
     return unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
 
 
@@ -127,7 +130,7 @@ def png_bytes(picture: Pixels) -> bytes:
 
 
 def webp_bytes(picture: Pixels, *, quality: int = 95) -> bytes:
-    """The picture as a WebP file: a seventh the size of a PNG at quality 95, lossless from 101 up."""
+    """The picture as a WebP file: at quality 95 a seventh of a PNG's size, lossless above 100."""
     pixels, wanted = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality]
     _, encoded = cv2.imencode(".webp", pixels, wanted)
     return encoded.tobytes()
@@ -136,12 +139,12 @@ def webp_bytes(picture: Pixels, *, quality: int = 95) -> bytes:
 def captioned_strip(
     pictures: Sequence[Pixels], words: Sequence[str], *, side: int = 128, gap: int = 4
 ) -> Pixels:
-    """The pictures as squares of `side` pixels, left to right, each with its caption.
+    """The pictures as squares of `side` pixels, left to right, each with its caption below.
 
     Args:
-        pictures: uint8 (h, w, 3), of any sizes.
-        words: one caption per picture; shortened to fit, letters outside ASCII are dropped.
-        side, gap: pixels.
+        pictures: m of them, uint8 (h, w, 3), of any sizes.
+        words: one caption per picture; shortened to fit, and reduced to ASCII.
+        side, gap: in pixels.
 
     Returns:
         uint8 (side + a line of text, m side + (m - 1) gap, 3).

@@ -1,10 +1,10 @@
 """Resizing of image batches as two small matrix products, one per direction.
 
-All four methods share one definition, that of Pillow and of `jax.image.resize`: each output pixel is a
-weighted mean of input pixels, the weights come from the method's kernel and sum to 1. PyTorch's own
-`interpolate` mixes two definitions (its cubic kernel has a = -0.75 without antialiasing and a = -0.5
-with it), so that a comparison of antialiasing would compare kernels. It also takes three times as long
-at 32 -> 64 pixels. Figures: docs/methods/interpolation.md.
+All four methods share the definition of Pillow and of `jax.image.resize`: each output pixel is a weighted
+mean of input pixels, with weights that come from the method's kernel and sum to 1. PyTorch's `interpolate`
+mixes two definitions (its cubic kernel has a = -0.75 without antialiasing and a = -0.5 with it), so that a
+comparison of antialiasing would compare kernels. It also takes three times as long at 32 -> 64 pixels.
+Figures: docs/methods/interpolation.md.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ def cubic_kernel(x: Floats) -> Floats:
 
 def lanczos_kernel(x: Floats) -> Floats:
     """sinc(x) sinc(x / 3) on [-3, 3]: the windowed ideal low-pass (Duchon 1979)."""
-    inside = (np.abs(x) < 3) & ((x % 1 != 0) | (x == 0))  # sinc is 0 at whole numbers, floats miss it
+    inside = (np.abs(x) < 3) & ((x % 1 != 0) | (x == 0))  # sinc is exactly 0 at other whole numbers
     return np.where(inside, np.sinc(x) * np.sinc(x / 3), 0.0)
 
 
@@ -55,7 +55,7 @@ KERNELS: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType(
 def resize_weights(source: int, target: int, method: Method, antialias: bool) -> Floats:
     """The matrix (target, source) that resizes one direction; each row sums to 1.
 
-    Antialiasing widens the kernel by the factor of reduction. Enlarging widens nothing, so both settings
+    Antialiasing widens the kernel by the factor of reduction. Enlarging does not widen it, so both settings
     give the same matrix bit for bit. Positions are ratios of whole numbers, so a pixel on the edge of the
     box falls on the same side of it on every machine.
     """
@@ -63,7 +63,7 @@ def resize_weights(source: int, target: int, method: Method, antialias: bool) ->
     unit = max(source, target) if antialias else target
     matrix = KERNELS[method]((inputs[None] * target - outputs[:, None] * source) / (2 * unit))
     matrix = np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
-    matrix.flags.writeable = False  # the cache hands the same array to every caller
+    matrix.flags.writeable = False  # the cache returns the same array to every caller
     return matrix
 
 
@@ -73,16 +73,16 @@ def resize(images: Tensor, side: int, *, method: Method = "bicubic", antialias: 
     Args:
         images: floating, (b, c, h, w), of any range. Gradients flow through.
         side: height and width of the result in pixels, at least 1.
-        method: the kernel. Cubic and Lanczos kernels have negative lobes, so they may leave the range
-            of the input by some per cent near edges; the result is not clipped.
-        antialias: widen the kernel when reducing, so that detail finer than the new grid is averaged
-            out instead of aliased. Changes nothing when enlarging.
+        method: the kernel. Cubic and Lanczos kernels have negative lobes, so near edges they may exceed the
+            range of the input by a few per cent; the result is not clipped.
+        antialias: widen the kernel when reducing, so that detail finer than the new grid is averaged out
+            instead of aliased. It has no effect when enlarging.
 
     Returns:
         (b, c, side, side).
 
     Raises:
-        DeepSightError: the images are not a batch of floating images, or the side is below 1.
+        DeepSightError: the images are not a floating (b, c, h, w) batch, or the side is below 1.
         UsageError: unknown method.
     """
     if images.ndim != 4 or not images.is_floating_point():

@@ -1,1 +1,1 @@
-"""Files: whole or absent, locked, listed with digests, read and written with care."""
+"""Safe files: atomic writes, locks, manifests with digests, and readers for untrusted input."""

@@ -1,4 +1,4 @@
-"""What damaged and hostile files make readers raise, so that it can become a sentence."""
+"""Errors that damaged or hostile files make readers raise, turned into messages for the user."""
 
 import struct
 import zipfile
@@ -11,8 +11,8 @@ import yaml
 
 from deepsight.core.errors import is_panic
 
-# RuntimeError: an encrypted archive, a nesting that is too deep, tensors that do not fit. MemoryError: an
-# array whose header promises terabytes.
+# RuntimeError: an encrypted archive, nesting that is too deep, tensors of the wrong shape. MemoryError: an
+# array whose header declares terabytes.
 DAMAGE = (
     OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, ArithmeticError,
     MemoryError, AssertionError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error,
@@ -22,10 +22,10 @@ DAMAGE = (
 
 @contextmanager
 def damage_as(sentence: Callable[[str], Exception]) -> Iterator[None]:
-    """Read a file that somebody else may have written; what its damage raises becomes another error.
+    """Inside this block, errors from reading an untrusted file are replaced.
 
     Args:
-        sentence: makes the error from a few words on what is wrong.
+        sentence: makes the new error from a few words on what is wrong.
     """
     try:
         yield
@@ -38,8 +38,8 @@ def damage_as(sentence: Callable[[str], Exception]) -> Iterator[None]:
 
 
 def words_of(error: BaseException) -> str:
-    """What an error says, on one line of at most 200 signs."""
+    """An error's message on one line of at most 200 characters."""
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
-    said = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return " ".join(str(said).split())[:200].rstrip(".") or type(error).__name__
+    message = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return " ".join(str(message).split())[:200].rstrip(".") or type(error).__name__

@@ -1,4 +1,4 @@
-"""One process at a time in a run folder. The system frees the lock when the process ends, however it ends."""
+"""Locks that admit one process at a time to a run folder; the system releases them when the process ends."""
 
 import json
 import os
@@ -16,15 +16,15 @@ from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.files.windows import try_lock
 
 LOCK = ".lock"
-held: dict[Path, int] = {}  # how often this process has taken each lock; it may take one again
+held: dict[Path, int] = {}  # how often this process holds each lock: locks are re-entrant
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Work in a run folder alone; what killed processes left half-written in it is removed.
+    """Hold the lock of a run folder inside this block, and remove what killed processes left half-written.
 
     Raises:
-        DeepSightError: another process works in it; the message names that process.
+        DeepSightError: another process holds it; the message names that process.
     """
     place = folder.resolve()
     if place in held:
@@ -45,7 +45,11 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def open_lock(folder: Path) -> IO[str]:
-    """The file whose lock stands for the folder's."""
+    """The open lock file of a folder.
+
+    Raises:
+        DeepSightError: the folder cannot be written to.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / LOCK).open("a+", encoding="utf-8")
@@ -54,7 +58,11 @@ def open_lock(folder: Path) -> IO[str]:
 
 
 def take(file: IO[str], folder: Path) -> None:
-    """Take the lock and write into the file who has it."""
+    """Take the lock and write into its file which process holds it.
+
+    Raises:
+        DeepSightError: another process holds it.
+    """
     free = is_free(file)
     if free is None:
         return
@@ -70,7 +78,7 @@ def take(file: IO[str], folder: Path) -> None:
 
 
 def is_free(file: IO[str]) -> bool | None:
-    """Take the lock if nobody has it; None where the system, or a network file system, has no locks."""
+    """Try to take the lock: whether it worked; None where the system or the file system has no locks."""
     try:
         import fcntl
     except ImportError:  # Windows has no POSIX locks
@@ -85,7 +93,7 @@ def is_free(file: IO[str]) -> bool | None:
 
 
 def about_this_process() -> dict[str, Any]:
-    """What the owner of a lock says of itself."""
+    """The description of this process that the lock file holds."""
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
     return {
         "process": os.getpid(), "machine": socket.gethostname(), "command": command,
@@ -94,7 +102,7 @@ def about_this_process() -> dict[str, Any]:
 
 
 def owner_of(text: str) -> str:
-    """Who has a lock, in words."""
+    """The process that a lock file describes, in words."""
     try:
         about = json.loads(text)
         return (

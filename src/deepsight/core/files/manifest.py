@@ -1,8 +1,8 @@
-"""What each stage of a run has made, with digests. It is written last: a stage is done if its manifest holds.
+"""Manifests: the files of each stage of a run with their digests. A stage is done if its manifest holds.
 
-A run folder holds one manifest per finished stage. A later stage may write a file of an earlier one anew, as
-the report adds the time to metrics.json; then the later manifest speaks for it. Runs of earlier versions have
-no manifests; their files are read without proof.
+A run folder holds one manifest per finished stage, written after all its files. A later stage may rewrite a
+file of an earlier one, as the report adds the time to metrics.json; then the later manifest owns it. Runs of
+earlier versions have no manifests; their files are read unchecked.
 """
 
 import json
@@ -18,19 +18,19 @@ FOLDER = "manifests"
 # Each stage builds on those before it.
 STAGES = ("obtain", "scrub", "explore", "train", "interpret", "levers", "report", "treat", "predict")
 INDEX = "evidence/index.json"
-# These hold times, or are drawn from the rest: if they change, what was made after them still holds.
+# These hold times or are derived from other files: later stages do not depend on them.
 VOLATILE = frozenset({"metrics.json", "environment.json", "history.parquet", "report.html", INDEX})
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one stage has made.
+    """The files of one stage.
 
     Attributes:
         stage: its name.
-        order: position among the manifests of the run; of two that name a file, the later speaks for it.
+        order: position among the manifests of the run; of two that list a file, the later owns it.
         files: the digest of each file, by its path in the run folder.
-        tables: what `evidence/index.json` says of each table of this stage.
+        tables: the metadata of the evidence tables of this stage, as in `evidence/index.json`.
     """
 
     stage: str
@@ -39,7 +39,7 @@ class Manifest:
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def content(self) -> dict[str, Any]:
-        """As it stands in its file, with a digest of itself."""
+        """The content of its file, with a digest of itself."""
         body = {
             "stage": self.stage, "order": self.order, "files": dict(self.files),
             "tables": {name: dict(about) for name, about in self.tables.items()},
@@ -48,17 +48,17 @@ class Manifest:
 
 
 def canonical(content: Any) -> bytes:
-    """JSON that is the same for equal contents."""
+    """Canonical JSON: equal contents give equal bytes."""
     return json.dumps(content, sort_keys=True, ensure_ascii=True).encode("ascii")
 
 
 @dataclass(frozen=True)
 class Manifests:
-    """The manifests of a run folder, as they were when they were read.
+    """A snapshot of the manifests of a run folder.
 
     Attributes:
         run: the run folder.
-        by_stage: those that are whole, in their order; a damaged one counts as absent.
+        by_stage: the intact ones, in their order; a damaged one counts as absent.
     """
 
     run: Path
@@ -66,11 +66,11 @@ class Manifests:
 
     @cached_property
     def owners(self) -> Mapping[str, Manifest]:
-        """The manifest that speaks for each file."""
+        """The manifest that owns each file."""
         return {name: manifest for manifest in self.by_stage.values() for name in manifest.files}
 
     def tables(self) -> dict[str, dict[str, Any]]:
-        """What is known of all tables, in the order in which they were made."""
+        """The metadata of all evidence tables, in the order in which they were written."""
         return {
             name: dict(about)
             for manifest in self.by_stage.values()
@@ -78,7 +78,7 @@ class Manifests:
         }
 
     def holds(self, name: str) -> bool:
-        """Whether a file is what its stage has made; a file that no manifest names is not judged."""
+        """Whether a file is what its stage wrote; true for a file that no manifest lists."""
         owner = self.owners.get(name)
         if owner is None:
             return True
@@ -88,9 +88,9 @@ class Manifests:
             return False
 
     def failing(self, stage: str) -> list[str]:
-        """The files of a stage that are absent or not what it has made.
+        """The files of a stage that are missing or changed.
 
-        The index of the tables is left out, since it can be written anew from the manifests.
+        The index of the tables is left out, since it can be restored from the manifests.
         """
         manifest = self.by_stage[stage]
         mine = (name for name in manifest.files if self.owners[name] is manifest and name != INDEX)
@@ -108,7 +108,7 @@ def read_manifests(run: Path) -> Manifests | None:
 
 
 def read_manifest(path: Path, stage: str) -> Manifest | None:
-    """A manifest, or None where the file is damaged or names a file outside the run."""
+    """A manifest; None if it is damaged or lists a file outside the run."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         made = Manifest(content["stage"], content["order"], content["files"], content["tables"])
@@ -120,7 +120,7 @@ def read_manifest(path: Path, stage: str) -> Manifest | None:
 
 
 def is_well_formed(made: Manifest) -> bool:
-    """Whether the values of a manifest are of their kinds, and its files lie in the run folder."""
+    """Whether the values of a manifest have the right types, and its files lie in the run folder."""
     return (
         isinstance(made.order, int)
         and all(isinstance(digest, str) and is_inside(name) for name, digest in made.files.items())
@@ -129,7 +129,7 @@ def is_well_formed(made: Manifest) -> bool:
 
 
 def is_inside(name: str) -> bool:
-    """Whether a path stays in the folder that it is relative to."""
+    """Whether a path stays inside the folder that it is relative to."""
     parts = Path(name).parts
     return bool(parts) and not Path(name).is_absolute() and ".." not in parts
 
@@ -137,10 +137,10 @@ def is_inside(name: str) -> bool:
 def write_manifest(
     run: Path, stage: str, names: Iterable[str], tables: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Write the manifest of a stage that is done, after all its files.
+    """Write the manifest of a finished stage, after all its files.
 
-    A stage that was not reopened adds to what it had made before. Where what lasts has changed, the manifests
-    of later stages are removed, so that those are done again.
+    A stage that was not reopened adds to its manifest. If a file that later stages build on has changed,
+    their manifests are removed, so that they run again.
     """
     known = read_manifests(run)
     if known is None:
@@ -161,14 +161,14 @@ def write_manifest(
 
 
 def reopen_stage(run: Path, stage: str) -> None:
-    """Set the manifest of a stage aside, since the stage is done again: until then nothing of it counts."""
+    """Set the manifest of a stage aside while the stage runs again: until then its files do not count."""
     path = run / FOLDER / f"{stage}.json"
     if path.exists():
         path.replace(reopened(run, stage))
 
 
 def reopened(run: Path, stage: str) -> Path:
-    """Where the manifest of a stage lies while the stage is done again."""
+    """Where the manifest of a stage is kept while the stage runs again."""
     return run / FOLDER / f"{stage}.reopened"
 
 
@@ -178,5 +178,5 @@ def stages_after(stage: str) -> tuple[str, ...]:
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
-    """Whether a file that later stages build on was made otherwise than before."""
+    """Whether a file that later stages build on has changed."""
     return any(before[name] != after[name] for name in before.keys() & after.keys() - VOLATILE)

@@ -1,4 +1,4 @@
-"""YAML from files that somebody else may have written: small, and without aliases."""
+"""YAML from untrusted files: of limited size, and without aliases."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,27 +8,27 @@ import yaml
 
 from deepsight.core.files.atomic import digest_of
 
-LARGEST = 2**20  # bytes; a study.yaml has about one thousand
+LARGEST = 2**20  # bytes; a study.yaml has about 1,000
 
 
 class PlainLoader(yaml.SafeLoader):
-    """The safe loader without aliases: a few lines of them stand for billions of values."""
+    """The safe loader without aliases, since a few lines of them can expand to billions of values."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it holds an alias (*name), which is not read")
+            raise yaml.YAMLError("it holds an alias (*name), which is not allowed")
         return super().compose_node(parent, index)
 
 
 class PlainDumper(yaml.SafeDumper):
-    """The safe dumper without aliases, so that `PlainLoader` reads what it wrote."""
+    """The safe dumper without aliases, so that `PlainLoader` can read its output."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def yaml_text(content: Mapping[str, Any]) -> str:
-    """Names and values as YAML, in their order."""
+    """A mapping as YAML, in its order."""
     text = yaml.dump(dict(content), Dumper=PlainDumper, sort_keys=False, allow_unicode=True)
     return str(text)
 
@@ -37,7 +37,7 @@ SEAL = "# blake2b of the lines above: "
 
 
 def sealed(text: str) -> str:
-    """The text with a last line that holds its digest, so that the file can prove itself."""
+    """The text with its digest on a last line, so that the file can be checked by itself."""
     return f"{text}{SEAL}{digest_of(text.encode('utf-8'))}\n"
 
 
@@ -56,11 +56,12 @@ def require_seal(path: Path) -> None:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The names and values in a YAML file.
+    """The mapping in a YAML file.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError, yaml.YAMLError, RecursionError: it is too large, no YAML, no mapping or nested too deep.
+        ValueError, yaml.YAMLError, RecursionError: it is too large, invalid, not a mapping, or nested too
+            deeply.
     """
     with path.open("rb") as file:
         text = file.read(LARGEST + 1)

@@ -1,8 +1,8 @@
-"""Text that a spreadsheet shows and does not execute.
+"""Protection against CSV injection: text that a spreadsheet shows and does not execute.
 
-A cell that begins with =, +, -, @, a tab or a line break may be read as a formula, which can call programs or
-send the sheet away (CSV injection; OWASP). Class names and file names come from strangers. Such a cell gets
-an apostrophe in front, as OWASP recommends; DeepSight takes it away when it reads its own files.
+A cell that begins with =, +, -, @, a tab or a line break may be read as a formula, which can run programs or
+send data away (OWASP, "CSV Injection"). Class names and file names are untrusted, so such a cell gets a
+leading apostrophe, as OWASP recommends. DeepSight removes it when it reads its own files.
 """
 
 import polars as pl
@@ -13,14 +13,14 @@ GUARDED_FORMULA = r"^'([=+\-@\t\r\n])"
 
 
 def guarded_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """The table with every text that a spreadsheet might execute guarded, the names of columns too."""
+    """The table with a leading apostrophe before every text, or column name, that could be a formula."""
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     safe = frame.with_columns(pl.col(texts).str.replace(FORMULA, "'${0}")) if texts else frame
     return safe.rename({name: guarded(name) for name in frame.columns})
 
 
 def unguarded_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """The table that `guarded_frame` was given."""
+    """The table that was passed to `guarded_frame`."""
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     plain = frame.with_columns(pl.col(texts).str.replace(GUARDED_FORMULA, "${1}")) if texts else frame
     names = {name: unguarded(name) for name in frame.columns}
@@ -28,7 +28,7 @@ def unguarded_frame(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def guarded(text: str) -> str:
-    """One text, guarded.
+    """The text, with a leading apostrophe if it could be a formula.
 
     Example:
         >>> from deepsight.core.files.spreadsheet import guarded
@@ -39,5 +39,5 @@ def guarded(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """The text that `guarded` was given."""
+    """The text that was passed to `guarded`."""
     return text[1:] if text.startswith("'") and text[1:].startswith(TRIGGERS) else text

@@ -1,4 +1,4 @@
-"""What to do when the operating system refuses: the advice that fits the cause."""
+"""Messages for errors of the operating system, with advice that fits the cause."""
 
 import errno
 from pathlib import Path
@@ -18,18 +18,18 @@ ADVICE = {
     **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "A file is in the way: choose another place."),
     errno.EISDIR: "A folder is in the way: choose another name.",
     errno.ELOOP: "A link leads back to itself: choose another place.",
-    **dict.fromkeys((errno.EIO, errno.ESTALE), "The disk does not answer as it should: check it."),
-    errno.EPIPE: "The program that read it has ended.",
+    **dict.fromkeys((errno.EIO, errno.ESTALE), "The disk does not respond as it should: check it."),
+    errno.EPIPE: "The program that was reading it has ended.",
 }  # fmt: skip
 
 
 def advice_for(error: OSError) -> str:
-    """What to do about a refusal."""
+    """What the user can do about an error."""
     return ADVICE.get(error.errno or 0, "Check that it exists and can be read and written.")
 
 
 def cannot_write(target: object, error: OSError) -> TransientError:
-    """The sentence for a write that the operating system refused."""
+    """The error for a failed write; it is temporary, since the cause may be removed."""
     advice = advice_for(error)
     if error.errno == errno.EACCES and isinstance(target, Path) and target.is_file():
         advice = f"Close the program that has it open, if any. {advice}"
@@ -40,6 +40,6 @@ def cannot_write(target: object, error: OSError) -> TransientError:
 
 
 def refusal_of_the_system(error: OSError) -> str:
-    """The sentence for a file or a limit that the operating system refused."""
+    """The message for an error of the operating system that nothing else has handled."""
     place = f" {error.filename!s}" if error.filename else " the output"
     return f"Expected to use{place}, but the system said: {error.strerror or error}. {advice_for(error)}"

@@ -1,4 +1,4 @@
-"""What Windows does otherwise: open files that cannot be replaced, locks, processes, and names of devices."""
+"""What differs on Windows: replacing open files, locks, processes, memory, and device names."""
 
 import ctypes
 import os
@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-PAUSES = (0.01, 0.05, 0.1, 0.3, 1.0)  # seconds between tries; a virus scanner holds a new file about so long
-# Names that stand for devices, with any ending: a file of this name cannot be made on Windows.
+PAUSES = (0.01, 0.05, 0.1, 0.3, 1.0)  # seconds between tries; virus scanners hold new files for about as long
+# Device names: no file can have one of them, with any suffix.
 DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
 )
-LOCKED_BYTE = 2**30  # far behind the content, which others may then still read
-SYNCHRONIZE, STILL_RUNNING = 0x00100000, 258  # a right on a process, and what waiting for a live one gives
+LOCKED_BYTE = 2**30  # far beyond the content, which other processes can still read
+SYNCHRONIZE, STILL_RUNNING = (
+    0x00100000,
+    258,
+)  # the access right, and WAIT_TIMEOUT, the result for a live process
 
 
 def is_windows() -> bool:
@@ -22,13 +25,13 @@ def is_windows() -> bool:
 
 
 def replace_file(source: Path, target: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Let a file take the place of another.
+    """Replace a file by another.
 
-    Windows refuses while any program has the target open, as virus scanners do for a moment; so it is tried
-    again for a second and a half. Other systems never refuse for that.
+    Windows refuses while any program has the target open, as virus scanners briefly do, so it is retried for
+    a second and a half. Other systems do not refuse for this reason.
 
     Raises:
-        OSError: the system refuses for good.
+        OSError: the system still refuses.
     """
     for pause in PAUSES if is_windows() else ():
         try:
@@ -46,9 +49,9 @@ def is_device(name: str) -> bool:
 
 
 def try_lock(file: IO[Any]) -> bool | None:
-    """Lock a file for this process, without waiting: whether it worked; None where nothing can be locked.
+    """Lock a file for this process without waiting: whether it worked; None where files cannot be locked.
 
-    The lock is freed when the process ends, however it ends.
+    The system releases the lock when the process ends, however it ends.
     """
     try:
         import msvcrt
@@ -69,7 +72,7 @@ def try_lock(file: IO[Any]) -> bool | None:
 
 
 def is_process_running(process: int) -> bool:
-    """Whether a process is alive, on Windows; there `os.kill(process, 0)` would send it Ctrl-C."""
+    """Whether a process is alive, on Windows, where `os.kill(process, 0)` would send it Ctrl-C."""
     kernel = windows_library("kernel32")
     if kernel is None:
         return True
@@ -83,7 +86,7 @@ def is_process_running(process: int) -> bool:
 
 
 def peak_working_set() -> int:
-    """The largest memory in bytes that this process has had, on Windows; 0 where it does not say."""
+    """The peak memory of this process in bytes, on Windows; 0 where it is not available."""
     kernel = windows_library("kernel32")
     if kernel is None:
         return 0
@@ -95,7 +98,7 @@ def peak_working_set() -> int:
 
 
 class MemoryCounters(ctypes.Structure):
-    """PROCESS_MEMORY_COUNTERS of the Windows API, as far as it is read here."""
+    """The fields of PROCESS_MEMORY_COUNTERS of the Windows API that are read here."""
 
     _fields_: ClassVar = [
         ("size", ctypes.c_uint32), ("faults", ctypes.c_uint32), ("peak", ctypes.c_size_t),
@@ -104,6 +107,6 @@ class MemoryCounters(ctypes.Structure):
 
 
 def windows_library(name: str) -> Any:
-    """A library of Windows by its name; None on other systems."""
+    """A Windows system library by name; None on other systems."""
     loader = getattr(ctypes, "windll", None)
     return None if loader is None else getattr(loader, name)

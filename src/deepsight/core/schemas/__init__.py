@@ -1,1 +1,1 @@
-"""What the stored files of a run hold: a run may be a stranger's, so it is checked before it is used."""
+"""Schemas of the stored files of a run. A run may come from a stranger, so it is checked before use."""

@@ -1,6 +1,6 @@
-"""What the JSON files of a run hold, as far as DeepSight reads them.
+"""Schemas of the JSON files of a run, as far as DeepSight reads them.
 
-A run may be a stranger's, so its values are checked before they are used. More keys are welcome.
+A run may come from a stranger, so its values are checked before use. Further keys are allowed.
 """
 
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ Side = Annotated[int, Field(ge=1, le=16_384)]  # pixels
 
 
 class Checked(BaseModel):
-    """An object whose values are of these kinds: no text for a number, no NaN."""
+    """A strict object: text is not accepted for numbers, nor are NaN and infinity."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
 class GateResult(Checked):
-    """What became of one gate, as `deepsight check` finds it and as metrics.json and audit.json store it.
+    """The result of one gate, as `deepsight check` prints it and metrics.json and audit.json store it.
 
     Attributes:
-        gate: as it was written.
-        passed: whether the condition holds.
-        value: what was compared with the bound; the end of the interval for a gate "by interval".
+        gate: the condition as the user wrote it.
+        passed: whether it holds.
+        value: the value compared with the bound; for a gate "by interval", an end of the interval.
         low, high: the 95 % interval, None where there is none.
-        n: images that it rests on.
-        says: one sentence.
+        n: images behind the value.
+        says: the result in one sentence.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,7 +43,7 @@ class GateResult(Checked):
 
 
 class ComparedScores(Checked):
-    """Both runs against one set of labels, on the same images."""
+    """The scores of two runs on the same images, under one set of labels."""
 
     macro_f1_before: float
     macro_f1_after: float
@@ -53,7 +53,7 @@ class ComparedScores(Checked):
 
 
 class ComparedWith(Checked):
-    """What `--compare-with` found; under the earlier labels only if labels of test images changed."""
+    """The result of `--compare-with`. Scores under the earlier labels exist only if test labels changed."""
 
     run: str
     n: int
@@ -154,7 +154,7 @@ class GroupOfClasses(Checked):
 
 
 class HypothesisRecord(Checked):
-    """What was expected of the model before there was one."""
+    """A hypothesis that was registered before training."""
 
     name: str
     statement: str
@@ -188,10 +188,10 @@ SCHEMAS: Mapping[str, type[Checked]] = {
 
 
 def require_schema(name: str, text: str) -> None:
-    """Refuse the text of a JSON file whose values are of other kinds than DeepSight writes.
+    """Refuse the text of a JSON file whose values do not have the types and ranges that DeepSight writes.
 
     Raises:
-        ValueError: they are; it names the first.
+        ValueError: a value does not; the message names the first.
     """
     schema = SCHEMAS.get(name)
     if schema is None:

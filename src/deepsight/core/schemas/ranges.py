@@ -1,11 +1,11 @@
-"""The ranges of the numbers in the stored tables of a run."""
+"""Valid ranges of the numbers in the stored tables of a run."""
 
 from collections.abc import Mapping
 
 import polars as pl
 
 Range = tuple[float, float]
-SLACK = 1e-6  # of float32 sums that should be 1
+SLACK = 1e-6  # for float32 sums that should be 1
 LARGEST_WHOLE = 2.0**53
 SHARE, AT_LEAST_0, ANY = (0.0, 1.0), (0.0, float("inf")), (-float("inf"), float("inf"))
 
@@ -25,7 +25,7 @@ SIZES = """
 RANGES: Mapping[str, Range] = {
     **dict.fromkeys(SHARES.split(), SHARE), **dict.fromkeys(SIZES.split(), AT_LEAST_0)
 }  # fmt: skip
-# Names that mean something else in one table.
+# Columns whose name has another meaning in one table.
 OWN_RANGES: Mapping[tuple[str, str], Range] = {
     ("ambiguity", "score"): SHARE,
     ("attribution_classes", "peak_inside"): SHARE,
@@ -35,17 +35,17 @@ OWN_RANGES: Mapping[tuple[str, str], Range] = {
     ("lever_errors", "fdr"): SHARE,
     ("ledger", "parts"): SHARE,
 }
-# What cannot be computed from too few images stands as NaN in these.
+# Columns that hold NaN where a value cannot be computed from too few images.
 MAY_BE_NAN = frozenset({("faithfulness", "ci_low"), ("faithfulness", "ci_high"), ("history", "val_loss")})
 
 
 def require_ranges(table: str, frame: pl.DataFrame) -> None:
-    """Refuse a stored table with a number that DeepSight never writes there.
+    """Refuse a stored table with a number out of its range.
 
-    Numbers are finite, whole ones at least 0 (but for those that count a change), and shares 0 to 1.
+    Numbers must be finite, shares from 0 to 1, and whole numbers at least 0 unless they count a change.
 
     Raises:
-        ValueError: it holds one; the message names the first such column and the number.
+        ValueError: a number is out of its range; the message names the first such column and the number.
     """
     for name, dtype in frame.schema.items():
         values = frame[name].explode() if isinstance(dtype, pl.List) else frame[name]
@@ -54,7 +54,11 @@ def require_ranges(table: str, frame: pl.DataFrame) -> None:
 
 
 def require_range(table: str, name: str, values: pl.Series) -> None:
-    """Refuse a column with a number outside its range."""
+    """Refuse a column with a number out of its range.
+
+    Raises:
+        ValueError: it has one; the message names the column and the number.
+    """
     whole = values.dtype.is_integer()
     low, high = OWN_RANGES.get((table, name)) or RANGES.get(name) or (AT_LEAST_0 if whole else ANY)
     if whole:
@@ -67,7 +71,7 @@ def require_range(table: str, name: str, values: pl.Series) -> None:
 
 
 def words_of_range(low: float, high: float) -> str:
-    """A range as a person says it."""
+    """A range in words."""
     if (low, high) == ANY:
         return "finite numbers"
     return f"numbers of at least {low:g}" if high >= LARGEST_WHOLE else f"numbers of {low:g} to {high:g}"

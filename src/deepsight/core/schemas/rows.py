@@ -1,4 +1,4 @@
-"""Rows of images and names of classes in the stored files of a run: each must be one of its data."""
+"""Rows of images and class names in the stored files of a run: each must exist in its data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from deepsight.core.predictions import Predictions
 
 Rows = NDArray[np.int64]
-# The columns of stored tables that hold rows of images.
+# Columns of stored tables that hold rows of images.
 ROWS = ("index", "index_a", "index_b", "twin_index", "train_index", "examples")
-# The columns of stored tables that hold the name of a class, and nothing else.
+# Columns of stored tables that hold a class name and nothing else.
 CLASSES = ("true", "predicted", "given", "suggested")
-LARGEST_LOGIT = 1e30  # beyond it, a division by a temperature leaves float32
+LARGEST_LOGIT = 1e30  # a larger one may overflow float32 when divided by a temperature
 
 
 def require_rows(rows: NDArray[Any]) -> Rows:
-    """Rows of a split as they were stored.
+    """The stored rows of a split as int64 (n,).
 
     Raises:
-        ValueError: they are no whole numbers of at least 0, or one stands there twice.
+        ValueError: they are not distinct whole numbers of at least 0.
     """
     if rows.ndim != 1 or rows.dtype.kind not in "iu" or (rows < 0).any():
         raise ValueError("it should hold rows, whole numbers of at least 0")
@@ -32,10 +32,11 @@ def require_rows(rows: NDArray[Any]) -> Rows:
 
 
 def largest_row(images: pl.DataFrame | None) -> int | None:
-    """The largest row that can name an image of a run; None where its images are not known.
+    """The largest valid row of an image of a run; None where its images are not known.
 
     Args:
-        images: the table of images of the run. Parts that are examined together are numbered anew.
+        images: the run's table of images. Parts that are examined together are renumbered from 0, so a row
+            may be as large as the number of images.
     """
     if images is None or images.is_empty():
         return None
@@ -43,10 +44,10 @@ def largest_row(images: pl.DataFrame | None) -> int | None:
 
 
 def require_rows_of_images(frame: pl.DataFrame, largest: int | None) -> None:
-    """Refuse a stored table that names an image which the run does not have.
+    """Refuse a stored table with the row of an image that the run does not have.
 
     Raises:
-        ValueError: it does; it names the column and the row.
+        ValueError: it has one; the message names the column and the row.
     """
     if largest is None:
         return
@@ -59,14 +60,14 @@ def require_rows_of_images(frame: pl.DataFrame, largest: int | None) -> None:
 
 
 def require_known_classes(frame: pl.DataFrame, classes: Sequence[str]) -> None:
-    """Refuse a stored table that names a class which the run does not have.
+    """Refuse a stored table with a class that the run does not have.
 
     Args:
         frame: the table.
-        classes: of the data; empty where they are not known.
+        classes: names of the data's classes; empty where they are not known.
 
     Raises:
-        ValueError: it does; it names the column and the class.
+        ValueError: it has one; the message names the column and the class.
     """
     for name in CLASSES if classes else ():
         if name not in frame.columns:
@@ -78,37 +79,37 @@ def require_known_classes(frame: pl.DataFrame, classes: Sequence[str]) -> None:
 
 
 def require_predictions_of(
-    said: Predictions, split: str, *, largest: int | None, splits: Mapping[str, Rows], classes: int
+    stored: Predictions, split: str, *, largest: int | None, splits: Mapping[str, Rows], classes: int
 ) -> None:
-    """Refuse stored predictions that are not of the images and the classes of their run.
+    """Refuse stored predictions that do not belong to the images and classes of their run.
 
     Args:
-        said: the predictions.
-        split: their name: "train", "val", "test" are compared with the splits.
-        largest: the largest row of an image; None where it is not known.
+        stored: the predictions.
+        split: their split; the ids of "train", "val" and "test" are compared with `splits`.
+        largest: the largest valid row of an image; None where it is not known.
         splits: the rows of each split; empty where the run has none.
         classes: the number of classes; 0 where it is not known.
 
     Raises:
-        ValueError: they are not; it says in what.
+        ValueError: ids, classes, features or logits are invalid; the message says which.
     """
-    ids = require_rows(said.ids)
+    ids = require_rows(stored.ids)
     if largest is not None and len(ids) and ids.max() > largest:
         raise ValueError(f"its ids should be rows of 0 to {largest}, not {ids.max()}")
-    if classes and said.k != classes:
-        raise ValueError(f"it should hold predictions of {classes} classes, not of {said.k}")
-    if not np.isfinite(said.features).all():
+    if classes and stored.k != classes:
+        raise ValueError(f"it should hold predictions of {classes} classes, not of {stored.k}")
+    if not np.isfinite(stored.features).all():
         raise ValueError("its features should be finite")
-    if (largest_logit := np.abs(said.logits).max(initial=0)) > LARGEST_LOGIT:
+    if (largest_logit := np.abs(stored.logits).max(initial=0)) > LARGEST_LOGIT:
         raise ValueError(f"its logits should lie within ±{LARGEST_LOGIT:g}, one is {largest_logit:g} from 0")
     rows = splits.get(split)
     if rows is None:
         return
-    # Folds predict every image; of train, a part is asked for.
+    # Folds predict every image; of train, only a part is predicted.
     lacking = 0 if split == "train" else int((~np.isin(rows, ids)).sum())
     beyond = 0 if split == "test" else int((~np.isin(ids, rows)).sum())
     if lacking or beyond:
         raise ValueError(
             f"its {len(ids)} ids should be those of the {len(rows)} images of {split} in splits.npz: "
-            f"{lacking} lack and {beyond} are not of that split"
+            f"{lacking} are missing and {beyond} are not of that split"
         )

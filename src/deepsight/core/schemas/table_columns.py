@@ -1,7 +1,7 @@
 """The columns of each stored table of a run.
 
-A table of a run may be a stranger's. Columns before the semicolon are always there; those after it are there
-where the finding has them, or in runs of later versions. More columns are welcome if they hold plain values.
+Columns before the semicolon are required; those after it are optional, or were added by later versions.
+Further columns are allowed if they hold plain values.
 """
 
 from collections.abc import Mapping
@@ -127,7 +127,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 KNOWN: Mapping[str, frozenset[str]] = {
     table: frozenset(names.replace(";", " ").split()) for table, names in LISTED.items()
 }
-# Columns by which a row is found or judged: where they are required, each row has a value.
+# Columns that identify or judge a row: where they are required, none of their values may be missing.
 KEYS = frozenset(
     {
         "because", "cause", "class", "confirmed", "count", "description", "flagged", "given", "index",
@@ -135,7 +135,7 @@ KEYS = frozenset(
         "true", "verdict",
     }
 )  # fmt: skip
-# Numbers that gates, cards and comparisons rest on: each row has one.
+# Numbers that gates, cards and comparisons use: none may be missing.
 NUMBERS: Mapping[str, frozenset[str]] = {
     table: frozenset(names.split())
     for table, names in {
@@ -150,10 +150,10 @@ NUMBERS: Mapping[str, frozenset[str]] = {
 
 
 def require_columns(table: str, frame: pl.DataFrame) -> None:
-    """Refuse a stored table that lacks a column, or values by which its rows are found.
+    """Refuse a stored table that lacks a required column or value.
 
     Raises:
-        ValueError: it does; it names the first such column.
+        ValueError: one is missing; the message names the first such column.
     """
     for name in REQUIRED.get(table, ()):
         if name not in frame.columns:

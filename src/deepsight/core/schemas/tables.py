@@ -1,6 +1,6 @@
-"""The stored tables of a run, the evidence, the history and the images, are checked before they are used.
+"""Checks of a run's stored tables: evidence, training history and images.
 
-Their columns stand in `table_columns`, the ranges of their numbers in `ranges`; here are the kinds of values.
+`table_columns` lists their columns and `ranges` the valid numbers; this module defines the column types.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ COLUMNS: Mapping[str, str] = {
     "list of number": "fdr parts",
 }
 KINDS: Mapping[str, str] = {name: kind for kind, names in COLUMNS.items() for name in names.split()}
-# Names that mean something else in one table.
+# Columns whose name has another meaning in one table.
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("attribution_classes", "peak_inside"): "number",
     ("attribution_maps", "evidence"): "number",
@@ -69,12 +69,12 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
 
 
 def require_table(table: str, frame: pl.DataFrame) -> None:
-    """Refuse a stored table with columns, kinds of values or numbers that DeepSight does not write.
+    """Refuse a stored table with columns, types or numbers that DeepSight does not write.
 
-    A table of a name that DeepSight does not know, as of a later version, has only to hold plain values.
+    A table with an unknown name, as of a later version, need only hold plain values.
 
     Raises:
-        ValueError: it has; it names the first such column, and what was expected there.
+        ValueError: a column is wrong; the message names the first, and what was expected.
     """
     require_columns(table, frame)
     require_kinds(table, frame)
@@ -82,19 +82,19 @@ def require_table(table: str, frame: pl.DataFrame) -> None:
 
 
 def require_kinds(table: str, frame: pl.DataFrame) -> None:
-    """Refuse a stored table in which a column holds values of another kind than DeepSight writes there.
+    """Refuse a stored table in which a column has another type than DeepSight writes there.
 
     Raises:
-        ValueError: it does; it names the first such column.
+        ValueError: a column has; the message names the first.
     """
     for name, dtype in frame.schema.items():
         kind = EXCEPTIONS.get((table, name)) or (KINDS.get(name) if table in TABLES else None)
-        if not any(is_of_kind(dtype, fitting) for fitting in ([kind] if kind else SAID)):
-            said = SAID[kind] if kind else "plain values"
-            raise ValueError(f"its column '{name}' should hold {said}, not {dtype}")
+        if not any(is_of_kind(dtype, fitting) for fitting in ([kind] if kind else KIND_WORDS)):
+            wanted = KIND_WORDS[kind] if kind else "plain values"
+            raise ValueError(f"its column '{name}' should hold {wanted}, not {dtype}")
 
 
-SAID = {
+KIND_WORDS = {
     "whole": "whole numbers", "number": "numbers", "text": "text", "flag": "true or false",
     "list of text": "lists of text", "list of whole": "lists of whole numbers",
     "list of number": "lists of numbers",
@@ -102,7 +102,7 @@ SAID = {
 
 
 def is_of_kind(dtype: pl.DataType, kind: str) -> bool:
-    """Whether the values of a column are of this kind; without any value they are."""
+    """Whether a column type is of this kind; a column without any value is of every kind."""
     if dtype == pl.Null:
         return True
     if kind.startswith("list of "):
