@@ -23,8 +23,8 @@ def table(**changes) -> Table:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"units": {"class": "class name"}}, r"difference in \['n'\]"),
-        ({"units": {"class": "", "n": "", "odd": ""}}, r"difference in \['odd'\]"),
+        ({"units": {"class": "class name"}}, r"differ in \['n'\]"),
+        ({"units": {"class": "", "n": "", "odd": ""}}, r"differ in \['odd'\]"),
         ({"n": -1}, "n of at least 0"),
         ({"method": ""}, "a method"),
         ({"caption": ""}, "a caption"),

@@ -60,7 +60,7 @@ def test_predictions_of_the_split_pass(split: str, ids: list[int]) -> None:
     [
         ("val", [6, 7], 3, "1 are missing and 0 are not"),
         ("val", [5, 6, 7, 8], 3, "0 are missing and 1 are not"),
-        ("test", [0, 1, 2], 3, "1 lack"), ("train", [0, 7], 3, "1 are not of that split"),
+        ("test", [0, 1, 2], 3, "1 are missing"), ("train", [0, 7], 3, "1 are not of that split"),
         ("test", [0, 1, 2, 3, 9], 3, "rows of 0 to 8, not 9"), ("test", [0, 1, 2, 2], 3, "each row once"),
         ("test", [0, 1, 2, 3], 4, "3 classes, not of 4"),
     ],
