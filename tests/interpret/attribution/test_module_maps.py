@@ -1,5 +1,7 @@
 """Maps of any differentiable model: the layers that are found, and the values against independent code."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import timm
@@ -79,6 +81,31 @@ def test_layers_and_methods_are_found_by_shape(name: str, methods: set[str]) -> 
         assert each.layer.side >= 4
     assert not any(part._forward_hooks for part in module.modules())
     assert all(p.grad is None for p in module.parameters())
+
+
+class Pooled(nn.Module):
+    """Convolutions that halve the sides, so often, then dense layers on the flattened map."""
+
+    def __init__(self, halvings: int) -> None:
+        super().__init__()
+        widths = [3, *[8] * halvings]
+        stages = [nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.ReLU()) for a, b in pairwise(widths)]
+        self.features = nn.Sequential(*stages)
+        self.head = nn.Sequential(nn.Flatten(), nn.LazyLinear(16), nn.ReLU(), nn.Linear(16, K))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+
+@pytest.mark.parametrize(("halvings", "sides"), [(3, {8}), (4, {4, 8})])
+def test_a_layer_with_more_cells_competes_where_the_deepest_is_coarse(halvings: int, sides: set[int]) -> None:
+    module = Pooled(halvings)
+    module(torch.zeros(1, 3, SIDE, SIDE))
+    found = attributors(module.eval())
+    assert {each.layer.side for each in found} == sides
+    assert len(found) == 2 * len(sides)
+    finest = max(found, key=lambda each: each.layer.side)
+    assert finest.maps(IMAGES, LABELS[:, None]).shape == (4, 1, 8, 8)
 
 
 @pytest.mark.slow

@@ -206,7 +206,7 @@ def module_attributors(model: DifferentiableModel, images: Pixels, labels: Ints)
     if deepest.form != "tokens" and is_exact(exact, inputs):
         return [exact]
     if deepest.form == "nchw":
-        return [ModuleMaps(model, deepest, "HiResCAM"), ModuleMaps(model, deepest, "Grad-CAM")]
+        return [ModuleMaps(model, layer, method) for layer in layers for method in ("HiResCAM", "Grad-CAM")]
     found: list[Attributor] = [ModuleMaps(model, layer, "gradient × token") for layer in layers]
     attends = sees_attention(model, inputs)
     if attends.rules:

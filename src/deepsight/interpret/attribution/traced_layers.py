@@ -177,9 +177,11 @@ def has_gradients(model: DifferentiableModel, inputs: Tensor, layer: GridLayer, 
 
 
 def explaining_layers(model: DifferentiableModel, inputs: Tensor, labels: Tensor) -> list[GridLayer]:
-    """The deepest layer that maps can be made at, and for tokens the first one too.
+    """The deepest layer that maps can be made at, and others that may do better.
 
     Such a layer has at least 4 cells a side, everything passes through it, and most cells have gradients.
+    Of tokens, one in the middle and the first one follow; where the deepest layer is coarse, so does the
+    deepest with more cells: in a deep layer of few cells, each sees the whole image.
     """
     traced = [g for g in trace_layers(model, inputs) if min(g.height, g.width) >= SMALLEST_SIDE]
 
@@ -189,11 +191,15 @@ def explaining_layers(model: DifferentiableModel, inputs: Tensor, labels: Tensor
     deepest = next((g for g in traced[::-1][:TRIED] if serves(g)), None)
     if deepest is None:
         return []
+    finer = None
+    if min(deepest.height, deepest.width) < GOOD_SIDE:
+        larger = [g for g in traced if g.height * g.width > deepest.height * deepest.width]
+        finer = next((g for g in larger[::-1][:TRIED] if serves(g)), None)
     tokens = [
         g for g in traced if g.form != "nchw" and (g.height, g.width) == (deepest.height, deepest.width)
     ]
     if deepest.form == "nchw" or not tokens:
-        return [deepest]
+        return [deepest] if finer is None else [deepest, finer]
     middle = next((g for g in tokens[len(tokens) // 2 :][:TRIED] if serves(g)), None)
     first = next((g for g in tokens[:TRIED] if serves(g)), None)
-    return list(dict.fromkeys(g for g in (deepest, middle, first) if g is not None))
+    return list(dict.fromkeys(g for g in (deepest, middle, first, finer) if g is not None))
