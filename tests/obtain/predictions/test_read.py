@@ -121,9 +121,11 @@ def test_probabilities_given_as_logits_are_refused(tmp_path: Path) -> None:
         ({"probs": 100 * PROBS}, "these are percentages. Divide them by 100"),
         ({"logits": 100 * PROBS}, "These are percentages"),
         ({"probs": 1 / (1 + np.exp(-LOGITS))}, "They look like a sigmoid for each class"),
-        ({"probs": PROBS, "logits": LOGITS}, "received probs and logits"),
+        ({"probs": PROBS[:, [1, 2, 0]], "logits": LOGITS}, "choose different classes in 12 of 12 rows"),
+        ({"probs": PROBS, "pred": (PROBS.argmax(axis=1) + 1) % K}, "choose different classes"),
         ({"labels": LABELS}, "received none"),
-        ({"prob": PROBS}, "received 'prob'; did you mean 'probs'"),
+        ({"probz": PROBS}, "received 'probz'; did you mean 'probs'"),
+        ({"probs": PROBS.astype(object)}, "write text with probs.astype(str)"),
         ({"pred": ["cat"] * 11 + ["cow"]}, "received ['cow']"),
         ({"pred": LABELS, "confidence": np.full(N, 90.0)}, "divide by 100"),
         ({"probs": PROBS, "classes": ["cat", "dog", "cow"]}, "Expected classes ['cat', 'dog', 'owl']"),
@@ -304,3 +306,108 @@ def test_numbers_as_text_and_labels_alone_are_refused_with_the_remedy(tmp_path: 
         read(as_csv(tmp_path, list(CLASSES), rows))
     with pytest.raises(UsageError, match="If 'label' holds what the model chose, call it pred"):
         read(as_csv(tmp_path, ["label"], [[CLASSES[c]] for c in LABELS]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"probs": PROBS, "logits": LOGITS}, {"probs": PROBS, "pred": PROBS.argmax(axis=1)},
+        {"y_pred": PROBS, "y_true": LABELS}, {"probabilities": PROBS, "targets": LABELS},
+    ],
+)  # fmt: skip
+def test_arrays_that_agree_and_names_of_other_programs_are_read(
+    tmp_path: Path, content: dict[str, object]
+) -> None:
+    assert read(written(tmp_path, **content)).probabilities == pytest.approx(PROBS, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("P(cat)", "P(dog)", "P(owl)"), ("cat_prob", "dog_prob", "owl_prob"),
+        ("score_cat", "score_dog", "score_owl"),
+        ("Probability_Cat", "Probability_Dog", "Probability_Owl"),
+    ],
+)  # fmt: skip
+def test_words_around_the_names_of_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    table = as_csv(tmp_path, [names[2], names[0], names[1]], PROBS[:, [2, 0, 1]].tolist())
+    assert read(table).probabilities == pytest.approx(PROBS, abs=1e-6)
+
+
+@pytest.mark.parametrize("between", [", ", " "])
+def test_a_list_in_a_cell_of_a_csv(tmp_path: Path, between: str) -> None:
+    cells = ["[" + between.join(map(str, row)) + "]" for row in PROBS.tolist()]
+    path = tmp_path / "predictions.csv"
+    path.write_text("probs\n" + "\n".join(f'"{cell}"' for cell in cells))
+    assert read(path).probabilities == pytest.approx(PROBS, abs=1e-6)
+
+
+def test_json_by_column_and_rows_of_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.json"
+    by_row = {name: {str(i): p for i, p in enumerate(PROBS[:, c])} for c, name in enumerate(CLASSES)}
+    for form in ({"probs": PROBS.tolist()}, by_row, PROBS.tolist()):
+        path.write_text(json.dumps(form))
+        assert read(path).probabilities == pytest.approx(PROBS, abs=1e-6)
+
+
+def test_decimal_commas_between_tabs(tmp_path: Path) -> None:
+    rows = ["\t".join(f"{p:.6f}".replace(".", ",") for p in row) for row in PROBS]
+    path = tmp_path / "predictions.tsv"
+    path.write_text("\n".join(["\t".join(CLASSES), *rows]))
+    assert read(path).probabilities == pytest.approx(PROBS, abs=1e-5)
+
+
+def test_the_score_beside_a_choice_is_its_confidence_unless_it_cannot_be(tmp_path: Path) -> None:
+    top, choice = PROBS.max(axis=1), [CLASSES[c] for c in PROBS.argmax(axis=1)]
+    rows = [[name, p] for name, p in zip(choice, top.tolist(), strict=True)]
+    found = read(as_csv(tmp_path, ["predicted_label", "score"], rows))
+    assert found.probabilities.max(axis=1) == pytest.approx(top, abs=1e-6)
+    said: list[str] = []
+    read(as_csv(tmp_path, ["predicted_label", "score"], [[name, 0.1] for name in choice]), log=said.append)
+    assert any("Not used: columns (1), the first: score" in line for line in said)
+
+
+def test_numbers_from_0_to_1_that_do_not_sum_to_1_are_no_logits(tmp_path: Path) -> None:
+    """A column of the background that is left out, or a sigmoid for each class, would read as unsure."""
+    for values in (PROBS * 0.9, 1 / (1 + np.exp(-LOGITS))):
+        with pytest.raises(UsageError, match="A column may be missing, or they are a sigmoid"):
+            read(as_csv(tmp_path, list(CLASSES), values.tolist()))
+        named = as_csv(tmp_path, [f"logit_{name}" for name in CLASSES], values.tolist())
+        assert read(named).logits == pytest.approx(values, abs=1e-6)
+
+
+def test_one_column_of_two_classes(tmp_path: Path) -> None:
+    second = np.linspace(0.01, 0.99, N)
+    data = Dataset(DATA.images, np.arange(N) % 2, ("no", "yes"), np.arange(N), "test")
+    np.save(tmp_path / "second.npy", second)
+    tables = [
+        as_csv(tmp_path / name, [name], [[p] for p in values])
+        for name, values in (("prob", second), ("yes", second), ("no", 1 - second))
+        if not (tmp_path / name).mkdir()
+    ]
+    for path in (tmp_path / "second.npy", *tables):
+        found = read_predictions(path, data, log=silent).predictions
+        assert found.probabilities[:, 1] == pytest.approx(second, abs=1e-6)
+
+
+def test_ties_are_counted(tmp_path: Path) -> None:
+    said: list[str] = []
+    read(written(tmp_path, probs=np.full((N, K), 1 / K)), log=said.append)
+    assert any("In 12 of 12 rows several classes have the largest value" in line for line in said)
+
+
+def test_digits_in_another_usual_order_are_refused(tmp_path: Path) -> None:
+    """Two images of each class are too few to see that columns moved; that numbers sort otherwise is seen."""
+    names = tuple(sorted(str(i) for i in range(12)))  # 0, 1, 10, 11, 2, …
+    labels = np.arange(24) % 12
+    data = Dataset(np.zeros((24, 4, 4, 3), np.uint8), labels, names, np.arange(24), "test")
+    by_value = np.eye(12)[[int(names[label]) for label in labels]]
+    with pytest.raises(
+        UsageError, match=r"16\.7% of 24 images are right, and 100\.0% in the order \['0', '1', '2'"
+    ):
+        read_predictions(written(tmp_path, probs=by_value * 0.9 + 0.1 / 12), data, log=silent)
+    with pytest.raises(UsageError, match="if the numbers are positions in this order, and no names"):
+        read_predictions(written(tmp_path, pred=labels), data, log=silent)
+    chosen = np.array([int(names[label]) for label in labels])
+    found = read_predictions(written(tmp_path, pred=chosen), data, log=silent).predictions
+    assert found.logits.argmax(axis=1).tolist() == labels.tolist()

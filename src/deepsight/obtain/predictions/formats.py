@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,21 @@ from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.files.damage import damage_as
 from deepsight.obtain.predictions.class_names import places_of_classes
-from deepsight.obtain.predictions.nested import outputs_of_cells, turned_if_by_file
+from deepsight.obtain.predictions.column_names import (
+    AFFIXES,
+    CHOICES,
+    FILES,
+    LABELS,
+    NESTED,
+    PROBABILITIES,
+    Kind,
+    class_columns,
+    confidence_column,
+    file_column,
+    numbered_columns,
+    one_of_two,
+)
+from deepsight.obtain.predictions.nested import lists_of_text, outputs_of_cells, turned_if_by_file
 from deepsight.obtain.readers.table_file import (
     SUFFIXES,
     named_column,
@@ -23,24 +37,11 @@ from deepsight.obtain.readers.table_file import (
     text_column,
 )
 
-Kind = Literal["probs", "logits", "unnamed"]
 Arrays = dict[str, NDArray[Any]]
 
 PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+OUTPUTS = ("logits", "probs", "unnamed", "arr_0", "pred")  # what says most comes first
 KNOWN = ("probs", "logits", "pred", "confidence", "files", "labels", "features", "classes")
-FILES = ("file", "files", "filename", "filenames", "file_name", "path", "paths", "image")
-CHOICES = ("pred", "prediction", "predicted")
-LABELS = ("label", "labels", "true", "target")
-PREFIXES: tuple[tuple[str, Kind], ...] = (
-    ("logit_", "logits"),
-    ("prob_", "probs"),
-    ("p_", "probs"),
-    ("", "unnamed"),
-)
-NESTED: tuple[tuple[str, Kind], ...] = (
-    ("probs", "probs"), ("probabilities", "probs"), ("logits", "logits"), ("scores", "unnamed"),
-    ("predictions", "unnamed"), ("outputs", "unnamed"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class GivenPredictions:
         columns: the names of the columns, where the file names them.
         files, labels, features: (m, …), where the file holds them.
         unused: columns of a table that mean nothing here.
+        notes: sentences on what was read in which way.
     """
 
     outputs: NDArray[Any] | None = None
@@ -66,6 +68,7 @@ class GivenPredictions:
     labels: NDArray[Any] | None = None
     features: NDArray[Any] | None = None
     unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -104,11 +107,54 @@ def read_given(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
         )
     if file.suffix.lower() in SUFFIXES:
         return read_prediction_table(file, classes)
-    arrays = read_arrays(file)
+    arrays = with_usual_names(read_arrays(file))
     require_known_arrays(file, arrays)
     given = given_of_arrays(arrays, classes)
     require_equal_lengths(given)
+    require_agreement(given, arrays, classes)
     return given
+
+
+def with_usual_names(arrays: Arrays) -> Arrays:
+    """The arrays under the names that are used here, where the file calls them as other programs do."""
+    chosen = any(name in CHOICES and array.ndim == 1 for name, array in arrays.items())
+    found: Arrays = {}
+    for name, array in arrays.items():
+        meant = name
+        if name in LABELS:
+            meant = "labels"
+        elif name in PROBABILITIES:
+            meant = "confidence" if array.ndim == 1 and chosen else "probs"
+        elif name in CHOICES:
+            meant = "pred" if array.ndim == 1 else "unnamed"
+        found[name if meant in arrays or meant in found else meant] = array
+    return found
+
+
+def require_agreement(given: GivenPredictions, arrays: Arrays, classes: tuple[str, ...]) -> None:
+    """Refuse a file in which two arrays choose different classes for an image.
+
+    Raises:
+        UsageError: it is so.
+    """
+    if given.outputs is None:
+        return
+    values = given.numbers()
+    most, rows = values.max(axis=1), np.arange(len(values))
+    others: dict[str, Ints] = {}
+    if "pred" in arrays:
+        others["pred"] = chosen_classes(arrays["pred"].reshape(-1).tolist(), classes)
+    if "probs" in arrays and "logits" in arrays:
+        probs = with_second_class(arrays["probs"], len(classes), "probs")
+        others["probs"] = in_order(probs, given.columns, classes).argmax(axis=1)
+    for name, other in others.items():
+        same_length = len(other) == len(values)
+        differ = int((values[rows, other] < most).sum()) if same_length else len(values)
+        if differ:
+            raise UsageError(
+                f"Expected one choice for each image, but {name} and the other outputs choose different "
+                f"classes in {differ} of {len(values)} rows. Keep the array that your model puts out."
+            )
 
 
 def read_arrays(file: Path) -> Arrays:
@@ -117,7 +163,23 @@ def read_arrays(file: Path) -> Arrays:
         if file.suffix.lower() == ".npy":
             return {"unnamed": np.load(handle, allow_pickle=False)}
         with NpzFile(handle, allow_pickle=False) as content:
-            return {name: as_text(content[name]) for name in content.files}
+            return {name: as_text(plain_array(content, name)) for name in content.files}
+
+
+def plain_array(content: "NpzFile[Any]", name: str) -> NDArray[Any]:
+    """An array of the file.
+
+    Raises:
+        ValueError: it holds objects of Python, which could run code.
+    """
+    try:
+        return np.asarray(content[name])
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise ValueError(
+            f"{name} are Python objects; write text with {name}.astype(str), numbers with .astype(float)"
+        ) from error
 
 
 def as_text(array: NDArray[Any]) -> NDArray[Any]:
@@ -143,8 +205,8 @@ def require_known_arrays(file: Path, arrays: Arrays) -> None:
                 f"Expected the arrays {', '.join(KNOWN)} in {file}, received '{name}'; "
                 f"{near_names(name, list(KNOWN))}"
             )
-    outputs = [name for name in ("probs", "logits", "pred", "unnamed", "arr_0") if name in arrays]
-    if len(outputs) != 1:
+    outputs = [name for name in OUTPUTS if name in arrays]
+    if not outputs or ("pred" not in outputs and set(outputs) - {"probs", "logits"} and len(outputs) > 1):
         raise UsageError(
             f"Expected one of probs, logits and pred in {file}, received {' and '.join(outputs) or 'none'}. "
             "Keep the one that your model puts out."
@@ -162,9 +224,9 @@ def given_of_arrays(arrays: Arrays, classes: tuple[str, ...]) -> GivenPrediction
     )
     if "features" in arrays:
         require_matrix("features", arrays["features"], None)
-    if "pred" in arrays:
+    name = next(name for name in OUTPUTS if name in arrays)
+    if name == "pred":
         return replace(given, predicted=chosen_classes(arrays["pred"].reshape(-1).tolist(), classes))
-    name = next(name for name in ("probs", "logits", "unnamed", "arr_0") if name in arrays)
     kind: Kind = "probs" if name == "probs" else "logits" if name == "logits" else "unnamed"
     columns = tuple(str(c) for c in arrays["classes"].tolist()) if "classes" in arrays else None
     outputs = with_second_class(arrays[name], len(classes), kind)
@@ -173,11 +235,15 @@ def given_of_arrays(arrays: Arrays, classes: tuple[str, ...]) -> GivenPrediction
 
 
 def with_second_class(array: NDArray[Any], k: int, kind: Kind) -> NDArray[Any]:
-    """Of two classes, the probability or the logit of the second alone becomes a column for each."""
+    """Of two classes, the probability or the logit of the second alone becomes a column for each.
+
+    Numbers that all lie between 0 and 1 are probabilities, unless they are named logits.
+    """
     if k != 2 or array.dtype.kind not in "fiu" or not (array.ndim == 1 or array.shape[1:] == (1,)):
         return array
     second = array.reshape(-1).astype(np.float64)
-    return np.stack([1 - second if kind == "probs" else np.zeros(len(second)), second], axis=1)
+    shares = kind == "probs" or (kind == "unnamed" and bool(((second >= 0) & (second <= 1)).all()))
+    return np.stack([1 - second if shares else np.zeros(len(second)), second], axis=1)
 
 
 def require_matrix(name: str, array: NDArray[Any], k: int | None) -> None:
@@ -248,55 +314,36 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         values = read_table_file(file, header=False).to_numpy()
         require_matrix("the table", values, len(classes))
         return GivenPredictions(outputs=values)
-    files = named_column(frame.drop(classes, strict=False), FILES)
+    files = file_column(frame.drop(classes, strict=False))
     labels = named_column(frame.drop(classes, strict=False), LABELS)
     given = GivenPredictions(
         files=None if files is None else [name or "" for name in text_column(frame, files)],
         labels=None if labels is None else label_array(frame, labels),
     )
-    for prefix, kind in PREFIXES:
-        names = [f"{prefix}{name}" for name in classes]
+    for affix in AFFIXES:
+        names = [affix.around(name) for name in classes]
         if all(name in frame.columns for name in names):
             outputs = numeric_columns(frame, names)
             unused = tuple(name for name in frame.columns if name not in {*names, files, labels})
-            return replace(given, outputs=outputs, kind=kind, columns=classes, unused=unused)
+            return replace(given, outputs=outputs, kind=affix.kind, columns=classes, unused=unused)
     if numbered:
         unused = tuple(name for name in frame.columns if name not in {*numbered, files, labels})
         return replace(given, outputs=numeric_columns(frame, numbered), unused=unused)
+    frame = frame.with_columns(lists_of_text(frame[name]) for name, _ in NESTED if name in frame.columns)
     for name, kind in NESTED:
         if name in frame.columns and frame[name].dtype.is_nested():
             outputs, named = outputs_of_cells(frame[name], classes)
             unused = tuple(other for other in frame.columns if other not in {name, files, labels})
             columns = classes if named else None
             return replace(given, outputs=outputs, kind=kind, columns=columns, unused=unused)
+    if named_column(frame, CHOICES) is None and (one := one_of_two(frame, classes)) is not None:
+        column, place, kind = one
+        unused = tuple(name for name in frame.columns if name not in {column, files, labels})
+        outputs = with_second_class(numeric_columns(frame, [column]), 2, kind)
+        note = f"The column '{column}' is read as that of the class '{classes[place]}'."
+        outputs = outputs if place == 1 else outputs[:, ::-1]
+        return replace(given, outputs=outputs, kind=kind, columns=classes, unused=unused, notes=(note,))
     return chosen_in_table(given, frame, classes)
-
-
-def numbered_columns(frame: pl.DataFrame, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns 0, 1, … of k classes, also with a word in front, in this order; none where classes have
-    such names, or a column is missing.
-    """
-    for prefix in (*(prefix for prefix, _ in reversed(PREFIXES)), "class_"):
-        names = tuple(f"{prefix}{place}" for place in range(len(classes)))
-        beyond = f"{prefix}{len(classes)}" in frame.columns
-        if set(names) <= set(frame.columns) and not beyond and not {str(i) for i in (0, 1)} & {*classes}:
-            return names
-    return ()
-
-
-def class_columns(columns: Sequence[str], classes: tuple[str, ...]) -> dict[str, str]:
-    """The columns that are classes, or scores of classes, but for capitals and spaces: their exact names."""
-    exact = {f"{prefix}{name}" for prefix, _ in PREFIXES for name in classes}
-    found: dict[str, str] = {}
-    others = [name for name in columns if name not in exact]
-    for prefix, _ in PREFIXES:
-        stems = [name.strip()[len(prefix) :] for name in others]
-        for name, place in zip(others, places_of_classes(stems, classes), strict=True):
-            meant = f"{prefix}{classes[place]}"
-            known = meant in columns or meant in found.values() or name in found
-            if place >= 0 and name.strip().casefold().startswith(prefix) and not known:
-                found[name] = meant
-    return found
 
 
 def label_array(frame: pl.DataFrame, name: str) -> NDArray[Any]:
@@ -341,7 +388,7 @@ def chosen_in_table(
     Raises:
         UsageError: there is no such column either.
     """
-    choice, said = named_column(frame, CHOICES), named_column(frame, ("confidence",))
+    choice, said = named_column(frame, CHOICES), confidence_column(frame, len(classes))
     if choice is None:
         missing = [name for name in classes if name not in frame.columns]
         label = named_column(frame, LABELS)
@@ -351,7 +398,7 @@ def chosen_in_table(
             f"the classes {missing[:12]} have no column.{hint}"
         )
     sure = None if said is None else numeric_columns(frame, [said])[:, 0]
-    known = {choice, said, named_column(frame, FILES), named_column(frame, LABELS)}
+    known = {choice, said, file_column(frame), named_column(frame, LABELS)}
     unused = tuple(name for name in frame.columns if name not in known)
     chosen = chosen_classes(frame[choice].to_list(), classes)
     return replace(given, predicted=chosen, confidence=sure, unused=unused)

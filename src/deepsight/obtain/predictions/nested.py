@@ -26,6 +26,16 @@ def turned_if_by_file(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"file": frame.columns, kind: values})
 
 
+def lists_of_text(column: pl.Series) -> pl.Series:
+    """Cells such as `[0.1, 0.9]` or `[0.1 0.9]`, as a CSV holds lists and arrays, as lists; others stay."""
+    if column.dtype != pl.String:
+        return column
+    cells = column.str.strip_chars(" []()\n").str.replace_all(r"[,;\s]+", " ").str.split(" ")
+    numbers = cells.list.eval(pl.element().cast(pl.Float64, strict=False))
+    whole = numbers.list.eval(pl.element().is_not_null().all()).list.all()
+    return numbers if bool(whole.all()) and bool((numbers.list.len() > 1).all()) else column
+
+
 def outputs_of_cells(column: pl.Series, classes: Sequence[str]) -> tuple[Floats, bool]:
     """Numbers (n, k) in the order of the classes, and whether the cells name the classes.
 

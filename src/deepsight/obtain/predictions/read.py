@@ -13,9 +13,11 @@ from deepsight.core.progress import Log
 from deepsight.obtain.predictions.formats import GivenPredictions, read_given
 from deepsight.obtain.predictions.labels import checked_labels, require_own_order
 from deepsight.obtain.predictions.match import Listings, match_by_file, match_by_position
+from deepsight.obtain.predictions.usual_orders import require_no_better_order
 from deepsight.obtain.predictions.values import logits_of
 
 FEWEST = 30  # images below which chance is too wide to say anything
+MOST_TIES = 0.01  # share of rows: rounding makes a few
 SMALLEST_SHARE = 0.5  # of the images of a split that predictions must cover before less is worth a warning
 
 
@@ -60,16 +62,31 @@ def read_predictions(
     given, images = given.select(taken), data.select(rows)
     say_coverage(len(images), data, log)
     labels = images.labels if given.labels is None else checked_labels(given.labels, images)
+    for note in given.notes:
+        log(note)
     if given.unused:
         log(f"Not used: columns ({len(given.unused)}), the first: {given.unused[0]}.")
     logits = logits_of(given, data.k, log)
     if given.columns is None and given.predicted is None:
         require_own_order(logits, images)
+    if given.columns is None or all(name.isdecimal() for name in data.classes):
+        require_no_better_order(logits.argmax(axis=1), images)
+    say_ties(logits, log)
     if given.files is None and given.labels is None:
         log_chance(logits, images, log)
     return MatchedPredictions(
         Predictions(images.ids, labels, logits.astype(np.float32), features_of(given, len(images))), images
     )
+
+
+def say_ties(logits: Floats, log: Log) -> None:
+    """Say in how many rows several classes share the first place, if it is more than a few."""
+    tied = int(((logits == logits.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
+    if tied > MOST_TIES * len(logits):
+        log(
+            f"In {tied:,} of {len(logits):,} rows several classes have the largest value; the first of them "
+            "counts as the choice."
+        )
 
 
 def log_chance(logits: Floats, data: Dataset, log: Log) -> None:

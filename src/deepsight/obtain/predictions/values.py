@@ -30,6 +30,8 @@ def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
             "Expected probabilities or logits, received rows from 0 to 100 that sum to 100: these are "
             "percentages. Divide them by 100."
         )
+    if given.kind == "unnamed":
+        require_distributions(values)
     if given.kind == "logits" or (given.kind == "unnamed" and not looks_like_probabilities(values)):
         return checked_logits(values)
     probabilities = checked_probabilities(values)
@@ -38,6 +40,24 @@ def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
     if ((probabilities == 0) | (probabilities == 1)).all():
         log("Every probability is 0 or 1: how sure the model is cannot be judged from these predictions.")
     return np.asarray(np.log(np.maximum(probabilities, SMALLEST)))
+
+
+def require_distributions(values: Floats) -> None:
+    """Refuse unnamed numbers between 0 and 1 whose rows do not sum to 1.
+
+    Taken as logits, they would claim that the model is hardly sure of anything.
+
+    Raises:
+        UsageError: it is so.
+    """
+    inside = bool(((values >= 0) & (values <= 1)).all())
+    if len(values) and inside and not looks_like_probabilities(values):
+        total = values.sum(axis=1)
+        raise UsageError(
+            f"Expected probabilities that sum to 1, or logits, received numbers from 0 to 1 with sums from "
+            f"{total.min():.4g} to {total.max():.4g}. A column may be missing, or they are a sigmoid for "
+            "each class: use softmax. If they are logits, call the array logits, or the columns logit_CLASS."
+        )
 
 
 def logits_of_choice(given: GivenPredictions, k: int, log: Log) -> Floats:

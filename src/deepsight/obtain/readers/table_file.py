@@ -73,7 +73,7 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
     separator = "\t" if suffix == ".tsv" else separator_of(lines)
     read = partial(
         pl.read_csv, separator=separator, has_header=header, encoding="utf8-lossy",
-        decimal_comma=separator == ";" and has_decimal_commas(lines[1:20]),
+        decimal_comma=separator != "," and has_decimal_commas(lines[1:20], separator),
     )  # fmt: skip
     frame = read(io.BytesIO(content), infer_schema_length=None)
     return unguarded_frame(with_codes_as_text(frame, lambda: read(io.BytesIO(content), infer_schema=False)))
@@ -143,9 +143,9 @@ def separator_of(lines: Sequence[str]) -> str:
     return max(SEPARATORS, key=first.count)
 
 
-def has_decimal_commas(lines: Sequence[str]) -> bool:
-    """Whether a cell between semicolons is a number with a comma, as many countries write it."""
-    return any(DECIMAL_COMMA.fullmatch(cell.strip()) for line in lines for cell in line.split(";"))
+def has_decimal_commas(lines: Sequence[str], separator: str) -> bool:
+    """Whether a cell is a number with a comma, as many countries write it."""
+    return any(DECIMAL_COMMA.fullmatch(cell.strip()) for line in lines for cell in line.split(separator))
 
 
 def named_column(frame: pl.DataFrame, usual: Sequence[str]) -> str | None:

@@ -1,0 +1,72 @@
+"""Orders in which programs put classes: does another one than that of the data fit far better?"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+from deepsight.core.array_types import Bools, Ints
+from deepsight.core.dataset import Dataset
+from deepsight.core.errors import UsageError
+from deepsight.core.statistics.significance import discordance_p
+
+ALARM = 0.001  # probability of a false alarm, for each order
+NUMBERS = re.compile(r"(\d+)")
+
+
+def usual_orders(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """By what orders them, the orders of these classes that differ from theirs."""
+    orders = {
+        "numbers by value": sorted(classes, key=by_value),
+        "capitals and small letters alike": sorted(classes, key=str.casefold),
+        "whole paths": sorted(classes, key=lambda name: f"{name}/"),
+        "letters without accents": sorted(classes, key=without_accents),
+        "the alphabet": sorted(classes),
+    }
+    return {why: tuple(order) for why, order in orders.items() if tuple(order) != tuple(classes)}
+
+
+def by_value(name: str) -> list[tuple[bool, int, str]]:
+    """A key that sorts numbers in names by their value: 2 before 10."""
+    parts = NUMBERS.split(name)
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part]
+
+
+def without_accents(name: str) -> str:
+    """A name without accents and capitals."""
+    return "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
+
+
+def require_no_better_order(chosen: Ints, data: Dataset) -> None:
+    """Refuse predictions that are right far more often where the classes stand in another usual order.
+
+    Args:
+        chosen: int64 (n,), the position of the chosen class.
+        data: the images, with their labels.
+
+    Raises:
+        UsageError: McNemar's test prefers another order, or that names of digits are positions.
+    """
+    right = chosen == data.labels
+    place = {name: i for i, name in enumerate(data.classes)}
+    for why, order in usual_orders(data.classes).items():
+        meant = np.array([place[name] for name in order])
+        in_order, as_positions = meant[chosen] == data.labels, np.argsort(meant)[chosen] == data.labels
+        if prefers(in_order, right):
+            fits = f"{in_order.mean():.1%} in the order {list(order)[:12]} ({why})"
+        elif prefers(as_positions, right):
+            fits = f"{as_positions.mean():.1%} if the numbers are positions in this order, and no names"
+        else:
+            continue
+        raise UsageError(
+            f"Expected the classes in the order {list(data.classes)[:12]}; so read {right.mean():.1%} of "
+            f"{len(data)} images are right, and {fits}. Name the columns, or the choices, by class: an "
+            "array classes in the .npz, or a table with a column for each class."
+        )
+
+
+def prefers(then: Bools, now: Bools) -> bool:
+    """Whether more is right in one way than in another, by McNemar's test."""
+    gained, lost = int((then & ~now).sum()), int((now & ~then).sum())
+    return gained > lost and discordance_p(gained, lost) <= ALARM
