@@ -12,8 +12,9 @@ from deepsight.core.progress import silent
 from deepsight.obtain import decode, decoded_block
 from deepsight.obtain.bit_depth import Depth
 from deepsight.obtain.crop import Unreadable
-from deepsight.obtain.decode import Listing, decoded_parts
+from deepsight.obtain.decode import Listing
 from deepsight.obtain.decoded_block import Block, block_path, remove_blocks, require_room
+from deepsight.obtain.decoded_cache import decoded_parts
 from made_shards import png
 
 N = 600

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from deepsight.obtain import splits
 from deepsight.obtain.passed_over import first_few
+from deepsight.obtain.readers.labels import positions_of_labels
+from deepsight.obtain.readers.part_names import first_of_each_part, part_of_name
 from deepsight.obtain.sources import Part
-from deepsight.obtain.splits import first_of_each_part, hold_out_rows, part_of_name, positions_of_labels
+from deepsight.obtain.splits import hold_out_rows
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,11 +1,9 @@
 """Own data made ready: enough images in each class, and a test part held out where there is none."""
 
 import hashlib
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,48 +15,18 @@ from deepsight.core.group_split import grouped_rows
 from deepsight.core.progress import Log
 from deepsight.obtain.contrast import log_contrast
 from deepsight.obtain.data_uri import TEST_SHARE
-from deepsight.obtain.decode import Decoded, Listing, printable
+from deepsight.obtain.decode import Listing, printable
+from deepsight.obtain.decoded_cache import Decoded
 from deepsight.obtain.doubtful_classes import log_doubtful_classes
 from deepsight.obtain.fit_choice import FitChoice
 from deepsight.obtain.passed_over import LATER_FRAMES, NO_LABEL, NO_LABELS, PassedOver, first_few
 from deepsight.obtain.sources import Obtained, Part, Parts
 
-Label = TypeVar("Label")
 TEST_SEED = 0
 MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, and more cost time
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
 FEW_IN_TEST = 5  # images of a class: with fewer, its F1 takes a handful of values
-MISSING_MARKS = ("", "nan", "<na>", "#n/a", "nat")  # what pandas and spreadsheets write for a missing text
 MUCH_CUT = 0.1  # share of a picture: more than this is said
-# What people call the official parts, and what we call them; "set", "images" and the like may follow.
-PART_NAMES: Mapping[str, str] = {
-    "train": "train", "training": "train", "trn": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val", "eval": "val", "evaluation": "val",
-    "test": "test", "testing": "test", "tst": "test",
-}  # fmt: skip
-PART_WORDS = re.compile(rf"({'|'.join(PART_NAMES)})(?:[ _-]?(?:set|data|dataset|images|imgs|split))?")
-PREFIXED_PART = re.compile(rf".*[ _-]{PART_WORDS.pattern}")
-
-
-def part_of_name(name: str, *, prefixed: bool = False) -> str | None:
-    """The part that a name means: train, val or test; None where it means none.
-
-    Args:
-        name: of a folder, a split or a value in a column of splits, such as "Train" or "test_set".
-        prefixed: whether another word may stand in front, as in "seg_train".
-    """
-    text = name.strip().lower()
-    found = PART_WORDS.fullmatch(text) or (PREFIXED_PART.fullmatch(text) if prefixed else None)
-    return PART_NAMES[found[1]] if found else None
-
-
-def first_of_each_part(names: Sequence[str]) -> dict[str, str]:
-    """By part the first of the names that mean it; a second name of a part is left to be noted."""
-    found: dict[str, str] = {}
-    for name in names:
-        if part := part_of_name(name):
-            found.setdefault(part, name)
-    return found
 
 
 @dataclass(frozen=True)
@@ -341,27 +309,3 @@ def split_digest(data: Dataset, digests: NDArray[np.uint8] | None) -> str:
     if digests is not None:
         digest.update(np.ascontiguousarray(digests[data.ids]).data)
     return digest.hexdigest()
-
-
-def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Ints, tuple[str, ...]]:
-    """Positions of values among the distinct ones of `among`, -1 for None, and these as class names.
-
-    Of texts, spaces around them and the two spellings of an accent make no difference.
-    """
-    distinct = sorted({plain_label(value) for value in among if value is not None})
-    positions = {value: i for i, value in enumerate(distinct)}
-    found = [-1 if value is None else positions[plain_label(value)] for value in values]
-    return np.asarray(found, dtype=np.int64), tuple(str(value) for value in distinct)
-
-
-def label_or_none(value: Label) -> Label | None:
-    """A label, or None where it is -1, no number, or what programs write for a missing text."""
-    if isinstance(value, str):
-        return None if value.strip().casefold() in MISSING_MARKS else value
-    missing = value is None or value == -1 or (isinstance(value, float) and np.isnan(value))
-    return None if missing else value
-
-
-def plain_label(value: Any) -> Any:
-    """A text without spaces around it, with one spelling for each accent; anything else as it is."""
-    return unicodedata.normalize("NFC", value.strip()) if isinstance(value, str) else value

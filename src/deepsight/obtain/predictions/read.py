@@ -10,7 +10,8 @@ from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
-from deepsight.obtain.predictions.formats import GivenPredictions, read_given
+from deepsight.obtain.predictions.formats import read_given
+from deepsight.obtain.predictions.given import GivenPredictions
 from deepsight.obtain.predictions.labels import checked_labels, require_own_order
 from deepsight.obtain.predictions.match import Listings, match_by_file, match_by_position
 from deepsight.obtain.predictions.usual_orders import require_no_better_order

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats
 from deepsight.core.errors import UsageError
 from deepsight.core.progress import Log
-from deepsight.obtain.predictions.formats import GivenPredictions
+from deepsight.obtain.predictions.given import GivenPredictions
 
 SUM_TOLERANCE = 1e-2  # how far from 1 rounding and clipping may carry the sum of a row; it is then made 1
 EXACT = 1e-3  # what rounding to float16 can do to the sum of a row; more is said

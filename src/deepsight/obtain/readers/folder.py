@@ -29,8 +29,8 @@ from deepsight.obtain.readers.metadata import (
     read_metadata,
     rows_of_files,
 )
+from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import part_of_name
 
 OPTIONS = ("side", "fit", "group")
 

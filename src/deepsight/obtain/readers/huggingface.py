@@ -23,8 +23,8 @@ from deepsight.obtain.local_file import read_local_file, user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.huggingface_labels import labels_and_classes
 from deepsight.obtain.readers.huggingface_stream import is_streamed, load_streamed
+from deepsight.obtain.readers.part_names import first_of_each_part
 from deepsight.obtain.sources import Obtained, SourceError
-from deepsight.obtain.splits import first_of_each_part
 
 OPTIONS = ("image", "label", "group", "config", "stream", "side", "fit")
 

@@ -11,9 +11,9 @@ from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.local_file import user_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers import parquet, webdataset
+from deepsight.obtain.readers.part_names import first_of_each_part
 from deepsight.obtain.shards import Shard, matching, short_names
 from deepsight.obtain.sources import Obtained
-from deepsight.obtain.splits import first_of_each_part
 
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
 

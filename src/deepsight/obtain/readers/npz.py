@@ -27,20 +27,16 @@ from deepsight.obtain.cache import (
     save_array,
 )
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import DECODER, DIGEST_BYTES
+from deepsight.obtain.decode import DIGEST_BYTES
+from deepsight.obtain.decoded_cache import DECODER
 from deepsight.obtain.image_store import StoredImages, write_images
 from deepsight.obtain.local_file import user_path
 from deepsight.obtain.passed_over import NO_LABELS, PassedOver
+from deepsight.obtain.readers.labels import label_or_none, plain_label, positions_of_labels
 from deepsight.obtain.readers.npz_images import ArrayReader
+from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.sources import Obtained, Part, SourceError
-from deepsight.obtain.splits import (
-    CustomData,
-    label_or_none,
-    part_of_name,
-    plain_label,
-    positions_of_labels,
-    split_custom_data,
-)
+from deepsight.obtain.splits import CustomData, split_custom_data
 
 OPTIONS: tuple[str, ...] = ()
 # The words by which people call images and labels; the name of a part stands before or behind, as in x_train.

@@ -8,8 +8,8 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
 from deepsight.obtain.local_file import is_picture
 from deepsight.obtain.passed_over import first_few
+from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.readers.table_file import named_column
-from deepsight.obtain.splits import part_of_name
 
 PARTS = ("subset", "partition", "set", "phase", "data_split", "dataset_split")
 HELD_OUT = {"is_valid": "val", "is_val": "val", "is_test": "test"}  # as fastai marks the parts

@@ -1,0 +1,185 @@
+"""Predictions in .npz and .npy files."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from deepsight.core.array_types import Ints
+from deepsight.core.errors import UsageError, near_names
+from deepsight.core.files.damage import damage_as
+from deepsight.obtain.predictions.class_names import places_of_classes
+from deepsight.obtain.predictions.column_names import (
+    CHOICES,
+    FILES,
+    LABELS,
+    PROBABILITIES,
+    Kind,
+)
+from deepsight.obtain.predictions.given import GivenPredictions, chosen_classes, require_matrix
+from deepsight.obtain.readers.table_file import (
+    SUFFIXES,
+)
+
+Arrays = dict[str, NDArray[Any]]
+OUTPUTS = ("logits", "probs", "unnamed", "arr_0", "pred")  # what says most comes first
+KNOWN = ("probs", "logits", "pred", "confidence", "files", "labels", "features", "classes")
+
+
+def with_usual_names(arrays: Arrays) -> Arrays:
+    """The arrays under the names that are used here, where the file calls them as other programs do."""
+    chosen = any(name in CHOICES and array.ndim == 1 for name, array in arrays.items())
+    found: Arrays = {}
+    for name, array in arrays.items():
+        meant = name
+        if name in LABELS:
+            meant = "labels"
+        elif name in PROBABILITIES:
+            meant = "confidence" if array.ndim == 1 and chosen else "probs"
+        elif name in CHOICES:
+            meant = "pred" if array.ndim == 1 else "unnamed"
+        found[name if meant in arrays or meant in found else meant] = array
+    return found
+
+
+def require_agreement(given: GivenPredictions, arrays: Arrays, classes: tuple[str, ...]) -> None:
+    """Refuse a file in which two arrays choose different classes for an image.
+
+    Raises:
+        UsageError: it is so.
+    """
+    if given.outputs is None:
+        return
+    values = given.numbers()
+    most, rows = values.max(axis=1), np.arange(len(values))
+    others: dict[str, Ints] = {}
+    if "pred" in arrays:
+        others["pred"] = chosen_classes(arrays["pred"].reshape(-1).tolist(), classes)
+    if "probs" in arrays and "logits" in arrays:
+        probs = with_second_class(arrays["probs"], len(classes), "probs")
+        others["probs"] = in_order(probs, given.columns, classes).argmax(axis=1)
+    for name, other in others.items():
+        same_length = len(other) == len(values)
+        differ = int((values[rows, other] < most).sum()) if same_length else len(values)
+        if differ:
+            raise UsageError(
+                f"Expected one choice for each image, but {name} and the other outputs choose different "
+                f"classes in {differ} of {len(values)} rows. Keep the array that your model puts out."
+            )
+
+
+def read_arrays(file: Path) -> Arrays:
+    """All arrays of an .npz file, or the one of an .npy file; pickled objects are never loaded."""
+    with damage_as(partial(not_as_expected, file)), file.open("rb") as handle:
+        if file.suffix.lower() == ".npy":
+            return {"unnamed": np.load(handle, allow_pickle=False)}
+        with NpzFile(handle, allow_pickle=False) as content:
+            return {name: as_text(plain_array(content, name)) for name in content.files}
+
+
+def plain_array(content: "NpzFile[Any]", name: str) -> NDArray[Any]:
+    """An array of the file.
+
+    Raises:
+        ValueError: it holds objects of Python, which could run code.
+    """
+    try:
+        return np.asarray(content[name])
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise ValueError(
+            f"{name} are Python objects; write text with {name}.astype(str), numbers with .astype(float)"
+        ) from error
+
+
+def as_text(array: NDArray[Any]) -> NDArray[Any]:
+    """Bytes as the text that they spell; any other array as it is."""
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+
+
+def not_as_expected(file: Path, why: str) -> UsageError:
+    """The sentence for a file that holds no arrays."""
+    return UsageError(
+        f"Expected {file} to be an .npz file of plain arrays, or a table that ends in "
+        f"{', '.join(SUFFIXES)}, but it cannot be read as one ({why}). "
+        "Write it with numpy.savez(FILE, probs=probs, files=files)."
+    )
+
+
+def require_known_arrays(file: Path, arrays: Arrays) -> None:
+    """Refuse a file with both or none of probs, logits and pred, or with a name that means nothing here."""
+    known = [*KNOWN, "unnamed", "arr_0", *FILES]
+    for name in arrays:
+        if name not in known:
+            raise UsageError(
+                f"Expected the arrays {', '.join(KNOWN)} in {file}, received '{name}'; "
+                f"{near_names(name, list(KNOWN))}"
+            )
+    outputs = [name for name in OUTPUTS if name in arrays]
+    if not outputs or ("pred" not in outputs and set(outputs) - {"probs", "logits"} and len(outputs) > 1):
+        raise UsageError(
+            f"Expected one of probs, logits and pred in {file}, received {' and '.join(outputs) or 'none'}. "
+            "Keep the one that your model puts out."
+        )
+
+
+def given_of_arrays(arrays: Arrays, classes: tuple[str, ...]) -> GivenPredictions:
+    """The arrays of an .npz file."""
+    files = next((arrays[name] for name in FILES if name in arrays), None)
+    given = GivenPredictions(
+        files=None if files is None else [str(name) for name in files.reshape(-1).tolist()],
+        labels=arrays.get("labels"),
+        features=arrays.get("features"),
+        confidence=arrays.get("confidence"),
+    )
+    if "features" in arrays:
+        require_matrix("features", arrays["features"], None)
+    name = next(name for name in OUTPUTS if name in arrays)
+    if name == "pred":
+        return replace(given, predicted=chosen_classes(arrays["pred"].reshape(-1).tolist(), classes))
+    kind: Kind = "probs" if name == "probs" else "logits" if name == "logits" else "unnamed"
+    columns = tuple(str(c) for c in arrays["classes"].tolist()) if "classes" in arrays else None
+    outputs = with_second_class(arrays[name], len(classes), kind)
+    require_matrix(name, outputs, len(classes))
+    return replace(given, outputs=in_order(outputs, columns, classes), kind=kind, columns=columns)
+
+
+def with_second_class(array: NDArray[Any], k: int, kind: Kind) -> NDArray[Any]:
+    """Of two classes, the probability or the logit of the second alone becomes a column for each.
+
+    Numbers that all lie between 0 and 1 are probabilities, unless they are named logits.
+    """
+    if k != 2 or array.dtype.kind not in "fiu" or not (array.ndim == 1 or array.shape[1:] == (1,)):
+        return array
+    second = array.reshape(-1).astype(np.float64)
+    shares = kind == "probs" or (kind == "unnamed" and bool(((second >= 0) & (second <= 1)).all()))
+    return np.stack([1 - second if shares else np.zeros(len(second)), second], axis=1)
+
+
+def in_order(
+    outputs: NDArray[Any], columns: tuple[str, ...] | None, classes: tuple[str, ...]
+) -> NDArray[Any]:
+    """The columns in the order of the classes, by name where the file names them.
+
+    Raises:
+        UsageError: the names are not those of the classes.
+    """
+    if columns is None:
+        return outputs
+    places = places_of_classes(columns, classes)
+    if sorted(places) != list(range(len(classes))):
+        raise UsageError(f"Expected classes {list(classes)[:12]}, received {list(columns)[:12]}.")
+    return outputs[:, np.argsort(places)]
+
+
+def require_equal_lengths(given: GivenPredictions) -> None:
+    """Refuse arrays with different numbers of rows."""
+    columns = {name: getattr(given, name) for name in ("files", "labels", "features", "confidence")}
+    lengths = {name: len(column) for name, column in columns.items() if column is not None}
+    if wrong := {name: n for name, n in lengths.items() if n != given.n}:
+        raise UsageError(f"Expected {given.n} rows in every array of predictions, received {wrong}.")

@@ -1,0 +1,94 @@
+"""Predictions as a file gives them, before any of it is believed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepsight.core.array_types import Floats, Ints
+from deepsight.core.errors import UsageError
+from deepsight.obtain.predictions.class_names import places_of_classes
+from deepsight.obtain.predictions.column_names import (
+    Kind,
+)
+
+
+@dataclass(frozen=True)
+class GivenPredictions:
+    """What a file holds, before anything is believed of it.
+
+    Attributes:
+        outputs: (m, k), numbers, columns in the order of the classes; None where there is only a choice.
+        kind: what the file says that these are; "unnamed" where their values must tell.
+        predicted: int64 (m,), the chosen class, where there is no more.
+        confidence: (m,), of the chosen class.
+        columns: the names of the columns, where the file names them.
+        files, labels, features: (m, …), where the file holds them.
+        unused: columns of a table that mean nothing here.
+        notes: sentences on what was read in which way.
+    """
+
+    outputs: NDArray[Any] | None = None
+    kind: Kind = "unnamed"
+    predicted: Ints | None = None
+    confidence: NDArray[Any] | None = None
+    columns: tuple[str, ...] | None = None
+    files: Sequence[str] | None = None
+    labels: NDArray[Any] | None = None
+    features: NDArray[Any] | None = None
+    unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        given = self.outputs if self.outputs is not None else self.predicted
+        return 0 if given is None else len(given)
+
+    def numbers(self) -> Floats:
+        """The outputs in float64."""
+        return np.asarray(self.outputs, dtype=np.float64)
+
+    def select(self, rows: Ints) -> "GivenPredictions":
+        """These rows, in this order."""
+        arrays = ("outputs", "predicted", "confidence", "labels", "features")
+        picked: dict[str, Any] = {
+            name: None if (a := getattr(self, name)) is None else a[rows] for name in arrays
+        }
+        files = None if self.files is None else [self.files[row] for row in rows]
+        return replace(self, files=files, **picked)
+
+
+def require_matrix(name: str, array: NDArray[Any], k: int | None) -> None:
+    """Refuse another shape than (n, k), and what holds no numbers."""
+    if array.ndim != 2 or (k is not None and array.shape[1] != k):
+        hints = {
+            array.ndim == 2 and array.shape[0] == k: " Transpose it.",
+            array.ndim == 3 and array.shape[-1] == k: " Join the batches: reshape(-1, k).",
+        }
+        raise UsageError(
+            f"Expected {name} of shape (n, {'d' if k is None else k}), a column for each "
+            f"{'feature' if k is None else 'class'}, received {array.shape}.{hints.get(True, '')}"
+        )
+    if array.dtype.kind not in "fiub":
+        raise UsageError(f"Expected numbers in {name}, received {array.dtype}.")
+
+
+def chosen_classes(values: Sequence[Any], classes: tuple[str, ...]) -> Ints:
+    """Chosen classes as positions: by name, or as whole numbers.
+
+    Raises:
+        UsageError: a value is neither.
+    """
+    numbers = {str(i): i for i in range(len(classes))} if not set(classes) & {"0", "1"} else {}
+    names = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
+    distinct = sorted(set(names))
+    place = dict(zip(distinct, places_of_classes(distinct, classes), strict=True))
+    place = {name: numbers.get(name, -1) if found < 0 else found for name, found in place.items()}
+    if unknown := [name for name in distinct if place[name] < 0]:
+        raise UsageError(
+            f"Expected predictions among the classes {list(classes)[:12]}, received {unknown[:5]}."
+        )
+    return np.array([place[name] for name in names], dtype=np.int64)

@@ -1,0 +1,135 @@
+"""Predictions in tables: CSV, TSV, Parquet and JSON Lines."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from deepsight.core.array_types import Floats
+from deepsight.core.errors import UsageError
+from deepsight.obtain.predictions.array_file import (
+    with_second_class,
+)
+from deepsight.obtain.predictions.column_names import (
+    AFFIXES,
+    CHOICES,
+    LABELS,
+    NESTED,
+    class_columns,
+    confidence_column,
+    file_column,
+    numbered_columns,
+    one_of_two,
+)
+from deepsight.obtain.predictions.given import GivenPredictions, chosen_classes, require_matrix
+from deepsight.obtain.predictions.nested import lists_of_text, outputs_of_cells, turned_if_by_file
+from deepsight.obtain.readers.table_file import (
+    named_column,
+    read_table_file,
+    text_column,
+)
+
+
+def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
+    """A table of predictions: a column per class, or a column of chosen classes."""
+    frame = turned_if_by_file(read_table_file(file))
+    numbered = numbered_columns(frame, classes)
+    if frame.columns == list(numbered):  # as pandas heads an array
+        return GivenPredictions(outputs=numeric_columns(frame, numbered))
+    frame = frame.rename(class_columns(frame.columns, classes))
+    if all(is_number(name) for name in frame.columns):  # no header: np.savetxt writes none
+        values = read_table_file(file, header=False).to_numpy()
+        require_matrix("the table", values, len(classes))
+        return GivenPredictions(outputs=values)
+    files = file_column(frame.drop(classes, strict=False))
+    labels = named_column(frame.drop(classes, strict=False), LABELS)
+    given = GivenPredictions(
+        files=None if files is None else [name or "" for name in text_column(frame, files)],
+        labels=None if labels is None else label_array(frame, labels),
+    )
+    for affix in AFFIXES:
+        names = [affix.around(name) for name in classes]
+        if all(name in frame.columns for name in names):
+            outputs = numeric_columns(frame, names)
+            unused = tuple(name for name in frame.columns if name not in {*names, files, labels})
+            return replace(given, outputs=outputs, kind=affix.kind, columns=classes, unused=unused)
+    if numbered:
+        unused = tuple(name for name in frame.columns if name not in {*numbered, files, labels})
+        return replace(given, outputs=numeric_columns(frame, numbered), unused=unused)
+    frame = frame.with_columns(lists_of_text(frame[name]) for name, _ in NESTED if name in frame.columns)
+    for name, kind in NESTED:
+        if name in frame.columns and frame[name].dtype.is_nested():
+            outputs, named = outputs_of_cells(frame[name], classes)
+            unused = tuple(other for other in frame.columns if other not in {name, files, labels})
+            columns = classes if named else None
+            return replace(given, outputs=outputs, kind=kind, columns=columns, unused=unused)
+    if named_column(frame, CHOICES) is None and (one := one_of_two(frame, classes)) is not None:
+        column, place, kind = one
+        unused = tuple(name for name in frame.columns if name not in {column, files, labels})
+        outputs = with_second_class(numeric_columns(frame, [column]), 2, kind)
+        note = f"The column '{column}' is read as that of the class '{classes[place]}'."
+        outputs = outputs if place == 1 else outputs[:, ::-1]
+        return replace(given, outputs=outputs, kind=kind, columns=classes, unused=unused, notes=(note,))
+    return chosen_in_table(given, frame, classes)
+
+
+def label_array(frame: pl.DataFrame, name: str) -> NDArray[Any]:
+    """Labels as text, or as numbers where the column holds numbers."""
+    column = frame[name]
+    return (
+        column.to_numpy() if column.dtype.is_numeric() else np.array([str(v) for v in column], dtype=object)
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
+    """Columns as a matrix; an empty cell is NaN.
+
+    Raises:
+        UsageError: a column holds text.
+    """
+    for name in names:
+        if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
+            first = frame[name].drop_nulls().to_list()[:1]
+            said = f" such as {first[0]!r}" if first and isinstance(first[0], str) else ""
+            raise UsageError(
+                f"Expected numbers in the column '{name}', received {frame[name].dtype}{said}. Write them as "
+                "0.87: without %, and with a point where the columns are separated by commas."
+            )
+    return np.asarray(frame.select(pl.col(names).cast(pl.Float64)).to_numpy(), dtype=np.float64)
+
+
+def chosen_in_table(
+    given: GivenPredictions, frame: pl.DataFrame, classes: tuple[str, ...]
+) -> GivenPredictions:
+    """A table with the chosen class of each image.
+
+    Raises:
+        UsageError: there is no such column either.
+    """
+    choice, said = named_column(frame, CHOICES), confidence_column(frame, len(classes))
+    if choice is None:
+        missing = [name for name in classes if name not in frame.columns]
+        label = named_column(frame, LABELS)
+        hint = f" If '{label}' holds what the model chose, call it pred." if label else ""
+        raise UsageError(
+            f"Expected a column for each class or a column 'pred', received {frame.columns[:12]}; "
+            f"the classes {missing[:12]} have no column.{hint}"
+        )
+    sure = None if said is None else numeric_columns(frame, [said])[:, 0]
+    known = {choice, said, file_column(frame), named_column(frame, LABELS)}
+    unused = tuple(name for name in frame.columns if name not in known)
+    chosen = chosen_classes(frame[choice].to_list(), classes)
+    return replace(given, predicted=chosen, confidence=sure, unused=unused)

@@ -1,0 +1,36 @@
+"""Labels as people write them, as positions in the classes."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from deepsight.core.array_types import Ints
+
+Label = TypeVar("Label")
+MISSING_MARKS = ("", "nan", "<na>", "#n/a", "nat")  # what pandas and spreadsheets write for a missing text
+
+
+def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Ints, tuple[str, ...]]:
+    """Positions of values among the distinct ones of `among`, -1 for None, and these as class names.
+
+    Of texts, spaces around them and the two spellings of an accent make no difference.
+    """
+    distinct = sorted({plain_label(value) for value in among if value is not None})
+    positions = {value: i for i, value in enumerate(distinct)}
+    found = [-1 if value is None else positions[plain_label(value)] for value in values]
+    return np.asarray(found, dtype=np.int64), tuple(str(value) for value in distinct)
+
+
+def label_or_none(value: Label) -> Label | None:
+    """A label, or None where it is -1, no number, or what programs write for a missing text."""
+    if isinstance(value, str):
+        return None if value.strip().casefold() in MISSING_MARKS else value
+    missing = value is None or value == -1 or (isinstance(value, float) and np.isnan(value))
+    return None if missing else value
+
+
+def plain_label(value: Any) -> Any:
+    """A text without spaces around it, with one spelling for each accent; anything else as it is."""
+    return unicodedata.normalize("NFC", value.strip()) if isinstance(value, str) else value

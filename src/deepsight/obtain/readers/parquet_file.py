@@ -1,0 +1,150 @@
+"""A Parquet file of images: its columns, class names and row groups."""
+
+import importlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.obtain.crop import Unreadable
+from deepsight.obtain.readers.parquet import label_of
+from deepsight.obtain.shards import Shard, open_seekable, shard_stamp
+
+IMAGES = ("image", "img", "jpg", "png", "bytes", "path", "file", "file_name", "url")
+KEPT = 4  # row groups in memory at once: neighbouring rows are decoded at the same time
+MOST_GROUP_BYTES = 2**31  # of the images of a row group
+
+
+@dataclass
+class ParquetShard:
+    """A Parquet file whose images are read one row group at a time; several threads may share it.
+
+    Attributes:
+        shard: where it lies.
+        stamp: changes whenever the file does.
+        frame: all columns but that of the images.
+        image: the column of the images.
+        bounds: the first row of each row group, and the number of rows.
+        names: of the classes, by their number, where the file names them.
+    """
+
+    shard: Shard
+    stamp: str
+    frame: pl.DataFrame
+    image: str
+    bounds: Sequence[int]
+    names: tuple[str, ...] | None
+    _groups: "OrderedDict[int, list[Any]]" = field(default_factory=OrderedDict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def value(self, row: int) -> Any:
+        """The cell of a row in the column of the images.
+
+        Raises:
+            Unreadable: its row group is huge, or damaged.
+        """
+        number = next(i for i, stop in enumerate(self.bounds[1:]) if row < stop)
+        with self._lock:
+            if number not in self._groups:
+                self._groups[number] = self._read(number)
+                while len(self._groups) > KEPT:
+                    self._groups.popitem(last=False)
+            return self._groups[number][row - self.bounds[number]]
+
+    def _read(self, number: int) -> list[Any]:
+        """The images of a row group."""
+        parquet = pyarrow_parquet()
+        try:
+            with open_seekable(self.shard.url) as file:
+                there = parquet.ParquetFile(file)
+                if there.metadata.row_group(number).total_byte_size > MOST_GROUP_BYTES:
+                    raise Unreadable(f"its row group takes more than {MOST_GROUP_BYTES} bytes")
+                read: list[Any] = there.read_row_group(number, columns=[self.image])[self.image].to_pylist()
+                return read
+        except OSError:
+            raise
+        except (ValueError, RuntimeError) as error:  # pyarrow's errors
+            raise Unreadable(str(error).splitlines()[0]) from error
+
+
+def pyarrow_parquet() -> Any:
+    """The module `pyarrow.parquet`.
+
+    Raises:
+        DeepSightError: pyarrow is not installed.
+    """
+    try:
+        return importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise DeepSightError(
+            "Expected the library pyarrow for parquet: data, but it is not installed. "
+            "Install it: pip install 'deepsight-forensics[cloud]'"
+        ) from error
+
+
+def open_one(shard: Shard, *, image: str | None) -> ParquetShard | str:
+    """A file and all its columns but the images, or why there is none.
+
+    Raises:
+        UsageError: there is no column of images.
+    """
+    parquet = pyarrow_parquet()
+    try:
+        stamp = shard_stamp(shard.url)
+        with open_seekable(shard.url) as file:
+            there = parquet.ParquetFile(file)
+            features = stored_features(there.schema_arrow.metadata)
+            column = image_column(there.schema_arrow.names, image or image_feature(features))
+            rest = [name for name in there.schema_arrow.names if name != column]
+            frame = pl.DataFrame(pl.from_arrow(there.read(columns=rest)))
+            bounds = [0]
+            for number in range(there.metadata.num_row_groups):
+                bounds.append(bounds[-1] + there.metadata.row_group(number).num_rows)
+            names = class_names(features)
+        return ParquetShard(shard, stamp, frame, column, bounds, names.get(label_of(rest)))
+    except (OSError, ValueError, RuntimeError) as error:
+        return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def image_column(columns: Sequence[str], named: str | None) -> str:
+    """The column of the images.
+
+    Raises:
+        UsageError: the named one is not there, or there is none of a usual name.
+    """
+    if named is not None and named not in columns:
+        offered = near_names(named, list(columns))
+        raise UsageError(f"Expected the name of a column for 'image', received '{named}'; {offered}")
+    found = named or next((name for name in IMAGES if name in columns), None)
+    if found is None:
+        raise UsageError(f"Expected a column of images, received {list(columns)}. Name it: ?image=COLUMN")
+    return found
+
+
+def stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Any]]:
+    """What Hugging Face's `datasets` says of each column in the schema; nothing where it did not write it."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {column: about for column, about in features.items() if isinstance(about, dict)}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def image_feature(features: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The only column that is said to hold images; None where none or several are."""
+    found = [column for column, about in features.items() if about.get("_type") == "Image"]
+    return found[0] if len(found) == 1 else None
+
+
+def class_names(features: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """The names of the classes of each column that has such names."""
+    return {
+        column: tuple(str(name) for name in about["names"])
+        for column, about in features.items()
+        if isinstance(about.get("names"), list)
+    }
