@@ -42,8 +42,9 @@ from deepsight.core.progress import silent
 from deepsight.interpret.error_analysis.calibration import calibration_table
 from deepsight.interpret.error_analysis.confusion import confusion_table
 from deepsight.interpret.error_analysis.per_class import per_class_table
-from deepsight.obtain import decode, load_dataset
-from deepsight.obtain.image_store import StoredImages
+from deepsight.obtain import load_dataset
+from deepsight.obtain.decoding import decode
+from deepsight.obtain.decoding.image_store import StoredImages
 from deepsight.workflows.audit.passes import BLOCK
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
 from deepsight.workflows.passes.image_passes import open_measures

@@ -19,9 +19,9 @@ from deepsight.core.files.atomic import safe_name
 from deepsight.core.files.spreadsheet import guarded, guarded_frame, unguarded
 from deepsight.core.run import Run
 from deepsight.model.checkpoint import load_model
-from deepsight.obtain import crop
 from deepsight.obtain.cifar10.archives import read_archive
-from deepsight.obtain.crop import Unreadable, decode_square
+from deepsight.obtain.decoding import crop
+from deepsight.obtain.decoding.crop import Unreadable, decode_square
 from deepsight.obtain.local_file import read_local_file
 from deepsight.obtain.readers.table_file import read_table_file
 from deepsight.obtain.sources import SourceError

@@ -8,7 +8,7 @@ import pytest
 
 from deepsight.core.errors import UsageError
 from deepsight.obtain import cache
-from deepsight.obtain.image_store import StoredImages, write_images
+from deepsight.obtain.decoding.image_store import StoredImages, write_images
 from deepsight.obtain.sources import Part, SourceError
 
 

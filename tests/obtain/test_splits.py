@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from deepsight.obtain import splits
 from deepsight.obtain.passed_over import first_few
-from deepsight.obtain.readers.labels import positions_of_labels
-from deepsight.obtain.readers.part_names import first_of_each_part, part_of_name
+from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.sources import Part
 from deepsight.obtain.splits import hold_out_rows
 
@@ -43,13 +42,6 @@ def test_a_class_of_two_gives_one_though_its_share_is_less():
     assert len(out) == 2
 
 
-def test_labels_are_named_by_their_sorted_values():
-    labels, names = positions_of_labels(["dog", None, "ant"], among=["dog", "ant", "cat", None])
-    assert labels.tolist() == [2, -1, 0]
-    assert names == ("ant", "cat", "dog")
-    assert positions_of_labels([10, 9], among=[10, 9])[1] == ("9", "10")
-
-
 @pytest.mark.parametrize(("n", "text"), [(2, "0, 1"), (7, "0, 1, 2, 3, 4 and 2 more")])
 def test_a_long_list_is_cut(n, text):
     assert first_few([str(i) for i in range(n)]) == text
@@ -62,22 +54,6 @@ def test_of_very_many_images_a_bounded_number_is_held_out(monkeypatch):
     obtained = splits.split_custom_data(made, log=lambda _: None)
     assert (len(obtained.train), len(obtained.test)) == (90, 10)
     assert obtained.record["held_out_test"] == {"share": 0.1, "seed": 0}
-
-
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [
-        ("Train", "train"), ("training_set", "train"), ("testset", "test"), (" valid ", "val"),
-        ("val-images", "val"), ("trains", None), ("seg_train", None), ("settest", None), ("", None),
-    ],
-)  # fmt: skip
-def test_the_part_that_a_name_means(name, part):
-    assert part_of_name(name) == part
-
-
-def test_a_second_name_of_a_part_takes_nothing_away():
-    assert part_of_name("seg_train", prefixed=True) == "train"
-    assert first_of_each_part(["val", "train", "validation", "extra"]) == {"val": "val", "train": "train"}
 
 
 def test_eval_means_validation_and_absent_classes_do_not_count():

@@ -8,7 +8,7 @@ from PIL import Image
 
 from deepsight.core.errors import DeepSightError
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing
+from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.stored_size import MANY, stored_shape
 
 

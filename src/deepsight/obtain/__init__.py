@@ -8,8 +8,8 @@ from pathlib import Path
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, silent
 from deepsight.obtain.cifar10 import load as cifar10
-from deepsight.obtain.crop import Fit
 from deepsight.obtain.data_uri import TEST_SHARE, parse_address
+from deepsight.obtain.decoding.crop import Fit
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.local_file import is_there, user_path
 from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, parquet, table, webdataset

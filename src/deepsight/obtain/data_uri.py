@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from deepsight.core.errors import UsageError, near_names
-from deepsight.obtain.crop import FITS, Fit
+from deepsight.obtain.decoding.crop import FITS, Fit
 from deepsight.obtain.local_file import user_path
 
 SIDES = range(8, 513)

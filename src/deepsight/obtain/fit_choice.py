@@ -8,9 +8,9 @@ import numpy as np
 
 from deepsight.core.array_types import Bools, Ints, Pixels
 from deepsight.core.progress import Log
-from deepsight.obtain.crop import Fit, centred_box, decode_picture, same_aspect
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing
+from deepsight.obtain.decoding.crop import Fit, centred_box, decode_picture, same_aspect
+from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.stored_size import sampled_sizes, size_of, whole_shape
 
 # Which images (n,) a model tells apart, by how they were fitted: from pixels (n, h, w, 3) and labels (n,).

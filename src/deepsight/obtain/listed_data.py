@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from deepsight.core.progress import Log
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing
-from deepsight.obtain.decoded_cache import decoded_parts
+from deepsight.obtain.decoding.decode import Listing
+from deepsight.obtain.decoding.decoded_cache import decoded_parts
 from deepsight.obtain.fit_choice import FitJudge, choose_fit
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.sources import Obtained

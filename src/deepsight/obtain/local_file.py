@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 from deepsight.core.errors import UsageError
-from deepsight.obtain.crop import Unreadable
+from deepsight.obtain.decoding.crop import Unreadable
 
 MOST_FILE_BYTES = 2**28
 # The endings that torchvision's ImageFolder lists: what people made predictions for.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol, cast
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.decoding.crop import Unreadable
 
 LOCAL = ("file", "local", "memory")
 BLOCK = 2**22  # bytes that are read ahead: rows are asked for in the order in which they lie in a shard

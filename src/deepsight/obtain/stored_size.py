@@ -8,9 +8,9 @@ from PIL import Image
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
-from deepsight.obtain.crop import Fit, Shape, Unreadable, readable_formats, same_aspect
 from deepsight.obtain.data_uri import SIDES, DataAddress
-from deepsight.obtain.decode import Listing
+from deepsight.obtain.decoding.crop import Fit, Shape, Unreadable, readable_formats, same_aspect
+from deepsight.obtain.decoding.decode import Listing
 
 USUAL = 128  # pixels: the largest resolution that the planner chooses by itself
 MANY, SMALL = 100_000, 64  # above so many images, this side unless more is asked: 12 KB per image, not 49

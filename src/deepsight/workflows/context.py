@@ -27,8 +27,8 @@ from deepsight.model.fit import fabric_of
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
-from deepsight.obtain.crop import Fit
 from deepsight.obtain.data_uri import TEST_SHARE
+from deepsight.obtain.decoding.crop import Fit
 from deepsight.scrub.duplicates.official import parts_digest
 from deepsight.workflows.passes.block_passes import LOCAL
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from deepsight.core.errors import DeepSightError, UsageError
-from deepsight.obtain import decode as decoded
 from deepsight.obtain import load_dataset
 from deepsight.obtain.cache import cache_folder
+from deepsight.obtain.decoding import decode as decoded
 
 
 @pytest.fixture(autouse=True)

@@ -49,6 +49,18 @@ def test_labels_are_mapped_by_name_file_by_file(files):
     assert whole.metadata["site"].to_list() == ["x"] * 20
 
 
+def test_the_names_of_the_column_that_was_chosen_count(tmp_path):
+    table = hub_table(0, 10, ["cat", "dog"]).append_column("colour", pa.array([i % 2 for i in range(10)]))
+    features = {
+        "label": {"names": ["cat", "dog"], "_type": "ClassLabel"},
+        "colour": {"names": ["red", "blue"], "_type": "ClassLabel"},
+    }
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, tmp_path / "train.parquet")
+    whole = load_dataset(f"parquet:{tmp_path}/train.parquet?label=colour").split("all")
+    assert [whole.classes[label] for label in whole.labels] == ["red", "blue"] * 5
+
+
 def test_bytes_and_paths_are_read_and_parts_are_named(tmp_path):
     (tmp_path / "a.png").write_bytes(png(7))
     pl.DataFrame({"img": [png(i) for i in range(8)], "class": ["u", "v"] * 4}).write_parquet(

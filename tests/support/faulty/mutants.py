@@ -14,8 +14,8 @@ from PIL import Image
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import silent
 from deepsight.obtain.cifar10.archives import read_archive
-from deepsight.obtain.crop import Unreadable, decode_square
 from deepsight.obtain.data_uri import DataAddress
+from deepsight.obtain.decoding.crop import Unreadable, decode_square
 from deepsight.obtain.predictions.formats import read_given
 from deepsight.obtain.readers.npz import load_npz
 from deepsight.obtain.readers.table_file import read_table_file

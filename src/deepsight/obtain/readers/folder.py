@@ -15,7 +15,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.data_uri import PACKED, DataAddress
-from deepsight.obtain.decode import Listing, printable
+from deepsight.obtain.decoding.decode import Listing, printable
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import is_picture, read_local_file, user_path

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepsight.obtain.decode import printable
+from deepsight.obtain.decoding.decode import printable
 from deepsight.obtain.local_file import is_picture
 from deepsight.obtain.passed_over import PassedOver
 

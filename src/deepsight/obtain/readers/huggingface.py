@@ -14,9 +14,9 @@ from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.connectivity import first_line, require_answer
-from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing
+from deepsight.obtain.decoding.crop import Unreadable
+from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import read_local_file, user_path

@@ -21,7 +21,7 @@ from deepsight.obtain.cache import cache_folder, map_part, save_part
 from deepsight.obtain.cifar10.from_keras import HTTP_ERRORS, STALL_SECONDS, stall_limit
 from deepsight.obtain.connectivity import first_line, require_answer
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import DIGEST_BYTES
+from deepsight.obtain.decoding.decode import DIGEST_BYTES
 from deepsight.obtain.local_file import user_path
 from deepsight.obtain.sources import Obtained, Part, Parts, SourceError
 from deepsight.obtain.splits import CustomData, split_custom_data

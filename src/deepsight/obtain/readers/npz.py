@@ -27,9 +27,9 @@ from deepsight.obtain.cache import (
     save_array,
 )
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import DIGEST_BYTES
-from deepsight.obtain.decoded_cache import DECODER
-from deepsight.obtain.image_store import StoredImages, write_images
+from deepsight.obtain.decoding.decode import DIGEST_BYTES
+from deepsight.obtain.decoding.decoded_cache import DECODER
+from deepsight.obtain.decoding.image_store import StoredImages, write_images
 from deepsight.obtain.local_file import user_path
 from deepsight.obtain.passed_over import NO_LABELS, PassedOver
 from deepsight.obtain.readers.labels import label_or_none, plain_label, positions_of_labels

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Pixels
 from deepsight.core.progress import Log
-from deepsight.obtain.bit_depth import OVERSHOOT, Depth, eight_bits, top_of
-from deepsight.obtain.crop import SMALLEST
+from deepsight.obtain.decoding.bit_depth import OVERSHOOT, Depth, eight_bits, top_of
+from deepsight.obtain.decoding.crop import SMALLEST
 
 CHUNK_BYTES = 2**24
 HEADER_READERS = {

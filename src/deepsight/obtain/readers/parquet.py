@@ -10,9 +10,9 @@ import polars as pl
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, Progress
-from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing
+from deepsight.obtain.decoding.crop import Unreadable
+from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES
@@ -109,11 +109,6 @@ def open_all(
     return found
 
 
-def label_of(columns: Sequence[str]) -> str:
-    """The usual column of labels among these; empty where there is none."""
-    return next((name for name in LABELS if name in columns), "")
-
-
 def parquet_listings(
     opened: Mapping[str, Sequence[ParquetShard]], options: Mapping[str, str], *, offline: bool
 ) -> tuple[dict[str, Listing], tuple[str, ...]]:
@@ -153,9 +148,9 @@ def parquet_listings(
 def labels_by_name(one: ParquetShard, label: str) -> list[str | int | None]:
     """The labels of a file: names where it names its classes, else as they stand."""
     given = label_values(one.frame, label)
-    if one.names is None:
+    names = one.class_names.get(label)
+    if names is None:
         return given
-    names = one.names
     return [
         value if not isinstance(value, int) else names[value] if 0 <= value < len(names) else None
         for value in given

@@ -3,6 +3,7 @@
 import importlib
 import json
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,7 @@ from typing import Any
 import polars as pl
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
-from deepsight.obtain.crop import Unreadable
-from deepsight.obtain.readers.parquet import label_of
+from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.shards import Shard, open_seekable, shard_stamp
 
 IMAGES = ("image", "img", "jpg", "png", "bytes", "path", "file", "file_name", "url")
@@ -29,8 +29,8 @@ class ParquetShard:
         stamp: changes whenever the file does.
         frame: all columns but that of the images.
         image: the column of the images.
-        bounds: the first row of each row group, and the number of rows.
-        names: of the classes, by their number, where the file names them.
+        bounds: the first row of each row group, then the number of rows.
+        class_names: by column, the class names in the order of their numbers, where the file has them.
     """
 
     shard: Shard
@@ -38,7 +38,7 @@ class ParquetShard:
     frame: pl.DataFrame
     image: str
     bounds: Sequence[int]
-    names: tuple[str, ...] | None
+    class_names: Mapping[str, tuple[str, ...]]
     _groups: "OrderedDict[int, list[Any]]" = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -48,7 +48,7 @@ class ParquetShard:
         Raises:
             Unreadable: its row group is huge, or damaged.
         """
-        number = next(i for i, stop in enumerate(self.bounds[1:]) if row < stop)
+        number = bisect_right(self.bounds, row) - 1
         with self._lock:
             if number not in self._groups:
                 self._groups[number] = self._read(number)
@@ -105,8 +105,7 @@ def open_one(shard: Shard, *, image: str | None) -> ParquetShard | str:
             bounds = [0]
             for number in range(there.metadata.num_row_groups):
                 bounds.append(bounds[-1] + there.metadata.row_group(number).num_rows)
-            names = class_names(features)
-        return ParquetShard(shard, stamp, frame, column, bounds, names.get(label_of(rest)))
+        return ParquetShard(shard, stamp, frame, column, bounds, class_names(features))
     except (OSError, ValueError, RuntimeError) as error:
         return (str(error).splitlines() or [type(error).__name__])[0]
 

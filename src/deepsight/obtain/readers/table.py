@@ -12,9 +12,9 @@ import polars as pl
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
-from deepsight.obtain.crop import Unreadable
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing
+from deepsight.obtain.decoding.crop import Unreadable
+from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_file, user_path

@@ -11,10 +11,10 @@ import numpy as np
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
-from deepsight.obtain.crop import Fit, Shape
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.decode import Listing
-from deepsight.obtain.decoded_cache import Decoded, decoded_parts
+from deepsight.obtain.decoding.crop import Fit, Shape
+from deepsight.obtain.decoding.decode import Listing
+from deepsight.obtain.decoding.decoded_cache import Decoded, decoded_parts
 from deepsight.obtain.local_file import is_picture
 from deepsight.obtain.passed_over import LATER_FRAMES, PassedOver
 from deepsight.obtain.readers.folder import folder_fingerprint, read_below

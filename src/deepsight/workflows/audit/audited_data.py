@@ -14,8 +14,8 @@ from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain import SCHEMES, load_dataset
-from deepsight.obtain.crop import Fit, Shape
 from deepsight.obtain.data_uri import parse_address
+from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.folder import class_folders
 from deepsight.obtain.readers.table_file import SUFFIXES

@@ -7,7 +7,7 @@ import polars as pl
 from deepsight.core.evidence import Evidence, Table
 from deepsight.explore.shortcuts import file_attributes, misnamed_table, shortcuts_table
 from deepsight.interpret.findings import Findings
-from deepsight.obtain.headers import image_headers
+from deepsight.obtain.decoding.headers import image_headers
 from deepsight.obtain.local_file import found_path
 from deepsight.workflows.audit.audited_data import AuditedData
 

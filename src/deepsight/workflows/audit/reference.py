@@ -12,7 +12,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
 from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
-from deepsight.obtain.crop import Fit, Shape
+from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.workflows.context import opened_context
 from deepsight.workflows.predict.nearest_training import stored_predictions
 from deepsight.workflows.predict.unfamiliarity import Familiarity, make_reference

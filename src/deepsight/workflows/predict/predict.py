@@ -18,8 +18,8 @@ from deepsight.images.overlay import captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
 from deepsight.interpret.attribution.stage_maps import class_maps, map_method
 from deepsight.model.predict import Predictor
-from deepsight.obtain.crop import Fit, Shape, Unreadable, decode_picture
-from deepsight.obtain.deep_files import tops_of_files
+from deepsight.obtain.decoding.crop import Fit, Shape, Unreadable, decode_picture
+from deepsight.obtain.decoding.deep_files import tops_of_files
 from deepsight.obtain.local_file import read_local_file
 from deepsight.workflows.context import Context, opened_context
 from deepsight.workflows.predict.nearest_training import Nearest, nearest_training

@@ -23,8 +23,8 @@ from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.interpret.error_analysis.risk_coverage import rejection_tables
 from deepsight.obtain.cache import file_stamp
-from deepsight.obtain.crop import Fit, Shape
-from deepsight.obtain.deep_files import tops_of_files
+from deepsight.obtain.decoding.crop import Fit, Shape
+from deepsight.obtain.decoding.deep_files import tops_of_files
 from deepsight.workflows.context import opened_context
 from deepsight.workflows.passes.block_passes import LOCAL, blocks_in_order, require_engine
 from deepsight.workflows.passes.work import Arrays, Work, kept_folder

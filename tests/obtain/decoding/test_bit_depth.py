@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from deepsight.obtain import load_dataset
-from deepsight.obtain.bit_depth import Depth, common_tops, top_of
+from deepsight.obtain.decoding.bit_depth import Depth, common_tops, top_of
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deepsight.obtain import crop
-from deepsight.obtain.bit_depth import Depth
-from deepsight.obtain.crop import Unreadable, centred_box, decode_picture, decode_square
+from deepsight.obtain.decoding import crop
+from deepsight.obtain.decoding.bit_depth import Depth
+from deepsight.obtain.decoding.crop import Unreadable, centred_box, decode_picture, decode_square
 
 RED = (200, 30, 10)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from deepsight.obtain.bit_depth import Depth, common_tops
-from deepsight.obtain.crop import deep_values, depth_of, is_deep, other_values, readable_formats
+from deepsight.obtain.decoding.bit_depth import Depth, common_tops
+from deepsight.obtain.decoding.crop import deep_values, depth_of, is_deep, other_values, readable_formats
 from deepsight.obtain.local_file import read_local_file
 
 Tops = Mapping[str, Sequence[float]]  # by kind of image, the values that become white

@@ -11,7 +11,7 @@ import pytest
 
 from deepsight.core.dataset import Dataset, Images
 from deepsight.core.errors import DeepSightError
-from deepsight.obtain.image_store import StoredImages, write_images
+from deepsight.obtain.decoding.image_store import StoredImages, write_images
 from deepsight.obtain.sources import SourceError
 
 
@@ -115,7 +115,7 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np
-from deepsight.obtain.image_store import StoredImages, write_images
+from deepsight.obtain.decoding.image_store import StoredImages, write_images
 used = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
 path, before = Path(sys.argv[1]), used()
 write_images(path, (np.full((100, 64, 64, 3), i, np.uint8) for i in range(100)), image_shape=(64, 64, 3))

@@ -9,12 +9,12 @@ import pytest
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import silent
-from deepsight.obtain import decode, decoded_block
-from deepsight.obtain.bit_depth import Depth
-from deepsight.obtain.crop import Unreadable
-from deepsight.obtain.decode import Listing
-from deepsight.obtain.decoded_block import Block, block_path, remove_blocks, require_room
-from deepsight.obtain.decoded_cache import decoded_parts
+from deepsight.obtain.decoding import decode, decoded_block
+from deepsight.obtain.decoding.bit_depth import Depth
+from deepsight.obtain.decoding.crop import Unreadable
+from deepsight.obtain.decoding.decode import Listing
+from deepsight.obtain.decoding.decoded_block import Block, block_path, remove_blocks, require_room
+from deepsight.obtain.decoding.decoded_cache import Decoded, decoded_parts
 from made_shards import png
 
 N = 600
@@ -41,7 +41,7 @@ class Reader:
         return png(row % 250)
 
 
-def decoded(reader: Reader) -> decode.Decoded:
+def decoded(reader: Reader) -> Decoded:
     listing = Listing([f"{i}.png" for i in range(N)], np.arange(N) % 2, reader)
     return decoded_parts({"all": listing}, key="k", shape=(8, 8), fit="crop", log=silent)["all"]
 

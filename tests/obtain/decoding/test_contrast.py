@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepsight.obtain.contrast import log_contrast
+from deepsight.obtain.decoding.contrast import log_contrast
 
 
 def said(images) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from PIL import Image
 
-from deepsight.obtain.crop import readable_formats, time_taken
+from deepsight.obtain.decoding.crop import readable_formats, time_taken
 
 ORIENTATION, MAKE, MODEL, SOFTWARE = 0x0112, 0x010F, 0x0110, 0x0131  # EXIF tags
 SCHEMA: dict[str, Any] = {

@@ -13,9 +13,9 @@ import polars as pl
 
 from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.progress import Log, Progress
-from deepsight.obtain.bit_depth import Depth, top_of
-from deepsight.obtain.crop import Fit, Picture, Shape, Unreadable, decode_picture
-from deepsight.obtain.decoded_block import BLOCK_BYTES, Block, block_path
+from deepsight.obtain.decoding.bit_depth import Depth, top_of
+from deepsight.obtain.decoding.crop import Fit, Picture, Shape, Unreadable, decode_picture
+from deepsight.obtain.decoding.decoded_block import BLOCK_BYTES, Block, block_path
 from deepsight.obtain.passed_over import NO_LABEL
 
 CHUNK = 256

@@ -14,7 +14,7 @@ from deepsight.core.files.atomic import read_npz, write_npz
 from deepsight.core.files.damage import DAMAGE
 from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.progress import Log
-from deepsight.obtain.bit_depth import Depth
+from deepsight.obtain.decoding.bit_depth import Depth
 
 BLOCK_BYTES = 2**26  # of pixels; this much and no more is in memory
 LARGE_BYTES = 2**30  # from here on the room that a cache takes is said beforehand

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepsight.obtain.headers import image_headers
+from deepsight.obtain.decoding.headers import image_headers
 from photos import save_with_exif
 
 

@@ -14,7 +14,6 @@ from deepsight.core.array_types import Floats, Ints
 from deepsight.core.files.atomic import digest_of, file_digest, write_json
 from deepsight.core.files.damage import DAMAGE
 from deepsight.core.progress import Log
-from deepsight.obtain.bit_depth import common_tops
 from deepsight.obtain.cache import (
     MOST_DECODED_BYTES,
     cache_folder,
@@ -23,10 +22,11 @@ from deepsight.obtain.cache import (
     note_use,
     save_array,
 )
-from deepsight.obtain.crop import Fit, Shape
-from deepsight.obtain.decode import Decoding, Listing, printable
-from deepsight.obtain.decoded_block import remove_blocks, require_room
-from deepsight.obtain.image_store import StoredImages, write_images
+from deepsight.obtain.decoding.bit_depth import common_tops
+from deepsight.obtain.decoding.crop import Fit, Shape
+from deepsight.obtain.decoding.decode import Decoding, Listing, printable
+from deepsight.obtain.decoding.decoded_block import remove_blocks, require_room
+from deepsight.obtain.decoding.image_store import StoredImages, write_images
 from deepsight.obtain.sources import Part, SourceError
 
 DECODER = 6  # changes whenever the same file gives other pixels: what is in the cache is then decoded again

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deepsight.core.array_types import Pixels
-from deepsight.obtain.bit_depth import Depth, eight_bits, top_of
-from deepsight.obtain.other_files import name_of_format, tiff_size, values_of_other_file
+from deepsight.obtain.decoding.bit_depth import Depth, eight_bits, top_of
+from deepsight.obtain.decoding.other_files import name_of_format, tiff_size, values_of_other_file
 
 # Formats that Pillow reads by itself; others call programs (EPS) or are known by name alone.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
