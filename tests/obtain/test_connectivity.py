@@ -63,8 +63,3 @@ def test_a_name_service_that_hangs_is_given_up(monkeypatch):
     with pytest.raises(SourceError, match="gives no answer within"):
         connectivity.require_answer("http://somewhere/")
     released.set()
-
-
-def test_an_error_without_text_is_named_by_its_type():
-    assert connectivity.first_line(KeyError()) == "KeyError"
-    assert connectivity.first_line(OSError("one\ntwo")) == "one"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepsight.obtain import load_dataset
+from deepsight.core.stop import Stopped
+from deepsight.obtain import fit_choice, load_dataset
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,15 @@ def test_what_a_crop_would_lose_is_padded(tmp_path):
     compared = got.record["fit_comparison"]
     assert (compared["crop"], compared["pad"], compared["n"]) == (0.5, 1.0, 60)
     assert any("would cut 42% of each picture" in line and "so they are padded" in line for line in said)
+
+
+def test_a_stop_ends_the_comparison(tmp_path, monkeypatch):
+    def stopped(*_args, **_options):
+        raise Stopped(15)
+
+    monkeypatch.setattr(fit_choice, "decode_picture", stopped)
+    with pytest.raises(Stopped):
+        load_dataset(write(tmp_path / "p", [(60, 30), (45, 30)]), judge=edge_judge)
 
 
 def test_pictures_of_one_shape_stay_whole(tmp_path):

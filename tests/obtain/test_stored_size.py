@@ -54,6 +54,14 @@ def test_the_median_decides_and_what_cannot_be_read_does_not_count():
     assert side(listing((100, 100)), listing((60, 60), (60, 60))) == 60
 
 
+def test_damaged_exif_leaves_the_size_known():
+    file = io.BytesIO()
+    Image.new("RGB", (60, 30)).save(file, "PNG", exif=b"nonsense that is no TIFF")
+    parts = {"all": Listing(["a"], np.zeros(1, dtype=np.int64), lambda _: file.getvalue())}
+    address = DataAddress("folder", "x", {"fit": "whole", "side": "16"})
+    assert stored_shape(address, parts, resolution=None, log=lambda _: None) == (16, 32)
+
+
 @pytest.mark.slow
 def test_very_many_images_are_stored_small_unless_more_is_asked():
     assert side(listing((400, 300), n=MANY + 1)) == 64

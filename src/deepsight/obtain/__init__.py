@@ -1,14 +1,14 @@
-"""Stage 1: data from ordered sources, with its integrity proved."""
+"""Stage 1: load a data set from one of its sources and verify its integrity."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log, silent
 from deepsight.obtain.cifar10 import load as cifar10
-from deepsight.obtain.data_uri import TEST_SHARE, parse_address
+from deepsight.obtain.data_uri import TEST_SHARE, DataAddress, parse_address
 from deepsight.obtain.decoding.crop import Fit
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.local_file import is_there, user_path
@@ -40,28 +40,26 @@ def load_dataset(
     offline: bool = False,
     log: Log = silent,
 ) -> Obtained:
-    """The data set of this name.
+    """The data set with this name.
 
     Args:
-        name: "cifar10"; "folder:PATH" with one folder per class; "table:FILE" with a row per image;
+        name: "cifar10"; "folder:PATH" with one folder per class; "table:FILE" with one row per image;
             "hf:NAME_OR_PATH" through the `datasets` library; "arrays:FILE.npz"; "keras:NAME";
-            "webdataset:PATTERN" and "parquet:PATTERN" for shards here or behind a URL. Options follow a
-            question mark, as in "folder:PATH?side=96&fit=pad".
-        data_dir: where the user's own copy of CIFAR-10 lies.
-        resolution: the side in pixels that the study asks for; own images are stored at this side, unless
-            they are smaller.
-        fit: how pictures are brought into the stored shape: "crop", "pad", "squash" or "whole"; an option
-            in `name` wins over it.
-        judge: tells which images a model gets right when they are cropped, padded or kept whole; where no fit
-            is given and much would be cut, it decides. Without it pictures are cropped.
-        test_share: share of the images that is held out where the data has no test part, in (0, 1).
+            "webdataset:PATTERN" or "parquet:PATTERN" for local or remote shards. Options follow a question
+            mark, as in "folder:PATH?side=96&fit=pad".
+        data_dir: a folder or archive with the user's own copy of CIFAR-10; for "cifar10" only.
+        resolution: the side in pixels that the study needs; larger images are stored at this side.
+        fit: how pictures are fitted to the stored shape: "crop", "pad", "squash" or "whole". An option in
+            `name` takes precedence.
+        judge: predicts which images a model classifies correctly when they are cropped, padded or kept whole.
+            It decides where no fit is given and cropping would cut much; without it, pictures are cropped.
+        test_share: share of the images held out where the data has no test part, in (0, 1).
         offline: use nothing that needs the network.
-        log: receives a sentence for each source that fails, for progress, for what is set aside and for what
-            is not used.
+        log: receives progress, and a sentence for each source that fails and for files that are skipped.
 
     Raises:
         UsageError: there is no such data set, or an option is wrong.
-        DeepSightError: the data could not be had, or cannot be studied.
+        DeepSightError: the data cannot be loaded, or has too few classes or images.
 
     Example:
         >>> from deepsight import load_dataset
@@ -70,36 +68,49 @@ def load_dataset(
         (('bird', 'cat'), 160, 40)
     """
     with as_stored(name):
-        data_dir = None if data_dir is None else Path(data_dir)
         if name == "cifar10":
+            if fit is not None:
+                raise UsageError("Expected no --fit for cifar10, whose images keep their size.")
             own = None if data_dir is None else Path(data_dir)
             return cifar10.load_cifar10(data_dir=own, offline=offline, log=log)
-        address = parse_address(name, SCHEMES).with_fit(fit, SCHEMES)
-        address = replace(address, test_share=test_share)
-        if address.scheme == "folder":
+        if data_dir is not None:
+            raise UsageError(
+                f"Expected --data-dir with cifar10 only, received it with '{name}', which names a place."
+            )
+        address = replace(parse_address(name, SCHEMES).with_fit(fit, SCHEMES), test_share=test_share)
+        return load_address(address, resolution=resolution, offline=offline, judge=judge, log=log)
+
+
+def load_address(
+    address: DataAddress, *, resolution: int | None, offline: bool, judge: FitJudge | None, log: Log
+) -> Obtained:
+    """The user's own data set at an address, by the reader of its scheme."""
+    match address.scheme:
+        case "folder":
             return folder.load_folder(address, resolution=resolution, judge=judge, log=log)
-        if address.scheme == "table":
-            return table.load_table(address, resolution=resolution, offline=offline, judge=judge, log=log)
-        if address.scheme == "arrays":
+        case "arrays":
             return npz.load_npz(address, log=log)
-        if address.scheme == "webdataset":
+        case "keras":
+            return keras_sets.load_keras_set(address, offline=offline, log=log)
+        case "table":
+            return table.load_table(address, resolution=resolution, offline=offline, judge=judge, log=log)
+        case "webdataset":
             return webdataset.load_webdataset(
                 address, resolution=resolution, offline=offline, judge=judge, log=log
             )
-        if address.scheme == "parquet":
+        case "parquet":
             return parquet.load_parquet(address, resolution=resolution, offline=offline, judge=judge, log=log)
-        if address.scheme == "keras":
-            return keras_sets.load_keras_set(address, offline=offline, log=log)
-        return huggingface.load_huggingface(
-            address, resolution=resolution, offline=offline, judge=judge, log=log
-        )
+        case _:
+            return huggingface.load_huggingface(
+                address, resolution=resolution, offline=offline, judge=judge, log=log
+            )
 
 
 def require_data(name: str) -> None:
-    """Refuse at once what `load_dataset` would refuse after seconds of other work.
+    """Refuse a wrong name at once, which `load_dataset` would refuse after seconds of other work.
 
     Raises:
-        UsageError: no data set has such a name, or there is no such folder, table or file of arrays.
+        UsageError: no data set has this name, or there is no such folder, table or file of arrays.
     """
     if name == "cifar10":
         return
@@ -114,7 +125,7 @@ def require_data(name: str) -> None:
 
 @contextmanager
 def as_stored(name: str) -> Iterator[None]:
-    """Say so where what was stored in the cache cannot be read back."""
+    """Turn an error about the cache into a message for the user."""
     try:
         yield
     except SourceError as error:

@@ -5,6 +5,7 @@ from threading import Thread
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from deepsight.core.errors import first_line
 from deepsight.obtain.sources import SourceError
 
 CONNECT_SECONDS = 3.0
@@ -39,8 +40,3 @@ def http_status(url: str) -> int | OSError:
         return error.code
     except OSError as error:
         return error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says, or its type."""
-    return str(error).strip().split("\n")[0] or type(error).__name__

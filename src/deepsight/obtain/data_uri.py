@@ -32,6 +32,10 @@ class DataAddress:
     options: Mapping[str, str]
     test_share: float = TEST_SHARE
 
+    def __post_init__(self) -> None:
+        if not 0 < self.test_share < 1:
+            raise UsageError(f"Expected test_share between 0 and 1, received {self.test_share}.")
+
     @property
     def side(self) -> int | None:
         """The shorter side of the stored images in pixels, where the option `side` says so.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from deepsight.core.array_types import Bools, Ints, Pixels
+from deepsight.core.errors import is_panic
 from deepsight.core.progress import Log
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.crop import Fit, centred_box, decode_picture, same_aspect
@@ -112,9 +113,9 @@ def sampled_pictures(
         try:
             content = listing.read(row)
             decoded = [decode_picture(content, shape=shapes[fit], fit=fit).pixels for fit in fits]
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:  # decoding all of them will say what is wrong
+        except BaseException as error:  # decoding all of them will say what is wrong
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
             continue
         labels.append(int(listing.labels[row]))
         for fit, pixels in zip(fits, decoded, strict=True):

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -134,21 +134,21 @@ def stamps_key(parts: Mapping[str, Sequence[Stamped]]) -> str:
 def expand_braces(pattern: str) -> list[str]:
     """All texts that braces stand for: {08..11} for 08, 09, 10 and 11; {a,b} for a and b."""
     done: list[str] = []
-    open_ones = [pattern]
-    while open_ones:
-        text = open_ones.pop(0)
+    waiting = [pattern]  # a stack, the next text last
+    while waiting:
+        text = waiting.pop()
         if counted := RANGE.search(text):
             first, last = counted.groups()
             if int(last) - int(first) >= MOST_SHARDS:
                 raise UsageError(f"Expected at most {MOST_SHARDS:,} shards, received '{pattern}'.")
-            choices: Iterable[str] = (str(i).zfill(len(first)) for i in range(int(first), int(last) + 1))
+            choices = [str(i).zfill(len(first)) for i in range(int(first), int(last) + 1)]
             span = counted.span()
         elif listed := re.search(r"\{([^{}]*,[^{}]*)\}", text):
             choices, span = listed.group(1).split(","), listed.span()
         else:
             done.append(text)
             continue
-        open_ones = [text[: span[0]] + choice + text[span[1] :] for choice in choices] + open_ones
+        waiting += [text[: span[0]] + choice + text[span[1] :] for choice in reversed(choices)]
     return done
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
 from deepsight.obtain.data_uri import SIDES, DataAddress
-from deepsight.obtain.decoding.crop import Fit, Shape, Unreadable, readable_formats, same_aspect
+from deepsight.obtain.decoding.crop import Fit, Shape, readable_formats, same_aspect, upright_size
 from deepsight.obtain.decoding.decode import Listing
 
 USUAL = 128  # pixels: the largest resolution that the planner chooses by itself
@@ -86,10 +86,7 @@ def size_of(listing: Listing, row: int) -> tuple[int, int] | None:
     """Width and height of an upright image by its header; None where it cannot be read."""
     try:
         with Image.open(io.BytesIO(listing.read(row)), formats=readable_formats()) as image:
-            turned = image.getexif().get(0x0112, 1) >= 5
-            return (image.height, image.width) if turned else image.size
-    except Unreadable:
-        return None
+            return upright_size(image)
     except Exception:  # damaged files raise almost anything; decoding will say what is wrong
         return None
 

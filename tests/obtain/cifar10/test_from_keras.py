@@ -35,7 +35,7 @@ def test_its_arrays_are_proved_and_used(tiny, reachable, monkeypatch):
 
 def test_a_channels_first_layout_is_turned(tiny):
     part = tiny.parts["test"]
-    turned = from_keras.part_of(part.images.transpose(0, 3, 1, 2), part.labels[:, None])
+    turned = from_keras.rgb_part(part.images.transpose(0, 3, 1, 2), part.labels[:, None])
     assert cifar.records_digest(turned) == cifar.RECORDS_SHA256["test"]
 
 

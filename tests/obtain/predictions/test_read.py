@@ -49,6 +49,22 @@ def test_probabilities_come_back_as_they_were(tmp_path: Path) -> None:
     assert found.features.shape == (N, 0)
 
 
+def test_a_column_of_confidences_is_read_and_other_shapes_are_refused(tmp_path: Path) -> None:
+    column = read(written(tmp_path, pred=LABELS, confidence=np.full((N, 1), 0.9)))
+    assert column.probabilities.max(axis=1) == pytest.approx(np.full(N, 0.9), abs=1e-6)
+    for wrong in (np.full(N, "high"), np.full((N, 2), 0.9), np.float64(0.9)):
+        assert "confidence as one number for each image" in refusal(tmp_path, pred=LABELS, confidence=wrong)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_features_that_a_run_could_not_store_are_refused(tmp_path: Path, value: float) -> None:
+    assert "finite numbers in features" in refusal(tmp_path, probs=PROBS, features=np.full((N, 2), value))
+
+
+def test_one_label_for_all_images_is_refused(tmp_path: Path) -> None:
+    assert "{'labels': 1}" in refusal(tmp_path, probs=PROBS, labels=np.int64(1))
+
+
 def test_logits_labels_and_features_come_back_as_they_were(tmp_path: Path) -> None:
     labels, features = np.roll(LABELS, 0).copy(), np.ones((N, 5), dtype=np.float16)
     labels[0] = 2

@@ -8,6 +8,7 @@ import pytest
 
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.obtain import load_dataset
+from deepsight.obtain.readers.webdataset_index import label_value
 from made_shards import ObjectStoreHandler, file_server, grey_samples, png, write_shard
 
 
@@ -57,6 +58,21 @@ def test_a_label_may_stand_in_the_json_as_text(tmp_path):
     whole = load_dataset(f"webdataset:{tmp_path}/one.tar?label=what").split("all")
     assert whole.classes == ("a", "b")
     assert whole.files[0] == "one.tar/a/0.jpg"
+
+
+@pytest.mark.parametrize(
+    ("given", "label"),
+    [("-1", None), ("7", 7), ("--5", "--5"), ("9" * 5000, "9" * 5000), (3.0, 3), ("", None), (True, None)],
+)
+def test_a_label_is_a_number_only_if_it_is_written_as_one(given, label):
+    assert label_value(given) == label
+
+
+def test_an_entry_may_have_any_name(shards, tmp_path):
+    samples = [(f"{i}", {"png": png(i), "json": json.dumps({"../a/b": i % 2}).encode()}) for i in range(8)]
+    write_shard(tmp_path / "odd.tar", samples)
+    whole = load_dataset(f"webdataset:{tmp_path}/odd.tar?label=../a/b").split("all")
+    assert whole.labels.tolist() == [0, 1] * 4
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from deepsight.core.array_types import Floats32, Ints, Pixels
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, first_line
 from deepsight.core.open_model import Visit
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import OutputReading, output_tensor
@@ -161,15 +161,15 @@ def run_network(opened: Network, inputs: Tensor) -> Any:
         return class_scores(opened, filled)[:n]
     try:
         return opened.forward(inputs)
-    except (DeepSightError, KeyboardInterrupt):
+    except DeepSightError:
         raise
     except Exception as error:
         if out_of_memory(error):
             raise
-        reason = str(error).strip().splitlines() or [""]
         raise DeepSightError(
             f"Expected {opened.name} to take inputs of shape {tuple(inputs.shape)}, but it failed: "
-            f"{type(error).__name__}: {reason[0][:200]}. State the input that it needs with --preprocess."
+            f"{type(error).__name__}: {first_line(error, most=200)}. "
+            "State the input that it needs with --preprocess."
         ) from error
 
 

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, first_line
 from deepsight.images.resize import Method
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module
 from deepsight.model.foreign.timm_repository import open_timm_repository
-from deepsight.model.foreign.torchscript_model import first_line
 
 RESAMPLE: dict[int, Method] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # numbers of Pillow
 

@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, first_line
 from deepsight.core.open_model import Visit
 from deepsight.model.foreign.input_format import IMAGENET_MEAN, IMAGENET_STD, InputFormat
 from deepsight.model.foreign.network import Network, place_of
-from deepsight.model.foreign.torchscript_model import first_line
 
 CAFFE = {"channels": "bgr", "scale": "0..255", "mean": (103.939, 116.779, 123.68)}
 PLUS_MINUS: dict[str, Any] = {"scale": "-1..1"}

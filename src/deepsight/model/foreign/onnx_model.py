@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, first_line
 from deepsight.model.foreign.network import Network, network_of_module
-from deepsight.model.foreign.torchscript_model import ABOUT, described_format, first_line
+from deepsight.model.foreign.torchscript_model import ABOUT, described_format
 
 TYPES: dict[str, Any] = {
     "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,

@@ -8,7 +8,7 @@ import torch
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
-from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.errors import DeepSightError, UsageError, first_line, near_names
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module
 from deepsight.model.foreign.state_dict import read_state_dict
@@ -43,7 +43,7 @@ def published(name: str, offline: bool) -> nn.Module:
     except Exception as error:  # of the hub, of the network, or of timm where there are no weights
         raise DeepSightError(
             f"Expected the published weights of timm:{name}, but they could not be fetched: "
-            f"{type(error).__name__}: {str(error).splitlines()[0][:200]}. Give --weights FILE."
+            f"{type(error).__name__}: {first_line(error, most=200)}. Give --weights FILE."
         ) from error
     return module
 

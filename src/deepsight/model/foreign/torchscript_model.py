@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, first_line
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, place_of
 
@@ -71,9 +71,3 @@ def described_format(about: dict[str, Any]) -> InputFormat | None:
         height=entry["shape"][2], width=entry["shape"][3], interpolation=entry["interpolation"],
         antialias=entry["antialias"], scale="0..255",
     )  # fmt: skip
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error, shortened."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from deepsight.core.errors import first_line
+
 IMAGES, SIDE, CLASSES = 64, 64, 10
 ARCHITECTURE = "tf_efficientnet_lite0"  # 1 × 1, depthwise and strided convolutions; weights are random
 LOGITS = 1e-2  # of the largest logit; TensorFloat-32 keeps ten bits of a product
@@ -60,7 +62,7 @@ def disagreement(device: str, step: Step = step_answer) -> str:
     try:
         found = step(network, images, labels, device)
     except RuntimeError as error:
-        return f"{device} failed at a test step: {str(error).splitlines()[0]}"
+        return f"{device} failed at a test step: {first_line(error)}"
     logits = float((found.logits - expected.logits).abs().max() / expected.logits.abs().max())
     gradient = float((found.gradient - expected.gradient).norm() / expected.gradient.norm())
     if logits <= LOGITS and gradient <= GRADIENT:  # false also of NaN

@@ -9,7 +9,8 @@ from contextlib import contextmanager, redirect_stdout
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.obtain.connectivity import first_line, require_answer
+from deepsight.core.errors import first_line
+from deepsight.obtain.connectivity import require_answer
 from deepsight.obtain.sources import Part, Parts, SourceError, SourceSkipped
 
 ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
@@ -33,7 +34,7 @@ def fetch_from_keras(*, offline: bool) -> Parts:
             train, test = load_with_keras()
     except Exception as error:  # Keras raises a bare Exception for a failed download
         raise SourceError(f"its loader failed ({first_line(error)})") from error
-    return {"train": part_of(*train), "test": part_of(*test)}
+    return {"train": rgb_part(*train), "test": rgb_part(*test)}
 
 
 @contextmanager
@@ -56,8 +57,13 @@ def load_with_keras() -> tuple[tuple[NDArray[np.uint8], ...], tuple[NDArray[np.u
     return train, test
 
 
-def part_of(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
-    """Keras's arrays as a part: labels lose their second axis, a channels-first layout is turned."""
-    if images.shape[1] == 3:
+def rgb_part(images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Part:
+    """The arrays of `keras.datasets` as a part.
+
+    Grey images get three equal channels, channels move to the end, and labels lose their second axis.
+    """
+    if images.ndim == 3:
+        images = np.repeat(images[..., None], 3, axis=3)
+    elif images.shape[1] == 3:
         images = images.transpose(0, 2, 3, 1)
-    return Part(np.ascontiguousarray(images), labels.reshape(-1).astype(np.int64))
+    return Part(np.ascontiguousarray(images, dtype=np.uint8), labels.reshape(-1).astype(np.int64))

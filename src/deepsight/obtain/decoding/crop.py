@@ -30,7 +30,8 @@ ONE_LARGE = (
 )  # images beyond SMALL_PIXELS are decoded one at a time, however many threads there are
 ASPECT_TOLERANCE = 0.02  # two shapes are one if their aspect ratios differ by less: a pixel of rounding
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and its value where 0 is white
-TAKEN, EXIF_IFD = 0x9003, 0x8769  # the EXIF tag of the time of exposure, and where it stands
+# EXIF tags: the orientation, the time of exposure, and the directory that holds the latter.
+ORIENTATION, TAKEN, EXIF_IFD = 0x0112, 0x9003, 0x8769
 
 Fit = Literal["crop", "pad", "squash", "whole"]
 FITS: tuple[Fit, ...] = ("crop", "pad", "squash", "whole")
@@ -184,11 +185,20 @@ def upright(image: Image.Image, decoded: Image.Image | None = None) -> Image.Ima
     pixels = image if decoded is None else decoded
     try:
         if decoded is not None:
-            pixels.getexif()[0x0112] = image.getexif().get(0x0112, 1)
+            pixels.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
         return ImageOps.exif_transpose(pixels)
     except Exception:  # whether the note or the pixels are damaged, loading the pixels shows
         pixels.load()
         return pixels
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height in pixels of an image as `upright` turns it; its pixels are not decoded."""
+    try:
+        turned = int(image.getexif().get(ORIENTATION, 1)) >= 5
+    except Exception:  # damaged EXIF raises almost anything; `upright` does not turn such an image
+        turned = False
+    return (image.height, image.width) if turned else image.size
 
 
 def is_deep(image: Image.Image) -> bool:

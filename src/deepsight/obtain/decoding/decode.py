@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from deepsight.core.array_types import Ints, Pixels
+from deepsight.core.errors import is_panic
 from deepsight.core.progress import Log, Progress
 from deepsight.obtain.decoding.bit_depth import Depth, top_of
 from deepsight.obtain.decoding.crop import Fit, Picture, Shape, Unreadable, decode_picture
@@ -136,9 +137,9 @@ class Decoding:
             return str(error)
         except OSError as error:
             return error.strerror or str(error)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # decoders in other languages raise what is no Exception
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
             return str(error) or type(error).__name__
 
     def depths(self) -> dict[int, Depth]:

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 from PIL import Image
 
-from deepsight.obtain.decoding.crop import readable_formats, time_taken
+from deepsight.obtain.decoding.crop import readable_formats, time_taken, upright_size
 
-ORIENTATION, MAKE, MODEL, SOFTWARE = 0x0112, 0x010F, 0x0110, 0x0131  # EXIF tags
+MAKE, MODEL, SOFTWARE = 0x010F, 0x0110, 0x0131  # EXIF tags
 SCHEMA: dict[str, Any] = {
     "width": pl.Int64, "height": pl.Int64, "bytes": pl.Int64, "format": pl.String, "mode": pl.String,
     "camera": pl.String, "software": pl.String, "taken": pl.Float64,
@@ -41,12 +41,11 @@ def header_of(file: Path) -> dict[str, Any]:
 
 def facts_of(image: Image.Image) -> dict[str, Any]:
     """What the header of an open image says."""
-    width, height = image.size
+    width, height = upright_size(image)
     found: dict[str, Any] = {"format": image.format, "mode": image.mode}
     try:
         exif = image.getexif()
-        if int(exif.get(ORIENTATION, 1)) >= 5:
-            width, height = height, width
+
         camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (MAKE, MODEL) if tag in exif)
         software = str(exif.get(SOFTWARE, "")).strip("\0 ")
         taken = time_taken(image) if len(exif) else None

@@ -133,9 +133,9 @@ def given_of_arrays(arrays: Arrays, classes: tuple[str, ...]) -> GivenPrediction
     files = next((arrays[name] for name in FILES if name in arrays), None)
     given = GivenPredictions(
         files=None if files is None else [str(name) for name in files.reshape(-1).tolist()],
-        labels=arrays.get("labels"),
+        labels=None if "labels" not in arrays else np.atleast_1d(arrays["labels"]),
         features=arrays.get("features"),
-        confidence=arrays.get("confidence"),
+        confidence=None if "confidence" not in arrays else confidence_vector(arrays["confidence"]),
     )
     if "features" in arrays:
         require_matrix("features", arrays["features"], None)
@@ -147,6 +147,20 @@ def given_of_arrays(arrays: Arrays, classes: tuple[str, ...]) -> GivenPrediction
     outputs = with_second_class(arrays[name], len(classes), kind)
     require_matrix(name, outputs, len(classes))
     return replace(given, outputs=in_order(outputs, columns, classes), kind=kind, columns=columns)
+
+
+def confidence_vector(array: NDArray[Any]) -> NDArray[Any]:
+    """Confidences (m,) or (m, 1) as (m,).
+
+    Raises:
+        UsageError: they have another shape, or are not numbers.
+    """
+    if array.dtype.kind not in "fiu" or array.ndim == 0 or array.size != len(array):
+        raise UsageError(
+            f"Expected confidence as one number for each image (m,), received {array.dtype} of shape "
+            f"{array.shape}."
+        )
+    return array.reshape(-1)
 
 
 def with_second_class(array: NDArray[Any], k: int, kind: Kind) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from deepsight.obtain.predictions.given import GivenPredictions
 from deepsight.obtain.predictions.labels import checked_labels, require_own_order
 from deepsight.obtain.predictions.match import Listings, match_by_file, match_by_position
 from deepsight.obtain.predictions.usual_orders import require_no_better_order
-from deepsight.obtain.predictions.values import logits_of
+from deepsight.obtain.predictions.values import logits_of, require_finite
 
 FEWEST = 30  # images below which chance is too wide to say anything
 MOST_TIES = 0.01  # share of rows: rounding makes a few
@@ -116,8 +116,16 @@ def say_coverage(matched: int, data: Dataset, log: Log) -> None:
 
 
 def features_of(given: GivenPredictions, n: int) -> np.ndarray:
-    """The features as float16 or float32 (n, d); d is 0 where the file has none."""
+    """The features as float16 or float32 (n, d); d is 0 where the file has none.
+
+    Raises:
+        UsageError: some are NaN, infinite, or too large for float32.
+    """
     features = given.features
     if features is None:
         return np.empty((n, 0), dtype=np.float32)
-    return features if features.dtype == np.float16 else features.astype(np.float32)
+    if features.dtype != np.float16:
+        with np.errstate(over="ignore"):
+            features = features.astype(np.float32)
+    require_finite("features", features)
+    return features

@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 
 from deepsight.core.array_types import Ints
-from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.errors import DeepSightError, UsageError, first_line, near_names
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
-from deepsight.obtain.connectivity import first_line, require_answer
+from deepsight.obtain.connectivity import require_answer
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.decoding.decode import Listing

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.errors import DeepSightError, UsageError, first_line
 from deepsight.core.progress import Log
-from deepsight.obtain.connectivity import first_line
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.local_file import user_path

@@ -9,17 +9,15 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.errors import DeepSightError, UsageError, first_line, near_names
 from deepsight.core.files.atomic import write_json
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import cache_folder, map_part, save_part
-from deepsight.obtain.cifar10.from_keras import HTTP_ERRORS, STALL_SECONDS, stall_limit
-from deepsight.obtain.connectivity import first_line, require_answer
+from deepsight.obtain.cifar10.from_keras import HTTP_ERRORS, STALL_SECONDS, rgb_part, stall_limit
+from deepsight.obtain.connectivity import require_answer
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.decode import DIGEST_BYTES
 from deepsight.obtain.local_file import user_path
@@ -151,15 +149,6 @@ def require_file_digest(file: Path, algorithm: str, expected: str) -> None:
         raise SourceError(
             f"{file} has the wrong digest: expected {algorithm} {expected}, received {received}"
         )
-
-
-def rgb_part(images: NDArray[Any], labels: NDArray[Any]) -> Part:
-    """Keras's arrays as a part: greys in three equal channels, labels without their second axis."""
-    if images.ndim == 3:
-        images = np.repeat(images[..., None], 3, axis=3)
-    elif images.shape[1] == 3:
-        images = images.transpose(0, 2, 3, 1)
-    return Part(np.ascontiguousarray(images, dtype=np.uint8), labels.reshape(-1).astype(np.int64))
 
 
 def kept_parts(folder: Path, parts: Parts) -> tuple[Parts, dict[str, str]]:

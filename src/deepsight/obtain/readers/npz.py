@@ -33,7 +33,7 @@ from deepsight.obtain.decoding.image_store import StoredImages, write_images
 from deepsight.obtain.local_file import user_path
 from deepsight.obtain.passed_over import NO_LABELS, PassedOver
 from deepsight.obtain.readers.labels import label_or_none, plain_label, positions_of_labels
-from deepsight.obtain.readers.npz_images import ArrayReader
+from deepsight.obtain.readers.npz_images import HEADER_READERS, ArrayReader
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.sources import Obtained, Part, SourceError
 from deepsight.obtain.splits import CustomData, split_custom_data
@@ -119,13 +119,8 @@ def require_plain(file: Any, used: set[str]) -> None:
     """Refuse arrays of Python objects: reading them could run code."""
     for name in sorted(used & set(file.files)):
         with file.zip.open(f"{name}.npy") as member:
-            version = np.lib.format.read_magic(member)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            if read(member)[2].hasobject:
+            read_header = HEADER_READERS[np.lib.format.read_magic(member)]
+            if read_header(member)[2].hasobject:
                 raise ValueError(f"{name} are Python objects; write text with {name}.astype(str)")
 
 

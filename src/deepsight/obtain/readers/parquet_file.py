@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from deepsight.core.errors import DeepSightError, UsageError, near_names
+from deepsight.core.errors import DeepSightError, UsageError, first_line, near_names
 from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.shards import Shard, open_seekable, shard_stamp
 
@@ -69,7 +69,7 @@ class ParquetShard:
         except OSError:
             raise
         except (ValueError, RuntimeError) as error:  # pyarrow's errors
-            raise Unreadable(str(error).splitlines()[0]) from error
+            raise Unreadable(first_line(error)) from error
 
 
 def pyarrow_parquet() -> Any:
@@ -107,7 +107,7 @@ def open_one(shard: Shard, *, image: str | None) -> ParquetShard | str:
                 bounds.append(bounds[-1] + there.metadata.row_group(number).num_rows)
         return ParquetShard(shard, stamp, frame, column, bounds, class_names(features))
     except (OSError, ValueError, RuntimeError) as error:
-        return (str(error).splitlines() or [type(error).__name__])[0]
+        return first_line(error)
 
 
 def image_column(columns: Sequence[str], named: str | None) -> str:

@@ -1,6 +1,7 @@
 """The samples of a WebDataset shard, listed once and kept in the cache."""
 
 import json
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.files.atomic import write_json
+from deepsight.core.files.atomic import safe_name, write_json
 from deepsight.obtain.bounded_tar import BoundedEntry
 from deepsight.obtain.cache import cache_folder
 from deepsight.obtain.local_file import is_picture
@@ -19,6 +20,7 @@ CLASS_SUFFIXES = ("cls", "txt")  # the label by itself, a number or a name
 LABELS = ("label", "cls", "class", "class_name", "target")  # in a .json
 MOST_LABEL_BYTES = 2**20
 INDEX_VERSION = 1
+WHOLE_NUMBER = re.compile(r"-?\d{1,18}")  # a longer one is a name, and would not fit int64
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def indexed_shard(shard: Shard, *, label: str | None) -> tuple[str, list[ShardIm
     """Stamp, samples and damage of a shard, from the cache if it was listed before; or why there is none."""
     try:
         stamp = shard_stamp(shard.url)
-        target = cache_folder() / "shards" / f"{stamp}-{INDEX_VERSION}-{label or ''}.json"
+        name = f"{stamp}-{INDEX_VERSION}-{safe_name(label) if label else ''}.json"
+        target = cache_folder() / "shards" / name
         if (known := read_index(target)) is not None:
             return stamp, *known
         samples, lost = list_samples(shard, label)
@@ -144,5 +147,5 @@ def label_value(given: Any) -> str | int | None:
     text = "" if given is None or isinstance(given, (bool, list, dict)) else str(given)
     if isinstance(given, float) and given.is_integer():
         text = str(int(given))
-    number = int(text) if text.lstrip("-").isdecimal() else None
+    number = int(text) if WHOLE_NUMBER.fullmatch(text) else None
     return label_or_none(text if number is None else number)
