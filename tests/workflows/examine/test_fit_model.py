@@ -1,5 +1,6 @@
 """Planted faults of preprocessing and class order are found, and what fits is left alone."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -178,3 +179,64 @@ def test_bilinear_for_bicubic_is_said_where_it_matters(documented: str) -> None:
     fitted = fit_to_data(network, data)
     assert any("With bicubic it gains" in w for w in fitted.warnings) == (documented == "bilinear")
     assert fitted.input_format == right
+
+
+class Outputs(ColourNet):
+    """The colour network with its scores turned into something else."""
+
+    def __init__(self, out: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.out = out
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.out(super().forward(images))
+
+
+def test_one_logit_of_the_first_class_is_not_explained_by_swapped_channels() -> None:
+    """All answers are wrong, and half of them right in BGR: the order of the two classes explains more."""
+    rows = np.flatnonzero(DATA.labels < 2)
+    two = Dataset(DATA.images[rows], DATA.labels[rows], ("red", "green"), np.arange(len(rows)), "test")
+    network = network_of_module(Outputs(lambda z: z[:, :1] - z[:, 1:2]), "x")
+    with pytest.raises(DeepSightError, match="--classes green,red"):
+        fit_to_data(network, two)
+    fitted = fit_to_data(network, two, classes=["green", "red"])
+    assert (fitted.model.logits(two.pixels()).argmax(axis=1) == two.labels).all()
+
+
+def test_the_order_is_that_of_the_plain_channels() -> None:
+    """Three colours in another order can be had with BGR and yet another order; the plain one is offered."""
+    with pytest.raises(DeepSightError, match="--classes blue,red,green"):
+        fit_to_data(network_of_module(ColourNet(order=(2, 0, 1)), "x"), DATA)
+
+
+def batch_statistics() -> nn.Module:
+    return nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), ColourNet())
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        (Outputs(lambda z: z + 30 * torch.randn_like(z)), "something in it is random"),
+        (batch_statistics(), "depend on the others in its batch"),
+        (Outputs(lambda z: (z - 5).sigmoid()), "a probability for each class by itself"),
+        (
+            Outputs(lambda z: 0 * z + torch.tensor([5.0, 0, 1])),
+            "no more than guessing gives. It gives all of them",
+        ),
+    ],
+)
+def test_what_a_reader_must_know_of_the_answers(module: nn.Module, said: str) -> None:
+    warnings = fit_to_data(network_of_module(module.eval(), "x"), DATA, preprocess=RIGHT).warnings
+    assert any(said in warning for warning in warnings)
+
+
+def test_a_size_beyond_the_usual_ones_is_found() -> None:
+    class Large(ColourNet):
+        def forward(self, images: Tensor) -> Tensor:
+            assert images.shape[-1] == 160, "the position embedding is for 160 pixels."
+            return super().forward(images)
+
+    few = DATA.select(np.arange(12))
+    assert fit_to_data(network_of_module(Large(), "x"), few).input_format == replace(
+        RIGHT, height=160, width=160
+    )

@@ -89,12 +89,17 @@ READ: dict[str, Callable[[], Any]] = {
     "dropout at work": dropout_at_work,
 }
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
-    "one logit for three classes": (lambda: Given(order=(0,)), "Expected 3 outputs.*received 2"),
+    "one logit for three classes": (lambda: Given(order=(0,)), "Expected 3 outputs.*received one number"),
     "a thousand outputs": (lambda: Given(order=(0,) * 1000), "Expected 3 outputs.*received 1000"),
     "two outputs": (lambda: Given(order=(0, 1)), "Expected 3 outputs.*received 2"),
     "one score per pixel": (
         lambda: Given(lambda z: z[:, :, None, None].expand(-1, -1, 4, 4)), "Only image classifiers"
     ),
+    "a dictionary by class": (
+        lambda: Given(lambda z: {"red": z[:, 0], "green": z[:, 1], "blue": z[:, 2]}), "a dict with red, green"
+    ),
+    "the chosen class": (lambda: Given(lambda z: z.argmax(1)), "the scores, not the class that it chooses"),
+    "distances": (lambda: Given(lambda z: (100 - z)), "as with distances and losses.* return their negative"),
     "percentages": (lambda: Given(lambda z: 100 * z.softmax(1)), "These are percentages"),
     "no weights yet": (lambda: Given().to("meta"), "meta device"),
     "NaN": (lambda: Given(lambda z: z * float("nan")), "received NaN or infinity for 60 of 60"),

@@ -168,7 +168,7 @@ def run_network(opened: Network, inputs: Tensor) -> Any:
             raise
         raise DeepSightError(
             f"Expected {opened.name} to take inputs of shape {tuple(inputs.shape)}, but it failed: "
-            f"{type(error).__name__}: {first_line(error, most=200)}. "
+            f"{type(error).__name__}: {first_line(error, most=200).rstrip('.')}. "
             "State the input that it needs with --preprocess."
         ) from error
 

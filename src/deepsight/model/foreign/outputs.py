@@ -80,7 +80,8 @@ def only_scores(values: Sequence[Any], returned: Any) -> Tensor:
     """The first of several outputs that may be class scores, if all of these have one shape."""
     arrays = [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in values]
     found = [as_rows(v) for v in arrays if isinstance(v, Tensor) and is_scores(v)]
-    if not found or len({tuple(v.shape) for v in found}) > 1:
+    several = len(found) > 1 and all(isinstance(v, Tensor) and v.ndim == 1 for v in arrays)
+    if not found or several or len({tuple(v.shape) for v in found}) > 1:
         raise DeepSightError(
             f"Expected a model that returns class scores (b, k), received {described(returned)}. Wrap it in "
             "a module that returns the logits alone."
@@ -107,7 +108,12 @@ def as_rows(value: Tensor) -> Tensor:
     if not is_scores(value):
         raise DeepSightError(
             f"Expected class scores (b, k) of a floating type, received {value.dtype} of shape "
-            f"{tuple(value.shape)}. Only image classifiers are examined."
+            f"{tuple(value.shape)}. "
+            + (
+                "Let the model return the scores, not the class that it chooses."
+                if value.ndim == 1
+                else "Only image classifiers are examined."
+            )
         )
     return value.reshape(len(value), -1)
 

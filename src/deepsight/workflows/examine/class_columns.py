@@ -12,6 +12,8 @@ from deepsight.interpret.audits.output_names import background_column, columns_o
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import OutputReading
 
+GOOD = 0.5  # accuracy of a model that works
+ALONE = ("one logit", "one probability")
 SAME = 0.02  # accuracies that differ by less explain the same
 
 
@@ -42,8 +44,9 @@ def columns_for(
         if which is not None:
             return np.arange(data.k) + (1 if which == "first" else 0)
     names = f" It names them {', '.join(network.classes[:5])}…." if network.classes else ""
+    received = reading.width if reading.kind not in ALONE else "one number for each image"
     raise DeepSightError(
-        f"Expected {data.k} outputs, one for each class of the data, received {reading.width}.{names} If the "
+        f"Expected {data.k} outputs, one for each class of the data, received {received}.{names} If the "
         "data's classes are among them, state all outputs by name and in order: --classes a,b,c"
     )
 
@@ -61,17 +64,47 @@ def stated_columns(stated: Sequence[str], width: int, data: Dataset) -> Ints:
     return found
 
 
-def refuse_if_order_explains_more(reference: Ints, chosen: Ints, sample: Dataset) -> None:
-    """Refuse where another order of the outputs makes the reference better than any preprocessing is.
+def refuse_if_order_explains_more(candidates: Sequence[Ints], chosen: Ints, sample: Dataset) -> None:
+    """Refuse where another order of the outputs makes answers better than any preprocessing does.
 
     Swapped channels may look like exchanged classes where classes are colours; what explains more is taken,
     and the preprocessing where both explain the same.
 
+    Args:
+        candidates: the predicted classes under each preprocessing; of equals, the first counts.
+        chosen: those under the preprocessing that is to be used.
+        sample: the images, with their labels.
+
     Raises:
         DeepSightError: classes are exchanged.
     """
-    audit = audit_class_order(sample.labels, reference, sample.classes)
-    reordered = np.argsort(audit.choice)[reference]
-    gained = float((reordered == sample.labels).mean() - (chosen == sample.labels).mean())
-    if audit.warning and gained > SAME:
-        raise DeepSightError(audit.warning)
+    best, warning = float((chosen == sample.labels).mean()), None
+    for answers in candidates:
+        audit = audit_class_order(sample.labels, answers, sample.classes)
+        right = float((np.argsort(audit.choice)[answers] == sample.labels).mean())
+        if audit.warning and right > best + SAME:
+            best, warning = right, audit.warning
+    if warning:
+        raise DeepSightError(warning)
+
+
+def refuse_if_smallest_is_best(scores: Sequence[Reals], sample: Dataset) -> None:
+    """Refuse outputs of which the smallest names the class, as distances and losses do.
+
+    Args:
+        scores: (n, k) under each preprocessing. Of two classes, that is another order of them.
+        sample: the images, with their labels.
+
+    Raises:
+        DeepSightError: it is so.
+    """
+    if sample.k < 3:
+        return
+    largest = max(float((each.argmax(axis=1) == sample.labels).mean()) for each in scores)
+    smallest = max(float((each.argmin(axis=1) == sample.labels).mean()) for each in scores)
+    if smallest >= GOOD and smallest > 2 * largest:
+        raise DeepSightError(
+            "Expected outputs of which the largest is that of the right class. Here it is the smallest, for "
+            f"{smallest:.1%} of {len(sample)} images (the largest: {largest:.1%}), as with distances and "
+            "losses. Let the model return their negative."
+        )

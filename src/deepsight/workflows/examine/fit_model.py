@@ -17,7 +17,17 @@ from deepsight.model.foreign.foreign_model import ForeignModel, Prepare, foreign
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import read_outputs
-from deepsight.workflows.examine.class_columns import columns_for, refuse_if_order_explains_more
+from deepsight.workflows.examine.class_columns import (
+    columns_for,
+    refuse_if_order_explains_more,
+    refuse_if_smallest_is_best,
+)
+from deepsight.workflows.examine.doubtful_answers import (
+    FEW,
+    no_better_than_chance,
+    unsteady,
+    unusual_outputs,
+)
 from deepsight.workflows.examine.input_candidates import (
     InputTrials,
     assumed_format,
@@ -92,9 +102,12 @@ def with_audit(
             if not tried:
                 raise  # the reference must work; an alternative may be one that the model does not take
     sample = trials.sample
+    refuse_if_smallest_is_best([trials.scores(formats[name], columns) for name in tried], sample)
     audit = audit_preprocessing(tried, sample.labels, sample.k, documented=documented)
     if not stated:
-        refuse_if_order_explains_more(tried[next(iter(tried))], tried[audit.choice], sample)
+        first = next(iter(tried))
+        plain = [first] if documented else sorted(tried, key=lambda name: "BGR" in name)
+        refuse_if_order_explains_more([tried[name] for name in plain], tried[audit.choice], sample)
     made = fitted(trials, formats[audit.choice], columns, stated=stated)
     evidence = Evidence({"preprocessing_audit": audit.table}).merge(made.evidence)
     warnings = (audit.warning,) if audit.warning else ()
@@ -112,9 +125,12 @@ def fitted(
     network, sample = trials.network, trials.sample
     used = prepare if isinstance(prepare, InputFormat) else None
     nhwc = (network.layout if used is None else used.layout) == "nhwc"
-    model = foreign_model(network, prepare, read_outputs(trials.outputs(prepare)), columns, nhwc)
-    order = audit_class_order(sample.labels, trials.answers(prepare, columns), sample.classes)
+    reading, answers = read_outputs(trials.outputs(prepare)), trials.answers(prepare, columns)
+    model = foreign_model(network, prepare, reading, columns, nhwc)
+    order = audit_class_order(sample.labels, answers, sample.classes)
     if order.warning and not stated:
         raise DeepSightError(order.warning)
-    warnings = tuple(w for w in (network.notice, order.warning or "") if w)
+    few = prepare(sample.pixels(np.arange(min(FEW, len(sample)))))
+    doubts = (unsteady(network, few), unusual_outputs(reading), no_better_than_chance(answers, sample))
+    warnings = tuple(w for w in (network.notice, order.warning, *doubts) if w)
     return FittedModel(model, Evidence({"class_order_audit": order.table}), warnings, used)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepsight.core.array_types import Ints
+from deepsight.core.array_types import Ints, Reals
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.model.foreign.foreign_model import Prepare, class_scores
@@ -20,7 +20,24 @@ from deepsight.model.foreign.input_variants import normalisations, variants
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import read_outputs
 
-SIDES = (224, 32, 64, 28, 96, 128, 256, 299, 384)  # tried in this order where the input's size is unknown
+SIDES = (
+    224,
+    32,
+    64,
+    28,
+    96,
+    128,
+    256,
+    299,
+    384,
+    336,
+    448,
+    512,
+    518,
+    192,
+    160,
+    48,
+)
 BATCH = 64
 AUDIT_IMAGES, LEAST = 500, 30  # of the audit, at most and at least
 TRIED = 20  # preprocessings, about
@@ -50,11 +67,14 @@ class InputTrials:
             self.known[key] = raw_outputs(self.network, prepare, self.sample)
         return self.known[key]
 
+    def scores(self, prepare: Prepare | InputFormat, columns: Ints) -> Reals:
+        """The logits of each image, (n, k)."""
+        outputs = self.outputs(prepare)
+        return np.asarray(read_outputs(outputs).logits(outputs).numpy()[:, columns])
+
     def answers(self, prepare: Prepare | InputFormat, columns: Ints) -> Ints:
         """The predicted class of each image, int64 (n,)."""
-        outputs = self.outputs(prepare)
-        logits = read_outputs(outputs).logits(outputs).numpy()
-        return np.asarray(logits[:, columns].argmax(axis=1), dtype=np.int64)
+        return np.asarray(self.scores(prepare, columns).argmax(axis=1), dtype=np.int64)
 
     def right(self, prepare: Prepare | InputFormat, columns: Ints) -> float:
         """The share of the sample that is classified correctly, 0 to 1."""
