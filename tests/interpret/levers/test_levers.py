@@ -30,7 +30,12 @@ from deepsight.interpret.levers.placebo import (
     shuffled_file,
     try_resize,
 )
-from deepsight.interpret.levers.recipe_changes import judge_change, length_change, resolution_changes
+from deepsight.interpret.levers.recipe_changes import (
+    RecipeChange,
+    judge_change,
+    length_change,
+    resolution_changes,
+)
 from deepsight.interpret.levers.tools import Retraining
 from deepsight.interpret.levers.variance import (
     bootstrap_retrainings,
@@ -250,10 +255,26 @@ def test_a_change_of_the_recipe_is_judged_in_pairs(seen: tuple[ExaminedImages, P
     examined, _ = seen
     control = [noisy_logits(examined.labels, s, 1.0) for s in (0, 1)]
     arm = [each + 0.5 * np.eye(K)[examined.labels] for each in control]
-    found = judge_change(examined, length_change(), arm, control, rows=100)
+    found = judge_change(examined, length_change(), arm, control, rows=100, share=1.0)
     assert net_effect(found).low > 0
     assert [c.name for c in resolution_changes(128)] == ["160 px", "96 px"]
     assert [c.name for c in resolution_changes(64)] == ["96 px"]
+
+
+def test_more_steps_gain_less_on_all_rows_than_on_a_part(seen: tuple[ExaminedImages, Pixels]) -> None:
+    examined, _ = seen
+    control = [noisy_logits(examined.labels, 0, 1.0)]
+    arm = [control[0] + 0.5 * np.eye(K)[examined.labels]]
+
+    def net(change: RecipeChange, share: float) -> float:
+        return net_effect(judge_change(examined, change, arm, control, rows=100, share=share)).net
+
+    # With error = steps^-0.8, steps going from 100 to 200 gain 2^0.8 times as much as from 200 to 400.
+    curve = (100**-0.8 - 200**-0.8) / (200**-0.8 - 400**-0.8)
+    assert net(length_change(), 0.5) * curve == pytest.approx(net(length_change(), 1.0))
+    larger = resolution_changes(64)[0]
+    assert net(larger, 0.5) == net(larger, 1.0)
+    assert net(larger.in_equal_time(), 0.5) == net(larger, 1.0)
 
 
 @pytest.mark.parametrize("seed", range(5))

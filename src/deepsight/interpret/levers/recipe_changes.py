@@ -1,5 +1,6 @@
 """Resolution, capacity and length: the same rows under another recipe, against the model's own recipe."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -7,11 +8,11 @@ import numpy as np
 
 from deepsight.core.array_types import Ints, Reals
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.data_amount import EXPONENT, EXPONENTS
 from deepsight.interpret.levers.tools import Retraining
 
 # From the relative gain on a part of the rows to that on all, with its standard error.
 PART_TO_WHOLE = (1.0, 0.25)
-
 
 EQUAL_PASSES = ", equal passes"
 
@@ -114,9 +115,23 @@ def capacity_change(backbone: str, *, cost: float = 1.0) -> RecipeChange:
     )
 
 
+def part_to_whole(change: RecipeChange, share: float) -> tuple[float, float]:
+    """What carries a relative gain on a share of the rows over to all of them, and its standard error.
+
+    A training on a part of the rows also has so many fewer steps, and steps gain the less the more there
+    were: with error = floor + scale · steps^-b, twice the steps gain share^b times as much on all rows where
+    the floor is most of the error, and as much where it is nothing. Other changes keep their relative gain.
+    """
+    factor, error = PART_TO_WHOLE
+    if change.cost != 1 or change.passes == 1:
+        return factor, error
+    spread = (1.0 - share ** EXPONENTS[1]) / 4  # the ends as two standard errors to either side
+    return factor * share**EXPONENT, math.hypot(error, spread)
+
+
 def judge_change(
     examined: ExaminedImages, change: RecipeChange, arm: Sequence[Reals], control: Sequence[Reals], *,
-    rows: int, seconds: float = 0.0,
+    rows: int, share: float, seconds: float = 0.0,
 ) -> LeverOutcome:  # fmt: skip
     """What a change of the recipe does, replicate by replicate with the same rows.
 
@@ -125,6 +140,7 @@ def judge_change(
         change: what was tried.
         arm, control: logits (m, k) of each replicate; replicate r of both has the same rows and seed.
         rows: training rows of a replicate.
+        share: of all training rows, which these are.
         seconds: that the trainings of the arm took.
     """
     return LeverOutcome(
@@ -140,7 +156,7 @@ def judge_change(
         seconds=seconds,
         paired=True,
         evidence=right_counts(examined, arm, change.where),
-        factor=PART_TO_WHOLE,
+        factor=part_to_whole(change, share),
     )
 
 

@@ -201,7 +201,10 @@ class TrainedTrials:
     def changed(self, change: RecipeChange, own: Retraining, control: Reals) -> LeverOutcome:
         """One change of the recipe on the rows of one part."""
         arm, seconds = self.trained([change.retraining(own.rows, own.seed)], change.name)
-        found = judge_change(self.examined, change, arm, [control], rows=len(own.rows), seconds=seconds)
+        found = judge_change(
+            self.examined, change, arm, [control], rows=len(own.rows),
+            share=self.sizes.part_percent / 100, seconds=seconds,
+        )  # fmt: skip
         return replace(found, spread=self.whole_spread)
 
     def unused(self) -> Sequence[LeverOutcome]:
