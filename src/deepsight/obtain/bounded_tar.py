@@ -1,4 +1,4 @@
-"""Entries of tar archives that a stranger may have written."""
+"""Entries of untrusted tar archives."""
 
 import tarfile
 
@@ -6,7 +6,7 @@ MOST_HEADER_BYTES = 2**16  # of a name or of attributes
 
 
 class BoundedEntry(tarfile.TarInfo):
-    """An entry whose long name and attributes are small: `tarfile` reads them whole, whatever their size."""
+    """An entry with a limit on the size of its extended headers, which `tarfile` itself reads without one."""
 
     EXTRAS = (
         tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,

@@ -1,4 +1,4 @@
-"""Decoded images on the user's disk: memory-mapped arrays that are either whole or absent."""
+"""The cache of decoded images on the user's disk: memory-mapped arrays, written atomically."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from deepsight.core.files.damage import DAMAGE
 from deepsight.obtain.local_file import user_path
 from deepsight.obtain.sources import Part, SourceError
 
-MOST_DECODED_BYTES = 6_000_000_000  # of decoded images; those that were used longest ago go first
+MOST_DECODED_BYTES = 6_000_000_000  # of decoded images; the least recently used are removed first
 
 
 def cache_folder() -> Path:
@@ -38,9 +38,9 @@ def platform_cache() -> Path:
 
 
 def keep_within(folder: Path, *, limit: int, using: Path) -> None:
-    """Remove the entries of a cache that were used longest ago until it takes at most `limit` bytes.
+    """Remove the least recently used entries of a cache until it takes at most `limit` bytes.
 
-    Whoever has a removed file open can go on reading it. The entry in use stays, however large it is.
+    A process that has a removed file open can go on reading it. The entry `using` stays, however large it is.
     """
     remove_leftovers(folder)
     entries = sorted(entries_of(folder))
@@ -52,7 +52,7 @@ def keep_within(folder: Path, *, limit: int, using: Path) -> None:
 
 
 def entries_of(folder: Path) -> Iterator[tuple[float, int, Path]]:
-    """When each entry of a cache was last used, its bytes and its folder."""
+    """The time of last use, the size in bytes and the folder of each entry of a cache."""
     for entry in folder.iterdir() if folder.is_dir() else ():
         with suppress(OSError):  # another process may remove it meanwhile
             sizes = [file.stat().st_size for file in entry.iterdir()]
@@ -60,15 +60,15 @@ def entries_of(folder: Path) -> Iterator[tuple[float, int, Path]]:
 
 
 def note_use(entry: Path) -> None:
-    """Mark an entry of a cache as used now; one that may only be read serves as well."""
+    """Mark an entry of a cache as used now, unless it is read-only."""
     with suppress(OSError):
         os.utime(entry)
 
 
 def save_array(target: Path, array: NDArray[np.generic]) -> None:
-    """Write a C-ordered array as .npy, whole or not at all.
+    """Write an array as .npy in C order, atomically.
 
-    The bytes go through the file object because `np.save` hides the system's reason for a failed write.
+    The bytes go through the file object, because `np.save` hides the system's reason for a failed write.
 
     Raises:
         DeepSightError: the folder cannot be written to, or the disk is full.
@@ -82,7 +82,7 @@ def map_array(path: Path) -> NDArray[Any]:
     """Memory-map a .npy file for reading.
 
     Raises:
-        SourceError: it is absent, or it is not a whole .npy file of numbers.
+        SourceError: it is absent, or not a complete .npy file of numbers.
     """
     try:
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -100,16 +100,16 @@ def save_part(folder: Path, name: str, part: Part) -> None:
 
 
 def map_part(folder: Path, name: str) -> Part:
-    """Memory-map what `save_part` wrote; the content is not checked here."""
+    """Memory-map what `save_part` wrote; its digests are not checked here."""
     images = map_array(folder / f"{name}_images.npy")
     labels = map_array(folder / f"{name}_labels.npy")
     return Part(images, labels.astype(np.int64))
 
 
 def file_stamp(path: Path) -> bytes:
-    """Size and time of change of a file; empty where there is none."""
+    """The size and modification time of a file; empty if there is none."""
     try:
         about = path.stat()
-    except (OSError, ValueError):  # a name with a zero byte is no name
+    except (OSError, ValueError):  # ValueError: a name with a null byte
         return b""
     return f"{about.st_size}/{about.st_mtime_ns}".encode()

@@ -1,4 +1,4 @@
-"""Whether a host can be reached, found out in seconds."""
+"""A quick check whether a host can be reached."""
 
 from queue import Empty, Queue
 from threading import Thread
@@ -12,10 +12,10 @@ CONNECT_SECONDS = 3.0
 
 
 def require_answer(url: str) -> int:
-    """The HTTP status with which a host answers a question for headers alone.
+    """The HTTP status of a HEAD request.
 
-    The libraries that download may wait for minutes; this finds out in seconds. The question is put on a
-    thread of its own, because a name service that hangs heeds no time-out.
+    Download libraries may wait for minutes; this takes seconds. The request runs on its own thread, because a
+    name service that hangs ignores time-outs.
 
     Raises:
         SourceError: no connection within 3 s, or no answer within 6 s.
@@ -25,14 +25,14 @@ def require_answer(url: str) -> int:
     try:
         answer = answers.get(timeout=2 * CONNECT_SECONDS)
     except Empty as error:
-        raise SourceError(f"{url} gives no answer within {2 * CONNECT_SECONDS:.0f} s") from error
+        raise SourceError(f"{url} did not answer within {2 * CONNECT_SECONDS:.0f} s") from error
     if isinstance(answer, OSError):
         raise SourceError(f"{url} cannot be reached ({first_line(answer)})") from answer
     return answer
 
 
 def http_status(url: str) -> int | OSError:
-    """The status of the answer, or the error in its place."""
+    """The status of the response, or the error if there is none."""
     try:
         with urlopen(Request(url, method="HEAD"), timeout=CONNECT_SECONDS) as answer:
             return int(answer.status)

@@ -18,13 +18,16 @@ TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class DataAddress:
-    """Where own data is.
+    """The address of the user's own data.
 
     Attributes:
         scheme: "folder", "table", "hf", "arrays", "keras", "webdataset" or "parquet".
-        place: what stands after the colon: a path, or a name.
-        options: what stands after the question mark.
-        test_share: share of the images that is held out where there is no test part.
+        place: the path or name after the colon.
+        options: the options after the question mark.
+        test_share: share of the images held out where there is no test part, in (0, 1).
+
+    Raises:
+        UsageError: `test_share` is out of its range.
     """
 
     scheme: str
@@ -38,10 +41,10 @@ class DataAddress:
 
     @property
     def side(self) -> int | None:
-        """The shorter side of the stored images in pixels, where the option `side` says so.
+        """The shorter side of the stored images in pixels, by the option `side`; None without it.
 
         Raises:
-            UsageError: it is no whole number from 8 to 512.
+            UsageError: it is not a whole number from 8 to 512.
         """
         if (given := self.options.get("side")) is None:
             return None
@@ -51,10 +54,10 @@ class DataAddress:
 
     @property
     def fit(self) -> Fit:
-        """How a picture is brought into the stored shape; "crop" unless the option `fit` says otherwise.
+        """How pictures are fitted to the stored shape, by the option `fit`; "crop" without it.
 
         Raises:
-            UsageError: there is no such way.
+            UsageError: the option is unknown.
         """
         given = self.options.get("fit", "crop")
         if given not in FITS:
@@ -64,10 +67,14 @@ class DataAddress:
         return given
 
     def with_fit(self, fit: Fit | None, known: Mapping[str, Sequence[str]]) -> "DataAddress":
-        """The address with this fit, unless it names one.
+        """The address with this fit, unless it has one or `fit` is None.
+
+        Args:
+            fit: the fit.
+            known: the options of each scheme.
 
         Raises:
-            UsageError: the images of this scheme are stored as they are.
+            UsageError: images of this scheme keep their size.
         """
         if fit is None or "fit" in self.options:
             return self
@@ -77,14 +84,15 @@ class DataAddress:
 
 
 def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:
-    """The address that a name spells.
+    """The address that a name stands for.
 
     Args:
-        known: the options that each scheme has. A question mark that none of them follows is part of the
-            place, because paths may hold one.
+        name: `SCHEME:PLACE?option=value&option=value`. A question mark without an option after it is part of
+            the place, since paths may hold one.
+        known: the options of each scheme.
 
     Raises:
-        UsageError: the scheme is unknown, the place is empty or an option is unknown or empty.
+        UsageError: the scheme is unknown, the place is empty, or an option is unknown or empty.
     """
     scheme, colon, rest = name.partition(":")
     if not colon or scheme not in known:
@@ -101,7 +109,7 @@ def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:
 
 
 def meant_address(name: str) -> str:
-    """What a path without a scheme is meant as, to end a sentence; nothing where nothing lies there."""
+    """The end of a sentence that suggests a scheme for an existing path; empty if nothing exists there."""
     path = user_path(name.partition("?")[0])
     if path.is_dir():
         return f"that is a folder: --data folder:{name}"
@@ -114,7 +122,11 @@ def meant_address(name: str) -> str:
 
 
 def parse_options(query: str, known: Sequence[str]) -> dict[str, str]:
-    """The options of a query, each of them known and with a value."""
+    """The options of a query.
+
+    Raises:
+        UsageError: an option is unknown or has no value.
+    """
     options = dict(parse_qsl(query, keep_blank_values=True))
     for option, value in options.items():
         if option not in known:

@@ -1,4 +1,4 @@
-"""How oblong pictures are stored where nobody said it: by what a model sees in them."""
+"""How oblong pictures are fitted by default: as a model classifies them best."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from deepsight.obtain.decoding.crop import Fit, centred_box, decode_picture, sam
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.stored_size import sampled_sizes, size_of, whole_shape
 
-# Which images (n,) a model tells apart, by how they were fitted: from pixels (n, h, w, 3) and labels (n,).
+# From pixels (n, h, w, 3) by fit, and labels (n,): which images (n,) a model classifies correctly, by fit.
 FitJudge = Callable[[Mapping[Fit, Pixels], Ints], Mapping[Fit, Bools]]
 
-MUCH_CUT = 0.1  # share of a picture: below it, nothing is compared
-JUDGED = 400  # images at most by which fits are compared
-FEWEST = 40  # images below which the comparison says nothing
+MUCH_CUT = 0.1  # mean share of a picture that cropping removes; up to it, fits are not compared
+JUDGED = 400  # images at most that fits are compared on
+FEWEST = 40  # images; a comparison on fewer is not conclusive
 SIDE = 64  # pixels
-LOOKED_AT = 5_000  # images of which the shapes are compared
+LOOKED_AT = 5_000  # images at most whose shapes are all read
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class FitChoice:
     """How pictures are fitted, and why.
 
     Attributes:
-        fit: the way.
-        about: what `data.json` says of a comparison; empty where none was made.
+        fit: the chosen fit.
+        about: the entry of `data.json` on the comparison; empty if there was none.
     """
 
     fit: Fit
@@ -40,17 +40,17 @@ class FitChoice:
 def choose_fit(
     address: DataAddress, listings: Mapping[str, Listing], *, judge: FitJudge | None, log: Log
 ) -> FitChoice:
-    """The fit that was asked for, or the one with which a model tells most images apart.
+    """The fit that the user asked for, or the one with which a model classifies more images correctly.
 
-    Pictures that are nearly square are cropped. Otherwise cropping is compared with padding, or with the
-    whole picture where all share one shape. Cropping is chosen only if it is better by more than a standard
-    error: the other way cuts nothing.
+    Nearly square pictures are cropped. Otherwise cropping is compared with padding, or with the whole picture
+    if all share one shape. Cropping is chosen only if it is better by more than a standard error, since the
+    alternative discards nothing.
 
     Args:
         address: with the option `fit`, if the user gave one.
         listings: the images of each part.
-        judge: tells which images a model gets right under each fit; None crops.
-        log: receives what was compared and chosen.
+        judge: predicts which images a model classifies correctly under each fit; None crops.
+        log: receives the comparison and the choice.
     """
     sizes = sampled_sizes(listings) if "fit" not in address.options and judge is not None else []
     cut = float(np.mean([cropped_share(size) for size in sizes])) if sizes else 0.0
@@ -66,7 +66,7 @@ def choose_fit(
 
 
 def chosen(crop: Bools, kept: Bools, other: Fit, cut: float, log: Log) -> FitChoice:
-    """The better of two fits on the same images, said with the figures."""
+    """The better of two fits on the same images; the figures are logged."""
     gain = kept.astype(np.float64) - crop
     error = float(gain.std() / np.sqrt(len(gain)))
     fit: Fit = other if gain.mean() >= 0 or abs(gain.mean()) < error else "crop"
@@ -81,15 +81,15 @@ def chosen(crop: Bools, kept: Bools, other: Fit, cut: float, log: Log) -> FitCho
 
 
 def cropped_share(size: tuple[int, int]) -> float:
-    """The share of a picture of this width and height outside of its centred square."""
+    """The share of a picture of this width and height that lies outside its centred square."""
     left, top, right, bottom = centred_box(*size)
     return 1 - (right - left) * (bottom - top) / (size[0] * size[1])
 
 
 def of_one_shape(listings: Mapping[str, Listing], sizes: Sequence[tuple[int, int]]) -> bool:
-    """Whether all pictures share one aspect ratio, but for a pixel of rounding.
+    """Whether all pictures share one aspect ratio, apart from rounding.
 
-    All are looked at, since one that differs could not be used; above `LOOKED_AT` it is not asked for.
+    All are checked, since one that differs could not be used; with more than `LOOKED_AT` the answer is no.
     """
     width, height = (round(float(np.median([size[axis] for size in sizes]))) for axis in (0, 1))
     if not all(same_aspect(size, (height, width)) for size in sizes):
@@ -103,7 +103,7 @@ def of_one_shape(listings: Mapping[str, Listing], sizes: Sequence[tuple[int, int
 def sampled_pictures(
     listing: Listing, fits: Sequence[Fit], sizes: list[tuple[int, int]]
 ) -> tuple[dict[Fit, Pixels], Ints]:
-    """Some labelled images that can be read, under each fit, and their labels."""
+    """The pixels by fit (n, h, w, 3), and the labels (n,), of some labelled images that can be read."""
     rows = np.flatnonzero(listing.labels >= 0)
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:JUDGED])
     shapes = {fit: whole_shape(sizes, SIDE) if fit == "whole" else (SIDE, SIDE) for fit in fits}

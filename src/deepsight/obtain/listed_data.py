@@ -1,4 +1,4 @@
-"""From what a reader lists to data that a study takes: the way that all readers of single images share."""
+"""The common path from a reader's listing of images to the data of a study."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,19 +26,19 @@ def obtain_listed(
     judge: FitJudge | None,
     log: Log,
 ) -> Obtained:
-    """The listed images, fitted as asked or chosen, decoded once into the cache, and split where need be.
+    """The listed images, fitted, decoded once into the cache, and split if there is no test part.
 
     Args:
-        name: of the data, as the record shows it.
-        address: with the options that decide about side, fit and held-out share.
+        name: of the data, as in the record.
+        address: with the options for side, fit and held-out share.
         listings: the images of each part.
         classes: names of the k classes.
-        key: changes whenever the images do.
-        options: those that the scheme of the address knows.
-        passed_over: what the source holds and is not used.
-        resolution: the side in pixels that the study asks for.
-        judge: compares fits where none was asked for; None crops.
-        log: receives the progress, and what is set aside.
+        key: a digest that changes whenever the images do.
+        options: the options of the address's scheme.
+        passed_over: what the source holds but the study does not use.
+        resolution: the side in pixels that the study needs; None for the default.
+        judge: compares fits if the user gave none; None crops.
+        log: receives progress, and what cannot be read or is not used.
 
     Raises:
         DeepSightError: the cache cannot be written to, or there are too few classes or images.

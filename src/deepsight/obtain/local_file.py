@@ -1,4 +1,4 @@
-"""The bytes of a file on this machine, and the names by which files are found again."""
+"""Local files: reading them within limits, and finding them by the names that people write."""
 
 import stat
 import unicodedata
@@ -8,7 +8,7 @@ from deepsight.core.errors import UsageError
 from deepsight.obtain.decoding.crop import Unreadable
 
 MOST_FILE_BYTES = 2**28
-# The endings that torchvision's ImageFolder lists: what people made predictions for.
+# The suffixes of torchvision's ImageFolder, which people make predictions with.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 MORE_IMAGE_SUFFIXES = (".gif", ".avif", ".jp2", ".heic", ".jxl", ".ico", ".tga")
 
@@ -17,7 +17,7 @@ def read_local_file(path: Path) -> bytes:
     """The bytes of a file.
 
     Raises:
-        Unreadable: it is a device or a pipe, which would wait without end, or it is huge.
+        Unreadable: it is a device or a pipe, which could block forever, or it is too large.
         OSError: the system refuses.
     """
     about = path.stat()
@@ -29,13 +29,15 @@ def read_local_file(path: Path) -> bytes:
 
 
 def normal_path(name: str) -> str:
-    """A path with forward slashes, without `./` in front, and with one spelling for each accent."""
+    """A path with forward slashes, without a leading `./`, and with accents in Unicode's form NFC."""
     return unicodedata.normalize("NFC", name.strip().replace("\\", "/").removeprefix("./"))
 
 
 def found_path(base: Path, name: str) -> Path:
-    """The file that a table means: as written, else with other slashes, another spelling of accents, or the
-    ending of a picture where the table leaves endings away.
+    """The file that a table refers to.
+
+    It is the path as written if it exists, else one with other slashes, accents in another Unicode form, or a
+    suffix that the table leaves out.
     """
     exact = base / (user_path(name) if name.startswith(("~/", "~\\")) else name)
     if is_there(exact):
@@ -48,28 +50,28 @@ def found_path(base: Path, name: str) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether something lies at a path; a path that no system allows leads nowhere."""
+    """Whether a path exists; false for a path that the system does not allow."""
     try:
         return path.exists()
-    except OSError:  # such as a name of a thousand letters
+    except OSError:  # such as a name that is too long
         return False
 
 
 def user_path(text: str | Path) -> Path:
-    """The path of a text in which ~ stands for the home folder.
+    """A path in which ~ stands for the home folder.
 
     Raises:
-        UsageError: the system knows no home folder.
+        UsageError: the home folder is unknown.
     """
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise UsageError(
-            f"Expected a home folder for '{text}', but the system knows none. Set HOME; for the cache, "
-            "DEEPSIGHT_CACHE names a folder in full."
+            f"Expected a home folder for '{text}', but none is known. Set HOME; for the cache, set "
+            "DEEPSIGHT_CACHE to a full path."
         ) from error
 
 
 def is_picture(name: str) -> bool:
-    """Whether a name ends as those of pictures do."""
+    """Whether a name has the suffix of a picture."""
     return name.lower().endswith(IMAGE_SUFFIXES + MORE_IMAGE_SUFFIXES)

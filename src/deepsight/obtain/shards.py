@@ -1,4 +1,4 @@
-"""Files of a sharded data set, here or behind a URL: which there are, and reading parts of them."""
+"""The files of a sharded data set, local or remote: listing them, and reading byte ranges."""
 
 import hashlib
 import re
@@ -12,18 +12,18 @@ from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.crop import Unreadable
 
 LOCAL = ("file", "local", "memory")
-BLOCK = 2**22  # bytes that are read ahead: rows are asked for in the order in which they lie in a shard
+BLOCK = 2**22  # bytes of read-ahead, since rows are read in the order of a shard
 MOST_SHARDS = 1_000_000
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 @dataclass
 class Shard:
-    """One file of a sharded data set, opened when it is first read; several threads may share it.
+    """One file of a sharded data set, opened on first use; threads may share it.
 
     Attributes:
         url: as fsspec opens it.
-        name: short, and different from that of all other shards.
+        name: a short name that no other shard has.
     """
 
     url: str
@@ -32,11 +32,11 @@ class Shard:
     _file: BinaryIO | None = field(default=None, repr=False)
 
     def read(self, offset: int, size: int) -> bytes:
-        """These bytes of the file.
+        """`size` bytes of the file from `offset` on.
 
         Raises:
-            Unreadable: the file ends before.
-            OSError: the system or the server refuses.
+            Unreadable: the file is shorter.
+            OSError: the file cannot be read.
         """
         with self._lock:
             if self._file is None:
@@ -48,7 +48,7 @@ class Shard:
         return content
 
     def close(self) -> None:
-        """Close the file; it is opened again when it is read again."""
+        """Close the file; the next read opens it again."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
@@ -56,16 +56,16 @@ class Shard:
 
 
 def open_seekable(url: str) -> BinaryIO:
-    """A file that can be read from any byte on, in blocks that are read ahead.
+    """A seekable file with read-ahead.
 
     Raises:
-        OSError: there is no such file, or the server refuses.
+        OSError: the file does not exist or cannot be read.
         DeepSightError: the protocol is unknown or its library is not installed.
     """
     system, path = file_system(url)
     try:
         return cast(BinaryIO, system.open(path, "rb", block_size=BLOCK, cache_type="readahead"))
-    except TypeError:  # a file system without blocks, such as that of local files
+    except TypeError:  # file systems without blocks, such as the local one
         return cast(BinaryIO, system.open(path, "rb"))
 
 
@@ -87,11 +87,11 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def expand_shards(pattern: str, *, offline: bool) -> list[Shard]:
-    """The shards that a pattern names, in the order of the numbers in braces, or else of their names.
+    """The shards that a pattern matches, in the order of its braces, and of names for `*` and `?`.
 
     Args:
         pattern: a path or URL; `{000..127}` counts, `{a,b}` lists, `*` and `?` match names.
-        offline: refuse what needs the network.
+        offline: refuse remote shards.
 
     Raises:
         UsageError: the pattern matches nothing, or needs the network under --offline.
@@ -102,12 +102,12 @@ def expand_shards(pattern: str, *, offline: bool) -> list[Shard]:
     if not urls:
         raise UsageError(f"Expected shards that match '{pattern}', found none.")
     if len(set(urls)) < len(urls):
-        raise UsageError(f"Expected each shard once, '{pattern}' names some of them twice.")
+        raise UsageError(f"Expected each shard once, but '{pattern}' matches some of them twice.")
     return [Shard(url, name) for url, name in zip(urls, short_names(urls), strict=True)]
 
 
 def expand_parts(address: DataAddress, *, offline: bool) -> dict[str, list[Shard]]:
-    """The shards of each part: those of the place, and of the options `val` and `test`.
+    """The shards of each part: those of the address, and those of the options `val` and `test`.
 
     Raises:
         UsageError: a pattern matches nothing, or needs the network under --offline.
@@ -118,21 +118,25 @@ def expand_parts(address: DataAddress, *, offline: bool) -> dict[str, list[Shard
 
 
 class Stamped(Protocol):
-    """What says by its stamp whether it changed."""
+    """Anything with a digest that changes when it does."""
 
     @property
     def stamp(self) -> str:
-        """A digest."""
+        """The digest."""
 
 
 def stamps_key(parts: Mapping[str, Sequence[Stamped]]) -> str:
-    """A digest that changes when a shard of any part does."""
+    """A digest that changes when any shard of any part does."""
     stamps = sorted((part, shard.stamp) for part, shards in parts.items() for shard in shards)
     return hashlib.sha256(repr(stamps).encode()).hexdigest()
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """All texts that braces stand for: {08..11} for 08, 09, 10 and 11; {a,b} for a and b."""
+    """All texts that a pattern with braces stands for: {08..11} for 08, 09, 10 and 11; {a,b} for a and b.
+
+    Raises:
+        UsageError: a range has more than a million numbers.
+    """
     done: list[str] = []
     waiting = [pattern]  # a stack, the next text last
     while waiting:
@@ -153,10 +157,10 @@ def expand_braces(pattern: str) -> list[str]:
 
 
 def matching(url: str, *, offline: bool) -> list[str]:
-    """The files that a name with `*` or `?` matches; any other name stands for itself, if it is there.
+    """The files that a URL with `*`, `?` or `[` matches, sorted; any other URL is returned as it is.
 
     Raises:
-        UsageError: it needs the network under --offline.
+        UsageError: it needs the network, and `offline` is set.
     """
     system, path = file_system(url)
     protocol = system.protocol if isinstance(system.protocol, str) else system.protocol[0]
@@ -168,16 +172,16 @@ def matching(url: str, *, offline: bool) -> list[str]:
 
 
 def short_names(urls: Sequence[str]) -> list[str]:
-    """The last part of each URL; the whole URLs where two would share one."""
+    """The last component of each URL, or the full URLs if two would share one."""
     last = [url.rstrip("/").rpartition("/")[2] for url in urls]
     return last if len(set(last)) == len(last) else list(urls)
 
 
 def shard_stamp(url: str) -> str:
-    """What changes when a shard does: a digest of its place, size, and time of change or tag.
+    """A digest of a shard's URL, size, and modification time or ETag.
 
     Raises:
-        OSError: there is no such file, or the server does not answer.
+        OSError: the file does not exist, or the server does not answer.
     """
     system, path = file_system(url)
     about = system.info(path)

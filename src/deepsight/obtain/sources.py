@@ -1,4 +1,4 @@
-"""Where data may come from: an ordered list of sources, of which the first that proves itself is used."""
+"""Sources of a data set, in order; the first whose data passes verification is used."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,11 +21,12 @@ class Part:
     Attributes:
         images: uint8 (n, h, w, 3), RGB; an array or a memory map.
         labels: int64 (n,), positions in the class names.
-        files: (n,), the file, URL, or shard and row of each image; None where images have no names.
-        digests: uint8 (n, 16), BLAKE2b of each file, or of the pixels where there are no files; None where
-            the part is proved as a whole.
-        groups: (n,), the name of the group of each image, "" where it has none.
-        metadata: further columns, one row per image.
+        files: object (n,), the file, URL, or shard and row of each image; None if images have no names.
+        digests: uint8 (n, 16), BLAKE2b of each file, or of the pixels if there are no files; None if the part
+            is verified as a whole.
+        groups: object (n,), the group of each image, "" for an image without one; None if there are no
+            groups.
+        metadata: further columns, one row per image; None if there are none.
     """
 
     images: Images
@@ -41,19 +42,20 @@ Parts = Mapping[str, Part]
 
 @dataclass(frozen=True)
 class Obtained:
-    """A data set as it came.
+    """A loaded data set.
 
     Attributes:
-        train: the official training part, or what is left when a test part was held out.
-        test: the official test part, or a stratified fifth held out with seed 0.
-        record: what `data.json` says: name, source, digests, counts, what was set aside and passed over.
-        validation: the official validation part, where there is one.
-        digests: uint8 (n, 16) by source, the digest of each image by its id; empty where the data is proved
+        train: the official training part, or what remains after a test part was held out.
+        test: the official test part, or a stratified share of the images, held out with seed 0.
+        record: the content of `data.json`: name, source, digests, counts, and what cannot be read or is not
+            used.
+        validation: the official validation part; None if there is none.
+        digests: by source, uint8 (n, 16), the digest of each image by its id; empty if the data is verified
             as a whole.
-        listed: by source, the name of every item that was listed, in order, also of those that could not be
-            read; empty where items have no names.
-        taken: by source, the time of exposure of each image by its id, in seconds, NaN where none is noted;
-            empty where images have no such notes.
+        listed: by source, the names of all listed items in order, including unreadable ones; empty if items
+            have no names.
+        taken: by source, (n,), the time of exposure of each image by its id, in seconds since 1970, NaN if
+            not recorded; empty if no image records it.
     """
 
     train: Dataset
@@ -65,12 +67,12 @@ class Obtained:
     taken: Mapping[str, Floats] = field(default_factory=dict)
 
     def named(self) -> dict[str, Dataset]:
-        """The parts that there are, by the names that the run folder uses: train, val, test."""
+        """The parts by the names that the run folder uses: train, val if there is one, test."""
         parts = {"train": self.train, "val": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
 
     def split(self, name: str) -> Dataset:
-        """The part of this name, or for "all" every image.
+        """The part with this name: "train", "val" or "test"; "all" joins all parts.
 
         Raises:
             UsageError: there is no such part.
@@ -85,21 +87,21 @@ class Obtained:
 
 
 class SourceError(Exception):
-    """Why a source gave nothing, in one line."""
+    """A source failed; the message gives the reason in one line."""
 
 
 class SourceSkipped(SourceError):
-    """Why a source was not tried: nobody asked for it, or it needs the network and `--offline` is set."""
+    """A source was not tried: it was not asked for, or it needs the network and `--offline` is set."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One way to get the data.
+    """One source of the data.
 
     Attributes:
-        name: as the record and the screen show it.
-        fetch: gives proven parts, or raises `SourceError`.
-        remedy: what a user does to make this source work.
+        name: as shown in the record and on the screen.
+        fetch: returns verified parts, or raises `SourceError`.
+        remedy: what the user can do to make this source work.
     """
 
     name: str
@@ -109,20 +111,20 @@ class Source:
 
 @dataclass(frozen=True)
 class Failure:
-    """A source that gave nothing, why, and what would mend it."""
+    """A source that failed, and its error."""
 
     source: Source
     error: SourceError
 
     def line(self) -> str:
-        """One line for the error that lists every source."""
+        """The line for this source in the error that lists all of them."""
         return f"  - {self.source.name}: {self.error}. {self.source.remedy}"
 
 
 def first_that_works(
     what: str, sources: Sequence[Source], *, log: Log
 ) -> tuple[Source, Parts, list[Failure]]:
-    """The first source that gives proven parts, these parts, and the sources before it that failed.
+    """The first source that works, its verified parts, and the failures of the sources before it.
 
     Raises:
         DeepSightError: every source failed; each is listed with its reason and its remedy.
@@ -136,10 +138,10 @@ def first_that_works(
             if not isinstance(error, SourceSkipped):
                 log(f"{source.name}: {error}.")
     lines = "\n".join(failure.line() for failure in failures)
-    raise DeepSightError(f"Expected {what} from one of its sources, but none gave it:\n{lines}")
+    raise DeepSightError(f"Expected {what} from one of its sources, but all failed:\n{lines}")
 
 
 def failure_records(failures: Sequence[Failure]) -> list[dict[str, str]]:
-    """The sources that were tried and failed, as they stand in `data.json`."""
+    """The entries of `data.json` for sources that were tried and failed."""
     tried = [failure for failure in failures if not isinstance(failure.error, SourceSkipped)]
     return [{"source": failure.source.name, "reason": str(failure.error)} for failure in tried]

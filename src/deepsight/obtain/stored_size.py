@@ -1,4 +1,4 @@
-"""The shape in which own images are stored: what the study needs, but never more than the images have."""
+"""The shape in which the user's images are stored: as large as the study needs, never enlarged."""
 
 import io
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from deepsight.obtain.data_uri import SIDES, DataAddress
 from deepsight.obtain.decoding.crop import Fit, Shape, readable_formats, same_aspect, upright_size
 from deepsight.obtain.decoding.decode import Listing
 
-USUAL = 128  # pixels: the largest resolution that the planner chooses by itself
-MANY, SMALL = 100_000, 64  # above so many images, this side unless more is asked: 12 KB per image, not 49
-LOOKED_AT = 64  # images whose size is looked up
+USUAL = 128  # pixels: the largest resolution that the planner chooses by default
+MANY, SMALL = 100_000, 64  # above this many images, this side by default: 12 KB per image instead of 49
+LOOKED_AT = 64  # images whose size is sampled
 
 
 def stored_shape(
@@ -22,9 +22,9 @@ def stored_shape(
 ) -> Shape:
     """Height and width of the images in the cache.
 
-    The option `side` decides. Without it, the study's resolution, or 128 (64 above 100,000 images) where none
-    was asked for; but images that are smaller keep their size, and are enlarged when they are used. With
-    `fit=whole` the side is the shorter one, and the other keeps the aspect ratio.
+    The side is given by the option `side`, else by the study's resolution, else it is 128 (64 above 100,000
+    images). Except for the option, it is limited to the images' median side; smaller images are enlarged when
+    they are used. With `fit=whole` it is the shorter side, and the other keeps the aspect ratio.
 
     Raises:
         UsageError: the option is not a whole number from 8 to 512.
@@ -36,14 +36,14 @@ def stored_shape(
     if address.side is None and sizes:
         typical = int(np.median([min(size) for size in sizes]))
         log(
-            f"Images are stored as {shape[0]} x {shape[1]} px ({said_of(address.fit)}; their median side is "
-            f"{typical} px; ?side=N changes it)."
+            f"Images are stored as {shape[0]} x {shape[1]} px ({fit_in_words(address.fit)}; their median "
+            f"side is {typical} px; ?side=N changes it)."
         )
     return shape
 
 
-def said_of(fit: Fit) -> str:
-    """What a fit does, in words."""
+def fit_in_words(fit: Fit) -> str:
+    """A fit in words."""
     return {
         "crop": "the largest central square",
         "pad": "the whole picture with black bars",
@@ -60,21 +60,21 @@ def stored_side(
     resolution: int | None,
     log: Log,
 ) -> int:
-    """The shorter side in pixels."""
+    """The shorter side of the stored images in pixels."""
     if (given := address.side) is not None:
         if resolution and given < resolution:
             log(f"Images are stored at {given} px, as asked, and enlarged to --resolution {resolution}.")
         return given
     n = sum(len(listing.names) for listing in listings.values())
     wanted = resolution or (USUAL if n <= MANY else SMALL)
-    # A picture that is padded or squashed is as large as its longer side.
+    # A padded or squashed picture is as large as its longer side.
     longest = address.fit in ("pad", "squash")
     there = int(np.median([max(size) if longest else min(size) for size in sizes])) if sizes else USUAL
     return max(SIDES.start, min(wanted, there))
 
 
 def sampled_sizes(listings: Mapping[str, Listing]) -> list[tuple[int, int]]:
-    """Width and height of a few images that are evenly spread over the parts."""
+    """Width and height of a few images, evenly spread over the parts."""
     found = []
     for listing in listings.values():
         rows = np.unique(np.linspace(0, len(listing.names) - 1, LOOKED_AT // len(listings)).astype(int))
@@ -83,16 +83,20 @@ def sampled_sizes(listings: Mapping[str, Listing]) -> list[tuple[int, int]]:
 
 
 def size_of(listing: Listing, row: int) -> tuple[int, int] | None:
-    """Width and height of an upright image by its header; None where it cannot be read."""
+    """Width and height of an image by its header when upright; None if it cannot be read."""
     try:
         with Image.open(io.BytesIO(listing.read(row)), formats=readable_formats()) as image:
             return upright_size(image)
-    except Exception:  # damaged files raise almost anything; decoding will say what is wrong
+    except Exception:  # damaged files raise almost anything; decoding them gives the reason
         return None
 
 
 def whole_shape(sizes: list[tuple[int, int]], side: int) -> Shape:
-    """The shape with this shorter side and the aspect ratio that all images share."""
+    """The shape with this shorter side and the aspect ratio that all images share.
+
+    Raises:
+        DeepSightError: no size can be read, or the aspect ratios differ.
+    """
     if not sizes:
         raise DeepSightError("Expected images whose size can be read for fit=whole, found none.")
     width, height = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))

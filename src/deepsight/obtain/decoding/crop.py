@@ -1,4 +1,4 @@
-"""An encoded image of any size and mode as small RGB pixels of the shape that is asked for."""
+"""Decode an image of any size, mode and bit depth to RGB pixels of a given shape."""
 
 import io
 import threading
@@ -17,18 +17,17 @@ from deepsight.core.array_types import Pixels
 from deepsight.obtain.decoding.bit_depth import Depth, eight_bits, top_of
 from deepsight.obtain.decoding.other_files import name_of_format, tiff_size, values_of_other_file
 
-# Formats that Pillow reads by itself; others call programs (EPS) or are known by name alone.
+# Formats that Pillow reads by itself; others run programs (EPS) or are recognised but not read.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 100_000_000
 SMALL_PIXELS, PIXELS_PER_BYTE = 16_000_000, 200  # photographs have about one pixel per byte, scans a hundred
-# Pillow's own warning would stand raw on the screen: `require_decodable_size` says what is too large.
+# Pillow's own warning would appear on the screen: `require_decodable_size` reports what is too large.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-SMALLEST = 3  # pixels: the least of which an outline can be seen
-SEVERAL_FRAMES = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")  # a second frame of a JPEG is a preview
-ONE_LARGE = (
-    threading.Lock()
-)  # images beyond SMALL_PIXELS are decoded one at a time, however many threads there are
-ASPECT_TOLERANCE = 0.02  # two shapes are one if their aspect ratios differ by less: a pixel of rounding
+SMALLEST = 3  # pixels, the smallest side on which an outline can be seen
+SEVERAL_FRAMES = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")  # the second frame of a JPEG is a preview
+# Images above SMALL_PIXELS are decoded one at a time, however many threads there are.
+ONE_LARGE = threading.Lock()
+ASPECT_TOLERANCE = 0.02  # aspect ratios that differ by less are equal: a pixel of rounding
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and its value where 0 is white
 # EXIF tags: the orientation, the time of exposure, and the directory that holds the latter.
 ORIENTATION, TAKEN, EXIF_IFD = 0x0112, 0x9003, 0x8769
@@ -39,7 +38,7 @@ Shape = tuple[int, int]  # height and width in pixels
 
 
 class Unreadable(Exception):
-    """Why an item is set aside, in one line."""
+    """An item cannot be read; the message gives the reason in one line."""
 
 
 class Picture(NamedTuple):
@@ -47,10 +46,10 @@ class Picture(NamedTuple):
 
     Attributes:
         pixels: uint8 (h, w, 3), RGB.
-        cut: share of the image that lies outside of `pixels`, 0 to 1.
-        taken: the time of exposure in seconds since 1970, by the camera's clock; NaN where none is noted.
-        depth: of an image with more than 8 bits per value, else None.
-        frames: how many frames or pages the file holds.
+        cut: share of the image that was cropped away, 0 to 1.
+        taken: the time of exposure in seconds since 1970, by the camera's clock; NaN if it is not recorded.
+        depth: kind and largest value of an image with more than 8 bits per value, else None.
+        frames: number of frames or pages in the file.
     """
 
     pixels: Pixels
@@ -62,31 +61,31 @@ class Picture(NamedTuple):
 
 @cache
 def readable_formats() -> tuple[str, ...]:
-    """Those of the formats that this build of Pillow has."""
+    """The formats that this build of Pillow supports."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def decode_square(content: bytes, *, side: int) -> Pixels:
-    """The largest centred square of an image, uint8 (side, side, 3); `decode_picture` says the rest."""
+    """The largest centred square of an image, uint8 (side, side, 3); see `decode_picture`."""
     return decode_picture(content, shape=(side, side)).pixels
 
 
 def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: float | None = None) -> Picture:
-    """An image in the shape that is asked for, resized with an antialiased bicubic kernel.
+    """Decode an image to a given shape, with antialiased bicubic resizing.
 
     Args:
-        content: an encoded image. Of several frames the first is taken. The orientation that a camera noted
-            is applied; where the note cannot be read, the image stays as it is. Transparent pixels become
-            white.
-        shape: height and width of the result in pixels. A JPEG that is much larger is decoded at a half, a
-            quarter or an eighth of its size, but never below twice this shape.
-        fit: "crop" takes the largest centred part of this shape, "pad" the whole image with black bars,
-            "squash" the whole image distorted, "whole" the whole image, which must have this aspect ratio.
-        top: for more than 8 bits per value, the value that becomes 255; None finds it from this image.
+        content: an encoded image; of several frames, the first is used. EXIF orientation is applied, unless
+            it is damaged. Transparent pixels become white.
+        shape: height and width of the result in pixels. A much larger JPEG is decoded at a half, a quarter or
+            an eighth of its size, but never below twice this shape.
+        fit: "crop" takes the largest centred part with this aspect ratio, "pad" the whole image with black
+            bars, "squash" the whole image distorted, "whole" the whole image, which must have this aspect
+            ratio.
+        top: for more than 8 bits per value, the value that becomes 255; None derives it from this image.
 
     Raises:
-        Unreadable: the content is no whole image of a known format and mode.
+        Unreadable: the content is not a complete image in a known format and mode.
     """
     try:
         with ExitStack() as turns, Image.open(io.BytesIO(content), formats=readable_formats()) as image:
@@ -105,17 +104,17 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
             return Picture(fitted(coloured, shape, fit), cut, taken, depth, frames_of(image))
     except Unreadable:
         raise
-    except UnidentifiedImageError:  # its own text holds a memory address
+    except UnidentifiedImageError:  # its message holds a memory address
         return decode_other(content, shape, fit, top)
     except Exception as error:  # damaged files make the decoders raise almost anything
         raise Unreadable(str(error) or type(error).__name__) from error
 
 
 def decode_other(content: bytes, shape: Shape, fit: Fit, top: float | None) -> Picture:
-    """As `decode_picture`, for a file that Pillow does not know.
+    """Decode a file in a format that Pillow does not read, as `decode_picture` does.
 
     Raises:
-        Unreadable: it is no image at all.
+        Unreadable: it is not an image, or of a format that cannot be read.
     """
     try:
         found = other_values(content)
@@ -136,11 +135,11 @@ def decode_other(content: bytes, shape: Shape, fit: Fit, top: float | None) -> P
 
 
 def other_values(content: bytes) -> tuple[str, NDArray[np.generic]] | None:
-    """Name of the format and values of a file that Pillow does not know; None where it is no image.
+    """The format and the values of a file that Pillow does not read; None if it is not an image.
 
     Raises:
         Unreadable: it is too large or too small.
-        ValueError: an array is no image.
+        ValueError: an array does not have the shape or type of an image.
     """
     if (size := tiff_size(content)) is not None:
         require_decodable_size(size, content)
@@ -148,10 +147,13 @@ def other_values(content: bytes) -> tuple[str, NDArray[np.generic]] | None:
 
 
 def require_decodable_size(size: tuple[int, int], content: bytes) -> None:
-    """Refuse an image that would take hundreds of megabytes to decode, or far more than its bytes justify,
-    and one too small to show anything, such as the pixels that count visitors of web pages.
+    """Refuse an image that is too large to decode, too large for its bytes, or too small to show anything.
 
-    A flat drawing of 16 million pixels may have few bytes; beyond that, an image of few bytes is a bomb.
+    A flat drawing of 16 million pixels may have few bytes; a larger image of few bytes is a decompression
+    bomb. Images of a pixel or two count the visitors of web pages.
+
+    Raises:
+        Unreadable: it is one of these.
     """
     pixels, justified = size[0] * size[1], max(SMALL_PIXELS, PIXELS_PER_BYTE * len(content))
     if min(size) < SMALLEST:
@@ -164,30 +166,30 @@ def require_decodable_size(size: tuple[int, int], content: bytes) -> None:
 
 
 def frames_of(image: Image.Image) -> int:
-    """How many frames or pages a file holds, as far as they can be counted."""
+    """The number of frames or pages in a file; 1 if they cannot be counted."""
     try:
         return int(getattr(image, "n_frames", 1)) if image.format in SEVERAL_FRAMES else 1
-    except Exception:  # damage behind the first frame raises almost anything; the first is whole
+    except Exception:  # damage after the first frame raises almost anything; the first is intact
         return 1
 
 
 def time_taken(image: Image.Image) -> float:
-    """The time of exposure in seconds since 1970; NaN where none is noted or the note is damaged."""
+    """The time of exposure in seconds since 1970; NaN if EXIF does not record it or is damaged."""
     try:
         noted = str(image.getexif().get_ifd(EXIF_IFD)[TAKEN])
         return datetime.strptime(noted, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
-    except Exception:  # a damaged note raises almost anything, and says nothing about the image
+    except Exception:  # damaged EXIF raises almost anything, and does not affect the pixels
         return float("nan")
 
 
 def upright(image: Image.Image, decoded: Image.Image | None = None) -> Image.Image:
-    """The image, or other pixels of it, turned as the camera noted; as it is where the note is damaged."""
+    """The image, or its pixels `decoded` elsewhere, turned by its EXIF orientation unless that is damaged."""
     pixels = image if decoded is None else decoded
     try:
         if decoded is not None:
             pixels.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
         return ImageOps.exif_transpose(pixels)
-    except Exception:  # whether the note or the pixels are damaged, loading the pixels shows
+    except Exception:  # EXIF or pixels may be damaged: loading the pixels shows which
         pixels.load()
         return pixels
 
@@ -202,21 +204,21 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether the header of an image says that it has more than 8 bits per value."""
+    """Whether an image has more than 8 bits per value, by its header."""
     packed = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
     return image.mode == "F" or image.mode.startswith("I") or packed
 
 
 def is_inverted(image: Image.Image) -> bool:
-    """Whether the smallest value is white, as in scans of X-ray films; Pillow turns round 8 bits alone."""
+    """Whether the smallest value is white, as in scans of X-ray films; Pillow inverts only 8-bit images."""
     return image.format == "TIFF" and bool(image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO)  # type: ignore[attr-defined]
 
 
 def deep_values(image: Image.Image, content: bytes) -> NDArray[np.generic] | None:
-    """The values (h, w) or (h, w, 3) of an image with more than 8 bits each, None for any other.
+    """The values (h, w) or (h, w, 3) of an image with more than 8 bits each; None for any other.
 
-    Pillow gives greys in full, and of coloured images the upper 8 bits alone, which of 12-bit data are almost
-    black. OpenCV reads those.
+    Pillow reads deep grey images in full, but only the upper 8 bits of deep colour images, which leaves
+    12-bit data almost black. OpenCV reads those.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         return np.asarray(image)
@@ -228,7 +230,7 @@ def deep_values(image: Image.Image, content: bytes) -> NDArray[np.generic] | Non
 
 
 def is_opaque(image: Image.Image, values: NDArray[np.generic]) -> bool:
-    """Whether colours (h, w, 3 or 4) count alone: the fourth channel is none of transparency, or constant."""
+    """Whether values (h, w, 3 or 4) are opaque: a fourth channel is not transparency, or is constant."""
     if values.shape[2] == 3:
         return True
     return values.shape[2] == 4 and (image.mode == "RGBX" or values[..., 3].min() == values[..., 3].max())
@@ -238,7 +240,7 @@ def depth_of(values: NDArray[np.generic], file_format: str) -> Depth:
     """The kind and the largest of the values.
 
     Raises:
-        Unreadable: some are negative or no numbers, so no range is known.
+        Unreadable: some are negative, NaN or infinite, so that their range is unknown.
     """
     low, high = float(values.min()), float(values.max())
     if not 0 <= low <= high < np.inf:
@@ -262,7 +264,7 @@ def fitted(image: Image.Image, shape: Shape, fit: Fit) -> Pixels:
     """The image in this shape, uint8 (h, w, 3).
 
     Raises:
-        Unreadable: `fit` is "whole" and the aspect ratio is another.
+        Unreadable: `fit` is "whole" and the aspect ratio differs.
     """
     size = (shape[1], shape[0])
     if fit == "pad":
@@ -283,14 +285,14 @@ def fitted(image: Image.Image, shape: Shape, fit: Fit) -> Pixels:
 
 
 def same_aspect(size: tuple[int, int], shape: Shape) -> bool:
-    """Whether a width and height have the aspect ratio of a shape, but for a pixel of rounding."""
+    """Whether a width and height have the aspect ratio of a shape, apart from rounding."""
     return bool(abs(np.log(size[0] * shape[0] / (size[1] * shape[1]))) <= ASPECT_TOLERANCE)
 
 
 def centred_box(width: int, height: int, *, aspect: float = 1.0) -> tuple[float, float, float, float]:
-    """The largest centred part (left, top, right, bottom) with this width by height, in pixels.
+    """The largest centred box (left, top, right, bottom) with this ratio of width to height, in pixels.
 
-    What remains is halved exactly, also where it is odd.
+    An odd remainder is halved exactly, so the ends may be half pixels.
     """
     wide, high = min(float(width), height * aspect), min(float(height), width / aspect)
     left, top = (width - wide) / 2, (height - high) / 2
@@ -298,7 +300,7 @@ def centred_box(width: int, height: int, *, aspect: float = 1.0) -> tuple[float,
 
 
 def cut_share(image: Image.Image, shape: Shape, fit: Fit) -> float:
-    """Share of the image that is cut off, 0 to 1."""
+    """The share of the image that this fit crops away, 0 to 1."""
     if fit != "crop":
         return 0.0
     left, top, right, bottom = centred_box(*image.size, aspect=shape[1] / shape[0])

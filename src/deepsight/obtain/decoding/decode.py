@@ -28,11 +28,11 @@ class Listing:
     """The images of one part before they are decoded.
 
     Attributes:
-        names: of the n items, such as paths below the folder.
-        labels: int64 (n,), positions in the classes; -1 where an item has no label.
-        read: gives the encoded image of a row, or raises `Unreadable` or OSError.
-        groups: the name of the group of each item, "" where it has none; None where there are no groups.
-        metadata: further columns, one row per item; None where there are none.
+        names: of the n items, such as paths relative to the folder.
+        labels: int64 (n,), positions in the classes; -1 for an item without a label.
+        read: returns the encoded image of a row, or raises `Unreadable` or OSError.
+        groups: the group of each item, "" for an item without one; None if there are no groups.
+        metadata: further columns, one row per item; None if there are none.
     """
 
     names: Sequence[str]
@@ -44,17 +44,17 @@ class Listing:
 
 @dataclass
 class Decoding:
-    """One pass over a listing, a block in memory at a time.
+    """One decoding pass over a listing, with one block of images in memory at a time.
 
     Attributes:
         name: of the part.
-        listing: what is decoded.
-        shape: of the stored images.
-        fit: how a picture is brought into it.
-        folder: where blocks are kept, so that a decoding that is stopped goes on.
+        listing: the items to decode.
+        shape: height and width of the stored images.
+        fit: how pictures are fitted to that shape.
+        folder: where finished blocks are kept, so that an interrupted decoding can continue.
         log: receives the progress.
         tops: by row, the value that becomes white, where images share a range.
-        blocks: all but the pixels of the blocks that are done.
+        blocks: the finished blocks without their pixels.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Decoding:
     blocks: list[Block] = field(default_factory=list)
 
     def batches(self) -> Iterator[Pixels]:
-        """The pixels of the items that can be read, in order."""
+        """The pixels of the readable items in order, block by block, uint8 (m, h, w, 3)."""
         n = len(self.listing.names)
         each = block_rows(self.shape)
         progress = Progress(f"images decoded ({self.name})", n, self.log)
@@ -81,13 +81,13 @@ class Decoding:
                     if n > each:
                         block.save(path)
                 progress.done(rows.stop)
-                # A copy: a view of no pixels would keep all of them in memory.
+                # A copy: an empty view would keep all pixels in memory.
                 self.blocks.append(replace(block, pixels=block.pixels[:0].copy()))
                 if len(block.pixels):
                     yield block.pixels
 
     def decoded(self, pool: ThreadPoolExecutor, rows: range, progress: Progress) -> Block:
-        """Some items of the listing, decoded."""
+        """These items of the listing, decoded."""
         pixels = np.empty((len(rows), *self.shape, 3), np.uint8)
         kept: list[int] = []
         digests: list[bytes] = []
@@ -119,14 +119,14 @@ class Decoding:
     def attempts(
         self, pool: ThreadPoolExecutor, rows: range, progress: Progress
     ) -> Iterator[tuple[Picture, bytes] | str]:
-        """The outcome for each row, a chunk at a time, so that few decoded pictures wait for their turn."""
+        """The result of `attempt` for each row, chunk by chunk, so that few decoded pictures are waiting."""
         for start in range(rows.start, rows.stop, CHUNK):
             chunk = range(start, min(start + CHUNK, rows.stop))
             yield from pool.map(self.attempt, chunk)
             progress.done(chunk.stop)
 
     def attempt(self, row: int) -> tuple[Picture, bytes] | str:
-        """The picture of an item and the digest of its file, or why there is none."""
+        """The picture of an item and the digest of its file, or the reason why it cannot be read."""
         if self.listing.labels[row] < 0:
             return NO_LABEL
         try:
@@ -143,15 +143,15 @@ class Decoding:
             return str(error) or type(error).__name__
 
     def depths(self) -> dict[int, Depth]:
-        """What is known of each image with more than 8 bits per value, by row."""
+        """Kind and largest value of each image with more than 8 bits per value, by row."""
         return {row: depth for block in self.blocks for row, depth in block.depths.items()}
 
     def used_tops(self) -> dict[int, float]:
-        """The value that became white in each of them."""
+        """The value that became white in each image with more than 8 bits per value, by row."""
         return {row: self.tops.get(row, top_of(depth)) for row, depth in self.depths().items()}
 
     def tops_by_kind(self) -> dict[str, list[float]]:
-        """The same by kind of image, each value once."""
+        """The distinct values that became white, by kind of image."""
         used, found = self.used_tops(), defaultdict[str, set[float]](set)
         for row, depth in self.depths().items():
             found[depth.kind].add(used[row])
@@ -159,7 +159,7 @@ class Decoding:
 
 
 def block_rows(shape: Shape) -> int:
-    """Images in a block: whole chunks, at least one."""
+    """The number of images per block: a multiple of `CHUNK`, at least one chunk."""
     return max(1, BLOCK_BYTES // (shape[0] * shape[1] * 3) // CHUNK) * CHUNK
 
 

@@ -1,4 +1,4 @@
-"""Some thousand decoded images on disk, so that a long decoding goes on where it was stopped."""
+"""Blocks of decoded images on disk, so that a long decoding can continue after an interruption."""
 
 import json
 import shutil
@@ -16,8 +16,8 @@ from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.progress import Log
 from deepsight.obtain.decoding.bit_depth import Depth
 
-BLOCK_BYTES = 2**26  # of pixels; this much and no more is in memory
-LARGE_BYTES = 2**30  # from here on the room that a cache takes is said beforehand
+BLOCK_BYTES = 2**26  # of pixels that are in memory at once
+LARGE_BYTES = 2**30  # above this, the disk space needed is logged beforehand
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Block:
 
     Attributes:
         pixels: uint8 (m, h, w, 3), of the items that could be read.
-        rows: (m,), their places in the listing.
-        digests: uint8 (m, 16), of their files.
-        cuts: (m,), share of each picture that was cut off.
-        taken: (m,), time of exposure in seconds, NaN where none is noted.
-        quarantined: what could not be read: {"file", "reason"}.
-        depths: by row, of images with more than 8 bits.
-        several: the files with several frames or pages.
+        rows: int64 (m,), their positions in the listing.
+        digests: uint8 (m, 16), BLAKE2b of their files.
+        cuts: (m,), share of each picture that was cropped away, 0 to 1.
+        taken: (m,), time of exposure in seconds since 1970, NaN if it is not recorded.
+        quarantined: items that could not be read: {"file", "reason"}.
+        depths: by row, of images with more than 8 bits per value.
+        several: files with several frames or pages.
     """
 
     pixels: Pixels
@@ -45,48 +45,48 @@ class Block:
     several: Sequence[str] = ()
 
     def save(self, path: Path) -> None:
-        """Write the block, whole or not at all."""
-        noted = {"quarantined": self.quarantined, "several": list(self.several)}
-        said = json.dumps({**noted, "depths": list(self.depths.items())})
+        """Write the block atomically."""
+        lists = {"quarantined": self.quarantined, "several": list(self.several)}
+        about = json.dumps({**lists, "depths": list(self.depths.items())})
         write_npz(
             path, pixels=self.pixels, rows=self.rows, digests=self.digests, cuts=self.cuts,
-            taken=self.taken, said=np.array(said),
+            taken=self.taken, about=np.array(about),
         )  # fmt: skip
 
     @staticmethod
     def load(path: Path) -> "Block | None":
-        """A block as it was written; None where it is absent or damaged."""
+        """The block that `save` wrote; None if it is absent or damaged."""
         stored = read_npz(path)
         if stored is None:
             return None
         try:
-            said = json.loads(str(stored.pop("said")))
-            depths = {int(row): Depth(*depth) for row, depth in said["depths"]}
-            quarantined, several = said["quarantined"], said["several"]
+            about = json.loads(str(stored.pop("about")))
+            depths = {int(row): Depth(*depth) for row, depth in about["depths"]}
+            quarantined, several = about["quarantined"], about["several"]
             return Block(**stored, quarantined=quarantined, depths=depths, several=several)
         except DAMAGE:
             return None
 
 
 def block_path(folder: Path, name: str, start: int) -> Path:
-    """Where the block of a part that starts at a row is kept while the part is decoded."""
+    """Where the block that starts at a row is kept while its part is decoded."""
     return folder / f"{name}_block_{start}.npz"
 
 
 def remove_blocks(folder: Path, name: str) -> None:
-    """Remove the blocks of a part: its images are stored as one file."""
+    """Remove the blocks of a part, once its images are stored as one file."""
     for path in folder.glob("*_block_*.npz"):
         if path.name.startswith(f"{name}_block_"):
             path.unlink(missing_ok=True)
 
 
 def require_room(folder: Path, n: int, image_bytes: int, log: Log) -> None:
-    """Say how much room n decoded images take where it is much, and refuse what the disk cannot hold.
+    """Refuse to decode n images if the disk lacks space for them, and log a large demand.
 
-    While they are decoded they take it twice: once in blocks, once in one file.
+    During decoding they take their space twice: once in blocks and once in one file.
 
     Raises:
-        DeepSightError: the disk has less room, or the folder cannot be written to.
+        DeepSightError: the disk has too little space, or the folder cannot be written to.
     """
     needed = 2 * n * image_bytes
     try:
@@ -102,6 +102,6 @@ def require_room(folder: Path, n: int, image_bytes: int, log: Log) -> None:
         )
     if needed > LARGE_BYTES:
         log(
-            f"Decoding {n:,} images takes {needed / 2e9:.1f} GB in {folder}, twice as much while it lasts, "
-            f"and {BLOCK_BYTES / 1e6:.0f} MB of memory for pixels. It goes on where it is stopped."
+            f"Decoding {n:,} images takes {needed / 2e9:.1f} GB in {folder}, temporarily twice as much, and "
+            f"{BLOCK_BYTES / 1e6:.0f} MB of memory for pixels. If it is interrupted, it continues next time."
         )

@@ -34,16 +34,16 @@ DECODER = 6  # changes whenever the same file gives other pixels: what is in the
 
 @dataclass(frozen=True)
 class Decoded:
-    """A part in the cache.
+    """A decoded part in the cache.
 
     Attributes:
-        part: the images that could be read, and what is known of them.
-        quarantined: what could not be read: {"file", "reason"}.
-        sha256: of the pixels.
-        cut: mean share of a picture that was cut off.
-        taken: (n,), time of exposure in seconds, NaN where none is noted.
+        part: the images that could be read, with their labels, files, groups and metadata.
+        quarantined: items that could not be read: {"file", "reason"}.
+        sha256: SHA-256 of the pixels.
+        cut: mean share of a picture that was cropped away, 0 to 1.
+        taken: (n,), time of exposure in seconds since 1970, NaN if it is not recorded.
         tops: by kind of image with more than 8 bits per value, the values that became white.
-        several: the files with several frames or pages, of which the first was taken.
+        several: files with several frames or pages, of which the first was used.
     """
 
     part: Part
@@ -58,10 +58,14 @@ class Decoded:
 def decoded_parts(
     listings: Mapping[str, Listing], *, key: str, shape: Shape, fit: Fit, log: Log
 ) -> dict[str, Decoded]:
-    """The parts in this shape, from the cache where the same items were decoded before.
+    """The parts in this shape, from the cache if the same items were decoded before.
 
     Args:
-        key: changes whenever the items do.
+        listings: the items of each part.
+        key: a digest that changes whenever the items do.
+        shape: height and width of the images in pixels.
+        fit: how pictures are fitted to that shape.
+        log: receives progress, and a notice if the cache is damaged.
 
     Raises:
         DeepSightError: the cache cannot be written to.
@@ -83,7 +87,7 @@ def decoded_parts(
 def write_parts(
     folder: Path, listings: Mapping[str, Listing], *, shape: Shape, fit: Fit, log: Log
 ) -> dict[str, Decoded]:
-    """Decode parts into the cache; a part is decoded again where all parts together have another range."""
+    """Decode parts into the cache, a second time where the value range of all parts together differs."""
     require_room(folder, sum(len(each.names) for each in listings.values()), shape[0] * shape[1] * 3, log)
     decodings = {name: Decoding(name, listing, shape, fit, folder, log) for name, listing in listings.items()}
     sha256 = {name: write_pixels(decoding) for name, decoding in decodings.items()}
@@ -96,13 +100,13 @@ def write_parts(
 
 
 def write_pixels(decoding: Decoding) -> str:
-    """Decode a part into the cache; gives the SHA-256 of its pixels."""
+    """Decode a part into the cache and return the SHA-256 of its pixels."""
     target = decoding.folder / f"{decoding.name}_images.npy"
     return write_images(target, decoding.batches(), image_shape=(*decoding.shape, 3))[1]
 
 
 def tops_of_parts(decodings: Mapping[str, Decoding]) -> dict[str, dict[int, float]]:
-    """The value that becomes white in each deep image, found from all parts of the data set together."""
+    """By part and row, the value that becomes white in each deep image, from all parts together."""
     depths = {(name, row): depth for name, each in decodings.items() for row, depth in each.depths().items()}
     tops = common_tops(dict(enumerate(depths.values())))
     found: dict[str, dict[int, float]] = {name: {} for name in decodings}
@@ -112,7 +116,7 @@ def tops_of_parts(decodings: Mapping[str, Decoding]) -> dict[str, dict[int, floa
 
 
 def write_about(decoding: Decoding, sha256: str) -> Decoded:
-    """Write what else is known of a decoded part. The description comes last: it makes the rest count."""
+    """Write everything but the pixels of a decoded part; the JSON file, written last, makes it valid."""
     folder, name, blocks = decoding.folder, decoding.name, decoding.blocks
     save_array(folder / f"{name}_rows.npy", np.concatenate([block.rows for block in blocks]))
     save_array(folder / f"{name}_digests.npy", np.concatenate([block.digests for block in blocks]))
@@ -130,7 +134,13 @@ def write_about(decoding: Decoding, sha256: str) -> Decoded:
 
 
 def read_part(folder: Path, name: str, listing: Listing, *, prove: bool = True) -> Decoded:
-    """A part that was decoded before, its pixels proved by digest unless they were written just now.
+    """A part that was decoded before.
+
+    Args:
+        folder: its folder in the cache.
+        name: of the part.
+        listing: its items.
+        prove: whether to check the digest of the pixels, which is not needed right after writing them.
 
     Raises:
         SourceError: it is absent, incomplete or damaged.
@@ -139,10 +149,10 @@ def read_part(folder: Path, name: str, listing: Listing, *, prove: bool = True) 
         about = dict(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
         proved = about.pop("proof", "") == proof_of(folder, name, about)
     except DAMAGE as error:
-        raise SourceError(f"nothing whole is stored yet in {folder}") from error
+        raise SourceError(f"nothing complete is stored yet in {folder}") from error
     images = StoredImages(folder / f"{name}_images.npy")
     if not proved or (prove and images.sha256() != about["sha256"]):
-        raise SourceError(f"{folder} is not what was stored in it")
+        raise SourceError(f"the content of {folder} has changed since it was stored")
     rows, digests, taken = (
         np.array(map_array(folder / f"{name}_{what}.npy")) for what in ("rows", "digests", "taken")
     )
@@ -150,13 +160,13 @@ def read_part(folder: Path, name: str, listing: Listing, *, prove: bool = True) 
 
 
 def proof_of(folder: Path, name: str, about: Mapping[str, Any]) -> str:
-    """A digest of all that is stored of a part beside its pixels."""
+    """A digest of everything stored for a part except its pixels."""
     small = [file_digest(folder / f"{name}_{what}.npy") for what in ("rows", "digests", "taken")]
     return digest_of(json.dumps([about, small], sort_keys=True).encode("ascii"))
 
 
 def part_of_rows(listing: Listing, rows: Ints, images: StoredImages, digests: NDArray[np.uint8]) -> Part:
-    """The rows of a listing that could be read, with all that is known of them."""
+    """The readable rows of a listing as a part."""
     names = np.array([printable(name) for name in listing.names], dtype=object)
     groups = None if listing.groups is None else np.array(listing.groups, dtype=object)[rows]
     return Part(

@@ -1,7 +1,7 @@
-"""The range of new files with more than 8 bits per value: that of the data set that a model learnt from.
+"""The value range of new files with more than 8 bits per value, taken from the model's training data.
 
-A new file alone does not tell: a dark 12-bit image would become bright. Kinds of image that the data set did
-not hold share the range that all new files together have.
+A single file does not show its range: a dark 12-bit image would become bright. Kinds of image that the
+training data did not contain share the range of all new files together.
 """
 
 import io
@@ -19,11 +19,11 @@ Tops = Mapping[str, Sequence[float]]  # by kind of image, the values that become
 
 
 def tops_of_files(files: Sequence[Path], known: Tops) -> dict[Path, float]:
-    """The value that becomes white in each deep file; files of 8 bits, and unreadable ones, are absent.
+    """The value that becomes white in each deep file; 8-bit and unreadable files are left out.
 
     Args:
-        files: the new files; only the headers of 8-bit ones are read.
-        known: what the training images became white at.
+        files: the new files; of 8-bit ones, only the headers are read.
+        known: the values that became white in the training images.
     """
     depths = {file: depth for file in files if (depth := depth_of_file(file)) is not None}
     tops = {file: top for file, depth in depths.items() if (top := known_top(depth, known)) is not None}
@@ -33,7 +33,7 @@ def tops_of_files(files: Sequence[Path], known: Tops) -> dict[Path, float]:
 
 
 def known_top(depth: Depth, known: Tops) -> float | None:
-    """The smallest known range of this kind that holds the values; None where none does."""
+    """The smallest known range of this kind that holds the values; None if none does."""
     return min((top for top in known.get(depth.kind, ()) if top >= depth.most), default=None)
 
 
@@ -54,7 +54,7 @@ def depth_of_file(file: Path) -> Depth | None:
         with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
             values = deep_values(image, content)
             return None if values is None else depth_of(values, str(image.format))
-    except Exception:  # damaged files make the decoders raise almost anything; reading says what is wrong
+    except Exception:  # damaged files make decoders raise almost anything; reading them gives the reason
         return None
 
 

@@ -1,4 +1,4 @@
-"""What the headers of image files say: size, format, camera, time. Pixels are not decoded."""
+"""The headers of image files: size, format, camera and time. Pixels are not decoded."""
 
 import os
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ SCHEMA: dict[str, Any] = {
 
 
 def image_headers(files: Sequence[Path]) -> pl.DataFrame:
-    """One row per file: width and height in pixels as shown upright, bytes, format, mode, and EXIF's notes.
+    """One row per file: width and height in pixels when upright, bytes, format, mode, and EXIF values.
 
-    `camera` is make and model, `taken` the time of exposure in seconds since 1970. What a file does not say,
-    or what cannot be read, is null.
+    `camera` is make and model, `taken` the time of exposure in seconds since 1970. Values that are not
+    recorded or cannot be read are null.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return pl.DataFrame(list(pool.map(header_of, files)), schema=SCHEMA)
@@ -35,12 +35,12 @@ def header_of(file: Path) -> dict[str, Any]:
             return {}
         with Image.open(file, formats=readable_formats()) as image:
             return {"bytes": file.stat().st_size} | facts_of(image)
-    except Exception:  # damaged files raise almost anything; decoding says what is wrong
+    except Exception:  # damaged files raise almost anything; decoding them gives the reason
         return {}
 
 
 def facts_of(image: Image.Image) -> dict[str, Any]:
-    """What the header of an open image says."""
+    """The header of an open image."""
     width, height = upright_size(image)
     found: dict[str, Any] = {"format": image.format, "mode": image.mode}
     try:
@@ -50,6 +50,6 @@ def facts_of(image: Image.Image) -> dict[str, Any]:
         software = str(exif.get(SOFTWARE, "")).strip("\0 ")
         taken = time_taken(image) if len(exif) else None
         found |= {"camera": camera or None, "software": software or None, "taken": taken}
-    except Exception:  # a damaged note says nothing about the image
+    except Exception:  # damaged EXIF does not affect the pixels
         pass
     return found | {"width": width, "height": height}

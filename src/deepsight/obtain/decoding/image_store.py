@@ -1,4 +1,4 @@
-"""Images on disk that may be larger than memory: written in a stream, read by rows."""
+"""Images on disk that may exceed memory: written as a stream, read by rows."""
 
 import hashlib
 import os
@@ -20,21 +20,21 @@ PIXEL = np.dtype(np.uint8)
 
 
 class StoredImages:
-    """uint8 images (n, h, w, 3) in a .npy file, of which each index reads its rows alone.
+    """uint8 images (n, h, w, 3) in a .npy file; indexing reads the selected rows, as a copy.
 
-    A memory map would count every page that was ever touched as the process's memory; this does not, so a
-    training of 6 GB of images keeps to the size of its batches. What it gives is a copy.
+    A memory map counts every page that was touched as the process's memory. This class does not, so training
+    on 6 GB of images needs only the memory of its batches.
     """
 
     def __init__(self, path: Path) -> None:
         """Read the header.
 
         Raises:
-            SourceError: there is no such file, or it does not hold the images that its header promises.
+            SourceError: there is no such file, or its size does not match its header.
         """
         self.path = path
         try:
-            self._file = path.open("rb", buffering=0)  # kept open: it stays readable if the cache drops it
+            self._file = path.open("rb", buffering=0)  # stays readable if the cache removes the file
             self.shape, self.offset = read_header(self._file)
             size = os.fstat(self._file.fileno()).st_size
         except FileNotFoundError as error:
@@ -45,14 +45,14 @@ class StoredImages:
             raise SourceError(f"{path} is damaged ({size} bytes)")
         self.dtype: np.dtype[Any] = PIXEL
         self._rows = np.arange(self.shape[0])
-        self._turn = threading.Lock()  # one position in the file for all threads
+        self._turn = threading.Lock()  # threads share one position in the file
 
     def select(self, rows: NDArray[np.int64]) -> SelectedImages:
-        """These rows, read when they are asked for."""
+        """A lazy selection of these rows."""
         return SelectedImages(self, rows)
 
     def __reduce__(self) -> tuple[type["StoredImages"], tuple[Path]]:
-        return StoredImages, (self.path,)  # another process opens the file for itself
+        return StoredImages, (self.path,)  # another process opens the file itself
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -75,11 +75,11 @@ class StoredImages:
                     )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
-        # NumPy passes `copy` and wants it in the signature; the pixels are gathered anew in any case.
+        # NumPy requires `copy` in the signature; reading the pixels always makes a copy.
         return np.asarray(self[:], dtype=dtype)
 
     def sha256(self) -> str:
-        """The digest of the pixels, read in a stream."""
+        """The SHA-256 of the pixels, which are read as a stream."""
         digest = hashlib.sha256()
         with self._turn:
             self._file.seek(self.offset)
@@ -89,10 +89,10 @@ class StoredImages:
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], int]:
-    """Shape and first byte of the uint8 array in an open .npy file.
+    """The shape and the offset in bytes of the uint8 array in an open .npy file.
 
     Raises:
-        ValueError: it is no .npy file of uint8 in C order.
+        ValueError: it is not a .npy file of uint8 in C order.
     """
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("another version of the .npy format")
@@ -105,7 +105,7 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], int]:
 def write_images(
     target: Path, batches: Iterable[NDArray[np.uint8]], *, image_shape: tuple[int, ...]
 ) -> tuple[int, str]:
-    """Write batches of images (m, *image_shape) as one .npy file, whole or not at all.
+    """Write batches of images (m, *image_shape) as one .npy file, atomically.
 
     Returns:
         The number of images, and the SHA-256 of their pixels.
@@ -121,7 +121,7 @@ def write_images(
             file.write(content)
             digest.update(content)
             n += len(batch)
-        # The header has room for any length, so the number of images can be set when it is known.
+        # The header is padded, so the number of images can be filled in once it is known.
         file.seek(0)
         write_header(file, (n, *image_shape))
     return n, digest.hexdigest()
