@@ -89,5 +89,5 @@ def test_no_home_is_said(monkeypatch):
     monkeypatch.setattr(Path, "expanduser", no_home)
     for name in ("DEEPSIGHT_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(UsageError, match=r"knows none\. Set HOME"):
+    with pytest.raises(UsageError, match=r"none is known\. Set HOME"):
         cache.cache_folder()
