@@ -65,3 +65,12 @@ def test_another_file_is_refused(tmp_path) -> None:
         read_decisions(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read_decisions(tmp_path / "absent.csv")
+
+
+@pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (";", "cp1252")])
+def test_a_spreadsheet_may_have_saved_it(tmp_path, separator, encoding) -> None:
+    path = tmp_path / "decisions.csv"
+    lines = ["file,id,split,given,decision,label", "ä.png,3,test,Katze,relabel,Kätzchen"]
+    path.write_text("\n".join(lines).replace(",", separator), encoding=encoding)
+    (one,) = read_decisions(path)
+    assert (one.file, one.id, one.label) == ("ä.png", 3, "Kätzchen")

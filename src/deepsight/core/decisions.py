@@ -1,5 +1,6 @@
 """A person's decisions about single images: the CSV that the report, other tools and `apply` share."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from deepsight.core.files.spreadsheet import guarded, unguarded
 
 Verdict = Literal["keep", "relabel", "remove", "unsure"]
 VERDICTS = get_args(Verdict)
+SEPARATORS = ",;\t"  # between cells: what the first line holds most of
 SPLITS = ("train", "val", "test")
 # The report of earlier versions exported these names.
 OLD_NAMES = {"index": "id", "suggested": "label"}
@@ -69,12 +71,24 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
     with damage_as(
         lambda why: UsageError(f"Expected decisions as CSV in {path}, but it cannot be read: {why}.")
     ):
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+        text = text_of_table(path.read_bytes())
+        separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+        reader = csv.DictReader(io.StringIO(text), delimiter=separator)
         names, rows = reader.fieldnames or (), list(reader)
     require_columns(path, names)
     numbered = ((number, renamed(row)) for number, row in enumerate(rows, start=2))
     found = [decision_of(path, number, row) for number, row in numbered if row["decision"]]
     return once_per_image(path, found)
+
+
+def text_of_table(content: bytes) -> str:
+    """The text of a CSV, also where a spreadsheet saved it in UTF-16 or the code page of Windows."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252")
 
 
 def renamed(row: Mapping[str, str | None]) -> dict[str, str]:
@@ -105,7 +119,7 @@ def decision_of(path: Path, number: int, row: Mapping[str, str]) -> Decision:
     label = row.get("label", "") if verdict == "relabel" else given
     try:
         if verdict not in VERDICTS:
-            raise UsageError(f"'{verdict}' is not a decision; {near_names(verdict, list(VERDICTS))}.")
+            raise UsageError(f"'{verdict}' is not a decision; {near_names(verdict, list(VERDICTS))}")
         if not row["id"].isdecimal():
             raise UsageError(f"Expected the id as a whole number of at least 0, received '{row['id']}'.")
         texts = {name: row.get(name, "") for name in ("file", "who", "when")}

@@ -42,4 +42,4 @@ def near_names(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return "did you mean " + " or ".join(f"'{n}'" for n in near) + "?"
-    return "known are: " + ", ".join(sorted(known)[:12]) + ("…" if len(known) > 12 else "")
+    return "known are: " + ", ".join(sorted(known)[:12]) + ("…" if len(known) > 12 else ".")

@@ -427,3 +427,22 @@ def test_digits_in_another_usual_order_are_refused(tmp_path: Path) -> None:
     chosen = np.array([int(names[label]) for label in labels])
     found = read_predictions(written(tmp_path, pred=chosen), data, log=silent).predictions
     assert found.logits.argmax(axis=1).tolist() == labels.tolist()
+
+
+def test_a_column_of_labels_that_holds_the_choices_is_no_truth(tmp_path: Path) -> None:
+    """As `deepsight predict --out` writes it: with these labels, every model would be right everywhere."""
+    said: list[str] = []
+    rows = [[CLASSES[row.argmax()], *row] for row in PROBS.tolist() for row in [np.array(row)]]
+    found = read(as_csv(tmp_path, ["label", "p_cat", "p_dog", "p_owl"], rows), log=said.append)
+    assert found.labels.tolist() == LABELS.tolist()
+    assert any("what the model chose in every row" in line for line in said)
+
+
+def test_labels_that_differ_from_the_data_are_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    labels = LABELS.copy()
+    labels[:2] = (labels[:2] + 1) % K
+    assert read(written(tmp_path, probs=PROBS, labels=labels), log=said.append).labels.tolist() == (
+        labels.tolist()
+    )
+    assert any("differ from those of the data in 2 of 12 rows" in line for line in said)

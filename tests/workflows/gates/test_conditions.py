@@ -87,11 +87,20 @@ def test_by_interval_the_cautious_end_must_pass(run: Run) -> None:
         ("macro_f1 = 0.7", "Write a gate as"),
         ("", "Write a gate as"),
         ("no worse than x by -0.1", "at least 0"),
+        ("no worse than x by 2", "Did you mean 2 %"),
+        ("near_duplicate_share <= 2", "Did you mean 2 %"),
+        ("macro_f1 >= 70", "Expected a bound from 0 to 1"),
+        ("min recal >= 0.7", r"did you mean 'recall'\?$"),
     ],
 )
 def test_a_gate_that_cannot_be_meant_is_refused(run: Run, gate: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         check_gate(run, gate)
+
+
+def test_signs_of_one_character_are_read(run: Run) -> None:
+    assert check_gate(run, "accuracy ≥ 0").passed
+    assert not check_gate(run, "accuracy ≤ 0").passed
 
 
 def beside(run: Run, folder: Path, change: float) -> Run:

@@ -30,7 +30,7 @@ from deepsight.workflows.predict.predict_many import (
 
 
 def test_folders_patterns_tables_and_stdin_give_each_file_once(tmp_path: Path, monkeypatch) -> None:
-    for name in ("a/x.png", "a/b/y.JPG", "a/notes.txt", "z.png"):
+    for name in ("a/x.png", "a/b/y.JPG", "a/notes.txt", "a/._x.png", "a/__MACOSX/x.png", "z.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "list.csv").write_text("id,file\n1,z.png\n2,a/x.png\n")

@@ -9,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
+from deepsight.core.progress import Log
 from deepsight.core.statistics.intervals import confusion_counts
 from deepsight.obtain.predictions.class_names import places_of_classes
 
@@ -17,14 +18,42 @@ MOVED, STAYED = 0.6, 0.2  # recall in the other column and in the own one of cla
 LEAST = 5  # images of a class before its recall says anything about columns
 
 
-def checked_labels(array: NDArray[Any], data: Dataset) -> Ints:
-    """The labels of the file, int64 (n,): text by name, whole numbers as positions.
+def labels_that_count(array: NDArray[Any] | None, data: Dataset, logits: Floats, log: Log) -> Ints:
+    """The labels that predictions are scored by, int64 (n,): those of the file, else those of the data.
 
-    The data set's own labels are a check of the order of rows: shuffled rows agree with them about as often
-    as chance, labels with errors far more often than in half of the images.
+    A column of labels that holds what the model chose, as programs write it, is no truth: with it, every
+    model would be right everywhere.
+
+    Args:
+        array: the labels of the file, None where it has none.
+        data: the images of the rows, with their labels.
+        logits: (n, k), of the file.
+        log: receives which labels count where they differ.
 
     Raises:
-        UsageError: they are no labels of the classes, or agree in less than half of the rows.
+        UsageError: they are no labels of the classes, or agree with the data in less than half of the rows.
+    """
+    if array is None:
+        return data.labels
+    given = labels_as_positions(array, data)
+    differ = int((given != data.labels).sum())
+    if differ and (logits[np.arange(len(given)), given] == logits.max(axis=1)).all():
+        log("The labels in the file are what the model chose in every row, so the labels of the data count.")
+        return data.labels
+    require_agreement(given, data)
+    if differ:
+        log(
+            f"The labels in the file differ from those of the data in {differ:,} of {len(given):,} rows; the "
+            "file's count."
+        )
+    return given
+
+
+def labels_as_positions(array: NDArray[Any], data: Dataset) -> Ints:
+    """The labels of the file, int64 (n,): text by name, whole numbers as positions.
+
+    Raises:
+        UsageError: they are no labels of the classes.
     """
     k, n = data.k, len(data)
     if array.shape == (n, 1):
@@ -45,10 +74,21 @@ def checked_labels(array: NDArray[Any], data: Dataset) -> Ints:
             f"Expected labels from 0 to {k - 1}, received the unknown labels {names} "
             f"in {unknown.sum()} of {n} rows.{from_one}"
         )
-    agreement = float((given == data.labels).mean()) if n else 1.0
+    return given
+
+
+def require_agreement(given: Ints, data: Dataset) -> None:
+    """Refuse labels that agree with those of the data in less than half of the rows.
+
+    The data set's own labels are a check of the order of rows: shuffled rows agree with them about as often
+    as chance, labels with errors far more often than in half of the images.
+
+    Raises:
+        UsageError: they agree less often.
+    """
+    agreement = float((given == data.labels).mean()) if len(given) else 1.0
     if agreement < AGREEING:
         raise UsageError(disagreement(given, data, agreement))
-    return given
 
 
 def positions_by_name(array: NDArray[Any], data: Dataset) -> Ints:

@@ -12,7 +12,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
 from deepsight.obtain.predictions.formats import read_given
 from deepsight.obtain.predictions.given import GivenPredictions
-from deepsight.obtain.predictions.labels import checked_labels, require_own_order
+from deepsight.obtain.predictions.labels import labels_that_count, require_own_order
 from deepsight.obtain.predictions.match import Listings, match_by_file, match_by_position
 from deepsight.obtain.predictions.usual_orders import require_no_better_order
 from deepsight.obtain.predictions.values import logits_of, require_finite
@@ -62,12 +62,12 @@ def read_predictions(
         taken, rows = match_by_position(given.n, data, listings, log)
     given, images = given.select(taken), data.select(rows)
     say_coverage(len(images), data, log)
-    labels = images.labels if given.labels is None else checked_labels(given.labels, images)
     for note in given.notes:
         log(note)
     if given.unused:
         log(f"Not used: columns ({len(given.unused)}), the first: {given.unused[0]}.")
     logits = logits_of(given, data.k, log)
+    labels = labels_that_count(given.labels, images, logits, log)
     if given.columns is None and given.predicted is None:
         require_own_order(logits, images)
     if given.columns is None or all(name.isdecimal() for name in data.classes):

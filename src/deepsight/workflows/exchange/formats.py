@@ -53,7 +53,7 @@ def send_findings(
     """
     folder = Path(out)
     if format not in WRITERS:
-        raise UsageError(f"Expected a format, received '{format}'; {near_names(format, list(WRITERS))}.")
+        raise UsageError(f"Expected a format, received '{format}'; {near_names(format, list(WRITERS))}")
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"Expected an empty folder, but {folder} holds files. Choose another --out.")
     examined = examined_images(run, log=log)
@@ -88,7 +88,7 @@ def receive_decisions(file: str | Path, format: str, out: str | Path) -> Receive
     """
     if format not in READERS:
         raise UsageError(
-            f"Expected a format that comes back, received '{format}'; {near_names(format, list(READERS))}."
+            f"Expected a format that comes back, received '{format}'; {near_names(format, list(READERS))}"
         )
     target = Path(out)
     decisions = READERS[format](Path(file))

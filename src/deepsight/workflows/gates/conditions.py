@@ -32,6 +32,7 @@ COMPARISON = re.compile(
 )
 BASELINE = re.compile(rf"no worse than\s+(?P<run>.+?)(?:\s+by\s+(?P<margin>{NUMBER})\s*(?P<percent>%)?)?")
 VERDICT = re.compile(r"background is (?P<negated>not )?(?P<verdict>clear|biased|inconclusive)", re.IGNORECASE)
+SHARES = {*METRIC_NAMES, *(name for name in AUDIT_METRIC_NAMES if name.endswith("_share"))}
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": lambda a, b: a >= b,
     "<=": lambda a, b: a <= b,
@@ -82,7 +83,7 @@ def require_gate(gate: str) -> tuple[str, re.Match[str]]:
     Raises:
         UsageError: it is no gate, or its metric is unknown.
     """
-    text = " ".join(gate.split())
+    text = " ".join(gate.replace("≥", ">=").replace("≤", "<=").split())
     found = BASELINE.fullmatch(text) or VERDICT.fullmatch(text) or COMPARISON.fullmatch(text)
     if found is None:
         raise UsageError(f"Expected a gate, received '{gate}'. {HOW}.")
@@ -90,9 +91,25 @@ def require_gate(gate: str) -> tuple[str, re.Match[str]]:
     if found.re is COMPARISON and found["metric"] not in known:
         raise UsageError(
             f"Expected a metric in the gate '{text}', received '{found['metric']}'; "
-            f"{near_names(found['metric'], list(known))}."
+            f"{near_names(found['metric'], list(known))}"
         )
+    if found.re is BASELINE or (found.re is COMPARISON and found["metric"] in SHARES):
+        require_share(text, found["margin" if found.re is BASELINE else "bound"], found["percent"])
     return text, found
+
+
+def require_share(text: str, bound: str | None, percent: str | None) -> None:
+    """Refuse a bound beyond 1 for what is a share: such a gate would always hold, or never.
+
+    Raises:
+        UsageError: it is so.
+    """
+    value = float(bound or 0) / (100 if percent else 1)
+    if not -1 <= value <= 1:
+        raise UsageError(
+            f"Expected a bound from 0 to 1, or in %, in the gate '{text}', received {bound}{percent or ''}."
+            f"{'' if percent else f' Did you mean {bound} %?'}"
+        )
 
 
 def check_comparison(run: Run, text: str, found: re.Match[str]) -> GateResult:
@@ -128,7 +145,7 @@ def the_measurement(run: Run, text: str, metric: str, aggregate: str | None, of:
         if of not in named:
             raise UsageError(
                 f"Expected a {PER_CLASS[metric]} in the gate '{text}', received '{of}'; "
-                f"{near_names(of, list(named))}."
+                f"{near_names(of, list(named))}"
             )
         return named[of]
     if aggregate == "mean":

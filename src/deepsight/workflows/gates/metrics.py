@@ -44,7 +44,7 @@ def measured(run: Run, metric: str) -> list[Measured]:
     if metric not in names:
         raise UsageError(
             f"Expected a metric of the {kind} in {run.path}, received '{metric}'; "
-            f"{near_names(metric, list(names))}."
+            f"{near_names(metric, list(names))}"
         )
     values = names[metric](run)
     if not values:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deepsight.core.errors import UsageError
 from deepsight.obtain.local_file import found_path, is_picture
+from deepsight.obtain.readers.folder_walk import JUNK
 from deepsight.obtain.readers.table_file import SUFFIXES, named_column, read_table_file, text_column
 
 FILE_COLUMNS = ("file", "path", "image", "filename", "file_name")
@@ -35,13 +36,19 @@ def files_of(argument: str) -> Iterator[Path]:
     if argument == "-":
         yield from (Path(line.strip()) for line in sys.stdin if line.strip())
     elif path.is_dir():
-        yield from sorted(p for p in path.rglob("*") if is_picture(p.name) and p.is_file())
+        yield from sorted(p for p in path.rglob("*") if is_shown(p.relative_to(path)) and p.is_file())
     elif path.suffix.lower() in SUFFIXES:
         yield from files_of_table(path)
     elif path.exists() or not glob.has_magic(argument):
         yield path
     else:
         yield from (Path(name) for name in sorted(glob.glob(argument, recursive=True)))
+
+
+def is_shown(below: Path) -> bool:
+    """Whether a path in a folder is a picture that a person would see, not what archivers leave."""
+    hidden = any(part.startswith(".") or part in JUNK for part in below.parts)
+    return is_picture(below.name) and not hidden
 
 
 def files_of_table(path: Path) -> Iterator[Path]:

@@ -45,7 +45,7 @@ def require_tracker(tracker: str) -> tuple[str, str]:
     """
     name, _, place = tracker.partition(":")
     if name not in TRACKERS:
-        raise UsageError(f"Expected a tracker, received '{tracker}': {near_names(name, list(TRACKERS))}.")
+        raise UsageError(f"Expected a tracker, received '{tracker}': {near_names(name, list(TRACKERS))}")
     if find_spec(name) is None:
         raise DeepSightError(
             f"Expected the package {name} for --log {name}, but it is not installed. "
