@@ -11,6 +11,7 @@ from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.labels.label_errors import label_error_tables
 from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.examined import choose_examined
 from deepsight.interpret.levers.levers_table import HELPS, lever_verdict
 from deepsight.interpret.levers.net_effect import net_effect
 
@@ -19,6 +20,7 @@ def rows(repeats: int) -> Iterator[Row]:
     """All simulations of labels, levers and pointing."""
     yield from wrong_labels(fewer(repeats, 40, least=6))
     yield from levers(repeats)
+    yield from sampled_levers(repeats)
     yield from pointing(repeats)
 
 
@@ -83,6 +85,39 @@ def levers(repeats: int) -> Iterator[Row]:
                 for f in families
             ]
             yield type_one("levers: any of eight helps", setting, alarms)
+
+
+def sampled_levers(repeats: int) -> Iterator[Row]:
+    """A small change of the input, such as a placebo: every few answers flip, on a two-phase sample."""
+    for size in (600, 2000):
+        for shift in (0.02, 0.05, 0.1):
+            rng = np.random.default_rng([18, size, round(100 * shift)])
+            truth = shifted_net(rng, shift)
+            effects = [net_effect(shifted_lever(rng, size, shift, seed)) for seed in range(repeats)]
+            setting = f"{size:,} of 10,000 images, no training, margins shifted by {shift:g}"
+            yield coverage("levers: net share", setting, [e.low <= truth <= e.high for e in effects])
+
+
+MARGIN = 1.2  # mean margin of the true class, in its standard deviations: 11.5 % errors
+
+
+def shifted_net(rng: np.random.Generator, shift: float, n: int = 4_000_000) -> float:
+    """The net share that small random shifts of the margins have in the population."""
+    before = rng.normal(MARGIN, 1.0, n)
+    after = before + shift * rng.standard_normal(n)
+    return float(((after > 0).mean() - (before > 0).mean()) / (before < 0).mean())
+
+
+def shifted_lever(rng: np.random.Generator, size: int, shift: float, seed: int) -> LeverOutcome:
+    """The same on a sample of made test images."""
+    margins = rng.normal(MARGIN, 1.0, 10_000)
+    logits = np.stack([np.zeros_like(margins), 3 * margins], axis=1)
+    examined = choose_examined(np.ones(len(margins), dtype=np.int64), logits, size, seed=seed)
+    after = margins[examined.rows] + shift * rng.standard_normal(len(examined))
+    right = (after > 0).astype(np.float64)[None]
+    return LeverOutcome(
+        "shift", "margins shifted", "as they are", examined, right, examined.own_right[None], "Nothing."
+    )
 
 
 def idle_lever(rng: np.random.Generator, n: int, errors: int, trainings: int, noise: float) -> LeverOutcome:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
-from deepsight.core.array_types import Floats
+from deepsight.core.array_types import Bools, Floats
 from deepsight.core.statistics.paired_f1 import DISCORDANT
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 
@@ -111,13 +111,29 @@ def variances(outcome: LeverOutcome, squares: Floats, errors: float) -> tuple[fl
 
 
 def added_squares(outcome: LeverOutcome) -> float:
-    """The squares of a few more images that change, since few changes show too little variance.
+    """The squares of two more images that change, since few changes show too little variance.
 
-    As for differences of macro-F1 (Agresti and Min 2005). 0 where no image changes: some levers, such as a
-    temperature, can change none.
+    As for differences of macro-F1 (Agresti and Min 2005), but one error and one correct image: correct images
+    carry larger weights, and where a few errors are fixed, often none of the few that break was drawn.
+    0 where no image changes: some levers, such as a temperature, can change none.
     """
     changed = outcome.arm_right.mean(axis=0) != outcome.control_right.mean(axis=0)
-    return DISCORDANT * float((outcome.examined.weights[changed] ** 2).mean()) if changed.any() else 0.0
+    if not changed.any():
+        return 0.0
+    examined = outcome.examined
+    groups = (group for group in (examined.wrong, ~examined.wrong) if group.any())
+    return DISCORDANT / 2 * sum(squared_weight(examined.weights[g], changed[g]) for g in groups)
+
+
+def squared_weight(weights: Floats, changed: Bools) -> float:
+    """The mean squared weight of the images that change; where none does, as expected.
+
+    Images were drawn with chances that grow with how easily they change, so one that changes has this weight
+    with probability 1 / weight.
+    """
+    if changed.any():
+        return float((weights[changed] ** 2).mean())
+    return float(weights.sum() / (1 / weights).sum())
 
 
 def per_replicate(groups: Sequence[Floats], weights: Floats, errors: float) -> tuple[float, float]:
