@@ -1,4 +1,4 @@
-"""Own data made ready: enough images in each class, and a test part held out where there is none."""
+"""The user's data prepared for a study: enough images in each class, and a held-out test part."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -23,26 +23,26 @@ from deepsight.obtain.passed_over import LATER_FRAMES, NO_LABEL, NO_LABELS, Pass
 from deepsight.obtain.sources import Obtained, Part, Parts
 
 TEST_SEED = 0
-MOST_HELD_OUT = 10_000  # test images: macro-F1 is then known to half a point, and more cost time
+MOST_HELD_OUT = 10_000  # test images, which give macro-F1 to within half a point; more only cost time
 WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
-FEW_IN_TEST = 5  # images of a class: with fewer, its F1 takes a handful of values
-MUCH_CUT = 0.1  # share of a picture: more than this is said
+FEW_IN_TEST = 5  # images of a class; with fewer, its F1 can take only a handful of values
+MUCH_CUT = 0.1  # mean share of a picture; more is logged
 
 
 @dataclass(frozen=True)
 class CustomData:
-    """Own data as it was read.
+    """The user's data as it was read.
 
     Attributes:
-        name: as it was asked for, such as "folder:flowers".
-        parts: "train" with "val" and "test" where there are such, or "all" alone.
+        name: as the user wrote it, such as "folder:flowers".
+        parts: "train" with "val" and "test" if they exist, or "all" alone.
         classes: names of the k classes.
         sha256: SHA-256 of the pixels of each part.
-        passed_over: what the source holds and is not used.
-        quarantined: what could not be read: {"file", "reason"}.
-        listed: the name of every item that was listed, by part; empty where items have no names.
-        about: what else `data.json` says.
-        taken: the time of exposure of each image by part, in seconds; NaN where none is noted.
+        passed_over: what the source holds but the study does not use.
+        quarantined: items that could not be read: {"file", "reason"}.
+        listed: by part, the name of every listed item; empty if items have no names.
+        about: further entries of `data.json`.
+        taken: by part, the time of exposure of each image in seconds since 1970; NaN if it is not recorded.
     """
 
     name: str
@@ -57,7 +57,7 @@ class CustomData:
 
     @property
     def learnt(self) -> str:
-        """The part that the model learns from: "train", or "all"."""
+        """The part that the model is trained on: "train", or "all"."""
         return "train" if "train" in self.parts else "all"
 
 
@@ -71,7 +71,7 @@ def custom_data(
     choice: FitChoice,
     log: Log,
 ) -> CustomData:
-    """Decoded parts as own data; `choice` says how the pictures were fitted."""
+    """Decoded parts as the user's data; `choice` is how the pictures were fitted."""
     quarantined = [item for part in decoded.values() for item in part.quarantined]
     if quarantined:
         first = quarantined[0]
@@ -81,7 +81,7 @@ def custom_data(
     sizes = [len(there.part.labels) for there in decoded.values()]
     cut = float(np.average([there.cut for there in decoded.values()], weights=sizes)) if sum(sizes) else 0.0
     if cut > MUCH_CUT:
-        log(f"On average {cut:.0%} of each picture lies outside of the square and is cut; ?fit=pad keeps it.")
+        log(f"On average {cut:.0%} of each picture lies outside the square and is cut; ?fit=pad keeps it.")
     return CustomData(
         name=name,
         parts={part: there.part for part, there in decoded.items()},
@@ -104,16 +104,16 @@ def tops_by_kind(decoded: Mapping[str, Decoded]) -> dict[str, list[float]]:
 
 
 def split_custom_data(custom: CustomData, *, share: float = TEST_SHARE, log: Log) -> Obtained:
-    """Train, test and validation of own data.
+    """Train, test and validation of the user's data.
 
-    Where there is no official test part, a stratified share, at most about 10,000 images, is held out with
-    seed 0, whole groups where there are groups: train and test are then rows of the same source, and the
-    record says so.
+    If there is no official test part, a stratified share of at most about 10,000 images is held out with
+    seed 0, in whole groups if images are grouped. Train and test are then rows of the same source, which the
+    record states.
 
     Args:
         custom: the data as it was read.
-        share: of the images that is held out, in (0, 1).
-        log: receives what a person should know.
+        share: of the images to hold out, in (0, 1).
+        log: receives what the user should know.
 
     Raises:
         DeepSightError: a part is empty, there are fewer than two classes or a class has too few images.
@@ -145,13 +145,13 @@ def split_custom_data(custom: CustomData, *, share: float = TEST_SHARE, log: Log
 
 
 def log_unused_weights(custom: CustomData, log: Log) -> None:
-    """Say that a column named like a weight is metadata, as all columns are that have no part to play."""
+    """Log that a column with the name of a weight is treated as metadata."""
     metadata = custom.parts[custom.learnt].metadata
     for name in [] if metadata is None else metadata.columns:
         if name.lower() in WEIGHTS:
             log(
-                f"The column '{name}' is read as metadata, like any other: all images count alike in "
-                "training and in scores."
+                f"The column '{name}' is treated as metadata: all images have the same weight in training "
+                "and in scores."
             )
 
 
@@ -162,7 +162,7 @@ def dataset_of_part(part: Part, classes: tuple[str, ...], source: str, groups: I
 
 
 def group_numbers(parts: Parts) -> dict[str, Ints]:
-    """Groups as numbers, the same for one name in all parts; an image without a group is one of its own."""
+    """By part, groups as int64 (n,), equal for equal names; an image without a group is its own group."""
     named = {part: data.groups for part, data in parts.items() if data.groups is not None}
     if not named:
         return {}
@@ -175,14 +175,18 @@ def group_numbers(parts: Parts) -> dict[str, Ints]:
 
 
 def hold_out_test(train: Dataset, share: float, *, keep: int) -> tuple[Ints, Ints]:
-    """Rows kept for training and rows held out as the test part: whole groups where there are groups."""
+    """Rows kept for training and rows held out for testing, in whole groups if images are grouped."""
     if train.groups is not None:
         return grouped_rows(train.labels, train.groups, share=share, seed=TEST_SEED)
     return hold_out_rows(train.labels, share=share, seed=TEST_SEED, keep=keep)
 
 
 def require_enough_images(custom: CustomData) -> None:
-    """Refuse data that cannot be split: too few classes have an image for every part that is to be made."""
+    """Refuse data with too few classes, or too few images per class, for the parts that must be made.
+
+    Raises:
+        DeepSightError: a part is empty, or there are too few classes or images.
+    """
     for name, part in custom.parts.items():
         if len(part.labels) == 0:
             first = custom.quarantined[0] if custom.quarantined else None
@@ -217,7 +221,11 @@ def where_labels_are_missing(custom: CustomData) -> str:
 
 
 def require_every_class(custom: CustomData, counts: Ints) -> None:
-    """Refuse classes of which nothing can be learnt, with what became of their images."""
+    """Refuse classes without images to learn from, and say where their images are.
+
+    Raises:
+        DeepSightError: a class has none.
+    """
     none = [place for place, n in enumerate(counts) if n == 0]
     if not none:
         return
@@ -238,14 +246,14 @@ def require_every_class(custom: CustomData, counts: Ints) -> None:
 
 
 def near_spelling(classes: Sequence[str], place: int) -> str:
-    """A sentence where another class has the same name but for capitals and spaces; else nothing."""
+    """A sentence if another class differs from this one only in capitals and spaces, else empty."""
     plain = classes[place].strip().casefold()
     others = [name for i, name in enumerate(classes) if i != place and name.strip().casefold() == plain]
     return f" There is also '{others[0]}': give both one spelling." if others else ""
 
 
 def log_absent_classes(test: Dataset, log: Log) -> None:
-    """Say which classes the test part lacks, and which have few images in it though others have many."""
+    """Log which classes the test part lacks, and which have few images in it while others have many."""
     counts = class_counts(test.labels, test.classes)
     absent = [f"'{c}'" for c, n in zip(test.classes, counts, strict=True) if n == 0]
     if absent:
@@ -253,16 +261,22 @@ def log_absent_classes(test: Dataset, log: Log) -> None:
     rare = [f"'{c}' ({n})" for c, n in zip(test.classes, counts, strict=True) if 0 < n < FEW_IN_TEST]
     if rare and test.k * FEW_IN_TEST < len(test):
         log(
-            f"The test part has fewer than {FEW_IN_TEST} images of {first_few(rare)}: 1 of {test.k} parts of "
-            "macro-F1 rests on each such class."
+            f"The test part has fewer than {FEW_IN_TEST} images of {first_few(rare)}: each such class has a "
+            f"weight of 1/{test.k} in macro-F1."
         )
 
 
 def hold_out_rows(labels: Ints, *, share: float, seed: int, keep: int) -> tuple[Ints, Ints]:
-    """Rows kept and rows held out, the same share of each class, both in ascending order.
+    """Rows kept and rows held out, stratified by class, both in ascending order.
 
-    Scikit-learn's `StratifiedShuffleSplit` may hold out no image of a rare class. This holds out at least one
-    of each class that has two, and leaves at least `keep` of classes that have more than that.
+    Unlike scikit-learn's `StratifiedShuffleSplit`, it holds out at least one image of each class that has
+    two.
+
+    Args:
+        labels: int64 (n,).
+        share: of each class to hold out, in (0, 1).
+        seed: random seed.
+        keep: minimum number of images to keep of each class that has more than that.
     """
     rng = np.random.default_rng(seed)
     out = []
@@ -282,7 +296,7 @@ def data_record(
     *,
     held_share: float | None,
 ) -> dict[str, Any]:
-    """What `data.json` says about own data."""
+    """The content of `data.json` for the user's data."""
     groups = [data.groups for data in present.values() if data.groups is not None]
     return {
         "data": custom.name,
@@ -303,7 +317,7 @@ def data_record(
 
 
 def split_digest(data: Dataset, digests: NDArray[np.uint8] | None) -> str:
-    """SHA-256 of what a split holds: for each image, in order, its digest and the name of its class."""
+    """SHA-256 of a split: the class names, and the label and digest of each image, in order."""
     digest = hashlib.sha256("\0".join(data.classes).encode("utf-8", "surrogatepass"))
     digest.update(np.ascontiguousarray(data.labels).data)
     if digests is not None:

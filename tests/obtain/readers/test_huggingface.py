@@ -232,7 +232,7 @@ def test_what_the_library_says_is_passed_on(library, monkeypatch):
 
     sys.modules["datasets"].load_dataset = fail
     with pytest.raises(
-        DeepSightError, match=r"said: Dataset 'pets' doesn't exist on the Hub\. Check the name"
+        DeepSightError, match=r"failed: Dataset 'pets' doesn't exist on the Hub\. Check the name"
     ):
         load_dataset("hf:pets")
 
@@ -251,7 +251,7 @@ def test_a_silent_hub_and_offline_set_the_client_offline(monkeypatch):
     said = []
     huggingface.choose_network(offline=False, log=said.append)
     assert huggingface.os.environ["HF_HUB_OFFLINE"] == "1"
-    assert "only what is in the hub's own cache" in said[0]
+    assert "only data in the hub's local cache" in said[0]
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setattr(huggingface, "require_answer", lambda url: pytest.fail("the network was used"))
     huggingface.choose_network(offline=True, log=silent)

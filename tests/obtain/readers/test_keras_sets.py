@@ -53,7 +53,7 @@ def test_a_file_with_another_digest_is_refused(library):
 def test_without_the_file_and_the_network_the_remedy_is_said(library, monkeypatch):
     file, _, _ = library
     file.unlink()
-    with pytest.raises(DeepSightError, match=r"--offline is set\. Connect to the internet once"):
+    with pytest.raises(DeepSightError, match=r"--offline is set\. Run once with internet access"):
         load_dataset("keras:mnist", offline=True)
 
     def silent(url):

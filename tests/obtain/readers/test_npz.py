@@ -250,9 +250,9 @@ def test_greys_may_stand_channels_first(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "hint"),
     [
-        ((12, 8, 8, 4), r"images\[..., :3\] leaves transparency away"),
-        ((12, 4, 8, 8), r"images\[:, :3\] leaves transparency away"),
-        ((12, 64), r"reshape\(n, h, w\)"),
+        ((12, 8, 8, 4), r"images\[..., :3\] drops the transparency"),
+        ((12, 4, 8, 8), r"images\[:, :3\] drops the transparency"),
+        ((12, 64), r"reshape flat images to \(n, h, w\)"),
     ],
 )
 def test_other_shapes_are_refused_with_what_mends_them(tmp_path, shape, hint):

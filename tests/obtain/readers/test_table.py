@@ -144,7 +144,7 @@ def test_a_table_without_paths_names_the_option(tmp_path, rows):
     with pytest.raises(UsageError, match=r"Expected a table as \.csv"):
         load_dataset(f"table:{tmp_path}/t.xlsx")
     (tmp_path / "t.parquet").write_text("no parquet")
-    with pytest.raises(DeepSightError, match="in the form that its ending says"):
+    with pytest.raises(DeepSightError, match="in the format of its suffix"):
         load_dataset(f"table:{tmp_path}/t.parquet")
 
 
@@ -222,7 +222,7 @@ def test_a_column_of_weights_is_metadata_and_this_is_said(tmp_path, rows):
     said = []
     got = load_dataset(written(tmp_path, rows.with_columns(weight=1.5), ".csv"), log=said.append)
     assert got.train.metadata.columns == ["weight"]
-    assert any("'weight' is read as metadata" in line and "count alike" in line for line in said)
+    assert any("'weight' is treated as metadata" in line and "same weight" in line for line in said)
 
 
 def test_the_code_page_of_windows_keeps_names_apart(tmp_path, rows):

@@ -1,1 +1,1 @@
-"""One file per way in which people keep labelled images."""
+"""Readers: one module per format in which people keep labelled images."""

@@ -1,4 +1,4 @@
-"""Own images in folders: one folder per class, in train, val and test folders where there are such."""
+"""Images in folders: one folder per class, optionally within train, val and test folders."""
 
 import hashlib
 import os
@@ -37,11 +37,11 @@ OPTIONS = ("side", "fit", "group")
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """The folders of the classes, by part.
+    """The class folders by part.
 
     Attributes:
-        root: the folder that was asked for, without links in its path.
-        places: the folder of each part; the root as "all" where there are no parts.
+        root: the data set's folder, with links resolved.
+        places: the folder of each part; the root as "all" if there are no parts.
         files: the files of each part.
         classes: names of the classes of all parts, sorted.
     """
@@ -58,14 +58,14 @@ def load_folder(
     """The images of a folder, decoded once into the cache.
 
     Raises:
-        UsageError: the folder does not exist, or its layout has two meanings.
+        UsageError: the folder does not exist, or its layout is ambiguous.
         DeepSightError: it holds too few classes or images, or the cache cannot be written to.
     """
     root, passed_over = folder_of(address), PassedOver()
     folders = class_folders(root, passed_over)
     if same := shared_subfolders(folders):
         log(
-            f"The class folders ({first_few(folders.classes)}) hold no pictures of their own but folders of "
+            f"The class folders ({first_few(folders.classes)}) hold no pictures themselves, but folders of "
             f"the same names ({first_few(same)}). If these are the classes, list the files and their labels "
             "in a table: --data table:FILE.csv"
         )
@@ -78,10 +78,10 @@ def load_folder(
 
 
 def folder_of(address: DataAddress) -> Path:
-    """The folder that an address names.
+    """The folder at an address.
 
     Raises:
-        UsageError: there is none.
+        UsageError: it does not exist.
     """
     root = user_path(address.place).resolve()
     if not root.is_dir():
@@ -136,7 +136,7 @@ def pictures_in(folder: Path) -> list[str]:
 
 
 def shared_subfolders(folders: ClassFolders) -> list[str]:
-    """The names of the folders in the class folders, where all hold the same ones, several, and no files."""
+    """The subfolders that all class folders share, if they hold several of them and no files, else empty."""
     inside: dict[str, set[str]] = {}
     for part, listed in folders.files.items():
         depth = len(folders.places[part].relative_to(folders.root).parts) + 1
@@ -152,7 +152,7 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
     """The folder of each part, or the root as "all".
 
     Raises:
-        UsageError: folders of parts and folders of classes stand side by side, or train is not there.
+        UsageError: folders of parts and of classes are side by side, or there is no train folder.
     """
     inside = subfolders(root, root, passed_over)
     parts = folders_of_parts(inside)
@@ -179,7 +179,7 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
 
 
 def folders_of_parts(folders: Sequence[Path]) -> dict[str, Path]:
-    """The folders that are named as parts are, by part; with words in front only where all folders are."""
+    """By part, the folders named after a part; names with a prefix count only if all folders have one."""
     exact = {part: item for item in folders if (part := part_of_name(item.name))}
     if exact:
         return exact
@@ -188,7 +188,7 @@ def folders_of_parts(folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def without_repetition(root: Path, folder: Path) -> Path:
-    """The folder of a part, or the one in it that repeats its name, as archives are often unpacked."""
+    """The folder of a part, or its only subfolder if that repeats its name, as unpacked archives often do."""
     inside = subfolders(root, folder, PassedOver())
     return inside[0] if [item.name for item in inside] == [folder.name] else folder
 
@@ -210,20 +210,20 @@ def holds_pictures(folder: Path) -> bool:
 
 
 def holds_runs(folder: Path) -> bool:
-    """Whether a folder holds folders that DeepSight wrote, and nothing else."""
+    """Whether a folder holds runs of DeepSight and nothing else."""
     items = list(folder.iterdir())
     return bool(items) and all(item.is_dir() and is_run(item) for item in items)
 
 
 def class_name(folder: str) -> str:
-    """A folder's name as the class that it stands for; the two spellings of an accent are one."""
+    """The class that a folder stands for: its name in Unicode's form NFC."""
     return unicodedata.normalize("NFC", printable(folder))
 
 
 def folder_listings(
     folders: ClassFolders, address: DataAddress, passed_over: PassedOver
 ) -> dict[str, Listing]:
-    """The files with the class of the folder that each lies in, and what a metadata file says of them."""
+    """By part, the files with their classes, groups and metadata."""
     root, files = folders.root, folders.files
     metadata = read_metadata(root, list(folders.places.values()))
     positions = {name: i for i, name in enumerate(folders.classes)}
@@ -240,7 +240,7 @@ def folder_listings(
 
 
 def grouped(table: pl.DataFrame, address: DataAddress) -> tuple[list[str] | None, pl.DataFrame | None]:
-    """Groups and metadata of the files of a part."""
+    """The groups and the metadata of the files of a part, from the rows of a metadata table."""
     group = find_column(table, "group", address.options.get("group"), (GROUP,), needed=False)
     return groups_and_rest(table, group, (FILE_NAME,))
 
@@ -251,7 +251,7 @@ def read_below(root: Path, names: Sequence[str], row: int) -> bytes:
 
 
 def folder_fingerprint(root: Path, names: Sequence[str]) -> str:
-    """SHA-256 of the path, size and time of change of each file: another digest when a file changes."""
+    """SHA-256 of the path, size and modification time of each file, which changes when a file does."""
     digest = hashlib.sha256(os.fsencode(root))
     for name in names:
         digest.update(os.fsencode(name) + b"\0" + file_stamp(root / name) + b"\0")

@@ -1,4 +1,4 @@
-"""The files of class folders in the order of torchvision's ImageFolder; links are followed, loops end."""
+"""The files of class folders in the order of torchvision's ImageFolder; links are followed, but not loops."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from deepsight.obtain.decoding.decode import printable
 from deepsight.obtain.local_file import is_picture
 from deepsight.obtain.passed_over import PassedOver
 
-STUDY = "study.yaml"  # what a folder of DeepSight's own results holds
-JUNK = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")  # folders that archivers and file servers leave
+STUDY = "study.yaml"  # identifies the folder of a run
+JUNK = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")  # folders that archivers and file servers leave behind
 JUNK_FILES = ("Thumbs.db", "desktop.ini")
 MASK_FOLDERS = (
     "mask",
@@ -31,9 +31,9 @@ class ImageFiles:
     """The files of one part.
 
     Attributes:
-        names: (n,), paths below the root.
-        classes: (n,), the name of the class folder of each.
-        folders: the names of the class folders, also of empty ones.
+        names: (n,), paths relative to the root.
+        classes: (n,), the name of the class folder of each file.
+        folders: the names of the class folders, including empty ones.
     """
 
     names: list[str]
@@ -42,10 +42,10 @@ class ImageFiles:
 
 
 def list_images(root: Path, place: Path, passed_over: PassedOver) -> ImageFiles:
-    """Every visible file in the class folders of a place, by class and path.
+    """Every visible file in the class folders of a place, in the order of torchvision's `ImageFolder`.
 
-    The order is that of torchvision's `ImageFolder`: classes by name, within a class folders by path, within
-    a folder files by name. So `dog/` comes before `dog-wild/`, where sorting whole paths would put it after.
+    That is: classes by name, within a class folders by path, within a folder files by name. So `dog/` comes
+    before `dog-wild/`, whereas sorting full paths would put it after.
     """
     names: list[str] = []
     classes: list[str] = []
@@ -54,7 +54,7 @@ def list_images(root: Path, place: Path, passed_over: PassedOver) -> ImageFiles:
         walk = ClassWalk(root, passed_over)
         found = [f"{directory}/{name}" for directory, name in sorted(walk.files(folder))]
         if not found and walk.met_run:
-            continue  # a folder of runs is no class
+            continue  # a folder of runs is not a class
         folders.append(folder.name)
         names += found
         classes += [folder.name] * len(found)
@@ -65,7 +65,7 @@ def list_images(root: Path, place: Path, passed_over: PassedOver) -> ImageFiles:
 
 
 def subfolders(root: Path, folder: Path, passed_over: PassedOver) -> list[Path]:
-    """The folders in a folder, by name, without hidden ones, what archivers leave, runs, and loops."""
+    """The subfolders of a folder by name, without hidden ones, junk, masks, runs, and links in loops."""
     found = []
     masks = mask_folders(folder)
     for item in sorted(folder.iterdir()):
@@ -83,7 +83,7 @@ def subfolders(root: Path, folder: Path, passed_over: PassedOver) -> list[Path]:
 
 
 def mask_folders(folder: Path) -> list[str]:
-    """The folders of masks in a folder that also holds one of images: the masks are of these images."""
+    """The names of mask folders in a folder that also holds an image folder, which they belong to."""
     known = [name for name in os.listdir(folder) if name.lower() in (*IMAGE_FOLDERS, *MASK_FOLDERS)]
     folders = [name for name in known if (folder / name).is_dir()]
     images = any(name.lower() in IMAGE_FOLDERS for name in folders)
@@ -91,19 +91,19 @@ def mask_folders(folder: Path) -> list[str]:
 
 
 def mask_files(names: Sequence[str]) -> set[str]:
-    """Of the files of a folder those that are masks of others: `a_mask.png` beside `a.png`."""
+    """The files of a folder that are masks of others, such as `a_mask.png` beside `a.png`."""
     stems = {name.rpartition(".")[0] for name in names}
     found = {name: MASK_NAME.fullmatch(name.rpartition(".")[0]) for name in names}
     return {name for name, match in found.items() if match and match[1] in stems}
 
 
 def is_run(folder: Path) -> bool:
-    """Whether DeepSight wrote a run into this folder."""
+    """Whether this is the folder of a run."""
     return (folder / STUDY).is_file()
 
 
 def leads_back(root: Path, folder: Path) -> bool:
-    """Whether a link leads to a folder that it lies in, by its path or by where its path really is."""
+    """Whether a link leads to a folder that contains it, by its path or by its real path."""
     if not folder.is_symlink():
         return False
     real = os.path.realpath(folder)
@@ -112,12 +112,12 @@ def leads_back(root: Path, folder: Path) -> bool:
 
 
 def below(root: Path, path: Path) -> str:
-    """A path as seen from the root, as text."""
+    """A path relative to the root, as text."""
     return printable(path.relative_to(root).as_posix())
 
 
 class ClassWalk:
-    """Walks one class folder, each folder once, whatever links lead to it."""
+    """Walks one class folder; a folder that several links lead to is visited once."""
 
     def __init__(self, root: Path, passed_over: PassedOver) -> None:
         self._root, self._passed_over = root, passed_over
@@ -125,7 +125,7 @@ class ClassWalk:
         self.met_run = False
 
     def files(self, folder: Path) -> Iterator[tuple[str, str]]:
-        """Folder below the root and name of each file; what is passed over is noted."""
+        """The folder, relative to the root, and the name of each file; skipped items are counted."""
         self._seen.add(os.path.realpath(folder))
         try:
             items = sorted(os.scandir(folder), key=lambda item: item.name)
@@ -148,7 +148,7 @@ class ClassWalk:
                 yield here, item.name
 
     def inside(self, folder: Path) -> Iterator[tuple[str, str]]:
-        """The files of a folder in a class folder, unless it is not to be entered."""
+        """The files of a subfolder, unless it is skipped."""
         if folder.name.startswith(".") or folder.name in JUNK:
             return
         name = below(self._root, folder)

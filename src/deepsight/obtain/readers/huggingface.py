@@ -1,4 +1,4 @@
-"""Own data through the `datasets` library: a name on a hub, a folder that it saved, or files it reads."""
+"""Data through the `datasets` library: a name on a hub, a folder that it saved, or files that it reads."""
 
 import hashlib
 import os
@@ -34,12 +34,12 @@ def load_huggingface(
 ) -> Obtained:
     """The images and labels of a data set, decoded once into the cache.
 
-    The options `image` and `label` name the columns, where they are not the only ones of their kind; with
-    `stream=yes` its files are read where they lie.
+    The options `image` and `label` name the columns if they are not the only ones of their kind; with
+    `stream=yes` the files are not downloaded as a whole.
 
     Raises:
-        UsageError: a column is not there, or cannot be told from others.
-        DeepSightError: the library is absent, the data cannot be had, or it has too few classes or images.
+        UsageError: a column does not exist, or several could be meant.
+        DeepSightError: the library is not installed, or the data cannot be loaded or is too small.
     """
     if is_streamed(address):
         if not user_path(address.place).exists():
@@ -66,7 +66,11 @@ def load_huggingface(
 
 
 def open_dataset(address: DataAddress, *, offline: bool, log: Log) -> Any:
-    """What `datasets` gives for a name or a path: a data set, or several by part."""
+    """What `datasets` returns for a name or a path: a data set, or several by part.
+
+    Raises:
+        DeepSightError: the library is not installed, or cannot load it.
+    """
     local = user_path(address.place)
     place = str(local) if local.exists() else address.place
     if not local.exists():
@@ -76,9 +80,9 @@ def open_dataset(address: DataAddress, *, offline: bool, log: Log) -> Any:
         if any((local / mark).is_file() for mark in ("dataset_dict.json", "state.json")):
             return datasets.load_from_disk(place)
         return datasets.load_dataset(place, address.options.get("config"))
-    except Exception as error:  # the library raises errors of many kinds for what is not there
+    except Exception as error:  # the library raises many kinds of errors for missing data
         raise DeepSightError(
-            f"Expected the data set '{address.place}', but `datasets` said: {first_line(error)}. "
+            f"Expected the data set '{address.place}', but `datasets` failed: {first_line(error)}. "
             "Check the name, the network, and whether it needs ?config=NAME."
         ) from error
 
@@ -100,20 +104,24 @@ def datasets_library() -> Any:
 
 
 def choose_network(*, offline: bool, log: Log) -> None:
-    """Set the hub's client offline where asked to, or where the hub is silent: its retries take long."""
+    """Set the hub's client offline if asked to, or if the hub does not answer, since it retries for long."""
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:
         if not offline:
             require_answer(hub)
     except SourceError as error:
-        log(f"{error}; only what is in the hub's own cache can be used.")
+        log(f"{error}; only data in the hub's local cache can be used.")
         offline = True
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def named_parts(data: Any, passed_over: PassedOver) -> dict[str, Any]:
-    """The parts by our names: train, val, test, or all; other parts are noted."""
+    """The parts by our names: train, val and test, or all; other parts are counted as unused.
+
+    Raises:
+        DeepSightError: no part is named train.
+    """
     if not isinstance(data, Mapping):
         return {"all": data}
     names = first_of_each_part(list(data))
@@ -127,7 +135,11 @@ def named_parts(data: Any, passed_over: PassedOver) -> dict[str, Any]:
 
 
 def usable_parts(parts: Mapping[str, Any], image: str, label: str, passed_over: PassedOver) -> dict[str, Any]:
-    """The parts that have both columns; the others are noted, as are columns that nobody uses."""
+    """The parts that have both columns; other parts, and columns of no use, are counted as unused.
+
+    Raises:
+        UsageError: the training part lacks a column.
+    """
     used = {}
     for part, data in parts.items():
         missing = [name for name in (image, label) if name not in data.features]
@@ -143,15 +155,21 @@ def usable_parts(parts: Mapping[str, Any], image: str, label: str, passed_over: 
 
 
 def is_plain(data: Any, name: str) -> bool:
-    """Whether a column holds text or numbers, so that it can be metadata."""
+    """Whether a column holds text or numbers, and so can be metadata."""
     return type(data.features[name]).__name__ in ("Value", "ClassLabel")
 
 
 def feature_column(features: Mapping[str, Any], kind: str, named: str | None, *, option: str) -> str:
-    """The column that was named, or the only one of its kind.
+    """The named column, or the only one of its kind.
+
+    Args:
+        features: of the data set, by column.
+        kind: the type of the column's feature, such as "Image".
+        named: the column that the user named; None if none.
+        option: the option that names it, for the message.
 
     Raises:
-        UsageError: it is not there, or there are none or several.
+        UsageError: the named column does not exist, or there is not exactly one of this kind.
     """
     if named is not None:
         if named not in features:
@@ -179,7 +197,7 @@ def part_listing(part: str, data: Any, labels: Ints, image: str, label: str, add
 
 
 def image_names(part: str, data: Any, image: str, place: Path) -> list[str]:
-    """The file of each image, below `place` where it lies there; part and row where files repeat."""
+    """The file of each image, relative to `place` if inside it; part and row if files are not unique."""
     paths = image_paths(data, image)
     if paths is None or None in paths or len(set(paths)) < len(paths):
         return [f"{part}/{row}" for row in range(len(data))]
@@ -188,7 +206,7 @@ def image_names(part: str, data: Any, image: str, place: Path) -> list[str]:
 
 
 def image_paths(data: Any, image: str) -> list[str | None] | None:
-    """The path that the table notes for each image; None where it notes none. No image is read."""
+    """The path that the table stores for each image; None if it stores no paths. No image is read."""
     import datasets
 
     encoded = data.select_columns([image]).cast_column(image, datasets.Image(decode=False))
@@ -201,10 +219,10 @@ def image_paths(data: Any, image: str) -> list[str | None] | None:
 
 
 def group_names(data: Any, group: str | None) -> list[str] | None:
-    """The group of each row, "" where it has none; None where no column was named.
+    """The group of each row, "" for a row without one; None if no column was named.
 
     Raises:
-        UsageError: there is no such column.
+        UsageError: the column does not exist.
     """
     if group is None:
         return None
@@ -217,7 +235,7 @@ def group_names(data: Any, group: str | None) -> list[str] | None:
 
 
 def image_reader(data: Any, image: str) -> Any:
-    """Gives the encoded image of a row, without the library decoding it."""
+    """A function that returns the encoded image of a row; the library does not decode it."""
     import datasets
 
     encoded = data.select_columns([image]).cast_column(image, datasets.Image(decode=False))
@@ -225,10 +243,11 @@ def image_reader(data: Any, image: str) -> Any:
 
 
 def read_item(encoded: Any, image: str, row: int) -> bytes:
-    """The bytes of an image that the table holds, or that lies in a file.
+    """The bytes of an image, from the table or from the file that it refers to.
 
     Raises:
-        Unreadable: there is none.
+        Unreadable: there is no image.
+        OSError: the file cannot be read.
     """
     item = encoded[row][image]
     if item is None:
@@ -237,7 +256,7 @@ def read_item(encoded: Any, image: str, row: int) -> bytes:
 
 
 def columns_fingerprint(address: DataAddress, parts: Mapping[str, Any]) -> str:
-    """SHA-256 of the columns asked for and of the path, size and time of change of the table files."""
+    """SHA-256 of the options, and of the path, size and modification time of the table files."""
     digest = hashlib.sha256(
         repr(
             (address.place, sorted(address.options.items()), [len(data) for data in parts.values()])

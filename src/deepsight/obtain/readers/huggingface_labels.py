@@ -1,4 +1,4 @@
-"""Labels of a data set of the `datasets` library: by name, never by position where names differ."""
+"""Labels of a data set of the `datasets` library, mapped by name, since parts may number them differently."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,13 +17,13 @@ NEEDED = ("train", "all")  # parts without which there is nothing to learn from
 def labels_and_classes(
     parts: Mapping[str, Any], label: str, passed_over: PassedOver, log: Log
 ) -> tuple[dict[str, Ints], tuple[str, ...]]:
-    """The labels of each part as positions in the classes, -1 where there is none, and the classes.
+    """The labels of each part as positions in the classes, -1 for a missing one, and the classes.
 
-    A part that names its labels is read by these names; the classes are those of the first part, then what
-    other parts add. A part without a single label is noted and left out.
+    Labels with names are mapped by name. The classes are those of the first part, followed by what other
+    parts add. A part without any label is counted as unused.
 
     Raises:
-        DeepSightError: labels are lists or no whole numbers, or lie outside of their names.
+        DeepSightError: labels are lists or not whole numbers, or have no name.
     """
     values = {part: label_values(data, part, label) for part, data in parts.items()}
     for part in [part for part, column in values.items() if not any(v is not None for v in column)]:
@@ -41,7 +41,7 @@ def labels_and_classes(
     classes = tuple(dict.fromkeys(listed))
     place = {name: i for i, name in enumerate(classes)}
     for part in [part for part, given in names.items() if given is None]:
-        log(f"The labels of {part} have no names; they are read by the names of the other parts.")
+        log(f"The labels of {part} have no names; the names of the other parts are used.")
     return {
         part: np.array(
             [-1 if v is None else place[name_of(v, names[part] or classes, part, label)] for v in column],
@@ -52,13 +52,17 @@ def labels_and_classes(
 
 
 def label_names(data: Any, label: str) -> tuple[str, ...] | None:
-    """The names that a part gives to its numbers; None where it has none."""
+    """The names of a part's numbered labels; None if it has none."""
     names = getattr(data.features[label], "names", None)
     return tuple(names) if names else None
 
 
 def label_values(data: Any, part: str, label: str) -> list[Any]:
-    """The labels of a part: text or whole numbers, None where there is none or the number is -1."""
+    """The labels of a part: text or whole numbers, None for a missing label or -1.
+
+    Raises:
+        DeepSightError: a label is neither.
+    """
     values = [None if isinstance(v, float) and np.isnan(v) else v for v in data[label]]
     wrong = next((v for v in values if v is not None and not is_label(v)), None)
     if wrong is not None:
@@ -71,12 +75,12 @@ def label_values(data: Any, part: str, label: str) -> list[Any]:
 
 
 def of_part(part: str) -> str:
-    """How a sentence names a part; not at all where it is all there is."""
+    """The part in a sentence; empty if it is the only one."""
     return "" if part == "all" else f" of {part}"
 
 
 def is_label(value: Any) -> bool:
-    """Whether a value is text or a whole number, whatever type it is stored as."""
+    """Whether a value is text or a whole number of any type."""
     if isinstance(value, (float, np.floating)):
         return float(value).is_integer()
     return isinstance(value, (str, int, np.integer))
@@ -86,7 +90,7 @@ def name_of(value: Any, names: tuple[str, ...], part: str, label: str) -> str:
     """The name of a label.
 
     Raises:
-        DeepSightError: the label is a number beyond the names, or a text that is none of them.
+        DeepSightError: the label is a number without a name, or a text that is not a name.
     """
     if isinstance(value, str):
         found = value if value in names else None
@@ -101,6 +105,10 @@ def name_of(value: Any, names: tuple[str, ...], part: str, label: str) -> str:
 
 
 def require_one_kind(values: list[Any], label: str) -> None:
-    """Refuse a column of labels that are text in one part and numbers in another."""
+    """Refuse labels that are text in one part and numbers in another.
+
+    Raises:
+        DeepSightError: they are.
+    """
     if len({isinstance(value, str) for value in values if value is not None}) > 1:
         raise DeepSightError(f"Expected labels of '{label}' as text or as numbers, received both.")

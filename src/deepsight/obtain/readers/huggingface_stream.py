@@ -1,4 +1,4 @@
-"""A data set of a hub that is read file by file and never downloaded as a whole."""
+"""Data sets of a hub that are read file by file, without downloading them as a whole."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ YES, NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
 def is_streamed(address: DataAddress) -> bool:
-    """Whether the option `stream` asks to read the files where they lie.
+    """Whether the option `stream` is set.
 
     Raises:
         UsageError: it is neither yes nor no.
@@ -35,20 +35,20 @@ def load_streamed(
 ) -> Obtained:  # fmt: skip
     """The images of a data set whose files are Parquet or WebDataset shards, decoded once into the cache.
 
-    The `datasets` library says which files there are; their parts are read through fsspec, a row group or a
-    range of bytes at a time. On this machine lie the decoded squares alone.
+    The `datasets` library lists the files; they are read through fsspec, a row group or a range of bytes at a
+    time. Only the decoded images are stored on this machine.
 
     Args:
         address: the name or path, and the options of the data set.
         library: the module `datasets`.
-        resolution: the side in pixels that the study asks for.
+        resolution: the side in pixels that the study needs; None for the default.
         offline: refuse what needs the network.
-        judge: compares fits where none was asked for; None crops.
-        log: receives the progress, and what is set aside.
+        judge: compares fits if the user gave none; None crops.
+        log: receives progress, and what cannot be read or is not used.
 
     Raises:
-        UsageError: a column is not there, or the files need the network under --offline.
-        DeepSightError: the files are of another kind, cannot be read, or hold too few classes or images.
+        UsageError: a column does not exist, or the files need the network and `offline` is set.
+        DeepSightError: the files have another format, cannot be read, or hold too few classes or images.
     """
     passed_over = PassedOver()
     files = shards_of_parts(files_of_parts(address, library), passed_over, offline=offline)
@@ -69,19 +69,19 @@ def load_streamed(
 
 
 def files_of_parts(address: DataAddress, library: Any) -> Mapping[str, Sequence[str]]:
-    """The files of each part, by the names of the data set, as the library finds them; none is read.
+    """The URLs of the files of each part, by the data set's names of the parts. No file is read.
 
     Raises:
-        DeepSightError: the library finds no such data set, or it consists of no files.
+        DeepSightError: the library finds no such data set, or it has no files.
     """
     local = user_path(address.place)
     place = str(local) if local.exists() else address.place
     try:
         builder = library.load_dataset_builder(place, address.options.get("config"))
         files = {str(part): [str(url) for url in urls] for part, urls in builder.config.data_files.items()}
-    except Exception as error:  # the library raises errors of many kinds for what is not there
+    except Exception as error:  # the library raises many kinds of errors for missing data
         raise DeepSightError(
-            f"Expected the files of the data set '{address.place}', but `datasets` said: "
+            f"Expected the files of the data set '{address.place}', but `datasets` failed: "
             f"{first_line(error)}. Check the name, the network, and whether it needs ?config=NAME; a folder "
             "that it saved is read without ?stream=yes."
         ) from error
@@ -91,11 +91,11 @@ def files_of_parts(address: DataAddress, library: Any) -> Mapping[str, Sequence[
 def shards_of_parts(
     files: Mapping[str, Sequence[str]], passed_over: PassedOver, *, offline: bool
 ) -> dict[str, list[Shard]]:
-    """The files by our names: train, val, test, or all; other parts are noted.
+    """The files by our names of the parts: train, val and test, or all; other parts are counted as unused.
 
     Raises:
         DeepSightError: no part is named train.
-        UsageError: they need the network under --offline.
+        UsageError: files need the network, and `offline` is set.
     """
     names = first_of_each_part(list(files))
     parts = {part: files[name] for part, name in names.items()}

@@ -1,4 +1,4 @@
-"""Tables in a JSON file: rows, columns, or what pandas writes by itself."""
+"""Tables in JSON files: by row, by column, or as pandas writes them."""
 
 import io
 import json
@@ -12,9 +12,9 @@ from deepsight.obtain.local_file import is_picture
 def read_json_table(content: bytes) -> pl.DataFrame:
     """The rows of a JSON text.
 
-    It is a list of objects, one per row; a list of lists of numbers; an object with a list for each column;
-    an object with an object for each column, which holds the cells by row (`DataFrame.to_json`); or any other
-    object, which becomes one row.
+    It may be a list of objects, one per row; a list of lists of numbers; an object with one list per column;
+    an object with one object per column that holds its cells by row (`DataFrame.to_json`); or any other
+    object, which becomes a single row.
 
     Raises:
         ValueError: it is none of these.
@@ -29,7 +29,7 @@ def read_json_table(content: bytes) -> pl.DataFrame:
 
 
 def frame_of_object(value: dict[str, Any]) -> pl.DataFrame:
-    """An object as a table: by column where all of its values are lists or objects with the same rows."""
+    """An object as a table: by column if all its values are lists or objects with the same rows."""
     by_file = all(is_picture(name) for name in value)
     cells = list(value.values())
     if not by_file and all(isinstance(cell, list) for cell in cells) and len({len(c) for c in cells}) == 1:
@@ -43,7 +43,7 @@ def frame_of_object(value: dict[str, Any]) -> pl.DataFrame:
 
 
 def same_rows(columns: list[dict[str, Any]]) -> bool:
-    """Whether objects have the same keys, and these are row numbers or files, as an index of pandas is."""
+    """Whether objects have the same keys, and these are row numbers or files, like an index of pandas."""
     keys = set(columns[0]) if columns else set()
     rows = all(key.isdecimal() for key in keys) or all(is_picture(key) for key in keys)
     return bool(keys) and rows and all(set(column) == keys for column in columns)

@@ -1,4 +1,4 @@
-"""CIFAR-100, MNIST and Fashion-MNIST through `keras.datasets`, proved by the digests of their files."""
+"""CIFAR-100, MNIST and Fashion-MNIST through `keras.datasets`, verified by the digests of their files."""
 
 import hashlib
 import json
@@ -42,10 +42,10 @@ class KerasSet:
     """A data set of `keras.datasets`.
 
     Attributes:
-        origin: where Keras downloads it.
+        origin: the URL from which Keras downloads it.
         classes: names of the classes, in the order of the labels.
-        files: the files that Keras keeps, below its folder `datasets`, with algorithm and digest. They are
-            those that Keras (MNIST) and torchvision (the others) hold these sets to.
+        files: the files in Keras's folder `datasets`, with hash algorithm and digest, as published by Keras
+            (MNIST) and torchvision (the others).
     """
 
     origin: str
@@ -88,7 +88,7 @@ def load_keras_set(address: DataAddress, *, offline: bool, log: Log) -> Obtained
 
     Raises:
         UsageError: it is not one of the three.
-        DeepSightError: it could not be had, or is not what it should be.
+        DeepSightError: it cannot be loaded, or its digest is wrong.
     """
     name = address.place
     if name not in SETS:
@@ -110,7 +110,7 @@ def load_keras_set(address: DataAddress, *, offline: bool, log: Log) -> Obtained
 
 
 def fetched_parts(name: str, *, offline: bool) -> Parts:
-    """The parts as Keras gives them, from files that are proved.
+    """The parts that Keras loads, from files with the published digests.
 
     Raises:
         DeepSightError: the host cannot be reached, the loader failed, or a file has another digest.
@@ -123,26 +123,30 @@ def fetched_parts(name: str, *, offline: bool) -> Parts:
             raise SourceError("it is not in Keras's cache, and --offline is set")
         if not there and (status := require_answer(wanted.origin)) >= HTTP_ERRORS:
             raise SourceError(f"{wanted.origin} answers with status {status}")
-        # Keras shows its progress on stdout, where our results go.
+        # Keras writes its progress to stdout, which is reserved for results.
         with stall_limit(STALL_SECONDS), redirect_stdout(sys.stderr):
             train, test = import_module(f"keras.datasets.{name}").load_data()
         for file, (algorithm, digest) in wanted.files.items():
             require_file_digest(keras_folder() / file, algorithm, digest)
     except Exception as error:  # Keras raises a bare Exception for a failed download
         raise DeepSightError(
-            f"Expected {name} through keras.datasets, but {first_line(error)}. Connect to the internet once "
-            f"without --offline, or put its files into {keras_folder()}."
+            f"Expected {name} through keras.datasets, but {first_line(error)}. Run once with internet access "
+            f"and without --offline, or put its files into {keras_folder()}."
         ) from error
     return {"train": rgb_part(*train), "test": rgb_part(*test)}
 
 
 def keras_folder() -> Path:
-    """Where Keras keeps the files that it downloads."""
+    """The folder of the files that Keras downloads."""
     return user_path(os.environ.get("KERAS_HOME", "~/.keras")) / "datasets"
 
 
 def require_file_digest(file: Path, algorithm: str, expected: str) -> None:
-    """Refuse a file that is not the published one."""
+    """Refuse a file that is not the published one.
+
+    Raises:
+        SourceError: its digest differs.
+    """
     with file.open("rb") as content:
         received = hashlib.file_digest(content, algorithm).hexdigest()
     if received != expected:
@@ -152,7 +156,7 @@ def require_file_digest(file: Path, algorithm: str, expected: str) -> None:
 
 
 def kept_parts(folder: Path, parts: Parts) -> tuple[Parts, dict[str, str]]:
-    """The parts in the cache, and their digests, which are written last: they make the rest count."""
+    """The parts written to the cache, and their digests, which are written last and make the rest valid."""
     for name, part in parts.items():
         save_part(folder, name, part)
     write_json(folder / "sha256.json", {name: part_digest(part) for name, part in parts.items()})
@@ -160,7 +164,7 @@ def kept_parts(folder: Path, parts: Parts) -> tuple[Parts, dict[str, str]]:
 
 
 def cached_parts(folder: Path) -> tuple[Parts, dict[str, str]]:
-    """The parts that were proved before, their digests checked again.
+    """The parts in the cache and their digests, which are checked.
 
     Raises:
         SourceError: they are absent, incomplete or damaged.

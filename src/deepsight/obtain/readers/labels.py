@@ -1,4 +1,4 @@
-"""Labels as people write them, as positions in the classes."""
+"""Labels as people write them, converted to positions in the classes."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,13 @@ import numpy as np
 from deepsight.core.array_types import Ints
 
 Label = TypeVar("Label")
-MISSING_MARKS = ("", "nan", "<na>", "#n/a", "nat")  # what pandas and spreadsheets write for a missing text
+MISSING_MARKS = ("", "nan", "<na>", "#n/a", "nat")  # what pandas and spreadsheets write for missing text
 
 
 def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Ints, tuple[str, ...]]:
-    """Positions of values among the distinct ones of `among`, -1 for None, and these as class names.
+    """The positions (n,) of values among the sorted distinct values of `among`, and these as class names.
 
-    Of texts, spaces around them and the two spellings of an accent make no difference.
+    None gets -1. Surrounding spaces and the Unicode form of accents do not matter.
     """
     distinct = sorted({plain_label(value) for value in among if value is not None})
     positions = {value: i for i, value in enumerate(distinct)}
@@ -24,7 +24,7 @@ def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple
 
 
 def label_or_none(value: Label) -> Label | None:
-    """A label, or None where it is -1, no number, or what programs write for a missing text."""
+    """A label; None if it is -1, NaN, or what programs write for missing text."""
     if isinstance(value, str):
         return None if value.strip().casefold() in MISSING_MARKS else value
     missing = value is None or value == -1 or (isinstance(value, float) and np.isnan(value))
@@ -32,5 +32,5 @@ def label_or_none(value: Label) -> Label | None:
 
 
 def plain_label(value: Any) -> Any:
-    """A text without spaces around it, with one spelling for each accent; anything else as it is."""
+    """A text without surrounding spaces and in Unicode's form NFC; any other value unchanged."""
     return unicodedata.normalize("NFC", value.strip()) if isinstance(value, str) else value

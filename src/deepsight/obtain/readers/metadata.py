@@ -1,4 +1,4 @@
-"""Further columns about images: `metadata.csv` beside the folders of the classes, and groups in any table."""
+"""Further columns about images: `metadata.csv` beside the class folders, and groups in any table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ from deepsight.obtain.local_file import is_picture, normal_path
 from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.table_file import SUFFIXES, named_column, read_table_file, text_column
 
-FILE_NAME = "file_name"  # as Hugging Face's imagefolder calls the column
+FILE_NAME = "file_name"  # the column's name in Hugging Face's imagefolder
 GROUP = "group"
 
 
 def find_metadata(folder: Path) -> Path | None:
-    """The file `metadata.csv`, `metadata.jsonl` or of another form in a folder; None where there is none."""
+    """The file `metadata.csv`, `metadata.jsonl` or of another format in a folder; None if there is none."""
     found = [folder / f"metadata{suffix}" for suffix in SUFFIXES]
     return next((path for path in found if path.is_file()), None)
 
@@ -24,10 +24,17 @@ def find_metadata(folder: Path) -> Path | None:
 def find_column(
     frame: pl.DataFrame, option: str, named: str | None, usual: Sequence[str], *, needed: bool = True
 ) -> str | None:
-    """The column that an option names, or the first of the usual names that is there.
+    """The column that an option names, or the first of the usual names that exists.
+
+    Args:
+        frame: the table.
+        option: its name, for the message.
+        named: the column that the option names; None if it is not given.
+        usual: the usual names.
+        needed: whether to refuse a table without such a column.
 
     Raises:
-        UsageError: the named column is not there, or none is and one is needed.
+        UsageError: the named column does not exist, or none does and one is needed.
     """
     if named is not None:
         if named not in frame.columns:
@@ -45,7 +52,7 @@ def find_column(
 
 
 def read_metadata(root: Path, places: Sequence[Path]) -> pl.DataFrame | None:
-    """The metadata files of a folder and of the folders of its parts, with paths below the root.
+    """The metadata files of a folder and of the folders of its parts, with paths relative to the root.
 
     Raises:
         UsageError: a metadata file has no column `file_name`.
@@ -65,18 +72,21 @@ def read_metadata(root: Path, places: Sequence[Path]) -> pl.DataFrame | None:
 
 
 def below_root(name: str, prefix: str, root: Path) -> str:
-    """A file of a metadata table as a normal path below the root."""
+    """A file of a metadata table as a normalised path relative to the root."""
     plain = normal_path(name)
     inside = normal_path(root.as_posix()) + "/"
     return plain.removeprefix(inside) if plain.startswith(inside) else f"{prefix}{plain}"
 
 
 def rows_of_files(frame: pl.DataFrame, names: Sequence[str], passed_over: PassedOver) -> pl.DataFrame:
-    """The metadata of these files, one row per name, empty where there is none; what fits no file is noted.
+    """The metadata of these files, one row per file, null for a file without any.
+
+    Repeated rows, and rows without a file, are counted as unused.
 
     Args:
         frame: with a column `file_name`.
-        names: paths of the files, as that column holds them.
+        names: paths of the files, relative like those of that column.
+        passed_over: counts unused rows.
     """
     once = frame.unique(FILE_NAME, keep="first", maintain_order=True)
     repeated = frame.filter(frame[FILE_NAME].is_duplicated() & ~frame[FILE_NAME].is_first_distinct())
@@ -93,7 +103,13 @@ def rows_of_files(frame: pl.DataFrame, names: Sequence[str], passed_over: Passed
 def groups_and_rest(
     frame: pl.DataFrame, group: str | None, drop: Sequence[str]
 ) -> tuple[list[str] | None, pl.DataFrame | None]:
-    """The group of each row, "" where it has none, and the columns that are metadata."""
+    """The group of each row, "" for a row without one, and the columns that are metadata; None for none.
+
+    Args:
+        frame: the table.
+        group: the column of groups; None if there is none.
+        drop: columns that are not metadata.
+    """
     groups = None if group is None else [name or "" for name in text_column(frame, group)]
     rest = frame.drop([name for name in (*drop, group) if name is not None and name in frame.columns])
     plain = rest.select([name for name in rest.columns if not rest[name].dtype.is_nested()])

@@ -1,4 +1,4 @@
-"""Own images as arrays in an .npz file, streamed into the cache so that they may be larger than memory."""
+"""Images as arrays in an .npz file, streamed into the cache so that they may exceed memory."""
 
 import hashlib
 import re
@@ -39,7 +39,7 @@ from deepsight.obtain.sources import Obtained, Part, SourceError
 from deepsight.obtain.splits import CustomData, split_custom_data
 
 OPTIONS: tuple[str, ...] = ()
-# The words by which people call images and labels; the name of a part stands before or behind, as in x_train.
+# Words for images and labels in array names; the name of a part may precede or follow, as in x_train.
 IMAGES = ("images", "x", "data", "image", "imgs", "img")
 LABELS = ("labels", "y", "targets", "target", "label")
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
@@ -47,12 +47,14 @@ CLASSES = ("classes", "class_names", "target_names", "label_names")
 
 
 def load_npz(address: DataAddress, *, log: Log) -> Obtained:
-    """The arrays `images` (n, h, w, 3) or (n, h, w) and `labels` (n,) of an .npz file, optionally `classes`,
-    and `val_…` and `test_…` for the other parts; the images keep their size.
+    """The images and labels in the arrays of an .npz file; images keep their size.
+
+    The arrays are `images` (n, h, w, 3) or (n, h, w) and `labels` (n,), optionally `classes`, and `val_…` and
+    `test_…` for the other parts.
 
     Raises:
         UsageError: the file does not exist.
-        DeepSightError: it is damaged, lacks an array, or an array is not what it should be.
+        DeepSightError: it is damaged, lacks an array, or an array has the wrong shape or type.
     """
     path = file_of(address)
     with damage_as(partial(not_as_expected, path)):
@@ -61,10 +63,10 @@ def load_npz(address: DataAddress, *, log: Log) -> Obtained:
 
 
 def file_of(address: DataAddress) -> Path:
-    """The file that an address names.
+    """The file at an address.
 
     Raises:
-        UsageError: there is none.
+        UsageError: it does not exist.
     """
     path = user_path(address.place).resolve()
     if not path.is_file():
@@ -73,7 +75,7 @@ def file_of(address: DataAddress) -> Path:
 
 
 def not_as_expected(path: Path, why: str) -> DeepSightError:
-    """The sentence for a file that holds no such arrays."""
+    """The error for a file that does not hold the expected arrays."""
     return DeepSightError(
         f"Expected {path} as an .npz file with images (n, h, w, 3) or (n, h, w) and labels (n,), "
         f"but: {why}. Write it with np.savez(file, images=…, labels=…, classes=…)."
@@ -81,7 +83,11 @@ def not_as_expected(path: Path, why: str) -> DeepSightError:
 
 
 def read_npz(path: Path, log: Log) -> CustomData:
-    """The file's arrays, the images in the cache; where there is another part, "all" is "train"."""
+    """The arrays of the file, with the images in the cache.
+
+    Raises:
+        ValueError: the file is not an .npz file, or its arrays cannot be used.
+    """
     passed_over = PassedOver()
     if not zipfile.is_zipfile(path) and not is_single_array(path):
         raise ValueError("it is neither a zip archive nor an array of NumPy")
@@ -110,13 +116,17 @@ def read_npz(path: Path, log: Log) -> CustomData:
 
 
 def is_single_array(path: Path) -> bool:
-    """Whether a file begins as those of np.save do."""
+    """Whether a file is a single array, as np.save writes it."""
     with path.open("rb") as file:
         return file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 
 def require_plain(file: Any, used: set[str]) -> None:
-    """Refuse arrays of Python objects: reading them could run code."""
+    """Refuse arrays of Python objects, since reading them could run code.
+
+    Raises:
+        ValueError: there is one.
+    """
     for name in sorted(used & set(file.files)):
         with file.zip.open(f"{name}.npy") as member:
             read_header = HEADER_READERS[np.lib.format.read_magic(member)]
@@ -149,9 +159,9 @@ def keys_of_parts(there: list[str]) -> dict[str, tuple[str, str]]:
 
 
 def named_arrays(there: Sequence[str], kinds: Sequence[str]) -> dict[str, str]:
-    """By part the array that a word of `kinds` names: train, val, test, or "all" where the word is alone.
+    """By part, the array whose name holds a word of `kinds`: train, val or test, or "all" for the word alone.
 
-    Of several, the word that comes first in `kinds` counts.
+    If a part has several, the one whose word comes first in `kinds` is taken.
     """
     found: dict[str, tuple[int, str]] = {}
     for name in there:
@@ -165,7 +175,7 @@ def named_arrays(there: Sequence[str], kinds: Sequence[str]) -> dict[str, str]:
 
 
 def labels_of_file(file: Any, keys: Mapping[str, tuple[str, str]]) -> tuple[dict[str, Ints], tuple[str, ...]]:
-    """The labels of each part as positions in the classes, -1 where there is none, and the classes."""
+    """The labels of each part as positions in the classes, -1 for a missing one, and the classes."""
     given = {part: flat_labels(file[labels], labels) for part, (_, labels) in keys.items()}
     if stored := next((name for name in CLASSES if name in file.files), None):
         classes = class_list(file[stored])
@@ -180,12 +190,16 @@ def labels_of_file(file: Any, keys: Mapping[str, tuple[str, str]]) -> tuple[dict
 
 
 def unlabelled_as_none(labels: NDArray[Any]) -> list[Any]:
-    """Labels as a list, None where there is a mark of an unlabelled image."""
+    """Labels as a list, None for an unlabelled image."""
     return [label_or_none(value) for value in labels.tolist()]
 
 
 def class_list(array: NDArray[Any]) -> tuple[str, ...]:
-    """The names of the classes."""
+    """The names of the classes.
+
+    Raises:
+        ValueError: they are not a list of distinct names.
+    """
     if array.ndim != 1:
         raise ValueError(f"classes are of shape {array.shape}, expected a list of names (k,)")
     given = [value.decode() if isinstance(value, bytes) else str(value) for value in array.tolist()]
@@ -196,7 +210,11 @@ def class_list(array: NDArray[Any]) -> tuple[str, ...]:
 
 
 def flat_labels(labels: NDArray[Any], name: str) -> NDArray[Any]:
-    """Labels (n,) or (n, 1) as (n,); whole numbers or text, whole numbers also where stored as floats."""
+    """Labels (n,) or (n, 1) as (n,): text, or whole numbers, which may be stored as floats.
+
+    Raises:
+        ValueError: they have another shape or type.
+    """
     if labels.ndim == 0 or labels.size != len(labels):
         hint = "; one-hot rows become labels with argmax(axis=1)" if labels.ndim == 2 else ""
         raise ValueError(f"{name} are of shape {labels.shape}, expected one label per image (n,){hint}")
@@ -218,15 +236,15 @@ def flat_labels(labels: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def whole_numbers(values: NDArray[Any]) -> bool:
-    """Whether floats hold whole numbers alone."""
+    """Whether all values are whole numbers."""
     return bool((np.asarray(values, dtype=np.float64) % 1 == 0).all())
 
 
 def positions_in(labels: NDArray[Any], classes: tuple[str, ...]) -> Ints:
-    """Labels as positions in the classes: text by name, numbers as positions; -1 where there is none.
+    """Labels as positions in the classes: text by name, numbers as they are; -1 for a missing label.
 
     Raises:
-        ValueError: a text is the name of no class, or a number is no position.
+        ValueError: a text is not a class name, or a number is out of range.
     """
     if labels.dtype.kind == "U":
         labels = np.array([plain_label(name) for name in labels.tolist()])
@@ -247,7 +265,7 @@ def positions_in(labels: NDArray[Any], classes: tuple[str, ...]) -> Ints:
 def labelled_part(
     images: StoredImages, labels: Ints, digests: NDArray[np.uint8], name: str, passed_over: PassedOver
 ) -> Part:
-    """The images that have a label."""
+    """The images that have a label; the others are counted as unused."""
     rows = np.flatnonzero(labels >= 0)
     if len(rows) == len(labels):
         return Part(images, labels, digests=digests)
@@ -258,7 +276,11 @@ def labelled_part(
 
 
 def require_one_shape(parts: Mapping[str, Part]) -> None:
-    """Refuse parts whose images have different sizes."""
+    """Refuse parts whose images have different sizes.
+
+    Raises:
+        ValueError: they have.
+    """
     shapes = {name: tuple(part.images.shape[1:3]) for name, part in parts.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(f"the images of its parts have different heights and widths: {shapes}")
@@ -267,9 +289,9 @@ def require_one_shape(parts: Mapping[str, Part]) -> None:
 def stored_images(
     path: Path, key: str, target: Path, log: Log, *, beside: Sequence[str]
 ) -> tuple[StoredImages, str, NDArray[np.uint8]]:
-    """The images under this key, copied to the cache in a stream, and the digests of all and of each.
+    """The images of this array in the cache, the SHA-256 of all, and a digest of each, uint8 (n, 16).
 
-    They share the range of the images under the keys `beside`.
+    They share the value range of the arrays `beside`.
     """
     note, each = target.with_suffix(".sha256"), target.with_suffix(".digests.npy")
     with suppress(SourceError, *DAMAGE):
@@ -277,7 +299,7 @@ def stored_images(
         if known == f"{images.sha256()} {file_digest(each)}":
             return images, known.partition(" ")[0], np.array(map_array(each))
     if note.exists():
-        log(f"{target} is not what was stored, so the images are read again.")
+        log(f"{target} has changed since it was stored, so the images are read again.")
     reader = ArrayReader(path, key, log, beside=beside)
     digests: list[bytes] = []
 

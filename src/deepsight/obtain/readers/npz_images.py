@@ -1,4 +1,4 @@
-"""Images in an .npz file, read some megabytes at a time and brought to uint8 RGB."""
+"""Images in an .npz file, read some megabytes at a time and converted to uint8 RGB."""
 
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -18,27 +18,31 @@ HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-TOP = 255.0  # of 8 bits
-DIM = 127  # numbers of which none is larger do not end at 255
-FAINT = 31  # bytes of which none is larger are no photographs either
+TOP = 255.0  # the largest 8-bit value
+DIM = 127  # if no number is larger, their range does not end at 255
+FAINT = 31  # the same for bytes, since dark photographs have larger values
 
 
 class ArrayReader:
     """An array of images in an .npz file.
 
-    What is accepted: (n, h, w, 3), (n, h, w), (n, h, w, 1) and, channels first, (n, 3, h, w), (n, 1, h, w);
-    uint8, or other numbers from 0, whose range is found from the largest value (1, 255, 1,023, …, 65,535, …;
-    below 128 it is that value, for uint8 below 32); bool.
+    It may have the shape (n, h, w, 3), (n, h, w), (n, h, w, 1), (n, 3, h, w) or (n, 1, h, w). Its type is
+    uint8, bool, or numbers from 0, whose range follows from the largest value: 1, 255, 1,023, …, 65,535, …,
+        or
+    that value itself if it is below 128 (below 32 for uint8).
     """
 
     def __init__(self, path: Path, key: str, log: Log, *, beside: Sequence[str] = ()) -> None:
-        """Read the header, and the whole array once where its range must be found.
+        """Read the header, and the whole array once if its range must be found.
 
         Args:
-            beside: the images of other parts, which share the range where they are of the same type.
+            path: the .npz file.
+            key: the name of the array.
+            log: receives how shape and values are converted.
+            beside: the images of other parts, which share the range if they have the same type.
 
         Raises:
-            ValueError: it is not an array of images, or its range cannot be known.
+            ValueError: it is not an array of images, or its range is unknown.
         """
         self._path, self._key, self._log = path, key, log
         self._beside = [other for other in beside if other != key]
@@ -55,7 +59,7 @@ class ArrayReader:
             log(f"{key} are {self._dtype}: 0 to {self._top:g} {'are kept' if same else 'become 0 to 255'}.")
 
     def batches(self) -> Iterator[Pixels]:
-        """The images in order, uint8 (m, h, w, 3); greys in three equal channels."""
+        """The images in order, uint8 (m, h, w, 3); grey images get three equal channels."""
         for values in self._blocks(self._key):
             as_they_are = values.dtype == np.uint8 and self._top == TOP
             pixels = values if as_they_are else eight_bits(values, self._top)
@@ -67,11 +71,11 @@ class ArrayReader:
                 yield pixels
 
     def _open(self, key: str) -> IO[bytes]:
-        # The archive stays open with its member.
+        # The member keeps the archive open.
         return zipfile.ZipFile(self._path).open(f"{key}.npy")
 
     def _blocks(self, key: str) -> Iterator[NDArray[Any]]:
-        """Blocks of an array as it is stored."""
+        """The array as stored, block by block."""
         with self._open(key) as file:
             shape, dtype = image_header(file, key)
             each = int(np.prod(shape[1:])) * dtype.itemsize
@@ -84,7 +88,7 @@ class ArrayReader:
                 yield np.frombuffer(content, dtype=dtype).reshape(n, *shape[1:])
 
     def _blocks_of_all_parts(self) -> Iterator[NDArray[Any]]:
-        """Blocks of this array, then of those of other parts that are of its type."""
+        """The blocks of this array, then those of other parts' arrays of the same type."""
         for key in (self._key, *self._beside):
             for values in self._blocks(key):
                 if values.dtype != self._dtype:
@@ -116,21 +120,21 @@ class ArrayReader:
 
 
 def is_channels_first(shape: tuple[int, ...]) -> bool:
-    """Whether images are (n, 3, h, w) or (n, 1, h, w), as torch has them."""
+    """Whether images are (n, 3, h, w) or (n, 1, h, w), as in torch."""
     return len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3)
 
 
 def hint_of_shape(shape: tuple[int, ...]) -> str:
-    """What makes images of another shape; nothing where that is not known."""
+    """How to turn an array of another shape into images; empty if that is not known."""
     if len(shape) == 4 and 4 in (shape[1], shape[3]):
-        return f"; {'images[..., :3]' if shape[3] == 4 else 'images[:, :3]'} leaves transparency away"
+        return f"; {'images[..., :3]' if shape[3] == 4 else 'images[:, :3]'} drops the transparency"
     if len(shape) == 2:
-        return "; reshape(n, h, w) or (n, h, w, 3) gives flat images their sides"
+        return "; reshape flat images to (n, h, w) or (n, h, w, 3)"
     return ""
 
 
 def image_header(file: IO[bytes], key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of an array of images, the file left at its first pixel.
+    """The shape and type of an array of images; the file is left at the first pixel.
 
     Raises:
         ValueError: it is not an array of images.

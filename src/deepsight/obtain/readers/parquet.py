@@ -1,4 +1,4 @@
-"""Own images in Parquet files, as Hugging Face stores data sets: bytes of the images, or their paths."""
+"""Images in Parquet files, as Hugging Face stores data sets: encoded images, or their paths."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -32,13 +32,13 @@ def load_parquet(
 ) -> Obtained:
     """The images of Parquet files, decoded once into the cache.
 
-    A row holds an image, as bytes, as Hugging Face's {"bytes", "path"} or as a path beside the file, and a
-    label; a column `group` keeps images together, all others are metadata. Options: `val=` and `test=` name
-    the files of these parts, `image=`, `label=` and `group=` the columns.
+    A row holds an image (as bytes, as Hugging Face's {"bytes", "path"}, or as a path relative to the file)
+    and a label. A column `group` keeps images together; all other columns are metadata. The options `val=`
+    and `test=` name the files of these parts; `image=`, `label=` and `group=` name the columns.
 
     Raises:
-        UsageError: the pattern matches nothing, or a column is not there.
-        DeepSightError: pyarrow is absent, no file can be read, or there are too few classes or images.
+        UsageError: the pattern matches nothing, or a column does not exist.
+        DeepSightError: pyarrow is not installed, no file can be read, or the data is too small.
     """
     files = expand_parts(address, offline=offline)
     return obtain_files(
@@ -54,18 +54,18 @@ def obtain_files(
     """The images of the Parquet files of each part, decoded once into the cache.
 
     Args:
-        name: of the data, as the record shows it.
+        name: of the data, as in the record.
         files: by part.
         address: with the options of the data.
-        passed_over: what the source holds and is not used.
-        resolution: the side in pixels that the study asks for.
-        offline: set aside images behind URLs.
-        judge: compares fits where none was asked for; None crops.
-        log: receives the progress, and what is set aside.
+        passed_over: counts what is not used.
+        resolution: the side in pixels that the study needs; None for the default.
+        offline: treat images behind URLs as unreadable.
+        judge: compares fits if the user gave none; None crops.
+        log: receives progress, and what cannot be read or is not used.
 
     Raises:
-        UsageError: a column is not there.
-        DeepSightError: pyarrow is absent, no file can be read, or there are too few classes or images.
+        UsageError: a column does not exist.
+        DeepSightError: pyarrow is not installed, no file can be read, or the data is too small.
     """
     image = address.options.get("image")
     opened = {part: open_all(part, found, image, passed_over, log) for part, found in files.items()}
@@ -79,11 +79,11 @@ def obtain_files(
 def open_all(
     part: str, files: Sequence[Shard], image: str | None, passed_over: PassedOver, log: Log
 ) -> list[ParquetShard]:
-    """The files that can be read, with all columns but the images; the others are noted.
+    """The readable files with all columns except the images; other files are counted as unused.
 
     Raises:
         UsageError: there is no column of images.
-        DeepSightError: none can be read.
+        DeepSightError: no file can be read, or their columns differ.
     """
     pyarrow_parquet()
     found: list[ParquetShard] = []
@@ -114,10 +114,10 @@ def parquet_listings(
 ) -> tuple[dict[str, Listing], tuple[str, ...]]:
     """The listing of each part, in the order of files and rows, and the classes.
 
-    Numbers are mapped by name, file by file, where the files name their classes.
+    If a file has class names, its numbers are mapped by name, since files may number classes differently.
 
     Raises:
-        UsageError: a column is not there.
+        UsageError: a column does not exist.
     """
     frames = {
         part: pl.concat([one.frame for one in files], how="vertical_relaxed")
@@ -146,7 +146,7 @@ def parquet_listings(
 
 
 def labels_by_name(one: ParquetShard, label: str) -> list[str | int | None]:
-    """The labels of a file: names where it names its classes, else as they stand."""
+    """The labels of a file: class names if it has them for this column, else the stored values."""
     given = label_values(one.frame, label)
     names = one.class_names.get(label)
     if names is None:
@@ -182,10 +182,10 @@ def read_row(rows: Sequence[tuple[ParquetShard, int]], offline: bool, row: int) 
 
 
 def read_beside(url: str, path: str) -> bytes:
-    """The bytes of a file that a Parquet file names: a URL of its own, or a path beside the file.
+    """The bytes of a file that a Parquet file refers to, by a URL or by a path relative to itself.
 
     Raises:
-        Unreadable: it is huge.
+        Unreadable: it is too large.
         OSError: it cannot be read.
     """
     place = path if "://" in path else f"{url.rpartition('/')[0]}/{path}"

@@ -16,18 +16,18 @@ from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.shards import Shard, open_seekable, shard_stamp
 
 IMAGES = ("image", "img", "jpg", "png", "bytes", "path", "file", "file_name", "url")
-KEPT = 4  # row groups in memory at once: neighbouring rows are decoded at the same time
+KEPT = 4  # row groups in memory at once, since neighbouring rows are decoded together
 MOST_GROUP_BYTES = 2**31  # of the images of a row group
 
 
 @dataclass
 class ParquetShard:
-    """A Parquet file whose images are read one row group at a time; several threads may share it.
+    """A Parquet file whose images are read one row group at a time; threads may share it.
 
     Attributes:
-        shard: where it lies.
-        stamp: changes whenever the file does.
-        frame: all columns but that of the images.
+        shard: the file.
+        stamp: a digest that changes whenever the file does.
+        frame: all columns except that of the images.
         image: the column of the images.
         bounds: the first row of each row group, then the number of rows.
         class_names: by column, the class names in the order of their numbers, where the file has them.
@@ -46,7 +46,7 @@ class ParquetShard:
         """The cell of a row in the column of the images.
 
         Raises:
-            Unreadable: its row group is huge, or damaged.
+            Unreadable: its row group is too large, or damaged.
         """
         number = bisect_right(self.bounds, row) - 1
         with self._lock:
@@ -88,7 +88,7 @@ def pyarrow_parquet() -> Any:
 
 
 def open_one(shard: Shard, *, image: str | None) -> ParquetShard | str:
-    """A file and all its columns but the images, or why there is none.
+    """A file with all its columns except the images, or the reason why it cannot be read.
 
     Raises:
         UsageError: there is no column of images.
@@ -114,7 +114,7 @@ def image_column(columns: Sequence[str], named: str | None) -> str:
     """The column of the images.
 
     Raises:
-        UsageError: the named one is not there, or there is none of a usual name.
+        UsageError: the named column does not exist, or there is none with a usual name.
     """
     if named is not None and named not in columns:
         offered = near_names(named, list(columns))
@@ -126,7 +126,7 @@ def image_column(columns: Sequence[str], named: str | None) -> str:
 
 
 def stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Any]]:
-    """What Hugging Face's `datasets` says of each column in the schema; nothing where it did not write it."""
+    """The features of each column that Hugging Face's `datasets` stores in the schema; else empty."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
         return {column: about for column, about in features.items() if isinstance(about, dict)}
@@ -135,13 +135,13 @@ def stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[st
 
 
 def image_feature(features: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The only column that is said to hold images; None where none or several are."""
+    """The only column whose feature is an image; None if there is none or several."""
     found = [column for column, about in features.items() if about.get("_type") == "Image"]
     return found[0] if len(found) == 1 else None
 
 
 def class_names(features: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """The names of the classes of each column that has such names."""
+    """By column, the class names of the columns that have them."""
     return {
         column: tuple(str(name) for name in about["names"])
         for column, about in features.items()

@@ -1,9 +1,9 @@
-"""The official parts of a data set, train, val and test, by the names that people give them."""
+"""The parts of a data set (train, val and test) by the names that people give them."""
 
 import re
 from collections.abc import Mapping, Sequence
 
-# What people call the official parts, and what we call them; "set", "images" and the like may follow.
+# The usual names of the parts; "set", "images" and the like may follow.
 PART_NAMES: Mapping[str, str] = {
     "train": "train", "training": "train", "trn": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val", "eval": "val", "evaluation": "val",
@@ -14,11 +14,11 @@ PREFIXED_PART = re.compile(rf".*[ _-]{PART_WORDS.pattern}")
 
 
 def part_of_name(name: str, *, prefixed: bool = False) -> str | None:
-    """The part that a name means: train, val or test; None where it means none.
+    """The part that a name stands for: train, val or test; None for any other name.
 
     Args:
-        name: of a folder, a split or a value in a column of splits, such as "Train" or "test_set".
-        prefixed: whether another word may stand in front, as in "seg_train".
+        name: of a folder or split, or a value in a column of splits, such as "Train" or "test_set".
+        prefixed: whether another word may precede it, as in "seg_train".
     """
     text = name.strip().lower()
     found = PART_WORDS.fullmatch(text) or (PREFIXED_PART.fullmatch(text) if prefixed else None)
@@ -26,7 +26,7 @@ def part_of_name(name: str, *, prefixed: bool = False) -> str | None:
 
 
 def first_of_each_part(names: Sequence[str]) -> dict[str, str]:
-    """By part the first of the names that mean it; a second name of a part is left to be noted."""
+    """By part, the first of these names that stands for it."""
     found: dict[str, str] = {}
     for name in names:
         if part := part_of_name(name):

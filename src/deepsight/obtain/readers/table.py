@@ -1,4 +1,4 @@
-"""Own images from a table of files and labels: CSV, TSV, Parquet or JSON Lines."""
+"""Images from a table of files and labels: CSV, TSV, Parquet, JSON or JSON Lines."""
 
 import hashlib
 import os
@@ -39,9 +39,9 @@ def load_table(
 ) -> Obtained:
     """The images that a table lists, decoded once into the cache.
 
-    A row holds the `path` of an image, as a URL or a path relative to the table, and its `label`. It may hold
-    `split` (train, val or test) and `group`; all other columns are metadata. The options of these names give
-    the names of the columns.
+    A row holds the `path` of an image, a URL or a path relative to the table, and its `label`. It may also
+    hold `split` (train, val or test) and `group`; all other columns are metadata. Options with these names
+    select other columns.
 
     Raises:
         UsageError: there is no such table or column.
@@ -61,7 +61,11 @@ def load_table(
 
 
 def table_columns(frame: pl.DataFrame, options: Mapping[str, str]) -> dict[str, str | None]:
-    """The column for each purpose, None where there is none and none is needed."""
+    """The column for each purpose; None for an optional one that does not exist.
+
+    Raises:
+        UsageError: a column that is needed or named does not exist.
+    """
     return {
         "path": find_column(frame, "path", options.get("path"), PATHS),
         "label": find_column(frame, "label", options.get("label"), LABELS),
@@ -73,7 +77,7 @@ def table_columns(frame: pl.DataFrame, options: Mapping[str, str]) -> dict[str, 
 def once_per_path(
     base: Path, frame: pl.DataFrame, column: str, label: str, passed_over: PassedOver
 ) -> pl.DataFrame:
-    """The rows with a path, each file once: the first row counts, and what another label it gets is noted.
+    """The first row of each file; repeated rows, with the same or another label, are counted as unused.
 
     One file may have several paths, such as `a.png` and `./a.png`.
 
@@ -103,7 +107,7 @@ def once_per_path(
 
 
 def place_of(base: Path, name: str) -> str:
-    """Where the file of a row lies, the same for all spellings of its path."""
+    """The URL, or the normalised path, of the file of a row."""
     return name if "://" in name else os.path.normpath(found_path(base, name))
 
 
@@ -115,7 +119,7 @@ def table_listings(
     *,
     offline: bool,
 ) -> tuple[dict[str, Listing], tuple[str, ...]]:
-    """The rows of each part, in the order of the table, and the classes."""
+    """The listing of each part, in the order of the table, and the classes."""
     values = label_values(frame, str(columns["label"]))
     labels, classes = positions_of_labels(values, among=values)
     places = part_rows(frame, columns["split"], passed_over)
@@ -131,7 +135,7 @@ def table_listings(
 
 
 def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
-    """The labels as text or whole numbers, None where a cell is empty.
+    """The labels as text or whole numbers, None for an empty cell.
 
     Raises:
         DeepSightError: the labels are lists, dates or numbers with a fraction.
@@ -152,7 +156,7 @@ def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
 
 
 def without_marks_of_missing(labels: pl.Series) -> pl.Series:
-    """Text without what programs write into an empty cell; whole numbers, where nothing else is left."""
+    """Text labels with null for the marks of empty cells; whole numbers if nothing else is left."""
     kept = labels.set(labels.str.strip_chars().str.to_lowercase().is_in(MISSING_MARKS).fill_null(False), None)
     numbers = kept.cast(pl.Float64, strict=False)
     if numbers.null_count() == kept.null_count() < len(labels) and kept.null_count() > labels.null_count():
@@ -161,10 +165,10 @@ def without_marks_of_missing(labels: pl.Series) -> pl.Series:
 
 
 def part_rows(frame: pl.DataFrame, split: str | None, passed_over: PassedOver) -> dict[str, np.ndarray]:
-    """The rows of each part; "all" where there is no split, or none but train.
+    """The rows of each part; "all" if there is no column of splits, or only train in it.
 
     Raises:
-        UsageError: no row is of the part train.
+        UsageError: no row belongs to train.
     """
     if split is None:
         return {"all": np.arange(len(frame))}
@@ -184,7 +188,7 @@ def read_place(base: Path, names: Sequence[str], offline: bool, row: int) -> byt
     """The bytes at a path or a URL.
 
     Raises:
-        Unreadable: it is huge, needs the network under --offline, or the protocol's library is absent.
+        Unreadable: it is too large, needs the network while `offline` is set, or a library is missing.
         OSError: it cannot be read.
     """
     name = names[row]
@@ -197,7 +201,7 @@ def read_place(base: Path, names: Sequence[str], offline: bool, row: int) -> byt
     try:
         with fsspec.open(name, "rb") as file:
             content = bytes(file.read(MOST_FILE_BYTES + 1))
-    except (ImportError, ValueError) as error:  # a protocol that nobody knows, or one without its library
+    except (ImportError, ValueError) as error:  # an unknown protocol, or one without its library
         raise Unreadable(str(error)) from error
     if len(content) > MOST_FILE_BYTES:
         raise Unreadable(f"more than {MOST_FILE_BYTES} bytes")
@@ -205,7 +209,7 @@ def read_place(base: Path, names: Sequence[str], offline: bool, row: int) -> byt
 
 
 def table_fingerprint(base: Path, listings: Mapping[str, Listing]) -> str:
-    """SHA-256 of part and name of each image, and of size and time of change where it is a file here."""
+    """SHA-256 of the part and name of each image, and of size and modification time of local files."""
     digest = hashlib.sha256(str(base).encode("utf-8", "surrogatepass"))
     for part, listing in sorted(listings.items()):
         for name in listing.names:

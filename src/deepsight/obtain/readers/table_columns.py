@@ -1,4 +1,4 @@
-"""Tables of images as other programs lay them out: parts and classes in columns of their own."""
+"""Tables of images in other programs' layouts: parts and classes in columns of their own."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,11 +12,11 @@ from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.readers.table_file import named_column
 
 PARTS = ("subset", "partition", "set", "phase", "data_split", "dataset_split")
-HELD_OUT = {"is_valid": "val", "is_val": "val", "is_test": "test"}  # as fastai marks the parts
+HELD_OUT = {"is_valid": "val", "is_val": "val", "is_test": "test"}  # fastai's names
 
 
 def by_row(frame: pl.DataFrame) -> pl.DataFrame:
-    """A JSON object with a label for each file as a table with a row for each; any other table as it is."""
+    """A table with one row per file, from a JSON object with a label for each file; else the table itself."""
     if len(frame) != 1 or not all(is_picture(name) for name in frame.columns):
         return frame
     return pl.DataFrame(
@@ -27,12 +27,13 @@ def by_row(frame: pl.DataFrame) -> pl.DataFrame:
 def with_usual_columns(
     frame: pl.DataFrame, options: Mapping[str, str], paths: Sequence[str], labels: Sequence[str], log: Log
 ) -> pl.DataFrame:
-    """The table with a column `split` and a column of labels, where other columns hold what they would.
+    """The table with the columns `split` and `label`, derived from other columns if possible.
 
     Args:
-        options: those of the address: a column that is named there is not looked for.
+        frame: the table.
+        options: of the address; a column that is named there is not derived.
         paths, labels: the usual names of these columns.
-        log: receives what is read from where.
+        log: receives which columns are used instead.
     """
     if "split" not in options and named_column(frame, ("split",)) is None:
         frame = with_split(frame, log)
@@ -43,14 +44,12 @@ def with_usual_columns(
 
 
 def with_split(frame: pl.DataFrame, log: Log) -> pl.DataFrame:
-    """The table with a column `split`, where another column holds nothing but names of parts, or marks those
-    that are held out.
-    """
+    """The table with a column `split`, if another column holds names of parts or flags of held-out rows."""
     named = named_column(frame, PARTS)
     if named is not None and frame[named].dtype == pl.String:
         parts = {part_of_name(name) for name in frame[named].drop_nulls().unique()}
         if "train" in parts and None not in parts:
-            log(f"The column '{named}' says to which part an image belongs.")
+            log(f"The column '{named}' is read as the part of each image.")
             return frame.rename({named: "split"})
     marks = {column: name for name in HELD_OUT if (column := named_column(frame, (name,))) is not None}
     flags = {column: name for column, name in marks.items() if is_flag(frame[column])}
@@ -64,10 +63,10 @@ def with_split(frame: pl.DataFrame, log: Log) -> pl.DataFrame:
 
 
 def with_label(frame: pl.DataFrame, known: set[str | None], log: Log) -> pl.DataFrame:
-    """The table with a column `label`, where each class has a column of 0 and 1 (one-hot).
+    """The table with a column `label`, if each class has a column of 0 and 1 (one-hot).
 
     Raises:
-        DeepSightError: rows have no 1 or several.
+        DeepSightError: a row does not hold exactly one 1.
     """
     flags = [name for name in frame.columns if name not in known and is_flag(frame[name])]
     if len(flags) < 2:
@@ -86,6 +85,6 @@ def with_label(frame: pl.DataFrame, known: set[str | None], log: Log) -> pl.Data
 
 
 def is_flag(column: pl.Series) -> bool:
-    """Whether a column holds 0 and 1, or true and false, without a gap."""
+    """Whether a column holds only 0 and 1, or true and false, without missing values."""
     numbers = column.dtype.is_numeric() or column.dtype == pl.Boolean
     return numbers and not column.null_count() and bool(column.cast(pl.Float64).is_in([0.0, 1.0]).all())

@@ -1,4 +1,4 @@
-"""Tables as people keep them: CSV, TSV, Parquet, JSON Lines and JSON."""
+"""Read tables as people keep them: CSV, TSV, Parquet, JSON Lines and JSON."""
 
 import codecs
 import io
@@ -18,8 +18,8 @@ SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".json")
 SHEETS = (".xlsx", ".xls", ".ods")
 SEPARATORS = ",;\t|"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # what programs call the column of row numbers
-OTHER_LETTERS = re.compile(r"[^\x00-\x7f\ufffd]")  # of no English text
+UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # names that programs give to row numbers
+OTHER_LETTERS = re.compile(r"[^\x00-\x7f\ufffd]")  # letters beyond ASCII
 LEADING_ZERO = r"^\s*0\d"
 CHUNK_BYTES = 2**24
 QUOTED = re.compile(r'"[^"]*"')
@@ -27,16 +27,16 @@ DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
 
 def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
-    """The rows of a table; the ending of its name says in which form it is.
+    """The rows of a table, in the format that its suffix indicates.
 
     Args:
-        path: a file that ends in one of `SUFFIXES`; .json holds a list of objects. A CSV may be separated by
-            commas, semicolons, tabs or bars: what its first line holds most of counts.
-        header: whether the first line of a CSV or TSV holds the names of the columns.
+        path: a file with one of `SUFFIXES`. A CSV may be separated by commas, semicolons, tabs or bars: the
+            most frequent one in its first line.
+        header: whether the first line of a CSV or TSV holds the column names.
 
     Raises:
-        UsageError: there is no such file, or its ending is another.
-        DeepSightError: its content is not what its ending says, or it has no row.
+        UsageError: there is no such file, or its suffix is unknown.
+        DeepSightError: its content does not match its suffix, or it has no rows.
     """
     if not path.is_file():
         raise UsageError(f"Expected a table in {path}, found no such file.")
@@ -46,7 +46,7 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
         raise UsageError(f"Expected a table as {', '.join(SUFFIXES)}, received '{path.name}'.{remedy}")
     with damage_as(
         lambda why: DeepSightError(
-            f"Expected {path} as a table in the form that its ending says, but: {in_plain_words(why)}."
+            f"Expected {path} as a table in the format of its suffix, but: {in_plain_words(why)}."
         )
     ):
         frame = read_rows(path, suffix, header)
@@ -56,10 +56,10 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
 
 
 def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
-    """The rows of a file of this form. All of a CSV is looked at before its types are chosen.
+    """The rows of a file in this format. The types of a CSV are inferred from all of its rows.
 
-    Polars would take a path for a pattern, so it gets the content. The apostrophe by which DeepSight's own
-    CSV files keep text from being a formula is taken away.
+    Polars would read a path as a glob pattern, so it gets the content. The apostrophes that guard the cells
+    of DeepSight's own CSV files are removed.
     """
     content = path.read_bytes()
     if suffix in (".parquet", ".pq"):
@@ -80,9 +80,9 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
 
 
 def with_codes_as_text(frame: pl.DataFrame, as_text: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-    """The table, and as text the columns of digits in which a cell has a zero in front: these are codes.
+    """The table with columns of digits read as text if a cell has a leading zero, since those are codes.
 
-    `007` names a file or a patient; as a number it would be another name.
+    `007` identifies a file or a patient; as a number it would become 7.
     """
     numbers = [name for name, kind in frame.schema.items() if kind.is_integer()]
     texts = as_text().select(numbers) if numbers else pl.DataFrame()
@@ -91,8 +91,10 @@ def with_codes_as_text(frame: pl.DataFrame, as_text: Callable[[], pl.DataFrame])
 
 
 def without_preamble(content: bytes) -> bytes:
-    """A CSV from the line with the names of its columns on: without `sep=;`, as spreadsheets write it, and
-    without comments, which begin with # and have another number of separators than the next line.
+    """A CSV without the lines before the column names.
+
+    These are `sep=;`, as spreadsheets write it, and comments, which begin with # and have another number of
+    separators than the next line.
     """
     content = content.removeprefix(codecs.BOM_UTF8)
     first, _, rest = content.partition(b"\n")
@@ -107,26 +109,26 @@ def without_preamble(content: bytes) -> bytes:
 
 
 def in_plain_words(why: str) -> str:
-    """What Polars says of a broken CSV, without advice about its own arguments."""
+    """Polars' message about a broken CSV, without advice on its own arguments."""
     if "found more fields than defined" in why:
         return "a line has more cells than the first; text that holds the separator needs quotation marks"
     return why
 
 
 def as_utf8(content: bytes) -> bytes:
-    """A text in UTF-8 with line feeds, whatever a spreadsheet wrote: UTF-16, or the code page of Windows."""
+    """A text converted to UTF-8 with line feeds, from UTF-16 or Windows-1252 as spreadsheets write them."""
     if content.startswith(UTF16):
         content = content.decode("utf-16").encode("utf-8")
     if not is_utf8(content):
         text = content.decode("utf-8", "replace")
         mostly = len(OTHER_LETTERS.findall(text)) > text.count("\ufffd")
-        # What cannot be read is spelt out: replacing it would make different names equal.
+        # Undecodable bytes are escaped: replacing them could make different names equal.
         content = content.decode("utf-8" if mostly else "cp1252", "backslashreplace").encode("utf-8")
     return content if b"\n" in content else content.replace(b"\r", b"\n")
 
 
 def is_utf8(content: bytes) -> bool:
-    """Whether a text is UTF-8, some megabytes at a time."""
+    """Whether a text is valid UTF-8, checked some megabytes at a time."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for start in range(0, len(content), CHUNK_BYTES):
@@ -138,24 +140,24 @@ def is_utf8(content: bytes) -> bool:
 
 
 def separator_of(lines: Sequence[str]) -> str:
-    """The separator that the first line holds most of; a comma where it holds none."""
+    """The most frequent separator in the first line; a comma if it has none."""
     first = QUOTED.sub("", lines[0]) if lines else ""
     return max(SEPARATORS, key=first.count)
 
 
 def has_decimal_commas(lines: Sequence[str], separator: str) -> bool:
-    """Whether a cell is a number with a comma, as many countries write it."""
+    """Whether some cell is a number with a decimal comma."""
     return any(DECIMAL_COMMA.fullmatch(cell.strip()) for line in lines for cell in line.split(separator))
 
 
 def named_column(frame: pl.DataFrame, usual: Sequence[str]) -> str | None:
-    """The first column with one of the usual names, in whatever case; None where there is none."""
+    """The column with the first of the usual names that exists, ignoring case; None if none does."""
     there = {name.strip().casefold(): name for name in reversed(frame.columns)}
     return next((there[name] for name in usual if name in there), None)
 
 
 def text_column(frame: pl.DataFrame, name: str) -> list[str | None]:
-    """A column as text, None where a cell is empty; whole numbers have no decimal point."""
+    """A column as text, None for an empty cell; whole numbers have no decimal point."""
     column = frame[name]
     if holds_whole_numbers(column):
         column = column.fill_nan(None).cast(pl.Int64)
@@ -163,7 +165,7 @@ def text_column(frame: pl.DataFrame, name: str) -> list[str | None]:
 
 
 def holds_whole_numbers(column: pl.Series) -> bool:
-    """Whether a column of floats holds whole numbers alone, as a column of integers with empty cells does."""
+    """Whether a float column holds only whole numbers, like an integer column with empty cells."""
     if not column.dtype.is_float():
         return False
     values = column.fill_nan(None).drop_nulls()

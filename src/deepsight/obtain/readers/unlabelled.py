@@ -1,4 +1,4 @@
-"""Pictures that nobody has labelled: every picture in a folder and below it."""
+"""Unlabelled pictures: every picture in a folder and below it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.decoding.decoded_cache import Decoded, decoded_parts
-from deepsight.obtain.local_file import is_picture
+from deepsight.obtain.local_file import is_picture, user_path
 from deepsight.obtain.passed_over import LATER_FRAMES, PassedOver
 from deepsight.obtain.readers.folder import folder_fingerprint, read_below
 from deepsight.obtain.readers.folder_walk import ClassWalk
@@ -33,7 +33,7 @@ class Unlabelled:
         root: the folder.
         data: the pictures that could be read, all of the class "unlabelled".
         decoded: how they were decoded, and what was set aside.
-        passed_over: {"what", "n", "first"} of what is not used.
+        passed_over: items that are not used, counted by kind: {"what", "n", "first"}.
     """
 
     root: Path
@@ -53,17 +53,17 @@ def load_unlabelled(
     """Every picture in a folder and below it, decoded once into the cache.
 
     Args:
-        folder: where the pictures are.
-        shape: height and width in which they are stored; as for own data where it is None.
-        resolution: the side in pixels that is asked for, where there is no shape.
-        fit: how pictures are brought into the shape.
+        folder: the folder.
+        shape: height and width of the stored images in pixels; None chooses them as for a labelled data set.
+        resolution: the side in pixels that is needed, if no shape is given.
+        fit: how pictures are fitted to the shape.
         log: receives what the user should know.
 
     Raises:
         UsageError: there is no such folder.
-        DeepSightError: it holds no picture that can be read.
+        DeepSightError: it holds no readable picture.
     """
-    root = Path(folder).expanduser().resolve()
+    root = user_path(folder).resolve()
     if not root.is_dir():
         raise UsageError(f"Expected a folder of pictures, received '{folder}'.")
     passed_over = PassedOver()
@@ -86,7 +86,7 @@ def load_unlabelled(
 
 
 def picture_names(root: Path, passed_over: PassedOver) -> list[str]:
-    """The paths of pictures below a folder, sorted; files that are no pictures by their names are noted."""
+    """The relative paths of all pictures below a folder, sorted; other files are counted as unused."""
     found = sorted(
         f"{place}/{name}".removeprefix("./") for place, name in ClassWalk(root, passed_over).files(root)
     )

@@ -1,4 +1,4 @@
-"""Own images in WebDataset shards: tar files in which the files of one sample share a name."""
+"""Images in WebDataset shards: tar files in which the files of one sample share a name."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -28,15 +28,15 @@ OPTIONS = ("val", "test", "label", "group", "classes", "side", "fit")
 def load_webdataset(
     address: DataAddress, *, resolution: int | None, offline: bool, judge: FitJudge | None = None, log: Log
 ) -> Obtained:
-    """The images of the shards that a pattern names, decoded once into the cache.
+    """The images of the shards that a pattern matches, decoded once into the cache.
 
-    A sample is an image and, under the same name, its label in a `.cls` or `.txt` file or under `label` in a
-    `.json`, whose other entries are metadata. Options: `val=` and `test=` name the shards of these parts,
-    `label=` and `group=` the entries of the .json, `classes=a,b,c` the names of numbered classes.
+    A sample is an image and, under the same name, its label in a `.cls` or `.txt` file, or as `label` in a
+    `.json` file, whose other entries are metadata. The options `val=` and `test=` name the shards of these
+    parts, `label=` and `group=` entries of the .json, and `classes=a,b,c` the names of numbered classes.
 
     Raises:
-        UsageError: the pattern matches nothing.
-        DeepSightError: no shard can be read, or there are too few classes or images.
+        UsageError: the pattern matches nothing, or an option is wrong.
+        DeepSightError: no shard can be read, or the data is too small.
     """
     shards = expand_parts(address, offline=offline)
     return obtain_shards(
@@ -52,16 +52,16 @@ def obtain_shards(
     """The images of the shards of each part, decoded once into the cache.
 
     Args:
-        name: of the data, as the record shows it.
+        name: of the data, as in the record.
         shards: by part.
         address: with the options of the data.
-        passed_over: what the source holds and is not used.
-        resolution: the side in pixels that the study asks for.
-        judge: compares fits where none was asked for; None crops.
-        log: receives the progress, and what is set aside.
+        passed_over: counts what is not used.
+        resolution: the side in pixels that the study needs; None for the default.
+        judge: compares fits if the user gave none; None crops.
+        log: receives progress, and what cannot be read or is not used.
 
     Raises:
-        DeepSightError: no shard can be read, or there are too few classes or images.
+        DeepSightError: no shard can be read, or the data is too small.
     """
     entry = address.options.get("label")
     samples = {part: samples_of(part, found, entry, passed_over, log) for part, found in shards.items()}
@@ -75,7 +75,7 @@ def obtain_shards(
 def samples_of(
     part: str, shards: Sequence[Shard], label: str | None, passed_over: PassedOver, log: Log
 ) -> list[IndexedShard]:
-    """The samples of each shard that can be read; the others are noted.
+    """The samples of each readable shard; other shards are counted as unused.
 
     Raises:
         DeepSightError: no shard holds an image.
@@ -107,7 +107,7 @@ def sample_listings(
     """The listing of each part, in the order of shards and samples, and the classes.
 
     Raises:
-        UsageError: `classes` does not name the classes that there are.
+        UsageError: the option `classes` does not match the classes, or `group` is not an entry.
     """
     flat = {
         part: [(i.shard, sample) for i in found for sample in i.samples] for part, found in samples.items()
@@ -134,17 +134,17 @@ def sample_listings(
 
 
 def one_kind(values: Sequence[str | int | None]) -> list[str | int | None]:
-    """Labels of one kind: all as text where some are text."""
+    """Labels of one type: all as text if any is text."""
     if any(isinstance(value, str) for value in values):
         return [None if value is None else str(value) for value in values]
     return list(values)
 
 
 def named_classes(classes: tuple[str, ...], given: str | None) -> tuple[str, ...]:
-    """The names of numbered classes as the user gives them, in the order of the numbers.
+    """The names that the option `classes` gives to numbered classes.
 
     Raises:
-        UsageError: there are other numbers of classes and names, or the classes have names already.
+        UsageError: the names do not match the numbers, or the classes already have names.
     """
     if given is None:
         return classes
@@ -163,7 +163,7 @@ def read_sample(rows: Sequence[tuple[Shard, ShardImage]], row: int) -> bytes:
     """The encoded image of a row.
 
     Raises:
-        Unreadable: it is huge, or the shard ends before it does.
+        Unreadable: it is too large, or the shard is truncated.
         OSError: it cannot be read.
     """
     shard, sample = rows[row]

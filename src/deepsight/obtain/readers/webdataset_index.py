@@ -16,11 +16,11 @@ from deepsight.obtain.local_file import is_picture
 from deepsight.obtain.readers.labels import label_or_none
 from deepsight.obtain.shards import Shard, open_seekable, shard_stamp
 
-CLASS_SUFFIXES = ("cls", "txt")  # the label by itself, a number or a name
+CLASS_SUFFIXES = ("cls", "txt")  # files that hold only the label, a number or a name
 LABELS = ("label", "cls", "class", "class_name", "target")  # in a .json
 MOST_LABEL_BYTES = 2**20
 INDEX_VERSION = 1
-WHOLE_NUMBER = re.compile(r"-?\d{1,18}")  # a longer one is a name, and would not fit int64
+WHOLE_NUMBER = re.compile(r"-?\d{1,18}")  # longer ones would not fit int64 and are names
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class ShardImage:
 
     Attributes:
         file: the name of the image's file in the shard.
-        offset: of its first byte.
+        offset: position of its first byte in the shard.
         size: in bytes.
-        label: as the shard says; None where it says nothing.
-        about: further text, numbers and truth values of its .json.
+        label: as stored in the shard; None if it is missing.
+        about: the other text, numbers and booleans of its .json.
     """
 
     file: str
@@ -44,7 +44,7 @@ class ShardImage:
 
 @dataclass(frozen=True)
 class IndexedShard:
-    """A shard, what changes when it does, and its samples in order."""
+    """A shard, a digest that changes when it does, and its samples in order."""
 
     shard: Shard
     stamp: str
@@ -52,7 +52,7 @@ class IndexedShard:
 
 
 def indexed_shard(shard: Shard, *, label: str | None) -> tuple[str, list[ShardImage], str] | str:
-    """Stamp, samples and damage of a shard, from the cache if it was listed before; or why there is none."""
+    """The stamp, samples and damage of a shard, from the cache if possible, or why it is unreadable."""
     try:
         stamp = shard_stamp(shard.url)
         name = f"{stamp}-{INDEX_VERSION}-{safe_name(label) if label else ''}.json"
@@ -68,7 +68,7 @@ def indexed_shard(shard: Shard, *, label: str | None) -> tuple[str, list[ShardIm
 
 
 def read_index(path: Path) -> tuple[list[ShardImage], str] | None:
-    """The samples of a shard as they were listed before; None where they were not."""
+    """The samples of a shard from the cache; None if it was not listed before."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["samples"]
         return [ShardImage(**row) for row in rows], ""
@@ -77,18 +77,18 @@ def read_index(path: Path) -> tuple[list[ShardImage], str] | None:
 
 
 def list_samples(shard: Shard, label: str | None) -> tuple[list[ShardImage], str]:
-    """The samples of a tar file in order, and what is wrong with its end.
+    """The samples of a tar file in order, and the error at which reading it ended; empty if it is whole.
 
     Raises:
         OSError: it cannot be opened.
-        tarfile.TarError: it is no tar file, or a compressed one, of which no part can be read by itself.
+        tarfile.TarError: it is not a tar file, or a compressed one, which does not allow random access.
     """
     groups: dict[str, dict[str, tarfile.TarInfo]] = {}
     lost = ""
     with open_seekable(shard.url) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=BoundedEntry) as tar:
         try:
             for entry in tar:
-                tar.members = []  # type: ignore[attr-defined]  # else it keeps every entry
+                tar.members = []  # type: ignore[attr-defined]  # otherwise it keeps every entry
                 if entry.isfile():
                     key, suffix = sample_name(entry.name)
                     groups.setdefault(key, {})[suffix] = entry
@@ -99,14 +99,14 @@ def list_samples(shard: Shard, label: str | None) -> tuple[list[ShardImage], str
 
 
 def sample_name(name: str) -> tuple[str, str]:
-    """Sample and suffix of a file's name: the name is split at the first dot behind the last slash."""
+    """The sample and the suffix of a file name, which is split at the first dot after the last slash."""
     path = PurePosixPath(name)
     stem, _, suffix = path.name.partition(".")
     return str(path.with_name(stem or path.name)), suffix.lower()
 
 
 def sample_of(group: Mapping[str, tarfile.TarInfo], file: Any, label: str | None) -> ShardImage | None:
-    """The sample that files of one name make; None where none of them is an image."""
+    """The sample made of files of one name; None if none of them is an image."""
     image = next((entry for entry in group.values() if is_picture(entry.name)), None)
     if image is None:
         return None
@@ -121,7 +121,7 @@ def sample_of(group: Mapping[str, tarfile.TarInfo], file: Any, label: str | None
 
 
 def json_of(group: Mapping[str, tarfile.TarInfo], file: Any) -> dict[str, Any]:
-    """The entries of a sample's .json; none where there is none, or it is damaged."""
+    """The entries of a sample's .json; empty if it is missing or damaged."""
     if "json" not in group:
         return {}
     try:
@@ -132,7 +132,7 @@ def json_of(group: Mapping[str, tarfile.TarInfo], file: Any) -> dict[str, Any]:
 
 
 def small_text(entry: tarfile.TarInfo, file: Any) -> str | None:
-    """The content of a small text file in a shard; None where it is large or no text."""
+    """The content of a small text file in a shard; None if it is too large or not text."""
     if entry.size > MOST_LABEL_BYTES:
         return None
     file.seek(entry.offset_data)
@@ -143,7 +143,7 @@ def small_text(entry: tarfile.TarInfo, file: Any) -> str | None:
 
 
 def label_value(given: Any) -> str | int | None:
-    """A label as a whole number or as text; None where there is none."""
+    """A label as a whole number or as text; None if it is missing."""
     text = "" if given is None or isinstance(given, (bool, list, dict)) else str(given)
     if isinstance(given, float) and given.is_integer():
         text = str(int(given))
