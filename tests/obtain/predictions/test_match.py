@@ -77,7 +77,7 @@ def test_a_subset_is_enough_and_extra_rows_are_said(data, tmp_path):
     assert found.data.files.tolist() == files
     assert found.predictions.ids.tolist() == [2, 3, 4]
     assert said[0].startswith("Predictions for no image of the split: 3 (test/dog/1.png")
-    assert said[1] == "Of these files, 1 stand in another split or could not be read."
+    assert said[1] == "Of these files, 1 are in another split or could not be read."
     assert said[2].startswith("3 of 11 images of the split have a prediction.")
 
 
@@ -241,7 +241,7 @@ def test_rows_that_guess_are_doubted(tmp_path: Path) -> None:
     np.savez(tmp_path / "p.npz", probs=probs)
     said: list[str] = []
     read_predictions(tmp_path / "p.npz", many, log=said.append)
-    assert any("no more than guessing gives" in line for line in said)
+    assert any("no more than by guessing" in line for line in said)
     np.savez(tmp_path / "p.npz", probs=np.eye(3)[labels] * 0.7 + 0.1)
     said.clear()
     read_predictions(tmp_path / "p.npz", many, log=said.append)

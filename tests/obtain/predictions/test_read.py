@@ -137,8 +137,8 @@ def test_probabilities_given_as_logits_are_refused(tmp_path: Path) -> None:
         ({"probs": 100 * PROBS}, "these are percentages. Divide them by 100"),
         ({"logits": 100 * PROBS}, "These are percentages"),
         ({"probs": 1 / (1 + np.exp(-LOGITS))}, "They look like a sigmoid for each class"),
-        ({"probs": PROBS[:, [1, 2, 0]], "logits": LOGITS}, "choose different classes in 12 of 12 rows"),
-        ({"probs": PROBS, "pred": (PROBS.argmax(axis=1) + 1) % K}, "choose different classes"),
+        ({"probs": PROBS[:, [1, 2, 0]], "logits": LOGITS}, "predict different classes in 12 of 12 rows"),
+        ({"probs": PROBS, "pred": (PROBS.argmax(axis=1) + 1) % K}, "predict different classes"),
         ({"labels": LABELS}, "received none"),
         ({"probz": PROBS}, "received 'probz'; did you mean 'probs'"),
         ({"probs": PROBS.astype(object)}, "write text with probs.astype(str)"),
@@ -226,7 +226,7 @@ def test_a_choice_has_the_confidence_that_was_given(tmp_path: Path) -> None:
 def test_predictions_without_confidence_say_so(tmp_path: Path, content: dict[str, object]) -> None:
     said: list[str] = []
     read(written(tmp_path, **content), log=said.append)
-    assert any("how sure the model is cannot be judged" in line for line in said)
+    assert any("model's confidence cannot be judged" in line for line in said)
 
 
 def many(labels: np.ndarray, right: float, seed: int = 0) -> np.ndarray:
@@ -422,7 +422,7 @@ def test_digits_in_another_usual_order_are_refused(tmp_path: Path) -> None:
         UsageError, match=r"16\.7% of 24 images are right, and 100\.0% in the order \['0', '1', '2'"
     ):
         read_predictions(written(tmp_path, probs=by_value * 0.9 + 0.1 / 12), data, log=silent)
-    with pytest.raises(UsageError, match="if the numbers are positions in this order, and no names"):
+    with pytest.raises(UsageError, match="if the numbers are positions in this order, not names"):
         read_predictions(written(tmp_path, pred=labels), data, log=silent)
     chosen = np.array([int(names[label]) for label in labels])
     found = read_predictions(written(tmp_path, pred=chosen), data, log=silent).predictions

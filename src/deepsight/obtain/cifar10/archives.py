@@ -1,4 +1,4 @@
-"""Files inside archives, read in memory: nothing is unpacked, so no path or link can lead astray."""
+"""Files inside archives, read in memory: nothing is unpacked, so no path or link can cause harm."""
 
 import tarfile
 import zlib
@@ -17,8 +17,8 @@ def read_archive(archive: Path, wanted: Collection[str]) -> dict[str, bytes]:
     """The content of the wanted files of a .tar.gz, by file name without folder.
 
     Raises:
-        SourceError: the archive is truncated or damaged, holds more than it may, holds a link or a
-            device, holds a wanted name twice or lacks one.
+        SourceError: the archive is damaged, exceeds the limits, contains a link or a device, or does not
+            contain each wanted file exactly once.
     """
     try:
         with tarfile.open(archive, mode="r|gz", tarinfo=BoundedEntry) as stream:
@@ -29,7 +29,11 @@ def read_archive(archive: Path, wanted: Collection[str]) -> dict[str, bytes]:
 
 
 def read_entries(stream: tarfile.TarFile, wanted: Collection[str]) -> dict[str, bytes]:
-    """The wanted files of an open archive, in one pass and within the bounds."""
+    """The wanted files of an open archive, read in one pass.
+
+    Raises:
+        SourceError: as in `read_archive`.
+    """
     found: dict[str, bytes] = {}
     total = 0
     for count, entry in enumerate(stream, start=1):
@@ -51,7 +55,7 @@ def read_folder(folder: Path, wanted: Collection[str]) -> dict[str, bytes]:
     """The content of the wanted files of an unpacked archive, by name.
 
     Raises:
-        SourceError: a file is absent, unreadable, or together they are larger than an archive may be.
+        SourceError: a file is missing or unreadable, or together they exceed the limit of an archive.
     """
     try:
         present = {name: folder / name for name in wanted if (folder / name).is_file()}
@@ -64,8 +68,12 @@ def read_folder(folder: Path, wanted: Collection[str]) -> dict[str, bytes]:
 
 
 def require_all_files(place: Path, wanted: Collection[str], found: dict[str, bytes]) -> dict[str, bytes]:
-    """What was found, if nothing lacks."""
-    lacking = sorted(set(wanted) - set(found))
-    if lacking:
-        raise SourceError(f"{place} lacks {', '.join(lacking)}")
+    """The files that were found, if none is missing.
+
+    Raises:
+        SourceError: a file is missing.
+    """
+    missing = sorted(set(wanted) - set(found))
+    if missing:
+        raise SourceError(f"{place} lacks {', '.join(missing)}")
     return found

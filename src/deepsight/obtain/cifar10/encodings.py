@@ -1,4 +1,4 @@
-"""The encodings in which CIFAR-10 is published, each decoded to the official order."""
+"""The encodings in which CIFAR-10 is published, decoded in the official order."""
 
 import io
 import json
@@ -20,13 +20,13 @@ BATCH_ROWS, SIDE, PIXELS = 10_000, 32, 32 * 32
 
 @dataclass(frozen=True)
 class Encoding:
-    """One published form of the data set.
+    """One published encoding of the data set.
 
     Attributes:
-        label: as an error names it.
-        marker: the file by which a folder of this form is known.
+        label: its name in error messages.
+        marker: the file that identifies a folder with this encoding.
         names: the files that hold the data.
-        decode: gives the parts from the content of these files.
+        decode: decodes the content of these files to the parts.
     """
 
     label: str
@@ -38,7 +38,7 @@ class Encoding:
         """The decoded parts.
 
         Raises:
-            SourceError: the content is not what this encoding holds.
+            SourceError: the content does not have this encoding.
         """
         try:
             return self.decode(contents)
@@ -47,10 +47,10 @@ class Encoding:
 
 
 class ArraysOnly(pickle.Unpickler):
-    """Reads numbers, strings, containers and numpy arrays; refuses everything that could run code."""
+    """An unpickler for numbers, strings, containers and NumPy arrays; it refuses what could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The few names that a pickled array needs, under numpy 1's and numpy 2's module names."""
+        """The few names that a pickled array needs, under the module names of NumPy 1 and NumPy 2."""
         allowed = {
             "numpy.core.multiarray._reconstruct": np.empty(0).__reduce__()[0],
             "numpy.ndarray": np.ndarray,
@@ -63,12 +63,12 @@ class ArraysOnly(pickle.Unpickler):
 
 
 def images_of_planes(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images (n, 32, 32, 3) of rows of R, G and B planes (n, 3072)."""
+    """Images (n, 32, 32, 3) from rows of R, G and B planes (n, 3072)."""
     return np.ascontiguousarray(planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
 
 
 def stack_parts(parts: Sequence[Part]) -> Part:
-    """One part of several batches."""
+    """Several batches joined to one part."""
     images = np.concatenate([np.asarray(part.images) for part in parts])
     return Part(images, np.concatenate([part.labels for part in parts]))
 
@@ -97,7 +97,7 @@ def decode_sheet(content: bytes) -> NDArray[np.uint8]:
 
 
 def decode_sheets(names: Sequence[str], labels: str, contents: Contents) -> Part:
-    """One part of the sheets of the npm package and its list of labels."""
+    """One part from the sheets of the npm package and its list of labels."""
     images = np.concatenate([decode_sheet(contents[name]) for name in names])
     given = np.asarray(json.loads(contents[labels]), dtype=np.int64)
     if given.shape != (len(images),):

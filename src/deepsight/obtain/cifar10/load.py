@@ -1,4 +1,4 @@
-"""CIFAR-10 in the official order, its content proved by digest whatever source it came from."""
+"""CIFAR-10 in the official order, verified by digest whatever its source."""
 
 import hashlib
 import json
@@ -34,8 +34,8 @@ RECORDS_SHA256: Mapping[str, str] = {
     "train": "a0181da372c0d63a5920fdbea2ec3f83ecbc552d378218e1cb473cf634941a3b",
     "test": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
 }
-# SHA-256 of the same content as the cache holds it: all labels, then all pixels, RGB by pixel.
-# It is hashed in place, so each load need not lay out the planes anew.
+# SHA-256 of the same content in the layout of the cache: all labels, then all pixels, RGB by pixel.
+# It is hashed in place, without rearranging the planes on each load.
 ARRAYS_SHA256: Mapping[str, str] = {
     "train": "d12c98b5c6d1c8f3ee705d14ab38dccf995510e8044d36d18154ece4e3b8060f",
     "test": "1695efc9dc931b768f20f5cb2956256bc3a12eba128a3d7f6f8a6a6910d3b57e",
@@ -46,12 +46,12 @@ def load_cifar10(*, data_dir: Path | None = None, offline: bool = False, log: Lo
     """The official 50,000 training and 10,000 test images, memory-mapped from the cache.
 
     Args:
-        data_dir: a folder that holds the python, binary or Keras archive, packed or unpacked, or the archive.
+        data_dir: an archive (python, binary or Keras), or a folder with one, packed or unpacked.
         offline: use no source that needs the network.
         log: receives a sentence for each source that fails and for the one that is used.
 
     Raises:
-        DeepSightError: no source gave the images; each is listed with its reason and its remedy.
+        DeepSightError: every source failed; each is listed with its reason and its remedy.
     """
     sources = ordered_sources(data_dir, offline=offline, log=log)
     source, parts, failures = first_that_works("CIFAR-10", sources, log=log)
@@ -78,7 +78,7 @@ def load_cifar10(*, data_dir: Path | None = None, offline: bool = False, log: Lo
 
 
 def ordered_sources(data_dir: Path | None, *, offline: bool, log: Log) -> tuple[Source, ...]:
-    """The sources in the order in which they are tried: the cache, the user's own copy, the network."""
+    """The sources in the order of trying: the cache, the user's own copy, the network."""
     return (
         Source("local cache", from_cache, "It is filled when another source works"),
         Source(
@@ -100,15 +100,15 @@ def ordered_sources(data_dir: Path | None, *, offline: bool, log: Log) -> tuple[
 
 
 def cifar10_dataset(part: Part, source: str) -> Dataset:
-    """A proven part as a data set; the ids are the official rows."""
+    """A verified part as a data set; the ids are the official rows."""
     return Dataset(part.images, part.labels, CLASSES, np.arange(len(part.labels), dtype=np.int64), source)
 
 
 def proved_parts(fetch: Callable[[], Parts]) -> Parts:
-    """What a source gave, if its records have the official digests.
+    """The parts from a source, if they have the official digests.
 
     Raises:
-        SourceError: the source failed, or gave something else than CIFAR-10.
+        SourceError: the source failed, or returned something other than CIFAR-10.
     """
     parts = fetch()
     for name, expected in RECORDS_SHA256.items():
@@ -118,18 +118,26 @@ def proved_parts(fetch: Callable[[], Parts]) -> Parts:
 
 
 def require_part_shape(part: Part, name: str) -> None:
-    """Refuse a part that cannot be CIFAR-10, before its content is read."""
+    """Refuse a part with the wrong shape, type or labels, before its digest is computed.
+
+    Raises:
+        SourceError: it cannot be CIFAR-10.
+    """
     expected = (COUNTS[name], *SHAPE)
     if tuple(part.images.shape) != expected or part.images.dtype != np.uint8:
         raise SourceError(
-            f"{name} was expected as uint8 {expected}, but is {part.images.dtype} {tuple(part.images.shape)}"
+            f"{name} should be uint8 {expected}, but is {part.images.dtype} {tuple(part.images.shape)}"
         )
     if part.labels.shape != expected[:1] or part.labels.min() < 0 or part.labels.max() >= len(CLASSES):
-        raise SourceError(f"{name} was expected with {COUNTS[name]} labels from 0 to 9")
+        raise SourceError(f"{name} should have {COUNTS[name]} labels from 0 to 9")
 
 
 def require_digest(name: str, received: str, expected: str) -> None:
-    """Refuse content that is not the official one."""
+    """Refuse content with another digest than the official one.
+
+    Raises:
+        SourceError: the digests differ.
+    """
     if received != expected:
         raise SourceError(
             f"{name} has the wrong digest and is not used: expected SHA-256 {expected}, received {received}"
@@ -137,7 +145,7 @@ def require_digest(name: str, received: str, expected: str) -> None:
 
 
 def records_digest(part: Part, *, chunk: int = 5_000) -> str:
-    """SHA-256 of a part laid out as the official binary records, a chunk of images in memory at a time."""
+    """SHA-256 of a part in the layout of the official binary records, computed chunk by chunk."""
     digest = hashlib.sha256()
     for start in range(0, len(part.labels), chunk):
         rows = slice(start, start + chunk)
@@ -147,19 +155,19 @@ def records_digest(part: Part, *, chunk: int = 5_000) -> str:
 
 
 def arrays_digest(part: Part) -> str:
-    """SHA-256 of a part as the cache holds it: labels as bytes, then pixels."""
+    """SHA-256 of a part in the layout of the cache: labels as bytes, then pixels."""
     digest = hashlib.sha256(part.labels.astype(np.uint8).data)
     digest.update(np.ascontiguousarray(part.images).data)
     return digest.hexdigest()
 
 
 def cifar10_folder() -> Path:
-    """Where the cache keeps CIFAR-10."""
+    """The folder of CIFAR-10 in the cache."""
     return cache_folder() / "cifar10"
 
 
 def from_cache() -> Parts:
-    """The memory-mapped parts, their digests checked at every load.
+    """The memory-mapped parts from the cache; their digests are checked on every load.
 
     Raises:
         SourceError: the cache is empty, incomplete or damaged.
@@ -172,20 +180,20 @@ def from_cache() -> Parts:
 
 
 def keep_in_cache(parts: Parts, source: str, *, log: Log) -> Parts:
-    """Put proven parts in the cache and map them from there; where that fails, go on with those in memory."""
+    """Write verified parts to the cache and map them from there; if that fails, use those in memory."""
     try:
         for name, part in parts.items():
             save_part(cifar10_folder(), name, part)
         write_json(cifar10_folder() / "origin.json", {"source": source})
         return from_cache()
     except (DeepSightError, SourceError) as error:
-        said = str(error).rstrip(".")
-        log(f"{said}. This run goes on without a cache; DEEPSIGHT_CACHE names another folder for it.")
+        reason = str(error).rstrip(".")
+        log(f"{reason}. This run continues without a cache; set DEEPSIGHT_CACHE to another folder for it.")
         return parts
 
 
 def cached_origin() -> str:
-    """The source that once filled the cache."""
+    """The source that the cache was filled from."""
     try:
         return str(json.loads((cifar10_folder() / "origin.json").read_text(encoding="utf-8"))["source"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

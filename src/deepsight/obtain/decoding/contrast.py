@@ -1,4 +1,4 @@
-"""Whether images still show something once they are stored with 8 bits."""
+"""A check that images keep visible contrast when they are stored with 8 bits."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Images
 from deepsight.core.progress import Log
 
-SAMPLE = 200  # images that are looked at
-FAINT = 24  # levels of 255 between the ends of nearly all pixels: less is hardly seen
+SAMPLE = 200  # images that are checked
+FAINT = 24  # of 255 levels between the `ENDS`; a smaller difference is hardly visible
 ENDS = (0.5, 99.5)  # percentiles
 
 
 def log_contrast(images: Images, log: Log) -> None:
-    """Say where most images are nearly of one grey: their values may have been scaled in a wrong way.
+    """Log if most images have hardly any contrast, since their values may have been scaled wrongly.
 
     Args:
         images: uint8 (n, h, w, 3).
@@ -24,7 +24,7 @@ def log_contrast(images: Images, log: Log) -> None:
     spread = float(np.median(high - low))
     if spread < FAINT:
         log(
-            f"The images show little: nearly all values of one lie within {spread:.0f} of 255 levels, around "
-            f"{float(np.median((high + low) / 2)):.0f} (median of {len(rows)}). The largest value of all "
-            "images becomes white. If they should be stretched, scale them yourself."
+            f"The images have little contrast: nearly all values of an image lie within {spread:.0f} of 255 "
+            f"levels, around {float(np.median((high + low) / 2)):.0f} (median of {len(rows)} images). The "
+            "largest value of all images becomes white. If they should be stretched, scale them yourself."
         )

@@ -1,4 +1,4 @@
-"""Files that Pillow does not read: arrays of NumPy, unusual TIFF files, and what the others are called."""
+"""Files that Pillow does not read: NumPy arrays and unusual TIFF files; other formats are only named."""
 
 import io
 
@@ -12,9 +12,9 @@ Values = NDArray[np.generic]
 ARRAY = np.lib.format.MAGIC_PREFIX
 TIFF = (b"II*\0", b"MM\0*")
 WIDTH, HEIGHT = 256, 257  # tags of TIFF
-# Where a format's sign stands, the sign, and what people call the format.
+# The offset of a format's signature, the signature, and the format's name.
 SIGNS = (
-    (128, b"DICM", "DICOM"), (4, b"ftyphei", "HEIC"), (4, b"ftypmif1", "HEIC"), (4, b"ftyp", "a film"),
+    (128, b"DICM", "DICOM"), (4, b"ftyphei", "HEIC"), (4, b"ftypmif1", "HEIC"), (4, b"ftyp", "a video"),
     (0, b"\xff\x0a", "JPEG XL"), (4, b"JXL ", "JPEG XL"), (0, b"%PDF", "PDF"), (0, b"8BPS", "Photoshop"),
     (0, b"v/1\x01", "OpenEXR"), (0, b"SIMPLE  =", "FITS"), (344, b"n+1\0", "NIfTI"), (0, b"\x89HDF", "HDF5"),
     (0, b"MATLAB", "Matlab"), (0, b"PK\3\4", "a zip archive"), (0, b"\x1f\x8b", "a gzip archive"),
@@ -23,10 +23,10 @@ SIGNS = (
 
 
 def values_of_other_file(content: bytes) -> tuple[str, Values] | None:
-    """Name of the format and values (h, w) or (h, w, 3), RGB, of an array or an unusual TIFF; else None.
+    """The format and the values, (h, w) or RGB (h, w, 3), of a NumPy array or an unusual TIFF; else None.
 
     Raises:
-        ValueError: an array is no image.
+        ValueError: an array does not have the shape or type of an image.
     """
     if content.startswith(ARRAY):
         return "NumPy", image_of_array(np.load(io.BytesIO(content), allow_pickle=False))
@@ -39,10 +39,10 @@ def values_of_other_file(content: bytes) -> tuple[str, Values] | None:
 
 
 def image_of_array(array: Values) -> Values:
-    """An array as an image (h, w) or (h, w, 3), its channels moved to the end.
+    """An array as an image (h, w) or (h, w, 3), with the channels last.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it does not have the shape or type of an image.
     """
     image = array
     if image.ndim == 3 and image.shape[0] in (1, 3) and image.shape[2] not in (1, 3):
@@ -58,7 +58,7 @@ def image_of_array(array: Values) -> Values:
 
 
 def tiff_size(content: bytes) -> tuple[int, int] | None:
-    """Width and height of a TIFF in pixels, from its header; None of any other file."""
+    """The width and height of a TIFF in pixels, from its header; None for any other file."""
     if not content.startswith(TIFF):
         return None
     directory, file = ImageFileDirectory_v2(content[:8]), io.BytesIO(content)
@@ -68,7 +68,7 @@ def tiff_size(content: bytes) -> tuple[int, int] | None:
 
 
 def name_of_format(content: bytes) -> str | None:
-    """What people call the format of a file that is none of the images that can be read; None if unknown."""
+    """The name of the format of a file that cannot be read as an image; None if unknown."""
     start = content.lstrip()[:9]
     return next((name for at, sign, name in SIGNS if content[at : at + len(sign)] == sign), None) or next(
         (name for at, sign, name in SIGNS if not at and start.startswith(sign)), None

@@ -1,1 +1,1 @@
-"""Predictions that were made elsewhere: read from a file, matched to images, believed as far as checked."""
+"""External predictions: read from a file, checked, and matched to images."""

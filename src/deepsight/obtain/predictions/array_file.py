@@ -26,12 +26,12 @@ from deepsight.obtain.readers.table_file import (
 )
 
 Arrays = dict[str, NDArray[Any]]
-OUTPUTS = ("logits", "probs", "unnamed", "arr_0", "pred")  # what says most comes first
+OUTPUTS = ("logits", "probs", "unnamed", "arr_0", "pred")  # the most informative first
 KNOWN = ("probs", "logits", "pred", "confidence", "files", "labels", "features", "classes")
 
 
 def with_usual_names(arrays: Arrays) -> Arrays:
-    """The arrays under the names that are used here, where the file calls them as other programs do."""
+    """The arrays, with the names that other programs use replaced by ours."""
     chosen = any(name in CHOICES and array.ndim == 1 for name, array in arrays.items())
     found: Arrays = {}
     for name, array in arrays.items():
@@ -47,10 +47,10 @@ def with_usual_names(arrays: Arrays) -> Arrays:
 
 
 def require_agreement(given: GivenPredictions, arrays: Arrays, classes: tuple[str, ...]) -> None:
-    """Refuse a file in which two arrays choose different classes for an image.
+    """Refuse a file in which two arrays predict different classes for an image.
 
     Raises:
-        UsageError: it is so.
+        UsageError: two arrays disagree.
     """
     if given.outputs is None:
         return
@@ -67,13 +67,17 @@ def require_agreement(given: GivenPredictions, arrays: Arrays, classes: tuple[st
         differ = int((values[rows, other] < most).sum()) if same_length else len(values)
         if differ:
             raise UsageError(
-                f"Expected one choice for each image, but {name} and the other outputs choose different "
+                f"Expected one prediction for each image, but {name} and the other outputs predict different "
                 f"classes in {differ} of {len(values)} rows. Keep the array that your model puts out."
             )
 
 
 def read_arrays(file: Path) -> Arrays:
-    """All arrays of an .npz file, or the one of an .npy file; pickled objects are never loaded."""
+    """All arrays of an .npz file, or that of an .npy file; pickled objects are never loaded.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
     with damage_as(partial(not_as_expected, file)), file.open("rb") as handle:
         if file.suffix.lower() == ".npy":
             return {"unnamed": np.load(handle, allow_pickle=False)}
@@ -85,7 +89,7 @@ def plain_array(content: "NpzFile[Any]", name: str) -> NDArray[Any]:
     """An array of the file.
 
     Raises:
-        ValueError: it holds objects of Python, which could run code.
+        ValueError: it holds Python objects, which could run code.
     """
     try:
         return np.asarray(content[name])
@@ -98,12 +102,12 @@ def plain_array(content: "NpzFile[Any]", name: str) -> NDArray[Any]:
 
 
 def as_text(array: NDArray[Any]) -> NDArray[Any]:
-    """Bytes as the text that they spell; any other array as it is."""
+    """An array of bytes decoded to text; any other array unchanged."""
     return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
 def not_as_expected(file: Path, why: str) -> UsageError:
-    """The sentence for a file that holds no arrays."""
+    """The error for a file that cannot be read as arrays."""
     return UsageError(
         f"Expected {file} to be an .npz file of plain arrays, or a table that ends in "
         f"{', '.join(SUFFIXES)}, but it cannot be read as one ({why}). "
@@ -112,7 +116,11 @@ def not_as_expected(file: Path, why: str) -> UsageError:
 
 
 def require_known_arrays(file: Path, arrays: Arrays) -> None:
-    """Refuse a file with both or none of probs, logits and pred, or with a name that means nothing here."""
+    """Refuse a file with an unknown array, with no outputs, or with several that exclude each other.
+
+    Raises:
+        UsageError: it is one of these.
+    """
     known = [*KNOWN, "unnamed", "arr_0", *FILES]
     for name in arrays:
         if name not in known:
@@ -124,12 +132,16 @@ def require_known_arrays(file: Path, arrays: Arrays) -> None:
     if not outputs or ("pred" not in outputs and set(outputs) - {"probs", "logits"} and len(outputs) > 1):
         raise UsageError(
             f"Expected one of probs, logits and pred in {file}, received {' and '.join(outputs) or 'none'}. "
-            "Keep the one that your model puts out."
+            "Keep the one that your model outputs."
         )
 
 
 def given_of_arrays(arrays: Arrays, classes: tuple[str, ...]) -> GivenPredictions:
-    """The arrays of an .npz file."""
+    """The predictions in the arrays of a file.
+
+    Raises:
+        UsageError: an array has the wrong shape, type or classes.
+    """
     files = next((arrays[name] for name in FILES if name in arrays), None)
     given = GivenPredictions(
         files=None if files is None else [str(name) for name in files.reshape(-1).tolist()],
@@ -164,9 +176,9 @@ def confidence_vector(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def with_second_class(array: NDArray[Any], k: int, kind: Kind) -> NDArray[Any]:
-    """Of two classes, the probability or the logit of the second alone becomes a column for each.
+    """For two classes, outputs (n,) or (n, 1) of the second class as columns for both (n, 2); else unchanged.
 
-    Numbers that all lie between 0 and 1 are probabilities, unless they are named logits.
+    Unnamed numbers that all lie between 0 and 1 are taken as probabilities.
     """
     if k != 2 or array.dtype.kind not in "fiu" or not (array.ndim == 1 or array.shape[1:] == (1,)):
         return array
@@ -178,7 +190,7 @@ def with_second_class(array: NDArray[Any], k: int, kind: Kind) -> NDArray[Any]:
 def in_order(
     outputs: NDArray[Any], columns: tuple[str, ...] | None, classes: tuple[str, ...]
 ) -> NDArray[Any]:
-    """The columns in the order of the classes, by name where the file names them.
+    """The columns in the order of the classes, by name if the file names them.
 
     Raises:
         UsageError: the names are not those of the classes.
@@ -192,7 +204,11 @@ def in_order(
 
 
 def require_equal_lengths(given: GivenPredictions) -> None:
-    """Refuse arrays with different numbers of rows."""
+    """Refuse arrays with different numbers of rows.
+
+    Raises:
+        UsageError: the numbers differ.
+    """
     columns = {name: getattr(given, name) for name in ("files", "labels", "features", "confidence")}
     lengths = {name: len(column) for name, column in columns.items() if column is not None}
     if wrong := {name: n for name, n in lengths.items() if n != given.n}:

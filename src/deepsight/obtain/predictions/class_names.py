@@ -1,4 +1,4 @@
-"""Names of classes as files of predictions spell them, matched to those of the data."""
+"""Class names in files of predictions, matched to those of the data."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -7,10 +7,10 @@ UNKNOWN = -1
 
 
 def places_of_classes(names: Sequence[str], classes: Sequence[str]) -> list[int]:
-    """For each name the position of its class; -1 where it is that of no class, or of several.
+    """The position of the class for each name; -1 for a name that matches no class, or several.
 
-    Spaces around a name and the two spellings of an accent make no difference, and capitals only where two
-    classes differ in them alone.
+    Surrounding spaces and the Unicode form of accents do not matter, and capitals only if two classes differ
+    in nothing else.
     """
     spellings: tuple[Callable[[str], str], ...] = (str, plain_name, caseless_name)
     known = [places_of_spellings(spelt, classes) for spelt in spellings]
@@ -22,7 +22,7 @@ def places_of_classes(names: Sequence[str], classes: Sequence[str]) -> list[int]
 
 
 def places_of_spellings(spelt: Callable[[str], str], classes: Sequence[str]) -> dict[str, int]:
-    """Position by spelling; -1 for a spelling that several classes share."""
+    """The position of each class by its spelling; -1 for a spelling that several classes share."""
     places: dict[str, int] = {}
     for place, name in enumerate(classes):
         places[spelt(name)] = UNKNOWN if spelt(name) in places else place
@@ -30,10 +30,10 @@ def places_of_spellings(spelt: Callable[[str], str], classes: Sequence[str]) -> 
 
 
 def plain_name(name: str) -> str:
-    """A name without spaces around it, with one spelling for each accent."""
+    """A name without surrounding spaces, in Unicode's form NFC."""
     return unicodedata.normalize("NFC", name.strip())
 
 
 def caseless_name(name: str) -> str:
-    """A plain name without capitals."""
+    """A plain name with its case folded."""
     return plain_name(name).casefold()

@@ -1,4 +1,4 @@
-"""What people call the columns of predictions: files, labels, choices, and scores of classes."""
+"""The usual names of the columns of predictions: files, labels, predicted classes, and class scores."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -14,7 +14,7 @@ FILES = (
     "file", "files", "filename", "filenames", "file_name", "path", "paths", "image", "filepath", "file_path",
     "image_path", "image_name", "img_path", "img",
 )  # fmt: skip
-IDENTIFIERS = ("image_id", "id", "name")  # of images, where they are text
+IDENTIFIERS = ("image_id", "id", "name")  # of images, if the column is text
 CHOICES = (
     "pred", "prediction", "predicted", "predicted_label", "predicted_class", "pred_label", "pred_class",
     "y_pred", "predictions",
@@ -29,18 +29,18 @@ NESTED: tuple[tuple[str, Kind], ...] = (
 
 
 class Affix(NamedTuple):
-    """What stands around the name of a class in the name of a column, and what it says of the numbers."""
+    """The text before and after a class name in a column name, and the kind of numbers that it implies."""
 
     before: str
     after: str
     kind: Kind
 
     def around(self, name: str) -> str:
-        """The name of the column of a class."""
+        """The column name of a class."""
         return f"{self.before}{name}{self.after}"
 
     def inside(self, column: str) -> str | None:
-        """What stands between, in whatever case; None where the column is not called so."""
+        """The text between prefix and suffix of a column name, ignoring case; None if they do not match."""
         plain = column.strip()
         stop = len(plain) - len(self.after)
         found = plain.casefold().startswith(self.before.casefold()) and plain.casefold().endswith(
@@ -58,15 +58,15 @@ AFFIXES = (
 
 
 def file_column(frame: pl.DataFrame) -> str | None:
-    """The column of files; None where there is none."""
+    """The column of files; None if there is none."""
     texts = frame.select(name for name, kind in frame.schema.items() if kind == pl.String)
     return named_column(frame, FILES) or named_column(texts, IDENTIFIERS)
 
 
 def confidence_column(frame: pl.DataFrame, k: int) -> str | None:
-    """The column of the confidence in the chosen class; None where there is none.
+    """The column of the confidence in the predicted class; None if there is none.
 
-    A score is one if no number is below 1 / k, which a largest probability cannot be.
+    A score counts as a confidence if all its numbers lie between 1 / k and 1, as largest probabilities do.
     """
     named = named_column(frame, CONFIDENCES)
     if named is None or named.strip().casefold() == CONFIDENCES[0] or not frame[named].dtype.is_numeric():
@@ -76,9 +76,9 @@ def confidence_column(frame: pl.DataFrame, k: int) -> str | None:
 
 
 def one_of_two(frame: pl.DataFrame, classes: Sequence[str]) -> tuple[str, int, Kind] | None:
-    """Of two classes the one column of numbers that there is, the position of its class, and its kind.
+    """For two classes, the only column of scores, the position of its class, and its kind; else None.
 
-    A column that names no class is that of the second, as programs have it.
+    A column that names no class belongs to the second, as is customary.
     """
     if len(classes) != 2:
         return None
@@ -92,8 +92,9 @@ def one_of_two(frame: pl.DataFrame, classes: Sequence[str]) -> tuple[str, int, K
 
 
 def numbered_columns(frame: pl.DataFrame, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns 0, 1, … of k classes, also with a word in front, in this order; none where classes have
-    such names, or a column is missing.
+    """The columns 0, 1, … of k classes in this order, possibly with a prefix.
+
+    Empty if a column is missing, or if the classes themselves have such names.
     """
     for prefix in ("", *(affix.before for affix in AFFIXES if not affix.after and affix.before), "class_"):
         names = tuple(f"{prefix}{place}" for place in range(len(classes)))
@@ -104,7 +105,7 @@ def numbered_columns(frame: pl.DataFrame, classes: tuple[str, ...]) -> tuple[str
 
 
 def class_columns(columns: Sequence[str], classes: tuple[str, ...]) -> dict[str, str]:
-    """The columns that are classes, or scores of classes, but for capitals and spaces: their exact names."""
+    """The exact names of columns of class scores that are written with other capitals or spaces."""
     exact = {affix.around(name) for affix in AFFIXES for name in classes}
     found: dict[str, str] = {}
     others = [name for name in columns if name not in exact]

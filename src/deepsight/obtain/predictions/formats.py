@@ -1,4 +1,4 @@
-"""Files of predictions as people write them: .npz, .npy, CSV, TSV, Parquet and JSON Lines."""
+"""Read files of predictions: .npz, .npy, CSV, TSV, Parquet, JSON and JSON Lines."""
 
 from pathlib import Path
 
@@ -21,10 +21,10 @@ PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 
 
 def read_given(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
-    """The content of a file of predictions, its columns in the order of these classes.
+    """The content of a file of predictions, with columns in the order of these classes.
 
     Raises:
-        UsageError: the file cannot be read, or its names and shapes mean nothing here.
+        UsageError: the file cannot be read, or its names or shapes are unknown.
     """
     if not file.is_file():
         raise UsageError(

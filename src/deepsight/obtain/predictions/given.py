@@ -1,4 +1,4 @@
-"""Predictions as a file gives them, before any of it is believed."""
+"""The content of a file of predictions, before it is checked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,17 +17,17 @@ from deepsight.obtain.predictions.column_names import (
 
 @dataclass(frozen=True)
 class GivenPredictions:
-    """What a file holds, before anything is believed of it.
+    """The content of a file of m predictions, before it is checked.
 
     Attributes:
-        outputs: (m, k), numbers, columns in the order of the classes; None where there is only a choice.
-        kind: what the file says that these are; "unnamed" where their values must tell.
-        predicted: int64 (m,), the chosen class, where there is no more.
-        confidence: (m,), of the chosen class.
-        columns: the names of the columns, where the file names them.
-        files, labels, features: (m, …), where the file holds them.
-        unused: columns of a table that mean nothing here.
-        notes: sentences on what was read in which way.
+        outputs: (m, k), with columns in the order of the classes; None if only classes are given.
+        kind: what the outputs are by their name; "unnamed" if that must be inferred from their values.
+        predicted: int64 (m,), the predicted classes, if there are no outputs.
+        confidence: (m,), of the predicted classes; None if not given.
+        columns: names of the columns of `outputs`; None if the file does not name them.
+        files, labels, features: (m, …); None if not given.
+        unused: columns of a table that are not used.
+        notes: sentences on how ambiguous content was read.
     """
 
     outputs: NDArray[Any] | None = None
@@ -52,7 +52,7 @@ class GivenPredictions:
         return np.asarray(self.outputs, dtype=np.float64)
 
     def select(self, rows: Ints) -> "GivenPredictions":
-        """These rows, in this order."""
+        """The predictions at these positions, in this order."""
         arrays = ("outputs", "predicted", "confidence", "labels", "features")
         picked: dict[str, Any] = {
             name: None if (a := getattr(self, name)) is None else a[rows] for name in arrays
@@ -62,7 +62,11 @@ class GivenPredictions:
 
 
 def require_matrix(name: str, array: NDArray[Any], k: int | None) -> None:
-    """Refuse another shape than (n, k), and what holds no numbers."""
+    """Refuse an array that is not a numeric matrix (n, k), or (n, d) if k is None.
+
+    Raises:
+        UsageError: its shape or type is wrong.
+    """
     if array.ndim != 2 or (k is not None and array.shape[1] != k):
         hints = {
             array.ndim == 2 and array.shape[0] == k: " Transpose it.",
@@ -77,10 +81,10 @@ def require_matrix(name: str, array: NDArray[Any], k: int | None) -> None:
 
 
 def chosen_classes(values: Sequence[Any], classes: tuple[str, ...]) -> Ints:
-    """Chosen classes as positions: by name, or as whole numbers.
+    """Predicted classes as positions, from class names or whole numbers.
 
     Raises:
-        UsageError: a value is neither.
+        UsageError: a value is neither a class name nor a valid position.
     """
     numbers = {str(i): i for i in range(len(classes))} if not set(classes) & {"0", "1"} else {}
     names = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]

@@ -1,4 +1,4 @@
-"""Labels in a file of predictions, and whether its columns stand in the order of the classes."""
+"""Labels in a file of predictions, and checks that its columns are in the order of the classes."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from deepsight.core.statistics.intervals import confusion_counts
 from deepsight.obtain.predictions.class_names import places_of_classes
 
 AGREEING = 0.5  # shuffled rows agree about as often as chance, labels with errors far more often than this
-MOVED, STAYED = 0.6, 0.2  # recall in the other column and in the own one of classes that have changed places
-LEAST = 5  # images of a class before its recall says anything about columns
+MOVED, STAYED = 0.6, 0.2  # recall in the other and in the own column, for classes whose columns are permuted
+LEAST = 5  # images of a class; with fewer, its recall is no evidence about columns
 
 
 def labels_that_count(array: NDArray[Any] | None, data: Dataset, logits: Floats, log: Log) -> Ints:
@@ -95,7 +95,7 @@ def positions_by_name(array: NDArray[Any], data: Dataset) -> Ints:
     """Labels as text, by the names of the classes.
 
     Raises:
-        UsageError: a name is that of no class.
+        UsageError: a name is not that of a class.
     """
     names = [str(name) for name in array.reshape(-1).tolist()]
     distinct = sorted(set(names))
@@ -110,10 +110,10 @@ def positions_by_name(array: NDArray[Any], data: Dataset) -> Ints:
 
 
 def whole_numbers(array: NDArray[Any], n: int) -> Ints:
-    """Labels as positions, also where they are stored as floats.
+    """Labels as int64 (n,); whole numbers may be stored as floats.
 
     Raises:
-        UsageError: there are others than n whole numbers.
+        UsageError: they are not n whole numbers.
     """
     whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array % 1 == 0).all()))
     if array.shape != (n,) or not whole:
@@ -125,33 +125,33 @@ def whole_numbers(array: NDArray[Any], n: int) -> Ints:
 
 
 def disagreement(given: Ints, data: Dataset, agreement: float) -> str:
-    """Why labels differ from those of the data: other numbers for the classes, or another order of rows."""
+    """The message for labels that differ from the data's: classes numbered otherwise, or rows reordered."""
     counts = confusion_counts(data.labels, given, data.k)
     rows, columns = linear_sum_assignment(-counts)
     renamed = float(counts[rows, columns].sum() / max(len(given), 1))
     if renamed > 0.9:
         order = [data.classes[c] for c in np.argsort(columns)]
         return (
-            f"Expected the classes in the order {list(data.classes)[:12]}, but labels of the file agree with "
-            f"those of the data set in {agreement:.1%} of {len(given)} rows, and in {renamed:.1%} if its "
-            f"classes stand in the order {order[:12]}. Give the array classes with the names in your order."
+            f"Expected the classes in the order {list(data.classes)[:12]}, but the labels of the file agree "
+            f"with those of the data set in {agreement:.1%} of {len(given)} rows, and in {renamed:.1%} if "
+            f"its classes are in the order {order[:12]}. Add an array classes with the names in your order."
         )
     return (
-        "Expected rows in the official order, but labels of the file agree with those of the data set "
-        f"in {agreement:.1%} of {len(given)} rows. Sort the rows, give a column of file names, or choose the "
+        "Expected rows in the official order, but the labels of the file agree with those of the data set "
+        f"in {agreement:.1%} of {len(given)} rows. Sort the rows, add a column of file names, or choose the "
         "split that they belong to."
     )
 
 
 def require_own_order(logits: Floats, data: Dataset) -> None:
-    """Refuse columns that stand in another order than the classes.
+    """Refuse columns that are not in the order of the classes.
 
-    Of classes that have changed places nearly no image is given to the own column, and most are given to one
-    other column, each class to a different one. A model that confuses two classes both ways on most of their
-    images would look the same; columns with names are never refused.
+    If columns are permuted, almost no image of a class is predicted as its own column, and most as one other
+    column, a different one for each class. A model that swaps two classes on most of their images would look
+    the same; named columns are never refused.
 
     Raises:
-        UsageError: it is so; the message gives the order that fits.
+        UsageError: the columns seem permuted; the message gives the order that fits.
     """
     counts = confusion_counts(data.labels, logits.argmax(axis=1), data.k)
     total = counts.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Which prediction belongs to which image: by the name of the file, or by position."""
+"""Match predictions to images, by file name or by position."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from deepsight.obtain.local_file import IMAGE_SUFFIXES, is_picture, normal_path
 from deepsight.obtain.passed_over import first_few
 
 AMBIGUOUS = -1
-Matched = tuple[Ints, Ints]  # rows of the file, and the positions in the data that they belong to
+Matched = tuple[Ints, Ints]  # rows of the file, and the positions of their images in the data
 
 
 @dataclass(frozen=True)
 class Listings:
-    """All that a source listed, beyond the images of one split.
+    """Everything that the sources listed, beyond the images of one split.
 
     Attributes:
-        listed: names of all items of each source in their order, also of those that could not be read.
+        listed: by source, the names of all items in order, including unreadable ones.
         splits: the data sets of all splits, by name.
     """
 
@@ -30,13 +30,13 @@ class Listings:
 
 
 def match_by_file(given: Sequence[str], data: Dataset, listings: Listings | None, log: Log) -> Matched:
-    """Rows whose file is an image of the split, in the order of the split; the others are counted.
+    """The rows whose file is an image of the split, in the order of the split; the others are logged.
 
-    A name fits a file if one is the end of the other: `cat/1.png` fits `test/cat/1.png`, and so does
-    `/photos/test/cat/1.png`. A name that would fit several files fits none.
+    A name matches a file if one path is the end of the other: `cat/1.png` matches `test/cat/1.png`, and so
+    does `/photos/test/cat/1.png`. A name that matches several files is ambiguous and counts as unmatched.
 
     Raises:
-        UsageError: images have no names, a file is named twice, or no name fits.
+        UsageError: images have no names, an image has several predictions, or no name matches.
     """
     if data.files is None:
         raise UsageError(
@@ -60,9 +60,9 @@ def match_by_file(given: Sequence[str], data: Dataset, listings: Listings | None
 
 
 def places_of_names(given: Sequence[str], files: Sequence[str] | np.ndarray) -> Ints:
-    """For each name the position of the file that it fits, -1 where none or several fit.
+    """The position of the file that each name matches; -1 if none or several match.
 
-    Where none fits at all, capitals and then endings are left aside.
+    If no name matches at all, case and then suffixes are ignored.
     """
     spellings: tuple[Callable[[str], str], ...] = (normal_path, caseless_path, path_without_ending)
     found = np.full(len(given), AMBIGUOUS, dtype=np.int64)
@@ -74,12 +74,12 @@ def places_of_names(given: Sequence[str], files: Sequence[str] | np.ndarray) -> 
 
 
 def caseless_path(name: str) -> str:
-    """A normal path without capitals."""
+    """A normalised path with its case folded."""
     return normal_path(name).casefold()
 
 
 def path_without_ending(name: str) -> str:
-    """A caseless path without the ending of a picture's name."""
+    """A caseless path without the suffix of a picture."""
     path = caseless_path(name)
     return path.rpartition(".")[0] if is_picture(path) else path
 
@@ -97,13 +97,13 @@ def places_of_spellings(given: Sequence[str], files: Sequence[str]) -> Ints:
 
 
 def path_ends(path: str) -> list[str]:
-    """The path without its first folders: `b/c`, `c` of `a/b/c`."""
+    """The path without its first folders: `b/c` and `c` for `a/b/c`."""
     parts = path.split("/")
     return ["/".join(parts[i:]) for i in range(1, len(parts))]
 
 
 def place_of(name: str, exact: Mapping[str, int], ends: Mapping[str, int]) -> int:
-    """The position of the file that a name fits, or -1."""
+    """The position of the file that a name matches, or -1."""
     if name in exact:
         return exact[name]
     longer = next((exact[end] for end in path_ends(name) if end in exact), AMBIGUOUS)
@@ -111,14 +111,15 @@ def place_of(name: str, exact: Mapping[str, int], ends: Mapping[str, int]) -> in
 
 
 def nothing_fits(given: Sequence[str], data: Dataset, listings: Listings | None) -> str:
-    """Why no name fits an image of the split, and in which split names would."""
+    """The message for names of which none matches an image of the split, with splits where some do."""
     text = (
-        f"Expected files of the split in the predictions, received none of {len(data)}; the first there is "
-        f"'{given[0]}', the first of the split '{'' if data.files is None else data.files[0]}'."
+        f"Expected files of the split in the predictions, received none of {len(data)}; the first in the "
+        f"predictions is '{given[0]}', the first of the split "
+        f"'{'' if data.files is None else data.files[0]}'."
     )
     own = [] if data.files is None else [normal_path(str(file)).rpartition("/")[2] for file in data.files]
     if len(set(own)) < len(own) and normal_path(given[0]) in own:
-        text += " Names alone fit several files: give their folders too."
+        text += " Names alone match several files: include their folders."
     for name, part in ({} if listings is None else listings.splits).items():
         if part.files is not None and (n := int((places_of_names(given, part.files) >= 0).sum())):
             text += f" {n} of them are in {name}: --split {name}, or --split all."
@@ -126,24 +127,24 @@ def nothing_fits(given: Sequence[str], data: Dataset, listings: Listings | None)
 
 
 def say_extra(extra: Sequence[str], data: Dataset, listings: Listings | None, log: Log) -> None:
-    """Say how many rows fit no image of the split, and what is known of them."""
+    """Log how many rows match no image of the split, and what is known about them."""
     if not extra:
         return
     log(f"Predictions for no image of the split: {len(extra):,} ({first_few(extra, most=3)}).")
     known = listings.listed.get(data.source, ()) if listings is not None else ()
     elsewhere = int((places_of_names(extra, known) >= 0).sum()) if known else 0
     if elsewhere:
-        log(f"Of these files, {elsewhere:,} stand in another split or could not be read.")
+        log(f"Of these files, {elsewhere:,} are in another split or could not be read.")
 
 
 def match_by_position(n: int, data: Dataset, listings: Listings | None, log: Log) -> Matched:
-    """Rows by position: one per image of the split, or one per item that its source listed.
+    """Match rows by position: one per image of the split, or one per item that its source listed.
 
-    Files that cannot be read cost nobody their row: predictions of all listed files are matched with those
-    that could be read. Predictions of a whole source serve the part that is held out from it.
+    If there is a row for every listed file, those of unreadable files are skipped. If there is a row for
+    every image of a source, those of the split that was held out from it are used.
 
     Raises:
-        UsageError: the number of rows is another.
+        UsageError: there is another number of rows.
     """
     if n == len(data):
         return np.arange(n), np.arange(n)
@@ -173,6 +174,6 @@ def match_by_position(n: int, data: Dataset, listings: Listings | None, log: Log
 
 
 def whole_source(data: Dataset, listings: Listings) -> Dataset:
-    """All images of the source that a split is a part of, by id."""
+    """All images of the source that a split belongs to, in the order of their ids."""
     parts = [part for part in listings.splits.values() if part.source == data.source]
     return join_datasets(parts, data.source) if parts else data

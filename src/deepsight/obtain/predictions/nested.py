@@ -1,4 +1,4 @@
-"""Predictions that stand in one cell: a list of numbers, numbers by class, or labels with their scores."""
+"""Predictions nested in one cell: a list of numbers, numbers by class, or labels with scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,9 +15,9 @@ Row = Sequence[Any] | Mapping[str, Any] | None
 
 
 def turned_if_by_file(frame: pl.DataFrame) -> pl.DataFrame:
-    """A JSON object with a key for each picture as a table with a row for each; any other table as it is.
+    """A table with one row per file, from a JSON object with a key for each file; else the table itself.
 
-    The values are the chosen class, or what a cell of `probs` may hold.
+    The values are predicted classes, or what a cell of `probs` may hold.
     """
     if len(frame) != 1 or not all(is_picture(name) for name in frame.columns):
         return frame
@@ -27,7 +27,7 @@ def turned_if_by_file(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def lists_of_text(column: pl.Series) -> pl.Series:
-    """Cells such as `[0.1, 0.9]` or `[0.1 0.9]`, as a CSV holds lists and arrays, as lists; others stay."""
+    """Text cells such as `[0.1, 0.9]` or `[0.1 0.9]`, as in CSV files, as lists; other columns unchanged."""
     if column.dtype != pl.String:
         return column
     cells = column.str.strip_chars(" []()\n").str.replace_all(r"[,;\s]+", " ").str.split(" ")
@@ -39,11 +39,11 @@ def lists_of_text(column: pl.Series) -> pl.Series:
 def outputs_of_cells(column: pl.Series, classes: Sequence[str]) -> tuple[Floats, bool]:
     """Numbers (n, k) in the order of the classes, and whether the cells name the classes.
 
-    A cell holds k numbers in the order of the classes, a number by the name of each class, or for each class
-    a label and its score, as pipelines of transformers give them.
+    A cell holds k numbers in the order of the classes, a number by class name, or a label and its score for
+    each class, as pipelines of `transformers` return them.
 
     Raises:
-        UsageError: a cell holds other numbers, or other classes.
+        UsageError: a cell does not hold exactly one number for each class.
     """
     rows: list[Row] = column.to_list()
     named = column.dtype == pl.Struct or any(isinstance(cell, dict) for row in rows for cell in row or ())
@@ -57,10 +57,10 @@ def outputs_of_cells(column: pl.Series, classes: Sequence[str]) -> tuple[Floats,
 
 
 def named_cell(row: Row, classes: Sequence[str]) -> list[Any]:
-    """The numbers of one cell in the order of the classes; as many as there are where some are missing.
+    """The numbers of one cell in the order of the classes; missing ones are left out.
 
     Raises:
-        UsageError: a name is that of no class.
+        UsageError: a name is not that of a class.
     """
     by_name = row if isinstance(row, Mapping) else {cell["label"]: cell["score"] for cell in row or ()}
     given = {name: value for name, value in by_name.items() if value is not None}

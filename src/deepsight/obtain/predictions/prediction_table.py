@@ -1,4 +1,4 @@
-"""Predictions in tables: CSV, TSV, Parquet and JSON Lines."""
+"""Predictions in tables: CSV, TSV, Parquet, JSON and JSON Lines."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,10 +35,14 @@ from deepsight.obtain.readers.table_file import (
 
 
 def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
-    """A table of predictions: a column per class, or a column of chosen classes."""
+    """The predictions in a table: a column per class, a column of lists, or a column of predicted classes.
+
+    Raises:
+        UsageError: the table has no such columns, or they do not fit the classes.
+    """
     frame = turned_if_by_file(read_table_file(file))
     numbered = numbered_columns(frame, classes)
-    if frame.columns == list(numbered):  # as pandas heads an array
+    if frame.columns == list(numbered):  # the header that pandas gives to an array
         return GivenPredictions(outputs=numeric_columns(frame, numbered))
     frame = frame.rename(class_columns(frame.columns, classes))
     if all(is_number(name) for name in frame.columns):  # no header: np.savetxt writes none
@@ -78,7 +82,7 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
 
 
 def label_array(frame: pl.DataFrame, name: str) -> NDArray[Any]:
-    """Labels as text, or as numbers where the column holds numbers."""
+    """Labels as text, or as numbers if the column is numeric."""
     column = frame[name]
     return (
         column.to_numpy() if column.dtype.is_numeric() else np.array([str(v) for v in column], dtype=object)
@@ -95,7 +99,7 @@ def is_number(text: str) -> bool:
 
 
 def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
-    """Columns as a matrix; an empty cell is NaN.
+    """Columns as a matrix (n, c); an empty cell is NaN.
 
     Raises:
         UsageError: a column holds text.
@@ -103,10 +107,10 @@ def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
     for name in names:
         if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
             first = frame[name].drop_nulls().to_list()[:1]
-            said = f" such as {first[0]!r}" if first and isinstance(first[0], str) else ""
+            example = f" such as {first[0]!r}" if first and isinstance(first[0], str) else ""
             raise UsageError(
-                f"Expected numbers in the column '{name}', received {frame[name].dtype}{said}. Write them as "
-                "0.87: without %, and with a point where the columns are separated by commas."
+                f"Expected numbers in the column '{name}', received {frame[name].dtype}{example}. Write them "
+                "as 0.87: without %, and with a point where the columns are separated by commas."
             )
     return np.asarray(frame.select(pl.col(names).cast(pl.Float64)).to_numpy(), dtype=np.float64)
 
@@ -114,7 +118,7 @@ def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
 def chosen_in_table(
     given: GivenPredictions, frame: pl.DataFrame, classes: tuple[str, ...]
 ) -> GivenPredictions:
-    """A table with the chosen class of each image.
+    """The predictions in a table with a column of predicted classes.
 
     Raises:
         UsageError: there is no such column either.

@@ -1,4 +1,4 @@
-"""The predictions in a file, matched to the images that they are of."""
+"""Read the predictions in a file and match them to images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +17,17 @@ from deepsight.obtain.predictions.match import Listings, match_by_file, match_by
 from deepsight.obtain.predictions.usual_orders import require_no_better_order
 from deepsight.obtain.predictions.values import logits_of, require_finite
 
-FEWEST = 30  # images below which chance is too wide to say anything
+FEWEST = 30  # images; on fewer, the range of chance is too wide for a warning
 MOST_TIES = 0.01  # share of rows: rounding makes a few
-SMALLEST_SHARE = 0.5  # of the images of a split that predictions must cover before less is worth a warning
+SMALLEST_SHARE = 0.5  # of the images of a split; if predictions cover fewer, the log says so
 
 
 @dataclass(frozen=True)
 class MatchedPredictions:
-    """Predictions and the images that they are of.
+    """Predictions and their images.
 
     Attributes:
-        predictions: (m, …), ids and labels as in `data`.
+        predictions: of m images, with ids as in `data`.
         data: the m images that have a prediction, in the order of the split.
     """
 
@@ -41,19 +41,20 @@ def read_predictions(
     """The predictions in a file, matched to the images of a split.
 
     An .npz file holds `probs` or `logits` (m, k), or `pred` (m,) with or without `confidence` (m,); it may
-    hold `files` (m,), `labels` (m,), `classes` (k,), the order of the columns, and `features` (m, d). A CSV,
-    TSV, Parquet or JSON Lines file has a row per image with a column per class, or `pred` and `confidence`,
-    and may have `file` and `label`. With files, rows are matched by them, in any order; a subset is enough.
-    Without, there must be a row for each image, in the official order. What contradicts its name is refused,
-    with the numbers.
+    hold `files` (m,), `labels` (m,), `classes` (k,), which is the order of the columns, and `features` (m,
+    d). A table has one row per image with a column per class, or `pred` and `confidence`, and may have
+    `file` and `label`. If files are given, rows are matched by them, in any order, and a subset is enough.
+    Otherwise there must be one row per image, in the official order. Values that contradict their name are
+    refused.
 
     Args:
+        file: .npz, .npy, CSV, TSV, Parquet, JSON or JSON Lines.
         data: the images of the split, with their labels.
-        listings: the images of the whole source, to match predictions of more than the split by position.
-        log: receives a sentence about what is left out and what is assumed.
+        listings: the images of the whole source, to match predictions for more than the split by position.
+        log: receives what is left out and what is assumed.
 
     Raises:
-        UsageError: the file cannot be read, its content is not as above, or no row fits an image.
+        UsageError: the file cannot be read, its content is not as above, or no row matches an image.
     """
     given = read_given(file, data.classes)
     if given.files is not None:
@@ -81,29 +82,29 @@ def read_predictions(
 
 
 def say_ties(logits: Floats, log: Log) -> None:
-    """Say in how many rows several classes share the first place, if it is more than a few."""
+    """Log in how many rows several classes tie for the largest value, if there are more than a few."""
     tied = int(((logits == logits.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
     if tied > MOST_TIES * len(logits):
         log(
             f"In {tied:,} of {len(logits):,} rows several classes have the largest value; the first of them "
-            "counts as the choice."
+            "counts as the prediction."
         )
 
 
 def log_chance(logits: Floats, data: Dataset, log: Log) -> None:
-    """Say where predictions without names are no better than guessing: rows may stand in another order."""
+    """Log if predictions without names are no better than guessing, since rows may be in another order."""
     right = float((logits.argmax(axis=1) == data.labels).mean())
     largest = float(class_counts(data.labels, data.classes).max() / max(len(data), 1))
     reach = 2 * np.sqrt(largest * (1 - largest) / max(len(data), 1))
     if len(data) >= FEWEST and right <= largest + reach:
         log(
-            f"{right:.0%} of the predictions are right, no more than guessing gives. The rows may stand in "
-            "another order than the images; a column of file names would tell."
+            f"{right:.0%} of the predictions are correct, no more than by guessing. The rows may be in "
+            "another order than the images; a column of file names would settle it."
         )
 
 
 def say_coverage(matched: int, data: Dataset, log: Log) -> None:
-    """Say how many images have a prediction, where some have none.
+    """Log how many images have a prediction, unless all do.
 
     Raises:
         UsageError: none has.

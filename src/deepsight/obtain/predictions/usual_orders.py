@@ -1,4 +1,4 @@
-"""Orders in which programs put classes: does another one than that of the data fit far better?"""
+"""Usual orders of classes in other programs: does one of them fit far better than the data's own?"""
 
 import re
 import unicodedata
@@ -16,10 +16,10 @@ NUMBERS = re.compile(r"(\d+)")
 
 
 def usual_orders(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """By what orders them, the orders of these classes that differ from theirs."""
+    """The usual orders of these classes that differ from the given one, by their rule."""
     orders = {
         "numbers by value": sorted(classes, key=by_value),
-        "capitals and small letters alike": sorted(classes, key=str.casefold),
+        "ignoring case": sorted(classes, key=str.casefold),
         "whole paths": sorted(classes, key=lambda name: f"{name}/"),
         "letters without accents": sorted(classes, key=without_accents),
         "the alphabet": sorted(classes),
@@ -34,19 +34,19 @@ def by_value(name: str) -> list[tuple[bool, int, str]]:
 
 
 def without_accents(name: str) -> str:
-    """A name without accents and capitals."""
+    """A name without accents, with its case folded."""
     return "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
 
 
 def require_no_better_order(chosen: Ints, data: Dataset) -> None:
-    """Refuse predictions that are right far more often where the classes stand in another usual order.
+    """Refuse predictions that are correct far more often if the classes are in another usual order.
 
     Args:
-        chosen: int64 (n,), the position of the chosen class.
+        chosen: int64 (n,), the positions of the predicted classes.
         data: the images, with their labels.
 
     Raises:
-        UsageError: McNemar's test prefers another order, or that names of digits are positions.
+        UsageError: by McNemar's test, another order fits better, or numeric class names are positions.
     """
     right = chosen == data.labels
     place = {name: i for i, name in enumerate(data.classes)}
@@ -56,17 +56,17 @@ def require_no_better_order(chosen: Ints, data: Dataset) -> None:
         if prefers(in_order, right):
             fits = f"{in_order.mean():.1%} in the order {list(order)[:12]} ({why})"
         elif prefers(as_positions, right):
-            fits = f"{as_positions.mean():.1%} if the numbers are positions in this order, and no names"
+            fits = f"{as_positions.mean():.1%} if the numbers are positions in this order, not names"
         else:
             continue
         raise UsageError(
-            f"Expected the classes in the order {list(data.classes)[:12]}; so read {right.mean():.1%} of "
-            f"{len(data)} images are right, and {fits}. Name the columns, or the choices, by class: an "
-            "array classes in the .npz, or a table with a column for each class."
+            f"Expected the classes in the order {list(data.classes)[:12]}; read so, {right.mean():.1%} of "
+            f"{len(data)} predictions are correct, but {fits}. Name the columns or the predictions by class: "
+            "an array classes in the .npz, or a table with a column for each class."
         )
 
 
 def prefers(then: Bools, now: Bools) -> bool:
-    """Whether more is right in one way than in another, by McNemar's test."""
+    """Whether significantly more predictions are correct in one reading, by McNemar's test."""
     gained, lost = int((then & ~now).sum()), int((now & ~then).sum())
     return gained > lost and discordance_p(gained, lost) <= ALARM

@@ -1,4 +1,4 @@
-"""Probabilities and logits: what an array says it is, it must be, but for rounding."""
+"""Check that probabilities and logits are what their names say, apart from rounding."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +9,18 @@ from deepsight.core.progress import Log
 from deepsight.obtain.predictions.given import GivenPredictions
 
 SUM_TOLERANCE = 1e-2  # how far from 1 rounding and clipping may carry the sum of a row; it is then made 1
-EXACT = 1e-3  # what rounding to float16 can do to the sum of a row; more is said
+EXACT = 1e-3  # how far float16 may carry the sum of a row from 1; a larger deviation is logged
 END_TOLERANCE = 1e-4  # how far rounding may carry a probability beyond 0 or 1
-SMALLEST = 1e-12  # a probability of 0 has no finite logit; this takes its place
-LARGEST = 1e6  # logits up to here are taken as they are
-LOWEST = -1e4  # beyond, they are kept within this of the largest of their row: exp of it is 0
+SMALLEST = 1e-12  # replaces a probability of 0, which has no finite logit
+LARGEST = 1e6  # logits up to this size are kept unchanged
+LOWEST = -1e4  # larger ones are kept within this distance of the largest in their row: exp of it is 0
 
 
 def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
     """Unnormalised log-probabilities, float64 (n, k).
 
     Raises:
-        UsageError: the values are not what they are named.
+        UsageError: the values contradict their name.
     """
     if given.predicted is not None:
         return logits_of_choice(given, k, log)
@@ -38,17 +38,17 @@ def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
     if (off := float(np.abs(values.sum(axis=1) - 1).max(initial=0.0))) > EXACT:
         log(f"Rows of probs sum to 1 but for {off:.2g} at most; each is divided by its sum.")
     if ((probabilities == 0) | (probabilities == 1)).all():
-        log("Every probability is 0 or 1: how sure the model is cannot be judged from these predictions.")
+        log("Every probability is 0 or 1: the model's confidence cannot be judged from these predictions.")
     return np.asarray(np.log(np.maximum(probabilities, SMALLEST)))
 
 
 def require_distributions(values: Floats) -> None:
     """Refuse unnamed numbers between 0 and 1 whose rows do not sum to 1.
 
-    Taken as logits, they would claim that the model is hardly sure of anything.
+    Taken as logits, they would make the model look unsure of every image.
 
     Raises:
-        UsageError: it is so.
+        UsageError: they do not sum to 1.
     """
     inside = bool(((values >= 0) & (values <= 1)).all())
     if len(values) and inside and not looks_like_probabilities(values):
@@ -61,7 +61,7 @@ def require_distributions(values: Floats) -> None:
 
 
 def logits_of_choice(given: GivenPredictions, k: int, log: Log) -> Floats:
-    """Logits of which the softmax gives the chosen class its confidence, and the others the rest evenly.
+    """Logits whose softmax gives the predicted class its confidence and splits the rest evenly, (n, k).
 
     Raises:
         UsageError: a confidence is not between 1 / k and 1.
@@ -69,7 +69,7 @@ def logits_of_choice(given: GivenPredictions, k: int, log: Log) -> Floats:
     assert given.predicted is not None
     n = len(given.predicted)
     if given.confidence is None:
-        log("The predictions hold no confidence: how sure the model is cannot be judged from them.")
+        log("The predictions hold no confidences, so the model's confidence cannot be judged from them.")
         sure = np.ones(n)
     else:
         sure = given.confidence.astype(np.float64)
@@ -77,7 +77,7 @@ def logits_of_choice(given: GivenPredictions, k: int, log: Log) -> Floats:
         if not (1 / k - END_TOLERANCE <= low and high <= 1 + END_TOLERANCE):
             percent = " They look like percentages: divide by 100." if 1 < high <= 100 else ""
             raise UsageError(
-                f"Expected the confidence of the chosen class between 1/{k} and 1, received {low:.4g} to "
+                f"Expected the confidence of the predicted class between 1/{k} and 1, received {low:.4g} to "
                 f"{high:.4g}.{percent}"
             )
     rest = np.maximum((1 - sure) / max(k - 1, 1), SMALLEST)
@@ -87,13 +87,13 @@ def logits_of_choice(given: GivenPredictions, k: int, log: Log) -> Floats:
 
 
 def looks_like_probabilities(values: Floats) -> bool:
-    """Whether every row lies between 0 and 1 and sums to 1, but for rounding."""
+    """Whether every row lies between 0 and 1 and sums to 1, apart from rounding."""
     inside = (values >= -END_TOLERANCE).all() and (values <= 1 + END_TOLERANCE).all()
     return bool(inside and (np.abs(values.sum(axis=1) - 1) <= sum_tolerance(values)).all())
 
 
 def sum_tolerance(values: Floats) -> float:
-    """How far from 1 rounding may carry the sum of a row: half a unit of the last decimal for each class."""
+    """How far rounding may carry the sum of a row from 1: half a unit of the last decimal per class."""
     for decimals in (1, 2, 3, 4):
         if np.abs(values - values.round(decimals)).max(initial=0.0) < 1e-7:
             return max(SUM_TOLERANCE, float(0.5 * 0.1**decimals * values.shape[1] + 1e-9))
@@ -101,7 +101,11 @@ def sum_tolerance(values: Floats) -> float:
 
 
 def require_finite(name: str, values: NDArray[np.floating]) -> None:
-    """Refuse NaN and infinity, with their number and the first row."""
+    """Refuse values (n, k) with NaN or infinity.
+
+    Raises:
+        UsageError: there are some; the message gives their number and the first row.
+    """
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         raise UsageError(
@@ -111,10 +115,10 @@ def require_finite(name: str, values: NDArray[np.floating]) -> None:
 
 
 def checked_probabilities(values: Floats) -> Floats:
-    """Rows of probabilities that sum to 1; what rounding did is undone.
+    """Probabilities (n, k), clipped and renormalised to undo rounding.
 
     Raises:
-        UsageError: they are logits, percentages, sigmoids of separate classes, or else no probabilities.
+        UsageError: they are logits, percentages, sigmoids per class, or otherwise not probabilities.
     """
     require_finite("probs", values)
     n, tolerance, total = len(values), sum_tolerance(values), values.sum(axis=1)
@@ -141,15 +145,15 @@ def checked_probabilities(values: Floats) -> Floats:
 
 
 def are_percentages(values: Floats) -> bool:
-    """Whether every row lies between 0 and 100 and sums to 100, but for rounding."""
+    """Whether every row lies between 0 and 100 and sums to 100, apart from rounding."""
     return bool((values >= 0).all() and (np.abs(values.sum(axis=1) - 100) <= 1 + values.shape[1] / 2).all())
 
 
 def checked_logits(values: Floats) -> Floats:
-    """Logits as they are; where some are huge or log 0, less the largest of their row.
+    """Logits (n, k); if some are huge or -inf, minus the largest of their row and bounded below.
 
     Raises:
-        UsageError: every row is a distribution or a list of percentages, or a number is NaN.
+        UsageError: all rows are probabilities or percentages, or a value is NaN or +inf.
     """
     unlikely = np.isneginf(values) & np.isfinite(values).any(axis=1, keepdims=True)
     require_finite("logits", np.where(unlikely, 0.0, values))
