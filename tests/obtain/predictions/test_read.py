@@ -419,7 +419,7 @@ def test_digits_in_another_usual_order_are_refused(tmp_path: Path) -> None:
     data = Dataset(np.zeros((24, 4, 4, 3), np.uint8), labels, names, np.arange(24), "test")
     by_value = np.eye(12)[[int(names[label]) for label in labels]]
     with pytest.raises(
-        UsageError, match=r"16\.7% of 24 images are right, and 100\.0% in the order \['0', '1', '2'"
+        UsageError, match=r"16\.7% of 24 predictions are correct, but 100\.0% in the order \['0', '1', '2'"
     ):
         read_predictions(written(tmp_path, probs=by_value * 0.9 + 0.1 / 12), data, log=silent)
     with pytest.raises(UsageError, match="if the numbers are positions in this order, not names"):
