@@ -111,3 +111,47 @@ def test_files_become_a_table_of_paths(tmp_path: Path) -> None:
     again = load_dataset(cleaned.data)
     assert len(again.test) == len(got.test)
     assert len(again.train) == len(got.train)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Run:
+    """A run on 24 files that are kept whole, with their patients and sites."""
+    lines = ["file_name,group,site"]
+    for i, name in enumerate(f"{c}/{j}.png" for c in CLASSES for j in range(12)):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 24), (i * 10, 0, 0)).save(path)
+        lines.append(f"{name},p{i // 2},{'NS'[i % 2]}")
+    (tmp_path / "photos/metadata.csv").write_text("\n".join(lines))
+    data = f"folder:{tmp_path / 'photos'}?fit=pad&side=12"
+    return Run.create(tmp_path / "run", StudyConfig(data=data).stored())
+
+
+def test_groups_metadata_and_options_stay(photos: Run, tmp_path: Path) -> None:
+    before = load_dataset(photos.study()["data"])
+    cleaned = apply_decisions(photos.path, decide(tmp_path / "d.csv"), tmp_path / "clean")
+    after = load_dataset(cleaned.data)
+    assert cleaned.data.endswith("cleaned.csv?fit=pad&side=12")
+    for old, new in ((before.train, after.train), (before.test, after.test)):
+        np.testing.assert_array_equal(old.pixels(), new.pixels())
+        assert len(np.unique(old.groups)) == len(np.unique(new.groups))
+        assert new.metadata.columns == ["site"]
+        assert new.metadata["site"].to_list() == old.metadata["site"].to_list()
+
+
+def test_a_decision_that_names_another_file_is_refused(photos: Run, tmp_path: Path) -> None:
+    got = load_dataset(photos.study()["data"])
+    image, name = int(got.train.ids[0]), str(got.train.files[0])
+    given = CLASSES[got.train.labels[0]]
+    fits = Decision(f"/elsewhere/photos/{name}", image, "train", given, "remove", given)
+    apply_decisions(photos.path, decide(tmp_path / "d.csv", fits), tmp_path / "clean")
+    other = Decision("ant/no.png", image, "train", given, "remove", given)
+    with pytest.raises(UsageError, match=f"to be the file 'ant/no.png', but the data has '{name}'"):
+        apply_decisions(photos.path, decide(tmp_path / "e.csv", other), tmp_path / "more")
+
+
+def test_a_class_that_loses_all_its_images_is_said(run: Run, tmp_path: Path) -> None:
+    said: list[object] = []
+    removed = [Decision("", i, "train", "ant", "remove", "ant") for i in range(0, 20, 2)]
+    apply_decisions(run.path, decide(tmp_path / "d.csv", *removed), tmp_path / "clean", log=said.append)
+    assert any("No training image is left of 'ant'" in str(line) for line in said)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -44,7 +45,7 @@ def apply(
         show(f"{part}: {count['relabel']} relabelled, {count['remove']} removed")
     if add is not None:
         show(f"train: {cleaned.provenance['added']} added")
-    show(f"To study it: deepsight run --data {cleaned.data} --out {run_folder}-cleaned")
+    show(f"To study it: deepsight run --data {quote(cleaned.data)} --out {run_folder}-cleaned")
 
 
 @app.command()

@@ -68,6 +68,8 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
         UsageError: the file cannot be read, a column is missing, a row is invalid (the message gives its
             line), or two rows decide differently about one image.
     """
+    if not path.is_file():
+        raise UsageError(f"Expected decisions as CSV in {path}, found no such file.")
     with damage_as(
         lambda why: UsageError(f"Expected decisions as CSV in {path}, but it cannot be read: {why}.")
     ):

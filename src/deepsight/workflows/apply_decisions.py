@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 import deepsight
-from deepsight.core.dataset import Dataset
+from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.decisions import Decision, read_decisions
 from deepsight.core.errors import UsageError
-from deepsight.core.files.atomic import atomic_path, write_json, write_npz
-from deepsight.core.files.spreadsheet import guarded_frame
+from deepsight.core.files.atomic import write_json
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
-from deepsight.obtain.local_file import user_path
+from deepsight.obtain.local_file import normal_path
+from deepsight.obtain.passed_over import first_few
+from deepsight.workflows.cleaned_data import Parts, base_folder, files_of, kept_options, write_cleaned
 from deepsight.workflows.context import Context, opened_context
-from deepsight.workflows.exchange.new_labels import NewLabel, read_new_labels_table
+from deepsight.workflows.exchange.new_labels import read_new_labels_table
 
-TABLE, ARRAYS, PROVENANCE = "cleaned.csv", "cleaned.npz", "provenance.json"
-Parts = dict[str, Dataset]
+PROVENANCE = "provenance.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,9 @@ def apply_decisions(
     before = parts_of(context)
     after = {name: changed(part, of_part(decided, name, before)) for name, part in before.items()}
     new = [] if add is None else read_new_labels_table(Path(add), after["train"].classes)
+    warn_about_emptied_classes(before, after, log)
     data = write_cleaned(folder, after, base_folder(context.study.data), new)
+    data += kept_options(context.study)
     changed_images = {name: changes(decided, name, before) for name in before}
     provenance = {
         "from_run": str(opened.path),
@@ -122,6 +123,12 @@ def require_image(one: Decision, part: Dataset, row_of: Mapping[int, int]) -> in
             "Apply decisions to the run that they were made on."
         )
     row = row_of[one.id]
+    names = files_of(part)
+    if one.file and names is not None and not same_file(one.file, names[row]):
+        raise UsageError(
+            f"Expected {one.split} {one.id} to be the file '{one.file}', but the data has '{names[row]}'. "
+            "Apply decisions to the run that they were made on."
+        )
     given = part.classes[part.labels[row]]
     if given != one.given:
         raise UsageError(
@@ -129,6 +136,12 @@ def require_image(one: Decision, part: Dataset, row_of: Mapping[int, int]) -> in
             "Apply decisions to the run that they were made on."
         )
     return row
+
+
+def same_file(one: str, other: str) -> bool:
+    """Whether two paths name one file: the same, or one the end of the other."""
+    a, b = (f"/{normal_path(name).lstrip('/')}" for name in (one, other))
+    return a.endswith(b) or b.endswith(a)
 
 
 def require_class(one: Decision, classes: Sequence[str]) -> int:
@@ -151,56 +164,13 @@ def changes(decisions: Sequence[Decision], name: str, parts: Parts) -> dict[str,
     return {verdict: count[verdict] for verdict in ("relabel", "remove")}
 
 
-def base_folder(data: str) -> Path | None:
-    """The folder below which the images of this data set are files; None where they are none."""
-    scheme, _, place = data.partition(":")
-    path = user_path(place.partition("?")[0]).resolve()
-    return {"folder": path, "table": path.parent}.get(scheme)
-
-
-def write_cleaned(folder: Path, parts: Parts, base: Path | None, new: Sequence[NewLabel] = ()) -> str:
-    """Write the table or the arrays, and say how to name them.
-
-    Raises:
-        UsageError: there are new pictures, but the images of the run are arrays.
-    """
-    if base is not None and all(files_of(part) is not None for part in parts.values()):
-        target = folder / TABLE
-        with atomic_path(target) as path:
-            guarded_frame(cleaned_table(parts, base, new)).write_csv(path)
-        return f"table:{target}"
-    if new:
-        raise UsageError("Expected a run on image files to add pictures to, but its images are arrays.")
-    target = folder / ARRAYS
-    write_npz(target, **cleaned_arrays(parts))
-    return f"arrays:{target}"
-
-
-def files_of(part: Dataset) -> list[str] | None:
-    """The file of each image; None where images have no names."""
-    files = getattr(part, "files", None)
-    return None if files is None else [str(name) for name in files]
-
-
-def cleaned_table(parts: Parts, base: Path, new: Sequence[NewLabel] = ()) -> pl.DataFrame:
-    """One row per image: path, label, split; new pictures come last, in train."""
-    rows = [
-        (name if "://" in name else str(base / name), part.classes[label], split)
-        for split, part in parts.items()
-        for name, label in zip(files_of(part) or (), part.labels, strict=True)
-    ]
-    rows += [(str(Path(one.path).resolve()), one.label, "train") for one in new]
-    return pl.DataFrame(rows, schema=["path", "label", "split"], orient="row")
-
-
-def cleaned_arrays(parts: Parts) -> dict[str, np.ndarray]:
-    """The arrays under the names that `arrays:` reads."""
-    prefix = {"train": "", "val": "val_", "test": "test_"}
-    arrays: dict[str, np.ndarray] = {"classes": np.array(parts["train"].classes)}
-    for name, part in parts.items():
-        arrays[f"{prefix[name]}images"] = part.pixels()
-        arrays[f"{prefix[name]}labels"] = part.labels
-    return arrays
+def warn_about_emptied_classes(before: Parts, after: Parts, log: Log) -> None:
+    """Say of which classes no training image is left: the cleaned data no longer has them."""
+    classes = before["train"].classes
+    counts = [class_counts(parts["train"].labels, classes) for parts in (before, after)]
+    lost = [f"'{name}'" for name, had, has in zip(classes, *counts, strict=True) if had and not has]
+    if lost:
+        log(f"No training image is left of {first_few(lost)}: nothing can be learnt of such a class.")
 
 
 def warn_about_test(of_test: Mapping[str, int], log: Log) -> None:

@@ -21,7 +21,7 @@ from deepsight.obtain.readers.folder import class_folders
 from deepsight.obtain.readers.table_file import SUFFIXES
 from deepsight.obtain.readers.unlabelled import load_unlabelled
 from deepsight.obtain.sources import Obtained
-from deepsight.workflows.apply_decisions import base_folder
+from deepsight.workflows.cleaned_data import base_folder
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,11 @@ def compare_many(runs: Sequence[str | Path], out: str | Path | None = None) -> E
 def opened_runs(paths: Sequence[Path]) -> ComparedRuns:
     """The runs, with their predictions in one order."""
     if len(paths) < 2 or len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError("Expected at least two different runs: deepsight compare runs/first runs/second.")
+        again = [str(path) for number, path in enumerate(paths) if path in paths[:number]]
+        twice = f", received {again[0]} twice" if again else ""
+        raise UsageError(
+            f"Expected at least two different runs{twice}: deepsight compare runs/first runs/second."
+        )
     runs = tuple(Run.open(path) for path in paths)
     classes = classes_of_run(runs[0])
     for run in runs[1:]:

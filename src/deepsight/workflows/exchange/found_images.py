@@ -95,14 +95,22 @@ def examined_images(run: str | Path, *, log: Log = silent) -> ExaminedRun:
     columns = [label_columns(opened.evidence()), error_columns(opened, parts)]
     twins = near_duplicates(opened.evidence(), parts)
     keys = sorted({key for column in columns for key in column} | set(twins), key=lambda k: (k[0], k[1]))
-    images = tuple(found_image(key, parts[key[0]], columns, twins) for key in keys if key[0] in parts)
+    there = {split: set(part.ids.tolist()) for split, part in parts.items()}
+    images = tuple(
+        found_image(key, parts[key[0]], columns, twins) for key in keys if key[1] in there.get(key[0], ())
+    )
     return ExaminedRun(parts["test"].classes, images, parts)
 
 
 def splits_of(context: Context) -> dict[str, Dataset]:
-    """The splits as stored; only the test part where a model was made elsewhere."""
+    """The splits as stored, train with the images that were dropped from it, such as copies of test images;
+    only the test part where a model was made elsewhere.
+    """
     if context.run.has("splits.npz"):
-        return {**context.splits.named(), "test": images_of_predictions(context)}
+        splits, train = context.splits.named(), context.obtained.train
+        held = [splits["val"].ids] if "val" in splits and splits["val"].source == train.source else []
+        rest = np.flatnonzero(~np.isin(train.ids, np.concatenate([*held, np.empty(0, np.int64)])))
+        return {**splits, "train": train.select(rest), "test": images_of_predictions(context)}
     predictions = context.run.predictions("test")
     return {"test": select_ids(context.obtained.test, predictions.ids)}
 
