@@ -63,7 +63,7 @@ def test_another_file_is_refused(tmp_path) -> None:
     path.write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(UsageError, match="id, split, given, decision are missing"):
         read_decisions(path)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="found no such file"):
         read_decisions(tmp_path / "absent.csv")
 
 
