@@ -69,3 +69,11 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = appearance.appearance_table(data).frame, appearance.mean_images(data).frame
     assert whole[0].equals(parts[0])
     assert whole[1].equals(parts[1])
+
+
+def test_a_very_oblong_image_keeps_a_row() -> None:
+    images = np.zeros((2, 8, 512, 3), dtype=np.uint8)
+    images[1] = 200
+    frame = appearance.mean_images(made(images, [0, 1])).frame
+    assert frame.filter(pl.col("class") == "b")["r"].unique().to_list() == [200]
+    assert frame["row"].max() == 0

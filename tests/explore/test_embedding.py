@@ -44,3 +44,9 @@ def test_a_handful_of_images_is_placed_by_principal_components() -> None:
     table = embedding.embedding_table(features[:6], labels[:6], CLASSES, np.arange(6), seed=0)
     assert len(table.frame) == 6
     assert table.frame.select("x", "y").to_numpy().std() > 0
+
+
+@pytest.mark.parametrize("features", [np.full((40, 6), 3.0), np.arange(40.0)[:, None]])
+def test_equal_images_and_a_single_feature_have_a_place(features: np.ndarray) -> None:
+    frame = embedding.embedding_table(features, np.arange(40) % 3, CLASSES, np.arange(40), seed=0).frame
+    assert np.isfinite(frame.select("x", "y").to_numpy()).all()

@@ -35,3 +35,10 @@ def test_the_planted_alike_pair_is_proposed_first() -> None:
 def test_no_more_pairs_are_proposed_than_there_are() -> None:
     labels = np.array([0, 1, 0, 1])
     assert len(hypotheses.register_hypotheses(("x", "y"), np.eye(4), labels, proposals=9)) == 1
+
+
+def test_a_class_without_images_is_never_proposed() -> None:
+    features = np.random.default_rng(0).normal(size=(20, 8))
+    labels = np.array([0, 1] * 10)
+    found = hypotheses.register_hypotheses(("a", "b", "absent"), features, labels)
+    assert [h.name for h in found] == ["a-b"]

@@ -97,7 +97,7 @@ def mean_images(data: Dataset, *, side: int = 32) -> Table:
         side: larger images are averaged over square cells down to about this side, in pixels.
     """
     height, width = data.images.shape[1:3]
-    step = max(1, -(-max(height, width) // side))
+    step = max(1, min(-(-max(height, width) // side), height, width))
     size = (height // step, width // step)
     members = (data.labels == np.arange(data.k)[:, None]).astype(np.float32)
     sums = np.zeros((data.k, size[0] * size[1] * 3))

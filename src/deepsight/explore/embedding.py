@@ -74,8 +74,11 @@ def principal_components(features: NDArray[np.floating], seed: int) -> Floats:
 
 
 def flat_map(reduced: Floats, seed: int) -> Floats:
-    """The map, (n, 2); if there are too few points for t-SNE, their first two principal components."""
-    if len(reduced) < 3 * NEIGHBOURS:
+    """The map, (n, 2): by t-SNE, or the first two principal components if t-SNE cannot work.
+
+    That is with too few points, a single component, or equal points, on which t-SNE would crash.
+    """
+    if len(reduced) < 3 * NEIGHBOURS or reduced.shape[1] < 2 or not reduced.any():
         return np.asarray(np.pad(reduced, ((0, 0), (0, 2)))[:, :2], dtype=np.float64)
     perplexity = min(30.0, len(reduced) / 4)
     mapper = TSNE(2, perplexity=perplexity, init="pca", max_iter=ITERATIONS, random_state=seed, n_jobs=1)

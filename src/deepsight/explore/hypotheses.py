@@ -69,8 +69,10 @@ def proposed_hypotheses(
     classes: Sequence[str], features: NDArray[np.floating], labels: Ints, *, proposals: int
 ) -> tuple[Hypothesis, ...]:
     """Hypotheses about the pairs of classes with the most similar mean features, most similar first."""
-    centres = standard_centres(features, labels, len(classes))
-    alike = np.triu(centres @ centres.T, k=1) - np.tril(np.full((len(classes),) * 2, np.inf))
+    k = len(classes)
+    centres, present = standard_centres(features, labels, k), np.bincount(labels, minlength=k) > 0
+    pairs = np.triu(np.outer(present, present), k=1)
+    alike = np.where(pairs, centres @ centres.T, -np.inf)
     closest = np.argsort(-alike, axis=None, kind="stable")[:proposals]
     found = [divmod(int(cell), len(classes)) for cell in closest if np.isfinite(alike.flat[cell])]
     return tuple(
@@ -87,7 +89,7 @@ def proposed_hypotheses(
 def standard_centres(features: NDArray[np.floating], labels: Ints, k: int) -> Floats:
     """The mean of each class in features of mean 0 and deviation 1, scaled to length 1, (k, d).
 
-    A class without images gets zeros, and so is similar to none.
+    A class without images gets zeros.
     """
     x = np.asarray(features, dtype=np.float64)
     x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -72,9 +73,9 @@ def shortcuts_table(attributes: pl.DataFrame, labels: Ints, classes: Sequence[st
     rng = np.random.default_rng(seed)
     usable = [name for name in attributes.columns if 1 < attributes[name].n_unique() < len(attributes)]
     rows = [shortcut_row(name, attributes[name], labels, classes, rng) for name in usable]
-    q_values = benjamini_hochberg([float(str(row["p_value"])) for row in rows])
+    q_values = benjamini_hochberg([row["p_value"] for row in rows])
     for row, q in zip(rows, q_values, strict=True):
-        gain = float(str(row["accuracy"])) - float(str(row["expected"]))
+        gain = row["accuracy"] - row["expected"]
         row |= {"q_value": float(q), "flagged": bool(q <= LEVEL and gain >= LEAST_GAIN)}
     frame = pl.DataFrame(rows, schema=SCHEMA).sort("flagged", "accuracy", descending=True)
     return Table(
@@ -105,7 +106,7 @@ SCHEMA = dict.fromkeys(UNITS, pl.Float64) | {
 
 def shortcut_row(
     name: str, column: pl.Series, labels: Ints, classes: Sequence[str], rng: np.random.Generator
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """What one attribute tells."""
     known = column.is_not_null().to_numpy()
     texts = column.filter(pl.Series(known)).to_numpy().astype(str)

@@ -10,6 +10,7 @@ from deepsight.core.array_types import Bools, Floats
 from deepsight.core.dataset import Images
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import wilson
+from deepsight.core.statistics.robust import TO_DEVIATIONS
 from deepsight.images.luma import luma
 
 BLOCK = 1024  # images in memory at once
@@ -119,7 +120,7 @@ def has_issue(rule: Rule, measures: pl.DataFrame) -> Bools:
     if beyond.mean() <= HABIT:
         return np.asarray(beyond)
     middle = float(np.nanmedian(values))
-    deviation = 1.4826 * float(np.nanmedian(np.abs(values - middle)))
+    deviation = TO_DEVIATIONS * float(np.nanmedian(np.abs(values - middle)))
     return np.asarray(beyond & (np.abs(values - middle) > FAR * max(deviation, 1e-9)))
 
 

@@ -11,11 +11,10 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.dataset import Dataset
+from deepsight.scrub.duplicates.clusters import components
 
 LOOKED_AT = 6_000  # images at most
 THUMBNAIL = 8  # pixels a side
@@ -146,8 +145,7 @@ def groups_of_pairs(i: Ints, j: Ints, parts: Sequence[Dataset]) -> SuggestedGrou
         parts: splits of one data set.
     """
     n = sum(map(len, parts))
-    links = coo_array((np.ones(len(i)), (i, j)), shape=(n, n))
-    groups = connected_components(links, directed=False)[1].astype(np.int64)
+    groups = components(i, j, n)
     sizes = np.bincount(groups, minlength=1)
     share = float(sizes[sizes > 1].sum() / max(n, 1))
     if share < COPIES_SHARE:

@@ -62,7 +62,7 @@ def describe_images(
     sampled = [halves(read(chosen[rows])) for rows in row_blocks(len(chosen), BLOCK)]
     even, odd = (torch.cat(part) for part in zip(*sampled, strict=True))
     centre = even.mean(dim=0)
-    axes = principal_axes(even - centre, odd, length=length)
+    axes = shared_axes(even - centre, odd, length=length)
     found = Descriptor(*(torch.empty(n, part.shape[1]) for part in axes))
     for rows in row_blocks(n, BLOCK):
         found.even[rows], found.odd[rows] = project(halves(read(rows)), centre, axes)
@@ -136,8 +136,8 @@ def detail(images: Tensor, radius: int) -> Tensor:
     return images - avg_pool2d(pad(images, border, mode="replicate"), 2 * radius + 1, 1)
 
 
-def principal_axes(*parts: Tensor, length: int) -> list[Tensor]:
-    """For each part its axes (d, p) of largest second moment, `length` over all parts together."""
+def shared_axes(*parts: Tensor, length: int) -> list[Tensor]:
+    """For each part (n, d) its axes (d, p) of largest second moment, `length` over all parts together."""
     found = [torch.linalg.eigh(part.T @ part) for part in parts]
     moments = torch.cat([values for values, _ in found])
     smallest = moments.sort(descending=True)[0][:length][-1]
