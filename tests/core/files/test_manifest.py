@@ -43,6 +43,7 @@ def test_a_stage_that_is_done_again_alike_keeps_the_later_ones(run: Run) -> None
     run.save_evidence(Evidence({"first": table(1)}))
     run.commit("scrub")
     assert failing(run) == {"explore": [], "scrub": []}
+    assert list(Run.open(run.path).evidence()) == ["first", "second"]  # in the order of the stages
 
 
 def test_a_stage_that_made_something_else_lets_the_later_ones_be_done_again(run: Run) -> None:

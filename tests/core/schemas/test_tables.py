@@ -6,9 +6,17 @@ import polars as pl
 import pytest
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.evidence import Evidence, Table
+from deepsight.core.evidence import Evidence, Table, table_of
 from deepsight.core.run import Run
-from deepsight.core.schemas.tables import COLUMNS, EXCEPTIONS, KINDS, TABLES, require_kinds
+from deepsight.core.schemas.table_columns import REQUIRED
+from deepsight.core.schemas.tables import (
+    COLUMNS,
+    EXCEPTIONS,
+    KINDS,
+    TABLES,
+    require_kinds,
+    with_types_of_empty_columns,
+)
 
 OF_KIND = {
     "whole": pl.Series([1]), "number": pl.Series([0.5]), "text": pl.Series(["a"]), "flag": pl.Series([True]),
@@ -61,3 +69,23 @@ def test_rows_of_a_split_are_whole_numbers(tmp_path: Path) -> None:
     run.save_splits({name: np.array([0.5]) for name in ("train", "val", "test")})
     with pytest.raises(DeepSightError, match="it should hold rows, whole numbers"):
         run.splits()
+
+
+def test_a_column_without_values_or_a_type_gets_the_type_of_its_values(tmp_path: Path) -> None:
+    """Such a column of duplicates ended the report with an error of polars."""
+    frame = pl.DataFrame(
+        {"true": [None], "predicted": ["b"], "count": [None], "rate": [None], "extra": [None]}
+    )
+    assert frame.schema["true"] == pl.Null
+    typed = with_types_of_empty_columns("confusion", frame)
+    assert typed.schema == {
+        "true": pl.String, "predicted": pl.String, "count": pl.Int64, "rate": pl.Float64, "extra": pl.Null,
+    }  # fmt: skip
+    names = pl.DataFrame({"true": ["a"], "position": [1]})
+    assert typed.join(names, on="true", how="left")["position"].to_list() == [None]
+    (tmp_path / "duplicates.parquet").touch()
+    empty = pl.DataFrame({name: [] for name in REQUIRED["duplicates"]})
+    empty.write_parquet(tmp_path / "duplicates.parquet")
+    about = {"units": dict.fromkeys(empty.columns, "as said"), "n": 0, "method": "Made.", "caption": "None."}
+    read = table_of(tmp_path / "duplicates.parquet", about)
+    assert read.frame.schema["split_a"] == pl.String

@@ -102,8 +102,9 @@ def outcome_of_damage(
     """Damage a file, ask, and compare; None where the damage changes nothing.
 
     Returns:
-        "refused": a sentence; "healed": the answer is right and the file is whole again; "same": the answer
-        is right and did not need the file; "wrong": another answer; "crashed".
+        "refused": a sentence, about the answer or about the part of it that needed the file; "healed": the
+        answer is right and the file is whole again; "same": the answer is right and did not need the file;
+        "wrong": another answer; "crashed".
     """
     folder = fresh(start, work)
     path = folder / name
@@ -116,6 +117,8 @@ def outcome_of_damage(
     if ended.status != 0:
         return ("refused", "") if is_sentence(ended) else ("crashed", f"no sentence: {ended.stderr[-600:]}")
     wrong = difference_of_answer(asked, ended, folder)
+    if wrong and "Expected" in ended.stderr and Path(name).name in ended.stderr:
+        return "refused", ""
     if wrong:
         return "wrong", wrong
     return ("healed" if bytes_of(path) != left else "same"), ""

@@ -134,8 +134,11 @@ def request_of(folder: Path, command: Sequence[str | Path], fault: Fault, second
 
 
 def ended_of(request: Mapping[str, Any], reply: Mapping[str, Any], fault: Fault) -> Ended:
-    """How a command ended, by the server's reply and the files with its words."""
-    stdout, stderr = (text_of(Path(request[name]), fault.encoding) for name in ("stdout", "stderr"))
+    """How a command ended, by the server's reply and the files with its words, without the folder's name."""
+    stdout, stderr = (
+        text_of(Path(request[name]), fault.encoding).replace(request["folder"], "FOLDER")
+        for name in ("stdout", "stderr")
+    )
     planned = fault.how in ("before", "after") and reply["status"] == -9
     return Ended(
         reply["status"], stdout, stderr, reply["seconds"], reply["sent"] or planned, reply["late"]

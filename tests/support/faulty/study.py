@@ -57,26 +57,31 @@ def doubtful(images: Pixels, labels: Labels, seed: int) -> tuple[Pixels, Labels]
 
 
 def content_of(run: Path) -> dict[str, Any]:
-    """All that a run folder holds but for times, by file; equal for equal results."""
+    """All that a run folder holds but for times and the name of the folder that it lies in, by file.
+
+    Equal for equal results.
+    """
     files = sorted(path for path in run.rglob("*") if path.is_file())
     named = {path.relative_to(run).as_posix(): path for path in files}
-    return {name: content_of_file(path) for name, path in named.items() if not PASSING.search(name)}
+    place = str(run.parent)
+    return {name: content_of_file(path, place) for name, path in named.items() if not PASSING.search(name)}
 
 
-def content_of_file(path: Path) -> Any:
-    """What a file says, without times, as something that can be compared."""
+def content_of_file(path: Path, place: str) -> Any:
+    """What a file says, without times and the name of its place, as something that can be compared."""
     if is_part(path.name):
         return "unfinished"
     if path.suffix == ".parquet":
         frame = pl.read_parquet(path.open("rb"))
-        return frame.drop([name for name in frame.columns if name in TIMES]).write_json()
+        frame = frame.drop([name for name in frame.columns if name in TIMES])
+        return frame.write_json().replace(place, "PLACE")
     if path.suffix == ".npz":
         with np.load(path) as arrays:
             return {n: digest_of(arrays[n].tobytes()) for n in arrays.files if n not in TIMES | {"weights"}}
     if path.suffix == ".json":
-        return without_times(json.loads(path.read_text()))
+        return without_times(json.loads(path.read_text().replace(place, "PLACE")))
     if path.suffix in (".html", ".md"):
-        return re.sub(r"\d+(\.\d+)?", "0", path.read_text())
+        return re.sub(r"\d+(\.\d+)?", "0", path.read_text().replace(place, "PLACE"))
     return digest_of(path.read_bytes())
 
 

@@ -70,12 +70,13 @@ class Manifests:
         return {name: manifest for manifest in self.by_stage.values() for name in manifest.files}
 
     def tables(self) -> dict[str, dict[str, Any]]:
-        """The metadata of all evidence tables, in the order in which they were written."""
-        return {
-            name: dict(about)
-            for manifest in self.by_stage.values()
-            for name, about in manifest.tables.items()
-        }
+        """The metadata of all evidence tables, in the order of the stages, also where one was run again."""
+        known = {name: m.tables[name] for m in self.by_stage.values() for name in m.tables}
+        in_order = sorted(
+            self.by_stage.values(), key=lambda m: STAGES.index(m.stage) if m.stage in STAGES else -1
+        )
+        names = dict.fromkeys(name for manifest in in_order for name in manifest.tables)
+        return {name: dict(known[name]) for name in names}
 
     def holds(self, name: str) -> bool:
         """Whether a file is what its stage wrote; true for a file that no manifest lists."""

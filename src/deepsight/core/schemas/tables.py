@@ -88,16 +88,37 @@ def require_kinds(table: str, frame: pl.DataFrame) -> None:
         ValueError: a column has; the message names the first.
     """
     for name, dtype in frame.schema.items():
-        kind = EXCEPTIONS.get((table, name)) or (KINDS.get(name) if table in TABLES else None)
+        kind = kind_of(table, name)
         if not any(is_of_kind(dtype, fitting) for fitting in ([kind] if kind else KIND_WORDS)):
             wanted = KIND_WORDS[kind] if kind else "plain values"
             raise ValueError(f"its column '{name}' should hold {wanted}, not {dtype}")
+
+
+def kind_of(table: str, column: str) -> str | None:
+    """What a column of a table holds; None where any plain value may stand there."""
+    return EXCEPTIONS.get((table, column)) or (KINDS.get(column) if table in TABLES else None)
+
+
+def with_types_of_empty_columns(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """The same table, whose columns without any value have the type that their values would have.
+
+    Parquet can store such a column without a type, and then it joins with nothing.
+    """
+    kinds = {
+        name: kind_of(table, name) for name, dtype in frame.schema.items() if dtype.base_type() is pl.Null
+    }
+    return frame.cast({name: TYPES[kind] for name, kind in kinds.items() if kind is not None})
 
 
 KIND_WORDS = {
     "whole": "whole numbers", "number": "numbers", "text": "text", "flag": "true or false",
     "list of text": "lists of text", "list of whole": "lists of whole numbers",
     "list of number": "lists of numbers",
+}  # fmt: skip
+TYPES: Mapping[str, pl.DataType] = {
+    "whole": pl.Int64(), "number": pl.Float64(), "text": pl.String(), "flag": pl.Boolean(),
+    "list of text": pl.List(pl.String), "list of whole": pl.List(pl.Int64),
+    "list of number": pl.List(pl.Float64),
 }  # fmt: skip
 
 
