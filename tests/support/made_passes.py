@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepsight.core.dataset import Images
-from deepsight.workflows.examine.examine_model import open_run_answers
+from deepsight.workflows.examine.examine_run import open_run_answers
 from deepsight.workflows.passes.work import Arrays, Work
 
 

@@ -155,3 +155,34 @@ def test_a_class_that_loses_all_its_images_is_said(run: Run, tmp_path: Path) -> 
     removed = [Decision("", i, "train", "ant", "remove", "ant") for i in range(0, 20, 2)]
     apply_decisions(run.path, decide(tmp_path / "d.csv", *removed), tmp_path / "clean", log=said.append)
     assert any("No training image is left of 'ant'" in str(line) for line in said)
+
+
+@pytest.mark.parametrize(
+    ("split", "image", "part", "row"),
+    [("all", 24, "test", 4), ("all", 3, "train", 3), ("train", 3, "train", 3)],
+)
+def test_decisions_on_another_examined_part_reach_its_images(
+    run: Run, tmp_path: Path, split: str, image: int, part: str, row: int
+) -> None:
+    run.save_json("data.json", {"examined": {"split": split}})
+    given, other = (CLASSES[row % 2], CLASSES[1 - row % 2])
+    file = decide(tmp_path / "d.csv", Decision("", image, "test", given, "relabel", other))
+    got = load_dataset(apply_decisions(run.path, file, tmp_path / "clean").data)
+    changed = {name: np.flatnonzero(data.labels != np.arange(20) % 2).tolist()
+               for name, data in got.named().items()}  # fmt: skip
+    assert changed == {"train": [], "test": []} | {part: [row]}
+
+
+def test_decisions_on_a_study_of_folds_find_the_part_by_the_id(tmp_path: Path) -> None:
+    images = np.repeat(STEP * np.arange(40, dtype=np.uint8), 8 * 8 * 3).reshape(40, 8, 8, 3)
+    np.savez(tmp_path / "rows.npz", images=images, labels=np.arange(40) % 2, classes=np.array(CLASSES))
+    run = Run.create(tmp_path / "run", StudyConfig(data=f"arrays:{tmp_path / 'rows.npz'}").stored())
+    got = load_dataset(f"arrays:{tmp_path / 'rows.npz'}")
+    run.save_json("data.json", {**got.record, "examined": {"split": "all", "folds": 5}})
+    chosen = int(got.train.ids[0]), int(got.test.ids[0])
+    file = decide(
+        tmp_path / "d.csv",
+        *(Decision("", i, "test", CLASSES[i % 2], "remove", CLASSES[i % 2]) for i in chosen),
+    )
+    about = apply_decisions(run.path, file, tmp_path / "clean").provenance
+    assert about["changes"] == {name: {"relabel": 0, "remove": 1} for name in ("train", "test")}

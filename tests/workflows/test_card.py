@@ -54,3 +54,12 @@ def test_the_command_writes_it(run: Run, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["card", str(run.path), "--out", str(tmp_path / "card.md")])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "card.md").read_text("utf-8").startswith("---\nlibrary_name: timm")
+
+
+def test_only_a_trained_model_is_said_to_be_trained_on_the_data(tmp_path: Path) -> None:
+    run = made_run.bare(tmp_path / "bare")
+    headline = {"macro_f1": 0.5, "macro_f1_ci95": [0.4, 0.6], "accuracy": 0.5, "n_test": 100}
+    run.save_json("metrics.json", {**headline, "mva": 0.65, "mva_passed": False})
+    assert "trained and tested on" in card_text(run)
+    run.save_study({**run.study(), "examined": {"predictions": "theirs.npz"}})
+    assert "It was tested on" in card_text(run)

@@ -14,7 +14,7 @@ from deepsight.cli.main import app
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
 from deepsight.core.run import Run
-from deepsight.workflows.label_next import label_next
+from deepsight.workflows.label_next import label_next, write_tasks
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +69,18 @@ def test_the_command_writes_the_list(trained_run: Run, pool: Path, tmp_path: Pat
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)) == 3
     assert len(pl.read_csv(tmp_path / "out" / "label_next.csv")) == 3
+
+
+def test_a_file_name_is_no_formula_in_the_list(tmp_path: Path) -> None:
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool" / "=1+1.png").write_bytes(b"picture")
+    row = {
+        "file": "=1+1.png",
+        "predicted": "ant",
+        "confidence": 0.5,
+        "expected_error": 0.5,
+        "unfamiliarity": 0.1,
+    }
+    write_tasks(tmp_path / "out", tmp_path / "pool", pl.DataFrame([row]), [0], ("ant", "bee"))
+    assert pl.read_csv(tmp_path / "out" / "label_next.csv")["file"].to_list() == ["'=1+1.png"]
+    assert json.loads((tmp_path / "out" / "tasks.json").read_text())[0]["data"]["file"] == "=1+1.png"

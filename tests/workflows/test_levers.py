@@ -12,7 +12,8 @@ from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.interpret.levers.tools import Retraining
 from deepsight.model.fit import fabric_of
 from deepsight.workflows.levers import StoredTrainings, examine_run_levers
-from deepsight.workflows.study import inputs_of, plan_missing_levers, run_until, under_way
+from deepsight.workflows.stages import inputs_of
+from deepsight.workflows.study import plan_missing_levers, run_until, under_way
 from small_study import trained_study
 
 SIZES = {

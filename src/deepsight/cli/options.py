@@ -48,7 +48,7 @@ PREDICTIONS_HELP = (
     "An .npz with probs or logits (n, k), and files (n,) to match the rows to images; or a table (CSV, TSV, "
     "Parquet or JSON Lines) with the columns file and one per class, or file, pred and confidence."
 )
-SPLIT_HELP = "The part of the data to examine: test, train, val (if there is one) or all."
+SPLIT_HELP = "The part of the data to examine: test or train; with --predictions also val or all."
 LOG_HELP = (
     "mlflow, tensorboard or wandb; name the place with mlflow:URI, tensorboard:FOLDER or wandb:PROJECT."
 )

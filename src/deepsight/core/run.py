@@ -285,13 +285,40 @@ class Run(RunFiles):
         if images is None:
             return pl.DataFrame(schema={"split": pl.String, "index": pl.Int64, column: pl.String})
         sources: dict[str, str] = self.read_json("data.json").get("sources", {})
-        place = {name: sources.get(name, sources.get("train", "")) for name in ("train", "val", "test")}
-        known = images.filter(pl.col(column).is_not_null()).select("source", "index", column)
+        parts = {
+            name: images.filter(source=sources.get(name, sources.get("train", "")))
+            for name in ("train", "val")
+        }
+        parts["test"] = self._examined(images)
         frames = [
-            known.filter(source=source).select(pl.lit(name).alias("split"), "index", column)
-            for name, source in place.items()
+            part.filter(pl.col(column).is_not_null()).select(pl.lit(name).alias("split"), "index", column)
+            for name, part in parts.items()
         ]
         return pl.concat(frames)
+
+    @property
+    def examined_split(self) -> str:
+        """The part that the stored test predictions are of: "test" unless an examination chose another."""
+        record = self.read_json("data.json") if self.has("data.json") else {}
+        return str((record.get("examined") or {}).get("split", "test"))
+
+    def examined_images(self) -> pl.DataFrame | None:
+        """The table of images with the `index` that the test predictions use; None in earlier versions' runs.
+
+        It may list images of the same source that were not predicted.
+        """
+        images = self.images()
+        return None if images is None else self._examined(images)
+
+    def _examined(self, images: pl.DataFrame) -> pl.DataFrame:
+        """The rows of the source of the examined part; several sources together are numbered anew."""
+        record, split = self.read_json("data.json"), self.examined_split
+        sources: dict[str, str] = record.get("sources", {})
+        folds = "folds" in (record.get("examined") or {})
+        if split == "all" and not folds and len(set(sources.values())) > 1:
+            return images.with_columns(index=pl.int_range(pl.len(), dtype=pl.Int64))
+        name = "train" if split == "all" else split
+        return images.filter(source=sources.get(name, sources.get("train", "")))
 
     def save_split_list(self, rows: pl.DataFrame) -> None:
         """Write `splits.csv`, the split of each image, for programs that predict the held-out part."""

@@ -1,4 +1,4 @@
-"""A reader's decisions take effect: a cleaned data set beside the user's own, with its provenance."""
+"""Applies a reader's decisions: writes a cleaned data set with its provenance, and leaves the user's own."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,8 @@ class CleanedData:
     """A data set after decisions.
 
     Attributes:
-        data: how to name it, such as "table:clean/cleaned.csv", for `--data`.
-        provenance: what `provenance.json` says.
+        data: its name for `--data`, such as "table:clean/cleaned.csv".
+        provenance: the content of `provenance.json`.
     """
 
     data: str
@@ -53,16 +53,16 @@ def apply_decisions(
         decisions: the CSV that the report exports.
         to: a folder for the cleaned data set; it is made if absent.
         add: a table of new pictures and their labels, as `receive` writes it; they are added to train.
-        log: receives what the user should know, above all that test images change.
+        log: receives messages for the user, such as a warning that the test set changes.
 
     Raises:
-        UsageError: a decision names an image or class that is not there, or a given label that differs; or
-            pictures are to be added to data whose images are no files.
+        UsageError: a decision names an unknown image or class, or a given label that differs from the data's;
+            or pictures are to be added to data whose images are not files.
     """
     opened, file, folder = Run.open(Path(run)), Path(decisions), Path(to)
     context = opened_context(opened, log)
-    decided = read_decisions(file)
     before = parts_of(context)
+    decided = [official_decision(one, opened, before) for one in read_decisions(file)]
     after = {name: changed(part, of_part(decided, name, before)) for name, part in before.items()}
     new = [] if add is None else read_new_labels_table(Path(add), after["train"].classes)
     warn_about_emptied_classes(before, after, log)
@@ -88,10 +88,34 @@ def apply_decisions(
 
 
 def parts_of(context: Context) -> Parts:
-    """The official parts of the run's data set, before anything was split off or dropped."""
+    """The official parts of the run's data set by name, before any image was split off or dropped."""
     got = context.obtained
     validation = {} if got.validation is None else {"val": got.validation}
     return {"train": got.train, **validation, "test": got.test}
+
+
+def official_decision(one: Decision, run: Run, parts: Parts) -> Decision:
+    """The decision with the split and id of the official part that its image belongs to.
+
+    The findings call all examined images test. In a study of folds and in an examination of another part
+    than test, their ids are rows of that part or, for "all", of the joined parts.
+    """
+    split = run.examined_split
+    if one.split != "test" or split == "test":
+        return one
+    if split in parts:
+        return replace(one, split=split)
+    folds = "folds" in run.read_json("data.json")["examined"]
+    joined = {name: part for name, part in parts.items() if not folds or name != "val"}
+    if len({part.source for part in joined.values()}) == 1:
+        found = (name for name, part in joined.items() if one.id in part.ids)
+        return replace(one, split=next(found, "test"))
+    start = 0
+    for name, part in joined.items():
+        if one.id < start + len(part):
+            return replace(one, split=name, id=int(part.ids[one.id - start]))
+        start += len(part)
+    return one
 
 
 def of_part(decisions: Sequence[Decision], name: str, parts: Parts) -> list[Decision]:
@@ -100,7 +124,7 @@ def of_part(decisions: Sequence[Decision], name: str, parts: Parts) -> list[Deci
 
 
 def changed(part: Dataset, decisions: Sequence[Decision]) -> Dataset:
-    """The part with new labels, and without what was removed."""
+    """The part with the new labels and without the removed images."""
     labels, keep = part.labels.copy(), np.ones(len(part), dtype=bool)
     row_of = {int(image): row for row, image in enumerate(part.ids)}
     for one in decisions:
@@ -115,7 +139,7 @@ def require_image(one: Decision, part: Dataset, row_of: Mapping[int, int]) -> in
     """The row of a decided image.
 
     Raises:
-        UsageError: it is not there, or the data gives it another label than the decision says.
+        UsageError: the part has no such image, or its label is not the one that the decision names.
     """
     if one.id not in row_of:
         raise UsageError(
@@ -174,9 +198,9 @@ def warn_about_emptied_classes(before: Parts, after: Parts, log: Log) -> None:
 
 
 def warn_about_test(of_test: Mapping[str, int], log: Log) -> None:
-    """Say that the old score and the new one are two numbers."""
+    """Warn that scores on the old and the new test set are not comparable."""
     if any(of_test.values()):
         log(
             f"The test set changes: {of_test['relabel']} images relabelled, {of_test['remove']} removed. "
-            "Scores on it and on the old one are different numbers; quote both."
+            "Scores on the old and the new test set cannot be compared directly; quote both."
         )

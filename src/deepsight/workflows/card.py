@@ -1,4 +1,4 @@
-"""A model card: what the model is for, how good it is and for whom, and where it is known to fail."""
+"""A model card: what the model is for, how good it is, and where it is known to fail."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 from deepsight.core.evidence import Evidence
 from deepsight.core.files.atomic import write_text
 from deepsight.core.notebook import examined_words
-from deepsight.core.run import METRICS, Run
+from deepsight.core.run import EXAMINED, METRICS, Run
 
 MOST_ROWS = 25  # classes, pairs and slices that a card lists
 
@@ -33,12 +33,13 @@ def write_card(run: str | Path, out: str | Path | None = None) -> Path:
 def card_text(run: Run) -> str:
     """The card as Markdown."""
     metrics, evidence = run.metrics(), run.evidence()
-    name, data = run.path.name, str(run.study().get("data", "a data set"))
+    study = run.study()
+    name, data = run.path.name, str(study.get("data", "a data set"))
     block = yaml.safe_dump(metadata(name, data, metrics), sort_keys=False, allow_unicode=True)
     parts = [
         f"---\n{block}---",
         f"# {name}",
-        use_section(metrics, data, evidence),
+        use_section(metrics, data, evidence, trained=not study.get(EXAMINED)),
         metrics_section(metrics),
         classes_section(evidence),
         failures_section(evidence),
@@ -64,16 +65,24 @@ def metadata(name: str, data: str, metrics: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def use_section(metrics: Mapping[str, Any], data: str, evidence: Evidence) -> str:
-    """What it is for, and what it is not for."""
+def use_section(metrics: Mapping[str, Any], data: str, evidence: Evidence, *, trained: bool) -> str:
+    """What the model is for, and what it is not for.
+
+    Args:
+        metrics: the content of metrics.json.
+        data: the name of the data set.
+        evidence: the tables.
+        trained: whether the model was trained on this data, or only examined on it.
+    """
     classes = evidence["recall"].frame["class"].to_list() if "recall" in evidence else []
     named = ", ".join(map(str, classes[:MOST_ROWS])) or "the classes of its training data"
     size = f" at {metrics['resolution']} px" if metrics.get("resolution") else ""
     backbone = metrics.get("backbone") or "an image classifier"
+    done = "trained and tested" if trained else "tested"
     return (
-        f"## Intended use\n\n{backbone}{size}, which assigns an image to one of: {named}. It was trained and "
-        f"tested on `{data}`.\n\nIt is not meant for images of anything else: it names one of its classes "
-        "whatever it is shown. The figures below hold for images like those of the test set."
+        f"## Intended use\n\n{backbone}{size}, which assigns an image to one of: {named}. It was {done} on "
+        f"`{data}`.\n\nIt is not meant for images of anything else: it always names one of its classes, "
+        "whatever the image shows. The figures below hold for images like those of the test set."
     )
 
 
@@ -93,7 +102,7 @@ def metrics_section(metrics: Mapping[str, Any]) -> str:
 
 
 def interval(ends: Any) -> str:
-    """Both ends, or a dash."""
+    """An interval as text, or a dash."""
     return f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else "–"
 
 
@@ -112,7 +121,7 @@ def classes_section(evidence: Evidence) -> str:
 
 
 def failures_section(evidence: Evidence) -> str:
-    """The causes of its errors, confirmed slices, and whether it relies on the background."""
+    """The causes of the errors, confirmed slices, background reliance and calibration."""
     said = [*causes(evidence), *confirmed_slices(evidence)]
     if "context" in evidence:
         said.append(evidence["context"].caption)
@@ -122,7 +131,7 @@ def failures_section(evidence: Evidence) -> str:
 
 
 def causes(evidence: Evidence) -> list[str]:
-    """The share of each cause among the errors."""
+    """The share of the errors of each cause, with its 95 % interval."""
     if "ledger_shares" not in evidence:
         return []
     rows = evidence["ledger_shares"].frame.sort("share", descending=True).iter_rows(named=True)
@@ -134,7 +143,7 @@ def causes(evidence: Evidence) -> list[str]:
 
 
 def confirmed_slices(evidence: Evidence) -> list[str]:
-    """Groups of images on which it fails more than their classes explain."""
+    """Groups of images on which the model fails more often than their classes explain."""
     if "slices" not in evidence:
         return []
     rows = evidence["slices"].frame.filter("confirmed").head(MOST_ROWS).iter_rows(named=True)

@@ -1,4 +1,4 @@
-"""A data set after decisions, written as a table of paths or as arrays, so that it can be studied again."""
+"""Cleaned data sets: a data set after decisions, as a table of paths or as arrays, to be studied again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,10 @@ Parts = dict[str, Dataset]
 
 
 def write_cleaned(folder: Path, parts: Parts, base: Path | None, new: Sequence[NewLabel] = ()) -> str:
-    """Write the table or the arrays, and say how to name them.
+    """Write the table or the arrays.
+
+    Returns:
+        Their name for `--data`.
 
     Raises:
         UsageError: there are new pictures, but the images of the run are arrays.
@@ -40,14 +43,14 @@ def write_cleaned(folder: Path, parts: Parts, base: Path | None, new: Sequence[N
 
 
 def base_folder(data: str) -> Path | None:
-    """The folder below which the images of this data set are files; None where they are none."""
+    """The folder below which the images of this data set are files; None if they are not files."""
     scheme, _, place = data.partition(":")
     path = user_path(place.partition("?")[0]).resolve()
     return {"folder": path, "table": path.parent}.get(scheme)
 
 
 def kept_options(study: StudyConfig) -> str:
-    """The options of the data that say how pictures are brought into their shape, for the new address."""
+    """The options of the data that set the shape of its images (side, fit), as a query; empty without files."""
     query = study.data.rpartition("?")[2] if "?" in study.data else ""
     options = {name: value for name, value in parse_qsl(query) if name in ("side", "fit")}
     if study.fit is not None:

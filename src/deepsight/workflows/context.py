@@ -1,4 +1,4 @@
-"""A study under way: what its stages share and pass on."""
+"""The state of a study that its stages share."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -38,15 +38,15 @@ JUDGED_AT = 64  # pixels: the side at which ways to fit a picture are compared
 
 @dataclass(frozen=True)
 class Promise:
-    """What a plan that was made in this process promised, so that later stages can keep it.
+    """The predictions behind a plan that this process made, by which later stages keep to the budget.
 
     Attributes:
-        budget: seconds of the whole study; at least what the plan was predicted to take.
-        work: what the study does besides training.
-        speed: of the network at the planned resolution, as it was measured.
-        sampled: seconds planned for checks that work on samples.
-        mask_seconds: that cutting out an object took.
-        training: seconds that the training is expected to take.
+        budget: seconds of the whole study, at least as many as the plan is predicted to take.
+        work: the work besides training.
+        speed: measured speed of the network at the planned resolution.
+        sampled: seconds planned for the checks on samples.
+        mask_seconds: measured seconds to cut out one object.
+        training: predicted seconds of the training.
     """
 
     budget: float
@@ -59,18 +59,18 @@ class Promise:
 
 @dataclass
 class Context:
-    """A study under way: its run folder, its configuration, and what the stages pass on.
+    """A running study: its run folder, its configuration, and the state that its stages share.
 
     Attributes:
         run: the run folder.
         study: the configuration; the planner adds its plan.
-        log: receives what the work says; `print` shows it.
+        log: receives progress and warnings; `print` shows them.
         fabric: precision, device and processes.
-        seconds: by stage, as it goes into metrics.json.
+        seconds: by stage, as metrics.json stores them.
         began: when the study began, on the clock of `time.perf_counter`.
-        promise: what the plan promised, if it was made in this process; a plan from a file is never changed.
-        engine: where all test images are looked at and measured: "local", "ray" or "ray://HOST:PORT". It is
-            no part of the configuration, since it changes no answer.
+        promise: the predictions behind the plan, if this process made it; a plan from a file never changes.
+        engine: where the model passes over all test images: "local", "ray" or "ray://HOST:PORT". Not part of
+            the configuration, since it changes no answer.
     """
 
     run: Run
@@ -96,7 +96,7 @@ class Context:
         self.add_seconds(**{name: time.perf_counter() - began})
 
     def add_seconds(self, **seconds: float) -> None:
-        """Note the time of stages, also for a later process that takes the run up."""
+        """Add to the time of stages, and store it for a process that resumes the run."""
         if not self.seconds and self.run.has(SECONDS):
             self.seconds.update(self.earlier_seconds())
         for name, value in seconds.items():
@@ -104,7 +104,7 @@ class Context:
         write_json(self.run.file(SECONDS), rounded(self.seconds))
 
     def earlier_seconds(self) -> dict[str, float]:
-        """What earlier processes took; they are only times, so damage to them stops nothing."""
+        """The seconds of earlier processes; a damaged file is logged and does not stop the study."""
         try:
             return {name: float(value) for name, value in self.run.read_json(SECONDS).items()}
         except (DeepSightError, TypeError, ValueError):
@@ -121,7 +121,7 @@ class Context:
         study = self.study
         got = obtain.load_dataset(
             study.data, data_dir=as_path(study.data_dir), resolution=study.resolution, fit=study.fit,
-            judge=None if self.run.has("data.json") else partial(told_apart, self),
+            judge=None if self.run.has("data.json") else partial(recognised_by_fit, self),
             test_share=1 / study.folds if study.folds and study.folds > 1 else TEST_SHARE,
             offline=study.offline, log=self.log,
         )  # fmt: skip
@@ -130,11 +130,11 @@ class Context:
 
     @cached_property
     def search_key(self) -> str:
-        """The name under which the near-duplicates among all official images are stored."""
+        """The name in the cache of the near-duplicates among all official images."""
         return parts_digest(self.obtained.named())
 
     def save_data(self) -> None:
-        """Write what the data is: data.json, the table of images, and the list of the splits."""
+        """Write data.json, the table of images, and the list of the splits."""
         got = self.obtained
         images = image_table(got.named(), got.digests)
         if self.study.fit is None and "fit_comparison" in got.record:
@@ -156,12 +156,16 @@ class Context:
 
     @cached_property
     def frozen(self) -> FrozenBackbone:
-        """The backbone before it has seen a label."""
+        """The pretrained backbone, before any training."""
         return FrozenBackbone(self.pretrained)
 
     @property
     def plan(self) -> StudyPlan:
-        """What the planner settled."""
+        """The stored plan.
+
+        Raises:
+            DeepSightError: the study has none yet.
+        """
         if self.study.plan is None:
             raise DeepSightError("Expected a plan in study.yaml, found none. Run the scrub stage first.")
         return self.study.plan
@@ -174,16 +178,16 @@ class Context:
 
     @cached_property
     def splits(self) -> Splits:
-        """The splits as stored: rows of the official order."""
+        """The stored splits, selected from the official parts."""
         rows = self.run.splits()
         train, val = (select_ids(data, rows[name]) for name, data in self.official.items())
         return Splits(train, val, select_ids(self.obtained.test, rows["test"]))
 
 
-def told_apart(context: Context, pictures: Mapping[Fit, Pixels], labels: Ints) -> dict[Fit, Bools]:
-    """Which images (n,) a probe on the untrained backbone gets right out of fold, by how they are fitted.
+def recognised_by_fit(context: Context, pictures: Mapping[Fit, Pixels], labels: Ints) -> dict[Fit, Bools]:
+    """Which images (n,) a linear probe on the pretrained backbone gets right out of fold, for each fit.
 
-    Where the backbone cannot be had, cropping counts as right.
+    If the backbone is not available, all images count as right under crop and none under the others.
     """
     present, numbers = np.unique(labels, return_inverse=True)
     try:
@@ -199,13 +203,32 @@ def told_apart(context: Context, pictures: Mapping[Fit, Pixels], labels: Ints) -
     return found
 
 
+def fresh_backbone(context: Context, name: str, log: Log = silent) -> weights.Pretrained:
+    """A newly loaded backbone: the run's own for an empty name, else the named one with its own weights.
+
+    Args:
+        context: of a study with a plan.
+        name: a timm name, or "".
+        log: receives what loading another backbone reports.
+
+    Raises:
+        DeepSightError: the weights are not available.
+    """
+    study = context.study
+    if name:
+        return weights.load_pretrained(name, offline=study.offline, log=log)
+    return weights.load_pretrained(
+        context.plan.backbone, study.weights, allow_partial=study.allow_partial, offline=study.offline
+    )
+
+
 def opened_context(run: Run, log: Log = silent) -> Context:
-    """A run that is opened to be used. It may be a stranger's, so nothing that it names is fetched."""
+    """The context of an existing run, offline: the run may come from a stranger, so it fetches nothing."""
     return Context(run, study_of(run.study()).model_copy(update={"offline": True}), log)
 
 
 def require_same_data(run: Run, got: obtain.Obtained) -> None:
-    """Refuse data that is not what a run was made from; runs of earlier versions know no digests.
+    """Refuse data that changed since the run was made; runs of earlier versions store no digests.
 
     Raises:
         DeepSightError: it changed; the message says which files were added, removed or changed.

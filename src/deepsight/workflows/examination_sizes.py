@@ -1,4 +1,4 @@
-"""How large the samples of the examination are: what checks on images and masks may cost, and do cost."""
+"""Sample sizes of the examination: what checks on images and masks cost, and may cost."""
 
 import time
 
@@ -11,16 +11,22 @@ from deepsight.interpret.background.sample_sizes import LADDER, PAIRS, affordabl
 from deepsight.interpret.faithfulness.insertion_deletion import FEW_STEPS, affordable_images, predictions_for
 from deepsight.interpret.inputs import SampleSizes
 
-SAMPLED = 0.1  # share of the budget for checks of the examination that work on samples,
-SAMPLED_MOST = 150.0  # but at most so many seconds: beyond that intervals shrink slowly
-CONTEXT_SHARE = 0.65  # share of those seconds for the context test, whose pairs need most objects
-OVERHEAD = 1.5  # times the seconds of bare passes and masks: small calls, controls, randomised maps
-PREDICTIONS = 31  # of each degraded image
+SAMPLED = 0.1  # share of the budget for checks on samples,
+SAMPLED_MOST = 150.0  # but at most this many seconds: beyond that intervals shrink slowly
+CONTEXT_SHARE = 0.65  # share of those seconds for the background test, whose pairs need most objects
+OVERHEAD = 1.5  # total time over that of bare passes and masks: small calls, controls, randomised maps
+PREDICTIONS = 31  # forward passes per image of the robustness check
 FEWEST_DEGRADED, FEWEST_FAITHFUL = 100, 60
 
 
 def sample_sizes_of(seconds: float, images_a_second: float, mask_seconds: float) -> SampleSizes:
-    """Sample sizes that these seconds pay for: context gets its share, two other checks halve the rest."""
+    """Sample sizes that fit into these seconds: the background test gets its share, two checks the rest.
+
+    Args:
+        seconds: for all checks on samples.
+        images_a_second: forward passes of the network per second.
+        mask_seconds: to cut out one object.
+    """
     bare = seconds / OVERHEAD
     rest = bare * (1 - CONTEXT_SHARE) / 2 * images_a_second
     degraded = int(np.clip(rest / PREDICTIONS, FEWEST_DEGRADED, 2000))
@@ -32,7 +38,7 @@ def sample_sizes_of(seconds: float, images_a_second: float, mask_seconds: float)
 
 
 def planned_sizes(sizes: SampleSizes) -> dict[str, int]:
-    """The sizes that a plan stores: the others matter where the method of the maps is chosen."""
+    """The sizes that a plan stores, by name; the others matter only for foreign models."""
     names = ("degradation_images", "context_objects", "faithfulness_images")
     return {name: getattr(sizes, name) for name in names}
 
@@ -52,7 +58,7 @@ def least_sampled_seconds(images_a_second: float, mask_seconds: float) -> float:
 
 
 def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:
-    """Seconds that it takes to cut the object out of one image, measured on the first n."""
+    """Seconds to cut the object out of one image, measured on the first n images."""
     pixels = test.pixels(np.arange(min(n, len(test))))
     began = time.perf_counter()
     grabcut.segment(pixels)

@@ -1,4 +1,4 @@
-"""The model of a run as a file for deployment, checked against the model's own answers before it counts."""
+"""Exports the model of a run for deployment, and checks the file against the model's own logits."""
 
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -14,8 +14,8 @@ from deepsight.model.predict import Predictor
 from deepsight.workflows.context import opened_context
 from deepsight.workflows.trained_model import open_trained
 
-TOLERANCE = 1e-4  # in units of the logit, up to logits of LARGE; beyond, their share of it
-LARGE = 10.0  # float32 keeps seven digits, and heads fitted to few images give logits of a hundred
+TOLERANCE = 1e-4  # of logits up to LARGE in size; for larger ones it grows in proportion
+LARGE = 10.0  # float32 keeps seven digits, and heads fitted to few images reach logits of a hundred
 FITTED = {
     "crop": "the largest central square of the image, resized",
     "pad": "the whole image with black bars that make it square, resized",
@@ -29,21 +29,21 @@ def export_model(
     run_folder: str | Path, *, format: export.Format = "onnx", file: str | Path | None = None,
     log: Log = silent,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the model of a run as ONNX or TorchScript, and prove the file on real test images.
+    """Write the model of a run as ONNX or TorchScript, and check the file on real test images.
 
     Args:
         run_folder: the folder of a run with a trained model.
         format: "onnx" or "torchscript".
         file: where to write; by default `model.onnx` or `model.pt` in the run folder.
-        log: receives what the work says; `print` shows it.
+        log: receives progress and warnings; `print` shows them.
 
     Returns:
-        file, format, the description that the file itself holds, images (checked) and largest_difference, in
-        units of the logit.
+        file, format, the description that the file itself holds, images (the number checked) and
+        largest_difference (of logits).
 
     Raises:
-        DeepSightError: there is no model, a package is absent, or an answer differs by more than 1e-4 (or by
-            1e-5 of the largest logit, where that is more); then no file is left.
+        DeepSightError: there is no model, a package is missing, or a logit differs by more than 1e-4 (or 1e-5
+            of the largest logit, if that is more); then no file is left.
 
     Example:
         >>> from deepsight import export_model
@@ -72,7 +72,7 @@ def require_format(format: str) -> export.Format:
     """The format of this name.
 
     Raises:
-        UsageError: there is none; the message offers the near ones.
+        UsageError: the format is unknown; the message suggests a similar name.
     """
     known = list(get_args(export.Format))
     if format not in known:
@@ -83,12 +83,12 @@ def require_format(format: str) -> export.Format:
 
 
 def checked(answer: export.Answer, predictor: Predictor, test: Dataset) -> tuple[int, float]:
-    """How many images were compared, and the largest difference from the model's own logits.
+    """The number of images compared, and the largest difference from the model's own logits.
 
-    The first image is asked alone as well, so that a file that takes one size of batch only is found out.
+    The first image is also predicted alone, which reveals a file with a fixed batch size.
 
     Raises:
-        DeepSightError: it is above the tolerance.
+        DeepSightError: the difference is above the tolerance.
     """
     rows = np.unique(np.linspace(0, len(test) - 1, CHECKED).astype(np.int64))
     pixels = test.pixels(rows)

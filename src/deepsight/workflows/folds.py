@@ -1,7 +1,7 @@
-"""Every image examined once: a model for each fold, and what each says of the images that it has not seen.
+"""Cross-validation of a study: one model per fold predicts the images that it has not seen.
 
-The first fold is the test part of an ordinary study, and its model is the one that the run keeps. The other
-folds are made of the rest, and their models are used for their predictions alone.
+The first fold is the test part of an ordinary study, and its model is the one that the run keeps. The models
+of the other folds, which divide the rest, are used for their predictions only.
 """
 
 import copy
@@ -30,11 +30,11 @@ from deepsight.scrub.split import limit_train, validation_rows
 from deepsight.workflows.context import Context
 
 USUAL_FOLDS = 5
-SMALL = 300  # images below which one split leaves too few test images to say anything
+SMALL = 300  # images; below that a single split leaves too few test images
 
 
 def planned_folds(study: StudyConfig, got: Obtained) -> int:
-    """How many models the study trains: as asked, or five where there are few images and no test part.
+    """The number of folds: as asked, or five if there are few images and no test part.
 
     Raises:
         UsageError: folds were asked for, but the data comes with a test part of its own.
@@ -52,7 +52,7 @@ def planned_folds(study: StudyConfig, got: Obtained) -> int:
 
 
 def enough_for_folds(train: Dataset, folds: int) -> bool:
-    """Whether the rest can be dealt out over the other folds, and a fold taken away leaves two images."""
+    """Whether the training images, or their groups, are at least two for each of the other folds."""
     groups = len(train) if train.groups is None else len(np.unique(train.groups))
     return groups >= 2 * (folds - 1)
 
@@ -63,7 +63,13 @@ def everything(got: Obtained) -> Dataset:
 
 
 def images_of_predictions(context: Context) -> Dataset:
-    """The images that the stored predictions are of: the test part, or every image where there are folds."""
+    """The images that the stored test predictions are of.
+
+    The test part of a study, or all its images if it was made in folds; the examined part of an examination,
+    of which a sample may have been predicted.
+    """
+    if context.study.plan is None:
+        return context.obtained.split(context.run.examined_split)
     return everything(context.obtained) if context.plan.folds > 1 else context.splits.test
 
 
@@ -78,7 +84,7 @@ def fold_of_images(got: Obtained, folds: int, seed: int) -> Ints:
 
 
 def other_splits(context: Context) -> Iterator[Splits]:
-    """The splits of the folds after the first, without near-duplicates of what each holds out."""
+    """The splits of the folds after the first; near-duplicates of a fold's images are not trained on."""
     got, study, plan = context.obtained, context.study, context.plan
     whole, fold = everything(got), fold_of_images(got, plan.folds, study.seed)
     pairs = context.run.evidence()["duplicates"].frame.filter("flagged")
@@ -99,7 +105,7 @@ def copies_of(ids: Ints, pairs: pl.DataFrame, *, official_validation: bool) -> I
     Args:
         ids: of the images that a fold holds out.
         pairs: flagged pairs of the table `duplicates`.
-        official_validation: whether validation is a part of its own, whose ids are not those of the others.
+        official_validation: whether validation is a separate part, with ids of its own.
     """
     found = []
     for own, other in (("a", "b"), ("b", "a")):
@@ -112,16 +118,19 @@ def copies_of(ids: Ints, pairs: pl.DataFrame, *, official_validation: bool) -> I
 
 
 def out_of_fold(context: Context, start: Pretrained) -> tuple[list[Predictions], list[Floats32]]:
-    """What the models of the folds after the first say of their images, and features from before training.
+    """Train the models of the folds after the first.
 
     Args:
         context: of a study whose first model is trained.
-        start: the pretrained backbone, untouched.
+        start: the pretrained backbone, unchanged.
+
+    Returns:
+        The predictions of each for its own fold, and the features (n, d) of that fold before training.
     """
     said, features = [], []
     for number, splits in enumerate(other_splits(context), start=2):
         context.log(f"Fold {number} of {context.plan.folds}.")
-        fresh = copied(start)
+        fresh = copied_backbone(start)
         untouched = FrozenBackbone(fresh)
         fitted = fit_model(
             fresh, splits, context.plan.recipe,
@@ -135,24 +144,24 @@ def out_of_fold(context: Context, start: Pretrained) -> tuple[list[Predictions],
     return said, features
 
 
-def copied(pretrained: Pretrained) -> Pretrained:
-    """The same weights in a network of their own, since training changes it in place."""
+def copied_backbone(pretrained: Pretrained) -> Pretrained:
+    """The same weights in a separate network, since training changes a network in place."""
     return replace(pretrained, backbone=copy.deepcopy(pretrained.backbone))
 
 
 def log_epoch(log: Log, epoch: Epoch) -> None:
-    """Pass one row of the history on as an event."""
+    """Log an epoch of the history as an event."""
     log(EpochEnded(epoch.phase, epoch.epoch, epoch.train_loss, epoch.val_macro_f1, epoch.seconds))
 
 
 def log_kept(log: Log, fitted: Fitted) -> None:
-    """Say where a fine-tuning was undone."""
+    """Log that fine-tuning was undone, if it was."""
     if fitted.kept == "frozen":
         log("Fine-tuning ended worse on validation than it began: the frozen phase's model is kept.")
 
 
 def joined_predictions(said: list[Predictions], features: list[Floats32]) -> Predictions:
-    """Predictions of all folds in the order of the ids, with features of one network."""
+    """The predictions of all folds, with these features (n, d) of one network, in the order of the ids."""
     ids = np.concatenate([p.ids for p in said])
     order = positions_of_ids(ids, np.sort(ids))
     return Predictions(

@@ -1,4 +1,4 @@
-"""Groups that nobody declared: said, with what the score becomes if images of a group stay together."""
+"""Suggested groups of images, and the score if the images of each group are kept together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ UNITS = {
     "share": "share of all images that are in such groups",
     "example": "first and last file of the largest group",
     "n_test": "test images",
-    "n_with_neighbour": "test images of which training holds one of the same group",
+    "n_with_neighbour": "test images whose group has an image in training",
     "macro_f1": "of all test images",
     "ci_low": "macro-F1 of all, low end at 95 % over groups",
     "ci_high": "macro-F1 of all, high end at 95 % over groups",
-    "effective_n": "independent test images that would know the accuracy as well",
+    "effective_n": "independent test images that would give the accuracy with the same precision",
     "n_without_neighbour": "test images without one",
     "macro_f1_without_neighbour": "of these, over the classes that are among them",
     "without_ci_low": "low end at 95 %",
@@ -39,8 +39,8 @@ class Suggestion:
     """What suggested groups add to an examination.
 
     Attributes:
-        test: the test images, with a column of metadata that says whether training holds a neighbour.
-        evidence: the table `suggested_groups`, or nothing where no groups are suggested.
+        test: the test images, with a metadata column that says whether training holds an image of the group.
+        evidence: the table `suggested_groups`; empty if no groups are suggested.
     """
 
     test: Dataset
@@ -57,16 +57,16 @@ def with_suggested_groups(
     seed: int = 0,
     log: Log = silent,
 ) -> Suggestion:
-    """What the score becomes under groups that names, times of exposure or near-duplicates suggest.
+    """The score under groups that file names, exposure times or near-duplicates suggest.
 
-    Nothing is looked for where images have groups already.
+    Images with declared groups, and test images without a training part, are returned unchanged.
 
     Args:
         test: the examined images.
-        train: what the model may have learnt from.
+        train: the images that the model may have been trained on.
         predictions: of the test images, in their order.
         taken: by source, when each image was taken, by id.
-        pairs: the table `duplicates`, where near-duplicates were looked for.
+        pairs: the frame of the table `duplicates`, if near-duplicates were searched for.
         seed: of the intervals.
         log: receives a sentence for each suggestion.
     """
@@ -87,7 +87,7 @@ def with_suggested_groups(
 
 
 def times_of(parts: Sequence[Dataset], taken: Mapping[str, Floats]) -> list[Floats] | None:
-    """When each image of the parts was taken; None where a source notes no times."""
+    """When each image of the parts was taken; None if a source records no times."""
     if any(part.source not in taken for part in parts):
         return None
     return [taken[part.source][part.ids] for part in parts]
@@ -116,12 +116,12 @@ def rows_of_pairs(pairs: pl.DataFrame, parts: Sequence[Dataset]) -> tuple[Ints, 
 
 
 def neighbours(found: SuggestedGroups, n_test: int) -> Bools:
-    """Which test images have one of their group in training, (n_test,)."""
+    """Which test images have an image of their group in training, (n_test,)."""
     return np.asarray(np.isin(found.groups[:n_test], found.groups[n_test:]))
 
 
 def with_column(test: Dataset, mates: Bools) -> Dataset:
-    """The test images with a column of metadata that `metadata_scores` compares."""
+    """The test images with a metadata column for `metadata_scores`: whether training has one of the group."""
     column = pl.Series(COLUMN, np.where(mates, "yes", "no"))
     metadata = pl.DataFrame([column]) if test.metadata is None else test.metadata.with_columns(column)
     return replace(test, metadata=metadata)
@@ -144,7 +144,7 @@ def scores_under(found: SuggestedGroups, p: Predictions, seed: int) -> dict[str,
 
 
 def suggestion_sentence(row: Mapping[str, object]) -> str:
-    """What suggests groups, and what the score becomes under them."""
+    """What suggests the groups, and the score without images whose group is in training."""
     example = f", such as {row['example']}" if row["example"] else ""
     said = (
         f"Groups suggested by {row['by']}: {row['groups']:,} of several images{example}. "
@@ -152,7 +152,7 @@ def suggestion_sentence(row: Mapping[str, object]) -> str:
     )
     alone = row["macro_f1_without_neighbour"]
     if alone is None:
-        said += "none has none, so nothing is known about images from new groups."
+        said += "since all do, the score says nothing about images from new groups."
     else:
         said += (
             f"macro-F1 is {row['macro_f1']:.3f}, and {alone:.3f} ({row['without_ci_low']:.3f} to "
@@ -173,7 +173,7 @@ def table_of_rows(rows: Sequence[Mapping[str, object]], n: int) -> Table:
         frame=frame,
         units=UNITS,
         n=n,
-        method="Consecutive names, or times of exposure within 30 s, of images that look far more alike than "
-        "two of a class; or near-duplicates. Intervals by resampling of groups.",
+        method="Consecutive names, or exposures within 30 s, of images that look far more alike than two of "
+        "a class; or near-duplicates. Intervals by resampling of groups.",
         caption=" ".join(suggestion_sentence(row) for row in rows),
     )

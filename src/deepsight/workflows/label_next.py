@@ -1,4 +1,4 @@
-"""What to label next: from a folder of unlabelled pictures those whose labels would help the model most."""
+"""What to label next: the unlabelled pictures whose labels would help the model most."""
 
 import json
 import shutil
@@ -13,6 +13,7 @@ from deepsight.core.array_types import Floats
 from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Evidence
 from deepsight.core.files.atomic import atomic_path, safe_name, write_text
+from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.predictions import Predictions, softmax
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.levers.next_images import REACH, choose_diverse, class_gain, expected_error
@@ -32,17 +33,17 @@ def label_next(
 ) -> pl.DataFrame:
     """Choose pictures to label, and write them as tasks for Label Studio.
 
-    The expected gain of a picture is the chance that the model errs on it (its calibrated doubt, and its
-    errors on the nearest validation images), times what its classes gain from more images where the run has
-    tried that (`lever_data`), times its distance to what is labelled or chosen already.
+    The expected gain of a picture is the probability that the model errs on it (from its calibrated
+    confidence, and its errors on the nearest validation images), times what its classes gain from more images
+    if the run has tried that (`lever_data`), times its distance to the labelled and the chosen pictures.
 
     Args:
         run_folder: a run with a trained model and its data.
-        folder: the pictures, in it and below it.
+        folder: the pictures, searched recursively.
         out: an empty or absent folder for `tasks.json`, the labelling configuration, copies of the pictures
             and the list `label_next.csv`.
-        count: pictures to choose.
-        log: receives what the user should know.
+        count: pictures to choose, at least 1; fewer are chosen if the folder has fewer.
+        log: receives progress and warnings.
 
     Returns:
         One row per chosen picture, the most useful first: file, predicted, confidence, expected_error,
@@ -99,7 +100,7 @@ def scores_of(
 
 
 def gains_of(evidence: Evidence, classes: Sequence[str]) -> Floats | None:
-    """What more images would gain in each class (k,), where the run has tried that."""
+    """The gain in recall of each class (k,) from more training images; None if the run did not try that."""
     if "lever_data" not in evidence:
         return None
     found = dict(evidence["lever_data"].frame.select("class", "recall_gain").iter_rows())
@@ -112,16 +113,16 @@ def write_tasks(
     """Write the tasks, the labelling configuration, copies of the pictures, and the list."""
     tasks = []
     for row, one in zip(rows, chosen.iter_rows(named=True), strict=True):
-        picture = copied(root / one["file"], folder / "images", row)
+        picture = copied_picture(root / one["file"], folder / "images", row)
         tasks.append(task_of(one, row, root, picture.relative_to(folder).as_posix()))
     write_text(folder / TASKS, json.dumps(tasks, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / CONFIG, labeling_config(classes))
     with atomic_path(folder / LIST) as path:
-        chosen.write_csv(path)
+        guarded_frame(chosen).write_csv(path)
 
 
-def copied(file: Path, folder: Path, row: int) -> Path:
-    """A copy of a picture under a name of its own."""
+def copied_picture(file: Path, folder: Path, row: int) -> Path:
+    """Copy a picture into the folder under a unique name, which starts with its row."""
     target = folder / f"{row:06d}-{safe_name(file.stem)}{file.suffix.lower()}"
     with atomic_path(target) as path:
         shutil.copyfile(file, path)
@@ -129,9 +130,9 @@ def copied(file: Path, folder: Path, row: int) -> Path:
 
 
 def task_of(one: dict[str, Any], row: int, root: Path, address: str) -> dict[str, Any]:
-    """One task; it has no given label, and the model's guess is its prediction.
+    """One task without a given label; the predicted class is its pre-annotation.
 
-    The folder travels with it, so that `receive` finds the picture again.
+    Its data names the folder, so that `receive` finds the picture again.
     """
     data = {
         "image": f"/data/local-files/?d={address}", "folder": str(root), "file": one["file"], "id": row,

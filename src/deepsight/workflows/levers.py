@@ -1,4 +1,4 @@
-"""The levers of a run: what a person could do about its errors, each tried against a control."""
+"""The levers of a run: changes that may reduce its errors, each tried against a control."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -7,15 +7,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
-from deepsight.core.array_types import Bools, Ints, Pixels, Reals
+from deepsight.core.array_types import Ints, Pixels, Reals
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.evidence import Evidence
 from deepsight.core.files.atomic import digest_of, file_digest, read_npz, write_npz
-from deepsight.core.run import Run
 from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.interpret.labels.label_errors import flagged_in_training
 from deepsight.interpret.levers.data_amount import MOST_TIMES
 from deepsight.interpret.levers.ledger import ledger_shares_with_levers, ledger_with_levers
 from deepsight.interpret.levers.runner import examine_levers
@@ -24,12 +23,11 @@ from deepsight.interpret.levers.tools import LeverTools, Retraining
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.hardware.multiplications import multiplications
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.model.retraining import Retrainer
 from deepsight.obtain.cache import cache_folder
 from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
 from deepsight.treat.treatments.capacity import DEEPER
-from deepsight.workflows.context import Context
+from deepsight.workflows.context import Context, fresh_backbone
 from deepsight.workflows.trained_model import load_trained
 
 FOLDER = "levers"
@@ -37,13 +35,18 @@ FOLDER = "levers"
 
 @dataclass(frozen=True)
 class StoredTrainings:
-    """Finished trainings of a run's levers on disk, so that an interrupted stage goes on where it stopped."""
+    """Finished trainings of a run's levers on disk, so that an interrupted stage can be resumed.
+
+    Attributes:
+        folder: holds one .npz of logits per training.
+        key: stands for the model and the examined images; part of each name.
+    """
 
     folder: Path
     key: str
 
     def __call__(self, wanted: Retraining, train: Callable[[Retraining], Reals]) -> Reals:
-        """The logits of a training: stored ones, or new ones that are stored."""
+        """The logits (m, k) of a training, from the store or newly trained and then stored."""
         name = self.name_of(wanted)
         path = self.folder / f"{name}.npz"
         stored = read_npz(path)
@@ -54,7 +57,7 @@ class StoredTrainings:
         return logits
 
     def name_of(self, wanted: Retraining) -> str:
-        """A digest of all that defines a training."""
+        """A digest of everything that defines a training."""
         parts = (wanted.seed, wanted.part, wanted.passes, wanted.resolution, wanted.backbone, self.key)
         digest = hashlib.sha256(repr(parts).encode())
         for values in (wanted.rows, wanted.labels, wanted.pixels):
@@ -63,7 +66,7 @@ class StoredTrainings:
 
 
 def examine_run_levers(context: Context, inputs_of: Callable[[Context], ExaminationInputs]) -> None:
-    """Try the levers that the plan pays for, and put what they found into the ledger."""
+    """Try the levers of the plan, and add the causes that they find to the ledger."""
     sizes = context.plan.lever_sizes
     if not sizes:
         return
@@ -77,14 +80,14 @@ def examine_run_levers(context: Context, inputs_of: Callable[[Context], Examinat
             context.run.save_evidence(
                 Evidence({"ledger": merged, "ledger_shares": ledger_shares_with_levers(merged)})
             )
-        context.run.save_evidence(found.evidence)  # last: with it the stage counts as done
+        context.run.save_evidence(found.evidence)  # last: it marks the stage as done
 
 
 def sizes_of(named: Mapping[str, int]) -> LeverSizes:
-    """The sizes that a plan names.
+    """The sizes that a plan stores by name.
 
     Raises:
-        UsageError: it names one that there is not.
+        UsageError: a name is unknown.
     """
     known = [field.name for field in fields(LeverSizes)]
     odd = [name for name in named if name not in known]
@@ -94,7 +97,7 @@ def sizes_of(named: Mapping[str, int]) -> LeverSizes:
 
 
 def lever_tools(context: Context, sizes: LeverSizes) -> LeverTools:
-    """What trains other models of this run, and what is known of its training rows."""
+    """The functions and data with which the levers retrain this run's model."""
     run, plan, splits = context.run, context.plan, context.splits
     predictor = load_trained(run)
     unused = unused_images(context) if sizes.unused_trainings else None
@@ -102,7 +105,7 @@ def lever_tools(context: Context, sizes: LeverSizes) -> LeverTools:
 
     def retrainer(rows: Ints) -> Retrainer:
         return Retrainer(
-            predictor, splits, plan.recipe, splits.test.select(rows), partial(lever_backbone, context),
+            predictor, splits, plan.recipe, splits.test.select(rows), partial(fresh_backbone, context),
             FeatureCache(cache_folder() / "trunk"), context.fabric, unused,
         )  # fmt: skip
 
@@ -119,7 +122,7 @@ def lever_tools(context: Context, sizes: LeverSizes) -> LeverTools:
         features=lambda rows: retrainer(np.arange(1)).features(rows),
         train_labels=splits.train.labels,
         train_ids=splits.train.ids,
-        flagged=flagged_rows(run, splits.train.ids),
+        flagged=flagged_in_training(run.evidence(), splits.train.ids),
         resolution=plan.recipe.resolution,
         deeper=deeper,
         deeper_cost=relative_cost(context, deeper) if deeper else 1.0,
@@ -135,7 +138,10 @@ def stored_at_input_size(preprocessing: Preprocessing, pixels: Pixels) -> Pixels
 
 
 def unused_images(context: Context) -> Dataset:
-    """The official training images that the plan left out and that repeat no test or validation image."""
+    """The official training images that the plan left out, without near-duplicates of test and validation.
+
+    At most as many as the levers can add to the training images.
+    """
     run, splits = context.run, context.splits
     official = context.official["train"]
     known = [
@@ -155,7 +161,7 @@ def unused_images(context: Context) -> Dataset:
 
 
 def train_once(retrainer: Retrainer, wanted: Retraining) -> Reals:
-    """The training that a lever asks for."""
+    """Carry out the training that a lever asks for; the logits (m, k) of the examined images."""
     asked = wanted.in_order()
     if asked.part == "last stage":
         return retrainer.last_stage(
@@ -167,40 +173,21 @@ def train_once(retrainer: Retrainer, wanted: Retraining) -> Reals:
     )  # fmt: skip
 
 
-def lever_backbone(context: Context, name: str) -> Pretrained:
-    """The run's own backbone for an empty name, else the named one with its own weights."""
-    study = context.study
-    if not name:
-        return load_pretrained(
-            context.plan.backbone, study.weights, allow_partial=study.allow_partial, offline=study.offline
-        )
-    return load_pretrained(name, offline=study.offline)
-
-
 def relative_cost(context: Context, backbone: str) -> float:
     """Multiplications of another backbone over those of the run's own, for one image."""
     other, own = (
-        multiplications(lever_backbone(context, name).backbone, context.plan.recipe.resolution)
+        multiplications(fresh_backbone(context, name).backbone, context.plan.recipe.resolution)
         for name in (backbone, "")
     )
     return other / own
 
 
-def flagged_rows(run: Run, ids: Ints) -> Bools:
-    """Which training rows have a label that is flagged as wrong, bool (n,)."""
-    table = run.evidence().get("label_errors")
-    if table is None:
-        return np.zeros(len(ids), dtype=bool)
-    flagged = table.frame.filter(pl.col("flagged") & (pl.col("split") == "train"))["index"].to_numpy()
-    return np.asarray(np.isin(ids, flagged))
-
-
 def available_backbone(context: Context, name: str) -> str:
-    """The name of a backbone whose weights can be had, else an empty one."""
+    """The name of a backbone if its weights are available, else an empty string."""
     if not name:
         return ""
     try:
-        lever_backbone(context, name)
+        fresh_backbone(context, name)
     except DeepSightError:
         return ""
     return name

@@ -8,8 +8,8 @@ from deepsight.config import StudyConfig
 from deepsight.core.array_types import Bools, Ints
 from deepsight.core.environment import peak_rss_mb
 from deepsight.core.predictions import Predictions
-from deepsight.core.statistics.clusters import cluster_bootstrap_macro_f1, effective_n
-from deepsight.core.statistics.intervals import confusion_counts, f1_of_counts, wilson
+from deepsight.core.statistics.clusters import accuracy_over, effective_n, macro_f1_over
+from deepsight.core.statistics.intervals import confusion_counts, f1_of_counts
 from deepsight.core.statistics.macro_f1 import macro_f1_interval
 from deepsight.scrub.duplicates.find import cluster_members, repeated_rows
 from deepsight.workflows.context import Context, rounded
@@ -17,25 +17,25 @@ from deepsight.workflows.folds import images_of_predictions
 
 
 def score_metrics(p: Predictions, study: StudyConfig, groups: Ints | None = None) -> dict[str, Any]:
-    """What metrics.json says of any model's predictions: the score, its interval, and the gate.
+    """Macro-F1 and accuracy of any model's predictions with their 95 % intervals, and the gate.
 
     Args:
-        groups: int64 (n,), where images come in groups: the intervals are then over groups, and how many
-            independent images these are worth is said.
+        p: the predictions.
+        study: names the gate and the seed.
+        groups: int64 (n,), the group of each image; the intervals are then over groups, and the effective
+            number of independent images is added.
     """
-    accuracy = float((p.labels == p.predicted).mean()) if len(p) else 0.0
-    if groups is None:
-        score, n = macro_f1_interval(p.labels, p.predicted, p.k), float(len(p))
-    else:
-        score = cluster_bootstrap_macro_f1(p.labels, p.predicted, p.k, groups, seed=study.seed)
-        n = effective_n(p.labels == p.predicted, groups)
-    low, high = wilson(accuracy * n, n)
-    counted = {} if groups is None else {"n_groups": len(np.unique(groups)), "effective_n": round(n, 1)}
+    right = p.labels == p.predicted
+    score = macro_f1_over(p.labels, p.predicted, p.k, groups, seed=study.seed)
+    accuracy = accuracy_over(right, groups)
+    counted = {} if groups is None else {
+        "n_groups": len(np.unique(groups)), "effective_n": round(effective_n(right, groups), 1)
+    }  # fmt: skip
     return {
         "macro_f1": score.value,
         "macro_f1_ci95": [score.low, score.high],
-        "accuracy": accuracy,
-        "accuracy_ci95": [float(low), float(high)],
+        "accuracy": accuracy.value,
+        "accuracy_ci95": [accuracy.low, accuracy.high],
         "mva": study.mva,
         "mva_passed": score.value >= study.mva,
         "n_test": len(p),
@@ -67,14 +67,14 @@ def study_metrics(context: Context) -> dict[str, Any]:
 
 
 def metrics_without(p: Predictions, kept: Bools) -> dict[str, Any]:
-    """The score without the test images that have a known near-duplicate, beside what their classes predict.
+    """The score on the test images without a known near-duplicate, and the score expected of them.
 
-    These images are a part of the test set, and may be easier or harder than the rest. Their training copies
-    were dropped (unless --keep-leaks), so the difference is no effect of leakage. The expected score is that
-    of the whole test set with each class reduced to its share that is kept.
+    Images with near-duplicates may be easier or harder than the rest. Their training copies were dropped
+    (unless --keep-leaks), so the difference does not measure leakage. The expected score is that of the whole
+    test set with each class reduced to the share that is kept.
 
     Args:
-        p: what the model says of all test images.
+        p: the predictions for all test images.
         kept: bool (n,), the images without a known near-duplicate.
     """
     score = macro_f1_interval(p.labels[kept], p.predicted[kept], p.k)

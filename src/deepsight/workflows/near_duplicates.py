@@ -1,4 +1,4 @@
-"""Near-duplicates among all official images: when they are searched, what it costs, where they are kept."""
+"""Near-duplicates among all official images: when they are searched for, at what cost, and where stored."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from deepsight.scrub.duplicates.official import is_stored, official_duplicates
 from deepsight.workflows.context import Context
 
 SEARCHED = 0.1  # share of the minutes that a first search among all official images may take
-# Of the search, per image and per comparison: docs/methods/duplicates.md.
+# Seconds of the search per image and per comparison: docs/methods/duplicates.md.
 DUPLICATE_SECONDS = (7e-4, 3.7e-9)
 
 
 def known_duplicates(context: Context) -> Table | None:
-    """The near-duplicates among all official images, or None where only the study's own are compared."""
+    """The near-duplicates among all official images; None if only the study's own images are compared."""
     if not searches_all(context):
         context.log(
             "The search for near-duplicates covers the images of this study only; with more --minutes it "
@@ -27,14 +27,14 @@ def known_duplicates(context: Context) -> Table | None:
 def searches_all(context: Context) -> bool:
     """Whether the study searches all official images for near-duplicates, or only those that it uses.
 
-    The rule knows the number of images and the minutes and nothing of this machine, so that a study which is
-    repeated elsewhere compares the same images.
+    The rule depends on the number of images and the minutes but not on the machine, so that a study repeated
+    elsewhere compares the same images.
     """
     return duplicate_seconds(official_images(context)) <= SEARCHED * context.study.minutes * 60
 
 
 def search_seconds(context: Context, slower: float, n: int) -> float:
-    """Seconds of the search in a study of n images, on a machine this much slower; none if it is known."""
+    """Seconds of the search in a study of n images on a machine this many times slower; 0 if it is stored."""
     if not searches_all(context):
         return slower * duplicate_seconds(n)
     known = is_stored(stored_search(context))
@@ -47,7 +47,7 @@ def official_images(context: Context) -> int:
 
 
 def duplicate_seconds(n: int) -> float:
-    """Seconds that the search for near-duplicates among n images took on the machine of the figures."""
+    """Seconds of the search for near-duplicates among n images, on the machine of DUPLICATE_SECONDS."""
     image, comparison = DUPLICATE_SECONDS
     return image * n + comparison * candidates.comparisons(n)
 

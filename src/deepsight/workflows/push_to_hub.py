@@ -18,21 +18,21 @@ WEIGHTS, MODEL = "model.safetensors", "model.json"
 def push_run(run: str | Path, to: str, *, private: bool = False, log: Log = silent) -> str:
     """Publish the model with its card, metrics and report, in the layout of timm's repositories.
 
-    The repository is made if absent; files of the same names are replaced. The address of the hub is that of
-    HF_ENDPOINT where it is set.
+    The repository is created if absent; files with the same names are replaced. HF_ENDPOINT overrides the
+    address of the hub.
 
     Args:
         run: the run folder.
         to: "hf:USER/NAME".
-        private: make a repository that only its owner sees.
-        log: receives what the user should know.
+        private: make a new repository private.
+        log: receives progress and warnings.
 
     Returns:
         The address of the repository.
 
     Raises:
-        UsageError: the name is not of this form.
-        DeepSightError: the run has no model of its own, or the hub refuses.
+        UsageError: the name does not have this form.
+        DeepSightError: the run has no trained model, or the hub refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
@@ -68,7 +68,7 @@ def require_repository(to: str) -> str:
 
 
 def repository_files(run: Run) -> dict[str, Path | bytes]:
-    """What the repository holds, by name: a path in the run folder, or the content itself."""
+    """The files of the repository by name: a path in the run folder, or the content itself."""
     model = run.read_json(MODEL)
     config = json.dumps(hub_config(model), indent=2, ensure_ascii=False) + "\n"
     made: dict[str, Path | bytes] = {

@@ -1,4 +1,4 @@
-"""JSON Schemas of what other programs read and write, made from the types: docs/schemas."""
+"""JSON Schemas of the files that other programs read and write, made from the types: docs/schemas."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def without_docstrings(schema: Any) -> Any:
-    """A schema without the docstrings of its types, which are written for the readers of the code."""
+    """A schema without the docstrings of its types, which are meant for readers of the code."""
     if isinstance(schema, list):
         return [without_docstrings(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Keeps the promise of a plan: later stages shrink where earlier ones took longer, and use what is left."""
+"""Keeps a study within its budget: later stages shrink if earlier ones took longer, and use spare time."""
 
 import time
 from dataclasses import asdict, replace
@@ -19,17 +19,17 @@ from deepsight.workflows.examination_sizes import (
 )
 from deepsight.workflows.study_plan import counted, plan_levers, training_seconds
 
-NOTEWORTHY = 0.1  # share of the planned training by which it is shortened before anything changes
-GROWTH = 0.8  # share of the time left over that larger samples take, since it is a prediction
+NOTEWORTHY = 0.1  # the training is shortened only by at least this share of its epochs
+GROWTH = 0.8  # share of the predicted spare time that larger samples may use
 LATER = ("predict", "interpret", "levers", "report")  # stages after the training
-LIMITS = (0.2, 5.0)  # of how much slower the machine may have become, so that one odd moment decides little
+LIMITS = (0.2, 5.0)  # of a measured slowdown, so that one odd moment decides little
 
 
 def pace_training(context: Context) -> StudyPlan:
-    """The plan, with fewer passes where the stages so far took longer or the machine has become slower.
+    """The plan, with fewer epochs if the stages so far took longer or the machine has become slower.
 
-    The speed is measured again. A plan that was not made in this process, or that still fits, is returned as
-    it is.
+    The speed is measured again. A plan that this process did not make, or that still fits, is returned
+    unchanged.
     """
     plan, promise = context.plan, context.promise
     if promise is None:
@@ -55,7 +55,7 @@ def pace_training(context: Context) -> StudyPlan:
 
 
 def pace_examination(context: Context) -> StudyPlan:
-    """The plan, with the sizes of samples that the time left pays for; smaller or larger than planned."""
+    """The plan, with sample sizes that fit into the time left; smaller or larger than planned."""
     plan, promise = context.plan, context.promise
     if promise is None:
         return plan
@@ -75,9 +75,9 @@ def pace_examination(context: Context) -> StudyPlan:
 
 
 def pace_levers(context: Context) -> StudyPlan:
-    """The plan, with the sizes of the levers' trials that the time left pays for; never more than planned.
+    """The plan, with sizes of the levers' trials that fit into the time left; never larger than planned.
 
-    However late it is, the smallest trials are made: what would help is the question that a study answers.
+    The smallest trials run in any case: what would help is the question that a study answers.
     """
     plan, promise = context.plan, context.promise
     if promise is None or not plan.lever_sizes:
@@ -104,11 +104,11 @@ def left(context: Context, promise: Promise) -> float:
 
 
 def training_slowdown(context: Context, promise: Promise) -> float:
-    """How much longer the training took than planned."""
+    """How many times as long the training took as planned, within LIMITS; 1 if unknown."""
     took = sum(context.seconds.get(name, 0.0) for name in ("frozen", "finetune"))
     return slowdown(took / promise.training if promise.training and took else 1.0)
 
 
 def slowdown(ratio: float) -> float:
-    """A ratio of times, within limits."""
+    """A ratio of times, clipped to LIMITS."""
     return float(np.clip(ratio, *LIMITS))

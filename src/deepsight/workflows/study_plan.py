@@ -1,7 +1,8 @@
 """The plan of a study: resolution, training images and epochs that fit into the minutes on this machine."""
 
 import time
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.environment import machine_mb, peak_rss_mb, rss_mb
 from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Table
@@ -36,99 +38,141 @@ from deepsight.workflows.examination_sizes import (
 from deepsight.workflows.folds import planned_folds
 from deepsight.workflows.near_duplicates import search_seconds
 
-ROOM = 0.8  # a study plans with at most this share of the machine's memory
-# Seconds of a stage whatever the plan, and per image: of all splits, of train, of test. Their sums were
-# measured on CIFAR-10; the first is an estimate, as a whole study of 40 images took 7 s of processor time.
-# They are scaled by the time that cutting out an object takes.
+ROOM = 0.8  # share of the machine's memory that a plan may use
+# Seconds of a stage whatever the plan, and per image of all splits, of train and of test. Their sums were
+# measured on CIFAR-10; the constants are estimates, since a whole study of 40 images took 7 s of processor
+# time. They are scaled by the time to cut out an object.
 FIXED = {"scrub": (0.8, 1e-4), "explore": (0.4, 3e-5), "interpret": (6.0, 2.9e-3), "report": (0.8, 0.0)}
 MASK_SECONDS = 0.025
-SLOWER = (0.5, 3.0)  # limits of that scale, because other images are not cut out as fast as CIFAR-10
+SLOWER = (0.5, 3.0)  # limits of that scale: the time to cut out an object depends on the images too
 ENGINE_SIDE = 128  # pixels; the resolution at which forward engines are compared
 LEVERS = 0.12  # share of the budget for the levers, which retrain parts of the model
-SAMPLE = 1500  # training images for the map and for proposed hypotheses
+SAMPLE = 1500  # training images for the embedding and the proposed hypotheses
 INTERPOLATION_PIXELS = 1000 * 64  # images times side in the comparison of interpolations
-INTERPOLATIONS = 4  # that differ bit for bit when images are enlarged
+INTERPOLATIONS = 4  # methods that give different pixels when images are enlarged
+
+
+@dataclass(frozen=True)
+class MeasuredMachine:
+    """The speed of this machine, as measured before planning.
+
+    Attributes:
+        base: the recipe to plan with, in the number format that trains fastest here.
+        engine: the fastest settings of forward passes.
+        rates: throughput by resolution.
+        mask_seconds: seconds to cut out one object.
+    """
+
+    base: Recipe
+    engine: EngineSettings
+    rates: dict[int, Throughput]
+    mask_seconds: float
+
+    def beyond_share(self, side: int, share: float) -> float:
+        """Seconds that the smallest samples take at this resolution beyond their share of the budget."""
+        return max(0.0, least_sampled_seconds(self.rates[side].forward, self.mask_seconds) - share)
 
 
 def make_plan(context: Context, splits: Splits) -> StudyPlan:
     """Measure this machine and choose the resolution, rows and epochs that fit into the budget."""
-    study, pretrained = context.study, context.pretrained
+    study = context.study
     budget, folds = study.minutes * 60, planned_folds(study, context.obtained)
     if folds > 1:
         context.log(said_of_folds(folds, len(context.obtained.train) + len(context.obtained.test)))
-    spent_on_levers = LEVERS * budget if folds == 1 else 0.0  # their controls need one model
     rows = min(len(splits.train), study.train_limit or len(splits.train))
+    machine = measured_machine(context, splits, rows)
+    share = min(SAMPLED * budget, SAMPLED_MOST)
+    levers_seconds = LEVERS * budget if folds == 1 else 0.0  # their controls need one model
+    fixed = fixed_seconds(splits, machine.mask_seconds) | {"levers": levers_seconds}
+    work = study_workload(context, splits, machine, fixed, rows=rows, folds=folds, share=share)
+    best = planner.best_plan(machine.base, machine.rates, work, budget)
+    whole, speed = work.elapsed + best.total, machine.rates[best.recipe.resolution]
+    sampled = share + machine.beyond_share(best.recipe.resolution, share)
+    work = replace(work, fixed=work.fixed | {"interpret": fixed["interpret"] + sampled})
+    context.promise = Promise(
+        max(budget, whole), work, speed, sampled, machine.mask_seconds, training_seconds(best)
+    )
+    log_plan(context, best, whole, budget)
+    levers = plan_levers(levers_seconds, speed, machine.mask_seconds, best.rows, best.recipe.epochs)
+    sizes = sample_sizes_of(sampled, speed.forward, machine.mask_seconds)
+    return StudyPlan(
+        backbone=context.pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=machine.engine,
+        folds=folds, **planned_sizes(sizes), lever_sizes=asdict(levers) if folds == 1 else {},
+        predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
+    )  # fmt: skip
+
+
+def measured_machine(context: Context, splits: Splits, rows: int) -> MeasuredMachine:
+    """Measure how fast this machine trains and predicts with the study's backbone, and use its settings."""
+    study, pretrained = context.study, context.pretrained
     base = base_recipe(pretrained, study.seed)
     base = replace(base, batch=planner.batch_for(rows, base.batch))
-    sides = planned_sides(pretrained, study.resolution, budget)
+    sides = planned_sides(pretrained, study.resolution, study.minutes * 60)
     network = fused_copy(pretrained, base, k=len(splits.classes), device=context.fabric.device)
     base = faster_base(network, base)
     engine = fastest_settings(StageMapsGraph(network.stages), sides[0] if len(sides) == 1 else ENGINE_SIDE)
     use_settings(engine)
     rates = measured_throughput(network, pretrained, base, sides)
-    share = min(SAMPLED * budget, SAMPLED_MOST)
-    mask_seconds = seconds_of_a_mask(splits.test)
-    slower = float(np.clip(mask_seconds / MASK_SECONDS, *SLOWER))
-    fixed = {name: slower * seconds for name, seconds in fixed_seconds(splits).items()}
+    return MeasuredMachine(base, engine, rates, seconds_of_a_mask(splits.test))
 
-    def beyond_share(side: int) -> float:
-        """Seconds that the smallest samples take beyond their share."""
-        return max(0.0, least_sampled_seconds(rates[side].forward, mask_seconds) - share)
 
-    work = planner.Workload(
+def study_workload(
+    context: Context, splits: Splits, machine: MeasuredMachine, fixed: Mapping[str, float], *,
+    rows: int, folds: int, share: float,
+) -> planner.Workload:  # fmt: skip
+    """What the study does besides training.
+
+    Args:
+        context: of the study.
+        splits: its images.
+        machine: this machine.
+        fixed: seconds by stage that do not depend on the plan.
+        rows: training images at most.
+        folds: models to train.
+        share: seconds of the budget for checks on samples.
+    """
+    return planner.Workload(
         rows=rows, validation=len(splits.validation), test=len(splits.test),
         elapsed=time.perf_counter() - context.began,
-        fixed={**fixed, "interpret": fixed["interpret"] + share, "levers": spent_on_levers},
+        fixed={**fixed, "interpret": fixed["interpret"] + share},
         embedded=lambda side: {
             "scrub": INTERPOLATIONS * min(rows, interpolation_images(side)), "explore": min(rows, SAMPLE),
-            "interpret": round(beyond_share(side) * rates[side].forward),
+            "interpret": round(machine.beyond_share(side, share) * machine.rates[side].forward),
         },
-        duplicate_seconds=partial(search_seconds, context, slower),
+        duplicate_seconds=partial(search_seconds, context, slowness(machine.mask_seconds)),
         resident_mb=rss_mb(),
         peak_mb=peak_rss_mb(),
         memory_mb=ROOM * machine_mb(),
         trainings=folds,
     )  # fmt: skip
-    best = planner.best_plan(base, rates, work, budget)
-    whole = work.elapsed + best.total
-    sampled = share + beyond_share(best.recipe.resolution)
-    work = replace(work, fixed=work.fixed | {"interpret": fixed["interpret"] + sampled})
-    context.promise = Promise(
-        max(budget, whole), work, rates[best.recipe.resolution], sampled, mask_seconds, training_seconds(best)
-    )
+
+
+def log_plan(context: Context, plan: planner.PlanCandidate, whole: float, budget: float) -> None:
+    """Log the plan and its predicted time, and whether it exceeds the budget; both in seconds."""
     if whole > budget:
         context.log(
-            f"No study of these images fits into --minutes {study.minutes:g} here: the smallest takes "
+            f"No study of these images fits into --minutes {budget / 60:g} here: the smallest takes "
             f"about {whole:.0f} s and runs anyway."
         )
-    levers = plan_levers(
-        spent_on_levers, rates[best.recipe.resolution], mask_seconds, best.rows, best.recipe.epochs
-    )
-    sample_sizes = sample_sizes_of(sampled, rates[best.recipe.resolution].forward, mask_seconds)
     context.log(
-        f"Plan: {best.recipe.resolution} px, {best.rows} training images, "
-        f"{counted(best.recipe.epochs, 'epoch')}; predicted {best.total:.0f} s and "
-        f"{best.peak_mb / 1000:.1f} GB on {counted(torch.get_num_threads(), 'thread')}."
+        f"Plan: {plan.recipe.resolution} px, {plan.rows} training images, "
+        f"{counted(plan.recipe.epochs, 'epoch')}; predicted {plan.total:.0f} s and "
+        f"{plan.peak_mb / 1000:.1f} GB on {counted(torch.get_num_threads(), 'thread')}."
     )
-    return StudyPlan(
-        backbone=pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=engine,
-        folds=folds, **planned_sizes(sample_sizes), lever_sizes=asdict(levers) if folds == 1 else {},
-        predicted_seconds=rounded(best.seconds), predicted_peak_mb=round(best.peak_mb),
-    )  # fmt: skip
 
 
 def training_seconds(plan: planner.PlanCandidate) -> float:
-    """Seconds that the training of a plan takes."""
+    """Predicted seconds of the training."""
     return plan.seconds["frozen"] + plan.seconds["finetune"]
 
 
 def counted(n: float, what: str) -> str:
-    """A number of things, such as "1 epoch" and "1.5 epochs"."""
+    """A number with its noun, such as "1 epoch" or "1.5 epochs"."""
     return f"{n:g} {what}" if n == 1 else f"{n:g} {what}s"
 
 
 def said_of_folds(folds: int, n: int) -> str:
-    """What folds do, in words."""
+    """A sentence that says what folds do and how to do without."""
     return (
         f"{n:,} images in {folds} folds: each is examined by a model that has not seen it, so {folds} models "
         "are trained and the first is kept. --folds 1 trains one and examines its test part alone."
@@ -136,7 +180,7 @@ def said_of_folds(folds: int, n: int) -> str:
 
 
 def planned_sides(pretrained: Pretrained, asked: int | None, budget: float) -> tuple[int, ...]:
-    """The resolutions to choose from: what was asked, what the backbone takes, or what suits the budget.
+    """The resolutions to choose from: as asked, as the backbone requires, or as suits the budget.
 
     Raises:
         UsageError: the backbone takes one resolution only, and another was asked for.
@@ -153,7 +197,7 @@ def planned_sides(pretrained: Pretrained, asked: int | None, budget: float) -> t
 def plan_levers(
     seconds: float, speed: Throughput, mask_seconds: float, rows: int, epochs: float
 ) -> LeverSizes:
-    """The sizes of the levers' trials that these seconds pay for; the smallest where they pay for none."""
+    """The largest sizes of the levers' trials that fit into these seconds, or the smallest there are."""
     rates = LeverRates(
         forward=1 / speed.forward, frozen=1 / speed.frozen, trainable=1 / speed.trainable,
         step=1 / speed.step, mask=mask_seconds,
@@ -161,17 +205,23 @@ def plan_levers(
     return affordable_sizes(seconds, rates, rows=rows, epochs=epochs)
 
 
-def fixed_seconds(splits: Splits) -> dict[str, float]:
-    """Seconds of each stage that do not depend on the plan, where FIXED was measured."""
+def slowness(mask_seconds: float) -> float:
+    """How many times as long this machine takes as the one of FIXED, by the time to cut out an object."""
+    return float(np.clip(mask_seconds / MASK_SECONDS, *SLOWER))
+
+
+def fixed_seconds(splits: Splits, mask_seconds: float) -> dict[str, float]:
+    """Seconds of each stage on this machine that do not depend on the plan."""
     train, test = len(splits.train), len(splits.test)
     images = {
         "scrub": train + len(splits.validation) + test, "explore": train, "interpret": test, "report": 0
     }  # fmt: skip
-    return {name: least + each * images[name] for name, (least, each) in FIXED.items()}
+    slower = slowness(mask_seconds)
+    return {name: slower * (least + each * images[name]) for name, (least, each) in FIXED.items()}
 
 
 def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
-    """Compare the interpolations on frozen features; fewer images at higher resolutions."""
+    """Compare the interpolations on frozen features, with fewer images at higher resolutions."""
 
     def features(
         pixels: NDArray[np.uint8], method: Method, antialias: bool, resolution: int, /
@@ -191,7 +241,7 @@ def interpolation_images(side: int) -> int:
 
 
 def with_interpolation(plan: StudyPlan, study: StudyConfig, found: Table) -> StudyPlan:
-    """The plan with the interpolation that the user asked for, or with the one that the evidence chose."""
+    """The plan with the interpolation that the user chose, or else with the one that the comparison chose."""
     if study.interpolation != "auto":
         recipe = replace(plan.recipe, interpolation=study.interpolation)
     else:

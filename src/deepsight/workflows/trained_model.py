@@ -1,4 +1,4 @@
-"""The model of a run folder, ready to be asked."""
+"""The trained model of a run folder, ready to predict."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -26,8 +26,8 @@ def open_trained(out: Path) -> Trained:
     run = Run.open(out)
     if run.has("model.json") and not run.has("model.safetensors"):
         raise DeepSightError(
-            f"Expected a trained model in {out}, but it holds the predictions of a model that was made "
-            "elsewhere, which cannot be run. Use a folder that deepsight run made."
+            f"Expected a trained model in {out}, but it holds the examination of an external model, which it "
+            "does not store. Use a folder that deepsight run made."
         )
     about = run.require("model.safetensors", stage="train").read_json("model.json")
     predictor = load_trained(run)
@@ -35,10 +35,10 @@ def open_trained(out: Path) -> Trained:
 
 
 def load_trained(run: Run) -> Predictor:
-    """The model of a run, after its files were proved.
+    """The model of a run, after its files were verified.
 
     Raises:
-        DeepSightError: a file is absent, damaged, or names what DeepSight does not know.
+        DeepSightError: a file is missing or damaged, or names something that DeepSight does not know.
     """
     for name in MODEL_FILES:
         run.require(name, stage="train")

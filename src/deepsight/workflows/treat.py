@@ -19,7 +19,6 @@ from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.examine import ledger_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.obtain.cache import cache_folder
 from deepsight.scrub.duplicates.find import cluster_members
 from deepsight.treat.cause_changes import ledger_change_table
@@ -28,8 +27,9 @@ from deepsight.treat.treatments.catalogue import treatments_for_run
 from deepsight.treat.trial import runner
 from deepsight.treat.trial.checkpoints import TrialConfig
 from deepsight.treat.trial.leakage_effect import Leakage
-from deepsight.workflows.context import Context
-from deepsight.workflows.study import inputs_of, locked_by_first, report_stage, run_until, save_tables
+from deepsight.workflows.context import Context, fresh_backbone
+from deepsight.workflows.stages import inputs_of, report_stage, save_tables
+from deepsight.workflows.study import locked_by_first, run_until
 
 
 def treat(
@@ -41,13 +41,17 @@ def treat(
 
     Args:
         run_folder: the run folder; the results of an interrupted trial there are reused.
-        minutes: for the trial.
+        minutes: time for the trial, above 0.
         names: the treatments to try, in this order; empty for all that the evidence calls for.
-        min_treatments: treatments that must fit in the time, if necessary by training less of the network.
-        log: receives what the work says; `print` shows it.
+        min_treatments: treatments that must fit into the time, if necessary by training less of the network.
+        log: receives progress and warnings; `print` shows them.
 
     Returns:
-        The new tables.
+        The new tables, among them `treatments`: one row per treatment with its effect and verdict.
+
+    Raises:
+        UsageError: the minutes are out of range, or a treatment is unknown.
+        DeepSightError: there is no run, or it is not a study.
 
     Example:
         >>> from deepsight import treat
@@ -65,7 +69,7 @@ def treat(
 def treat_alone(
     run_folder: Path, minutes: float, names: Sequence[str], min_treatments: int, log: Log
 ) -> Evidence:
-    """The same, in a run folder that no other process works in."""
+    """The same, in a locked run folder."""
     context = run_until("levers", run_folder, log=log)
     run, plan, inputs = context.run, context.plan, inputs_of(context)
     run.reopen("treat")
@@ -74,7 +78,7 @@ def treat_alone(
         run.evidence(), run.predictions("val"), context.splits.train, plan.backbone, names=names
     )
     config = TrialConfig(
-        splits=context.splits, recipe=plan.recipe, load=partial(other_backbone, context),
+        splits=context.splits, recipe=plan.recipe, load=partial(fresh_backbone, context, log=context.log),
         cache=FeatureCache(cache_folder() / "trunk", log=log), fabric=context.fabric,
     )  # fmt: skip
     found = runner.run_trial(
@@ -95,13 +99,13 @@ def treat_alone(
 
 
 def leakage_of(context: Context) -> Leakage | None:
-    """The training images that were dropped because they repeat test images; None where they were kept."""
+    """The training images that were dropped as near-duplicates of test images; None if they were kept."""
     found = leakage_between(context.official["train"], context.run.evidence()["duplicates"])
     return None if np.isin(context.splits.train.ids, found.rows.ids).any() else found
 
 
 def leakage_between(train: Dataset, duplicates: Table) -> Leakage:
-    """The training images that repeat test images.
+    """The training images that are near-duplicates of test images.
 
     Args:
         train: the official training images.
@@ -118,22 +122,12 @@ def leakage_between(train: Dataset, duplicates: Table) -> Leakage:
     return Leakage(select_ids(train, ids), row_cluster, test, test_cluster)
 
 
-def other_backbone(context: Context, name: str) -> Pretrained:
-    """The run's own backbone for an empty name, else the named one with its own weights."""
-    study = context.study
-    if not name:
-        own = context.plan.backbone
-        return load_pretrained(own, study.weights, allow_partial=study.allow_partial, offline=study.offline)
-    return load_pretrained(name, offline=study.offline, log=context.log)
-
-
 def ledger_under(inputs: ExaminationInputs, labels: Evidence, predictions: Predictions) -> Table:
     """The ledger of another model's predictions on the same test images.
 
     Args:
         inputs: of the run.
-        labels: the run's tables `label_errors` and `ambiguity`; whether a label is wrong or an image unclear
-            does not depend on the model.
+        labels: the run's tables about labels, which do not depend on the model.
         predictions: of the other model.
     """
     pairs = confusion_pairs_table(predictions.labels, predictions.predicted, inputs.classes)

@@ -16,7 +16,7 @@ from deepsight.core.run import Run
 from deepsight.core.schemas.json_files import ComparedWith
 from deepsight.obtain import load_dataset
 from deepsight.workflows.apply_decisions import apply_decisions
-from deepsight.workflows.compare.same_images import pairs_of
+from deepsight.workflows.compare.same_images import pairs_of, shared_test, stored_names
 from deepsight.workflows.compare.with_earlier import compare_with_earlier
 
 CLASSES = ("ant", "bee", "cow")
@@ -133,3 +133,20 @@ def test_other_classes_and_other_images_are_refused(first: Run, tmp_path: Path) 
         words = "found none" if name == "images" else "differ in cow, dog"
         with pytest.raises(DeepSightError, match=words):
             compare_with_earlier(later.path, first.path)
+
+
+def test_an_examined_training_part_is_matched_by_its_own_images(first: Run, tmp_path: Path) -> None:
+    """The predictions of the second run are of the training images, which share no pixel with test."""
+    got = load_dataset(first.study()["data"])
+    run = made(tmp_path / "trained", first.study()["data"], errors=0, seed=1)
+    run.save_json("data.json", {**got.record, "examined": {"split": "train", "n": len(got.train)}})
+    run.save_predictions(
+        "test", Predictions(got.train.ids, got.train.labels, np.eye(3, dtype=np.float32)[got.train.labels],
+                            np.zeros((len(got.train), 0), np.float16)),
+    )  # fmt: skip
+    run.commit("interpret")
+    names = stored_names(run, run.predictions("test"))
+    images = image_table(got.named(), got.digests).filter(split="train")
+    assert names == images["digest"].to_list()
+    with pytest.raises(DeepSightError, match="found none"):
+        shared_test(first, run)

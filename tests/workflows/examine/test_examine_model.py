@@ -16,7 +16,8 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
 from deepsight.workflows.examine.examine import examine
-from deepsight.workflows.examine.examine_model import examine_model, pass_folder
+from deepsight.workflows.examine.examine_model import examine_model
+from deepsight.workflows.examine.examined_passes import pass_folder
 
 
 def with_planted_confusion(labels: np.ndarray, *, k: int, seed: int = 0) -> np.ndarray:
@@ -76,6 +77,7 @@ def test_examine_opens_a_model_and_writes_a_run(tmp_path: Path, monkeypatch: pyt
     assert images["digest"].null_count() == 0
     assert (run.path / "splits.csv").exists()
     assert run.read_json("data.json")["examined"]["n"] == 90
+    assert run.examined_split == "test"
     known = run.manifests()
     assert known is not None
     assert "examine" in known.by_stage
@@ -101,3 +103,8 @@ def test_blocks_of_a_stopped_pass_are_kept_only_for_a_model_that_a_file_proves(t
     model.write_bytes(b"another")
     assert first not in (None, pass_folder(f"onnx:{model}", None, None, record, "test"))
     assert pass_folder("python:theirs:build", None, None, record, "test") is None
+
+
+def test_a_run_takes_no_options_of_other_models(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the run has its own"):
+        examine_model(StudyConfig(), "run:absent", tmp_path / "out", classes=["a", "b"])

@@ -20,7 +20,8 @@ from deepsight.obtain.predictions.read import read_predictions
 from deepsight.workflows.compare.two_runs import compare as compare_runs
 from deepsight.workflows.examine.examine import examine
 from deepsight.workflows.examine.examine_predictions import examine_predictions
-from deepsight.workflows.study import begin, obtain_stage, run_until
+from deepsight.workflows.stages import obtain_stage
+from deepsight.workflows.study import begin, run_until
 
 CLASSES = ("cat", "dog")
 

@@ -18,6 +18,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.run import Run
 from deepsight.core.schemas.json_files import GateResult
 from deepsight.interpret.error_analysis.calibration import calibration_summary_table
+from deepsight.interpret.error_analysis.per_class import per_class_table
 from deepsight.interpret.slices.metadata import metadata_scores_table
 from deepsight.report.html import render
 from deepsight.workflows.gates.conditions import check_gate, check_gates
@@ -328,3 +329,14 @@ def test_a_wrong_gate_is_refused_before_the_study_begins(tmp_path: Path) -> None
     done = CliRunner().invoke(app, ["run", "--gate", "recal >= 0.7", "--out", str(out)])
     assert isinstance(done.exception, UsageError)
     assert not out.exists()
+
+
+def test_a_class_without_test_images_fails_no_gate(tmp_path: Path) -> None:
+    bare = made_run.bare(tmp_path / "run")
+    labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 2])
+    classes = ("ant", "bee", "cow")
+    bare.save_evidence(Evidence({"recall": per_class_table(labels, predicted, classes, {})}))
+    assert check_gate(bare, "min recall >= 0.5").value == pytest.approx(0.5)
+    assert check_gate(bare, "min f1 >= 0.6").value == pytest.approx(2 / 3)
+    with pytest.raises(UsageError, match="received 'cow'"):
+        check_gate(bare, "recall[cow] >= 0.5")

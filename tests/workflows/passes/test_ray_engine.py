@@ -23,7 +23,7 @@ from deepsight.core.run import Run
 from deepsight.workflows.audit import passes as audit_passes
 from deepsight.workflows.audit.run_audit import audit
 from deepsight.workflows.examine.examination import SpreadPasses, predictions_of
-from deepsight.workflows.examine.examine_model import open_run_answers
+from deepsight.workflows.examine.examine_run import open_run_answers
 from deepsight.workflows.examine.fit_model import fit_to_data
 from deepsight.workflows.examine.named_model import NamedModel
 from deepsight.workflows.passes.block_passes import run_blocks

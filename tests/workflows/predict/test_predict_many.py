@@ -226,3 +226,9 @@ def test_a_dark_deep_file_stays_dark(trained_run: Run, monkeypatch, tmp_path: Pa
     monkeypatch.setattr(Predictor, "features", noted)
     predict_many(trained_run.path, [str(tmp_path / "dark.png"), str(tmp_path / "bright.png")])
     assert [int(image[0, 0, 0]) for image in seen[-1]] == [round(300 * 255 / 4095), round(4000 * 255 / 4095)]
+
+
+@pytest.mark.parametrize("limits", [(1.5, 0.9), (0.5, -0.1), (0.5, float("nan"))])
+def test_limits_out_of_range_are_refused(limits: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match="Expected --reject"):
+        Thresholds(*limits)

@@ -9,7 +9,8 @@ from scipy.stats import f as f_distribution
 from scipy.stats import t
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
-from deepsight.core.statistics.intervals import Interval, macro_f1, macro_weights
+from deepsight.core.statistics.intervals import Interval, macro_f1, macro_weights, wilson
+from deepsight.core.statistics.macro_f1 import macro_f1_interval
 
 BLOCK = 200  # resamples at a time, to bound the memory
 
@@ -43,6 +44,32 @@ def cluster_bootstrap_macro_f1(
         sample.append(f1 @ weights)
     low, high = np.quantile(np.concatenate(sample), [(1 - level) / 2, (1 + level) / 2])
     return Interval(macro_f1(labels, predicted, k), float(low), float(high))
+
+
+def macro_f1_over(labels: Ints, predicted: Ints, k: int, groups: Ints | None, *, seed: int) -> Interval:
+    """Macro-F1 with its 95 % interval over images, or over groups where they are known.
+
+    Args:
+        labels, predicted: int64 (n,), positions of k classes.
+        groups: int64 (n,), the group of each image, or None.
+        seed: of the resamples of groups.
+    """
+    if groups is None:
+        return macro_f1_interval(labels, predicted, k)
+    return cluster_bootstrap_macro_f1(labels, predicted, k, groups, seed=seed)
+
+
+def accuracy_over(right: Bools, groups: Ints | None) -> Interval:
+    """Accuracy with Wilson's 95 % interval over images, or over groups by their effective n.
+
+    Args:
+        right: bool (n,), whether each image is classified correctly; no images give 0 with [0, 1].
+        groups: int64 (n,), the group of each image, or None.
+    """
+    accuracy = float(right.mean()) if len(right) else 0.0
+    n = float(len(right)) if groups is None else effective_n(right, groups)
+    low, high = wilson(accuracy * n, n)
+    return Interval(accuracy, float(low), float(high))
 
 
 def effective_n(right: Bools, groups: Ints) -> float:

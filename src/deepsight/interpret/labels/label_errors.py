@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from deepsight.core.array_types import Floats
-from deepsight.core.evidence import Table
+from deepsight.core.array_types import Floats, Ints
+from deepsight.core.evidence import Evidence, Table
 from deepsight.core.statistics.intervals import Interval
 from deepsight.interpret.labels.label_noise import (
     WrongLabels,
@@ -167,6 +167,20 @@ def label_errors_of_split(
 def agreement(judged: LabelSources) -> float:
     """The share of images whose likeliest class in the pool is the given one."""
     return float((judged.pooled().argmax(axis=1) == judged.labels).mean())
+
+
+def flagged_in_training(evidence: Evidence, ids: Ints) -> NDArray[np.bool_]:
+    """Which training images have a flagged label, bool (n,); none if labels were not examined.
+
+    Args:
+        evidence: may hold the table `label_errors`.
+        ids: int64 (n,), rows in the official order of train.
+    """
+    table = evidence.get("label_errors")
+    if table is None:
+        return np.zeros(len(ids), dtype=bool)
+    flagged = table.frame.filter(pl.col("flagged") & (pl.col("split") == "train"))["index"].to_numpy()
+    return np.asarray(np.isin(ids, flagged))
 
 
 def flagged_labels(score: Floats, precision: float) -> NDArray[np.bool_]:

@@ -6,13 +6,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.evidence import Table
-from deepsight.core.statistics.clusters import (
-    cluster_bootstrap_macro_f1,
-    difference_over_groups_p,
-    effective_n,
-)
-from deepsight.core.statistics.intervals import Interval, wilson
-from deepsight.core.statistics.macro_f1 import macro_f1_interval
+from deepsight.core.statistics.clusters import accuracy_over, difference_over_groups_p, macro_f1_over
 from deepsight.core.statistics.significance import benjamini_hochberg
 
 MOST_VALUES = 12  # a column of text with more of them names images rather than kinds of image
@@ -118,25 +112,20 @@ def value_rows(
     for value in np.unique(values):
         here = np.flatnonzero(values == value)
         n, expected = len(here), float(rates[labels[here]].mean())
-        accuracy, own = float(right[here].mean()), None if groups is None else groups[here]
-        worth = n if own is None else effective_n(right[here], own)
-        low, high = wilson(accuracy * worth, worth)
-        f1 = macro_f1_of_value(labels[here], predicted[here], k, own)
+        own = None if groups is None else groups[here]
+        accuracy, f1 = (
+            accuracy_over(right[here], own),
+            macro_f1_over(labels[here], predicted[here], k, own, seed=0),
+        )
         rows.append(
             {
-                "column": name, "value": str(value), "n": n, "accuracy": accuracy, "ci_low": float(low),
-                "ci_high": float(high), "expected": expected, "difference": accuracy - expected,
+                "column": name, "value": str(value), "n": n, "accuracy": accuracy.value,
+                "ci_low": accuracy.low, "ci_high": accuracy.high, "expected": expected,
+                "difference": accuracy.value - expected,
                 "macro_f1": f1.value, "macro_f1_low": f1.low, "macro_f1_high": f1.high,
             }
         )  # fmt: skip
     return rows
-
-
-def macro_f1_of_value(labels: Ints, predicted: Ints, k: int, groups: Ints | None) -> Interval:
-    """Macro-F1 of some images over the classes that are among them, by images or by groups."""
-    if groups is None:
-        return macro_f1_interval(labels, predicted, k)
-    return cluster_bootstrap_macro_f1(labels, predicted, k, groups, seed=0)
 
 
 def difference_p(

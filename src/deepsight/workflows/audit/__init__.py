@@ -1,1 +1,1 @@
-"""The audit of a data set: what is wrong with images, labels and splits, before anything is trained."""
+"""The audit of a data set: faults of images, labels and splits, found without training a model."""

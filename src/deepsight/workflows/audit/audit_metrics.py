@@ -14,7 +14,7 @@ from deepsight.workflows.audit.copies import TRAINING
 
 
 class Value(NamedTuple):
-    """A number with its 95 % interval, None where it has none, and the images that it rests on."""
+    """A metric with its 95 % interval (None if it has none) and the number of images it is based on."""
 
     value: float
     low: float | None
@@ -32,13 +32,13 @@ def share(hits: int, n: int) -> Value:
 
 
 def unreadable(evidence: Evidence, _: AuditedData) -> Value:
-    """Files that cannot be read."""
+    """Share of files that cannot be read."""
     table = evidence["unreadable"]
     return share(len(table.frame.filter(kind="unreadable")), table.n)
 
 
 def of_issue(issue: str) -> Reader:
-    """Images with an issue."""
+    """Share of images with this issue."""
 
     def read(evidence: Evidence, data: AuditedData) -> Value:
         row = evidence["image_issue_counts"].frame.row(by_predicate=pl.col("issue") == issue, named=True)
@@ -48,13 +48,13 @@ def of_issue(issue: str) -> Reader:
 
 
 def flagged_pairs(evidence: Evidence, kind: str | None = None) -> pl.DataFrame:
-    """Pairs of copies, of one kind or of both."""
+    """Flagged pairs of duplicates, exact or near or both."""
     pairs = evidence["duplicates"].frame.filter("flagged")
     return pairs if kind is None else pairs.filter(kind=kind)
 
 
 def repeated_images(evidence: Evidence, data: AuditedData, kind: str | None) -> Value:
-    """Images that could be left out since a copy stays: the members of each cluster less one."""
+    """Share of images that could be removed while a copy stays: the members of each cluster less one."""
     pairs = flagged_pairs(evidence, kind)
     own = pairs.filter((pl.col("split_a") != TRAINING) & (pl.col("split_b") != TRAINING))
     members = pl.concat(
@@ -64,7 +64,7 @@ def repeated_images(evidence: Evidence, data: AuditedData, kind: str | None) -> 
 
 
 def images_with_partner(evidence: Evidence, data: AuditedData, *, training: bool) -> Value:
-    """Images that have a copy among a run's training images, or in another split of their own."""
+    """Share of images with a copy among the run's training images, or else in another split."""
     pairs = flagged_pairs(evidence)
     across = pairs.filter(pl.col("split_a") != pl.col("split_b"))
     involved = (pl.col("split_a") == TRAINING) | (pl.col("split_b") == TRAINING)
@@ -75,7 +75,7 @@ def images_with_partner(evidence: Evidence, data: AuditedData, *, training: bool
 
 
 def conflicting(evidence: Evidence, data: AuditedData) -> Value:
-    """Images with a copy under another label."""
+    """Share of images with a copy under another label."""
     frame = evidence["conflicting_copies"].frame
     ends = [frame.select(split=f"split_{end}", index=f"index_{end}") for end in "ab"]
     images = pl.concat(ends).filter(pl.col("split") != TRAINING).unique()
@@ -83,7 +83,7 @@ def conflicting(evidence: Evidence, data: AuditedData) -> Value:
 
 
 def flagged_rows(name: str) -> Reader:
-    """Flagged rows of a table."""
+    """Flagged rows of a table as a share of the images."""
 
     def read(evidence: Evidence, data: AuditedData) -> Value:
         return share(int(evidence[name].frame["flagged"].sum()), len(data))
@@ -92,55 +92,57 @@ def flagged_rows(name: str) -> Reader:
 
 
 def rows_of(name: str) -> Reader:
-    """Rows of a table."""
+    """Rows of a table as a share of the images."""
     return lambda evidence, data: share(len(evidence[name].frame), len(data))
 
 
 def imbalance(evidence: Evidence, _: AuditedData) -> Value:
-    """Images of the largest class over those of the smallest, in the first split."""
+    """Size of the largest class over that of the smallest, in the first split."""
     frame = evidence["balance"].frame
     first = frame.filter(split=frame["split"][0])["n"].to_list()
     return Value(max(first) / max(min(first), 1), None, None, sum(first))
 
 
 def shortcut(evidence: Evidence, data: AuditedData) -> Value:
-    """Accuracy above chance of the attribute that tells the class best, of the flagged ones; 0 for none."""
+    """Accuracy above chance of the flagged attribute that predicts the class best; 0 if none is flagged."""
     rows = evidence["shortcuts"].frame.filter("flagged").to_dicts()
     gain = max((row["accuracy"] - row["expected"] for row in rows), default=0.0)
     return Value(gain, None, None, len(data))
 
 
 def groups_across(evidence: Evidence, data: AuditedData) -> Value:
-    """Images of suggested groups that lie in more than one split."""
+    """Share of images in suggested groups that span several splits."""
     frame = evidence["suggested_groups"].frame
     return share(int(frame.filter(pl.col("splits").list.len() > 1)["n"].sum()), len(data))
 
 
 def feature_drift(evidence: Evidence, data: AuditedData) -> Value:
-    """The area by which new images are told from the run's, over all classes."""
+    """Area under the ROC curve of a classifier that tells new images from the run's, over all classes."""
     row = evidence["feature_drift"].frame.row(by_predicate=pl.col("class") == WHOLE, named=True)
     return Value(row["auc"], row["ci_low"], row["ci_high"], len(data))
 
 
 def property_drift(evidence: Evidence, data: AuditedData) -> Value:
-    """The largest effect on a property over all classes, in standard deviations."""
+    """The largest absolute effect on a property over all classes, in standard deviations."""
     frame = evidence["property_drift"].frame.filter(pl.col("class") == WHOLE)
     row = frame.sort(pl.col("effect").abs(), descending=True).row(0, named=True)
-    ends = sorted((abs(row["ci_low"]), abs(row["ci_high"])))
-    inside = row["ci_low"] <= 0 <= row["ci_high"]
-    return Value(abs(row["effect"]), 0.0 if inside else ends[0], ends[1], len(data))
+    return magnitude(row["effect"], row["ci_low"], row["ci_high"], len(data))
 
 
 def class_drift(evidence: Evidence, data: AuditedData) -> Value:
-    """The largest difference in the share of a predicted class."""
+    """The largest absolute difference in the share of a predicted class."""
     row = evidence["class_drift"].frame.row(0, named=True)
-    ends = sorted((abs(row["ci_low"]), abs(row["ci_high"])))
-    inside = row["ci_low"] <= 0 <= row["ci_high"]
-    return Value(abs(row["difference"]), 0.0 if inside else ends[0], ends[1], len(data))
+    return magnitude(row["difference"], row["ci_low"], row["ci_high"], len(data))
+
+
+def magnitude(value: float, low: float, high: float, n: int) -> Value:
+    """The absolute value of a signed metric, with the range of absolute values in its interval."""
+    ends = sorted((abs(low), abs(high)))
+    return Value(abs(value), 0.0 if low <= 0 <= high else ends[0], ends[1], n)
 
 
 def unfamiliar(evidence: Evidence, data: AuditedData) -> Value:
-    """Images unlike the training images of the run."""
+    """Share of images unlike the training images of the run."""
     row = evidence["familiarity"].frame.row(0, named=True)
     return Value(row["share"], row["ci_low"], row["ci_high"], len(data))
 
@@ -168,12 +170,12 @@ READERS: Mapping[str, tuple[str, Reader]] = {
 
 
 def audit_values(evidence: Evidence, data: AuditedData, *, against: bool) -> dict[str, dict[str, Any]]:
-    """Every metric that the findings allow: value, low, high, n.
+    """Every metric that could be measured, by name: value, low, high, n.
 
     Args:
-        evidence: the findings.
-        data: what was audited.
-        against: whether it was compared with a run.
+        evidence: the tables of the audit.
+        data: the audited images.
+        against: whether they were compared with a run.
     """
     known = set(evidence["image_issue_counts"].frame["issue"])
     return {
@@ -184,6 +186,6 @@ def audit_values(evidence: Evidence, data: AuditedData, *, against: bool) -> dic
 
 
 def is_measured(name: str, issues: set[str], against: bool) -> bool:
-    """Whether an issue could be looked for, and copies of training images; true of all other metrics."""
+    """Whether the audit measured this issue, or searched for training copies; true of all other metrics."""
     issue = name.removesuffix("_share").replace("_", " ")
     return (issue not in ISSUES or issue in issues) and (against or name != "training_copy_share")

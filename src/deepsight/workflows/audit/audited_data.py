@@ -1,4 +1,4 @@
-"""The images of an audit: any data set that a study takes, or a folder that nobody has labelled."""
+"""The images of an audit: any data set that a study accepts, or a folder without labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,13 +26,13 @@ from deepsight.workflows.cleaned_data import base_folder
 
 @dataclass(frozen=True)
 class AuditedData:
-    """What is audited.
+    """The audited data set.
 
     Attributes:
-        parts: the images by split; "all" alone where the data has no splits of its own.
-        labelled: whether the labels mean something.
-        record: what `data.json` says.
-        base: the folder below which the images are files; None where they are none.
+        parts: the images by split; only "all" if the data has no splits of its own.
+        labelled: whether the labels are real; otherwise they are placeholders.
+        record: the content of `data.json`.
+        base: the folder below which the images are files; None if they are not files.
         taken: time of exposure (n,) by split, in seconds; NaN where unknown.
     """
 
@@ -47,7 +47,7 @@ class AuditedData:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The class names; two placeholders where there are no labels."""
+        """The class names; two placeholders if there are no labels."""
         return next(iter(self.parts.values())).classes
 
     @property
@@ -57,7 +57,7 @@ class AuditedData:
 
     @property
     def keys(self) -> pl.DataFrame:
-        """Split and index of each image."""
+        """Columns split and index, one row per image."""
         return pl.concat(
             [
                 pl.DataFrame({"split": [name] * len(part), "index": part.ids}, schema=KEYS)
@@ -67,7 +67,7 @@ class AuditedData:
 
     @property
     def files(self) -> list[str] | None:
-        """The names of all images; None where they have none."""
+        """The file names of all images; None if images have no names."""
         parts = list(self.parts.values())
         if any(part.files is None for part in parts):
             return None
@@ -78,7 +78,11 @@ KEYS: dict[str, Any] = {"split": pl.String, "index": pl.Int64}
 
 
 def data_name(data: str) -> str:
-    """The data set that was asked for: a name with its scheme, or a plain path of a folder or file."""
+    """The name with a scheme of a data set that is given by name, or as the path of a folder or file.
+
+    Raises:
+        UsageError: it is neither.
+    """
     path = Path(data).expanduser()
     if data == "cifar10" or (data.partition(":")[0] in SCHEMES and not path.exists()):
         return data
@@ -89,7 +93,7 @@ def data_name(data: str) -> str:
     if path.suffix.lower() in SUFFIXES:
         return f"table:{data}"
     if ":" in data:
-        return data  # its scheme is unknown, and the error says which there are
+        return data  # an unknown scheme; loading it raises an error that lists the known ones
     raise UsageError(f"Expected a folder, a file, or a data set such as table:FILE, received '{data}'.")
 
 
@@ -99,10 +103,14 @@ def open_audited(
     """The images that the study names.
 
     Args:
-        study: reads `data`, `data_dir`, `fit` and `offline`.
-        shape: height and width in which own images are stored, as a run has them; chosen where it is None.
-        unlabelled: whether folders mean nothing, so that no label is read from them.
-        log: receives what the user should know.
+        study: only `data`, `data_dir`, `fit` and `offline` are used.
+        shape: height and width to store images in, as in a run to compare with; None chooses them.
+        unlabelled: take no labels from folder names.
+        log: receives progress and warnings.
+
+    Raises:
+        UsageError: `unlabelled` is set for data that is not a folder.
+        DeepSightError: the data cannot be loaded.
     """
     folder = plain_folder(study.data)
     if folder is not None and (unlabelled or not has_classes(folder)):
@@ -126,10 +134,10 @@ def plain_folder(data: str) -> Path | None:
 
 
 def has_classes(folder: Path) -> bool:
-    """Whether a folder holds class folders, in parts or not.
+    """Whether a folder holds at least two class folders, with or without folders for the splits.
 
     Raises:
-        UsageError: there is no such folder, or its layout has two meanings.
+        UsageError: there is no such folder, or its layout is ambiguous.
     """
     if not folder.is_dir():
         raise UsageError(f"Expected a folder, found none in {folder}.")
@@ -142,7 +150,7 @@ def has_classes(folder: Path) -> bool:
 
 
 def unlabelled_data(folder: Path, fit: Fit, shape: Shape | None, log: Log) -> AuditedData:
-    """The pictures of a folder without labels."""
+    """The images of a folder without labels."""
     found = load_unlabelled(folder, shape=shape, fit=fit, log=log)
     part, decoded = found.data, found.decoded
     record = {
@@ -155,7 +163,7 @@ def unlabelled_data(folder: Path, fit: Fit, shape: Shape | None, log: Log) -> Au
 
 
 def with_side(data: str, side: int) -> str:
-    """The data set stored at this side, where own images are decoded and no side was asked for."""
+    """The name of the data set with the option side, if it accepts one and has none yet."""
     if not takes("side", data):
         return data
     options = parse_address(data, SCHEMES).options
@@ -163,12 +171,12 @@ def with_side(data: str, side: int) -> str:
 
 
 def takes(option: str, data: str) -> bool:
-    """Whether a data set of this scheme takes an option."""
+    """Whether a data set of this scheme accepts an option."""
     return option in SCHEMES.get(data.partition(":")[0], ())
 
 
 def own_parts(got: Obtained) -> dict[str, Dataset]:
-    """The parts that the data has itself; a test part that would be held out is joined again."""
+    """The data's own parts; a test part that the loader held out is joined to the rest again."""
     parts = got.named()
     if not got.record.get("held_out_test"):
         return parts

@@ -1,4 +1,4 @@
-"""Copies in an audit: within and across splits, against a run's training set, and under other labels."""
+"""Duplicates in an audit: within and across splits, of a run's training images, and under other labels."""
 
 from collections.abc import Mapping
 
@@ -20,8 +20,8 @@ def copy_findings(
 
     Args:
         parts: the audited images by split.
-        training: the training images of the run that they are compared with, in the same shape.
-        labelled: whether the labels of the parts mean something.
+        training: the training images of the run to compare with, in the same shape; or None.
+        labelled: whether the parts have real labels.
         seed: of the samples that projections are fitted on.
     """
     compared = {**({} if training is None else {TRAINING: training}), **parts}
@@ -33,7 +33,7 @@ def copy_findings(
 
 
 def conflicting_copies_table(duplicates: pl.DataFrame, parts: Mapping[str, Dataset]) -> Table:
-    """Evidence table `conflicting_copies`: pairs of one picture under two labels; one of them is wrong.
+    """Evidence table `conflicting_copies`: duplicates with two labels, at least one of which is wrong.
 
     Args:
         duplicates: the frame of the table `duplicates`.

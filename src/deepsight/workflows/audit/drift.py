@@ -1,4 +1,4 @@
-"""How the audited images differ from the test images of a run, in properties, features and predictions."""
+"""Drift of the audited images from a run's test images: in properties, features and predictions."""
 
 import numpy as np
 import polars as pl
@@ -17,15 +17,11 @@ from deepsight.workflows.audit.audited_data import AuditedData
 from deepsight.workflows.audit.reference import ComparedRun, in_shape
 from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR
 
-FEWEST = 20  # new images; fewer show no drift of a useful size
+FEWEST = 20  # new images; with fewer only enormous drift would show
 
 
 def drift_findings(data: AuditedData, compared: ComparedRun, *, seed: int) -> Findings:
-    """The tables of drift, class by class as the model predicts them.
-
-    Predicted classes are compared, not given ones: so new images need no labels, and what differs is what
-    the model will meet.
-    """
+    """The tables of drift, class by class as the model predicts them, so that new images need no labels."""
     if len(data) < FEWEST:
         return Findings.refused("drift", f"Fewer than {FEWEST} images are too few to show useful drift.")
     parts = [in_shape(part, compared.shape) for part in data.parts.values()]
@@ -38,7 +34,7 @@ def drift_findings(data: AuditedData, compared: ComparedRun, *, seed: int) -> Fi
             measured_properties(compared.test.images), pl.concat(properties), *both
         ),
         "feature_drift": feature_drift_table(
-            half(said.features), half(new.features), *both, tell_apart=told_apart, seed=seed
+            half(said.features), half(new.features), *both, tell_apart=probability_of_new, seed=seed
         ),
         "class_drift": class_drift_table(*both),
         "familiarity": familiarity_table(
@@ -51,7 +47,7 @@ def drift_findings(data: AuditedData, compared: ComparedRun, *, seed: int) -> Fi
 
 
 def half(features: Reals) -> Reals:
-    """Features in the precision in which a run stores them: a classifier would see the difference."""
+    """Features in the precision in which a run stores them, lest a classifier tell the sets apart by it."""
     return features.astype(np.float16)
 
 
@@ -71,13 +67,13 @@ def confidence(said: Predictions, compared: ComparedRun) -> Floats:
     return largest_probabilities(said.logits, compared.familiar.temperature)
 
 
-def told_apart(features: Reals, is_new: Ints) -> Floats:
+def probability_of_new(features: Reals, is_new: Ints) -> Floats:
     """Out-of-fold probability that each row is new, (n,)."""
     return out_of_fold_probabilities(features, is_new, 2, seed=0)[:, 1]
 
 
 def new_classes(data: AuditedData, classes: tuple[str, ...]) -> Findings:
-    """A note where the audited data has classes that the run does not know."""
+    """A note if the audited data has classes that the run does not know."""
     unknown = sorted(set(data.classes) - set(classes)) if data.labelled else []
     if not unknown:
         return Findings()

@@ -1,4 +1,4 @@
-"""What the files of a data set are: unreadable ones, their headers, what they say beside their pixels."""
+"""The files of a data set: which cannot be read, and what their names and headers reveal about the class."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from deepsight.workflows.audit.audited_data import AuditedData
 
 
 def unreadable_table(data: AuditedData) -> Table:
-    """Evidence table `unreadable`: what could not be read, and what the data set holds and nobody uses."""
+    """Evidence table `unreadable`: files that could not be read, and files that were passed over."""
     rows = [
         {"file": item["file"], "reason": item["reason"], "n": 1, "kind": "unreadable"}
         for item in data.record.get("quarantined", [])
@@ -42,7 +42,7 @@ def unreadable_table(data: AuditedData) -> Table:
 
 
 def headers_of(data: AuditedData) -> pl.DataFrame | None:
-    """What the headers of the files say, one row per image; None where the images are no files here."""
+    """The headers of the image files, one row per image; None if the images are not local files."""
     files = data.files
     if data.base is None or files is None:
         return None
@@ -52,7 +52,7 @@ def headers_of(data: AuditedData) -> pl.DataFrame | None:
 
 
 def leak_findings(data: AuditedData, headers: pl.DataFrame | None, *, seed: int) -> Findings:
-    """What tells the class without the picture, and files that are named after another class."""
+    """Attributes of the files that predict the class, and files that are named after another class."""
     if not data.labelled:
         return Findings.refused("shortcuts", "The images have no labels.")
     attributes = file_attributes(data.files, headers, data.classes)

@@ -1,4 +1,4 @@
-"""What the features of a backbone show that has seen no label of these images: outliers, labels, groups."""
+"""Outliers and suspected label errors by the features of a pretrained backbone, and suggested groups."""
 
 from collections.abc import Mapping
 
@@ -25,11 +25,11 @@ from deepsight.workflows.audit.audited_data import AuditedData
 from deepsight.workflows.audit.passes import AuditPasses
 
 NEIGHBOURS = 10
-FEWEST = 50  # images below which neither outliers nor labels can be told
+FEWEST = 50  # images; with fewer neither outliers nor label errors can be found
 
 
 def neighbourhood_findings(data: AuditedData, study: StudyConfig, passes: AuditPasses) -> Findings:
-    """Outliers and suspected labels, as far as the backbone's weights can be had."""
+    """Outliers and suspected label errors; refused without the backbone's weights or with too few images."""
     if len(data) < FEWEST:
         return refused(f"Fewer than {FEWEST} images are too few to show outliers or wrong labels.")
     try:
@@ -45,15 +45,15 @@ def neighbourhood_findings(data: AuditedData, study: StudyConfig, passes: AuditP
 
 
 def label_sources(data: AuditedData, features: np.ndarray, *, seed: int, log: Log) -> dict[str, LabelSources]:
-    """What neighbours and an out-of-fold head say of the labels of each split.
+    """The judgements of neighbours and of an out-of-fold head about the labels of each split.
 
-    All splits are asked about at once, as one part: so the features (n, d) stay on disk, where one part after
-    the other would be joined in memory. Of very many images times classes a random sample is examined.
+    All splits are judged together as one part, so that the features (n, d) stay on disk instead of being
+    joined in memory. If images times classes are very many, a random sample of images is examined.
     """
     everything = ExaminedSplit(np.arange(len(data)), data.labels, None, features, "frozen")
     whole = affordable_part(everything, len(data.classes), seed=seed)
     if len(whole.ids) < len(data):
-        log(f"The labels of {len(whole.ids):,} of {len(data):,} images are examined, drawn at random.")
+        log(f"Examines the labels of {len(whole.ids):,} of {len(data):,} images, drawn at random.")
     said = gather_label_sources({"all": whole}, len(data.classes), seed=seed)["all"].distributions
     found, start = {}, 0
     for name, part in data.parts.items():
@@ -67,12 +67,12 @@ def label_sources(data: AuditedData, features: np.ndarray, *, seed: int, log: Lo
 
 
 def refused(reason: str) -> Findings:
-    """What needs the features cannot be examined."""
+    """Refusals of the findings that need features."""
     return Findings.refused("isolated_images", reason).merge(Findings.refused("label_errors", reason))
 
 
 def group_findings(data: AuditedData) -> Findings:
-    """Images that belong together by their names or times of exposure, and groups that lie in two splits."""
+    """Groups of images that file names or exposure times suggest, and which of them span several splits."""
     parts = data.parts
     times = [data.taken.get(name, np.full(len(part), np.nan)) for name, part in parts.items()]
     found = suggest_groups(list(parts.values()), times)

@@ -1,4 +1,4 @@
-"""Pictures of an audit: those that look odd, and sheets of thumbnails for the report."""
+"""Images with visible issues, and contact sheets for the report of an audit."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ from deepsight.workflows.audit.passes import AuditPasses
 
 
 def issue_findings(data: AuditedData, headers: pl.DataFrame | None, passes: AuditPasses) -> Findings:
-    """Dark, bright, blurred and empty images, and files of an odd size or shape."""
+    """Dark, bright, blurred and empty images, and images of odd size or aspect ratio."""
     ends, properties = passes.measures(data)
     measures = issue_measures(ends, properties, headers)
     found = Findings(Evidence(image_issue_tables(measures, data.keys)))
@@ -31,7 +31,7 @@ def issue_findings(data: AuditedData, headers: pl.DataFrame | None, passes: Audi
 
 
 def sheets_of(evidence: Evidence, parts: Mapping[str, Dataset]) -> dict[str, bytes]:
-    """A sheet of thumbnails for each table that the report shows as images."""
+    """A contact sheet for each table that the report shows as images, by path in the run folder."""
     tables = {name: listed_rows(name, evidence[name].frame) for name in LISTS if name in evidence}
     if "label_errors" in evidence:
         tables["label_errors"] = suspected_labels(evidence["label_errors"].frame)
@@ -45,7 +45,7 @@ def sheets_of(evidence: Evidence, parts: Mapping[str, Dataset]) -> dict[str, byt
 
 
 def pixels_of(rows: pl.DataFrame, parts: Mapping[str, Dataset]) -> Pixels:
-    """The images (n, h, w, 3) of these rows by split and index, in their order."""
+    """The images (n, h, w, 3) that the columns split and index name, in the order of the rows."""
     shape = next(iter(parts.values())).images.shape[1:]
     pixels = np.empty((len(rows), *shape), dtype=np.uint8)
     splits = rows["split"].to_numpy()

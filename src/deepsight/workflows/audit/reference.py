@@ -1,6 +1,6 @@
-"""The run that an audit compares with: its model, its images, and what it said about its test set."""
+"""The run that an audit compares with: its model, its images, and its test predictions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -23,17 +23,17 @@ BLOCK = 1024  # images resized at a time
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """A finished run.
+    """A finished run to compare with.
 
     Attributes:
         run: its folder.
         predictor: its model.
         classes: in the order of the logits.
-        shape: height and width in which its images are stored.
-        fit: how pictures were brought into that shape.
+        shape: height and width of its stored images.
+        fit: how images were brought into that shape.
         train, test: its images.
         said: its predictions for the test images.
-        familiar: what new images are compared with.
+        familiar: measures the unfamiliarity of new images.
     """
 
     run: Run
@@ -51,7 +51,7 @@ def open_compared(folder: Path, log: Log) -> ComparedRun:
     """The run in a folder, with its data.
 
     Raises:
-        DeepSightError: there is no run or no model, or its data is no longer there.
+        DeepSightError: there is no run or no model, or its data is gone.
     """
     run, predictor, classes = open_trained(folder)
     context = opened_context(run, log)
@@ -64,20 +64,18 @@ def open_compared(folder: Path, log: Log) -> ComparedRun:
 
 
 def in_shape(data: Dataset, shape: Shape) -> Dataset:
-    """The images in a shape, resized where they have another; enlarged smoothly, reduced by area."""
+    """The data set with its images resized to this height and width, if they have another."""
     if tuple(data.images.shape[1:3]) == tuple(shape):
         return data
     resized = np.empty((len(data), *shape, 3), dtype=np.uint8)
     for start in range(0, len(data), BLOCK):
         for row, image in enumerate(data.pixels(slice(start, start + BLOCK)), start):
             resized[row] = resized_image(image, shape)
-    return Dataset(
-        resized, data.labels, data.classes, data.ids, data.source, data.files, data.groups, data.metadata
-    )
+    return replace(data, images=resized)
 
 
 def resized_image(image: Pixels, shape: Shape) -> Pixels:
-    """One image (h, w, 3) in another shape."""
+    """One image (h, w, 3) in another shape: enlarged by cubic interpolation, reduced by area averaging."""
     smaller = shape[0] * shape[1] < image.shape[0] * image.shape[1]
     kernel = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, (shape[1], shape[0]), interpolation=kernel), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The audit, top to bottom: files, pictures, copies, labels, leaks, and drift against a run."""
+"""The audit, top to bottom: files, images, duplicates, labels, shortcuts, and drift against a run."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -35,14 +35,14 @@ STAGE = "audit"
 
 @dataclass
 class Steps:
-    """Carries out the steps of an audit, gathers what they find and notes the time that each took."""
+    """Carries out the steps of an audit, merges their findings and records the seconds of each."""
 
     log: Log
     found: Findings = field(default_factory=Findings)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def take(self, name: str, find: Callable[[], Findings]) -> None:
-        """One step."""
+        """Carry out one step."""
         raise_if_stopped()
         self.log(StageStarted(name))
         began = time.perf_counter()
@@ -61,24 +61,24 @@ def audit(
     engine: str = LOCAL,
     log: Log = silent,
 ) -> dict[str, Any]:
-    """Examine a data set without training anything.
+    """Examine a data set without training a model.
 
     Args:
-        data: a data set as `load_dataset` names it, or the path of a folder, a table or an .npz file. A
-            folder without class folders is audited without labels.
-        out: the folder for report, tables and audit.json; an audit of the same data is made again.
+        data: the name of a data set as for `load_dataset`, or the path of a folder, a table or an .npz file.
+            A folder without class folders is audited without labels.
+        out: the folder for report, tables and audit.json; an earlier audit of the same data is replaced.
         against: the folder of a run; the images are compared with its training and test images.
         gates: conditions on the metrics of audit.json, such as "near_duplicate_share <= 2 %".
-        unlabelled: take no label from the folders.
-        options: seed, fit, backbone, weights, data_dir and offline, as for a study.
+        unlabelled: take no labels from folder names.
+        options: of a study; seed, fit, backbone, weights, data_dir and offline are used.
         engine: where the passes over all images run: "local", "ray" or "ray://HOST:PORT".
-        log: receives what the work says; `print` shows it.
+        log: receives progress and warnings; `print` shows them.
 
     Returns:
         The content of audit.json.
 
     Raises:
-        UsageError: there is no such data or engine, or a gate is not written as it must be.
+        UsageError: the data or the engine is unknown, or a gate is malformed.
         DeepSightError: the data or the run cannot be used.
 
     Example:
@@ -137,7 +137,7 @@ def carry_out_audit(
 def examine_data(
     data: AuditedData, study: StudyConfig, compared: ComparedRun | None, passes: AuditPasses, steps: Steps
 ) -> None:
-    """Every step that the data allows, in the order of the report."""
+    """Carry out every step that applies to the data, in the order of the report."""
     headers = headers_of(data)
     steps.take("files", lambda: Findings(Evidence({"unreadable": unreadable_table(data)})))
     steps.take("pictures", lambda: issue_findings(data, headers, passes))
@@ -153,7 +153,7 @@ def examine_data(
 
 
 def class_evidence(data: AuditedData) -> Evidence:
-    """The sizes of the classes, and what each looks like on average in the first split."""
+    """The sizes of the classes, and the mean image of each in the first split."""
     first = next(iter(data.parts.values()))
     return Evidence(
         {
@@ -167,7 +167,7 @@ def class_evidence(data: AuditedData) -> Evidence:
 def audit_record(
     data: AuditedData, study: StudyConfig, evidence: Evidence, seconds: dict[str, float]
 ) -> dict[str, Any]:
-    """What audit.json says."""
+    """The content of audit.json."""
     against = study.audited.against if study.audited else None
     return {
         "data": data.record["data"],

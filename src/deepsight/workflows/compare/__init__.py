@@ -1,1 +1,1 @@
-"""Runs beside each other: two, many, or one before and after its data was cleaned."""
+"""Comparisons of runs: two, many, or one before and after its data was cleaned."""

@@ -42,7 +42,7 @@ class ComparedRuns:
         labels: int64 (n,).
         predicted: int64 (r, n), one row per run.
         ids: int64 (n,), rows in the official order of test.
-        groups: int64 (n,), which images belong together, or None.
+        groups: int64 (n,), the group of each image, or None.
     """
 
     runs: tuple[Run, ...]
@@ -60,19 +60,19 @@ class ComparedRuns:
 
 
 def compare_many(runs: Sequence[str | Path], out: str | Path | None = None) -> Evidence:
-    """Compare runs on the same test images; each is tested against the first.
+    """Compare runs on the same test images, each against the first.
 
     Args:
         runs: at least two run folders.
         out: an HTML file to write, which opens without a network.
 
     Returns:
-        The tables `runs`, `differences`, `alone` (images that one run alone gets right), `settings`, and
-        `causes` and `levers` where runs have them.
+        The tables `runs`, `differences`, `alone` (images that only one run gets right), `settings`, and
+        `causes` and `levers` if at least two runs have them.
 
     Raises:
-        UsageError: fewer than two runs, or one twice.
-        DeepSightError: there is no run, or the images, labels or classes differ.
+        UsageError: fewer than two runs, one of them twice, or runs with different classes.
+        DeepSightError: there is no run, or the images or labels differ.
     """
     compared = opened_runs([Path(run) for run in runs])
     tables = {
@@ -92,7 +92,7 @@ def compare_many(runs: Sequence[str | Path], out: str | Path | None = None) -> E
 
 
 def opened_runs(paths: Sequence[Path]) -> ComparedRuns:
-    """The runs, with their predictions in one order."""
+    """The runs, with their predictions in the order of the first."""
     if len(paths) < 2 or len({path.resolve() for path in paths}) < len(paths):
         again = [str(path) for number, path in enumerate(paths) if path in paths[:number]]
         twice = f", received {again[0]} twice" if again else ""
@@ -116,12 +116,12 @@ def opened_runs(paths: Sequence[Path]) -> ComparedRuns:
 def names_of(paths: Sequence[Path]) -> tuple[str, ...]:
     """The names of the folders, or their paths where two have one name."""
     names = tuple(path.resolve().name for path in paths)
-    taken = {"setting", "file"}  # columns of their own
+    taken = {"setting", "file"}  # names of other columns in the tables
     return names if len({*names, *taken}) == len(names) + len(taken) else tuple(map(str, paths))
 
 
 def runs_table(compared: ComparedRuns) -> Table:
-    """The scores of each run with their intervals, and what it was."""
+    """The scores of each run with their intervals, its backbone, resolution, training images and time."""
     rows = [run_row(run, name) for run, name in zip(compared.runs, compared.names, strict=True)]
     frame = pl.DataFrame(rows, infer_schema_length=None)
     best = frame.sort("macro_f1", descending=True).row(0, named=True)
@@ -155,7 +155,7 @@ def run_row(run: Run, name: str) -> dict[str, Any]:
 
 
 def differences_table(compared: ComparedRuns) -> Table:
-    """Each run against the first by paired tests; p-values hold for all of the comparisons together."""
+    """Each run against the first by paired tests, with p-values adjusted for all comparisons."""
     k, labels, first = len(compared.classes), compared.labels, compared.predicted[0]
     rows = [difference_row(labels, first, said, k, compared.groups) for said in compared.predicted[1:]]
     frame = pl.DataFrame(rows).with_columns(
@@ -185,8 +185,8 @@ def differences_table(compared: ComparedRuns) -> Table:
         frame=frame, units=units, n=len(labels),
         method="Paired by image, over groups where images come in groups: delta method for macro-F1, "
         "McNemar's test for accuracy. Intervals are for each run alone; p-values are adjusted for the "
-        f"{len(frame)} comparisons with the first (Holm 1979), each score by itself. One training each: "
-        "other seeds may move a score further.",
+        f"{len(frame)} comparisons with the first (Holm 1979), separately for each score. One training each: "
+        "other seeds may change a score by more.",
         caption=f"Against {compared.names[0]}: {', '.join(shown) or 'no difference is shown'}.",
     )  # fmt: skip
 
@@ -203,7 +203,7 @@ def difference_row(labels: Ints, first: Ints, said: Ints, k: int, groups: Ints |
 
 
 def alone_table(compared: ComparedRuns) -> Table:
-    """The images that one run alone gets right, with what most of the others say."""
+    """The images that only one run gets right, with the class that most other runs predict."""
     rows = np.flatnonzero(compared.right.sum(axis=0) == 1)
     winner = compared.right[:, rows].argmax(axis=0)
     names = np.asarray(compared.classes, dtype=object)
@@ -212,7 +212,7 @@ def alone_table(compared: ComparedRuns) -> Table:
             "run": np.asarray(compared.names, dtype=object)[winner].tolist(),
             "index": compared.ids[rows],
             "true": names[compared.labels[rows]].tolist(),
-            "predicted": names[[others_say(compared, int(row)) for row in rows]].tolist()
+            "predicted": names[[predicted_by_most(compared, int(row)) for row in rows]].tolist()
             if len(rows)
             else [],
         },
@@ -229,11 +229,11 @@ def alone_table(compared: ComparedRuns) -> Table:
             "true": "class name", "predicted": "class name, by most of the other runs",
         },
         n=len(compared.ids), method="Test images that exactly one run classifies as labelled.",
-        caption=f"Images that one run alone gets right: {', '.join(counts)}. No run is right on {wrong:,}.",
+        caption=f"Images that only one run gets right: {', '.join(counts)}. No run is right on {wrong:,}.",
     )  # fmt: skip
 
 
-def others_say(compared: ComparedRuns, row: int) -> int:
-    """The class that most of the runs that are wrong on an image give it."""
+def predicted_by_most(compared: ComparedRuns, row: int) -> int:
+    """The class that most of the runs that are wrong on an image predict."""
     wrong = compared.predicted[~compared.right[:, row], row]
     return int(np.bincount(wrong, minlength=len(compared.classes)).argmax())

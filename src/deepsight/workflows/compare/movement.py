@@ -1,4 +1,4 @@
-"""What moved from run to run besides the score: causes of errors, levers, and settings."""
+"""What differs between runs besides the score: causes of errors, levers, and settings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from deepsight.core.evidence import Table
 from deepsight.core.run import Run
 from deepsight.report.provenance import flatten
 
-PREDICTED = ("predicted_seconds", "predicted_peak_mb")  # of the plan; they are no settings
+PREDICTED = ("predicted_seconds", "predicted_peak_mb")  # in the plan, but not settings
 
 
 def causes_table(runs: Sequence[Run], names: Sequence[str]) -> Table | None:
-    """The share of each cause of errors in each run; None where fewer than two runs have a ledger."""
+    """The share of each cause of errors in each run; None if fewer than two runs have a ledger."""
     rows = [row for run, name in zip(runs, names, strict=True) for row in cause_rows(run, name)]
     if len({row["run"] for row in rows}) < 2:
         return None
@@ -49,7 +49,7 @@ def cause_rows(run: Run, name: str) -> list[dict[str, Any]]:
 
 
 def levers_table(runs: Sequence[Run], names: Sequence[str]) -> Table | None:
-    """The net effect of each lever in each run; None where fewer than two runs tried any."""
+    """The net effect of each lever in each run; None if fewer than two runs tried any."""
     rows = [
         {"name": row["name"], "run": name, "net": row["net"], "ci_low": row["ci_low"],
          "ci_high": row["ci_high"], "verdict": row["verdict"]}
@@ -95,7 +95,7 @@ def settings_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
 
 
 def settings_of(run: Run) -> dict[str, Any]:
-    """What was set for a run, without what was only predicted."""
+    """The settings of a run and its machine, without the plan's predictions."""
     study = run.study()
     plan: Mapping[str, Any] = study.get("plan") or {}
     machine = run.read_json("environment.json") if run.has("environment.json") else {}

@@ -1,5 +1,6 @@
 """The test images that two runs on different versions of a data set have in common."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
-from deepsight.core.dataset import Dataset, select_ids
+from deepsight.core.dataset import select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
@@ -15,19 +16,20 @@ from deepsight.core.run import Run
 from deepsight.scrub.leakage import pixel_digests
 from deepsight.workflows.compare.two_runs import classes_of_run, groups_of_test
 from deepsight.workflows.context import opened_context
+from deepsight.workflows.folds import images_of_predictions
 
 
 @dataclass(frozen=True)
 class SharedTest:
-    """The test images that an earlier and a later run share, with what each says of them.
+    """The test images that an earlier and a later run share, with the predictions of both.
 
     Attributes:
         ids: int64 (n,), rows of the later run's test part.
         labels_before, labels_after: int64 (n,), the labels that each run was tested against.
         before, after: int64 (n,), the classes that each run predicts.
         classes: names, in the order of the later run.
-        groups: int64 (n,), which images belong together, or None.
-        left_out, added: test images that only the earlier or only the later run has.
+        groups: int64 (n,), the group of each image, or None.
+        left_out, added: numbers of test images that only the earlier or only the later run has.
     """
 
     ids: NDArray[np.int64]
@@ -69,7 +71,7 @@ def shared_test(earlier: Run, later: Run, *, log: Log = silent) -> SharedTest:
 
 
 def places_of(theirs: tuple[str, ...], ours: tuple[str, ...], earlier: Run, later: Run) -> Ints:
-    """Where each class of the earlier run stands in the later one, (k,).
+    """The position in the later run of each class of the earlier one, (k,).
 
     Raises:
         DeepSightError: the classes differ.
@@ -95,28 +97,27 @@ def matching_rows(
 
 
 def stored_names(run: Run, said: Predictions) -> list[str] | None:
-    """The stored digest of the file of each image; None where the run knows none."""
-    images = run.images()
+    """The stored digest of each image's file; None if one is unknown."""
+    images = run.examined_images()
     if images is None:
         return None
-    source = run.read_json("data.json").get("sources", {}).get("test", "test")
     wanted = pl.DataFrame({"index": said.ids})
-    known = images.filter(pl.col("source") == source).select("index", "digest")
+    known = images.select("index", "digest")
     digests = wanted.join(known, on="index", how="left", maintain_order="left")["digest"]
     return None if digests.null_count() else digests.to_list()
 
 
 def pixel_names(run: Run, said: Predictions, log: Log) -> list[str]:
-    """A digest of the pixels of each test image, read from the run's data."""
-    test: Dataset = select_ids(opened_context(run, log).obtained.test, said.ids)
-    return [digest.tobytes().hex() for digest in pixel_digests(test.images)]
+    """A digest of the pixels of each predicted image, read from the run's data."""
+    examined = select_ids(images_of_predictions(opened_context(run, log)), said.ids)
+    return [digest.tobytes().hex() for digest in pixel_digests(examined.images)]
 
 
 def pairs_of(old: list[str], new: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of equal names; of images that are there several times, the first goes with the first."""
-    there: dict[str, list[int]] = {}
+    """Rows with equal names, in the order of `new`; repeated names are paired in their order."""
+    waiting: dict[str, deque[int]] = {}
     for row, name in enumerate(old):
-        there.setdefault(name, []).append(row)
-    pairs = [(there[name].pop(0), row) for row, name in enumerate(new) if there.get(name)]
+        waiting.setdefault(name, deque()).append(row)
+    pairs = [(waiting[name].popleft(), row) for row, name in enumerate(new) if waiting.get(name)]
     rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return rows[:, 0], rows[:, 1]

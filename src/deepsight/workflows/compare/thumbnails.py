@@ -1,4 +1,4 @@
-"""Thumbnails of test images from the contact sheets of runs that get them wrong."""
+"""Thumbnails of test images, cut from the contact sheets of errors."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ SHEET = f"{PICTURES}/errors.webp"
 
 
 def thumbnails(runs: Sequence[Run], wanted: Sequence[int]) -> dict[int, bytes]:
-    """A WebP picture of each wanted test image that some run shows among its errors, by its row."""
+    """A WebP picture of each wanted test image that is among some run's errors, by its row."""
     found: dict[int, bytes] = {}
     for run in runs:
         missing = set(wanted) - set(found)
@@ -24,7 +24,7 @@ def thumbnails(runs: Sequence[Run], wanted: Sequence[int]) -> dict[int, bytes]:
 
 
 def tiles_of(run: Run, wanted: set[int]) -> dict[int, bytes]:
-    """The tiles of a run's sheet of errors that show these images."""
+    """The tiles of these images from a run's contact sheet of errors."""
     with run.reading(SHEET) as path:
         sheet = cv2.imdecode(np.frombuffer(path.read_bytes(), dtype=np.uint8), cv2.IMREAD_COLOR)
     rows = run.evidence()["errors"].frame["index"].to_list()

@@ -12,7 +12,7 @@ from deepsight.core.run import Run
 from deepsight.core.statistics.significance import McNemar, grouped_mcnemar, mcnemar
 from deepsight.treat.compare import comparison_tables
 
-IDENTITY = ("sha256_of_records", "sha256_of_pixels")  # what runs of earlier versions know of their images
+IDENTITY = ("sha256_of_records", "sha256_of_pixels")  # digests in data.json of earlier versions
 
 
 def compare(run_a: str | Path, run_b: str | Path) -> Evidence:
@@ -49,20 +49,18 @@ def compare(run_a: str | Path, run_b: str | Path) -> Evidence:
 
 
 def accuracy_test(labels: Ints, first: Ints, second: Ints, groups: Ints | None) -> McNemar:
-    """McNemar's test on the same images (n,), over groups where they come in groups."""
+    """McNemar's test on the same images (n,), over groups if the images are grouped."""
     return (
         mcnemar(labels, first, second) if groups is None else grouped_mcnemar(labels, first, second, groups)
     )
 
 
 def groups_of_test(run: Run, ids: Ints) -> Ints | None:
-    """The group of each examined image, as the run noted it; None where there are no groups."""
-    images = run.images()
+    """The group of each examined image (n,), as the run noted it; None where there are no groups."""
+    images = run.examined_images()
     if images is None or images["group"].null_count():
         return None
-    split = run.read_json("data.json").get("examined", {}).get("split", "test")
-    own = images if split == "all" else images.filter(pl.col("split") == split)
-    wanted = pl.DataFrame({"index": ids}).join(own, on="index", how="left", maintain_order="left")
+    wanted = pl.DataFrame({"index": ids}).join(images, on="index", how="left", maintain_order="left")
     if wanted["group"].null_count() or len(wanted) != len(ids):
         return None
     return wanted["group"].to_numpy()
@@ -78,12 +76,12 @@ def classes_of_run(run: Run) -> list[str]:
 
 
 def require_same_images(a: Run, b: Run) -> None:
-    """Refuse runs of which the classes, the split or the digest of the examined images differ.
+    """Refuse runs whose classes, split, number or digest of examined images differ.
 
     Raises:
-        DeepSightError: they do; the message says in what.
+        DeepSightError: they differ; the message says how.
     """
-    ours, theirs = examined_images(a), examined_images(b)
+    ours, theirs = identity_of_images(a), identity_of_images(b)
     for what in ("classes", "split", "number of images", "digest of the images"):
         if ours[what] != theirs[what] and None not in (ours[what], theirs[what]):
             raise DeepSightError(
@@ -92,15 +90,15 @@ def require_same_images(a: Run, b: Run) -> None:
             )
 
 
-def examined_images(run: Run) -> dict[str, object]:
-    """Which images a run was examined on; None for what an earlier version did not write down."""
+def identity_of_images(run: Run) -> dict[str, object]:
+    """Which images a run was examined on; None for what an earlier version did not record."""
     record = run.read_json("data.json") if run.has("data.json") else {}
     examined = record.get("examined", {})
     digest = examined.get("digest", record.get("digests", {}).get("test"))
     older = [record[name].get("test", record[name]) for name in IDENTITY if record.get(name)]
     return {
         "classes": record.get("classes"),
-        "split": examined.get("split", "test"),
+        "split": run.examined_split,
         "number of images": examined.get("n", record.get("counts", {}).get("test")),
         "digest of the images": digest or (older[0] if older else None),
     }

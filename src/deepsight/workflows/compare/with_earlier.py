@@ -1,4 +1,4 @@
-"""A run beside an earlier one on another version of its data: what the cleaning brought."""
+"""A run compared with one on an earlier version of its data: what cleaning the data changed."""
 
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,18 @@ UNITS = {
 
 
 def compare_with_earlier(run: str | Path, earlier: str | Path, *, log: Log = silent) -> dict[str, Any]:
-    """Test a run against an earlier one on the test images that both have, and note it in the run.
+    """Test a run against an earlier one on their common test images, and store the result in the run.
 
-    Where labels of test images changed, the difference is tested under the new labels and under the old
-    ones: a changed label moves the score of both runs, and that is no merit of the later one.
+    If labels of test images changed, the difference is tested under the new and under the old labels: a
+    changed label moves the scores of both runs, which does not make the later model better.
 
     Args:
         run: the later run; its metrics.json, evidence and report receive the result.
         earlier: the run to compare with.
-        log: receives what the user should know.
+        log: receives a sentence with the result.
 
     Returns:
-        What metrics.json says under `compared_with`.
+        The value of `compared_with` in metrics.json.
 
     Raises:
         DeepSightError: the classes differ, or no test image is shared.
@@ -105,7 +105,7 @@ def label_rows(shared: SharedTest, labels: str) -> list[dict[str, Any]]:
 
 
 def caption_of(rows: list[dict[str, Any]], shared: SharedTest, earlier: str) -> str:
-    """What the cleaning brought, and which two numbers the old test score and the new one are."""
+    """The change of macro-F1 and, if test labels changed, the scores of both models on old and new labels."""
     said = (
         f"{change_sentence(rows[0])} from {earlier} on the same {len(shared.ids):,} test images "
         f"({interval(rows[0])}, paired)."
@@ -113,10 +113,10 @@ def caption_of(rows: list[dict[str, Any]], shared: SharedTest, earlier: str) -> 
     if shared.relabelled:
         then, now = rows[2], rows[0]
         said += (
-            f" {shared.relabelled:,} test labels changed, so old and new test scores are different numbers: "
-            f"the earlier model has {then['before']:.3f} on the old labels and {now['before']:.3f} on the "
-            f"new ones, this model {then['after']:.3f} and {now['after']:.3f}; on the old labels the "
-            f"difference is {points_text(then['difference'])} points ({interval(then)})."
+            f" {shared.relabelled:,} test labels changed, so old and new test scores cannot be compared "
+            f"directly: the earlier model has {then['before']:.3f} on the old labels and "
+            f"{now['before']:.3f} on the new ones, this model {then['after']:.3f} and {now['after']:.3f}; on "
+            f"the old labels the difference is {points_text(then['difference'])} points ({interval(then)})."
         )
     for count, where in ((shared.left_out, "the earlier test set only"), (shared.added, "this run's only")):
         said += f" {count:,} images are in {where}." if count else ""
@@ -124,7 +124,7 @@ def caption_of(rows: list[dict[str, Any]], shared: SharedTest, earlier: str) -> 
 
 
 def change_sentence(row: dict[str, Any]) -> str:
-    """Such as "Macro-F1 rose by 1.2 points": a move that chance explains is said to be none."""
+    """Such as "Macro-F1 rose by 1.2 points"; if the interval holds 0, that no change is shown."""
     points = points_text(row["difference"]).lstrip("+\u2212")
     if row["ci_low"] > 0:
         return f"Macro-F1 rose by {points} points"
@@ -139,7 +139,7 @@ def interval(row: dict[str, Any]) -> str:
 
 
 def record_of(table: Table, shared: SharedTest, earlier: str) -> dict[str, Any]:
-    """What metrics.json says of the comparison."""
+    """The comparison as metrics.json stores it."""
     rows = table.frame.filter(score="macro-F1").to_dicts()
     scores = {
         "labels_of_this_run" if row["labels"] == NOW else "labels_of_the_earlier_run": {

@@ -1,1 +1,1 @@
-"""Models that other people made, and their predictions: examined, each in a run folder."""
+"""Examinations of external models and of files of predictions, each in a run folder."""

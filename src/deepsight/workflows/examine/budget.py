@@ -1,7 +1,7 @@
-"""How many images each check of a foreign model takes, so that the examination keeps its minutes.
+"""How many images each check of a foreign model uses, so that the examination keeps within its minutes.
 
-Unlike in a study, whose network is small, one forward pass may take a second. What its share of the time does
-not pay for is left out and said, never made all the same.
+Unlike in a study, whose network is small, one forward pass may take a second. A check that does not fit into
+its share of the time is skipped and named among the refusals.
 """
 
 from dataclasses import dataclass
@@ -11,29 +11,30 @@ from deepsight.interpret.faithfulness.checks import FEWEST
 from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
 from deepsight.interpret.inputs import SampleSizes
 
-# Shares of the minutes. What is left pays for the tables that need no forward pass, and for the report.
+# Shares of the minutes. The rest is for the tables that need no forward pass, and for the report.
 AUDITED, PREDICTED, REFERENCE = 0.1, 0.12, 0.14
 ROBUSTNESS, CHOOSING, FAITHFULNESS, MAPPING, BACKGROUND = 0.07, 0.07, 0.12, 0.05, 0.12
+JUDGED = 0.6  # for a reference model, where predictions alone are examined
 LEVERS = 0.14  # half of it for features of training images
 CORRUPTIONS = 31  # forward passes for each image of the robustness check
 FEWEST_ROBUST, MOST_ROBUST = 20, 2000
 FEWEST_CHOOSING, MOST_CHOOSING = 6, 24
 MOST_FAITHFUL, MOST_MAPPED = 1000, 150
-# Forward passes that one map costs: gradients of a network, or occlusion and random masks from outside.
+# Forward passes per map: by gradients of a network, or by occlusion and random masks of a black box.
 INSIDE, OUTSIDE = 3, 128
 CANDIDATES_INSIDE, CANDIDATES_OUTSIDE = 6, 2
-CURVES = 58  # forward passes for each image of insertion and deletion
-SMALL_CHECKS = 44  # forward passes for each candidate and image besides its maps
-MOSAIC_SHARE = 1.5  # what mosaics and random weights add to the passes of insertion and deletion
+CURVES = 58  # forward passes per image of insertion and deletion
+SMALL_CHECKS = 44  # forward passes per candidate method and image besides its maps
+MOSAIC_SHARE = 1.5  # passes with mosaics and random weights over those of insertion and deletion alone
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What was measured before the samples were sized.
+    """Measured times, by which the samples are sized.
 
     Attributes:
         image: seconds of one forward pass of one image.
-        mask: seconds in which one object is cut out.
+        mask: seconds to cut out one object.
         inside: whether maps come from gradients.
     """
 
@@ -43,7 +44,7 @@ class Pace:
 
 
 def affordable_sizes(seconds: float, pace: Pace, n: int) -> SampleSizes:
-    """Sample sizes for n test images, by the seconds of the whole examination; 0 for what is not paid for."""
+    """Sample sizes for n test images in an examination of so many seconds; 0 for checks that do not fit."""
     passes = seconds / pace.image
     one_map, candidates = (INSIDE, CANDIDATES_INSIDE) if pace.inside else (OUTSIDE, CANDIDATES_OUTSIDE)
     robust = within(ROBUSTNESS * passes / CORRUPTIONS, FEWEST_ROBUST, min(MOST_ROBUST, n))
@@ -63,13 +64,13 @@ def affordable_sizes(seconds: float, pace: Pace, n: int) -> SampleSizes:
 
 
 def within(wanted: float, least: int, most: int) -> int:
-    """A whole number up to `most`, or 0 where it would be below `least`."""
+    """The number rounded down, at most `most`; 0 if it is below the smaller of `least` and `most`."""
     count = int(min(wanted, most))
     return count if count >= min(least, most) else 0
 
 
 def affordable_swap(seconds: float, pace: Pace) -> int:
-    """The largest number of objects of the background test that these seconds pay for, or 0."""
+    """The largest number of objects in the background test that fits into these seconds, or 0."""
 
     def cost(objects: int) -> float:
         return swap_seconds(objects, mask_seconds=pace.mask, image_seconds=pace.image, pairs=0)

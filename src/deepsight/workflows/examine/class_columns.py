@@ -14,7 +14,7 @@ from deepsight.model.foreign.outputs import OutputReading
 
 GOOD = 0.5  # accuracy of a model that works
 ALONE = ("one logit", "one probability")
-SAME = 0.02  # accuracies that differ by less explain the same
+SAME = 0.02  # accuracies that differ by less count as equal
 
 
 def columns_for(
@@ -27,9 +27,18 @@ def columns_for(
 ) -> Ints:
     """The output of each class of the data, int64 (k,).
 
+    Args:
+        network: the opened model.
+        reading: how its outputs are read.
+        logits: (n, width), for the sample.
+        data: names the classes.
+        sample: the labelled images behind `logits`.
+        stated: names of the outputs in order, as the user gives them, or None.
+
     Raises:
-        UsageError: the stated names are not those of the data, or not as many as there are outputs.
-        DeepSightError: the number of outputs is not that of the classes, and names do not tell.
+        UsageError: the stated names do not cover the classes of the data, or their number is not that of the
+            outputs.
+        DeepSightError: the outputs are not as many as the classes, and no names match them.
     """
     if stated is not None:
         return stated_columns(stated, reading.width, data)
@@ -65,15 +74,15 @@ def stated_columns(stated: Sequence[str], width: int, data: Dataset) -> Ints:
 
 
 def refuse_if_order_explains_more(candidates: Sequence[Ints], chosen: Ints, sample: Dataset) -> None:
-    """Refuse where another order of the outputs makes answers better than any preprocessing does.
+    """Refuse a model whose errors another order of outputs explains better than any preprocessing does.
 
-    Swapped channels may look like exchanged classes where classes are colours; what explains more is taken,
-    and the preprocessing where both explain the same.
+    If classes are colours, swapped channels may look like exchanged classes. The better explanation counts;
+    in case of a tie it is the preprocessing.
 
     Args:
-        candidates: the predicted classes under each preprocessing; of equals, the first counts.
-        chosen: those under the preprocessing that is to be used.
-        sample: the images, with their labels.
+        candidates: predicted classes (n,) with each preprocessing; among equals the first counts.
+        chosen: predicted classes (n,) with the preprocessing in use.
+        sample: the labelled images.
 
     Raises:
         DeepSightError: classes are exchanged.

@@ -1,9 +1,9 @@
-"""Every examination that a foreign model allows, with samples that the minutes pay for."""
+"""The examination of a foreign model, with sample sizes that fit into the minutes."""
 
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ import numpy as np
 
 from deepsight.core.dataset import Dataset, Images
 from deepsight.core.evidence import Evidence
+from deepsight.core.file_columns import file_names, with_files
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
@@ -31,17 +32,17 @@ from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
 from deepsight.workflows.passes.image_passes import ImagePasses
 from deepsight.workflows.passes.work import Arrays, OpenWork, Work
 
-TIMED = 32  # images by which the model is timed
+TIMED = 32  # images on which the model is timed
 Suggest = Callable[[Dataset, Predictions], Suggestion]
 
 
 @dataclass(frozen=True)
 class SpreadPasses:
-    """Passes over all images that do not run in this process.
+    """Passes over all images on other workers.
 
     Attributes:
-        images: where they run.
-        reopen: opens the model again on a worker: an opened one cannot always be sent there.
+        images: carries the passes out.
+        reopen: opens the model on a worker: an opened one cannot always be sent there.
     """
 
     images: ImagePasses
@@ -50,13 +51,13 @@ class SpreadPasses:
 
 @dataclass(frozen=True)
 class ExaminedModel:
-    """An examination.
+    """A finished examination.
 
     Attributes:
-        findings: what was found.
-        data: the images that were examined: all, or a sample.
+        findings: the tables, pictures and refusals.
+        data: the examined images: all, or a sample.
         predictions: for these images.
-        seconds: by part of the work.
+        seconds: by stage.
     """
 
     findings: Findings
@@ -69,10 +70,19 @@ def examine_fitted(
     fitted: FittedModel, data: Dataset, *, train: Dataset | None, minutes: float, seed: int, log: Log,
     spread: SpreadPasses | None = None, kept: Path | None = None, suggest: Suggest | None = None,
 ) -> ExaminedModel:  # fmt: skip
-    """Every examination that the model allows, in roughly these minutes.
+    """Examine a model as far as it can be opened, in roughly these minutes.
 
-    With `spread`, all images pass through the workers of a Ray cluster, however many: the minutes then limit
-    the other checks alone. `suggest` says what the score becomes under groups that nobody declared.
+    Args:
+        fitted: the model, fitted to the data.
+        data: the images; a balanced sample of them is examined if the minutes do not allow all.
+        train: the training images, to judge labels and search for near-duplicates; None if there are none.
+        minutes: time for the whole examination.
+        seed: random seed.
+        log: receives progress and warnings.
+        spread: the workers of a Ray cluster; all images are then predicted, and the minutes limit only the
+            other checks.
+        kept: a folder for finished blocks of predictions, from which an interrupted pass is resumed.
+        suggest: returns the score under suggested groups; None suggests none.
     """
     model, began = fitted.model, time.perf_counter()
     per_image = seconds_an_image(model, data)
@@ -106,8 +116,13 @@ def examine_fitted(
     return ExaminedModel(Findings(known).merge(found), test, inputs.predictions, seconds)
 
 
+def with_names(found: Findings, data: Dataset) -> Findings:
+    """The same findings with the file of each image beside its row."""
+    return replace(found, evidence=with_files(found.evidence, file_names({"test": data})))
+
+
 def seconds_an_image(model: AskedModel, data: Dataset) -> float:
-    """Seconds of one prediction, measured on a few images after a first one."""
+    """Seconds to predict one image, measured on a few images after a warm-up."""
     pixels = data.pixels(np.arange(min(TIMED, len(data))))
     model.logits(pixels[:1])
     began = time.perf_counter()
@@ -116,7 +131,7 @@ def seconds_an_image(model: AskedModel, data: Dataset) -> float:
 
 
 def affordable_test(data: Dataset, most: float, seed: int) -> Dataset:
-    """The data, or a sample of it in equal shares of the classes."""
+    """The data, or a class-balanced sample of at most `most` images, but at least ten per class."""
     limit = max(int(most), 10 * data.k)
     if len(data) <= limit:
         return data
@@ -127,13 +142,13 @@ def predictions_of(
     model: AskedModel, data: Dataset, *, spread: SpreadPasses | None = None, kept: Path | None = None,
     log: Log = silent,
 ) -> Predictions:  # fmt: skip
-    """Logits and, where the inside can be watched, penultimate features.
+    """Logits and, if the model's layers can be watched, penultimate features; else features of width 0.
 
     Args:
         model: the model.
         data: the images.
-        spread: the workers that the images pass through; None asks the model here.
-        kept: where finished blocks are kept, so that a pass that is stopped goes on; None keeps none.
+        spread: the workers that carry out the pass; None predicts in this process.
+        kept: a folder for finished blocks, from which an interrupted pass is resumed; None keeps none.
         log: receives the progress.
     """
     opened, engine = ((lambda: model), LOCAL) if spread is None else (spread.reopen, spread.images.engine)
@@ -145,7 +160,7 @@ def predictions_of(
 def passed_predictions(
     open_work: OpenWork, data: Dataset, *, engine: str, kept: Path | None, log: Log
 ) -> Predictions:
-    """The logits and features that a pass over data gives; `engine` is that of `run_blocks`."""
+    """The logits and features that a pass over data returns; `engine` is that of `run_blocks`."""
     with ExitStack() as stack:
         place = kept or Path(stack.enter_context(TemporaryDirectory()))
         found = run_blocks(
@@ -155,7 +170,7 @@ def passed_predictions(
 
 
 def open_answers(opened: Callable[[], AskedModel], images: Images) -> Work:
-    """What is asked of a model, opened here, for some images."""
+    """The work of a pass that computes logits and features, with the model opened in this process."""
     model = opened()
 
     def answers(rows: slice) -> Arrays:

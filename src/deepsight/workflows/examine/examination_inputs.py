@@ -1,4 +1,4 @@
-"""What a foreign model's answers are compared with: a reference model, and training images."""
+"""The inputs of an examination of foreign predictions: judges of the labels, and near-duplicates."""
 
 from dataclasses import replace
 
@@ -23,9 +23,9 @@ from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.examine.reference_model import Reference, shares_images, train_reference
 from deepsight.workflows.passes.image_passes import ImagePasses
 
-SIDE = 64  # pixels a side of the images from which the default backbone makes features
-TRAIN_ROWS = 3000  # training images whose labels are examined
-DUPLICATE_IMAGES = 20_000  # images among which near-duplicates are looked for
+SIDE = 64  # pixels per side of the default backbone's input
+TRAIN_ROWS = 3000  # training images whose labels are examined, at most
+DUPLICATE_IMAGES = 20_000  # images among which near-duplicates are searched for, at most
 OTHER_SHAPE = "The training and test images are stored in different shapes. Use ?side= to store both in one."
 
 
@@ -37,13 +37,13 @@ def inputs_of(
 
     Args:
         data: the examined images.
-        predictions: what the model says of them.
-        train: the training images, if there are any; of those that are examined themselves no near-duplicates
-            are looked for.
+        predictions: of the examined images.
+        train: the training images, or None; if they are themselves examined, no near-duplicates are searched
+            for.
         seed: random seed.
-        seconds: that a reference model may take.
-        passes: the workers that the examined images pass through; None looks at them here.
-        log: receives what the work says.
+        seconds: for a reference model.
+        passes: the workers that carry out passes over the examined images; None uses this process.
+        log: receives progress and warnings.
     """
     usable = train is not None and train.images.shape[1:] == data.images.shape[1:]
     inputs = judged_inputs(
@@ -62,7 +62,7 @@ def inputs_of(
         return inputs, Evidence()
     reason = "" if usable else OTHER_SHAPE
     if usable and len(train) + len(data) > DUPLICATE_IMAGES:
-        reason = f"Near-duplicates are looked for among at most {DUPLICATE_IMAGES:,} images here."
+        reason = f"Near-duplicates are searched for among at most {DUPLICATE_IMAGES:,} images here."
     if reason:
         return replace(inputs, refusals=Findings.refused("duplicates", reason).refusals), Evidence()
     pairs = find_duplicates({"train": train, "test": data}, seed=seed)
@@ -74,10 +74,10 @@ def judged_inputs(
     backbone: Pretrained, data: Dataset, predictions: Predictions, train: Dataset | None, seed: int, *,
     seconds: float, passes: ImagePasses | None = None, log: Log = silent,
 ) -> ExaminationInputs:  # fmt: skip
-    """The predictions with judges of the labels that share no mistake with the model.
+    """The predictions with judges of the labels that are independent of the model.
 
-    They are a reference model that is trained on the data set's own training part and, where there is none or
-    the time does not suffice, features of the backbone as it came. The arguments are as in `inputs_of`.
+    The judge is a reference model, trained on the data set's own training part. Without a training part, or
+    with too little time, it is the features of the pretrained backbone. The arguments are as in `inputs_of`.
     """
     reference = None
     if train is not None:
@@ -96,7 +96,7 @@ def judged_inputs(
 def reference_inputs(
     reference: Reference, data: Dataset, predictions: Predictions, train: Dataset | None, seed: int
 ) -> ExaminationInputs:
-    """The predictions with what a reference model says."""
+    """The predictions with a reference model as the judge of the labels."""
     if not predictions.features.size:
         predictions = replace(predictions, features=reference.features["frozen"])
     others = {} if train is None or reference.train is None else {"train": train}
@@ -110,7 +110,7 @@ def frozen_inputs(
     frozen: FrozenBackbone, ours: Floats32, data: Dataset, predictions: Predictions, train: Dataset | None,
     seed: int,
 ) -> ExaminationInputs:  # fmt: skip
-    """The predictions with features of the backbone as it came, of a part of the training images too.
+    """The predictions with features of the pretrained backbone, also for a sample of the training images.
 
     `ours` are those of the examined images (n, d).
     """
@@ -126,6 +126,6 @@ def frozen_inputs(
 
 
 def frozen_features(frozen: FrozenBackbone, data: Dataset) -> Floats32:
-    """Features (n, d) of the default backbone, whose ImageNet weights share no mistake with the model."""
+    """Features (n, d) of the pretrained default backbone, which is independent of the model."""
     blocks = blocks_of(len(data), BLOCK)
     return np.concatenate([frozen.features(data.pixels(rows), Recipe(resolution=SIDE)) for rows in blocks])

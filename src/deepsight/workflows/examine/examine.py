@@ -1,7 +1,6 @@
-"""`deepsight.examine`: a model, or its predictions alone, examined in Python."""
+"""`deepsight.examine`: examines a model, or its predictions, in Python."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ from torch import nn
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
-from deepsight.core.file_columns import file_names, with_files
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.examine import examine as examine_inputs
@@ -20,10 +18,9 @@ from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module, undisturbed
 from deepsight.model.foreign.open import Opened, open_model
 from deepsight.obtain import Obtained
-from deepsight.workflows.examine.budget import AUDITED
-from deepsight.workflows.examine.examination import examine_fitted
+from deepsight.workflows.examine.budget import AUDITED, JUDGED
+from deepsight.workflows.examine.examination import examine_fitted, with_names
 from deepsight.workflows.examine.examination_inputs import inputs_of
-from deepsight.workflows.examine.examine_predictions import JUDGED
 from deepsight.workflows.examine.fit_model import fit_to_data
 
 
@@ -38,26 +35,27 @@ def examine(
     seed: int = 0,
     log: Log = silent,
 ) -> Findings:
-    """What a model gets wrong on a data set, and why.
+    """Find out what a model gets wrong on a data set, and why.
 
-    The model is left as it was found: mode, hooks, weights, device and number format.
+    The model's mode, hooks, weights, device and number format are left unchanged.
 
     Args:
-        model: a torch or Keras model, a function from prepared images to class scores, what `--model` names
-            (such as "onnx:model.onnx" or "timm:resnet18"), or predictions alone.
+        model: a torch or Keras model, a function from prepared images to class scores, a name as for
+            `--model` (such as "onnx:model.onnx" or "timm:resnet18"), or predictions alone.
         data: the images and their given labels.
-        preprocess: uint8 RGB images (b, h, w, 3) to what the model receives, as a function or an
-            `InputFormat`. Without it the documented one or the best of the usual ones is used.
-        classes: names of the outputs in their order, where that is not the order of the data's classes.
-        train: the training images, to look for near-duplicates and to judge labels by.
-        minutes: roughly how long it may take; the samples are sized by it.
+        preprocess: turns uint8 RGB images (b, h, w, 3) into the model's input: a function or an
+            `InputFormat`. By default the documented one, or the best of the usual ones.
+        classes: names of the outputs in their order, if that is not the order of the data's classes.
+        train: the training images, to search for near-duplicates and to judge labels.
+        minutes: roughly how long it may take; the samples are sized accordingly.
         seed: random seed.
-        log: receives what the work says; `print` shows it.
+        log: receives progress and warnings; `print` shows them.
 
     Returns:
         The evidence tables, and pictures by their path in a run folder.
 
     Raises:
+        UsageError: `data` is not a `Dataset`, or `model` is not a model.
         DeepSightError: the model cannot be opened or does not fit the data; the message says why.
 
     Example:
@@ -90,7 +88,7 @@ def examine(
 def examine_answers(
     answers: Predictions, data: Dataset, train: Dataset | None, *, minutes: float, seed: int, log: Log
 ) -> Findings:
-    """Examine predictions alone, beside other judges where there are training images or no features."""
+    """Examine predictions alone, with further judges if there are training images or no features."""
     if train is None and answers.features.size:
         return examine_inputs(ExaminationInputs(test=data, predictions=answers, seed=seed))
     inputs, evidence = inputs_of(data, answers, train, seed, seconds=JUDGED * 60 * minutes, log=log)
@@ -101,7 +99,7 @@ def require_dataset(data: Any) -> None:
     """Refuse anything but one part of a data set.
 
     Raises:
-        UsageError: it is something else; the message says how to get a part.
+        UsageError: it is not a Dataset; the message says how to get one.
     """
     if isinstance(data, Dataset):
         return
@@ -114,16 +112,11 @@ def require_dataset(data: Any) -> None:
     )
 
 
-def with_names(found: Findings, data: Dataset) -> Findings:
-    """The same findings with the file of each image that they name by its row."""
-    return replace(found, evidence=with_files(found.evidence, file_names({"test": data})))
-
-
 def opened_model(model: Any) -> Opened:
-    """What the caller of `examine` gave, as a network.
+    """The model that the caller of `examine` passed, opened as a network.
 
     Raises:
-        UsageError: it is nothing that answers.
+        UsageError: it is not a model.
     """
     if isinstance(model, str | Path):
         return open_model(str(model))

@@ -1,31 +1,27 @@
-"""Predictions in a file: examined as the answers of a model that somebody else made."""
+"""`deepsight examine --predictions`: a file of predictions, examined into a run folder."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deepsight.config import ExaminedSource, StudyConfig
-from deepsight.core.dataset import Dataset
-from deepsight.core.environment import environment, peak_rss_mb
+from deepsight.core.environment import environment
 from deepsight.core.errors import UsageError
 from deepsight.core.file_columns import file_names, with_files
 from deepsight.core.files.lock import locked
-from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
 from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.interpret.examine import examine
-from deepsight.obtain import Obtained
 from deepsight.obtain.predictions.match import Listings
 from deepsight.obtain.predictions.read import read_predictions
-from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
 from deepsight.workflows.context import Context
+from deepsight.workflows.examine.budget import JUDGED
 from deepsight.workflows.examine.examination_inputs import judged_inputs
+from deepsight.workflows.examine.write_run import examined_record, external_metrics
 from deepsight.workflows.group_scores import with_suggested_groups
-from deepsight.workflows.metrics import score_metrics
 
 SPLITS = ("train", "val", "test", "all")
-JUDGED = 0.6  # of the minutes go to a reference model, whose doubt is set beside the predictions
 
 
 def examine_predictions(
@@ -38,7 +34,7 @@ def examine_predictions(
         file: an .npz, CSV, TSV, Parquet or JSON Lines file (`obtain.predictions.read` says what it holds).
         out: the run folder.
         split: "test", "train", "val" where the data has such a part, or "all".
-        log: receives what the work says; `print` shows it.
+        log: receives progress and warnings; `print` shows them.
 
     Returns:
         The content of metrics.json.
@@ -54,7 +50,7 @@ def examine_predictions(
     Run(out).require_usable()
     with locked(out):
         run = Run.create(out, study.stored())
-        settled = run.study().get("fit", study.fit)  # by the first examination into this folder
+        settled = run.study().get("fit", study.fit)  # as the first examination into this folder chose it
         study = study.model_copy(update={"fit": settled})
         context = Context(run, study, log)
         context.run.reopen("examine")
@@ -62,7 +58,7 @@ def examine_predictions(
 
 
 def examine_in(context: Context, file: Path, split: str) -> dict[str, Any]:
-    """The examination itself, in a run folder that no other process works in."""
+    """The examination itself, in a locked run folder."""
     run, study, got, log = context.run, context.study, context.obtained, context.log
     context.save_data()
     listings = Listings(got.listed, got.named())
@@ -89,26 +85,8 @@ def examine_in(context: Context, file: Path, split: str) -> dict[str, Any]:
     names = file_names({"test": data, **inputs.others})
     run.save_evidence(with_files(found.evidence.merge(suggested.evidence), names))
     source = got.record.get("source")
-    run.save_json(METRICS, external_metrics(predictions, data, study, file, source))
+    metrics = external_metrics(predictions, data.groups, study, name=file.name, source=source)
+    run.save_json(METRICS, metrics)
     render(run)
     run.commit("examine", also=[REPORT])
     return run.metrics()
-
-
-def examined_record(data: Dataset, split: str, got: Obtained) -> dict[str, Any]:
-    """Which images were examined: the split, how many, and their digest."""
-    return {"split": split, "n": len(data), "digest": split_digest(data, got.digests.get(data.source))}
-
-
-def external_metrics(
-    predictions: Predictions, data: Dataset, study: StudyConfig, file: Path, source: Any
-) -> dict[str, Any]:
-    """The headline numbers of predictions that were given."""
-    return {
-        **score_metrics(predictions, study, data.groups),
-        "backbone": file.name,
-        "data_source": source,
-        "seed": study.seed,
-        "peak_rss_mb": peak_rss_mb(),
-        "seconds": {},
-    }

@@ -1,4 +1,4 @@
-"""Somebody else's model, fitted to the data: preprocessing, reading of outputs, order of classes."""
+"""Fits a foreign model to the data: preprocessing, reading of outputs, order of classes."""
 
 import math
 from collections.abc import Sequence
@@ -39,13 +39,13 @@ from deepsight.workflows.examine.input_candidates import (
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A foreign model that speaks of the data's classes.
+    """A foreign model with its preprocessing, whose outputs are mapped to the data's classes.
 
     Attributes:
         model: the model.
         evidence: tables `preprocessing_audit` and `class_order_audit`, as far as they were made.
-        warnings: sentences that the reader must see.
-        input_format: the preprocessing in use, or None where it is a function of the user.
+        warnings: sentences for the user.
+        input_format: the preprocessing in use; None if it is the user's function.
     """
 
     model: ForeignModel
@@ -63,15 +63,15 @@ def fit_to_data(
     seed: int = 0,
     seconds: float = math.inf,
 ) -> FittedModel:
-    """Find out how the model wants its images and what its outputs mean, on at most 500 labelled images.
+    """Find out what input the model expects and what its outputs mean, on at most 500 labelled images.
 
     Args:
         network: the opened model.
         data: labelled images.
-        preprocess: what is known about the preprocessing; it is then used as it is.
+        preprocess: the preprocessing, if it is known; it is then used unchanged.
         classes: names of the outputs in their order, as the user states them.
         seed: random seed of the sample.
-        seconds: that this may take; fewer images are used where they do not pay for 500.
+        seconds: time for the audit; if 500 images would take longer, fewer are used.
 
     Raises:
         DeepSightError: the outputs are not class scores of the data's classes, or stand in another order.
@@ -100,7 +100,7 @@ def with_audit(
             tried[name] = trials.answers(each, columns)
         except DeepSightError:
             if not tried:
-                raise  # the reference must work; an alternative may be one that the model does not take
+                raise  # the reference must work; an alternative may not suit the model
     sample = trials.sample
     refuse_if_smallest_is_best([trials.scores(formats[name], columns) for name in tried], sample)
     audit = audit_preprocessing(tried, sample.labels, sample.k, documented=documented)

@@ -1,4 +1,4 @@
-"""Training images that repeat no judged image, so that a model of them has not learnt what it judges."""
+"""Training images without near-duplicates of the judged images, so that a judge was not trained on those."""
 
 import numpy as np
 import polars as pl
@@ -9,10 +9,10 @@ from deepsight.scrub.duplicates.find import find_duplicates
 
 
 def independent_rows(train: Dataset, judged: Dataset, *, seed: int) -> Ints:
-    """The rows of `train`, ascending, of which no judged image is a copy or a near-duplicate.
+    """The rows of `train`, ascending, that are not near-duplicates of a judged image.
 
     Args:
-        train: images that a model is to be trained on.
+        train: images to train a model on.
         judged: images of the same shape whose labels the model judges.
         seed: of the search.
     """

@@ -1,4 +1,4 @@
-"""Inputs to try on a foreign model: the first that it takes, and the variants that the audit compares."""
+"""Input formats to try on a foreign model: the first that it accepts, and variants for the audit."""
 
 import math
 import time
@@ -20,40 +20,23 @@ from deepsight.model.foreign.input_variants import normalisations, variants
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import read_outputs
 
-SIDES = (
-    224,
-    32,
-    64,
-    28,
-    96,
-    128,
-    256,
-    299,
-    384,
-    336,
-    448,
-    512,
-    518,
-    192,
-    160,
-    48,
-)
+SIDES = (224, 32, 64, 28, 96, 128, 256, 299, 384, 336, 448, 512, 518, 192, 160, 48)  # tried in this order
 BATCH = 64
-AUDIT_IMAGES, LEAST = 500, 30  # of the audit, at most and at least
-TRIED = 20  # preprocessings, about
-TIMED = 8  # images by which the model is timed before the audit
-MANY = 3  # images that show whether the size of a batch is free
+AUDIT_IMAGES, LEAST = 500, 30  # images of the audit, at most and at least
+TRIED = 20  # preprocessings that the audit tries, roughly
+TIMED = 8  # images on which the model is timed before the audit
+MANY = 3  # images that show whether the model accepts any batch size
 DOCUMENTED = "as documented"
 
 
 @dataclass(frozen=True)
 class InputTrials:
-    """What a network answers for a sample of images under each preprocessing that is tried, each run once.
+    """The outputs of a network for a sample of images under each preprocessing tried; each is computed once.
 
     Attributes:
         network: the opened model.
         sample: labelled images.
-        known: outputs (n, width) by preprocessing; a function is known by its identity.
+        known: outputs (n, width) by preprocessing; the key of a function is its id.
     """
 
     network: Network
@@ -61,7 +44,11 @@ class InputTrials:
     known: dict[InputFormat | int, Tensor] = field(default_factory=dict)
 
     def outputs(self, prepare: Prepare | InputFormat) -> Tensor:
-        """What the network returns for the sample, (n, width)."""
+        """The network's outputs for the sample, (n, width).
+
+        Raises:
+            DeepSightError: the network does not accept this input.
+        """
         key = prepare if isinstance(prepare, InputFormat) else id(prepare)
         if key not in self.known:
             self.known[key] = raw_outputs(self.network, prepare, self.sample)
@@ -82,9 +69,9 @@ class InputTrials:
 
 
 def with_fixed_batch(network: Network, prepare: Prepare | InputFormat, data: Dataset) -> Network:
-    """The network with the size of batch that it insists on, where it takes one or two images but not three.
+    """The network with its fixed batch size, if it accepts one or two images but not three.
 
-    Exported graphs may hold the batch of the example that they were made with.
+    Exported graphs may keep the batch size of the example that they were traced with.
     """
     if network.batch is not None or len(data) < MANY:
         return network
@@ -97,7 +84,7 @@ def with_fixed_batch(network: Network, prepare: Prepare | InputFormat, data: Dat
 
 
 def answers_to(network: Network, inputs: Tensor) -> Tensor | None:
-    """What the network returns for prepared inputs, or None where it fails."""
+    """The network's outputs for prepared inputs, or None if it fails."""
     try:
         with torch.no_grad():
             return class_scores(network, inputs)
@@ -106,7 +93,7 @@ def answers_to(network: Network, inputs: Tensor) -> Tensor | None:
 
 
 def audit_images(network: Network, prepare: Prepare | InputFormat, data: Dataset, seconds: float) -> int:
-    """How many images the audit takes: 500, or as many as these seconds pay for, by a measured pass."""
+    """The number of images in the audit: 500, or as many as fit into these seconds by a timed pass."""
     least = min(AUDIT_IMAGES, max(LEAST, 2 * data.k))
     if math.isinf(seconds):
         return AUDIT_IMAGES
@@ -119,11 +106,10 @@ def audit_images(network: Network, prepare: Prepare | InputFormat, data: Dataset
 
 
 def assumed_format(network: Network, data: Dataset) -> InputFormat:
-    """An input that the network takes, where nothing is documented: the first that it runs on, with two
-    images or, if none does, with one.
+    """The first usual input format that a network without documentation accepts, for two images or else one.
 
     Raises:
-        DeepSightError: it runs on none of the usual ones.
+        DeepSightError: it accepts none of them.
     """
     samples = [data.select(np.arange(n)) for n in (2, 1) if n <= len(data)]
     stored = min(data.images.shape[1:3])
@@ -139,13 +125,13 @@ def assumed_format(network: Network, data: Dataset) -> InputFormat:
             failure = failure or error
             continue
         return tried
-    raise failure or DeepSightError("Expected an input that the model takes, found none.")
+    raise failure or DeepSightError("Expected an input that the model accepts, found none.")
 
 
 def formats_to_try(
     trials: InputTrials, base: InputFormat, columns: Ints, *, documented: bool
 ) -> dict[str, InputFormat]:
-    """The reference and its variants; without documentation the scaling is settled first, by accuracy."""
+    """The reference and its variants by name; without documentation the best scaling is the reference."""
     shape = trials.sample.images.shape
     stored = shape[1], shape[2]
     if documented:
@@ -161,10 +147,10 @@ def formats_to_try(
 
 
 def best_scaling(trials: InputTrials, scalings: Mapping[str, InputFormat], columns: Ints) -> str:
-    """The name of the scaling with the most correct answers, of those that the network takes.
+    """The name of the scaling with the highest accuracy among those that the network accepts.
 
     Raises:
-        DeepSightError: it takes none.
+        DeepSightError: it accepts none.
     """
     right: dict[str, float] = {}
     failure: DeepSightError | None = None
@@ -179,7 +165,7 @@ def best_scaling(trials: InputTrials, scalings: Mapping[str, InputFormat], colum
 
 
 def raw_outputs(network: Network, prepare: Prepare | InputFormat, sample: Dataset) -> Tensor:
-    """What the network returns for the sample, (n, width)."""
+    """The network's outputs for the sample, (n, width), computed in batches."""
     size = network.batch or BATCH
     parts = []
     with torch.no_grad():

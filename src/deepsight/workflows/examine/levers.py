@@ -1,14 +1,13 @@
-"""The levers of a model that was made elsewhere: those that train nothing, and those that train a head.
+"""The levers of an external model: those that train nothing, and those that train a linear head.
 
-Nothing of the model itself is trained: its recipe is not known. Where its own features can be watched, a
-linear head on them stands for the last part of a training.
+The model itself is not retrained, since its recipe is unknown. If its features can be read, a linear head on
+them stands for the last part of a training.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
 from deepsight.core.array_types import Bools, Floats32, Ints, Reals
 from deepsight.core.dataset import Dataset, select_ids
@@ -19,6 +18,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
+from deepsight.interpret.labels.label_errors import flagged_in_training
 from deepsight.interpret.levers.ledger import ledger_shares_with_levers, ledger_with_levers
 from deepsight.interpret.levers.runner import examine_levers
 from deepsight.interpret.levers.sizes import LADDER, LeverRates, LeverSizes, lever_seconds
@@ -28,8 +28,8 @@ from deepsight.model.linear_probe import fit_linear_probe
 
 Own = Callable[[Dataset], Predictions]
 
-FEWEST_TRAIN = 10  # training images of each class, from which heads are trained on them
-HEAD_SECONDS = 2e-4  # of one row in a fit of the head, whose time hardly depends on the network
+FEWEST_TRAIN = 10  # training images per class; with fewer no head is trained
+HEAD_SECONDS = 2e-4  # per row in a fit of the head; hardly depends on the network
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LabelledFeatures:
     Attributes:
         data: the images with their labels.
         features: (n, d), the model's own.
-        flagged: bool (n,), labels that are flagged as wrong; None where nobody looked.
+        flagged: bool (n,), labels that are flagged as wrong; None if they were not examined.
     """
 
     data: Dataset
@@ -57,17 +57,17 @@ def with_levers(
     found: Findings, inputs: ExaminationInputs, model: AskedModel, own: Own | None, *,
     seconds: float, image_seconds: float, mask_seconds: float, log: Log = silent,
 ) -> Findings:  # fmt: skip
-    """What was found, with what could be done about the errors, and its causes in the ledger.
+    """The findings with the levers' results, and the causes that they show in the ledger.
 
     Args:
-        found: what the examination found, among it the ledger and the flagged training labels.
-        inputs: what was examined.
-        model: the examined one.
-        own: what the model says of other images, with its own features; None where these are not known.
-        seconds: that the levers may take; half of them go to features of training images.
+        found: the findings of the examination, with the ledger and the flagged training labels.
+        inputs: of the examination.
+        model: the examined model.
+        own: predicts other images, with the model's own features; None if these are unknown.
+        seconds: for the levers; half of them go to features of training images.
         image_seconds: of one prediction.
         mask_seconds: of cutting out one object.
-        log: receives a line for each lever.
+        log: receives one line per lever.
     """
     train = None if own is None else seen_training(inputs, found.evidence, own, seconds / 2 / image_seconds)
     levers = examine_foreign_levers(
@@ -86,29 +86,20 @@ def with_levers(
 def seen_training(
     inputs: ExaminationInputs, found: Evidence, own: Own, most: float
 ) -> LabelledFeatures | None:
-    """Training images as the model sees them, at most so many; None where they are too few for a head.
+    """Training images with the model's features, at most `most`; None if they are too few for a head.
 
     Args:
         inputs: with the training images whose labels were judged.
-        found: what was flagged among these labels.
-        own: what the model says of images, with its own features.
-        most: images that the time pays for.
+        found: with the flagged labels.
+        own: predicts images, with the model's own features.
+        most: images that the time allows.
     """
     if inputs.train is None or min(most, len(inputs.train.ids)) < FEWEST_TRAIN * inputs.test.k:
         return None
     judged = select_ids(inputs.others["train"], inputs.train.ids)
     rows = balanced_rows(judged.labels, min(int(most), len(judged)), np.random.default_rng(inputs.seed))
     few = judged.select(rows)
-    return LabelledFeatures(few, own(few).features, flagged_labels(found, few))
-
-
-def flagged_labels(found: Evidence, train: Dataset) -> Bools:
-    """Which of these training images have a label that was flagged as wrong, bool (n,)."""
-    table = found.get("label_errors")
-    if table is None:
-        return np.zeros(len(train), dtype=bool)
-    flagged = table.frame.filter(pl.col("flagged") & (pl.col("split") == "train"))["index"].to_numpy()
-    return np.asarray(np.isin(train.ids, flagged))
+    return LabelledFeatures(few, own(few).features, flagged_in_training(found, few.ids))
 
 
 def examine_foreign_levers(
@@ -116,28 +107,30 @@ def examine_foreign_levers(
     train: LabelledFeatures | None, seconds: float, image_seconds: float, mask_seconds: float,
     log: Log = silent,
 ) -> Findings:  # fmt: skip
-    """What could be done about the errors of a model that was made elsewhere.
+    """Try what could reduce the errors of an external model.
 
     Args:
-        inputs: the test images and what the model says about them, with its own features if they are known.
+        inputs: the test images and the model's predictions, with its own features if they are known.
         predict: images to the model's logits.
         train: training images with the same features, or None; then no lever trains.
-        seconds: that the levers may take.
+        seconds: for the levers.
         image_seconds: of one prediction.
         mask_seconds: of cutting out one object.
-        log: receives a line for each lever.
+        log: receives one line per lever.
     """
     rates = LeverRates(image_seconds, 0.0, HEAD_SECONDS, HEAD_SECONDS, mask_seconds)
     sizes = foreign_sizes(seconds, rates, train)
     if sizes is None:
-        return Findings.refused("levers", f"{seconds:.0f} seconds pay for no lever. Give --minutes more.")
+        return Findings.refused(
+            "levers", f"{seconds:.0f} seconds are too few for any lever. Allow more --minutes."
+        )
     if train is not None:
         inputs = replace(inputs, others={**inputs.others, "train": train.data})
     return examine_levers(inputs, foreign_tools(inputs, predict, train), sizes, log=log)
 
 
 def foreign_sizes(seconds: float, rates: LeverRates, train: LabelledFeatures | None) -> LeverSizes | None:
-    """The largest sizes that fit, without what would train more than a head; None where none fits."""
+    """The largest sizes that fit, without trials that train more than a head; None if none fits."""
     rows = 0 if train is None else len(train.data)
     cut = [
         replace(
@@ -151,7 +144,7 @@ def foreign_sizes(seconds: float, rates: LeverRates, train: LabelledFeatures | N
 
 
 def foreign_tools(inputs: ExaminationInputs, predict: Predict, train: LabelledFeatures | None) -> LeverTools:
-    """What the levers can ask of a model that was made elsewhere."""
+    """The functions that the levers need of an external model."""
     known = inputs.predictions.features
     if train is None or not known.size or train.features.shape[1] != known.shape[1]:
         return LeverTools(predict)
@@ -168,7 +161,7 @@ def foreign_tools(inputs: ExaminationInputs, predict: Predict, train: LabelledFe
 
 
 def head_trainings(features: Floats32, labels: Ints, examined: Reals, k: int) -> Retrain:
-    """Fits a linear head to features of training rows, and gives its logits (m, k) of the examined images.
+    """A training that fits a linear head to features of training rows and returns the examined logits (m, k).
 
     Args:
         features: (n, d), of the training rows.

@@ -1,4 +1,4 @@
-"""A model by its name and what was found out about it, so that another process can open it again."""
+"""A foreign model by its name and its fit to the data, so that another process can open it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,15 +13,15 @@ from deepsight.workflows.examine.fit_model import FittedModel
 
 @dataclass(frozen=True)
 class NamedModel:
-    """What `--model` names, fitted to data.
+    """The name of a model as for `--model`, with its fit to the data.
 
     An opened TorchScript or ONNX file cannot be sent to another process; this can.
 
     Attributes:
-        what: scheme and name; a file by its whole path.
+        what: scheme and name; a file by its absolute path.
         weights: the user's own checkpoint for `timm:`.
         offline: use nothing that needs the network.
-        input_format: the preprocessing, or None where it is the function that came with the model.
+        input_format: the preprocessing, or None if it is the function that came with the model.
         reading: of the outputs.
         columns: int64 (k,), the output of each class of the data.
         nhwc: whether the input's channels come last.
@@ -39,7 +39,7 @@ class NamedModel:
 
     @staticmethod
     def of(fitted: FittedModel, what: str, weights: Path | None, *, offline: bool) -> "NamedModel":
-        """The model that was opened by this name and fitted."""
+        """The description of a model that was opened by this name and fitted."""
         scheme, rest = split_model_name(what)
         place = f"{scheme}:{Path(rest).absolute()}" if Path(rest).is_file() else what
         model = fitted.model
@@ -59,5 +59,5 @@ class NamedModel:
         if network.module is not None:
             network.module.eval()
         prepare = opened.preprocess if self.input_format is None else self.input_format
-        assert prepare is not None  # a model without a format brought its own function
+        assert prepare is not None  # a model without a format comes with its own function
         return foreign_model(network, prepare, self.reading, self.columns, self.nhwc)

@@ -1,9 +1,9 @@
-"""A reference model: trained on the data's own training part, it judges labels beside a foreign model.
+"""A reference model, trained on the data's own training part, which judges the labels of foreign predictions.
 
-What a model doubts about its own errors says little about people; what an independent one doubts says more.
+A model's doubt about its own errors says little about what people would answer; that of an independent model
+says more.
 """
 
-import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,16 +26,17 @@ from deepsight.model.plan_search import PlanCandidate, Workload, batch_for, best
 from deepsight.model.pretrained import Pretrained
 from deepsight.obtain.cache import cache_folder
 from deepsight.workflows.examine.independent_rows import independent_rows
+from deepsight.workflows.folds import copied_backbone
 from deepsight.workflows.near_duplicates import duplicate_seconds
 
 SIDES = (64, 96, 128)  # resolutions to choose from, in pixels
-FEWEST_SECONDS = 20.0  # below which measuring this machine would already take too much of the time
+FEWEST_SECONDS = 20.0  # with less time, measuring this machine would take too much of it
 FEWEST_ROWS = 500  # training images from which a reference model is worth its time,
-FEWEST_PER_CLASS = 20  # and of each class on average
-VALIDATION = 0.05  # share of the training images that only guard against a fine-tuning that ends worse,
-MOST_VALIDATION = 500  # but at most so many
-OVERRUN = 1.5  # times the seconds that the smallest training may take
-ROOM = 0.8  # share of the machine's memory
+FEWEST_PER_CLASS = 20  # and per class on average
+VALIDATION = 0.05  # share of the training images that guard against a fine-tuning that ends worse,
+MOST_VALIDATION = 500  # but at most this many
+OVERRUN = 1.5  # the smallest training may take this many times the seconds allowed
+ROOM = 0.8  # share of the machine's memory that the training may use
 TOO_SHORT = (
     "There is not enough time for a reference model, so frozen features judge the labels. They agree less "
     "with people; allow more --minutes."
@@ -44,14 +45,14 @@ TOO_SHORT = (
 
 @dataclass(frozen=True)
 class Reference:
-    """What a reference model says of the examined images.
+    """The predictions of a reference model for the examined images.
 
     Attributes:
-        probabilities: float64 (n, k); the model has not been trained on the labels of these images.
-        features: (n, d) of these images by the name of their space: "reference", from the trained network
-            (absent where several networks share the images), and "frozen", from before its training.
-        train: labels and "frozen" features of the training images that the model saw; None where the examined
-            images are the training images.
+        probabilities: float64 (n, k); the model was not trained on these images.
+        features: (n, d) of these images by the name of their space: "reference", of the trained network
+            (absent if several networks share the images), and "frozen", from before its training.
+        train: labels and "frozen" features of its training images; None if the examined images are the
+            training images.
         resolution: side of its input in pixels.
         rows: training images.
     """
@@ -64,26 +65,26 @@ class Reference:
 
 
 class TooFewIndependent(DeepSightError):
-    """Too many training images repeat the judged ones."""
+    """Too few training images remain once near-duplicates of the judged images are left out."""
 
 
 def train_reference(
     pretrained: Pretrained, train: Dataset, examined: Dataset, *, seconds: float, seed: int,
     fabric: Fabric | None = None, log: Log = silent,
 ) -> Reference | None:  # fmt: skip
-    """A reference model for these images; None where there is too little to train on, or too little time.
+    """Train a reference model for these images; None if there are too few training images or too little time.
 
-    Images of the training part itself are judged by halves: each by the model that was trained on the other.
-    Training images that repeat a judged image are left out.
+    Images of the training part itself are judged in two halves, each by the model trained on the other.
+    Training images that are near-duplicates of a judged image are left out.
 
     Args:
         pretrained: the backbone; a copy is trained.
         train: the training images with their labels.
         examined: the images whose labels are judged.
-        seconds: that the training and the predictions may take.
+        seconds: for the training and the predictions.
         seed: random seed.
         fabric: precision, device and processes.
-        log: receives what the work says.
+        log: receives progress and warnings.
     """
     fabric = fabric or fabric_of()
     inside = shares_images(examined, train)
@@ -116,9 +117,9 @@ def shares_images(examined: Dataset, train: Dataset) -> bool:
 def planned_reference(
     pretrained: Pretrained, rows: int, examined: int, k: int, seconds: float, seed: int, fabric: Fabric
 ) -> PlanCandidate | None:
-    """The training with the least expected error that fits into the seconds; None where none does.
+    """The plan with the lowest expected error that fits into the seconds; None if none does.
 
-    What this takes itself, measuring the machine, is part of the seconds.
+    The time to measure the machine is part of the seconds.
     """
     if seconds < FEWEST_SECONDS:
         return None
@@ -143,7 +144,7 @@ def planned_reference(
 
 
 def validation_rows(rows: int) -> int:
-    """Training images that are set apart."""
+    """The number of training images held out for validation."""
     return max(1, min(MOST_VALIDATION, round(VALIDATION * rows)))
 
 
@@ -157,7 +158,7 @@ class ReferenceTrainer:
     fabric: Fabric
 
     def outside(self, train: Dataset, examined: Dataset) -> Reference:
-        """One model, for images that are none of the training images."""
+        """One model, for images outside the training part."""
         frozen, fitted, rows = self.trained(train, examined)
         said, before = frozen.beside(fitted.predictor, examined, name="examined")
         seen = train.select(rows[fitted.frozen.rows])
@@ -190,13 +191,13 @@ class ReferenceTrainer:
     def reference(
         self, probabilities: Floats, features: Mapping[str, Floats32], train: ExaminedSplit | None
     ) -> Reference:
-        """What was found, with what it was made by."""
+        """The result with the resolution and the rows of the plan."""
         return Reference(probabilities, features, train, self.plan.recipe.resolution, self.plan.rows)
 
     def trained(self, train: Dataset, judged: Dataset) -> tuple[FrozenBackbone, Fitted, Ints]:
         """The backbone before training, the trained model, and the rows that it was trained on.
 
-        Training images that repeat a judged image are none of these rows.
+        Near-duplicates of judged images are not among these rows.
         """
         frozen = FrozenBackbone(self.pretrained)
         order = np.random.default_rng([self.seed, 21]).permutation(len(train))
@@ -205,14 +206,14 @@ class ReferenceTrainer:
         rows = rows[independent_rows(train.select(rows), judged, seed=self.seed)]
         if len(rows) < FEWEST_PER_CLASS * train.k:
             raise TooFewIndependent(
-                f"Expected {FEWEST_PER_CLASS * train.k} training images that repeat no judged image, found "
-                f"{len(rows)}."
+                f"Expected {FEWEST_PER_CLASS * train.k} training images that are not near-duplicates of a "
+                f"judged image, found {len(rows)}."
             )
         splits = Splits(
             train.select(rows), train.select(np.sort(order[:held])), train.select(np.empty(0, dtype=np.int64))
         )
-        copied = replace(self.pretrained, backbone=copy.deepcopy(self.pretrained.backbone))
         fitted = fit_model(
-            copied, splits, self.plan.recipe, cache=FeatureCache(cache_folder() / "trunk"), fabric=self.fabric
-        )
+            copied_backbone(self.pretrained), splits, self.plan.recipe,
+            cache=FeatureCache(cache_folder() / "trunk"), fabric=self.fabric,
+        )  # fmt: skip
         return frozen, fitted, rows

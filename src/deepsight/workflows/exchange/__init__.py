@@ -1,1 +1,1 @@
-"""Findings out to other tools, and decisions back: one file per format."""
+"""Export of findings to other tools, and import of decisions: one file per format."""

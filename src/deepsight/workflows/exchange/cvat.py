@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: labels as tags on whole images, and the corrected XML back as decisions."""
+"""CVAT for images 1.1: exports labels as tags of images, and reads the corrected XML as decisions."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,7 +11,7 @@ from deepsight.workflows.exchange.found_images import ExaminedRun, write_picture
 
 ANNOTATIONS = "annotations.xml"
 MOST_BYTES = 2**28
-# Attributes of a tag: what leads back to the image, and the reader's verdict.
+# Attributes of a tag: those that identify the image, and the reader's verdict.
 ATTRIBUTES = {
     "split": ("text", ""), "id": ("text", ""), "given": ("text", ""), "file": ("text", ""),
     "decision": ("select", "\nkeep\nrelabel\nremove\nunsure"),
@@ -19,7 +19,7 @@ ATTRIBUTES = {
 
 
 def write_cvat(folder: Path, examined: ExaminedRun) -> list[Path]:
-    """Write annotations.xml and the pictures in `images`, as the format asks for.
+    """Write annotations.xml and the images in `images`, as the format requires.
 
     Each image carries a tag with its suggested label where that label is flagged, else its given one.
     """
@@ -66,14 +66,14 @@ def meta(examined: ExaminedRun) -> Element:
 
 
 def read_cvat(path: Path) -> list[Decision]:
-    """The decisions in an annotations.xml that came back; images without a tag are left out.
+    """The decisions in an annotations.xml; images without a tag are left out.
 
     Raises:
-        UsageError: it is no such file, or an image has two tags.
+        UsageError: the file is not in this format or above 256 MB, or an image has several tags.
     """
     try:
         text = path.read_text(encoding="utf-8")
-        if "<!DOCTYPE" in text[:2000] or len(text) > MOST_BYTES:  # entities could grow without end
+        if "<!DOCTYPE" in text[:2000] or len(text) > MOST_BYTES:  # entities could expand without limit
             raise ValueError("a document type, or a file of more than 256 MB")
         images = ElementTree.fromstring(text).findall("image")
         tagged = [(image.get("name", ""), image.findall("tag")) for image in images]
@@ -86,7 +86,7 @@ def read_cvat(path: Path) -> list[Decision]:
 
 
 def decision_of(name: str, tags: list[Element]) -> Decision:
-    """What the tag of an image says."""
+    """The decision in the tag of an image."""
     if len(tags) != 1:
         raise UsageError(f"Expected one tag on {name}, received {len(tags)}. An image has one class.")
     carried = {one.get("name", ""): (one.text or "").strip() for one in tags[0].findall("attribute")}

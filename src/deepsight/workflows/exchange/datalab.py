@@ -1,4 +1,4 @@
-"""cleanlab: a table of issues under the column names of its Datalab."""
+"""cleanlab: a table of issues with the column names of its Datalab."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ ISSUES = "issues.csv"
 
 
 def write_datalab(folder: Path, examined: ExaminedRun) -> list[Path]:
-    """Write `issues.csv`: one row per image, with the columns that `Datalab.get_issues` gives."""
+    """Write `issues.csv`: one row per image, with the columns of `Datalab.get_issues`."""
     with atomic_path(folder / ISSUES) as path:
         guarded_frame(issues_frame(examined)).write_csv(path)
     return [folder / ISSUES]
 
 
 def issues_frame(examined: ExaminedRun) -> pl.DataFrame:
-    """The issues; a score is 1 for an image without the issue and 0 for one that surely has it."""
+    """The issues; as in Datalab, a score is 1 for an image surely without the issue and 0 for one with it."""
     rows = [
         {
             "file": image.file,

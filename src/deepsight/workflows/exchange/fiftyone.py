@@ -1,4 +1,4 @@
-"""FiftyOne: an image classification data set in its own JSON format, with causes and scores as attributes."""
+"""FiftyOne: an image classification data set in its JSON format, with causes and scores as attributes."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ LABELS = "labels.json"
 def write_fiftyone(folder: Path, examined: ExaminedRun) -> list[Path]:
     """Write `data/` and `labels.json`, which FiftyOne reads as `FiftyOneImageClassificationDataset`.
 
-    The label is the given one; what was found stands in its attributes.
+    The label is the given one; the findings are its attributes.
     """
     labels = {
         path.stem: label_of(image, examined) for image, path in write_pictures(folder / "data", examined)
@@ -22,7 +22,7 @@ def write_fiftyone(folder: Path, examined: ExaminedRun) -> list[Path]:
 
 
 def label_of(image: FoundImage, examined: ExaminedRun) -> dict[str, Any]:
-    """The target of one image."""
+    """The label of one image, with the findings as attributes."""
     said = {
         "split": image.split, "index": image.id, "file": image.file, "predicted": image.predicted,
         "confidence": image.confidence, "suggested": image.suggested, "label_error": image.label_error,

@@ -1,4 +1,4 @@
-"""The formats by name: which can be written, and which come back as decisions."""
+"""The exchange formats by name: those that can be written, and those that can be read as decisions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,20 +35,20 @@ READERS: dict[str, Callable[[Path], list[Decision]]] = {
 def send_findings(
     run: str | Path, format: str, out: str | Path, *, all_images: bool = False, log: Log = silent
 ) -> list[Path]:
-    """Write what a run found for another tool.
+    """Write the findings of a run for another tool.
 
     Args:
         run: the run folder.
         format: label-studio, cvat, fiftyone, datalab or imagefolder.
         out: a folder that is empty or absent.
-        all_images: every examined image rather than those with a finding.
-        log: receives what the user should know.
+        all_images: write every examined image, not only those with a finding.
+        log: receives progress and warnings.
 
     Returns:
         The files to import.
 
     Raises:
-        UsageError: there is no such format, or the folder is not empty.
+        UsageError: the format is unknown, or the folder is not empty.
         DeepSightError: the run has no findings.
     """
     folder = Path(out)
@@ -65,12 +65,12 @@ def send_findings(
 
 @dataclass(frozen=True)
 class Received:
-    """What came back from another tool.
+    """The content of another tool's export.
 
     Attributes:
-        decisions: about images of a run, as they were written for `apply`.
+        decisions: about images of a run, as written for `apply`.
         new_labels: of pictures that `label-next` proposed.
-        new_file: the table of the new labels; None where there are none.
+        new_file: the table of the new labels; None if there are none.
     """
 
     decisions: list[Decision]
@@ -79,16 +79,21 @@ class Received:
 
 
 def receive_decisions(file: str | Path, format: str, out: str | Path) -> Received:
-    """Read what came back from another tool, and write it as decisions and new labels for `apply`.
+    """Read another tool's export, and write its decisions and new labels for `apply`.
 
-    Labels of new pictures go into a table of their own beside the decisions, OUT-new.csv.
+    Labels of new pictures go into a separate table beside the decisions, OUT-new.csv.
+
+    Args:
+        file: the export.
+        format: label-studio or cvat.
+        out: the CSV of decisions to write.
 
     Raises:
-        UsageError: there is no such format, or the file is not in it.
+        UsageError: the format is unknown, or the file is not in it.
     """
     if format not in READERS:
         raise UsageError(
-            f"Expected a format that comes back, received '{format}'; {near_names(format, list(READERS))}"
+            f"Expected a format that can be read, received '{format}'; {near_names(format, list(READERS))}."
         )
     target = Path(out)
     decisions = READERS[format](Path(file))

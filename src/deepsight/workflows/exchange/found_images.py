@@ -1,4 +1,4 @@
-"""The images that a run found something about, as rows that every format can write."""
+"""What a run found about each image, as rows that every format can write."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -30,11 +30,11 @@ class FoundImage:
         split: train, val or test.
         id: the row in the official order of its split.
         file: its name; a name made of split and id where images have none.
-        given: the class that the data set gives it.
-        predicted: the class that the model gives it; None where it was not asked.
-        confidence: the probability of the predicted class, 0 to 1; None where it was not asked.
+        given: its label in the data set.
+        predicted: the class that the model predicts; None if the image was not predicted.
+        confidence: the probability of the predicted class, 0 to 1; None if it was not predicted.
         suggested: the class that the label sources prefer.
-        label_error: the probability that the given label is wrong, 0 to 1; None where not examined.
+        label_error: the probability that the given label is wrong, 0 to 1; None if it was not examined.
         flagged: whether a person should look at the label.
         cause: of the error, from the ledger; "" where there is none.
         near_duplicates: names of the flagged near-duplicates.
@@ -103,20 +103,21 @@ def examined_images(run: str | Path, *, log: Log = silent) -> ExaminedRun:
 
 
 def splits_of(context: Context) -> dict[str, Dataset]:
-    """The splits as stored, train with the images that were dropped from it, such as copies of test images;
-    only the test part where a model was made elsewhere.
+    """The splits with the images that were dropped from train, such as copies of test images.
+
+    An examination has only its predicted images, under the name test.
     """
-    if context.run.has("splits.npz"):
-        splits, train = context.splits.named(), context.obtained.train
-        held = [splits["val"].ids] if "val" in splits and splits["val"].source == train.source else []
-        rest = np.flatnonzero(~np.isin(train.ids, np.concatenate([*held, np.empty(0, np.int64)])))
-        return {**splits, "train": train.select(rest), "test": images_of_predictions(context)}
-    predictions = context.run.predictions("test")
-    return {"test": select_ids(context.obtained.test, predictions.ids)}
+    examined = images_of_predictions(context)
+    if not context.run.has("splits.npz"):
+        return {"test": select_ids(examined, context.run.predictions("test").ids)}
+    splits, train = context.splits.named(), context.obtained.train
+    held = [splits["val"].ids] if "val" in splits and splits["val"].source == train.source else []
+    rest = np.flatnonzero(~np.isin(train.ids, np.concatenate([*held, np.empty(0, np.int64)])))
+    return {**splits, "train": train.select(rest), "test": examined}
 
 
 def label_columns(evidence: Evidence) -> dict[Key, dict[str, object]]:
-    """What the study of labels says."""
+    """Suggested class, probability of a label error and flag of each image whose label was examined."""
     if "label_errors" not in evidence:
         return {}
     rows = evidence["label_errors"].frame.iter_rows(named=True)
@@ -129,7 +130,7 @@ def label_columns(evidence: Evidence) -> dict[Key, dict[str, object]]:
 
 
 def error_columns(run: Run, parts: Mapping[str, Dataset]) -> dict[Key, dict[str, object]]:
-    """What the model says of test images, and the causes of its errors."""
+    """Prediction and confidence of each test image, and the cause of its error."""
     predictions, classes = run.predictions("test"), parts["test"].classes
     causes = dict(run.evidence()["ledger"].frame.select("index", "cause").iter_rows())
     rows = zip(predictions.ids, predictions.predicted, largest_probabilities(predictions.logits), strict=True)
@@ -169,7 +170,7 @@ def name_of(key: Key, parts: Mapping[str, Dataset]) -> str:
 def found_image(
     key: Key, part: Dataset, columns: list[dict[Key, dict[str, object]]], twins: Mapping[Key, tuple[str, ...]]
 ) -> FoundImage:
-    """One image with all that is said of it."""
+    """One image with everything that was found about it."""
     rows = np.flatnonzero(part.ids == key[1])
     given = part.classes[part.labels[rows[0]]] if len(rows) else ""
     said: dict[str, object] = {}
@@ -187,7 +188,7 @@ def found_image(
 
 
 def write_pictures(folder: Path, examined: ExaminedRun) -> Iterator[tuple[FoundImage, Path]]:
-    """Write each image as PNG under a name made of its split and id; gives the image and its file.
+    """Write each image as PNG, named after its split and id, and yield it with its file.
 
     Raises:
         DeepSightError: a picture cannot be encoded.

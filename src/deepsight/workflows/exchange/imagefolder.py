@@ -8,7 +8,7 @@ from deepsight.core.files.atomic import write_text
 from deepsight.workflows.exchange.found_images import ExaminedRun, FoundImage, write_pictures
 
 METADATA = "metadata.jsonl"
-UNKNOWN = -1.0  # of a probability
+UNKNOWN = -1.0  # stands for an unknown probability
 
 
 def write_imagefolder(folder: Path, examined: ExaminedRun) -> list[Path]:
@@ -27,9 +27,9 @@ def write_imagefolder(folder: Path, examined: ExaminedRun) -> list[Path]:
 
 
 def metadata_of(image: FoundImage, name: str) -> dict[str, Any]:
-    """One line: the name of the picture, its label, and what was found.
+    """One line: the file name of the image, its label, and what was found.
 
-    The library wants the same type in every split, so what is unknown is "" or -1 rather than null.
+    The library requires the same type in every split, so unknown values are "" or -1 rather than null.
     """
     return {
         "file_name": name, "label": image.given, "index": image.id, "source_file": image.file,

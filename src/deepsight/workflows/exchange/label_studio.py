@@ -1,4 +1,4 @@
-"""Label Studio: images as tasks with the model's prediction, and its JSON export back as decisions."""
+"""Label Studio: exports images as tasks with pre-annotations, and reads its JSON export as decisions."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def write_label_studio(folder: Path, examined: ExaminedRun) -> list[Path]:
 
 
 def task_of(image: FoundImage, address: str) -> dict[str, Any]:
-    """One task; what leads back to the image travels in its data."""
+    """One task; its data identify the image when it comes back."""
     data = {"image": address, **{name: getattr(image, name) for name in CARRIED}}
     guess = image.suggested if image.flagged else image.predicted or image.suggested
     predictions = [] if guess is None else [prediction_of(guess, image.confidence)]
@@ -64,7 +64,7 @@ def read_label_studio(path: Path) -> list[Decision]:
     Tasks that nobody annotated, or that were skipped, are left out.
 
     Raises:
-        UsageError: it is no export of tasks that DeepSight wrote.
+        UsageError: it is not an export of tasks that DeepSight wrote.
     """
     return [decision_of(data, answer) for data, answer in answered_tasks(path) if data["split"] != NEW]
 
@@ -73,7 +73,7 @@ def read_new_labels(path: Path) -> list[NewLabel]:
     """The labels in a JSON export of pictures that `label-next` proposed, without removed and unsure ones.
 
     Raises:
-        UsageError: it is no export of tasks that DeepSight wrote.
+        UsageError: it is not an export of tasks that DeepSight wrote.
     """
     answers = [(data, answer) for data, answer in answered_tasks(path) if data["split"] == NEW]
     labels = [new_label_of(data, answer) for data, answer in answers]
@@ -84,7 +84,7 @@ def answered_tasks(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The data of each task that somebody annotated, and the newest annotation.
 
     Raises:
-        UsageError: it is no export of tasks that DeepSight wrote.
+        UsageError: it is not an export of tasks that DeepSight wrote.
     """
     try:
         tasks = json.loads(path.read_text(encoding="utf-8"))
@@ -114,13 +114,13 @@ def choices_of(annotation: dict[str, Any]) -> dict[str, str]:
 
 
 def last_annotation(task: dict[str, Any]) -> dict[str, Any] | None:
-    """The newest annotation that was not cancelled and says something."""
+    """The newest annotation that was not cancelled and is not empty; None if there is none."""
     done = [one for one in task.get("annotations", []) if one["result"] and not one.get("was_cancelled")]
     return max(done, key=lambda one: str(one.get("updated_at", "")), default=None)
 
 
 def decision_of(data: dict[str, Any], annotation: dict[str, Any]) -> Decision:
-    """What the reader chose: the verdict if one was chosen, else what the label says."""
+    """The reader's decision: the chosen verdict, or else keep or relabel according to the label."""
     chosen = choices_of(annotation)
     label = chosen.get("label", data["given"])
     verdict = chosen.get("decision", "keep" if label == data["given"] else "relabel")
@@ -136,7 +136,7 @@ def decision_of(data: dict[str, Any], annotation: dict[str, Any]) -> Decision:
 
 
 def new_label_of(data: dict[str, Any], annotation: dict[str, Any]) -> NewLabel | None:
-    """The label of a new picture; None where the reader gave none, or does not want the picture."""
+    """The label of a new picture; None if the reader gave none, or chose remove or unsure."""
     chosen = choices_of(annotation)
     if "label" not in chosen or chosen.get("decision") in ("remove", "unsure"):
         return None
@@ -147,7 +147,7 @@ def new_label_of(data: dict[str, Any], annotation: dict[str, Any]) -> NewLabel |
 
 
 def person(completed_by: Any) -> str:
-    """Who annotated: an address or a number, as the export has it."""
+    """Who annotated: an e-mail address or a user number, as in the export."""
     if isinstance(completed_by, dict):
         return str(completed_by.get("email") or completed_by.get("id") or "")
     return "" if completed_by is None else str(completed_by)

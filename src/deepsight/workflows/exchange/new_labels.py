@@ -1,4 +1,4 @@
-"""Labels that a person gave to new pictures, which belong to no split yet: a table for `apply --add`."""
+"""Labels of new pictures, which belong to no split yet: a table for `apply --add`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -19,7 +19,7 @@ class NewLabel:
     """The label of a new picture.
 
     Attributes:
-        path: the picture, as a path of its own or below the table.
+        path: of the picture, absolute or relative to the table's folder.
         label: its class.
         who: the person, "" if nobody said.
         when: the time in ISO 8601, "" if unknown.
@@ -42,11 +42,10 @@ def write_new_labels(path: Path, labels: Sequence[NewLabel]) -> None:
 
 
 def read_new_labels_table(path: Path, classes: Sequence[str]) -> list[NewLabel]:
-    """The labels in a table with at least the columns path and label; paths are found below its folder.
+    """The labels in a table with at least the columns path and label; paths are relative to its folder.
 
     Raises:
-        UsageError: it cannot be read, lacks a column, names a class that the data set has not, or a picture
-            that is not there.
+        UsageError: it cannot be read, lacks a column, or names an unknown class or a missing picture.
     """
     with damage_as(
         lambda why: UsageError(f"Expected labels as CSV in {path}, but it cannot be read: {why}.")

@@ -1,1 +1,1 @@
-"""Conditions on a run that a pipeline checks, and reports of them that CI systems show."""
+"""Gates: conditions on a run that a pipeline checks, and their reports for CI systems."""

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.files.lock import locked
+from deepsight.core.predictions import Predictions
 from deepsight.core.run import AUDIT, METRICS, REPORT, Run
 from deepsight.core.schemas.json_files import GateResult
 from deepsight.core.statistics.paired_f1 import paired_macro_f1
@@ -50,11 +50,15 @@ HOW = (
 
 
 def check_gates(run: str | Path, gates: Sequence[str]) -> list[GateResult]:
-    """Check each gate on a finished run or audit, and note the results in its results file and its report.
+    """Check each gate on a finished run or audit, and store the results in its metrics and its report.
+
+    Args:
+        run: the folder.
+        gates: conditions such as "macro_f1 >= 0.8".
 
     Raises:
-        UsageError: a gate is not written as it must be; the message shows how.
-        DeepSightError: the run lacks what a gate asks for.
+        UsageError: a gate is malformed; the message shows the form.
+        DeepSightError: the run lacks the metric of a gate.
     """
     opened = Run.open(Path(run))
     file, stage = (AUDIT, "audit") if is_audit(opened) else (METRICS, "interpret")
@@ -78,10 +82,10 @@ def check_gate(run: Run, gate: str) -> GateResult:
 
 
 def require_gate(gate: str) -> tuple[str, re.Match[str]]:
-    """The gate with single spaces, and what its parts are.
+    """The gate with single spaces, and the match that holds its parts.
 
     Raises:
-        UsageError: it is no gate, or its metric is unknown.
+        UsageError: it is not a gate, or its metric is unknown.
     """
     text = " ".join(gate.replace("≥", ">=").replace("≤", "<=").split())
     found = BASELINE.fullmatch(text) or VERDICT.fullmatch(text) or COMPARISON.fullmatch(text)
@@ -113,7 +117,7 @@ def require_share(text: str, bound: str | None, percent: str | None) -> None:
 
 
 def check_comparison(run: Run, text: str, found: re.Match[str]) -> GateResult:
-    """A metric against a bound."""
+    """Compare a metric with a bound."""
     metric, operator = found["metric"], found["operator"]
     one = the_measurement(run, text, metric, found["aggregate"], found["of"])
     bound = float(found["bound"]) / (100 if found["percent"] else 1)
@@ -130,10 +134,11 @@ def check_comparison(run: Run, text: str, found: re.Match[str]) -> GateResult:
 
 
 def the_measurement(run: Run, text: str, metric: str, aggregate: str | None, of: str | None) -> Measured:
-    """The one measurement that a gate is about.
+    """The measurement that a gate compares.
 
     Raises:
-        UsageError: a metric per class without saying which, a class that is not there, or the reverse.
+        UsageError: a metric with several values has neither min, max, mean nor a name, the name is unknown,
+            or a metric with one value has any of these.
     """
     values = measured(run, metric)
     if metric not in PER_CLASS:
@@ -163,7 +168,7 @@ def cautious_end(text: str, one: Measured, operator: str) -> float:
     """The end of the interval that makes passing harder.
 
     Raises:
-        UsageError: this value has no interval.
+        UsageError: the value has no interval.
     """
     end = one.low if operator.startswith(">") else one.high
     if end is None:
@@ -177,7 +182,7 @@ def interval_text(one: Measured) -> str:
 
 
 def check_verdict(run: Run, text: str, found: re.Match[str]) -> GateResult:
-    """The verdict on the background.
+    """Check the verdict of the background test.
 
     Raises:
         DeepSightError: the background was not examined.
@@ -199,16 +204,16 @@ def check_verdict(run: Run, text: str, found: re.Match[str]) -> GateResult:
 
 
 def check_baseline(run: Run, text: str, found: re.Match[str]) -> GateResult:
-    """Macro-F1 against another run on the same images: a paired test of being worse by more than a margin.
+    """A non-inferiority test of macro-F1 against another run on the same images.
 
-    It passes if the low end of the interval of the difference lies above minus the margin.
+    It passes if the low end of the paired 95 % interval of the difference is at least minus the margin.
     """
     margin = float(found["margin"] or 0) / (100 if found["percent"] else 1)
     if margin < 0:
         raise UsageError(f"Expected a margin of at least 0 in the gate '{text}'.")
     other = Run.open(Path(found["run"]))
     ours, theirs = run.predictions("test"), other.predictions("test")
-    require_same_images(text, ours, theirs)
+    require_same_test(text, ours, theirs)
     rows, rows_there = np.argsort(ours.ids), np.argsort(theirs.ids)
     groups = groups_of_test(run, ours.ids)
     difference = paired_macro_f1(
@@ -227,8 +232,12 @@ def check_baseline(run: Run, text: str, found: re.Match[str]) -> GateResult:
     )  # fmt: skip
 
 
-def require_same_images(text: str, ours: Any, theirs: Any) -> None:
-    """Refuse a baseline on other images or labels."""
+def require_same_test(text: str, ours: Predictions, theirs: Predictions) -> None:
+    """Refuse a baseline on other images or labels.
+
+    Raises:
+        DeepSightError: the ids, labels or number of classes differ.
+    """
     a, b = np.argsort(ours.ids), np.argsort(theirs.ids)
     same = len(a) == len(b) and ours.k == theirs.k
     if not (same and (ours.ids[a] == theirs.ids[b]).all() and (ours.labels[a] == theirs.labels[b]).all()):

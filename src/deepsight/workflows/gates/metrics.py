@@ -1,4 +1,4 @@
-"""What gates can be about: each metric of a run, with its interval and n."""
+"""The metrics that gates can compare, each with its interval and n."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -12,18 +12,18 @@ from deepsight.core.run import AUDIT, AUDITED, Run
 from deepsight.core.statistics.intervals import wilson
 from deepsight.workflows.audit.audit_metrics import READERS
 
-# Names of the calibration error that has an interval, today and in runs of earlier versions.
+# Names of the calibration error with an interval: the current one, and that of earlier versions.
 CALIBRATION_ERRORS = ("rms_error", "ece_debiased")
 
 
 class Measured(NamedTuple):
-    """One value.
+    """One value of a metric.
 
     Attributes:
-        name: the class or slice, "" where there is one value only.
+        name: the class, slice or group; "" if the metric has one value.
         value: in the unit of the metric.
-        low, high: the 95 % interval; None where there is none.
-        n: images that it rests on.
+        low, high: the 95 % interval; None if there is none.
+        n: number of images it is based on.
     """
 
     name: str
@@ -34,11 +34,11 @@ class Measured(NamedTuple):
 
 
 def measured(run: Run, metric: str) -> list[Measured]:
-    """The values of a metric, one per class or slice where it has several.
+    """The values of a metric: one, or one per class, slice or group.
 
     Raises:
-        UsageError: an audit has no such metric, or a study.
-        DeepSightError: the run has no such finding.
+        UsageError: this kind of run (audit or study) has no such metric.
+        DeepSightError: the run has no value for it.
     """
     kind, names = ("audit", AUDIT_METRIC_NAMES) if is_audit(run) else ("run", METRIC_NAMES)
     if metric not in names:
@@ -81,10 +81,10 @@ def headline_metric(name: str) -> Callable[[Run], list[Measured]]:
 
 
 def table_of(run: Run, name: str) -> Table:
-    """A finding of the run.
+    """An evidence table of the run.
 
     Raises:
-        DeepSightError: it is not there.
+        DeepSightError: the run does not have it; the message says how to make it.
     """
     evidence = run.evidence()
     if name not in evidence:
@@ -96,10 +96,10 @@ def table_of(run: Run, name: str) -> Table:
 
 
 def recalls(run: Run) -> list[Measured]:
-    """Recall of each class with Wilson's interval, from the table of classes."""
+    """Recall of each class that has test images, with Wilson's interval."""
     return [
         Measured(row["class"], row["recall"], row["ci_low"], row["ci_high"], int(row["n"]))
-        for row in table_of(run, "recall").frame.iter_rows(named=True)
+        for row in table_of(run, "recall").frame.filter(pl.col("n") > 0).iter_rows(named=True)
     ]
 
 
@@ -124,13 +124,13 @@ def class_order(run: Run, k: int) -> list[str]:
 
 
 def f1_scores(run: Run) -> list[Measured]:
-    """F1 of each class; it has no interval."""
-    rows = table_of(run, "recall").frame.iter_rows(named=True)
+    """F1 of each class that has test images; it has no interval."""
+    rows = table_of(run, "recall").frame.filter(pl.col("n") > 0).iter_rows(named=True)
     return [Measured(row["class"], row["f1"], None, None, int(row["n"])) for row in rows]
 
 
 def calibration(run: Run) -> list[Measured]:
-    """The calibration error of the model as it is: the root of the unbiased squared error."""
+    """The calibration error of the uncalibrated model: the root of the unbiased squared error."""
     table = table_of(run, "calibration_summary")
     rows = table.frame.filter(pl.col("stage") == "as given", pl.col("quantity").is_in(CALIBRATION_ERRORS))
     return [
@@ -224,7 +224,7 @@ METRIC_NAMES: Mapping[str, Callable[[Run], list[Measured]]] = {
 AUDIT_METRIC_NAMES: Mapping[str, Callable[[Run], list[Measured]]] = {
     name: audit_metric(name) for name in READERS
 }
-# Metrics with several values, and what a value belongs to.
+# Metrics with several values, and what each value belongs to.
 PER_CLASS: Mapping[str, str] = {
     "recall": "class",
     "precision": "class",

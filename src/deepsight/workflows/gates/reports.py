@@ -1,4 +1,4 @@
-"""The results of gates as continuous integration shows them: JUnit XML, GitHub annotations and a summary."""
+"""The results of gates for CI systems: JUnit XML, GitHub annotations and a job summary."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from deepsight.core.files.atomic import write_text
 from deepsight.core.schemas.json_files import GateResult
 
 SUITE = "DeepSight gates"
-# XML 1.0 has no way to write other control characters.
+# Control characters that XML 1.0 cannot represent.
 NOT_IN_XML = {code: None for code in range(32) if code not in (9, 10, 13)}
 
 
@@ -43,7 +43,7 @@ def github_annotations(results: Sequence[GateResult]) -> list[str]:
 
 
 def escaped(text: str, *, of_property: bool = False) -> str:
-    """Text as GitHub's workflow commands want it, so that no name in it can start another command."""
+    """Text escaped for GitHub's workflow commands, so that no name in it can start another command."""
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace(":", "%3A").replace(",", "%2C") if of_property else text
 
@@ -58,14 +58,18 @@ def summary_markdown(run: str | Path, results: Sequence[GateResult]) -> str:
 
 
 def cell(text: str) -> str:
-    """Text that stays inside its cell of a Markdown table."""
+    """Text escaped for a cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ").replace("`", "'").replace("<", "&lt;")
 
 
 def report_to_ci(
     run: str | Path, results: Sequence[GateResult], environment: Mapping[str, str] | None = None
 ) -> list[str]:
-    """Write the step summary where GitHub Actions asks for one; gives the lines to print."""
+    """Write the step summary if this is a job of GitHub Actions.
+
+    Returns:
+        The annotations to print; none elsewhere.
+    """
     environment = os.environ if environment is None else environment
     if environment.get("GITHUB_ACTIONS") != "true":
         return []

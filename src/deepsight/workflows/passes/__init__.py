@@ -1,1 +1,1 @@
-"""Passes over more images than memory holds: here, on a Ray cluster, or shared by processes."""
+"""Passes over more images than fit into memory: in this process, on a Ray cluster, or shared by processes."""

@@ -1,8 +1,8 @@
-"""Passes over many images, a block at a time: here, or on the workers of a Ray cluster.
+"""Passes over many images, one block at a time: in this process, or on the workers of a Ray cluster.
 
-What a pass does with a block is the same function in both cases, on blocks with the same bounds, so the
-answers are the same. Each finished block is kept until the pass is complete: a pass that is stopped goes on
-where it was. Answers can be taken block by block, as arrays in memory, or as arrays on disk.
+Both ways call the same function on the same blocks, so the answers are the same. Each finished block is kept
+until the pass is complete, so that an interrupted pass is resumed. Answers come block by block, as arrays in
+memory, or as arrays on disk.
 """
 
 import glob
@@ -31,7 +31,7 @@ TRIES = 3
 
 
 def require_engine(engine: str) -> None:
-    """Refuse an engine that is not known, or whose library is absent.
+    """Refuse an unknown engine, or one whose library is missing.
 
     Raises:
         UsageError: it is neither "local" nor "ray" nor an address that starts with "ray://".
@@ -51,16 +51,16 @@ def run_blocks(
     Args:
         open_work: opens the model and the data; with Ray it is sent to every worker.
         n: number of rows.
-        block: rows at a time.
+        block: rows per block.
         engine: "local", "ray" for a cluster on this machine or the one that RAY_ADDRESS names, or
             "ray://HOST:PORT".
-        kept: a folder for finished blocks, named after all that the answers depend on; it is removed at the
-            end.
+        kept: a folder for finished blocks, named after everything that the answers depend on; it is removed
+            at the end.
         name: of the pass, for the progress.
         log: receives the progress.
 
     Returns:
-        The arrays that the work gives, joined.
+        The arrays of all blocks, joined, by name.
 
     Raises:
         DeepSightError: Ray is not installed, or the work cannot be sent to its workers.
@@ -71,7 +71,7 @@ def run_blocks(
         open_work, n, block=block, engine=engine, kept=kept, name=name, log=log
     ):
         for key, values in answer.items():
-            if values.dtype.kind in "US":  # the length of texts differs from block to block
+            if values.dtype.kind in "US":  # strings have different widths from block to block
                 texts.setdefault(key, []).append(values)
             else:
                 numbers.setdefault(key, np.empty((n, *values.shape[1:]), values.dtype))[rows] = values
@@ -84,9 +84,9 @@ def blocks_in_order(
 ) -> Iterator[tuple[slice, Arrays]]:  # fmt: skip
     """The answers block by block, in the order of the rows; one block is in memory at a time.
 
-    The arguments are those of `run_blocks`, and `tell`: what the work is told of a block instead of its rows,
-    such as the files of these rows. It alone is sent to the worker that takes the block. Whoever stops in the
-    middle finds the finished blocks in `kept`.
+    The arguments are those of `run_blocks`, and `tell`, which returns the argument of the work for a block,
+    such as the files of its rows; by default the rows. Only this is sent to the worker of the block. If the
+    caller stops early, the finished blocks stay in `kept`.
 
     Raises:
         DeepSightError: Ray is not installed, or the work cannot be sent to its workers.
@@ -118,16 +118,16 @@ def blocks_in_order(
 def map_blocks(
     open_work: OpenWork, n: int, *, block: int, engine: str = LOCAL, kept: Path, name: str, log: Log
 ) -> dict[str, np.ndarray]:
-    """The answers for n rows as arrays on disk, memory-mapped for reading: they may be larger than memory.
+    """The answers for n rows as memory-mapped arrays, which may be larger than memory.
 
-    The arguments are those of `run_blocks`; the answers must be numbers. The arrays lie in a folder beside
-    `kept` until `forget_blocks` removes it: a pass that is asked for again is not carried out again.
+    The arguments are those of `run_blocks`; the answers must be numbers. The arrays are stored in a folder
+    beside `kept` until `forget_blocks` removes it, so the same pass is not carried out twice.
 
     Raises:
-        DeepSightError: Ray is absent, the work cannot be sent to its workers, or the disk is full.
+        DeepSightError: Ray is not installed, the work cannot be sent to its workers, or the disk is full.
     """
     whole = whole_folder(kept)
-    for _ in range(TRIES):  # where another process with the same pass removes the arrays once it is done
+    for _ in range(TRIES):  # another process with the same pass may remove the arrays when it is done
         found = mapped_arrays(whole, n)
         if found is None:
             blocks = blocks_in_order(open_work, n, block=block, engine=engine, kept=kept, name=name, log=log)
@@ -138,7 +138,7 @@ def map_blocks(
         if found is not None:
             return found
     raise DeepSightError(
-        f"Expected the arrays of the pass over {name} in {whole}, but somebody removed or changed them. "
+        f"Expected the arrays of the pass over {name} in {whole}, but they were removed or changed. "
         "Run the command again."
     )
 
@@ -146,9 +146,9 @@ def map_blocks(
 def made_arrays(
     whole: Path, kept: Path, blocks: Iterator[tuple[slice, Arrays]], n: int
 ) -> dict[str, np.ndarray] | None:
-    """The arrays of a pass, written into a folder of this process, which then takes its name.
+    """Write the arrays of a pass into a folder of this process, and rename it to `whole`.
 
-    None where another process removed them at once.
+    None if another process removed them at once.
     """
     remove_parts(kept)
     part = part_folder(kept)
@@ -156,9 +156,9 @@ def made_arrays(
     part.mkdir(parents=True)
     try:
         write_arrays(part, blocks, n)
-        # What is mapped stays, whatever becomes of its name. Windows renames no folder with an open file.
+        # A mapping survives the renaming of its file. Windows cannot rename a folder with an open file.
         found = None if is_windows() else mapped_arrays(part, n)
-        if mapped_arrays(whole, n) is None:  # else another process with the same pass was faster
+        if mapped_arrays(whole, n) is None:  # otherwise another process with the same pass was faster
             shutil.rmtree(whole, ignore_errors=True)
             part.rename(whole)
     except OSError:
@@ -171,7 +171,7 @@ def made_arrays(
 
 
 def write_arrays(folder: Path, blocks: Iterator[tuple[slice, Arrays]], n: int) -> None:
-    """Write each array of the blocks as one .npy file of n rows, a block in memory at a time."""
+    """Write each array of the blocks as one .npy file of n rows, with one block in memory at a time."""
     with ExitStack() as stack:
         files = {}
         for _, answer in blocks:
@@ -186,7 +186,7 @@ def write_arrays(folder: Path, blocks: Iterator[tuple[slice, Arrays]], n: int) -
 
 
 def mapped_arrays(folder: Path, n: int) -> dict[str, np.ndarray] | None:
-    """The arrays of a finished pass over n rows; None where there are none, or they are damaged."""
+    """The memory-mapped arrays of a finished pass over n rows; None if they are missing or damaged."""
     try:
         found = {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
     except DAMAGE:
@@ -195,19 +195,19 @@ def mapped_arrays(folder: Path, n: int) -> dict[str, np.ndarray] | None:
 
 
 def forget_blocks(kept: Path) -> None:
-    """Remove what a pass left beside `kept`, but for what another process writes now."""
+    """Remove the files of a pass beside `kept`, except what another process is writing."""
     remove_parts(kept)
     for folder in (kept, whole_folder(kept), part_folder(kept)):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def part_folder(kept: Path) -> Path:
-    """Where this process writes the arrays of a pass."""
+    """The folder in which this process writes the arrays of a pass."""
     return kept.with_name(f"{kept.name}-part-{machine()}-{os.getpid()}")
 
 
 def remove_parts(kept: Path) -> None:
-    """Remove what killed processes of this machine left of the arrays of a pass."""
+    """Remove unfinished arrays of a pass that killed processes of this machine left behind."""
     for folder in kept.parent.glob(f"{glob.escape(kept.name)}-part-*"):
         where, _, process = folder.name.removeprefix(f"{kept.name}-part-").partition("-")
         if where == machine() and process.isdigit() and not is_running(int(process)):
@@ -215,17 +215,17 @@ def remove_parts(kept: Path) -> None:
 
 
 def whole_folder(kept: Path) -> Path:
-    """Where the arrays of a finished pass lie."""
+    """The folder of the arrays of a finished pass."""
     return kept.with_name(f"{kept.name}-whole")
 
 
 def block_file(kept: Path, rows: slice) -> Path:
-    """Where the finished block of these rows is kept."""
+    """The file of the finished block of these rows."""
     return kept / f"block_{rows.start}.npz"
 
 
 def block_of(open_work: OpenWork, tell: Tell, rows: slice, path: Path) -> Arrays:
-    """A finished block; it is made again where another process with the same pass was done and removed it."""
+    """A finished block; computed again if another process with the same pass finished and removed it."""
     found = read_npz(path)
     return open_work()(tell(rows)) if found is None else found
 
@@ -233,13 +233,13 @@ def block_of(open_work: OpenWork, tell: Tell, rows: slice, path: Path) -> Arrays
 def share_blocks(open_work: OpenWork, n: int, *, block: int, kept: Path, rank: int, processes: int) -> None:
     """Carry out one process's share of a pass: every `processes`-th block, from the `rank`-th on.
 
-    Once all processes are done, the pass with the same `kept` in one of them finds every block finished. The
-    folder must lie on a file system that all of them share.
+    Once all processes are done, a pass with the same `kept` in one of them finds every block finished. The
+    folder must be on a file system that all processes share.
 
     Args:
         open_work: opens the model and the data.
         n: number of rows.
-        block: rows at a time.
+        block: rows per block.
         kept: as for `run_blocks`.
         rank: number of this process, from 0.
         processes: number of processes.
@@ -252,7 +252,12 @@ def share_blocks(open_work: OpenWork, n: int, *, block: int, kept: Path, rank: i
 
 
 def local_answers(open_work: OpenWork, told: Mapping[int, Any]) -> Iterator[tuple[int, Arrays]]:
-    """The answers for blocks, by what is told of each, one after the other in this process."""
+    """The number and answers of each block, computed one after the other in this process.
+
+    Args:
+        open_work: opens the model and the data.
+        told: by the number of each block, the argument of the work.
+    """
     work = open_work() if told else None
     for i, what in told.items():
         assert work is not None

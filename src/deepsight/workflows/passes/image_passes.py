@@ -1,4 +1,4 @@
-"""Passes that several commands make over all images: what can be measured on each, and its features."""
+"""Passes over all images that several commands share: measured properties and backbone features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class ImagePasses:
     """Passes over images on the workers of an engine, with the answers in memory.
 
     Attributes:
-        engine: "ray" or "ray://HOST:PORT"; "local" too.
-        kept: named after the images and all else that the answers depend on; the finished blocks of each pass
-            lie in a folder beside it.
+        engine: "local", "ray" or "ray://HOST:PORT".
+        kept: a path named after the images and everything else that the answers depend on; each pass keeps
+            its finished blocks in a folder beside it.
         log: receives the progress.
     """
 
@@ -49,17 +49,17 @@ class ImagePasses:
         """Features (n, d) of the images by a backbone with its ImageNet weights; see `open_features`."""
         found = run_blocks(
             partial(open_features, images, load, side), len(images), block=BLOCK, engine=self.engine,
-            kept=self.place("frozen"), name="images looked at", log=self.log,
+            kept=self.place("frozen"), name="images embedded", log=self.log,
         )  # fmt: skip
         return np.asarray(found["features"], dtype=np.float32)
 
     def place(self, what: str) -> Path:
-        """Where the blocks of one pass are kept."""
+        """The folder for the blocks of one pass."""
         return self.kept.with_name(f"{self.kept.name}-{what}")
 
 
 def open_measures(images: Images) -> Work:
-    """Luma and properties of some images, from their pixels alone."""
+    """The work of a pass that measures the range of luma and the properties of images."""
 
     def measure(rows: slice) -> Arrays:
         pixels = np.asarray(images[rows], dtype=np.uint8)
@@ -70,17 +70,17 @@ def open_measures(images: Images) -> Work:
 
 
 def columns(frame: pl.DataFrame) -> Arrays:
-    """The columns of a table of numbers as arrays."""
+    """The columns of a numeric table as arrays."""
     return {name: frame[name].to_numpy() for name in frame.columns}
 
 
 def open_features(images: Images, load: Mapping[str, Any], side: int) -> Work:
-    """Features of some images, by the backbone with its ImageNet weights, opened here.
+    """The work of a pass that computes features with the pretrained backbone, loaded in this process.
 
     Args:
-        images: all of them.
-        load: what `load_pretrained` is called with.
-        side: pixels of the network's input.
+        images: all images of the pass.
+        load: arguments of `load_pretrained`.
+        side: of the network's input in pixels.
     """
     frozen, recipe = FrozenBackbone(load_pretrained(**load)), Recipe(resolution=side)
     return lambda rows: {"features": frozen.features(np.asarray(images[rows], dtype=np.uint8), recipe)}

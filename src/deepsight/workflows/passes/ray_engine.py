@@ -17,13 +17,13 @@ RAY = "ray"
 
 
 class BlockWorker:
-    """A worker on a Ray cluster: it opens the work once and keeps it."""
+    """A worker on a Ray cluster, which opens the work once."""
 
     def __init__(self, open_work: OpenWork) -> None:
         self._work = open_work()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """The answers for one block, packed: blocks may differ in length."""
+        """The answers for one block, packed as bytes, since blocks may differ in length."""
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, **self._work(pickle.loads(batch["told"][0])))
         return {"id": batch["id"], "content": np.array([content.getvalue()], dtype=object)}
@@ -32,13 +32,13 @@ class BlockWorker:
 def ray_answers(
     open_work: OpenWork, told: Mapping[int, Any], engine: str, log: Log
 ) -> Iterator[tuple[int, Arrays]]:
-    """The answers for blocks, from an actor pool; a worker that dies costs its block, which another does.
+    """The number and answers of each block from a pool of actors; a lost block is computed by another worker.
 
     Args:
         open_work: opens the model and the data; it is sent to every worker.
-        told: by the number of each block, what the work is told of it; this goes to one worker alone.
+        told: by the number of each block, the argument of the work; it is sent to one worker only.
         engine: "ray" or "ray://HOST:PORT".
-        log: receives a line where Ray must be started again.
+        log: receives a line if Ray must be started again.
 
     Raises:
         DeepSightError: Ray is not installed, or the work cannot be sent to its workers.

@@ -1,4 +1,4 @@
-"""How Ray is found, started on this machine with patience, or joined where it runs."""
+"""Finds Ray, starts it on this machine with patience, or joins a running cluster."""
 
 import importlib
 import os
@@ -10,18 +10,18 @@ from typing import Any
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
 
-STARTS = 4  # of Ray on this machine, before it is given up
-WAIT_SECONDS = 90.0  # for Ray's own processes to be there; by itself it gives up after 30
-LOOK_SECONDS = 1.0  # between two looks
+STARTS = 4  # attempts to start Ray on this machine
+WAIT_SECONDS = 90.0  # to wait for Ray's own processes; Ray itself gives up after 30
+LOOK_SECONDS = 1.0  # between two checks
 
 
 def join_cluster(ray: Any, address: str | None, log: Log) -> None:
-    """Connect to a cluster, or start one on this machine where there is no address.
+    """Connect to a cluster, or start one on this machine if there is no address.
 
-    A start gets minutes, and one that fails is tried again: on a busy machine Ray's own processes come late.
+    A start may take minutes and is repeated if it fails: on a busy machine Ray's own processes come up late.
 
     Raises:
-        DeepSightError: it does not answer, or does not start.
+        DeepSightError: the cluster does not answer, or Ray does not start.
     """
     starts = 1 if address is not None else STARTS
     for number in range(1, starts + 1):
@@ -31,8 +31,8 @@ def join_cluster(ray: Any, address: str | None, log: Log) -> None:
                     address=address, include_dashboard=False, log_to_driver=False, configure_logging=False
                 )  # fmt: skip
             return
-        except Exception as error:  # Ray raises errors of many kinds, some of them plain
-            ray.shutdown()  # ends what was started of it
+        except Exception as error:  # Ray raises many types of errors, some of them bare
+            ray.shutdown()  # ends the processes that did start
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if number == starts:
                 where = "on this machine" if address is None else f"at {address}"
@@ -51,7 +51,7 @@ def advice_on_tokens(address: str | None) -> str:
 
 
 def ray_library() -> Any:
-    """Ray with its data library; it reports nothing to its makers.
+    """The module of Ray with its data library; its usage statistics are switched off.
 
     Raises:
         DeepSightError: it is not installed.
@@ -73,12 +73,12 @@ def ray_library() -> Any:
 
 @contextmanager
 def patient_start(seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Let Ray wait longer for its own first process, for a start on this machine.
+    """Make Ray wait longer for its first process when it starts on this machine.
 
-    Ray asks once a second for 30 seconds whether the process has reported, and offers no setting. It reports
-    when its helpers have, for each of which it waits 15 seconds; where one is later, it ends itself, and only
-    another start helps. Inside, each question waits for an answer. Versions of Ray that ask in another way
-    keep their own time.
+    Ray asks once a second for 30 seconds whether that process has reported, and has no setting for it. The
+    process reports once its helpers have; it waits 15 seconds for each and exits if one is later, so that
+    only a new start helps. Within this context each question waits up to `seconds`. Versions of Ray without
+    this function keep their own limit.
     """
     services = importlib.import_module("ray._private.services")
     ask = getattr(services, "get_node", None)
@@ -93,7 +93,7 @@ def patient_start(seconds: float = WAIT_SECONDS) -> Iterator[None]:
 
 
 def with_patience(ask: Callable[..., Any], seconds: float) -> Callable[..., Any]:
-    """The same question, asked again for so many seconds as long as it fails as Ray's own does."""
+    """The same function, called again for so many seconds while it raises RuntimeError."""
 
     def asked(*given: Any, **named: Any) -> Any:
         until = time.monotonic() + seconds

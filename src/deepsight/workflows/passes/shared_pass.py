@@ -13,22 +13,22 @@ from deepsight.workflows.passes.work import OpenWork, kept_folder
 def shared_pass(
     open_work: OpenWork, n: int, *, block: int, name: str, fabric: Fabric, log: Log
 ) -> dict[str, np.ndarray] | None:
-    """The answers for n rows in the first process; None in the others, which have done their share.
+    """The answers for n rows in the first process; None in the others, once they have done their share.
 
-    Every process must call it. Each carries out every `world_size`-th block and leaves it in the cache, which
-    all of them share. A process alone does all rows at once and writes nothing.
+    Every process must call it. Each carries out every `world_size`-th block and stores it in the cache, which
+    all of them share. A single process computes all rows at once and stores nothing.
 
     Args:
-        open_work: opens the model and the data; both must be the same in all processes.
+        open_work: opens the model and the data, which must be the same in all processes.
         n: number of rows.
-        block: rows at a time.
+        block: rows per block.
         name: of the pass, for the progress.
         fabric: the processes.
         log: receives the progress.
     """
     if fabric.world_size == 1:
         return dict(open_work()(slice(0, n)))
-    mark = fabric.broadcast(secrets.token_hex(8))  # blocks of another training must not be taken for these
+    mark = fabric.broadcast(secrets.token_hex(8))  # keeps blocks of different trainings apart
     kept = kept_folder("shared", mark)
     share_blocks(
         open_work, n, block=block, kept=kept, rank=fabric.global_rank, processes=fabric.world_size

@@ -25,7 +25,7 @@ from deepsight.workflows.passes.work import Arrays, Work, kept_folder
 
 
 def look_at_test_images(context: Context, untouched: FrozenBackbone, predictor: Predictor) -> Arrays | None:
-    """The features of the test images, as `open_beside` gives them; None in all processes but the first."""
+    """The features of the test images, as `open_beside` returns them; None in all but the first process."""
     test = context.splits.test
     if context.engine == LOCAL:
         return shared_pass(
@@ -45,12 +45,12 @@ def look_at_test_images(context: Context, untouched: FrozenBackbone, predictor: 
 def open_stored_beside(
     folder: Path, load: Mapping[str, Any], settings: EngineSettings, data: Dataset
 ) -> Work:
-    """`open_beside` by the model that a run folder holds, on any machine that sees the folder.
+    """`open_beside` with the model in a run folder, on any machine that can read the folder.
 
     Args:
         folder: the run folder.
-        load: what `load_pretrained` is called with.
-        settings: how forward passes are carried out.
+        load: arguments of `load_pretrained`.
+        settings: of forward passes.
         data: the images.
     """
     work = open_beside(FrozenBackbone(load_pretrained(**load)), load_model(folder), data)
@@ -63,7 +63,7 @@ def open_stored_beside(
 
 
 def load_options(context: Context) -> dict[str, Any]:
-    """What `load_pretrained` takes to open the backbone of a study again."""
+    """The arguments of `load_pretrained` that load the backbone of a study again."""
     study, file = context.study, Path(context.study.weights)
     return {
         "backbone": context.pretrained.name,
@@ -73,12 +73,12 @@ def load_options(context: Context) -> dict[str, Any]:
 
 
 def kept_of_model(context: Context) -> Path:
-    """Where blocks of passes over the test images are kept; the model stands for the data and the recipe."""
+    """The folder for blocks of passes over the test images; the model stands for the data and the recipe."""
     return kept_folder("study", file_digest(context.run.file("model.safetensors")), context.plan.folds)
 
 
 def open_beside(untouched: FrozenBackbone, predictor: Predictor, data: Dataset) -> Work:
-    """The features of some images by the trained model, and by the backbone as it came."""
+    """The work of a pass that computes features with the trained model and with the pretrained backbone."""
 
     def answers(rows: slice) -> Arrays:
         part = data.select(np.arange(rows.start, rows.stop))
@@ -89,7 +89,7 @@ def open_beside(untouched: FrozenBackbone, predictor: Predictor, data: Dataset) 
 
 
 def with_measures(context: Context, inputs: ExaminationInputs) -> ExaminationInputs:
-    """The inputs with the properties of the test images, where the workers of an engine measure them."""
+    """The inputs with the properties of the test images, if the workers of an engine measure them."""
     if context.engine == LOCAL:
         return inputs
     passes = ImagePasses(context.engine, kept_of_model(context), context.log)

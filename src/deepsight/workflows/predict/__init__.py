@@ -1,1 +1,1 @@
-"""Labels for new images: one file per question that is asked of them, and what they are compared with."""
+"""Predictions for new images, their nearest training images, and their unfamiliarity."""

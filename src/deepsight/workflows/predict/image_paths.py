@@ -1,4 +1,4 @@
-"""The image files that arguments stand for: files, folders, patterns, tables of files, standard input."""
+"""The image files that arguments name: files, folders, patterns, tables of files, standard input."""
 
 import glob
 import sys
@@ -14,10 +14,10 @@ FILE_COLUMNS = ("file", "path", "image", "filename", "file_name")
 
 
 def expand_paths(images: Sequence[str]) -> list[Path]:
-    """The files that the arguments stand for, each once, in order.
+    """The files that the arguments name, each once, in order.
 
     Raises:
-        UsageError: an argument stands for no file.
+        UsageError: an argument names no file.
     """
     found: dict[Path, None] = {}
     for argument in images:
@@ -52,7 +52,7 @@ def is_shown(below: Path) -> bool:
 
 
 def files_of_table(path: Path) -> Iterator[Path]:
-    """The column of files in a table; relative names are below the table's folder.
+    """The files in a column of a table; relative names are relative to the table's folder.
 
     Raises:
         UsageError: it has no such column.

@@ -1,4 +1,4 @@
-"""The training images that are nearest to an image in the eyes of the trained model."""
+"""The nearest training images of an image, by the features of the trained model."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from deepsight.model.predict import Predictor, blocks_of
 from deepsight.workflows.context import Context
 
 TRAIN = "predictions/train.npz"
-MOST_TRAINING = 5_000  # training images that are compared: half a minute on two cores at 128 pixels
+MOST_TRAINING = 5_000  # training images to compare with: half a minute on two cores at 128 pixels
 BLOCK = 256  # images per pass
 
 
@@ -28,7 +28,7 @@ class Nearest(NamedTuple):
         labels: int64 (n, c), the given labels.
         cosine: float64 (n, c), of the pooled features, -1 to 1.
         pixels: uint8 (n, c, h, w, 3).
-        files: (n, c), the file of each; None where images have no names.
+        files: (n, c), the file of each; None if images have no names.
     """
 
     ids: NDArray[np.int64]
@@ -43,9 +43,8 @@ def nearest_training(
 ) -> Nearest | None:
     """The `count` training images whose features have the largest cosine with these (n, d).
 
-    The features are those of the trained model, before its head: what is near is near in this model's eyes.
-    Training images are looked at once, at most 5,000 of them, evenly spread; the run folder keeps the result.
-    None, and a line that says why, where the data is no longer there.
+    The features are those of the trained model before its head. At most 5,000 training images, evenly spread,
+    are predicted once; the run folder keeps the result. None, with a line in the log, if the data is gone.
     """
     try:
         train = context.splits.train
@@ -63,18 +62,18 @@ def nearest_training(
 
 
 def training_predictions(context: Context, predictor: Predictor) -> Predictions:
-    """What the model says about training images, from the run folder or made now.
+    """The predictions for training images, from the run folder or newly computed.
 
     Raises:
-        DeepSightError: the run keeps none, and the data is no longer there.
+        DeepSightError: the run keeps none, and the data is gone.
     """
     run = context.run
     if run.has(TRAIN) and not run.holds(TRAIN):
-        context.log(f"{TRAIN} is not what the run wrote, so it is made again.")
+        context.log(f"{TRAIN} is not what the run wrote, so it is computed again.")
     if not run.has(TRAIN) or not run.holds(TRAIN):
         train = context.splits.train
         rows = np.unique(np.linspace(0, len(train) - 1, MOST_TRAINING).astype(np.int64))
-        context.log(f"Looking at {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
+        context.log(f"Embeds {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
         known = in_blocks(predictor, train.select(rows), context.log).as_stored()
         keep_training_predictions(run, known, context.log)
         return known
@@ -82,7 +81,7 @@ def training_predictions(context: Context, predictor: Predictor) -> Predictions:
 
 
 def stored_predictions(run: Run, split: str, predictor: Predictor) -> Predictions:
-    """What the run stored of a split, with features that can be compared with those of its model.
+    """The stored predictions for a split, whose features must have the width of the model's.
 
     Raises:
         DeepSightError: they are damaged, or of another width.
@@ -91,7 +90,7 @@ def stored_predictions(run: Run, split: str, predictor: Predictor) -> Prediction
     if said.features.shape[1] != width:
         raise run.damaged(
             f"predictions/{split}.npz",
-            f"its features should have {width} numbers for each image, as the model's, not "
+            f"its features should have {width} numbers for each image, as the model has, not "
             f"{said.features.shape[1]}",
             run.manifests(),
         )
@@ -99,17 +98,17 @@ def stored_predictions(run: Run, split: str, predictor: Predictor) -> Prediction
 
 
 def keep_training_predictions(run: Run, known: Predictions, log: Log) -> None:
-    """Store what the model says of training images, unless another process works in the run folder."""
+    """Store the predictions for training images, unless another process has locked the run folder."""
     try:
         with locked(run.path):
             run.save_predictions("train", known)
             run.commit("predict")
     except DeepSightError as error:
-        log(f"It is not kept: {error}")
+        log(f"They are not kept: {error}")
 
 
 def in_blocks(predictor: Predictor, data: Dataset, log: Log) -> Predictions:
-    """What the model says about a data set, telling how far it has come."""
+    """The predictions for a data set, computed in blocks with progress."""
     pace, made = Progress("training images", len(data), log), []
     for rows in blocks_of(len(data), BLOCK):
         made.append(predictor.features(data.pixels(rows), name="train"))

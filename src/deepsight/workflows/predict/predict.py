@@ -1,4 +1,4 @@
-"""The model of a run, applied to image files: label, confidence, evidence map, nearest training images."""
+"""Predicts image files with the model of a run: label, confidence, evidence map, nearest training images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,26 +37,27 @@ def predict(
 ) -> Rows:  # fmt: skip
     """Classify image files of any size and mode with the model of a run.
 
-    Each image becomes what the training images became, at the size at which they are stored, and is resized
-    from there as they were: a photograph must not be sharper than what the model has learnt from.
+    Each image is first brought to the size at which the training images are stored, and resized from there
+    as they were: a photograph must not be sharper than the images that the model was trained on.
 
     Args:
         run_folder: the folder of a run with a trained model.
         images: the files.
         maps: the folder for the pictures; by default `predicted` in the run folder.
         neighbours: number of nearest training images to find, at least 0.
-        log: receives what the work says; `print` shows it.
+        log: receives progress and warnings; `print` shows them.
 
     Returns:
-        For each file: file, label, confidence (0 to 1); `classes`, the probability of each class; `map`, the
-        picture of the evidence, or None and the reason in `map_refused`; `nearest`, the training images as
-        index, label, similarity (cosine, -1 to 1) and file where there is one; `nearest_picture`;
-        `unfamiliarity`, the share of validation images that lie nearer to the training images (0 to 1), and
-        `unfamiliar`, whether it is at least 0.99: then the label and the confidence mean nothing.
+        For each file: file, label, confidence (0 to 1, not calibrated); `classes`, the probability of each
+        class; `map`, the picture of the evidence map, or None with the reason in `map_refused`; `nearest`,
+        the training images as index, label, similarity (cosine, -1 to 1) and, if known, file;
+        `nearest_picture`; `unfamiliarity`, the share of validation images that are nearer to the training
+        images (0 to 1), and `unfamiliar`, whether it is at least 0.99: do not trust the label then. What
+        needs the training data is left out if the data is gone.
 
     Raises:
         DeepSightError: the run has no model, or a file is not a readable image.
-        UsageError: no image, or a negative number of neighbours.
+        UsageError: there is no image, or the number of neighbours is negative.
 
     Example:
         >>> from deepsight import predict
@@ -88,13 +89,13 @@ def predict(
 
 
 def read_picture(file: Path, shape: Shape, fit: Fit, top: float | None = None) -> Pixels:
-    """The pixels of an image file as the training images were brought into their shape.
+    """The pixels of an image file, brought into the shape of the training images as those were.
 
     Args:
         file: the image.
         shape: height and width in pixels.
         fit: how it is brought into the shape.
-        top: of more than 8 bits per value, the value that becomes white; None finds it from this file.
+        top: the value that becomes white in files with more than 8 bits per value; None finds it in the file.
 
     Raises:
         DeepSightError: it cannot be read.
@@ -106,7 +107,7 @@ def read_picture(file: Path, shape: Shape, fit: Fit, top: float | None = None) -
 
 
 def read_square(file: Path, side: int) -> Pixels:
-    """The centred square of an image file, to be shown."""
+    """The central square of an image file, for display."""
     return read_picture(file, (side, side), "crop")
 
 
@@ -160,18 +161,18 @@ def add_nearest(rows: Rows, found: Nearest, classes: Sequence[str], folder: Path
 def add_unfamiliarity(
     rows: Rows, context: Context, predictor: Predictor, features: NDArray[np.floating]
 ) -> None:
-    """Say how unlike the training images each image is, where they are known."""
+    """Add the unfamiliarity of each image; if the training data is gone, log that it is unknown."""
     try:
         distance = make_reference(context, predictor).unfamiliarity(features)
     except DeepSightError as error:
-        context.log(f"Whether the images are familiar is unknown: {error}")
+        context.log(f"The unfamiliarity of the images is unknown: {error}")
         return
     for row, far in zip(rows, distance, strict=True):
         row |= {"unfamiliarity": float(far), "unfamiliar": bool(far >= UNFAMILIAR)}
 
 
 def saved(folder: Path, number: int, file: str, what: str, picture: Pixels) -> str:
-    """Write a picture; the number tells files of one name apart."""
+    """Write a picture and return its path; the number keeps files with the same name apart."""
     path = folder / f"{number:03d}-{safe_name(Path(file).stem)}-{what}.png"
     with atomic_path(path) as temporary:
         temporary.write_bytes(overlay.png_bytes(picture))

@@ -1,4 +1,4 @@
-"""Many new images at once: calibrated probabilities, what to reject, and how unfamiliar an image is."""
+"""Predicts many images into a table: calibrated probabilities, rejections and unfamiliarity."""
 
 import hashlib
 import secrets
@@ -40,11 +40,14 @@ WRITERS = {".csv": "sink_csv", ".jsonl": "sink_ndjson", ".parquet": "sink_parque
 
 @dataclass(frozen=True)
 class Thresholds:
-    """When an image is rejected.
+    """The limits beyond which an image is rejected.
 
     Attributes:
-        confidence: the calibrated confidence below which it is, 0 to 1.
-        unfamiliarity: the unfamiliarity from which on it is, 0 to 1; above 1 none is.
+        confidence: images with a calibrated confidence below this are rejected, 0 to 1.
+        unfamiliarity: images with at least this unfamiliarity are rejected, at least 0; above 1 none is.
+
+    Raises:
+        UsageError: a limit is out of range.
     """
 
     confidence: float = 0.0
@@ -53,11 +56,13 @@ class Thresholds:
     def __post_init__(self) -> None:
         if not 0 <= self.confidence <= 1:
             raise UsageError(f"Expected --reject-below from 0 to 1, received {self.confidence}.")
+        if not self.unfamiliarity >= 0:
+            raise UsageError(f"Expected --reject-unfamiliar of at least 0, received {self.unfamiliarity}.")
 
 
 @dataclass(frozen=True)
 class PredictedCounts:
-    """How many images were predicted, and what became of them."""
+    """The numbers of images predicted, rejected, rejected as unfamiliar, and unreadable."""
 
     images: int = 0
     rejected: int = 0
@@ -65,7 +70,7 @@ class PredictedCounts:
     unreadable: int = 0
 
     def with_frame(self, frame: pl.DataFrame) -> "PredictedCounts":
-        """The same with some further rows."""
+        """The counts with the rows of another block added."""
         return PredictedCounts(
             self.images + len(frame),
             self.rejected + int(frame["rejected"].sum() or 0),
@@ -84,21 +89,21 @@ def predict_many(
         run_folder: the folder of a run with a trained model.
         images: files, folders, patterns such as "new/*.jpg", CSV files with a column of files, or "-" for
             one file per line on standard input.
-        reject_below: the calibrated confidence below which an image is rejected, 0 to 1.
-        reject_unfamiliar: the unfamiliarity from which on an image is rejected, 0 to 1. At 0.99 about one
-            image in a hundred like those of validation is rejected. Above 1 none is.
+        reject_below: images with a calibrated confidence below this are rejected, 0 to 1.
+        reject_unfamiliar: images with at least this unfamiliarity are rejected, at least 0. At 0.99, about
+            one in a hundred images like those of validation is rejected; above 1, none is.
         engine: where the images pass through the model: "local", "ray" or "ray://HOST:PORT".
-        log: receives what the user should know.
+        log: receives progress and warnings.
 
     Returns:
         One row per image: file, label, confidence (calibrated), rejected, reason (of the rejection),
-        unfamiliarity (the share of validation images that lie nearer to the training images, 0 to 1), error
+        unfamiliarity (the share of validation images that are nearer to the training images, 0 to 1), error
         (why the file could not be read, else null), and the calibrated probability of each class as
         `p_CLASS`.
 
     Raises:
         DeepSightError: the run has no model.
-        UsageError: there is no image, a threshold is outside 0 to 1, or the engine is unknown.
+        UsageError: there is no image, a limit is out of range, or the engine is unknown.
     """
     limits = Thresholds(reject_below, reject_unfamiliar)
     return pl.concat(list(predicted_frames(run_folder, images, limits, engine=engine, log=log)))
@@ -108,14 +113,14 @@ def predict_into(
     run_folder: str | Path, images: Sequence[str], out: Path, limits: Thresholds, *,
     engine: str = LOCAL, log: Log = silent,
 ) -> PredictedCounts:  # fmt: skip
-    """Classify images into a table on disk; one block of them is in memory at a time.
+    """Classify images into a table on disk, with one block of them in memory at a time.
 
-    The table is what `predict_many` gives, as CSV, JSON Lines or Parquet, as the file's name ends. A command
-    that is stopped goes on with the block that was not finished.
+    The table has the columns of `predict_many`, as CSV, JSON Lines or Parquet by the file's ending. An
+    interrupted call is resumed at the block that was not finished.
 
     Raises:
         DeepSightError: the run has no model, or the disk is full.
-        UsageError: there is no image, another ending, or the engine is unknown.
+        UsageError: there is no image, or the file's ending or the engine is unknown.
     """
     require_ending(out)
     remove_leftovers_of(out)
@@ -157,7 +162,7 @@ def predicted_frames(
 
 
 def files_digest(files: Sequence[Path]) -> str:
-    """A digest that changes when a file is another, or changes."""
+    """A digest of the paths and stamps of the files."""
     digest = hashlib.sha256()
     for file in files:
         name = str(file.absolute()).encode("utf-8", "surrogateescape")
@@ -166,11 +171,11 @@ def files_digest(files: Sequence[Path]) -> str:
 
 
 def open_file_answers(run_folder: Path, shape: Shape, fit: Fit, reference: Familiarity) -> Work:
-    """Probabilities and unfamiliarity of some files, by the model of a run that is opened here.
+    """The work of a pass over files, with the model of a run opened in this process.
 
-    The work is told m files, each with the grey value that counts as white (None: that of its bit depth). It
-    answers with `error` (m,), "" where the file can be read; `probabilities` (m, k) and `unfamiliarity` (m,),
-    NaN where it cannot.
+    The argument of the work is a sequence of m files, each with the value that becomes white (None: found in
+    the file). It returns `error` (m,), "" if the file can be read; `probabilities` (m, k) and `unfamiliarity`
+    (m,), NaN if it cannot.
     """
     predictor = open_trained(run_folder).predictor
 
@@ -192,7 +197,7 @@ def open_file_answers(run_folder: Path, shape: Shape, fit: Fit, reference: Famil
 
 
 def read_or_why(file: Path, shape: Shape, fit: Fit, top: float | None = None) -> tuple[Pixels | None, str]:
-    """The picture, or why it cannot be read; one bad file does not stop the others."""
+    """The picture, or None and why it cannot be read: one bad file does not stop the others."""
     try:
         return read_picture(file, shape, fit, top), ""
     except DeepSightError as error:
@@ -200,7 +205,7 @@ def read_or_why(file: Path, shape: Shape, fit: Fit, top: float | None = None) ->
 
 
 def frame_of_block(files: Sequence[Path], answer: Arrays, classes: Sequence[str]) -> pl.DataFrame:
-    """One row per file of a block; what is not known of unreadable files is null."""
+    """One row per file of a block; unreadable files have nulls."""
     probabilities, errors = answer["probabilities"], answer["error"].tolist()
     readable = np.array([not why for why in errors])
     best = np.where(readable[:, None], probabilities, 0).argmax(axis=1)
@@ -229,7 +234,7 @@ SCHEMA: dict[str, Any] = {
 
 
 def with_rejections(frame: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
-    """The rows with what is rejected, and why; unreadable files are neither."""
+    """The rows with rejected and reason filled in; both are null for unreadable files."""
     unlike, doubtful = (
         pl.col("unfamiliarity") >= limits.unfamiliarity,
         pl.col("confidence") < limits.confidence,
@@ -239,13 +244,17 @@ def with_rejections(frame: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
 
 
 def rejection_sentences(run: Run) -> list[str]:
-    """What rejection buys on the test set, with thresholds chosen on validation."""
+    """The effect of rejection on the test set, with thresholds chosen on validation, in sentences."""
     val, test = run.predictions("val"), run.predictions("test")
     tables = rejection_tables(test.logits, test.labels, val.logits, val.labels)
     return [table.caption for table in tables.values()]
 
 
 def require_ending(out: Path) -> None:
-    """Refuse a file whose format its name does not say."""
+    """Refuse a file name whose ending is not a known format.
+
+    Raises:
+        UsageError: the ending is unknown.
+    """
     if out.suffix.lower() not in WRITERS:
         raise UsageError(f"Expected --out to end in {', '.join(WRITERS)}, received '{out}'.")

@@ -1,4 +1,4 @@
-"""How unlike the training images an image is: its distance to them, as a quantile on validation."""
+"""Unfamiliarity: the distance of an image to the training images, as a quantile of the validation images."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ from deepsight.workflows.predict.nearest_training import (
     unit_rows,
 )
 
-UNFAMILIAR = 0.99  # about one familiar image in a hundred lies beyond
+UNFAMILIAR = 0.99  # about one in a hundred familiar images reaches it
 BLOCK = 1024  # images compared at a time
 
 
 @dataclass(frozen=True)
 class Familiarity:
-    """What new images are compared with.
+    """The reference for calibration and unfamiliarity of new images.
 
     Attributes:
         temperature: the divisor of the logits that calibrates them on validation.
@@ -34,7 +34,7 @@ class Familiarity:
     distances: Floats
 
     def unfamiliarity(self, features: Reals) -> Floats:
-        """The share of validation images that lie nearer to the training images, (n,), 0 to 1.
+        """The share of validation images that are nearer to the training images, (n,), 0 to 1.
 
         Deep nearest neighbours (Sun et al. 2022), with the cosine of the model's pooled features.
 
@@ -46,10 +46,10 @@ class Familiarity:
 
 
 def make_reference(context: Context, predictor: Predictor) -> Familiarity:
-    """The temperature and the distances of validation images, from what the run stored.
+    """The temperature and the distances of validation images, from the stored predictions of a run.
 
     Raises:
-        DeepSightError: the training data is no longer there, and the run keeps no features of it.
+        DeepSightError: the training data is gone, and the run keeps no features of it.
     """
     validation = stored_predictions(context.run, "val", predictor)
     train = unit_rows(training_predictions(context, predictor).features)

@@ -1,1 +1,1 @@
-"""A run in the experiment trackers that people use: MLflow, TensorBoard, Weights & Biases."""
+"""Logs a run to experiment trackers: MLflow, TensorBoard, Weights & Biases."""

@@ -1,4 +1,4 @@
-"""What a tracker is told of a run, in the terms that trackers share: parameters, metrics, tags, artefacts."""
+"""The content of a run in the terms that trackers share: parameters, metrics, tags, artefacts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ FILES = (
 )
 INTERVAL = {"macro_f1_ci95": "macro_f1", "accuracy_ci95": "accuracy",
             "macro_f1_without_leaks_ci95": "macro_f1_without_leaks"}  # fmt: skip
-NOT_SCORES = ("seed", "resolution", "mva")  # numbers of metrics.json that are parameters
+NOT_SCORES = ("seed", "resolution", "mva")  # numbers in metrics.json that are parameters
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TrackedRun:
 
 
 def tracked_run(run: str | Path) -> TrackedRun:
-    """What there is to say of a run.
+    """Read the content of a run for a tracker.
 
     Raises:
         DeepSightError: there is no run, or it has no metrics yet.
@@ -76,7 +76,7 @@ def tracked_run(run: str | Path) -> TrackedRun:
 
 
 def dotted(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested settings as pairs of a dotted name and a plain value; what is not set is left out."""
+    """Nested settings as pairs of a dotted name and a plain value, without unset ones."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from dotted(value, f"{before}{key}.")
@@ -99,17 +99,17 @@ def scores(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number and no yes or no."""
+    """Whether a value is a number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def numbers(row: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a row."""
+    """The numeric values of a row."""
     return {name: float(value) for name, value in row.items() if is_number(value)}
 
 
 def gate_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """What became of the minimum and of each gate; `gates` says whether all passed."""
+    """The outcome of the MVA and of each gate as tags; the tag `gates` says whether all passed."""
     outcomes = {} if metrics.get("mva") is None else {
         f"gate.macro_f1 >= {metrics['mva']:g}": bool(metrics["mva_passed"])
     }  # fmt: skip
@@ -119,5 +119,5 @@ def gate_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
 
 
 def outcome_word(passed: bool) -> str:
-    """In one word."""
+    """An outcome as a word."""
     return "passed" if passed else "failed"

@@ -1,4 +1,4 @@
-"""Tells a tracker about a run: `--log` and `deepsight log`."""
+"""Logs a run to a tracker by its name: `--log` and `deepsight log`."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -10,7 +10,8 @@ from deepsight.workflows.trackers.mlflow_tracker import log_to_mlflow
 from deepsight.workflows.trackers.tensorboard_tracker import log_to_tensorboard
 from deepsight.workflows.trackers.wandb_tracker import log_to_wandb
 
-# What logs to each tracker and says where; the second is what follows the colon, "" for the default.
+# The function that logs to each tracker and returns where. Its second argument is what follows the colon in
+# the tracker's name, "" for the default.
 TRACKERS: dict[str, Callable[[TrackedRun, str], str]] = {
     "mlflow": log_to_mlflow,
     "tensorboard": log_to_tensorboard,
@@ -26,10 +27,10 @@ def log_run(run: str | Path, tracker: str) -> str:
         tracker: "mlflow", "mlflow:URI", "tensorboard", "tensorboard:FOLDER", "wandb" or "wandb:PROJECT".
 
     Returns:
-        Where it can be seen.
+        Where the logged run can be found.
 
     Raises:
-        UsageError: there is no such tracker.
+        UsageError: the tracker is unknown.
         DeepSightError: its package is not installed, or the run has no metrics yet.
     """
     name, place = require_tracker(tracker)
@@ -40,7 +41,7 @@ def require_tracker(tracker: str) -> tuple[str, str]:
     """The tracker's name and the place after the colon.
 
     Raises:
-        UsageError: there is no such tracker.
+        UsageError: the tracker is unknown.
         DeepSightError: its package is not installed.
     """
     name, _, place = tracker.partition(":")

@@ -12,8 +12,8 @@ from deepsight.core.errors import DeepSightError
 from deepsight.workflows.trackers.content import TrackedRun
 
 EXPERIMENT = "deepsight"  # unless MLFLOW_EXPERIMENT_NAME says otherwise
-MOST_ENTRIES = 100  # parameters or tags of one request
-MOST_LETTERS = 5000  # of a value; MLflow takes 6,000 of a parameter
+MOST_ENTRIES = 100  # parameters, tags or metrics per request
+MOST_LETTERS = 5000  # of a value; MLflow accepts 6,000 for a parameter
 WORDS = ((">=", "at least"), ("<=", "at most"), (">", "above"), ("<", "below"), ("%", "percent"))
 
 
@@ -47,7 +47,7 @@ def experiment_of(client: Any, name: str) -> str:
 
 
 def fill(client: Any, run_id: str, run: TrackedRun) -> None:
-    """Everything about the run."""
+    """Log parameters, tags, metrics, files and tables."""
     from mlflow.entities import Metric, Param, RunTag
 
     now = int(1000 * time.time())
@@ -70,7 +70,7 @@ def fill(client: Any, run_id: str, run: TrackedRun) -> None:
 
 
 def named(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values under names that MLflow takes: letters, digits, spaces and _ - . : / only."""
+    """The values under unique names that MLflow accepts: letters, digits, spaces and _ - . : / only."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = plain_name(key)
@@ -81,13 +81,13 @@ def named(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_name(name: str) -> str:
-    """Such as "gate.min recall at least 0.7"."""
+    """The name with comparison signs spelt out, such as "gate.min recall at least 0.7"."""
     for sign, word in WORDS:
         name = name.replace(sign, word)
     return re.sub(r"[^\w \-./:]", "_", name, flags=re.ASCII)[:250]
 
 
 def text(value: Any) -> str:
-    """A value as MLflow stores it, cut where it is longer than a parameter may be."""
+    """A value as text, cut to the length that MLflow accepts."""
     said = str(value)
     return said if len(said) <= MOST_LETTERS else f"{said[:MOST_LETTERS]}…"

@@ -10,11 +10,11 @@ from deepsight.core.run import REPORT
 from deepsight.workflows.trackers.content import TrackedRun
 
 FOLDER = "tensorboard"  # in the run folder
-MOST_ROWS = 50  # of a table; TensorBoard shows text, and keeps no files
+MOST_ROWS = 50  # of a table, which TensorBoard stores as text
 
 
 def log_to_tensorboard(run: TrackedRun, folder: str = "") -> str:
-    """Write event files into this folder, or into the run folder."""
+    """Write event files into this folder, or into the run folder; returns the command that shows them."""
     from torch.utils.tensorboard import SummaryWriter
 
     target = Path(folder) / run.name if folder else run.path / FOLDER
@@ -27,7 +27,7 @@ def log_to_tensorboard(run: TrackedRun, folder: str = "") -> str:
 
 
 def fill(writer: Any, run: TrackedRun) -> None:
-    """Everything about the run."""
+    """Write scalars, parameters, gates and tables."""
     for step, epoch in enumerate(run.epochs, start=1):
         for name, value in epoch.items():
             writer.add_scalar(f"epoch/{name}", value, step)
@@ -43,7 +43,7 @@ def fill(writer: Any, run: TrackedRun) -> None:
 
 
 def markdown(rows: list[Any]) -> str:
-    """Rows as a table in Markdown, the first as its head."""
+    """Rows as a Markdown table whose first row is the header."""
     lines = [
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows
     ]

@@ -1,4 +1,4 @@
-"""Weights & Biases: a run with configuration, history, summary, tags and one artefact."""
+"""Weights & Biases: a run with configuration, history, summary, tags and an artefact."""
 
 import os
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from deepsight.workflows.trackers.content import TrackedRun
 
 PROJECT = "deepsight"
-MOST_TAG = 64  # letters of a tag
+MOST_TAG = 64  # characters of a tag
 
 
 def log_to_wandb(run: TrackedRun, project: str = "") -> str:
-    """Log to this project. Nothing leaves the machine unless WANDB_MODE says "online"."""
+    """Log to this project, offline unless WANDB_MODE is "online"; returns where the run is."""
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
@@ -22,12 +22,12 @@ def log_to_wandb(run: TrackedRun, project: str = "") -> str:
     ) as made:  # fmt: skip
         fill(wandb, made, run)
         place = str(made.dir).removesuffix("/files")
-    wandb.teardown()  # the process that writes the files has then written them
+    wandb.teardown()  # waits until the service process has written the files
     return f"wandb sync {place}" if mode == "offline" else f"W&B project {project or PROJECT}: {place}"
 
 
 def fill(wandb: Any, made: Any, run: TrackedRun) -> None:
-    """Everything about the run."""
+    """Log epochs, summary, files and tables."""
     for epoch in run.epochs:
         made.log({f"epoch/{name}": value for name, value in epoch.items()})
     made.summary.update({**run.metrics, **run.tags})
@@ -41,5 +41,5 @@ def fill(wandb: Any, made: Any, run: TrackedRun) -> None:
 
 
 def plain(name: str) -> str:
-    """The name with the signs only that artefacts may have."""
+    """The name with characters that artefact names do not allow replaced by dashes."""
     return "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_.") else "-" for sign in name)
