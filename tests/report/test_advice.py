@@ -84,3 +84,11 @@ def test_unforeseen_hypotheses_are_to_be_registered(study: RunData):
     unforeseen = int((~table.frame["registered"]).sum())
     assert unforeseen > 0
     assert f"{unforeseen} came up afterwards" in advice.hypotheses_advice(table)
+
+
+def test_without_a_supported_hypothesis_none_is_to_be_acted_on(study: RunData):
+    table = study.evidence["hypotheses"]
+    none = with_rows(table, table.frame.with_columns(verdict=pl.lit("undecided")))
+    assert advice.hypotheses_advice(none).startswith("None was supported; ")
+    some = with_rows(table, table.frame.with_columns(verdict=pl.lit("supported")))
+    assert advice.hypotheses_advice(some).startswith("Act on the supported ones")

@@ -295,7 +295,7 @@ def test_decisions_are_read_back_and_what_is_wrong_is_said(visit, tmp_path: Path
     said = page.locator("#imported")
     expect(said).to_contain_text("2 decisions read from in.csv.")
     expect(said).to_contain_text("Line 4: the label of test")
-    expect(said).to_contain_text("Line 5: “kep” is no decision.")
+    expect(said).to_contain_text("Line 5: “kep” is not a decision.")
     assert list(exported(page, tmp_path / "out.csv").values()) == right
     page.locator("#decision-rows button").first.click()
     expect(page.locator("#decided")).to_have_text("1 decided: 1 remove.")

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from deepsight.report import provenance
 from deepsight.report.run_data import RunData
 
@@ -48,7 +50,7 @@ def test_nested_facts_are_flat_and_long_lists_counted():
         ("a · b", "1,000"),
         ("rows", "20 items"),
         ("few", "1, 2"),
-        ("items", "1 items"),
+        ("items", "1 item"),
     ]
 
 
@@ -61,3 +63,16 @@ def test_provenance_leaves_out_what_stands_elsewhere(study: RunData):
     names = [name for _, pairs in provenance.provenance_facts(study) for name, _ in pairs]
     assert "architecture" in names
     assert not {"classes", "notice"} & set(names)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ({"kept_phase": "frozen", "recipe": {"averaged": 0.2}}, "of the frozen phase"),
+        ({"kept_phase": "finetune", "recipe": {"averaged": 0.2}}, "average of the last steps"),
+        ({"kept_phase": "finetune", "recipe": {"averaged": 0.0}}, "weights of the last epoch"),
+        ({}, "weights of the last epoch"),
+    ],
+)
+def test_the_report_says_which_weights_the_model_has(study: RunData, model: dict, words: str):
+    assert words in provenance.training_note(replace(study, model=model))

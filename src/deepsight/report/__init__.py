@@ -1,1 +1,1 @@
-"""The report: stored tables, drawn."""
+"""The report: renders the stored tables of a run as one HTML page."""

@@ -1,4 +1,4 @@
-"""What to do about each finding, in a sentence or two read off the stored table."""
+"""What to do about each finding: one or two sentences that depend on the stored table."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ from deepsight.report.formatting import points_text, value_text
 from deepsight.report.summary import enumerate_words
 
 NAMED = 3
-LEVEL = 0.05  # of the tests behind a sentence
-UNEVEN = 1.5  # largest class over smallest; below it weights change little
+LEVEL = 0.05  # significance level of the tests behind a sentence
+UNEVEN = 1.5  # largest class over smallest; below this, class weights change little
 
 # Advice that does not depend on the numbers.
 PROVENANCE = "Quote the digests with the score. Equal digests mean equal data."
@@ -36,7 +36,7 @@ ATTRIBUTION = (
 )
 ERRORS = "Look at confident errors first, for wrong labels and for cues outside the object."
 LEDGER = (
-    "Start with a cause that you can act on. Where two intervals overlap, these images do not tell which "
+    "Start with a cause that you can act on. Where two intervals overlap, these images may not tell which "
     "share is larger. Correct labels before you collect images, and collect images before you pay for a "
     "larger model."
 )
@@ -49,7 +49,7 @@ RISK_COVERAGE = (
     "`deepsight predict RUN new --out predictions.csv --reject-below THRESHOLD`. Images unlike the training "
     "images are rejected too, whatever their confidence."
 )
-AMBIGUITY = "Do not relabel these. Collect several opinions on each, or let the model abstain."
+AMBIGUITY = "Do not relabel these. Let several people label each, or let the model abstain."
 DEGRADATION = "If a curve falls early, add that corruption to the augmentation or reject such input."
 
 
@@ -61,18 +61,18 @@ def split_checks_advice(table: Table) -> str:
 
 
 def duplicates_advice(table: Table) -> str:
-    """Which score to quote."""
+    """Which score to quote if there are near-duplicates."""
     if not table.frame["flagged"].any():
         return "Nothing: no near-duplicates were found."
     return (
-        "Quote the official score, and say that the training copies were dropped: published models were "
-        "trained with the copies and may profit from them. The score without known near-duplicates covers "
-        "other images, easier or harder ones, so it does not measure leakage; deepsight treat does."
+        "Quote the score on all test images, and say whether training copies were dropped: a model trained "
+        "with the copies may profit from them. The score without known near-duplicates covers other images, "
+        "easier or harder ones, so it does not measure leakage; deepsight treat does."
     )
 
 
 def interpolation_advice(table: Table) -> str:
-    """The filter to keep."""
+    """Which resampling filter to keep."""
     chosen = table.frame.filter("chosen")
     if chosen.is_empty():
         return "Keep bicubic, the default: no filter was shown to be better."
@@ -85,11 +85,16 @@ def balance_advice(table: Table) -> str:
     train = table.frame.filter(split="train")["share"].to_list()
     if train and max(train) > UNEVEN * min(train):
         return "Read recall and F1 class by class, and try a weighted loss (deepsight treat)."
-    return "Nothing: the classes are nearly the same size, so they need no weights."
+    return f"Nothing: {similar_sizes()}, so they need no weights."
+
+
+def similar_sizes() -> str:
+    """A clause that says how far the sizes of the classes differ at most."""
+    return f"no class has more than {UNEVEN:g} times the images of another"
 
 
 def confusion_advice(table: Table) -> str:
-    """The cells to open."""
+    """The cells of the matrix to open."""
     wrong = table.frame.filter(table.frame["true"] != table.frame["predicted"])
     worst = wrong.filter(wrong["count"] > 0).sort("count", descending=True).head(NAMED)
     if worst.is_empty():
@@ -99,7 +104,7 @@ def confusion_advice(table: Table) -> str:
 
 
 def confusion_pairs_advice(table: Table) -> str:
-    """The pairs to mine."""
+    """The confused pairs to mine hard examples of."""
     flagged = table.frame.filter("flagged").sort("count", descending=True).head(NAMED)
     if flagged.is_empty():
         return "Nothing: no pair of classes is confused more often than chance explains."
@@ -124,11 +129,12 @@ def recall_advice(table: Table) -> str:
 
 
 def hypotheses_advice(table: Table) -> str:
-    """Which expectations to act on."""
+    """Which hypotheses to act on."""
     rows = table.frame.to_dicts()
     foreseen = [row for row in rows if row.get("registered", True)]
     undecided = sum(row["verdict"] == "undecided" for row in foreseen)
-    said = "Act on the supported ones"
+    supported = any(row["verdict"] == "supported" for row in foreseen)
+    said = "Act on the supported ones" if supported else "None was supported"
     if undecided:
         said += f"; this many images could not decide {undecided} of {len(foreseen)}"
     if len(foreseen) < len(rows):
@@ -154,7 +160,7 @@ def calibration_advice(table: Table) -> str:
 
 
 def slices_advice(table: Table) -> str:
-    """The images to collect."""
+    """The slices to collect images of."""
     confirmed = table.frame.filter(table.frame["confirmed"].fill_null(False))
     if confirmed.is_empty():
         return "Nothing: no slice was confirmed on held-out images."
@@ -163,7 +169,7 @@ def slices_advice(table: Table) -> str:
 
 
 def outliers_advice(table: Table) -> str:
-    """Whether to look."""
+    """What to do about outliers."""
     if table.frame.is_empty():
         return "Nothing: no test image is far from the training images."
     return (
@@ -173,7 +179,7 @@ def outliers_advice(table: Table) -> str:
 
 
 def faithfulness_advice(table: Table) -> str:
-    """How far the maps carry."""
+    """Whether and how to read the maps."""
     if table.frame["passed"].eq(False).any():
         return (
             "Do not draw conclusions from these maps: they failed a check, so this report does not show them."
@@ -212,16 +218,16 @@ def background_advice(table: Table) -> str:
 def compared_with_advice(table: Table) -> str:
     """Which data to keep."""
     if table.frame.is_empty():
-        return "No image could be compared: give --compare-with a run on the same images."
+        return "No image could be compared. Give --compare-with a run on the same images."
     row = table.frame.row(0, named=True)
     if row["ci_low"] > 0:
         return "Keep the cleaned data, and quote both scores if labels of test images changed."
     if row["ci_high"] < 0:
-        return "Look at the decisions again before you keep them: the score fell."
+        return "Review the decisions before you keep the cleaned data: the score fell."
     detectable = points_text(row["minimum_detectable"]).lstrip("+")
     return (
-        "Keep the cleaned data if you trust the decisions; the score cannot decide: these test images only "
-        f"show differences of {detectable} points or more."
+        "Keep the cleaned data if you trust the decisions. The score does not decide: these test images "
+        f"reliably show only differences of {detectable} points or more."
     )
 
 
@@ -232,7 +238,7 @@ def prescription_advice(table: Table) -> str:
 
 
 def levers_advice(table: Table) -> str:
-    """The levers to pull."""
+    """Which levers to use."""
     helps = table.frame.filter(verdict="helps").sort("net", descending=True).head(NAMED)
     if helps.is_empty():
         return "Nothing yet: no lever was shown to fix more than it breaks. More minutes try more levers."

@@ -1,4 +1,4 @@
-"""The outline of the report of an audit: what is wrong with the data, and what to do about it."""
+"""The outline of the report of an audit: the questions about the data, and advice on each finding."""
 
 from deepsight.core.evidence import Table
 from deepsight.report import advice
@@ -8,13 +8,13 @@ from deepsight.report.sections import Entry, Stage
 from deepsight.report.summary import enumerate_words
 
 COMMAND = "audit"
-UNREADABLE = "Replace the files or remove them: a study sets them aside in the same way."
+UNREADABLE = "Replace or remove these files. A study also leaves them out."
 ISSUES = (
-    "Look at each kind. Remove what nobody could classify. Keep what the model will meet in use, also in "
-    "the test set."
+    "Look at each kind. Remove images that nobody could classify. Keep those that the model will meet in "
+    "use, also in the test set."
 )
-OUTLIERS = "Remove what does not belong to the task. Collect more images like those that belong but are rare."
-CONFLICTS = "Decide on one label for each pair: one of the two is wrong, or the classes overlap."
+OUTLIERS = "Remove images that do not belong to the task. Collect more of those that do but are rare."
+CONFLICTS = "Decide on one label for each pair: at least one is wrong, or the classes overlap."
 GROUPS = (
     "Put all images of a group into one split: write the group of each file into a table and name its "
     "column, `--data table:FILE?group=COLUMN`."
@@ -39,36 +39,37 @@ FAMILIARITY = (
 
 
 def duplicates_advice(table: Table) -> str:
-    """What to do about copies."""
+    """What to do about duplicates."""
     if not table.frame["flagged"].any():
         return "Nothing: no copies were found."
-    return "Keep one image of each cluster. Where a cluster lies in two splits, remove it from training."
+    return "Keep one image of each cluster. If a cluster spans two splits, remove it from training."
 
 
 def shortcuts_advice(table: Table) -> str:
-    """Which attributes to even out."""
+    """Which attributes to balance over the classes."""
     found = table.frame.filter("flagged")["attribute"].to_list()
     if not found:
-        return "Nothing: the attributes of the files do not give the class away."
+        return "Nothing: no attribute of the files was found to predict the class."
+    traces = "a trace of it" if len(found) == 1 else "traces of them"
     return (
-        f"Even out {enumerate_words(found)} over the classes, or collect anew: a model may learn the trace "
-        "that it leaves in the pixels. Test on images where it does not go with the class."
+        f"Balance {enumerate_words(found)} over the classes, or collect new images: a model may learn "
+        f"{traces} in the pixels. Also test on images in which the attribute is independent of the class."
     )
 
 
 def balance_advice(table: Table) -> str:
-    """Whether the sizes of the classes need thought, by the first split."""
+    """Whether the sizes of the classes in the first split differ much."""
     shares = table.frame.filter(split=table.frame["split"][0])["share"].to_list()
     if max(shares) > advice.UNEVEN * min(shares):
         return "Collect more images of the small classes, or read scores class by class."
-    return "Nothing: the classes are nearly the same size."
+    return f"Nothing: {advice.similar_sizes()}."
 
 
 AUDIT_OUTLINE = (
     Stage("Files", COMMAND, (
         Entry("provenance", "What was audited?", "provenance", advise=advice.PROVENANCE),
         Entry("unreadable", "Which files cannot be used?", advise=UNREADABLE),
-        Entry("shortcuts", "Do camera, time, format or name give the class away?", advise=shortcuts_advice),
+        Entry("shortcuts", "Do camera, time, format or name predict the class?", advise=shortcuts_advice),
         Entry("misnamed", "Which files are named after another class?", "image_list", advise=MISNAMED,
               optional=True),
     )),

@@ -5,7 +5,7 @@ from typing import Any
 from deepsight.report.formatting import count_text, percent_text
 from deepsight.report.run_data import RunData
 
-# What the sentence says of each metric that is a share of images, the most pressing first.
+# The clause for each metric that is a share of images, the most urgent first.
 SAID = {
     "unreadable_share": "cannot be read",
     "training_copy_share": "are copies of images that the run was trained on",
@@ -14,29 +14,29 @@ SAID = {
     "conflicting_copy_share": "have a copy under another label",
     "label_error_share": "may have a wrong label",
     "near_duplicate_share": "repeat another image",
-    "unfamiliar_share": "are unlike what the run was trained on",
+    "unfamiliar_share": "are unlike the run's training images",
     "outlier_share": "are unlike all others",
     "dark_share": "are dark",
     "bright_share": "are bright",
     "blurred_share": "are blurred",
     "low_information_share": "are nearly empty",
     "odd_size_share": "have an odd size",
-    "odd_aspect_share": "have an odd shape",
+    "odd_aspect_share": "have an odd aspect ratio",
     "misnamed_share": "are named after another class",
 }
 MOST_CLAUSES, FEW = 4, 1e-4
 CARDS = {
     "near_duplicate_share": ("Repeated images", "could be removed: a copy remains"),
-    "label_error_share": ("Suspected labels", "flagged for a person to look at"),
+    "label_error_share": ("Suspected labels", "flagged for review"),
     "split_leakage_share": ("Split leakage", "of the images have a copy in another split"),
-    "training_copy_share": ("Copies of training images", "of the run that this is compared with"),
+    "training_copy_share": ("Copies of training images", "of the run compared with"),
     "unfamiliar_share": ("Unfamiliar images", "1 % is expected for images like the run's"),
     "unreadable_share": ("Unreadable files", "set aside"),
 }
 
 
 def audit_sentence(study: RunData) -> tuple[str, str]:
-    """One sentence in two parts: what was looked at, and what is wrong with it."""
+    """One sentence in two parts: what was audited, and its most urgent faults."""
     facts, metrics = study.audit, study.audit.get("metrics", {})
     if not facts:
         return "This audit is not finished.", ""
@@ -53,12 +53,12 @@ def audit_sentence(study: RunData) -> tuple[str, str]:
 
 
 def is_expected(name: str, metric: dict[str, Any]) -> bool:
-    """Whether as many unfamiliar images are to be expected of familiar ones."""
+    """Whether chance explains this share of unfamiliar images: of familiar ones, 1 % are expected."""
     return bool(name == "unfamiliar_share" and (metric["low"] or 0) <= 0.01)
 
 
 def audit_cards(study: RunData) -> list[dict[str, Any]]:
-    """The largest numbers, with their intervals."""
+    """The first four of the cards whose metric was measured, with their intervals."""
     metrics = study.audit.get("metrics", {})
     return [
         {
@@ -71,5 +71,5 @@ def audit_cards(study: RunData) -> list[dict[str, Any]]:
 
 
 def gate_results(study: RunData) -> list[dict[str, Any]]:
-    """What became of the gates that were checked on this folder."""
+    """The stored results of gates on this folder."""
     return list((study.audit if study.is_audit else study.metrics).get("gates", []))

@@ -1,4 +1,4 @@
-"""Writes the comparison of runs: one HTML file with the habits of the report."""
+"""Writes the comparison of runs: one HTML file in the style of the report."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ def comparison_page(names: Sequence[str], evidence: Evidence, pictures: Mapping[
 
 
 def headline(names: Sequence[str], evidence: Evidence) -> tuple[str, str]:
-    """The best score, and how far it is from the first run."""
+    """The best score, and its difference from the first run with the verdict of the test."""
     best = evidence["runs"].frame.sort("macro_f1", descending=True).row(0, named=True)
     first = f"{best['run']} scores highest, {percent_text(best['macro_f1'])} macro-F1"
     rows = evidence["differences"].frame.filter(run=best["run"])
@@ -96,7 +96,7 @@ def drawn(table: Table, draw: Any) -> Figure | None:
 def alone_by_run(
     names: Sequence[str], table: Table, pictures: Mapping[int, bytes]
 ) -> list[tuple[str, int, list[dict[str, Any]]]]:
-    """For each run how many images it alone gets right, and those that can be shown."""
+    """For each run its name, the number of images that only it gets right, and those with a picture."""
     found = []
     for name in names:
         rows = table.frame.filter(run=name).to_dicts()

@@ -9,9 +9,9 @@ SHOWN = 25  # classes; nobody can read or click more than 625 cells
 
 
 def confusion_matrix_data(study: RunData) -> dict[str, Any]:
-    """Classes and cells of the stored confusions, each cell with its shade from 0 to 1.
+    """Classes and cells of the stored confusion table, each cell with its shade from 0 to 1.
 
-    Of too many classes to read, those with the most errors are kept.
+    If there are more than SHOWN classes, those with the most errors are kept.
     """
     rows = study.rows("confusion")
     classes, left_out = shown_classes(rows)

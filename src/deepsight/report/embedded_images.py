@@ -1,4 +1,4 @@
-"""Pictures of the run folder as data addresses, up to a limit on the size of the report."""
+"""Pictures of the run folder as data URIs, up to a limit on the size of the report."""
 
 import base64
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MEDIA = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
-BUDGET = 13_500_000  # characters of pictures and packed tables; all else takes about 1 MB of the 15 allowed
+BUDGET = 13_500_000  # characters of pictures and packed tables; the rest takes about 1 MB of the 15 allowed
 FOLDER = "evidence/pictures"
 
 
@@ -19,8 +19,8 @@ class Pictures:
 
     Attributes:
         folder: the run folder; files outside it are never read.
-        budget: characters left for the addresses of more pictures.
-        addresses: the `data:` address of each picture so far by its path in the run folder.
+        budget: characters left for the data URIs of more pictures.
+        addresses: the data URI of each picture so far by its path in the run folder.
         left_out: pictures that did not fit.
     """
 
@@ -57,11 +57,11 @@ class Pictures:
 
 
 def data_address(content: bytes, media: str) -> str:
-    """A picture's bytes as a `data:` address."""
+    """The bytes of a picture as a data URI."""
     return f"data:{media};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def png_address(pixels: NDArray[np.uint8]) -> str:
-    """Pixels of a table, uint8 (h, w, 3), as the address of a PNG picture."""
+    """RGB pixels, uint8 (h, w, 3), as the data URI of a PNG picture."""
     _, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     return data_address(encoded.tobytes(), "image/png")

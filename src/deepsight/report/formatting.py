@@ -1,4 +1,4 @@
-"""How the report writes numbers, names of columns and values, and sentences."""
+"""Formats numbers, names of columns and values, and sentences for the report."""
 
 import math
 import re
@@ -33,14 +33,14 @@ TREATMENTS = {
 VALUES = {
     **TREATMENTS,
     "ece": "calibration error",
-    "ece_debiased": "calibration error, debiased",  # of runs of earlier versions
+    "ece_debiased": "calibration error, debiased",  # in runs of earlier versions
     "rms_error": "calibration error, root mean square",
     "nll": "negative log-likelihood",
     "mended": "fixed",
     "val": "validation",
     "holdout": "hold-out",
 }
-NAMES = ("row", "number of", "seed")  # units of whole numbers that are names, not counts
+NAMES = ("row", "number of", "seed")  # first words of the units of whole numbers that are not counts
 
 WITH_INTERVAL = frozenset(
     {"share", "net", "rate", "recall", "accuracy", "macro_f1", "object_share", "rejected"}
@@ -51,7 +51,7 @@ SHARES = WITH_INTERVAL | {
     "sensitivity", "specificity", "area", "mended", "broken", "coverage",
     "coverage_low", "coverage_high", "aimed_accuracy", "confidence_before", "recall_reordered",
 }  # fmt: skip
-DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # whose interval is no share
+DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # their intervals are not shares
 
 
 def share_columns(columns: Collection[str]) -> frozenset[str]:
@@ -79,7 +79,7 @@ def value_text(item: Any, unit: str = "") -> str:
 
 
 def table_title(name: str) -> str:
-    """The name of a table in words: "confusion_pairs" gives "Confusion pairs"."""
+    """The name of a table in words: "confusion_pairs" becomes "Confusion pairs"."""
     return name.replace("_", " ").capitalize()
 
 
@@ -101,7 +101,7 @@ def p_value_text(probability: float | None) -> str:
 
 
 def percent_text(value: float | None, digits: int = 1) -> str:
-    """A share of 0 to 1 as a percentage: 0.918 gives "91.8 %" with a no-break space."""
+    """A share of 0 to 1 as a percentage: 0.918 becomes "91.8 %" with a no-break space."""
     return MISSING if is_absent(value) else f"{100 * float(value or 0):.{digits}f}{NBSP}%"
 
 
@@ -111,7 +111,7 @@ def points_text(value: float | None, digits: int = 1, *, scale: float = 100) -> 
 
 
 def count_text(value: float | None) -> str:
-    """A whole number with thousands separators: 10000 gives "10,000"."""
+    """A whole number with thousands separators: 10000 becomes "10,000"."""
     return MISSING if is_absent(value) else f"{int(value or 0):,}"
 
 

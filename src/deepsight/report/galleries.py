@@ -1,4 +1,4 @@
-"""The image galleries, as the data that the page's script draws."""
+"""The data of the image galleries, which the page's scripts draw."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -29,7 +29,7 @@ def error_gallery(study: RunData, pictures: Pictures) -> Data | None:
     behind = influence_by_row(study) if training else {}
     extra = (ledger_by_row(study), suggested_labels(study), map_pictures(study, pictures), behind)
     records = []
-    named = [name for name in ("file",) if name in table.frame.columns]  # where images have names
+    named = [name for name in ("file",) if name in table.frame.columns]  # only if images have names
     for row in table.frame.select(*SHOWN, *named).to_dicts():
         record = {"split": "test", **row, "given": row["true"], "confidence": round(row["confidence"], 4)}
         for known in extra:
@@ -45,7 +45,7 @@ def ledger_by_row(study: RunData) -> dict[int, Data]:
 
 
 def influence_by_row(study: RunData) -> dict[int, Data]:
-    """The training images behind each error with their tiles, and whether it is mended without them."""
+    """The most influential training images of each error, and whether leaving them out fixes it."""
     table = study.table("influence", "index", "train_index", "train_label", "mended", "tile")
     found: dict[int, Data] = {}
     for row in [] if table is None else table.frame.drop_nulls("tile").to_dicts():
@@ -66,7 +66,7 @@ def suggested_labels(study: RunData) -> dict[int, Data]:
 
 
 def map_pictures(study: RunData, pictures: Pictures) -> dict[int, Data]:
-    """The file with the maps of each error, by test row; empty where the maps failed a check."""
+    """The picture with the maps of each error, by test row; empty if the maps failed a check."""
     if maps_refusal(study.evidence):
         return {}
     rows = [row for row in study.rows("attribution") if row["split"] == "test"]
@@ -88,13 +88,13 @@ def duplicate_gallery(study: RunData, pictures: Pictures) -> Data | None:
 
 
 def outlier_gallery(study: RunData, pictures: Pictures) -> Data | None:
-    """The images that lie farthest from the others, in the order of their tiles."""
+    """The images farthest from the training images, in the order of their tiles."""
     table = study.table("outliers", "split", "index", "given", "score")
     return None if table is None else sheet_records(table.frame.to_dicts(), pictures.sheet("outliers"))
 
 
 def label_error_gallery(study: RunData, pictures: Pictures) -> Data | None:
-    """The labels most likely to be wrong, for the reader to decide on."""
+    """The labels most likely to be wrong, for the reader's decisions."""
     table = study.table("label_errors")
     return (
         None
@@ -109,7 +109,7 @@ def sheet_records(rows: Iterable[Data], sheet: str | None) -> Data:
 
 
 def map_gallery(study: RunData, pictures: Pictures) -> list[Data]:
-    """The rows of the attribution table whose pictures can be shown."""
+    """The rows of the attribution table whose pictures fit into the report; none if maps failed a check."""
     if maps_refusal(study.evidence):
         return []
     kept = ("split", "index", "true", "predicted", "layer", "object_share", "file")
@@ -122,7 +122,7 @@ def map_gallery(study: RunData, pictures: Pictures) -> list[Data]:
 
 
 def ambiguous_errors(study: RunData, *, limit: int = 16) -> list[int]:
-    """Test rows of the errors whose label people would disagree about most."""
+    """Test rows of the errors with the highest ambiguity scores."""
     errors, doubts = study.table("errors"), study.table("ambiguity")
     if errors is None or doubts is None:
         return []
@@ -131,7 +131,7 @@ def ambiguous_errors(study: RunData, *, limit: int = 16) -> list[int]:
 
 
 def illustrations(study: RunData, pictures: Pictures) -> dict[str, list[Data]]:
-    """More pictures by finding: rows (file, caption) of the table `<finding>_pictures`."""
+    """Further pictures by finding: rows (file, caption) of the table `<finding>_pictures`."""
     ending = "_pictures"
     found = {}
     for name in (name for name in study.evidence if name.endswith(ending)):
@@ -161,7 +161,7 @@ def mean_image_address(part: pl.DataFrame) -> str:
 
 
 def all_images(study: RunData, pictures: Pictures) -> Data:
-    """Everything the page's script draws. Errors come first, so that they are left out last."""
+    """The data of all galleries. Errors come first, so that they are the last to be left out for size."""
     listed = {
         "run": study.name,
         "digest": study.digest,

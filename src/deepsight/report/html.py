@@ -1,4 +1,4 @@
-"""Writes the report: one HTML file that shows what the run folder holds and opens without a network."""
+"""Writes the report: one HTML file with the content of a run folder, which opens without a network."""
 
 import base64
 import gzip
@@ -28,7 +28,20 @@ from deepsight.report.sections import Entry, Stage
 
 @dataclass(frozen=True)
 class View:
-    """A question of the report and this run's answer to it."""
+    """A question of the report with this run's answer, ready for the template.
+
+    Attributes:
+        name: the evidence table, also its anchor on the page.
+        question: its heading.
+        body: the template that shows it.
+        command: the command that makes the answer.
+        table: the answer, or None.
+        missing: whether there is no answer.
+        figure: of the table, or None.
+        advice: what to do about it; empty if there is no table.
+        also: further tables with their names.
+        refused: why the question could not be answered; empty otherwise.
+    """
 
     name: str
     question: str
@@ -43,10 +56,10 @@ class View:
 
 
 def render(run: Run) -> Path:
-    """Write the `report.html` of a run from its folder, without computing anything again.
+    """Write the `report.html` of a run from its folder, without computing anything.
 
-    Where a result is missing, the report names the command that produces it, so even an interrupted run
-    has a valid report.
+    If a result is missing, the report names the command that produces it, so even an interrupted run has a
+    valid report.
 
     Returns:
         The path of the report.
@@ -85,6 +98,7 @@ def report_page(study: RunData) -> str:
             refusal=maps_refusal(study.evidence),
             gallery=galleries.all_images(study, pictures),
             looks=galleries.class_looks(study),
+            training_note=provenance.training_note(study),
             ambiguous=galleries.ambiguous_errors(study),
             illustrations=galleries.illustrations(study, pictures),
             questions={e.name: e.question for stage in outline for e in stage.entries},
@@ -96,7 +110,7 @@ def report_page(study: RunData) -> str:
 
 
 def template_environment() -> Environment:
-    """Templates that escape all text of the study; only files of this package are inlined unescaped."""
+    """Templates that escape all text of the run; only files of this package are inserted unescaped."""
     loader = PackageLoader("deepsight.report")
     made = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined,
@@ -114,14 +128,14 @@ def template_environment() -> Environment:
 
 
 def stage_data(stage: Stage, study: RunData) -> dict[str, Any]:
-    """A stage as the page shows it."""
+    """A stage for the template: its name, its command and its views."""
     return {"name": stage.name, "command": stage.command, "views": stage_views(stage, study)}
 
 
 def stage_views(stage: Stage, study: RunData) -> list[View]:
     """The questions of a stage, answered or not; optional ones only if they are answered.
 
-    An examination has no further stages to run, so all that it did not ask is left out.
+    An examination has no further stages to run, so its unanswered questions are left out unless refused.
     """
     found = [entry_view(entry, stage.command, study) for entry in stage.entries]
     asked = zip(found, stage.entries, strict=True)
@@ -159,13 +173,13 @@ def advice_on(entry: Entry, table: Table | None) -> str:
 
 
 def refusal_reason(entry: Entry, study: RunData) -> str:
-    """Why this run cannot answer the question; empty if it can, or has not tried yet."""
+    """Why this run could not answer the question; empty if it could, or has not tried yet."""
     rows = study.rows("not_examined", "check", "reason")
     return " ".join(row["reason"] for row in rows if row["check"] in (entry.name, *entry.refused_as))
 
 
 def is_available(entry: Entry, table: Table | None, study: RunData) -> bool:
-    """Whether this run holds what the question needs; three questions rest on files other than tables."""
+    """Whether this run has an answer; those to three questions are not tables but other files."""
     files = {
         "provenance": bool(study.data or study.model or study.environment),
         "registered": bool(study.hypotheses.get("hypotheses")),
@@ -186,8 +200,7 @@ def entry_figure(entry: Entry, table: Table | None, study: RunData) -> Figure | 
 def cause_shares(study: RunData) -> list[dict[str, Any]]:
     """The share of each cause of errors, the largest first, with the number of its colour.
 
-    `examined` is the share of errors that were checked for the cause: finding nothing without looking is
-    not a share of 0.
+    `examined` is the share of errors that were checked for the cause; an unchecked cause has no share of 0.
     """
     rows = [
         {**row, "tone": place % 7, "examined": row.get("examined", 1.0)}
@@ -197,7 +210,7 @@ def cause_shares(study: RunData) -> list[dict[str, Any]]:
 
 
 def levers_of(study: RunData) -> Figure | None:
-    """The forest plot of the levers for the first screen, or None where none was tried."""
+    """The forest plot of the levers for the first screen, or None if none was tried."""
     table = study.table("levers", "name", "group", "net", "ci_low", "ci_high", "verdict")
     return None if table is None or table.frame.is_empty() else levers_figure(table)
 
@@ -208,7 +221,7 @@ def packed_csv(frame: pl.DataFrame) -> str:
 
 
 def flat_csv(frame: pl.DataFrame) -> str:
-    """A table as CSV, lists joined by semicolons. No cell is a formula."""
+    """A table as CSV with lists joined by semicolons and cells guarded against spreadsheet formulas."""
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
     flat = frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join("; "))
     return guarded_frame(flat).write_csv()

@@ -1,4 +1,4 @@
-"""Tables of an audit that the report shows as images: which rows, in which order, with which words."""
+"""Tables of an audit that the report shows as images: their rows in order, with captions."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ MOST = 48  # images of a group
 
 
 def listed_rows(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows that are shown, in the order of their tiles on the sheet."""
+    """The rows shown, in the order of their tiles on the sheet; at most MOST per group."""
     group = LISTS[name]
     if group is None:
         return frame.head(MOST)
@@ -23,7 +23,7 @@ def listed_rows(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def image_lists(study: RunData, pictures: Pictures) -> dict[str, dict[str, Any]]:
-    """For each table: the sheet, and group, name and note of each image, as the page's script draws them."""
+    """By table: the contact sheet, and group, name and note of each image, for the page's script."""
     found = {}
     for name, group in LISTS.items():
         table = study.table(name)
@@ -44,7 +44,7 @@ def image_name(row: dict[str, Any]) -> str:
 
 
 def note_of(name: str, row: dict[str, Any]) -> str:
-    """What is said below an image."""
+    """The caption of an image."""
     if name == "misnamed":
         return f"labelled {row['given']}, named {row['named']}"
     if name == "isolated_images":

@@ -1,4 +1,4 @@
-"""What the report on a foreign model begins with: is it used as it was trained?"""
+"""The first stage in the report on an external model: is it used as it was trained?"""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from deepsight.report.figures.model_setup import preprocessing_figure
 from deepsight.report.run_data import RunData
 from deepsight.report.sections import OUTLINE, Entry, Stage
 
-DOCUMENTED = "as documented"  # the first row of `preprocessing_audit` where something is documented
+DOCUMENTED = "as documented"  # the first row of `preprocessing_audit` if the model documents one
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class SetupLine:
 
 
 def preprocessing_is_wrong(table: Table) -> bool:
-    """Whether the documented preprocessing lost to another by more than chance."""
+    """Whether another preprocessing was chosen instead of the documented one."""
     chosen = table.frame.filter("chosen")["preprocessing"].to_list()
     return table.frame["preprocessing"].to_list()[:1] == [DOCUMENTED] != chosen
 
 
 def classes_are_exchanged(table: Table) -> bool:
-    """Whether outputs stand in another order than the classes of the data."""
+    """Whether the outputs are in another order than the classes of the data."""
     return bool(table.frame["exchanged"].any())
 
 
@@ -36,8 +36,8 @@ def preprocessing_advice(table: Table) -> str:
     """What to do about the preprocessing."""
     if preprocessing_is_wrong(table):
         return (
-            "Prepare images in this way wherever the model is used, and document it with the model: the "
-            "input format in use is in model.json. `--preprocess FILE.yaml` sets another one."
+            "Prepare images in the chosen way wherever the model is used, and document it with the model: "
+            "model.json holds the input format in use. `--preprocess FILE.yaml` sets another one."
         )
     return "Nothing. If you know how the model was trained, set it with `--preprocess FILE.yaml`."
 
@@ -45,7 +45,9 @@ def preprocessing_advice(table: Table) -> str:
 def class_order_advice(table: Table) -> str:
     """What to do about the order of the classes."""
     if classes_are_exchanged(table):
-        return "Check the list of names beside the model; until then, state the order with `--classes`."
+        return (
+            "Check the model's list of class names; until it is corrected, state the order with `--classes`."
+        )
     return "Nothing: the outputs match the class names."
 
 
@@ -77,12 +79,12 @@ LINES = (
 
 
 def is_examination(study: RunData) -> bool:
-    """Whether the run is the examination of a model that was made elsewhere, or of its predictions."""
+    """Whether the run is the examination of an external model or of its predictions."""
     return bool(study.configuration.get(EXAMINED))
 
 
 def outline_of(study: RunData) -> tuple[Stage, ...]:
-    """The stages of the report; that on a foreign model begins with how the model is used."""
+    """The stages of the report; an examination begins with SETUP."""
     return (SETUP, *OUTLINE) if is_examination(study) else OUTLINE
 
 

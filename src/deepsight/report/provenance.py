@@ -10,13 +10,13 @@ Pairs = list[tuple[str, str]]
 
 
 def notice(study: RunData) -> tuple[str, str]:
-    """What the reader must know about the weights, such as a fallback: the first sentence and the rest."""
+    """The notice about the weights, such as a fallback: its first sentence, and the rest."""
     first, _, rest = str(study.model.get("notice") or "").partition(". ")
     return (f"{first}." if rest else first), rest
 
 
 def summary_facts(study: RunData) -> list[tuple[str, Pairs]]:
-    """The plan, the sources and the cost, for the first screen."""
+    """The plan, the sources, and time and memory, for the first screen."""
     if study.is_audit:
         facts = {"images": study.audit.get("n_by_split"), "compared with": study.audit.get("against")}
         return [("Data", list(flatten(facts))), ("Time and memory", effort_facts(study.audit))]
@@ -61,7 +61,7 @@ def source_facts(study: RunData) -> Pairs:
 
 
 def fit_text(data: Facts) -> str | None:
-    """How pictures were brought into the stored shape, and how much of them was cut; None where not noted."""
+    """How images were brought into the stored shape, and how much was cut off; None if not recorded."""
     if "fit" not in data:
         return None
     ways = {"crop": "the central square", "pad": "whole, with black bars", "squash": "squashed to a square"}
@@ -83,13 +83,23 @@ def effort_facts(metrics: Facts) -> Pairs:
 
 
 def provenance_facts(study: RunData) -> list[tuple[str, Pairs]]:
-    """Everything the run folder says about its data, model and machine."""
+    """All stored facts about data, model and machine."""
     model = {key: value for key, value in study.model.items() if key not in ("classes", "notice", "recipe")}
     return [
         ("Data", list(flatten(study.data))),
         ("Model and weights", list(flatten(model))),
         ("Machine", list(flatten(study.environment))),
     ]
+
+
+def training_note(study: RunData) -> str:
+    """Which weights the stored model has, in one sentence."""
+    recipe = study.model.get("recipe") or {}
+    if study.model.get("kept_phase") == "frozen":
+        return "The model is that of the frozen phase, since fine-tuning ended worse on validation."
+    if recipe.get("averaged"):
+        return "The model has the average of the last steps' weights."
+    return "The model has the weights of the last epoch."
 
 
 def configuration_facts(study: RunData) -> Pairs:
@@ -106,13 +116,13 @@ def flatten(facts: Facts, before: str = "") -> Iterator[tuple[str, str]]:
         elif isinstance(value, list) and (
             len(value) > 12 or any(isinstance(item, Mapping) for item in value)
         ):
-            yield name, f"{len(value)} items"
+            yield name, f"{len(value)} {'item' if len(value) == 1 else 'items'}"
         elif not is_absent(value) and value not in ("", []):
             yield name, fact_text(key, value)
 
 
 def fact_text(key: str, value: Any) -> str:
-    """A value as text: shares by name as percentages, whole numbers with their thousands."""
+    """A value as text: a share as a percentage, whole numbers with thousands separators."""
     if key == "share":
         return percent_text(value)
     whole = isinstance(value, int) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""What the report draws, read once from the run folder."""
+"""The content of a run folder, read once for the report."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class RunData:
-    """The stored content of a run; empty where an interrupted run has not got to yet.
+    """The stored content of a run; empty where an interrupted run has none yet.
 
     Attributes:
         path: the run folder.
@@ -47,7 +47,7 @@ class RunData:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that tell this run from others: of its data, its model and its errors."""
+        """16 hexadecimal digits that identify this run by its data, its model and its errors."""
         errors = self.evidence.get("errors")
         parts = {
             "data": self.data.get("digests", self.data),
@@ -58,13 +58,13 @@ class RunData:
 
     @property
     def classes(self) -> list[str]:
-        """The names of the classes in their order, as far as the run knows them."""
+        """The names of the classes in their order; empty if the run does not store them."""
         named = self.model.get("classes") or self.data.get("classes")
         return list(named or dict.fromkeys(row["true"] for row in self.rows("confusion", "true")))
 
     @property
     def is_audit(self) -> bool:
-        """Whether this is the audit of a data set and no study."""
+        """Whether this is the audit of a data set, not a study."""
         return "audited" in self.configuration
 
     def table(self, name: str, *columns: str) -> Table | None:
@@ -81,7 +81,7 @@ class RunData:
 
 
 def read_run_data(run: Run) -> RunData:
-    """Read everything that the report shows; missing files give empty facts."""
+    """Read everything that the report shows; missing files become empty facts."""
     facts = {
         name: run.read_json(f"{name}.json") if run.has(f"{name}.json") else {}
         for name in ("metrics", "data", "environment", "hypotheses", "model", "audit")

@@ -14,15 +14,15 @@ class Entry:
     """A question of the report.
 
     Attributes:
-        name: the evidence table that answers it, also its address on the page.
+        name: the evidence table that answers it, also its anchor on the page.
         question: its heading.
         body: the template that shows it, without `body_` and `.html`.
-        draw: makes the figure from the table, if there is one.
+        draw: makes the figure from the table; None for no figure.
         advise: what to do about it: a sentence, or a function of the table.
-        also: more tables to show below.
+        also: further tables to show below.
         needs: columns that the figure needs; without them only the table is shown.
         refused_as: other names under which `not_examined` may give the reason for a missing answer.
-        optional: left out if its table is missing.
+        optional: whether the question is left out if its table is missing.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The first screen: what a person who reads nothing else should know."""
+"""The first screen: what a person who reads nothing else must know."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from deepsight.report.formatting import NBSP, count_text, is_absent, percent_text, points_text, value_text
 from deepsight.report.run_data import Facts, RunData
 
-# How the sentence speaks of each cause of the ledger. A cause that is not here speaks for itself.
+# The clause for each cause of the ledger; a cause that is not listed is named.
 CAUSES = {
     "conflicting labels of one picture": "are pictures under conflicting labels",
-    "leaked twin": "are near-duplicates with conflicting labels",  # of runs of earlier versions
+    "leaked twin": "are near-duplicates with conflicting labels",  # in runs of earlier versions
     "label error": "have a wrong label",
     "ambiguous image": "are images that people may disagree on",
     "degraded image": "are images of low quality",
@@ -23,11 +23,11 @@ CONTEXT = {
     "INCONCLUSIVE": "whether it relies on the background is undecided",
 }
 NAMED_CAUSES, NAMED_PAIRS = 3, 2
-NAMED = 0.005  # share of the errors: a cause with less would be named with 0 %
+NAMED = 0.005  # share of the errors; a smaller one would round to 0 %
 
 
 def summary_sentence(study: RunData) -> tuple[str, str]:
-    """One sentence in two parts: the score; what is known of errors, context and treatments."""
+    """One sentence in two parts: the score; what is known about errors, background and treatments."""
     clauses = (
         levers_clause(study) or causes_clause(study), background_clause(study), treatments_clause(study),
     )  # fmt: skip
@@ -37,26 +37,27 @@ def summary_sentence(study: RunData) -> tuple[str, str]:
 
 
 def score_clause(study: RunData) -> str:
-    """The score with its interval, and whether it reaches the minimum; empty without a score.
+    """Accuracy with its interval, and whether macro-F1 reaches the minimum; empty without a score.
 
-    Accuracy, which needs no explanation; macro-F1 in runs that stored no interval for accuracy.
+    Accuracy needs no explanation. Runs that stored no interval for it have macro-F1 instead.
     """
     metrics = study.metrics
     if is_absent(metrics.get("macro_f1")):
         return ""
-    n = examined_text(metrics)
+    n, gated = examined_text(metrics), ""
     if metrics.get("accuracy_ci95"):
         text = f"{with_interval(metrics, 'accuracy')} of {n} are classified correctly"
+        gated = " with macro-F1"  # the minimum is one of macro-F1
     else:
         text = f"{with_interval(metrics, 'macro_f1')} macro-F1 on {n}"
     if is_absent(metrics.get("mva")):
         return text
     verb = "above" if metrics.get("mva_passed") else "below"
-    return f"{text}, {verb} the minimum of {percent_text(metrics['mva'], 0)}"
+    return f"{text},{gated} {verb} the minimum of {percent_text(metrics['mva'], 0)}"
 
 
 def examined_text(metrics: Facts) -> str:
-    """How many images the score is of, and what they are."""
+    """The number of examined images and their kind, in words."""
     if not metrics.get("n_test"):
         return "the test images"
     n = count_text(metrics["n_test"])
@@ -70,7 +71,7 @@ def examined_text(metrics: Facts) -> str:
 
 
 def with_interval(metrics: Facts, name: str) -> str:
-    """A score of metrics.json with half of its interval, or both ends where half would pass 0 or 1."""
+    """A score of metrics.json with half of its interval, or with both ends if it is near 0 or 1."""
     value, interval = metrics[name], metrics.get(f"{name}_ci95")
     if interval and not is_absent(interval[0]):
         low, high = interval
@@ -80,14 +81,14 @@ def with_interval(metrics: Facts, name: str) -> str:
 
 
 def half_width(interval: Sequence[float] | None) -> str:
-    """Half of an interval in points, as it follows a number; nothing where there is none."""
+    """Half the width of an interval in points, such as " ± 1.2"; empty without an interval."""
     if not interval or is_absent(interval[0]):
         return ""
     return f"{NBSP}±{NBSP}{100 * (interval[1] - interval[0]) / 2:.1f}"
 
 
 def levers_clause(study: RunData) -> str:
-    """What would help, by the levers that were tried; empty where none was."""
+    """What would help, according to the levers that were tried; empty if none was."""
     table = study.table("levers", "name", "net")
     if table is None or table.frame.is_empty():
         return ""
@@ -108,7 +109,7 @@ def causes_clause(study: RunData) -> str:
 
 
 def cause_phrase(study: RunData, cause: str) -> str:
-    """What the errors of this cause are, with the pairs named where the cause is a pair."""
+    """The clause about errors of this cause; confusable pairs are named."""
     pairs = confused_pair_names(study) if cause == "confusable pair" else []
     brackets = f" ({', '.join(pairs)})" if pairs else ""
     return CAUSES.get(cause, f"have the cause {cause}") + brackets
@@ -122,7 +123,7 @@ def confused_pair_names(study: RunData) -> list[str]:
 
 
 def background_clause(study: RunData) -> str:
-    """The verdict on the background, with the loss of accuracy where it is one."""
+    """The verdict on the background; if it is BIASED, with the loss of accuracy and its control."""
     overall = overall_background(study)
     if overall is None:
         return ""
@@ -147,7 +148,7 @@ def overall_background(study: RunData) -> dict[str, Any] | None:
 
 
 def treatments_clause(study: RunData) -> str:
-    """A treatment that was shown to help, with its gain over the control, or that none was."""
+    """The best treatment that was shown to help, with its gain over the control; or that none was."""
     rows = study.rows("treatments", "name", "delta_macro_f1")
     if not rows:
         return ""
@@ -161,9 +162,9 @@ def treatments_clause(study: RunData) -> str:
 
 
 def score_cards(study: RunData) -> list[dict[str, Any]]:
-    """The score, its part without known near-duplicates, and the accuracy, with the intervals.
+    """Macro-F1, macro-F1 without known near-duplicates, and accuracy, with their intervals.
 
-    Scores under other readings of the labels are not here: the model helped to choose those readings.
+    Scores on corrected labels are not shown here: the model helped to choose the corrections.
     """
     known = (
         ("macro_f1", "Macro-F1", examined_note(study)),
@@ -183,7 +184,7 @@ def score_cards(study: RunData) -> list[dict[str, Any]]:
 
 
 def examined_note(study: RunData) -> str:
-    """What the images of the score are, and how it stands beside published scores."""
+    """Which images the score is for, and how it compares with published scores."""
     folds, split = study.metrics.get("folds"), (study.data.get("examined") or {}).get("split")
     if folds:
         return f"out of fold: {folds} models, each on images that it has not seen"
@@ -194,25 +195,26 @@ def examined_note(study: RunData) -> str:
 
 
 def dropped_note(study: RunData) -> str:
-    """What it means for the score that copies of validation and test images were dropped."""
+    """How many copies of validation and test images were dropped from training, and what that means."""
     rows = study.rows("split_dropped", "split", "reason")
     dropped = sum(row["split"] == "train" and row["reason"] != "same group" for row in rows)
     if not dropped:
         return ""
-    return (
-        f", trained without {count_text(dropped)} copies of validation and test images; conservative next "
-        "to published scores, whose models were trained with them"
-    )
+    copies = "copy" if dropped == 1 else "copies"
+    said = f", trained without {count_text(dropped)} {copies} of validation and test images"
+    if study.data.get("held_out_test"):
+        return said  # nobody has published scores on images that were held out here
+    return f"{said}; conservative next to published scores, whose models were trained with them"
 
 
 def subpopulation_note(metrics: Facts) -> str:
-    """What the score without near-duplicates is, and what the classes of the images left would predict."""
+    """Which images the score without near-duplicates is for, and the score expected from their classes."""
     n, expected = metrics.get("n_leaked"), metrics.get("macro_f1_without_leaks_expected")
     left = "test images" if n is None else f"{count_text(n)} test images"
     said = f"a part of the test set: {left} with a known near-duplicate left out"
     if is_absent(expected):
         return said
-    return f"{said}; from their classes alone one would expect {percent_text(expected)}"
+    return f"{said}; expected from their classes: {percent_text(expected)}"
 
 
 def enumerate_words(words: Iterable[str]) -> str:

@@ -1,1 +1,1 @@
-"""Stage 6: try treatments and measure each against a control."""
+"""Treatments: changes of the training, each measured against a control."""

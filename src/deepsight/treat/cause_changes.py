@@ -1,4 +1,4 @@
-"""The causes of errors before and after a treatment."""
+"""The causes of errors of the control and of the winning treatment."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def ledger_change_table(
 
     Args:
         before, after: predictions of the control and of the winner.
-        make_ledger: gives the evidence table `ledger` for some predictions; called once for each model.
+        make_ledger: returns the evidence table `ledger` of predictions; called once per model.
         level: coverage of the intervals of the shares.
     """
     first, second = (ledger_shares_table(make_ledger(each), level=level) for each in (before, after))
@@ -51,7 +51,7 @@ SIDE = {
 
 
 def ledger_change_caption(frame: pl.DataFrame) -> str:
-    """How many errors are left, and where the count fell."""
+    """The errors before and after, and the cause whose count fell most."""
     moved = frame.sort("difference").row(0, named=True)
     total, left = int(frame["n"].sum()), int(frame["n_after"].sum())
     if moved["difference"] >= 0:

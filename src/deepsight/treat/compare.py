@@ -1,6 +1,7 @@
-"""Compares two sets of predictions on the same images: do they differ, and where?"""
+"""Compares two sets of predictions for the same images: do they differ, and where?"""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -31,16 +32,16 @@ def comparison_tables(
     """The evidence tables `comparison`, `comparison_changed` and `comparison_confusion`.
 
     Args:
-        a, b: of the same images, in any order.
+        a, b: predictions for the same images, in any order.
         classes: names of the k classes.
-        names: what to call the two.
-        groups: int64 (n,), which images belong together, in the order of `a`; tests are then over groups.
+        names: of the two models.
+        groups: int64 (n,), the group of each image, in the order of `a`; tests are then over groups.
         level: coverage of the intervals.
 
     Raises:
         DeepSightError: the images, their labels or the number of classes differ.
     """
-    labels, first, second, ids = aligned(a, b, len(classes))
+    labels, first, second, ids = aligned_predictions(a, b, len(classes))
     ordered = None if groups is None else groups[np.argsort(a.ids)]
     return {
         "comparison": scores_table(labels, first, second, len(classes), names, ordered, level),
@@ -49,8 +50,27 @@ def comparison_tables(
     }
 
 
-def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Ints, Ints, Ints, NDArray[np.int64]]:
-    """Labels, both predictions and ids, each (n,), sorted by id."""
+class AlignedPredictions(NamedTuple):
+    """Two sets of predictions for the same images, in the order of their ids.
+
+    Attributes:
+        labels: int64 (n,), the given labels.
+        first, second: int64 (n,), the predicted classes.
+        ids: int64 (n,), ascending.
+    """
+
+    labels: Ints
+    first: Ints
+    second: Ints
+    ids: NDArray[np.int64]
+
+
+def aligned_predictions(a: Predictions, b: Predictions, k: int) -> AlignedPredictions:
+    """Both predictions, sorted by id.
+
+    Raises:
+        DeepSightError: the images, their labels or the number of classes differ.
+    """
     order_a, order_b = np.argsort(a.ids), np.argsort(b.ids)
     if len(a) != len(b) or not np.array_equal(a.ids[order_a], b.ids[order_b]):
         shared = len(np.intersect1d(a.ids, b.ids))
@@ -64,7 +84,7 @@ def aligned(a: Predictions, b: Predictions, k: int) -> tuple[Ints, Ints, Ints, N
     different = int((labels != b.labels[order_b]).sum())
     if different:
         raise DeepSightError(f"Expected the same labels in both, received {different} that differ.")
-    return labels, a.predicted[order_a], b.predicted[order_b], a.ids[order_a]
+    return AlignedPredictions(labels, a.predicted[order_a], b.predicted[order_b], a.ids[order_a])
 
 
 def scores_table(
@@ -126,7 +146,7 @@ def changed_table(
     classes: Sequence[str],
     names: Names,
 ) -> Table:
-    """The images on which the two disagree, and how."""
+    """The images on which the two predictions differ: fixed, broken, or another error."""
     rows = np.flatnonzero(first != second)
     right_first, right_second = (x[rows] == labels[rows] for x in (first, second))
     change = np.where(right_second, "mended", np.where(right_first, "broken", "another error"))
@@ -151,7 +171,7 @@ def changed_table(
             "change": f"from {names[0]} to {names[1]}: mended (fixed), broken, or another error",
         },
         n=len(labels),
-        method="All images on which the two predictions differ.",
+        method="All images for which the two predictions differ.",
         caption=f"From {names[0]} to {names[1]}, {int(right_second.sum())} images become right and "
         f"{int(right_first.sum())} become wrong.",
     )
@@ -160,7 +180,7 @@ def changed_table(
 def confusion_change_table(
     labels: Ints, first: Ints, second: Ints, classes: Sequence[str], names: Names, groups: Ints | None
 ) -> Table:
-    """Which confusions changed: both counts for each pair of classes, with a paired test."""
+    """The count of each confusion in both predictions, with a paired test of the difference."""
     k = len(classes)
     before, after = confusion_counts(labels, first, k), confusion_counts(labels, second, k)
     true, other = (axis.ravel() for axis in np.indices((k, k)))
@@ -197,7 +217,13 @@ def confusion_change_table(
 
 
 def confusion_p(own: Bools, before: Bools, after: Bools, groups: Ints | None) -> float:
-    """Two-sided p that images of one class are taken for another as often before as after."""
+    """Two-sided p-value of no change in how often images of one class are predicted as another.
+
+    Args:
+        own: bool (n,), the images of the class.
+        before, after: bool (n,), whether each image is predicted as the other class.
+        groups: int64 (n,), the group of each image; the test is then over groups.
+    """
     if groups is not None:
         return grouped_discordance_p((after.astype(np.float64) - before)[own], groups[own])
     return discordance_p(int((own & before & ~after).sum()), int((own & ~before & after).sum()))

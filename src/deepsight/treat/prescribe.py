@@ -1,4 +1,4 @@
-"""From levers that were tried to treatments: nothing is prescribed that was not seen to help."""
+"""Prescribes treatments that correspond to levers which were shown to help."""
 
 import polars as pl
 
@@ -21,11 +21,11 @@ METHOD = (
 def prescription_table(levers: Table | None) -> Table:
     """Which treatments to try, the largest measured gain first: evidence table `prescription`.
 
-    A treatment stands here if a lever that it confirms was tried on this model and helped; no rule leads from
-    a cause to a treatment.
+    A treatment is listed if its lever was tried on this model and shown to help; a cause alone never
+    prescribes a treatment.
 
     Args:
-        levers: the evidence table `levers`, or None where none was tried; then nothing is prescribed.
+        levers: the evidence table `levers`, or None if none was tried; then nothing is prescribed.
     """
     if levers is None:
         caption = (

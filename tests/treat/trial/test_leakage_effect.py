@@ -118,3 +118,11 @@ def test_steps_follow_the_seconds_or_none_are_taken() -> None:
     assert affordable_steps(1e6, 0.1, 500, 5) == 500
     assert affordable_steps(10, 0.1, 500, 5) == 0
     assert affordable_steps(1, 1e-6, 4, 2) == 4
+
+
+def test_without_other_test_images_there_is_no_control_and_no_conclusion() -> None:
+    right = np.random.default_rng(0).random((3, 40)) < 0.9
+    table = leakage_table(right & False, right, np.ones(40, dtype=bool), copies=40, train=500, leaked=1.0)
+    assert len(table.frame) == 1
+    assert "there is no control" in table.caption
+    assert "conservative" not in table.caption

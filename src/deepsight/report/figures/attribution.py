@@ -1,4 +1,4 @@
-"""Figures of the iNterpret stage: whether the maps are faithful, and whether the context decides."""
+"""Figures of the iNterpret stage: faithfulness of the maps, and the background test."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +33,7 @@ VERDICTS: Kinds = {
     "INCONCLUSIVE": {"name": "INCONCLUSIVE", "tone": GREY, "symbol": "circle", "hollow": True},
     "control": {"name": "control", "tone": SKY, "symbol": "diamond"},
 }
-BOUND = 5.0  # points: the δ of the verdicts
+BOUND = 5.0  # points: the margin of the verdicts
 
 
 def faithfulness_figure(table: Table) -> Figure:
@@ -53,7 +53,7 @@ def faithfulness_figure(table: Table) -> Figure:
 
 
 def background_figure(table: Table) -> Figure:
-    """The effect of the background on each class, with verdicts and the ± 5 point band; controls below."""
+    """The effect of the background on each class with its verdict, controls below; the band is ± 5 points."""
     rows = in_points(table.frame.to_dicts(), "effect", "ci_low", "ci_high")
     for row in rows:
         row["kind"] = row["verdict"] if row["verdict"] in VERDICTS else "control"
@@ -86,7 +86,7 @@ def object_share_figure(table: Table) -> Figure:
 
 
 def background_row_name(row: Row) -> str:
-    """What a row of the context table is about."""
+    """The label of a row of the context table."""
     if row["test"] == "swap":
         return "all classes" if row["class"] == "all" else str(row["class"])
     return str(row["test"]) if row["class"] == "all" else f"{row['test']}: {row['class']}"

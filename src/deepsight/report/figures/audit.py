@@ -31,7 +31,7 @@ def property_drift_figure(table: Table) -> Figure:
 
 
 def feature_drift_figure(table: Table) -> Figure:
-    """How well new images can be told from the run's, for all and by class."""
+    """The area under the ROC curve of new images against the run's, for all and by class."""
     frame = table.frame.sort(pl.col("class") != WHOLE, -pl.col("auc")).head(SHOWN)
     rows = frame.to_dicts()
     for row in rows:
@@ -51,7 +51,7 @@ def class_drift_figure(table: Table) -> Figure:
 
 
 def drift_figure(rows: list[Row], value: str, axis: Axis, rule: float) -> Figure:
-    """Dots with intervals; what has drifted is filled."""
+    """Dots with intervals; those that drifted are filled."""
     series = [
         dots(
             [row for row in rows if row["drifted"] is drifted],

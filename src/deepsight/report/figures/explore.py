@@ -28,7 +28,7 @@ def balance_figure(table: Table) -> Figure:
 
 
 def embedding_figure(table: Table) -> Figure:
-    """The map of the features, with one colour and one symbol per class."""
+    """The two-dimensional embedding of the features, with one colour and one symbol per class."""
     series = []
     for position, name in enumerate(sorted(table.frame["class"].unique())):
         rows = table.frame.filter(**{"class": name})

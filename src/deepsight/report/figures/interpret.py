@@ -23,12 +23,12 @@ SHOWN_PAIRS, SHOWN_SLICES = 15, 15
 
 
 def confusion_pairs_figure(table: Table) -> Figure:
-    """The most frequent ordered confusions with their intervals, the flagged ones filled."""
+    """The most frequent confusions of one class with another, with intervals; flagged ones are filled."""
     rows = table.frame.sort("rate", descending=True).head(SHOWN_PAIRS).to_dicts()
     for row in rows:
         row["label"] = f"{row['true']} → {row['predicted']}"
         row["hint"] = f"{share_hint(row, 'rate')}, {count_text(row['count'])} images"
-    kinds = [("more frequent than chance", True, VERMILLION), ("no more than chance", False, GREY)]
+    kinds = [("more frequent than chance", True, VERMILLION), ("not shown to be", False, GREY)]
     series = [
         dots(
             [row for row in rows if row["flagged"] is flagged],
@@ -44,7 +44,7 @@ def confusion_pairs_figure(table: Table) -> Figure:
 
 
 def recall_figure(table: Table) -> Figure:
-    """Recall of each class with its interval, rigid and organic classes told apart."""
+    """Recall of each class with its interval; groups of classes differ in colour and symbol."""
     rows = table.frame.sort("recall", descending=True).to_dicts()
     for row in rows:
         row["label"], row["hint"] = row["class"], share_hint({**row, "label": row["class"]}, "recall")
@@ -104,20 +104,20 @@ def risk_coverage_figure(table: Table) -> Figure:
 
 
 def coverage_hint(row: Row) -> str:
-    """What a threshold keeps, and how much of it is wrong."""
+    """The share of images that a threshold keeps, and their error rate with its interval."""
     ends = interval_text(percent_text(row["ci_low"]), percent_text(row["ci_high"]))
     kept, wrong = percent_text(row["coverage"]), percent_text(row["error_rate"])
     return f"confidence from {row['threshold']:.3f}: {kept} kept, {wrong} of them wrong{ends}"
 
 
 def bin_hint(row: Row) -> str:
-    """What a bin of confidence holds."""
+    """Confidence, accuracy and size of a bin."""
     found = f"confidence {percent_text(row['confidence'])}, accuracy {percent_text(row['accuracy'])}"
     return f"{found}, {count_text(row['n'])} images"
 
 
 def slices_figure(table: Table) -> Figure:
-    """The error rate of each slice beside what its classes explain; confirmed slices are filled."""
+    """The error rate of each slice beside that expected from its classes; confirmed slices are filled."""
     rows = table.frame.sort("effect", descending=True).head(SHOWN_SLICES).to_dicts()
     for row in rows:
         row["label"] = row["description"]
@@ -137,12 +137,12 @@ def slices_figure(table: Table) -> Figure:
 
 
 def degradation_figure(table: Table) -> Figure:
-    """Accuracy of all classes as the images get worse, a line for each kind of degradation."""
+    """Accuracy over all classes by severity, with one line per corruption."""
     whole = table.frame.filter(pl.col("class") == "all").sort("severity")
     clean = whole.filter(severity=0)
     kinds = whole.filter(pl.col("severity") > 0)["corruption"].unique().sort().to_list()
     series = []
-    for position, kind in enumerate(kinds):  # set apart a little, so that the intervals can be seen
+    for position, kind in enumerate(kinds):  # shifted a little, so that the intervals do not overlap
         rows = pl.concat([clean, whole.filter(corruption=kind)]).to_dicts()
         for row in rows:
             row["label"] = f"{kind}, severity {row['severity']}"

@@ -27,7 +27,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def levers_figure(table: Table) -> Figure:
-    """The net share of errors that each lever mends, with its interval, the largest first."""
+    """The net share of errors that each lever fixes, with its interval, the largest first; placebos last."""
     ordered = table.frame.sort(pl.col("group") == PLACEBO, -pl.col("net"), maintain_order=True)
     rows = in_points(ordered.to_dicts(), "net", "ci_low", "ci_high")
     for row in rows:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from deepsight.report.figures.plot import Bars, Dots
 from deepsight.report.figures.scale import Scale
+from deepsight.report.formatting import is_absent
 
 Point = tuple[float, float]
 CORNERS = {
@@ -36,7 +37,7 @@ class Place:
 
 
 def draw_series(group: Element, series: Dots | Bars, x: Scale, y: Scale) -> None:
-    """One series in its colour."""
+    """Draw one series in its colour."""
     own = put_element(group, "g", cls="series", style=f"color:var(--tone-{series.tone})")
     if isinstance(series, Bars):
         draw_bars(own, series, x, y)
@@ -55,7 +56,7 @@ def draw_series(group: Element, series: Dots | Bars, x: Scale, y: Scale) -> None
 
 
 def draw_places(group: Element, series: Dots, found: Sequence[Place]) -> None:
-    """Intervals, then the symbols on them; equal ones share a path, so that a thousand stay small."""
+    """Draw intervals and then symbols; symbols alike share one path, to keep the page small."""
     reaches = "".join(reach(series, place) for place in found if place.ends)
     if reaches:
         put_element(group, "path", cls="interval", d=reaches)
@@ -76,10 +77,10 @@ def reach(series: Dots, place: Place) -> str:
 
 
 def places(series: Dots, x: Scale, y: Scale) -> Iterator[Place]:
-    """The symbols of a series; what has no value has no place."""
+    """The symbols of a series; missing values (None or NaN) have none."""
     measure = x if series.along == "x" else y
     for i, (across, up) in enumerate(zip(series.x, series.y, strict=True)):
-        if across is None or up is None:
+        if across is None or up is None or is_absent(across) or is_absent(up):
             continue
         low = series.low[i] if series.low else None
         high = series.high[i] if series.high else None
@@ -88,13 +89,13 @@ def places(series: Dots, x: Scale, y: Scale) -> Iterator[Place]:
             y(up),
             series.size if isinstance(series.size, (int, float)) else series.size[i],
             series.hollow if isinstance(series.hollow, bool) else series.hollow[i],
-            None if low is None or high is None else (measure(low), measure(high)),
+            None if is_absent(low) or is_absent(high) else (measure(low or 0.0), measure(high or 0.0)),
             series.hints[i] if series.hints else "",
         )
 
 
 def draw_bars(group: Element, bars: Bars, x: Scale, y: Scale) -> None:
-    """Bars from 0, in the middle of their lines."""
+    """Draw bars from 0, each in the middle of its category."""
     for i, (value, name) in enumerate(zip(bars.x, bars.y, strict=True)):
         mark = put_element(group, "g", cls="mark")
         if bars.hints:
@@ -105,7 +106,7 @@ def draw_bars(group: Element, bars: Bars, x: Scale, y: Scale) -> None:
 
 
 def legend_key(series: Dots) -> Markup:
-    """The symbol of a series as it stands in the legend."""
+    """The symbol of a series for the legend."""
     svg = Element(
         "svg", {"class": "key", "viewBox": "0 0 26 14", "style": f"color:var(--tone-{series.tone})"}
     )
@@ -120,19 +121,19 @@ def legend_key(series: Dots) -> Markup:
 
 
 def put_element(parent: Element, tag: str, *, cls: str = "", **attributes: float | str) -> Element:
-    """A child element; numbers are written to a tenth of a pixel."""
+    """Add a child element; numbers are written to a tenth of a pixel."""
     written = {k: v if isinstance(v, str) else f"{v:.1f}" for k, v in attributes.items()}
     return SubElement(parent, tag, {"class": cls, **written} if cls else written)
 
 
 def write_text(parent: Element, text: str, x: float, y: float, cls: str) -> None:
-    """A text, unless it is empty."""
+    """Add a text, unless it is empty."""
     if text:
         put_element(parent, "text", cls=cls, x=x, y=y).text = text
 
 
 def symbol_path(name: str, x: float, y: float, size: float) -> str:
-    """The outline of a symbol about (x, y) that is `size` from its middle to its rim, all areas alike."""
+    """The outline of a symbol centred on (x, y) as an SVG path; `size` is its radius, and areas are alike."""
     if name == "circle":
         half = f"a{size:.1f},{size:.1f},0,1,0,"
         return f"M{x - size:.1f},{y:.1f}{half}{2 * size:.1f},0{half}{-2 * size:.1f},0z"

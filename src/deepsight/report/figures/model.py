@@ -14,7 +14,7 @@ SYMBOLS = {"solid": "circle", "dash": "square", "dot": "diamond"}
 
 
 def learning_curves(history: pl.DataFrame) -> Figure:
-    """Losses, the score on validation and the learning rates over the epochs, the phases marked."""
+    """Losses, the score on validation and the learning rates by epoch, with the phases shaded."""
     losses: list[Curve] = [
         ("train_loss", "loss on training", BLUE, "solid"),
         ("val_loss", "loss on validation", ORANGE, "dash"),
@@ -40,7 +40,7 @@ def panel(
     unit: Unit = "number",
     last: bool = False,
 ) -> Panel:
-    """One panel: the curves that this history holds, over the epochs."""
+    """One panel with those of the curves that this history has, by epoch."""
     epochs = [float(epoch) for epoch in range(1, len(history) + 1)]
     series = [
         Dots(name, epochs, values, tone, SYMBOLS[dash], size=3.5, line=dash, hints=hints(name, values))

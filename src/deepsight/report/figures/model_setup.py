@@ -1,4 +1,4 @@
-"""Figures of the audits of a foreign model, and of the choice of its maps."""
+"""Figures of the preprocessing audit of a foreign model, and of the choice of its attribution method."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def preprocessing_figure(table: Table) -> Figure:
 
 
 def methods_figure(table: Table) -> Figure:
-    """What each method of maps gains over maps that know nothing about the model, in three small checks."""
+    """The gain of each attribution method over model-independent maps, in three small checks."""
     rows = in_points(table.frame.sort("score", descending=True).to_dicts(), *(name for name, *_ in PARTS))
     for row in rows:
         row["label"] = f"{row['method']} at {row['layer']}"
@@ -51,5 +51,5 @@ def methods_figure(table: Table) -> Figure:
         for part, name, style in PARTS
         if table.frame[part].null_count() < len(rows)
     ]  # fmt: skip
-    axis = Axis("gain over a map that knows nothing about the model, in points", unit="points")
+    axis = Axis("gain over a map that is independent of the model, in points", unit="points")
     return Figure([Panel(axis, Axis(categories=row_labels(rows)), series, rules=(0,))])

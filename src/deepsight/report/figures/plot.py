@@ -1,4 +1,4 @@
-"""What a figure holds: panels with axes and series. `svg.py` draws it; nothing here knows of pixels."""
+"""The content of a figure: panels with axes and series. `svg.py` draws it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ Value = float | str
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of numbers, or of categories where there are any.
+    """An axis of numbers, or of categories if there are any.
 
     Attributes:
-        title: what it shows, in words; the unit is written at its ticks.
-        unit: how its ticks are written. Shares are given as 0 to 1, points as points,
-            a count has no ticks between whole numbers.
-        categories: names in their order from the top.
-        bounds: the ends; where one is None it follows from what is drawn.
-        blank: without ticks, for places that have no unit.
+        title: in words; the unit is written at the ticks.
+        unit: how ticks are written: a share of 0 to 1 as a percentage, points with their sign, a count
+            without ticks between whole numbers.
+        categories: names, from the top.
+        bounds: the ends; None fits an end to the values.
+        blank: without ticks, for values without a unit.
     """
 
     title: str = ""
@@ -31,18 +31,18 @@ class Axis:
 
 @dataclass(frozen=True)
 class Dots:
-    """Symbols at places, with intervals and a line through them if asked for.
+    """Symbols with optional intervals and a connecting line.
 
     Attributes:
-        name: what the legend says; empty to leave it out of the legend.
-        x, y: numbers, or names of categories for y.
+        name: in the legend; empty to leave the series out of it.
+        x, y: numbers, or names of categories for y; None or NaN where a value is missing.
         tone: the number of its colour, see `style.py`.
-        symbol: a name of `symbols.py`, or empty for none.
-        hollow: for each place, or for all, whether only the outline is drawn.
-        size: half the width of a symbol in pixels, for each or for all.
-        low, high: the ends of the interval of each place along `along`, None where there is none.
-        line: how the places are connected; empty where they are not.
-        hints: what is shown when the reader points at each.
+        symbol: one of `marks.SYMBOL_NAMES`, or empty for none.
+        hollow: whether only the outline is drawn, for each symbol or for all.
+        size: radius of a symbol in pixels, for each or for all.
+        low, high: the ends of each interval along `along`, None if there is none.
+        line: how the symbols are connected; empty if they are not.
+        hints: the tooltip of each symbol.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Dots:
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal bars from 0, one a category."""
+    """Horizontal bars from 0, one per category."""
 
     x: Sequence[float]
     y: Sequence[str]
@@ -85,7 +85,7 @@ class Panel:
 
     Attributes:
         height: of the plotting area in pixels; with categories it follows from their number.
-        rules: places on the x axis with a line across.
+        rules: values on the x axis to draw a vertical line at.
     """
 
     x: Axis
@@ -99,14 +99,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels beside each other, or one below the other: where the page is narrow, or if `stacked`."""
+    """Panels beside each other, or below each other if the page is narrow or `stacked` is set."""
 
     panels: Sequence[Panel]
     stacked: bool = False
 
     @property
     def keys(self) -> list[Dots]:
-        """The named series, each name once: the legend. One name alone needs no legend."""
+        """The series of the legend, each name once; none if there is only one name."""
         named: dict[str, Dots] = {}
         for panel in self.panels:
             for series in panel.series:

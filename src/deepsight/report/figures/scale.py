@@ -1,4 +1,4 @@
-"""From values to pixels: ticks, their text, and the place of a value on an axis."""
+"""Scales: the position in pixels of a value on an axis, and ticks with their text."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,14 +9,14 @@ from deepsight.report.figures.plot import Axis, Bars, Dots, Panel, Unit, Value
 from deepsight.report.formatting import MINUS, NBSP
 
 STEPS = (1, 2, 5, 10)
-LETTER = 6.6  # pixels of a letter of the page's sans serif at 12 px, on average and rounded up
-PADDING = 0.04  # of the range, so that no symbol is cut
-PLAIN = 1e-3  # numbers that are all smaller are written with an exponent
+LETTER = 6.6  # mean width in pixels of a letter of the page's sans serif at 12 px, rounded up
+PADDING = 0.04  # of the range, so that no symbol is cut off
+PLAIN = 1e-3  # if all ticks are smaller, they are written with an exponent
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The place in pixels of each value of an axis between `start` and `end`."""
+    """Maps the values of an axis from `low` to `high` to pixels from `start` to `end`."""
 
     axis: Axis
     low: float
@@ -25,14 +25,14 @@ class Scale:
     end: float
 
     def __call__(self, value: Value) -> float:
-        """Pixels; categories lie in the middle of their line."""
+        """The position of a value in pixels; a category's is the middle of its line."""
         if isinstance(value, str):
             each = (self.end - self.start) / len(self.axis.categories)
             return self.start + each * (self.axis.categories.index(value) + 0.5)
         return self.start + (self.end - self.start) * (value - self.low) / (self.high - self.low)
 
     def ticks(self, wanted: int) -> list[tuple[float, str]]:
-        """Places in pixels and texts of about so many round values."""
+        """Positions in pixels and texts of about so many round values."""
         values = round_values(self.low, self.high, wanted)
         if self.axis.unit == "count":
             values = [value for value in values if value == round(value)]
@@ -48,7 +48,7 @@ def scale(axis: Axis, values: Iterable[Value | None], start: float, end: float) 
 
 
 def extent(axis: Axis, values: Iterable[Value | None]) -> tuple[float, float]:
-    """The ends of an axis: those it names, else those of the values and a little more."""
+    """The ends of an axis: its bounds, or else those of the finite values with some padding."""
     numbers = [v for v in values if isinstance(v, (int, float)) and math.isfinite(v)] or [0.0, 1.0]
     low, high = axis.bounds
     first = min(numbers) if low is None else low
@@ -80,12 +80,12 @@ def texts(values: Sequence[float], unit: Unit) -> list[str]:
 
 
 def decimals(value: float) -> int:
-    """Digits after the point that a round value needs."""
+    """Decimal places that a round value needs, at most 8."""
     return next((d for d in range(8) if abs(round(value, d) - value) < 1e-9), 8)
 
 
 def along(panel: Panel, side: str) -> list[Value | None]:
-    """Everything that the axis x or y of a panel must show, its intervals, bands and rules too."""
+    """All values that the axis x or y of a panel must cover, with intervals, bands and rules."""
     found: list[Value | None] = []
     for series in panel.series:
         found += getattr(series, side)
@@ -98,7 +98,7 @@ def along(panel: Panel, side: str) -> list[Value | None]:
 
 
 def text_width(text: str) -> float:
-    """About how wide a text is at 12 px."""
+    """The approximate width of a text in pixels, at 12 px."""
     return LETTER * len(text)
 
 

@@ -7,7 +7,7 @@ from deepsight.report.formatting import percent_text
 
 
 def interpolation_figure(table: Table) -> Figure:
-    """Probe score and detail kept of each resampling filter, the chosen one apart."""
+    """Linear-probe score and preserved detail of each resampling filter; the chosen one is filled."""
     rows = table.frame.sort("macro_f1", descending=True).to_dicts()
     for row in rows:
         row["label"] = f"{row['method']}{', antialiased' if row['antialias'] else ''}"

@@ -1,8 +1,8 @@
-"""What all figures share: the colours, and rows of a table as dots with their intervals.
+"""Shared by all figures: the colours, and rows of a table as dots with intervals.
 
 The colours are those of Okabe and Ito (Color Universal Design, 2008), which people with any of the common
 colour vision deficiencies can tell apart. They are variables of the style sheet, `--tone-0` to `--tone-6`,
-a little lighter on dark pages. No meaning rests on colour alone: symbols, fills or dashes repeat it.
+a little lighter on dark pages. Colour is never the only cue: symbols, fills or dashes repeat its meaning.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def row_labels(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def share_hint(row: Row, value: str) -> str:
-    """A share with its interval in words, for the reader who points at a dot."""
+    """A share with its interval in words, for the tooltip of a dot."""
     ends = (percent_text(row.get(end)) for end in ("ci_low", "ci_high"))
     return f"{row['label']}: {percent_text(row[value])}{interval_text(*ends)}"
 
@@ -55,12 +55,12 @@ def points_hint(row: Row, value: str) -> str:
 
 
 def interval_text(low: str, high: str) -> str:
-    """An interval in brackets, nothing where it is absent."""
+    """An interval in brackets; empty if it is missing."""
     return "" if MISSING in (low, high) else f" ({low} to {high})"
 
 
 def in_points(rows: Sequence[Row], *columns: str) -> list[Row]:
-    """Rows whose shares in these columns are percentage points."""
+    """The rows with the shares in these columns converted to percentage points."""
     changed = [{name: row[name] for name in columns} for row in rows]
     scaled = [{k: None if v is None else 100 * v for k, v in row.items()} for row in changed]
     return [{**row, **new} for row, new in zip(rows, scaled, strict=True)]

@@ -1,6 +1,6 @@
-"""Draws a figure as SVG: once wide and once narrow, so that its text can be read on a phone too.
+"""Draws a figure as SVG: once wide and once narrow, so that its text is legible on a phone too.
 
-Colours are variables of the page's style sheet, which knows light, dark and print.
+Colours are variables of the page's style sheet, which has light, dark and print versions.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from deepsight.report.figures.plot import Axis, Band, Figure, Panel
 from deepsight.report.figures.scale import Scale
 
 WIDE, NARROW = 900, 360
-BESIDE = 600  # pixels from which panels stand beside each other
+BESIDE = 600  # width in pixels from which panels are drawn beside each other
 GAP, RIGHT, HEAD, FOOT, LINE = 28, 14, 24, 22, 14
-EACH = 26  # pixels of a category
+EACH = 26  # height of a category in pixels
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Box:
 
 
 def draw_figure(figure: Figure) -> Markup:
-    """Both drawings of a figure; the style sheet shows the one that fits."""
+    """The wide and the narrow drawing of a figure; the style sheet shows the one that fits."""
     return Markup(drawing(figure, WIDE, "wide") + drawing(figure, NARROW, "narrow"))
 
 
@@ -57,7 +57,7 @@ def drawing(figure: Figure, width: int, name: str) -> str:
 
 
 def letters_of(width: float) -> int:
-    """Letters of a line of the labels on the left, which may take two fifths of the width."""
+    """Letters per line of the labels on the left, which may take two fifths of the width."""
     return int(0.4 * width / scale.LETTER)
 
 

@@ -38,7 +38,7 @@ def treatments_figure(table: Table) -> Figure:
 
 
 def ledger_change_figure(table: Table) -> Figure:
-    """The errors of each cause before and after the treatment that helped most."""
+    """The errors of each cause for the control and for the treatment that helped most."""
     rows = table.frame.sort("n", descending=True).to_dicts()
     for row in rows:
         row["label"] = row["cause"]

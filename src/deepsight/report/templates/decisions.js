@@ -124,10 +124,10 @@ function decisionOf(row) {
 // What keeps a row from being a decision about this run; empty if nothing does.
 function whyNot(row, known) {
   const verdict = row.decision.toLowerCase();
-  if (!VERDICTS[verdict]) return `“${row.decision}” is no decision`;
-  if (!SPLITS.includes(row.split) || !/^\d+$/.test(row.id)) return "it names no image";
+  if (!VERDICTS[verdict]) return `“${row.decision}” is not a decision`;
+  if (!SPLITS.includes(row.split) || !/^\d+$/.test(row.id)) return "it does not name an image";
   if (verdict === "relabel" && (!row.label || row.label === row.given)) return "there is no new label";
-  if (verdict === "relabel" && gallery.classes.length && !gallery.classes.includes(row.label)) return `“${row.label}” is no class of this run`;
+  if (verdict === "relabel" && gallery.classes.length && !gallery.classes.includes(row.label)) return `“${row.label}” is not a class of this run`;
   const here = known.get(`${row.split}-${row.id}`);
   return here && here !== row.given ? `the label of ${row.split} ${row.id} is ${here} here, not ${row.given}` : "";
 }

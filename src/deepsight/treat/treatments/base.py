@@ -1,4 +1,4 @@
-"""A treatment: a change of the training data and the recipe, and of nothing else."""
+"""A treatment: a change of the training data and the recipe only."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class Treatment:
         change: maps the training data and the recipe to those of the arm; it may drop rows and change labels.
         target: what it is meant to improve.
         backbone: the timm name of a different backbone for the arm; empty keeps the run's.
-        budget: "time" gives the arm as many seconds as the control, "epochs" as many passes.
+        budget: "time" allows the arm as many seconds as the control, "epochs" as many passes.
     """
 
     name: str
@@ -74,5 +74,5 @@ CONTROL = Treatment("control", "none", lambda train, recipe: (train, recipe))
 
 
 def recipe_change(**fields: object) -> Change:
-    """A change of these fields of the recipe and nothing else."""
+    """A change of these fields of the recipe only."""
     return lambda train, recipe: (train, replace(recipe, **fields))  # type: ignore[arg-type]

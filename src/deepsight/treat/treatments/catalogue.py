@@ -13,7 +13,7 @@ from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.treat.treatments import capacity, deduplicate, hard_examples, mixing, relabel, weighted_loss
 from deepsight.treat.treatments.base import Treatment
 
-CONFIRMED = 3  # levers that a trial confirms; more arms would leave less training for each
+CONFIRMED = 3  # levers that a trial confirms at most; more arms would leave less training for each
 
 
 def treatments_for_run(
@@ -21,10 +21,11 @@ def treatments_for_run(
 ) -> list[Treatment]:
     """All treatments that this evidence calls for, in the order of the prescription.
 
-    Pairs, weak classes and the order come from validation, so that the test set decides about nothing.
+    Confused pairs and weak classes come from validation, so that they do not depend on the test set.
 
     Args:
-        evidence: reads `prescription`, `label_errors` and `duplicates`; all may be missing.
+        evidence: its tables `levers`, `prescription`, `label_errors` and `duplicates` are used; any may be
+            missing.
         validation: predictions of the run's model on the validation images.
         train: the training split of the run.
         backbone: the timm name of the run's backbone.
@@ -47,9 +48,9 @@ def treatments_for_run(
 
 
 def confirmed_levers(known: Collection[str], evidence: Evidence) -> list[str]:
-    """The treatments that confirm the levers that helped, at most three; none where no lever was tried.
+    """The treatments that confirm the levers that helped, at most three; none if no lever was tried.
 
-    With few arms a trial trains each of them longer.
+    With few arms, a trial can train each of them longer.
     """
     if "levers" not in evidence or "prescription" not in evidence:
         return []
@@ -80,7 +81,7 @@ def pixel_mixing_treatments() -> list[Treatment]:
 
 
 def data_treatments(evidence: Evidence, train: Dataset) -> list[Treatment]:
-    """Treatments that change the training data, if something was found in it."""
+    """Treatments that change the training data: for flagged labels and near-duplicates, if there are any."""
     found: list[Treatment] = []
     if "label_errors" in evidence:
         frame = evidence["label_errors"].frame

@@ -7,7 +7,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.recipe import Recipe
 from deepsight.treat.treatments.base import Treatment
 
-# Only one of each group fits in an arm: a recipe has one way of mixing and one backbone.
+# An arm can have only one treatment of each group: a recipe has one way of mixing and one backbone.
 EXCLUSIVE = (
     {"cutmix", "cutmix_images", "mixup", "mixup_images"},
     {"weighted_loss", "weighted_loss_counts"},
@@ -17,7 +17,7 @@ EXCLUSIVE = (
 
 
 def compatible_treatments(ranked: Sequence[Treatment]) -> list[Treatment]:
-    """Those that can be combined, best first; a treatment gives way to a better one of its group."""
+    """The treatments that can be combined, given best first: the best of each group, at equal time."""
     chosen: list[Treatment] = []
     for candidate in ranked:
         rivals = set().union(*(group for group in EXCLUSIVE if candidate.name in group))

@@ -19,9 +19,9 @@ def hard_examples_treatment(
             are two pairs.
         boost: how many times as often rows of the first class are drawn, after rare classes are raised to the
             average; 1 mines by loss alone.
-        share: share of each class, those with the largest loss so far, to train on after the first passes; 1
-            mines by pairs alone. Wrong labels have a large loss too, so fix labels first.
-        after: passes over all rows before the hard ones.
+        share: share of each class, with the largest loss so far, to train on after the first passes; 1 mines
+            by pairs alone. Wrong labels have a large loss too, so fix labels first.
+        after: passes over all rows before training on the hard ones only.
     """
     change = recipe_change(confused=tuple(pairs), confused_boost=boost, hard_share=share, hard_after=after)
     unordered = dict.fromkeys((min(pair), max(pair)) for pair in pairs)
@@ -33,6 +33,8 @@ def confused_pairs(pairs: pl.DataFrame, classes: Sequence[str], *, most: int = 4
 
     Args:
         pairs: the frame of `confusion_pairs`, preferably from validation images; only flagged rows count.
+        classes: names of the k classes.
+        most: pairs at most.
     """
     place = {name: i for i, name in enumerate(classes)}
     ranked = pairs.filter("flagged").sort("count", descending=True, maintain_order=True).head(most)

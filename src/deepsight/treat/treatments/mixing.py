@@ -5,7 +5,7 @@ from deepsight.treat.treatments.base import Treatment, recipe_change
 
 
 def cutmix_treatment(*, alpha: float = 1.0, mix_on: MixOn = "maps") -> Treatment:
-    """CutMix: paste a rectangle of another image. No single cue, such as the background, is enough then.
+    """CutMix: paste a rectangle of another image, so that no single cue, such as the background, suffices.
 
     Args:
         alpha: of the Beta distribution of the share; 1 is uniform, as in the paper.
@@ -17,7 +17,7 @@ def cutmix_treatment(*, alpha: float = 1.0, mix_on: MixOn = "maps") -> Treatment
 
 
 def mixup_treatment(*, alpha: float = 0.2, mix_on: MixOn = "maps") -> Treatment:
-    """MixUp: average two images. It teaches the model to be unsure, which suits labels that people dispute.
+    """MixUp: average two images. It makes the model less confident, which suits ambiguous labels.
 
     Args:
         alpha: of the Beta distribution of the share; 0.2 keeps most mixtures close to one image.

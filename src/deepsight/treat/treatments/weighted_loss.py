@@ -1,4 +1,4 @@
-"""Weighted cross-entropy: weak or rare classes count for more."""
+"""Weighted cross-entropy: weak or rare classes count more."""
 
 from collections.abc import Sequence
 
@@ -42,18 +42,20 @@ def weighted_loss_treatment(name: str, weights: Floats, weak: Sequence[int]) -> 
 def recall_weights(labels: Ints, predicted: Ints, k: int, *, strength: float = 1.0) -> Floats:
     """Weights (k,) from validation recall: 1 + strength × (best recall - recall) / best recall.
 
-    With a strength of 1, a class with half the best recall counts 1.5 times.
+    With a strength of 1, a class with half the best recall counts 1.5 times. A class without validation
+    images has the weight 1, since its recall is unknown.
     """
     counts = confusion_counts(labels, predicted, k)
-    recall = np.diag(counts) / np.maximum(counts.sum(axis=1), 1)
+    n = counts.sum(axis=1)
+    recall = np.diag(counts) / np.maximum(n, 1)
     best = max(float(recall.max()), 1e-9)
-    return np.asarray(1 + strength * (best - recall) / best, dtype=np.float64)
+    return np.where(n > 0, 1 + strength * (best - recall) / best, 1.0)
 
 
 def effective_number_weights(counts: NDArray[np.int64], *, beta: float = 0.999) -> Floats:
     """Weights (k,) ∝ (1 - β) / (1 - β^n_c), the inverse effective number of images (Cui et al. 2019).
 
-    β = 0 weights all classes equally; β near 1 weights by the inverse count. A class without images gets the
+    β = 0 weights all classes equally; β near 1 weights by the inverse count. A class without images has the
     weight of a class with one.
     """
     weights = (1 - beta) / (1 - beta ** np.maximum(counts, 1))
@@ -61,10 +63,16 @@ def effective_number_weights(counts: NDArray[np.int64], *, beta: float = 0.999) 
 
 
 def weak_classes(labels: Ints, predicted: Ints, k: int, *, level: float = 0.95) -> tuple[int, ...]:
-    """Classes whose recall is clearly below the mean (Wilson), else the class with the lowest recall."""
+    """Classes whose recall is clearly below the mean (Wilson 1927), else the class with the lowest recall.
+
+    Classes without images are not considered; without any image all classes are returned.
+    """
     counts = confusion_counts(labels, predicted, k)
     hits, n = np.diag(counts), counts.sum(axis=1)
-    recall = hits / np.maximum(n, 1)
-    _, high = wilson(hits, n, level)
-    weak = np.flatnonzero((high < recall.mean()) & (n > 0))
-    return tuple(int(c) for c in weak) or (int(recall.argmin()),)
+    known = np.flatnonzero(n)
+    if not len(known):
+        return tuple(range(k))
+    recall = hits[known] / n[known]
+    _, high = wilson(hits[known], n[known], level)
+    weak = known[high < recall.mean()]
+    return tuple(int(c) for c in weak) or (int(known[recall.argmin()]),)

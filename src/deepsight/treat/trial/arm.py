@@ -25,10 +25,10 @@ def run_arm(
     checkpoints: Checkpoints,
     store: Store,
 ) -> ArmResult:
-    """The result of a treatment with the recipe's seed, read from the store if it is there.
+    """The result of a treatment with the recipe's seed, from the store or newly trained.
 
-    A loss that is not finite and an invalid image are results too, and are stored. A lack of memory or a full
-    disk only ends this attempt: it may be gone the next time. Any other error is a bug and is raised.
+    A non-finite loss or an invalid image is a result too, and is stored. Lack of memory or a full disk ends
+    only this attempt, since it may pass. Any other error is a bug and is raised.
     """
     data, changed = treatment.apply(train, recipe)
     key = arm_key(treatment, changed, data, steps)
@@ -44,7 +44,7 @@ def run_arm(
             checkpoints.at(treatment.backbone, changed.resolution), train, data, changed, steps
         )
         fill_views(arm)
-        began = time.perf_counter()  # the checkpoint and the views are made once for all seeds
+        began = time.perf_counter()  # the checkpoint and the views are shared by all seeds
         train_arm(arm)
         outcome = replace(outcome, logits=finite_logits(val_logits(arm).numpy()))
         store.save_weights(treatment.name, recipe.seed, arm)
@@ -58,7 +58,11 @@ def run_arm(
 
 
 def finite_logits(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The logits, if all of them are finite."""
+    """The logits as float32.
+
+    Raises:
+        DeepSightError: one of them is not finite.
+    """
     if not np.isfinite(logits).all():
         raise DeepSightError("Expected finite logits, received NaN or infinity. Lower the learning rate.")
     return logits.astype(np.float32)

@@ -9,27 +9,30 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
+from deepsight.core.array_types import Floats32
 from deepsight.core.dataset import Dataset, Splits, positions_of_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import FeatureCache, dataset_maps
+from deepsight.model.feature_cache import FeatureCache, as_input, dataset_maps
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.sampling import Mixing
-from deepsight.model.training_state import TrainablePart, Training, open_view, prepare
+from deepsight.model.training_state import TrainablePart, Training, open_view, pooled, prepare
+
+BLOCK = 256  # images per pass
 
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """What all arms of a trial have in common.
+    """The configuration shared by all arms of a trial.
 
     Attributes:
         splits: the trial's training rows and the run's validation; only the final test uses test images.
-        recipe: the control's.
-        load: gives the pretrained backbone with a timm name; an empty name means the run's own.
+        recipe: of the control.
+        load: loads the pretrained backbone with a timm name; an empty name means the run's own.
         cache: of the frozen stages' feature maps.
         fabric: precision, device and processes.
     """
@@ -77,27 +80,31 @@ class Checkpoints:
         return training
 
     def test_maps(self, backbone: str, resolution: int) -> NDArray[np.float16]:
-        """The frozen stages' feature maps of the test images."""
+        """The frozen stages' feature maps of the test images, computed once."""
         key = backbone, resolution
         if key not in self.opened:
-            self.opened[key] = self._test_maps(backbone, resolution)
+            self.opened[key] = self.maps_of(self.config.splits.test, backbone, resolution)
         return self.opened[key]
 
-    def _test_maps(self, backbone: str, resolution: int) -> NDArray[np.float16]:
-        start, test = self.at(backbone, resolution), self.config.splits.test
+    def maps_of(self, images: Dataset, backbone: str, resolution: int) -> NDArray[np.float16]:
+        """The frozen stages' feature maps of some test images."""
+        start = self.at(backbone, resolution)
         preprocessing = preprocessing_of(self.config.load(backbone), start.recipe)
-        return dataset_maps(start.classifier.frozen_stages, test, preprocessing, "test")
+        return dataset_maps(start.classifier.frozen_stages, images, preprocessing, "test")
 
 
 def arm_training(start: Training, train: Dataset, data: Dataset, recipe: Recipe, steps: int) -> Training:
     """A new training that begins at `start`.
 
     Args:
-        start: the checkpoint; not changed.
-        train: the rows that the checkpoint's views hold.
-        data: some of these rows, perhaps with other labels.
+        start: the checkpoint, which is not changed.
+        train: the rows in the checkpoint's views.
+        data: some of these rows, possibly with other labels.
         recipe: of the arm; `steps` replaces its epochs.
         steps: optimiser steps.
+
+    Raises:
+        DeepSightError: there are fewer training images than a batch.
     """
     if len(data) < recipe.batch:
         raise DeepSightError(
@@ -116,14 +123,20 @@ def arm_training(start: Training, train: Dataset, data: Dataset, recipe: Recipe,
     )
 
 
+def features_of_maps(trainable: TrainablePart, maps: NDArray[np.float16]) -> Floats32:
+    """The pooled features (n, d) of the trained part, from the feature maps of the frozen stages."""
+    blocks = [as_input(maps[i : i + BLOCK]) for i in range(0, len(maps), BLOCK)]
+    return np.concatenate([pooled(trainable, block) for block in blocks])
+
+
 def fill_views(arm: Training) -> None:
-    """Make the cached views that the arm needs, if they do not exist yet."""
+    """Compute the cached views that the arm needs, if they do not exist yet."""
     for number in range(min(arm.recipe.views, ceil(arm.recipe.epochs))):
         open_view(arm, arm.drawn, number)
 
 
 def train_arm(arm: Training) -> None:
-    """Fine-tune the arm without looking at validation."""
+    """Fine-tune the arm without evaluating it on validation."""
     arm.fabric.seed_everything(arm.recipe.seed, verbose=False)
     for _ in finetune_phase(arm, validated=False):
         pass

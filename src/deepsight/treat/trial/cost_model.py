@@ -1,4 +1,4 @@
-"""How long each arm can train so that all of them fit in the budget."""
+"""How long each arm can train so that all of them fit into the budget."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,8 +9,8 @@ from typing import Any
 from deepsight.core.errors import UsageError
 from deepsight.model.hardware.throughput import Throughput
 
-LEAST_STEPS = 60  # 7,680 images in batches of 128; fewer steps say little about a training
-PASSES = 2.0  # over the training rows: an arm gets no more rows than its steps can pass over twice
+LEAST_STEPS = 60  # 7,680 images in batches of 128; shorter trainings say little
+PASSES = 2.0  # an arm gets at most as many rows as its steps can pass over this many times
 HEAD_SECONDS = 2.0  # for the linear probe; less on a faster machine
 
 ThroughputOf = Callable[[str, int], Throughput]
@@ -18,7 +18,7 @@ ThroughputOf = Callable[[str, int], Throughput]
 
 @dataclass(frozen=True)
 class Demand:
-    """What an arm needs from the machine.
+    """The properties of an arm that determine its cost.
 
     Attributes:
         name: of the treatment.
@@ -36,7 +36,14 @@ class Demand:
 
 @dataclass(frozen=True)
 class TrialSize:
-    """How many images there are, and how they are trained on."""
+    """Numbers of images, and the parts of the recipe that determine the cost.
+
+    Attributes:
+        train, validation, test: images in each split.
+        batch: images per optimiser step.
+        views: cached augmented views per image.
+        epochs: passes over the training images.
+    """
 
     train: int
     validation: int
@@ -55,8 +62,8 @@ class TrialPlan:
         seeds: trainings per arm.
         steps: optimiser steps by arm, the control first.
         left_out: why a treatment does not run, by name.
-        seconds: predicted for everything.
-        final_test_seconds: the part of them for predicting the test images with the control and the winner.
+        seconds: predicted for the whole trial.
+        final_test_seconds: the part of them to predict the test images with the control and the winner.
         resolution, trained_reductions: of the control, as `Recipe` has them; 0 keeps the run's.
     """
 
@@ -83,12 +90,12 @@ def fit_trial_plan(
     budget: float,
     seeds: int,
 ) -> TrialPlan:
-    """The most treatments that fit in the budget, and the longest training for them.
+    """The plan with the most treatments that fit into the budget, and the longest training for them.
 
     Args:
         control: the arm without a treatment.
         demands: of the treatments, the most promising first; the last are dropped first.
-        rates: gives the speed of a backbone at a resolution on this machine.
+        rates: returns the speed of a backbone at a resolution on this machine.
         size: numbers of images.
         budget: seconds.
         seeds: trainings of each arm.
@@ -101,7 +108,7 @@ def fit_trial_plan(
         for spare, steps in product((True, False), step_choices(size)):
             seconds = predict_seconds(arms, steps, rates, size, seeds, spare=spare)
             if seconds <= budget:
-                left = {d.name: f"does not fit in {budget / 60:.0f} minutes" for d in demands[count:]}
+                left = {d.name: f"does not fit into {budget / 60:.0f} minutes" for d in demands[count:]}
                 allotted = {d.name: arm_steps(d, control, steps, rates) for d in arms}
                 final = final_test_seconds(arms, rates, size, seeds)
                 return TrialPlan(rows_for(steps, size), seeds, allotted, left, seconds, final)
@@ -143,7 +150,7 @@ def predict_seconds(
     *,
     spare: bool = True,
 ) -> float:
-    """Seconds for the checkpoints, all arms and seeds, and the final test; the control stands first.
+    """Seconds for the checkpoints, all arms and seeds, and the final test; the control comes first.
 
     `spare` adds an arm for the combination of treatments that helped.
     """

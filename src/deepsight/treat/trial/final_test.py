@@ -13,10 +13,9 @@ from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.statistics.intervals import macro_f1
 from deepsight.core.statistics.significance import mcnemar
-from deepsight.model.feature_cache import as_input
-from deepsight.model.training_state import TrainablePart, Training, pooled
+from deepsight.model.training_state import TrainablePart, Training
 from deepsight.treat.treatments.base import CONTROL, Treatment
-from deepsight.treat.trial.checkpoints import Checkpoints
+from deepsight.treat.trial.checkpoints import Checkpoints, features_of_maps
 from deepsight.treat.trial.effects import macro_effect
 from deepsight.treat.trial.store import Store
 
@@ -65,8 +64,7 @@ def arm_test_predictions(
     classifier = copy.deepcopy(start.classifier)
     trainable = TrainablePart(classifier.trainable_stages, classifier.head)
     trainable.load_state_dict(state)
-    blocks = [as_input(maps[i : i + 256]) for i in range(0, len(maps), 256)]
-    features = np.concatenate([pooled(trainable, block) for block in blocks])
+    features = features_of_maps(trainable, maps)
     weight, bias = (p.detach().cpu().numpy() for p in (classifier.head.weight, classifier.head.bias))
     test = checkpoints.config.splits.test
     return Predictions(test.ids, test.labels, (features @ weight.T + bias).astype(np.float32), features)
@@ -103,7 +101,7 @@ def final_test_table(name: str, first: list[Predictions], second: list[Predictio
 
 
 def seed_row(seed: int, control: Predictions, winner: Predictions) -> dict[str, Any]:
-    """Both models of one seed; the difference is in accuracy, as in McNemar's test."""
+    """The row of one seed; the difference is one of accuracy, with McNemar's test."""
     found = mcnemar(control.labels, control.predicted, winner.predicted)
     return {
         "seed": seed,

@@ -1,4 +1,4 @@
-"""The effect of leakage: training images that repeat test images kept against dropped, with equal steps."""
+"""The effect of split leakage: training with near-duplicates of test images against training without them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,32 +10,37 @@ from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.evidence import Table
 from deepsight.core.recipe import Recipe
-from deepsight.model.feature_cache import as_input, dataset_maps
-from deepsight.model.fit import preprocessing_of
 from deepsight.model.linear_probe import linear_probe_phase
-from deepsight.model.training_state import Training, logits_of, pooled
+from deepsight.model.training_state import Training, logits_of
 from deepsight.treat.treatments.base import CONTROL
 from deepsight.treat.trial.arm import arm_key
-from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig, arm_training, fill_views, train_arm
+from deepsight.treat.trial.checkpoints import (
+    Checkpoints,
+    TrialConfig,
+    arm_training,
+    features_of_maps,
+    fill_views,
+    train_arm,
+)
 from deepsight.treat.trial.leakage_table import leakage_table
 from deepsight.treat.trial.store import ArmResult, Store
 
-SHARE = 0.15  # of a trial's minutes, where there is leakage to measure
-FEWEST = 20  # test images with a copy; on fewer nothing could be shown
+SHARE = 0.15  # share of a trial's minutes, if there is leakage to measure
+FEWEST = 20  # test images with a copy; with fewer no effect could be shown
 FEWEST_STEPS = 30
-MOST = 0.2  # copies, as a share of the other training rows: more would make it another training
+MOST = 0.2  # copies as a share of the other training rows: more would change the training itself
 DROPPED, KEPT = "leaks_dropped", "leaks_kept"
 
 
 @dataclass(frozen=True)
 class Leakage:
-    """Training images that repeat test images, and which.
+    """Training images that are near-duplicates of test images ("copies"), and those test images.
 
     Attributes:
-        rows: the training images (m), on which no arm of the trial trains.
-        row_cluster: int64 (m,), the group of near-duplicates of each.
+        rows: the m copies, on which no arm of the trial trains.
+        row_cluster: int64 (m,), the cluster of near-duplicates of each.
         test: int64 (t,), ids of the test images that they repeat.
-        test_cluster: int64 (t,), their groups.
+        test_cluster: int64 (t,), their clusters.
     """
 
     rows: Dataset
@@ -45,11 +50,11 @@ class Leakage:
 
     @property
     def measurable(self) -> bool:
-        """Whether there are enough test images to show an effect on."""
+        """Whether there are enough repeated test images to show an effect."""
         return len(self.test) >= FEWEST and len(self.rows) > 0
 
     def limited(self, most: int, rng: np.random.Generator) -> "Leakage":
-        """Whole groups drawn at random, with at most this many training images but at least one group."""
+        """Whole clusters drawn at random, with at most this many copies but at least one cluster."""
         groups, sizes = np.unique(self.row_cluster, return_counts=True)
         order = rng.permutation(len(groups))
         kept = groups[order[: max(int((np.cumsum(sizes[order]) <= most).sum()), 1)]]
@@ -61,9 +66,9 @@ class Leakage:
 
 
 def affordable_steps(seconds: float, step_seconds: float, most: int, seeds: int) -> int:
-    """Steps of each training that these seconds pay for, at most `most`; 0 where they are too few to matter.
+    """Steps per training that fit into these seconds, at most `most`; 0 if they are too few to be useful.
 
-    Beside the 2 × seeds trainings there are the views of the rows, which cost about as much as two more.
+    Besides the 2 × seeds trainings, the views of the rows cost about as much as two more.
     """
     steps = min(most, int(seconds / max(step_seconds, 1e-9) / (2 * seeds + 2)))
     return steps if steps >= min(FEWEST_STEPS, most) else 0
@@ -74,16 +79,16 @@ def measure_leakage(
 ) -> Table:
     """Train with and without the copies, and compare both on the test images that they repeat.
 
-    Both arms have the same seeds and the same number of steps, and each has a linear probe of its own. As
-    many other test images, drawn at random, are the control: there the copies should change nothing. Nothing
-    is chosen by it, so the test set decides about nothing.
+    Both arms have the same seeds and numbers of steps, and each starts from its own linear probe. As many
+    other test images, drawn at random, are the control: there the copies should change nothing. No choice
+    depends on the result, so the test set stays unused for decisions.
 
     Args:
-        config: the trial's; its training rows hold no copies.
+        config: of the trial; its training rows contain no copies.
         leakage: the copies.
-        recipes: of both arms, one for each seed.
+        recipes: of both arms, one per seed.
         steps: of each training.
-        store: where finished arms are kept.
+        store: keeps finished arms.
 
     Returns:
         The table `leakage_effect`.
@@ -103,7 +108,7 @@ def measure_leakage(
 
 
 def tested_images(test: Dataset, near: Ints, leaked: Ints, rng: np.random.Generator) -> Dataset:
-    """The test images with these ids, and as many at random of those that have no copy at all."""
+    """The test images with these ids, and as many at random of those without any copy."""
     others = rng.permutation(np.flatnonzero(~np.isin(test.ids, leaked)))[: len(near)]
     return test.select(np.sort(np.concatenate([np.flatnonzero(np.isin(test.ids, near)), others])))
 
@@ -117,11 +122,12 @@ def arm_answers(
     steps: int,
     store: Store,
 ) -> NDArray[np.int64]:
-    """The classes (seeds, n) that an arm predicts for the test images, trained now or read from the store."""
+    """The classes (s, n) that an arm predicts for the test images, newly trained or from the store."""
     keys = [f"{arm_key(CONTROL, recipe, data, steps)}-{test.ids.sum()}-{len(test)}" for recipe in recipes]
     found = [store.load(name, recipe.seed, key) for recipe, key in zip(recipes, keys, strict=True)]
     if None in found:
-        start, maps = own_start(data, checkpoints, recipes[0], steps), maps_of_test(checkpoints, test)
+        start = own_start(data, checkpoints, recipes[0], steps)
+        maps = checkpoints.maps_of(test, "", checkpoints.config.recipe.resolution)
     for place, (recipe, key) in enumerate(zip(recipes, keys, strict=True)):
         if found[place] is None:
             arm = arm_training(start, data, data, recipe, steps)
@@ -134,23 +140,14 @@ def arm_answers(
 
 
 def own_start(data: Dataset, checkpoints: Checkpoints, recipe: Recipe, steps: int) -> Training:
-    """A start for an arm that has seen only its own rows: the frozen backbone with a probe fitted to them."""
+    """The checkpoint of an arm: the frozen backbone with a linear probe fitted to the arm's own rows."""
     start = checkpoints.at("", recipe.resolution)
     own = arm_training(start, checkpoints.config.splits.train, data, recipe, steps)
     linear_probe_phase(own)
     return own
 
 
-def maps_of_test(checkpoints: Checkpoints, test: Dataset) -> NDArray[np.float16]:
-    """The frozen stages' feature maps of these test images."""
-    config = checkpoints.config
-    start = checkpoints.at("", config.recipe.resolution)
-    preprocessing = preprocessing_of(config.load(""), start.recipe)
-    return dataset_maps(start.classifier.frozen_stages, test, preprocessing, "test")
-
-
 def logits_of_test(arm: Training, maps: NDArray[np.float16]) -> NDArray[np.float32]:
-    """The logits (n, k) of an arm for test images, from the maps of its frozen stages."""
-    blocks = [as_input(maps[i : i + 256]) for i in range(0, len(maps), 256)]
-    features = np.concatenate([pooled(arm.trainable, block) for block in blocks])
-    return np.asarray(logits_of(arm, features).numpy(), dtype=np.float32)
+    """The logits (n, k) of an arm, from the feature maps of its frozen stages."""
+    logits = logits_of(arm, features_of_maps(arm.trainable, maps))
+    return np.asarray(logits.numpy(), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The evidence table `leakage_effect`: what training on copies of test images does to the answers on them."""
+"""The evidence table `leakage_effect`: how training on copies of test images changes accuracy on them."""
 
 import numpy as np
 import polars as pl
@@ -26,11 +26,12 @@ def leakage_table(
 
     Args:
         dropped, kept: bool (s, n), which test images each training classifies correctly.
-        near: bool (n,), which of them have a copy.
-        copies: training images that repeat them; train: the other training images.
-        leaked: share of all test images that have a known copy; the ones here may be a part of these.
+        near: bool (n,), which of them have a copy; the others are the control, if there are any.
+        copies: number of training images that repeat them.
+        train: number of other training images.
+        leaked: share of all test images that have a known copy; those here may be a part of them.
     """
-    groups = ((NEAR, near), (OTHER, ~near))
+    groups = [(name, at) for name, at in ((NEAR, near), (OTHER, ~near)) if at.any()]
     effects = [accuracy_effect(dropped[:, at], kept[:, at]) for _, at in groups]
     rows = [
         {
@@ -46,18 +47,26 @@ def leakage_table(
         method=f"{copies:,} training images that repeat these test images kept against dropped; the same "
         f"seeds and steps, {train:,} other training images. Variance over images and seeds by two-way "
         "clustering (Cameron et al. 2011), Student's interval.",
-        caption=leakage_caption(effects[0], effects[1], leaked),
+        caption=leakage_caption(effects[0], effects[1] if len(effects) > 1 else None, leaked),
     )  # fmt: skip
 
 
-def leakage_caption(near: Effect, other: Effect, share: float) -> str:
-    """What the copies do where they are, and what that means for the score beside published ones."""
+def leakage_caption(near: Effect, other: Effect | None, share: float) -> str:
+    """The effect of the copies on the images that they repeat and on the control, and what follows from it.
+
+    Without a control, or without a shown gain, nothing follows.
+    """
     shown = "" if near.p_value <= 0.05 else " (no effect shown)"
+    control = (
+        f"on as many other test images (control) by {points_of(other)}"
+        if other is not None
+        else "no test image is without a copy, so there is no control"
+    )
     said = (
         f"Trained with the copies, accuracy on the test images that they repeat changes by {points_of(near)} "
-        f"points{shown}; on as many other test images (control) by {points_of(other)}."
+        f"points{shown}; {control}."
     )
-    if near.p_value > 0.05 or near.value <= 0:
+    if other is None or near.p_value > 0.05 or near.value <= 0:
         return said
     return (
         f"{said} With {share:.1%} of the test images repeated, that is {100 * share * near.value:.2f} "

@@ -1,4 +1,4 @@
-"""What a trial found: the evidence tables, and the final test of a winner."""
+"""The findings of a trial: the evidence tables, and the final test of a winner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ LEVEL = 0.95  # of every interval and verdict of a trial
 
 @dataclass(frozen=True)
 class TrialFindings:
-    """What a trial found.
+    """The findings of a trial.
 
     Attributes:
         evidence: the tables `treatments`, `treatment_classes`, `treatment_arms` and, if a treatment helped,
@@ -45,7 +45,7 @@ def trial_findings(
     *,
     said: str = "",
 ) -> TrialFindings:
-    """The tables, and the final test if a treatment helped; `said` tells how the arms differ from the run."""
+    """The tables, and the final test if a treatment helped; `said` states how arms differ from the run."""
     splits = checkpoints.config.splits
     n, classes = len(splits.validation), splits.classes
     effects = treatments_table(judgements, classes, n=n, seeds=plan.seeds, level=LEVEL)

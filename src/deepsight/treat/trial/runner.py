@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -22,9 +22,26 @@ from deepsight.treat.trial.store import ArmResult, Store
 from deepsight.treat.trial.trial_plan import recipe_difference, stored_or_new_plan, trial_plan_sentence
 from deepsight.treat.trial.verdicts import Judgement, judge_treatment, treatment_verdicts
 
-RESERVE = 0.85  # of the minutes are planned; the rest is for statistics and slowdowns
-AFTER = 0.05  # of the minutes are kept for statistics and for diagnosing the winner
-MIN_TREATMENTS = 8  # treatments; if fewer fit, each trains less of the network
+RESERVE = 0.85  # share of the minutes that is planned; the rest is for statistics and slowdowns
+AFTER = 0.05  # share of the minutes kept for statistics and for diagnosing the winner
+MIN_TREATMENTS = 8  # if fewer treatments fit, each trains less of the network
+
+
+@dataclass(frozen=True)
+class TrialClock:
+    """The time of a trial.
+
+    Attributes:
+        ends: on the clock of `time.monotonic`, when the work must be done.
+        reserved: seconds before that for the final test and for measuring leakage.
+    """
+
+    ends: float
+    reserved: float
+
+    def left(self) -> float:
+        """Seconds left for training arms; negative if the time is up."""
+        return self.ends - time.monotonic() - self.reserved
 
 
 def run_trial(
@@ -32,62 +49,71 @@ def run_trial(
     folder: Path, minutes: float, seeds: int = 5, min_treatments: int = MIN_TREATMENTS,
     leakage: Leakage | None = None, log: Log = silent,
 ) -> TrialFindings:  # fmt: skip
-    """Run the treatments that fit in the time, judge them, and test the winner.
+    """Run the treatments that fit into the time, judge them, and test the winner.
 
-    Reuses what an interrupted trial with the same configuration left in the folder.
+    Results of an interrupted trial with the same configuration in the folder are reused.
 
     Args:
         config: data, recipe, backbone and machine; training rows are reduced to fit the time.
         treatments: the most promising first.
         folder: the folder `treatments` of a run.
-        minutes: for everything.
+        minutes: for the whole trial.
         seeds: trainings of the control and of each treatment; use at least 5 for reliable verdicts.
         min_treatments: treatments that must fit. If they do not, all arms train less of the network, then at
             a lower resolution; the plan and the tables say so.
-        leakage: training images that repeat test images and that no arm trains on; what they would do is
-            measured in a part of the minutes.
-        log: receives an event for the plan and one per arm.
+        leakage: training images that repeat test images and that no arm trains on; their effect is measured
+            in a part of the minutes.
+        log: receives the plan and one line per arm and seed.
 
     Raises:
         UsageError: not even one treatment fits.
         DeepSightError: the control failed.
     """
-    began = time.monotonic()
+    began, budget = time.monotonic(), minutes * 60
     config = replace(config, load=cache(config.load))
     share = SHARE if leakage is not None and leakage.measurable else 0.0
-    planned = minutes * 60 * RESERVE * (1 - share)
+    planned = budget * RESERVE * (1 - share)
     plan = stored_or_new_plan(config, treatments, folder, planned, seeds, min_treatments)
     log(trial_plan_sentence(plan, config.recipe))
     said = recipe_difference(plan, config.recipe)
-    train = limit_train(config.splits.train, limit=plan.rows, seed=config.recipe.seed)
-    config = replace(
-        config,
-        splits=replace(config.splits, train=train),
-        recipe=replace(config.recipe, resolution=plan.resolution, trained_reductions=plan.trained_reductions),
-    )
+    config = planned_config(config, plan)
     checkpoints, store = Checkpoints(config), Store(folder)
-    run_one = arm_runner(plan, checkpoints, store, log)
+    clock = TrialClock(began + budget * (1 - AFTER), plan.final_test_seconds + share * budget)
     chosen = [t for t in treatments if t.name in plan.steps]
-
-    def left() -> float:
-        kept = plan.final_test_seconds + share * minutes * 60
-        return minutes * 60 * (1 - AFTER) - (time.monotonic() - began) - kept
-
-    results = run_arms(chosen, plan.seeds, run_one, left)
-    together = combination_of_helpful(judge_arms(chosen, results, config))
-    if together is not None and left() < sum(outcome.seconds for outcome in results.outcomes[CONTROL.name]):
-        results = results.without(
-            together.name, "there was no time left to combine the treatments that helped"
-        )
-    elif together is not None:
-        results = results.join(run_arms([together], plan.seeds, run_one, left))
-        chosen.append(together)
+    run_one = arm_runner(plan, checkpoints, store, log)
+    chosen, results = run_with_combination(chosen, plan, config, run_one, clock)
     found = trial_findings(judge_arms(chosen, results, config), results, plan, checkpoints, store, said=said)
     if leakage is None or not leakage.measurable:
         return found
-    seconds = minutes * 60 * (1 - AFTER) - (time.monotonic() - began)
+    seconds = clock.ends - time.monotonic()
     table = leakage_of_trial(config, leakage, results, plan, seconds, folder, log)
     return found if table is None else replace(found, evidence=found.evidence.add(leakage_effect=table))
+
+
+def planned_config(config: TrialConfig, plan: TrialPlan) -> TrialConfig:
+    """The configuration with the training rows, resolution and trained stages of the plan."""
+    train = limit_train(config.splits.train, limit=plan.rows, seed=config.recipe.seed)
+    recipe = replace(config.recipe, resolution=plan.resolution, trained_reductions=plan.trained_reductions)
+    return replace(config, splits=replace(config.splits, train=train), recipe=recipe)
+
+
+def run_with_combination(
+    chosen: Sequence[Treatment], plan: TrialPlan, config: TrialConfig, run_one: RunOne, clock: TrialClock
+) -> tuple[list[Treatment], TrialResults]:
+    """Run the arms, then one that combines the treatments that helped, if the time allows.
+
+    Returns:
+        The treatments with the combination, if it ran, and all results.
+    """
+    results = run_arms(chosen, plan.seeds, run_one, clock.left)
+    together = combination_of_helpful(judge_arms(chosen, results, config))
+    if together is None:
+        return list(chosen), results
+    if clock.left() < sum(outcome.seconds for outcome in results.outcomes[CONTROL.name]):
+        reason = "there was no time left to combine the treatments that helped"
+        return list(chosen), results.without(together.name, reason)
+    results = results.join(run_arms([together], plan.seeds, run_one, clock.left))
+    return [*chosen, together], results
 
 
 def leakage_of_trial(
@@ -99,20 +125,20 @@ def leakage_of_trial(
     folder: Path,
     log: Log,
 ) -> Table | None:
-    """The effect of leakage, with as many steps as the seconds pay for; None where they pay for too few."""
+    """The effect of leakage, with as many steps as fit into the seconds; None if they are too few."""
     control = results.outcomes[CONTROL.name]
     each = sum(outcome.seconds for outcome in control) / sum(outcome.steps for outcome in control)
     steps = affordable_steps(seconds, each, plan.steps[CONTROL.name], plan.seeds)
     if not steps:
         log("The effect of leakage was not measured: there was too little time left. Allow more minutes.")
         return None
-    log(f"Leakage: {len(leakage.test)} test images are repeated in train; {steps} steps with and without.")
+    log(f"Leakage: {len(leakage.test)} test images have copies in train; {steps} steps with and without.")
     recipes = [seeded(config.recipe, seed) for seed in range(plan.seeds)]
     return measure_leakage(config, leakage, recipes=recipes, steps=steps, store=Store(folder / "leakage"))
 
 
 def arm_runner(plan: TrialPlan, checkpoints: Checkpoints, store: Store, log: Log) -> RunOne:
-    """Gives the result of an arm with a seed, trained now or read from the store."""
+    """A function that returns the result of an arm with a seed, newly trained or from the store."""
     config = checkpoints.config
 
     def run_one(treatment: Treatment, seed: int) -> ArmResult:

@@ -35,7 +35,7 @@ class TrialResults:
         return np.stack([outcome.predicted for outcome in self.outcomes[name]])
 
     def join(self, other: "TrialResults") -> "TrialResults":
-        """The arms of both."""
+        """The results of the arms of both."""
         return TrialResults(
             {**self.outcomes, **other.outcomes},
             {**self.failed, **other.failed},
@@ -53,14 +53,14 @@ def run_arms(
     """Run the control and the treatments with seeds 0, 1, …
 
     Before every seed but the first, treatments at the end of the list are dropped until the remaining work
-    fits in the remaining time, as measured so far. If there is time left at the end, they are resumed. An arm
-    that fails does not run with another seed.
+    fits into the remaining time, as measured so far. If there is time left at the end, they are resumed. A
+    failed arm is not run with another seed.
 
     Args:
         treatments: the most promising first.
         seeds: trainings of each arm.
-        run_one: gives the result of an arm with a seed.
-        left: gives the seconds until the time is up.
+        run_one: returns the result of an arm with a seed.
+        left: returns the seconds until the time is up.
 
     Raises:
         DeepSightError: the control failed, so there is nothing to compare with.
@@ -68,8 +68,8 @@ def run_arms(
     arms = [ScheduledArm(t, seeds, run_one) for t in (CONTROL, *treatments)]
     going = arms
     for _ in range(seeds):
-        too_dear = too_many([arm.cost_left for arm in going], max(left(), INSTANT))
-        going = [arm for arm in going[: len(going) - too_dear] if not arm.failed]
+        dropped = too_many([arm.cost_left for arm in going], max(left(), INSTANT))
+        going = [arm for arm in going[: len(going) - dropped] if not arm.failed]
         for arm in going:
             arm.train()
     for arm in arms:
@@ -131,7 +131,7 @@ class ScheduledArm:
         """
         began = time.monotonic()
         outcome = self.run_one(self.treatment, len(self.outcomes))
-        # Later seeds do not pay again for what all seeds share, nor for a stored arm.
+        # Later seeds do not repeat what all seeds share, and a stored arm costs nothing.
         self.costs.append(min(time.monotonic() - began, outcome.seconds))
         self.outcomes.append(outcome)
         require_control(outcome)
@@ -143,7 +143,7 @@ class ScheduledArm:
 
 
 def too_many(costs: Sequence[float], left: float) -> int:
-    """How many arms at the end do not fit in the remaining seconds; the first two always stay."""
+    """The number of arms at the end that do not fit into the remaining seconds; the first two always stay."""
     running = len(costs)
     while running > 2 and any(costs) and sum(costs[:running]) > left:
         running -= 1
@@ -151,6 +151,10 @@ def too_many(costs: Sequence[float], left: float) -> int:
 
 
 def require_control(outcome: ArmResult) -> None:
-    """Stop if the control failed."""
+    """Stop if the control failed.
+
+    Raises:
+        DeepSightError: it did.
+    """
     if outcome.name == CONTROL.name and outcome.failed:
         raise DeepSightError(f"Expected the control to train, but it failed: {outcome.failed}")

@@ -43,12 +43,12 @@ class ArmResult:
 
 @dataclass(frozen=True)
 class Store:
-    """The folder `treatments` of a run: an .npz of each finished arm, and its trained weights beside it."""
+    """The folder `treatments` of a run: one .npz file per finished arm, its trained weights beside it."""
 
     folder: Path
 
     def load(self, name: str, seed: int, key: str) -> ArmResult | None:
-        """The stored arm if it is undamaged, its weights too, and has the same data, recipe and steps."""
+        """The stored arm, if it and its weights are undamaged and it has the same data, recipe and steps."""
         file = read_npz(self.folder / f"{name}-{seed}.npz")
         if file is None or str(file.get("key")) != key or not self.has_its_weights(name, seed, file):
             return None
@@ -56,9 +56,9 @@ class Store:
         return ArmResult(name, seed, file["logits"], steps, seconds, failed)
 
     def has_its_weights(self, name: str, seed: int, file: Mapping[str, NDArray[Any]]) -> bool:
-        """Whether the weights beside an arm are those that it stored; earlier versions noted no digest.
+        """Whether the weights beside an arm are those that it stored; earlier versions stored no digest.
 
-        Weights that are gone were deleted on purpose; `load_weights` says so if they are asked for.
+        Missing weights were deleted on purpose; `load_weights` reports it if they are needed.
         """
         path, known = self.weights(name, seed), str(file.get("weights", ""))
         return not known or not path.exists() or file_digest(path) == known
@@ -76,7 +76,7 @@ class Store:
         )
 
     def digest_of_weights(self, outcome: ArmResult) -> str:
-        """The digest of an arm's weights; empty where there are none."""
+        """The digest of an arm's weights; empty if there are none."""
         path = self.weights(outcome.name, outcome.seed)
         return "" if outcome.failed or not path.exists() else file_digest(path)
 

@@ -38,7 +38,7 @@ def stored_or_new_plan(
     seeds: int,
     min_treatments: int,
 ) -> TrialPlan:
-    """The stored plan if it answers the same request, else a new one, which is stored."""
+    """The stored plan if it was made for the same request, else a new one, which is stored."""
     request: dict[str, Any] = {
         "budget": budget,
         "seeds": seeds,
@@ -59,7 +59,7 @@ def stored_or_new_plan(
 
 
 def stored_plan(path: Path, request: Mapping[str, Any]) -> TrialPlan | None:
-    """The plan in a file; None where there is none, it is damaged or it answers another request."""
+    """The plan in a file; None if it is missing or damaged, or was made for another request."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         digest = stored.pop("digest", None)  # earlier versions wrote none
@@ -72,7 +72,7 @@ def stored_plan(path: Path, request: Mapping[str, Any]) -> TrialPlan | None:
 
 
 def under_new_names(stored: dict[str, Any]) -> dict[str, Any]:
-    """Part of a stored plan; earlier versions wrote some of its names differently."""
+    """Part of a stored plan under its current names; earlier versions used others for some."""
     return {RENAMED.get(name, name): value for name, value in stored.items()}
 
 
@@ -89,7 +89,7 @@ def new_trial_plan(
         if plan is not None:
             return plan
     found = plan_with_recipe(config, cheapest, treatments, budget, seeds, 0)
-    assert found is not None  # no number was asked of it; that nothing fits is an error
+    assert found is not None  # no minimum was asked for, and a plan that fits nothing raises
     return found
 
 
@@ -108,7 +108,7 @@ def plan_with_recipe(
     seeds: int,
     min_treatments: int,
 ) -> TrialPlan | None:
-    """The plan with this recipe; None where fewer than `min_treatments` of those that can run fit."""
+    """The plan with this recipe; None if fewer than `min_treatments` of those that can run fit."""
 
     @cache
     def rates(backbone: str, resolution: int) -> Throughput:
@@ -138,7 +138,7 @@ def plan_with_recipe(
 
 
 def trial_size(splits: Splits, recipe: Recipe) -> TrialSize:
-    """How many images there are, and how they are trained on."""
+    """The size of the trial with this recipe."""
     counts = len(splits.train), len(splits.validation), len(splits.test)
     return TrialSize(*counts, recipe.batch, recipe.views, recipe.epochs)
 
@@ -146,7 +146,7 @@ def trial_size(splits: Splits, recipe: Recipe) -> TrialSize:
 def arm_demands(
     config: TrialConfig, recipe: Recipe, treatments: Sequence[Treatment]
 ) -> tuple[list[Demand], dict[str, str]]:
-    """What the treatments need with this recipe, and why some cannot run at all."""
+    """The demands of the treatments with this recipe, and by name why some cannot run."""
     demands, missing = [], {}
     for treatment in treatments:
         try:
@@ -177,7 +177,7 @@ def trial_plan_sentence(plan: TrialPlan, recipe: Recipe) -> str:
 
 
 def recipe_difference(plan: TrialPlan, recipe: Recipe) -> str:
-    """How the control's training differs from the run's, which limits what the trial can say."""
+    """How the control's training differs from the run's, which limits what the trial can show."""
     said = []
     if plan.resolution != recipe.resolution:
         said.append(f"use {plan.resolution} px (the run: {recipe.resolution})")

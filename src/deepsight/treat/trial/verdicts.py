@@ -1,4 +1,4 @@
-"""From the results of all arms to the evidence tables of a trial."""
+"""The effects and verdicts of all arms, as the evidence tables of a trial."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Judgement:
     """All effects of one treatment.
 
     Attributes:
-        treatment: which one.
+        treatment: the treatment.
         macro: the effect on macro-F1.
         target: the effect on its target.
         classes: the effect on the F1 of each class.

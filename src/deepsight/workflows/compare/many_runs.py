@@ -17,7 +17,7 @@ from deepsight.core.run import METRICS, Run
 from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.core.statistics.significance import holm
 from deepsight.report.comparison import write_comparison
-from deepsight.treat.compare import aligned
+from deepsight.treat.compare import aligned_predictions
 from deepsight.workflows.compare.movement import causes_table, levers_table, settings_table
 from deepsight.workflows.compare.thumbnails import thumbnails
 from deepsight.workflows.compare.two_runs import (
@@ -106,9 +106,9 @@ def opened_runs(paths: Sequence[Path]) -> ComparedRuns:
         if classes_of_run(run) != classes:
             raise UsageError(f"Expected the classes of {runs[0].path} in {run.path}, received others.")
     first = runs[0].predictions("test")
-    said = [aligned(first, run.predictions("test"), len(classes)) for run in runs]
-    labels, _, _, ids = said[0]
-    predicted = np.stack([theirs for _, _, theirs, _ in said])
+    both = [aligned_predictions(first, run.predictions("test"), len(classes)) for run in runs]
+    labels, ids = both[0].labels, both[0].ids
+    predicted = np.stack([each.second for each in both])
     groups = groups_of_test(runs[0], ids)
     return ComparedRuns(runs, names_of(paths), tuple(classes), labels, predicted, ids, groups)
 
