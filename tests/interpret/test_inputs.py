@@ -7,7 +7,8 @@ import pytest
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.examine import label_detectors, labels_of, quality_risk, slices_of
+from deepsight.interpret.error_ledger import label_detectors, quality_risk
+from deepsight.interpret.examine import labels_of, slices_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels import sources
 from deepsight.interpret.labels.sources import ExaminedSplit
@@ -77,7 +78,7 @@ def test_labels_of_a_sample_say_so_and_accuse_nobody_else(monkeypatch: pytest.Mo
     found = labels_of(BARE)
     assert found["label_errors"].n == found["ambiguity"].n == 30
     for name in ("label_errors", "label_error_summary", "ambiguity", "corrected_score"):
-        assert "Only 30 of 120 test images, chosen at random, were looked at" in found[name].caption
+        assert "Only 30 of 120 test images, chosen at random, were examined" in found[name].caption
     heard = label_detectors(found, "test", BARE.test.ids)
     unseen = ~np.isin(BARE.test.ids, found["ambiguity"].frame["index"])
     assert heard.ambiguity is not None

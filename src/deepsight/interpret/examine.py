@@ -1,12 +1,10 @@
-"""The examination: from predictions alone, and further where the model itself is available."""
+"""The examination: from predictions alone, with further checks where the model itself is available."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats
 from deepsight.core.dataset import select_ids
@@ -14,19 +12,10 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import largest_probabilities
-from deepsight.core.run import PICTURES
-from deepsight.images import contact_sheet
-from deepsight.interpret.background.background_errors import background_support
 from deepsight.interpret.error_analysis.calibration import (
     calibration_summary_table,
     calibration_table,
     fit_temperature,
-)
-from deepsight.interpret.error_analysis.cause_shares import ledger_shares_table
-from deepsight.interpret.error_analysis.causes import (
-    Detectors,
-    ledger_table,
-    pair_support,
 )
 from deepsight.interpret.error_analysis.confusion import (
     confusion_direction_table,
@@ -35,14 +24,15 @@ from deepsight.interpret.error_analysis.confusion import (
 )
 from deepsight.interpret.error_analysis.confusion_clusters import confusion_clusters_table, draws_for
 from deepsight.interpret.error_analysis.hypothesis_tests import hypotheses_table
-from deepsight.interpret.error_analysis.misclassified import misclassified_table, suspected_labels
+from deepsight.interpret.error_analysis.misclassified import misclassified_table
 from deepsight.interpret.error_analysis.per_class import per_class_table
 from deepsight.interpret.error_analysis.risk_coverage import rejection_tables
+from deepsight.interpret.error_ledger import ledger_of, of_rows, quality_risk
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.labels.ambiguity import ambiguity_table
 from deepsight.interpret.labels.corrected_score import corrected_score_table
-from deepsight.interpret.labels.label_errors import TRUSTED, label_error_tables
+from deepsight.interpret.labels.label_errors import label_error_tables
 from deepsight.interpret.labels.sources import ExaminedSplit, affordable_part, gather_label_sources
 from deepsight.interpret.labels.test_time_augmentation import augmented_logits
 from deepsight.interpret.model_checks import look_inside
@@ -50,6 +40,7 @@ from deepsight.interpret.robustness import image_quality
 from deepsight.interpret.slices.metadata import metadata_scores_table
 from deepsight.interpret.slices.outliers import outliers_table
 from deepsight.interpret.slices.slices import slices_table
+from deepsight.interpret.thumbnails import error_sheet, outlier_sheet, suspect_sheet
 
 DEFAULT = SampleSizes()
 FEWEST = 5  # images: as many as the folds in which labels are judged
@@ -74,7 +65,7 @@ def examine(
             f"Expected at least {FEWEST} images to examine, received {len(inputs.test)}. Name a larger part, "
             "or all images."
         )
-    alone = model if inputs.unseen is None else None  # of other folds' images it has seen the labels
+    alone = model if inputs.unseen is None else None  # it was trained on the labels of other folds' images
     evidence = errors_of(inputs).merge(labels_of(inputs, alone)).merge(outliers_of(inputs))
     found = Findings(
         evidence, error_sheet(inputs, evidence["errors"].frame) | outlier_sheet(inputs, evidence)
@@ -86,7 +77,7 @@ def examine(
 
 
 def errors_of(inputs: ExaminationInputs) -> Evidence:
-    """Confusion, recall of each class, calibration, what rejection buys, and the list of errors."""
+    """Confusion, recall of each class, calibration, rejection, slices, and the list of errors."""
     p, classes, seed, groups = inputs.predictions, inputs.classes, inputs.seed, inputs.test.groups
     probabilities = p.probabilities
     evidence = Evidence(
@@ -107,7 +98,7 @@ def errors_of(inputs: ExaminationInputs) -> Evidence:
             "errors": misclassified_table(p.ids, p.labels, probabilities, classes),
         }
     )
-    del probabilities  # of 100,000 images and 1,000 classes they take 0.8 GB
+    del probabilities  # 0.8 GB for 100,000 images and 1,000 classes
     if inputs.validation is not None:
         val = inputs.validation
         summary = calibration_summary_table(p.logits, p.labels, val.logits, val.labels, seed=seed)
@@ -117,7 +108,7 @@ def errors_of(inputs: ExaminationInputs) -> Evidence:
 
 
 def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
-    """Groups of images on which the model fails more often than on their classes as a whole."""
+    """Slices, effects of image quality, and scores by the metadata where there is any."""
     p, classes = inputs.predictions, inputs.classes
     found = slices_table(
         inputs.slice_properties, p.labels, p.predicted, classes, p.ids,
@@ -146,23 +137,10 @@ def outliers_of(inputs: ExaminationInputs) -> Evidence:
 
 
 def calibrated_doubt(inputs: ExaminationInputs) -> Floats:
-    """1 minus the confidence in each test image (n,), with the temperature that validation gives."""
+    """1 minus the confidence in each test image (n,), calibrated by a temperature fitted on validation."""
     p, seen = inputs.predictions, inputs.validation
     temperature = 1.0 if seen is None else fit_temperature(seen.logits, seen.labels)
     return np.asarray(1 - largest_probabilities(p.logits, temperature))
-
-
-def quality_risk(inputs: ExaminationInputs) -> image_quality.QualityRisk:
-    """How the risk of an error grows with faults of the image, fitted on validation where there is one.
-
-    Otherwise it is fitted on the test images themselves, which a handful of slopes cannot memorise.
-    """
-    measured, seen = inputs.validation_properties, inputs.validation
-    if measured is None or seen is None:
-        measured, seen = inputs.properties, inputs.predictions
-    return image_quality.fit_quality_risk(
-        measured, seen.labels, seen.labels != seen.predicted, len(inputs.classes)
-    )
 
 
 def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None) -> Evidence:
@@ -174,7 +152,7 @@ def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None) -> Evi
     parts = inputs.label_parts()
     sizes = {name: len(part.ids) for name, part in parts.items()}
     looked_at = {name: affordable_part(part, k, seed=inputs.seed) for name, part in parts.items()}
-    del parts  # of many images they are much larger than what is looked at
+    del parts  # much larger than the part examined where images are many
     opinion = gather_label_sources(looked_at, k, seed=inputs.seed)
     evidence = Evidence(label_error_tables(opinion, inputs.classes))
     score = score_without_flags(inputs, evidence["label_errors"].frame.filter(split="test"))
@@ -193,7 +171,7 @@ def score_without_flags(inputs: ExaminationInputs, suspected: pl.DataFrame) -> T
 
 
 def second_looks(inputs: ExaminationInputs, part: ExaminedSplit, model: AskedModel) -> Floats:
-    """What the model says of altered copies of the test images whose labels are examined."""
+    """The model's logits of altered copies of the test images whose labels are examined."""
     assert part.probabilities is not None
     whole = len(part.ids) == len(inputs.test)
     data = inputs.test if whole else select_ids(inputs.test, part.ids)
@@ -201,7 +179,7 @@ def second_looks(inputs: ExaminationInputs, part: ExaminedSplit, model: AskedMod
 
 
 def sample_note(sizes: Mapping[str, int], looked_at: Mapping[str, ExaminedSplit], k: int) -> str:
-    """Which splits were looked at in part, and why; empty where all images were."""
+    """Which splits were examined in part, and why; empty where all images were."""
     sampled = [
         f"{len(looked_at[name].ids):,} of {n:,} {name} images"
         for name, n in sizes.items()
@@ -209,96 +187,11 @@ def sample_note(sizes: Mapping[str, int], looked_at: Mapping[str, ExaminedSplit]
     ]
     if not sampled:
         return ""
-    return f" Only {' and '.join(sampled)}, chosen at random, were looked at: {k:,} classes make each costly."
+    return f" Only {' and '.join(sampled)}, chosen at random, were examined: {k:,} classes make each costly."
 
 
 def with_note(evidence: Evidence, note: str) -> Evidence:
-    """The tables with a sentence more in their captions."""
+    """The tables with a sentence added to their captions."""
     if not note:
         return evidence
     return Evidence({name: replace(table, caption=table.caption + note) for name, table in evidence.items()})
-
-
-def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
-    """Each error with the probabilities of its causes, and the share of each cause."""
-    background = evidence.get("background_errors")
-    p = inputs.predictions
-    support = image_quality.quality_support(quality_risk(inputs), inputs.properties, p.labels)
-    detectors = replace(
-        label_detectors(evidence, "test", p.ids),
-        twins=inputs.conflicting_twins,
-        degraded=support,
-        background=None if background is None else background_support(background, p.ids),
-        pairs=pair_support(p.labels, p.predicted, inputs.classes, evidence["confusion_pairs"].frame),
-        leaks_kept=inputs.leaks_kept,
-    )
-    table = ledger_table(p.labels, p.predicted, inputs.classes, p.ids, detectors)
-    return Evidence({"ledger": table, "ledger_shares": ledger_shares_table(table)})
-
-
-def label_detectors(evidence: Evidence, split: str, ids: NDArray[np.int64]) -> Detectors:
-    """What is known of the labels of these images of a split: how likely wrong, and how likely disputed."""
-    labels, unsure = (evidence[name].frame.filter(split=split) for name in ("label_errors", "ambiguity"))
-    trusted = labels_trusted(evidence, split)
-    # Of an image that was not looked at, nothing is known: nobody accuses its label.
-    return Detectors(
-        label_error=np.nan_to_num(of_rows(labels, "score", ids)) if trusted else None,
-        ambiguity=differing_people(unsure, ids),
-    )
-
-
-def differing_people(unsure: pl.DataFrame, ids: NDArray[np.int64]) -> Floats | None:
-    """How likely people differ over each image (n,); None where the sources cannot tell.
-
-    Args:
-        unsure: rows of the table `ambiguity`; runs of earlier versions hold the doubt of the surest source.
-        ids: of the images.
-    """
-    column = "people_differ" if "people_differ" in unsure.columns else "surest_differ"
-    likely = of_rows(unsure, column, ids).astype(np.float64)
-    return (
-        None if np.isnan(likely).all() else np.nan_to_num(likely)
-    )  # of what was not looked at, nothing is known
-
-
-def labels_trusted(evidence: Evidence, split: str = "test") -> bool:
-    """Whether the sources agree with enough labels to be heard about wrong ones; if not, nobody looked."""
-    summary = evidence.get("label_error_summary")
-    if summary is None:
-        return True
-    agreement = summary.frame.filter(pl.col("split") == split)["agreement"]
-    return bool((agreement >= TRUSTED).all())
-
-
-def of_rows(frame: pl.DataFrame, column: str, ids: NDArray[np.int64]) -> NDArray[Any]:
-    """A column in the order of these ids."""
-    wanted = pl.DataFrame({"index": ids})
-    return wanted.join(frame.select("index", column), on="index", how="left", maintain_order="left")[
-        column
-    ].to_numpy()
-
-
-def error_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, bytes]:
-    """The thumbnails of the misclassified images, in the order of the table `errors`."""
-    if frame.is_empty():
-        return {}
-    images = inputs.pixels_of("test", frame["index"].to_numpy())
-    return {f"{PICTURES}/errors.webp": contact_sheet.webp_sheet(contact_sheet.contact_sheet(images))}
-
-
-def outlier_sheet(inputs: ExaminationInputs, evidence: Evidence) -> dict[str, bytes]:
-    """The thumbnails of the outliers, in the order of the table `outliers`."""
-    table = evidence.get("outliers")
-    if table is None or table.frame.is_empty():
-        return {}
-    images = inputs.pixels_of("test", table.frame["index"].to_numpy())
-    return {f"{PICTURES}/outliers.webp": contact_sheet.webp_sheet(contact_sheet.contact_sheet(images))}
-
-
-def suspect_sheet(inputs: ExaminationInputs, frame: pl.DataFrame) -> dict[str, bytes]:
-    """The thumbnails of the suspected labels, in the order of `suspected_labels`."""
-    rows = suspected_labels(frame).select("split", "index").rows()
-    if not rows:
-        return {}
-    images = np.concatenate([inputs.pixels_of(split, np.array([index])) for split, index in rows])
-    return {f"{PICTURES}/label_errors.webp": contact_sheet.webp_sheet(contact_sheet.contact_sheet(images))}

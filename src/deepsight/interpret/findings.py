@@ -1,4 +1,4 @@
-"""What an examination gives: tables, pictures, and the checks that could not be made."""
+"""Findings of an examination: tables, pictures, and the checks that could not be made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Findings:
     refusals: tuple[Refusal, ...] = ()
 
     def merge(self, other: "Findings") -> "Findings":
-        """These findings, then the others."""
+        """These findings and others; tables and pictures of the same name are replaced by the others'."""
         return Findings(
             self.evidence.merge(other.evidence),
             {**self.pictures, **other.pictures},

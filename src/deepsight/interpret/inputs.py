@@ -1,4 +1,4 @@
-"""What is examined: a data set, a model's predictions for it, and what they are compared with."""
+"""Inputs of an examination: a data set, a model's predictions for it, and what they are compared with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from deepsight.interpret.slices.training_distance import training_distance
 
 @dataclass(frozen=True)
 class ExaminationInputs:
-    """A model's predictions on a test set, with everything that the examination may compare them with.
+    """A model's predictions on a test set, and what the examination compares them with.
 
     Attributes:
         test: the images and their given labels.
@@ -35,14 +35,13 @@ class ExaminationInputs:
         judges: probabilities (n, k) of the test images from other models, by name, such as a reference model
             that was trained on the same classes.
         conflicting_twins: (n,), the probability that a test image has a near-duplicate of another class in
-            another split, or None where nobody looked.
+            another split, or None where this was not examined.
         leaks_kept: whether near-duplicates of test images stayed in the training set.
         hypotheses: registered before training.
-        unseen: int64 (m,), the rows of the test set that the model itself has not learnt from, where
-            predictions come from several models; what needs the model looks at these alone. None is all.
+        unseen: int64 (m,), the rows of the test set that the model was not trained on, where predictions come
+            from several models; checks that need the model use only these. None is all.
         refusals: what could not be prepared, with the reasons.
-        measured: `measured_properties` of the test images, where somebody measured them before; None measures
-            them when they are needed.
+        measured: `measured_properties` of the test images if they are known; None measures them when needed.
         seed: random seed.
     """
 
@@ -72,7 +71,7 @@ class ExaminationInputs:
         return class_groups(self.hypotheses)
 
     def of_unseen(self) -> "ExaminationInputs":
-        """The same inputs with the test images alone that the model itself has not learnt from."""
+        """The same inputs with only the test images that the model was not trained on."""
         if self.unseen is None:
             return self
         p, rows = self.predictions, self.unseen
@@ -88,7 +87,7 @@ class ExaminationInputs:
     def label_parts(self) -> dict[str, ExaminedSplit]:
         """The splits whose labels are examined; no source has seen the labels that it judges.
 
-        Features that stand in for those of a model whose own are not known are in `more` too, and count once.
+        Features that replace the unknown ones of a model are also in `more`, and count once.
         """
         parts = {} if self.train is None else {"train": self.train}
         held_out = {"val": (self.validation, {}, {}), "test": (self.predictions, self.more, self.judges)}
@@ -117,7 +116,7 @@ class ExaminationInputs:
         return self.properties.hstack(more.select(new))
 
     def training_distance(self) -> Floats | None:
-        """Of each test image (n,), or None unless one network gave features of both splits."""
+        """The distance of each test image, (n,), or None unless one network's features of both are known."""
         if self.train is None or self.train.features is None or self.train.space not in self.more:
             return None
         return training_distance(self.more[self.train.space], self.train.features)
@@ -138,7 +137,7 @@ class ExaminationInputs:
 def own_features(
     predictions: Predictions, more: Mapping[str, NDArray[np.floating]]
 ) -> NDArray[np.floating] | None:
-    """The features of the model itself, or None where it gave none."""
+    """The features of the model itself, or None where they are not known."""
     own = predictions.features
     return own if own.size and not any(own is other for other in more.values()) else None
 
@@ -147,7 +146,7 @@ def own_features(
 class SampleSizes:
     """How many images the costly checks take: counts, so that a stored study can be repeated anywhere.
 
-    A count of 0 means that the time given does not pay for the check, which is then refused.
+    A count of 0 means that there is no time for the check, which is then refused.
 
     Attributes:
         degradation_images: each seen under 30 corruptions.

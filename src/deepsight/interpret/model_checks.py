@@ -1,4 +1,4 @@
-"""The checks that need the model itself: corruption robustness, attribution maps, reliance on background."""
+"""The checks that need the model itself: corruption robustness, attribution maps, background reliance."""
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
@@ -21,7 +21,7 @@ def look_inside(
     Args:
         inputs: what is examined.
         model: the model.
-        evidence: what was found from the predictions; errors to map come from its confused pairs.
+        evidence: the tables from the predictions; its confused pairs name the errors to map.
         sample_sizes: how many images the costly checks look at.
     """
     found = Findings(refusals=tuple(inputs.refusals))
@@ -52,9 +52,9 @@ def examine_maps(
     evidence: Evidence,
     sample_sizes: SampleSizes,
 ) -> Findings:
-    """The checks of the maps' faithfulness and maps of the errors, or the reasons why there are none.
+    """Checks of the maps' faithfulness and maps of the errors, or the reasons why they were not made.
 
-    The checks need no error. Without them no map is made.
+    The checks need no errors; maps are made only after the checks.
     """
     if chosen.attributor is None:
         return Findings()

@@ -16,7 +16,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
-from deepsight.interpret.examine import ledger_of
+from deepsight.interpret.error_ledger import ledger_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.obtain.cache import cache_folder

@@ -82,3 +82,15 @@ def test_rejected_masks_and_right_answers_have_no_row() -> None:
         images, labels, (labels + 1) % 4, none, looks_at_object, ids=np.arange(40), classes=CLASSES
     )
     assert wrong.frame.height == 0
+
+
+def test_of_two_classes_no_error_has_a_neutral_background() -> None:
+    images, labels, masks = scenes(40)
+    two = labels < 2
+    table = background_errors(
+        images[two], labels[two], 1 - labels[two], masks.select(np.flatnonzero(two)), looks_at_object,
+        ids=np.flatnonzero(two), classes=CLASSES[:2],
+    )  # fmt: skip
+    assert table.frame.is_empty()
+    assert table.caption.startswith("No error had")
+    assert np.isnan(background_support(table, np.flatnonzero(two))).all()

@@ -8,7 +8,7 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.background.grabcut import Masks, segment, segment_missing
+from deepsight.interpret.background.grabcut import KnownMasks, Masks, segment, segment_missing
 from deepsight.interpret.background.named_pairs import (
     NamedPairs,
     hypothesised_pairs,
@@ -71,7 +71,7 @@ def test_known_masks_are_taken_over_and_the_others_cut() -> None:
     rows = np.array([3, 5, 8, 9, 11, 20, 21, 30])
     fresh = segment(images)
     marked = Masks(~fresh.inside[[1, 4]], np.array([False, False]))
-    found = segment_missing(images, rows, (np.array([5, 7, 11]), marked_with_gap(marked)), seed=0)
+    found = segment_missing(images, rows, KnownMasks(np.array([5, 7, 11]), marked_with_gap(marked)), seed=0)
     assert np.array_equal(found.inside[[1, 4]], marked.inside)
     assert not found.accepted[[1, 4]].any()
     others = [0, 2, 3, 5, 6, 7]

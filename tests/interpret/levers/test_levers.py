@@ -243,6 +243,14 @@ def test_errors_that_the_background_makes_are_mended_more_on_neutral_ones() -> N
     assert net_effect(try_background(examined, pixels, masks, centre_colour, seed=0)).net == 0
 
 
+def test_two_classes_leave_no_neutral_background() -> None:
+    labels = np.random.default_rng(0).integers(2, size=40)
+    pixels, masks = squares(1 - labels, labels)
+    examined = ExaminedImages(np.arange(40), labels, mean_colour(pixels)[:, :2], np.ones(40), 40)
+    with pytest.raises(DeepSightError, match="third class"):
+        try_background(examined, pixels, masks, mean_colour, seed=0)
+
+
 def test_both_swaps_have_the_donors_that_they_promise() -> None:
     predicted = np.array([0, 0, 1, 1, 2])
     chosen = matched_design(predicted, donors=3, seed=0)

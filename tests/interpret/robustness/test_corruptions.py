@@ -156,3 +156,13 @@ def test_a_model_that_is_never_right_has_nothing_to_keep(two_greys: tuple[np.nda
     summary = corruptions.corruption_summary(table)
     assert summary.frame["retained"].is_null().all()
     assert summary.caption.startswith("Accuracy is 0.0% on the original images")
+
+
+def test_a_model_that_ignores_the_image_loses_to_no_corruption(
+    two_greys: tuple[np.ndarray, np.ndarray],
+) -> None:
+    def constant(images: np.ndarray) -> np.ndarray:
+        return np.tile([1.0, 0.0], (len(images), 1))
+
+    table = corruptions.corruption_robustness(*two_greys, CLASSES, constant, seed=0)
+    assert table.caption == "No corruption lowers the accuracy of 50.0%, averaged over severities."

@@ -1,4 +1,4 @@
-"""What only networks with attention allow: relevance propagation with attention held fixed, and rollout."""
+"""Methods for networks with attention: relevance propagation with attention held fixed, and rollout."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class PropagationRules(TorchFunctionMode):
 
     Gradient × input then is layer-wise relevance propagation for transformers (Ali et al. 2022, "XAI for
     Transformers: better explanations through conservative propagation"): relevance is neither lost in the
-    softmax nor in the division of a layer norm. It holds for whatever network runs inside.
+    softmax nor in the division of a layer norm. It applies to any network that runs inside the context.
     """
 
     def __torch_function__(
@@ -120,7 +120,7 @@ class Attention(NamedTuple):
 
 
 def sees_attention(model: DifferentiableModel, inputs: Tensor) -> Attention:
-    """Which methods for attention a model allows; attention in windows has no rollout."""
+    """The methods for attention that a model allows; windowed attention has no rollout."""
     mode = AttentionWeights(len(inputs))
     with torch.no_grad(), mode:
         model.scores(inputs)
@@ -148,11 +148,11 @@ class AttentionRollout:
 
     @property
     def depths(self) -> tuple[str, ...]:
-        """As far as the weights can be randomised."""
+        """How far down from the head the weights can be randomised."""
         return self.at.depths
 
     def maps(self, images: Pixels, classes: Ints) -> Floats32:
-        """Maps (n, c, h, w), alike for all classes."""
+        """Maps (n, c, h, w), the same for all classes."""
         found = [self.of_batch(inputs) for inputs in self.at.model.batches(images, tiles=self.at.tiles)]
         maps = np.concatenate(found)[:, None].astype(np.float32)
         return np.repeat(maps, classes.shape[1], axis=1)
@@ -171,7 +171,7 @@ class AttentionRollout:
         return np.asarray(grid.cpu().numpy(), dtype=np.float32)
 
     def exact(self, images: Pixels) -> None:
-        """It is not exact."""
+        """None: rollout is not exact."""
 
     def randomised_maps(self, images: Pixels, classes: Ints, *, depth: str, seeds: Sequence[int]) -> Floats32:
         """Maps (s, n, c, h, w) with shuffled weights."""

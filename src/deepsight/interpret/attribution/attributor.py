@@ -1,4 +1,4 @@
-"""The contract of a method of maps on one model: what the faithfulness checks and the tables need of it."""
+"""The interface of an attribution method on one model, for the faithfulness checks and the tables."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,11 +11,11 @@ from deepsight.interpret.attribution.exact_cam import ExactMaps
 class Attributor(Protocol):
     """Signed maps by one method at one layer.
 
-    `maps` gives (n, c, h, w) for the classes (n, c) of each image. `exact` gives the maps of all classes with
-    the logits that they sum to, or None for a method that is not exact. `depths` names how far from the head
-    down the weights can be randomised, shallow to deep; it is empty where there are no weights to change, and
-    `randomised_maps` gives (s, n, c, h, w) for s seeds. `for_mosaics` is the same method for mosaics of
-    tiles × tiles images.
+    `maps` returns (n, c, h, w) for the classes (n, c) of each image. `exact` returns the maps of all classes
+    with the logits that they sum to, or None for a method that is not exact. `depths` names the depths to
+    which weights can be randomised from the head down, shallow to deep; it is empty without access to the
+    weights. `randomised_maps` returns (s, n, c, h, w) for s seeds. `for_mosaics` is the same method for
+    mosaics of tiles × tiles images.
     """
 
     @property

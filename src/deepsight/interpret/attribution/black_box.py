@@ -1,4 +1,4 @@
-"""Maps of a black-box model, which gives only its outputs: occlusion, and random masks (RISE)."""
+"""Maps of a black-box model, of which only outputs are known: occlusion and random masks (RISE)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -57,7 +57,9 @@ class Occlusion:
 
     def randomised_maps(self, images: Pixels, classes: Ints, *, depth: str, seeds: Sequence[int]) -> Floats32:
         """There are no weights to change."""
-        raise DeepSightError(f"Expected weights down to {depth}, but this model gives only its outputs.")
+        raise DeepSightError(
+            f"Expected weights down to {depth}, but only the outputs of this model are known."
+        )
 
     def for_mosaics(self, tiles: int) -> "Occlusion":
         """The same for mosaics, whose tiles have about as many cells as single images: at least 4 a side."""
@@ -112,7 +114,9 @@ class RandomMasks:
 
     def randomised_maps(self, images: Pixels, classes: Ints, *, depth: str, seeds: Sequence[int]) -> Floats32:
         """There are no weights to change."""
-        raise DeepSightError(f"Expected weights down to {depth}, but this model gives only its outputs.")
+        raise DeepSightError(
+            f"Expected weights down to {depth}, but only the outputs of this model are known."
+        )
 
     def for_mosaics(self, tiles: int) -> "RandomMasks":
         """The same for mosaics: at least 4 cells a side in each tile."""
@@ -126,7 +130,7 @@ def image_layer(cells: int) -> Layer:
 
 
 def span(cell: int, cells: int, side: int) -> slice:
-    """The pixels of a cell along one side."""
+    """The range of pixels of a cell along one side."""
     return slice(round(cell * side / cells), round((cell + 1) * side / cells))
 
 

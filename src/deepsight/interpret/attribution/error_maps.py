@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from deepsight.core.array_types import Floats32, Ints, Pixels
+from deepsight.core.array_types import Floats, Floats32, Ints, Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.images import overlay
@@ -16,12 +16,9 @@ from deepsight.interpret.background import grabcut
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 
-MAIN_PAIRS, OF_MAIN, OF_OTHERS = (
-    6,
-    4,
-    2,
-)  # a main pair's errors also get a mask, which costs as much as ten maps
-MOST_PICTURES = 150  # pictures of about 3 kB
+MAIN_PAIRS = 6  # whose errors also get a mask, which costs as much as ten maps
+OF_MAIN, OF_OTHERS = 4, 2  # errors of each main pair, and of each other pair
+MOST_PICTURES = 150  # of about 3 kB each
 
 
 def map_errors(
@@ -38,16 +35,19 @@ def map_errors(
     Raises:
         DeepSightError: there is no error to map.
     """
-    main, others = errors_to_map(inputs, evidence, most)
+    p = inputs.predictions
+    probabilities = p.probabilities  # once: of many images and classes they take a GB
+    pairs = confused_pairs(evidence, inputs.classes)
+    main, others = errors_to_map(p.labels, probabilities, pairs, most)
     chosen = np.concatenate([main, others])
-    p, images = inputs.predictions, inputs.test.pixels(chosen)
+    images = inputs.test.pixels(chosen)
     layer, kind = attributor.layer, attributor.method
     both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
     found, of_mirrored = (attributor.maps(x, both) for x in (images, images[:, :, ::-1]))
     cut = grabcut.segment(images[: len(main)], seed=inputs.seed).padded(len(chosen))
     table = attribution_tables.attribution_table(
         found, cut, ids=p.ids[chosen], labels=p.labels[chosen],
-        probabilities=p.probabilities[chosen], classes=inputs.classes, layer=layer, kind=kind,
+        probabilities=probabilities[chosen], classes=inputs.classes, layer=layer, kind=kind,
         mirrored=of_mirrored,
     )  # fmt: skip
     values = attribution_tables.map_values_table(
@@ -57,18 +57,30 @@ def map_errors(
     return Findings(Evidence({"attribution": table, "attribution_maps": values}), drawn)
 
 
+def confused_pairs(evidence: Evidence, classes: Sequence[str]) -> list[tuple[int, int]]:
+    """The (true, predicted) classes of the pairs that were confused, the most frequent first."""
+    place = {name: i for i, name in enumerate(classes)}
+    # Most of a million pairs of a thousand classes are never confused.
+    frame = evidence["confusion_pairs"].frame.filter(pl.col("count") > 0)
+    ranked = frame.sort("count", descending=True, maintain_order=True).select("true", "predicted")
+    return [(place[a], place[b]) for a, b in ranked.rows()]
+
+
 def errors_to_map(
-    inputs: ExaminationInputs, evidence: Evidence, most: int = MOST_PICTURES
+    labels: Ints, probabilities: Floats, pairs: Sequence[tuple[int, int]], most: int
 ) -> tuple[Ints, Ints]:
     """Positions of the most confident errors, pair by pair: of the main confused pairs, then of the others.
 
+    Args:
+        labels: int64 (n,).
+        probabilities: (n, k).
+        pairs: from `confused_pairs`.
+        most: errors in total.
+
     Raises:
-        DeepSightError: there is none.
+        DeepSightError: there is no error.
     """
-    p, place = inputs.predictions, {name: i for i, name in enumerate(inputs.classes)}
-    frame = evidence["confusion_pairs"].frame.sort("count", descending=True, maintain_order=True)
-    pairs = [(place[a], place[b]) for a, b in frame.select("true", "predicted").rows()]
-    ask = partial(attribution_tables.confident_errors, p.labels, p.probabilities)
+    ask = partial(attribution_tables.confident_errors, labels, probabilities)
     main = ask(pairs[:MAIN_PAIRS], per_pair=OF_MAIN)
     if not len(main):
         raise DeepSightError("Expected errors to map, found no confused pair among the test images.")

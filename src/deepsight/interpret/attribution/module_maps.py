@@ -108,7 +108,7 @@ class ModuleMaps:
 
     @cached_property
     def bias(self) -> Tensor:
-        """The class scores (k,) of a layer that gives zeros."""
+        """The class scores (k,) with the layer's outputs set to zero."""
         inputs = next(iter(self.model.batches(np.zeros((1, 32, 32, 3), dtype=np.uint8))))
         return cut_at(self.model, inputs, self.grid, torch.zeros_like).scores.detach()[0]
 

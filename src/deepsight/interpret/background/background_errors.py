@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Ints, Pixels
+from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.evidence import Table
 from deepsight.core.open_model import Predict
 from deepsight.core.statistics.significance import discordance_p
@@ -59,35 +59,32 @@ def background_errors(
     Each object goes on backgrounds of classes that are neither its own nor the predicted one, so that the
     background helps neither answer. An error is flagged where most swaps give the true class, but neither
     cutting the object out and pasting it back on its own background nor most of as many small changes of
-    light (placebo) do: so the background matters, not the cut, and the answer was not on the brink.
+    light (placebo) do: then the background matters rather than the cut, and the answer was stable otherwise.
 
     Args:
         images: uint8 (n, h, w, 3), errors and others; the others only provide backgrounds.
         labels, predicted: int64 (n,).
-        masks: of these images; an error whose mask was rejected is not judged and has no row.
-        predict: images -> logits (m, k); it sees errors × (2 donors + 1) images.
+        masks: of these images; an error whose mask was rejected is not judged and has no row. Nor has one
+            without an image of a third class to take the background from.
+        predict: images -> logits (m, k); called on errors × (2 donors + 1) images.
         ids: int64 (n,).
         classes: k names.
         alone: (n, k), logits of the object's cells alone, or None.
-        among: positions of the errors to judge, drawn at random from all errors so that they speak for all;
+        among: positions of the errors to judge, drawn at random from all errors so that they represent all;
             None judges every error of these images.
         donors: backgrounds for each error; odd, so that there is always a majority.
         seed: random seed.
     """
     asked = np.ones(len(labels), dtype=np.bool_) if among is None else np.isin(np.arange(len(labels)), among)
-    errors = np.flatnonzero((labels != predicted) & masks.accepted & asked)
-    chosen = neutral_design(errors, labels, predicted, masks.accepted, donors=donors, seed=seed)
+    wanted = np.flatnonzero((labels != predicted) & masks.accepted & asked)
+    chosen = neutral_design(wanted, labels, predicted, masks.accepted, donors=donors, seed=seed)
+    errors = np.unique(chosen.subject)
     cutouts = cut_out(images, masks)
     to_true = predict_composites(cutouts, chosen, predict) == labels[chosen.subject]
     place = np.searchsorted(errors, chosen.subject)
-    counts = np.bincount(place, minlength=len(errors))
-    flips = np.bincount(place, weights=to_true, minlength=len(errors)) / np.maximum(counts, 1)
+    flips = np.bincount(place, weights=to_true) / np.bincount(place)
     stays = predict_composites(cutouts, SwapDesign(errors, errors), predict) != labels[errors]
-    corrected = [
-        predicted_in_blocks(predict, jittered(images[errors], step)) == labels[errors]
-        for step in range(donors)
-    ]
-    placebo = np.mean(corrected, axis=0)
+    placebo = right_under_light(images[errors], labels[errors], predict, changes=donors)
     frame = pl.DataFrame(
         {
             "split": [split] * len(errors),
@@ -110,11 +107,11 @@ def background_errors(
 
 
 def background_support(table: Table, ids: Ints) -> NDArray[np.float64]:
-    """How far the background explains each error, as the ledger reads it, in the order of `ids`.
+    """How far the background explains each error, for the ledger, in the order of `ids`.
 
     The share of swaps that correct an error, times the part of such corrections that chance does not explain:
-    1 minus what as many small changes of light correct in the same images, over what the swaps correct. Runs
-    of earlier versions have no such changes; their shares stay as they are.
+    1 minus the ratio of the corrections by as many small changes of light to those by the swaps. Tables of
+    earlier versions have no such changes; their shares are used as they are.
 
     Returns:
         float64 (n,) in 0 to 1; 0 where the cut alone corrects it, NaN where there is no row.
@@ -129,11 +126,17 @@ def background_support(table: Table, ids: Ints) -> NDArray[np.float64]:
     return np.array([support.get(int(i), np.nan) for i in ids])
 
 
-def jittered(images: Pixels, step: int) -> Pixels:
-    """A small change of light that keeps the label and everything in its place.
+def right_under_light(images: Pixels, labels: Ints, predict: Predict, *, changes: int) -> Floats:
+    """The share of small changes of light under which each image is classified correctly, (n,)."""
+    right = [predicted_in_blocks(predict, jittered(images, step)) == labels for step in range(changes)]
+    return np.asarray(np.mean(right, axis=0), dtype=np.float64)
 
-    Brightness, contrast and gamma are moved up or down in turn; a shift or a mirror image would move a cue of
-    the background, too, and so be no placebo.
+
+def jittered(images: Pixels, step: int) -> Pixels:
+    """A small change of light that keeps the label and everything in place.
+
+    Brightness, contrast and gamma are raised or lowered in turn; a shift or a mirror image would also move a
+    cue in the background, and so be no placebo.
     """
     values = images.astype(np.float64)
     sign = 1 if step % 2 else -1
@@ -166,14 +169,14 @@ def neutral_design(
     rng = np.random.default_rng(seed)
     pool = np.flatnonzero(usable)
     pairs = [
-        (inputs, donor)
-        for inputs in errors
+        (subject, donor)
+        for subject in errors
         for donor in sample_from(
-            rng, pool[(labels[pool] != labels[inputs]) & (labels[pool] != predicted[inputs])], donors
+            rng, pool[(labels[pool] != labels[subject]) & (labels[pool] != predicted[subject])], donors
         )
     ]
-    inputs, donor = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return SwapDesign(inputs, donor)
+    subject, donor = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return SwapDesign(subject, donor)
 
 
 def background_errors_method(donors: int) -> str:
@@ -186,6 +189,8 @@ def background_errors_method(donors: int) -> str:
 
 def background_errors_caption(frame: pl.DataFrame) -> str:
     """How many errors other backgrounds correct, and how many small changes of light correct."""
+    if frame.is_empty():
+        return "No error had a usable mask and an image of a third class to take a background from."
     swapped = ((frame["flip_share"] > FLIP_THRESHOLD) & frame["stays"]).to_numpy()
     shifted = ((frame["placebo_share"] > FLIP_THRESHOLD) & frame["stays"]).to_numpy()
     p = discordance_p(int((swapped & ~shifted).sum()), int((shifted & ~swapped).sum()))

@@ -1,4 +1,4 @@
-"""Controls of the swap test: what must hold before it is believed, and how far it depends on the masks."""
+"""Controls of the swap test: conditions for its verdict, and its dependence on the masks."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from deepsight.core.array_types import Bools, Ints, Pixels
 from deepsight.core.open_model import Predict
 from deepsight.interpret.background.clustered_errors import clustered_estimate, difference_of_means
 from deepsight.interpret.background.composites import Cutouts
-from deepsight.interpret.background.effects import ALL, SwapEffect, background_gaps
+from deepsight.interpret.background.effects import ALL, BackgroundGaps, SwapEffect, background_gaps
 from deepsight.interpret.background.grabcut import WORKING_SIDE, Masks
 from deepsight.interpret.background.swap_design import SwapDesign, predict_composites
 
@@ -26,7 +26,7 @@ def halo_control(
     right = predict_composites(changed, few, predict) == labels[few.subject]
     word = "grown" if step > 0 else "shrunk"
     note = f"as swap, objects {word} by a pixel, one donor of each kind"
-    return background_gaps(right, few, labels, test=f"halo: {word}", note=note)[0]
+    return background_gaps(right, few, labels, test=f"halo: {word}", note=note).whole
 
 
 def placebo_control(
@@ -74,7 +74,7 @@ def matched_design(cutouts: Cutouts, chosen: SwapDesign, labels: Ints, usable: B
 
 def matched_control(
     cutouts: Cutouts, chosen: SwapDesign, right: Bools, labels: Ints, usable: Bools, predict: Predict
-) -> tuple[SwapEffect, dict[int, SwapEffect]]:
+) -> BackgroundGaps:
     """The BG-gap against donors that look alike, over all classes and of each.
 
     Args:
@@ -88,7 +88,7 @@ def matched_control(
 
 def matched_gaps(
     chosen: SwapDesign, right: Bools, alike: SwapDesign, there: Bools, labels: Ints
-) -> tuple[SwapEffect, dict[int, SwapEffect]]:
+) -> BackgroundGaps:
     """The gap of `matched_control` from predictions that are already made.
 
     Args:
@@ -104,10 +104,8 @@ def matched_gaps(
     return background_gaps(np.concatenate([right[own], there]), both, labels, test=MATCHED, note=note)
 
 
-def colour_control(
-    cutouts: Cutouts, labels: Ints, few: SwapDesign, predict: Predict
-) -> tuple[SwapEffect, dict[int, SwapEffect]]:
-    """The BG-gap of plain backgrounds in the donors' mean colours, which is what colour alone does."""
+def colour_control(cutouts: Cutouts, labels: Ints, few: SwapDesign, predict: Predict) -> BackgroundGaps:
+    """The BG-gap of plain backgrounds in the donors' mean colours: the effect of colour alone."""
     right = predict_composites(with_plain_backgrounds(cutouts), few, predict) == labels[few.subject]
     return background_gaps(right, few, labels, test=COLOUR, note="as swap, donors' mean colour alone")
 

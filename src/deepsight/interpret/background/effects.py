@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +33,16 @@ class SwapEffect:
     note: str
 
 
+class BackgroundGaps(NamedTuple):
+    """The BG-gap as the mean over the classes, and of each class that has objects."""
+
+    whole: SwapEffect
+    of_class: dict[int, SwapEffect]
+
+
 def background_gaps(
     right: NDArray[np.bool_], chosen: SwapDesign, labels: Ints, *, test: str, note: str
-) -> tuple[SwapEffect, dict[int, SwapEffect]]:
+) -> BackgroundGaps:
     """The BG-gap as the mean over the classes, and of each class that has objects.
 
     Args:
@@ -54,7 +62,7 @@ def background_gaps(
         means.append(value)
         spread[at] = part / len(present)
     mean = clustered_estimate(float(np.mean(means)), spread, chosen.subject, chosen.donor)
-    return SwapEffect(test, ALL, mean, len(chosen), note), of_class
+    return BackgroundGaps(SwapEffect(test, ALL, mean, len(chosen), note), of_class)
 
 
 def pair_effect(

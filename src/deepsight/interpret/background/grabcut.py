@@ -5,6 +5,7 @@ Masks are never seeded from the model's own maps: every statement about the mode
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -92,18 +93,25 @@ def segment(images: Pixels, *, seed: int = 0, iterations: int = ITERATIONS) -> M
     return Masks(inside, (area >= SMALLEST_AREA) & (area <= LARGEST_AREA))
 
 
-def segment_missing(images: Pixels, rows: Ints, known: tuple[Ints, Masks], *, seed: int) -> Masks:
+class KnownMasks(NamedTuple):
+    """Images whose masks exist already: their positions, int64 (m,), ascending, and the masks."""
+
+    rows: Ints
+    masks: Masks
+
+
+def segment_missing(images: Pixels, rows: Ints, known: KnownMasks, *, seed: int) -> Masks:
     """Masks of these images; images with a known mask are not segmented again.
 
     Args:
         images: uint8 (n, h, w, 3).
         rows: int64 (n,), positions of these images.
-        known: positions whose masks are known, ascending, and these masks.
+        known: the masks of some of them, or of others.
         seed: as for `segment`.
     """
-    there = np.isin(rows, known[0])
+    there = np.isin(rows, known.rows)
     fresh = segment(images[~there], seed=seed)
-    old = known[1].select(np.searchsorted(known[0], rows[there]))
+    old = known.masks.select(np.searchsorted(known.rows, rows[there]))
     inside = np.empty((len(rows), *fresh.inside.shape[1:]), dtype=np.bool_)
     accepted = np.empty(len(rows), dtype=np.bool_)
     inside[there], inside[~there] = old.inside, fresh.inside

@@ -9,7 +9,7 @@ from deepsight.core.open_model import AskedModel
 from deepsight.interpret.background import pictures, sample_sizes
 from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.effects import SwapEffect
-from deepsight.interpret.background.grabcut import Masks, segment_missing
+from deepsight.interpret.background.grabcut import KnownMasks, segment_missing
 from deepsight.interpret.background.pair_swap import pair_swap
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
@@ -29,7 +29,7 @@ class NamedPairs:
 
 
 def named_pair_effects(
-    inputs: ExaminationInputs, model: AskedModel, objects: int, known: tuple[Ints, Masks]
+    inputs: ExaminationInputs, model: AskedModel, objects: int, known: KnownMasks
 ) -> NamedPairs:
     """What the background does to the pairs of classes that a hypothesis names; empty where none is named.
 
@@ -37,7 +37,7 @@ def named_pair_effects(
         inputs: what is examined.
         model: the model.
         objects: of the swap test; each class of a pair gets `sample_sizes.pair_objects` of it.
-        known: positions of images whose masks exist, ascending, and these masks.
+        known: masks that need not be made again.
     """
     data, seed, pairs = inputs.test, inputs.seed, hypothesised_pairs(inputs)
     count = sample_sizes.pair_objects(objects)

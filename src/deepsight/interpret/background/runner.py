@@ -11,7 +11,7 @@ from deepsight.interpret.attribution import energy_by_class
 from deepsight.interpret.attribution.attributor import Attributor
 from deepsight.interpret.attribution.exact_cam import ExactMaps
 from deepsight.interpret.background import background_errors, grabcut, mask_quality, sample_sizes, swap_test
-from deepsight.interpret.background.grabcut import Masks, segment_missing
+from deepsight.interpret.background.grabcut import KnownMasks, Masks, segment_missing
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.named_pairs import named_pair_effects
 from deepsight.interpret.background.zero_head import PooledModel
@@ -51,12 +51,13 @@ def examine_background(
     Args:
         inputs: what is examined.
         model: the model.
-        attributor: maps of the model, or None where there are none to be believed.
+        attributor: maps of the model, or None where there are no trustworthy ones.
         objects: number of objects in the swap test; `sample_sizes` derives the other samples from it.
     """
     sample = draw_sample(inputs, objects)
     exact = exact_or_none(attributor, sample.images)
-    pairs = named_pair_effects(inputs, model, objects, (sample.rows, sample.masks))
+    known = KnownMasks(sample.rows, sample.masks)
+    pairs = named_pair_effects(inputs, model, objects, known)
     table = swap_test.swap_test(
         sample.images, sample.labels, sample.masks, model.logits, classes=inputs.classes,
         quality=sample.quality, objects=objects, between=pairs.effects,
@@ -64,7 +65,7 @@ def examine_background(
         seed=inputs.seed,
     )  # fmt: skip
     errors = sample_of_errors(inputs, objects)
-    wrong = examine_background_errors(inputs, model, attributor, errors, (sample.rows, sample.masks))
+    wrong = examine_background_errors(inputs, model, attributor, errors, known)
     masks = mask_quality.mask_table(sample.masks, sample.labels, inputs.classes, sample.quality)
     found = Findings(Evidence({"context": table, "background_errors": wrong, "masks": masks}))
     found = found.merge(pairs.findings)
@@ -79,7 +80,7 @@ def examine_background(
 def draw_sample(inputs: ExaminationInputs, objects: int) -> Sample:
     """Test images in equal numbers from each class, enough for about this many usable masks.
 
-    Where there are more classes than these images can speak for, as many as they can are drawn at random.
+    Where there are more classes than these images can represent, some classes are drawn at random.
     """
     data, seed = inputs.test, inputs.seed
     rng = np.random.default_rng(seed)
@@ -93,7 +94,7 @@ def draw_sample(inputs: ExaminationInputs, objects: int) -> Sample:
 
 
 def sample_of_errors(inputs: ExaminationInputs, objects: int) -> Ints:
-    """Positions of the errors that are examined, drawn at random so that their share speaks for all."""
+    """Positions of the errors that are examined, drawn at random so that they represent all errors."""
     errors = np.flatnonzero(wrong_answers(inputs))
     return np.random.default_rng(inputs.seed).permutation(errors)[: sample_sizes.errors_for(objects)]
 
@@ -108,11 +109,11 @@ def examine_background_errors(
     model: AskedModel,
     attributor: Attributor | None,
     errors: Ints,
-    known: tuple[Ints, Masks],
+    known: KnownMasks,
 ) -> Table:
-    """The table `background_errors` for these errors; the images with known masks lend their backgrounds."""
+    """The table `background_errors` for these errors; images with known masks provide backgrounds."""
     p, seed = inputs.predictions, inputs.seed
-    rows = np.union1d(known[0], errors)
+    rows = np.union1d(known.rows, errors)
     images = inputs.test.pixels(rows)
     masks = segment_missing(images, rows, known, seed=seed)
     exact = exact_or_none(attributor, images)
@@ -129,7 +130,7 @@ def exact_or_none(attributor: Attributor | None, images: Pixels) -> ExactMaps | 
 
 
 def logits_of_objects(exact: ExactMaps, masks: Masks) -> Floats32:
-    """The logits (n, k) that the objects' cells alone give: the evidence of the other cells is taken off."""
+    """The logits (n, k) from the objects' cells alone: the evidence of the other cells is subtracted."""
     outside = 1 - masks.cover(*exact.maps.shape[2:])
     return np.asarray(exact.logits - (exact.maps * outside[:, None]).sum(axis=(2, 3)), dtype=np.float32)
 

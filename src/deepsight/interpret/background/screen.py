@@ -55,7 +55,7 @@ def screening_test(
         labels: int64 (n,).
 
     Returns:
-        One effect (AUROC minus 0.5), whose note gives the AUROC of plain confidence for comparison; none
+        One effect (AUROC minus 0.5), whose note states the AUROC of plain confidence for comparison; none
         where the swaps lost no object, or all of them.
     """
     objects, lost = objects_lost_in_swaps(right, chosen, labels)

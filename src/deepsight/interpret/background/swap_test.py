@@ -1,6 +1,6 @@
-"""Object or background? The swap test, whose rate of false alarms is known (docs/methods/context.md)."""
+"""Object or background? The swap test, with a known rate of false alarms (docs/methods/context.md)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.open_model import Predict
 from deepsight.interpret.background.composites import Cutouts, cut_out
 from deepsight.interpret.background.controls import colour_control, matched_control, run_controls
-from deepsight.interpret.background.effects import ALL, SwapEffect, background_gaps
+from deepsight.interpret.background.effects import ALL, BackgroundGaps, SwapEffect, background_gaps
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.screen import screening_test
@@ -49,7 +49,7 @@ def swap_test(
     pooled: PooledModel | None = None,
     seed: int = 0,
 ) -> Table:
-    """Put objects on backgrounds of their own and of other classes, and see whether the answers follow.
+    """Put objects on backgrounds of their own and of other classes, and test whether the answers follow.
 
     The BG-gap is the accuracy on donors of the same class minus that on donors of other classes (Xiao et al.
     2021). `context_verdict` states the rule.
@@ -58,7 +58,7 @@ def swap_test(
         images: uint8 (n, h, w, 3).
         labels: int64 (n,).
         masks: of these images; rejected masks are not used.
-        predict: images -> logits (m, k); it sees about objects × (2 donors + 11) + n images.
+        predict: images -> logits (m, k); called on about objects × (2 donors + 11) + n images.
         classes: k names.
         quality: the masks' measured error.
         objects: at most this many, in equal numbers from each class.
@@ -84,13 +84,13 @@ def swap_test(
     matched = matched_control(cutouts, chosen, right, labels, masks.accepted, predict)
     colour = colour_control(cutouts, labels, few, predict)
     beside = Beside(
-        by_name(*matched, classes), by_name(*colour, classes), rejected_masks(masks, labels, classes)
+        by_name(matched, classes), by_name(colour, classes), rejected_masks(masks, labels, classes)
     )
     if alone is not None:
         found += screening_test(alone, predict(images), right, chosen, labels)
     controls = run_controls(cutouts, masks, labels, few, predict, seed=seed)
     holds = quality.good_enough and controls[0].estimate.interval().low > 0
-    listed = [*found, matched[0], colour[0], *zero, *controls]
+    listed = [*found, matched.whole, colour.whole, *zero, *controls]
     return Table(
         frame=pl.DataFrame(
             context_rows(listed, delta=delta, holds=holds, beside=beside),
@@ -113,11 +113,9 @@ def swap_answers(
     return pooled.answers(features), [zero_control(features, chosen, labels)]
 
 
-def by_name(
-    whole: SwapEffect, of_class: Mapping[int, SwapEffect], classes: Sequence[str]
-) -> dict[str, SwapEffect]:
-    """Effects by the name of the class, all classes among them."""
-    return {ALL: whole, **{classes[c]: effect for c, effect in of_class.items()}}
+def by_name(gaps: BackgroundGaps, classes: Sequence[str]) -> dict[str, SwapEffect]:
+    """Effects by the name of the class, with that of all classes."""
+    return {ALL: gaps.whole, **{classes[c]: effect for c, effect in gaps.of_class.items()}}
 
 
 def swap_effects(
@@ -125,5 +123,5 @@ def swap_effects(
 ) -> list[SwapEffect]:
     """The BG-gap over all classes, then of each."""
     note = "accuracy on backgrounds of the own class minus that on others"
-    whole, of_class = background_gaps(right, chosen, labels, test="swap", note=note)
-    return [whole, *(replace(finding, name=classes[c]) for c, finding in of_class.items())]
+    gaps = background_gaps(right, chosen, labels, test="swap", note=note)
+    return [gaps.whole, *(replace(finding, name=classes[c]) for c, finding in gaps.of_class.items())]

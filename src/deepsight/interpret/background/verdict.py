@@ -35,7 +35,7 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Beside:
-    """What stands beside the effects of the swap test, each by class name.
+    """Controls reported next to the effects of the swap test, each by class name.
 
     Attributes:
         matched: the gap against donors that are alike in mean colour.
@@ -48,7 +48,7 @@ class Beside:
     rejected: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     def confirm(self, name: str, delta: float) -> bool:
-        """Whether the gap of a class is more than a mismatch of colours between object and background.
+        """Whether the gap of a class exceeds what a mismatch of colours between object and background causes.
 
         The gap against donors of the same colour is above 0; or the colour itself is the cue, as its own gap
         is above δ. True where neither control was made.

@@ -17,7 +17,7 @@ RIDGE = 0.1  # of the mean variance of a feature, added to each
 
 @dataclass(frozen=True)
 class PooledModel:
-    """A model as pooled features under a linear head, so that one pass gives both.
+    """A model as pooled features and a linear head, so that one pass yields both.
 
     Attributes:
         features: images -> (m, d), pooled.
@@ -56,8 +56,8 @@ def zero_control(features: Floats32, chosen: SwapDesign, labels: Ints) -> SwapEf
     """The BG-gap of a new head on the model's own features, on objects that it was not fitted to.
 
     The head is fitted to half of the objects and answers for the other half, and the reverse. Composites are
-    weighted so that the class of the background says nothing about the class of the object. So what is left
-    of the gap is what the composites, the masks and the features do, not what the head has learnt.
+    weighted so that the class of the background is independent of that of the object. The remaining gap is
+    due to the composites, the masks and the features, not to the head.
 
     Args:
         features: (c, d), of the composites.
@@ -75,7 +75,7 @@ def zero_control(features: Floats32, chosen: SwapDesign, labels: Ints) -> SwapEf
         answers[left] = fitted(features[left])
     right = answers == target
     note = f"as swap, a head for which backgrounds mean nothing; it is right on {right[own].mean():.0%} there"
-    return background_gaps(right, chosen, labels, test=ZERO, note=note)[0]
+    return background_gaps(right, chosen, labels, test=ZERO, note=note).whole
 
 
 def fold_of_objects(subject: Ints, labels: Ints) -> Ints:
@@ -89,7 +89,7 @@ def fold_of_objects(subject: Ints, labels: Ints) -> Ints:
 
 
 def fit_ridge(x: Floats32, target: Ints, weight: Floats, k: int) -> Callable[[Floats32], Ints]:
-    """Weighted ridge regression on class indicators; gives the classes (m,) of new features (m, d)."""
+    """Weighted ridge regression on class indicators: a function from features (m, d) to classes (m,)."""
     mean, share = np.average(x, axis=0, weights=weight), weight / weight.sum()
     centred, truth = x - mean, np.eye(k)[target]
     base = share @ truth

@@ -1,4 +1,4 @@
-"""Whether a confidence of 0.8 is right eight times in ten, and what a temperature mends."""
+"""Calibration: whether answers of confidence 0.8 are right eight times in ten, and temperature scaling."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import Interval
 
-COLDEST, HOTTEST = 0.02, 50.0  # bounds of the search; a temperature at one of them is no optimum
+COLDEST, HOTTEST = 0.02, 50.0  # bounds of the search; a temperature at a bound is no optimum
 
 
 def calibration_table(probabilities: Floats, labels: Ints, *, bins: int = 15) -> Table:
@@ -74,7 +74,13 @@ def calibration_summary_table(
     Args:
         logits, validation_logits: (n, k) and (m, k), unnormalised log-probabilities.
         labels, validation_labels: int64 (n,) and (m,).
+        bins: of equal width, for the calibration errors.
         draws: of labels from the stated confidence, for the test of calibration.
+        level: coverage of the intervals; a p-value up to 1 - level counts as miscalibration.
+        seed: of the draws.
+
+    Raises:
+        DeepSightError: no validation image.
     """
     temperature = fit_temperature(validation_logits, validation_labels)
     rows: list[dict[str, Any]] = []
@@ -114,11 +120,12 @@ def calibration_summary_table(
 
 
 def summary_caption(rows: Sequence[dict[str, Any]], temperature: float, n: int, alpha: float) -> str:
-    """Whether the confidence can be told from a calibrated one, before and after the temperature."""
+    """The calibration error with its p-value, before and after temperature scaling."""
     before, after = (row for row in rows if row["quantity"] == "ece")
     said = [
         f"{100 * row['value']:.1f} points ({100 * row['if_calibrated']:.1f} if it were calibrated; "
-        f"{'more' if row['p_value'] <= alpha else 'no more'} than chance explains, p = {row['p_value']:.3f})"
+        f"{'' if row['p_value'] <= alpha else 'not shown to be '}more than chance explains, "
+        f"p = {row['p_value']:.3f})"
         for row in (before, after)
     ]
     return (
@@ -128,7 +135,7 @@ def summary_caption(rows: Sequence[dict[str, Any]], temperature: float, n: int, 
 
 
 class ConsistencyTest(NamedTuple):
-    """The calibration error, its mean under perfect calibration, and p of so large an error or larger."""
+    """The calibration error, its mean under perfect calibration, and p of at least so large an error."""
 
     observed: float
     expected: float
@@ -138,10 +145,10 @@ class ConsistencyTest(NamedTuple):
 def consistency_test(
     confidence: Floats, correct: Floats, *, bins: int, draws: int, seed: int
 ) -> ConsistencyTest:
-    """Whether a model that is right as often as it says would show so large a calibration error.
+    """Test whether a calibrated model would show so large a calibration error.
 
-    Labels are drawn anew from the stated confidence (Vaicenavicius et al. 2019). One draw is added to the
-    count, so that p is never 0.
+    Whether answers are right is drawn from the stated confidence (consistency resampling, Vaicenavicius et
+    al. 2019). One draw is added to the count, so that p is never 0.
     """
     place, n = bins_of(confidence, bins), len(confidence)
     rng = np.random.default_rng(seed)
@@ -197,7 +204,7 @@ def squared_error(confidence: Floats, correct: Floats, *, bins: int) -> tuple[fl
     m = n[kept]
     mean = np.bincount(place, gap, bins)[kept] / m
     spread = np.maximum(np.bincount(place, gap**2, bins)[kept] / m - mean**2, 0) / (m - 1)
-    # A bin in which all are right has no spread, and yet the next image may be wrong: what is stated counts.
+    # A bin with only correct answers has no spread, yet its error is unknown: use the stated confidence.
     stated = np.bincount(place, confidence * (1 - confidence), bins)[kept] / m**2
     widest, weight = np.maximum(spread, stated), m / len(confidence)
     found = np.maximum(mean**2 - spread, 0)
@@ -208,8 +215,8 @@ def squared_error(confidence: Floats, correct: Floats, *, bins: int) -> tuple[fl
 def fit_temperature(logits: Reals, labels: Ints) -> float:
     """The T > 0 that minimises the mean negative log-likelihood of softmax(logits / T), on held-out images.
 
-    The likelihood has one optimum in 1 / T (Guo et al. 2017). Where every image is right, or where logits
-    say nothing, there is none, and the end of the range 0.02 to 50 is returned.
+    The likelihood has one optimum in 1 / T (Guo et al. 2017). Where every image is right, or the logits are
+    uninformative, there is none, and an end of the range 0.02 to 50 is returned.
 
     Raises:
         DeepSightError: no image to fit on.
@@ -226,6 +233,6 @@ def fit_temperature(logits: Reals, labels: Ints) -> float:
 
 
 def negative_log_likelihood(logits: Reals, labels: Ints) -> float:
-    """Mean of -log p(label), in nats an image."""
+    """Mean of -log p(label), in nats per image."""
     exact = np.asarray(logits, dtype=np.float64)
     return float((logsumexp(exact, axis=1) - exact[np.arange(len(labels)), labels]).mean())

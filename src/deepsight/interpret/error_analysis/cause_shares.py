@@ -1,4 +1,4 @@
-"""The ledger in one table: the share of the errors that each cause has, with its interval."""
+"""Summary of the ledger: the share of the errors due to each cause, with its interval."""
 
 from typing import NamedTuple
 
@@ -72,9 +72,9 @@ def cause_shares(parts: Floats, *, level: float = 0.95) -> CauseShares:
     """The share of each cause from the parts of each error, and intervals over errors.
 
     Args:
-        parts: (e, c), probabilities of the causes in their order; NaN from the first cause on that nobody
-            could
-            look for in this error. Which errors are looked at must not depend on the cause.
+        parts: (e, c), probabilities of the causes in their order; NaN from the first cause on that could not
+            be examined in this error. Which errors are examined must not depend on the cause.
+        level: coverage of the intervals.
     """
     e, c = parts.shape
     if e == 0:
@@ -93,7 +93,7 @@ def cause_shares(parts: Floats, *, level: float = 0.95) -> CauseShares:
 
 
 def taken_and_reached(parts: Floats) -> tuple[Floats, Floats]:
-    """Per error and cause (e, c): its part, and what earlier causes leave; both 0 where nobody looked."""
+    """Per error and cause (e, c): its part, and what earlier causes leave; both 0 where not examined."""
     known = ~np.isnan(parts)
     taken = np.where(known, parts, 0.0)
     before = np.cumsum(taken, axis=1) - taken
@@ -101,7 +101,7 @@ def taken_and_reached(parts: Floats) -> tuple[Floats, Floats]:
 
 
 def shares_from_sums(taken: Floats, reached: Floats) -> Floats:
-    """Shares (b, c): each cause takes the ratio of both sums of what the causes before it leave."""
+    """Shares (b, c) from the sums of `taken_and_reached`: each cause takes their ratio of what is left."""
     ratio = np.divide(taken, reached, out=np.zeros_like(taken), where=reached > 1e-12)
     ratio[:, -1] = 1.0  # what no other cause takes is a plain model error
     left = np.cumprod(1 - ratio, axis=1)
@@ -109,7 +109,7 @@ def shares_from_sums(taken: Floats, reached: Floats) -> Floats:
 
 
 def shares_caption(shares: pl.DataFrame) -> str:
-    """How the errors divide, the largest share first, and what nobody looked for."""
+    """How the errors divide, the largest share first, and what was not examined."""
     if float(shares["share"].sum()) == 0:
         return "There is no error to explain."
     found = shares.filter(pl.col("share") >= 0.005).sort("share", descending=True, maintain_order=True)

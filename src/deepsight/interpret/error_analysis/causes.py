@@ -17,8 +17,8 @@ from deepsight.core.evidence import Table
 
 SUPPORTED = 0.5  # a cause is named when it is more likely than not
 
-# Detectors in their order of precedence: faults of the data before faults of the model, and what is known
-# of one image before what is known of a pair of classes.
+# Detectors in order of precedence: faults of the data before faults of the model, and causes in one image
+# before those in a pair of classes.
 CAUSES = {
     "twins": "conflicting labels of one picture",
     "label_error": "label error",
@@ -44,10 +44,10 @@ LEAK_KEPT = (
 
 @dataclass(frozen=True)
 class Detectors:
-    """How strongly each cause is supported for each of n test images; None where nobody looked.
+    """How strongly each cause is supported for each of n test images; None where it was not examined.
 
-    Every array is (n,) in [0, 1] and on the scale of a probability; NaN marks an image that the detector
-    could not examine, such as one without a usable mask.
+    Every array is (n,) in [0, 1], on the scale of a probability; NaN marks an image that the detector could
+    not examine, such as one without a usable mask.
 
     Attributes:
         twins: that a near-duplicate in another split carries a conflicting label.
@@ -79,12 +79,12 @@ class Detectors:
                 )
 
     def require_length(self, n: int) -> None:
-        """Refuse supports of another number of images."""
+        """Refuse supports for any other number of images than n."""
         if any(len(support) != n for support in self.present().values()):
             raise DeepSightError(f"Expected supports for {n} test images, received another number.")
 
     def present(self) -> dict[str, Floats]:
-        """The detectors that looked, in the order of precedence."""
+        """The supports of the detectors that were run, in the order of precedence."""
         held = {field.name: getattr(self, field.name) for field in fields(self) if field.name in CAUSES}
         return {name: held[name] for name in CAUSES if held[name] is not None}
 
@@ -125,7 +125,7 @@ def ledger_table(
         detectors: supports for the same n images.
 
     Raises:
-        DeepSightError: the detectors speak of another number of images.
+        DeepSightError: the supports are for another number of images.
     """
     present = detectors.present()
     detectors.require_length(len(labels))
@@ -185,7 +185,7 @@ TYPES: dict[str, Any] = {
 def decide(support: Floats) -> tuple[NDArray[np.int64], Floats]:
     """The place of the first supported cause and its support, both (e,), from supports (c, e).
 
-    The place after the last cause stands for a plain model error.
+    The place after the last cause denotes a plain model error.
     """
     known = np.nan_to_num(support, nan=0.0)
     plain = 1 - known.max(axis=0, initial=0.0)
@@ -198,12 +198,12 @@ def decide(support: Floats) -> tuple[NDArray[np.int64], Floats]:
 def divided(support: Floats, present: Sequence[str]) -> list[list[float | None]]:
     """The probability of each cause for each error, in the order of `CAUSES`; a plain model error is last.
 
-    Each cause takes its support of what the causes before it leave; so the parts sum to 1. A cause that no
-    detector looks for takes nothing. Where a detector could not look at an image, its part and all later ones
-    are unknown.
+    Each cause takes its support of what the causes before it leave, so the parts sum to 1. A cause without a
+    detector takes nothing. Where a detector could not examine an image, its part and all later ones are
+    unknown.
 
     Args:
-        support: (c, e), by the detectors that are present; NaN where one could not look.
+        support: (c, e), by the detectors that were run; NaN where one could not examine an image.
         present: their c names.
     """
     rows = {name: support[place] for place, name in enumerate(present)}

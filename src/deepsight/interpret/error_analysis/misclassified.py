@@ -1,8 +1,4 @@
-"""What a reader looks at image by image: the errors, the suspected labels, the twins, and their pictures.
-
-A sheet is one picture that holds the thumbnails of a table, `ACROSS` tiles a line, in the order of the
-table's rows (contract: docs/methods/report.md).
-"""
+"""Lists of images to review one by one: the misclassified ones and those with a suspected label."""
 
 from collections.abc import Sequence
 
@@ -28,7 +24,7 @@ def misclassified_table(
     *,
     limit: int = 4000,
 ) -> Table:
-    """The misclassified test images, the most confident first.
+    """The misclassified test images, the most confident first: evidence table `errors`.
 
     Args:
         ids: (n,), rows in the official order of the test split.
@@ -63,6 +59,6 @@ def misclassified_table(
 
 
 def suspected_labels(label_errors: pl.DataFrame, *, limit: int = 240) -> pl.DataFrame:
-    """The flagged candidates of the `label_errors` table, the surest first, without null suggestions."""
+    """The flagged rows of the frame of `label_errors`, the highest score first, at most `limit`."""
     flagged = label_errors.filter(pl.col("flagged"))
     return flagged.sort(["score", "split", "index"], descending=[True, False, False]).head(limit)

@@ -1,4 +1,4 @@
-"""How much of each class the model finds, and how much of what it calls by that name is right."""
+"""Recall, precision and F1 of each class, with intervals."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Where errors would fall if classes were confused one by one and not as pairs: quasi-independence."""
+"""Quasi-independence: where errors would fall if confusion depended on each class alone, not on pairs."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Bools, Floats
 from deepsight.core.statistics.significance import benjamini_hochberg, binomial_upper_p
 
-ITERATIONS = 1000  # of proportional fitting, at most; it settles within dozens unless margins are extreme
-SETTLED = 1e-6  # images by which the fitted row sums may miss the observed ones
+ITERATIONS = 1000  # of proportional fitting, at most; dozens suffice unless margins are extreme
+SETTLED = 1e-6  # images by which the fitted row sums may differ from the observed ones
 ROUNDS = 10  # of leaving flagged pairs out of the fit and testing again
 FEWEST_CLASSES = 5  # below it, too few cells are left when pairs are left out
 CELLS = 2  # that a row and a column keep in the fit
@@ -17,12 +17,12 @@ CELLS = 2  # that a row and a column keep in the fit
 
 @dataclass(frozen=True)
 class PairTests:
-    """What chance explains of each confusion.
+    """Each confusion against chance.
 
     Attributes:
         expected: (k, k), errors expected in each cell, 0 on the diagonal.
         trials, shares: (k, k), of the binomial that each cell is compared with.
-        p_values: (k, k), of so many errors or more, one-sided; 1 on the diagonal.
+        p_values: (k, k), of at least that many errors, one-sided; 1 on the diagonal.
         q_values: (k, k), false discovery rate over the k (k - 1) pairs; 1 on the diagonal.
     """
 
@@ -36,10 +36,9 @@ class PairTests:
 def pair_tests(counts: NDArray[np.integer], worth: Floats | None = None, *, fdr: float = 0.05) -> PairTests:
     """Each confusion against quasi-independence, which is fitted without those that stand out.
 
-    A pair that is confused often raises what is expected of its whole row and column, and so makes others
-    seem rare or frequent. So flagged pairs leave the fit, all are tested again, and so on until the flags
-    stay.
-    With two classes there is nothing to test: every error of the one falls on the other.
+    A pair that is confused often distorts the expected counts of its whole row and column. So flagged pairs
+    leave the fit and all are tested again, until the flags no longer change. With two classes there is
+    nothing to test: every error of one falls on the other.
 
     Args:
         counts: (k, k), images by given and predicted class.
@@ -80,7 +79,7 @@ def tested(counts: NDArray[np.integer], left_out: Bools, worth: Floats) -> PairT
 
 
 def leaving_enough(flagged: Bools) -> Bools:
-    """The flags of rows and columns that keep at least two other cells; the fit needs them."""
+    """The flags in rows and columns that keep at least two unflagged cells, which the fit needs."""
     k = len(flagged)
     most = k - 1 - CELLS
     free = (flagged.sum(axis=1, keepdims=True) <= most) & (flagged.sum(axis=0, keepdims=True) <= most)
@@ -91,8 +90,9 @@ def expected_counts(counts: NDArray[np.number], left_out: Bools | None = None) -
     """Errors that quasi-independence expects in each cell, (k, k), with a diagonal of 0.
 
     Off the diagonal a cell is the product of a factor of its row (how often the class is misclassified) and
-    one of its column (how often it is predicted wrongly), such that all sums over the fitted cells are those
-    observed: iterative proportional fitting (Goodman 1968). Cells that are left out get the product too.
+    one of its column (how often it is predicted wrongly), such that the row and column sums over the fitted
+    cells are the observed ones: iterative proportional fitting (Goodman 1968). Cells left out of the fit get
+    the product as well.
     """
     off = 1.0 - np.eye(len(counts))
     kept = off if left_out is None else off * ~left_out

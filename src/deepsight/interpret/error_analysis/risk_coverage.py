@@ -1,4 +1,4 @@
-"""What rejecting doubtful images buys: accuracy of those that are kept, by the share that is kept."""
+"""Risk-coverage: the error rate of the images that are kept when doubtful ones are rejected."""
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from deepsight.core.statistics.intervals import Interval, wilson
 from deepsight.interpret.error_analysis.calibration import fit_temperature
 
 STEPS = 40  # shares of kept images in the table of the curve
-TARGETS = (0.95, 0.99)  # accuracies for which a threshold is offered
+TARGETS = (0.95, 0.99)  # accuracies for which a threshold is proposed
 DRAWS = 400  # resamples behind the interval of the area
 
 
@@ -46,7 +46,7 @@ def area_interval(confidence: Floats, correct: Bools, *, level: float = 0.95, se
 
 
 def threshold_for_accuracy(confidence: Floats, correct: Bools, target: float) -> float | None:
-    """The smallest confidence from which on the kept images reach an accuracy; None if none does.
+    """The smallest threshold on the confidence at which the kept images reach an accuracy; None if none does.
 
     Args:
         confidence: (n,), of the predicted class.
@@ -66,8 +66,7 @@ def rejection_tables(
 ) -> dict[str, Table]:
     """Evidence tables `risk_coverage`, the curve on the test images, and `rejection`, thresholds for it.
 
-    Confidences are calibrated by validation's temperature, and thresholds are chosen on validation, so what
-    they keep on the test images is a fair estimate.
+    Temperature and thresholds are fitted on validation, so that the results on the test images are unbiased.
 
     Args:
         logits: (n, k), of the test images.
@@ -118,7 +117,7 @@ def curve_table(confidence: Floats, correct: Bools, seed: int) -> Table:
 
 
 def threshold_table(confidence: Floats, correct: Bools, seen: Floats, right: Bools) -> Table:
-    """The threshold for each accuracy, and what it keeps on the test images."""
+    """The threshold for each target accuracy, with coverage and accuracy on the test images."""
     rows = [threshold_row(target, confidence, correct, seen, right) for target in TARGETS]
     numbers = ("aimed_accuracy", "threshold", "coverage", "coverage_low", "coverage_high")
     schema = dict.fromkeys((*numbers, "accuracy", "ci_low", "ci_high"), pl.Float64)
@@ -144,7 +143,7 @@ def threshold_table(confidence: Floats, correct: Bools, seen: Floats, right: Boo
 def threshold_row(
     target: float, confidence: Floats, correct: Bools, seen: Floats, right: Bools
 ) -> dict[str, float | int | None]:
-    """One threshold with what it does on the test images."""
+    """One threshold with its coverage and accuracy on the test images."""
     chosen = threshold_for_accuracy(seen, right, target)
     kept = np.zeros(len(confidence), dtype=bool) if chosen is None else confidence >= chosen
     n = int(kept.sum())
@@ -160,7 +159,7 @@ def threshold_row(
 
 
 def threshold_sentence(row: dict[str, float | int | None]) -> str:
-    """What a threshold aims at and reaches."""
+    """A threshold's target and the accuracy that it reaches, as a sentence."""
     if row["threshold"] is None:
         return f"No threshold reaches an accuracy of {row['aimed_accuracy']:.0%} on validation."
     if not row["n"]:

@@ -1,4 +1,4 @@
-"""Which maps to draw: of the methods that a model allows, the one that does best in small checks."""
+"""The choice of the attribution method: the one that does best in small checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ def choose_attributor(inputs: ExaminationInputs, model: AskedModel, images: int)
 
 
 def choosing_rows(inputs: ExaminationInputs, images: int) -> Ints:
-    """Positions of images that the model surely classifies correctly, at most a quarter of these, ascending.
+    """Positions of confidently and correctly classified images, at most a quarter of these, ascending.
 
     Raises:
         DeepSightError: there are too few such images.
@@ -89,7 +89,7 @@ def choosing_rows(inputs: ExaminationInputs, images: int) -> Ints:
 
 
 def candidates_of(model: AskedModel, images: Pixels, labels: Ints, *, seed: int) -> list[Attributor]:
-    """The methods that the model allows: from inside where that can be watched, else from outside."""
+    """The methods that the model allows: gradient-based where it is differentiable, else black-box ones."""
     found: list[Attributor] = []
     if isinstance(model, DifferentiableModel):
         found += module_attributors(model, images[:4], labels[:4])

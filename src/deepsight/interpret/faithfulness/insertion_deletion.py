@@ -39,7 +39,7 @@ def upsampled(maps: NDArray[np.floating], height: int, width: int) -> Floats:
 
 
 def baseline_importance(name: str, images: Pixels, *, cells: tuple[int, int], seed: int) -> Floats:
-    """Maps that know nothing about the model: random, nearness to the centre, or edges in the image.
+    """Maps independent of the model: random, nearness to the centre, or edges in the image.
 
     The random map has as many cells as the maps under test. A random order of single pixels would not be a
     fair baseline: it removes detail from the whole image at once, which hurts a network more than removing

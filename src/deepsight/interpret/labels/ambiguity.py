@@ -1,4 +1,4 @@
-"""Which images may split people: how far independent sources are from one answer."""
+"""Ambiguous images: how far independent sources are from one answer."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,13 +24,13 @@ def ambiguity_table(
     """How much people would differ on each image: evidence table `ambiguity`, the most ambiguous first.
 
     The score is the mean of two doubts: the entropy of the pooled class distribution, and one minus the
-    pooled probability of the given label. The given label is one person's answer, so an image for which the
-    sources find it unlikely is one over which people may differ. As far as the label itself is probably
-    wrong, that second doubt does not count: a wrong label on a clear image is not ambiguity.
+    pooled probability of the given label. The given label is one person's answer, so people may differ over
+    an image whose label the sources find unlikely. The second doubt is weighted by the probability that the
+    label is right: a wrong label on a clear image is not ambiguity.
 
-    The pool mixes what the sources do not know with what people would differ over. `people_differ` is what
-    votes of people showed of such doubt. `surest_differ` is the doubt that even the surest source has, each
-    source recalibrated by itself.
+    The pool mixes the sources' ignorance with genuine ambiguity. `people_differ` maps its doubt to the
+    disagreement of annotators, as fitted to votes on other images. `surest_differ` is the doubt of the surest
+    source, each source recalibrated by itself.
 
     Args:
         by_split: what the sources say of each image, by split name.
@@ -64,7 +64,7 @@ def ambiguity_table(
 
 
 def caption_of(frame: pl.DataFrame) -> str:
-    """How many images people are expected to be split over, or that the sources cannot tell."""
+    """The expected share of images on which two people differ, or that the sources cannot tell."""
     known = frame["people_differ"].drop_nulls().to_numpy()
     if not len(known):
         return (
@@ -80,7 +80,7 @@ def caption_of(frame: pl.DataFrame) -> str:
 def ambiguity_of_split(
     split: str, judged: LabelSources, classes: Sequence[str], views: Views | None
 ) -> pl.DataFrame:
-    """One row per image: how ambiguous it is, how far the sources differ, and between which classes."""
+    """One row per image: its ambiguity, the divergence of the sources, and the classes in question."""
     labels, sources = judged.labels, list(with_views(judged, views).values())
     alone = [log_pool([source], labels) for source in sources]
     pooled = equal_pool(alone, labels)
@@ -124,7 +124,7 @@ def two_differ(pooled: Floats) -> Floats:
 
 
 def divergence(sources: Sequence[Floats]) -> Floats:
-    """Entropy of the mean of the sources less the mean of their entropies (n,), nats; 0 where they agree."""
+    """Jensen-Shannon divergence of the sources (n,), nats; 0 where they agree."""
     return np.asarray(entropy(np.mean(sources, axis=0), axis=1) - np.mean(entropy(sources, axis=2), axis=0))
 
 

@@ -20,13 +20,13 @@ def corrected_score_table(
 ) -> Table:
     """Macro-F1 under three readings of the test labels: evidence table `corrected_score`.
 
-    Only the first row is the score. The model under study is one of the sources that flag and suggest, so the
-    other two lean its way: they show how much the flags could matter, and are no better estimate.
+    Only the first row is the score. The examined model is one of the sources that flag and suggest, so the
+    other two are biased in its favour: they show how much the flags could matter, and are no better estimate.
 
     Args:
         labels, predicted: int64 (n,), given labels and the model's classes.
-        flagged: bool (n,), labels held to be wrong.
-        suggested: int64 (n,), what a flagged label should be.
+        flagged: bool (n,), labels that are probably wrong.
+        suggested: int64 (n,), the suggested label of each flagged image.
     """
     corrected = np.where(flagged, suggested, labels)
     everyone = np.ones(len(labels), dtype=bool)

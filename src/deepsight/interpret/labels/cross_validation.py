@@ -17,21 +17,21 @@ BLOCK = 8192  # rows cast to float32 at a time, so that memory does not grow wit
 
 
 class Sums(NamedTuple):
-    """What a ridge regression needs of some rows: scatter xᵀx (d, d) and products xᵀy (d, k)."""
+    """Sufficient statistics of a ridge regression: scatter xᵀx (d, d) and products xᵀy (d, k)."""
 
     scatter: Floats
     products: Floats
 
 
 class Standardised:
-    """Features with mean 0 and deviation 1 in every column, made block by block as they are asked for.
+    """Features with mean 0 and deviation 1 in every column, computed block by block on demand.
 
-    Fewer rows than features are turned into the n directions that they span. A ridge regression sees only the
-    products of rows, which stay as they are.
+    Where there are fewer rows than features, they are rotated into the n directions that they span, which
+    leaves the products of rows, and so a ridge regression, unchanged.
 
     Attributes:
         d: columns of the blocks.
-        width: features that there were.
+        width: number of original features.
     """
 
     def __init__(self, features: Reals) -> None:
@@ -81,7 +81,7 @@ def out_of_fold_probabilities(features: Reals, labels: Ints, k: int, *, folds: i
 
 
 def stratified_folds(labels: Ints, folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each row, int64 (n,): every class is spread over the folds as evenly as it goes."""
+    """The fold of each row, int64 (n,): every class is spread over the folds as evenly as possible."""
     if not 2 <= folds <= len(labels):
         raise DeepSightError(f"Expected 2 to {len(labels)} folds for as many images, received {folds}.")
     order = np.random.default_rng(seed).permutation(len(labels))
@@ -124,9 +124,10 @@ def scores_out_of_fold(x: Standardised, parts: list[Sums], fold: NDArray[np.int6
 
 
 def ridge_weights(parts: list[Sums], penalty: float, width: int) -> Floats:
-    """The weights (d, k) that the rows of these parts give.
+    """The ridge weights (d, k) fitted on the rows of these parts.
 
     Args:
+        parts: the sums of each part.
         penalty: as a share of the mean eigenvalue of the scatter, so that it has no unit.
         width: features whose scatter has that mean.
     """

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.statistics.principal_axes import principal_axes
 
-GROUP = 32  # columns whose maximum stands for them in the first look
+GROUP = 32  # columns per group; the first pass compares only the maxima of groups
 
 
 class Neighbours(NamedTuple):
@@ -69,8 +69,8 @@ def nearest_neighbours(
 def largest_columns(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """The columns of the `count` largest values of each row (m, n), largest first: int64 (m, count).
 
-    Columns are grouped by 32, and only the groups with the largest maxima are looked into; the largest
-    values cannot lie elsewhere. One pass over the values, several times faster than a partition of each row.
+    Columns are grouped by 32, and only the groups with the largest maxima are searched, since no other can
+    hold one of the largest values. This is several times faster than a partition of each row.
     """
     m, n = values.shape
     width = n // GROUP  # the number of groups; column j is in group j modulo width
@@ -101,7 +101,7 @@ def neighbour_vote(neighbours: Neighbours, labels: Ints, k: int, *, prior_votes:
     """The share of each class among the neighbours of a row, weighted by similarity: float64 (n, k).
 
     Negative similarities do not vote. The class shares of the whole data count as `prior_votes` neighbours,
-    so that no class has probability 0, and one wrong label among twenty neighbours does not speak loudly.
+    so that no class has probability 0, and one wrong label among twenty neighbours weighs little.
     """
     weight = np.maximum(neighbours.cosine, 0).astype(np.float64)
     n, c = weight.shape

@@ -1,4 +1,4 @@
-"""Which labels are wrong to nearly everyone: how surely, what they should be, and how many there are."""
+"""Label errors: how probable each is, what the label should be, and how many there are."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,16 +21,16 @@ from deepsight.interpret.labels.sources import SMALLEST, LabelSources, log_pool
 
 METHOD = (
     "Out-of-sample distributions of the given label (models, out-of-fold heads, neighbours) in a logarithmic "
-    "pool; a mixture of labels that the pool foresees and of mistakes as people make them, by maximum "
-    "likelihood. Only surprises beyond those that the pool foresees count as wrong."
+    "pool; a mixture of labels that the pool predicts and of mistakes as people make them, by maximum "
+    "likelihood. Only surprises beyond those that the pool predicts count as wrong."
 )
 
 # Sources that agree with fewer labels than this are themselves wrong too often. Measured on CIFAR-10N: an
 # estimated precision of 0.80 was 0.80 at an agreement of 0.84, 0.69 at 0.76 and 0.24 at 0.54.
 TRUSTED = 0.7
 
-# Images are flagged while their mean score is at least this. The score itself is calibrated over all images;
-# among the flagged it is not, so what is claimed of them comes from `claimed_precision`.
+# Images are flagged while their mean score is at least this. The score is calibrated over all images but not
+# among the flagged, so the precision stated for those comes from `claimed_precision`.
 CLAIMED = 0.7
 
 # Fewer flags than these cannot be told from the rare sure mistakes of the sources. With 0.5 % of people's

@@ -53,7 +53,7 @@ class ExaminedSplit:
     judges: Mapping[str, Floats] = field(default_factory=dict)
 
     def spaces(self) -> dict[str, NDArray[np.floating]]:
-        """All features by their space; predictions made elsewhere may carry features of width 0."""
+        """All features by their space; predictions read from a file may have features of width 0."""
         own = {} if self.features is None else {self.space: self.features}
         return {space: features for space, features in (own | dict(self.more)).items() if features.shape[1]}
 
@@ -145,7 +145,7 @@ def log_pool(sources: Sequence[Floats], labels: Ints) -> Floats:
     """A logarithmic opinion pool: softmax of Σ_m w_m log p_m, weights by likelihood of the labels.
 
     A single source is recalibrated by a temperature in the same way. The weights are as many as the sources,
-    so fitting them on the labels that are judged gives nothing away (Heskes 1998).
+    so fitting them on the labels that are judged does not leak those labels (Heskes 1998).
 
     Args:
         sources: m distributions (n, k), none of which has seen the label of its row.

@@ -1,4 +1,4 @@
-"""Test-time augmentation: what a model says of an image that is mirrored or moved a little."""
+"""Test-time augmentation: a model's predictions for mirrored or slightly shifted copies of an image."""
 
 from collections.abc import Callable
 

@@ -1,8 +1,9 @@
-"""The background: is the object recognised on another one, more often than after a matched swap?"""
+"""Background: is the object recognised on other backgrounds more often than after a matched swap?"""
 
 import numpy as np
 
 from deepsight.core.array_types import Floats, Ints, Pixels
+from deepsight.core.errors import DeepSightError
 from deepsight.core.open_model import Predict
 from deepsight.interpret.background.background_errors import neutral_design
 from deepsight.interpret.background.composites import Cutouts, cut_out
@@ -15,19 +16,22 @@ def try_background(
     examined: ExaminedImages, pixels: Pixels, masks: Masks, predict: Predict, *,
     donors: int = 3, seed: int, seconds: float = 0.0,
 ) -> LeverOutcome:  # fmt: skip
-    """The object on backgrounds of other classes, against backgrounds that go with what the model said.
+    """The object on backgrounds of other classes, against backgrounds of the predicted class.
 
-    Both are pasted alike. The placebo's background speaks for the class that the model said, as the image's
-    own may have done; the arm's speaks neither for it nor for the true class.
+    Both are pasted in the same way. The control's background supports the predicted class, as the image's own
+    may have done; the arm's supports neither that class nor the true one.
 
     Args:
         examined: the images; those without a usable mask or without both kinds of donors are left out.
         pixels: of these images, uint8 (m, h, w, 3).
         masks: of these images.
-        predict: images to logits; it sees about 2 · donors images for each.
+        predict: images to logits; called on about 2 · donors images for each.
         donors: backgrounds of each kind for each image.
         seed: of the donors.
-        seconds: that the trial took.
+        seconds: computing time of the trial.
+
+    Raises:
+        DeepSightError: no image has a usable mask and both kinds of donors.
     """
     places = np.flatnonzero(masks.accepted)
     labels, predicted = examined.labels[places], examined.predicted[places]
@@ -35,6 +39,10 @@ def try_background(
     neutral = neutral_design(everyone, labels, predicted, all_usable, donors=donors, seed=seed)
     matched = matched_design(predicted, donors=donors, seed=seed)
     both = np.intersect1d(neutral.subject, matched.subject)
+    if not len(both):
+        raise DeepSightError(
+            "Expected objects with a usable mask and backgrounds of a third class, found none."
+        )
     cutouts = cut_out(pixels[places], masks.select(places))
     kept = examined.select(places[both])
     swapped, placebo = (share_right(labels, cutouts, chosen, predict)[both] for chosen in (neutral, matched))
@@ -54,7 +62,7 @@ def try_background(
 
 
 def matched_design(predicted: Ints, *, donors: int, seed: int) -> SwapDesign:
-    """Each object on backgrounds of other images that the model takes for the same class."""
+    """Each object on backgrounds of other images that the model assigns to the same class."""
     rng = np.random.default_rng([seed, 1])
     everyone = np.arange(len(predicted))
     pairs = [
@@ -69,7 +77,7 @@ def matched_design(predicted: Ints, *, donors: int, seed: int) -> SwapDesign:
 
 
 def share_right(labels: Ints, cutouts: Cutouts, chosen: SwapDesign, predict: Predict) -> Floats:
-    """The share of the composites of each object that are right, (m,)."""
+    """The share of the composites of each object that are classified correctly, (m,)."""
     right = predict_composites(cutouts, chosen, predict) == labels[chosen.subject]
     tries = np.bincount(chosen.subject, minlength=len(labels))
     return np.asarray(

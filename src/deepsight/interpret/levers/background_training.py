@@ -1,4 +1,4 @@
-"""Training on other backgrounds: does it help to cut the link between the class and what is behind it?"""
+"""Training on other backgrounds: does it help to break the link between class and background?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
 FEWEST = 40  # training images with a usable mask
-PASSES = 2.0  # times the recipe's, over the composites, which are few
+PASSES = 2.0  # times the recipe's, as composites are few
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SwappedImages:
 def swap_backgrounds(pixels: Pixels, labels: Ints, masks: Masks, rows: Ints, *, seed: int) -> SwappedImages:
     """Every object with a usable mask on the background of a random image, and on one of its own class.
 
-    Both are pasted alike, so they differ in one thing: whether the background still goes with the class
+    Both are pasted in the same way, so they differ only in whether the background still matches the class
     ("mixed-rand" and "mixed-same" of Xiao et al. 2021).
 
     Args:
@@ -83,13 +83,13 @@ def judge_backgrounds(
     examined: ExaminedImages, swapped: SwappedImages, arm: Sequence[Reals], control: Sequence[Reals], *,
     seconds: float = 0.0,
 ) -> LeverOutcome:  # fmt: skip
-    """What training on backgrounds of any class does, replicate by replicate.
+    """The effect of training on backgrounds of any class, replicate by replicate.
 
     Args:
         examined: the images.
         swapped: the composites.
         arm, control: logits (m, k) of each replicate.
-        seconds: that masks and trainings took.
+        seconds: computing time of masks and trainings.
     """
     right = examined.right(np.stack(arm))
     counts = right.sum(axis=0).astype(int)

@@ -1,4 +1,4 @@
-"""What a lever is: an intervention that was made, and what became of each examined image."""
+"""Levers: an intervention that was made, and its effect on each examined image."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ class ExaminedImages:
     Attributes:
         rows: int64 (m,), positions in the test split, ascending.
         labels: int64 (m,), the given labels.
-        logits: (m, k), what the examined model says.
-        weights: (m,), how many test images each one stands for: 1 / its chance to be drawn.
-        n: test images that they stand for.
+        logits: (m, k), of the examined model.
+        weights: (m,), how many test images each one represents: 1 / its inclusion probability.
+        n: test images that they represent.
     """
 
     rows: Ints
@@ -31,7 +31,7 @@ class ExaminedImages:
         if self.labels.shape != (m,) or self.weights.shape != (m,) or len(self.logits) != m:
             raise DeepSightError(f"Expected {m} labels, rows of logits and weights, one for each image.")
         if m and not (np.isfinite(self.weights).all() and (self.weights >= 1 - 1e-9).all()):
-            raise DeepSightError("Expected weights of at least 1: an image stands for itself at least.")
+            raise DeepSightError("Expected weights of at least 1: an image represents at least itself.")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -61,7 +61,7 @@ class ExaminedImages:
         return np.asarray(logits.argmax(axis=-1) == self.labels, dtype=np.float64)
 
     def reweighted(self, places: Ints, scale: Floats) -> "ExaminedImages":
-        """Some of these images, each standing for `scale` times as many."""
+        """Some of these images, each with `scale` times its weight."""
         return ExaminedImages(
             self.rows[places], self.labels[places], self.logits[places], self.weights[places] * scale, self.n
         )
@@ -77,14 +77,14 @@ class Spread:
 
     Attributes:
         variance: of the accuracy of a single training.
-        freedom: degrees of freedom of that variance; 0 where nothing is known.
+        freedom: degrees of freedom of that variance; 0 where it is unknown.
     """
 
     variance: float = 0.0
     freedom: int = 0
 
     def joined(self, right: Floats, weights: Floats) -> "Spread":
-        """This, and what replicates (r, m) of one training show besides."""
+        """This spread pooled with that of replicates (r, m) of one training."""
         accuracy = right @ weights / weights.sum()
         freedom = self.freedom + len(right) - 1
         squares = self.variance * self.freedom + float(((accuracy - accuracy.mean()) ** 2).sum())
@@ -102,20 +102,20 @@ class LeverOutcome:
         examined: the images.
         arm_right: (a, m), 1 where replicate a of the arm is right, 0 where it is wrong; shares are allowed.
         control_right: (c, m), the same for the control.
-        advice: what a person then does.
-        treatment: name of the treatment that a trial confirms it with; empty where there is none.
-        group: levers of one group are steps of one dial, such as the data or the recipe.
+        advice: what to do about it.
+        treatment: name of the treatment whose trial confirms it; empty where there is none.
+        group: levers of one group act on the same thing, such as the data or the recipe.
         images: labelled images that the action needs; 0 where it needs none.
-        seconds: of computation that the trial took.
+        seconds: computing time of the trial.
         paired: whether replicate r of both was trained with the same rows and seed.
         members: (r, m, k) probabilities where the arm averages r trainings: the interval then covers other
             trainings too.
         strength: (m,) in -1 to 1: how clearly the lever changes each image, below 0 for the worse; None takes
             the mean of the arm minus that of the control.
-        evidence: a sentence about each image, or none where there is nothing to say.
-        factor: from what was measured to what the action gives, with its standard error: (1, 0) where the arm
+        evidence: a sentence about each image, or empty.
+        factor: from the measured effect to that of the action, with its standard error: (1, 0) where the arm
             is the action itself.
-        spread: of single trainings, from others like them; it is borrowed where replicates are few.
+        spread: of single trainings, from similar ones; pooled in where replicates are few.
     """
 
     name: str

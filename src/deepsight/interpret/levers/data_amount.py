@@ -1,4 +1,4 @@
-"""More data: what a part of the rows costs, and so what more of them would gain."""
+"""More data: the gain from more rows, extrapolated from the loss with only a part of them."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
 EXPONENT = 0.8  # of the learning curve error = floor + scale · rows^-EXPONENT: docs/decisions/0005-planner.md
-EXPONENTS = (0.5, 1.1)  # where it may lie
+EXPONENTS = (0.5, 1.1)  # its plausible range
 RECIPE = "the model's recipe"
-MOST_TIMES = 4.0  # times the rows, of those in use and unused ones together
+MOST_TIMES = 4.0  # times the model's rows, used and unused ones together
 
 
 def part_of_rows(labels: Ints, share: float, *, seed: int, replicate: int = 0) -> Ints:
-    """Positions of a share of the rows, in the same share of every class; replicates do not overlap.
+    """Positions of a share of the rows, stratified by class, ascending.
 
-    As far as the rows last: with a share of a fourth there are four such parts.
+    Replicates do not overlap as far as the rows last: with a share of a quarter there are four such parts.
     """
     order = np.random.default_rng([seed, 12]).permutation(len(labels))
     chosen = []
@@ -38,7 +38,7 @@ def part_retrainings(labels: Ints, share: float, count: int, *, seed: int) -> li
 
 
 def growth_factor(share: float, times: float, exponent: float = EXPONENT) -> float:
-    """Gain from `times` as many rows, over the loss from only a `share` of them.
+    """Gain from `times` as many rows, divided by the loss from only a `share` of them.
 
     With error = floor + scale · rows^-b the floor and the scale drop out: (1 - times^-b) / (share^-b - 1).
     """
@@ -60,18 +60,18 @@ def try_more_data(
         parts: logits (m, k) of each training on a part of the rows.
         share: of the rows in each part, below 1.
         rows: training rows of the model.
-        times: as many rows as are asked about.
-        whole: logits (m, k) of the same training on all rows; None takes what the model itself says.
+        times: the factor on the number of rows.
+        whole: logits (m, k) of the same training on all rows; None takes those of the model itself.
         trained: what was trained, in words.
-        seconds: that the trainings took.
+        seconds: computing time of the trainings.
     """
     right = examined.own_right if whole is None else examined.right(whole)
     part = examined.right(np.stack(parts))
-    # A share of the errors with all rows, not of those with a part of them, which are more.
+    # As a share of the errors with all rows, not of the more numerous ones with a part of them.
     errors = (float(examined.weights @ (1 - each)) for each in (part.mean(axis=0), right))
     scale = next(errors) / max(next(errors), 1e-9)
     factors = [growth_factor(share, times, b) for b in (EXPONENTS[0], EXPONENT, EXPONENTS[1])]
-    spread = (max(factors) - min(factors)) / 4  # the ends as two standard errors to either side
+    spread = (max(factors) - min(factors)) / 4  # the ends are two standard errors to either side
     return LeverOutcome(
         name="twice the images" if times == 2 else f"{times:g} times the images",
         arm=f"all {rows:,} rows, extrapolated to {times:g} times as many",
@@ -83,7 +83,7 @@ def try_more_data(
         group="data",
         images=round((times - 1) * rows),
         seconds=seconds,
-        strength=np.zeros(len(examined)),  # a part of the rows names no single error
+        strength=np.zeros(len(examined)),  # a part of the rows tells nothing about single errors
         factor=(factors[1] * scale, spread * scale),
     )
 
@@ -91,7 +91,7 @@ def try_more_data(
 def unused_retrainings(
     rows: int, unused: int, count: int, *, seed: int
 ) -> tuple[list[Retraining], list[Retraining]]:
-    """Trainings on the rows and unused ones, and as many on the rows alone, all with the same steps.
+    """Trainings on the rows and unused ones, and as many on the rows alone, all of equally many steps.
 
     Args:
         rows: training rows of the model.
@@ -114,14 +114,14 @@ def judge_unused(
     examined: ExaminedImages, arm: Sequence[Reals], control: Sequence[Reals], *,
     rows: int, more: int, seconds: float = 0.0,
 ) -> LeverOutcome:  # fmt: skip
-    """What the rows that the plan left unused give, replicate by replicate.
+    """The effect of the rows that the plan left unused, replicate by replicate.
 
     Args:
         examined: the images.
         arm, control: logits (m, k) of each replicate.
         rows: training rows of the model.
-        more: unused rows that the arm had besides.
-        seconds: that the trainings took.
+        more: unused rows added in the arm.
+        seconds: computing time of the trainings.
     """
     counts = examined.right(np.stack(arm)).sum(axis=0).astype(int)
     return LeverOutcome(

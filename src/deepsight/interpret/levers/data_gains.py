@@ -1,4 +1,4 @@
-"""Where more data would help: gains by class and by neighbourhood, and so which images to label next."""
+"""Where more data would help: gains by class and by neighbourhood of the feature space."""
 
 from collections.abc import Sequence
 
@@ -11,20 +11,20 @@ from deepsight.core.evidence import Table
 from deepsight.interpret.levers.base import ExaminedImages
 from deepsight.interpret.levers.data_amount import EXPONENT, growth_factor
 
-MOST_IMAGES = 1e7  # a class that would need more images for a point gains nothing from them
-IN_A_GROUP = 60  # images of a neighbourhood, about
+MOST_IMAGES = 1e7  # above it, the number of images for a point is not stated
+IN_A_GROUP = 60  # images of a neighbourhood, approximately
 MOST_GROUPS = 16
-SHOWN = 5  # images that stand for a neighbourhood
+SHOWN = 5  # examples of a neighbourhood
 
 
 def class_gains_table(
     examined: ExaminedImages, parts: Sequence[Reals], train_labels: Ints, classes: Sequence[str], *,
     share: float, times: float = 2.0, whole: Reals | None = None,
 ) -> Table:  # fmt: skip
-    """What more images of each class would gain: evidence table `lever_data`, the largest gain first.
+    """The gain of each class from more images: evidence table `lever_data`, the largest gain first.
 
-    A class learns from the others' images too, so a gain is for more images of all classes; its order says
-    which to label next. Rates of small classes are drawn towards the mean of all (empirical Bayes).
+    Classes learn from each other's images, so a gain is for more images of all classes; the order says which
+    to label next. Gains of small classes are shrunk towards the mean of all (empirical Bayes).
 
     Args:
         examined: the images.
@@ -76,7 +76,7 @@ def gains_of_groups(
     examined: ExaminedImages, parts: Sequence[Reals], group: Ints, count: int, *,
     share: float, times: float, whole: Reals | None,
 ) -> tuple[Floats, Floats, Floats]:  # fmt: skip
-    """What a part of the rows loses in each group, what more rows would gain there, and the group's weight.
+    """The loss with a part of the rows, the gain from more rows, and the weight of each group: (count,) each.
 
     Args:
         examined: the images.
@@ -107,7 +107,12 @@ def group_means(values: Floats, weights: Floats, group: Ints, count: int) -> tup
 
 
 def shrunk(mean: Floats, error: Floats, weight: Floats) -> Floats:
-    """Means drawn towards that of all, the more the less is known of each (James & Stein 1961)."""
+    """Means shrunk towards that of all, the more the larger their error (James & Stein 1961).
+
+    Args:
+        mean, error: (count,), the error infinite where a group has no image.
+        weight: (count,), of each group.
+    """
     known = np.isfinite(error)
     if known.sum() < 3:
         return mean
@@ -121,7 +126,7 @@ def next_to_label(frame: pl.DataFrame) -> str:
     """Which classes to label next, in a sentence."""
     first = frame.filter(pl.col("points") > 0).head(3)
     if first.is_empty():
-        return "For no class are more images expected to help."
+        return "More images are not expected to help any class."
     names = ", ".join(
         f"{name} ({100 * gain:+.1f} points)" for name, gain in first.select("class", "points").rows()
     )
@@ -132,10 +137,10 @@ def neighbourhood_gains_table(
     examined: ExaminedImages, parts: Sequence[Reals], features: Reals, ids: Ints, classes: Sequence[str], *,
     share: float, times: float = 2.0, whole: Reals | None = None, seed: int = 0,
 ) -> Table:  # fmt: skip
-    """What more images gain by neighbourhood of the feature space: table `lever_neighbourhoods`.
+    """The gain from more images by neighbourhood of the feature space: table `lever_neighbourhoods`.
 
-    Neighbourhoods are clusters of the examined images (k-means on features of unit length). Rates of small
-    ones are drawn towards the mean of all, as for classes.
+    Neighbourhoods are clusters of the examined images (k-means on features of unit length). Gains of small
+    ones are shrunk towards the mean of all, as for classes.
 
     Args:
         examined: the images.
@@ -189,7 +194,7 @@ def neighbourhood_gains_table(
 
 
 def neighbourhoods(features: Reals, *, seed: int) -> tuple[Ints, Floats]:
-    """The cluster of each image (m,), and the clusters' centres (c, d); every cluster has an image."""
+    """The cluster of each image (m,), and the centres (c, d) of the clusters, none of them empty."""
     unit = unit_length(features)
     count = int(np.clip(len(unit) // IN_A_GROUP, 1, MOST_GROUPS))
     centres, group = kmeans2(unit, count, minit="++", seed=seed, missing="warn")
@@ -204,7 +209,7 @@ def unit_length(features: Reals) -> Floats:
 
 
 def nearest_to(features: Reals, inside: Bools, centre: Floats) -> Ints:
-    """Positions of the images of a cluster that lie nearest to its centre."""
+    """Positions of the images of a cluster nearest to its centre."""
     own = np.flatnonzero(inside)
     distance = np.linalg.norm(unit_length(features[own]) - centre, axis=1)
     return own[np.argsort(distance)[:SHOWN]]

@@ -7,14 +7,14 @@ from scipy.special import logsumexp
 from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 
-RIDGE = 10.0  # images: how many of a class weigh as much as the belief that its prior is right
+RIDGE = 10.0  # strength of the prior that a class needs no bias, in images
 
 
 def fit_class_bias(logits: Reals, labels: Ints) -> Floats:
-    """What to add to the logits of each class, (k,), by likelihood, drawn towards 0.
+    """The bias to add to the logits of each class, (k,), by penalised maximum likelihood.
 
-    Bias-corrected calibration without its temperature (Alexandari, Kundaje & Shrikumar 2020): it mends priors
-    that training and use do not share.
+    Bias-corrected temperature scaling without its temperature (Alexandari, Kundaje & Shrikumar 2020): it
+    corrects for class priors that differ between training and use.
 
     Args:
         logits: (n, k), of validation.
@@ -34,7 +34,7 @@ def fit_class_bias(logits: Reals, labels: Ints) -> Floats:
 
 
 def try_class_bias(examined: ExaminedImages, val_logits: Reals, val_labels: Ints) -> LeverOutcome:
-    """Move the decision towards classes that are predicted too rarely on validation."""
+    """Shift the decision towards classes that are predicted too rarely on validation."""
     bias = fit_class_bias(val_logits, val_labels)
     return decided(
         examined,
@@ -57,7 +57,7 @@ def try_temperature(examined: ExaminedImages, temperature: float) -> LeverOutcom
 
 
 def decided(examined: ExaminedImages, logits: Reals, *, name: str, arm: str, advice: str) -> LeverOutcome:
-    """What another decision does, against the model's own."""
+    """The effect of another decision rule, against the model's own."""
     right = examined.right(logits)
     return LeverOutcome(
         name=name,

@@ -1,4 +1,4 @@
-"""The causes of each error: the levers that mend it, each with its local false discovery rate."""
+"""The causes of each error: the levers that fix it, each with its local false discovery rate."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from deepsight.core.evidence import Table
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 
 NAMED = 0.2  # largest local false discovery rate of a cause that is named
-DIGITS = 3  # to which strengths count as equal
+DIGITS = 3  # decimals to which strengths are compared
 SYSTEMATIC = "systematic: resists every lever"
 UNDECIDED = "undecided: fixed no more often than by chance"
 
-# The cause that a group of levers speaks for, as the ledger names it.
+# The cause that each group of levers supports, as the ledger names it.
 GROUP_CAUSES = {
     "variance": "chance of the training",
     "data": "too few training images",
@@ -38,7 +38,7 @@ def lever_errors_table(
     where its local false discovery rate is at most 0.2.
 
     Args:
-        outcomes: one per lever; placebos and extrapolated gains say nothing about single errors.
+        outcomes: one per lever; placebos are left out, and extrapolated gains support no single error.
         examined: all examined images.
         ids: int64 (m,), rows in the official order of test.
         classes: k names.
@@ -108,13 +108,13 @@ UNITS = {
     "causes": f"causes with a local false discovery rate of at most {NAMED}, the surest first",
     "fdr": "local false discovery rate of each cause",
     "levers": "the lever that supports each cause",
-    "evidence": "what each lever did to this image",
-    "resists": "whether no lever gets it right",
+    "evidence": "what each lever did for this image",
+    "resists": "whether no lever fixes it",
 }
 
 
 def spread_to(outcome: LeverOutcome, examined: ExaminedImages, values: Floats) -> Floats:
-    """Values of a lever's own images in the places of all examined ones, 1 elsewhere."""
+    """Values of a lever's own images at the places of all examined ones, and 1 for the others."""
     spread = np.ones(len(examined))
     spread[np.searchsorted(examined.rows, outcome.examined.rows)] = values
     return spread
@@ -130,7 +130,7 @@ def solved_by_any(outcomes: Sequence[LeverOutcome], examined: ExaminedImages) ->
 
 
 def evidence_of(outcome: LeverOutcome, row: int) -> str:
-    """What a lever says of the test image at this position; empty where it did not look."""
+    """A lever's sentence about the test image at this position; empty where the lever was not tried on it."""
     place = int(np.searchsorted(outcome.examined.rows, row))
     if not outcome.evidence or place >= len(outcome.examined) or outcome.examined.rows[place] != row:
         return ""
@@ -143,11 +143,11 @@ def resisting_errors(table: Table) -> float:
 
 
 def local_fdr(outcome: LeverOutcome) -> Floats:
-    """The chance that each image was changed for the better by churn alone, (m,); 1 where it was not.
+    """The chance that each improved image improved by churn alone, (m,); 1 where an image did not improve.
 
-    Retraining moves images in both directions. What a lever makes worse at some strength shows how many it
-    makes better at that strength by chance, as decoys do in a target-decoy search (Elias & Gygi 2007), with
-    one decoy added (Barber & Candès 2015). The rate never rises with the strength.
+    Retraining changes answers in both directions. The images that a lever makes worse at some strength
+    estimate how many it improves at that strength by chance, as decoys do in a target-decoy search (Elias &
+    Gygi 2007), with one decoy added (Barber & Candès 2015). The rate never rises with the strength.
     """
     strength = np.round(outcome.strengths, DIGITS)
     weights = outcome.examined.weights
@@ -157,7 +157,7 @@ def local_fdr(outcome: LeverOutcome) -> Floats:
         return rate
     better = np.array([weights[strength == level].sum() for level in levels])
     worse = np.array([weights[nearest(-strength, levels) == place].sum() for place in range(len(levels))])
-    worse[-1] += 1  # the clearest changes must outnumber one decoy at least
+    worse[-1] += 1  # the strongest changes must outnumber at least one decoy
     ratio = np.minimum(worse / better, 1.0)
     smooth = isotonic_regression(ratio, sample_weight=better, increasing=False)
     place = np.searchsorted(levels, strength)

@@ -1,4 +1,4 @@
-"""Which test images the levers are judged on: every error, and correct images in two phases."""
+"""The test images that the levers are judged on: every error, and a two-phase sample of correct ones."""
 
 import numpy as np
 
@@ -6,18 +6,18 @@ from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.predictions import softmax
 from deepsight.interpret.levers.base import ExaminedImages
 
-FLOOR = 0.05  # of the relative chance of a correct image, so that no weight grows beyond 20 times another
+FLOOR = 0.05  # of the relative chance of a correct image: no weight exceeds 20 times another
 
 
 def choose_examined(labels: Ints, logits: Reals, size: int, *, seed: int) -> ExaminedImages:
-    """Every error (or a sample, where they alone are too many), and correct images up to `size`.
+    """Every error (or a sample, where errors alone are too many), and correct images up to `size`.
 
-    A correct image whose runner-up is close is drawn more often: it is the one that a change may break. Its
-    weight, 1 / its chance, keeps the sums unbiased (two-phase sampling, Horvitz & Thompson 1952).
+    A correct image with a close runner-up is drawn more often, since a change may break it. Its weight,
+    1 / its inclusion probability, keeps sums unbiased (two-phase sampling, Horvitz & Thompson 1952).
 
     Args:
         labels: int64 (n,).
-        logits: (n, k), what the examined model says.
+        logits: (n, k), of the examined model.
         size: images to examine.
         seed: random seed.
     """

@@ -1,4 +1,4 @@
-"""Fragility: does the answer survive a change that leaves the label as it is?"""
+"""Fragility: does the answer survive a change that keeps the label?"""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -12,16 +12,16 @@ from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 
 Jitter = Callable[[Pixels], Pixels]
 
-BRIGHTER = 1.12  # factor on every pixel; less than the training views vary by
+BRIGHTER = 1.12  # factor on every pixel; within the range of the training augmentation
 
 
 def mirror(pixels: Pixels) -> Pixels:
-    """Left and right exchanged."""
+    """Flipped horizontally."""
     return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
 def shift(down: int, right: int) -> Jitter:
-    """Moved by thirty-secondths of the side; what comes in is the border, reflected."""
+    """Shifted by thirty-seconds of the side, with the border reflected into the gap."""
 
     def moved(pixels: Pixels) -> Pixels:
         height, width = pixels.shape[1:3]
@@ -35,11 +35,11 @@ def shift(down: int, right: int) -> Jitter:
 
 
 def light(factor: float) -> Jitter:
-    """Every pixel times a factor."""
+    """Every pixel multiplied by a factor."""
     return lambda pixels: np.clip(np.rint(pixels * factor), 0, 255).astype(np.uint8)
 
 
-# The most telling first: a plan with little time takes the first ones. Shifts are of at most 3 pixels in 32.
+# The most informative first: a plan with little time takes the first ones. Shifts are at most 3 pixels in 32.
 JITTERS: Mapping[str, Jitter] = MappingProxyType(
     {
         "mirrored": mirror,
@@ -61,9 +61,9 @@ def try_fragility(
     Args:
         examined: the images.
         pixels: of these images, uint8 (m, h, w, 3).
-        predict: images to logits; it sees m · views images.
-        views: jitters to try, at most seven.
-        seconds: that the passes took.
+        predict: images to logits; called on m · views images.
+        views: jitters to try, 1 to 7.
+        seconds: computing time of the passes.
     """
     chosen = list(JITTERS.values())[:views]
     seen = np.stack([softmax(predict(jitter(pixels))) for jitter in chosen])
@@ -92,6 +92,6 @@ def try_fragility(
 
 
 def same_wrong_in_all(examined: ExaminedImages, seen: Floats) -> Floats:
-    """1 where every view (v, m, k) gives the class that the model gives, and it is wrong: (m,)."""
+    """1 where every view (v, m, k) yields the class of the model's own answer, and it is wrong: (m,)."""
     same = (seen.argmax(axis=2) == examined.predicted).all(axis=0)
     return np.asarray(same & examined.wrong, dtype=np.float64)

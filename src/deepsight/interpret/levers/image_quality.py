@@ -1,4 +1,4 @@
-"""Image quality: does repairing the image mend the error, more than it breaks correct ones?"""
+"""Image quality: does repairing the images fix more errors than it breaks correct answers?"""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -13,8 +13,8 @@ from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 from deepsight.interpret.slices.image_properties import measured_properties
 
 LOOKS = ("brightness", "contrast", "sharpness")
-UNUSUAL = 0.3  # standard deviations from which images look unlike the usual ones
-RESTORED = 0.8  # of the distance that is left, at most, where a repair restores the usual look
+UNUSUAL = 0.3  # standard deviations from which on images look unlike the usual ones
+RESTORED = 0.8  # a repair restores the usual look where at most this share of the distance is left
 
 Repair = Callable[[Pixels], Pixels]
 
@@ -30,7 +30,7 @@ def denoised(image: Pixels) -> Pixels:
 
 
 def stretched(image: Pixels) -> Pixels:
-    """Brightness stretched so that its 2nd and 98th percentile reach the ends; colours keep their ratios."""
+    """All channels stretched alike, so that the 2nd and 98th percentile become 0 and 255."""
     low, high = np.percentile(image, (2, 98))
     if high - low < 1:
         return image
@@ -38,7 +38,7 @@ def stretched(image: Pixels) -> Pixels:
 
 
 def sharpened(image: Pixels) -> Pixels:
-    """What a small blur takes away, added once more (unsharp masking)."""
+    """The detail that a small blur removes, added once more (unsharp masking)."""
     blurred = cv2.GaussianBlur(np.ascontiguousarray(image), (0, 0), max(0.8, image.shape[0] / 40))
     return np.asarray(cv2.addWeighted(image, 2.0, blurred, -1.0, 0), dtype=np.uint8)
 
@@ -53,12 +53,12 @@ REPAIRS: Mapping[str, Repair] = MappingProxyType(
 
 
 def best_repair(pixels: Pixels, labels: Ints, predict: Predict) -> str:
-    """The repair with the most correct answers on these images; they are not the ones that are judged.
+    """The repair with the most correct answers on these images, which are not the examined ones.
 
     Args:
         pixels: of validation, uint8 (n, h, w, 3).
         labels: int64 (n,).
-        predict: images to logits; it sees 3 n images.
+        predict: images to logits; called on 3 n images.
     """
     right = {
         name: int((predict(repair(pixels)).argmax(axis=1) == labels).sum())
@@ -70,8 +70,8 @@ def best_repair(pixels: Pixels, labels: Ints, predict: Predict) -> str:
 def restoring_repair(examined: Pixels, usual: Pixels) -> str:
     """The repair that makes the examined images look most like the usual ones; empty where none does.
 
-    Validation images are as the training images were, so they cannot say what mends damage that only the
-    examined ones have. This looks at pixels alone: no label of an examined image decides.
+    Validation images resemble the training images, so they cannot tell what repairs damage that only the
+    examined ones have. The choice rests on pixels alone and uses no label of an examined image.
 
     Args:
         examined: uint8 (m, h, w, 3).
@@ -87,8 +87,10 @@ def restoring_repair(examined: Pixels, usual: Pixels) -> str:
 
 
 def looks_apart(pixels: Pixels, reference: pl.DataFrame) -> float:
-    """How far images lie from others: the mean difference of brightness, contrast and sharpness, each in
-    standard deviations of the others (of the logarithm where only ratios mean something)."""
+    """The distance of images from a reference: of the means of log brightness, contrast and sharpness.
+
+    Each difference is in standard deviations of the reference; the result is their mean.
+    """
     measured = measured_properties(pixels)
     apart = []
     for name in LOOKS:
@@ -106,10 +108,10 @@ def try_repair(
     Args:
         examined: the images.
         pixels: of these images, uint8 (m, h, w, 3).
-        predict: images to logits; it sees m images.
+        predict: images to logits; called on m images.
         name: of the repair, chosen by `restoring_repair` or, on validation, by `best_repair`.
-        chosen: why this one, in words.
-        seconds: that the trial took.
+        chosen: how it was chosen, in words.
+        seconds: computing time of the trial.
     """
     right = examined.right(predict(REPAIRS[name](pixels)))
     return LeverOutcome(
@@ -119,7 +121,7 @@ def try_repair(
         examined=examined,
         arm_right=right[None],
         control_right=examined.own_right[None],
-        advice=f"Have every image {name} before the model sees it, or refuse images of low quality.",
+        advice=f"Have every image {name} before the model sees it, or reject images of low quality.",
         group="quality",
         seconds=seconds,
         evidence=tuple(f"{'right' if now else 'wrong'} once {name}" for now in right),

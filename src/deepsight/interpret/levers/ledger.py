@@ -1,4 +1,4 @@
-"""The ledger after the levers: each error with all causes that are supported, or none."""
+"""The ledger after the levers: each error with all its supported causes, if any."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ from deepsight.core.statistics.intervals import wilson
 from deepsight.interpret.error_analysis.causes import CAUSES, PLAIN
 from deepsight.interpret.levers.error_causes import GROUP_CAUSES, SYSTEMATIC, UNDECIDED
 
-PAIR = CAUSES["pairs"]  # describes an error; what to do about it, it does not say
+PAIR = CAUSES["pairs"]  # describes an error without saying what to do about it
 UNTRIED = "no lever tried"
 ADDED = ("causes", "fdr", "evidence", "resists")
-DETECTED = "detected"  # the column with the cause by the detectors alone, so that a merge can be repeated
+DETECTED = "detected"  # column with the cause by the detectors alone, so that a merge can be repeated
 
 
 def ledger_with_levers(ledger: Table, lever_errors: Table) -> Table:
-    """The ledger with the levers' causes: evidence table `ledger`, its fixed columns kept.
+    """The ledger with the levers' causes added: evidence table `ledger`, its other columns kept.
 
-    What is known of the data (a conflicting near-duplicate, a wrong label) stays first: no lever
-    can be blamed for it. A confusable pair describes an error and explains nothing, so it is no cause here.
+    Causes in the data (a conflicting near-duplicate, a wrong label) stay first. A confusable pair describes
+    an error without explaining it, so it is no cause here.
 
     Args:
         ledger: from the detectors.
-        lever_errors: of the levers, for the errors that they examined.
+        lever_errors: from `lever_errors_table`, for the errors that the levers examined.
     """
     kept = [name for name in ledger.frame.columns if name not in ADDED]
     known = ledger.frame.select(kept)
@@ -39,20 +39,20 @@ def ledger_with_levers(ledger: Table, lever_errors: Table) -> Table:
         {
             **{name: ledger.units[name] for name in kept},
             DETECTED: "cause by the detectors alone",
-            "cause": "the first of the causes, or what is left where there is none",
+            "cause": "the first of the causes, or what remains where there is none",
             "causes": "all supported causes: of the data first, then levers, the surest first",
             "fdr": "local false discovery rate of each lever's cause",
-            "evidence": "what each lever did to this image",
-            "resists": "whether no lever gets it right; null where none was tried",
+            "evidence": "what each lever did for this image",
+            "resists": "whether no lever fixes it; null where none was tried",
         },
         ledger.n,
         f"{ledger.method} Levers: {lever_errors.method}",
-        f"Each of {len(frame):,} errors with the causes that are supported.",
+        f"Each of {len(frame):,} errors with its supported causes.",
     )
 
 
 def merged_row(row: dict[str, Any]) -> dict[str, Any]:
-    """One error: its own cause, those of the levers, and what stands first."""
+    """One error: its detected cause and those of the levers, the first of them as `cause`."""
     own = [] if row[DETECTED] in (PAIR, PLAIN) else [row[DETECTED]]
     found = [cause for cause in row["causes"] or [] if cause not in own]
     causes = own + found
@@ -70,10 +70,10 @@ def merged_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def ledger_shares_with_levers(ledger: Table, *, level: float = 0.95) -> Table:
-    """The shares of the causes: evidence table `ledger_shares`. They sum to 1.
+    """The shares of the causes, which sum to 1: evidence table `ledger_shares`.
 
-    An error with several causes counts for each in equal parts: the share that a cause removes, averaged over
-    the orders in which the causes could be removed (Eide & Gefeller 1995), where each alone would do.
+    An error with several causes counts for each in equal parts: the share of errors that removing a cause
+    removes, averaged over the orders of removal (Eide & Gefeller 1995).
 
     Args:
         ledger: from `ledger_with_levers`.
@@ -94,7 +94,7 @@ def ledger_shares_with_levers(ledger: Table, *, level: float = 0.95) -> Table:
     return Table(
         frame,
         {
-            "cause": "cause of the ledger, or what is left",
+            "cause": "cause of the ledger, or what remains",
             "n": "errors with this cause; an error may have several",
             "share": "share of the errors, each divided among its causes",
             "ci_low": f"share, low end at {level:.0%} (Wilson)",

@@ -1,4 +1,4 @@
-"""All levers beside each other: evidence table `levers`, and the sentence that sums them up."""
+"""All levers side by side: evidence table `levers` and its caption."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,10 +47,10 @@ def levers_table(
 
 
 def discovery_rates(effects: Sequence[NetEffect]) -> Floats:
-    """The false discovery rate of each effect over all that are open, float64 (l,).
+    """The q-value of each effect, float64 (l,), over the levers that changed an answer.
 
-    A lever that changed no answer, such as a temperature, is no hypothesis: it gets 1 and makes no other
-    harder to prove.
+    A lever that changed none, such as a temperature, tests no hypothesis: it gets 1 and does not count among
+    the tests.
     """
     rates = np.ones(len(effects))
     open_ones = np.array([effect.error > 0 for effect in effects], dtype=np.bool_)
@@ -60,7 +60,7 @@ def discovery_rates(effects: Sequence[NetEffect]) -> Floats:
 
 def lever_row(outcome: LeverOutcome, effect: NetEffect, q: float, level: float) -> dict[str, Any]:
     """The row of one lever."""
-    # What twice the rows mend is extrapolated: image by image it is not known.
+    # The gain from more rows is extrapolated, so it is not known image by image.
     measured = outcome.group != "data" or bool(outcome.evidence)
     return {
         "name": outcome.name,
@@ -107,9 +107,9 @@ UNITS = {
     "p_value": "two-sided, of no net effect",
     "q_value": "false discovery rate over all levers",
     "verdict": "helps, harms, no difference shown",
-    "advice": "what a person then does",
-    "treatment": "treatment that a trial confirms it with; empty where there is none",
-    "seconds": "of computation that the trial took",
+    "advice": "what to do about it",
+    "treatment": "treatment whose trial confirms it; empty where there is none",
+    "seconds": "computing time of the trial",
     "images": "images to label or to review",
     "trainings": "trainings that the effect rests on; 1 where none differ",
 }
@@ -123,7 +123,7 @@ SCHEMA: dict[str, Any] = {
 def levers_caption(
     frame: pl.DataFrame, examined: ExaminedImages, resisting: float | None, level: float
 ) -> str:
-    """What helps, in one sentence, and what share of the errors resists every lever."""
+    """What helps, in one sentence, and the share of the errors that resists every lever."""
     tried = frame.filter(pl.col("group") != PLACEBO)
     helping = tried.filter(verdict=HELPS).to_dicts()
     said = [f"{row['name']} fixes {share_with_reach(row)} of the errors" for row in helping[:1]]
@@ -140,12 +140,12 @@ def levers_caption(
 
 
 def share_with_reach(row: dict[str, Any]) -> str:
-    """A net share with half its interval."""
+    """A net share with half the width of its interval."""
     return f"{100 * row['net']:.0f} ± {50 * (row['ci_high'] - row['ci_low']):.0f} %"
 
 
 def resisting_share(share: float, examined: ExaminedImages, level: float) -> str:
-    """The share of the errors that resist, with half of Wilson's interval, or both ends next to 0 or 1."""
+    """The share of errors that resist, with half the width of Wilson's interval, or both ends near 0 or 1."""
     n = int(examined.wrong.sum())
     low, high = (float(np.asarray(end)) for end in wilson(round(share * n), n, level))
     half = (high - low) / 2

@@ -1,16 +1,16 @@
-"""Which images to label next: where the model errs, in classes that gain, each unlike the others."""
+"""Which images to label next: likely errors, in classes that gain from data, each unlike the others."""
 
 import numpy as np
 
 from deepsight.core.array_types import Floats, Ints, Reals
 
-NEIGHBOURS = 10  # validation images whose errors speak for an image
-LEAST_GAIN = 0.1  # of the mean gain: no class is left out altogether
-REACH = 0.95  # quantile of validation's distances: junk lies beyond, and counts as no farther
+NEIGHBOURS = 10  # nearest validation images whose errors count for an image
+LEAST_GAIN = 0.1  # of the mean gain, so that no class is left out altogether
+REACH = 0.95  # quantile of validation's distances at which distances are capped, since junk lies beyond
 
 
 def expected_error(probabilities: Floats, similarity: Reals, validation_wrong: Ints) -> Floats:
-    """The chance that the model is wrong on each image, (n,): its own doubt, and its errors nearby.
+    """The chance that the model is wrong on each image, (n,): the mean of its doubt and its errors nearby.
 
     Args:
         probabilities: (n, k), calibrated.
@@ -24,11 +24,11 @@ def expected_error(probabilities: Floats, similarity: Reals, validation_wrong: I
 
 
 def class_gain(probabilities: Floats, recall_gain: Floats | None) -> Floats:
-    """What a label is worth by the classes that an image may be of, (n,); 1 on average over classes.
+    """The expected value of a label by the classes that an image may be of, (n,); 1 on average over classes.
 
     Args:
         probabilities: (n, k), calibrated.
-        recall_gain: (k,), what twice the images of all classes would gain in each; None where not known.
+        recall_gain: (k,), gain in recall from twice the images of all classes; None where not known.
     """
     if recall_gain is None or not (recall_gain > 0).any():
         return np.ones(len(probabilities))
@@ -47,7 +47,7 @@ def choose_diverse(value: Floats, features: Reals, distance: Floats, count: int,
         features: (n, d), rows of length 1.
         distance: (n,), 1 minus the cosine to the nearest training image.
         count: images to choose; all where there are fewer.
-        reach: distances beyond it count as no farther.
+        reach: at which distances are capped.
     """
     nearest = np.minimum(np.asarray(distance, dtype=np.float64), reach)
     free, chosen = np.ones(len(value), dtype=bool), []

@@ -1,4 +1,4 @@
-"""Placebos: levers that do nothing. Their net shows what the method finds where there is nothing to find."""
+"""Placebos: levers without an effect. Their net share shows what the method finds by chance."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,11 +10,11 @@ from deepsight.core.open_model import Predict
 from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
-Enlarge = Callable[[Pixels], Pixels]  # uint8 images (m, h, w, 3) to the size that the network takes
+Enlarge = Callable[[Pixels], Pixels]  # uint8 images (m, h, w, 3) to the input size of the network
 
 
 def repeated_and_averaged(pixels: Pixels, *, times: int = 2) -> Pixels:
-    """Every pixel repeated `times` along both sides, then averaged down again."""
+    """Every pixel repeated `times` along both sides, then averaged back to the original size."""
     height, width = pixels.shape[1:3]
     large = [
         cv2.resize(image, (times * width, times * height), interpolation=cv2.INTER_NEAREST)
@@ -26,18 +26,18 @@ def repeated_and_averaged(pixels: Pixels, *, times: int = 2) -> Pixels:
 def try_resize(
     examined: ExaminedImages, pixels: Pixels, predict: Predict, *, enlarge: Enlarge | None = None
 ) -> LeverOutcome:
-    """A resize before the model sees the image, which it undoes or would have made itself.
+    """A resize that is undone, or that the model would have made itself.
 
     Args:
         examined: the images.
         pixels: of these images, uint8 (m, h, w, 3).
-        predict: images to logits; it sees m images.
-        enlarge: images at the size that the network takes, in whole grey values; None enlarges and reduces.
+        predict: images to logits; called on m images.
+        enlarge: images to the input size of the network, rounded to uint8; None enlarges and reduces.
     """
     changed = repeated_and_averaged(pixels) if enlarge is None else enlarge(pixels)
     return LeverOutcome(
         name="placebo: resize and back" if enlarge is None else "placebo: resize beforehand",
-        arm="every image enlarged twice and averaged down again"
+        arm="every image enlarged to twice its size and averaged back"
         if enlarge is None
         else "every image stored at the network's own size beforehand, in whole grey values",
         control="the image as it is",
@@ -73,7 +73,7 @@ def replicates_of(
 def judge_placebo(
     examined: ExaminedImages, name: str, arm: Sequence[Reals], control: Sequence[Reals]
 ) -> LeverOutcome:
-    """What a change that carries nothing does to trainings.
+    """The effect on trainings of a change that carries no information.
 
     Args:
         examined: the images.

@@ -13,7 +13,6 @@ from deepsight.interpret.levers.tools import Retraining
 
 # From the relative gain on a part of the rows to that on all, with its standard error.
 PART_TO_WHOLE = (1.0, 0.25)
-
 EQUAL_PASSES = ", equal passes"
 
 
@@ -24,8 +23,8 @@ class RecipeChange:
     Attributes:
         name: of the lever.
         arm: what is done, in words.
-        advice: what a person then does.
-        where: how the evidence speaks of it, such as "at 96 px".
+        advice: what to do about it.
+        where: how the evidence refers to it, such as "at 96 px".
         treatment: name of the treatment that confirms it; empty where there is none.
         resolution, backbone, passes: as in `Retraining`.
         cost: time of a step, relative to the model's recipe.
@@ -42,7 +41,7 @@ class RecipeChange:
     cost: float = 1.0
 
     def in_equal_time(self) -> "RecipeChange":
-        """The same change with so many fewer, or more, passes that the training takes as long as before."""
+        """The same change with as many passes as take the time of the unchanged recipe."""
         passes = self.passes / self.cost
         return replace(
             self,
@@ -59,7 +58,7 @@ class RecipeChange:
 
 
 def resolution_changes(resolution: int, *, step: int = 32) -> list[RecipeChange]:
-    """A step up, and a step down where the network takes it."""
+    """A step up, and a step down where at least two steps are left."""
     found = [
         RecipeChange(
             f"{resolution + step} px",
@@ -133,7 +132,7 @@ def judge_change(
     examined: ExaminedImages, change: RecipeChange, arm: Sequence[Reals], control: Sequence[Reals], *,
     rows: int, share: float, seconds: float = 0.0,
 ) -> LeverOutcome:  # fmt: skip
-    """What a change of the recipe does, replicate by replicate with the same rows.
+    """The effect of a change of the recipe, replicate by replicate on the same rows.
 
     Args:
         examined: the images.
@@ -141,7 +140,7 @@ def judge_change(
         arm, control: logits (m, k) of each replicate; replicate r of both has the same rows and seed.
         rows: training rows of a replicate.
         share: of all training rows, which these are.
-        seconds: that the trainings of the arm took.
+        seconds: computing time of the arm's trainings.
     """
     return LeverOutcome(
         name=change.name,
@@ -161,6 +160,6 @@ def judge_change(
 
 
 def right_counts(examined: ExaminedImages, trainings: Sequence[Reals], where: str) -> tuple[str, ...]:
-    """In how many trainings each image is right, in words."""
+    """A sentence for each image: in how many trainings it is classified correctly."""
     counts = examined.right(np.stack(trainings)).sum(axis=0).astype(int)
     return tuple(f"right in {n} of {len(trainings)} trainings {where}" for n in counts)

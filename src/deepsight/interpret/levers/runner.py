@@ -1,4 +1,4 @@
-"""Tries every lever that the sizes pay for, and gathers what came of it."""
+"""Tries every lever that the sizes allow, and collects the outcomes."""
 
 import time
 from collections.abc import Sequence
@@ -27,18 +27,20 @@ from deepsight.interpret.levers.tools import LeverTools
 from deepsight.interpret.levers.trained_trials import Attempt, TrainedTrials
 from deepsight.interpret.levers.training_images.influence_table import with_influence
 
-USUAL = 500  # validation images that show how images usually look
+USUAL = 500  # validation images that serve as the usual look
 
 
 def examine_levers(
     inputs: ExaminationInputs, tools: LeverTools, sizes: LeverSizes, *, log: Log = silent
 ) -> Findings:
-    """The tables `levers`, `lever_errors`, `lever_data`, `lever_neighbourhoods` and `influence`, as far as
-    the sizes and the tools go.
+    """Try the levers: tables `levers` and `lever_errors`, and others as far as sizes and tools allow.
+
+    Those are `lever_data`, `lever_neighbourhoods`, `lever_ensembles`, `influence` and `levers_not_tried`. A
+    model without errors is refused.
 
     Args:
-        inputs: the test images, what the model says about them, and validation.
-        tools: the model, and what trains another.
+        inputs: the test images with the model's predictions, and validation.
+        tools: the model, and a way to train others.
         sizes: of the trials.
         log: receives a line for each lever.
     """
@@ -59,7 +61,7 @@ def examine_levers(
 
 
 class LeverTrials:
-    """The levers on their way: those that train nothing, then those that do, where something can train."""
+    """The trials of one examination: levers that train nothing, and those that do where possible."""
 
     def __init__(
         self, inputs: ExaminationInputs, tools: LeverTools, sizes: LeverSizes, examined: ExaminedImages,
@@ -86,7 +88,7 @@ class LeverTrials:
         return found
 
     def outcomes(self) -> list[LeverOutcome]:
-        """What came of every attempt; one whose own conditions are not met is named in `levers_not_tried`."""
+        """The outcome of every attempt; those whose conditions are not met are in `levers_not_tried`."""
         found: list[LeverOutcome] = []
         refused: list[Refusal] = []
         for attempt in self.attempts():
@@ -111,7 +113,7 @@ class LeverTrials:
         ]
 
     def placebo(self) -> Sequence[LeverOutcome]:
-        """A resize that must come to nothing."""
+        """A resize without an effect."""
         self._log("levers: placebo")
         tools = self.tools
         return [try_resize(self.examined, self.pixels, tools.predict, enlarge=tools.enlarge)]
@@ -124,7 +126,7 @@ class LeverTrials:
         return [replace(found, seconds=time.perf_counter() - began)]
 
     def repair(self) -> Sequence[LeverOutcome]:
-        """The repair that makes the images look as usual; where they do, the one that validation chose."""
+        """The repair that restores the usual look; where there is none, the one that validation chose."""
         began = time.perf_counter()
         others = self.inputs.others
         known = others["val"] if "val" in others else others["train"]
@@ -139,7 +141,7 @@ class LeverTrials:
         return [replace(found, seconds=time.perf_counter() - began)]
 
     def background(self) -> Sequence[LeverOutcome]:
-        """Other backgrounds for a part of the examined images, half of them errors."""
+        """Other backgrounds for a part of the examined images, half of them errors where enough exist."""
         began = time.perf_counter()
         wrong = np.flatnonzero(self.examined.wrong)
         right = np.flatnonzero(~self.examined.wrong)

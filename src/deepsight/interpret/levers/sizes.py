@@ -1,4 +1,4 @@
-"""How much each lever may look at: counts, so that a stored study can be repeated anywhere."""
+"""The sizes of the levers' trials: counts, so that a stored study can be repeated on any machine."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,13 +17,13 @@ class LeverSizes:
         retraining_rows: training rows of each.
         part_percent: share of the training rows, in percent, on which whole trainings are tried.
         parts: such trainings by the model's own recipe.
-        label_trainings: 1 looks at the training images behind the errors, by an exact head; 2 or more are
-            also trainings without suspected images, and as many without others.
+        label_trainings: 1 finds the training images behind the errors, by an exact head; 2 or more are also
+            trainings without suspected images, and as many without others.
         changes: changes of the recipe tried on a part: a larger input, more passes, a smaller input, a deeper
             backbone, fewer passes, in this order.
         objects: test images whose background is swapped.
         repair_images: validation images on which a repair is chosen.
-        equal_time: of these changes, as many as are also tried in equal time.
+        equal_time: how many of these changes are also tried in equal time.
         unused_trainings: trainings with the rows that the plan left unused, and as many without them.
         swap_rows: training images whose background is swapped.
         swap_trainings: trainings on them by the model's recipe, and as many on their matched placebo.
@@ -54,14 +54,14 @@ class LeverSizes:
 
 @dataclass(frozen=True)
 class LeverRates:
-    """Seconds on this machine.
+    """Seconds per image on this machine.
 
     Attributes:
-        forward: of one image through the network.
-        frozen: of one image through its frozen stages.
-        trainable: of one image through its trained stages.
-        step: of one image in a step of the recipe.
-        mask: of cutting out one object.
+        forward: a forward pass through the network.
+        frozen: a forward pass through its frozen stages.
+        trainable: a forward pass through its trained stages.
+        step: a training step of the recipe.
+        mask: cutting out the object.
     """
 
     forward: float
@@ -75,10 +75,10 @@ LAST_STAGE = 0.5  # of a step's time where the last stage alone is trained; meas
 HEAD_SECONDS = 1.5  # to fit the exact head and to leave rows out of it
 LARGER = 1.6  # times the time of a step at 32 px more
 
-PARTS = (3, 6, 12, 25)  # percent of the rows, smaller than the ladder's
+PARTS = (3, 6, 12, 25)  # percent of the rows; smaller than the ladder's
 FEWEST_PART_ROWS = 1500
 
-# From little to all. A plan takes the last that fits; more time buys more levers, replicates and images.
+# In increasing order. A plan takes the last that fits: more time allows more levers, replicates and images.
 LADDER: Sequence[LeverSizes] = (
     LeverSizes(300, 1, 0, 0, 0, 0, 0),
     LeverSizes(500, 1, 2, 512, 0, 0, 0),
@@ -115,7 +115,7 @@ LADDER: Sequence[LeverSizes] = (
 )  # fmt: skip
 
 
-LEAST = LADDER[2]  # what a study that planned levers gets at least, however late it is
+LEAST = LADDER[2]  # the least that a study with planned levers runs, however late it is
 
 
 def lever_seconds(sizes: LeverSizes, rates: LeverRates, *, rows: int, epochs: float) -> float:
@@ -161,7 +161,13 @@ def steps_of_part(sizes: LeverSizes, rows: int, epochs: float) -> float:
 def affordable_sizes(seconds: float, rates: LeverRates, *, rows: int, epochs: float) -> LeverSizes:
     """The last step of the ladder that fits into these seconds, with the largest part of the rows that fits.
 
-    Where rows are many, smaller parts leave time for more levers. Where nothing fits it is the first step.
+    Where rows are many, smaller parts leave time for more levers. Where nothing fits, it is the first step.
+
+    Args:
+        seconds: the time for levers.
+        rates: of this machine.
+        rows: training rows of the model.
+        epochs: passes of its recipe.
     """
     steps = (step for sizes in LADDER for step in with_parts(sizes, rows))
     fitting = [sizes for sizes in steps if lever_seconds(sizes, rates, rows=rows, epochs=epochs) <= seconds]
@@ -169,13 +175,13 @@ def affordable_sizes(seconds: float, rates: LeverRates, *, rows: int, epochs: fl
 
 
 def with_parts(sizes: LeverSizes, rows: int) -> list[LeverSizes]:
-    """These sizes with smaller and smaller parts, the smallest first, as long as a part has rows enough."""
+    """These sizes with smaller parts of enough rows, the smallest first, and unchanged at the end."""
     smaller = [percent for percent in PARTS if percent < sizes.part_percent]
     enough = [percent for percent in smaller if rows * percent / 100 >= FEWEST_PART_ROWS]
     return [*(replace(sizes, part_percent=percent) for percent in enough), sizes]
 
 
 def smaller_of(one: LeverSizes, other: LeverSizes) -> LeverSizes:
-    """The smaller of two sizes, each number by itself."""
+    """The element-wise minimum of two sizes."""
     pairs = zip(asdict(one).items(), asdict(other).values(), strict=True)
     return LeverSizes(**{name: min(a, b) for (name, a), b in pairs})

@@ -1,4 +1,4 @@
-"""What levers ask of the maker of a model: trainings, and what is known of the training images."""
+"""What levers need from the training code: retrainings, and facts about the training images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,11 +14,11 @@ class Retraining:
     """A training that a lever asks for.
 
     Attributes:
-        rows: int64 (r,), positions in the training split, after it in the rows that the plan left unused; a
-            row may stand there several times.
+        rows: int64 (r,), positions in the training split followed by the rows that the plan left unused; a
+            row may occur several times.
         seed: of order and batches.
-        part: "last stage" trains that stage anew on the trained model's maps before it; "recipe" trains what
-            the model's recipe trains, from the same pretrained weights.
+        part: "last stage" retrains that stage on the trained model's maps before it; "recipe" trains the
+            same stages as the model's recipe, from the same pretrained weights.
         passes: over the rows, relative to the recipe's.
         resolution: side of the input in pixels; 0 keeps the model's.
         backbone: a timm name; empty keeps the model's.
@@ -36,10 +36,10 @@ class Retraining:
     pixels: Pixels | None = field(default=None)
 
     def in_order(self) -> "Retraining":
-        """The same rows in their own order, so that the order of a file changes no training.
+        """The same rows in ascending order, so that the order of a file does not change the training.
 
-        Where every row stands there equally often, such as in a file that was appended to itself, each is
-        kept once, with as many passes more: copies carry nothing new.
+        Where every row occurs equally often, such as in a file that was appended to itself, each is kept
+        once with as many more passes.
         """
         order = np.argsort(self.rows, kind="stable")
         unique, counts = np.unique(self.rows, return_counts=True)
@@ -54,21 +54,18 @@ class Retraining:
         )
 
 
-# Trains, and gives the logits (m, k) of the examined images.
-Retrain = Callable[[Retraining], Reals]
-
-
+Retrain = Callable[[Retraining], Reals]  # trains, and returns the logits (m, k) of the examined images
 LAST_STAGE = "the last stage"
 HEAD = "a linear head on the model's features"
 
 
 @dataclass(frozen=True)
 class LeverTools:
-    """What the levers need of the model's maker; everything arrives as an argument.
+    """What the levers need from the training code.
 
     Attributes:
         predict: images to the model's logits.
-        retrainer: for the test images at these positions, what trains and gives their logits; None where
+        retrainer: positions of test images to a function that trains and returns their logits; None where
             nothing can be trained.
         features: the model's pooled features (r, d) of training rows at these positions.
         train_labels: int64 (n,), of the model's training rows.
@@ -77,9 +74,9 @@ class LeverTools:
         resolution: side of the model's input in pixels; 0 where the recipe cannot be changed.
         deeper: timm name of the next deeper backbone; empty where there is none.
         deeper_cost: time of a step with it, relative to the model's own backbone.
-        unused: labelled training images that the plan left out.
+        unused: number of labelled training images that the plan left out.
         trained: what a retraining trains, in words.
-        enlarge: images (m, h, w, 3) at the size that the network takes, uint8; None where it is not known.
+        enlarge: images (m, h, w, 3) to the input size of the network, uint8; None where it is not known.
     """
 
     predict: Predict

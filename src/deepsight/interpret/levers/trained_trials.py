@@ -1,4 +1,4 @@
-"""The levers that train: other rolls of the dice, more data, other recipes, labels and backgrounds."""
+"""The levers that train: other random seeds, more data, other recipes, labels and backgrounds."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -48,19 +48,19 @@ from deepsight.interpret.levers.variance import (
     try_variance,
 )
 
-FEWEST_CHECKS = 2  # retrainings of either side, from which they check the exact head
-FEWEST_FLAGGED = 5  # flagged training labels from which leaving them out is tried
-# Standard deviation of the error rate among whole trainings that differ in the seed, as a share of it, and
-# the degrees of freedom that this is worth: four trainings on 2,000 images of CIFAR-10 at 64 px had 0.04.
+FEWEST_CHECKS = 2  # retrainings of either side with which they check the exact head
+FEWEST_FLAGGED = 5  # flagged training labels with which leaving them out is tried
+# Standard deviation of the error rate among whole trainings that differ in the seed, as a share of the rate,
+# and the degrees of freedom credited to it: four trainings on 2,000 images of CIFAR-10 at 64 px had 0.04.
 WHOLE_SPREAD, WHOLE_FREEDOM = 0.04, 6
-FAR = 1.5  # times the model's errors, from which retrainings are no trainings like it
+FAR = 1.5  # times the model's errors, above which retrainings are not comparable to it
 HARMFUL_SHARE = 0.02  # of the rows at hand, left out by their influence
 
 Attempt = Callable[[], Sequence[LeverOutcome]]
 
 
 class TrainedTrials:
-    """The levers that train; some leave a table besides their outcome."""
+    """The levers that train; some add a table to their outcome."""
 
     def __init__(
         self, inputs: ExaminationInputs, tools: LeverTools, sizes: LeverSizes, examined: ExaminedImages,
@@ -97,15 +97,14 @@ class TrainedTrials:
         worse = times_the_errors(found)
         if worse > FAR:
             self._log(
-                f"levers: single retrainings err {worse:.1f} times as often as the model, so what "
-                "averaging fixes there says nothing about the model. With more --minutes, they train on "
-                "more images."
+                f"levers: single retrainings err {worse:.1f} times as often as the model, so the effect of "
+                "averaging them says nothing about the model. With more --minutes, they train on more images."
             )
             return []
         return [found]
 
     def labels(self) -> Sequence[LeverOutcome]:
-        """The training images behind the errors, and what leaving the suspects out does."""
+        """The training images behind the errors, and the effect of leaving out the suspects."""
         assert self.tools.features is not None
         began = time.perf_counter()
         rows = self.rows_at_hand()
@@ -132,7 +131,7 @@ class TrainedTrials:
         return [found, *self.labels_retrained(rows, left_out)]
 
     def labels_retrained(self, rows: Ints, left_out: LeftOut) -> Sequence[LeverOutcome]:
-        """The same with trainings of the last stage, where time allows at least two of either side."""
+        """Leaving the suspects out of trainings of the last stage; none unless there are two of each side."""
         count = self.sizes.label_trainings
         if count < FEWEST_CHECKS or self.tools.trained != LAST_STAGE:
             return []
@@ -186,8 +185,8 @@ class TrainedTrials:
         return self.trained([everything], "all rows")[0][0]
 
     def changes(self) -> list[RecipeChange]:
-        """Changes of the recipe, the most telling first, as many as the sizes pay for; then some once more in
-        equal time."""
+        """Changes of the recipe, the most informative first, as many as the sizes allow; then some in equal
+        time."""
         if not self.tools.resolution:
             return []
         up, *down = resolution_changes(self.tools.resolution)
@@ -208,7 +207,7 @@ class TrainedTrials:
         return replace(found, spread=self.whole_spread)
 
     def unused(self) -> Sequence[LeverOutcome]:
-        """The rows that the plan left unused, really used."""
+        """Trainings with the rows that the plan left unused."""
         rows = len(self.tools.train_labels)
         arm, control = unused_retrainings(
             rows, self.tools.unused, self.sizes.unused_trainings, seed=self.inputs.seed
@@ -235,14 +234,14 @@ class TrainedTrials:
         return [replace(found, spread=self.whole_spread)]
 
     def with_spread(self, found: LeverOutcome, *replicates: Sequence[Reals]) -> LeverOutcome:
-        """An outcome that borrows the spread of earlier trainings; its own are for those that follow."""
+        """An outcome that borrows the spread of earlier trainings; its own serves those that follow."""
         borrowing = replace(found, spread=self.spread)
         for logits in replicates:
             self.note_spread(logits)
         return borrowing
 
     def note_spread(self, logits: Sequence[Reals]) -> None:
-        """Learn how much trainings differ from replicates that differ by chance alone."""
+        """Update the spread with replicates that differ by chance alone."""
         right = self.examined.right(np.stack(logits))
         self.spread = self.spread.joined(right, self.examined.weights)
 

@@ -1,4 +1,4 @@
-"""Another roll of the dice: would other trainings of the same recipe get these images right?"""
+"""Variance of training: would other trainings of the same recipe get these images right?"""
 
 from itertools import combinations
 
@@ -34,15 +34,15 @@ def try_variance(
 ) -> LeverOutcome:
     """Average r retrainings, against a single one of them.
 
-    The class that most retrainings give is the main prediction (Domingos 2000): where it is right, the error
-    is due to variance; where all give the same wrong class, it is systematic.
+    The class that most retrainings predict is the main prediction (Domingos 2000): where it is right, the
+    error is due to variance; where all predict the same wrong class, it is systematic.
 
     Args:
         examined: the images.
-        logits: (r, m, k), what each retraining says.
-        trained: what was trained, in words; what trainings of the last stage give is carried over to whole
-            trainings.
-        seconds: that the retrainings took.
+        logits: (r, m, k), of each retraining.
+        trained: what was trained, in words; the effect on trainings of the last stage is extrapolated to
+            whole trainings.
+        seconds: computing time of the retrainings.
     """
     members = np.stack([softmax(each) for each in logits])
     votes = members.argmax(axis=2)
@@ -70,14 +70,14 @@ def try_variance(
 
 
 def times_the_errors(outcome: LeverOutcome) -> float:
-    """How often a single retraining errs, in the model's errors, of which there is at least one."""
+    """The errors of a single retraining, as a multiple of the model's own (taken as at least one)."""
     examined = outcome.examined
     wrong = float(examined.weights @ (1 - outcome.control_right.mean(axis=0)))
     return wrong / max(examined.errors, 1)
 
 
 def same_wrong_class(labels: Ints, logits: Reals) -> Floats:
-    """1 where all trainings (r, m, k) give the same class and it is not the label, else 0: (m,)."""
+    """1 where all trainings (r, m, k) predict the same wrong class, else 0: (m,)."""
     votes = logits.argmax(axis=2)
     agreed = (votes == votes[0]).all(axis=0)
     return np.asarray(agreed & (votes[0] != labels), dtype=np.float64)
@@ -97,12 +97,12 @@ def gain_of_members(examined: ExaminedImages, members: Floats, count: int) -> fl
 
 
 def ensembles_table(examined: ExaminedImages, logits: Reals, factor: float) -> Table:
-    """What an ensemble of m trainings gains over one: evidence table `lever_ensembles`.
+    """The gain of ensembles over a single training, by their size: evidence table `lever_ensembles`.
 
     Args:
         examined: the images.
-        logits: (r, m, k), what each retraining says.
-        factor: from these retrainings to those that a person would make.
+        logits: (r, m, k), of each retraining.
+        factor: from the gain of these retrainings to that of whole trainings.
     """
     members = np.stack([softmax(each) for each in logits])
     sizes = range(2, len(members) + 1)
@@ -116,6 +116,6 @@ def ensembles_table(examined: ExaminedImages, logits: Reals, factor: float) -> T
         frame,
         {"trainings": "trainings averaged", "points": "expected gain in accuracy over a single one"},
         examined.n,
-        "Mean over all subsets of the retrainings, carried over to whole trainings as in `levers`.",
+        "Mean over all subsets of the retrainings, extrapolated to whole trainings as in `levers`.",
         f"Gain in accuracy from averaging trainings, in points: {said or 'not known from one training'}.",
     )

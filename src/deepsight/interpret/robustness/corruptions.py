@@ -96,8 +96,8 @@ def corruption_units(level: float) -> dict[str, str]:
 
 
 def costliest_p(labels: Ints, found: Mapping[tuple[str, int], Ints], frame: pl.DataFrame) -> float:
-    """Two-sided p that the costliest corruption costs more than the next one, paired by image."""
-    order = by_corruption(frame)["corruption"].to_list()
+    """Two-sided p that the costliest corruption costs as much as the next one, paired by image."""
+    order = costs_of(frame)["corruption"].to_list()
     first, second = (
         np.mean([labels == predicted for (kind, _), predicted in found.items() if kind == name], axis=0)
         for name in order[:2]
@@ -106,10 +106,12 @@ def costliest_p(labels: Ints, found: Mapping[tuple[str, int], Ints], frame: pl.D
 
 
 def corruption_caption(frame: pl.DataFrame, told_apart: bool) -> str:
-    """What the corruptions cost; which costs most is said only where it is told apart from the next."""
+    """The cost of the corruptions; the costliest is named only where it differs from the next."""
     mean = by_corruption(frame)
     clean = float(mean.filter(pl.col("corruption") == UNCORRUPTED)["accuracy"].item())
-    (kind, left), (other, next_left) = mean.select("corruption", "accuracy").rows()[:2]
+    (kind, left), (other, next_left) = costs_of(frame).select("corruption", "accuracy").rows()[:2]
+    if left >= clean:
+        return f"No corruption lowers the accuracy of {clean:.1%}, averaged over severities."
     if told_apart:
         return (
             f"{kind.capitalize()} costs most: accuracy falls from {clean:.1%} to {left:.1%}, averaged over "
@@ -117,7 +119,7 @@ def corruption_caption(frame: pl.DataFrame, told_apart: bool) -> str:
         )
     return (
         f"Accuracy falls from {clean:.1%} to {left:.1%} under {kind} and {next_left:.1%} under {other}, "
-        "averaged over severities; these images cannot tell which costs more."
+        "averaged over severities; which of them costs more is not shown."
     )
 
 
@@ -154,6 +156,11 @@ def by_corruption(frame: pl.DataFrame) -> pl.DataFrame:
     return mean.with_columns(
         retained=pl.when(clean > 0).then(pl.col("accuracy") / clean).otherwise(None)
     ).sort("accuracy", maintain_order=True)
+
+
+def costs_of(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `by_corruption` without the original images, the costliest first."""
+    return by_corruption(frame).filter(pl.col("corruption") != UNCORRUPTED)
 
 
 def balanced_rows(labels: Ints, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -22,12 +22,9 @@ QUALITY_FAULTS: Mapping[str, tuple[str, int]] = MappingProxyType(
         "noisy": ("sharpness", +1),
     }
 )
-USUAL, WORST = (
-    1.0,
-    5.0,
-)  # robust deviations from the class: a fault begins at the first and is capped at the second
+USUAL, WORST = 1.0, 5.0  # robust deviations from the class at which a fault begins, and is capped
 SHRINKAGE = 10.0  # precision of a slope's prior: one deviation changes the odds by about a third
-FOLDS = 5  # of the images, each held out once to see how far the slopes carry
+FOLDS = 5  # of the images, each held out once to see how well the slopes generalise
 ALARM = 0.01  # probability of a false alarm where quality has no effect
 
 
@@ -39,7 +36,7 @@ class QualityRisk:
         centre, spread: (k, p), median and robust deviation of each property in each class.
         level: (k,), for an image of the class without a fault.
         slope: (f,), at least 0, per robust deviation; all 0 where quality explains nothing.
-        p_value: of all slopes together.
+        p_value: of all slopes together, against the class levels alone.
         n: number of images in the fit.
     """
 
@@ -85,8 +82,8 @@ def held_out_factor(faults: Floats, labels: Ints, wrong: Bools, k: int) -> float
     """The factor in [0, 1] by which slopes must shrink to hold on images that they were not fitted to.
 
     The likelihood of each fifth of the images, under the levels and slopes of the others, is maximised over
-    one factor for all slopes (van Houwelingen and le Cessie 1990). Without it the share of errors that
-    middling faults explain is claimed too high.
+    one factor for all slopes (van Houwelingen and le Cessie 1990). Without it, the share of errors that
+    moderate faults explain would be overestimated.
     """
     fold = np.arange(len(labels)) % FOLDS
     level, added = np.empty(len(labels)), np.empty(len(labels))
@@ -113,7 +110,7 @@ def median_and_deviation(values: Floats, labels: Ints, k: int) -> tuple[Floats, 
 
 
 def faults_of(values: Floats, labels: Ints, centre: Floats, spread: Floats) -> Floats:
-    """How far each image lies beyond the usual range of its class, for each fault: (n, f), 0 to 4."""
+    """How far each image lies beyond the usual range of its class, (n, f), 0 to 4 robust deviations."""
     away = (values - centre[labels]) / spread[labels]
     place = {name: i for i, name in enumerate(properties_used())}
     columns = [sign * away[:, place[name]] for name, sign in QUALITY_FAULTS.values()]
@@ -158,7 +155,7 @@ def image_quality_table(
     """The effect of each fault on the risk: evidence table `image_quality`, one row per fault.
 
     Args:
-        risk: from `fit`.
+        risk: from `fit_quality_risk`.
         properties, labels, predicted: of the examined images.
         classes: the class names.
     """

@@ -27,7 +27,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "border_red": "mean of the outer ring, 0 to 1",
         "border_green": "mean of the outer ring, 0 to 1",
         "border_blue": "mean of the outer ring, 0 to 1",
-        "compressed_size": f"bytes a pixel as JPEG of quality {JPEG_QUALITY}",
+        "compressed_size": f"bytes per pixel as JPEG of quality {JPEG_QUALITY}",
     }
 )
 
@@ -65,7 +65,7 @@ def properties_of_block(images: NDArray[np.uint8]) -> pl.DataFrame:
 
 
 def colourfulness(pixels: Floats32) -> Floats32:
-    """Spread and strength of the opponent colours red-green and yellow-blue, (n,)."""
+    """Spread and strength of the opponent colours, (n,) (Hasler & Süsstrunk 2003)."""
     red, green, blue = np.moveaxis(pixels, -1, 0)
     opponents = np.stack([red - green, (red + green) / 2 - blue]).reshape(2, len(pixels), -1)
     spread = np.sqrt(opponents.var(axis=2).sum(axis=0))
@@ -73,7 +73,7 @@ def colourfulness(pixels: Floats32) -> Floats32:
 
 
 def sharpness(grey: Floats32) -> Floats32:
-    """Mean absolute difference of a pixel from its four neighbours together, (n,)."""
+    """Mean absolute Laplacian (four neighbours minus four times the pixel), (n,)."""
     inner = grey[:, 1:-1, 1:-1]
     around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
     return np.asarray(np.abs(around - 4 * inner).mean(axis=(1, 2)))
@@ -100,7 +100,7 @@ def border_pixels(pixels: Floats32) -> Floats32:
 def object_size(pixels: Floats32, ring: Floats32) -> Floats32:
     """Share of pixels farther from the border's median colour than nine in ten border pixels are, (n,).
 
-    A proxy: it finds an object before an even background, and says little of a busy one.
+    A proxy that holds for an object on a uniform background and says little on a busy one.
     """
     centre = np.median(ring, axis=1, keepdims=True)
     limit = np.quantile(np.linalg.norm(ring - centre, axis=2), 0.9, axis=1)
@@ -109,7 +109,7 @@ def object_size(pixels: Floats32, ring: Floats32) -> Floats32:
 
 
 def compressed_size(images: NDArray[np.uint8]) -> Floats:
-    """Bytes a pixel after JPEG: how much there is to see, (n,)."""
+    """Bytes per pixel after JPEG compression, a measure of detail, (n,)."""
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     sizes = [len(cv2.imencode(".jpg", image, options)[1]) for image in images]
     return np.asarray(np.array(sizes) / (images.shape[1] * images.shape[2]), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Scores by the values of the metadata: whom the model serves worse, beyond what the classes explain."""
+"""Scores by the values of the metadata: where the model does worse than the classes explain."""
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.clusters import accuracy_over, difference_over_groups_p, macro_f1_over
 from deepsight.core.statistics.significance import benjamini_hochberg
 
-MOST_VALUES = 12  # a column of text with more of them names images rather than kinds of image
+MOST_VALUES = 12  # a text column with more distinct values names images rather than kinds of image
 BINS = 4  # parts of equal size into which a column of many numbers is cut
 DRAWS = 2000
 EMPTY = "(empty)"
@@ -38,7 +38,7 @@ def value_columns(metadata: pl.DataFrame) -> dict[str, list[str]]:
 
 
 def column_values(column: pl.Series) -> list[str] | None:
-    """The value of each image: itself, or a quarter of the numbers; None for texts of too many kinds."""
+    """The value of each image as text, or its quarter of the numbers; None for too many texts or only one."""
     if column.dtype.is_numeric() and column.n_unique() > MOST_VALUES:
         return quarters(column)
     if not 1 < column.n_unique() <= MOST_VALUES:
@@ -64,10 +64,10 @@ def metadata_scores_table(
 ) -> Table | None:
     """Evidence table `metadata_scores`; None where no column can be compared.
 
-    Whether the values of a column differ is tested against what the classes explain: errors are dealt out
-    anew within each class, as the multivariate hypergeometric distribution deals them. Where images come in
-    groups, intervals are over groups; values are dealt out anew over whole groups where each group has one
-    value, and otherwise the larger p counts, of that test and of a Wald test over the groups.
+    Whether the values of a column differ beyond what the classes explain is tested by permutation: errors are
+    reassigned within each class (multivariate hypergeometric draws). Where images come in groups, intervals
+    are over groups; values are permuted over whole groups where each group has a single value, and otherwise
+    the p-value is the larger of that of the permutation and of a Wald test over the groups.
 
     Args:
         metadata: one row per image.
@@ -131,7 +131,7 @@ def value_rows(
 def difference_p(
     values: Ints, wrong: Bools, labels: Ints, groups: Ints | None, rng: np.random.Generator
 ) -> float:
-    """The chance of differences this large between values, one draw added so that it is never 0."""
+    """The permutation p-value of differences this large between values, with one draw added (never 0)."""
     rates = np.bincount(labels, weights=wrong) / np.maximum(np.bincount(labels), 1)
     expected = np.bincount(values, weights=rates[labels]).astype(np.float64)
     observed = statistic(np.bincount(values, weights=wrong).astype(np.float64), expected)
@@ -149,7 +149,7 @@ def statistic(errors: Reals, expected: Reals) -> Floats:
 
 
 def drawn_errors(values: Ints, wrong: Bools, labels: Ints, rng: np.random.Generator) -> Floats:
-    """Errors by value (draws, v) where each class deals its errors out among its images."""
+    """Errors by value (draws, v), with the errors of each class reassigned among its images."""
     total = np.zeros((DRAWS, int(values.max()) + 1))
     for c in np.unique(labels):
         here = labels == c
@@ -161,7 +161,7 @@ def drawn_errors(values: Ints, wrong: Bools, labels: Ints, rng: np.random.Genera
 def drawn_by_groups(
     values: Ints, residual: Reals, expected: Reals, groups: Ints | None, rng: np.random.Generator
 ) -> Floats | None:
-    """The statistic (draws,) where whole groups change their values; None where a group has several."""
+    """The statistic (draws,) with values permuted over whole groups; None where a group has several."""
     if groups is None:
         return None
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
@@ -173,18 +173,19 @@ def drawn_by_groups(
 
 
 def caption_of(frame: pl.DataFrame, *, left_out: list[str]) -> str:
-    """Which columns differ, and which could not be compared."""
+    """The columns that differ, and those that could not be compared."""
     found = frame.filter(pl.col("q_value") <= 0.05)["column"].unique(maintain_order=True).to_list()
     more = f" Not compared: {', '.join(left_out)}." if left_out else ""
     n = frame["column"].n_unique()
     named = f": {', '.join(found)}" if found else ""
     return (
-        f"The accuracy differs by {len(found)} of {n} columns by more than the classes explain{named}.{more}"
+        f"Accuracy differs between the values of {len(found)} of {n} columns by more than the classes "
+        f"explain{named}.{more}"
     )
 
 
 def finite_numbers(column: pl.Series) -> pl.Series:
-    """A column of numbers with the median for whatever is none, all within what float32 can hold."""
+    """A column of numbers with missing and infinite values set to the median, in the range of float32."""
     values = column.cast(pl.Float64)
     known = values.filter(values.is_finite())
     middle = float(np.median(known.to_numpy())) if len(known) else 0.0
@@ -193,7 +194,7 @@ def finite_numbers(column: pl.Series) -> pl.Series:
 
 
 def property_columns(metadata: pl.DataFrame) -> pl.DataFrame:
-    """The metadata as numbers, to search slices over: a column per value, numbers as they are.
+    """The metadata as numbers to search slices over: an indicator column per value, and numbers unchanged.
 
     Empty cells of numbers, NaN and infinity take the median.
     """

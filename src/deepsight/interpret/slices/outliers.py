@@ -1,4 +1,4 @@
-"""Test images that are unlike everything that the model was trained on, for a reader to look at."""
+"""Test images that are unlike all training images, for a person to review."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Where a model may fail: candidate slices, from properties that can be read and from features."""
+"""Where a model may fail: candidate slices, from readable properties and from features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,13 +37,15 @@ def tree_slices(
 ) -> list[SliceCandidate]:
     """Every node below the root of a regression tree, and of a one-split tree for each single property.
 
-    The trees of single properties are there because a greedy tree hides a second cause behind its first
+    The trees of single properties are needed because a greedy tree hides a second cause behind its first
     split.
 
     Args:
-        properties: one numeric column a property.
+        properties: one numeric column per property, one row per image.
         residual: (n,), error (0 or 1) minus the error rate of the image's class.
         first: bool (n,), the images that the trees are fitted on.
+        depth: of the tree on all properties.
+        smallest: images of the first half in a node.
     """
     together = tree_nodes(properties, residual, first, depth=depth, smallest=smallest)
     alone = [
@@ -66,7 +68,7 @@ def tree_nodes(
 
 
 def node_descriptions(tree: Any, names: Sequence[str]) -> dict[int, str]:
-    """The conditions on the way to each node below the root, one interval a property."""
+    """The conditions on the path to each node below the root, one interval per property."""
     found: dict[int, str] = {}
     waiting: list[tuple[int, dict[str, tuple[float, float]]]] = [(0, {})]
     while waiting:
@@ -83,7 +85,7 @@ def node_descriptions(tree: Any, names: Sequence[str]) -> dict[int, str]:
 
 
 def condition_text(name: str, low: float, high: float) -> str:
-    """A condition in words and signs, such as "brightness ≤ 0.21"."""
+    """A condition as text, such as "brightness ≤ 0.21"."""
     if " = " in name:  # a value of the metadata: 0 or 1
         return name if np.isinf(high) else name.replace(" = ", " ≠ ", 1)
     readable = name.replace("_", " ")
@@ -105,11 +107,17 @@ def cluster_slices(
     smallest: int,
     seed: int,
 ) -> list[SliceCandidate]:
-    """Clusters of what varies within classes, described by their properties and their most frequent class.
+    """Clusters of the variation within classes, described by their properties and most frequent class.
 
     Args:
-        features: (n, d); with fewer features than classes there is none.
+        features: (n, d); with fewer features than classes there are no clusters.
+        properties: one numeric column per property, one row per image.
+        labels: int64 (n,), positions in `classes`.
+        classes: the class names.
         first: bool (n,), the images that the clusters are fitted on.
+        clusters: their number, at most.
+        smallest: images of the first half per cluster, on average, at least.
+        seed: of k-means.
     """
     count = min(clusters, int(first.sum()) // max(smallest, 1))
     if features.shape[1] < len(classes) or count < 2:
@@ -127,9 +135,9 @@ def cluster_slices(
 def without_classes(features: NDArray[np.floating], labels: Ints, first: Bools) -> NDArray[np.float32]:
     """The features without the directions in which the class means differ, (n, d).
 
-    A model puts what it calls a truck near the trucks, so a cluster of plain features is in part a cluster of
-    predictions, and every image with another label in it is an error by construction. What is left here
-    varies within classes: background, pose, style.
+    A model places what it calls a truck near the trucks, so a cluster of its features is in part a cluster of
+    predictions, and every image with another label in it is an error by construction. What remains varies
+    within classes: background, pose, style.
     """
     x = np.asarray(features, dtype=np.float32)
     means = np.stack([x[first & (labels == c)].mean(axis=0) for c in np.unique(labels[first])])

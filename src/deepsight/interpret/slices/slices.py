@@ -16,12 +16,12 @@ from deepsight.core.statistics.clusters import excess_over_groups_p
 from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.slices.search import SliceCandidate, cluster_slices, tree_slices
 
-CANDIDATES = 20  # slices carried from the first half to the second; each one costs power
+CANDIDATES = 20  # slices tested on the second half; each one costs power
 OVERLAP = 0.8  # a slice that shares more than this of its images (Jaccard) with a better one is dropped
 EXAMPLES = 8
 ERRORS_A_GROUP = 8  # expected in each half of a group of equal risk
 MOST_GROUPS = 60
-DENSE_CLASSES = 100  # of more, the regression of the risk keeps only what is not 0
+DENSE_CLASSES = 100  # above it, the design matrix of the risk regression is sparse
 
 UNITS = {
     "description": "what the images of the slice have in common",
@@ -56,24 +56,25 @@ def slices_table(
     """Slices found on one half of the images and tested on the other: evidence table `slices`.
 
     Candidates are the nodes of a shallow tree on the properties and clusters of the features. The test is
-    exact and within groups of images with the same risk of an error, by class and by the model's own doubt:
-    that cats fail more often is a finding about cats (see `recall`), and that unsure answers are more often
-    wrong is one about confidence. A slice is where the model fails more than it knows.
+    exact and within groups of images with about the same risk of an error, by class and by the model's own
+    doubt: that cats fail more often is a finding about cats (see `recall`), and that doubtful answers are
+    more often wrong is one about confidence. A slice is where the model fails more often than both suggest.
 
     Args:
         properties: one numeric column per property and one row per image, from `measured_properties` and
             others, such as the distance to the nearest training images.
         labels, predicted: int64 (n,), positions in `classes`.
         ids: int64 (n,), rows in the official order of the split.
-        features: (n, d), best of a network that was not trained on these classes: clusters of the model's own
-            features are in part clusters of its answers. With d below k, or 0, no clusters are made.
+        features: (n, d), preferably of a network that was not trained on these classes: clusters of the
+            model's own features are in part clusters of its answers. With d below k no clusters are made.
         doubt: (n,), 1 minus the calibrated confidence; None compares images with their class alone.
         image_groups: int64 (n,), which images belong together. Halves are then of whole groups, and a slice
             must also stand out over groups (Student's t).
-        depth: of the tree, so the most conditions in a description.
+        depth: of the tree, which limits the conditions in a description.
         clusters: number of clusters of the features.
         smallest: images that a slice must hold in each half.
         fdr: bound on the expected share of false alarms among the confirmed slices.
+        seed: of the halves and the clusters.
     """
     wrong = labels != predicted
     rng = np.random.default_rng(seed)
@@ -119,7 +120,7 @@ SCHEMA: dict[str, Any] = {
 
 
 def confirmed_slices(rows: list[dict[str, Any]], fdr: float) -> pl.DataFrame:
-    """The rows with their q-values and what these confirm, the surest first."""
+    """The rows with their q-values and verdicts, the smallest p-value first."""
     q = benjamini_hochberg([row["p_value"] for row in rows])
     frame = pl.DataFrame(
         [{**row, "q_value": float(x)} for row, x in zip(rows, q, strict=True)], schema=SCHEMA
@@ -137,7 +138,7 @@ def stratified_half(strata: Ints, rng: np.random.Generator) -> Bools:
 
 
 def half_of_groups(groups: Ints, rng: np.random.Generator) -> Bools:
-    """About half of the images, as whole groups: the largest first, so that the halves come out even."""
+    """About half of the images, as whole groups: the largest are assigned first, to balance the halves."""
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.lexsort((rng.random(len(sizes)), -sizes))
     taken, left = np.zeros(len(sizes), dtype=bool), [0, 0]
@@ -152,8 +153,9 @@ def risk_strata(doubt: Floats, labels: Ints, wrong: Bools, first: Bools) -> Ints
     """Groups of images with about the same risk of an error, int64 (n,), each with some errors in each half.
 
     The risk is a logistic regression of errors on the log-odds of the doubt and on the class, fitted on the
-    first half alone. The images in the order of their risk are cut where the expected errors add up, so that
-    groups are finest where errors are.
+    first half alone. Images in the order of their risk are cut into groups of equal expected errors, so that
+    groups are finest where errors are frequent. All images are one group where the first half holds no error
+    or only errors.
     """
     odds = np.log(np.clip(doubt, 1e-4, 1 - 1e-4)) - np.log1p(-np.clip(doubt, 1e-4, 1 - 1e-4))
     if wrong[first].all() or not wrong[first].any():
@@ -175,7 +177,7 @@ def risk_strata(doubt: Floats, labels: Ints, wrong: Bools, first: Bools) -> Ints
 
 
 def class_rates(wrong: Bools, strata: Ints, among: Bools) -> Floats:
-    """The error rate of each class (or group) among these images; 0 where it has none."""
+    """The error rate of each class (or group) among these images; 0 where it has no image."""
     k = int(strata.max(initial=0)) + 1
     n = np.bincount(strata[among], minlength=k)
     return np.asarray(np.bincount(strata[among & wrong], minlength=k) / np.maximum(n, 1), dtype=np.float64)
@@ -184,7 +186,7 @@ def class_rates(wrong: Bools, strata: Ints, among: Bools) -> Floats:
 def promising_slices(
     candidates: Sequence[SliceCandidate], wrong: Bools, strata: Ints, first: Bools, smallest: int
 ) -> list[SliceCandidate]:
-    """The candidates worth a test on the second half: the surest of the first half, each only once."""
+    """The candidates to test on the second half: those of smallest p on the first, without near-copies."""
     large = [c for c in candidates if min((c.members & first).sum(), (c.members & ~first).sum()) >= smallest]
     scored = [(excess_p(c.members & first, wrong, strata, first), place) for place, c in enumerate(large)]
     kept: list[SliceCandidate] = []
@@ -202,10 +204,10 @@ def jaccard(a: Bools, b: Bools) -> float:
 
 
 def excess_p(inside: Bools, wrong: Bools, strata: Ints, among: Bools) -> float:
-    """Exact probability of so many errors inside or more, were the errors of each group spread at random.
+    """Exact probability of at least this many errors inside, were the errors of each group spread at random.
 
-    The number inside is a sum of independent hypergeometric counts, one per group, given how many images
-    of the group are inside and how many of its errors there are among the images looked at.
+    The number inside is a sum of independent hypergeometric counts, one per group, given the group's images
+    inside and its errors among the images tested.
     """
     pmf = np.ones(1)
     for c in np.unique(strata[inside]):

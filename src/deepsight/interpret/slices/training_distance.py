@@ -1,4 +1,4 @@
-"""How far an image is from everything that the model was trained on."""
+"""Distance of an image from its nearest training images."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,13 @@ def training_distance(
 ) -> Floats:
     """Mean cosine distance of each image to its `count` nearest training images, (n,), 0 to 2.
 
-    A property for `slices_table`. Features are centred and rotated as the training images lie, which keeps
-    the geometry and makes the products cheap; memory grows with the block times the training images.
+    A property for `slices_table`. Features are centred and projected on the principal axes of the training
+    images, which makes the products cheap; memory grows with the block times the training images.
 
     Args:
         features: (n, d), pooled features of the images.
         training: (m, d), those of the training images, from the same model.
+        count: neighbours, at most m.
         dimensions: principal axes kept, at most d.
         block: images compared at a time.
     """
@@ -37,7 +38,7 @@ def training_distance(
 def directions(
     features: Reals, centre: NDArray[np.float32], axes: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Centred features on the axes, each of length 1, (n, dimensions)."""
+    """Centred features on the axes, rows of length 1, (n, dimensions)."""
     moved = (np.asarray(features, dtype=np.float32) - centre) @ axes
     length = np.linalg.norm(moved, axis=1, keepdims=True)
     return np.asarray(moved / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)

@@ -1,1 +1,1 @@
-"""Training images: whose absence moves an error, and what leaving suspects out gains."""
+"""Training images: whose removal moves an error, and the gain from leaving out suspects."""

@@ -12,7 +12,7 @@ BLOCK = 512  # test images at a time, since their influences are (b, n)
 
 @dataclass(frozen=True)
 class RidgeHead:
-    """Ridge regression of one-hot labels on features, with all that leaving rows out needs.
+    """Ridge regression of one-hot labels on features, with what exact removal of rows needs.
 
     Attributes:
         features: (n, d + 1), with a column of ones.
@@ -85,7 +85,14 @@ def margin_directions(labels: Ints, predicted: Ints, k: int) -> Floats:
 
 
 def most_influential(head: RidgeHead, features: Reals, directions: Floats, count: int) -> tuple[Ints, Floats]:
-    """The rows whose absence moves each image most in its direction, and by how much: both (m, count)."""
+    """The rows whose removal moves each image most in its direction, and by how much: both (m, count).
+
+    Args:
+        head: fitted on n rows.
+        features: (m, d), of the images.
+        directions: (m, k), of the outputs, such as from `margin_directions`.
+        count: rows for each image, at most n.
+    """
     rows, moved = [], []
     for start in range(0, len(features), BLOCK):
         part = slice(start, start + BLOCK)
@@ -97,13 +104,13 @@ def most_influential(head: RidgeHead, features: Reals, directions: Floats, count
 
 
 def right_without(head: RidgeHead, features: Reals, labels: Ints, rows: Ints) -> Floats:
-    """1 where an image is right once its own rows (m, c) are left out of the head, else 0: (m,)."""
+    """1 where an image is classified correctly without its rows (m, c) in the head, else 0: (m,)."""
     answers = [head.outputs_without(features[i : i + 1], own).argmax() for i, own in enumerate(rows)]
     return np.asarray(np.array(answers, dtype=np.int64) == labels, dtype=np.float64)
 
 
 def harmful_rows(head: RidgeHead, features: Reals, labels: Ints, count: int) -> Ints:
-    """The rows whose absence lowers the squared error on these images most, (count,), ascending.
+    """The rows whose removal lowers the squared error on these images most, (count,), ascending.
 
     With e the errors and h the hat values of an image, leaving out row j adds
     2 h r_j · e / (1 - h_jj) + (h |r_j| / (1 - h_jj))² to its squared error, exactly.
@@ -112,7 +119,7 @@ def harmful_rows(head: RidgeHead, features: Reals, labels: Ints, count: int) -> 
         head: fitted on the training rows.
         features: (m, d), of validation images.
         labels: int64 (m,).
-        count: rows to give.
+        count: rows to return.
     """
     left = np.eye(head.weight.shape[1])[labels] - head.outputs(features)
     moved = head.residual / (1 - head.leverage)[:, None]

@@ -20,7 +20,7 @@ from deepsight.interpret.levers.training_images.influence import (
 )
 
 SHOWN = 3  # training images shown beside each error
-MOST_TILES = 1024  # training images on the sheet, since one report holds them all
+MOST_TILES = 1024  # training images on the sheet, which limits the size of the report
 TILE = 48  # pixels along a side of a tile
 
 
@@ -74,12 +74,12 @@ def influence_table(
             "rank": "1 is the strongest",
             "train_index": "row of the training image in the official order of its part",
             "train_label": "its given class",
-            "moved": "what its absence adds to the margin of the true class",
+            "moved": "change of the margin of the true class when it is left out",
             "mended": f"whether a closed-form head without these {SHOWN} gets the error right",
-            "tile": "place of the training image on the sheet of pictures; null where it is not there",
+            "tile": "place of the training image on the sheet of pictures; null where it is not on it",
         },
         len(wrong),
-        "Exact influence on a ridge head on the model's features, by leaving out (Woodbury identity).",
+        "Exact leave-out influence on a ridge head on the model's features (Woodbury identity).",
         f"Leaving out the {SHOWN} most influential training images fixes {count} of {len(wrong)} errors in "
         "a closed-form head.",
     )
@@ -88,7 +88,7 @@ def influence_table(
 def with_pictures(table: Table, train: Dataset) -> tuple[Table, bytes]:
     """The table with the place of each training image on a sheet, and the sheet as a WebP file.
 
-    Images that stand behind many errors come first; what does not fit has no place.
+    Images behind many errors come first; those that do not fit have no place.
 
     Args:
         table: from `influence_table`.
@@ -107,7 +107,7 @@ def with_pictures(table: Table, train: Dataset) -> tuple[Table, bytes]:
 
 
 def with_influence(errors: Table, influence: Table) -> Table:
-    """The table `lever_errors`, with the training images without which an error is mended as evidence."""
+    """The table `lever_errors`, with the training images whose removal fixes an error added as evidence."""
     behind = (
         influence.frame.filter("mended")
         .group_by("index", maintain_order=True)

@@ -1,4 +1,4 @@
-"""Training labels: what leaving out suspected images gains, against leaving out as many others."""
+"""Training labels: the gain from leaving out suspected images, against leaving out as many others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from deepsight.interpret.levers.tools import LAST_STAGE, Retraining
 from deepsight.interpret.levers.training_images.influence import RidgeHead
 
 DRAWS = 8  # of as many other images as are left out
-UNSURE = 0.25  # standard error of taking the gain to be proportional to the share of wrong labels
+UNSURE = 0.25  # standard error of the assumption that the gain is proportional to the share of wrong labels
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class LeftOut:
         name: of the lever.
         arm: what is left out, in words.
         suspects, others: positions in the training split, each (c,).
-        advice: what a person then does.
+        advice: what to do about it.
         treatment: name of the treatment that confirms it; empty where there is none.
-        dilution: share of suspects among all training rows over their share among the rows at hand; the gain
-            shrinks with it.
+        dilution: share of suspects among all training rows divided by their share among the rows at hand; the
+            gain is scaled by it.
     """
 
     name: str
@@ -40,7 +40,7 @@ class LeftOut:
 def leave_out_flagged(labels: Ints, flagged: Bools, rows: Ints, *, seed: int) -> LeftOut:
     """The training images at hand whose label is flagged, and as many others of the same given classes.
 
-    The flagged ones come first among the rows at hand, so that there they are more of them than among all.
+    Flagged rows are preferred among the rows at hand, so their share there is larger than among all rows.
 
     Args:
         labels: int64 (n,), of all training rows.
@@ -72,7 +72,10 @@ def leave_out_harmful(labels: Ints, harmful: Ints, rows: Ints, *, seed: int) -> 
 
 
 def matched_rows(labels: Ints, chosen: Ints, rows: Ints, *, seed: int) -> Ints:
-    """As many rows of each class as are chosen of it, drawn at random from the others at hand."""
+    """As many rows of each class as `chosen` holds, drawn at random from the others at hand, ascending.
+
+    Where a class has fewer others, all of them are taken.
+    """
     rng = np.random.default_rng([seed, 13])
     free = np.zeros(len(labels), dtype=bool)
     free[rows] = True
@@ -106,9 +109,9 @@ def label_retrainings(
 def heads_without(
     head: RidgeHead, features: Reals, rows: Ints, left_out: LeftOut, labels: Ints, *, seed: int
 ) -> tuple[list[Reals], list[Reals]]:
-    """What a closed-form head says, exactly, without the suspects and without several draws of others.
+    """Outputs (m, k) of a closed-form head without the suspects, and without each of several draws of others.
 
-    Such a head has no churn: what differs is what was left out. So small effects can be seen.
+    Such a head has no churn: only the rows left out differ, so that small effects show.
 
     Args:
         head: fitted on the features of the rows at hand.
@@ -129,7 +132,7 @@ def judge_left_out(
     examined: ExaminedImages, left_out: LeftOut, arm: Sequence[Reals], control: Sequence[Reals], *,
     trained: str = LAST_STAGE, seconds: float = 0.0,
 ) -> LeverOutcome:  # fmt: skip
-    """What leaving the suspects out does.
+    """The effect of leaving out the suspects.
 
     Args:
         examined: the images.
@@ -137,7 +140,7 @@ def judge_left_out(
         arm, control: logits (m, k) of each replicate; of trainings of the last stage, replicate r of both has
             the same seed.
         trained: what was trained, in words.
-        seconds: that all trainings took.
+        seconds: computing time of all trainings.
     """
     right = examined.right(np.stack(arm))
     exact = trained != LAST_STAGE
@@ -161,7 +164,7 @@ def judge_left_out(
 
 
 def right_without_words(right: Floats, left_out: LeftOut, trained: str) -> tuple[str, ...]:
-    """In how many trainings each image is right, in words."""
+    """A sentence for each image: in how many trainings it is classified correctly."""
     counts, total = right.sum(axis=0).astype(int), len(right)
     if total > 1:
         return tuple(f"right in {n} of {total} trainings {left_out.arm}" for n in counts)
