@@ -50,7 +50,7 @@ def base_folder(data: str) -> Path | None:
 
 
 def kept_options(study: StudyConfig) -> str:
-    """The options of the data that set the shape of its images (side, fit), as a query; empty without files."""
+    """The options that set the shape of the images (side, fit), as a query; empty without files."""
     query = study.data.rpartition("?")[2] if "?" in study.data else ""
     options = {name: value for name, value in parse_qsl(query) if name in ("side", "fit")}
     if study.fit is not None:
