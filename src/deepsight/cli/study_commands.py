@@ -92,7 +92,7 @@ def run(
     if not out.exists():
         require_data(study.data)
     if compare_with is not None:
-        Run.open(compare_with)
+        Run.open(compare_with).require("model.json", stage="run").require("predictions/test.npz", stage="run")
     sharing_commands.require_trackers(log_to or ())
     from deepsight.workflows.study import run_study  # seconds to import: refuse wrong options first
 

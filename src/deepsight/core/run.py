@@ -162,12 +162,12 @@ class Run(RunFiles):
         study = self.study()
         if study.get(EXAMINED):
             raise DeepSightError(
-                f"Expected a study in {self.path} to {wanted}, but it holds the examination of an external "
+                f"Expected a study in {self.path} for {wanted}, but it holds the examination of an external "
                 "model. Use the folder of a deepsight run, or examine again."
             )
         if AUDITED in study:
             raise DeepSightError(
-                f"Expected a study in {self.path} to {wanted}, but it holds the audit of a data set. "
+                f"Expected a study in {self.path} for {wanted}, but it holds the audit of a data set. "
                 "Use the folder of a deepsight run, or audit again."
             )
         return self
@@ -187,11 +187,18 @@ class Run(RunFiles):
             DeepSightError: the file is missing or damaged; the message names the command.
         """
         if not self.has(name):
-            raise DeepSightError(
-                f"Expected {name} in {self.path}, found none. Make it: deepsight {stage} {self.path}"
-            )
+            raise DeepSightError(f"Expected {name} in {self.path}, {self._instead(stage)}")
         self.require_whole(name)
         return self
+
+    def _instead(self, stage: str) -> str:
+        """The end of a sentence on a file that is not there: what is, or how to make the file."""
+        study = self.study() if self.has(STUDY) else {}
+        if AUDITED in study:
+            return "but it holds the audit of a data set. Use the folder of a deepsight run."
+        if study.get(EXAMINED):
+            return "but it holds the examination of an external model. Use the folder of a deepsight run."
+        return f"found none. Make it: deepsight {stage} {self.path}"
 
     def study(self) -> dict[str, Any]:
         """The resolved configuration."""

@@ -25,6 +25,7 @@ from deepsight.model.fit import fabric_of
 from deepsight.report.html import render
 from deepsight.workflows.context import Context
 from deepsight.workflows.passes.block_passes import LOCAL, require_engine
+from deepsight.workflows.refused_run import removed_if_refused
 from deepsight.workflows.stages import (
     adopt_plan,
     explore_stage,
@@ -86,7 +87,7 @@ def run_study(
         True
     """
     require_engine(engine)
-    with locked_by_first(Path(out)):
+    with removed_if_refused(Path(out), until="splits.npz"), locked_by_first(Path(out)):
         context = begin(study, Path(out), log, engine)
         carry_out_until("report", context)
         return context.run.metrics()

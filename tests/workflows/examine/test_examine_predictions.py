@@ -117,9 +117,9 @@ def test_no_kind_of_run_is_written_over_another(tmp_path: Path) -> None:
         (tmp_path / "study/study.yaml").read_bytes(), (tmp_path / "study/data.json").read_bytes(),
     )  # fmt: skip
     run = examined(tmp_path)
-    with pytest.raises(DeepSightError, match="it holds an examination of a model"):
+    with pytest.raises(DeepSightError, match="it holds the examination of an external model"):
         begin(study(root), run.path, lambda _: None)
-    with pytest.raises(DeepSightError, match=r"Expected a study in .* to interpret"):
+    with pytest.raises(DeepSightError, match=r"Expected a study in .* for interpret"):
         run_until("interpret", run.path, log=lambda _: None)
     run.file("report.html").unlink()
     run_until("report", run.path, log=lambda _: None)

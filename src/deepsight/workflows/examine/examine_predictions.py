@@ -20,6 +20,7 @@ from deepsight.workflows.examine.budget import JUDGED
 from deepsight.workflows.examine.examination_inputs import judged_inputs
 from deepsight.workflows.examine.write_run import examined_record, external_metrics
 from deepsight.workflows.group_scores import with_suggested_groups
+from deepsight.workflows.refused_run import removed_if_refused
 
 SPLITS = ("train", "val", "test", "all")
 
@@ -48,7 +49,7 @@ def examine_predictions(
     file, out = Path(file), Path(out)
     study = study.model_copy(update={"examined": ExaminedSource(predictions=file, split=split)})
     Run(out).require_usable()
-    with locked(out):
+    with removed_if_refused(out, until=METRICS), locked(out):
         run = Run.create(out, study.stored())
         settled = run.study().get("fit", study.fit)  # as the first examination into this folder chose it
         study = study.model_copy(update={"fit": settled})
