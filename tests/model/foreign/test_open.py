@@ -15,6 +15,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.model.foreign.network import undisturbed
 from deepsight.model.foreign.open import open_model
 from deepsight.model.foreign.outputs import output_tensor
+from deepsight.model.foreign.state_dict import read_state_dict
 
 
 class Small(nn.Module):
@@ -306,3 +307,37 @@ def test_modes_come_back_also_after_an_error() -> None:
     with pytest.raises(ValueError, match="stop"):
         fails()
     assert {name: part.training for name, part in module.named_modules()} == before
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("odd_syntax:f", "cannot import 'odd_syntax': it failed with SyntaxError"),
+        ("odd_script:f", "it failed with SystemExit: 2. What should not happen on import"),
+        ("odd_exit:f", "odd_exit:f failed: SystemExit"),
+        ("odd_exit.py:f", "Expected the name of a module, received the file odd_exit.py.*python:odd_exit:f"),
+    ],
+)
+def test_code_that_cannot_be_imported_or_ends_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd_syntax.py").write_text("def f(:\n")
+    (tmp_path / "odd_script.py").write_text("import sys\nsys.exit(2)\n")
+    (tmp_path / "odd_exit.py").write_text("import sys\ndef f():\n    sys.exit('no checkpoint')\n")
+    with pytest.raises(DeepSightError, match=said):
+        open_model(f"python:{target}")
+
+
+def test_a_module_may_stand_where_a_function_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd_module.py").write_text("from torch import nn\nmodel = nn.Flatten()\n")
+    assert isinstance(open_model("python:odd_module:model").network.module, nn.Flatten)
+
+
+def test_averaged_weights_come_first(tmp_path: Path) -> None:
+    plain, averaged = ({"w": torch.full((2,), value)} for value in (1.0, 2.0))
+    torch.save({"state_dict": plain, "state_dict_ema": averaged}, tmp_path / "both.pth")
+    assert read_state_dict(tmp_path / "both.pth")["w"].tolist() == [2, 2]

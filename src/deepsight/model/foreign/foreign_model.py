@@ -163,7 +163,7 @@ def run_network(opened: Network, inputs: Tensor) -> Any:
         return opened.forward(inputs)
     except DeepSightError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if out_of_memory(error):
             raise
         raise DeepSightError(
@@ -173,7 +173,7 @@ def run_network(opened: Network, inputs: Tensor) -> Any:
         ) from error
 
 
-def out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out."""
     words = ("out of memory", "not enough memory", "can't allocate memory")
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)

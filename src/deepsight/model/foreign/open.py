@@ -40,6 +40,8 @@ def split_model_name(what: str) -> tuple[str, str]:
             f"{what} may hold tensors alone, which need an architecture: --model timm:NAME --weights {what}. "
             f"If it is TorchScript: --model torchscript:{what}."
         )
+    if colon and scheme in SCHEMES:
+        raise UsageError(f"Expected a name after '{scheme}:', received none.")
     raise UsageError(
         f"Unknown kind of model in '{what}': {near_names(scheme, [f'{name}:' for name in SCHEMES])}"
     )

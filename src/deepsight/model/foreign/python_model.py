@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.errors import DeepSightError, UsageError, first_line
 from deepsight.model.foreign.input_format import InputFormat, input_format_of
 from deepsight.model.foreign.network import Network, network_of_module
 
@@ -16,19 +16,26 @@ from deepsight.model.foreign.network import Network, network_of_module
 def open_python(target: str) -> tuple[Network, Callable[..., Tensor] | InputFormat | None]:
     """The module that a function of the user returns, and its preprocessing where it returns one too.
 
-    The function takes no argument. It returns a torch module, or a pair of a module and its preprocessing: a
-    function from uint8 images (b, h, w, 3) to the module's input, or a dictionary as in a file for
-    `--preprocess`. It is imported from the Python path or the working directory, and runs because the user
-    named it.
+    The function takes no argument; a module of torch may stand in its place. It returns a torch module, or a
+    pair of a module and its preprocessing: a function from uint8 images (b, h, w, 3) to the module's input,
+    or a dictionary as in a file for `--preprocess`. It is imported from the Python path or the working
+    directory, and runs because the user named it.
 
     Raises:
         UsageError: the target is not of the form package.module:function, or is not to be found.
         DeepSightError: the function fails, or returns something else.
     """
-    place, _, name = target.partition(":")
+    place, _, name = target.rpartition(":")
+    if place.endswith(".py"):
+        file = Path(place)
+        raise UsageError(
+            f"Expected the name of a module, received the file {place}. Run this in its folder, "
+            f"{file.parent}, with python:{file.stem}:{name}"
+        )
     if not place or not name.isidentifier():
         raise UsageError(f"Expected python:package.module:function, received 'python:{target}'.")
-    returned = call(function_at(place, name), target)
+    found = function_at(place, name)
+    returned = found if isinstance(found, nn.Module) else call(found, target)
     module, preprocess = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
     if not isinstance(module, nn.Module):
         raise DeepSightError(
@@ -46,6 +53,11 @@ def function_at(place: str, name: str) -> Callable[[], Any]:
         found = getattr(importlib.import_module(place), name, None)
     except ImportError as error:
         raise UsageError(f"Python cannot import '{place}': {error}.") from error
+    except (Exception, SystemExit) as error:  # whatever a stranger's code does while it is imported
+        raise DeepSightError(
+            f"Python cannot import '{place}': it failed with {type(error).__name__}: {first_line(error)}. "
+            "What should not happen on import belongs below if __name__ == '__main__'."
+        ) from error
     finally:
         sys.path.remove(here)
     if not callable(found):
@@ -58,7 +70,7 @@ def call(function: Callable[[], Any], target: str) -> Any:
     """What the user's function returns."""
     try:
         return function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DeepSightError(f"python:{target} failed: {type(error).__name__}: {error}") from error
 
 

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from deepsight.core.errors import DeepSightError
 
-WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "state_dict_ema", "module")
+# Averaged weights come first, as in timm: they are the ones that are reported and used.
+WRAPPERS = (
+    "state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "net", "module"
+)  # fmt: skip
 PREFIXES = ("module.", "model.", "_orig_mod.", "net.", "backbone.")
 
 
@@ -60,6 +63,10 @@ def read_pickle(file: Path) -> Any:
             "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
         ) from error
     except (OSError, RuntimeError, EOFError) as error:
+        if "TorchScript" in str(error):  # torch's own text advises to run its code
+            raise DeepSightError(
+                f"{file.name} is TorchScript and needs no --weights: --model torchscript:{file}"
+            ) from error
         raise DeepSightError(f"Expected a checkpoint of torch.save in {file}: {error}.") from error
 
 
