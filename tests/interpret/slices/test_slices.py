@@ -58,6 +58,17 @@ def test_dark_real_images_relabelled_are_found(cifar10: tuple[Dataset, Dataset])
     assert "brightness ≤" in found["description"][0]
 
 
+def test_the_method_names_no_clusters_where_there_are_no_features() -> None:
+    frame, labels, features = made(0)
+    predicted = predict(labels, np.full(N, 0.1), 0)
+    with_them, without = (
+        slices_table(frame, labels, predicted, CLASSES, np.arange(N), features=x, clusters=6, seed=0).method
+        for x in (features, np.zeros((N, 0)))
+    )
+    assert "6 k-means clusters" in with_them
+    assert "clusters" not in without
+
+
 def test_a_planted_cluster_of_features_is_found() -> None:
     frame, labels, features = made(2)
     odd = np.random.default_rng(77).random(N) < 0.12

@@ -20,7 +20,7 @@ from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
 
 ALL = "all"  # in the column `class`: images of every class together
-FEWEST = 30  # images; with fewer, intervals of so skewed a share cover less than they say
+FEWEST = 30  # images; with fewer, intervals of so skewed a share cover less than 95 %
 UNITS = {
     "class": f"class name; '{ALL}' is every class together",
     "n": "images with a usable mask and some positive evidence",

@@ -110,7 +110,7 @@ class Cut:
     """A forward pass that was cut at a layer.
 
     Attributes:
-        output: what the layer gave, a leaf for gradients.
+        output: of the layer, a leaf for gradients.
         scores: (b, k), a function of it.
     """
 

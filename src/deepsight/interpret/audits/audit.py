@@ -1,4 +1,4 @@
-"""The outcome of an audit: what was compared, what to go on with, and what the reader must know."""
+"""The outcome of an audit: what was compared, what the examination uses, and what the reader must know."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -14,7 +14,7 @@ class Audit(Generic[Choice]):
 
     Attributes:
         table: what was compared.
-        choice: what the examination goes on with.
+        choice: what the examination uses.
         warning: a sentence that the reader must see, or None where nothing is wrong.
     """
 

@@ -100,7 +100,7 @@ def gain_sentence(row: Mapping[str, Any]) -> str:
 
 
 def said(chosen: str, documented: bool, equal: int) -> str:
-    """The caption where there is nothing to warn of; `equal` others score the same as the chosen one."""
+    """The caption without a warning; `equal` others score the same as the chosen one."""
     if documented:
         return "No other preprocessing does better than the documented one by more than chance."
     if equal:

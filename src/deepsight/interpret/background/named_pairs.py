@@ -17,7 +17,7 @@ from deepsight.interpret.inputs import ExaminationInputs
 
 @dataclass(frozen=True)
 class NamedPairs:
-    """What the background does to the named pairs.
+    """The effect of the background on the named pairs.
 
     Attributes:
         effects: for the table `context`.
@@ -31,7 +31,7 @@ class NamedPairs:
 def named_pair_effects(
     inputs: ExaminationInputs, model: AskedModel, objects: int, known: KnownMasks
 ) -> NamedPairs:
-    """What the background does to the pairs of classes that a hypothesis names; empty where none is named.
+    """The effect of the background on the pairs of classes that a hypothesis names; empty without such pairs.
 
     Args:
         inputs: what is examined.

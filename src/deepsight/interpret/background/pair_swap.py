@@ -42,13 +42,13 @@ def pair_swap(
     donors: int,
     seed: int,
 ) -> PairSwap | None:
-    """Put objects of both classes on backgrounds of both, and count how often the background wins.
+    """Put objects of both classes on backgrounds of both, and measure the effect of the background.
 
     Args:
         cutouts: images cut into object and background (n).
         labels: int64 (n,).
         usable: bool (n,), which masks were accepted.
-        predict: images -> logits (m, k); it sees about 4 · objects · donors images.
+        predict: images -> logits (m, k); called on about 4 · objects · donors images.
         pair: two different classes.
         classes: k names.
         objects: at most this many of each class.

@@ -1,4 +1,4 @@
-"""Which class is taken for which: the matrix, the pairs that stand out, their direction, and clusters."""
+"""Confusion between classes: the matrix, the pairs that stand out, and their direction."""
 
 from collections.abc import Sequence
 
@@ -92,7 +92,7 @@ def confusion_pairs_table(
             **UNITS,
             "ci_low": f"rate, low end at {level:.0%} (Wilson)",
             "ci_high": f"rate, high end at {level:.0%} (Wilson)",
-            "expected": "rate expected if errors depended on the two classes one by one, not as a pair",
+            "expected": "rate expected if errors depended on each of the two classes, not on the pair",
             "p_value": "probability of at least this many, one-sided",
             "q_value": "false discovery rate",
             "flagged": f"whether q is at most {fdr:g}",
@@ -106,12 +106,12 @@ def confusion_pairs_table(
 
 
 def over_groups(image_groups: Ints | None) -> str:
-    """How a method goes on where images come in groups."""
+    """The sentence that a method adds where images come in groups."""
     return "" if image_groups is None else " Images come in groups: counts are scaled to the effective n."
 
 
 def pairs_caption(flagged: int, k: int) -> str:
-    """How many pairs stand out, and what so few classes can show."""
+    """How many pairs stand out, and the limits of two and three classes."""
     if k == 2:
         return (
             "With two classes every error falls on the other class, so no pair can stand out and none is "
@@ -129,7 +129,7 @@ def confusion_direction_table(
     labels: Ints, predicted: Ints, classes: Sequence[str], *,
     image_groups: Ints | None = None, fdr: float = 0.05,
 ) -> Table:  # fmt: skip
-    """Which way each confusion runs: evidence table `confusion_direction`, one row an unordered pair.
+    """The direction of each confusion: evidence table `confusion_direction`, one row per unordered pair.
 
     Under equal rates, of the errors between two classes the share that starts from the first is that class's
     share of their images. Pairs without an error in either direction are left out.

@@ -35,7 +35,8 @@ def confusion_clusters_table(
     """Every cluster below the root of the tree of classes: evidence table `confusion_clusters`.
 
     The tree joins the classes by average linkage on the symmetrised confusion rate. Support is the share of
-    resamples of the images, within each class, whose tree holds the same cluster.
+    bootstrap resamples of the images, within each class, whose tree holds the same cluster (after Felsenstein
+    1985).
 
     Args:
         labels, predicted: int64 (n,), positions in `classes`.

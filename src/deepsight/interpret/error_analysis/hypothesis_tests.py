@@ -1,4 +1,4 @@
-"""What became of each hypothesis that was written down before training, and what was found beside them."""
+"""Tests of the hypotheses registered before training, and findings that none of them named."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ UNITS = {
     "p_value": "two-sided, of no effect",
     "p_over": "what the p-value takes as random: images or classes",
     "verdict": "supported, refuted or undecided",
-    "registered": "whether it was written down before training",
+    "registered": "whether it was registered before training",
     "note": "remark",
 }
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """The effect that a hypothesis is about, and how surely it differs from none."""
+    """The effect that a hypothesis is about, with its interval and p-value."""
 
     effect: Interval
     p_value: float
@@ -64,15 +64,16 @@ def hypotheses_table(
     level: float = 0.95,
     seed: int = 0,
 ) -> Table:
-    """A verdict for each registered hypothesis, then the findings that none named: table `hypotheses`.
+    """A verdict for each registered hypothesis, then findings that none of them named: table `hypotheses`.
 
     A hypothesis is supported where the image-level interval lies above 0 and p is at most 1 - level, refuted
-    where it lies below 0 and p is at most 1 - level, and undecided otherwise. For groups of classes p is the
-    exact permutation over classes, so that a difference which other images of the same classes would repeat,
-    but other classes would not, stays undecided. A confused pair that no hypothesis named is listed as not
-    registered and undecided: it was found in the data that would have to test it.
+    where it lies below 0 and p is at most 1 - level, and undecided otherwise. For groups of classes p is from
+    an exact permutation over classes, so that a difference that would hold for other images of these classes
+    but not for other classes stays undecided. A confused pair that no hypothesis named is listed as not
+    registered and undecided, since the same data cannot test it.
 
     Args:
+        hypotheses: registered before training.
         labels, predicted: int64 (n,), positions in `classes`.
         image_groups: int64 (n,), which images belong together; intervals and tests over images are then over
             such groups.
@@ -162,13 +163,13 @@ def recall_gap(
 def pair_excess(
     counts: NDArray[np.int64], worth: Floats, null: PairTests, a: int, b: int, level: float
 ) -> TestResult:
-    """Whether two classes are taken for each other more often than chance explains: both ways.
+    """Whether two classes are confused more often than chance explains, in both directions.
 
-    In each direction, the share of errors of one class that lands on the other, minus the share that chance
-    explains (`pair_tests`). Effect and ends are those of the weaker direction: the claim holds only where
-    both directions exceed chance (intersection-union test, Berger 1982). Against the claim one direction is
-    enough, at half the level each. Without an error in either class, or with two classes in all, nothing can
-    be known: the interval is [-1, 1] and p is 1.
+    In each direction, the share of the errors of one class that fall on the other, minus the share that
+    chance explains (`pair_tests`). Effect and ends are those of the weaker direction: the claim holds only
+    where both directions exceed chance (intersection-union test, Berger 1982). One direction refutes it, at
+    half the level each. Without an error in either class, or with only two classes, nothing can be inferred:
+    the interval is [-1, 1] and p is 1.
     """
     ways = ([a, b], [b, a])
     landed, trials = counts[ways] * worth[ways], null.trials[ways] * worth[ways]

@@ -25,7 +25,7 @@ METHOD = (
     "likelihood. Only surprises beyond those that the pool predicts count as wrong."
 )
 
-# Sources that agree with fewer labels than this are themselves wrong too often. Measured on CIFAR-10N: an
+# Sources that agree with fewer labels than this are wrong too often themselves. Measured on CIFAR-10N: an
 # estimated precision of 0.80 was 0.80 at an agreement of 0.84, 0.69 at 0.76 and 0.24 at 0.54.
 TRUSTED = 0.7
 
@@ -33,7 +33,7 @@ TRUSTED = 0.7
 # among the flagged, so the precision stated for those comes from `claimed_precision`.
 CLAIMED = 0.7
 
-# Fewer flags than these cannot be told from the rare sure mistakes of the sources. With 0.5 % of people's
+# Fewer flags than these cannot be told from the sources' own rare confident mistakes. With 0.5 % of people's
 # mistakes in 10,000 labels, 28 to 45 were flagged with a precision of 0.44 to 0.69: no claim held for them.
 FEWEST_SHARE = 0.005
 FEWEST = 3
@@ -44,8 +44,8 @@ FEWEST = 3
 # 12,000; docs/methods/label_errors.md); benchmarks/people measures it on other rows.
 CLAIM = (-0.5, 0.4, 1.8)
 
-# Flags that count as much as the score itself where more is claimed than the score says. Among small sets on
-# labels that are wrong at random, 0.60 were wrong where the score said 0.70 (benchmarks/statistics).
+# Weight of the score, in flags, where the claimed precision would exceed it. In small sets of labels that are
+# wrong at random, 0.60 were wrong where the score said 0.70 (benchmarks/statistics).
 ENOUGH = 100
 
 
@@ -56,10 +56,10 @@ def label_error_tables(
     precision: float = CLAIMED,
     level: float = 0.95,
 ) -> dict[str, Table]:
-    """The evidence tables `label_errors`, the surest first, and `label_error_summary`.
+    """The evidence tables `label_errors`, the highest score first, and `label_error_summary`.
 
     Args:
-        by_split: what the sources say of each image, by split name.
+        by_split: the sources' distributions for each image, by split name.
         classes: names of the k classes.
         precision: images are flagged from the surest down, as long as the estimated share of true errors
             among them stays at least this. Nothing is flagged in a split where the sources agree with fewer
@@ -113,7 +113,7 @@ def summary_table(frame: pl.DataFrame, level: float) -> Table:
             "estimated": "wrong labels, estimated number",
             "ci_low": f"low end: the lowest estimate of any method, less chance at {level:.0%}",
             "ci_high": f"high end: the highest estimate of any method, plus chance at {level:.0%}",
-            "agreement": f"share of labels that the pool would give too; below {TRUSTED} nothing is flagged",
+            "agreement": f"share of labels that the pool predicts too; below {TRUSTED} nothing is flagged",
             "flagged": "images",
             "estimated_precision": "estimated share of wrong labels among the flagged, by what votes of "
             "people on other images showed for as many flags",
@@ -125,7 +125,7 @@ def summary_table(frame: pl.DataFrame, level: float) -> Table:
 
 
 def flags_in_words(flagged: int, precision: float | None) -> str:
-    """How many labels are flagged, and how many of them are held to be wrong."""
+    """How many labels are flagged, and what share of them is estimated to be wrong."""
     if not flagged or precision is None:
         return "none flagged, since too few stand out to be told from the sources' own mistakes"
     return f"{flagged:,} flagged, of which about {precision:.0%} are wrong"
@@ -139,14 +139,14 @@ def label_errors_of_split(
     *,
     wrong: WrongLabels | None = None,
 ) -> pl.DataFrame:
-    """A row for each image: how it is labelled, what else it may be, and how surely the label is wrong.
+    """A row for each image: given label, suggested label, and the probability that the given one is wrong.
 
     Args:
         split: name of the split.
-        judged: what the sources say.
+        judged: the sources' distributions.
         classes: names of the k classes.
         precision: as in `label_error_tables`.
-        wrong: what `find_wrong_labels` found in the pool of the sources, if it is known already.
+        wrong: the result of `find_wrong_labels` for the pool of the sources, if it is known already.
     """
     pooled, names = judged.pooled(), np.array(classes)
     score = (wrong or find_wrong_labels(pooled, judged.labels)).probability
@@ -184,7 +184,7 @@ def flagged_in_training(evidence: Evidence, ids: Ints) -> NDArray[np.bool_]:
 
 
 def flagged_labels(score: Floats, precision: float) -> NDArray[np.bool_]:
-    """The labels that are named as wrong, bool (n,); none where there are too few to be told from chance."""
+    """The flagged labels, bool (n,); none where too few stand out from the sources' own mistakes."""
     found = flagged_at_precision(score, precision)
     return found if found.sum() >= max(FEWEST, FEWEST_SHARE * len(score)) else np.zeros_like(found)
 
@@ -199,9 +199,9 @@ def flagged_at_precision(score: Floats, precision: float) -> NDArray[np.bool_]:
 
 
 def claimed_precision(score: Floats, n: int) -> float | None:
-    """The share of flagged labels that are wrong, as votes of people showed it; None where none is flagged.
+    """The estimated share of flagged labels that are wrong, fitted to votes of people; None without flags.
 
-    More than the score says is claimed only as far as the flags are many.
+    Where it exceeds the mean score, the excess is shrunk, the more the fewer the flags.
 
     Args:
         score: (m,), of the flagged images.
@@ -237,10 +237,10 @@ def totals_of_split(
 def estimated_number(wrong: WrongLabels, judged: LabelSources, level: float) -> Interval:
     """How many labels are wrong: the sum of the scores, with an interval, in images.
 
-    What a classifier cannot see is a larger uncertainty than chance. So the interval runs from the lowest to
-    the highest estimate: those of the pool, of each source alone, and of the confident joint. Chance is added
-    at both ends: given the probabilities, the number is Poisson-binomial with variance Σ p (1 - p), and their
-    mean is as uncertain as the fitted share of mistakes.
+    The systematic error of a classifier is a larger uncertainty than chance. So the interval runs from the
+    lowest to the highest estimate: those of the pool, of each source alone, and of the confident joint.
+    Chance is added at both ends: given the probabilities, the number is Poisson-binomial with variance
+    Σ p (1 - p), and their mean is as uncertain as the fitted share of mistakes.
     """
     labels, score = judged.labels, wrong.probability
     alone = [

@@ -1,8 +1,8 @@
-"""What independent sources say about the label of each image. None of them has seen that label.
+"""Independent sources for the label of each image, none of which has seen that label.
 
-The sources are the model under study, out-of-fold predictions of a linear head on features, and the nearest
+The sources are the examined model, out-of-fold predictions of a linear head on features, and the nearest
 neighbours in feature space. Label errors and ambiguity both read them; gathering them is the costly part and
-happens once.
+is done once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,21 +27,21 @@ MOST_CELLS = 20_000_000
 
 @dataclass(frozen=True)
 class ExaminedSplit:
-    """A split as the diagnosis of its labels sees it.
+    """A split whose labels are examined, with what is known of its images.
 
     Attributes:
         ids: int64 (n,), rows in the official order of the split.
         labels: int64 (n,), given.
-        probabilities: (n, k), what a model that has NOT been trained on these labels says, or None.
-        features: (n, d), or None. A network that was fine-tuned on these very labels has bent its features
-            towards them, wrong ones included, and out-of-fold heads cannot undo that: for images that it was
-            trained on, give the features of the network before fine-tuning.
+        probabilities: (n, k), of a model that has NOT been trained on these labels, or None.
+        features: (n, d), or None. A network that was fine-tuned on these labels has adapted its features to
+            them, wrong ones included, which out-of-fold heads cannot undo: for images that it was trained on,
+            pass the features of the network before fine-tuning.
         space: names the network that made the features. Parts of the same space are each other's neighbours
             and share a head.
-        more: features of further networks by their space, (n, d) each. Another network makes other mistakes,
-            which is what a pool lives on.
-        judges: what further models say, by their name, (n, k) each; none of them has been trained on these
-            labels.
+        more: features of further networks by their space, (n, d) each. A pool benefits from them, since
+            another network makes other mistakes.
+        judges: probabilities of further models by their name, (n, k) each; none of them has been trained on
+            these labels.
     """
 
     ids: NDArray[np.int64]
@@ -71,7 +71,13 @@ class ExaminedSplit:
 
 
 def affordable_part(part: ExaminedSplit, k: int, *, seed: int) -> ExaminedSplit:
-    """The images whose labels are examined: all, or of too many a random sample, in their order."""
+    """The images whose labels are examined, in their order: all, or a random sample where they are too many.
+
+    Args:
+        part: the split.
+        k: number of classes; the product of images and classes is bounded.
+        seed: of the sample.
+    """
     n, count = len(part.ids), max(1, MOST_CELLS // k)
     if n <= count:
         return part
@@ -80,7 +86,7 @@ def affordable_part(part: ExaminedSplit, k: int, *, seed: int) -> ExaminedSplit:
 
 @dataclass(frozen=True)
 class LabelSources:
-    """What each source says the given label of each image of a split should be.
+    """The distribution of each source over the given label of each image of a split.
 
     Attributes:
         ids, labels: int64 (n,), as in `ExaminedSplit`.
@@ -127,7 +133,11 @@ def gather_label_sources(
 
 
 def model_source(name: str, part: ExaminedSplit) -> dict[str, Floats]:
-    """The probabilities of the model and of further ones, as far as there are any; refuses a bare part."""
+    """The probabilities of the model and of further ones, if any.
+
+    Raises:
+        DeepSightError: the part has neither probabilities nor features.
+    """
     if part.probabilities is None and not part.spaces() and not part.judges:
         raise DeepSightError(
             f"Expected probabilities or features for the labels of {name}, received neither."
@@ -168,8 +178,8 @@ def log_pool(sources: Sequence[Floats], labels: Ints) -> Floats:
 def equal_pool(sources: Sequence[Floats], labels: Ints) -> Floats:
     """A logarithmic pool with equal weights, float64 (n, k): the geometric mean, recalibrated as a whole.
 
-    For the doubt of people, equal weights are nearer than those by likelihood of the labels, which favour the
-    best source and silence the others (docs/methods/ambiguity.md).
+    For the doubt of people, equal weights are closer than those by likelihood of the labels, which favour the
+    best source and suppress the others (docs/methods/ambiguity.md).
 
     Args:
         sources: m distributions (n, k), each recalibrated by itself (`log_pool` of it alone).

@@ -10,22 +10,22 @@ from deepsight.core.dataset import Dataset
 
 Logits = Callable[[Pixels], NDArray[np.float32]]
 
-MOST_IMAGES = 300  # looked at again: those that the model is least sure of
+MOST_IMAGES = 300  # predicted again: those of lowest confidence
 
 
 def augmented_logits(
     data: Dataset, probabilities: Floats, logits: Logits, *, most: int = MOST_IMAGES
 ) -> Floats:
-    """Logits (2, n, k) of the images mirrored and moved; NaN for images that are not looked at again.
+    """Logits (2, n, k) of the images mirrored and shifted; NaN for images that are not predicted again.
 
-    The passes go to the images that the model is least sure of: where it is certain, it stays certain when
-    the image is mirrored.
+    Only the images of lowest confidence are: where the model is certain, it stays certain when the image is
+    mirrored.
 
     Args:
         data: the n images.
-        probabilities: (n, k), what the model says of the images as they are.
+        probabilities: (n, k), of the unchanged images.
         logits: uint8 images (m, h, w, 3) to logits (m, k).
-        most: images that are looked at again.
+        most: images that are predicted again.
     """
     n, k = probabilities.shape
     rows = np.sort(np.argsort(probabilities.max(axis=1), kind="stable")[:most])
@@ -38,12 +38,12 @@ def augmented_logits(
 
 
 def mirrored(pixels: Pixels) -> Pixels:
-    """Left and right exchanged."""
+    """Flipped horizontally."""
     return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
 def moved(pixels: Pixels) -> Pixels:
-    """Moved right and down by a sixteenth of the side; what comes in is the border, reflected."""
+    """Shifted right and down by a sixteenth of the side, with the border reflected into the gap."""
     height, width = pixels.shape[1:3]
     down, right = max(1, height // 16), max(1, width // 16)
     wider = np.pad(pixels, ((0, 0), (down, 0), (right, 0), (0, 0)), mode="reflect")

@@ -1,1 +1,1 @@
-"""Levers: what a person could do about the errors, each tried on this model against a control."""
+"""Levers: possible actions against the errors, each tried on this model against a control."""

@@ -1,4 +1,4 @@
-"""The net share of errors that a lever mends, with an interval over images and trainings."""
+"""The net share of errors that a lever fixes, with an interval over images and trainings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 
 @dataclass(frozen=True)
 class NetEffect:
-    """What a lever gains on the whole.
+    """The net effect of a lever.
 
     Attributes:
-        net: share of the control's errors that the arm mends, less what it breaks.
+        net: share of the control's errors that the arm fixes, less what it breaks.
         low, high: its interval, over images and trainings.
         points: the same gain for the examined model, in accuracy.
         error: standard error of `net`.
         freedom: degrees of freedom of that error.
-        mended, broken: share of the model's errors that the arm gets right, and what it gets wrong of the
-            model's correct images, in shares of the errors; both without the control.
+        mended, broken: the model's errors that the arm gets right, and the model's correct images that it
+            gets wrong, both as shares of the model's errors and without the control.
     """
 
     net: float
@@ -43,9 +43,9 @@ class NetEffect:
 
 
 def net_effect(outcome: LeverOutcome, *, level: float = 0.95) -> NetEffect:
-    """Mended minus broken, over the errors, arm against control.
+    """Fixed minus broken, over the errors, arm against control.
 
-    The same as the gain in accuracy over the control's error rate. Images and trainings are both samples, so
+    This equals the gain in accuracy over the control's error rate. Images and trainings are both samples, so
     the variance is clustered both ways: V(images) + V(trainings) - V(both) (Cameron, Gelbach & Miller 2011),
     at least that of either. Images carry their two-phase weights.
 
@@ -75,21 +75,19 @@ def net_effect(outcome: LeverOutcome, *, level: float = 0.95) -> NetEffect:
 
 
 def mended_and_broken(examined: ExaminedImages, right: Floats) -> tuple[float, float]:
-    """Errors that are right now and correct images that are wrong now, both as shares of the errors."""
+    """Errors that the arm gets right, and correct images that it gets wrong, as shares of the errors."""
     weights, wrong, errors = examined.weights, examined.wrong, max(examined.errors, 1e-9)
-    return float(weights[wrong] @ right[wrong]) / errors, float(
-        weights[~wrong] @ (1 - right[~wrong])
-    ) / errors
+    mended, broken = weights[wrong] @ right[wrong], weights[~wrong] @ (1 - right[~wrong])
+    return float(mended) / errors, float(broken) / errors
 
 
 def variances(outcome: LeverOutcome, squares: Floats, errors: float) -> tuple[float, float, float, int]:
-    """Variance of the net share over images, over trainings, and over both at once, and the trainings it
-    rests on.
+    """Variance of the net share over images, over trainings and over both, and the number of trainings.
 
     Args:
         outcome: of the lever.
-        squares: (m,), of what each image contributes beyond the mean.
-        errors: of the control.
+        squares: (m,), squared deviations of the images' contributions.
+        errors: weighted errors of the control.
     """
     weights, own = outcome.examined.weights, replicates(outcome)
     by_image = (float(squares.sum()) + added_squares(outcome)) / errors**2
@@ -111,7 +109,7 @@ def variances(outcome: LeverOutcome, squares: Floats, errors: float) -> tuple[fl
 
 
 def added_squares(outcome: LeverOutcome) -> float:
-    """The squares of two more images that change, since few changes show too little variance.
+    """The squares of two added images that change, since few changes underestimate the variance.
 
     As for differences of macro-F1 (Agresti and Min 2005), but one error and one correct image: correct images
     carry larger weights, and where a few errors are fixed, often none of the few that break was drawn.
@@ -126,7 +124,7 @@ def added_squares(outcome: LeverOutcome) -> float:
 
 
 def squared_weight(weights: Floats, changed: Bools) -> float:
-    """The mean squared weight of the images that change; where none does, as expected.
+    """The mean squared weight of the images that change; where none does, its expectation.
 
     Images were drawn with chances that grow with how easily they change, so one that changes has this weight
     with probability 1 / weight.
@@ -137,9 +135,9 @@ def squared_weight(weights: Floats, changed: Bools) -> float:
 
 
 def per_replicate(groups: Sequence[Floats], weights: Floats, errors: float) -> tuple[float, float]:
-    """Variance of a single replicate within its group, and the part of it that each image has by itself.
+    """Variance of a single replicate within its group, and the part of it that is independent between images.
 
-    Two groups share one variance, so an arm that was trained once has the spread of its control's trainings.
+    Two groups share one variance, so an arm trained once has the spread of its control's trainings.
     """
     freedom = sum(len(group) - 1 for group in groups)
     off = [(group - group.mean(axis=0)) * weights / errors for group in groups]
@@ -171,7 +169,7 @@ def replicates(outcome: LeverOutcome) -> int:
 
 
 def effective_count(squares: Floats) -> float:
-    """How many equal squares would vary as these do: about the images that change."""
+    """The effective number of equal squares, (Σ s)² / Σ s²: about the number of images that change."""
     total = float((squares**2).sum())
     return float(squares.sum()) ** 2 / total if total > 0 else np.inf
 
@@ -181,17 +179,17 @@ def satterthwaite(variance: float, images: tuple[float, float], trainings: tuple
 
     Args:
         variance: the sum.
-        images, trainings: variance and degrees of freedom of either; trainings with none have no part.
+        images, trainings: variance and degrees of freedom of each; those with none are left out.
     """
     parts = [of**2 / freedom for of, freedom in (images, trainings) if freedom > 0]
     return variance**2 / sum(parts) if sum(parts) > 0 else np.inf
 
 
 def student_quantile(probability: float, freedom: float) -> float:
-    """Student's quantile; the normal one with infinite freedom."""
+    """Quantile of Student's t; of the normal distribution for infinite freedom."""
     return float(t.ppf(probability, freedom) if np.isfinite(freedom) else norm.ppf(probability))
 
 
 def student_tail(value: float, freedom: float) -> float:
-    """The chance of a larger value."""
+    """Upper tail probability of Student's t; of the normal distribution for infinite freedom."""
     return float(t.sf(value, freedom) if np.isfinite(freedom) else norm.sf(value))

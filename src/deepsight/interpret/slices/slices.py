@@ -77,12 +77,7 @@ def slices_table(
         seed: of the halves and the clusters.
     """
     wrong = labels != predicted
-    rng = np.random.default_rng(seed)
-    first = (
-        stratified_half(labels * 2 + wrong, rng)
-        if image_groups is None
-        else half_of_groups(image_groups, rng)
-    )
+    first = first_half(labels, wrong, image_groups, np.random.default_rng(seed))
     halved = bool(first.any() and not first.all())
     strata = labels if doubt is None or not halved else risk_strata(doubt, labels, wrong, first)
     residual = wrong - class_rates(wrong, strata, first)[strata]
@@ -95,17 +90,26 @@ def slices_table(
     promising = promising_slices(candidates, wrong, strata, first, smallest)
     frame = confirmed_slices([slice_row(c, wrong, strata, ~first, ids, image_groups) for c in promising], fdr)
     beyond = "classes" if doubt is None else "classes and the model's own doubt"
+    found_clusters = sum(candidate.kind == "cluster" for candidate in candidates)
     return Table(
         frame=frame,
         units=UNITS,
         n=int((~first).sum()),
-        method=f"Tree of depth {depth} on image properties and {clusters} k-means clusters of the features, "
-        "found on one half of the images; exact hypergeometric test within groups of equal risk, by "
-        f"{beyond}, on the other half; Benjamini & Hochberg (1995) at {fdr:g}."
-        + ("" if image_groups is None else " Halves of whole groups of images, and a t test over groups."),
+        method=slices_method(depth, found_clusters, beyond, fdr, grouped=image_groups is not None),
         caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half: "
         f"more errors than their {beyond} explain."
         + ("" if halved else " All images belong to one group, so no half is left to confirm slices on."),
+    )
+
+
+def slices_method(depth: int, clusters: int, beyond: str, fdr: float, *, grouped: bool) -> str:
+    """How slices were found and tested."""
+    of_features = f" and {clusters} k-means clusters of the features" if clusters else ""
+    return (
+        f"Tree of depth {depth} on image properties{of_features}, found on one half of the images; exact "
+        f"hypergeometric test within groups of equal risk, by {beyond}, on the other half; Benjamini & "
+        f"Hochberg (1995) at {fdr:g}."
+        + (" Halves of whole groups of images, and a t test over groups." if grouped else "")
     )
 
 
@@ -127,6 +131,11 @@ def confirmed_slices(rows: list[dict[str, Any]], fdr: float) -> pl.DataFrame:
     )
     judged = frame.with_columns(confirmed=pl.col("q_value") <= fdr)
     return judged.sort("p_value", "effect", descending=[False, True])
+
+
+def first_half(labels: Ints, wrong: Bools, groups: Ints | None, rng: np.random.Generator) -> Bools:
+    """The half on which slices are sought, bool (n,): stratified by class and error, or of whole groups."""
+    return stratified_half(labels * 2 + wrong, rng) if groups is None else half_of_groups(groups, rng)
 
 
 def stratified_half(strata: Ints, rng: np.random.Generator) -> Bools:
