@@ -73,18 +73,31 @@ def outcome_of_fault(runner: Runner, whole: Undisturbed, fault: Fault, work: Pat
 
     Returns:
         The outcome and what explains it. "same": the fault came too late to disturb it. "healed": the
-        command went on from what was left. "wrong": another result, or status 0 without the whole result.
+        command went on from what was left. "wrong": another result, or status 0 without the whole result and
+        without a sentence about what is missing, which the command given again must then add.
     """
     folder = fresh(whole.start, work)
     first = runner.run(folder, *whole.command, fault=fault)
     if first.crashed:
         return "crashed", f"status {first.status}: {first.stderr[-600:]}"
-    if first.status == 0:
+    if first.status == 0 and (not said_what_is_missing(first) or not missing(whole, folder)):
         return compared(whole, folder, "same")
     again = resumed(runner, whole, folder)
     if again.crashed or again.status != 0:
         return "crashed", f"after {first.status}, again {again.status}: {again.stderr[-600:]}"
     return compared(whole, folder, "healed")
+
+
+def said_what_is_missing(ended: Ended) -> bool:
+    """Whether a command that ended well said that it could not write all."""
+    return "Expected to write" in ended.stderr
+
+
+def missing(whole: Undisturbed, folder: Path) -> bool:
+    """Whether files are missing from what a command made, while those that are there are right."""
+    found = result_of(folder / whole.made)
+    right = all(whole.content.get(name) == content for name, content in found.items())
+    return right and found.keys() < whole.content.keys()
 
 
 def resumed(runner: Runner, whole: Undisturbed, folder: Path) -> Ended:
