@@ -446,3 +446,9 @@ def test_labels_that_differ_from_the_data_are_said(tmp_path: Path) -> None:
         labels.tolist()
     )
     assert any("differ from those of the data in 2 of 12 rows" in line for line in said)
+
+
+def test_choices_marked_true_and_false_are_read(tmp_path: Path) -> None:
+    rows = [["True" if c == label else "False" for c in range(K)] for label in LABELS]
+    found = read(as_csv(tmp_path, list(CLASSES), rows))
+    assert found.logits.argmax(axis=1).tolist() == LABELS.tolist()

@@ -122,3 +122,15 @@ def test_a_sheet_is_to_be_saved_as_csv(tmp_path):
 def test_minus_one_as_a_class_is_explained(tmp_path, names):
     with pytest.raises(DeepSightError, match="If -1 is a class, write 0 for it"):
         loaded(tmp_path, lines("path,label", zip(names, [1, -1] * (N // 2), strict=True)))
+
+
+@pytest.mark.parametrize(("yes", "no"), [("True", "False"), ("TRUE", "FALSE"), ("true", "false")])
+def test_truth_values_keep_their_spelling_as_classes(tmp_path, names, yes, no):
+    obtained, _ = loaded(tmp_path, lines("path,label", zip(names, [yes, no] * (N // 2), strict=True)))
+    assert obtained.train.classes == tuple(sorted((yes, no)))
+    rows = [
+        (name, *((yes, no) if label == "cat" else (no, yes)))
+        for name, label in zip(names, LABELS, strict=True)
+    ]
+    whole = loaded(tmp_path, lines("path,cat,dog", rows))[0].split("all")
+    assert [whole.classes[c] for c in whole.labels] == LABELS

@@ -31,6 +31,7 @@ from deepsight.obtain.readers.table_file import (
     named_column,
     read_table_file,
     text_column,
+    truth_values,
 )
 
 
@@ -104,6 +105,7 @@ def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
     Raises:
         UsageError: a column holds text.
     """
+    frame = frame.with_columns(truth_values(frame[name]) for name in names)
     for name in names:
         if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
             first = frame[name].drop_nulls().to_list()[:1]

@@ -9,7 +9,7 @@ from deepsight.core.progress import Log
 from deepsight.obtain.local_file import is_picture
 from deepsight.obtain.passed_over import first_few
 from deepsight.obtain.readers.part_names import part_of_name
-from deepsight.obtain.readers.table_file import named_column
+from deepsight.obtain.readers.table_file import named_column, truth_values
 
 PARTS = ("subset", "partition", "set", "phase", "data_split", "dataset_split")
 HELD_OUT = {"is_valid": "val", "is_val": "val", "is_test": "test"}  # fastai's names
@@ -58,7 +58,11 @@ def with_split(frame: pl.DataFrame, log: Log) -> pl.DataFrame:
     log(f"Which images are held out is read from {', '.join(flags)}.")
     split = pl.lit("train")
     for column, name in flags.items():
-        split = pl.when(pl.col(column).cast(pl.Int64) == 1).then(pl.lit(HELD_OUT[name])).otherwise(split)
+        split = (
+            pl.when(truth_values(frame[column]).cast(pl.Int64) == 1)
+            .then(pl.lit(HELD_OUT[name]))
+            .otherwise(split)
+        )
     return frame.with_columns(split.alias("split")).drop(list(flags))
 
 
@@ -71,7 +75,7 @@ def with_label(frame: pl.DataFrame, known: set[str | None], log: Log) -> pl.Data
     flags = [name for name in frame.columns if name not in known and is_flag(frame[name])]
     if len(flags) < 2:
         return frame
-    marks = frame.select(pl.col(flags).cast(pl.Int64))
+    marks = frame.select(truth_values(frame[name]).cast(pl.Int64) for name in flags)
     total = marks.select(pl.sum_horizontal(pl.all())).to_series()
     if wrong := int((total != 1).sum()):
         raise DeepSightError(
@@ -80,11 +84,12 @@ def with_label(frame: pl.DataFrame, known: set[str | None], log: Log) -> pl.Data
             "column of labels with ?label=COLUMN"
         )
     log(f"The labels are read from the columns {first_few(flags)}: the one that holds a 1.")
-    label = pl.coalesce([pl.when(pl.col(name).cast(pl.Int64) == 1).then(pl.lit(name)) for name in flags])
+    label = pl.coalesce([pl.when(marks[name] == 1).then(pl.lit(name)) for name in flags])
     return frame.with_columns(label.alias("label")).drop(flags)
 
 
 def is_flag(column: pl.Series) -> bool:
     """Whether a column holds only 0 and 1, or true and false, without missing values."""
+    column = truth_values(column)
     numbers = column.dtype.is_numeric() or column.dtype == pl.Boolean
     return numbers and not column.null_count() and bool(column.cast(pl.Float64).is_in([0.0, 1.0]).all())

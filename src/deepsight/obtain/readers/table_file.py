@@ -20,7 +20,7 @@ SEPARATORS = ",;\t|"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # names that programs give to row numbers
 OTHER_LETTERS = re.compile(r"[^\x00-\x7f\ufffd]")  # letters beyond ASCII
-LEADING_ZERO = r"^\s*0\d"
+SPELT_ANEW = r"^\s*0\d|[TF]"  # digits with a leading zero, and truth values with capitals
 CHUNK_BYTES = 2**24
 QUOTED = re.compile(r'"[^"]*"')
 DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
@@ -80,14 +80,23 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
 
 
 def with_codes_as_text(frame: pl.DataFrame, as_text: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-    """The table with columns of digits read as text if a cell has a leading zero, since those are codes.
+    """The table with columns read as text whose cells would otherwise be spelt anew.
 
-    `007` identifies a file or a patient; as a number it would become 7.
+    `007` identifies a file or a patient; as a number it would become 7. `True` is the name of a class; as a
+    truth value it would become `true`.
     """
-    numbers = [name for name, kind in frame.schema.items() if kind.is_integer()]
-    texts = as_text().select(numbers) if numbers else pl.DataFrame()
-    codes = [name for name in numbers if texts[name].str.contains(LEADING_ZERO).any()]
+    doubtful = [name for name, kind in frame.schema.items() if kind.is_integer() or kind == pl.Boolean]
+    texts = as_text().select(doubtful) if doubtful else pl.DataFrame()
+    codes = [name for name in doubtful if texts[name].str.contains(SPELT_ANEW).any()]
     return frame.with_columns(texts.select(codes)) if codes else frame
+
+
+def truth_values(column: pl.Series) -> pl.Series:
+    """A column of `True` and `False`, in any case, as truth values; any other column as it is."""
+    if column.dtype != pl.String:
+        return column
+    plain = column.str.strip_chars().str.to_lowercase()
+    return plain == "true" if plain.drop_nulls().is_in(["true", "false"]).all() else column
 
 
 def without_preamble(content: bytes) -> bytes:
