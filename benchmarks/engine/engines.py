@@ -18,10 +18,10 @@ from turns import Row, in_turns, ratio_row, value_row
 from deepsight.core.dataset import Dataset
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.model.backbone import Classifier
+from deepsight.model.cached_views import frozen_maps
 from deepsight.model.engine import ForwardEngine, using_settings
 from deepsight.model.engine.graphs import FeaturesAndMaps, StageMapsGraph
 from deepsight.model.engine.openvino_backend import OpenVinoBackend, has_bfloat16
-from deepsight.model.feature_cache import frozen_maps
 from deepsight.model.hardware.precision import gradient_step
 from deepsight.model.layers.fuse_batchnorm import FusedConv2d
 from deepsight.model.predict import Predictor

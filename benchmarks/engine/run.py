@@ -38,9 +38,10 @@ from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
 from deepsight.model.augment import augmented
 from deepsight.model.backbone import Classifier
+from deepsight.model.cached_views import BLOCK, frozen_maps
 from deepsight.model.engine import ForwardEngine
 from deepsight.model.engine.graphs import StageMapsGraph
-from deepsight.model.feature_cache import BLOCK, FeatureCache, frozen_maps
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.model.hardware.allocator import freed_memory_kept
 from deepsight.model.hardware.precision import forward_in, gradient_step

@@ -27,7 +27,8 @@ from deepsight.core.recipe import Recipe
 from deepsight.core.statistics.intervals import macro_f1
 from deepsight.model import finetune
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import FeatureCache, dataset_maps
+from deepsight.model.cached_views import dataset_maps
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import fabric_of, preprocessing_of
 from deepsight.model.layers.fuse_batchnorm import FusedConv2d
 from deepsight.model.linear_probe import linear_probe_phase

@@ -29,7 +29,8 @@ from deepsight.core.dataset import Dataset, Splits, positions_of_ids
 from deepsight.core.recipe import Recipe
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import CachedViews, FeatureCache
+from deepsight.model.cached_views import CachedViews
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import fabric_of, preprocessing_of
 from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.predict import Predictor

@@ -14,7 +14,7 @@ import torch
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
-from deepsight.model import feature_cache
+from deepsight.model import cached_views, feature_cache
 from deepsight.model.fit import fabric_of, fit_model
 from deepsight.model.pretrained import from_package
 
@@ -32,14 +32,14 @@ def read_splits(path: Path) -> Splits:
 
 def training_of(splits: Splits, recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Train in this process, beside the others that torchrun started, and say what it saw."""
-    fabric, filled, fill = fabric_of(), [], feature_cache.CachedViews._fill
+    fabric, filled, fill = fabric_of(), [], cached_views.CachedViews._fill
 
-    def watched(views: feature_cache.CachedViews, number: int, path: Path) -> None:
+    def watched(views: cached_views.CachedViews, number: int, path: Path) -> None:
         filled.append(number)
         fill(views, number, path)
 
     cache = feature_cache.FeatureCache(folder / f"cache-{fabric.world_size}")
-    with patch.object(feature_cache.CachedViews, "_fill", watched):
+    with patch.object(cached_views.CachedViews, "_fill", watched):
         fitted = fit_model(from_package(""), splits, recipe, cache=cache, fabric=fabric)
     return {
         "processes": fabric.world_size,

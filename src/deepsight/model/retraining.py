@@ -16,7 +16,8 @@ from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.dataset import Dataset, JoinedImages, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import CachedViews, FeatureCache, dataset_maps
+from deepsight.model.cached_views import CachedViews, dataset_maps
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.frozen_backbone import same_weights

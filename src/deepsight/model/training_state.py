@@ -15,7 +15,8 @@ from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.core.statistics.intervals import macro_f1
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import CachedViews, FeatureCache, as_input, dataset_maps
+from deepsight.model.cached_views import CachedViews, as_input, dataset_maps
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.layers.fuse_batchnorm import reestimate
 from deepsight.model.layers.pooling import pooled_maps
 from deepsight.model.preprocess import Preprocessing

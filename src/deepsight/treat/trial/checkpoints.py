@@ -14,7 +14,8 @@ from deepsight.core.dataset import Dataset, Splits, positions_of_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.feature_cache import FeatureCache, as_input, dataset_maps
+from deepsight.model.cached_views import as_input, dataset_maps
+from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.linear_probe import linear_probe_phase
