@@ -84,5 +84,5 @@ def test_a_transformer_has_no_chain_of_maps() -> None:
     vit = timm.create_model("vit_tiny_patch16_224", num_classes=0, img_size=32, depth=1)
     with torch.inference_mode(), pytest.raises(DeepSightError, match="no spatial map"):
         require_spatial(vit.forward_features(torch.zeros(1, 3, 32, 32)))
-    with pytest.raises(DeepSightError, match="a pooling of its own"):
+    with pytest.raises(DeepSightError, match="its own pooling"):
         Classifier(vit, K).sides(32)

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from lightning_fabric import Fabric
 from deepsight.core.dataset import Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import Fitted
+from deepsight.model.fit import Fitted, base_recipe, fit_model
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.retraining import Retrainer
+from deepsight.model.traced_backbone import create_backbone
 from small import SMALL
 
 
@@ -91,3 +93,22 @@ def test_rows_behind_the_training_split_are_the_unused_ones(retrainer: Retrainer
     assert found.shape == (16, 10)
     assert not np.array_equal(found, spare.whole(np.arange(48), 0))
     assert np.array_equal(spare.whole(np.arange(48), 0), retrainer.whole(np.arange(48), 0))
+
+
+def test_a_transformer_is_retrained_on_its_tokens(splits: Splits, fabric: Fabric, tmp_path: Path) -> None:
+    pretrained = Pretrained(
+        create_backbone("test_vit"), "test_vit", "random weights", "", (), (0.5,) * 3, (0.5,) * 3
+    )
+    few = replace(
+        splits, train=splits.train.select(np.arange(32)), validation=splits.validation.select(np.arange(32))
+    )
+    recipe = replace(base_recipe(pretrained, 0), resolution=160, epochs=1, views=1, batch=16)
+    cache = FeatureCache(tmp_path)
+    fitted = fit_model(copy.deepcopy(pretrained), few, recipe, cache=cache, fabric=fabric)
+    retrainer = Retrainer(
+        fitted.predictor, few, recipe, splits.test.select(np.arange(4)),
+        lambda _: copy.deepcopy(pretrained), cache, fabric,
+    )  # fmt: skip
+    assert retrainer.last_stage(np.arange(32), 0).shape == (4, 10)
+    assert retrainer.whole(np.arange(32), 0).shape == (4, 10)
+    assert retrainer.features(np.arange(8)).shape[0] == 8

@@ -135,3 +135,9 @@ def test_the_mean_share_of_cutmix_is_that_of_its_distribution():
     rng = np.random.default_rng(0)
     pasted = 1 - np.mean([own_weight(32, 32, Mixing("cutmix", 1.0), rng).mean() for _ in range(2000)])
     assert 0.3 < pasted < 0.5
+
+
+def test_tokens_are_averaged_by_mixup() -> None:
+    tokens = torch.arange(12.0).reshape(3, 2, 2)
+    found, partner, share = mixed(tokens, Recipe(mix="mixup"), 0)
+    torch.testing.assert_close(found, share * tokens + (1 - share) * tokens[partner])

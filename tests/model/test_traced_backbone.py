@@ -121,7 +121,7 @@ def test_batch_norms_of_trained_parts_keep_their_statistics():
 
 
 def test_maps_are_refused_with_the_reason():
-    with pytest.raises(DeepSightError, match="a pooling of its own"):
+    with pytest.raises(DeepSightError, match="its own pooling"):
         Classifier(backbone_of("test_vit"), 5).sides(160)
 
 
@@ -167,3 +167,13 @@ def test_weights_that_cannot_be_reached_are_named(monkeypatch, tmp_path):
     name = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
     with pytest.raises(DeepSightError, match=f"weights for {name}"):
         load_pretrained(name, offline=True)
+
+
+def test_cutmix_on_tokens_is_refused(splits, fabric, tmp_path):
+    pretrained = Pretrained(backbone_of("test_vit"), "test_vit", "", "", (), HALF, HALF)
+    few = replace(
+        splits, train=splits.train.select(np.arange(16)), validation=splits.validation.select(np.arange(16))
+    )
+    recipe = replace(base_recipe(pretrained, 0), resolution=160, mix="cutmix")
+    with pytest.raises(UsageError, match="mix_on 'images' for CutMix"):
+        fit_model(pretrained, few, recipe, cache=FeatureCache(tmp_path), fabric=fabric)

@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from deepsight.images.augmentation import view_transform
 
 GROUP = 16
-"""Images that share one draw of the parameters: a twentieth of the time of a draw for each image.
+"""Images that share one draw of the parameters, which takes a twentieth of the time of a draw per image.
 
-Groups are random within a block, so that an image's neighbours in a group say nothing about it."""
+Groups are random within a block, so that a group's images have nothing else in common."""
 
 
 def augmented(pixels: NDArray[np.uint8], *, view: int, block: int, seed: int) -> NDArray[np.uint8]:
-    """One view of a block of images: mirrored, shifted and cropped, in other light, partly covered.
+    """One view of a block of images: flipped, shifted, cropped, with other colours and an erased part.
 
     Args:
         pixels: uint8 (n, h, w, 3).
-        view: 0 gives the images themselves; every other number is another augmentation.
-        block: position of the block in the data set; with `view` and `seed` it determines the draws.
+        view: 0 returns the images themselves; every other number is another augmentation.
+        block: position of the block in the data set; together with `view` and `seed` it determines the draws.
         seed: of the study.
 
     Returns:
@@ -41,7 +41,7 @@ def augmented(pixels: NDArray[np.uint8], *, view: int, block: int, seed: int) ->
 
 
 def definition() -> str:
-    """What the views are made by, so that a cache does not outlive a change of it."""
+    """The code and the version that produce the views, for the key of a cache."""
     return f"albumentations {version('albumentations')}\n{GROUP}\n" + "".join(
         inspect.getsource(function) for function in (augmented, view_transform)
     )

@@ -1,4 +1,4 @@
-"""A timm backbone as a chain of stages, cut into a frozen and trainable stages, with our own head."""
+"""A timm backbone as a chain of stages, cut into frozen and trainable ones, with a linear head."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from deepsight.model.layers.pooling import pooled_maps
 from deepsight.model.traced_backbone import classifier_name, fixed_side, traced_parts
 
 HEAD_NAMES = {ResNet: "fc", EfficientNet: "classifier", VGG: "head.fc", ConvNeXt: "head.fc"}
-EXAMPLE_SIDE = 64  # pixels, of the image that shows the shapes of the maps
+EXAMPLE_SIDE = 64  # pixels, of the image from which the shapes of the maps are read
 
 
 def stages_of(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -41,14 +41,14 @@ def stages_of(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def first_trainable(sides: Sequence[int], reductions: int = 2) -> int:
-    """The position of the first trainable stage: from it on, the map's side is reduced `reductions` times.
+    """The position of the first trainable stage: from there on the map's side is reduced `reductions` times.
 
-    For a ResNet the last two are stages 3 and 4. A network that is reduced fewer times, such as a
-    transformer, trains as many of its last blocks. With 0 only the head is trained.
+    For a ResNet with 2 these are stages 3 and 4. A network with too few reductions, such as a transformer,
+    trains that many of its last blocks instead. With 0 only the head is trained.
 
     Args:
-        sides: the map's sides before the first and after each stage.
-        reductions: to train.
+        sides: of the map, before the first stage and after each.
+        reductions: number of reductions that the trainable stages contain.
     """
     stages = len(sides) - 1
     if not reductions:
@@ -67,8 +67,8 @@ def positions_along(maps: Tensor) -> int:
 class Classifier(nn.Module):
     """Backbone, global average pooling, linear head: `logit_c = b_c + mean_p W_c · A(p)`.
 
-    With this head the evidence for every class at every position is exact (interpret.attribution).
-    Backbones of other families keep their own pooling.
+    With this head the evidence for every class at every position is exact (interpret.attribution; CAM, Zhou
+    et al. 2016). Backbones of other families keep their own pooling.
 
     Attributes:
         backbone: the timm model, whose parameters keep their timm names.
@@ -93,7 +93,7 @@ class Classifier(nn.Module):
         example = torch.zeros(1, 3, side, side)
         maps = self._stage_maps(example)
         sides = [side, *map(positions_along, maps)]
-        if maps[-1].ndim == 2:  # features, pooled by the last part: that is no reduction of a map
+        if maps[-1].ndim == 2:  # features that the last part has pooled, which does not count as a reduction
             sides[-1] = sides[-2]
         self.cut = first_trainable(sides, trained_reductions)
         self.pairs = pairs_of(backbone, self.forward_features, example) if self.known_family else {}
@@ -102,7 +102,7 @@ class Classifier(nn.Module):
     def _stages(self) -> list[nn.Module]:
         if len(self.parts):
             return list(self.parts)
-        # Derived anew each time: fusing replaces the modules of a stage, and a copy holds its own.
+        # Derived at each call: fusing replaces the modules of a stage, and a copy has its own.
         return [stage for _, stage in stages_of(self.backbone)]
 
     def _stage_maps(self, x: Tensor) -> list[Tensor]:
@@ -117,12 +117,12 @@ class Classifier(nn.Module):
         """Cells along one side of the map after each stage, for square images of this resolution.
 
         Raises:
-            DeepSightError: the network is none of the four families, so its head does not average maps.
+            DeepSightError: the network is not of the four families, so its head does not average maps.
         """
         if not self.known_family:
             raise DeepSightError(
-                "Expected a network that averages its last maps, but this backbone has a pooling of its own: "
-                "maps of the evidence are made for ResNet, EfficientNet, VGG and ConvNeXt."
+                "Expected a network that averages its last maps, but this backbone has its own pooling: maps "
+                "of the evidence exist for ResNet, EfficientNet, VGG and ConvNeXt only."
             )
         example = torch.zeros(1, 3, resolution, resolution, device=self.head.weight.device)
         pairs = zip(self.stage_names, self._stage_maps(example), strict=True)
@@ -134,11 +134,11 @@ class Classifier(nn.Module):
         return nn.Sequential(*self._stages())
 
     def stages_to(self, stage: str) -> nn.Sequential:
-        """The stages up to one and with it: images to its maps."""
+        """The stages up to and including this one: images to its maps."""
         return nn.Sequential(*self._stages()[: self.stage_names.index(stage) + 1])
 
     def after(self, stage: str) -> nn.Sequential:
-        """The maps after a stage to logits (b, k): the later stages by name, then "head" with the pooling."""
+        """From the maps after a stage to logits (b, k): the later stages by name, then "head"."""
         rest = list(zip(self.stage_names, self._stages(), strict=True))[self.stage_names.index(stage) + 1 :]
         pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if self.known_family else []
         head = nn.Sequential(*pooling, self.head)
@@ -164,7 +164,7 @@ class Classifier(nn.Module):
         fuse(self.backbone, self.pairs, self._stages()[: self.cut])
 
     def fuse_all(self) -> None:
-        """Fuse every batch norm: after training, or before it where the recipe trains without them."""
+        """Fuse every batch norm: after training, or before it if the recipe trains without batch norm."""
         fuse(self.backbone, self.pairs, self._stages())
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -182,13 +182,13 @@ class Classifier(nn.Module):
         return next(known, classifier_name(self.backbone))
 
     def timm_state(self) -> dict[str, Tensor]:
-        """Every tensor under its timm name; the head under the name of the family's own classifier."""
+        """Every tensor under its timm name; the head under the name of the family's classifier."""
         head = self._head_name()
         state = unfused_state(self.backbone, self.original_state, self.pairs)
         return {**state, **{f"{head}.{k}": v.detach().clone() for k, v in self.head.state_dict().items()}}
 
     def load_timm_state(self, state: dict[str, Tensor]) -> None:
-        """Take up what `timm_state` gave; call it before any fusing."""
+        """Load a state from `timm_state`; call it before any fusing."""
         head = self._head_name()
         rest = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
         self.backbone.load_state_dict(rest)

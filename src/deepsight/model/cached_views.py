@@ -36,9 +36,17 @@ TRIES = 3
 
 
 class CachedViews:
-    """Maps of one data set under one set of frozen stages, by view and row.
+    """Maps of one data set after one set of frozen stages, by view and row.
 
-    With `mixing`, every image of a view is mixed with another before it enters the frozen stages.
+    Args:
+        frozen: the frozen stages, on any device.
+        data: the images.
+        preprocessing: that the stages were trained with.
+        cache: where the maps are stored.
+        seed: of the augmentation.
+        mixing: every image of a view is mixed with another before it enters the frozen stages; None for no
+            mixing.
+        precision: in which the maps are computed.
     """
 
     def __init__(
@@ -86,7 +94,7 @@ class CachedViews:
         return as_input(self.view(view)[self._rows[rows]])
 
     def partners(self, number: int, rows: NDArray[np.int64]) -> Partners:
-        """With whom these rows were mixed in a view."""
+        """The images that these rows were mixed with in a view."""
         if number not in self._partners:
             assert self._mixing is not None
             n, height, width = self._data.images.shape[:3]
@@ -97,7 +105,11 @@ class CachedViews:
         return Partners(found.rows[rows], found.own[rows])
 
     def view(self, number: int) -> NDArray[np.float16]:
-        """All maps of a view (n, h, w, c), filled now if they are not there."""
+        """All maps of a view (n, h, w, c), computed now if they are not stored.
+
+        Raises:
+            DeepSightError: a batch is invalid, a map does not fit into float16, or the cache has no room.
+        """
         if number not in self._open:
             self._open[number] = self._opened(number)
         return self._open[number]
@@ -112,7 +124,7 @@ class CachedViews:
                 self._fill(number, path)
             with suppress(FileNotFoundError):
                 maps: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-                with suppress(OSError):  # a cache that may only be read serves as well
+                with suppress(OSError):  # a read-only cache is fine
                     os.utime(path)
                 return maps
         raise TransientError(
@@ -126,7 +138,7 @@ class CachedViews:
         self._cache.make_room(int(np.prod(full)) * 2)
         digest = hashlib.blake2b(digest_size=16)
         self._cache.remove(path)
-        # Written, not mapped: where a disk fills up, a write fails with a reason and a map kills the process.
+        # Written, not memory-mapped: on a full disk a write raises an error, but a mapping kills the process.
         with atomic_path(path) as part, part.open("wb") as file:
             for content in self._contents(number, full):
                 file.write(content)
@@ -159,13 +171,13 @@ def frozen_maps(
     """Maps of these images (n, h, w, c), every batch verified before it is used.
 
     Args:
-        engine: gives the maps after the frozen stages.
+        engine: computes the maps after the frozen stages.
         pixels: uint8 (n, h, w, 3).
-        preprocessing: what the stages were trained with.
+        preprocessing: that the stages were trained with.
         name: of the images, for messages.
 
     Raises:
-        DeepSightError: a batch is not what it must be, or the maps do not fit float16.
+        DeepSightError: a batch is invalid, or the maps do not fit into float16.
     """
     batches = preprocessing.batches(pixels, name)
     parts = [as_stored(maps) for (maps,) in engine.run(batches, len(pixels))]
@@ -179,13 +191,13 @@ def frozen_maps(
 
 
 def as_stored(maps: Tensor) -> NDArray[np.float16]:
-    """Maps (n, c, h, w) as they lie in a cache, (n, h, w, c); tokens and features keep their order."""
+    """Maps (n, c, h, w) as they are stored in a cache, (n, h, w, c); tokens and features keep their order."""
     ordered = maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
     return np.asarray(ordered.half().cpu().numpy())
 
 
 def as_input(stored: NDArray[np.float16]) -> Tensor:
-    """Stored maps (n, h, w, c) as the trainable stages take them: float32 (n, c, h, w)."""
+    """Stored maps (n, h, w, c) as input of the trainable stages: float32 (n, c, h, w)."""
     maps = torch.from_numpy(stored)
     return maps.permute(0, 3, 1, 2).float() if maps.ndim == 4 else maps.float()
 
@@ -193,7 +205,7 @@ def as_input(stored: NDArray[np.float16]) -> Tensor:
 def dataset_maps(
     frozen: nn.Module, data: Dataset, preprocessing: Preprocessing, name: str
 ) -> NDArray[np.float16]:
-    """Maps of all images of a split as they are, (n, h, w, c); its pixels are read block by block.
+    """Maps of all images of a split without augmentation, (n, h, w, c); pixels are read block by block.
 
     Raises:
         DeepSightError: as `frozen_maps`.
@@ -213,7 +225,7 @@ def key_of(
     for name, value in frozen.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    engine = active_settings().backend  # their answers differ in the last bits
+    engine = active_settings().backend  # the backends' outputs differ in the last bits
     made = (
         preprocessing,
         engine,

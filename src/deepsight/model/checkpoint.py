@@ -21,10 +21,10 @@ MODEL_FILES = ("model.safetensors", "model.json")  # in the run folder
 def save_model(
     folder: Path, fitted: Fitted, pretrained: Pretrained, classes: tuple[str, ...], recipe: Recipe
 ) -> None:
-    """Write model.safetensors (timm names) and model.json, which makes it count."""
+    """Write model.safetensors (timm names), then model.json, which completes the model."""
     state = {name: value.cpu() for name, value in fitted.predictor.classifier.timm_state().items()}
     with atomic_path(folder / "model.safetensors") as path:
-        path.write_bytes(save(state))  # a full disk is an OSError here; save_file would hide it
+        path.write_bytes(save(state))  # a full disk raises OSError here; save_file would raise another error
     averaged = fitted.predictor.classifier.known_family
     pooling = "global average pooling" if averaged else "the backbone's own pooling"
     about = {
@@ -45,14 +45,14 @@ def save_model(
 
 
 def load_model(folder: Path) -> Predictor:
-    """The predictor of a run folder, bit for bit the one that was saved.
+    """The predictor saved in a run folder, identical bit for bit.
 
     Raises:
-        UsageError: it names an architecture that timm does not have by itself.
+        UsageError: the folder names an architecture that is not timm's own.
         DeepSightError: the weights do not fit it.
     """
     about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    require_known(about["architecture"])  # timm would fetch "hf-hub:…" and read "local-dir:…"
+    require_known(about["architecture"])  # timm would download "hf-hub:…" and read "local-dir:…"
     classifier = Classifier(create_backbone(about["architecture"]), len(about["classes"]))
     classifier.load_timm_state(read_safetensors(folder / "model.safetensors"))
     classifier.fuse_all()

@@ -32,8 +32,8 @@ ABOUT = "deepsight.json"  # the name of the description inside the file
 class Deployed(nn.Module):
     """The network with its normalisation: RGB in 0 to 255 (n, 3, r, r) to logits (n, k).
 
-    Everything but the resizing, which depends on the size of the image at hand. Convolutions are plain ones,
-    because converters stumble over weights that are padded at run time.
+    It leaves out only the resizing, which depends on the size of the image. Convolutions are plain ones,
+    because converters do not support weights that are padded at run time.
     """
 
     def __init__(self, classifier: Classifier, preprocessing: Preprocessing) -> None:
@@ -51,7 +51,7 @@ class Deployed(nn.Module):
 
 
 def require_packages(format: Format) -> None:
-    """Refuse ONNX where its packages are absent.
+    """Refuse ONNX if its packages are missing.
 
     Raises:
         DeepSightError: one of them is not installed.
@@ -65,7 +65,7 @@ def require_packages(format: Format) -> None:
 
 
 def description(predictor: Predictor, classes: tuple[str, ...]) -> dict[str, Any]:
-    """What whoever runs the file must know; it stands in the file itself."""
+    """What the user of the file must know; it is stored in the file itself."""
     side = predictor.preprocessing.resolution
     return {
         "input": {
@@ -79,9 +79,9 @@ def description(predictor: Predictor, classes: tuple[str, ...]) -> dict[str, Any
     }  # fmt: skip
 
 
-@torch.no_grad()  # with gradients, folded convolutions would choose a path that cannot be written
+@torch.no_grad()  # with gradients, fused convolutions would take a path that cannot be exported
 def write_exported(path: Path, predictor: Predictor, format: Format, about: Mapping[str, Any]) -> None:
-    """Write the file; any number of images may then be asked at once."""
+    """Write the model to a file; the exported model takes any number of images at once."""
     model, side = (
         Deployed(predictor.classifier, predictor.preprocessing).requires_grad_(False).eval(),
         about["input"]["shape"][2],
@@ -92,42 +92,46 @@ def write_exported(path: Path, predictor: Predictor, format: Format, about: Mapp
 
 
 def torchscript_bytes(model: nn.Module, example: Tensor, about: str) -> bytes:
-    """A traced module. PyTorch keeps TorchScript for those who have it, and recommends torch.export."""
+    """A traced module. PyTorch still supports TorchScript, but recommends torch.export."""
     file = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it is deprecated
+        warnings.simplefilter("ignore")  # TorchScript's deprecation
         traced = torch.jit.trace(model, example, check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, file, _extra_files={ABOUT: about.encode()})
     return file.getvalue()
 
 
 def onnx_bytes(model: nn.Module, example: Tensor, about: str) -> bytes:
-    """A graph by way of torch.export."""
+    """An ONNX graph, converted by torch.export.
+
+    Raises:
+        DeepSightError: the conversion returned no program.
+    """
     import onnx
 
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the converter says to its own developers
+        warnings.simplefilter("ignore")  # the converter's messages to its own developers
         program = torch.onnx.export(
             model, (example,), input_names=["images"], output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("n")},), dynamo=True, verbose=False,
         )  # fmt: skip
     if program is None:
-        raise DeepSightError("Expected an ONNX program, but torch.onnx.export gave none.")
+        raise DeepSightError("Expected an ONNX program, but torch.onnx.export returned none.")
     proto = program.model_proto
     onnx.helper.set_model_props(proto, {ABOUT: about})
     return cast(bytes, proto.SerializeToString())
 
 
 def open_exported(path: Path, format: Format) -> Answer:
-    """The written file as a function from images to logits, run by the format's own engine."""
+    """The exported file as a function from images to logits, run by the format's own runtime."""
     if format == "onnx":
         import onnxruntime
 
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         return lambda images: np.asarray(session.run(["logits"], {"images": images})[0])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it is deprecated
+        warnings.simplefilter("ignore")  # TorchScript's deprecation
         module = torch.jit.load(path)  # type: ignore[no-untyped-call]
 
     def answer(images: NDArray[np.float32]) -> NDArray[np.float32]:

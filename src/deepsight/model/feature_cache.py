@@ -1,4 +1,4 @@
-"""A folder of cached views: where they lie, how much room they take, and whether a file can be trusted.
+"""A folder of cached views: where they are, how much room they take, and whether a file can be trusted.
 
 A file is trusted if it has the digest stored beside it; one that a killed process left behind, or that a disk
 has damaged, is computed again.
@@ -18,12 +18,12 @@ from deepsight.core.progress import Log, silent
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Where cached views live and how much room they may take.
+    """Where cached views are stored and how much room they may take.
 
     Attributes:
-        folder: parent of one folder a key.
-        limit: bytes; the views that were used longest ago are removed first.
-        log: is told of a view that is damaged and computed again.
+        folder: contains one folder per key.
+        limit: in bytes; the least recently used views are removed first.
+        log: receives a message when a damaged view is computed again.
     """
 
     folder: Path
@@ -31,19 +31,19 @@ class FeatureCache:
     log: Log = silent
 
     def path(self, key: str, view: int) -> Path:
-        """The file of one view; it is there only when it is whole."""
+        """The file of one view; it exists only when it is complete."""
         return self.folder / key / f"view-{view}.npy"
 
     def make_room(self, needed: int) -> None:
         """Remove old views until `needed` bytes fit below the limit.
 
         Raises:
-            DeepSightError: the view is larger than the limit, or than the room on the disk.
+            DeepSightError: the view is larger than the limit, or the disk has no room for it.
         """
         if needed > self.limit:
             raise DeepSightError(
-                f"Expected cached maps of at most {self.limit / 1e6:.0f} MB a view, "
-                f"these need {needed / 1e6:.0f} MB. Choose a lower --resolution or fewer rows: --train-limit."
+                f"Expected cached maps of at most {self.limit / 1e6:.0f} MB a view, but these need "
+                f"{needed / 1e6:.0f} MB. Choose a lower --resolution or fewer rows: --train-limit."
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,20 +66,20 @@ class FeatureCache:
             )
 
     def views(self) -> Iterator[tuple[float, int, Path]]:
-        """When each view was last used, its bytes and its file, without those that vanish meanwhile."""
+        """Time of last use, size in bytes and file of each view, without views that vanish meanwhile."""
         for path in self.folder.glob("*/view-*.npy"):
             with suppress(OSError):
                 about = path.stat()
                 yield about.st_mtime, about.st_size, path
 
     def remove(self, path: Path) -> None:
-        """Remove a view and its digest; another process may have done so."""
+        """Remove a view and its digest, which another process may have removed already."""
         for file in (path, digest_file(path)):
             with suppress(OSError):
                 file.unlink(missing_ok=True)
 
     def holds(self, path: Path) -> bool:
-        """Whether a view is there and is what was computed, by its digest."""
+        """Whether a view exists and matches its digest."""
         try:
             return digest_file(path).read_text(encoding="ascii") == file_digest(path)
         except (OSError, ValueError):
@@ -87,5 +87,5 @@ class FeatureCache:
 
 
 def digest_file(path: Path) -> Path:
-    """Where the digest of a view lies."""
+    """The file with the digest of a view."""
     return path.with_suffix(".blake2b")

@@ -29,14 +29,14 @@ class Optimisation(NamedTuple):
 
 
 def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Epoch]:
-    """Train the trainable stages and the head; a row after each pass, the last one perhaps a part of a pass.
+    """Train the trainable stages and the head, yielding a row of history per pass; the last may be partial.
 
     Args:
-        training: what `prepare` made; its trainable part is changed in place.
-        validated: whether to score the validation images after each pass; else those figures are NaN.
+        training: from `prepare`; its trainable part is changed in place.
+        validated: whether to score the validation images after each pass; otherwise these figures are NaN.
 
     Raises:
-        DeepSightError: the loss is not finite; it names the step, and nothing is saved.
+        DeepSightError: the loss is not finite; the message names the step, and nothing is saved.
     """
     recipe, n = training.recipe, len(training.labels)
     steps = max(1, round(recipe.epochs * (n // recipe.batch)))
@@ -68,7 +68,10 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
 
 
 def optimisation_of(training: Training, steps: int) -> Optimisation:
-    """AdamW in two groups, the stages and the head, under a one-cycle schedule of so many steps."""
+    """AdamW (Loshchilov and Hutter 2019) under a one-cycle schedule (Smith and Topin 2019) of `steps` steps.
+
+    The stages and the head have a rate each.
+    """
     recipe, trainable = training.recipe, training.trainable
     rates = [recipe.learning_rate * recipe.base_ratio, recipe.learning_rate]
     groups = [
@@ -76,8 +79,8 @@ def optimisation_of(training: Training, steps: int) -> Optimisation:
         for part, rate in zip((trainable.stages, trainable.head), rates, strict=True)
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
-    warmup = min(1.0, max(recipe.warmup, 2 / (steps + 1)))  # the schedule needs a whole step of it
-    # The scheduler writes the first rate into the groups, so it is made before Fabric wraps the optimiser.
+    warmup = min(1.0, max(recipe.warmup, 2 / (steps + 1)))  # the schedule needs at least one step of warm-up
+    # The scheduler writes the first rate into the groups, so it is created before Fabric wraps the optimiser.
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=rates, total_steps=steps + 1, pct_start=warmup, cycle_momentum=False
     )
@@ -89,15 +92,15 @@ def train_epoch(
     training: Training, optimisation: Optimisation, order: NDArray[np.int64], epoch: int, step: int,
     average: WeightAverage | None,
 ) -> Tensor:  # fmt: skip
-    """Train on these rows in this order, a step a batch; the loss of each row as it was seen, (len(order),).
+    """Train on these rows in this order, one step per batch; returns each row's loss (len(order),).
 
     Args:
         training: its trainable part is changed in place.
         optimisation: of this training.
         order: row numbers.
-        epoch: passes before this one.
-        step: steps before this pass.
-        average: of the weights, which takes in those after each step.
+        epoch: number of passes before this one.
+        step: number of steps before this pass.
+        average: of the weights, updated after each step.
     """
     recipe, fabric = training.recipe, training.fabric
     seen = torch.zeros(len(order), device=fabric.device)
@@ -110,7 +113,7 @@ def train_epoch(
             optimisation.schedule.step()
             if average is not None:
                 average.update()
-    # Every process filled its own places and left zeros in the others', so the sum is the whole.
+    # Each process fills its own places and leaves zeros in the others', so the sum holds every loss.
     return torch.as_tensor(fabric.all_reduce(seen, reduce_op="sum"))
 
 
@@ -138,28 +141,41 @@ def training_step(
         optimisation.module,
         optimisation.optimiser,
     )
-    maps, labels, others, own = drawn_batch(training, rows, epoch, step)
-    logits = forward_in(recipe.precision, module, maps).float()
-    weight = maps.new_tensor(recipe.class_weights) if recipe.class_weights else None
+    batch = drawn_batch(training, rows, epoch, step)
+    logits = forward_in(recipe.precision, module, batch.maps).float()
+    weight = batch.maps.new_tensor(recipe.class_weights) if recipe.class_weights else None
     smooth = recipe.label_smoothing
-    each = F.cross_entropy(logits, labels, weight, reduction="none", label_smoothing=smooth)
+    each = F.cross_entropy(logits, batch.labels, weight, reduction="none", label_smoothing=smooth)
     if recipe.mix != "none":
-        second = F.cross_entropy(logits, others, weight, reduction="none", label_smoothing=smooth)
-        each = own * each + (1 - own) * second
+        second = F.cross_entropy(logits, batch.others, weight, reduction="none", label_smoothing=smooth)
+        each = batch.own * each + (1 - batch.own) * second
     optimiser.zero_grad()
-    # Gradients are averaged over processes; so this is the mean over the batch, also where shares differ.
+    # Gradients are averaged over processes, so this is the mean over the batch even where shares differ.
     fabric.backward(each.sum() * (fabric.world_size / len(rows)))
-    # A norm that is not finite is seen in the losses, which name the step; looking here would wait for it.
+    # A norm that is not finite shows in the losses, whose error names the step; a check here would wait.
     fabric.clip_gradients(module, optimiser, max_norm=recipe.clip_norm, error_if_nonfinite=False)
     optimiser.step()
     return each.detach().float()
 
 
-def drawn_batch(
-    training: Training, rows: NDArray[np.int64], epoch: int, step: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """This process's share of a batch: maps (b, c, h, w), mixed as the recipe says; their labels, their
-    partners' labels and the share of each that is its own, all (b,)."""
+class DrawnBatch(NamedTuple):
+    """One process's share of a batch.
+
+    Attributes:
+        maps: (b, c, h, w), mixed as the recipe says.
+        labels: int64 (b,).
+        others: int64 (b,), the labels of the images that each one is mixed with.
+        own: float32 (b,), each image's own share of its mixture; 1 without mixing.
+    """
+
+    maps: Tensor
+    labels: Tensor
+    others: Tensor
+    own: Tensor
+
+
+def drawn_batch(training: Training, rows: NDArray[np.int64], epoch: int, step: int) -> DrawnBatch:
+    """This process's share of the batch of these rows."""
     recipe, fabric = training.recipe, training.fabric
     view, mine = epoch % recipe.views, own_share(fabric)
     # Maps are mixed across the whole batch, so that any number of processes gives the same model.
@@ -170,15 +186,15 @@ def drawn_batch(
     if training.mixed is not None:
         partners = training.mixed.partners(view, rows)
         others = on_device(fabric, torch.from_numpy(training.labels[partners.rows]))
-        return maps, labels, others, on_device(fabric, torch.from_numpy(partners.own))
+        return DrawnBatch(maps, labels, others, on_device(fabric, torch.from_numpy(partners.own)))
     maps, order, share = mixed(maps, recipe, step)
     own = torch.full((len(rows),), share, device=maps.device)
     if mixing_maps:
-        return maps[mine], labels[mine], labels[order][mine], own[mine]
-    return maps, labels, labels[order], own
+        return DrawnBatch(maps[mine], labels[mine], labels[order][mine], own[mine])
+    return DrawnBatch(maps, labels, labels[order], own)
 
 
 def on_device(fabric: Fabric, values: Tensor) -> Tensor:
-    """The values where they are needed; a GPU copies pinned memory while it goes on computing."""
+    """The values on the training device; from pinned memory a GPU copies them while it computes."""
     pinned = values.pin_memory() if fabric.device.type == "cuda" else values
     return torch.as_tensor(fabric.to_device(pinned))

@@ -33,13 +33,13 @@ class Fitted:
     """A trained model and how it came about.
 
     Attributes:
-        predictor: the folded model.
+        predictor: the model, its batch norms fused.
         history: one row per epoch, as in history.parquet.
         head_strength: the ridge penalty of the frozen phase, as a share of the features' variance.
-        frozen: features of training images from before fine-tuning, for the study of their labels.
-        validation: what the model says about the validation images, by their maps in float16.
+        frozen: features of training images from before fine-tuning, for finding label errors.
+        validation: predictions of the validation images, computed from their cached float16 maps.
         kept: the phase whose model this is: "finetune", or "frozen" where fine-tuning ended with a clearly
-            lower macro-F1 on validation than it began with.
+            lower macro-F1 on validation than it started with.
     """
 
     predictor: Predictor
@@ -54,18 +54,19 @@ def fit_model(
     pretrained: Pretrained, splits: Splits, recipe: Recipe, *,
     cache: FeatureCache, fabric: Fabric, log: Callable[[Epoch], None] = lambda _: None,
 ) -> Fitted:  # fmt: skip
-    """Train by the recipe; a fine-tuning that ends clearly worse on validation than it began is undone.
+    """Train by the recipe; fine-tuning that ends clearly worse on validation than it started is undone.
 
     Args:
         pretrained: the backbone with its weights; it is changed in place.
         splits: train and validation are used, test is not touched.
-        recipe: all that defines the training.
+        recipe: everything that defines the training.
         cache: where the maps of the frozen stages are kept.
         fabric: precision, device and processes.
-        log: receives each row of the history as it is made.
+        log: receives each row of the history after its pass.
 
     Raises:
-        DeepSightError: the loss is not finite, a batch is not what it must be, or the cache has no room.
+        UsageError: the recipe's class weights or confused classes do not fit the classes.
+        DeepSightError: the loss is not finite, a batch is invalid, or the cache has no room.
     """
     require_classes(recipe, len(splits.classes))
     fabric.seed_everything(recipe.seed, verbose=False)
@@ -87,12 +88,12 @@ def fit_model(
         kept = "frozen"
     classifier.fuse_all()
     predictor = Predictor(classifier, preprocessing)
-    validation = said_of(splits.validation, predictor, training)
+    validation = validation_predictions(splits.validation, predictor, training)
     return Fitted(predictor, history_frame(epochs), frozen.probe.strength, frozen.features, validation, kept)
 
 
-def said_of(data: Dataset, predictor: Predictor, training: Training) -> Predictions:
-    """The predictions of the latest validation, which saw the model as it is now."""
+def validation_predictions(data: Dataset, predictor: Predictor, training: Training) -> Predictions:
+    """The predictions of the latest validation, made by the model in its final state."""
     features = training.val_features
     assert features is not None
     return Predictions(data.ids, data.labels, predictor.logits_of(features), features)
@@ -104,18 +105,21 @@ def clearly_below(score: float, before: float, n: int) -> bool:
 
 
 def require_classes(recipe: Recipe, k: int) -> None:
-    """Refuse weights and pairs of classes that these classes do not have."""
+    """Refuse class weights of another number and pairs of classes that do not exist."""
     outside = sorted({c for pair in recipe.confused for c in pair if not 0 <= c < k})
     if len(recipe.class_weights) not in {0, k} or outside:
         raise UsageError(
             f"Expected a weight for each of {k} classes and pairs of classes 0 to {k - 1}, "
-            f"received {len(recipe.class_weights)} weights and the classes {outside} besides."
+            f"received {len(recipe.class_weights)} weights and the unknown classes {outside}."
         )
 
 
 def base_recipe(pretrained: Pretrained, seed: int) -> Recipe:
-    """The recipe that plans start from. Blocks of other families than the four learn at a tenth of the head's
-    rate, as is usual for transformers; the four families' ratio was measured (benchmarks/recipes)."""
+    """The recipe that plans start from.
+
+    The blocks of the four known families learn at a rate that was measured (benchmarks/recipes), those of
+    other families at a tenth of the head's rate, as is usual for transformers.
+    """
     known = isinstance(pretrained.backbone, tuple(HEAD_NAMES))
     return Recipe(seed=seed) if known else Recipe(seed=seed, base_ratio=GENERIC_BASE_RATIO)
 
@@ -128,7 +132,7 @@ def preprocessing_of(pretrained: Pretrained, recipe: Recipe) -> Preprocessing:
 
 
 def fabric_of() -> Fabric:
-    """One process on the best device that can be trusted; under torchrun, its processes. Ready to be used."""
+    """A launched Fabric: one process on the best trusted device, or the processes of torchrun."""
     workers = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", workers))
     fabric = Fabric(

@@ -1,4 +1,4 @@
-"""The backbone as it came, before it has seen a label of the study."""
+"""The pretrained backbone, before it is fine-tuned on the study's labels."""
 
 import copy
 
@@ -22,7 +22,7 @@ class FrozenBackbone:
     """Pooled features from ImageNet weights alone.
 
     Args:
-        pretrained: left as it is; a copy is fused.
+        pretrained: not changed; a copy is fused.
     """
 
     def __init__(self, pretrained: Pretrained) -> None:
@@ -39,13 +39,13 @@ class FrozenBackbone:
     def beside(self, predictor: Predictor, data: Dataset, *, name: str) -> tuple[Predictions, Floats32]:
         """The predictions of a fine-tuned copy of this backbone, and the features (n, d) of this one.
 
-        Both share the frozen stages, so each image passes these once. Where the copy's frozen stages differ
-        (batch norm was measured anew on the target's images), each image passes both networks.
+        Both share the frozen stages, so each image passes these once. If the copy's frozen stages differ
+        (their batch norms were re-estimated on the target's images), each image passes both networks.
 
         Args:
             predictor: the fine-tuned copy.
             data: the images.
-            name: of the split, for what is said of a bad batch.
+            name: of the split, for messages about a bad batch.
         """
         tuned, own = predictor.classifier, self._classifier
         if not same_weights(tuned.frozen_stages, own.frozen_stages):

@@ -16,7 +16,7 @@ from deepsight.model.training_state import Epoch, Training, open_view, pooled, v
 
 STRENGTHS = np.geomspace(1e-5, 1e1, 25)
 PROBE_ROWS = 10_000
-"""Images that the probe is fitted to; more add seconds and nothing that fine-tuning keeps."""
+"""Images that the probe is fitted to at most; more take seconds and change nothing after fine-tuning."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LinearProbe:
     Attributes:
         weight: float64 (k, d).
         bias: float64 (k,).
-        strength: the penalty that was chosen, as a share of the features' mean variance.
+        strength: the chosen penalty, as a share of the features' mean variance.
         scale: the factor from regression outputs to logits, fitted to the leave-one-out outputs.
     """
 
@@ -43,10 +43,9 @@ class LinearProbe:
 def fit_linear_probe(features: NDArray[np.floating], labels: NDArray[np.int64], k: int) -> LinearProbe:
     """Ridge regression of the one-hot labels on features, then one scale for all logits.
 
-    The strength has the least generalised cross-validation error (Golub, Heath and Wahba 1979); every
-    strength is tried from one eigendecomposition. The scale minimises the cross-entropy of the exact
-    leave-one-out outputs `ŷ_i - h_i (y_i - ŷ_i) / (1 - h_i)`, so that the head is about as confident
-    as it is right.
+    The strength minimises the generalised cross-validation error (Golub, Heath and Wahba 1979); all strengths
+    share one eigendecomposition. The scale minimises the cross-entropy of the exact leave-one-out outputs
+    `ŷ_i - h_i (y_i - ŷ_i) / (1 - h_i)`, so that the head is about as confident as it is accurate.
 
     Args:
         features: (n, d), any float type.
@@ -73,10 +72,10 @@ def fit_linear_probe(features: NDArray[np.floating], labels: NDArray[np.int64], 
 
 
 def _gcv(values: Floats, projected: Floats, target: Floats, penalty: float) -> float:
-    """Sum of squared residuals over the squared share of degrees of freedom that are left.
+    """Sum of squared residuals over the squared share of residual degrees of freedom.
 
-    The mean takes one degree too. Without it the least penalty always wins where n ≤ d: the residual goes
-    to zero and the share stays at 1 / n.
+    The mean takes one degree too. If it were not counted, the smallest penalty would always win where n ≤ d:
+    the residual goes to zero and the share stays at 1 / n.
     """
     n = len(target)
     shrink = values / (values + penalty)
@@ -99,7 +98,7 @@ def _logit_scale(outputs: Floats, labels: NDArray[np.int64]) -> float:
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """What the backbone said about some training images before it was fine-tuned on their labels.
+    """The backbone's features of some training images from before it was fine-tuned on their labels.
 
     Attributes:
         rows: int64 (m,), positions in the training split.
@@ -112,7 +111,7 @@ class FrozenFeatures:
 
 @dataclass(frozen=True)
 class ProbePhase:
-    """The phase before fine-tuning: its row of the history, the probe, and what it was fitted to."""
+    """The phase before fine-tuning: its row of the history, the probe, and the features it was fitted to."""
 
     epoch: Epoch
     probe: LinearProbe
@@ -123,20 +122,32 @@ def linear_probe_phase(training: Training) -> ProbePhase:
     """Fit a linear probe to the frozen backbone's features of the original images, and make it the head."""
     began = time.perf_counter()
     open_view(training, training.views, 0)
-    rng = np.random.default_rng([training.recipe.seed, 1])
-    rows = np.sort(rng.permutation(len(training.labels))[:PROBE_ROWS])
+    probe, frozen = fit_head(training, training.recipe.seed)
+    labels = torch.from_numpy(training.labels[frozen.rows])
+    loss = float(F.cross_entropy(torch.from_numpy(probe(frozen.features)), labels))
+    val_loss, val_f1 = validate(training)
+    seconds = time.perf_counter() - began
+    epoch = Epoch("frozen", 0.0, seconds, 0.0, 0.0, loss, val_loss, val_f1)
+    return ProbePhase(epoch, probe, frozen)
+
+
+def fit_head(training: Training, seed: int) -> tuple[LinearProbe, FrozenFeatures]:
+    """Fit a probe to at most `PROBE_ROWS` training images as they are, and put it into the head.
+
+    Args:
+        training: its head is changed in place.
+        seed: decides which images are taken.
+    """
+    rows = np.sort(np.random.default_rng([seed, 1]).permutation(len(training.labels))[:PROBE_ROWS])
     features = np.concatenate(
         [
             pooled(training.trainable, training.views.batch(0, part))
             for part in np.array_split(rows, len(rows) // 256 + 1)
         ]
     )
-    probe = fit_linear_probe(features, training.labels[rows], training.classifier.head.out_features)
+    head = training.classifier.head
+    probe = fit_linear_probe(features, training.labels[rows], head.out_features)
     with torch.no_grad():
-        training.classifier.head.weight.copy_(torch.from_numpy(probe.weight))
-        training.classifier.head.bias.copy_(torch.from_numpy(probe.bias))
-    loss = float(F.cross_entropy(torch.from_numpy(probe(features)), torch.from_numpy(training.labels[rows])))
-    val_loss, val_f1 = validate(training)
-    seconds = time.perf_counter() - began
-    epoch = Epoch("frozen", 0.0, seconds, 0.0, 0.0, loss, val_loss, val_f1)
-    return ProbePhase(epoch, probe, FrozenFeatures(rows, features))
+        head.weight.copy_(torch.from_numpy(probe.weight))
+        head.bias.copy_(torch.from_numpy(probe.bias))
+    return probe, FrozenFeatures(rows, features)

@@ -1,4 +1,4 @@
-"""Views of images that were mixed as pixels, once for each cached view."""
+"""Cached views of images whose pixels are mixed, with one mixture per view."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from deepsight.model.sampling import Mixing, own_weight
 
 GROUP = 16
-"""Images that share one draw of the share and the place; their partners differ."""
+"""Images that share one draw of the share and the rectangle; their partners differ."""
 
 
 @dataclass(frozen=True)
 class Partners:
-    """With whom each of n images was mixed, and how much of it is left.
+    """The image that each of n images was mixed with, and its own share.
 
     Attributes:
-        rows: int64 (n,), the position of the partner.
-        own: float32 (n,), the share of the image itself.
+        rows: int64 (n,), position of the other image.
+        own: float32 (n,), share of the image itself, 0 to 1.
     """
 
     rows: NDArray[np.int64]
@@ -27,7 +27,7 @@ class Partners:
 def mix_block(
     pixels: NDArray[np.uint8], mixing: Mixing, *, view: int, block: int, seed: int
 ) -> NDArray[np.uint8]:
-    """The images of a block (n, h, w, 3) mixed with each other as `draw` says, a new array."""
+    """The images of a block (n, h, w, 3) mixed with each other as `draw` decides, a new array."""
     partner, weight = draw(len(pixels), pixels.shape[1], pixels.shape[2], mixing, view, block, seed)
     own = weight[..., None]
     mixed = own * pixels + (1 - own) * pixels[partner]

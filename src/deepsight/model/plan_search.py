@@ -1,4 +1,4 @@
-"""Predicts time and memory of each possible plan from measured throughput, and chooses the best that fits."""
+"""Predicts time and memory of candidate plans from measured throughput, and selects the best that fits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,24 +8,25 @@ import numpy as np
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model.hardware.throughput import Throughput
+from deepsight.model.linear_probe import PROBE_ROWS
 
 RESOLUTIONS = (64, 96, 128, 160)
 LARGE, LARGE_SECONDS = 160, 480  # below this budget the largest resolution is not worth measuring
-SHORT_SECONDS = 100  # below this budget measuring more than the smallest resolution takes too much of it
+SHORT_SECONDS = 100  # below this budget only the smallest resolution is measured, to save time
 FINE_CELLS = 4  # cells along a side of the last maps from which maps are worth showing
-WITHOUT_MAPS = 1.1  # a plan without such maps must promise an error smaller by this factor
+WITHOUT_MAPS = 1.1  # a plan with coarser maps must promise an error smaller by this factor
 MOST_PASSES = 12
-LEAST_PASS = 0.5  # of a pass, that is left where a plan is shortened
+LEAST_PASS = 0.5  # of a pass, that remains when a plan is shortened
 MOST_OVERRUN = 5  # times the budget that the smallest study may take before it is refused
-AVERAGED, MOST_AVERAGED = 0.5, 100  # share of the steps that is averaged, where there are fewer than so many
-FEWEST_STEPS = 8  # in a pass over few images, from which smaller batches follow
+AVERAGED, MOST_AVERAGED = 0.5, 100  # share of the steps averaged, in trainings of fewer steps than this
+FEWEST_STEPS = 8  # in a pass; batches become smaller when images are few
 STEP_MAPS = 400  # memory of a step, in sizes of the batch's cached maps: docs/decisions/0005-planner.md
-EXAMINATION_MB = 1550  # on top of what is resident, levers included, measured on CIFAR-10
+EXAMINATION_MB = 1550  # in addition to the resident memory, levers included, measured on CIFAR-10
 SAVING = 1.0  # seconds to save the model and its predictions
 
-# The error at each resolution, as trainings on CIFAR-10 gave it: least + more · (images / 10,000)^-0.8, where
+# The error at each resolution, fitted to trainings on CIFAR-10: least + more · (images / 10,000)^-0.8, where
 # p passes over n images count as n · p^0.7 (docs/decisions/0005-planner.md). They were scored on CIFAR-10's
-# test images, so a planned study of CIFAR-10 is a tuned one. Only the order of plans counts.
+# test images, so planned studies of CIFAR-10 are tuned on them. Only the order of plans matters.
 LEAST_ERROR = {64: 0.100, 96: 0.075, 128: 0.055, 160: 0.048}
 MORE_ERROR = {64: 0.085, 96: 0.047, 128: 0.043, 160: 0.043}
 ERROR_EXPONENT, PASS_EXPONENT = -0.8, 0.7
@@ -33,14 +34,14 @@ ERROR_EXPONENT, PASS_EXPONENT = -0.8, 0.7
 
 @dataclass(frozen=True)
 class PlanCandidate:
-    """A plan that could be chosen.
+    """A possible plan.
 
     Attributes:
         recipe: the training.
-        rows: training images.
+        rows: number of training images.
         seconds: predicted, by stage.
         peak_mb: predicted resident memory.
-        error: predicted 1 - macro-F1, for the order of plans only.
+        error: predicted 1 - macro-F1, only for ranking plans.
         cells: along a side of the last maps.
     """
 
@@ -58,20 +59,20 @@ class PlanCandidate:
 
     @property
     def cost(self) -> float:
-        """What the search minimises: the error, a tenth more if the last layer's maps are too coarse."""
+        """The search's objective: the error, raised by a tenth if the last layer's maps are too coarse."""
         return self.error * (1.0 if self.cells >= FINE_CELLS else WITHOUT_MAPS)
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What a study does besides training.
+    """The parts of a study that do not depend on the plan.
 
     Attributes:
-        rows: training images that there are; validation, test: of the other splits.
-        trainings: models that are trained, one per fold.
+        rows: number of training images available; validation, test: of the other splits.
+        trainings: number of models to train, one per fold.
         elapsed: seconds since the process began.
         fixed: seconds of the stages that do not depend on the plan, by stage.
-        embedded: how many images pass the untrained network besides, by stage, at a resolution.
+        embedded: number of images that also pass the untrained network at a resolution, by stage.
         duplicate_seconds: of searching this many images for near-duplicates.
         resident_mb: memory before training; peak_mb: its peak so far; memory_mb: of the machine.
     """
@@ -99,7 +100,7 @@ def resolutions_for(budget: float) -> tuple[int, ...]:
 def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -> PlanCandidate:
     """Seconds by stage and peak memory of a plan on this machine."""
     seen = recipe.epochs * rows
-    probed = min(rows, 10_000)
+    probed = min(rows, PROBE_ROWS)
     views = min(recipe.views, int(np.ceil(recipe.epochs)))
     passes = int(np.ceil(recipe.epochs)) + 1
     embedded = work.embedded(recipe.resolution)
@@ -122,7 +123,7 @@ def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -
 
 
 def expected_error(resolution: int, rows: int, epochs: float) -> float:
-    """Expected 1 - macro-F1 of such a training; other resolutions count as the nearest known one."""
+    """Expected 1 - macro-F1 of such a training; an unknown resolution counts as the nearest known one."""
     nearest = min(LEAST_ERROR, key=lambda side: abs(side - resolution))
     images = rows * epochs**PASS_EXPONENT
     return float(LEAST_ERROR[nearest] + MORE_ERROR[nearest] * (images / 10_000) ** ERROR_EXPONENT)
@@ -162,12 +163,12 @@ def averaged_for(epochs: float, rows: int, batch: int) -> float:
 
 
 def views_for(epochs: float) -> int:
-    """Number of cached views for so many passes; two passes do better without them: benchmarks/recipes."""
+    """Number of cached views for this many passes; two passes do better with one: benchmarks/recipes."""
     return min(max(1, int(epochs) - 1), 6)
 
 
 def row_choices(rows: int) -> list[int]:
-    """Numbers of training rows to try: all, then an eighth fewer each time, down to 2,000."""
+    """Numbers of training rows to try: all, then one eighth fewer each time, down to 2,000."""
     choices = [rows]
     while choices[-1] * 7 // 8 >= 2_000:
         choices.append(choices[-1] * 7 // 8)
@@ -180,7 +181,7 @@ def best_plan(base: Recipe, rates: dict[int, Throughput], work: Workload, budget
     A resolution whose maps are too coarse to show has to be better by a tenth. Plans that need more memory
     than the machine has are left out, unless all do.
 
-    Where nothing fits, the smallest study is the plan, and its prediction says by how much it overruns.
+    If nothing fits, this is the smallest study, whose prediction states by how much it overruns.
 
     Raises:
         UsageError: even the smallest study takes far more than the budget.
@@ -193,7 +194,7 @@ def best_plan(base: Recipe, rates: dict[int, Throughput], work: Workload, budget
 
 
 def smallest_plan(base: Recipe, rates: dict[int, Throughput], work: Workload, budget: float) -> PlanCandidate:
-    """The plan that takes least time, for a budget in seconds that no plan keeps.
+    """The plan that takes the least time, for a budget in seconds that no plan fits.
 
     Raises:
         UsageError: it would take more than `MOST_OVERRUN` times the budget; the message says how long.
@@ -222,7 +223,7 @@ def batch_for(rows: int, most: int) -> int:
 def shortened(recipe: Recipe, rows: int, speed: Throughput, work: Workload, seconds: float) -> PlanCandidate:
     """The plan of the same rows with as many quarter passes, at most the recipe's, as fit into the seconds.
 
-    At least `LEAST_PASS` of a pass is left, whatever the time.
+    At least `LEAST_PASS` of a pass remains, however little time there is.
     """
     planned = int(np.ceil(4 * recipe.epochs))
     choices = [quarters / 4 for quarters in range(planned - 1, 0, -1)]

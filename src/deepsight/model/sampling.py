@@ -1,4 +1,4 @@
-"""Which rows a pass draws, in which order, and how their maps are mixed."""
+"""Which rows a training pass draws, in which order, and how their maps are mixed."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from deepsight.core.recipe import Mix, Recipe
 
-RARITY = 8.0  # times that a rare confused class is drawn as if it had more rows, at most
+RARITY = 8.0  # the largest factor by which a confused class is drawn more often because it is rare
 
 
 def draw_order(
@@ -35,10 +35,11 @@ def draw_order(
 
 
 def hardest(labels: NDArray[np.int64], losses: NDArray[np.floating], share: float) -> NDArray[np.int64]:
-    """The rows of the largest loss of each class, at least one, in the order of the rows.
+    """The rows with the largest losses of each class, at least one per class, in ascending order.
 
-    Class by class, since the easiest rows of all would be those of the easy classes: without them the
-    model learns that these classes are rare.
+    Selected class by class: over all classes, the rows left out would be mostly those of the easy classes,
+        and
+    the model would learn that these classes are rare.
     """
     order = np.lexsort((-losses, labels))
     counts = np.bincount(labels)
@@ -49,10 +50,9 @@ def hardest(labels: NDArray[np.int64], losses: NDArray[np.floating], share: floa
 def class_weight(labels: NDArray[np.int64], recipe: Recipe) -> NDArray[np.float64]:
     """How often a row of each class is drawn, relative to a row of a class that is not confused, (k,).
 
-    The first class of a pair is drawn more, the one it is taken for is not: it has what the first one lacks.
-    A class that is rarer than the average is drawn as if it had the average number of rows: it is confused
-    because it is rare, and twice as often as rarely is still rarely. Very few rows are not drawn so often,
-    since batches would be full of the same images.
+    Only the first class of a pair is drawn more often, not the class that it is mistaken for. A class with
+    fewer rows than the average is first drawn as if it had the average number, since it is probably confused
+    because it is rare; `RARITY` limits this, so that batches do not fill with copies of a few images.
     """
     counts = np.bincount(labels)
     boosted = np.intersect1d([true for true, _ in recipe.confused], np.flatnonzero(counts))
@@ -64,7 +64,7 @@ def class_weight(labels: NDArray[np.int64], recipe: Recipe) -> NDArray[np.float6
 
 @dataclass(frozen=True)
 class Mixing:
-    """How two images are mixed: the kind, and the parameter of the Beta distribution of the share."""
+    """How two images are mixed: the method, and the parameter of the Beta distribution of the share."""
 
     kind: Mix
     alpha: float
@@ -76,29 +76,34 @@ class Mixing:
 
 
 def mixed(maps: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor, float]:
-    """A batch of maps mixed with its own permutation.
+    """A batch of maps mixed with a permutation of itself.
 
     MixUp (Zhang et al. 2018) takes a weighted mean; CutMix (Yun et al. 2019) pastes a rectangle. Both
-    act on the maps of the frozen stages, at no cost; the originals mix pixels, as model/mix_pixels.py does.
+    act on the maps of the frozen stages, at no cost; the papers mix pixels, as model/mix_pixels.py does.
+
+    Args:
+        maps: (b, c, h, w); for MixUp also tokens (b, t, d).
+        recipe: the kind of mixing, its parameter and the seed.
+        step: number of the step, which with the seed determines the draw.
 
     Returns:
-        The maps (b, c, h, w), the partner of each row (b,), and the row's own share: 1 without mixing.
+        The maps, the partner of each row (b,), and the row's own share: 1 without mixing.
     """
     here = torch.arange(len(maps), device=maps.device)
     if recipe.mix == "none":
         return maps, here, 1.0
     rng = np.random.default_rng([recipe.seed, 3, step])
     partner = torch.from_numpy(rng.permutation(len(maps))).to(maps.device)
-    height, width = maps.shape[2:]
+    height, width = maps.shape[2:] if maps.ndim == 4 else (1, 1)
     weight = own_weight(height, width, Mixing.of(recipe), rng)
     own = torch.from_numpy(weight).to(maps)
-    return torch.lerp(maps[partner], maps, own), partner, float(weight.mean())
+    return torch.lerp(maps[partner], maps, own if maps.ndim == 4 else own[0]), partner, float(weight.mean())
 
 
 def own_weight(height: int, width: int, mixing: Mixing, rng: np.random.Generator) -> NDArray[np.float32]:
     """The weight of the first of two images at every place, float32 (height, width), for one draw.
 
-    MixUp gives one value everywhere; CutMix gives 0 inside a rectangle and 1 outside.
+    For MixUp one value everywhere; for CutMix 0 inside a rectangle and 1 outside.
     """
     share = float(rng.beta(mixing.alpha, mixing.alpha))
     weight = np.ones((height, width), dtype=np.float32)
@@ -111,6 +116,6 @@ def own_weight(height: int, width: int, mixing: Mixing, rng: np.random.Generator
 
 
 def _span(side: int, share: float, rng: np.random.Generator) -> tuple[int, int]:
-    """A span of about this share of a side, cut off where it leaves the map."""
+    """A random span of about this share of a side, clipped to the map."""
     half, centre = share * side / 2, rng.uniform(0, side)
     return round(max(0.0, centre - half)), round(min(float(side), centre + half))

@@ -1,8 +1,8 @@
 """Any timm classifier as a chain of parts, found by tracing it.
 
-The four families of `model/backbone.py` are cut by hand. For every other network torch.fx follows one forward
-pass and cuts it after each block, wherever a single tensor leads on. The last part includes the network's own
-pooling, so a transformer's features are its class token or the mean of its tokens, as its authors have it.
+The four families of `model/backbone.py` are cut by hand. Every other network is traced with torch.fx and cut
+after each block whose output is the only tensor that the rest needs. The last part includes the network's own
+pooling, so a transformer's features are its class token or the mean of its tokens, as its authors chose.
 """
 
 import math
@@ -22,9 +22,9 @@ SIDE_MULTIPLE, USUAL_SIDE = 32, 224  # pixels
 
 
 def create_backbone(name: str, *, pretrained: bool = False, classes: int = 0) -> nn.Module:
-    """The timm model of this name, at an input size that a study can give it.
+    """The timm model of this name, at an input size that a study can provide.
 
-    A network of fixed size whose own side is not a multiple of 32, such as DINOv2's 518, is made for 224
+    A network of fixed size whose side is not a multiple of 32, such as DINOv2's 518, is created for 224
     pixels; timm interpolates its position embeddings.
     """
     options: dict[str, Any] = {}
@@ -36,7 +36,7 @@ def create_backbone(name: str, *, pretrained: bool = False, classes: int = 0) ->
 
 
 def fixed_side(backbone: nn.Module) -> int | None:
-    """The only input side in pixels that a backbone takes, or None where any multiple of 32 will do."""
+    """The only input side in pixels that a backbone takes, or None if it takes any multiple of 32."""
     about: Any = getattr(backbone, "pretrained_cfg", {})
     if not about.get("fixed_input_size", False):
         return None
@@ -52,7 +52,7 @@ def classifier_name(backbone: nn.Module) -> str:
 
 
 class PooledFeatures(nn.Module):
-    """A backbone up to what its own classifier would receive: images to features (b, d)."""
+    """A backbone up to the input of its own classifier: images to features (b, d)."""
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
@@ -80,10 +80,10 @@ class Segment(nn.Module):
 
 
 class BlockTracer(fx.Tracer):
-    """Follows a forward pass down to the network's blocks, and into nothing below them."""
+    """Traces a forward pass down to the network's blocks, which it does not enter."""
 
     def __init__(self, backbone: nn.Module, blocks: Iterable[str]) -> None:
-        # What the backbone's file calls, such as the resampling of position embeddings, may ask for sizes.
+        # Functions of the backbone's file, such as the resampling of position embeddings, may read sizes.
         own_file = sys.modules[type(backbone).__module__]
         super().__init__(
             autowrap_modules=(math, own_file),  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ def traced_parts(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
     Parameters are shared with the backbone, so what trains the parts trains it.
 
     Raises:
-        UsageError: the network cannot be traced, or nowhere does a single tensor lead on.
+        UsageError: the network cannot be traced, or no block's output is all that the rest needs.
     """
     whole = PooledFeatures(backbone.eval())
     blocks = block_names(whole)
@@ -125,14 +125,14 @@ def traced_parts(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def block_names(whole: PooledFeatures) -> list[str]:
-    """The blocks in the lists that hold most of the network, or else its direct children."""
+    """The blocks in the lists that timm uses, or else the network's direct children."""
     lists = [name for name in BLOCK_LISTS if hasattr(whole.backbone, name)]
     owners = [f"backbone.{name}" for name in lists] or ["backbone"]
     return [f"{owner}.{name}" for owner in owners for name, _ in whole.get_submodule(owner).named_children()]
 
 
 def cuts_of(graph: fx.Graph, blocks: Sequence[str]) -> list[fx.Node]:
-    """The blocks after which nothing but their own output is needed, in order; the last of all is no cut."""
+    """The blocks after which only their own output is needed, in order, without the last of the network."""
     nodes = list(graph.nodes)
     place = {node: i for i, node in enumerate(nodes)}
     last_use = {n: max((place[u] for u in n.users), default=-1) for n in nodes if n.op != "get_attr"}
@@ -148,7 +148,7 @@ def cuts_of(graph: fx.Graph, blocks: Sequence[str]) -> list[fx.Node]:
 
 
 def segments(whole: nn.Module, graph: fx.Graph, cuts: Sequence[fx.Node]) -> list[Segment]:
-    """The graph in pieces that end with the cuts, and the rest."""
+    """The graph in pieces: one up to each cut, and the rest."""
     nodes, ends = list(graph.nodes), [*cuts, None]
     parts, start = [], 0
     for previous, end in zip([None, *cuts], ends, strict=True):
@@ -161,7 +161,7 @@ def segments(whole: nn.Module, graph: fx.Graph, cuts: Sequence[fx.Node]) -> list
 def segment(
     whole: nn.Module, nodes: Sequence[fx.Node], given: fx.Node | None, end: fx.Node | None
 ) -> Segment:
-    """Some nodes as a module of its own, from the output of `given` to that of `end`."""
+    """Some nodes as a separate module, from the output of `given` to that of `end`."""
     graph, copies = fx.Graph(), {}
     if given is not None:
         copies[given] = graph.placeholder("x")

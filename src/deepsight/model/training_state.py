@@ -1,4 +1,4 @@
-"""What the phases of a training share: the network in two parts, the cached views, and its validation."""
+"""State shared by the phases of a training: the network in two parts, the cached views, the validation."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from deepsight.model.layers.pooling import pooled_maps
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.sampling import Mixing
 
-TRAINABLE_PASS = 64  # pass the trainable stages at once when no gradients are needed; its maps are small
+TRAINABLE_PASS = 64  # images in a pass of the trainable stages without gradients; their maps are small
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Epoch:
 
 
 class TrainablePart(nn.Module):
-    """Trunk maps (b, c, h, w) to logits (b, k): all that is trained."""
+    """Everything that is trained: maps of the frozen stages (b, c, h, w) to logits (b, k)."""
 
     def __init__(self, stages: nn.Module, head: nn.Linear) -> None:
         super().__init__()
@@ -57,10 +57,19 @@ class TrainablePart(nn.Module):
 
 @dataclass
 class Training:
-    """What the phases of one training share.
+    """State of one training.
 
-    `mixed` holds the views whose pixels were mixed, where the recipe asks for them; the head is always
-    fitted to `views`. `val_features` are the pooled features (n, d) of the latest validation.
+    Attributes:
+        classifier: the whole network.
+        trainable: its trainable stages and head.
+        views: cached maps of the training images; the head is always fitted to these.
+        labels: int64 (n,), of the training images.
+        val_maps: float16 (m, h, w, c), of the validation images after the frozen stages.
+        val_labels: int64 (m,).
+        recipe: the training.
+        fabric: precision, device and processes.
+        mixed: cached maps of mixed images, where the recipe mixes pixels.
+        val_features: float32 (m, d), pooled features at the latest validation.
     """
 
     classifier: Classifier
@@ -84,15 +93,19 @@ def prepare(
     classifier: Classifier, splits: Splits, preprocessing: Preprocessing, recipe: Recipe, *,
     cache: FeatureCache, fabric: Fabric,
 ) -> Training:  # fmt: skip
-    """Settle the batch norm, fold what is frozen, and open the cached views.
+    """Set up the batch norm as the recipe says, fuse the frozen stages, and open the cached views.
 
     Args:
-        classifier: with ImageNet weights, not folded yet; it is changed in place.
+        classifier: with ImageNet weights, not fused yet; it is changed in place.
         splits: train and validation are used; test is not touched.
         preprocessing: the input that the recipe declares.
         recipe: the training.
         cache: where maps of the frozen stages are kept.
         fabric: precision, device and processes.
+
+    Raises:
+        UsageError: the recipe asks for a batch norm, or for CutMix on maps, that this backbone does not have.
+        DeepSightError: a batch is invalid, or a map does not fit into float16.
     """
     if recipe.batch_norm != "frozen" and not classifier.known_family:
         raise UsageError(
@@ -119,6 +132,11 @@ def prepare(
     mixed_views = views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None
     validation = splits.validation
     val_maps = dataset_maps(classifier.frozen_stages, validation, preprocessing, "validation")
+    if recipe.mix == "cutmix" and not recipe.mixes_images and val_maps.ndim != 4:
+        raise UsageError(
+            "Expected mix_on 'images' for CutMix with this backbone, received 'maps': its blocks pass "
+            "tokens, which have no rectangle to exchange."
+        )
     trainable = TrainablePart(classifier.trainable_stages, classifier.head)
     return Training(
         classifier,
@@ -134,7 +152,7 @@ def prepare(
 
 
 def open_view(training: Training, views: CachedViews, number: int) -> None:
-    """Fill a view in a machine's first process while its others wait: the cache is shared, not doubled."""
+    """Fill a view in the first process of each machine while its others wait, since they share the cache."""
     with training.fabric.rank_zero_first(local=True):
         views.view(number)
 
@@ -149,7 +167,7 @@ def pooled(trainable: TrainablePart, maps: Tensor) -> NDArray[np.float32]:
 
 
 def validate(training: Training) -> tuple[float, float]:
-    """Cross-entropy and macro-F1 on the validation images; their features are kept in the training."""
+    """Cross-entropy in nats and macro-F1 on the validation images; keeps their features in the training."""
     training.val_features = val_features(training)
     logits = logits_of(training, training.val_features)
     loss = F.cross_entropy(logits, torch.from_numpy(training.val_labels))
@@ -158,7 +176,7 @@ def validate(training: Training) -> tuple[float, float]:
 
 
 def val_logits(training: Training) -> Tensor:
-    """The logits of the validation images (n, k), on the processor's memory."""
+    """The logits of the validation images (n, k), on the CPU."""
     return logits_of(training, val_features(training))
 
 
@@ -172,7 +190,7 @@ def val_features(training: Training) -> NDArray[np.float32]:
 
 
 def logits_of(training: Training, features: NDArray[np.float32]) -> Tensor:
-    """What the head says of pooled features (n, d): logits (n, k), on the processor's memory."""
+    """Logits (n, k) of pooled features (n, d) by the current head, on the CPU."""
     head = training.classifier.head
     return torch.from_numpy(features) @ head.weight.detach().cpu().T + head.bias.detach().cpu()
 

@@ -1,16 +1,16 @@
-"""An average of a training's last weights, which wander less than any of them."""
+"""An average of the last weights of a training, which varies less than the weights of a single step."""
 
 import torch
 from torch import Tensor, nn
 
 
 class WeightAverage:
-    """An exponential average of the weights of a module, and of its running statistics.
+    """An exponential average of a module's weights and running statistics (Polyak and Juditsky 1992).
 
     Args:
-        module: is read at each update, and changed by `take_over` alone.
-        steps: that the training takes.
-        share: of the steps that the average reaches back, above 0 and at most 1.
+        module: read at each update; only `take_over` changes it.
+        steps: number of steps of the training.
+        share: of the steps, that the average spans; above 0 and at most 1.
     """
 
     def __init__(self, module: nn.Module, steps: int, share: float) -> None:
@@ -20,16 +20,16 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are after a step."""
+        """Add the current weights to the average; call it after each step."""
         torch._foreach_lerp_(self._average, moving(self._module), self._newest)
 
     @torch.no_grad()
     def take_over(self) -> None:
-        """Give the module the average as its weights."""
+        """Set the module's weights to the average."""
         torch._foreach_copy_(moving(self._module), self._average)
 
 
 def moving(module: nn.Module) -> list[Tensor]:
-    """What a training changes: weights, and statistics that are floating-point numbers."""
+    """Everything that training changes: trainable weights and floating-point buffers."""
     weights = [weight.detach() for weight in module.parameters() if weight.requires_grad]
     return weights + [value for value in module.buffers() if value.is_floating_point()]

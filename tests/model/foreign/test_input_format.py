@@ -10,12 +10,8 @@ from PIL import Image
 from timm.data import create_transform
 
 from deepsight.core.errors import UsageError
-from deepsight.model.foreign.input_format import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    InputFormat,
-    read_input_format,
-)
+from deepsight.model.foreign.input_format import InputFormat, read_input_format
+from deepsight.model.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +77,11 @@ def test_a_file_gives_the_same_format(tmp_path: Path) -> None:
         ({"height": 32}, "width"), ({"height": 32, "width": 32, "chanels": "rgb"}, "channels"),
         ({"height": 32, "width": 32, "scale": "0..2"}, "scale"), ({"height": 0, "width": 32}, "height"),
         ({"height": 32, "width": 32, "std": [0.0, 1.0, 1.0]}, "deviations"), ([1, 2], "keys"),
+        ({"height": 224.5, "width": 32}, "224.5"), ({"height": True, "width": 32}, "height"),
+        ({"height": 32, "width": 32, "mean": [float("nan")] * 3}, "3 means"),
+        ({"height": 32, "width": 32, "mean": 0.5}, "3 means"),
+        ({"height": 32, "width": 32, "std": ["a", "b", "c"]}, "deviations"),
+        ({"height": 32, "width": 32, "crop_share": "most"}, "crop_share"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_refused(tmp_path: Path, content: object, said: str) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import fields, replace
 
-from deepsight.model.foreign.input_format import IMAGENET_MEAN, IMAGENET_STD, InputFormat
+from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.input_variants import variants
+from deepsight.model.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 BASE = InputFormat(32, 32, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 TWO_MISTAKES = {"BGR from 0 to 255"}

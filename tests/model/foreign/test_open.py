@@ -294,6 +294,33 @@ def test_python_runs_the_users_function(tmp_path: Path, monkeypatch: pytest.Monk
     sys.modules.pop("their_models")
 
 
+@pytest.mark.parametrize("name", ["..models:f", "models.:f", "a b:f"])
+def test_a_python_name_that_is_no_module_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=r"package\.module:function"):
+        open_model(f"python:{name}")
+
+
+def test_a_damaged_configuration_in_timms_layout_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"architecture": ')
+    with pytest.raises(DeepSightError, match=r"Expected JSON in the config\.json of hf:"):
+        open_model(f"hf:{tmp_path}")
+
+
+@pytest.mark.parametrize("about", ["{", '{"input": {}}', '{"classes": 3}'])
+def test_a_damaged_description_in_an_exported_file_is_an_error(tmp_path: Path, about: str) -> None:
+    file = tmp_path / "model.pt"
+    torch.jit.save(torch.jit.script(nn.Flatten()), file, _extra_files={"deepsight.json": about.encode()})
+    with pytest.raises(DeepSightError, match=r"description of an exported model in model\.pt"):
+        open_model(f"torchscript:{file}")
+
+
+def test_a_damaged_checkpoint_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "model.pth"
+    file.write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(DeepSightError, match=r"Expected a checkpoint of torch\.save"):
+        read_state_dict(file)
+
+
 def test_modes_come_back_also_after_an_error() -> None:
     module = Small().train()
     module.norm.eval()
@@ -341,3 +368,18 @@ def test_averaged_weights_come_first(tmp_path: Path) -> None:
     plain, averaged = ({"w": torch.full((2,), value)} for value in (1.0, 2.0))
     torch.save({"state_dict": plain, "state_dict_ema": averaged}, tmp_path / "both.pth")
     assert read_state_dict(tmp_path / "both.pth")["w"].tolist() == [2, 2]
+
+
+def test_the_nearest_neighbour_of_a_processor_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow numbers it 0, which is not a missing value."""
+    transformers = pytest.importorskip("transformers")
+    from deepsight.model.foreign.huggingface_model import processor_format
+
+    class Processor:
+        def to_dict(self) -> dict[str, object]:
+            return {"size": 32, "resample": 0}
+
+    monkeypatch.setattr(transformers.AutoImageProcessor, "from_pretrained", lambda *_, **__: Processor())
+    found = processor_format("any", True, None)
+    assert found is not None
+    assert found.interpolation == "nearest"

@@ -1,4 +1,4 @@
-"""Every pass that only goes forward runs through `ForwardEngine`; training steps do not."""
+"""Inference engines: every forward-only pass runs through `ForwardEngine`; training steps do not."""
 
 from deepsight.model.engine.forward_engine import ForwardEngine
 from deepsight.model.engine.settings import active_settings, using_settings

@@ -1,4 +1,4 @@
-"""One door for all forward-only passes: the fastest backend that agrees with PyTorch."""
+"""Runs all forward-only passes, on the fastest backend that agrees with PyTorch."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -14,25 +14,25 @@ from deepsight.model.engine.settings import active_settings
 from deepsight.model.engine.torch_backend import Outputs, TorchBackend
 
 COMPILE_AFTER = 256  # images; compiling takes about as long as PyTorch needs for these at 64 px
-SAID = 160  # letters of an error, from its end, which names the operator
-COMPARED = 8  # images of the first batch that both backends answer
-TOLERANCE = {"32-true": 1e-4, "bf16-mixed": 5e-2}  # of the largest output, or of 1 where that is smaller
+SAID = 160  # characters quoted from the end of an error, which names the operator
+COMPARED = 8  # images of the first batch that run on both backends
+TOLERANCE = {"32-true": 1e-4, "bf16-mixed": 5e-2}  # of the largest output, or of 1 if that is smaller
 
 
 class ForwardEngine:
     """A module, run forward only.
 
-    Few images go through PyTorch. After `COMPILE_AFTER` of them OpenVINO compiles the module, if the active
-    settings say so and the module is on the processor. Its first answers are compared with PyTorch's; where
-    they differ by more than 1e-4, PyTorch goes on, and a warning says why.
+    The first images run in PyTorch. After `COMPILE_AFTER` of them OpenVINO compiles the module, if the active
+    settings ask for it and the module is on the CPU. Its first outputs are compared with PyTorch's; if they
+    differ by more than `TOLERANCE`, PyTorch stays in use, and a warning says why.
 
     Args:
-        module: from images (b, c, h, w) to a tuple of tensors; its weights are read, not copied, by PyTorch.
-        precision: in which it computes; whatever is reported comes from float32.
-        compile_after: images that go through PyTorch first.
+        module: from images (b, c, h, w) to a tuple of tensors; PyTorch reads its weights without a copy.
+        precision: of the computation; reported results are computed in float32.
+        compile_after: number of images that run in PyTorch first.
 
     Attributes:
-        reason: why PyTorch is used although the settings ask for OpenVINO; empty where it is not.
+        reason: why PyTorch is used although the settings ask for OpenVINO; else empty.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class ForwardEngine:
         """The outputs of each batch, in order.
 
         Args:
-            batches: normalised images (b, c, h, w), channels last in memory; taken as they are needed.
-            n: images in all batches together.
+            batches: normalised images (b, c, h, w), channels last in memory; read lazily.
+            n: number of images in all batches.
         """
         self._left -= n
         iterator = iter(batches)
@@ -75,7 +75,7 @@ class ForwardEngine:
         return self._compiled[shape]
 
     def _forget_old_weights(self) -> None:
-        """A compiled copy does not follow weights that were changed in place."""
+        """Drop compiled copies when weights were changed in place, since the copies do not follow."""
         values = self._module.state_dict(keep_vars=True).values()
         # A tensor made in inference mode has no version, and is not changed in place outside of that mode.
         now = tuple((id(value), 0 if value.is_inference() else value._version) for value in values)
@@ -88,7 +88,7 @@ class ForwardEngine:
         try:
             backend = OpenVinoBackend(self._module, few, streams=settings.streams, precision=self._precision)
             ours = next(backend.run([few]))
-        except Exception as error:  # its errors have no common base; whatever it is, PyTorch can go on
+        except Exception as error:  # OpenVINO's errors have no common base; PyTorch can always continue
             return None, f"OpenVINO cannot run this network: {' '.join(str(error).split())[-SAID:]}."
         difference = largest_difference(ours, next(TorchBackend(self._module).run([few])))
         if not difference <= TOLERANCE[self._precision]:
@@ -97,7 +97,7 @@ class ForwardEngine:
 
 
 def largest_difference(ours: Outputs, theirs: Outputs) -> float:
-    """The largest difference of two tuples of outputs, each over its largest value or 1; NaN if any is."""
+    """The largest difference of two tuples of outputs, relative to the largest value or 1; may be NaN."""
     pairs = zip(ours, theirs, strict=True)
     parts = [(a - b.float()).abs().max() / b.abs().max().clamp_min(1.0) for a, b in pairs]
     return float(torch.stack(parts).max())

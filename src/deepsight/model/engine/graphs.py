@@ -1,4 +1,4 @@
-"""What an engine runs: stages with the outputs that a caller asks of one pass."""
+"""Modules that an engine runs: stages with the outputs that a caller needs from one pass."""
 
 from torch import Tensor, nn
 
@@ -17,7 +17,7 @@ class StageMapsGraph(nn.Module):
 
 
 class FeaturesAndMaps(nn.Module):
-    """Images to pooled features (b, d) and the maps that they are pooled from, in one pass."""
+    """Images to pooled features (b, d) and the maps before pooling, in one pass."""
 
     def __init__(self, stages: nn.Module) -> None:
         super().__init__()

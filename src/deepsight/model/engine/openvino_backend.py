@@ -1,4 +1,4 @@
-"""Forward passes by OpenVINO: compiled for this processor in about half a second, float32 or bfloat16."""
+"""Forward passes by OpenVINO: compiled for this CPU in about half a second, float32 or bfloat16."""
 
 import copy
 import sys
@@ -23,8 +23,8 @@ PRECISION = {"32-true": "f32", "bf16-mixed": "bf16"}
 def openvino() -> Any:
     """The package, imported without its telemetry.
 
-    `import openvino` reports the import to its makers and stores a client id in the user's home. Where the
-    telemetry package cannot be imported it takes a stub instead, which is what happens here.
+    `import openvino` reports the import to its vendor and stores a client id in the user's home directory. If
+    the telemetry package cannot be imported, it uses a stub instead; this function makes that happen.
     """
     hidden = sys.modules.get(TELEMETRY)
     sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # an import of it then fails
@@ -41,26 +41,26 @@ def openvino() -> Any:
 
 @cache
 def core() -> Any:
-    """The runtime, one for the process."""
+    """The runtime, a single one for the process."""
     return openvino().Core()
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor has instructions for bfloat16."""
+    """Whether the CPU has instructions for bfloat16."""
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class OpenVinoBackend:
-    """A module compiled for images of one size; batches may have any number of them.
+    """A module compiled for images of one size, in batches of any length.
 
     Args:
         module: from images (b, c, h, w) to a tuple of tensors; its weights are copied.
-        example: a batch, whose channels, height and width are compiled in.
-        streams: batches in flight at once.
-        precision: in which it computes.
+        example: a batch whose channels, height and width are compiled in.
+        streams: number of batches computed at once.
+        precision: of the computation.
 
     Raises:
-        Exception: OpenVINO is absent or does not know an operator; its errors have no common base.
+        Exception: OpenVINO is not installed or does not know an operator; its errors have no common base.
     """
 
     def __init__(
@@ -77,13 +77,15 @@ class OpenVinoBackend:
         self._outputs = range(len(compiled.outputs))
 
     def run(self, batches: Iterable[Tensor]) -> Iterator[Outputs]:
-        """The outputs of each batch (b, c, h, w), in order; batches are made while others are computed."""
+        """The outputs of each batch (b, c, h, w), in order; the next batches are read while others run."""
         free, busy = deque(self._requests), deque[tuple[Any, Any]]()
         try:
             for batch in batches:
                 if not free:
                     yield self._finished(busy, free)
-                pixels = batch.permute(0, 2, 3, 1).contiguous().numpy()  # a view: channels are last in memory
+                pixels = (
+                    batch.permute(0, 2, 3, 1).contiguous().numpy()
+                )  # no copy: channels are last in memory
                 request = free.popleft()
                 request.set_input_tensor(openvino().Tensor(pixels, shared_memory=True))
                 request.start_async()
@@ -103,14 +105,14 @@ class OpenVinoBackend:
 
 
 def graph_of(module: nn.Module, example: Tensor) -> Any:
-    """OpenVINO's graph of a module; images and maps have their channels last, the number of images is free.
+    """OpenVINO's graph of a module; images and maps are channels last, the number of images is free.
 
-    The frontend is called by itself: `openvino.convert_model` would bring its telemetry along.
+    The frontend is called directly, because `openvino.convert_model` would load its telemetry.
     """
     ov = openvino()
     plain = with_plain_convolutions(copy.deepcopy(module)).cpu().eval().requires_grad_(False)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that TorchScript is deprecated: OpenVINO's other way in is slower
+        warnings.simplefilter("ignore")  # TorchScript's deprecation; OpenVINO's alternative is slower
         traced = torch.jit.trace(plain, example.cpu().contiguous(), check_trace=False)  # type: ignore[no-untyped-call]
         frozen = torch.jit.freeze(traced.eval())
     decoder = ov.frontend.pytorch.ts_decoder.TorchScriptPythonDecoder(frozen, skip_freeze=True)

@@ -1,4 +1,4 @@
-"""Which engine settings are fastest here: a measurement of at most two seconds."""
+"""Measures which engine settings are fastest on this machine, in about two seconds."""
 
 import time
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from deepsight.model.engine.settings import default_settings, using_settings
 from deepsight.model.hardware.timing import seconds_of
 
 SECONDS = 2.0
-IMAGES = 128  # in a turn, at 64 pixels; fewer at more pixels
+IMAGES = 128  # per turn, at 64 pixels; fewer at larger sizes
 TURNS = 7  # at most
-WORTHWHILE = 0.95  # of PyTorch's time
+WORTHWHILE = 0.95  # of PyTorch's time, below which another engine is chosen
 
 
 def fastest_settings(module: nn.Module, side: int, seconds: float = SECONDS) -> EngineSettings:
-    """The settings with which this module answers images of this side fastest, or PyTorch's.
+    """The settings with which this module processes images of this side fastest, or PyTorch's.
 
-    Candidates take turns and the least time of each counts, since other work on the machine only ever adds to
-    it. An engine that does not agree with PyTorch answers through PyTorch, so it cannot win.
+    Candidates take turns and the shortest time of each counts, since other load on the machine only adds to
+    it. An engine that disagrees with PyTorch runs PyTorch instead, so it cannot win.
 
     Args:
-        module: images (b, 3, side, side) to a tuple of tensors; it decides by its device, too.
+        module: images (b, 3, side, side) to a tuple of tensors; on an accelerator PyTorch is always chosen.
         side: in pixels.
-        seconds: when no further turn begins; every candidate has one.
+        seconds: after which no further turn begins; every candidate has at least two.
     """
     began, torch_settings = time.perf_counter(), EngineSettings("torch")
     device = next(module.parameters()).device
@@ -48,14 +48,14 @@ def fastest_settings(module: nn.Module, side: int, seconds: float = SECONDS) -> 
 
 
 def candidates(threads: int) -> list[EngineSettings]:
-    """What is tried: PyTorch first, then OpenVINO with one stream, and with one for each thread."""
+    """The candidates: PyTorch first, then OpenVINO with one stream, and with one per thread."""
     one = EngineSettings("openvino")
     several = [replace(one, streams=threads)] if threads > 1 else []
     return [EngineSettings("torch"), one, *several]
 
 
 def timed_pass(module: nn.Module, images: Tensor, settings: EngineSettings) -> Callable[[], object]:
-    """A pass of all images under these settings; its engine is made once."""
+    """A function that passes all images through one engine under these settings."""
     engine = ForwardEngine(module, compile_after=0)
 
     def forward() -> None:

@@ -1,7 +1,7 @@
-"""The engine settings of this process.
+"""The inference engine's settings for this process.
 
-They belong to the machine and not to a model, like torch's number of threads, so they are set once and do not
-travel through every signature. Where no plan has set them, OpenVINO is taken if it is installed.
+They depend on the machine and not on a model, like torch's number of threads, so they are set once and not
+passed through every signature. If no plan has set them, OpenVINO is used if it is installed.
 """
 
 import os
@@ -18,18 +18,18 @@ _active: ContextVar[EngineSettings | None] = ContextVar("engine_settings", defau
 
 
 def active_settings() -> EngineSettings:
-    """The settings in force."""
+    """The active settings."""
     return _active.get() or default_settings()
 
 
 def use_settings(settings: EngineSettings) -> None:
-    """Put settings in force for the rest of the process."""
+    """Activate settings for the rest of the process."""
     _active.set(settings)
 
 
 @contextmanager
 def using_settings(settings: EngineSettings) -> Iterator[None]:
-    """Put settings in force inside a block."""
+    """Activate settings inside a block."""
     token = _active.set(settings)
     try:
         yield
@@ -38,7 +38,7 @@ def using_settings(settings: EngineSettings) -> Iterator[None]:
 
 
 def default_settings() -> EngineSettings:
-    """OpenVINO with one stream where it is installed, else torch; `DEEPSIGHT_ENGINE` decides otherwise.
+    """OpenVINO with one stream if it is installed, else torch; `DEEPSIGHT_ENGINE` overrides this.
 
     Raises:
         UsageError: `DEEPSIGHT_ENGINE` names no engine.

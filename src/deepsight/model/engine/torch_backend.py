@@ -1,4 +1,4 @@
-"""Forward passes by PyTorch: on any device, and what every other backend is compared with."""
+"""Forward passes by PyTorch, on any device: the reference for every other backend."""
 
 from collections.abc import Iterable, Iterator
 
@@ -22,7 +22,7 @@ class TorchBackend:
         """The outputs of each batch (b, c, h, w), in order."""
         device = next(self._module.parameters()).device
         for batch in batches:
-            # Not around the loop: the mode would last while the caller works on what is yielded.
+            # Not around the loop: inference mode would stay on while the caller uses the outputs.
             with torch.inference_mode(), in_precision(self._precision, device):
                 outputs = self._module(batch.to(device, non_blocking=True))
             yield outputs

@@ -1,4 +1,4 @@
-"""A network with its preprocessing, the reading of its outputs and the order of its classes: a model."""
+"""A model: a network with its preprocessing, the reading of its outputs and the order of its classes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -24,7 +24,7 @@ LARGEST_BATCH = 256
 
 @dataclass(frozen=True)
 class ForeignModel:
-    """A model that answers, in the order of the data's classes.
+    """A model whose logits are in the order of the data's classes.
 
     Attributes:
         opened: the network.
@@ -41,7 +41,7 @@ class ForeignModel:
     nhwc: bool = False
 
     def batches(self, pixels: Pixels, *, tiles: int = 1) -> Iterator[Tensor]:
-        """Inputs of images, batch by batch; mosaics are reduced where the model needs one size."""
+        """Inputs of images, batch by batch; mosaics are reduced if the model takes only one size."""
         step = self.batch_of(tiles)
         for start in range(0, len(pixels), step):
             inputs = self.prepare(split_tiles(pixels[start : start + step], tiles))
@@ -56,11 +56,11 @@ class ForeignModel:
 
     @cached_property
     def example(self) -> Tensor:
-        """The input of one black image of 32 × 32 pixels, for its shape."""
+        """The input of one black image of 32 × 32 pixels, which shows the input's shape."""
         return self.prepare(np.zeros((1, 32, 32, 3), dtype=np.uint8))
 
     def joined(self, inputs: Tensor, tiles: int) -> Tensor:
-        """Inputs of tiles put together: at full size, or reduced to that of one image if it must have it."""
+        """Inputs of tiles joined to mosaics: at full size, or reduced to one image's size if it is fixed."""
         images = join_tiles(inputs.permute(0, 3, 1, 2) if self.nhwc else inputs, tiles)
         if not self.takes_any_size:
             images = torch.nn.functional.avg_pool2d(images, tiles)
@@ -73,7 +73,7 @@ class ForeignModel:
 
     @cached_property
     def takes_any_size(self) -> bool:
-        """Whether the network also runs on inputs twice as large, with as many outputs."""
+        """Whether the network also runs on inputs twice as large, with the same number of outputs."""
         if self.opened.size is not None:
             return False
         h, w = (2 if self.nhwc else 3), (1 if self.nhwc else 2)
@@ -82,7 +82,7 @@ class ForeignModel:
             with torch.no_grad():
                 outputs = output_tensor(self.opened.forward(large))
             return bool(outputs.shape[1] == self.outputs and torch.isfinite(outputs).all())
-        except Exception:  # whatever a stranger's module raises, the answer is no
+        except Exception:  # a foreign module may raise anything
             return False
 
     def logits(self, pixels: Pixels) -> Floats32:
@@ -92,7 +92,7 @@ class ForeignModel:
         return np.concatenate(parts) if parts else np.zeros((0, len(self.columns)), np.float32)
 
     def answer(self, inputs: Tensor) -> Tensor:
-        """Logits (b, k) of one batch, which is halved as long as memory runs out."""
+        """Logits (b, k) of one batch, which is split in halves while memory runs out."""
         try:
             return self.scores(inputs)
         except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
@@ -116,7 +116,7 @@ class WatchedModel(ForeignModel):
     """A foreign model whose gradients and intermediate outputs can be used."""
 
     def parameters(self) -> Mapping[str, Sequence[Tensor]]:
-        """The tensors that each named part holds itself."""
+        """The tensors that belong to each named part itself, not to its parts."""
         assert self.opened.parameters is not None
         return self.opened.parameters()
 
@@ -127,7 +127,7 @@ class WatchedModel(ForeignModel):
 
 
 def foreign_model(opened: Network, *args: Any, **more: Any) -> ForeignModel:
-    """The model of a network: with its inside where that can be watched."""
+    """The model of a network, as a `WatchedModel` if its layers can be watched."""
     inside = opened.parameters is not None and opened.watch is not None
     return (WatchedModel if inside else ForeignModel)(opened, *args, **more)
 
@@ -136,21 +136,21 @@ def class_scores(opened: Network, inputs: Tensor) -> Tensor:
     """The class scores (b, width) of prepared inputs.
 
     Raises:
-        DeepSightError: the network fails, or returns something else than a row of scores for each input.
+        DeepSightError: the network fails, or does not return one row of scores per input.
     """
     scores = output_tensor(run_network(opened, inputs))
     if len(scores) != len(inputs):
         raise DeepSightError(
             f"Expected a row of class scores for each of {len(inputs)} images from {opened.name}, received "
-            f"{len(scores)}. Let it answer every image of a batch."
+            f"{len(scores)}. It must return one row per image of the batch."
         )
     return scores
 
 
 def run_network(opened: Network, inputs: Tensor) -> Any:
-    """What the network returns; its own errors become a sentence.
+    """What the network returns; its own errors become a DeepSightError.
 
-    A batch of another size than the network insists on is filled up with copies of its last image.
+    A batch smaller than the fixed size of the network is filled up with copies of its last image.
 
     Raises:
         DeepSightError: the network raised an error.

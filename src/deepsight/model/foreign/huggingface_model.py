@@ -9,14 +9,15 @@ from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module
 from deepsight.model.foreign.timm_repository import open_timm_repository
 
-RESAMPLE: dict[int, Method] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # numbers of Pillow
+RESAMPLE: dict[int, Method] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
 def open_huggingface(name: str, *, offline: bool = False) -> Network:
     """A model for image classification from a folder or the hub; code in the repository is never run.
 
     Raises:
-        DeepSightError: transformers is not installed, or the model cannot be had or is no image classifier.
+        DeepSightError: transformers is not installed, or the model cannot be loaded or does not classify
+            images.
     """
     network = open_timm_repository(name, offline=offline)
     if network is not None:
@@ -44,12 +45,12 @@ def open_huggingface(name: str, *, offline: bool = False) -> Network:
 
 
 def reason(name: str, error: Exception) -> str:
-    """Why a model could not be opened, with what to do."""
+    """Why a model could not be opened, and what to do."""
     text = f"{type(error).__name__} {error}"
     if "gated" in text.lower() or "401" in text or "403" in text:
         return (
-            f"hf:{name} is gated: its owner wants to know who uses it. Accept the terms on its page and "
-            "log in with `hf auth login`, or download it and give the folder."
+            f"hf:{name} is gated: its owner approves who may use it. Accept the terms on its page and log in "
+            "with `hf auth login`, or download it and pass the folder."
         )
     if "trust_remote_code" in text:
         return (
@@ -57,19 +58,19 @@ def reason(name: str, error: Exception) -> str:
             "Use python:package.module:function."
         )
     what = f"{type(error).__name__}: {first_line(error)}"
-    return f"Expected an image classifier of transformers in '{name}': {what}"
+    return f"Expected an image classifier of transformers in '{name}': {what.rstrip('.')}."
 
 
 def processor_format(name: str, local: bool, config: Any) -> InputFormat | None:
-    """What the image processor does, as a format; None where there is no processor.
+    """The image processor's configuration as a format; None if there is no processor.
 
-    Only its configuration is used, so that one piece of code prepares the images of all models.
+    Only the configuration is used, so that the same code prepares the images of all models.
     """
     from transformers import AutoImageProcessor
 
     try:
         processor = AutoImageProcessor.from_pretrained(name, local_files_only=local, trust_remote_code=False)
-    except Exception:  # the model is usable without: the preprocessing audit takes over
+    except Exception:  # the model can be used without it: the preprocessing audit finds the input
         return None
     about = processor.to_dict()
     resized, cropped = size_of(about.get("size")), size_of(about.get("crop_size"))
@@ -81,12 +82,12 @@ def processor_format(name: str, local: bool, config: Any) -> InputFormat | None:
     share = min(1.0, min(final) / min(resized)) if crops and resized else float(about.get("crop_pct") or 1.0)
     return InputFormat(
         height=final[0], width=final[1], fit="crop" if crops or share < 1 else "stretch", crop_share=share,
-        interpolation=RESAMPLE.get(int(about.get("resample") or 2), "bilinear"), **scaling(about),
+        interpolation=RESAMPLE.get(about.get("resample", 2), "bilinear"), **scaling(about),
     )  # fmt: skip
 
 
 def size_of(size: Any) -> tuple[int, int] | None:
-    """Height and width of the ways in which processors state a size."""
+    """Height and width of a processor's size, in any of the forms that processors use."""
     if isinstance(size, int):
         return size, size
     if not isinstance(size, dict):

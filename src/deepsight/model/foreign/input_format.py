@@ -1,5 +1,6 @@
-"""From stored pixels to the input of somebody else's model, as a value that a file can hold."""
+"""The preprocessing of somebody else's model, as a value that can be stored in a file."""
 
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from deepsight.core.array_types import Pixels
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.files.damage import damage_as
 from deepsight.core.files.safe_yaml import read_yaml
+from deepsight.images.luma import WEIGHTS
 from deepsight.images.resize import KERNELS, Method, resize_weights
 
 Fit = Literal["stretch", "crop", "pad"]
@@ -22,16 +24,15 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "fit": ("stretch", "crop", "pad"), "scale": ("0..1", "0..255", "-1..1"),
     "channels": ("rgb", "bgr", "grey"), "layout": ("nchw", "nhwc"), "interpolation": tuple(KERNELS),
 }  # fmt: skip
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LARGEST = 1024  # pixels a side
 
 
 @dataclass(frozen=True)
 class InputFormat:
-    """How images are prepared: resize, scale, normalise, order of channels and axes.
+    """How images are prepared: resizing, scaling, normalisation, order of channels and axes.
 
     Attributes:
-        height, width: of the input, in pixels.
+        height, width: of the input, in pixels, 1 to 1024.
         fit: "stretch" changes the aspect ratio, "crop" takes the centre, "pad" adds black borders.
         crop_share: share of the shorter side that the centre crop keeps, above 0 and at most 1.
         interpolation, antialias: of the resizing.
@@ -39,6 +40,9 @@ class InputFormat:
         mean, std: subtracted and divided by after scaling, one for each channel in the order of `channels`.
         channels: "rgb", "bgr", or "grey" for a single channel.
         layout: order of the axes, "nchw" or "nhwc".
+
+    Raises:
+        UsageError: a value is unknown or outside its range.
     """
 
     height: int
@@ -60,13 +64,16 @@ class InputFormat:
                 raise UsageError(
                     f"Unknown {name} '{value}' of the preprocessing: {near_names(str(value), list(known))}"
                 )
-        if not (1 <= self.height <= LARGEST and 1 <= self.width <= LARGEST and 0 < self.crop_share <= 1):
+        sides = (self.height, self.width)
+        whole = all(isinstance(side, int) and 1 <= side <= LARGEST for side in sides)
+        if not (whole and numbers(sides) and numbers((self.crop_share,)) and 0 < self.crop_share <= 1):
             raise UsageError(
-                f"Expected a height and width of 1 to {LARGEST} and a crop_share above 0 and at most 1, "
-                f"received {self.height}, {self.width}, {self.crop_share}."
+                f"Expected a height and width of 1 to {LARGEST} pixels and a crop_share above 0 and at most "
+                f"1, received {self.height}, {self.width}, {self.crop_share}."
             )
         count = 1 if self.channels == "grey" else 3
-        if len(self.mean) not in (1, count) or len(self.std) not in (1, count) or min(self.std) <= 0:
+        fitting = all(numbers(values) and len(values) in (1, count) for values in (self.mean, self.std))
+        if not fitting or min(self.std) <= 0:
             raise UsageError(
                 f"Expected {count} means and {count} positive deviations, received {self.mean}, {self.std}."
             )
@@ -105,16 +112,24 @@ class InputFormat:
         return rows @ (images @ columns.T)
 
     def describe(self) -> dict[str, Any]:
-        """As it stands in `model.json` and in a file for `--preprocess`."""
+        """The form in `model.json` and in a file for `--preprocess`."""
         return {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
 
 
+def numbers(values: Any) -> bool:
+    """Whether these are finite numbers in a tuple."""
+    return isinstance(values, tuple) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        for value in values
+    )
+
+
 def ordered(images: Tensor, channels: Channels) -> Tensor:
-    """RGB images (b, 3, h, w) with their channels in this order; grey by the weights of ITU-R BT.601."""
+    """RGB images (b, 3, h, w) with their channels in this order; grey is luma by ITU-R BT.601."""
     if channels == "grey":
-        return (images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
+        return (images * torch.from_numpy(WEIGHTS)[:, None, None]).sum(dim=1, keepdim=True)
     return images.flip(1) if channels == "bgr" else images
 
 
@@ -142,7 +157,7 @@ def input_format_of(content: dict[str, Any]) -> InputFormat:
     """The format with these attributes.
 
     Raises:
-        UsageError: a key is unknown, one is missing, or a value has the wrong type.
+        UsageError: a key is unknown or missing, or a value is invalid.
     """
     known = [field.name for field in fields(InputFormat)]
     for key in content:
@@ -152,4 +167,4 @@ def input_format_of(content: dict[str, Any]) -> InputFormat:
     try:
         return InputFormat(**{**content, **lists})
     except TypeError as error:
-        raise UsageError(f"Expected at least height and width for the preprocessing: {error}.") from error
+        raise UsageError(f"Expected at least a height and a width for the preprocessing: {error}.") from error

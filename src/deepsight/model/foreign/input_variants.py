@@ -1,10 +1,11 @@
-"""Preprocessings that differ from a given one in one respect: the mistakes that people make."""
+"""Preprocessings that differ from a given one in a single respect: common mistakes."""
 
 from dataclasses import replace
 from typing import Any
 
 from deepsight.images.resize import Method
-from deepsight.model.foreign.input_format import IMAGENET_MEAN, IMAGENET_STD, Channels, Fit, InputFormat
+from deepsight.model.foreign.input_format import Channels, Fit, InputFormat
+from deepsight.model.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 CROP_SHARE = 0.875  # of the shorter side, as most recipes crop
 FITS: dict[Fit, str] = {
@@ -15,12 +16,12 @@ FITS: dict[Fit, str] = {
 
 
 def variants(base: InputFormat, *, stored: tuple[int, int]) -> dict[str, InputFormat]:
-    """Formats that differ from `base` in one respect, by what they do instead.
+    """Formats that differ from `base` in a single respect, each named by what it does instead.
 
     Args:
         base: the documented or assumed format.
-        stored: height and width of the stored images. Antialiasing matters only where they are reduced, and
-            how they are fitted only where their aspect ratio is another than that of the input.
+        stored: height and width of the stored images. Antialiasing matters only if they are reduced, and the
+            fit only if their aspect ratio differs from that of the input.
     """
     found = {**normalisations(base), **channel_variants(base), **crop_variants(base, stored)}
     other: Method = "bilinear" if base.interpolation == "bicubic" else "bicubic"
@@ -32,9 +33,9 @@ def variants(base: InputFormat, *, stored: tuple[int, int]) -> dict[str, InputFo
 
 
 def channel_variants(base: InputFormat) -> dict[str, InputFormat]:
-    """Red and blue exchanged; and pixels as OpenCV reads them, which is two mistakes at once.
+    """Red and blue exchanged; and pixels as OpenCV reads them, which combines two mistakes.
 
-    Mean and deviation keep their positions, as in the mistake.
+    Mean and deviation keep their positions, as they do in the mistake.
     """
     if base.channels == "grey":
         return {}
@@ -45,7 +46,7 @@ def channel_variants(base: InputFormat) -> dict[str, InputFormat]:
 
 
 def crop_variants(base: InputFormat, stored: tuple[int, int]) -> dict[str, InputFormat]:
-    """More or less of the picture, and the other ways to fit a picture of another aspect ratio."""
+    """More or less of the image, and the other ways to fit an image of another aspect ratio."""
     name = "the whole picture" if base.crop_share < 1 else f"a centre crop of {CROP_SHARE}"
     share = 1.0 if base.crop_share < 1 else CROP_SHARE
     found = {name: replace(base, fit="crop", crop_share=share)}
@@ -55,7 +56,7 @@ def crop_variants(base: InputFormat, stored: tuple[int, int]) -> dict[str, Input
 
 
 def normalisations(base: InputFormat) -> dict[str, InputFormat]:
-    """The five usual scalings of pixels, with everything else as in `base`."""
+    """The five usual scalings of pixels, otherwise as in `base`."""
     one = 1 if base.channels == "grey" else 3
     plain: dict[str, Any] = {"mean": (0.0,) * one, "std": (1.0,) * one}
     return {

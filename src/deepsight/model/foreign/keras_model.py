@@ -13,15 +13,17 @@ import torch
 from torch import Tensor
 
 from deepsight.core.errors import DeepSightError, first_line
+from deepsight.core.files.damage import damage_as
 from deepsight.core.open_model import Visit
-from deepsight.model.foreign.input_format import IMAGENET_MEAN, IMAGENET_STD, InputFormat
+from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, place_of
+from deepsight.model.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 CAFFE = {"channels": "bgr", "scale": "0..255", "mean": (103.939, 116.779, 123.68)}
 PLUS_MINUS: dict[str, Any] = {"scale": "-1..1"}
 TORCH = {"scale": "0..1", "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 RAW: dict[str, Any] = {"scale": "0..255"}
-# What `preprocess_input` of keras.applications does, by the start of the model's name; the longest fits.
+# What `preprocess_input` of keras.applications does, by the start of the model's name; the longest counts.
 APPLICATIONS: Mapping[str, Mapping[str, Any]] = {
     "vgg": CAFFE, "resnet": CAFFE, "resnet50v2": PLUS_MINUS, "resnet101v2": PLUS_MINUS,
     "resnet152v2": PLUS_MINUS,
@@ -75,7 +77,8 @@ def stored_config(file: Path) -> Any:
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             if "config.json" in archive.namelist():
-                return json.loads(archive.read("config.json"))
+                with damage_as(lambda why: DeepSightError(f"{file.name} is damaged: {why}.")):
+                    return json.loads(archive.read("config.json"))
         raise DeepSightError(f"Expected a .keras file, but {file.name} is another zip archive.")
     import h5py
 
@@ -101,7 +104,7 @@ def refuse_code(config: Any, file: Path) -> None:
         name = str(entry.get("class_name", ""))
         if name in ("Lambda", "__lambda__"):
             raise DeepSightError(
-                f"{file.name} has a Lambda layer, which is code of whoever made the file, so it is refused. "
+                f"{file.name} has a Lambda layer, which is code of whoever wrote the file, so it is refused. "
                 "Load it in your own code and use python:package.module:function."
             )
         module = entry.get("module")
@@ -155,7 +158,7 @@ def network_of_keras(model: Any) -> Network:
 
 @contextmanager
 def watch_layers(model: Any, visit: Visit) -> Iterator[None]:
-    """Report the output of each layer. Keras calls layers past torch's hooks, so their `call` is wrapped."""
+    """Report the output of each layer. Keras bypasses torch's hooks, so each layer's `call` is wrapped."""
 
     def wrapped(name: str, call: Any) -> Any:
         def observed(*inputs: Any, **options: Any) -> Any:
@@ -177,7 +180,7 @@ def watch_layers(model: Any, visit: Visit) -> Iterator[None]:
 
 
 def named_layers(model: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """The layers of a model that hold no other layers in their turn, by their path."""
+    """The layers of a model that contain no other layers, by their path."""
     found = []
     for layer in getattr(model, "layers", []):
         name = f"{prefix}{layer.name}"
@@ -187,7 +190,7 @@ def named_layers(model: Any, prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def keras_format(model: Any, size: tuple[int, int] | None, layout: str, channels: int) -> InputFormat | None:
-    """The preprocessing by the model's own first layers, or by the name that keras.applications gave it."""
+    """The preprocessing, inferred from the model's first layers or from its name in keras.applications."""
     layers = named_layers(model)
     inside = any(type(layer).__name__ in ("Rescaling", "Normalization") for _, layer in layers[:6])
     names = [str(model.name), *(str(layer.name) for layer in getattr(model, "layers", []))]
@@ -199,7 +202,7 @@ def keras_format(model: Any, size: tuple[int, int] | None, layout: str, channels
 
 
 def application_scaling(name: str) -> Mapping[str, Any] | None:
-    """The scaling for a model of keras.applications by its name, or None."""
+    """The scaling that keras.applications uses for a model of this name, or None."""
     plain = name.lower().replace("_", "").replace("-", "")
     fitting = [start for start in APPLICATIONS if plain.startswith(start)]
     return APPLICATIONS[max(fitting, key=len)] if fitting else None

@@ -1,4 +1,4 @@
-"""Somebody else's model as one type: a function of prepared inputs, with what is known about it."""
+"""One type for somebody else's model: a function of prepared inputs, with what is known about it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -17,19 +17,19 @@ Watch = Callable[[Visit], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Network:
-    """A model that was opened.
+    """An opened model.
 
     Attributes:
         name: as the report shows it.
         forward: prepared inputs to whatever the model returns.
-        module: the torch module, where there is one; None for a model that gives only its outputs.
-        watch: reports the output of each part that runs; None where the inside cannot be watched.
-        parameters: gives the tensors of each named part, with `watch`.
+        module: the torch module, or None for a model that only returns outputs.
+        watch: reports the output of each part that runs; None if the parts cannot be watched.
+        parameters: returns the tensors of each named part; present together with `watch`.
         documented: the preprocessing that the file or its library states, or None.
         classes: names of the outputs in their order, or None.
-        size: height and width that the input must have, or None where any will do.
-        layout: order of the input's axes, where it is known.
-        batch: the number of images that each call must have, or None.
+        size: height and width that the input must have, or None for any.
+        layout: order of the input's axes, or None if it is unknown.
+        batch: the number of images that each call must have, or None for any.
         notice: what the reader must know about how it was opened.
     """
 
@@ -89,7 +89,7 @@ def watch_module(module: nn.Module, visit: Visit) -> Iterator[None]:
 
 @contextmanager
 def undisturbed(module: nn.Module | None) -> Iterator[None]:
-    """Evaluation mode inside; every submodule gets its own mode back, also after an error."""
+    """Evaluation mode inside the block; every submodule's own mode is restored, also after an error."""
     if module is None:
         yield
         return

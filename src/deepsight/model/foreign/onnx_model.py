@@ -1,6 +1,5 @@
-"""`onnx:FILE`: converted to torch where that gives the same answers, else asked through ONNX Runtime."""
+"""`onnx:FILE`: converted to torch if the outputs agree, else run by ONNX Runtime."""
 
-import json
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -13,15 +12,15 @@ from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError, first_line
 from deepsight.model.foreign.network import Network, network_of_module
-from deepsight.model.foreign.torchscript_model import ABOUT, described_format
+from deepsight.model.foreign.torchscript_model import ABOUT, read_description
 
 TYPES: dict[str, Any] = {
     "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }  # fmt: skip
 AGREEMENT = 1e-3  # largest difference of converted outputs, relative to the largest output or to 1
-KNOWN_OPSET = 17  # of ONNX, which onnx2torch knows nearly whole
-FREE = 224  # side for a trial where the file leaves the size open
+KNOWN_OPSET = 17  # the ONNX operator set that onnx2torch supports almost completely
+FREE = 224  # side in pixels of a trial input where the file leaves the size open
 
 
 def open_onnx(file: Path) -> Network:
@@ -41,10 +40,9 @@ def open_onnx(file: Path) -> Network:
     layout = layout_of(shape)
     sides = shape[2:] if layout == "nchw" else shape[1:3]
     size = (int(sides[0]), int(sides[1])) if all(isinstance(s, int) for s in sides) else None
-    about = json.loads(session.get_modelmeta().custom_metadata_map.get(ABOUT, "{}"))
+    about = read_description(session.get_modelmeta().custom_metadata_map.get(ABOUT, ""), file)
     known: dict[str, Any] = {
-        "documented": described_format(about), "size": size, "layout": layout,
-        "classes": tuple(about["classes"]) if "classes" in about else None,
+        "documented": about.documented, "size": size, "layout": layout, "classes": about.classes,
         "batch": shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None,
     }  # fmt: skip
     ask = runner(session, TYPES[kind])
@@ -56,7 +54,7 @@ def open_onnx(file: Path) -> Network:
     return Network(
         f"onnx:{file.name}",
         ask,
-        notice=f"It is asked through ONNX Runtime, without gradients: {converted}.",
+        notice=f"It runs in ONNX Runtime, without gradients: {converted}.",
         **known,
     )
 
@@ -77,7 +75,7 @@ def start_session(file: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors are raised; warnings are for its developers
+    options.log_severity_level = 3  # errors are raised; warnings do not concern the user
     try:
         return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:
@@ -93,7 +91,7 @@ def start_session(file: Path) -> Any:
 
 
 def layout_of(shape: list[Any]) -> str:
-    """Whether channels come first or last, by where a size of 1 or 3 stands."""
+    """Whether channels come first or last, by the position of a size of 1 or 3."""
     return "nhwc" if shape[3] in (1, 3) and shape[1] not in (1, 3) else "nchw"
 
 
@@ -105,7 +103,7 @@ def trial_input(batch: int, channels: int, size: tuple[int, int] | None, layout:
 
 
 def runner(session: Any, kind: Any) -> Callable[[Tensor], Tensor]:
-    """A session as a function; its first output counts."""
+    """A session as a function that returns its first output."""
     name = session.get_inputs()[0].name
 
     def ask(inputs: Tensor) -> Tensor:
@@ -117,7 +115,7 @@ def runner(session: Any, kind: Any) -> Callable[[Tensor], Tensor]:
 
 
 def in_known_opset(file: Path) -> Any:
-    """The model as opset 17 would write it, as far as reductions and reshapes go."""
+    """The model with its reductions and reshapes rewritten for opset 17."""
     import onnx
     from onnx import helper, numpy_helper
 
@@ -137,18 +135,18 @@ def in_known_opset(file: Path) -> Any:
 
 
 def converted_module(file: Path, ask: Callable[[Tensor], Tensor], trial: Tensor) -> nn.Module | str:
-    """The model as a torch module, or why it is not one: its answers must be those of ONNX Runtime."""
+    """The model as a torch module whose outputs are ONNX Runtime's, or the reason why there is none."""
     if find_spec("onnx2torch") is None:
         return "the package onnx2torch is not installed"
     import onnx2torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the converter says to its own developers
+        warnings.simplefilter("ignore")  # the converter's messages to its own developers
         try:
             module = onnx2torch.convert(in_known_opset(file)).eval()
             with torch.no_grad():
                 given = module(trial)
-        except Exception as error:  # an operator that it does not know, mostly
+        except Exception as error:  # mostly an operator that it does not know
             return f"it cannot be converted to torch ({first_line(error)})"
     wanted = ask(trial)
     away = (

@@ -1,4 +1,4 @@
-"""What `--model` names, opened: `timm:`, `hf:`, `torchscript:`, `onnx:`, `keras:` and `python:`."""
+"""Opens what `--model` names: `timm:`, `hf:`, `torchscript:`, `onnx:`, `keras:` and `python:`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ class Opened(NamedTuple):
 
 
 def split_model_name(what: str) -> tuple[str, str]:
-    """The scheme and the rest of what `--model` says; a bare path is known by its suffix.
+    """The scheme and the rest of `--model`'s value; for a bare path the suffix decides.
 
     Raises:
         UsageError: the scheme is unknown, or nothing follows it.
@@ -48,15 +48,15 @@ def split_model_name(what: str) -> tuple[str, str]:
 
 
 def open_model(what: str, weights: Path | None = None, *, offline: bool = False) -> Opened:
-    """Open a model. Only `python:` runs code that is not DeepSight's or its libraries'.
+    """Open a model. Only `python:` runs code from outside DeepSight and its libraries.
 
     Args:
         what: scheme and name, such as "timm:resnet18.a1_in1k" or "onnx:model.onnx".
         weights: the user's own checkpoint for `timm:`.
-        offline: use nothing that needs the network.
+        offline: do not use the network.
 
     Raises:
-        UsageError: the name cannot be meant as written.
+        UsageError: the scheme or the name is invalid.
         DeepSightError: the model cannot be opened; the message says why and what to do.
     """
     scheme, rest = split_model_name(what)
@@ -78,10 +78,10 @@ def open_model(what: str, weights: Path | None = None, *, offline: bool = False)
 
 
 def open_file(scheme: str, file: Path) -> Network:
-    """A model in a file that needs no code.
+    """A model from a file that contains its own graph.
 
     Raises:
-        UsageError: the scheme is not one of a file.
+        UsageError: the scheme does not name a kind of file.
     """
     if scheme == "torchscript":
         from deepsight.model.foreign.torchscript_model import open_torchscript

@@ -1,4 +1,4 @@
-"""What a model returns, read as logits: dicts, tuples, probabilities, one logit for two classes."""
+"""Converts what a model returns to logits: dicts, tuples, probabilities, one logit for two classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ Kind = Literal[
     "one probability",
 ]
 KEYS = ("logits", "scores", "output", "out", "probabilities", "probs", "predictions")
-SMALLEST = 1e-7  # probabilities below this are raised to it before a logarithm
-ROUNDING = 1e-3  # a row of probabilities may miss a sum of 1 by this much, as half precision does
+SMALLEST = 1e-7  # probabilities are clipped to at least this before the logarithm
+ROUNDING = 1e-3  # tolerance of a sum of probabilities, as large as half precision needs
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class OutputReading:
     width: int
 
     def logits(self, outputs: Tensor) -> Tensor:
-        """Logits (b, width) in float32, with gradients; their softmax is what the model means."""
+        """Logits (b, width) in float32, with gradients; their softmax is the model's probabilities."""
         values = outputs.float()
         if self.kind in ("one logit", "one probability"):
             positive = values.flatten(1)
@@ -57,7 +57,7 @@ def output_tensor(returned: Any) -> Tensor:
     """The class scores (b, width) among what a model returned.
 
     Raises:
-        DeepSightError: there is no such tensor, or more than one that it could be.
+        DeepSightError: there is no such tensor, or it is ambiguous which one it is.
     """
     if isinstance(returned, np.ndarray):
         return output_tensor(torch.from_numpy(returned))
@@ -77,7 +77,7 @@ def named_attributes(returned: Any) -> dict[str, Any]:
 
 
 def only_scores(values: Sequence[Any], returned: Any) -> Tensor:
-    """The first of several outputs that may be class scores, if all of these have one shape."""
+    """The first output that has the shape of class scores, if all such outputs have the same shape."""
     arrays = [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in values]
     found = [as_rows(v) for v in arrays if isinstance(v, Tensor) and is_scores(v)]
     several = len(found) > 1 and all(isinstance(v, Tensor) and v.ndim == 1 for v in arrays)
@@ -129,10 +129,10 @@ def described(returned: Any) -> str:
 
 
 def read_outputs(outputs: Tensor) -> OutputReading:
-    """What the outputs (b, width) of a sample of images are, by their values.
+    """The kind of a sample of outputs (b, width), inferred from their values.
 
     Raises:
-        DeepSightError: they are not finite, or percentages.
+        DeepSightError: they are not finite, or are percentages.
     """
     values = outputs.detach().double()
     if not bool(torch.isfinite(values).all()):

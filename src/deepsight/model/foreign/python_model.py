@@ -1,8 +1,9 @@
-"""`python:package.module:function`: the user's own code, which returns a module and, if it likes, more."""
+"""`python:package.module:function`: the user's own code, which returns a module and maybe preprocessing."""
 
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,16 @@ from deepsight.model.foreign.network import Network, network_of_module
 
 
 def open_python(target: str) -> tuple[Network, Callable[..., Tensor] | InputFormat | None]:
-    """The module that a function of the user returns, and its preprocessing where it returns one too.
+    """The module that the user's function returns, and its preprocessing if it returns one too.
 
-    The function takes no argument; a module of torch may stand in its place. It returns a torch module, or a
+    The function takes no argument; the target may also name a torch module itself. It returns a torch module, or a
     pair of a module and its preprocessing: a function from uint8 images (b, h, w, 3) to the module's input,
     or a dictionary as in a file for `--preprocess`. It is imported from the Python path or the working
     directory, and runs because the user named it.
 
     Raises:
-        UsageError: the target is not of the form package.module:function, or is not to be found.
-        DeepSightError: the function fails, or returns something else.
+        UsageError: the target is not of the form package.module:function, or cannot be found.
+        DeepSightError: the module or the function fails, or the function returns something else.
     """
     place, _, name = target.rpartition(":")
     if place.endswith(".py"):
@@ -32,7 +33,7 @@ def open_python(target: str) -> tuple[Network, Callable[..., Tensor] | InputForm
             f"Expected the name of a module, received the file {place}. Run this in its folder, "
             f"{file.parent}, with python:{file.stem}:{name}"
         )
-    if not place or not name.isidentifier():
+    if not all(part.isidentifier() for part in (*place.split("."), name)):
         raise UsageError(f"Expected python:package.module:function, received 'python:{target}'.")
     found = function_at(place, name)
     returned = found if isinstance(found, nn.Module) else call(found, target)
@@ -46,20 +47,21 @@ def open_python(target: str) -> tuple[Network, Callable[..., Tensor] | InputForm
 
 
 def function_at(place: str, name: str) -> Callable[[], Any]:
-    """The function of this name in a module that Python finds, with the working directory on its path."""
+    """The function of this name in a module, which is also searched for in the working directory."""
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
         found = getattr(importlib.import_module(place), name, None)
     except ImportError as error:
         raise UsageError(f"Python cannot import '{place}': {error}.") from error
-    except (Exception, SystemExit) as error:  # whatever a stranger's code does while it is imported
+    except (Exception, SystemExit) as error:  # of the user's code, which runs on import
         raise DeepSightError(
-            f"Python cannot import '{place}': it failed with {type(error).__name__}: {first_line(error)}. "
+            f"Python cannot import '{place}': it failed with {type(error).__name__}: {first_line(error).rstrip('.')}. "
             "What should not happen on import belongs below if __name__ == '__main__'."
         ) from error
     finally:
-        sys.path.remove(here)
+        with suppress(ValueError):  # the user's code may have removed it
+            sys.path.remove(here)
     if not callable(found):
         raise UsageError(f"Expected a function '{name}' in '{place}', found none.")
     function: Callable[[], Any] = found
@@ -75,7 +77,12 @@ def call(function: Callable[[], Any], target: str) -> Any:
 
 
 def preprocessing_of(given: Any, target: str) -> Callable[..., Tensor] | InputFormat | None:
-    """The preprocessing that came with a module."""
+    """The preprocessing that was returned with a module.
+
+    Raises:
+        UsageError: a dictionary has an unknown key or a wrong value.
+        DeepSightError: it is neither a dictionary nor a function.
+    """
     if isinstance(given, dict):
         return input_format_of(given)
     if given is None or callable(given):

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from deepsight.core.errors import DeepSightError
+from deepsight.core.files.damage import DAMAGE, words_of
+from deepsight.model.pretrained import read_safetensors
 
-# Averaged weights come first, as in timm: they are the ones that are reported and used.
+# Averaged weights come first, as in timm: they are the ones that are evaluated and used.
 WRAPPERS = (
     "state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "net", "module"
 )  # fmt: skip
@@ -23,11 +23,11 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
     """The state dict in a `.safetensors`, `.pt` or `.pth` file, without the prefixes of training wrappers.
 
     Raises:
-        DeepSightError: there is no such file, it needs code to be read, or holds no tensors by name.
+        DeepSightError: there is no such file, reading it needs code, or it holds no tensors by name.
     """
     if not file.is_file():
         raise DeepSightError(f"Expected a checkpoint in {file}, found no such file.")
-    content = read_safetensors(file) if file.suffix == ".safetensors" else read_pickle(file)
+    content: Any = read_safetensors(file) if file.suffix == ".safetensors" else read_pickle(file)
     for key in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -44,34 +44,26 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
     return without_prefix(state)
 
 
-def read_safetensors(file: Path) -> Any:
-    """The content of a safetensors file."""
-    try:
-        return load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise DeepSightError(f"Expected a whole safetensors file in {file}: {error}.") from error
-
-
 def read_pickle(file: Path) -> Any:
-    """The content of a file of `torch.save`, as far as it is tensors and plain values."""
+    """The content of a file written by `torch.save`, if it is only tensors and plain values."""
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DeepSightError(
-            f"{file.name} holds more than tensors: reading it would run code from whoever made it, so it is "
-            "refused. Where it was made, save the tensors alone: "
+            f"{file.name} holds more than tensors: reading it would run code from whoever wrote it, so it is "
+            "refused. Save the tensors alone with the code that wrote it: "
             "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
         ) from error
-    except (OSError, RuntimeError, EOFError) as error:
-        if "TorchScript" in str(error):  # torch's own text advises to run its code
+    except DAMAGE as error:
+        if "TorchScript" in str(error):  # torch's own message advises running its code
             raise DeepSightError(
                 f"{file.name} is TorchScript and needs no --weights: --model torchscript:{file}"
             ) from error
-        raise DeepSightError(f"Expected a checkpoint of torch.save in {file}: {error}.") from error
+        raise DeepSightError(f"Expected a checkpoint of torch.save in {file}: {words_of(error)}.") from error
 
 
 def without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The state without a prefix that every name has, such as that of DataParallel."""
+    """The state without a prefix shared by all names, such as that of DataParallel."""
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in state):
             return without_prefix({name.removeprefix(prefix): value for name, value in state.items()})

@@ -1,7 +1,6 @@
 """`timm:NAME`: a model of timm, with its published weights or with the user's own checkpoint."""
 
 from pathlib import Path
-from typing import Any
 
 import timm
 import torch
@@ -12,19 +11,20 @@ from deepsight.core.errors import DeepSightError, UsageError, first_line, near_n
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module
 from deepsight.model.foreign.state_dict import read_state_dict
+from deepsight.model.traced_backbone import classifier_name
 
 
 def open_timm(name: str, weights: Path | None = None, *, offline: bool = False) -> Network:
     """A classifier of timm.
 
     Args:
-        name: as timm lists it, such as "resnet18.a1_in1k".
-        weights: the user's own checkpoint; without it the published weights are fetched.
-        offline: use nothing that needs the network.
+        name: timm's name, such as "resnet18.a1_in1k".
+        weights: the user's own checkpoint; without it the published weights are downloaded.
+        offline: do not use the network.
 
     Raises:
         UsageError: timm has no model of this name.
-        DeepSightError: the weights are not to be had, or do not fit the architecture.
+        DeepSightError: the weights cannot be loaded, or do not fit the architecture.
     """
     if not timm.is_model(name):
         raise UsageError(f"timm has no model '{name}': {near_names(name, timm.list_models())}")
@@ -33,7 +33,11 @@ def open_timm(name: str, weights: Path | None = None, *, offline: bool = False) 
 
 
 def published(name: str, offline: bool) -> nn.Module:
-    """The model with the weights that timm names."""
+    """The model with its published weights.
+
+    Raises:
+        DeepSightError: they cannot be downloaded.
+    """
     if offline:
         raise DeepSightError(
             f"The weights of timm:{name} need the network, and --offline is set. Give --weights FILE."
@@ -75,14 +79,8 @@ def with_checkpoint(name: str, weights: Path) -> nn.Module:
     return module
 
 
-def classifier_name(module: nn.Module) -> str:
-    """Where timm says that the last layer is."""
-    name: Any = getattr(module, "pretrained_cfg", {}).get("classifier", "fc")
-    return str(name if isinstance(name, str) else name[0])
-
-
 def mismatches(wanted: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:
-    """What keeps a state dict from being loaded; counters of batch norm may be missing."""
+    """Why a state dict cannot be loaded; the batch norms' counters may be missing."""
     missing = [n for n in wanted if n not in state and not n.endswith("num_batches_tracked")]
     shapes = [
         f"{n} is {tuple(state[n].shape)} where the model has {tuple(wanted[n].shape)}"

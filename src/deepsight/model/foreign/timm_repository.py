@@ -1,4 +1,4 @@
-"""A repository of the hub in timm's layout, such as `deepsight push` makes: config.json and safetensors."""
+"""A repository of the hub in timm's layout, as `deepsight push` writes it: config.json and safetensors."""
 
 import json
 import os
@@ -17,15 +17,19 @@ CONFIG, WEIGHTS, OURS = "config.json", "model.safetensors", "model.json"
 
 
 def open_timm_repository(name: str, *, offline: bool = False) -> Network | None:
-    """The classifier of a repository or folder in timm's layout; None where it has another layout.
+    """The classifier of a repository or folder in timm's layout; None for another layout.
 
     No code of the repository is run, and the architecture must be one of timm's own.
 
     Raises:
-        DeepSightError: the repository names an unknown architecture, or its weights do not fit.
+        DeepSightError: the configuration is damaged or names an unknown architecture, or the weights do not
+            fit it.
     """
     path = fetched(name, CONFIG, offline)
-    config = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
+    try:
+        config = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DeepSightError(f"Expected JSON in the {CONFIG} of hf:{name}: {error}.") from error
     if not isinstance(config, dict) or not {"architecture", "num_classes"} <= set(config):
         return None
     architecture = str(config["architecture"])
@@ -44,7 +48,7 @@ def open_timm_repository(name: str, *, offline: bool = False) -> Network | None:
 
 
 def our_format(name: str, offline: bool) -> InputFormat | None:
-    """The preprocessing in the model.json of a run that was pushed; None where there is none."""
+    """The preprocessing in the model.json of a pushed run; None if there is none."""
     path = fetched(name, OURS, offline)
     if path is None:
         return None
@@ -60,7 +64,7 @@ def our_format(name: str, offline: bool) -> InputFormat | None:
 
 
 def fetched(name: str, file: str, offline: bool) -> Path | None:
-    """A file of a folder or of a repository of the hub; None where it cannot be had."""
+    """A file of a folder or of a repository of the hub; None if it is missing or cannot be downloaded."""
     if Path(name).is_dir():
         path = Path(name) / file
         return path if path.is_file() else None
@@ -70,5 +74,5 @@ def fetched(name: str, file: str, offline: bool) -> Path | None:
     local = offline or not reachable(endpoint)  # the client would retry for most of a minute
     try:
         return Path(hf_hub_download(name, file, local_files_only=local, endpoint=endpoint))
-    except Exception:  # the hub, the network or the name: transformers says which, when it tries next
+    except Exception:  # the hub, the network or the name: transformers reports which when it tries next
         return None

@@ -3,6 +3,7 @@
 import json
 import warnings
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deepsight.core.errors import DeepSightError, first_line
+from deepsight.core.files.damage import damage_as
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, place_of
 
@@ -17,7 +19,7 @@ ABOUT = "deepsight.json"  # the description that `deepsight export` puts into it
 
 
 def open_torchscript(file: Path) -> Network:
-    """A TorchScript file. Its inside cannot be watched, so maps are made from outside.
+    """A TorchScript file. Its layers cannot be watched, so maps come from its inputs and outputs alone.
 
     Raises:
         DeepSightError: there is no such file, or it is not TorchScript.
@@ -25,7 +27,7 @@ def open_torchscript(file: Path) -> Network:
     require_torchscript(file)
     extra = {ABOUT: ""}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that TorchScript is deprecated
+        warnings.simplefilter("ignore")  # TorchScript's deprecation
         try:
             module = torch.jit.load(file, map_location="cpu", _extra_files=extra)  # type: ignore[no-untyped-call]
         except RuntimeError as error:
@@ -35,15 +37,14 @@ def open_torchscript(file: Path) -> Network:
     def forward(inputs: Tensor) -> Any:
         return module(inputs.to(device=device, dtype=dtype))
 
-    about = json.loads(extra[ABOUT]) if extra[ABOUT] else {}
+    about = read_description(extra[ABOUT], file)
     return Network(
-        f"torchscript:{file.name}", forward, module.eval(), documented=described_format(about),
-        classes=tuple(about["classes"]) if "classes" in about else None,
-    )  # fmt: skip
+        f"torchscript:{file.name}", forward, module.eval(), documented=about.documented, classes=about.classes
+    )
 
 
 def require_torchscript(file: Path) -> None:
-    """Refuse what is not TorchScript, with the way in which it can be opened.
+    """Refuse a file that is not TorchScript, with a hint how it can be opened.
 
     Raises:
         DeepSightError: there is no such file, or it is another kind of file.
@@ -54,7 +55,13 @@ def require_torchscript(file: Path) -> None:
         raise DeepSightError(
             f"Expected a TorchScript file, but {file.name} is not one: it is no zip archive."
         )
-    names = zipfile.ZipFile(file).namelist()
+    with (
+        damage_as(
+            lambda why: DeepSightError(f"Expected a TorchScript file, but {file.name} is damaged: {why}.")
+        ),
+        zipfile.ZipFile(file) as archive,
+    ):
+        names = archive.namelist()
     if not any("/code/" in name for name in names):
         raise DeepSightError(
             f"{file.name} is a checkpoint of torch.save, not TorchScript. Use timm:NAME with --weights for "
@@ -62,12 +69,35 @@ def require_torchscript(file: Path) -> None:
         )
 
 
-def described_format(about: dict[str, Any]) -> InputFormat | None:
-    """The preprocessing in the description of a file that `deepsight export` wrote."""
-    if "input" not in about:
-        return None
-    entry = about["input"]
-    return InputFormat(
-        height=entry["shape"][2], width=entry["shape"][3], interpolation=entry["interpolation"],
-        antialias=entry["antialias"], scale="0..255",
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Description:
+    """What a file written by `deepsight export` states about its model; None for other files.
+
+    Attributes:
+        documented: the preprocessing.
+        classes: names of the outputs in their order.
+    """
+
+    documented: InputFormat | None
+    classes: tuple[str, ...] | None
+
+
+def read_description(text: str, file: Path) -> Description:
+    """The description inside an exported file, from its JSON; empty text for a file without one.
+
+    Raises:
+        DeepSightError: the description is damaged.
+    """
+    with damage_as(
+        lambda why: DeepSightError(f"Expected the description of an exported model in {file.name}: {why}.")
+    ):
+        about: dict[str, Any] = json.loads(text or "{}")
+        classes = tuple(map(str, about["classes"])) if "classes" in about else None
+        if "input" not in about:
+            return Description(None, classes)
+        entry = about["input"]
+        documented = InputFormat(
+            height=entry["shape"][2], width=entry["shape"][3], interpolation=entry["interpolation"],
+            antialias=entry["antialias"], scale="0..255",
+        )  # fmt: skip
+        return Description(documented, classes)

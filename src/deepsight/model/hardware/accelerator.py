@@ -1,7 +1,7 @@
-"""An accelerator is trusted for its answers and not for its name.
+"""Checks an accelerator's results before it is used.
 
-CUDA or Apple's MPS is used after its logits and gradients on 64 images agreed with the processor's. Else the
-processor is used, and a warning says why.
+CUDA or Apple's MPS is used if its logits and gradients on 64 images agree with the CPU's. Otherwise the CPU
+is used, and a warning says why.
 """
 
 import copy
@@ -24,7 +24,7 @@ GRADIENT = 5e-2  # of the gradient's norm
 
 @dataclass(frozen=True)
 class StepAnswer:
-    """What a device makes of one training step.
+    """A device's results of one training step.
 
     Attributes:
         logits: float32 (64, 10).
@@ -48,7 +48,7 @@ def step_answer(network: nn.Module, images: Tensor, labels: Tensor, device: str)
 
 
 def disagreement(device: str, step: Step = step_answer) -> str:
-    """Why a device is not to be trusted; empty where its step agrees with the processor's.
+    """Why a device cannot be trusted; empty if its step agrees with the CPU's.
 
     Args:
         device: its name in torch, such as "cuda" or "mps".
@@ -65,7 +65,7 @@ def disagreement(device: str, step: Step = step_answer) -> str:
         return f"{device} failed at a test step: {first_line(error)}"
     logits = float((found.logits - expected.logits).abs().max() / expected.logits.abs().max())
     gradient = float((found.gradient - expected.gradient).norm() / expected.gradient.norm())
-    if logits <= LOGITS and gradient <= GRADIENT:  # false also of NaN
+    if logits <= LOGITS and gradient <= GRADIENT:  # false for NaN too
         return ""
     return (
         f"On {IMAGES} images, {device}'s logits differ from the processor's by {logits:.1%} of the largest, "
@@ -74,14 +74,14 @@ def disagreement(device: str, step: Step = step_answer) -> str:
 
 
 def accelerator_here() -> str:
-    """The accelerator that torch finds: "cuda", "mps", or "cpu" where there is none."""
+    """The accelerator that torch finds: "cuda", "mps", or "cpu" if there is none."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def trusted_accelerator(device: str | None = None, step: Step = step_answer) -> str:
-    """The accelerator of this machine if it agrees with the processor, else "cpu"."""
+    """The accelerator of this machine if it agrees with the CPU, else "cpu"."""
     name = accelerator_here() if device is None else device
     if name == "cpu":
         return name

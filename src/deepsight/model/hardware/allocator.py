@@ -1,4 +1,4 @@
-"""Freed memory stays with the process during training, so that a step need not ask for it anew."""
+"""Keeps freed memory in the process during training, so that a step need not request it again."""
 
 import ctypes
 import platform
@@ -15,10 +15,10 @@ ALL = 2**31 - 1
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Let the allocator keep what is freed, and give it back at the end; without effect outside glibc.
+    """Let the allocator keep freed memory, and return it at the end; has no effect without glibc.
 
-    An array above 32 MB is otherwise mapped from the system each time, which clears its pages; at 160 pixels
-    that takes a third of a training step (docs/decisions/0017-small-passes.md).
+    Otherwise an array above 32 MB is mapped from the system each time, which clears its pages; at 160 pixels
+    this takes a third of a training step (docs/decisions/0017-small-passes.md).
     """
     libc = glibc()
     if libc is None:
@@ -29,7 +29,7 @@ def freed_memory_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        # What glibc arrives at by itself once large arrays were freed; the adjustment ended with mallopt.
+        # The values that glibc reaches by itself once large arrays were freed; mallopt ended the adaptation.
         libc.mallopt(M_MMAP_MAX, DEFAULT_MAPPINGS)
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_THRESHOLD)
         libc.mallopt(M_TRIM_THRESHOLD, 2 * LARGEST_THRESHOLD)
@@ -38,5 +38,5 @@ def freed_memory_kept() -> Iterator[None]:
 
 @cache
 def glibc() -> ctypes.CDLL | None:
-    """The C library of this process, where it is glibc."""
+    """The C library of this process if it is glibc."""
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

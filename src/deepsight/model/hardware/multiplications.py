@@ -1,4 +1,4 @@
-"""How much a network computes for one image, counted, so that it is the same on every machine."""
+"""The number of multiplications of a network for one image, a cost that is the same on every machine."""
 
 import torch
 from torch import Tensor, nn

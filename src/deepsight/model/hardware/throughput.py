@@ -21,8 +21,8 @@ from deepsight.model.pretrained import Pretrained
 from deepsight.model.traced_backbone import fixed_side
 from deepsight.model.training_state import TRAINABLE_PASS
 
-LOOKS = 2  # measurements at each resolution, some seconds apart
-STEP_PASSES = 2  # a timed step has this many times the images of a pass: 128 at 64 px, 32 at 128
+LOOKS = 2  # measurements per resolution, some seconds apart
+STEP_PASSES = 2  # a timed step has this many times the images of a pass: 128 at 64 px, 32 at 128 px
 PRECISION_SIDE = 64  # pixels; the resolution at which precisions are compared
 CPU = torch.device("cpu")
 
@@ -32,7 +32,7 @@ class Throughput:
     """Images per second on this machine at one resolution.
 
     Attributes:
-        frozen: forward through the frozen stages, preprocessing included.
+        frozen: forward through the frozen stages, including preprocessing.
         view: the same in the precision of the cached views.
         trainable: forward through the trained stages.
         step: forward, backward and update of the trained stages.
@@ -49,12 +49,12 @@ class Throughput:
 
     @property
     def forward(self) -> float:
-        """Forward through the whole network."""
+        """Images per second forward through the whole network."""
         return 1 / (1 / self.frozen + 1 / self.trainable)
 
 
 def faster_base(classifier: Classifier, base: Recipe) -> Recipe:
-    """The base recipe in the precision that is faster on this machine; this takes at most two seconds."""
+    """The base recipe in the precision that is faster on this machine; takes at most two seconds."""
     side = fixed_side(classifier.backbone) or PRECISION_SIDE
     images = torch.zeros(IMAGES, 3, side, side, device=classifier.head.weight.device)
     with torch.no_grad():
@@ -72,14 +72,14 @@ def fused_copy(pretrained: Pretrained, base: Recipe, *, k: int, device: torch.de
 def measured_throughput(
     classifier: Classifier, pretrained: Pretrained, base: Recipe, sides: Sequence[int]
 ) -> dict[int, Throughput]:
-    """Throughput of the two parts of a fused copy at each resolution; takes a few seconds in all.
+    """Throughput of the two parts of a fused copy at each resolution; takes a few seconds in total.
 
-    Every resolution is measured twice, some seconds apart, and the mean time counts: one slow moment would
-    make a plan waste its minutes, and one fast moment would make it overrun them.
+    Every resolution is measured twice, some seconds apart, and the mean time counts: after one slow
+    measurement a plan would not use its budget, after one fast measurement it would overrun.
 
     Args:
-        classifier: from `fused_copy`; its weights stay as they are.
-        pretrained: gives the normalisation of the images.
+        classifier: from `fused_copy`; its weights do not change.
+        pretrained: provides the normalisation of the images.
         base: the recipe whose training steps are timed.
         sides: resolutions to measure, in pixels.
     """

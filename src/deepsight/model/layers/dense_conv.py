@@ -1,6 +1,6 @@
 """Dense convolution whose weight gradient is a matrix product for each tap of the kernel.
 
-On a CPU, the library's weight gradient of a dense convolution on small maps falls far behind its forward
+On a CPU, PyTorch's weight gradient of a dense convolution on small maps is much slower than its forward
 pass: for a ResNet18's last stage at 64 pixels it takes four times as long. As matrix products the same sums
 take about as long as the forward pass: docs/decisions/0021-weight-gradients-by-matrix-products.md.
 """
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LARGEST_MAP = 256  # cells of the output; it was not measured on larger ones
+LARGEST_MAP = 256  # cells of the output; larger ones were not measured
 
 
 class _DenseConv2d(torch.autograd.Function):
@@ -49,7 +49,7 @@ def products_are_faster(grad: Tensor) -> bool:
 
 
 def weight_gradient_by_products(x: Tensor, grad: Tensor, side: int, stride: int, padding: int) -> Tensor:
-    """The gradient (c', c, r, r) by a kernel of this side r: for each tap a product over all places.
+    """The gradient (c', c, r, r) of a kernel of side r: for each tap a product over all positions.
 
     Args:
         x: the input (b, c, h, w).

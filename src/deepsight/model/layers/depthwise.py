@@ -1,9 +1,9 @@
 """Depthwise convolution whose weight gradient is fast on small maps.
 
-On a CPU, the library's weight gradient of a depthwise convolution falls back to a reference loop
+On a CPU, PyTorch's weight gradient of a depthwise convolution falls back to a reference loop
 when the padding reaches across half the map: 108 ms for 128 images of 1,152 maps of 2x2 under a 5x5
-kernel, where the forward pass takes 0.3 ms. There the gradient of one tap is a sum of products of two
-shifted views, and a handful of taps is all that there is: 1.4 ms. Figures:
+kernel, where the forward pass takes 0.3 ms. There each tap's gradient is a sum of products of two shifted
+views, and only a few taps reach into the map: 1.4 ms. Figures:
 docs/decisions/0003-depthwise-weight-gradient.md.
 """
 

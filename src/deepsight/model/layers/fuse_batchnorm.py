@@ -29,7 +29,7 @@ class FusedConv2d(nn.Conv2d):
 
     @staticmethod
     def of(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> "FusedConv2d":
-        """The convolution that gives `norm(conv(x))`, with `norm` in evaluation mode."""
+        """The convolution that computes `norm(conv(x))`, with `norm` in evaluation mode."""
         channels = conv.out_channels
         fused = FusedConv2d(
             conv.in_channels, channels, conv.kernel_size,  # type: ignore[arg-type]
@@ -64,8 +64,8 @@ class FusedConv2d(nn.Conv2d):
 def affine_of(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Scale and shift (c,) of a batch norm in evaluation mode.
 
-    A deviation of 1 to rounding counts as exactly 1, so that a fused model that is saved and fused
-    again keeps every bit.
+    A deviation that is 1 up to rounding counts as exactly 1, so that saving and fusing a fused model again
+    keeps every bit.
     """
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -78,8 +78,8 @@ def affine_of(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 def pairs_of(model: nn.Module, run: Run, example: Tensor) -> dict[str, str]:
     """Names of the batch norms that directly follow a convolution, each with that convolution's name.
 
-    Found by running the example and comparing what a norm received with what a convolution gave, so
-    that it holds for any architecture.
+    Found by running the example and comparing each norm's input with each convolution's output, which works
+    for any architecture.
     """
     made: dict[int, tuple[str, Tensor]] = {}
     pairs: dict[str, str] = {}
@@ -116,7 +116,7 @@ def fuse(model: nn.Module, pairs: dict[str, str], inside: Iterable[nn.Module]) -
 
 
 def reestimate(run: Run, norms: Iterable[nn.BatchNorm2d], batches: Iterable[Tensor]) -> None:
-    """Replace the running statistics of these norms by those of the batches, as a plain mean over batches."""
+    """Replace the running statistics of these norms by the plain mean of the batches' statistics."""
     norms = list(norms)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -132,12 +132,12 @@ def reestimate(run: Run, norms: Iterable[nn.BatchNorm2d], batches: Iterable[Tens
 
 
 def unfused_state(model: nn.Module, original: dict[str, Tensor], pairs: dict[str, str]) -> dict[str, Tensor]:
-    """The state of a fused model under the names of the original: norms carry the bias and nothing else.
+    """The state of a fused model under the names of the original; the norms contain only the bias.
 
     Args:
         model: the model after `fuse`.
-        original: the original model's state, for names, shapes and whatever was not fused.
-        pairs: what `pairs_of` found.
+        original: the original model's state, for names, shapes and tensors that were not fused.
+        pairs: from `pairs_of`.
     """
     state = {**original, **{k: v for k, v in model.state_dict().items() if k in original}}
     for norm_name, conv_name in pairs.items():
@@ -157,9 +157,9 @@ def unfused_state(model: nn.Module, original: dict[str, Tensor], pairs: dict[str
 
 
 def with_plain_convolutions(network: Network) -> Network:
-    """The network, its fused convolutions replaced in place by plain ones that give the same.
+    """The network with its fused convolutions replaced in place by equivalent plain ones.
 
-    For converters, which stumble over weights that are padded at run time.
+    Converters need this, since they do not support weights that are padded at run time.
     """
     for name, module in list(network.named_modules()):
         if isinstance(module, FusedConv2d):
@@ -169,7 +169,7 @@ def with_plain_convolutions(network: Network) -> Network:
 
 
 def plain_convolution(conv: FusedConv2d) -> nn.Conv2d:
-    """A convolution of torch with the weights, stride and padding that a fused one amounts to."""
+    """A plain convolution with the weights, stride and padding of a fused one."""
     weight, padding = conv.weight, int(conv.padding[0])
     if conv.same:
         padding = (conv.kernel_size[0] - 1) // 2
