@@ -1,1 +1,1 @@
-"""Stage 3: what the data looks like, and what is expected of a model before there is one."""
+"""Stage 3: describes the data, and states hypotheses about the model before it is trained."""

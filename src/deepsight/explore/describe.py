@@ -1,4 +1,4 @@
-"""What the data looks like, before there is a model."""
+"""Describes the data before a model is trained."""
 
 import numpy as np
 from numpy.typing import NDArray

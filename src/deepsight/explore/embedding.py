@@ -1,4 +1,4 @@
-"""A map of the images: points that lie close together look alike to a frozen backbone."""
+"""A map of the images: nearby points have similar features in a frozen backbone."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ from sklearn.neighbors import NearestNeighbors
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
 
-COMPONENTS = 50  # principal components kept before the map, as is customary for t-SNE
-ITERATIONS = 300  # 1,500 points settle in about two seconds; further steps hardly move them
+COMPONENTS = 50  # principal components kept before the map, as usual for t-SNE
+ITERATIONS = 300  # 1,500 points converge in about two seconds; further steps hardly move them
 NEIGHBOURS = 10
 
 
@@ -32,7 +32,7 @@ def embedding_table(
         features: (n, d) pooled features of one split.
         labels: int64 (n,), positions in `classes`.
         ids: int64 (n,), rows in the official order of the split.
-        limit: if there are more images, this many are drawn at random.
+        limit: the largest number of images, drawn at random if there are more.
         seed: random seed of the draw and of the map.
     """
     rng = np.random.default_rng(seed)
@@ -76,7 +76,7 @@ def principal_components(features: NDArray[np.floating], seed: int) -> Floats:
 def flat_map(reduced: Floats, seed: int) -> Floats:
     """The map, (n, 2): by t-SNE, or the first two principal components if t-SNE cannot work.
 
-    That is with too few points, a single component, or equal points, on which t-SNE would crash.
+    It cannot with too few points, a single component, or equal points, on which it would crash.
     """
     if len(reduced) < 3 * NEIGHBOURS or reduced.shape[1] < 2 or not reduced.any():
         return np.asarray(np.pad(reduced, ((0, 0), (0, 2)))[:, :2], dtype=np.float64)

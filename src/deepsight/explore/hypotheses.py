@@ -1,4 +1,4 @@
-"""What is expected of the model, written down before training."""
+"""Hypotheses about the model, registered before training."""
 
 from collections.abc import Sequence
 
@@ -49,8 +49,8 @@ def register_hypotheses(
 ) -> tuple[Hypothesis, ...]:
     """The hypotheses of a study: those stated for CIFAR-10, or pairs proposed from features.
 
-    Proposals are made from training images before any training, so the verdict on test images is a fair
-    test. They are marked as proposed because no person stated them.
+    Proposals come from training images before any training, so test images are a fair test of them. They are
+    marked as proposed because no person stated them.
 
     Args:
         classes: names of the k classes.

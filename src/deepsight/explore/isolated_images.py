@@ -1,4 +1,4 @@
-"""Images that are unlike all others: far from their nearest neighbours in feature space."""
+"""Outlying images: far from their nearest neighbours in feature space."""
 
 import numpy as np
 import polars as pl
@@ -8,11 +8,11 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.robust import robust_score
 
 FAR = 4.0  # robust standard deviations of the log distance
-LISTED = 48  # images in the table, at least, so that a reader sees where outliers end
+LISTED = 48  # the fewest images in the table, so that a reader sees where outliers end
 
 
 def isolated_images_table(cosine: Reals, keys: pl.DataFrame) -> Table:
-    """Evidence table `isolated_images`, the farthest first; flagged ones lie four robust deviations out.
+    """Evidence table `isolated_images`, the farthest first; flagged beyond four robust deviations.
 
     Args:
         cosine: (n, c), similarity of each image to its c nearest others, -1 to 1.

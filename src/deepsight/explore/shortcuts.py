@@ -1,4 +1,4 @@
-"""What is no part of the picture and tells the class: the camera, the day, the format, the size, the name."""
+"""Attributes of the files that reveal the class: the camera, the day, the format, the size, the name."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.significance import benjamini_hochberg
 
 DRAWS = 499  # permutations of the labels; the smallest p is 1 in 500
-LEAST_GAIN = 0.05  # of accuracy above chance, from which on an attribute is worth a look
+LEAST_GAIN = 0.05  # of accuracy above chance, from which on an attribute is flagged
 LEVEL = 0.01  # false discovery rate over the attributes
 COUNTER = re.compile(r"[\d\W_]+")
 
@@ -23,11 +23,11 @@ COUNTER = re.compile(r"[\d\W_]+")
 def file_attributes(
     files: Sequence[str] | None, headers: pl.DataFrame | None, classes: Sequence[str]
 ) -> pl.DataFrame:
-    """What files say beside their pixels, as text columns, one row per image.
+    """Attributes of the files other than their pixels, as text columns, one row per image.
 
     Args:
-        files: the names, or None. Class names in them are left out: files are often named so.
-        headers: of `obtain.headers`, or None.
+        files: the names, or None. Class names in them are left out, since many files are named after them.
+        headers: the table of `obtain.decoding.headers`, or None.
         classes: names of the classes.
     """
     columns: dict[str, list[str | None]] = {}
@@ -44,7 +44,12 @@ def file_attributes(
 
 
 def day_of(taken: float | None, form: str = "%Y-%m-%d") -> str | None:
-    """The day of an exposure by the camera's clock; None where it is not known."""
+    """The day of an exposure by the camera's clock; None if it is unknown.
+
+    Args:
+        taken: in seconds since 1970.
+        form: of the result, as in `strftime`.
+    """
     if taken is None or not np.isfinite(taken):
         return None
     return datetime.fromtimestamp(taken, UTC).strftime(form)
@@ -59,13 +64,13 @@ def name_pattern(file: str, classes: Sequence[str]) -> str:
 
 
 def shortcuts_table(attributes: pl.DataFrame, labels: Ints, classes: Sequence[str], *, seed: int) -> Table:
-    """Evidence table `shortcuts`: how well each attribute alone tells the class, the best first.
+    """Evidence table `shortcuts`: how well each attribute alone predicts the class, the best first.
 
-    The class of an image is guessed as the most frequent one among the other images with the same value.
-    That accuracy is compared with what shuffled labels give.
+    The class of an image is predicted as the most frequent one among the other images with the same value.
+    The accuracy is compared with that for shuffled labels.
 
     Args:
-        attributes: of `file_attributes`, n rows.
+        attributes: from `file_attributes`, n rows.
         labels: int64 (n,), positions in the classes.
         classes: names of the classes.
         seed: of the shuffles.
@@ -107,7 +112,7 @@ SCHEMA = dict.fromkeys(UNITS, pl.Float64) | {
 def shortcut_row(
     name: str, column: pl.Series, labels: Ints, classes: Sequence[str], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """What one attribute tells."""
+    """The row of one attribute."""
     known = column.is_not_null().to_numpy()
     texts = column.filter(pl.Series(known)).to_numpy().astype(str)
     values, codes = np.unique(texts, return_inverse=True)
@@ -131,7 +136,7 @@ def crossed(codes: Ints, labels: Ints, values: int, k: int) -> NDArray[np.int64]
 
 
 def told(counts: NDArray[np.int64]) -> int:
-    """How many images the vote of the others with the same value gets right; ties count as wrong."""
+    """Number of images that the vote of the others with the same value predicts correctly; ties are wrong."""
     second, first = np.partition(counts, -2, axis=1)[:, -2:].T
     return int(first[first - 1 > second].sum())
 
@@ -150,7 +155,7 @@ def cramers_v(counts: NDArray[np.int64]) -> float:
 
 
 def shortcuts_caption(frame: pl.DataFrame) -> str:
-    """Which attributes tell the class."""
+    """A sentence that names the attributes which predict the class."""
     found = frame.filter("flagged").to_dicts()
     if not found:
         return f"None of {len(frame)} attributes of the files gives the class away."
@@ -161,7 +166,7 @@ def shortcuts_caption(frame: pl.DataFrame) -> str:
 def words_pattern(names: Sequence[str]) -> re.Pattern[str]:
     """Any of these names as a whole word, the longest first: "cat" in "cat01.png", not in "catalogue.png".
 
-    A name that ends in a digit is whole where no other digit follows: "type1" is not in "type12.png".
+    A name that ends in a digit is whole if no other digit follows: "type1" is not in "type12.png".
     """
     worded = [name for name in sorted(names, key=len, reverse=True) if any(c.isalpha() for c in name)]
     whole = [rf"(?<!{kind_of(name[0])}){re.escape(name)}(?!{kind_of(name[-1])})" for name in worded]
@@ -169,14 +174,14 @@ def words_pattern(names: Sequence[str]) -> re.Pattern[str]:
 
 
 def kind_of(character: str) -> str:
-    """A pattern of the characters that would go on with a name that ends in this one: digits, or letters."""
+    """A pattern of the characters that would continue a name ending in this one: digits, or letters."""
     return r"\d" if character.isdigit() else r"[^\W\d_]"
 
 
 def misnamed_table(files: Sequence[str], keys: pl.DataFrame, labels: Ints, classes: Sequence[str]) -> Table:
-    """Evidence table `misnamed`: files whose name holds the name of another class, and not of their own.
+    """Evidence table `misnamed`: files whose name contains another class's name, but not their own class's.
 
-    A class whose name has no letter, such as "7", is not looked for: files are numbered.
+    A class whose name has no letter, such as "7", is not searched for, since files are numbered.
 
     Args:
         files: (n,) names; only the last part counts.

@@ -1,1 +1,1 @@
-"""Stage 2: shapes verified, splits without leakage, interpolation chosen on evidence."""
+"""Stage 2: splits without leakage, image issues, and the choice of interpolation."""

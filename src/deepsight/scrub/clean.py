@@ -1,4 +1,4 @@
-"""The scrub stage: splits without leakage, exact or near, and the tables that prove it."""
+"""The scrub stage: splits without exact or near-duplicate leakage, and the tables that document them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,19 +13,18 @@ from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
 from deepsight.scrub.duplicates.official import with_validation
 from deepsight.scrub.split import Partition, absent_classes, leak_free_split, limit_train, validation_rows
 
-MOST_DROPPED, FEW_DROPPED = 0.05, 5  # near-duplicates dropped without asking: a share, or so many images
+MOST_DROPPED, FEW_DROPPED = 0.05, 5  # near-duplicates dropped without asking: this share or number at most
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """Splits that a study may use.
+    """Cleaned splits for a study.
 
     Attributes:
-        splits: without leaks, the training set cut to the rows that are used.
+        splits: without leaks; the training set contains only the rows that are used.
         evidence: the tables `duplicates`, `split_dropped` and `split_checks`.
-        compared: the images that were searched for near-duplicates, by split; what was dropped is among
-            them.
-        notes: what the user should know: near-duplicates that were kept, classes that validation lacks.
+        compared: the images that were searched for near-duplicates, by split, including dropped ones.
+        notes: for the user: near-duplicates that were kept, classes missing from validation.
     """
 
     splits: Splits
@@ -49,13 +48,16 @@ def clean_splits(
 
     Args:
         train, test, validation: the official parts.
-        validation_share: of train that becomes validation where there is no official one.
+        validation_share: share of train that becomes validation if there is no official one.
         seed: of the shuffle.
-        keep_leaks: True reports near-duplicates but drops none; None drops them only where they are a small
-            share and leave images of every class.
-        rows: gives the number of training rows to use, from the splits.
-        known: gives the near-duplicates among all official images, or None where a search among so many
-            costs too much; then only the images that the study uses are compared.
+        keep_leaks: True reports near-duplicates but drops none; None drops them only if they are a small
+            share and every class keeps images.
+        rows: returns the number of training rows to use, given the splits.
+        known: returns the near-duplicates among all official images, or None if searching so many would take
+            too long; then only the images that the study uses are compared.
+
+    Raises:
+        DeepSightError: no training image of some class is left.
     """
 
     def cut(near_duplicates: NDArray[np.int64]) -> Partition:
@@ -93,7 +95,7 @@ def clean_splits(
 def all_images(
     train: Dataset, test: Dataset, validation: Dataset | None, share: float, seed: int
 ) -> dict[str, Dataset]:
-    """All official images by the split that they fall into before anything is dropped."""
+    """All official images by their split before any are dropped."""
     if validation is not None:
         return {"train": train, "val": validation, "test": test}
     kept, held = validation_rows(train, share, seed)
@@ -101,10 +103,10 @@ def all_images(
 
 
 def doubt_about_dropping(near: NDArray[np.int64], used: Dataset) -> str:
-    """Why these near-duplicates are kept unless the user asks for dropping them; empty if they are dropped.
+    """Why these near-duplicates are kept unless the user asks to drop them; empty if they are dropped.
 
-    Many near-duplicates are a fact about the data that a person should see first: they may be frames of one
-    video, or images that are alike by their nature.
+    If there are many, a person should look at them first: they may be frames of a video, or different images
+    that naturally look alike.
     """
     left = ~np.isin(used.ids, near)
     gone = sorted(set(used.labels.tolist()) - set(used.labels[left].tolist()))
@@ -123,7 +125,7 @@ def doubt_about_dropping(near: NDArray[np.int64], used: Dataset) -> str:
 
 
 def require_left(kept: Dataset, used: Dataset) -> None:
-    """Refuse to go on if dropping the copies of test and validation images leaves a class without images.
+    """Refuse to continue if dropping the copies of test and validation images leaves a class without images.
 
     Raises:
         DeepSightError: no training image of some class is left.

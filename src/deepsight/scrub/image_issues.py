@@ -1,4 +1,4 @@
-"""Pictures that teach a model little: dark, bright, blurred, empty, or of an odd size or shape."""
+"""Images that are of little use for training: dark, bright, blurred, empty, or of an odd size or shape."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from deepsight.core.statistics.robust import TO_DEVIATIONS
 from deepsight.images.luma import luma
 
 BLOCK = 1024  # images in memory at once
-HABIT = 0.25  # share of images beyond a limit from which on it is what this data set looks like
-FAR = 4.0  # robust standard deviations: beyond them an image is odd even among its like
-LEAST_CONTRAST = 0.03  # of luma; below it, sharpness is noise
+HABIT = 0.25  # share of images beyond a limit from which on this is typical of the data set
+FAR = 4.0  # robust standard deviations beyond which an image is odd even in such a data set
+LEAST_CONTRAST = 0.03  # of luma; below it, sharpness measures only noise
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When an image has an issue.
+    """The limits of one issue.
 
     Attributes:
-        issue: its name.
-        column: of the measures.
-        low, high: below or above which value it has it; None where that end is no issue.
+        issue: name of the issue.
+        column: the measure that decides.
+        low, high: an image has the issue below or above this value; None if there is no such limit.
         unit: of the value.
     """
 
@@ -67,12 +67,12 @@ def luma_range(images: Images) -> tuple[Floats, Floats]:
 def issue_measures(
     luma_ends: tuple[Floats, Floats], properties: pl.DataFrame, headers: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """The columns that the rules read, one row per image; size and aspect are null where no file says them.
+    """The columns that the rules read, one row per image; size and aspect only if files state them.
 
     Args:
-        luma_ends: of `luma_range`.
-        properties: with contrast, sharpness and entropy of each image.
-        headers: with width and height in pixels, or None where images are no files.
+        luma_ends: from `luma_range`.
+        properties: contrast, sharpness and entropy of each image.
+        headers: width and height in pixels, or None if the images are not files.
     """
     contrast = properties["contrast"].to_numpy()
     ratio = np.where(contrast > LEAST_CONTRAST, properties["sharpness"].to_numpy(), np.nan)
@@ -95,11 +95,12 @@ def issue_measures(
 def image_issue_tables(measures: pl.DataFrame, keys: pl.DataFrame) -> dict[str, Table]:
     """Evidence tables `image_issue_counts` and `image_issues`.
 
-    An image has an issue beyond a fixed limit. Where a quarter of the images is beyond, such as digits on
-    black, that is what the data looks like, and an image must also lie four robust deviations from the rest.
+    An image has an issue if it is beyond a fixed limit. If more than a quarter of the images are, as with
+    digits on black, this is typical of the data, and an image must also be four robust deviations from the
+    median.
 
     Args:
-        measures: of `issue_measures`, n rows.
+        measures: from `issue_measures`, n rows.
         keys: split and index of each image.
     """
     flags = {rule.issue: (rule, has_issue(rule, measures)) for rule in RULES if rule.column in measures}
@@ -112,7 +113,7 @@ def image_issue_tables(measures: pl.DataFrame, keys: pl.DataFrame) -> dict[str, 
 
 
 def has_issue(rule: Rule, measures: pl.DataFrame) -> Bools:
-    """Whether each image has the issue, bool (n,); what is not known has none."""
+    """Whether each image has the issue, bool (n,); false where the measure is unknown."""
     values = measures[rule.column].to_numpy().astype(np.float64)
     below = values < (-np.inf if rule.low is None else rule.low)
     above = values > (np.inf if rule.high is None else rule.high)

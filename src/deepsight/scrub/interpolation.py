@@ -1,4 +1,4 @@
-"""Which interpolation resizes these images best for the model? Bicubic, unless another proves better."""
+"""Chooses the interpolation for resizing: bicubic, unless another one is significantly better."""
 
 from itertools import product
 from typing import Protocol
@@ -23,7 +23,7 @@ SETTINGS: tuple[Setting, ...] = tuple(product(METHODS, (True, False)))
 DEFAULT = SETTINGS[0]
 
 SAMPLE = 2000  # images; four passes at 64 pixels take some seconds
-SPECTRUM_SAMPLE = 500  # images; more of them change the third digit of the detail kept
+SPECTRUM_SAMPLE = 500  # images; more change only the third digit of the detail kept
 RIDGE = 0.1  # of the mean squared length of the centred feature vectors
 
 UNITS = {
@@ -42,7 +42,7 @@ UNITS = {
 
 
 class FeatureExtractor(Protocol):
-    """Frozen features (n, d) of uint8 images (n, h, w, 3), which the callee resizes and normalises."""
+    """Frozen features (n, d) of uint8 images (n, h, w, 3), including their resizing and normalisation."""
 
     def __call__(
         self, images: Pixels, method: Method, antialias: bool, resolution: int, /
@@ -61,20 +61,20 @@ def compare_interpolations(
 ) -> Table:
     """Evidence table `interpolation`: four methods, each with and without antialiasing, against bicubic.
 
-    A setting is judged by a closed-form ridge probe on frozen features, in which every image is held
-    out once, and by the detail that is left after a round trip to `resolution` and back. Bicubic with
-    antialiasing is chosen unless another setting is better, with the paired interval of the difference
-    clear of zero. That interval is at 95 % for all compared settings together (Bonferroni).
+    Each setting is scored by a closed-form ridge probe on frozen features, in which every image is held
+    out once; the detail left after a round trip to `resolution` and back is reported too. Bicubic with
+    antialiasing is chosen unless another setting is better and the paired interval of the difference
+    excludes zero. That interval is at 95 % for all compared settings together (Bonferroni).
 
     Args:
         images: uint8 (n, h, w, 3), of the training set.
         labels: int64 (n,).
         resolution: side of the model's input, in pixels.
-        features: the frozen model. It is called once for each way of resizing that differs bit for bit:
-            four times when enlarging, where antialiasing changes nothing.
+        features: the frozen model. It is called once for each distinct way of resizing: four times when
+            enlarging, where antialiasing changes nothing.
         k: the number of classes.
         seed: random seed of the sample.
-        sample: if there are more images than this, so many are drawn at random.
+        sample: the largest number of images, drawn at random if there are more.
 
     Raises:
         DeepSightError: the features are not one finite vector per image.
@@ -109,11 +109,14 @@ def first_same(setting: Setting, shape: tuple[int, ...], resolution: int) -> Set
 
 
 def leave_one_out_classes(features: NDArray[np.floating], labels: Ints, k: int) -> Ints:
-    """The class of each image as predicted by a ridge classifier that was fitted on all others, int64 (n,).
+    """The class of each image as predicted by a ridge classifier fitted to all others, int64 (n,).
 
-    With G = (K + λI)⁻¹ and K the Gram matrix, the prediction for image i of the fit without it is
-    y_i - (G y)_i / G_ii (Allen's PRESS in the dual form), so leaving out each image costs one inverse.
-    The intercept is a constant feature, so long that the penalty hardly shrinks it.
+    With G = (K + λI)⁻¹ and K the Gram matrix, the fit without image i predicts y_i - (G y)_i / G_ii for it
+    (Allen's PRESS, 1974, in its dual form), so that all n fits take a single inverse. The intercept is a
+    constant feature, large enough that the penalty hardly shrinks it.
+
+    Raises:
+        DeepSightError: the features are not one finite vector per image.
     """
     if features.ndim != 2 or len(features) != len(labels) or not np.isfinite(features).all():
         raise DeepSightError(
@@ -188,9 +191,9 @@ def interpolation_table(
 def detail_kept(pixels: NDArray[np.uint8], resolution: int, *, method: Method, antialias: bool) -> float:
     """Share of fine detail that survives resizing to `resolution` and back, in [0, 1].
 
-    For each radial frequency r from half the Nyquist limit up to it, 1 - E(r) / P(r), at least 0, where
-    P is the power spectrum of the grey images and E that of what the round trip changed; the mean over
-    r. Detail that came back as aliasing is not counted as kept, which a ratio of powers would do.
+    The mean over the radial frequencies r from half the Nyquist frequency up of 1 - E(r) / P(r), at least 0,
+    where P is the power spectrum of the grey images and E that of the change by the round trip. Unlike a
+    ratio of powers, this does not count aliasing as detail.
     """
     height = pixels.shape[1]
     images = torch.as_tensor(pixels).permute(0, 3, 1, 2).float().mean(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Near-duplicates with another label in another split: they teach the model a wrong answer."""
+"""Near-duplicates of test images that have another label in another split."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def conflict_probability(
     Args:
         duplicates: the frame of the evidence table `duplicates`.
         test: the test images, n of them.
-        others: the other splits by name, near-duplicates included.
+        others: the other splits by name, including their near-duplicates.
     """
     ends = [
         duplicates.filter((pl.col(f"split_{own}") == "test") & pl.col(f"split_{other}").is_in(list(others)))

@@ -1,4 +1,4 @@
-"""Images that are in more than one split: exact copies have equal digests of their pixels."""
+"""Images that appear in more than one split: copies with equal pixel digests, and members of one group."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, Images
 
-BYTES = 16  # 128 bits: a chance of 1e-27 that two of a million distinct images share a digest
-BLOCK = 4096  # images read at a time, so that images on disk need no memory of their own
+BYTES = 16  # 128 bits: among a million distinct images the chance of equal digests is 1e-27
+BLOCK = 4096  # images read at a time, so that images on disk are never in memory all at once
 
 
 @dataclass(frozen=True)
 class DigestedSplit:
-    """A split under its name, with the digest of each image."""
+    """A named split with the digest of each image."""
 
     name: str
     data: Dataset
@@ -40,7 +40,12 @@ def no_leaks() -> pl.DataFrame:
 def find_leaks(
     train: DigestedSplit, validation: DigestedSplit, test: DigestedSplit, *, near_duplicates: Ints
 ) -> pl.DataFrame:
-    """The rows to drop: copies and group mates of test images; in train, also those of validation."""
+    """The rows to drop: copies of test images and members of their groups; in train, also of validation.
+
+    Args:
+        train, validation, test: the splits.
+        near_duplicates: int64, ids of training images that nearly copy a validation or test image.
+    """
     near = np.intersect1d(train.data.ids, near_duplicates)
     found = [
         exact_copies(train, test),
@@ -55,7 +60,7 @@ def find_leaks(
 
 
 def exact_copies(part: DigestedSplit, other: DigestedSplit) -> pl.DataFrame:
-    """Images of `part` that are also in `other`, with their first row there, as rows of `split_dropped`."""
+    """Images of `part` that are also in `other`, with the first copy there, as rows of `split_dropped`."""
     there, first = np.unique(other.digests, return_index=True)
     rows = np.flatnonzero(np.isin(part.digests, there))
     found_copies = other.data.ids[first[np.searchsorted(there, part.digests[rows])]]

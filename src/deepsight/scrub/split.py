@@ -1,4 +1,4 @@
-"""Train, validation and test without leakage: stratified, with no image in two of them."""
+"""Train, validation and test without leakage: stratified, with no image in more than one split."""
 
 from dataclasses import dataclass
 
@@ -19,12 +19,12 @@ NONE: Ints = np.empty(0, dtype=np.int64)
 
 # Class shares count as equal within half a point, or within what two random draws may differ by.
 SHARE_TOLERANCE = 0.005
-CHANCE = 0.05  # of an alarm where two splits are random draws
+CHANCE = 0.05  # of a false alarm if two splits are random draws
 
 
 @dataclass(frozen=True)
 class Partition:
-    """The splits, what was dropped to make them (`split_dropped`) and the proof (`split_checks`)."""
+    """The splits, the dropped images (`split_dropped`) and the checks of the splits (`split_checks`)."""
 
     splits: Splits
     dropped: Table
@@ -41,21 +41,21 @@ def leak_free_split(
     keep_leaks: bool | None = False,
     near_duplicates: Ints = NONE,
 ) -> Partition:
-    """Cut validation from train, keep the official test apart, and drop what leaks.
+    """Take validation from train, keep the official test set, and drop leaked images.
 
-    Of two exact copies in different splits, the one in train is dropped before the one in validation; test is
-    never touched. The rows of validation depend on labels and seed alone, so a first call can precede the
-    search for near-duplicates and a second one drop them.
+    Of two exact copies in different splits, the one in train is dropped, or else the one in validation; test
+    is never changed. The rows of validation depend only on labels and seed, so a first call can precede the
+    search for near-duplicates and a second one can drop them.
 
     Args:
         train: the official training set.
         test: the official test set.
         validation_share: share of train that becomes validation, in (0, 1); unused if `validation` is given.
         seed: random seed of the shuffle.
-        validation: the official validation set, if there is one; it is used as it is.
+        validation: the official validation set, if there is one; only its leaked images are dropped.
         keep_leaks: drop nothing, to measure the effect of leakage.
-        near_duplicates: ids of training rows that show the same picture as a validation or test image;
-            those that are in train are dropped.
+        near_duplicates: ids of training rows that show the same picture as a validation or test image; they
+            are dropped.
 
     Raises:
         DeepSightError: there are too few images to make a validation split.
@@ -72,7 +72,7 @@ def leak_free_split(
 
 
 def validation_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints]:
-    """Positions of the rows for training and for validation: whole groups where images come in groups."""
+    """Positions of the rows for training and for validation; groups are not divided."""
     if train.groups is not None:
         return grouped_rows(train.labels, train.groups, share=share, seed=seed)
     return stratified_rows(train, share, seed)
@@ -81,8 +81,8 @@ def validation_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints
 def stratified_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints]:
     """Positions of the rows for training and for validation, each in ascending order.
 
-    The same share of each class, and at least one image of each class in both where it has two. A class of
-    one image stays in train.
+    Each class contributes the same share, and has at least one image in both parts if it has two. The image
+    of a class with a single one stays in train.
 
     Raises:
         DeepSightError: the share is not between 0 and 1, or no class has two images.
@@ -103,7 +103,7 @@ def stratified_rows(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints
 
 
 def rows_of_every_class(train: Dataset, share: float, seed: int) -> tuple[Ints, Ints]:
-    """As `stratified_rows`, class by class: whole images by rounding, one at least where there are two."""
+    """As `stratified_rows`, but class by class: the rounded share, and at least one image of two or more."""
     rng, chosen = np.random.default_rng(seed), []
     for label in range(train.k):
         rows = np.flatnonzero(train.labels == label)
@@ -114,7 +114,7 @@ def rows_of_every_class(train: Dataset, share: float, seed: int) -> tuple[Ints, 
 
 
 def absent_classes(name: str, part: Dataset) -> tuple[str, ...]:
-    """A sentence on the classes of which a split has no image; nothing if it has all."""
+    """A sentence on the classes that are missing from a split; nothing if it has all."""
     counts = class_counts(part.labels, part.classes)
     absent = [f"'{c}'" for c, n in zip(part.classes, counts, strict=True) if n == 0]
     if not absent:
@@ -127,9 +127,9 @@ def absent_classes(name: str, part: Dataset) -> tuple[str, ...]:
 
 
 def limit_train(train: Dataset, *, limit: int | None, seed: int) -> Dataset:
-    """A stratified part of train with `limit` images, in its order; train itself if it has no more than that.
+    """A stratified part of train with `limit` images, in order; train itself if it has no more than that.
 
-    Each class keeps its share of images, rounded by the largest remainder, but at least one.
+    Each class keeps its share of images, rounded by the largest remainder, and at least one.
 
     Raises:
         DeepSightError: the limit is below the number of classes.
@@ -173,8 +173,8 @@ def dropped_table(dropped: pl.DataFrame, *, n: int) -> Table:
 def split_checks(train: DigestedSplit, validation: DigestedSplit, test: DigestedSplit) -> Table:
     """Evidence table `split_checks`: what each pair of splits shares and how their class shares differ.
 
-    A pair passes if it shares no row and no digest, and no class share differs by more than
-    `SHARE_TOLERANCE`, or than two random draws of these sizes may differ.
+    A pair passes if it shares no row and no digest, and no class share differs by more than both
+    `SHARE_TOLERANCE` and what is likely for two random draws of these sizes.
     """
     pairs = ((train, validation), (train, test), (validation, test))
     frame = pl.DataFrame([pair_check(a, b) for a, b in pairs])
@@ -215,10 +215,10 @@ def pair_check(a: DigestedSplit, b: DigestedSplit) -> dict[str, object]:
 
 
 def share_differences(a: Dataset, b: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How much the share of each class differs, and how much it may, both (k,).
+    """The difference of the share of each class, and its tolerance, both (k,).
 
-    Two random draws from one population exceed the second in any class with a probability of 5 % (normal
-    approximation, Bonferroni over the classes); in large ones `SHARE_TOLERANCE` is more.
+    Two random draws from one population exceed the tolerance in any class with a probability of 5 % (normal
+    approximation, Bonferroni over the classes), unless they are so large that `SHARE_TOLERANCE` is larger.
     """
     counts = class_counts(a.labels, a.classes) + class_counts(b.labels, b.classes)
     pooled = counts / max(len(a) + len(b), 1)

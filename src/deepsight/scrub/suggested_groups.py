@@ -1,7 +1,7 @@
-"""Groups that nobody declared: frames of one scene by name or time, and near-duplicates of one picture.
+"""Suggests groups where none are declared: frames of one scene, by name or time, and near-duplicates.
 
-Names and times alone prove nothing: cameras count too, and a walk through a zoo is no video. A sequence is
-one if neighbours in its order look far more alike than two images of the same class elsewhere.
+Names and times alone are not enough: cameras number their files too, and photographs of a zoo visit are no
+video. Images count as a sequence if neighbours look far more alike than two random images of the same class.
 """
 
 import re
@@ -16,25 +16,25 @@ from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.dataset import Dataset
 from deepsight.scrub.duplicates.clusters import components
 
-LOOKED_AT = 6_000  # images at most
-THUMBNAIL = 8  # pixels a side
-ALIKE = 0.5  # of the usual difference within a class: below it, neighbours belong together
-SMALLEST = 3  # images of a group
-SHARE = 0.5  # of the images that must be in such groups before they are suggested
+LOOKED_AT = 6_000  # the largest number of images that are searched
+THUMBNAIL = 8  # pixels per side
+ALIKE = 0.5  # of the usual difference within a class, below which neighbours belong to one group
+SMALLEST = 3  # images in a group
+SHARE = 0.5  # of the images, that must be in such groups before they are suggested
 PAUSE = 30.0  # seconds between two photographs of one scene, at most
-COPIES_SHARE = 0.05  # of the images that have near-duplicates, before these are worth a grouping
+COPIES_SHARE = 0.05  # of the images, that must have near-duplicates before groups of them are suggested
 COUNTER = re.compile(r"^(.*?)(\d+)(\.[^./]*)?$")
 
 
 @dataclass(frozen=True)
 class SuggestedGroups:
-    """Groups that something other than a column suggests.
+    """Groups that were inferred rather than declared.
 
     Attributes:
-        by: what suggests them: "file names", "times of exposure" or "near-duplicates".
-        groups: int64 (n,), the group of each image of the parts, one after the other.
-        n_groups: groups of at least three images; of two where near-duplicates suggest them.
-        share: of the images that are in such groups.
+        by: the source: "file names", "times of exposure" or "near-duplicates".
+        groups: int64 (n,), the group of each image of all parts, one part after the other.
+        n_groups: number of groups of at least three images; of at least two for near-duplicates.
+        share: of the images, that are in such groups.
         example: the first and the last file of the largest group, or empty.
     """
 
@@ -46,12 +46,13 @@ class SuggestedGroups:
 
 
 def suggest_groups(parts: Sequence[Dataset], times: Sequence[Floats] | None = None) -> SuggestedGroups | None:
-    """The groups of consecutive, similar images in these parts together; None where there is no such order.
+    """The groups of consecutive, similar images in all parts together; None if there are none.
+
+    File names are tried first, then times.
 
     Args:
         parts: splits of one data set.
-        times: of each part (n,), when each image was taken, in seconds; NaN where nobody knows. File names
-            are tried first.
+        times: for each part, when each image was taken, float64 (n,) in seconds; NaN where unknown.
     """
     if not 2 * SMALLEST <= sum(map(len, parts)) <= LOOKED_AT:
         return None
@@ -69,7 +70,7 @@ def files_of(parts: Sequence[Dataset]) -> list[str]:
 
 
 def ordered_by_name(files: Sequence[str]) -> tuple[Ints, Bools] | None:
-    """The order of names that count, and which neighbours share all but the number; None where few count."""
+    """The order of numbered names, and which neighbours differ only in the number; None if few have one."""
     counted = [COUNTER.match(file) for file in files]
     if sum(match is not None for match in counted) < SHARE * len(files):
         return None
@@ -82,7 +83,7 @@ def ordered_by_name(files: Sequence[str]) -> tuple[Ints, Bools] | None:
 
 
 def ordered_by_time(times: Floats) -> tuple[Ints, Bools] | None:
-    """The order of exposure, and which neighbours follow within `PAUSE`; None where few times are known."""
+    """The order of exposure, and which neighbours follow within `PAUSE`; None if few times are known."""
     if np.isfinite(times).mean() < SHARE:
         return None
     order = np.argsort(times, kind="stable")  # NaN comes last
@@ -91,7 +92,7 @@ def ordered_by_time(times: Floats) -> tuple[Ints, Bools] | None:
 
 
 def cut_sequence(by: str, order: Ints, near: Bools, parts: Sequence[Dataset]) -> SuggestedGroups | None:
-    """The sequence cut where neighbours differ as two images of a class do, or are not near each other."""
+    """The sequence, cut where neighbours differ too much or are not `near`; None if there are no groups."""
     small = np.concatenate([thumbnails(part) for part in parts])
     between = np.abs(small[order[1:]] - small[order[:-1]]).mean(axis=1)
     usual = usual_difference(small, np.concatenate([part.labels for part in parts]))
@@ -109,7 +110,7 @@ def cut_sequence(by: str, order: Ints, near: Bools, parts: Sequence[Dataset]) ->
 
 
 def example_of(rows: Sequence[int], parts: Sequence[Dataset]) -> str:
-    """The first and the last file of a group; empty where images have no names."""
+    """The first and the last file of a group; empty if the images have no names."""
     if any(part.files is None for part in parts):
         return ""
     files = files_of(parts)
@@ -117,7 +118,7 @@ def example_of(rows: Sequence[int], parts: Sequence[Dataset]) -> str:
 
 
 def thumbnails(data: Dataset) -> Floats:
-    """The images as tiny greys (n, 64)."""
+    """The images as small grey ones, flattened (n, 64), 0 to 255."""
     found = []
     for start in range(0, len(data), 1024):
         for image in data.pixels(slice(start, start + 1024)):
@@ -127,7 +128,7 @@ def thumbnails(data: Dataset) -> Floats:
 
 
 def usual_difference(small: Floats, labels: Ints) -> float:
-    """The median difference of two images of one class that are drawn at random."""
+    """The median difference of two random images of one class."""
     rng, found = np.random.default_rng(0), []
     for c in np.unique(labels):
         rows = np.flatnonzero(labels == c)
@@ -138,7 +139,7 @@ def usual_difference(small: Floats, labels: Ints) -> float:
 
 
 def groups_of_pairs(i: Ints, j: Ints, parts: Sequence[Dataset]) -> SuggestedGroups | None:
-    """The groups that pairs of near-duplicates connect; None where few images have one.
+    """The groups that pairs of near-duplicates connect; None if few images have one.
 
     Args:
         i, j: int64 (p,), rows of the parts, one after the other.

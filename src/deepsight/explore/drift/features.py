@@ -1,4 +1,4 @@
-"""Drift in the eyes of the model: can a classifier tell from the features which set an image is from?"""
+"""Drift of the model's features: whether a classifier can tell from them which set an image is from."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from deepsight.core.statistics.intervals import Interval
 from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.explore.drift.by_class import comparable_rows
 
-MOST = 2_000  # images of each set that are compared; more cost time and show the same
+MOST = 2_000  # images compared per set; more take time and change little
 LEVEL = 0.05  # false discovery rate
-CLEAR = 0.6  # area from which on the sets differ by more than a trifle
+CLEAR = 0.6  # area from which on the difference is not negligible
 # Given features (n, d) and whether each row is new, the out-of-fold probability that it is.
 TellApart = Callable[[Reals, Ints], Floats]
 
@@ -43,7 +43,7 @@ def feature_drift_table(
         classes_before, classes_now: int64, the class of each image.
         classes: names of the classes.
         tell_apart: the classifier; no row may be seen by the fit that scores it.
-        seed: of the samples where there are more images than needed.
+        seed: of the samples, if there are more images than needed.
     """
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Drift of what the model says: the shares of the predicted classes, its confidence, unfamiliar images."""
+"""Drift of the predictions: shares of the predicted classes, confidence, unfamiliar images."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.explore.drift.by_class import WHOLE
 
 LEVEL = 0.05  # false discovery rate
-CLEAR = 0.02  # difference of shares from which on it is more than a trifle
+CLEAR = 0.02  # difference of shares from which on it is not negligible
 
 
 def class_drift_table(before: Ints, now: Ints, classes: Sequence[str]) -> Table:
@@ -71,7 +71,7 @@ def class_row(hits: Ints, totals: Ints) -> dict[str, float]:
 
 
 def association(counts: Ints) -> tuple[float, float]:
-    """Cramér's V between set and class, and the p of chi-squared; 0 and 1 where one class is left."""
+    """Cramér's V between set and class, and the p of chi-squared; 0 and 1 if there is only one class."""
     present = counts[:, counts.sum(axis=0) > 0]
     if present.shape[1] < 2 or (present.sum(axis=1) == 0).any():
         return 0.0, 1.0
@@ -93,7 +93,7 @@ def familiarity_table(
     unfamiliar: Bools, confidence: Floats, predicted: Ints, confidence_before: Floats, predicted_before: Ints,
     classes: Sequence[str], *, expected: float,
 ) -> Table:  # fmt: skip
-    """Evidence table `familiarity`: unlike how many training images, and how sure the model is, by class.
+    """Evidence table `familiarity`: the share of unfamiliar images and the mean confidence, by class.
 
     Args:
         unfamiliar: bool (n,), whether each new image is unlike the training images.
@@ -101,7 +101,7 @@ def familiarity_table(
         predicted: int64 (n,).
         confidence_before, predicted_before: of the run's test images.
         classes: names of the classes.
-        expected: share of familiar images that is called unfamiliar.
+        expected: share of familiar images that are flagged as unfamiliar.
     """
     named = [(WHOLE, slice(None), slice(None))]
     named += [(name, predicted == c, predicted_before == c) for c, name in enumerate(classes)]

@@ -1,4 +1,4 @@
-"""Drift of what a person can see: brightness, contrast, sharpness and the like, class by class."""
+"""Drift of visible properties: brightness, contrast, sharpness and the like, class by class."""
 
 from collections.abc import Sequence
 
@@ -86,7 +86,7 @@ def standardised_difference(before: Floats, now: Floats) -> Interval:
 
 
 def property_caption(frame: pl.DataFrame) -> str:
-    """What has drifted over all images, and in how many classes more."""
+    """A sentence on the drift over all images, and on the number of classes with drift."""
     whole = frame.filter(pl.col("drifted") & (pl.col("class") == WHOLE)).head(3)
     others = frame.filter(pl.col("drifted") & (pl.col("class") != WHOLE))["class"].n_unique()
     if whole.is_empty() and not others:

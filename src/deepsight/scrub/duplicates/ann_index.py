@@ -1,4 +1,4 @@
-"""Nearest neighbours among very many images, by an inverted file: near the exact search, in far less time."""
+"""Approximate nearest neighbours among very many images, by an inverted file."""
 
 import importlib.util
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 from deepsight.scrub.duplicates.descriptor import Descriptor, row_blocks
 
-CELLS_BY_ROOT = 4  # cells for each unit of √n, so that choosing cells costs about what looking into them does
-PROBES = 32  # cells that are looked into
-FIT_ON = 50  # rows a cell that the cells' centres are fitted on
-BLOCK = 16_384  # rows asked about at a time
+CELLS_BY_ROOT = 4  # cells per √n, so that selecting cells takes about as long as searching them
+PROBES = 32  # cells that are searched
+FIT_ON = 50  # rows per cell that the cells' centres are fitted on
+BLOCK = 16_384  # rows per query
 
 
 def available() -> bool:
@@ -23,11 +23,11 @@ def available() -> bool:
 class Index:
     """An inverted file over descriptors (Sivic & Zisserman 2003; the library is faiss).
 
-    The rows are dealt to cells around k-means centres; a row is compared with those in the nearest cells
-    only. Mirrored images are found by asking a second time with the sign of the odd part turned.
+    The rows are assigned to cells around k-means centres; a row is compared only with those in the nearest
+    cells. Mirrored images are found by a second query with the sign of the odd part changed.
 
     Args:
-        described: float32, two parts.
+        described: of all images.
         seed: of the sample that the centres are fitted on.
     """
 
@@ -49,12 +49,12 @@ class Index:
             self._index.add(self._vectors[rows])
 
     def nearest_to(self, rows: NDArray[np.int64], *, count: int) -> tuple[Tensor, Tensor]:
-        """Similarity and row of the nearest that are found, (r, count) twice; -inf where there are fewer.
+        """Similarities and rows of the nearest neighbours found, (r, count) each; -inf where there are fewer.
 
-        A row that is near both as it is and mirrored stands there twice.
+        A row that is near both directly and mirrored appears twice.
         """
         asked = self._vectors[rows]
-        found = [self._index.search(asked, count + 1)]  # itself is among them
+        found = [self._index.search(asked, count + 1)]  # the row itself is among them
         if self._mirrors:
             turned = asked.copy()
             turned[:, self._even_length :] *= -1

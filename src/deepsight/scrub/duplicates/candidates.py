@@ -15,23 +15,22 @@ from deepsight.scrub.duplicates.descriptor import Descriptor, row_blocks
 
 ReadFeatures = Callable[[Ints], NDArray[np.floating]]  # rows -> features (r, d)
 
-EXACT = 150_000  # images; among more an index is asked, where its library is installed
-ROWS, COLUMNS = 256, 4096  # of the block of similarities: 4 MB, which stay in the cache
+EXACT = 150_000  # images; for more an index is used if its library is installed
+ROWS, COLUMNS = 256, 4096  # of a block of similarities: 4 MB, which fit into the cache
 FIT_ON = 5000  # rows that the projection of features is fitted on, and rows projected at a time
-FEATURE_LENGTH = 64  # numbers kept of them
+FEATURE_LENGTH = 64  # dimensions kept of the features
 
 
 def neighbours(described: Descriptor, *, count: int, at_least: float, seed: int) -> tuple[Ints, Ints]:
     """Pairs i < j in which one is among the `count` nearest of the other, mirrored or not.
 
-    Exact search up to `EXACT` images: n²(p + q) multiplications, n × count numbers kept. Among more images an
-    index finds nearly the same pairs in a time that grows with n^1.5; without its library the search stays
-    exact. Pairs below the similarity `at_least` are left out.
+    Up to `EXACT` images the search is exact: n²(p + q) multiplications, n × count numbers in memory. For more
+    images an index finds nearly the same pairs in time O(n^1.5); without its library the search stays exact.
 
     Args:
         described: of n images.
-        count: of neighbours.
-        at_least: similarity in [-1, 1].
+        count: number of neighbours.
+        at_least: similarity in [-1, 1] below which pairs are left out.
         seed: of the index.
     """
     n = len(described)
@@ -46,20 +45,20 @@ def neighbours(described: Descriptor, *, count: int, at_least: float, seed: int)
 
 
 def indexed(n: int) -> bool:
-    """Whether neighbours among n images come from an index, not from an exact search."""
+    """Whether neighbours among n images come from an index instead of an exact search."""
     return n > EXACT and ann_index.available()
 
 
 def comparisons(n: int) -> float:
-    """What the search among n images costs: n² comparisons; by an index, from `EXACT` on, as n^1.5."""
+    """The cost of the search among n images, in comparisons: n², or proportional to n^1.5 with an index."""
     return EXACT**0.5 * n**1.5 if indexed(n) else float(n) ** 2
 
 
 def nearest_to(described: Descriptor, rows: Ints, *, count: int) -> tuple[Tensor, Tensor]:
-    """Similarity and row of the nearest of all images to these, themselves excepted, (r, count) twice."""
+    """Similarities and rows of the images nearest to these, (r, count) each; an image is not its own."""
     even, odd, asked = described.even, described.odd, torch.from_numpy(rows)
     best, place = torch.full((len(rows), count), -torch.inf), torch.zeros(len(rows), count, dtype=torch.int64)
-    block = torch.empty(len(rows), COLUMNS)  # made once: fresh memory costs more than the products in it
+    block = torch.empty(len(rows), COLUMNS)  # allocated once: new memory costs more than the products
     for start in range(0, len(described), COLUMNS):
         stop = min(start + COLUMNS, len(described))
         similarity = torch.mm(odd[asked], odd[start:stop].T, out=block[:, : stop - start]).abs_()
@@ -83,7 +82,7 @@ def distinct_pairs(pairs: Ints) -> tuple[Ints, Ints]:
 def describe_features(read: ReadFeatures, n: int, *, seed: int) -> Descriptor:
     """Pooled features as unit vectors on their `FEATURE_LENGTH` largest principal axes, in blocks.
 
-    They have no odd part: whether a pair is mirrored is told by the pixels.
+    They have no odd part: the pixels decide whether a pair is mirrored.
     """
     sample = as_floats(read(np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])))
     centre = sample.mean(dim=0)
@@ -95,5 +94,5 @@ def describe_features(read: ReadFeatures, n: int, *, seed: int) -> Descriptor:
 
 
 def as_floats(rows: NDArray[np.floating]) -> Tensor:
-    """A float32 copy, so that rows of a read-only memory map are taken too."""
+    """A float32 copy, which also works for rows of a read-only memory map."""
     return torch.from_numpy(np.array(rows, dtype=np.float32))

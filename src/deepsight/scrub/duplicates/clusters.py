@@ -1,4 +1,4 @@
-"""Pairs as a frame: exact ones, near ones, those that a cluster implies, and the clusters they make."""
+"""Pairs as a frame: exact and near duplicates, pairs implied by a cluster, and the clusters themselves."""
 
 from dataclasses import replace
 
@@ -12,12 +12,12 @@ from deepsight.core.array_types import Ints
 from deepsight.scrub.duplicates.matching import Matches
 from deepsight.scrub.duplicates.score_mixture import Mixture
 
-LISTED = 0.2  # lowest score in the table: below it there are look-alikes alone, and thousands of them
+LISTED = 0.2  # lowest score in the table; below it there are only look-alikes, in thousands
 CLOSED = 200  # images; up to this size every pair of a cluster is registered
 
 
 def exact_pairs(first: Ints) -> pl.DataFrame:
-    """Each image with equal pixels to an earlier one, paired with the first of them."""
+    """Each image whose pixels equal an earlier one's, paired with the first of these."""
     later = np.flatnonzero(first != np.arange(len(first)))
     n = len(later)
     placement = np.tile(np.array([1, 1, 0, 0], dtype=np.float32), (n, 1))
@@ -26,9 +26,9 @@ def exact_pairs(first: Ints) -> pl.DataFrame:
 
 
 def missing_pairs(likely: Matches, seen: Matches, n: int) -> tuple[Ints, Ints]:
-    """Pairs i < j of one cluster of near-duplicates that were no candidates, since an image has few of those.
+    """Pairs i < j within a cluster of near-duplicates that were not among the candidates.
 
-    Clusters above `CLOSED` images, whose pairs would be too many, are left as they are.
+    An image has only a few candidates. Clusters above `CLOSED` images, of too many pairs, are not completed.
     """
     component = components(likely.i, likely.j, n)
     order = np.argsort(component, kind="stable")
@@ -43,7 +43,7 @@ def missing_pairs(likely: Matches, seen: Matches, n: int) -> tuple[Ints, Ints]:
 
 
 def near_pairs(matches: Matches, mixture: Mixture, rows: Ints) -> pl.DataFrame:
-    """The registered pairs worth listing, with the probability that the mixture gives them."""
+    """The registered pairs worth listing, with their probability under the mixture."""
     probability = mixture.probability(matches.score)
     listed = np.flatnonzero(matches.score >= LISTED)
     kept = matches.take(listed)

@@ -1,4 +1,4 @@
-"""A short vector by which copies of an image, shifted, cropped, recoloured or mirrored, find each other."""
+"""A short vector that is similar for copies of an image, even if shifted, cropped, recoloured or mirrored."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from deepsight.core.array_types import Ints
 from deepsight.images.resize import resize
 
 Read = Callable[[Ints], Tensor]  # rows -> float32 (b, 3, h, w), 0 to 255
-Halves = tuple[Tensor, Tensor]  # what mirroring an image keeps, and what it turns the sign of; (b, d) twice
+Halves = tuple[Tensor, Tensor]  # the part that mirroring keeps and the part that it negates, (b, d) each
 
-CELLS = 3  # a side; shifted by an eighth of the image, three quarters of a cell stay in it
+CELLS = 3  # per side; after a shift by an eighth of the image, three quarters of a cell's content stay in it
 DIRECTIONS = 8
-SIDE = 8  # pixels of the small picture
+SIDE = 8  # pixels per side of the thumbnail
 FIT_ON = 5000  # images that centre and projection are fitted on
-BLOCK = 128  # images read at a time: at 128 pixels a side each takes 3.6 MB while it is described
+BLOCK = 128  # images read at a time: at 128 × 128 pixels each takes 3.6 MB while it is described
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """Unit vectors in two parts, so that a mirrored copy is found at no cost.
+    """Unit vectors in two parts, so that mirrored copies are found at no extra cost.
 
-    With e the part of an image that mirroring keeps and o the part whose sign it turns, the similarity
-    of x and y is e_x·e_y + o_x·o_y, and that of x and mirrored y is e_x·e_y - o_x·o_y. The better of
-    the two is e_x·e_y + |o_x·o_y|.
+    With e the part of an image that mirroring keeps and o the part that it negates, the similarity of x and y
+    is e_x·e_y + o_x·o_y, and that of x and mirrored y is e_x·e_y - o_x·o_y. The larger of the two is
+    e_x·e_y + |o_x·o_y|.
 
     Attributes:
         even: float32 (n, p).
@@ -55,7 +55,7 @@ def describe_images(
         read: rows -> images.
         n: the number of images.
         halves: images -> their even and odd part; `gradient_halves` or `thumbnail_halves`.
-        length: numbers kept, on the largest principal axes of both parts.
+        length: dimensions kept, on the largest principal axes of both parts.
         seed: of the sample that centre and axes are fitted on.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:FIT_ON])
@@ -70,7 +70,7 @@ def describe_images(
 
 
 def project(parts: Halves, centre: Tensor, axes: list[Tensor]) -> Halves:
-    """Even and odd part on their axes, together of unit length; 0 for a plain image."""
+    """Even and odd part on their axes, together of unit length; 0 for a uniform image."""
     even, odd = (parts[0] - centre) @ axes[0], parts[1] @ axes[1]
     size = torch.hypot(even.norm(dim=1), odd.norm(dim=1)).clamp_min(1e-3)[:, None]
     return even / size, odd / size
@@ -83,11 +83,11 @@ def row_blocks(n: int, size: int) -> Iterator[Ints]:
 
 
 def gradient_histograms(images: Tensor) -> Tensor:
-    """Square roots of the shares of slope by direction and cell, (b, 8, 3, 3), from images (b, 3, h, w).
+    """Square roots of the shares of gradient by direction and cell, (b, 8, 3, 3), of images (b, 3, h, w).
 
-    Histograms of oriented gradients (Dalal & Triggs 2005) under the root of Arandjelović & Zisserman
-    (2012). Each slope is shared by its two nearest directions, and by the cells as bilinear interpolation
-    would. Gain, offset and colour are gone.
+    Histograms of oriented gradients (Dalal & Triggs 2005) with the square root of Arandjelović & Zisserman
+    (2012). Each gradient is divided between its two nearest directions, and between cells as in bilinear
+    interpolation. The result does not depend on gain, offset and colour.
     """
     grey = pad(images.mean(dim=1, keepdim=True), (2,) * 4, mode="replicate")
     smooth = avg_pool2d(grey, 3, 1)[:, 0]
@@ -105,9 +105,9 @@ def gradient_histograms(images: Tensor) -> Tensor:
 
 
 def gradient_halves(images: Tensor) -> Halves:
-    """Halves of the histograms. What moves by a few pixels stays mostly in its cell.
+    """Halves of the gradient histograms, which hardly change when an image shifts by a few pixels.
 
-    A mirrored slope of angle t has the angle π - t, and its cell is on the other side.
+    A mirrored gradient of angle t has the angle π - t, and its cell is on the other side.
     """
     cells = gradient_histograms(images)
     opposite = (DIRECTIONS // 2 - torch.arange(DIRECTIONS)) % DIRECTIONS
@@ -117,7 +117,7 @@ def gradient_halves(images: Tensor) -> Halves:
 def thumbnail_halves(images: Tensor) -> Halves:
     """Halves of the colours at 8×8 pixels, less their local mean (5×5) and the mean of each channel.
 
-    Finer than `gradient_halves` and not misled by a frame drawn around an image, but lost after large shifts.
+    Finer than `gradient_halves` and robust to a frame around the image, but not to large shifts.
     """
     small = detail(resize(images, SIDE, method="bilinear"), 2)
     small = small - small.mean(dim=(2, 3), keepdim=True)
@@ -126,18 +126,18 @@ def thumbnail_halves(images: Tensor) -> Halves:
 
 
 def split_mirrored(described: Tensor, mirrored: Tensor) -> Halves:
-    """Even and odd part, from what describes the images and what describes their mirror images."""
+    """Even and odd part, from the descriptions of the images and of their mirror images."""
     return (described + mirrored).flatten(1) / 2, (described - mirrored).flatten(1) / 2
 
 
 def detail(images: Tensor, radius: int) -> Tensor:
-    """Images less their mean over a square of 2 radius + 1 pixels, borders repeated."""
+    """Images less their mean over a square of side 2 radius + 1 pixels, with replicated borders."""
     border = (radius,) * 4
     return images - avg_pool2d(pad(images, border, mode="replicate"), 2 * radius + 1, 1)
 
 
 def shared_axes(*parts: Tensor, length: int) -> list[Tensor]:
-    """For each part (n, d) its axes (d, p) of largest second moment, `length` over all parts together."""
+    """The axes (d, p) of largest second moment of each part (n, d), `length` of them in all parts."""
     found = [torch.linalg.eigh(part.T @ part) for part in parts]
     moments = torch.cat([values for values, _ in found])
     smallest = moments.sort(descending=True)[0][:length][-1]

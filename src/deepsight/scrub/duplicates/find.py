@@ -1,4 +1,4 @@
-"""Exact copies and near-duplicates, within and across splits: which training images the test set repeats."""
+"""Exact copies and near-duplicates, within and across splits, such as test images repeated in training."""
 
 from collections.abc import Callable, Mapping
 
@@ -42,13 +42,13 @@ def find_duplicates(
     features: Mapping[str, NDArray[np.floating]] | None = None,
     seed: int,
 ) -> Table:
-    """Evidence table `duplicates`: pairs of images that are the same picture, or nearly look it.
+    """Evidence table `duplicates`: pairs of images that show the same picture, exactly or nearly.
 
-    Candidates are nearest neighbours by pixel descriptors that survive shifts, crops, colour changes and
-    mirroring (and by pooled features, if given). Each is registered at pixel level, which gives the
-    score. A two-component mixture of the scores gives the probability that a pair shows the same picture.
-    Blocks bound the memory. Time grows with n² up to 150,000 images; beyond, it grows with n^1.5 if the
-    extra `large` is installed, and with n² if not (figures: benchmarks/duplicates).
+    Candidates are nearest neighbours by pixel descriptors that are robust to shifts, crops, colour changes
+    and mirroring (and by pooled features, if given). Registering a pair at pixel level yields its score. A
+    two-component mixture of the scores yields the probability that a pair shows the same picture. Memory is
+    bounded by reading in blocks. Time grows with n² up to 150,000 images; beyond, with n^1.5 if the extra
+    `large` is installed, else with n² (figures: benchmarks/duplicates).
 
     Args:
         parts: the splits by name, test last; images of one shape.
@@ -142,7 +142,7 @@ def repeated_rows(duplicates: Table, *, of: str, within: tuple[str, ...]) -> Int
 
     The training rows to drop are `repeated_rows(table, of="train", within=("val", "test"))`, the leaked test
     images `repeated_rows(table, of="test", within=("train",))`. Whole clusters count, not only pairs,
-    because each image is compared with its nearest neighbours alone.
+    because each image is compared only with its nearest neighbours.
     """
     images = cluster_members(duplicates)
     there = images.filter(pl.col("split").is_in(list(within)))["cluster"].unique()
@@ -157,14 +157,16 @@ def difference_picture(
     mirrored: bool,
     placement: tuple[float, float, float, float],
 ) -> NDArray[np.uint8]:
-    """How the images of a pair differ: 128 where they agree, lighter where a is lighter.
+    """The difference of the images of a pair: 128 where they agree, lighter where a is lighter.
 
-    Image b is placed on a as the columns mirrored and (scale_x, scale_y, shift_x, shift_y) say. Each channel
-    gets the gain and offset that fit a best. Where b does not reach, the picture is 128.
+    Image b is placed on a by `mirrored` and `placement`. Each channel gets the gain and offset that fit a
+    best. Outside of b the picture is 128.
 
     Args:
         a: uint8 (h, w, 3).
         b: uint8 (h, w, 3).
+        mirrored: whether b is mirrored.
+        placement: scale_x, scale_y, shift_x and shift_y of the table.
 
     Returns:
         uint8 (h, w, 3).

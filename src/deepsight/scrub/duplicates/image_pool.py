@@ -17,7 +17,7 @@ from deepsight.scrub.leakage import pixel_digests
 
 @dataclass(frozen=True)
 class Pool:
-    """The images of several splits, numbered through in the order of the splits."""
+    """The images of several splits, numbered consecutively in the order of the splits."""
 
     parts: Mapping[str, Dataset]
 
@@ -35,7 +35,7 @@ class Pool:
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
 
     def gather(self, stored: Sequence[Any], rows: Ints) -> NDArray[Any]:
-        """The rows of what is stored for each split: an array a split, in the order of the splits."""
+        """Rows of arrays that are stored per split, in the order of the splits."""
         owner, place = self.locate(rows)
         gathered = np.empty((len(rows), *stored[0].shape[1:]), dtype=stored[0].dtype)
         for number, array in enumerate(stored):
@@ -43,7 +43,7 @@ class Pool:
         return gathered
 
     def locate(self, rows: Ints) -> tuple[Ints, Ints]:
-        """The number of the split that holds each row, and its place there."""
+        """The number of each row's split, and its position there."""
         ends = np.cumsum([len(part) for part in self.parts.values()])
         owner = np.searchsorted(ends, rows, side="right")
         return owner, rows - (ends - [len(part) for part in self.parts.values()])[owner]
@@ -58,7 +58,7 @@ class Pool:
         return np.concatenate([part.ids for part in self.parts.values()])[rows]
 
     def first_copies(self) -> Ints:
-        """For each image the first with the same pixels; itself, if it is that one."""
+        """For each image the first one with the same pixels, which may be the image itself."""
         marks = np.concatenate([pixel_digests(part.images) for part in self.parts.values()])
         _, first, which = np.unique(marks, return_index=True, return_inverse=True)
         return np.asarray(first[which], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""From candidates to scored pairs: a cheap correlation for all, then registration for those that pass it."""
+"""From candidates to scored pairs: a cheap correlation for all, then registration for those that pass."""
 
 import itertools
 from collections.abc import Iterator
@@ -26,24 +26,24 @@ from deepsight.scrub.duplicates.descriptor import (
 )
 
 SLOPES, PICTURE, FEATURES = 6, 2, 4  # nearest images by each descriptor, and by features, if given
-SLOPES_LENGTH, PICTURE_LENGTH = 64, 40  # numbers kept of 72 and of 192
+SLOPES_LENGTH, PICTURE_LENGTH = 64, 40  # dimensions kept of 72 and of 192
 SLOPES_SIMILAR = 0.6  # of 30 published near-duplicates, 29 have at least 0.83
 PICTURE_SIMILAR = 0.55  # all 30 have at least 0.58
-PEAK = 0.6  # of the coarse correlation; known near-duplicates have at least 0.65, nine in ten candidates less
-STARTS = 2  # placements that registration begins from
-PAIRS = 256  # at a time
+PEAK = 0.6  # of the coarse correlation; known near-duplicates reach 0.65, nine in ten candidates do not
+STARTS = 2  # placements that registration starts from
+PAIRS = 256  # registered at a time
 IN_MEMORY = 100_000  # images whose coarse views are kept in memory: 100 MB
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Pairs of images that were registered.
+    """Registered pairs of images.
 
     Attributes:
         i, j: int64 (p,), rows with i < j.
         mirrored: bool (p,), whether j was mirrored.
         score: float64 (p,), agreement in [0, 1].
-        placement: float32 (p, 4), where i lies in j: scale and shift of x and y (`registration`).
+        placement: float32 (p, 4), where i is in j: scale and shift of x and y (`registration`).
     """
 
     i: Ints
@@ -56,7 +56,7 @@ class Matches:
         return len(self.i)
 
     def with_more(self, other: "Matches") -> "Matches":
-        """These pairs and then the others."""
+        """These pairs followed by the others."""
         columns = (
             np.concatenate([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self)
         )
@@ -86,7 +86,7 @@ class Matcher:
         self._views = coarse_views(read, n)
 
     def candidates(self, features: ReadFeatures | None) -> tuple[Ints, Ints]:
-        """Pairs i < j of images that are near each other by pixels, or by these features of any model."""
+        """Pairs i < j of images that are similar by pixels, or by these features of any model."""
         found = [
             neighbours(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR, seed=self._seed),
             neighbours(self._picture, count=PICTURE, at_least=PICTURE_SIMILAR, seed=self._seed),
@@ -99,8 +99,8 @@ class Matcher:
     def register(self, i: Ints, j: Ints, *, peak: float = PEAK) -> Matches:
         """The pairs whose coarse correlation reaches `peak`, registered and scored.
 
-        The score is the product of that correlation and of the agreement after registration: look-alikes may
-        reach one or the other, near-duplicates reach both.
+        The score is the product of that correlation and the agreement after registration: look-alikes may
+        score high in one of them, near-duplicates in both.
         """
         mirrored = self._slopes.mirrored(i, j)
         peaks, starts = self._peaks(i, j, mirrored)
@@ -132,22 +132,22 @@ class Matcher:
 
 
 def coarse_views(read: Read, n: int) -> NDArray[np.float16]:
-    """What the coarse search compares, for all images: float16 (n, 2, 16, 16).
+    """The small versions of all images that the coarse search compares: float16 (n, 2, 16, 16).
 
-    Above `IN_MEMORY` images they lie in a temporary file, of 1 kB per image, which is read by rows.
+    Above `IN_MEMORY` images they are stored in a temporary file, of 1 kB per image, which is read by rows.
     """
     views = (coarse_view(read(rows)) for rows in row_blocks(n, BLOCK))
     return np.concatenate(list(views)) if n <= IN_MEMORY else on_disk(views)
 
 
 def coarse_view(images: Tensor) -> NDArray[np.float16]:
-    """What the coarse search compares of some images."""
+    """The small versions of some images, float16 (b, 2, 16, 16)."""
     grey = resize(images.mean(dim=1, keepdim=True), registration.COARSE)
     return np.asarray(registration.prepare(grey).half().numpy())
 
 
 def on_disk(blocks: Iterator[NDArray[np.float16]]) -> NDArray[np.float16]:
-    """Blocks of rows as one array in a temporary file, which ends with the array; TMPDIR says where.
+    """Blocks of rows as one array in a temporary file in TMPDIR, which is removed with the array.
 
     Raises:
         DeepSightError: the disk is full.

@@ -1,4 +1,4 @@
-"""The search for near-duplicates over all official images, told of validation afterwards and stored once."""
+"""The search for near-duplicates among all official images, stored once and shared by all studies."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,22 +15,22 @@ from deepsight.core.progress import Log, silent
 from deepsight.scrub.duplicates.find import duplicates_caption, find_duplicates
 from deepsight.scrub.leakage import pixel_digests
 
-METHOD = "1"  # of the search; another number makes stored results of older versions void
+METHOD = "1"  # version of the search; changing it invalidates stored results
 NAME = "duplicates"
-PROOF = "proof.txt"  # written last: with it the search counts
-SEED = 0  # of the samples that projections are fitted on; one for all studies, which share the result
+PROOF = "proof.txt"  # written last: it marks a complete search
+SEED = 0  # of the samples that projections are fitted on; the same for all studies, which share the result
 
 
 def official_duplicates(parts: Mapping[str, Dataset], folder: Path, *, log: Log = silent) -> Table:
     """Near-duplicates among all images of a data set: searched once, then read from the cache.
 
-    Which images repeat which is a fact about the data. It depends on no split and no number of training rows,
-    so all studies of the same images share it.
+    The result does not depend on the split or the number of training rows, so all studies of the same images
+    share it.
 
     Args:
         parts: the official parts by name, test last; images of one shape.
         folder: where the result is stored; its name should be `parts_digest`.
-        log: told where the result comes from.
+        log: receives a message if a stored result is used or damaged.
     """
     if is_stored(folder):
         found = Evidence.load(folder)[NAME]
@@ -45,7 +45,7 @@ def official_duplicates(parts: Mapping[str, Dataset], folder: Path, *, log: Log 
 
 
 def is_stored(folder: Path) -> bool:
-    """Whether a search was finished and stored there, and is undamaged."""
+    """Whether a complete, undamaged search is stored there."""
     try:
         return (folder / PROOF).read_text(encoding="ascii") == proof_of(folder)
     except (OSError, ValueError):
@@ -68,7 +68,7 @@ def parts_digest(parts: Mapping[str, Dataset]) -> str:
 
 
 def with_validation(found: Table, held: Ints) -> Table:
-    """The table of a search over official parts, with the training rows that are held out called `val`.
+    """The table of a search among official parts, with the training rows held out for validation named `val`.
 
     Args:
         found: a table of `find_duplicates` whose splits are train and test.

@@ -1,9 +1,9 @@
-"""Are two images the same picture? Lay one over the other, then see whether fine detail agrees.
+"""Decides whether two images show the same picture: aligns them and compares fine detail.
 
 Coarse: the peak of the cross-correlation, by the Fourier transform, at three scales. Fine: Gauss-Newton
 on shift and scale of both directions with free gain and offset (Lucas & Kanade 1981, with the gain of
-Evangelidis & Psarakis 2008). The score compares what is left after that; look-alikes, which share the
-large forms alone, lose there.
+Evangelidis & Psarakis 2008). The score compares the detail after alignment, in which look-alikes differ,
+since they share only large shapes.
 """
 
 import torch
@@ -12,22 +12,22 @@ from torch.nn.functional import affine_grid, avg_pool2d, conv2d, grid_sample, pa
 
 from deepsight.scrub.duplicates.descriptor import detail
 
-# A placement (sx, sy, tx, ty) says where in image b a pixel (x, y) of image a lies: (sx x + tx, sy y + ty),
-# with coordinates from -1 to 1 over the image.
+# A placement (sx, sy, tx, ty) maps a pixel (x, y) of image a to (sx x + tx, sy y + ty) in image b, with
+# coordinates from -1 to 1 over the image.
 
-SIDE = 32  # pixels that pairs are compared at
+SIDE = 32  # pixels per side at which pairs are compared
 COARSE = 16  # pixels of the coarse search
 REACH = 3  # coarse pixels: shifts up to a fifth of the image
 ZOOM = 0.8  # scales 0.8, 1 and 1.25 are tried; Gauss-Newton finds those between
-STEPS = ((16, 6), (32, 2))  # points a side that Gauss-Newton looks at, and steps with them
+STEPS = ((16, 6), (32, 2))  # points per side that Gauss-Newton uses, and its steps with them
 SCALE_LIMITS, SHIFT_LIMIT = (0.7, 1.43), 0.45
 PATCH = 8  # pixels
-PLAIN = 3.0  # grey levels of standard deviation below which a patch holds noise alone
-NOISE = 1.0  # grey levels of rounding and compression, which no agreement is asked of
+PLAIN = 3.0  # grey levels of standard deviation below which a patch contains only noise
+NOISE = 1.0  # grey levels of noise from rounding and compression, in which images need not agree
 
 
 def prepare(images: Tensor) -> Tensor:
-    """What the coarse search compares: grey images (n, 1, 16, 16) whole and their middle, (n, 2, 16, 16)."""
+    """Input of the coarse search: grey images (n, 1, 16, 16) and their enlarged centres, (n, 2, 16, 16)."""
     middle = torch.tensor([[ZOOM, ZOOM, 0.0, 0.0]]).expand(len(images), 4)
     views = (images, place(images, middle, size=(COARSE, COARSE))[0])
     return torch.stack([whiten(view) for view in views], dim=1)
@@ -36,11 +36,11 @@ def prepare(images: Tensor) -> Tensor:
 def coarse_placements(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Height of the correlation peak at three scales, and the placement of each.
 
-    Whole on whole, whole on middle and middle on whole: only the image that shows more is ever zoomed
-    into, so that no border has to be made up.
+    Image on image, image on centre and centre on image: only the image that shows more is enlarged, so that
+    no border has to be invented.
 
     Args:
-        a: what `prepare` made of the first images of p pairs, (p, 2, 16, 16).
+        a: from `prepare`, of the first images of p pairs, (p, 2, 16, 16).
         b: the same of the second images.
 
     Returns:
@@ -65,7 +65,7 @@ def correlation_peak(product: Tensor, scale: float) -> tuple[Tensor, Tensor]:
 
 
 def whiten(images: Tensor) -> Tensor:
-    """Detail (p, h, w) under a window that fades at the border, of mean 0 and unit length."""
+    """Detail (p, h, w) under a window that fades towards the border, with mean 0 and unit length."""
     side = images.shape[-1]
     window = torch.hann_window(side + 2)[1:-1].sqrt()
     faded = detail(images, 2)[:, 0] * window * window[:, None]
@@ -124,13 +124,13 @@ def smoothed(images: Tensor) -> Tensor:
 
 
 def agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
-    """How well images (p, 3, h, w) agree where they overlap, (p,) in [0, 1]: in fine detail and as a whole.
+    """How well images (p, 3, h, w) agree where they overlap, (p,) in [0, 1].
 
-    The agreement of detail is the mean of two correlations, at least 0: that of all detail finer than 3
-    pixels, in colour, and the lower quartile over patches of 8×8 pixels of that of grey detail finer than 7.
-    The first asks that the detail be the same, the second that it be so nearly everywhere. Patches that are
-    plain in both images say nothing. The agreement of the whole pictures is their correlation, the mean over
-    the channels. The score is the product of the two.
+    The score is the product of two agreements. That of detail is the mean, at least 0, of the correlation of
+    all colour detail finer than 3 pixels and of the lower quartile over 8×8 patches of the correlation of
+    grey detail finer than 7 pixels: the first requires the same detail, the second requires it nearly
+    everywhere. Patches that are uniform in both images do not count. The agreement of the whole images is
+    their correlation, averaged over the channels.
     """
     laid, inside = place(b, placement)
     whole = correlation(a.flatten(2), laid.flatten(2), inside.flatten(1)[:, None]).mean(dim=1).clamp_min(0)
@@ -148,8 +148,8 @@ def agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
 def cautious_correlation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     """Mean over channels (p, c, m) of the correlation, less one standard error on Fisher's scale.
 
-    The error is that of as many samples as share the energy, (Σe)² / Σe² with e = |x y|: an aeroplane of
-    ten pixels in a plain sky correlates with another one by chance.
+    The error is that of the effective number of samples, (Σe)² / Σe² with e = |x y|: an aeroplane of ten
+    pixels in a uniform sky may correlate with another one by chance.
     """
     energy = (x * y * weight).abs().sum(dim=1)
     samples = energy.sum(dim=1).square() / energy.square().sum(dim=1).clamp_min(1e-6)
@@ -163,7 +163,7 @@ def patches(images: Tensor) -> Tensor:
 
 
 def correlation(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-    """Weighted correlation over the last axis, shrunk towards 0 where there is little but noise."""
+    """Weighted correlation over the last axis, shrunk towards 0 where there is mostly noise."""
     total = weight.sum(dim=-1).clamp_min(1)
     x, y = ((v - ((v * weight).sum(dim=-1) / total)[..., None]) * weight for v in (x, y))
     energy = [v.square().sum(dim=-1) + total * NOISE**2 / 2 for v in (x, y)]

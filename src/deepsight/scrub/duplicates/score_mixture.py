@@ -1,4 +1,4 @@
-"""How sure is a score? Look-alikes and near-duplicates as two components of the scores, if there are two."""
+"""From scores to probabilities: look-alikes and near-duplicates as two components of the scores' mixture."""
 
 from dataclasses import dataclass, replace
 
@@ -9,30 +9,30 @@ from scipy.stats import norm
 from deepsight.core.array_types import Floats, Ints
 
 FLOORS = (0.1, 0.95)  # limits of the score from which look-alikes are modelled
-CEILING = 0.9993  # scores above count as this one: Fisher's scale has no end
+CEILING = 0.9993  # higher scores count as this one, since Fisher's scale is unbounded
 GRID = np.linspace(0, float(np.arctanh(CEILING)), 2001)
-SHAPES = (1.0, 1.5, 2.0)  # how look-alikes fall off: as an exponential, as half a normal, or between
-# What scores look like before any is seen, worth PRIOR_WEIGHT pairs: the length over which look-alikes fall
-# off, mean and spread of near-duplicates (all three on Fisher's scale), and the share of near-duplicates.
+SHAPES = (1.0, 1.5, 2.0)  # of the decay of look-alikes: exponential, in between, half-normal
+# The prior, worth PRIOR_WEIGHT pairs: the length over which look-alikes decay, mean and spread of
+# near-duplicates (all three on Fisher's scale), and the share of near-duplicates.
 PRIOR_LENGTH, PRIOR_MEAN, PRIOR_SPREAD, PRIOR_SHARE, PRIOR_WEIGHT = 0.125, 0.95, 0.3, 0.05, 20.0
-LEAST_SPREAD = 0.1  # of near-duplicates, so that a few equal scores do not make a component of their own
-RARE = 0.02  # two components: of the look-alikes at most this share lies beyond the near-duplicates' mean
+LEAST_SPREAD = 0.1  # of near-duplicates, so that a few equal scores do not become a component
+RARE = 0.02  # for two components at most this share of look-alikes is above the near-duplicates' mean
 PARAMETERS = 3  # that the second component adds, for the Bayesian information criterion
-ROUNDS = 100  # of EM; it has settled to four digits after 50
+ROUNDS = 100  # of EM; four digits are stable after 50
 TINY = 1e-300
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Scores above a floor on Fisher's scale: look-alikes that fall off, and a normal of near-duplicates.
+    """Scores above a floor on Fisher's scale: decaying look-alikes and normally distributed near-duplicates.
 
     Attributes:
         floor: score below which the probability is 0, in [0, 1).
-        length, shape: the frequency of look-alikes at a distance x above the floor falls off as
+        length, shape: the density of look-alikes at a distance x above the floor decays as
             exp(-(x / length)^shape).
         mean, spread: centre and standard deviation of near-duplicates.
         share: of near-duplicates among the scores above the floor, in (0, 1).
-        separate: whether the scores showed two components; if not, `share` is one pair of all.
+        separate: whether the scores show two components; if not, `share` amounts to a single pair.
     """
 
     floor: float
@@ -44,13 +44,13 @@ class Mixture:
     separate: bool = False
 
     def probability(self, scores: Floats) -> Floats:
-        """That a pair with this score shows one picture, in [0, 1]; it never falls as the score rises."""
+        """Probability that a pair with this score shows one picture, non-decreasing in the score."""
         same, alike = self.densities(GRID)
         rising = np.maximum.accumulate(same / (same + alike + TINY))
         return np.where(scores > self.floor, np.interp(fisher(scores), GRID, rising), 0.0)
 
     def densities(self, z: Floats) -> tuple[Floats, Floats]:
-        """Of near-duplicates and of look-alikes, weighted by their shares, at scores on Fisher's scale."""
+        """Densities of near-duplicates and look-alikes, weighted by their shares, on Fisher's scale."""
         start = float(fisher(self.floor))
         above = max(float(norm.sf(start, self.mean, self.spread)), 1e-6)
         same = np.where(z >= start, self.share * norm.pdf(z, self.mean, self.spread) / above, 0.0)
@@ -65,15 +65,15 @@ class Mixture:
 
 
 def fisher(scores: Floats | float) -> Floats:
-    """Scores on Fisher's scale (the inverse hyperbolic tangent), on which scores near 1 are told apart."""
+    """Scores on Fisher's scale (the inverse hyperbolic tangent), which separates scores near 1."""
     return np.asarray(np.arctanh(np.clip(scores, 0, CEILING)), dtype=np.float64)
 
 
 def look_alike_floor(i: Ints, j: Ints, scores: Floats) -> float:
-    """The most frequent score of matched negatives: pairs that are the best match of neither image.
+    """The mode of the scores of matched negatives: pairs that are the best match of neither image.
 
     They come from the same images by the same search, but since each image has a better match, few of them
-    are copies. Above their mode the scores of look-alikes fall off, whatever the images are.
+    are copies. Above their mode the density of look-alikes decays, whatever the images are.
 
     Args:
         i, j: int64 (p,), the images of each pair.
@@ -87,7 +87,7 @@ def look_alike_floor(i: Ints, j: Ints, scores: Floats) -> float:
 
 
 def half_sample_mode(values: Floats) -> float:
-    """The mode of a sample, by halving the shortest interval with half of it (Bickel & Frühwirth 2006)."""
+    """The half-sample mode (Bickel & Frühwirth 2006); 0 for an empty sample."""
     values = np.sort(values)
     while len(values) > 2:
         half = (len(values) + 1) // 2
@@ -97,11 +97,11 @@ def half_sample_mode(values: Floats) -> float:
 
 
 def fit_mixture(scores: Floats, floor: float = FLOORS[0]) -> Mixture:
-    """The mixture that fits the scores above the floor, or one component where they show no second.
+    """The mixture fitted to the scores above the floor, with one component if there is no second.
 
-    Two components count if they describe the scores better than one by the Bayesian information criterion,
-    and if the second lies where look-alikes are rare. Otherwise near-duplicates are assumed to be as the
-    prior says, and one pair of all, so that only a score beyond what look-alikes reach is flagged.
+    There are two components if they describe the scores better than one by the Bayesian information
+    criterion, and if the second is where look-alikes are rare. Otherwise near-duplicates are assumed to
+    follow the prior and to be a single pair, so that only scores beyond all look-alikes are flagged.
 
     Args:
         scores: float64 (p,), in [0, 1].
@@ -121,7 +121,7 @@ def fit_mixture(scores: Floats, floor: float = FLOORS[0]) -> Mixture:
 
 
 def prior_mixture(floor: float, shape: float) -> Mixture:
-    """The mixture before any score is seen."""
+    """The mixture assumed before any scores are known."""
     mean = max(PRIOR_MEAN, float(fisher(floor)) + 4 * PRIOR_LENGTH)
     return Mixture(floor, PRIOR_LENGTH, shape, mean, PRIOR_SPREAD, PRIOR_SHARE)
 
@@ -133,7 +133,7 @@ def one_component(z: Floats, floor: float, shape: float) -> Mixture:
 
 
 def two_components(z: Floats, floor: float, shape: float) -> Mixture:
-    """Both components by expectation and maximisation (Dempster et al. 1977), with a weak prior."""
+    """Both components by expectation maximisation (Dempster et al. 1977) with a weak prior."""
     prior = found = prior_mixture(floor, shape)
     start, copies = float(fisher(floor)), PRIOR_WEIGHT * PRIOR_SHARE
     for _ in range(ROUNDS):
@@ -153,13 +153,13 @@ def two_components(z: Floats, floor: float, shape: float) -> Mixture:
 
 
 def fall_off(x: Floats, weight: Floats, shape: float) -> float:
-    """The length over which look-alikes fall off, from their distances above the floor."""
+    """The length over which look-alikes decay, from their distances above the floor."""
     moment = weight @ x**shape + PRIOR_WEIGHT * PRIOR_LENGTH**shape / shape
     return float((shape * moment / (weight.sum() + PRIOR_WEIGHT)) ** (1 / shape))
 
 
 def log_likelihood(z: Floats, mixture: Mixture) -> float:
-    """Of scores on Fisher's scale above the floor, and of as many look-alikes as the prior is worth."""
+    """Log-likelihood of scores on Fisher's scale above the floor, with the prior's look-alikes added."""
     same, alike = mixture.densities(z)
     height = (1 - mixture.share) * mixture.shape / (mixture.length * gamma(1 / mixture.shape))
     expected = np.log(height) - (PRIOR_LENGTH / mixture.length) ** mixture.shape / mixture.shape
