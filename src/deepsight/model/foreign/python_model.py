@@ -17,9 +17,9 @@ from deepsight.model.foreign.network import Network, network_of_module
 def open_python(target: str) -> tuple[Network, Callable[..., Tensor] | InputFormat | None]:
     """The module that the user's function returns, and its preprocessing if it returns one too.
 
-    The function takes no argument; the target may also name a torch module itself. It returns a torch module, or a
-    pair of a module and its preprocessing: a function from uint8 images (b, h, w, 3) to the module's input,
-    or a dictionary as in a file for `--preprocess`. It is imported from the Python path or the working
+    The function takes no argument; the target may also name a torch module itself. It returns a torch module,
+    or a pair of a module and its preprocessing: a function from uint8 images (b, h, w, 3) to the module's
+    input, or a dictionary as in a file for `--preprocess`. It is imported from the Python path or the working
     directory, and runs because the user named it.
 
     Raises:
@@ -56,7 +56,7 @@ def function_at(place: str, name: str) -> Callable[[], Any]:
         raise UsageError(f"Python cannot import '{place}': {error}.") from error
     except (Exception, SystemExit) as error:  # of the user's code, which runs on import
         raise DeepSightError(
-            f"Python cannot import '{place}': it failed with {type(error).__name__}: {first_line(error).rstrip('.')}. "
+            f"Python cannot import '{place}': it failed with {type(error).__name__}: {first_line(error)}. "
             "What should not happen on import belongs below if __name__ == '__main__'."
         ) from error
     finally:
