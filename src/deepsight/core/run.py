@@ -318,7 +318,7 @@ class Run(RunFiles):
         return None if images is None else self._examined(images)
 
     def _examined(self, images: pl.DataFrame) -> pl.DataFrame:
-        """The rows of the source of the examined part; several sources together are numbered anew."""
+        """The rows of the source of the examined part; rows of several sources are numbered consecutively."""
         record, split = self.read_json("data.json"), self.examined_split
         sources: dict[str, str] = record.get("sources", {})
         folds = "folds" in (record.get("examined") or {})

@@ -80,7 +80,7 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
 
 
 def with_codes_as_text(frame: pl.DataFrame, as_text: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-    """The table with columns read as text whose cells would otherwise be spelt anew.
+    """The table, with columns as text whose cells would otherwise change their spelling.
 
     `007` identifies a file or a patient; as a number it would become 7. `True` is the name of a class; as a
     truth value it would become `true`.

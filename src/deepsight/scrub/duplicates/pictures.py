@@ -32,7 +32,7 @@ def duplicate_pictures(duplicates: pl.DataFrame, data: Mapping[str, Dataset]) ->
 
 
 def shown_pairs(duplicates: pl.DataFrame, *, limit: int = 24) -> pl.DataFrame:
-    """Pairs of the `duplicates` table to look at: of each cluster the surest flagged pair, test's first."""
+    """Pairs of the `duplicates` table to show: each cluster's flagged pair of highest score, test's first."""
     touches = ((pl.col("split_a") == "test") | (pl.col("split_b") == "test")).alias("touches_test")
     order = ["touches_test", "score", "index_a", "index_b"]
     flagged = duplicates.filter(pl.col("flagged")).with_columns(touches)
