@@ -75,12 +75,16 @@ class Watched:
 
 @contextmanager
 def watching(watched: Watched) -> Iterator[None]:
-    """Look again and again until the end."""
+    """Look again and again until the end; an error of a look is raised there, so that no figure is half."""
     done = threading.Event()
+    failed: list[Exception] = []
 
     def watch() -> None:
-        while not done.wait(STEP):
-            watched.look()
+        try:
+            while not done.wait(STEP):
+                watched.look()
+        except Exception as error:
+            failed.append(error)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -89,6 +93,8 @@ def watching(watched: Watched) -> Iterator[None]:
     finally:
         done.set()
         watcher.join()
+    if failed:
+        raise failed[0]
 
 
 @contextmanager
@@ -150,12 +156,14 @@ def command_of(pid: int) -> str:
 
 def parent_of(pid: int) -> int:
     """The process id of the parent; 0 where the process is gone."""
-    return int(stat_of(pid)[1]) if stat_of(pid) else 0
+    about = stat_of(pid)
+    return int(about[1]) if about else 0
 
 
 def state_of(pid: int) -> str:
     """The state of a process as the kernel abbreviates it; Z where it is gone."""
-    return stat_of(pid)[0] if stat_of(pid) else "Z"
+    about = stat_of(pid)
+    return about[0] if about else "Z"
 
 
 def stat_of(pid: int) -> list[str]:
