@@ -13,7 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from deepsight.cli.main import app
-from deepsight.core.notebook import score_sentence
+from deepsight.core.notebook_html import score_sentence
 from deepsight.core.run import Run
 from deepsight.obtain import load_dataset
 

@@ -25,7 +25,7 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.interpret.labels.label_errors import label_error_tables, label_errors_of_split
-from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
+from deepsight.interpret.labels.label_sources import ExaminedSplit, gather_label_sources
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import stages_of
 from deepsight.model.feature_cache import FeatureCache

@@ -21,8 +21,8 @@ from deepsight.core.array_types import Bools, Ints, Pixels, Reals
 from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.predictions import softmax
 from deepsight.core.recipe import Recipe
-from deepsight.interpret.levers.base import ExaminedImages
 from deepsight.interpret.levers.levers_table import levers_table
+from deepsight.interpret.levers.outcome import ExaminedImages
 from deepsight.interpret.levers.placebo import copied_rows, judge_placebo, shuffled_file
 from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.interpret.levers.tools import HEAD

@@ -25,7 +25,7 @@ from measured import measured
 
 from deepsight.core.dataset import Dataset
 from deepsight.interpret.labels.label_errors import label_error_tables
-from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
+from deepsight.interpret.labels.label_sources import ExaminedSplit, gather_label_sources
 from deepsight.scrub.duplicates import find
 
 HERE = Path(__file__).parent

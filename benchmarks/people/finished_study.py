@@ -19,7 +19,7 @@ from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.examine import labels_of
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.interpret.labels.sources import ExaminedSplit
+from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.linear_probe import fit_linear_probe
 from deepsight.model.predict import Predictor

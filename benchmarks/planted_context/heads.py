@@ -21,7 +21,7 @@ from deepsight.interpret.background.controls import (
     with_plain_backgrounds,
 )
 from deepsight.interpret.background.effects import ALL, SwapEffect, background_gaps
-from deepsight.interpret.background.screen import auroc, margin_against, objects_lost_in_swaps
+from deepsight.interpret.background.evidence_screen import auroc, margin_against, objects_lost_in_swaps
 from deepsight.interpret.background.swap_design import SwapDesign, make_swap_design
 from deepsight.interpret.background.verdict import Beside, context_verdict
 from deepsight.model.linear_probe import LinearProbe, fit_linear_probe

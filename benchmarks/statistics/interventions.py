@@ -7,7 +7,7 @@ from worlds import Row, coverage, fewer, type_one
 
 from deepsight.interpret.background.clustered_errors import clustered_estimate, difference_of_means
 from deepsight.interpret.background.effects import background_gaps
-from deepsight.interpret.background.screen import auroc
+from deepsight.interpret.background.evidence_screen import auroc
 from deepsight.interpret.background.swap_design import make_swap_design
 from deepsight.interpret.background.verdict import BIASED, CLEAR, context_verdict
 from deepsight.interpret.faithfulness.checks import mean_interval

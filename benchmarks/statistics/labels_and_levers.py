@@ -9,11 +9,11 @@ from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.attribution.energy_by_class import energy_of_group
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.labels.label_errors import label_error_tables
-from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.labels.label_sources import ExaminedSplit, gather_label_sources
 from deepsight.interpret.levers.examined import choose_examined
 from deepsight.interpret.levers.levers_table import HELPS, lever_verdict
 from deepsight.interpret.levers.net_effect import net_effect
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 
 
 def rows(repeats: int) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, class_counts
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
 from deepsight.interpret.labels.label_errors import label_error_tables
-from deepsight.interpret.labels.sources import ExaminedSplit, gather_label_sources
+from deepsight.interpret.labels.label_sources import ExaminedSplit, gather_label_sources
 from deepsight.treat.treatments import deduplicate, hard_examples, mixing, relabel, weighted_loss
 from deepsight.treat.treatments.base import Target, Treatment
 

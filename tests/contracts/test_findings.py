@@ -29,7 +29,7 @@ from deepsight.interpret.error_analysis.per_class import per_class_table
 from deepsight.interpret.labels.ambiguity import ambiguity_table
 from deepsight.interpret.labels.corrected_score import corrected_score_table
 from deepsight.interpret.labels.label_errors import label_error_tables
-from deepsight.interpret.labels.sources import LabelSources
+from deepsight.interpret.labels.label_sources import LabelSources
 from deepsight.interpret.robustness import image_quality
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.slices import slices_table

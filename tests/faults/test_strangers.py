@@ -25,8 +25,8 @@ from deepsight.obtain.decoding.crop import Unreadable, decode_square
 from deepsight.obtain.local_file import read_local_file
 from deepsight.obtain.readers.table_file import read_table_file
 from deepsight.obtain.sources import SourceError
-from deepsight.workflows.context import opened_context
 from deepsight.workflows.predict.predict import read_square
+from deepsight.workflows.study_context import opened_context
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"]
 

@@ -10,8 +10,8 @@ from deepsight.core.predictions import Predictions
 from deepsight.interpret.error_ledger import label_detectors, quality_risk
 from deepsight.interpret.examine import labels_of, slices_of
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.interpret.labels import sources
-from deepsight.interpret.labels.sources import ExaminedSplit
+from deepsight.interpret.labels import label_sources
+from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.interpret.robustness import image_quality
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.training_distance import training_distance
@@ -74,7 +74,7 @@ def test_slices_come_with_what_quality_does() -> None:
 
 @pytest.mark.slow
 def test_labels_of_a_sample_say_so_and_accuse_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "MOST_CELLS", 90)
+    monkeypatch.setattr(label_sources, "MOST_CELLS", 90)
     found = labels_of(BARE)
     assert found["label_errors"].n == found["ambiguity"].n == 30
     for name in ("label_errors", "label_error_summary", "ambiguity", "corrected_score"):

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.obtain import splits
-from deepsight.obtain.passed_over import first_few
 from deepsight.obtain.readers.part_names import part_of_name
+from deepsight.obtain.skipped_items import first_few
 from deepsight.obtain.sources import Part
 from deepsight.obtain.splits import hold_out_rows
 

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 from deepsight.interpret.labels.ambiguity import ambiguity_table
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.interpret.labels.label_errors import label_error_tables, label_errors_of_split
-from deepsight.interpret.labels.sources import ExaminedSplit, LabelSources, gather_label_sources
+from deepsight.interpret.labels.label_sources import ExaminedSplit, LabelSources, gather_label_sources
 
 N, K = 3000, 5
 CLASSES = tuple("abcde")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from deepsight.core.array_types import Floats
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 
 
 def examined_of(right: Sequence[int], weights: Sequence[float] | None = None, k: int = 3) -> ExaminedImages:

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepsight.core.dataset import Images
 from deepsight.workflows.examine.examine_run import open_run_answers
-from deepsight.workflows.passes.work import Arrays, Work
+from deepsight.workflows.passes.block_work import Arrays, Work
 
 
 def open_counted(log: Path, stop_at: int | None = None) -> Callable[[slice], Arrays]:

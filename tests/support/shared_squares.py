@@ -8,8 +8,8 @@ import numpy as np
 
 from deepsight.core.progress import silent
 from deepsight.model.fit import fabric_of
-from deepsight.workflows.passes.shared_pass import shared_pass
-from deepsight.workflows.passes.work import Arrays, Work
+from deepsight.workflows.passes.block_work import Arrays, Work
+from deepsight.workflows.passes.torchrun_pass import shared_pass
 
 
 def open_squares(asked: list[int]) -> Work:

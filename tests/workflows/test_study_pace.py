@@ -13,7 +13,7 @@ from deepsight.interpret.levers.sizes import LADDER, LEAST
 from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
 from deepsight.workflows import study_pace
-from deepsight.workflows.context import Context, Promise
+from deepsight.workflows.study_context import Context, Promise
 
 SPEED = Throughput(frozen=4000, view=4000, trainable=3000, step=450, map_bytes=5_120, cells=2)
 SECONDS = {"frozen": 5.0, "finetune": 50.0, "predict": 10.0, "interpret": 40.0, "report": 1.0}

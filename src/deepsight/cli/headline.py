@@ -16,7 +16,7 @@ def finish(metrics: dict[str, Any], out: Path, as_json: bool) -> None:
     Raises:
         typer.Exit: status 3 where macro-F1 is below the MVA.
     """
-    from deepsight.core.notebook import score_sentence
+    from deepsight.core.notebook_html import score_sentence
 
     said = f"{score_sentence(metrics)}\nReport: {out / 'report.html'}"
     if first_process():

@@ -25,7 +25,7 @@ def card(
 
         deepsight card runs/first --out MODEL_CARD.md
     """
-    from deepsight.workflows.card import write_card
+    from deepsight.workflows.model_card import write_card
 
     show(str(write_card(run_folder, out)))
 

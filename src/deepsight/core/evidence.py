@@ -13,7 +13,7 @@ import polars as pl
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import atomic_path, write_json
-from deepsight.core.notebook import evidence_html, table_html
+from deepsight.core.notebook_html import evidence_html, table_html
 from deepsight.core.schemas.tables import require_table, with_types_of_empty_columns
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")  # of a table; it becomes a file name

@@ -21,7 +21,7 @@ from deepsight.core.files.manifest import INDEX
 from deepsight.core.files.safe_yaml import read_yaml, require_seal, sealed, yaml_text
 from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.files.system_errors import cannot_write
-from deepsight.core.notebook import run_html
+from deepsight.core.notebook_html import run_html
 from deepsight.core.predictions import Predictions
 from deepsight.core.run_files import METRICS, REPORT, STUDY, RunFiles
 from deepsight.core.schemas.rows import (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Table
-from deepsight.images.luma import luma
+from deepsight.images.brightness import luma
 
 BLOCK = 2048  # images read at once: 25 MB as float32 at 32 px
 

@@ -33,7 +33,7 @@ from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.labels.ambiguity import ambiguity_table
 from deepsight.interpret.labels.corrected_score import corrected_score_table
 from deepsight.interpret.labels.label_errors import label_error_tables
-from deepsight.interpret.labels.sources import ExaminedSplit, affordable_part, gather_label_sources
+from deepsight.interpret.labels.label_sources import ExaminedSplit, affordable_part, gather_label_sources
 from deepsight.interpret.labels.test_time_augmentation import augmented_logits
 from deepsight.interpret.model_checks import look_inside
 from deepsight.interpret.robustness import image_quality

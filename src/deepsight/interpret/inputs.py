@@ -13,7 +13,7 @@ from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.hypothesis import Hypothesis, class_groups
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.findings import Refusal
-from deepsight.interpret.labels.sources import ExaminedSplit
+from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.metadata import property_columns
 from deepsight.interpret.slices.training_distance import training_distance

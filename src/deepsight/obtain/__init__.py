@@ -8,9 +8,9 @@ from pathlib import Path
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log, silent
 from deepsight.obtain.cifar10 import load as cifar10
+from deepsight.obtain.crop_or_pad import FitJudge
 from deepsight.obtain.data_uri import TEST_SHARE, DataAddress, parse_address
 from deepsight.obtain.decoding.crop import Fit
-from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.local_file import is_there, user_path
 from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, parquet, table, webdataset
 from deepsight.obtain.readers.table_file import read_table_file

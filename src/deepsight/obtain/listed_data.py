@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from deepsight.core.progress import Log
+from deepsight.obtain.crop_or_pad import FitJudge, choose_fit
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.decoding.decoded_cache import decoded_parts
-from deepsight.obtain.fit_choice import FitJudge, choose_fit
-from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained
 from deepsight.obtain.splits import custom_data, split_custom_data
 from deepsight.obtain.stored_size import stored_shape

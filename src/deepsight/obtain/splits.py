@@ -13,13 +13,13 @@ from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import DeepSightError
 from deepsight.core.group_split import grouped_rows
 from deepsight.core.progress import Log
+from deepsight.obtain.crop_or_pad import FitChoice
 from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.obtain.decoding.contrast import log_contrast
 from deepsight.obtain.decoding.decode import Listing, printable
 from deepsight.obtain.decoding.decoded_cache import Decoded
-from deepsight.obtain.doubtful_classes import log_doubtful_classes
-from deepsight.obtain.fit_choice import FitChoice
-from deepsight.obtain.passed_over import LATER_FRAMES, NO_LABEL, NO_LABELS, PassedOver, first_few
+from deepsight.obtain.doubtful_class_names import log_doubtful_classes
+from deepsight.obtain.skipped_items import LATER_FRAMES, NO_LABEL, NO_LABELS, PassedOver, first_few
 from deepsight.obtain.sources import Obtained, Part, Parts
 
 TEST_SEED = 0

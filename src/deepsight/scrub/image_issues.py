@@ -11,7 +11,7 @@ from deepsight.core.dataset import Images
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import wilson
 from deepsight.core.statistics.robust import TO_DEVIATIONS
-from deepsight.images.luma import luma
+from deepsight.images.brightness import luma
 
 BLOCK = 1024  # images in memory at once
 HABIT = 0.25  # share of images beyond a limit from which on this is typical of the data set

@@ -18,10 +18,10 @@ from deepsight.core.files.atomic import write_json
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.obtain.local_file import normal_path
-from deepsight.obtain.passed_over import first_few
+from deepsight.obtain.skipped_items import first_few
 from deepsight.workflows.cleaned_data import Parts, base_folder, files_of, kept_options, write_cleaned
-from deepsight.workflows.context import Context, opened_context
 from deepsight.workflows.exchange.new_labels import read_new_labels_table
+from deepsight.workflows.study_context import Context, opened_context
 
 PROVENANCE = "provenance.json"
 

@@ -11,7 +11,7 @@ from deepsight.core.files.atomic import atomic_path, remove_leftovers_of
 from deepsight.core.progress import Log, silent
 from deepsight.model import export
 from deepsight.model.predict import Predictor
-from deepsight.workflows.context import opened_context
+from deepsight.workflows.study_context import opened_context
 from deepsight.workflows.trained_model import open_trained
 
 TOLERANCE = 1e-4  # of logits up to LARGE in size; for larger ones it grows in proportion

@@ -27,7 +27,7 @@ from deepsight.model.training_state import Epoch
 from deepsight.obtain import Obtained
 from deepsight.obtain.cache import cache_folder
 from deepsight.scrub.split import limit_train, validation_rows
-from deepsight.workflows.context import Context
+from deepsight.workflows.study_context import Context
 
 USUAL_FOLDS = 5
 SMALL = 300  # images; below that a single split leaves too few test images

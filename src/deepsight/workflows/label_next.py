@@ -18,11 +18,11 @@ from deepsight.core.predictions import Predictions, softmax
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.levers.next_images import REACH, choose_diverse, class_gain, expected_error
 from deepsight.obtain.readers.unlabelled import load_unlabelled
-from deepsight.workflows.context import opened_context
 from deepsight.workflows.exchange.label_studio import CONFIG, TASKS, labeling_config, prediction_of
 from deepsight.workflows.exchange.new_labels import NEW
 from deepsight.workflows.predict.nearest_training import unit_rows
 from deepsight.workflows.predict.unfamiliarity import make_reference, nearest_distance
+from deepsight.workflows.study_context import opened_context
 from deepsight.workflows.trained_model import open_trained
 
 LIST = "label_next.csv"

@@ -27,7 +27,7 @@ from deepsight.model.retraining import Retrainer
 from deepsight.obtain.cache import cache_folder
 from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
 from deepsight.treat.treatments.capacity import DEEPER
-from deepsight.workflows.context import Context, fresh_backbone
+from deepsight.workflows.study_context import Context, fresh_backbone
 from deepsight.workflows.trained_model import load_trained
 
 FOLDER = "levers"

@@ -12,8 +12,8 @@ from deepsight.core.statistics.clusters import accuracy_over, effective_n, macro
 from deepsight.core.statistics.intervals import confusion_counts, f1_of_counts
 from deepsight.core.statistics.macro_f1 import macro_f1_interval
 from deepsight.scrub.duplicates.find import cluster_members, repeated_rows
-from deepsight.workflows.context import Context, rounded
 from deepsight.workflows.folds import images_of_predictions
+from deepsight.workflows.study_context import Context, rounded
 
 
 def score_metrics(p: Predictions, study: StudyConfig, groups: Ints | None = None) -> dict[str, Any]:

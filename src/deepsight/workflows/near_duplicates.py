@@ -6,7 +6,7 @@ from deepsight.core.evidence import Table
 from deepsight.obtain.cache import cache_folder
 from deepsight.scrub.duplicates import candidates
 from deepsight.scrub.duplicates.official import is_stored, official_duplicates
-from deepsight.workflows.context import Context
+from deepsight.workflows.study_context import Context
 
 SEARCHED = 0.1  # share of the minutes that a first search among all official images may take
 # Seconds of the search per image and per comparison: docs/methods/duplicates.md.

@@ -24,7 +24,7 @@ from deepsight.explore.describe import describe_data
 from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.interpret.labels.sources import ExaminedSplit
+from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.model.checkpoint import MODEL_FILES, save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fit_model
@@ -35,7 +35,6 @@ from deepsight.scrub.clean import clean_splits
 from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.scrub.duplicates.pictures import duplicate_pictures
 from deepsight.scrub.label_conflicts import conflict_probability
-from deepsight.workflows.context import Context, rounded
 from deepsight.workflows.examination_sizes import sample_sizes_of_plan
 from deepsight.workflows.folds import (
     copied_backbone,
@@ -49,8 +48,9 @@ from deepsight.workflows.group_scores import Suggestion, with_suggested_groups
 from deepsight.workflows.levers import examine_run_levers
 from deepsight.workflows.metrics import study_metrics
 from deepsight.workflows.near_duplicates import known_duplicates
+from deepsight.workflows.passes.block_work import Arrays
 from deepsight.workflows.passes.study_passes import look_at_test_images, with_measures
-from deepsight.workflows.passes.work import Arrays
+from deepsight.workflows.study_context import Context, rounded
 from deepsight.workflows.study_pace import pace_examination, pace_levers, pace_training
 from deepsight.workflows.study_plan import (
     SAMPLE,

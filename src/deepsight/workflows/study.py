@@ -23,7 +23,6 @@ from deepsight.core.run import AUDITED, EXAMINED, METRICS, REPORT, Run
 from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.model.fit import fabric_of
 from deepsight.report.html import render
-from deepsight.workflows.context import Context
 from deepsight.workflows.passes.block_passes import LOCAL, require_engine
 from deepsight.workflows.refused_run import removed_if_refused
 from deepsight.workflows.stages import (
@@ -36,6 +35,7 @@ from deepsight.workflows.stages import (
     report_stage,
     scrub_stage,
 )
+from deepsight.workflows.study_context import Context
 
 STAGES: dict[str, Callable[[Context], None]] = {
     "obtain": obtain_stage,

@@ -26,7 +26,6 @@ from deepsight.model.fit import base_recipe
 from deepsight.model.hardware.throughput import Throughput, faster_base, fused_copy, measured_throughput
 from deepsight.model.pretrained import Pretrained
 from deepsight.scrub import interpolation
-from deepsight.workflows.context import Context, Promise, rounded
 from deepsight.workflows.examination_sizes import (
     SAMPLED,
     SAMPLED_MOST,
@@ -37,6 +36,7 @@ from deepsight.workflows.examination_sizes import (
 )
 from deepsight.workflows.folds import planned_folds
 from deepsight.workflows.near_duplicates import search_seconds
+from deepsight.workflows.study_context import Context, Promise, rounded
 
 ROOM = 0.8  # share of the machine's memory that a plan may use
 # Seconds of a stage whatever the plan, and per image of all splits, of train and of test. Their sums were

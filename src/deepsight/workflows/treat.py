@@ -27,9 +27,9 @@ from deepsight.treat.treatments.catalogue import treatments_for_run
 from deepsight.treat.trial import runner
 from deepsight.treat.trial.checkpoints import TrialConfig
 from deepsight.treat.trial.leakage_effect import Leakage
-from deepsight.workflows.context import Context, fresh_backbone
 from deepsight.workflows.stages import inputs_of, report_stage, save_tables
 from deepsight.workflows.study import locked_by_first, run_until
+from deepsight.workflows.study_context import Context, fresh_backbone
 
 
 def treat(

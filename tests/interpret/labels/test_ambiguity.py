@@ -10,8 +10,8 @@ from scipy.stats import entropy, spearmanr
 from deepsight.core.evidence import Evidence
 from deepsight.interpret.labels import ambiguity
 from deepsight.interpret.labels.ambiguity import ambiguity_table, divergence
-from deepsight.interpret.labels.people import IGNORANCE, two_people_differ
-from deepsight.interpret.labels.sources import LabelSources
+from deepsight.interpret.labels.annotator_disagreement import IGNORANCE, two_people_differ
+from deepsight.interpret.labels.label_sources import LabelSources
 
 N, K = 3000, 3
 CLASSES = ("a", "b", "c")

@@ -16,7 +16,7 @@ from deepsight.interpret.labels.label_errors import (
     label_errors_of_split,
 )
 from deepsight.interpret.labels.label_noise import find_wrong_labels
-from deepsight.interpret.labels.sources import LabelSources
+from deepsight.interpret.labels.label_sources import LabelSources
 
 CLASSES = ("a", "b", "c")
 SCORES = arrays(np.float64, st.integers(0, 40), elements=st.floats(0, 1))

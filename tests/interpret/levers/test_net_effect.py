@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Spread
 from deepsight.interpret.levers.examined import choose_examined
 from deepsight.interpret.levers.net_effect import net_effect, variances
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome, Spread
 from made_levers import examined_of, outcome_of
 
 

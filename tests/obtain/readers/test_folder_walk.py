@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.folder_walk import list_images
+from deepsight.obtain.skipped_items import PassedOver
 
 
 def picture(path: Path) -> None:

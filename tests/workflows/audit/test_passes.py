@@ -9,7 +9,7 @@ import pytest
 from deepsight.config import StudyConfig
 from deepsight.core.dataset import Dataset
 from deepsight.core.progress import silent
-from deepsight.interpret.labels import sources
+from deepsight.interpret.labels import label_sources as module_of_sources
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.workflows.audit import passes as module
 from deepsight.workflows.audit.audited_data import AuditedData
@@ -72,7 +72,7 @@ def test_features_lie_on_disk_until_the_audit_is_written(data, monkeypatch, cach
 
 
 def test_labels_of_a_sample_keep_their_split_and_row(data, monkeypatch) -> None:
-    monkeypatch.setattr(sources, "MOST_CELLS", 80)  # 40 images of two classes
+    monkeypatch.setattr(module_of_sources, "MOST_CELLS", 80)  # 40 images of two classes
     rng, said = np.random.default_rng(0), []
     features = rng.normal(size=(60, 5)) + 3 * data.labels[:, None]
     found = label_sources(data, features, seed=0, log=said.append)

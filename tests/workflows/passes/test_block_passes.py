@@ -23,8 +23,8 @@ from deepsight.workflows.passes.block_passes import (
     share_blocks,
     whole_folder,
 )
+from deepsight.workflows.passes.block_work import Arrays, Work
 from deepsight.workflows.passes.ray_engine import BlockWorker
-from deepsight.workflows.passes.work import Arrays, Work
 from made_passes import open_counted, open_numbers
 
 N = 250

@@ -17,11 +17,11 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
-from deepsight.workflows.context import Context
 from deepsight.workflows.predict import nearest_training as nearest_module
 from deepsight.workflows.predict import predict as module
 from deepsight.workflows.predict.nearest_training import nearest_training
 from deepsight.workflows.predict.predict import predict
+from deepsight.workflows.study_context import Context
 from small_study import first_rows
 
 

@@ -14,7 +14,7 @@ from deepsight.interpret.background import background_errors, grabcut, mask_qual
 from deepsight.interpret.background.grabcut import KnownMasks, Masks, segment_missing
 from deepsight.interpret.background.mask_quality import MaskQuality
 from deepsight.interpret.background.named_pairs import named_pair_effects
-from deepsight.interpret.background.zero_head import PooledModel
+from deepsight.interpret.background.random_background_head import PooledModel
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.robustness.corruptions import balanced_rows

@@ -13,9 +13,14 @@ from deepsight.core.open_model import Predict
 from deepsight.interpret.background.composites import Cutouts, cut_out
 from deepsight.interpret.background.controls import colour_control, matched_control, run_controls
 from deepsight.interpret.background.effects import ALL, BackgroundGaps, SwapEffect, background_gaps
+from deepsight.interpret.background.evidence_screen import screening_test
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
-from deepsight.interpret.background.screen import screening_test
+from deepsight.interpret.background.random_background_head import (
+    PooledModel,
+    composite_features,
+    zero_control,
+)
 from deepsight.interpret.background.swap_design import (
     SwapDesign,
     make_swap_design,
@@ -30,7 +35,6 @@ from deepsight.interpret.background.verdict import (
     masks_sentence,
     rejected_masks,
 )
-from deepsight.interpret.background.zero_head import PooledModel, composite_features, zero_control
 
 
 def swap_test(

@@ -10,10 +10,10 @@ from deepsight.core.array_types import Ints
 from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.background.controls import ALONE, COLOUR, MATCHED, PLACEBO
 from deepsight.interpret.background.effects import ALL, SwapEffect
+from deepsight.interpret.background.evidence_screen import SCREEN
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.mask_quality import MaskQuality
-from deepsight.interpret.background.screen import SCREEN
-from deepsight.interpret.background.zero_head import ZERO
+from deepsight.interpret.background.random_background_head import ZERO
 
 BIASED, CLEAR, INCONCLUSIVE = "BIASED", "CLEAR", "INCONCLUSIVE"
 FALSE_DISCOVERIES = 0.05

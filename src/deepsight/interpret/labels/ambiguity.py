@@ -10,10 +10,10 @@ from scipy.stats import entropy
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
+from deepsight.interpret.labels.annotator_disagreement import two_people_differ
 from deepsight.interpret.labels.label_errors import TRUSTED, agreement
 from deepsight.interpret.labels.label_noise import wrong_label_probabilities
-from deepsight.interpret.labels.people import two_people_differ
-from deepsight.interpret.labels.sources import LabelSources, equal_pool, log_pool
+from deepsight.interpret.labels.label_sources import LabelSources, equal_pool, log_pool
 
 Views = NDArray[np.floating]
 

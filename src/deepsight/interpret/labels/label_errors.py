@@ -17,7 +17,7 @@ from deepsight.interpret.labels.label_noise import (
     find_wrong_labels,
     wrong_label_probabilities,
 )
-from deepsight.interpret.labels.sources import SMALLEST, LabelSources, log_pool
+from deepsight.interpret.labels.label_sources import SMALLEST, LabelSources, log_pool
 
 METHOD = (
     "Out-of-sample distributions of the given label (models, out-of-fold heads, neighbours) in a logarithmic "

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit, softmax
 
 from deepsight.core.array_types import Floats, Ints
-from deepsight.interpret.labels.sources import SMALLEST
+from deepsight.interpret.labels.label_sources import SMALLEST
 
 FIRST_SHARE = 0.02  # of mistakes, at which the fit begins
 FITTED_CELLS = 2_000_000  # images times classes from which two parameters are fitted; more add nothing

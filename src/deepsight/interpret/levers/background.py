@@ -9,7 +9,7 @@ from deepsight.interpret.background.background_errors import neutral_design
 from deepsight.interpret.background.composites import Cutouts, cut_out
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.swap_design import SwapDesign, predict_composites, sample_from
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 
 
 def try_background(

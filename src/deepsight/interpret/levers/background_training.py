@@ -9,7 +9,7 @@ from deepsight.core.array_types import Ints, Pixels, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.grabcut import Masks
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
 FEWEST = 40  # training images with a usable mask

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepsight.core.array_types import Ints, Reals
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
 EXPONENT = 0.8  # of the learning curve error = floor + scale · rows^-EXPONENT: docs/decisions/0005-planner.md

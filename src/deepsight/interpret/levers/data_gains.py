@@ -8,8 +8,8 @@ from scipy.cluster.vq import kmeans2
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.evidence import Table
-from deepsight.interpret.levers.base import ExaminedImages
 from deepsight.interpret.levers.data_amount import EXPONENT, growth_factor
+from deepsight.interpret.levers.outcome import ExaminedImages
 
 MOST_IMAGES = 1e7  # above it, the number of images for a point is not stated
 IN_A_GROUP = 60  # images of a neighbourhood, approximately

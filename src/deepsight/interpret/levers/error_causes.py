@@ -9,7 +9,7 @@ from sklearn.isotonic import isotonic_regression
 
 from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 
 NAMED = 0.2  # largest local false discovery rate of a cause that is named
 DIGITS = 3  # decimals to which strengths are compared

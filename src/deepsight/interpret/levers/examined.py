@@ -4,7 +4,7 @@ import numpy as np
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.predictions import softmax
-from deepsight.interpret.levers.base import ExaminedImages
+from deepsight.interpret.levers.outcome import ExaminedImages
 
 FLOOR = 0.05  # of the relative chance of a correct image: no weight exceeds 20 times another
 

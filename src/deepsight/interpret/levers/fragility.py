@@ -8,7 +8,7 @@ import numpy as np
 from deepsight.core.array_types import Floats, Pixels
 from deepsight.core.open_model import Predict
 from deepsight.core.predictions import softmax
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 
 Jitter = Callable[[Pixels], Pixels]
 

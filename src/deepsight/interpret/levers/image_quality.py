@@ -9,7 +9,7 @@ import polars as pl
 
 from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.open_model import Predict
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.slices.image_properties import measured_properties
 
 LOOKS = ("brightness", "contrast", "sharpness")

@@ -10,8 +10,8 @@ from deepsight.core.array_types import Floats
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import wilson
 from deepsight.core.statistics.significance import benjamini_hochberg
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.net_effect import NetEffect, net_effect, replicates
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 
 HELPS, HARMS, NOTHING = "helps", "harms", "no difference shown"
 PLACEBO = "placebo"

@@ -8,7 +8,7 @@ from scipy.stats import norm, t
 
 from deepsight.core.array_types import Bools, Floats
 from deepsight.core.statistics.paired_f1 import DISCORDANT
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 
 
 @dataclass(frozen=True)

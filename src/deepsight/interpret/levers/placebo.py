@@ -7,7 +7,7 @@ import numpy as np
 
 from deepsight.core.array_types import Ints, Pixels, Reals
 from deepsight.core.open_model import Predict
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
 Enlarge = Callable[[Pixels], Pixels]  # uint8 images (m, h, w, 3) to the input size of the network

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deepsight.core.array_types import Ints, Reals
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.data_amount import EXPONENT, EXPONENTS
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
 # From the relative gain on a part of the rows to that on all, with its standard error.

@@ -14,13 +14,13 @@ from deepsight.interpret.error_analysis.calibration import fit_temperature
 from deepsight.interpret.findings import Findings, Refusal, not_examined_table
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.background import try_background
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
-from deepsight.interpret.levers.decision import try_class_bias, try_temperature
+from deepsight.interpret.levers.decision_rule import try_class_bias, try_temperature
 from deepsight.interpret.levers.error_causes import lever_errors_table, resisting_errors
 from deepsight.interpret.levers.examined import choose_examined
 from deepsight.interpret.levers.fragility import try_fragility
 from deepsight.interpret.levers.image_quality import best_repair, restoring_repair, try_repair
 from deepsight.interpret.levers.levers_table import levers_table
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.placebo import try_resize
 from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.interpret.levers.tools import LeverTools

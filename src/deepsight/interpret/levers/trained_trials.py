@@ -13,7 +13,6 @@ from deepsight.core.run import PICTURES
 from deepsight.interpret.background.grabcut import segment
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.background_training import judge_backgrounds, swap_backgrounds
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome, Spread
 from deepsight.interpret.levers.data_amount import (
     RECIPE,
     judge_unused,
@@ -22,6 +21,7 @@ from deepsight.interpret.levers.data_amount import (
     unused_retrainings,
 )
 from deepsight.interpret.levers.data_gains import class_gains_table, neighbourhood_gains_table
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome, Spread
 from deepsight.interpret.levers.recipe_changes import (
     RecipeChange,
     capacity_change,

@@ -8,7 +8,7 @@ import polars as pl
 from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import softmax
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import LAST_STAGE, Retraining
 
 # From trainings of the last stage to whole trainings, whose other stages differ too: measured once, for

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Floats32
 from deepsight.core.dataset import Images
-from deepsight.images.luma import luma
+from deepsight.images.brightness import luma
 
 BLOCK = 2048  # images in memory at once
 JPEG_QUALITY = 90

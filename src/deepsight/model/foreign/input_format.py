@@ -13,7 +13,7 @@ from deepsight.core.array_types import Pixels
 from deepsight.core.errors import UsageError, near_names
 from deepsight.core.files.damage import damage_as
 from deepsight.core.files.safe_yaml import read_yaml
-from deepsight.images.luma import WEIGHTS
+from deepsight.images.brightness import WEIGHTS
 from deepsight.images.resize import KERNELS, Method, resize_weights
 
 Fit = Literal["stretch", "crop", "pad"]

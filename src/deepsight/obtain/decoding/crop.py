@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deepsight.core.array_types import Pixels
 from deepsight.obtain.decoding.bit_depth import Depth, eight_bits, top_of
-from deepsight.obtain.decoding.other_files import name_of_format, tiff_size, values_of_other_file
+from deepsight.obtain.decoding.uncommon_formats import name_of_format, tiff_size, values_of_other_file
 
 # Formats that Pillow reads by itself; others run programs (EPS) or are recognised but not read.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")

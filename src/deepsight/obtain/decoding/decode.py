@@ -17,7 +17,7 @@ from deepsight.core.progress import Log, Progress
 from deepsight.obtain.decoding.bit_depth import Depth, top_of
 from deepsight.obtain.decoding.crop import Fit, Picture, Shape, Unreadable, decode_picture
 from deepsight.obtain.decoding.decoded_block import BLOCK_BYTES, Block, block_path
-from deepsight.obtain.passed_over import NO_LABEL
+from deepsight.obtain.skipped_items import NO_LABEL
 
 CHUNK = 256
 DIGEST_BYTES = 16

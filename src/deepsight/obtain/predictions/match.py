@@ -10,7 +10,7 @@ from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.errors import UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.local_file import IMAGE_SUFFIXES, is_picture, normal_path
-from deepsight.obtain.passed_over import first_few
+from deepsight.obtain.skipped_items import first_few
 
 AMBIGUOUS = -1
 Matched = tuple[Ints, Ints]  # rows of the file, and the positions of their images in the data

@@ -12,7 +12,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
 from deepsight.obtain.predictions.formats import read_given
 from deepsight.obtain.predictions.given import GivenPredictions
-from deepsight.obtain.predictions.labels import labels_that_count, require_own_order
+from deepsight.obtain.predictions.label_columns import labels_that_count, require_own_order
 from deepsight.obtain.predictions.match import Listings, match_by_file, match_by_position
 from deepsight.obtain.predictions.usual_orders import require_no_better_order
 from deepsight.obtain.predictions.values import logits_of, require_finite

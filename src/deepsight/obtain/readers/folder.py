@@ -14,12 +14,11 @@ import polars as pl
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
+from deepsight.obtain.crop_or_pad import FitJudge
 from deepsight.obtain.data_uri import PACKED, DataAddress
 from deepsight.obtain.decoding.decode import Listing, printable
-from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import is_picture, read_local_file, user_path
-from deepsight.obtain.passed_over import PassedOver, first_few
 from deepsight.obtain.readers.folder_walk import ImageFiles, is_run, list_images, subfolders
 from deepsight.obtain.readers.metadata import (
     FILE_NAME,
@@ -30,6 +29,7 @@ from deepsight.obtain.readers.metadata import (
     rows_of_files,
 )
 from deepsight.obtain.readers.part_names import part_of_name
+from deepsight.obtain.skipped_items import PassedOver, first_few
 from deepsight.obtain.sources import Obtained
 
 OPTIONS = ("side", "fit", "group")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepsight.obtain.decoding.decode import printable
 from deepsight.obtain.local_file import is_picture
-from deepsight.obtain.passed_over import PassedOver
+from deepsight.obtain.skipped_items import PassedOver
 
 STUDY = "study.yaml"  # identifies the folder of a run
 JUNK = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")  # folders that archivers and file servers leave behind

@@ -14,16 +14,16 @@ from deepsight.core.errors import DeepSightError, UsageError, first_line, near_n
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.connectivity import require_answer
+from deepsight.obtain.crop_or_pad import FitJudge
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.decoding.decode import Listing
-from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import read_local_file, user_path
-from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.huggingface_labels import labels_and_classes
 from deepsight.obtain.readers.huggingface_stream import is_streamed, load_streamed
 from deepsight.obtain.readers.part_names import first_of_each_part
+from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained, SourceError
 
 OPTIONS = ("image", "label", "group", "config", "stream", "side", "fit")

@@ -8,8 +8,8 @@ import numpy as np
 from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
-from deepsight.obtain.passed_over import PassedOver
-from deepsight.obtain.readers.labels import label_or_none, positions_of_labels
+from deepsight.obtain.readers.label_values import label_or_none, positions_of_labels
+from deepsight.obtain.skipped_items import PassedOver
 
 NEEDED = ("train", "all")  # parts without which there is nothing to learn from
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from deepsight.core.errors import DeepSightError, UsageError, first_line
 from deepsight.core.progress import Log
+from deepsight.obtain.crop_or_pad import FitJudge
 from deepsight.obtain.data_uri import DataAddress
-from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.local_file import user_path
-from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers import parquet, webdataset
 from deepsight.obtain.readers.part_names import first_of_each_part
 from deepsight.obtain.shards import Shard, matching, short_names
+from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained
 
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")

@@ -31,10 +31,10 @@ from deepsight.obtain.decoding.decode import DIGEST_BYTES
 from deepsight.obtain.decoding.decoded_cache import DECODER
 from deepsight.obtain.decoding.image_store import StoredImages, write_images
 from deepsight.obtain.local_file import user_path
-from deepsight.obtain.passed_over import NO_LABELS, PassedOver
-from deepsight.obtain.readers.labels import label_or_none, plain_label, positions_of_labels
+from deepsight.obtain.readers.label_values import label_or_none, plain_label, positions_of_labels
 from deepsight.obtain.readers.npz_images import HEADER_READERS, ArrayReader
 from deepsight.obtain.readers.part_names import part_of_name
+from deepsight.obtain.skipped_items import NO_LABELS, PassedOver
 from deepsight.obtain.sources import Obtained, Part, SourceError
 from deepsight.obtain.splits import CustomData, split_custom_data
 

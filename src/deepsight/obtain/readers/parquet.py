@@ -10,18 +10,18 @@ import polars as pl
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, Progress
+from deepsight.obtain.crop_or_pad import FitJudge
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.decoding.decode import Listing
-from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES
-from deepsight.obtain.passed_over import PassedOver
-from deepsight.obtain.readers.labels import positions_of_labels
+from deepsight.obtain.readers.label_values import positions_of_labels
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.parquet_file import ParquetShard, open_one, pyarrow_parquet
 from deepsight.obtain.readers.table import LABELS, label_values
 from deepsight.obtain.shards import Shard, expand_parts, file_system, stamps_key
+from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained
 
 OPTIONS = ("val", "test", "image", "label", "group", "side", "fit")

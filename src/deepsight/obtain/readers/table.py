@@ -12,18 +12,18 @@ import polars as pl
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
+from deepsight.obtain.crop_or_pad import FitJudge
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.decoding.decode import Listing
-from deepsight.obtain.fit_choice import FitJudge
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_file, user_path
-from deepsight.obtain.passed_over import PassedOver
-from deepsight.obtain.readers.labels import MISSING_MARKS, label_or_none, positions_of_labels
+from deepsight.obtain.readers.label_values import MISSING_MARKS, label_or_none, positions_of_labels
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.readers.table_columns import by_row, with_usual_columns
 from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
+from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained
 
 OPTIONS = ("path", "label", "split", "group", "side", "fit")

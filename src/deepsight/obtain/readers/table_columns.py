@@ -7,9 +7,9 @@ import polars as pl
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
 from deepsight.obtain.local_file import is_picture
-from deepsight.obtain.passed_over import first_few
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.readers.table_file import named_column, truth_values
+from deepsight.obtain.skipped_items import first_few
 
 PARTS = ("subset", "partition", "set", "phase", "data_split", "dataset_split")
 HELD_OUT = {"is_valid": "val", "is_val": "val", "is_test": "test"}  # fastai's names

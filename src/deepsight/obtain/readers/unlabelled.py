@@ -16,9 +16,9 @@ from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.decoding.decoded_cache import Decoded, decoded_parts
 from deepsight.obtain.local_file import is_picture, user_path
-from deepsight.obtain.passed_over import LATER_FRAMES, PassedOver
 from deepsight.obtain.readers.folder import folder_fingerprint, read_below
 from deepsight.obtain.readers.folder_walk import ClassWalk
+from deepsight.obtain.skipped_items import LATER_FRAMES, PassedOver
 from deepsight.obtain.stored_size import stored_shape
 
 NO_CLASSES = ("unlabelled", "(none)")  # a data set has at least two classes; all images are of the first

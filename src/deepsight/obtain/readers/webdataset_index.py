@@ -13,7 +13,7 @@ from deepsight.core.files.atomic import safe_name, write_json
 from deepsight.obtain.bounded_tar import BoundedEntry
 from deepsight.obtain.cache import cache_folder
 from deepsight.obtain.local_file import is_picture
-from deepsight.obtain.readers.labels import label_or_none
+from deepsight.obtain.readers.label_values import label_or_none
 from deepsight.obtain.shards import Shard, open_seekable, shard_stamp
 
 CLASS_SUFFIXES = ("cls", "txt")  # files that hold only the label, a number or a name

@@ -16,10 +16,10 @@ from deepsight.core.progress import Log
 from deepsight.obtain import SCHEMES, load_dataset
 from deepsight.obtain.data_uri import parse_address
 from deepsight.obtain.decoding.crop import Fit, Shape
-from deepsight.obtain.passed_over import PassedOver
 from deepsight.obtain.readers.folder import class_folders
 from deepsight.obtain.readers.table_file import SUFFIXES
 from deepsight.obtain.readers.unlabelled import load_unlabelled
+from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained
 from deepsight.workflows.cleaned_data import base_folder
 

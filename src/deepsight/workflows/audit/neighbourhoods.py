@@ -14,7 +14,7 @@ from deepsight.explore.isolated_images import isolated_images_table
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.labels.knn import nearest_neighbours
 from deepsight.interpret.labels.label_errors import label_error_tables
-from deepsight.interpret.labels.sources import (
+from deepsight.interpret.labels.label_sources import (
     ExaminedSplit,
     LabelSources,
     affordable_part,

@@ -17,8 +17,8 @@ from deepsight.model.pretrained import load_pretrained
 from deepsight.obtain.cache import file_stamp
 from deepsight.workflows.audit.audited_data import AuditedData
 from deepsight.workflows.passes.block_passes import LOCAL, forget_blocks, map_blocks, run_blocks
+from deepsight.workflows.passes.block_work import data_marks, kept_folder
 from deepsight.workflows.passes.image_passes import open_features, open_measures
-from deepsight.workflows.passes.work import data_marks, kept_folder
 
 SIDE = 64  # pixels of the network's input: a minute for 10,000 images on two cores
 BLOCK = 1024  # images in memory at a time

@@ -13,9 +13,9 @@ from deepsight.core.progress import Log
 from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
 from deepsight.obtain.decoding.crop import Fit, Shape
-from deepsight.workflows.context import opened_context
 from deepsight.workflows.predict.nearest_training import stored_predictions
 from deepsight.workflows.predict.unfamiliarity import Familiarity, make_reference
+from deepsight.workflows.study_context import opened_context
 from deepsight.workflows.trained_model import open_trained
 
 BLOCK = 1024  # images resized at a time

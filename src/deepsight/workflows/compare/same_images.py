@@ -15,8 +15,8 @@ from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.scrub.leakage import pixel_digests
 from deepsight.workflows.compare.two_runs import classes_of_run, groups_of_test
-from deepsight.workflows.context import opened_context
 from deepsight.workflows.folds import images_of_predictions
+from deepsight.workflows.study_context import opened_context
 
 
 @dataclass(frozen=True)

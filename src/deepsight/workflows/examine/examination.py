@@ -26,11 +26,11 @@ from deepsight.workflows.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.examine.budget import LEVERS, PREDICTED, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.examination_inputs import inputs_of
 from deepsight.workflows.examine.fit_model import FittedModel
-from deepsight.workflows.examine.levers import with_levers
+from deepsight.workflows.examine.foreign_levers import with_levers
 from deepsight.workflows.group_scores import Suggestion
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
+from deepsight.workflows.passes.block_work import Arrays, OpenWork, Work
 from deepsight.workflows.passes.image_passes import ImagePasses
-from deepsight.workflows.passes.work import Arrays, OpenWork, Work
 
 TIMED = 32  # images on which the model is timed
 Suggest = Callable[[Dataset, Predictions], Suggestion]

@@ -12,7 +12,7 @@ from deepsight.core.progress import Log, silent
 from deepsight.core.recipe import Recipe
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.interpret.labels.sources import ExaminedSplit
+from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model import pretrained
 from deepsight.model.frozen_backbone import FrozenBackbone

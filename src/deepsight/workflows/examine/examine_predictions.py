@@ -15,12 +15,12 @@ from deepsight.interpret.examine import examine
 from deepsight.obtain.predictions.match import Listings
 from deepsight.obtain.predictions.read import read_predictions
 from deepsight.report.html import render
-from deepsight.workflows.context import Context
 from deepsight.workflows.examine.budget import JUDGED
 from deepsight.workflows.examine.examination_inputs import judged_inputs
 from deepsight.workflows.examine.write_run import examined_record, external_metrics
 from deepsight.workflows.group_scores import with_suggested_groups
 from deepsight.workflows.refused_run import removed_if_refused
+from deepsight.workflows.study_context import Context
 
 SPLITS = ("train", "val", "test", "all")
 

@@ -20,9 +20,9 @@ from deepsight.workflows.examine.budget import LEVERS, REFERENCE, Pace, affordab
 from deepsight.workflows.examine.examination import ExaminedModel, passed_predictions, seconds_an_image
 from deepsight.workflows.examine.examination_inputs import inputs_of
 from deepsight.workflows.examine.examined_passes import pass_folder, rows_mark, spread_passes
-from deepsight.workflows.examine.levers import with_levers
+from deepsight.workflows.examine.foreign_levers import with_levers
 from deepsight.workflows.examine.write_run import write_examination
-from deepsight.workflows.passes.work import Arrays, Work
+from deepsight.workflows.passes.block_work import Arrays, Work
 from deepsight.workflows.trained_model import open_trained
 
 

@@ -12,8 +12,8 @@ from deepsight.core.progress import Log
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.obtain.cache import file_stamp
 from deepsight.workflows.passes.block_passes import LOCAL
+from deepsight.workflows.passes.block_work import data_marks, kept_folder
 from deepsight.workflows.passes.image_passes import ImagePasses
-from deepsight.workflows.passes.work import data_marks, kept_folder
 
 
 def spread_passes(data: Dataset, record: Mapping[str, Any], engine: str, log: Log) -> ImagePasses | None:

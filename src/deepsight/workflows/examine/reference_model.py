@@ -17,7 +17,7 @@ from deepsight.core.environment import machine_mb, peak_rss_mb, rss_mb
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.labels.cross_validation import stratified_folds
-from deepsight.interpret.labels.sources import ExaminedSplit
+from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, base_recipe, fabric_of, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone

@@ -15,9 +15,9 @@ from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.obtain import Obtained
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
-from deepsight.workflows.context import rounded
 from deepsight.workflows.examine.examination import ExaminedModel, with_names
 from deepsight.workflows.metrics import score_metrics
+from deepsight.workflows.study_context import rounded
 
 
 def write_examination(

@@ -16,8 +16,8 @@ from deepsight.core.files.atomic import atomic_path
 from deepsight.core.predictions import largest_probabilities
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
-from deepsight.workflows.context import Context, opened_context
 from deepsight.workflows.folds import images_of_predictions
+from deepsight.workflows.study_context import Context, opened_context
 
 Key = tuple[str, int]  # split and id
 

@@ -15,7 +15,7 @@ from deepsight.core.schemas.json_files import GateResult
 from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.report.html import render
 from deepsight.workflows.compare.two_runs import groups_of_test
-from deepsight.workflows.gates.metrics import (
+from deepsight.workflows.gates.gate_metrics import (
     AUDIT_METRIC_NAMES,
     METRIC_NAMES,
     PER_CLASS,

@@ -22,9 +22,9 @@ from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.files.windows import is_windows
 from deepsight.core.progress import Log, Progress
 from deepsight.model.predict import blocks_of
+from deepsight.workflows.passes.block_work import Arrays, OpenWork, Tell
 from deepsight.workflows.passes.ray_engine import RAY, ray_answers
 from deepsight.workflows.passes.ray_start import ray_library
-from deepsight.workflows.passes.work import Arrays, OpenWork, Tell
 
 LOCAL = "local"
 TRIES = 3

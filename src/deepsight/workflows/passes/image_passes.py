@@ -19,7 +19,7 @@ from deepsight.model.predict import BLOCK
 from deepsight.model.pretrained import load_pretrained
 from deepsight.scrub.image_issues import luma_range
 from deepsight.workflows.passes.block_passes import run_blocks
-from deepsight.workflows.passes.work import Arrays, Work
+from deepsight.workflows.passes.block_work import Arrays, Work
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
+from deepsight.workflows.passes.block_work import Arrays, OpenWork
 from deepsight.workflows.passes.ray_start import join_cluster, ray_library
-from deepsight.workflows.passes.work import Arrays, OpenWork
 
 RAY = "ray"
 

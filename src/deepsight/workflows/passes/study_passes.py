@@ -17,11 +17,11 @@ from deepsight.model.engine.settings import using_settings
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.predict import BLOCK, Predictor
 from deepsight.model.pretrained import load_pretrained
-from deepsight.workflows.context import Context
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
+from deepsight.workflows.passes.block_work import Arrays, Work, kept_folder
 from deepsight.workflows.passes.image_passes import ImagePasses
-from deepsight.workflows.passes.shared_pass import shared_pass
-from deepsight.workflows.passes.work import Arrays, Work, kept_folder
+from deepsight.workflows.passes.torchrun_pass import shared_pass
+from deepsight.workflows.study_context import Context
 
 
 def look_at_test_images(context: Context, untouched: FrozenBackbone, predictor: Predictor) -> Arrays | None:

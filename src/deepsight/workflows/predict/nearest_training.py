@@ -13,7 +13,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, Progress
 from deepsight.core.run import Run
 from deepsight.model.predict import Predictor, blocks_of
-from deepsight.workflows.context import Context
+from deepsight.workflows.study_context import Context
 
 TRAIN = "predictions/train.npz"
 MOST_TRAINING = 5_000  # training images to compare with: half a minute on two cores at 128 pixels

@@ -19,11 +19,11 @@ from deepsight.interpret.attribution.cam import layer_for
 from deepsight.interpret.attribution.stage_maps import class_maps, map_method
 from deepsight.model.predict import Predictor
 from deepsight.obtain.decoding.crop import Fit, Shape, Unreadable, decode_picture
-from deepsight.obtain.decoding.deep_files import tops_of_files
+from deepsight.obtain.decoding.high_bit_depth import tops_of_files
 from deepsight.obtain.local_file import read_local_file
-from deepsight.workflows.context import Context, opened_context
 from deepsight.workflows.predict.nearest_training import Nearest, nearest_training
 from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR, make_reference
+from deepsight.workflows.study_context import Context, opened_context
 from deepsight.workflows.trained_model import open_trained
 
 FOLDER = "predicted"  # in the run folder: the pictures of `predict`

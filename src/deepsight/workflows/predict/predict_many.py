@@ -24,14 +24,14 @@ from deepsight.core.run import Run
 from deepsight.interpret.error_analysis.risk_coverage import rejection_tables
 from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.decoding.crop import Fit, Shape
-from deepsight.obtain.decoding.deep_files import tops_of_files
-from deepsight.workflows.context import opened_context
+from deepsight.obtain.decoding.high_bit_depth import tops_of_files
 from deepsight.workflows.passes.block_passes import LOCAL, blocks_in_order, require_engine
-from deepsight.workflows.passes.work import Arrays, Work, kept_folder
+from deepsight.workflows.passes.block_work import Arrays, Work, kept_folder
 from deepsight.workflows.predict.image_paths import expand_paths
 from deepsight.workflows.predict.nearest_training import BLOCK
 from deepsight.workflows.predict.predict import read_picture
 from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR, Familiarity, make_reference
+from deepsight.workflows.study_context import opened_context
 from deepsight.workflows.trained_model import open_trained
 
 UNLIKE, DOUBTFUL = "unlike the training images", "low confidence"  # why an image is rejected

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Reals
 from deepsight.interpret.error_analysis.calibration import fit_temperature
 from deepsight.model.predict import Predictor
-from deepsight.workflows.context import Context
 from deepsight.workflows.predict.nearest_training import (
     stored_predictions,
     training_predictions,
     unit_rows,
 )
+from deepsight.workflows.study_context import Context
 
 UNFAMILIAR = 0.99  # about one in a hundred familiar images reaches it
 BLOCK = 1024  # images compared at a time

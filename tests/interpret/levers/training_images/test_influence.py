@@ -8,8 +8,8 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Table
 from deepsight.images.contact_sheet import ACROSS
-from deepsight.interpret.levers.base import ExaminedImages
 from deepsight.interpret.levers.net_effect import net_effect
+from deepsight.interpret.levers.outcome import ExaminedImages
 from deepsight.interpret.levers.training_images.influence import (
     fit_ridge_head,
     harmful_rows,

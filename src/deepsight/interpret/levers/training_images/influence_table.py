@@ -11,7 +11,7 @@ from deepsight.core.array_types import Ints, Reals
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.evidence import Table
 from deepsight.images.contact_sheet import contact_sheet, webp_sheet
-from deepsight.interpret.levers.base import ExaminedImages
+from deepsight.interpret.levers.outcome import ExaminedImages
 from deepsight.interpret.levers.training_images.influence import (
     RidgeHead,
     margin_directions,

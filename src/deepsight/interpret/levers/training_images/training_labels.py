@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import LAST_STAGE, Retraining
 from deepsight.interpret.levers.training_images.influence import RidgeHead
 

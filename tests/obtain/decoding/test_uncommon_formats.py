@@ -9,7 +9,7 @@ from PIL import Image
 
 from deepsight.obtain.decoding import crop
 from deepsight.obtain.decoding.crop import Unreadable, decode_picture
-from deepsight.obtain.decoding.deep_files import depth_of_file
+from deepsight.obtain.decoding.high_bit_depth import depth_of_file
 
 RGB = np.random.default_rng(0).integers(0, 256, (10, 12, 3)).astype(np.uint8)
 

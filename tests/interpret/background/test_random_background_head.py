@@ -3,8 +3,8 @@
 import numpy as np
 
 from deepsight.interpret.background.effects import background_gaps
+from deepsight.interpret.background.random_background_head import PooledModel, fold_of_objects, zero_control
 from deepsight.interpret.background.swap_design import make_swap_design
-from deepsight.interpret.background.zero_head import PooledModel, fold_of_objects, zero_control
 
 
 def features_of(rng: np.random.Generator, chosen: np.ndarray, donors: np.ndarray) -> np.ndarray:

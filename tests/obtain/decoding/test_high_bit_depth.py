@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from deepsight.obtain import load_dataset
-from deepsight.obtain.decoding.deep_files import tops_of_files
+from deepsight.obtain.decoding.high_bit_depth import tops_of_files
 
 
 def write_deep(folder: Path, *values: int) -> list[Path]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from deepsight.interpret.background.evidence_screen import auroc, margin_against, objects_lost_in_swaps
 from deepsight.interpret.background.mask_quality import MaskQuality
-from deepsight.interpret.background.screen import auroc, margin_against, objects_lost_in_swaps
 from deepsight.interpret.background.swap_design import SwapDesign
 from deepsight.interpret.background.swap_test import swap_test
 from scenes import CLASSES, looks_at_corner, looks_at_object, scenes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepsight.obtain.doubtful_classes import log_doubtful_classes
+from deepsight.obtain.doubtful_class_names import log_doubtful_classes
 
 
 def said(*classes: str) -> str:

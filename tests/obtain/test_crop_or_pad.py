@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from deepsight.core.stop import Stopped
-from deepsight.obtain import fit_choice, load_dataset
+from deepsight.obtain import crop_or_pad, load_dataset
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_a_stop_ends_the_comparison(tmp_path, monkeypatch):
     def stopped(*_args, **_options):
         raise Stopped(15)
 
-    monkeypatch.setattr(fit_choice, "decode_picture", stopped)
+    monkeypatch.setattr(crop_or_pad, "decode_picture", stopped)
     with pytest.raises(Stopped):
         load_dataset(write(tmp_path / "p", [(60, 30), (45, 30)]), judge=edge_judge)
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from deepsight.core.evidence import Evidence, Table
-from deepsight.core.notebook import digits_that_show
+from deepsight.core.notebook_html import digits_that_show
 from deepsight.core.run import Run
 
 METRICS = {

@@ -3,7 +3,7 @@
 import os
 import time
 
-from deepsight.workflows.passes.work import DAYS_KEPT, kept_folder
+from deepsight.workflows.passes.block_work import DAYS_KEPT, kept_folder
 
 
 def test_other_marks_have_another_folder_and_forgotten_ones_are_removed(tmp_path, monkeypatch) -> None:

@@ -5,7 +5,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from deepsight.core.array_types import Floats, Ints, Reals
-from deepsight.interpret.levers.base import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 
 RIDGE = 10.0  # strength of the prior that a class needs no bias, in images
 

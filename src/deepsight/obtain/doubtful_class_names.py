@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from deepsight.core.progress import Log
-from deepsight.obtain.passed_over import first_few
+from deepsight.obtain.skipped_items import first_few
 
 JOINTS = re.compile(r"\s*[|;,]\s*")  # separators between several classes of one image
 

@@ -8,7 +8,7 @@ import yaml
 
 from deepsight.core.evidence import Evidence
 from deepsight.core.files.atomic import write_text
-from deepsight.core.notebook import examined_words
+from deepsight.core.notebook_html import examined_words
 from deepsight.core.run import EXAMINED, METRICS, Run
 
 MOST_ROWS = 25  # classes, pairs and slices that a card lists

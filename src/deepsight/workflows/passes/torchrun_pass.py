@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 
 from deepsight.core.progress import Log
 from deepsight.workflows.passes.block_passes import run_blocks, share_blocks
-from deepsight.workflows.passes.work import OpenWork, kept_folder
+from deepsight.workflows.passes.block_work import OpenWork, kept_folder
 
 
 def shared_pass(

@@ -9,7 +9,11 @@ from deepsight.core.predictions import Predictions
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.tools import Retraining
-from deepsight.workflows.examine.levers import LabelledFeatures, examine_foreign_levers, head_trainings
+from deepsight.workflows.examine.foreign_levers import (
+    LabelledFeatures,
+    examine_foreign_levers,
+    head_trainings,
+)
 
 K, D = 3, 8
 CENTRES = np.random.default_rng(9).normal(0, 1, (K, D))

@@ -8,10 +8,10 @@ from scipy.special import softmax
 from sklearn.datasets import make_blobs
 
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.labels import sources
+from deepsight.interpret.labels import label_sources
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
-from deepsight.interpret.labels.sources import (
+from deepsight.interpret.labels.label_sources import (
     ExaminedSplit,
     affordable_part,
     equal_pool,
@@ -156,7 +156,7 @@ def test_of_too_many_images_times_classes_a_sample_is_examined(
     parts: dict[str, ExaminedSplit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert affordable_part(parts["test"], 3, seed=0) is parts["test"]
-    monkeypatch.setattr(sources, "MOST_CELLS", 60)
+    monkeypatch.setattr(label_sources, "MOST_CELLS", 60)
     few = affordable_part(replace(parts["test"], more={"before": parts["test"].features}), 3, seed=0)
     assert len(few.ids) == 20
     assert (np.diff(few.ids) > 0).all()

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 
 import shared_squares
 from deepsight.core.progress import silent
-from deepsight.workflows.passes.shared_pass import shared_pass
+from deepsight.workflows.passes.torchrun_pass import shared_pass
 
 N, BLOCK = 250, 40
 

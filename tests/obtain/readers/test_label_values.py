@@ -1,6 +1,6 @@
 """Labels as people write them become positions in sorted classes."""
 
-from deepsight.obtain.readers.labels import positions_of_labels
+from deepsight.obtain.readers.label_values import positions_of_labels
 
 
 def test_labels_are_named_by_their_sorted_values():
