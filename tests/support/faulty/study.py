@@ -84,7 +84,7 @@ def content_of_file(path: Path, place: str) -> Any:
         return without_times(json.loads(path.read_text().replace(place, "PLACE")))
     if path.suffix in (".html", ".md"):
         text = PACKED.sub("", path.read_text().replace(place, "PLACE"))
-        return re.sub(r"\d+(\.\d+)?", "0", text)
+        return re.sub(r"\b0 min( 0 s)?\b", "0 s", re.sub(r"\d+(\.\d+)?", "0", text))
     return digest_of(path.read_bytes())
 
 
