@@ -35,7 +35,7 @@ def inputs() -> ExaminationInputs:
 @pytest.mark.slow
 def test_a_named_pair_is_tried_and_shown(inputs: ExaminationInputs) -> None:
     model = SimpleNamespace(logits=looks_at_corner)
-    nothing = np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool))
+    nothing = KnownMasks(np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool)))
     found = named_pair_effects(inputs, model, 40, nothing)  # type: ignore[arg-type]
     assert [effect.name for effect in found.effects] == ["red / blue"]
     assert found.effects[0].estimate.value > 0.8
@@ -46,7 +46,7 @@ def test_a_named_pair_is_tried_and_shown(inputs: ExaminationInputs) -> None:
 
 def test_without_a_named_pair_there_is_nothing(inputs: ExaminationInputs) -> None:
     alone = ExaminationInputs(inputs.test, inputs.predictions, hypotheses=(WARM,))
-    nothing = np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool))
+    nothing = KnownMasks(np.empty(0, dtype=np.int64), Masks(np.empty((0, 128, 128), bool), np.empty(0, bool)))
     model = SimpleNamespace(logits=looks_at_corner)
     assert named_pair_effects(alone, model, 40, nothing) == NamedPairs()  # type: ignore[arg-type]
 

@@ -198,4 +198,4 @@ def test_at_most_so_many_are_looked_at_and_only_once(
         nearest_training(here, PREDICTOR, asked, count=3)
     assert len(here.run.predictions("train")) == 100
     assert len(said) == 1
-    assert said[0].startswith("Looking at 100 training images, once")
+    assert said[0].startswith("Features of 100 training images are computed once")

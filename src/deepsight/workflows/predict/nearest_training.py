@@ -73,7 +73,9 @@ def training_predictions(context: Context, predictor: Predictor) -> Predictions:
     if not run.has(TRAIN) or not run.holds(TRAIN):
         train = context.splits.train
         rows = np.unique(np.linspace(0, len(train) - 1, MOST_TRAINING).astype(np.int64))
-        context.log(f"Embeds {len(rows):,} training images, once; {run.file(TRAIN)} keeps the result.")
+        context.log(
+            f"Features of {len(rows):,} training images are computed once; {run.file(TRAIN)} keeps them."
+        )
         known = in_blocks(predictor, train.select(rows), context.log).as_stored()
         keep_training_predictions(run, known, context.log)
         return known
