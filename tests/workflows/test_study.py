@@ -173,8 +173,10 @@ def test_two_processes_give_the_study_of_one(run: Run, cache: None, tmp_path: Pa
     }
     same = set(first) - rounding - {"seconds", "peak_rss_mb"}
     assert {name: metrics[name] for name in same} == {name: first[name] for name in same}
+    # Adam's first steps turn rounding into other answers of this model, which is near chance: two standard
+    # errors of a share of 300 images. `tests/model/test_distributed.py` compares the trainings themselves.
     for name in sorted(rounding):
-        assert metrics[name] == pytest.approx(first[name], abs=0.03)
+        assert metrics[name] == pytest.approx(first[name], abs=0.055)
     # Maps are drawn of each model's own errors; rounding may decide about one.
     files, expected = (
         {p.relative_to(r) for p in r.rglob("*") if p.parent.name != "maps"} for r in (out, run.path)
