@@ -173,6 +173,10 @@ def test_two_processes_give_the_study_of_one(run: Run, cache: None, tmp_path: Pa
     }
     same = set(first) - rounding - {"seconds", "peak_rss_mb"}
     assert {name: metrics[name] for name in same} == {name: first[name] for name in same}
+    histories = [pl.read_parquet(folder / "history.parquet") for folder in (run.path, out)]
+    one, two = (each.select("train_loss", "val_loss", "val_macro_f1") for each in histories)
+    assert one.row(0) == pytest.approx(two.row(0), abs=1e-5)  # the frozen phase
+    assert one["train_loss"][1] == pytest.approx(two["train_loss"][1], rel=0.005)  # some steps later
     # Adam's first steps turn rounding into other answers of this model, which is near chance: two standard
     # errors of a share of 300 images. `tests/model/test_distributed.py` compares the trainings themselves.
     for name in sorted(rounding):

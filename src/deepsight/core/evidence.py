@@ -14,7 +14,7 @@ import polars as pl
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import atomic_path, write_json
 from deepsight.core.notebook_html import evidence_html, table_html
-from deepsight.core.schemas.tables import require_table, with_types_of_empty_columns
+from deepsight.core.schemas.tables import checked_table
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")  # of a table; it becomes a file name
 # Columns that other programs rely on. Tables may have more.
@@ -191,8 +191,7 @@ def table_of(path: Path, about: Mapping[str, Any]) -> Table:
     """
     with path.open("rb") as file:
         frame = pl.read_parquet(file)
-    require_table(path.stem, frame)
-    frame = with_types_of_empty_columns(path.stem, frame)
+    frame = checked_table(path.stem, frame)
     try:
         return Table(frame=frame, **about)
     except DeepSightError as error:  # the caller adds what to do

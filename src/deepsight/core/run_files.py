@@ -16,7 +16,7 @@ from deepsight.core.files.atomic import atomic_path, write_json
 from deepsight.core.files.damage import damage_as
 from deepsight.core.files.manifest import INDEX, Manifests, read_manifests, reopen_stage, write_manifest
 from deepsight.core.schemas.json_files import require_schema
-from deepsight.core.schemas.tables import require_table, with_types_of_empty_columns
+from deepsight.core.schemas.tables import checked_table
 
 STUDY, METRICS, REPORT = "study.yaml", "metrics.json", "report.html"
 # The command that recreates the files of a stage, where it is not named after the stage.
@@ -165,9 +165,7 @@ class RunFiles:
     def read_frame(self, name: str) -> pl.DataFrame:
         """A parquet file of this run that is not an evidence table; its columns are checked."""
         with self.reading(name) as path, path.open("rb") as file:
-            frame = pl.read_parquet(file)
-            require_table(path.stem, frame)
-        return with_types_of_empty_columns(path.stem, frame)
+            return checked_table(path.stem, pl.read_parquet(file))
 
     def save_frame(self, name: str, frame: pl.DataFrame) -> None:
         """Write a parquet file of this run."""

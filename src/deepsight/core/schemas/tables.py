@@ -68,6 +68,16 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
 }
 
 
+def checked_table(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """A stored table that passed `require_table`, whose columns without values have their type.
+
+    Raises:
+        ValueError: as `require_table`.
+    """
+    require_table(table, frame)
+    return with_types_of_empty_columns(table, frame)
+
+
 def require_table(table: str, frame: pl.DataFrame) -> None:
     """Refuse a stored table with columns, types or numbers that DeepSight does not write.
 

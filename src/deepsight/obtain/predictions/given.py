@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import UsageError
 from deepsight.obtain.predictions.class_names import places_of_classes
-from deepsight.obtain.predictions.column_names import (
-    Kind,
-)
+from deepsight.obtain.predictions.column_names import Kind
 
 
 @dataclass(frozen=True)

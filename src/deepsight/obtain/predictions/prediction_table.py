@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats
 from deepsight.core.errors import UsageError
-from deepsight.obtain.predictions.array_file import (
-    with_second_class,
-)
+from deepsight.obtain.predictions.array_file import with_second_class
 from deepsight.obtain.predictions.column_names import (
     AFFIXES,
     CHOICES,
