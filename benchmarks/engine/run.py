@@ -10,6 +10,7 @@
 - memory: a training step that gives freed memory back over one that keeps it.
 - augmentation: its share of the time in which a cached view is made.
 - bfloat16: time of the frozen stages and of a step of the trainable ones over float32's, of a ResNet18 too.
+- decoding: images per second from JPEG files to stored pixels, beside those from stored pixels to logits.
 - rows: seconds and peak memory of a training by its rows, and the straight line through them.
 
 EfficientNet-Lite0 from its package; rows are added to results.csv as they come.
@@ -28,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
+from decoding import decoding_rows
 from engines import bars as engine_bars
 from engines import engine_table, first_pass, start_up, wheel_size
 from turns import Row, in_turns, ratio_row, timed
@@ -238,6 +240,12 @@ def rows(train: Dataset, *, small: bool) -> Iterator[Row]:
     }  # fmt: skip
 
 
+def decoding(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """Whether the network waits for files."""
+    for side in (32,) if small else PX:
+        yield from decoding_rows(predictor_at(side), side, 64 if small else 1_000, 2 if small else 3)
+
+
 def engines(train: Dataset, *, small: bool) -> Iterator[Row]:
     """The engines side by side, and how long they take to start."""
     plain, sizes = resnet18(fused=False), {32: 8} if small else {64: 64, 128: 16}
@@ -262,7 +270,8 @@ def bars(train: Dataset, *, small: bool) -> Iterator[Row]:
 QUESTIONS = {
     "engines": engines, "bars": bars,
     "folding": folding, "prediction": prediction, "passes": passes, "memory": memory,
-    "augmentation": augmentation, "bfloat16": bfloat16, "rows": rows,
+    "augmentation": augmentation, "bfloat16": bfloat16, "decoding": decoding,
+    "rows": rows,
 }  # fmt: skip
 
 

@@ -105,12 +105,13 @@ def flushed(status: int) -> int:
 
 def prepare(request: dict[str, Any]) -> None:
     """Make this process what the request asks for: its folder, streams, limits and faults."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):  # also where the caller ignores them, as `nohup` does
+        signal.signal(number, signal.SIG_DFL)
     os.chdir(request["folder"])
     os.environ.update(request["environment"])
-    for number, name, mode in ((0, "stdin", "rb"), (1, "stdout", "wb"), (2, "stderr", "wb")):
+    for stream, name, mode in ((0, "stdin", "rb"), (1, "stdout", "wb"), (2, "stderr", "wb")):
         with open(request[name], mode) as file:
-            os.dup2(file.fileno(), number)
+            os.dup2(file.fileno(), stream)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
     sys.stdout, sys.stderr = (
         io.TextIOWrapper(io.BufferedWriter(io.FileIO(number, "wb", closefd=False)), request["encoding"])
