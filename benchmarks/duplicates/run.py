@@ -21,7 +21,8 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from deepsight.core.dataset import Dataset
 from deepsight.obtain.cifar10.load import load_cifar10
-from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
+from deepsight.scrub.duplicates.find import find_duplicates
+from deepsight.scrub.duplicates.repeated_rows import repeated_rows
 
 Scores = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.atomic import safe_name
 from deepsight.core.files.spreadsheet import guarded, guarded_frame, unguarded
 from deepsight.core.run import Run
-from deepsight.model.checkpoint import load_model
+from deepsight.model.model_file import load_model
 from deepsight.obtain.cifar10.archives import read_archive
 from deepsight.obtain.decoding import crop
 from deepsight.obtain.decoding.crop import Unreadable, decode_square

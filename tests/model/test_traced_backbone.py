@@ -12,11 +12,11 @@ from torch import nn
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.model.backbone import Classifier, first_trainable
-from deepsight.model.checkpoint import load_model, save_model
 from deepsight.model.engine import ForwardEngine, using_settings
 from deepsight.model.engine.graphs import FeaturesAndMaps
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import base_recipe, fit_model
+from deepsight.model.model_file import load_model, save_model
 from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.model.traced_backbone import create_backbone, fixed_side, traced_parts
 from small import SMALL

@@ -8,7 +8,8 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.scrub.clean import Cleaned, clean_splits
-from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
+from deepsight.scrub.duplicates.find import find_duplicates
+from deepsight.scrub.duplicates.repeated_rows import repeated_rows
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
-from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
+from deepsight.scrub.duplicates.find import find_duplicates
 from deepsight.scrub.duplicates.official import with_validation
+from deepsight.scrub.duplicates.repeated_rows import repeated_rows
 from deepsight.scrub.split import Partition, absent_classes, leak_free_split, limit_train, validation_rows
 
 MOST_DROPPED, FEW_DROPPED = 0.05, 5  # near-duplicates dropped without asking: this share or number at most

@@ -16,7 +16,7 @@ from deepsight.core.files.atomic import atomic_path, safe_name, write_text
 from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.predictions import Predictions, softmax
 from deepsight.core.progress import Log, silent
-from deepsight.interpret.levers.next_images import REACH, choose_diverse, class_gain, expected_error
+from deepsight.interpret.levers.images_to_label import REACH, choose_diverse, class_gain, expected_error
 from deepsight.obtain.readers.unlabelled import load_unlabelled
 from deepsight.workflows.exchange.label_studio import CONFIG, TASKS, labeling_config, prediction_of
 from deepsight.workflows.exchange.new_labels import NEW

@@ -25,7 +25,8 @@ from deepsight.model.hardware.multiplications import multiplications
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.retraining import Retrainer
 from deepsight.obtain.cache import cache_folder
-from deepsight.scrub.duplicates.find import find_duplicates, repeated_rows
+from deepsight.scrub.duplicates.find import find_duplicates
+from deepsight.scrub.duplicates.repeated_rows import repeated_rows
 from deepsight.treat.treatments.capacity import DEEPER
 from deepsight.workflows.study_context import Context, fresh_backbone
 from deepsight.workflows.trained_model import load_trained

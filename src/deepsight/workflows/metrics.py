@@ -11,7 +11,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.statistics.clusters import accuracy_over, effective_n, macro_f1_over
 from deepsight.core.statistics.intervals import confusion_counts, f1_of_counts
 from deepsight.core.statistics.macro_f1 import macro_f1_interval
-from deepsight.scrub.duplicates.find import cluster_members, repeated_rows
+from deepsight.scrub.duplicates.repeated_rows import cluster_members, repeated_rows
 from deepsight.workflows.folds import images_of_predictions
 from deepsight.workflows.study_context import Context, rounded
 

@@ -25,15 +25,15 @@ from deepsight.explore.hypotheses import register_hypotheses
 from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.label_sources import ExaminedSplit
-from deepsight.model.checkpoint import MODEL_FILES, save_model
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, fit_model
+from deepsight.model.model_file import MODEL_FILES, save_model
 from deepsight.obtain.cache import cache_folder
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render
 from deepsight.scrub.clean import clean_splits
-from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.scrub.duplicates.pictures import duplicate_pictures
+from deepsight.scrub.duplicates.repeated_rows import repeated_rows
 from deepsight.scrub.label_conflicts import conflict_probability
 from deepsight.workflows.examination_sizes import sample_sizes_of_plan
 from deepsight.workflows.folds import (

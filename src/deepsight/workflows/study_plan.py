@@ -19,8 +19,8 @@ from deepsight.core.recipe import Recipe
 from deepsight.images.resize import Method
 from deepsight.interpret.levers.sizes import LeverRates, LeverSizes, affordable_sizes
 from deepsight.model import plan_search as planner
+from deepsight.model.engine.fastest_settings import fastest_settings
 from deepsight.model.engine.graphs import StageMapsGraph
-from deepsight.model.engine.self_test import fastest_settings
 from deepsight.model.engine.settings import use_settings
 from deepsight.model.fit import base_recipe
 from deepsight.model.hardware.throughput import Throughput, faster_base, fused_copy, measured_throughput

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.run import Run
-from deepsight.model.checkpoint import MODEL_FILES, load_model
+from deepsight.model.model_file import MODEL_FILES, load_model
 from deepsight.model.predict import Predictor
 
 

@@ -20,7 +20,7 @@ from deepsight.interpret.error_ledger import ledger_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.obtain.cache import cache_folder
-from deepsight.scrub.duplicates.find import cluster_members
+from deepsight.scrub.duplicates.repeated_rows import cluster_members
 from deepsight.treat.cause_changes import ledger_change_table
 from deepsight.treat.prescribe import prescription_table
 from deepsight.treat.treatments.catalogue import treatments_for_run

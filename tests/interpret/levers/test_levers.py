@@ -9,6 +9,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.levers.background import matched_design, try_background
 from deepsight.interpret.levers.background_training import judge_backgrounds, swap_backgrounds
+from deepsight.interpret.levers.class_gains import class_gains_table
 from deepsight.interpret.levers.data_amount import (
     growth_factor,
     judge_unused,
@@ -17,10 +18,10 @@ from deepsight.interpret.levers.data_amount import (
     try_more_data,
     unused_retrainings,
 )
-from deepsight.interpret.levers.data_gains import class_gains_table, neighbourhood_gains_table
 from deepsight.interpret.levers.decision_rule import fit_class_bias, try_class_bias, try_temperature
 from deepsight.interpret.levers.fragility import JITTERS, try_fragility
 from deepsight.interpret.levers.image_quality import REPAIRS, best_repair, restoring_repair, try_repair
+from deepsight.interpret.levers.neighbourhood_gains import neighbourhood_gains_table
 from deepsight.interpret.levers.net_effect import net_effect
 from deepsight.interpret.levers.outcome import ExaminedImages
 from deepsight.interpret.levers.placebo import (

@@ -10,8 +10,8 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Table
 from deepsight.scrub.duplicates import official
-from deepsight.scrub.duplicates.find import repeated_rows
 from deepsight.scrub.duplicates.official import is_stored, official_duplicates, parts_digest, with_validation
+from deepsight.scrub.duplicates.repeated_rows import repeated_rows
 
 Parts = dict[str, Dataset]
 

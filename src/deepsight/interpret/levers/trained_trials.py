@@ -13,6 +13,7 @@ from deepsight.core.run import PICTURES
 from deepsight.interpret.background.grabcut import segment
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.background_training import judge_backgrounds, swap_backgrounds
+from deepsight.interpret.levers.class_gains import class_gains_table
 from deepsight.interpret.levers.data_amount import (
     RECIPE,
     judge_unused,
@@ -20,7 +21,7 @@ from deepsight.interpret.levers.data_amount import (
     try_more_data,
     unused_retrainings,
 )
-from deepsight.interpret.levers.data_gains import class_gains_table, neighbourhood_gains_table
+from deepsight.interpret.levers.neighbourhood_gains import neighbourhood_gains_table
 from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome, Spread
 from deepsight.interpret.levers.recipe_changes import (
     RecipeChange,

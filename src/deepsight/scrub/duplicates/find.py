@@ -4,14 +4,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
-from deepsight.scrub.duplicates import registration
 from deepsight.scrub.duplicates.candidates import indexed
 from deepsight.scrub.duplicates.clusters import exact_pairs, missing_pairs, near_pairs, number_clusters
 from deepsight.scrub.duplicates.image_pool import Pool
@@ -126,62 +124,3 @@ def duplicates_caption(frame: pl.DataFrame, n: int) -> str:
         f"{len(flagged):,} pairs among {n:,} images are flagged as the same picture, at an estimated "
         f"precision of {precision:.1%}; {len(across):,} of them join two splits."
     )
-
-
-def cluster_members(duplicates: Table) -> pl.DataFrame:
-    """The images of flagged pairs, one row each: cluster, split, index."""
-    flagged = duplicates.frame.filter("flagged")
-    ends = [
-        flagged.select("cluster", split=pl.col(f"split_{end}"), index=pl.col(f"index_{end}")) for end in "ab"
-    ]
-    return pl.concat(ends).unique(maintain_order=True)
-
-
-def repeated_rows(duplicates: Table, *, of: str, within: tuple[str, ...]) -> Ints:
-    """Rows of split `of` whose cluster has a member in one of the splits `within`, in ascending order.
-
-    The training rows to drop are `repeated_rows(table, of="train", within=("val", "test"))`, the leaked test
-    images `repeated_rows(table, of="test", within=("train",))`. Whole clusters count, not only pairs,
-    because each image is compared only with its nearest neighbours.
-    """
-    images = cluster_members(duplicates)
-    there = images.filter(pl.col("split").is_in(list(within)))["cluster"].unique()
-    rows = images.filter((pl.col("split") == of) & pl.col("cluster").is_in(there.to_list()))["index"]
-    return np.sort(rows.to_numpy()).astype(np.int64)
-
-
-def difference_picture(
-    a: NDArray[np.uint8],
-    b: NDArray[np.uint8],
-    *,
-    mirrored: bool,
-    placement: tuple[float, float, float, float],
-) -> NDArray[np.uint8]:
-    """The difference of the images of a pair: 128 where they agree, lighter where a is lighter.
-
-    Image b is placed on a by `mirrored` and `placement`. Each channel gets the gain and offset that fit a
-    best. Outside of b the picture is 128.
-
-    Args:
-        a: uint8 (h, w, 3).
-        b: uint8 (h, w, 3).
-        mirrored: whether b is mirrored.
-        placement: scale_x, scale_y, shift_x and shift_y of the table.
-
-    Returns:
-        uint8 (h, w, 3).
-    """
-    first, second = (torch.tensor(image).permute(2, 0, 1)[None].float() for image in (a, b))
-    if mirrored:
-        second = second.flip(-1)
-    laid, inside = registration.place(
-        second, torch.tensor([placement], dtype=torch.float32), size=(a.shape[0], a.shape[1])
-    )
-    picture = np.full(a.shape, 128, dtype=np.uint8)
-    seen = inside[0].bool().numpy()
-    for channel in range(3):
-        x, y = (image[0, channel].numpy()[seen] for image in (laid, first))
-        design = np.stack([x, np.ones_like(x)], axis=1)
-        residual = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
-        picture[seen, channel] = np.clip(128 + residual.round(), 0, 255)
-    return picture

@@ -4,12 +4,21 @@ Unlike in a study, whose network is small, one forward pass may take a second. A
 its share of the time is skipped and named among the refusals.
 """
 
+import math
+import time
 from dataclasses import dataclass
 
+import numpy as np
+
+from deepsight.core.dataset import Dataset
 from deepsight.interpret.background.sample_sizes import LADDER, swap_seconds
 from deepsight.interpret.faithfulness.checks import FEWEST
 from deepsight.interpret.faithfulness.insertion_deletion import affordable_images
 from deepsight.interpret.inputs import SampleSizes
+from deepsight.model.foreign.foreign_model import Prepare
+from deepsight.model.foreign.input_format import InputFormat
+from deepsight.model.foreign.network import Network
+from deepsight.workflows.examine.input_trials import raw_outputs
 
 # Shares of the minutes. The rest is for the tables that need no forward pass, and for the report.
 AUDITED, PREDICTED, REFERENCE = 0.1, 0.12, 0.14
@@ -25,6 +34,9 @@ INSIDE, OUTSIDE = 3, 128
 CANDIDATES_INSIDE, CANDIDATES_OUTSIDE = 6, 2
 CURVES = 58  # forward passes per image of insertion and deletion
 SMALL_CHECKS = 44  # forward passes per candidate method and image besides its maps
+AUDIT_IMAGES, LEAST = 500, 30  # images of the preprocessing audit, at most and at least
+TRIED = 20  # preprocessings that the audit tries, roughly
+TIMED = 8  # images on which the model is timed before the audit
 MOSAIC_SHARE = 1.5  # passes with mosaics and random weights over those of insertion and deletion alone
 
 
@@ -76,3 +88,16 @@ def affordable_swap(seconds: float, pace: Pace) -> int:
         return swap_seconds(objects, mask_seconds=pace.mask, image_seconds=pace.image, pairs=0)
 
     return max([step for step in LADDER if cost(step) <= seconds], default=0)
+
+
+def audit_images(network: Network, prepare: Prepare | InputFormat, data: Dataset, seconds: float) -> int:
+    """The number of images in the audit: 500, or as many as fit into these seconds by a timed pass."""
+    least = min(AUDIT_IMAGES, max(LEAST, 2 * data.k))
+    if math.isinf(seconds):
+        return AUDIT_IMAGES
+    raw_outputs(network, prepare, data.select(np.arange(1)))
+    few = data.select(np.arange(min(TIMED, len(data))))
+    began = time.perf_counter()
+    raw_outputs(network, prepare, few)
+    image = (time.perf_counter() - began) / len(few)
+    return int(np.clip(seconds / (TRIED * image), least, AUDIT_IMAGES))

@@ -17,6 +17,7 @@ from deepsight.model.foreign.foreign_model import ForeignModel, Prepare, foreign
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import read_outputs
+from deepsight.workflows.examine.budget import audit_images
 from deepsight.workflows.examine.class_columns import (
     columns_for,
     refuse_if_order_explains_more,
@@ -28,10 +29,9 @@ from deepsight.workflows.examine.doubtful_answers import (
     unsteady,
     unusual_outputs,
 )
-from deepsight.workflows.examine.input_candidates import (
+from deepsight.workflows.examine.input_trials import (
     InputTrials,
     assumed_format,
-    audit_images,
     formats_to_try,
     with_fixed_batch,
 )

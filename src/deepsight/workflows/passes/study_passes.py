@@ -12,9 +12,9 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.files.atomic import file_digest
 from deepsight.interpret.inputs import ExaminationInputs
-from deepsight.model.checkpoint import load_model
 from deepsight.model.engine.settings import using_settings
 from deepsight.model.frozen_backbone import FrozenBackbone
+from deepsight.model.model_file import load_model
 from deepsight.model.predict import BLOCK, Predictor
 from deepsight.model.pretrained import load_pretrained
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks

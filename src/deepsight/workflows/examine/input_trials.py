@@ -1,7 +1,5 @@
 """Input formats to try on a foreign model: the first that it accepts, and variants for the audit."""
 
-import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -22,9 +20,6 @@ from deepsight.model.foreign.outputs import read_outputs
 
 SIDES = (224, 32, 64, 28, 96, 128, 256, 299, 384, 336, 448, 512, 518, 192, 160, 48)  # tried in this order
 BATCH = 64
-AUDIT_IMAGES, LEAST = 500, 30  # images of the audit, at most and at least
-TRIED = 20  # preprocessings that the audit tries, roughly
-TIMED = 8  # images on which the model is timed before the audit
 MANY = 3  # images that show whether the model accepts any batch size
 DOCUMENTED = "as documented"
 
@@ -90,19 +85,6 @@ def answers_to(network: Network, inputs: Tensor) -> Tensor | None:
             return class_scores(network, inputs)
     except DeepSightError:
         return None
-
-
-def audit_images(network: Network, prepare: Prepare | InputFormat, data: Dataset, seconds: float) -> int:
-    """The number of images in the audit: 500, or as many as fit into these seconds by a timed pass."""
-    least = min(AUDIT_IMAGES, max(LEAST, 2 * data.k))
-    if math.isinf(seconds):
-        return AUDIT_IMAGES
-    raw_outputs(network, prepare, data.select(np.arange(1)))
-    few = data.select(np.arange(min(TIMED, len(data))))
-    began = time.perf_counter()
-    raw_outputs(network, prepare, few)
-    image = (time.perf_counter() - began) / len(few)
-    return int(np.clip(seconds / (TRIED * image), least, AUDIT_IMAGES))
 
 
 def assumed_format(network: Network, data: Dataset) -> InputFormat:

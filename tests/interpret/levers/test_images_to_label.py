@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from deepsight.interpret.levers.next_images import choose_diverse, class_gain, expected_error
+from deepsight.interpret.levers.images_to_label import choose_diverse, class_gain, expected_error
 
 K, D = 4, 16
 

@@ -6,18 +6,18 @@ from torch import nn
 
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import UsageError
-from deepsight.model.engine import active_settings, self_test, using_settings
+from deepsight.model.engine import active_settings, fastest_settings, using_settings
 from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.engine.settings import default_settings
 
 
 def chosen(monkeypatch, *seconds: float) -> EngineSettings:
     """What is chosen where each candidate takes so long."""
-    times = iter([*seconds] * self_test.TURNS)
-    monkeypatch.setattr(self_test, "seconds_of", lambda action, device: next(times))
+    times = iter([*seconds] * fastest_settings.TURNS)
+    monkeypatch.setattr(fastest_settings, "seconds_of", lambda action, device: next(times))
     monkeypatch.setattr(torch, "get_num_threads", lambda: len(seconds) - 1)
-    monkeypatch.setattr(self_test, "default_settings", lambda: EngineSettings("openvino"))
-    return self_test.fastest_settings(StageMapsGraph(nn.Conv2d(3, 4, 3)), 32, seconds=10.0)
+    monkeypatch.setattr(fastest_settings, "default_settings", lambda: EngineSettings("openvino"))
+    return fastest_settings.fastest_settings(StageMapsGraph(nn.Conv2d(3, 4, 3)), 32, seconds=10.0)
 
 
 def test_the_fastest_candidate_is_taken(monkeypatch):
@@ -36,7 +36,7 @@ def test_one_thread_has_one_stream(monkeypatch):
 @pytest.mark.slow
 def test_it_runs_and_leaves_the_settings_as_they_were():
     with using_settings(EngineSettings("torch", batch_pixels=7)):
-        found = self_test.fastest_settings(StageMapsGraph(nn.Conv2d(3, 8, 3)), 32, seconds=0.0)
+        found = fastest_settings.fastest_settings(StageMapsGraph(nn.Conv2d(3, 8, 3)), 32, seconds=0.0)
         assert active_settings() == EngineSettings("torch", batch_pixels=7)
     assert found.backend in ("torch", "openvino")
 
