@@ -22,6 +22,11 @@ def test_a_name_is_taken_apart(name, scheme, place, options):
     assert parse_address(name, SCHEMES) == DataAddress(scheme, place, options)
 
 
+def test_a_path_that_exists_is_taken_whole(tmp_path):
+    (tmp_path / "q?side=9").mkdir()
+    assert parse_address(f"folder:{tmp_path}/q?side=9", SCHEMES).options == {}
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

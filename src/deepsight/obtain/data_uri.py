@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl
 
 from deepsight.core.errors import UsageError, near_names
 from deepsight.obtain.decoding.crop import FITS, Fit
-from deepsight.obtain.local_file import user_path
+from deepsight.obtain.local_file import is_there, user_path
+from deepsight.obtain.other_layouts import CONVERT, container_name
 
 SIDES = range(8, 513)
 PACKED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -87,8 +88,8 @@ def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:
     """The address that a name stands for.
 
     Args:
-        name: `SCHEME:PLACE?option=value&option=value`. A question mark without an option after it is part of
-            the place, since paths may hold one.
+        name: `SCHEME:PLACE?option=value&option=value`. A question mark without an option after it, or in
+            a path that exists, is part of the place.
         known: the options of each scheme.
 
     Raises:
@@ -101,7 +102,7 @@ def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:
             f"Expected --data cifar10 or {', '.join(f'{s}:…' for s in known)}, received '{name}'; {offered}"
         )
     place, mark, query = rest.rpartition("?")
-    if not mark or "=" not in query:
+    if not mark or "=" not in query or is_there(user_path(rest)):
         place, query = rest, ""
     if not place:
         raise UsageError(f"Expected a place after '{scheme}:', received none.")
@@ -118,7 +119,10 @@ def meant_address(name: str) -> str:
     if path.suffix.lower() in PACKED:
         return "unpack it, and name the folder: --data folder:PATH"
     scheme = next((scheme for scheme, endings in ENDINGS.items() if path.suffix.lower() in endings), None)
-    return f"that is a file: --data {scheme}:{name}" if scheme else ""
+    if scheme:
+        return f"that is a file: --data {scheme}:{name}"
+    what = container_name(path.name)
+    return f"DeepSight does not read {what}. {CONVERT}" if what else ""
 
 
 def parse_options(query: str, known: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,8 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
 from deepsight.core.files.atomic import atomic_path, write_npz
 from deepsight.core.files.spreadsheet import guarded_frame
+from deepsight.obtain import SCHEMES
+from deepsight.obtain.data_uri import parse_address
 from deepsight.obtain.local_file import user_path
 from deepsight.workflows.exchange.new_labels import NewLabel
 
@@ -44,9 +46,11 @@ def write_cleaned(folder: Path, parts: Parts, base: Path | None, new: Sequence[N
 
 def base_folder(data: str) -> Path | None:
     """The folder below which the images of this data set are files; None if they are not files."""
-    scheme, _, place = data.partition(":")
-    path = user_path(place.partition("?")[0]).resolve()
-    return {"folder": path, "table": path.parent}.get(scheme)
+    if data.partition(":")[0] not in ("folder", "table"):
+        return None
+    address = parse_address(data, SCHEMES)
+    path = user_path(address.place).resolve()
+    return path if address.scheme == "folder" else path.parent
 
 
 def kept_options(study: StudyConfig) -> str:

@@ -36,6 +36,26 @@ def greys(data):
     return data.pixels()[:, 0, 0, 0].tolist()
 
 
+@pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
+def test_parts_inside_the_class_folders_are_parts(root, names):
+    for value, label in ((0, "cat"), (100, "dog")):
+        for place, part in enumerate(names):
+            fill(root / label / part, value=value + 10 * place)
+    said = []
+    obtained = load_dataset(f"folder:{root}", log=said.append)
+    assert obtained.record["counts"] == dict.fromkeys(["train", "test", *["val"] * (len(names) - 2)], 4 * 2)
+    assert sorted(greys(obtained.train)) == [0, 1, 2, 3, 100, 101, 102, 103]
+    assert {str(name).split("/")[1] for name in obtained.test.files} == {"test"}
+    assert "read as its parts" in " ".join(map(str, said))
+
+
+def test_other_folders_inside_the_class_folders_are_no_parts(root):
+    for label in ("cat", "dog"):
+        for inside in ("train", "tram"):
+            fill(root / label / inside)
+    assert load_dataset(f"folder:{root}").record["held_out_test"]
+
+
 def test_one_folder_a_class(root):
     fill(root / "red panda", value=100)
     fill(root / "Ähre 麦", value=200)

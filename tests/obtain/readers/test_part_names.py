@@ -10,6 +10,7 @@ from deepsight.obtain.readers.part_names import first_of_each_part, part_of_name
     [
         ("Train", "train"), ("training_set", "train"), ("testset", "test"), (" valid ", "val"),
         ("val-images", "val"), ("trains", None), ("seg_train", None), ("settest", None), ("", None),
+        ("train2017", "train"), ("test_20%", "test"), ("val-1", "val"), ("2017", None), ("test a", None),
     ],
 )  # fmt: skip
 def test_the_part_that_a_name_means(name, part):

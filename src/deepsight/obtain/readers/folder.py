@@ -19,6 +19,7 @@ from deepsight.obtain.data_uri import PACKED, DataAddress
 from deepsight.obtain.decoding.decode import Listing, printable
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import is_picture, read_local_file, user_path
+from deepsight.obtain.other_layouts import container_advice, layout_advice
 from deepsight.obtain.readers.folder_walk import ImageFiles, is_run, list_images, subfolders
 from deepsight.obtain.readers.metadata import (
     FILE_NAME,
@@ -33,6 +34,10 @@ from deepsight.obtain.skipped_items import PassedOver, first_few
 from deepsight.obtain.sources import Obtained
 
 OPTIONS = ("side", "fit", "group")
+ONE_FOLDER_PER_CLASS = (
+    "Put the images of each class in a folder of its own, or name a table of files and labels: "
+    "--data table:FILE.csv"
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,11 @@ def load_folder(
     """
     root, passed_over = folder_of(address), PassedOver()
     folders = class_folders(root, passed_over)
-    if same := shared_subfolders(folders):
+    same = shared_subfolders(folders)
+    if parted := by_inner_parts(folders, same):
+        folders = parted
+        log(f"Each class folder holds the folders {first_few(same)}, which are read as its parts.")
+    elif same:
         log(
             f"The class folders ({first_few(folders.classes)}) hold no pictures themselves, but folders of "
             f"the same names ({first_few(same)}). If these are the classes, list the files and their labels "
@@ -85,7 +94,7 @@ def folder_of(address: DataAddress) -> Path:
     """
     root = user_path(address.place).resolve()
     if not root.is_dir():
-        packed = " Unpack it, and name the folder." if root.suffix.lower() in PACKED else ""
+        packed = " Unpack it, and name the folder." if root.suffix.lower() in (*PACKED, ".tar") else ""
         raise UsageError(f"Expected a folder with one folder per class, received '{address.place}'.{packed}")
     return root
 
@@ -103,12 +112,21 @@ def class_folders(root: Path, passed_over: PassedOver) -> ClassFolders:
     if len(classes) < 2:
         inside = [place / name for place in places.values() for name in classes if (place / name).is_dir()]
         deeper = [folder for folder in inside if len(subfolders(root, folder, PassedOver())) > 1]
-        hint = f" If they lie in {deeper[0].name}, name it: --data folder:{deeper[0]} ." if deeper else ""
+        hint = f"If they lie in {deeper[0].name}, name it: --data folder:{deeper[0]} ." if deeper else ""
         raise DeepSightError(
-            f"Expected at least two class folders in {root}, received {classes}.{hint} Put the images of "
-            "each class in a folder of its own, or name a table of files and labels: --data table:FILE.csv"
+            f"Expected at least two class folders in {root}, received {classes}. "
+            + (hint or layout_advice(root) or ONE_FOLDER_PER_CLASS)
         )
-    return ClassFolders(root, places, files, tuple(classes))
+    folders = ClassFolders(root, places, files, tuple(classes))
+    if holds_other_files(folders) and (advice := container_advice(root)):
+        raise DeepSightError(f"Expected pictures in the folders {first_few(classes)} of {root}. {advice}")
+    return folders
+
+
+def holds_other_files(folders: ClassFolders) -> bool:
+    """Whether no file is a picture by its name, or the classes are called images and labels."""
+    names = (name for listed in folders.files.values() for name in listed.names)
+    return {*folders.classes} == {"images", "labels"} or not any(is_picture(name) for name in names)
 
 
 def without_unlabelled_parts(
@@ -148,6 +166,30 @@ def shared_subfolders(folders: ClassFolders) -> list[str]:
     return sorted(map(printable, first)) if shared else []
 
 
+def by_inner_parts(folders: ClassFolders, inner: Sequence[str]) -> ClassFolders | None:
+    """The class folders by part if each holds the folders of the parts, as in `cat/train`; None if not.
+
+    Args:
+        folders: the class folders, without parts.
+        inner: the subfolders that all of them share.
+    """
+    parts = {name: str(part_of_name(name)) for name in inner}
+    if [*folders.files] != ["all"] or "train" not in parts.values() or "None" in parts.values():
+        return None
+    if len({*parts.values()}) < len(parts):
+        return None
+    files = {part: files_inside(folders.files["all"], name) for name, part in parts.items()}
+    return ClassFolders(folders.root, dict.fromkeys(files, folders.root), files, folders.classes)
+
+
+def files_inside(listed: ImageFiles, inner: str) -> ImageFiles:
+    """The files in the subfolder of this name of each class folder of the root."""
+    rows = [row for row, name in enumerate(listed.names) if printable(name.split("/")[1]) == inner]
+    return ImageFiles(
+        [listed.names[row] for row in rows], [listed.classes[row] for row in rows], listed.folders
+    )
+
+
 def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
     """The folder of each part, or the root as "all".
 
@@ -157,6 +199,7 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
     inside = subfolders(root, root, passed_over)
     parts = folders_of_parts(inside)
     if not any(subfolders(root, folder, PassedOver()) for folder in parts.values()):
+        require_classes_in_parts(root, inside, parts)
         return {"all": root}  # a class may be named "train"
     beside = [item for item in inside if item not in parts.values() and not holds_runs(item)]
     others = [item for item in beside if holds_pictures(item)]
@@ -176,6 +219,21 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
     passed_over.add_all("pictures beside the folders train, val and test", pictures_in(root))
     parts = {part: without_repetition(root, folder) for part, folder in parts.items()}
     return without_shared_folder(root, parts)
+
+
+def require_classes_in_parts(root: Path, inside: Sequence[Path], parts: Mapping[str, Path]) -> None:
+    """Refuse pictures in the folders train and test themselves: these are no classes.
+
+    Raises:
+        DeepSightError: every folder is one of these.
+    """
+    pictures = any(pictures_in(folder) for folder in parts.values())
+    if "train" in parts and 1 < len(parts) == len(inside) and pictures:
+        names = first_few([printable(folder.name) for folder in inside])
+        raise DeepSightError(
+            f"Expected class folders within {names} in {root}, received pictures alone. "
+            + (layout_advice(root) or ONE_FOLDER_PER_CLASS)
+        )
 
 
 def folders_of_parts(folders: Sequence[Path]) -> dict[str, Path]:

@@ -11,7 +11,11 @@ from deepsight.obtain.local_file import is_picture
 from deepsight.obtain.skipped_items import PassedOver
 
 STUDY = "study.yaml"  # identifies the folder of a run
-JUNK = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")  # folders that archivers and file servers leave behind
+# Folders that archivers, file servers and programs leave behind.
+JUNK = (
+    "__MACOSX", "@eaDir", "$RECYCLE.BIN", "#recycle", "lost+found", "System Volume Information",
+    "__pycache__", "node_modules",
+)  # fmt: skip
 JUNK_FILES = ("Thumbs.db", "desktop.ini")
 MASK_FOLDERS = (
     "mask",

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 
-# The usual names of the parts; "set", "images" and the like may follow.
+# The usual names of the parts; "set", "images" and the like may follow, and numbers, as in train2017.
 PART_NAMES: Mapping[str, str] = {
     "train": "train", "training": "train", "trn": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val", "eval": "val", "evaluation": "val",
     "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
-PART_WORDS = re.compile(rf"({'|'.join(PART_NAMES)})(?:[ _-]?(?:set|data|dataset|images|imgs|split))?")
+PART_WORDS = re.compile(
+    rf"({'|'.join(PART_NAMES)})(?:[ _-]?(?:set|data|dataset|images|imgs|split))?(?:[ _-]?\d+%?)?"
+)
 PREFIXED_PART = re.compile(rf".*[ _-]{PART_WORDS.pattern}")
 
 

@@ -23,6 +23,7 @@ from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_res
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.readers.table_columns import by_row, with_usual_columns
 from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
+from deepsight.obtain.readers.table_paths import with_found_paths
 from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained
 
@@ -51,6 +52,7 @@ def load_table(
     frame, passed_over = by_row(read_table_file(path)), PassedOver()
     frame = with_usual_columns(frame, address.options, PATHS, LABELS, log)
     columns = table_columns(frame, address.options)
+    frame = with_found_paths(path.parent, frame, str(columns["path"]), log)
     rows = once_per_path(path.parent, frame, str(columns["path"]), str(columns["label"]), passed_over)
     listings, classes = table_listings(path.parent, rows, columns, passed_over, offline=offline)
     key = table_fingerprint(path.parent, listings)

@@ -7,6 +7,7 @@ import polars as pl
 from deepsight.core.errors import DeepSightError
 from deepsight.core.progress import Log
 from deepsight.obtain.local_file import is_picture
+from deepsight.obtain.other_layouts import boxes_advice
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.readers.table_file import named_column, truth_values
 from deepsight.obtain.skipped_items import first_few
@@ -16,7 +17,13 @@ HELD_OUT = {"is_valid": "val", "is_val": "val", "is_test": "test"}  # fastai's n
 
 
 def by_row(frame: pl.DataFrame) -> pl.DataFrame:
-    """A table with one row per file, from a JSON object with a label for each file; else the table itself."""
+    """A table with one row per file, from a JSON object with a label for each file; else the table itself.
+
+    Raises:
+        DeepSightError: it is COCO's JSON of boxes.
+    """
+    if {"images", "annotations", "categories"} <= set(frame.columns):
+        raise DeepSightError(f"Expected a table with a row per picture. {boxes_advice('COCO')}")
     if len(frame) != 1 or not all(is_picture(name) for name in frame.columns):
         return frame
     return pl.DataFrame(

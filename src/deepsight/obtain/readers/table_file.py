@@ -12,10 +12,18 @@ import polars as pl
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.damage import damage_as
 from deepsight.core.files.spreadsheet import unguarded_frame
+from deepsight.obtain.other_layouts import CONVERT, container_name
 from deepsight.obtain.readers.json_table import read_json_table
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".json")
 SHEETS = (".xlsx", ".xls", ".ods")
+REMEDIES = {
+    SHEETS: " Save the sheet as CSV.",
+    (".gz", ".zip", ".bz2", ".xz", ".zst"): " Unpack it.",
+    (".arrow", ".feather", ".ipc"): " Write it as Parquet; a folder that `datasets` saved is hf:FOLDER.",
+    (".txt", ".lst", ".dat"): " Save it as CSV, with the names of the columns in the first line.",
+    (".db", ".sqlite", ".sqlite3"): " Export the table as CSV.",
+}
 SEPARATORS = ",;\t|"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # names that programs give to row numbers
@@ -42,8 +50,11 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
         raise UsageError(f"Expected a table in {path}, found no such file.")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        remedy = " Save the sheet as CSV." if suffix in SHEETS else ""
-        raise UsageError(f"Expected a table as {', '.join(SUFFIXES)}, received '{path.name}'.{remedy}")
+        remedy = next((said for endings, said in REMEDIES.items() if suffix in endings), "")
+        unread = f" DeepSight does not read {what}. {CONVERT}" if (what := container_name(path.name)) else ""
+        raise UsageError(
+            f"Expected a table as {', '.join(SUFFIXES)}, received '{path.name}'.{remedy or unread}"
+        )
     with damage_as(
         lambda why: DeepSightError(
             f"Expected {path} as a table in the format of its suffix, but: {in_plain_words(why)}."

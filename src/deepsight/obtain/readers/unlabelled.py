@@ -16,6 +16,7 @@ from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.decoding.decoded_cache import Decoded, decoded_parts
 from deepsight.obtain.local_file import is_picture, user_path
+from deepsight.obtain.other_layouts import layout_advice
 from deepsight.obtain.readers.folder import folder_fingerprint, read_below
 from deepsight.obtain.readers.folder_walk import ClassWalk
 from deepsight.obtain.skipped_items import LATER_FRAMES, PassedOver
@@ -77,7 +78,9 @@ def load_unlabelled(
     decoded = decoded_parts(listings, key=key, shape=shape, fit=fit, log=log)[PART]
     part = decoded.part
     if not len(part.labels):
-        raise DeepSightError(f"Expected pictures that can be read in {root}, found none.")
+        raise DeepSightError(
+            f"Expected pictures that can be read in {root}, found none. {layout_advice(root)}".rstrip()
+        )
     passed_over.add_all(LATER_FRAMES, decoded.several)
     passed_over.tell(log)
     ids = np.arange(len(part.labels), dtype=np.int64)

@@ -14,7 +14,7 @@ from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain import SCHEMES, load_dataset
-from deepsight.obtain.data_uri import parse_address
+from deepsight.obtain.data_uri import meant_address, parse_address
 from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.obtain.readers.folder import class_folders
 from deepsight.obtain.readers.table_file import SUFFIXES
@@ -94,7 +94,8 @@ def data_name(data: str) -> str:
         return f"table:{data}"
     if ":" in data:
         return data  # an unknown scheme; loading it raises an error that lists the known ones
-    raise UsageError(f"Expected a folder, a file, or a data set such as table:FILE, received '{data}'.")
+    remedy = f" {meant[0].upper()}{meant[1:]}" if (meant := meant_address(data)) else ""
+    raise UsageError(f"Expected a folder, a table, or a data set such as hf:NAME, received '{data}'.{remedy}")
 
 
 def open_audited(
@@ -129,8 +130,7 @@ def open_audited(
 
 def plain_folder(data: str) -> Path | None:
     """The folder of a `folder:` data set, else None."""
-    scheme, _, place = data.partition(":")
-    return Path(place.partition("?")[0]).expanduser().resolve() if scheme == "folder" else None
+    return base_folder(data) if data.partition(":")[0] == "folder" else None
 
 
 def has_classes(folder: Path) -> bool:
