@@ -15,7 +15,7 @@ REJECT_BELOW, REJECT_UNFAMILIAR, NEIGHBOURS = 0.0, 0.99, 5
 RejectBelow = Annotated[
     float | None,
     typer.Option(
-        help="With --out: reject images whose calibrated confidence is below this.",
+        help="With --out: reject images whose confidence is below this.",
         min=0,
         max=1,
         show_default=str(REJECT_BELOW),
@@ -59,8 +59,9 @@ def predict(
 ) -> None:
     """Classify images: label, confidence, evidence map and nearest training images.
 
-    With --out, write a table instead: calibrated probabilities, rejections, and how unfamiliar each image
-    is. The first call runs up to 5,000 training images through the model; the run folder keeps the result.
+    Confidences are calibrated by the temperature that fits validation. With --out, write a table instead:
+    the probability of every class, rejections, and how unfamiliar each image is. The first call runs up to
+    5,000 training images through the model; the run folder keeps the result.
 
     Examples:
 

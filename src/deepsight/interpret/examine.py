@@ -13,9 +13,9 @@ from deepsight.core.evidence import Evidence, Table
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import largest_probabilities
 from deepsight.interpret.error_analysis.calibration import (
+    calibrating_temperature,
     calibration_summary_table,
     calibration_table,
-    fit_temperature,
 )
 from deepsight.interpret.error_analysis.confusion import (
     confusion_direction_table,
@@ -139,7 +139,7 @@ def outliers_of(inputs: ExaminationInputs) -> Evidence:
 def calibrated_doubt(inputs: ExaminationInputs) -> Floats:
     """1 minus the confidence in each test image (n,), calibrated by a temperature fitted on validation."""
     p, seen = inputs.predictions, inputs.validation
-    temperature = 1.0 if seen is None else fit_temperature(seen.logits, seen.labels)
+    temperature = 1.0 if seen is None else calibrating_temperature(seen.logits, seen.labels)
     return np.asarray(1 - largest_probabilities(p.logits, temperature))
 
 

@@ -14,14 +14,15 @@ from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Evidence
 from deepsight.core.files.atomic import atomic_path, safe_name, write_text
 from deepsight.core.files.spreadsheet import guarded_frame
-from deepsight.core.predictions import Predictions, softmax
+from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.levers.images_to_label import REACH, choose_diverse, class_gain, expected_error
 from deepsight.obtain.readers.unlabelled import load_unlabelled
 from deepsight.workflows.exchange.label_studio import CONFIG, TASKS, labeling_config, prediction_of
 from deepsight.workflows.exchange.new_labels import NEW
+from deepsight.workflows.predict.calibrated import calibrated_probabilities, run_temperature
 from deepsight.workflows.predict.nearest_training import unit_rows
-from deepsight.workflows.predict.unfamiliarity import make_reference, nearest_distance
+from deepsight.workflows.predict.unfamiliarity import measure_familiarity, nearest_distance
 from deepsight.workflows.study_context import opened_context
 from deepsight.workflows.trained_model import open_trained
 
@@ -59,13 +60,14 @@ def label_next(
     if target.exists() and any(target.iterdir()):
         raise UsageError(f"Expected an empty folder, but {target} holds files. Choose another --out.")
     run, predictor, classes = open_trained(Path(run_folder))
-    reference = make_reference(opened_context(run, log), predictor)
+    reference = measure_familiarity(opened_context(run, log), predictor)
+    temperature = run_temperature(run, predictor, log)
     record = run.read_json("data.json")
     height, width = (int(side) for side in record["image_shape"][:2])
     pool = load_unlabelled(folder, shape=(height, width), fit=record.get("fit", "crop"), log=log)
     said = predictor.predictions(pool.data, name="unlabelled pictures")
     files = [] if pool.data.files is None else [str(name) for name in pool.data.files]
-    frame = scores_of(said, run.predictions("val"), reference.temperature, gains_of(run.evidence(), classes))
+    frame = scores_of(said, run.predictions("val"), temperature, gains_of(run.evidence(), classes))
     distance = nearest_distance(said.features, reference.features)
     reach = float(np.quantile(reference.distances, REACH))
     rows = choose_diverse(
@@ -87,7 +89,7 @@ def scores_of(
     said: Predictions, validation: Predictions, temperature: float, gains: Floats | None
 ) -> pl.DataFrame:
     """Confidence, expected error and class gain of each picture."""
-    probabilities = softmax(said.logits / temperature)
+    probabilities = calibrated_probabilities(said.logits, temperature)
     similarity = unit_rows(said.features) @ unit_rows(validation.features).T
     wrong = (validation.predicted != validation.labels).astype(np.int64)
     return pl.DataFrame(

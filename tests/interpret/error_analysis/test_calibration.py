@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss
 
 from deepsight.core.errors import DeepSightError
 from deepsight.interpret.error_analysis.calibration import (
+    calibrating_temperature,
     calibration_error,
     calibration_summary_table,
     calibration_table,
@@ -101,6 +102,17 @@ def test_draws_of_labels_repeat_under_a_seed_and_agree_with_a_plain_loop() -> No
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_a_planted_temperature_is_found(temperature: float) -> None:
     assert fit_temperature(*honest(5000, 1, temperature)) == pytest.approx(temperature, rel=0.08)
+
+
+def test_no_temperature_is_fitted_where_every_image_is_right() -> None:
+    logits, labels = honest(200, 4)
+    assert calibrating_temperature(logits, labels) == fit_temperature(logits, labels)
+    right = np.asarray(logits.argmax(axis=1))
+    assert fit_temperature(logits, right) < 0.03  # the likelihood asks for ever more confidence
+    assert calibrating_temperature(logits, right) == 1
+    table = calibration_summary_table(logits, labels, logits, right, draws=20, seed=0)
+    assert value(table.frame, "after temperature", "nll") == value(table.frame, "as given", "nll")
+    assert table.caption.endswith("No temperature fits 200 validation images.")
 
 
 def test_temperature_mends_a_model_that_is_too_sure() -> None:

@@ -1,6 +1,7 @@
 """A prediction is the model's own, whatever the file's size and mode, with its map and nearest images."""
 
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import special
 from sklearn.neighbors import NearestNeighbors
 
 from deepsight.core.dataset import Dataset
@@ -21,6 +23,7 @@ from deepsight.workflows.predict import nearest_training as nearest_module
 from deepsight.workflows.predict import predict as module
 from deepsight.workflows.predict.nearest_training import nearest_training
 from deepsight.workflows.predict.predict import predict
+from deepsight.workflows.predict.predict_many import predict_many, rejection_sentences
 from deepsight.workflows.study_context import Context
 from small_study import first_rows
 
@@ -38,12 +41,61 @@ def photos(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFa
 def test_a_test_image_gets_the_answer_that_is_stored(trained_run: Run, photos: list[Path]) -> None:
     rows = predict(trained_run.path, photos, neighbours=0)
     stored, classes = trained_run.predictions("test"), trained_run.read_json("model.json")["classes"]
-    for row, probabilities in zip(rows, stored.probabilities[:4], strict=True):
+    calibrated = special.softmax(stored.logits[:4] / best_temperature(trained_run), axis=1)
+    for row, probabilities in zip(rows, calibrated, strict=True):
         given = [row["classes"][name] for name in classes]
-        np.testing.assert_allclose(given, probabilities, atol=1e-5)
+        np.testing.assert_allclose(given, probabilities, atol=1e-4)
         assert row["confidence"] == max(given)
         assert row["label"] == classes[int(probabilities.argmax())]
         assert "nearest" not in row
+
+
+def best_temperature(run: Run) -> float:
+    """The temperature of the smallest loss on validation, from a fine grid."""
+    val = run.predictions("val")
+    grid = np.exp(np.linspace(np.log(0.02), np.log(50), 20_001))
+    loss = [nll(val.logits, val.labels, t) for t in grid[::100]]
+    near = int(np.argmin(loss)) * 100
+    return float(min(grid[max(near - 100, 0) : near + 101], key=lambda t: nll(val.logits, val.labels, t)))
+
+
+def nll(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    """The mean negative log-likelihood, in nats."""
+    said = special.log_softmax(logits.astype(np.float64) / temperature, axis=1)
+    return float(-said[np.arange(len(labels)), labels].mean())
+
+
+def test_one_image_and_a_table_give_the_same_calibrated_probabilities(
+    trained_run: Run, photos: list[Path]
+) -> None:
+    rows = predict(trained_run.path, photos, neighbours=0)
+    frame = predict_many(trained_run.path, [str(photo) for photo in photos])
+    assert best_temperature(trained_run) != pytest.approx(1, abs=0.01)
+    assert frame["label"].to_list() == [row["label"] for row in rows]
+    assert frame["confidence"].to_list() == pytest.approx([row["confidence"] for row in rows], abs=1e-6)
+    for name in trained_run.read_json("model.json")["classes"]:
+        assert frame[f"p_{name}"].to_list() == pytest.approx([row["classes"][name] for row in rows], abs=1e-6)
+
+
+def test_without_validation_predictions_the_plain_softmax_is_given_and_said_once(
+    trained_run: Run, photos: list[Path], tmp_path: Path
+) -> None:
+    run, plain = tmp_path / "run", special.softmax(trained_run.predictions("test").logits[:4], axis=1)
+    shutil.copytree(trained_run.path, run)
+    (run / "predictions/val.npz").unlink()
+    said: list[str] = []
+    rows = predict(run, photos, neighbours=0, log=said.append)
+    assert [row["confidence"] for row in rows] == pytest.approx(list(plain.max(axis=1)), abs=1e-4)
+    assert "unfamiliarity" not in rows[0]
+    assert sum("not calibrated: the run in" in line for line in said) == 1
+    said.clear()
+    frame = predict_many(run, [str(photo) for photo in photos], reject_below=1, log=said.append)
+    assert frame["confidence"].to_list() == pytest.approx(list(plain.max(axis=1)), abs=1e-4)
+    assert frame["unfamiliarity"].to_list() == [None] * 4
+    assert frame["rejected"].to_list() == [True] * 4
+    assert sum("not calibrated: the run in" in line for line in said) == 1
+    assert sum("unfamiliarity of the images is unknown" in line for line in said) == 1
+    assert rejection_sentences(Run.open(run)) == []
 
 
 def test_any_size_and_mode_is_answered_with_a_picture(

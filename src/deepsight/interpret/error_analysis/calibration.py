@@ -82,21 +82,12 @@ def calibration_summary_table(
     Raises:
         DeepSightError: no validation image.
     """
-    temperature = fit_temperature(validation_logits, validation_labels)
-    rows: list[dict[str, Any]] = []
-    for stage, divisor in (("as given", 1.0), ("after temperature", temperature)):
-        scaled = np.asarray(logits, dtype=np.float64) / divisor
-        stated = confidence_and_correct(softmax(scaled, axis=1), labels)
-        error = rms_error(*stated, bins=bins, level=level)
-        test = consistency_test(*stated, bins=bins, draws=draws, seed=seed)
-        rows += [
-            {"stage": stage, "quantity": "ece", "value": test.observed, "p_value": test.p_value,
-             "if_calibrated": test.expected},
-            {"stage": stage, "quantity": "rms_error", "value": error.value, "ci_low": error.low,
-             "ci_high": error.high},
-            {"stage": stage, "quantity": "nll", "value": negative_log_likelihood(scaled, labels)},
-            {"stage": stage, "quantity": "temperature", "value": divisor},
-        ]  # fmt: skip
+    temperature = calibrating_temperature(validation_logits, validation_labels)
+    rows = [
+        {"stage": stage, **row}
+        for stage, divisor in (("as given", 1.0), ("after temperature", temperature))
+        for row in errors_at(divisor, logits, labels, bins=bins, draws=draws, level=level, seed=seed)
+    ]
     numbers = dict.fromkeys(("value", "ci_low", "ci_high", "if_calibrated", "p_value"), pl.Float64)
     frame = pl.DataFrame(rows, schema={"stage": pl.String, "quantity": pl.String, **numbers})
     return Table(
@@ -119,8 +110,27 @@ def calibration_summary_table(
     )
 
 
+def errors_at(
+    temperature: float, logits: Reals, labels: Ints, *, bins: int, draws: int, level: float, seed: int
+) -> list[dict[str, Any]]:
+    """The rows of `calibration_summary` for logits divided by a temperature."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    stated = confidence_and_correct(softmax(scaled, axis=1), labels)
+    error = rms_error(*stated, bins=bins, level=level)
+    test = consistency_test(*stated, bins=bins, draws=draws, seed=seed)
+    return [
+        {"quantity": "ece", "value": test.observed, "p_value": test.p_value, "if_calibrated": test.expected},
+        {"quantity": "rms_error", "value": error.value, "ci_low": error.low, "ci_high": error.high},
+        {"quantity": "nll", "value": negative_log_likelihood(scaled, labels)},
+        {"quantity": "temperature", "value": temperature},
+    ]
+
+
 def summary_caption(rows: Sequence[dict[str, Any]], temperature: float, n: int, alpha: float) -> str:
-    """The calibration error with its p-value, before and after temperature scaling."""
+    """The calibration error with its p-value, before and after temperature scaling.
+
+    The second is left out where the temperature is 1, as no other fits.
+    """
     before, after = (row for row in rows if row["quantity"] == "ece")
     said = [
         f"{100 * row['value']:.1f} points ({100 * row['if_calibrated']:.1f} if it were calibrated; "
@@ -128,6 +138,8 @@ def summary_caption(rows: Sequence[dict[str, Any]], temperature: float, n: int, 
         f"p = {row['p_value']:.3f})"
         for row in (before, after)
     ]
+    if temperature == 1:
+        return f"The expected calibration error is {said[0]}. No temperature fits {n:,} validation images."
     return (
         f"The expected calibration error is {said[0]}. After dividing the logits by {temperature:.2f}, "
         f"fitted on {n:,} validation images, it is {said[1]}."
@@ -210,6 +222,18 @@ def squared_error(confidence: Floats, correct: Floats, *, bins: int) -> tuple[fl
     found = np.maximum(mean**2 - spread, 0)
     variance = weight**2 @ (4 * found * widest + 2 * widest**2)
     return float(weight @ (mean**2 - spread)), float(variance)
+
+
+def calibrating_temperature(logits: Reals, labels: Ints) -> float:
+    """The temperature to calibrate the confidence in new images with, fitted on held-out images.
+
+    It is 1 where every held-out image is right: their likelihood only asks for more confidence, without end.
+
+    Raises:
+        DeepSightError: no image to fit on.
+    """
+    every_one_right = len(labels) > 0 and bool((np.asarray(logits).argmax(axis=1) == labels).all())
+    return 1.0 if every_one_right else fit_temperature(logits, labels)
 
 
 def fit_temperature(logits: Reals, labels: Ints) -> float:

@@ -7,7 +7,7 @@ from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import largest_probabilities
 from deepsight.core.statistics.intervals import Interval, wilson
-from deepsight.interpret.error_analysis.calibration import fit_temperature
+from deepsight.interpret.error_analysis.calibration import calibrating_temperature
 
 STEPS = 40  # shares of kept images in the table of the curve
 TARGETS = (0.95, 0.99)  # accuracies for which a threshold is proposed
@@ -74,7 +74,7 @@ def rejection_tables(
         validation_logits, validation_labels: (v, k) and int64 (v,).
         seed: of the resamples.
     """
-    temperature = fit_temperature(validation_logits, validation_labels)
+    temperature = calibrating_temperature(validation_logits, validation_labels)
     confidence = largest_probabilities(np.asarray(logits), temperature)
     correct = np.asarray(logits).argmax(axis=1) == labels
     seen = largest_probabilities(np.asarray(validation_logits), temperature)

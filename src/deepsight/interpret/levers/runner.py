@@ -10,7 +10,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.background.grabcut import segment
-from deepsight.interpret.error_analysis.calibration import fit_temperature
+from deepsight.interpret.error_analysis.calibration import calibrating_temperature
 from deepsight.interpret.findings import Findings, Refusal, not_examined_table
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.background import try_background
@@ -106,7 +106,7 @@ class LeverTrials:
         val = self.inputs.validation
         if val is None:
             return []
-        temperature = fit_temperature(val.logits, val.labels)
+        temperature = calibrating_temperature(val.logits, val.labels)
         return [
             try_class_bias(self.examined, val.logits, val.labels),
             try_temperature(self.examined, temperature),

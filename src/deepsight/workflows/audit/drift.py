@@ -64,7 +64,7 @@ def joined(predictions: list[Predictions]) -> Predictions:
 
 def confidence(said: Predictions, compared: ComparedRun) -> Floats:
     """Calibrated probability of the predicted class, (n,)."""
-    return largest_probabilities(said.logits, compared.familiar.temperature)
+    return largest_probabilities(said.logits, compared.temperature)
 
 
 def probability_of_new(features: Reals, is_new: Ints) -> Floats:

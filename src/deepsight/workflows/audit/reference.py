@@ -13,8 +13,9 @@ from deepsight.core.progress import Log
 from deepsight.core.run import Run
 from deepsight.model.predict import Predictor
 from deepsight.obtain.decoding.crop import Fit, Shape
+from deepsight.workflows.predict.calibrated import run_temperature
 from deepsight.workflows.predict.nearest_training import stored_predictions
-from deepsight.workflows.predict.unfamiliarity import Familiarity, make_reference
+from deepsight.workflows.predict.unfamiliarity import Familiarity, measure_familiarity
 from deepsight.workflows.study_context import opened_context
 from deepsight.workflows.trained_model import open_trained
 
@@ -34,6 +35,7 @@ class ComparedRun:
         train, test: its images.
         said: its predictions for the test images.
         familiar: measures the unfamiliarity of new images.
+        temperature: the divisor of the logits that calibrates them on validation.
     """
 
     run: Run
@@ -45,6 +47,7 @@ class ComparedRun:
     test: Dataset
     said: Predictions
     familiar: Familiarity
+    temperature: float
 
 
 def open_compared(folder: Path, log: Log) -> ComparedRun:
@@ -59,7 +62,8 @@ def open_compared(folder: Path, log: Log) -> ComparedRun:
     height, width = (int(side) for side in record["image_shape"][:2])
     return ComparedRun(
         run, predictor, classes, (height, width), record.get("fit", "crop"), splits.train, splits.test,
-        stored_predictions(run, "test", predictor), make_reference(context, predictor),
+        stored_predictions(run, "test", predictor), measure_familiarity(context, predictor),
+        run_temperature(run, predictor, log),
     )  # fmt: skip
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Pixels
+from deepsight.core.array_types import Floats, Pixels
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.evidence import maps_refusal
 from deepsight.core.files.atomic import atomic_path, safe_name
-from deepsight.core.predictions import softmax
 from deepsight.core.progress import Log, silent
+from deepsight.core.run import Run
 from deepsight.images import overlay
 from deepsight.images.overlay import captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
@@ -21,8 +21,9 @@ from deepsight.model.predict import Predictor
 from deepsight.obtain.decoding.crop import Fit, Shape, Unreadable, decode_picture
 from deepsight.obtain.decoding.high_bit_depth import tops_of_files
 from deepsight.obtain.local_file import read_local_file
+from deepsight.workflows.predict.calibrated import calibrated_probabilities, run_temperature
 from deepsight.workflows.predict.nearest_training import Nearest, nearest_training
-from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR, make_reference
+from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR, known_familiarity
 from deepsight.workflows.study_context import Context, opened_context
 from deepsight.workflows.trained_model import open_trained
 
@@ -48,12 +49,13 @@ def predict(
         log: receives progress and warnings; `print` shows them.
 
     Returns:
-        For each file: file, label, confidence (0 to 1, not calibrated); `classes`, the probability of each
-        class; `map`, the picture of the evidence map, or None with the reason in `map_refused`; `nearest`,
-        the training images as index, label, similarity (cosine, -1 to 1) and, if known, file;
-        `nearest_picture`; `unfamiliarity`, the share of validation images that are nearer to the training
-        images (0 to 1), and `unfamiliar`, whether it is at least 0.99: do not trust the label then. What
-        needs the training data is left out if the data is gone.
+        For each file: file, label, confidence (0 to 1); `classes`, the probability of each class; `map`, the
+        picture of the evidence map, or None with the reason in `map_refused`; `nearest`, the training images
+        as index, label, similarity (cosine, -1 to 1) and, if known, file; `nearest_picture`; `unfamiliarity`,
+        the share of validation images that are nearer to the training images (0 to 1), and `unfamiliar`,
+        whether it is at least 0.99: do not trust the label then. Probabilities are calibrated by the
+        temperature that fits validation; a run without validation predictions gives the plain softmax, with
+        a line in the log. What needs the training data is left out if the data is gone.
 
     Raises:
         DeepSightError: the run has no model, or a file is not a readable image.
@@ -71,12 +73,10 @@ def predict(
             f"Expected images and at least 0 neighbours, received {len(files)} and {neighbours}."
         )
     run, predictor, classes = open_trained(Path(run_folder))
-    record = run.read_json("data.json")
-    shape, fit = tuple(record["image_shape"][:2]), record.get("fit", "crop")
-    tops = tops_of_files(files, record.get("bit_depths", {}))
-    pixels = np.stack([read_picture(file, shape, fit, tops.get(file)) for file in files])
+    pixels = read_pictures(files, run)
     features = predictor.features(pixels, name="predict")
-    rows = labelled(files, predictor.logits_of(features), classes)
+    temperature = run_temperature(run, predictor, log)
+    rows = labelled(files, calibrated_probabilities(predictor.logits_of(features), temperature), classes)
     folder = Path(maps) if maps else run.file(FOLDER)
     add_maps(rows, predictor, pixels, classes, folder, refused=maps_refusal(run.evidence()))
     context = opened_context(run, log)
@@ -86,6 +86,18 @@ def predict(
     if found is not None or not neighbours:
         add_unfamiliarity(rows, context, predictor, features)
     return rows
+
+
+def read_pictures(files: Sequence[Path], run: Run) -> Pixels:
+    """The pixels of image files, (n, h, w, 3), brought into the shape in which a run stores its images.
+
+    Raises:
+        DeepSightError: one cannot be read.
+    """
+    record = run.read_json("data.json")
+    shape, fit = tuple(record["image_shape"][:2]), record.get("fit", "crop")
+    tops = tops_of_files(files, record.get("bit_depths", {}))
+    return np.stack([read_picture(file, shape, fit, tops.get(file)) for file in files])
 
 
 def read_picture(file: Path, shape: Shape, fit: Fit, top: float | None = None) -> Pixels:
@@ -111,10 +123,10 @@ def read_square(file: Path, side: int) -> Pixels:
     return read_picture(file, (side, side), "crop")
 
 
-def labelled(files: Sequence[Path], logits: NDArray[np.floating], classes: Sequence[str]) -> Rows:
+def labelled(files: Sequence[Path], probabilities: Floats, classes: Sequence[str]) -> Rows:
     """Label and confidence of each file, and the probability of every class, the largest first."""
     rows = []
-    for file, of_image in zip(files, softmax(logits), strict=True):
+    for file, of_image in zip(files, probabilities, strict=True):
         order = np.argsort(-of_image, kind="stable")
         ranked = {classes[c]: float(of_image[c]) for c in order}
         label = classes[order[0]]
@@ -161,13 +173,11 @@ def add_nearest(rows: Rows, found: Nearest, classes: Sequence[str], folder: Path
 def add_unfamiliarity(
     rows: Rows, context: Context, predictor: Predictor, features: NDArray[np.floating]
 ) -> None:
-    """Add the unfamiliarity of each image; if the training data is gone, log that it is unknown."""
-    try:
-        distance = make_reference(context, predictor).unfamiliarity(features)
-    except DeepSightError as error:
-        context.log(f"The unfamiliarity of the images is unknown: {error}")
+    """Add the unfamiliarity of each image, if it is known."""
+    familiar = known_familiarity(context, predictor)
+    if familiar is None:
         return
-    for row, far in zip(rows, distance, strict=True):
+    for row, far in zip(rows, familiar.unfamiliarity(features), strict=True):
         row |= {"unfamiliarity": float(far), "unfamiliar": bool(far >= UNFAMILIAR)}
 
 

@@ -18,7 +18,6 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.atomic import atomic_path, remove_leftovers_of
 from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.files.system_errors import cannot_write
-from deepsight.core.predictions import softmax
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.interpret.error_analysis.risk_coverage import rejection_tables
@@ -27,10 +26,15 @@ from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.obtain.decoding.high_bit_depth import tops_of_files
 from deepsight.workflows.passes.block_passes import LOCAL, blocks_in_order, require_engine
 from deepsight.workflows.passes.block_work import Arrays, Work, kept_folder
+from deepsight.workflows.predict.calibrated import (
+    calibrated_probabilities,
+    has_validation,
+    run_temperature,
+)
 from deepsight.workflows.predict.image_paths import expand_paths
 from deepsight.workflows.predict.nearest_training import BLOCK
 from deepsight.workflows.predict.predict import read_picture
-from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR, Familiarity, make_reference
+from deepsight.workflows.predict.unfamiliarity import UNFAMILIAR, Familiarity, known_familiarity
 from deepsight.workflows.study_context import opened_context
 from deepsight.workflows.trained_model import open_trained
 
@@ -96,10 +100,11 @@ def predict_many(
         log: receives progress and warnings.
 
     Returns:
-        One row per image: file, label, confidence (calibrated), rejected, reason (of the rejection),
-        unfamiliarity (the share of validation images that are nearer to the training images, 0 to 1), error
-        (why the file could not be read, else null), and the calibrated probability of each class as
-        `p_CLASS`.
+        One row per image: file, label, confidence, rejected, reason (of the rejection), unfamiliarity (the
+        share of validation images that are nearer to the training images, 0 to 1; null, with a line in the
+        log, if the data is gone), error (why the file could not be read, else null), and the probability of
+        each class as `p_CLASS`. Probabilities are calibrated by the temperature that fits validation; a run
+        without validation predictions gives the plain softmax, with a line in the log.
 
     Raises:
         DeepSightError: the run has no model.
@@ -148,12 +153,16 @@ def predicted_frames(
     require_engine(engine)
     files = expand_paths(images)
     run, predictor, classes = open_trained(Path(run_folder))
-    reference = make_reference(opened_context(run, log), predictor)
+    temperature = run_temperature(run, predictor, log)
+    familiar = known_familiarity(opened_context(run, log), predictor)
     record = run.read_json("data.json")
     shape, fit = tuple(record["image_shape"][:2]), record.get("fit", "crop")
     tops = tops_of_files(files, record.get("bit_depths", {}))
-    work = partial(open_file_answers, run.path.resolve(), shape, fit, reference)
-    kept = kept_folder(file_stamp(run.file("model.safetensors")), files_digest(files), sorted(tops.values()))
+    work = partial(open_file_answers, run.path.resolve(), shape, fit, temperature, familiar)
+    kept = kept_folder(
+        file_stamp(run.file("model.safetensors")), files_digest(files), sorted(tops.values()), temperature,
+        familiar is not None,
+    )  # fmt: skip
     for rows, answer in blocks_in_order(
         work, len(files), block=BLOCK, engine=engine, kept=kept, name="images predicted", log=log,
         tell=lambda rows: [(file.absolute(), tops.get(file)) for file in files[rows]],
@@ -170,12 +179,14 @@ def files_digest(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def open_file_answers(run_folder: Path, shape: Shape, fit: Fit, reference: Familiarity) -> Work:
+def open_file_answers(
+    run_folder: Path, shape: Shape, fit: Fit, temperature: float, familiar: Familiarity | None
+) -> Work:
     """The work of a pass over files, with the model of a run opened in this process.
 
     The argument of the work is a sequence of m files, each with the value that becomes white (None: found in
     the file). It returns `error` (m,), "" if the file can be read; `probabilities` (m, k) and `unfamiliarity`
-    (m,), NaN if it cannot.
+    (m,), NaN if it cannot; the unfamiliarity is also NaN without a reference for it.
     """
     predictor = open_trained(run_folder).predictor
 
@@ -187,8 +198,9 @@ def open_file_answers(run_folder: Path, shape: Shape, fit: Fit, reference: Famil
         if found:
             pixels = np.stack([picture for picture, _ in read if picture is not None])
             features = predictor.features(pixels, name="predict")
-            probabilities[found] = softmax(predictor.logits_of(features) / reference.temperature)
-            far[found] = reference.unfamiliarity(features)
+            probabilities[found] = calibrated_probabilities(predictor.logits_of(features), temperature)
+            if familiar is not None:
+                far[found] = familiar.unfamiliarity(features)
         return {
             "error": np.array([why for _, why in read]), "probabilities": probabilities, "unfamiliarity": far
         }  # fmt: skip
@@ -234,17 +246,23 @@ SCHEMA: dict[str, Any] = {
 
 
 def with_rejections(frame: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
-    """The rows with rejected and reason filled in; both are null for unreadable files."""
-    unlike, doubtful = (
-        pl.col("unfamiliarity") >= limits.unfamiliarity,
-        pl.col("confidence") < limits.confidence,
-    )
+    """The rows with rejected and reason filled in; both are null for unreadable files.
+
+    An image whose unfamiliarity is unknown is not unlike the training images.
+    """
+    unlike = (pl.col("unfamiliarity") >= limits.unfamiliarity).fill_null(False)
+    doubtful = pl.col("confidence") < limits.confidence
     reason = pl.when(unlike).then(pl.lit(UNLIKE)).when(doubtful).then(pl.lit(DOUBTFUL))
     return frame.with_columns(rejected=unlike | doubtful, reason=reason.otherwise(None))
 
 
 def rejection_sentences(run: Run) -> list[str]:
-    """The effect of rejection on the test set, with thresholds chosen on validation, in sentences."""
+    """The effect of rejection on the test set, with thresholds chosen on validation, in sentences.
+
+    None without predictions for validation.
+    """
+    if not has_validation(run):
+        return []
     val, test = run.predictions("val"), run.predictions("test")
     tables = rejection_tables(test.logits, test.labels, val.logits, val.labels)
     return [table.caption for table in tables.values()]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Reals
-from deepsight.interpret.error_analysis.calibration import fit_temperature
+from deepsight.core.errors import DeepSightError
 from deepsight.model.predict import Predictor
 from deepsight.workflows.predict.nearest_training import (
     stored_predictions,
@@ -21,15 +21,13 @@ BLOCK = 1024  # images compared at a time
 
 @dataclass(frozen=True)
 class Familiarity:
-    """The reference for calibration and unfamiliarity of new images.
+    """The reference for the unfamiliarity of new images.
 
     Attributes:
-        temperature: the divisor of the logits that calibrates them on validation.
         features: (m, d), of training images, rows of length 1.
         distances: (v,), sorted, of validation images to the nearest training image; 1 minus the cosine.
     """
 
-    temperature: float
     features: Floats
     distances: Floats
 
@@ -45,16 +43,25 @@ class Familiarity:
         return np.asarray(below / max(len(self.distances), 1))
 
 
-def make_reference(context: Context, predictor: Predictor) -> Familiarity:
-    """The temperature and the distances of validation images, from the stored predictions of a run.
+def known_familiarity(context: Context, predictor: Predictor) -> Familiarity | None:
+    """The reference of a run; None, with a line in the log, if what it needs is gone."""
+    try:
+        return measure_familiarity(context, predictor)
+    except DeepSightError as error:
+        context.log(f"The unfamiliarity of the images is unknown: {error}")
+        return None
+
+
+def measure_familiarity(context: Context, predictor: Predictor) -> Familiarity:
+    """The distances of validation images to the training images, from the stored predictions of a run.
 
     Raises:
-        DeepSightError: the training data is gone, and the run keeps no features of it.
+        DeepSightError: the run keeps no features of validation or training images, and the data is gone.
     """
     validation = stored_predictions(context.run, "val", predictor)
     train = unit_rows(training_predictions(context, predictor).features)
     distances = np.sort(nearest_distance(validation.features, train))
-    return Familiarity(fit_temperature(validation.logits, validation.labels), train, distances)
+    return Familiarity(train, distances)
 
 
 def nearest_distance(features: Reals, train: NDArray[np.float64]) -> Floats:
