@@ -16,7 +16,7 @@ from deepsight.core.progress import Log
 from deepsight.obtain.crop_or_pad import FitChoice
 from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.obtain.decoding.contrast import log_contrast
-from deepsight.obtain.decoding.decode import Listing, printable
+from deepsight.obtain.decoding.decode import Listing, name_as_text
 from deepsight.obtain.decoding.decoded_cache import Decoded
 from deepsight.obtain.doubtful_class_names import log_doubtful_classes
 from deepsight.obtain.skipped_items import LATER_FRAMES, NO_LABEL, NO_LABELS, PassedOver, first_few
@@ -89,7 +89,7 @@ def custom_data(
         sha256={part: there.sha256 for part, there in decoded.items()},
         passed_over=passed_over,
         quarantined=quarantined,
-        listed={part: tuple(printable(name) for name in there.names) for part, there in listings.items()},
+        listed={part: tuple(name_as_text(name) for name in there.names) for part, there in listings.items()},
         about={"fit": choice.fit, "cut": round(cut, 4), **choice.about, "bit_depths": tops_by_kind(decoded)},
         taken={part: there.taken for part, there in decoded.items() if np.isfinite(there.taken).any()},
     )

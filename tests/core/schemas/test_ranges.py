@@ -2,12 +2,17 @@
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from deepsight.core.schemas.ranges import MAY_BE_NAN, OWN_RANGES, RANGES, require_ranges
 from deepsight.core.schemas.table_columns import KNOWN
-from deepsight.core.schemas.tables import KINDS
+from deepsight.core.schemas.tables import EXCEPTIONS, KINDS, checked_table
 
 NAN, INFINITE = float("nan"), float("inf")
+PLAIN = {
+    "whole": 1, "number": 0.5, "text": "a", "flag": True, "list of text": ["a"], "list of whole": [1],
+    "list of number": [0.5],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -35,8 +40,15 @@ def test_a_number_out_of_range_is_named(table: str, column: str, value: object) 
         ("levers", "net", 1.25), ("slices", "examples", []), ("mean_images", "r", 255),
     ],
 )  # fmt: skip
-def test_numbers_that_it_writes_pass(table: str, column: str, value: object) -> None:
-    require_ranges(table, pl.DataFrame({column: [value]}))
+def test_a_table_with_numbers_that_it_writes_is_read_unchanged(
+    table: str, column: str, value: object
+) -> None:
+    row = {name: [PLAIN[EXCEPTIONS.get((table, name)) or KINDS[name]]] for name in KNOWN[table]}
+    frame = pl.DataFrame(row).with_columns(pl.Series(column, [value]))
+    read = checked_table(table, frame)
+    values = read[column].to_list()
+    assert values == pytest.approx([value], nan_ok=True) if isinstance(value, float) else values == [value]
+    assert_frame_equal(read.drop(column), frame.drop(column))
 
 
 def test_every_range_is_of_a_column_that_exists() -> None:

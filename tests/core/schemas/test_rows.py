@@ -25,6 +25,13 @@ def said(ids: np.ndarray, k: int = 3) -> Predictions:
     return Predictions(ids, np.zeros(n, np.int64), np.zeros((n, k), np.float32), np.ones((n, 2), np.float16))
 
 
+def run_of_three_classes(folder: Path) -> Run:
+    run = Run.create(folder / "run", {"data": "cifar10"})
+    run.save_json("data.json", {"classes": ["a", "b", "c"]})
+    run.save_splits(SPLITS)
+    return run
+
+
 def test_rows_of_a_split_stand_there_once() -> None:
     assert require_rows(np.array([3, 1], np.int32)).tolist() == [3, 1]
     for odd in (np.array([-1]), np.array([0.5]), np.array([["a"]]), np.zeros((1, 1), int)):
@@ -50,9 +57,18 @@ def test_a_table_names_images_of_the_run() -> None:
 @pytest.mark.parametrize(
     ("split", "ids"), [("val", [6, 7, 8]), ("test", range(9)), ("train", [2, 4]), ("x", [8])]
 )
-def test_predictions_of_the_split_pass(split: str, ids: list[int]) -> None:
+def test_predictions_of_the_split_are_read_as_they_were_stored(
+    tmp_path: Path, split: str, ids: range | list[int]
+) -> None:
     """Folds predict every image, and of train a part is asked for."""
-    require_predictions_of(said(np.array(ids)), split, largest=8, splits=SPLITS, classes=3)
+    run, stored = run_of_three_classes(tmp_path), said(np.array(ids))
+    same = {"split": "train", "source": "train", "file": "a.png", "class": "a", "group": 0, "digest": "0"}
+    run.save_images(pl.DataFrame({"index": range(9)}).with_columns(**{k: pl.lit(v) for k, v in same.items()}))
+    run.save_predictions(split, stored)
+    read = run.predictions(split)
+    assert run.largest_row() == 8
+    assert read.ids.tolist() == list(ids)
+    assert read.features.tolist() == stored.features.tolist()
 
 
 @pytest.mark.parametrize(
@@ -91,9 +107,7 @@ def test_logits_and_features_are_such_that_one_can_compute_with_them() -> None:
 
 
 def test_a_run_names_the_file_and_the_remedy(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", {"data": "cifar10"})
-    run.save_json("data.json", {"classes": ["a", "b", "c"]})
-    run.save_splits(SPLITS)
+    run = run_of_three_classes(tmp_path)
     run.save_predictions("test", said(SPLITS["test"]))
     assert len(run.predictions("test")) == 4
     run.save_predictions("val", said(SPLITS["test"]))

@@ -5,7 +5,7 @@ import pytest
 
 from deepsight.core.evidence import FIXED_COLUMNS
 from deepsight.core.schemas.table_columns import KNOWN, REQUIRED, require_columns
-from deepsight.core.schemas.tables import EXCEPTIONS, KINDS, TABLES, require_table
+from deepsight.core.schemas.tables import EXCEPTIONS, KINDS, TABLES, checked_table, require_table
 
 ERRORS = pl.DataFrame(
     {"index": [3, 5], "true": ["a", "b"], "predicted": ["b", "a"], "confidence": [0.9, 0.8]}
@@ -35,8 +35,11 @@ def test_a_row_has_what_it_is_found_by_and_what_commands_compute_with() -> None:
 
 
 def test_a_table_without_rows_is_whole() -> None:
-    require_table("errors", ERRORS.clear())
-    require_table("errors", pl.DataFrame({name: [] for name in ERRORS.columns}))
+    typed = checked_table("errors", ERRORS.clear())
+    untyped = checked_table("errors", pl.DataFrame({name: [] for name in ERRORS.columns}))
+    for read in (typed, untyped):
+        assert read.is_empty()
+        assert read.schema == ERRORS.schema
 
 
 def test_the_lists_agree() -> None:

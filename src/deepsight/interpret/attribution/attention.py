@@ -175,15 +175,7 @@ class AttentionRollout:
 
     def randomised_maps(self, images: Pixels, classes: Ints, *, depth: str, seeds: Sequence[int]) -> Floats32:
         """Maps (s, n, c, h, w) with shuffled weights."""
-        from deepsight.interpret.attribution.module_maps import shuffled
-
-        names = [name for name, _ in self.at.parts]
-        tensors = [t for _, held in self.at.parts[names.index(depth) :] for t in held]
-        found = []
-        for seed in seeds:
-            with shuffled(tensors, seed):
-                found.append(self.maps(images, classes))
-        return np.stack(found)
+        return self.at.with_shuffled_weights(lambda: self.maps(images, classes), depth, seeds)
 
     def for_mosaics(self, tiles: int) -> "AttentionRollout":
         """The same maps for mosaics."""

@@ -1,6 +1,6 @@
 """Maps of any differentiable model: exact where its end is affine, else HiResCAM, Grad-CAM and LRP."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -139,12 +139,21 @@ class ModuleMaps:
 
     def randomised_maps(self, images: Pixels, classes: Ints, *, depth: str, seeds: Sequence[int]) -> Floats32:
         """Maps (s, n, c, h, w) with weights that are shuffled from the last part up to `depth`."""
+        return self.with_shuffled_weights(lambda: self.maps(images, classes), depth, seeds)
+
+    def with_shuffled_weights(
+        self, explain: Callable[[], Floats32], depth: str, seeds: Sequence[int]
+    ) -> Floats32:
+        """The maps that `explain` makes while weights are shuffled from the last part up to `depth`.
+
+        They are stacked, one set for each seed; afterwards the weights are as they were.
+        """
         names = [name for name, _ in self.parts]
         tensors = [t for _, held in self.parts[names.index(depth) :] for t in held]
         found = []
         for seed in seeds:
             with shuffled(tensors, seed):
-                found.append(self.maps(images, classes))
+                found.append(explain())
         return np.stack(found)
 
     def for_mosaics(self, tiles: int) -> "ModuleMaps":

@@ -98,7 +98,7 @@ class Decoding:
         several: list[str] = []
         for row, result in zip(rows, self.attempts(pool, rows, progress), strict=True):
             if isinstance(result, str):
-                quarantined.append({"file": printable(self.listing.names[row]), "reason": result})
+                quarantined.append({"file": name_as_text(self.listing.names[row]), "reason": result})
                 continue
             picture, digest = result
             pixels[len(kept)] = picture.pixels
@@ -109,7 +109,7 @@ class Decoding:
             if picture.depth is not None:
                 depths[row] = picture.depth
             if picture.frames > 1:
-                several.append(printable(self.listing.names[row]))
+                several.append(name_as_text(self.listing.names[row]))
         return Block(
             pixels[: len(kept)], np.array(kept, np.int64),
             np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES),
@@ -163,6 +163,6 @@ def block_rows(shape: Shape) -> int:
     return max(1, BLOCK_BYTES // (shape[0] * shape[1] * 3) // CHUNK) * CHUNK
 
 
-def printable(name: str) -> str:
+def name_as_text(name: str) -> str:
     """A file name as text, bytes that are no text spelt out."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -24,7 +24,7 @@ from deepsight.obtain.cache import (
 )
 from deepsight.obtain.decoding.bit_depth import common_tops
 from deepsight.obtain.decoding.crop import Fit, Shape
-from deepsight.obtain.decoding.decode import Decoding, Listing, printable
+from deepsight.obtain.decoding.decode import Decoding, Listing, name_as_text
 from deepsight.obtain.decoding.decoded_block import remove_blocks, require_room
 from deepsight.obtain.decoding.image_store import StoredImages, write_images
 from deepsight.obtain.sources import Part, SourceError
@@ -167,7 +167,7 @@ def proof_of(folder: Path, name: str, about: Mapping[str, Any]) -> str:
 
 def part_of_rows(listing: Listing, rows: Ints, images: StoredImages, digests: NDArray[np.uint8]) -> Part:
     """The readable rows of a listing as a part."""
-    names = np.array([printable(name) for name in listing.names], dtype=object)
+    names = np.array([name_as_text(name) for name in listing.names], dtype=object)
     groups = None if listing.groups is None else np.array(listing.groups, dtype=object)[rows]
     return Part(
         images,

@@ -16,7 +16,7 @@ from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.crop_or_pad import FitJudge
 from deepsight.obtain.data_uri import PACKED, DataAddress
-from deepsight.obtain.decoding.decode import Listing, printable
+from deepsight.obtain.decoding.decode import Listing, name_as_text
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import is_picture, read_local_file, user_path
 from deepsight.obtain.other_layouts import container_advice, layout_advice
@@ -150,7 +150,7 @@ def without_unlabelled_parts(
 
 def pictures_in(folder: Path) -> list[str]:
     """The names of the pictures that lie in a folder itself."""
-    return sorted(printable(i.name) for i in folder.iterdir() if is_picture(i.name) and i.is_file())
+    return sorted(name_as_text(i.name) for i in folder.iterdir() if is_picture(i.name) and i.is_file())
 
 
 def shared_subfolders(folders: ClassFolders) -> list[str]:
@@ -163,7 +163,7 @@ def shared_subfolders(folders: ClassFolders) -> list[str]:
             inside.setdefault(label, set()).add(below[0] if len(below) > 1 else "")
     first, *others = list(inside.values()) or [set[str]()]
     shared = len(first) > 1 and "" not in first and others and all(other == first for other in others)
-    return sorted(map(printable, first)) if shared else []
+    return sorted(map(name_as_text, first)) if shared else []
 
 
 def by_inner_parts(folders: ClassFolders, inner: Sequence[str]) -> ClassFolders | None:
@@ -207,7 +207,7 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
     if others:
         raise UsageError(
             f"Expected class folders, or the folders train, val and test, in {root}; received {there} beside "
-            f"{[printable(item.name) for item in others[:5]]}. Move what does not belong there."
+            f"{[name_as_text(item.name) for item in others[:5]]}. Move what does not belong there."
         )
     if "train" not in parts:
         raise UsageError(
@@ -215,7 +215,7 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
             f"it: --data folder:{next(iter(parts.values()))}; where predictions or a model are examined, "
             "--split all takes every image of it."
         )
-    passed_over.add_all("folders without pictures", [printable(item.name) for item in beside])
+    passed_over.add_all("folders without pictures", [name_as_text(item.name) for item in beside])
     passed_over.add_all("pictures beside the folders train, val and test", pictures_in(root))
     parts = {part: without_repetition(root, folder) for part, folder in parts.items()}
     return without_shared_folder(root, parts)
@@ -275,7 +275,7 @@ def holds_runs(folder: Path) -> bool:
 
 def class_name(folder: str) -> str:
     """The class that a folder stands for: its name in Unicode's form NFC."""
-    return unicodedata.normalize("NFC", printable(folder))
+    return unicodedata.normalize("NFC", name_as_text(folder))
 
 
 def folder_listings(

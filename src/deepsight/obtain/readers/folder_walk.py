@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepsight.obtain.decoding.decode import printable
+from deepsight.obtain.decoding.decode import name_as_text
 from deepsight.obtain.local_file import is_picture
 from deepsight.obtain.skipped_items import PassedOver
 
@@ -64,7 +64,7 @@ def list_images(root: Path, place: Path, passed_over: PassedOver) -> ImageFiles:
         classes += [folder.name] * len(found)
     beside = sorted(item.name for item in place.iterdir() if is_picture(item.name) and item.is_file())
     if folders:
-        passed_over.add_all("pictures beside the class folders", map(printable, beside))
+        passed_over.add_all("pictures beside the class folders", map(name_as_text, beside))
     return ImageFiles(names, classes, folders)
 
 
@@ -117,7 +117,7 @@ def leads_back(root: Path, folder: Path) -> bool:
 
 def below(root: Path, path: Path) -> str:
     """A path relative to the root, as text."""
-    return printable(path.relative_to(root).as_posix())
+    return name_as_text(path.relative_to(root).as_posix())
 
 
 class ClassWalk:
@@ -140,14 +140,14 @@ class ClassWalk:
         mask_folder, mask_file = mask_folders(folder), mask_files([item.name for item in items])
         for item in items:
             if item.name in mask_folder:
-                self._passed_over.add("folders of masks beside images", printable(f"{here}/{item.name}"))
+                self._passed_over.add("folders of masks beside images", name_as_text(f"{here}/{item.name}"))
             elif item.name in mask_file:
-                self._passed_over.add("masks beside their pictures", printable(f"{here}/{item.name}"))
+                self._passed_over.add("masks beside their pictures", name_as_text(f"{here}/{item.name}"))
             elif item.is_dir():
                 yield from self.inside(Path(item.path))
             elif item.name.startswith("."):
                 if is_picture(item.name):
-                    self._passed_over.add("hidden pictures", printable(f"{here}/{item.name}"))
+                    self._passed_over.add("hidden pictures", name_as_text(f"{here}/{item.name}"))
             elif item.name not in JUNK_FILES:
                 yield here, item.name
 

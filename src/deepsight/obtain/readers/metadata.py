@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from deepsight.core.errors import UsageError, near_names
-from deepsight.obtain.decoding.decode import printable
+from deepsight.obtain.decoding.decode import name_as_text
 from deepsight.obtain.local_file import is_picture, normal_path
 from deepsight.obtain.readers.table_file import SUFFIXES, named_column, read_table_file, text_column
 from deepsight.obtain.skipped_items import PassedOver
@@ -92,7 +92,7 @@ def rows_of_files(frame: pl.DataFrame, names: Sequence[str], passed_over: Passed
     repeated = frame.filter(frame[FILE_NAME].is_duplicated() & ~frame[FILE_NAME].is_first_distinct())
     again = [str(name) for name in text_column(repeated, FILE_NAME)]
     passed_over.add_all("rows of metadata for a file that has one already", again)
-    names = [normal_path(printable(name)) for name in names]
+    names = [normal_path(name_as_text(name)) for name in names]
     known = set(names)
     missing = [name for name in once[FILE_NAME].to_list() if name not in known]
     passed_over.add_all("rows of metadata without an image", [str(name) for name in missing])
