@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
@@ -452,3 +452,37 @@ def test_choices_marked_true_and_false_are_read(tmp_path: Path) -> None:
     rows = [["True" if c == label else "False" for c in range(K)] for label in LABELS]
     found = read(as_csv(tmp_path, list(CLASSES), rows))
     assert found.logits.argmax(axis=1).tolist() == LABELS.tolist()
+
+
+def answered(k: int = K, n: int = 60) -> tuple[Dataset, np.ndarray]:
+    """Images of k classes, and the logits of a model that is mostly right."""
+    labels = np.arange(n) % k
+    data = Dataset(np.zeros((n, 4, 4, 3), np.uint8), labels, CLASSES[:k], np.arange(n), "test")
+    return data, np.random.default_rng(1).normal(size=(n, k)) + 3 * np.eye(k)[labels]
+
+
+@pytest.mark.parametrize("kind", ["array", "logits", "table"])
+def test_losses_are_refused_whatever_their_name(tmp_path: Path, kind: str) -> None:
+    data, logits = answered()
+    values = -log_softmax(logits, axis=1)
+    if kind == "array":
+        file = tmp_path / "losses.npy"
+        np.save(file, values)
+    elif kind == "logits":
+        file = written(tmp_path, logits=values)
+    else:
+        file = as_csv(tmp_path, list(CLASSES), values.tolist())
+    with pytest.raises(UsageError, match=r"smallest value in \d+\.\d% of 60 rows.*Pass their negative"):
+        read_predictions(file, data, log=silent)
+    np.save(tmp_path / "scores.npy", -values)
+    assert read_predictions(tmp_path / "scores.npy", data, log=silent).doubt == ""
+
+
+def test_two_classes_in_doubt_are_said_and_kept(tmp_path: Path) -> None:
+    """Named columns are never refused for their order, and losses of two classes look like exchanged ones."""
+    data, logits = answered(2)
+    said: list[str] = []
+    table = as_csv(tmp_path, ["logit_cat", "logit_dog"], (-logits).tolist())
+    found = read_predictions(table, data, log=said.append)
+    assert found.doubt.startswith("The given label has the smallest value in")
+    assert said[-1] == found.doubt

@@ -10,6 +10,7 @@ from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
+from deepsight.core.statistics.score_direction import doubt_about_direction
 from deepsight.obtain.predictions.formats import read_given
 from deepsight.obtain.predictions.given import GivenPredictions
 from deepsight.obtain.predictions.label_columns import labels_that_count, require_own_order
@@ -29,10 +30,12 @@ class MatchedPredictions:
     Attributes:
         predictions: of m images, with ids as in `data`.
         data: the m images that have a prediction, in the order of the split.
+        doubt: a sentence on predictions that look as if they were something else, "" without such doubt.
     """
 
     predictions: Predictions
     data: Dataset
+    doubt: str = ""
 
 
 def read_predictions(
@@ -45,7 +48,7 @@ def read_predictions(
     d). A table has one row per image with a column per class, or `pred` and `confidence`, and may have
     `file` and `label`. If files are given, rows are matched by them, in any order, and a subset is enough.
     Otherwise there must be one row per image, in the official order. Values that contradict their name are
-    refused.
+    refused, and so are losses or distances, whose smallest names the class.
 
     Args:
         file: .npz, .npy, CSV, TSV, Parquet, JSON or JSON Lines.
@@ -69,16 +72,21 @@ def read_predictions(
         log(f"Not used: columns ({len(given.unused)}), the first: {given.unused[0]}.")
     logits = logits_of(given, data.k, log)
     labels = labels_that_count(given.labels, images, logits, log)
+    reversed_scores = "" if given.predicted is not None else doubt_about_direction(logits, labels)
     if given.columns is None and given.predicted is None:
         require_own_order(logits, images)
     if given.columns is None or all(name.isdecimal() for name in data.classes):
         require_no_better_order(logits.argmax(axis=1), images)
     say_ties(logits, log)
-    if given.files is None and given.labels is None:
-        log_chance(logits, images, log)
+    doubt = reversed_scores
+    if not doubt and given.files is None and given.labels is None:
+        doubt = doubt_about_rows(logits, images)
+    if doubt:
+        log(doubt)
     return MatchedPredictions(
-        Predictions(images.ids, labels, logits.astype(np.float32), features_of(given, len(images))), images
-    )
+        Predictions(images.ids, labels, logits.astype(np.float32), features_of(given, len(images))), images,
+        doubt,
+    )  # fmt: skip
 
 
 def say_ties(logits: Floats, log: Log) -> None:
@@ -91,16 +99,17 @@ def say_ties(logits: Floats, log: Log) -> None:
         )
 
 
-def log_chance(logits: Floats, data: Dataset, log: Log) -> None:
-    """Log if predictions without names are no better than guessing, since rows may be in another order."""
+def doubt_about_rows(logits: Floats, data: Dataset) -> str:
+    """A sentence where predictions without names are no better than guessing: their order may be another."""
     right = float((logits.argmax(axis=1) == data.labels).mean())
     largest = float(class_counts(data.labels, data.classes).max() / max(len(data), 1))
     reach = 2 * np.sqrt(largest * (1 - largest) / max(len(data), 1))
-    if len(data) >= FEWEST and right <= largest + reach:
-        log(
-            f"{right:.0%} of the predictions are correct, no more than by guessing. The rows may be in "
-            "another order than the images; a column of file names would settle it."
-        )
+    if len(data) < FEWEST or right > largest + reach:
+        return ""
+    return (
+        f"{right:.0%} of the predictions are correct, no more than by guessing. The rows may be in another "
+        "order than the images; a column of file names would settle it."
+    )
 
 
 def say_coverage(matched: int, data: Dataset, log: Log) -> None:

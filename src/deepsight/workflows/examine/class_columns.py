@@ -7,12 +7,12 @@ import numpy as np
 from deepsight.core.array_types import Ints, Reals
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.statistics.score_direction import score_direction
 from deepsight.interpret.audits.class_order import audit_class_order
 from deepsight.interpret.audits.output_names import background_column, columns_of_names
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import OutputReading
 
-GOOD = 0.5  # accuracy of a model that works
 ALONE = ("one logit", "one probability")
 SAME = 0.02  # accuracies that differ by less count as equal
 
@@ -101,19 +101,17 @@ def refuse_if_smallest_is_best(scores: Sequence[Reals], sample: Dataset) -> None
     """Refuse outputs of which the smallest names the class, as distances and losses do.
 
     Args:
-        scores: (n, k) under each preprocessing. Of two classes, that is another order of them.
+        scores: (n, k) under each preprocessing; the one with the best answers counts.
         sample: the images, with their labels.
 
     Raises:
         DeepSightError: it is so.
     """
-    if sample.k < 3:
-        return
-    largest = max(float((each.argmax(axis=1) == sample.labels).mean()) for each in scores)
-    smallest = max(float((each.argmin(axis=1) == sample.labels).mean()) for each in scores)
-    if smallest >= GOOD and smallest > 2 * largest:
+    directions = [score_direction(each, sample.labels) for each in scores]
+    best = max(directions, key=lambda each: max(each.smallest, each.largest))
+    if best.certain:
         raise DeepSightError(
             "Expected outputs of which the largest is that of the right class. Here it is the smallest, for "
-            f"{smallest:.1%} of {len(sample)} images (the largest: {largest:.1%}), as with distances and "
-            "losses. Let the model return their negative."
+            f"{best.smallest:.1%} of {best.n} images (the largest: {best.largest:.1%}), as with distances "
+            "and losses. Let the model return their negative."
         )

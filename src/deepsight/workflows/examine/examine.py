@@ -10,6 +10,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
+from deepsight.core.statistics.score_direction import doubt_about_direction
 from deepsight.interpret.examine import examine as examine_inputs
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
@@ -88,7 +89,13 @@ def examine(
 def examine_answers(
     answers: Predictions, data: Dataset, train: Dataset | None, *, minutes: float, seed: int, log: Log
 ) -> Findings:
-    """Examine predictions alone, with further judges if there are training images or no features."""
+    """Examine predictions alone, with further judges if there are training images or no features.
+
+    Raises:
+        UsageError: their logits are losses or distances.
+    """
+    if doubt := doubt_about_direction(answers.logits, answers.labels):
+        log(doubt)
     if train is None and answers.features.size:
         return examine_inputs(ExaminationInputs(test=data, predictions=answers, seed=seed))
     inputs, evidence = inputs_of(data, answers, train, seed, seconds=JUDGED * 60 * minutes, log=log)

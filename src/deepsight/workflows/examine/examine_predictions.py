@@ -65,10 +65,12 @@ def examine_in(context: Context, file: Path, split: str) -> dict[str, Any]:
     listings = Listings(got.listed, got.named())
     matched = read_predictions(file, got.split(split), listings=listings, log=log)
     predictions, data = matched.predictions, matched.data
-    notice = ""
+    notices = [matched.doubt] if matched.doubt else []
     if not predictions.features.size:
-        notice = f"{file.name} holds no features, so they were made with {context.pretrained.name}, frozen."
-        log(notice)
+        notices.append(
+            f"{file.name} holds no features, so they were made with {context.pretrained.name}, frozen."
+        )
+        log(notices[-1])
     inputs = judged_inputs(
         context.pretrained, data.with_labels(predictions.labels), predictions,
         got.train if split in ("test", "val") else data.with_labels(predictions.labels), study.seed,
@@ -80,7 +82,7 @@ def examine_in(context: Context, file: Path, split: str) -> dict[str, Any]:
     found = examine(replace(inputs, test=suggested.test.with_labels(predictions.labels)))
     run.save_json("data.json", {**got.record, "examined": examined_record(data, split, got)})
     run.save_json("environment.json", environment())
-    run.save_json("model.json", {"architecture": f"predictions in {file.name}", "notice": notice})
+    run.save_json("model.json", {"architecture": f"predictions in {file.name}", "notice": " ".join(notices)})
     run.save_predictions("test", predictions)
     run.save_pictures(found.pictures)
     names = file_names({"test": data, **inputs.others})

@@ -84,6 +84,7 @@ def fit_to_data(
     reading = read_outputs(outputs)
     columns = columns_for(network, reading, reading.logits(outputs).numpy(), data, trials.sample, classes)
     if preprocess is not None or not isinstance(known, InputFormat):
+        refuse_if_smallest_is_best([trials.scores(known, columns)], trials.sample)
         return fitted(trials, known, columns, stated=classes is not None)
     documented = network.documented is not None
     return with_audit(trials, known, columns, documented=documented, stated=classes is not None)
