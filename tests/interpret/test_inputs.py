@@ -1,6 +1,7 @@
 """The subject: what each split brings to the study of its labels, and what can be seen of its images."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.error_ledger import label_detectors, quality_risk
-from deepsight.interpret.examine import labels_of, slices_of
+from deepsight.interpret.examine import examine, labels_of, slices_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels import label_sources
 from deepsight.interpret.labels.label_sources import ExaminedSplit
@@ -69,7 +70,22 @@ def test_the_risk_is_learnt_from_validation_and_else_from_the_test_images() -> N
 
 
 def test_slices_come_with_what_quality_does() -> None:
-    assert list(slices_of(FULL)) == ["slices", "image_quality"]
+    assert list(slices_of(FULL, quality_risk(FULL))) == ["slices", "image_quality"]
+
+
+def test_one_risk_serves_the_table_and_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[image_quality.QualityRisk] = []
+
+    def noted(*arguments: Any) -> image_quality.QualityRisk:
+        fitted.append(replace(fit(*arguments), slope=np.full(len(image_quality.QUALITY_FAULTS), 3.0)))
+        return fitted[-1]
+
+    fit = image_quality.fit_quality_risk
+    monkeypatch.setattr(image_quality, "fit_quality_risk", noted)
+    found = examine(BARE).evidence
+    assert len(fitted) == 1
+    assert found["image_quality"].frame["odds_ratio"].to_list() == pytest.approx([np.exp(3)] * 5)
+    assert found["ledger"].frame.filter(cause="degraded image").height > 0
 
 
 @pytest.mark.slow

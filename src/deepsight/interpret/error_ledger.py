@@ -17,11 +17,18 @@ from deepsight.interpret.labels.label_errors import TRUSTED
 from deepsight.interpret.robustness import image_quality
 
 
-def ledger_of(inputs: ExaminationInputs, evidence: Evidence) -> Evidence:
-    """Each error with the probabilities of its causes, and the share of each cause."""
+def ledger_of(inputs: ExaminationInputs, evidence: Evidence, risk: image_quality.QualityRisk) -> Evidence:
+    """Each error with the probabilities of its causes, and the share of each cause.
+
+    Args:
+        inputs: the predictions and what to compare them with.
+        evidence: tables `confusion_pairs`, `label_errors` and `ambiguity`, and `background_errors` if the
+            model was examined.
+        risk: from `quality_risk`.
+    """
     background = evidence.get("background_errors")
     p = inputs.predictions
-    support = image_quality.quality_support(quality_risk(inputs), inputs.properties, p.labels)
+    support = image_quality.quality_support(risk, inputs.properties, p.labels)
     detectors = replace(
         label_detectors(evidence, "test", p.ids),
         twins=inputs.conflicting_twins,

@@ -36,7 +36,7 @@ from deepsight.interpret.labels.label_errors import label_error_tables
 from deepsight.interpret.labels.label_sources import ExaminedSplit, affordable_part, gather_label_sources
 from deepsight.interpret.labels.test_time_augmentation import augmented_logits
 from deepsight.interpret.model_checks import look_inside
-from deepsight.interpret.robustness import image_quality
+from deepsight.interpret.robustness.image_quality import QualityRisk, image_quality_table
 from deepsight.interpret.slices.metadata import metadata_scores_table
 from deepsight.interpret.slices.outliers import outliers_table
 from deepsight.interpret.slices.slices import slices_table
@@ -66,17 +66,18 @@ def examine(
             "or all images."
         )
     alone = model if inputs.unseen is None else None  # it was trained on the labels of other folds' images
-    evidence = errors_of(inputs).merge(labels_of(inputs, alone)).merge(outliers_of(inputs))
+    risk = quality_risk(inputs)
+    evidence = errors_of(inputs, risk).merge(labels_of(inputs, alone)).merge(outliers_of(inputs))
     found = Findings(
         evidence, error_sheet(inputs, evidence["errors"].frame) | outlier_sheet(inputs, evidence)
     )
     if model is not None:
         found = found.merge(look_inside(inputs.of_unseen(), model, found.evidence, sample_sizes))
     sheet = suspect_sheet(inputs, found.evidence["label_errors"].frame)
-    return found.merge(Findings(ledger_of(inputs, found.evidence), sheet))
+    return found.merge(Findings(ledger_of(inputs, found.evidence, risk), sheet))
 
 
-def errors_of(inputs: ExaminationInputs) -> Evidence:
+def errors_of(inputs: ExaminationInputs, risk: QualityRisk) -> Evidence:
     """Confusion, recall of each class, calibration, rejection, slices, and the list of errors."""
     p, classes, seed, groups = inputs.predictions, inputs.classes, inputs.seed, inputs.test.groups
     probabilities = p.probabilities
@@ -104,10 +105,10 @@ def errors_of(inputs: ExaminationInputs) -> Evidence:
         summary = calibration_summary_table(p.logits, p.labels, val.logits, val.labels, seed=seed)
         rejection = rejection_tables(p.logits, p.labels, val.logits, val.labels, seed=seed)
         evidence = evidence.add(calibration_summary=summary, **rejection)
-    return evidence.add(**slices_of(inputs))
+    return evidence.add(**slices_of(inputs, risk))
 
 
-def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
+def slices_of(inputs: ExaminationInputs, risk: QualityRisk) -> dict[str, Table]:
     """Slices, effects of image quality, and scores by the metadata where there is any."""
     p, classes = inputs.predictions, inputs.classes
     found = slices_table(
@@ -115,9 +116,7 @@ def slices_of(inputs: ExaminationInputs) -> dict[str, Table]:
         features=inputs.more.get("frozen", p.features), doubt=calibrated_doubt(inputs),
         image_groups=inputs.test.groups, seed=inputs.seed,
     )  # fmt: skip
-    quality = image_quality.image_quality_table(
-        quality_risk(inputs), inputs.properties, p.labels, p.predicted, classes
-    )
+    quality = image_quality_table(risk, inputs.properties, p.labels, p.predicted, classes)
     tables = {"slices": found, "image_quality": quality}
     if inputs.test.metadata is not None:
         scores = metadata_scores_table(

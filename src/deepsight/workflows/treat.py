@@ -16,7 +16,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.interpret.error_analysis.confusion import confusion_pairs_table
-from deepsight.interpret.error_ledger import ledger_of
+from deepsight.interpret.error_ledger import ledger_of, quality_risk
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.obtain.cache import cache_folder
@@ -131,4 +131,5 @@ def ledger_under(inputs: ExaminationInputs, labels: Evidence, predictions: Predi
         predictions: of the other model.
     """
     pairs = confusion_pairs_table(predictions.labels, predictions.predicted, inputs.classes)
-    return ledger_of(replace(inputs, predictions=predictions), labels.add(confusion_pairs=pairs))["ledger"]
+    answered = replace(inputs, predictions=predictions)
+    return ledger_of(answered, labels.add(confusion_pairs=pairs), quality_risk(answered))["ledger"]
