@@ -1,6 +1,6 @@
 """The reference model: trained on the data's own training part, never on the labels that it judges."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -16,6 +16,8 @@ from deepsight.workflows.examine.examination_inputs import reference_inputs
 from deepsight.workflows.examine.reference_model import (
     Reference,
     ReferenceTrainer,
+    TooFewIndependent,
+    independent_halves,
     train_reference,
     validation_rows,
 )
@@ -105,6 +107,40 @@ def test_training_images_are_judged_by_the_model_of_the_other_half(
         assert not np.isin(data.ids[asked == number], rows).any()
     assert sorted(np.unique(asked)) == [1, 2]
     assert found.train is None
+
+
+def test_no_group_is_judged_by_a_model_that_saw_it(
+    trainer: ReferenceTrainer, cifar10: tuple[Dataset, Dataset]
+) -> None:
+    """Without groups, nearly every group of eight stands in both halves."""
+    data = cifar10[0].select(np.arange(400))
+    for groups in (np.arange(400) // 8, None):
+        recording = Recording(trainer.pretrained, trainer.plan, 0, trainer.fabric)
+        grouped = replace(data, groups=groups)
+        asked = recording.by_halves(grouped, grouped).features["frozen"][:, 0]
+        shared = [
+            np.isin(data.ids[asked == number] // 8, rows // 8).mean()
+            for number, rows in enumerate(recording.seen, 1)
+        ]
+        assert max(shared) == 0 if groups is not None else min(shared) > 0.9
+        for rows in recording.seen:
+            assert len(rows) == pytest.approx(200, abs=16)
+            assert len(np.unique(data.labels[rows])) == 10
+
+
+@pytest.mark.parametrize(
+    ("groups", "why"),
+    [
+        (np.where(np.arange(400) % 10 == 9, 0, 1 + np.arange(400) // 10), "images of truck into one half"),
+        (np.zeros(400, dtype=np.int64), "All images are in one group"),
+    ],
+)
+def test_a_class_in_one_group_leaves_no_halves(
+    groups: np.ndarray, why: str, cifar10: tuple[Dataset, Dataset]
+) -> None:
+    data = replace(cifar10[0].select(np.arange(400)), labels=np.arange(400) % 10)
+    with pytest.raises(TooFewIndependent, match=why):
+        independent_halves(replace(data, groups=groups), 0)
 
 
 def test_a_half_that_judges_nothing_is_not_trained(

@@ -15,6 +15,7 @@ from deepsight.core.array_types import Floats, Floats32, Ints
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import machine_mb, peak_rss_mb, rss_mb
 from deepsight.core.errors import DeepSightError
+from deepsight.core.folds import grouped_folds
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.labels.cross_validation import stratified_folds
 from deepsight.interpret.labels.label_sources import ExaminedSplit
@@ -65,7 +66,7 @@ class Reference:
 
 
 class TooFewIndependent(DeepSightError):
-    """Too few training images remain once near-duplicates of the judged images are left out."""
+    """Too few training images are neither near-duplicates of the judged images nor of their group."""
 
 
 def train_reference(
@@ -74,8 +75,9 @@ def train_reference(
 ) -> Reference | None:  # fmt: skip
     """Train a reference model for these images; None if there are too few training images or too little time.
 
-    Images of the training part itself are judged in two halves, each by the model trained on the other.
-    Training images that are near-duplicates of a judged image are left out.
+    Images of the training part itself are judged in two halves, each by the model trained on the other; a
+    group, such as the images of one patient, is in one half. Training images that are near-duplicates of a
+    judged image are left out.
 
     Args:
         pretrained: the backbone; a copy is trained.
@@ -143,6 +145,28 @@ def planned_reference(
     return found if work.elapsed + found.total <= OVERRUN * seconds else None
 
 
+def independent_halves(train: Dataset, seed: int) -> Ints:
+    """The half of each image, int64 (n,), 0 or 1: each class in both as evenly as may be, no group in both.
+
+    Raises:
+        TooFewIndependent: a half would lack a class, as where all images of a class are in one group.
+    """
+    if train.groups is None:
+        return stratified_folds(train.labels, 2, seed)
+    try:
+        half = grouped_folds(train.labels, 2, groups=train.groups, seed=seed)
+    except DeepSightError as error:
+        raise TooFewIndependent(f"All images are in one group. {error}") from error
+    present = np.unique(train.labels)
+    lone = [train.classes[c] for c in present if len(np.unique(half[train.labels == c])) < 2]
+    if lone:
+        raise TooFewIndependent(
+            "Expected two halves of the images with all classes in both and no group in both, but the groups "
+            f"put all images of {', '.join(lone[:5])} into one half."
+        )
+    return half
+
+
 def validation_rows(rows: int) -> int:
     """The number of training images held out for validation."""
     return max(1, min(MOST_VALIDATION, round(VALIDATION * rows)))
@@ -169,7 +193,7 @@ class ReferenceTrainer:
 
     def by_halves(self, train: Dataset, examined: Dataset) -> Reference:
         """Two models, each of which judges the images that the other was trained on."""
-        half = stratified_folds(train.labels, 2, self.seed)
+        half = independent_halves(train, self.seed)
         place = dict(zip(train.ids.tolist(), half.tolist(), strict=True))
         judged_by = np.array([1 - place.get(index, 0) for index in examined.ids.tolist()])
         probabilities = np.empty((len(examined), train.k))
