@@ -1,12 +1,8 @@
 """Attribution maps as pictures: one colour scale per row, and zero is always transparent."""
 
-import unicodedata
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from deepsight.core.array_types import Pixels
 
@@ -18,8 +14,6 @@ ANCHORS = np.array(
     dtype=np.float64,
 )  # fmt: skip
 STRONGEST_COVER = 0.8
-TEXT, LINE = 13, 19  # height of letters and of lines, in pixels
-INK = (32, 32, 32)
 
 
 def evidence_colours(values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -78,51 +72,6 @@ def scale_of(maps: NDArray[np.floating]) -> float:
     return float(np.abs(maps).max())
 
 
-def captioned_row(picture: Pixels, names: Sequence[str], note: str, *, scale: float, gap: int = 4) -> Pixels:
-    """A row of pictures with their names below them, then a note and a colour bar in logits.
-
-    Args:
-        picture: from `overlay_row`, with as many squares as there are names.
-        names: of the squares, left to right; shortened to fit, and reduced to ASCII.
-        note: such as the layer.
-        scale: the evidence at full colour, in logits.
-        gap: as passed to `overlay_row`.
-
-    Returns:
-        uint8 (side + two lines of text, the width of `picture`, 3).
-    """
-    side, width = picture.shape[:2]
-    sheet = Image.new("RGB", (width, side + 2 * LINE), "white")
-    sheet.paste(Image.fromarray(picture), (0, 0))
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
-    for place, name in enumerate(names):
-        draw.text((place * (side + gap), side + 2), fitted_text(name, font, side), fill=INK, font=font)
-    values = evidence_colours(np.linspace(-1, 1, side - 2))
-    bar = np.broadcast_to(np.rint(values).astype(np.uint8), (TEXT - 3, side - 2, 3))
-    most, top = f"+{scale:.2g} logits", side + LINE
-    left = width - side - round(font.getlength(most)) - 4
-    sheet.paste(Image.fromarray(np.ascontiguousarray(bar)), (left, top + 4))
-    draw.text((left - 4, top + 2), f"-{scale:.2g}", fill=INK, font=font, anchor="ra")
-    draw.text((width - 1, top + 2), most, fill=INK, font=font, anchor="ra")
-    draw.text((0, top + 2), fitted_text(note, font, left - 50), fill=INK, font=font)
-    return np.asarray(sheet)
-
-
-def fitted_text(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text in ASCII, shortened with an ellipsis to at most `width` pixels."""
-    text = ascii_text(text)
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text}…"
-
-
-def ascii_text(words: str) -> str:
-    """The text in ASCII, which every font has: accents and letters of other scripts are dropped."""
-    return unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
-
-
 def png_bytes(picture: Pixels) -> bytes:
     """The picture as a PNG file."""
     _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -134,27 +83,3 @@ def webp_bytes(picture: Pixels, *, quality: int = 95) -> bytes:
     pixels, wanted = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality]
     _, encoded = cv2.imencode(".webp", pixels, wanted)
     return encoded.tobytes()
-
-
-def captioned_strip(
-    pictures: Sequence[Pixels], words: Sequence[str], *, side: int = 128, gap: int = 4
-) -> Pixels:
-    """The pictures as squares of `side` pixels, left to right, each with its caption below.
-
-    Args:
-        pictures: m of them, uint8 (h, w, 3), of any sizes.
-        words: one caption per picture; shortened to fit, and reduced to ASCII.
-        side, gap: in pixels.
-
-    Returns:
-        uint8 (side + a line of text, m side + (m - 1) gap, 3).
-    """
-    m = len(pictures)
-    sheet = Image.new("RGB", (m * side + (m - 1) * gap, side + LINE), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
-    for place, (picture, word) in enumerate(zip(pictures, words, strict=True)):
-        left = place * (side + gap)
-        square = cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC)
-        sheet.paste(Image.fromarray(np.ascontiguousarray(square)), (left, 0))
-        draw.text((left, side + 2), fitted_text(word, font, side), fill=INK, font=font)
-    return np.asarray(sheet)

@@ -10,6 +10,7 @@ from deepsight.core.array_types import Floats, Floats32, Ints, Pixels
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.images import overlay
+from deepsight.images.captions import Caption, captioned_row
 from deepsight.interpret.attribution import attribution_tables
 from deepsight.interpret.attribution.attributor import Attributor
 from deepsight.interpret.background import grabcut
@@ -93,9 +94,13 @@ def draw_maps(frame: pl.DataFrame, images: Pixels, maps: Floats32, note: str) ->
 
     def picture(true: str, predicted: str, image: Pixels, one: Floats32) -> bytes:
         shown = np.stack([one[0], one[1], one[0] - one[1]])
-        words: Sequence[str] = (true, f"for {predicted}", f"for {true}", f"{predicted} - {true}")
+        captions = (
+            Caption(true, "image"), Caption(f"for {predicted}", "for the predicted"),
+            Caption(f"for {true}", "for the true class"),
+            Caption(f"{predicted} - {true}", "predicted - true"),
+        )  # fmt: skip
         row = overlay.overlay_row(image, shown)
-        return overlay.webp_bytes(overlay.captioned_row(row, words, note, scale=overlay.scale_of(shown)))
+        return overlay.webp_bytes(captioned_row(row, captions, note, scale=overlay.scale_of(shown)))
 
     rows = frame.select("file", "true", "predicted").rows()
     return {

@@ -165,7 +165,7 @@ class ErrorBrowser {
   }
 
   mapNote(record) {
-    if (this.shownWhole(record)) return "From left to right: the image, the evidence for the predicted class, the evidence for the true class, and the difference. Red is evidence for, blue against.";
+    if (this.shownWhole(record)) return `From left to right: the image, the evidence for ${record.predicted} (predicted), the evidence for ${record.true} (true), and the difference. Red is evidence for, blue against.`;
     return this.filters.maps ? "There is no map for this image." : "";
   }
 

@@ -40,7 +40,7 @@ function duplicates({ sheet, across, records }) {
 function maps(records) {
   paged(byId("maps"), byId("more-maps"), records, 8, (record) => {
     const words = `${record.true} → ${record.predicted}`;
-    const picture = element("img", { src: gallery.pictures[record.file], loading: "lazy", alt: `Image ${record.image_file ?? record.index}, ${words}. From left to right: the image, then its maps.` });
+    const picture = element("img", { src: gallery.pictures[record.file], loading: "lazy", alt: `Image ${record.image_file ?? record.index}, ${words}. From left to right: the image, the evidence for ${record.predicted}, for ${record.true}, and the difference.` });
     const share = record.object_share == null ? "no usable object mask" : `${percent(record.object_share)} of the evidence on the object`;
     const area = record.object_share == null || record.object_area == null ? "" : `, which covers ${percent(record.object_area)}`;
     const peak = record.object_share == null || record.peak_inside == null ? "" : ` · strongest cell ${record.peak_inside ? "on" : "off"} the object`;

@@ -14,7 +14,7 @@ from deepsight.core.files.atomic import atomic_path, safe_name
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.images import overlay
-from deepsight.images.overlay import captioned_strip
+from deepsight.images.captions import Caption, captioned_row, captioned_strip
 from deepsight.interpret.attribution.cam import layer_for
 from deepsight.interpret.attribution.stage_maps import class_maps, map_method
 from deepsight.model.predict import Predictor
@@ -150,9 +150,13 @@ def add_maps(
             asked = np.array([[classes.index(name) for name in names]])
             maps = class_maps(predictor, layer, pixels[number : number + 1], asked)[0]
             drawn = overlay.overlay_row(read_square(Path(row["file"]), SHOWN), maps, side=SHOWN)
-            words = ("image", *(f"for {name}" for name in names))
+            captions = [Caption("image", "image")]
+            captions += [
+                Caption(f"for {name}", f"for class {classes.index(name) + 1} of {len(classes)}")
+                for name in names
+            ]
             note = f"{layer.name}, {map_method(predictor, layer)}"
-            picture = overlay.captioned_row(drawn, words, note, scale=overlay.scale_of(maps))
+            picture = captioned_row(drawn, captions, note, scale=overlay.scale_of(maps))
             row["map"] = saved(folder, number, row["file"], "map", picture)
 
 
@@ -165,8 +169,11 @@ def add_nearest(rows: Rows, found: Nearest, classes: Sequence[str], folder: Path
             for place, (i, label, cosine) in enumerate(zip(*(of[number] for of in found[:3]), strict=True))
         ]
         query = read_square(Path(row["file"]), SHOWN)
-        words = ["image", *(f"{one['label']} ({one['similarity']:.2f})" for one in named)]
-        picture = captioned_strip([query, *found.pixels[number]], words, side=SHOWN)
+        captions = [Caption("image", "image")]
+        for one in named:
+            ending = f"({one['similarity']:.2f})"
+            captions.append(Caption(f"{one['label']} {ending}", f"row {one['index']} {ending}"))
+        picture = captioned_strip([query, *found.pixels[number]], captions, side=SHOWN)
         row |= {"nearest": named, "nearest_picture": saved(folder, number, row["file"], "nearest", picture)}
 
 
