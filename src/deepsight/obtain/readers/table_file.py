@@ -3,8 +3,8 @@
 import codecs
 import io
 import re
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -28,7 +28,9 @@ SEPARATORS = ",;\t|"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # names that programs give to row numbers
 OTHER_LETTERS = re.compile(r"[^\x00-\x7f\ufffd]")  # letters beyond ASCII
-SPELT_ANEW = r"^\s*0\d|[TF]"  # digits with a leading zero, and truth values with capitals
+WHOLE, CODE = r"^-?[0-9]+$", r"^0[0-9]"  # whole numbers, and those that are the code of something
+NUMBER = r"^-?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|inf)$|^NaN$"
+NUMBER_WITH_COMMA = NUMBER.replace(r"\.", ",")
 CHUNK_BYTES = 2**24
 QUOTED = re.compile(r'"[^"]*"')
 DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
@@ -67,7 +69,7 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
 
 
 def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
-    """The rows of a file in this format. The types of a CSV are inferred from all of its rows.
+    """The rows of a file in this format. The type of a column of a CSV is that of all of its cells.
 
     Polars would read a path as a glob pattern, so it gets the content. The apostrophes that guard the cells
     of DeepSight's own CSV files are removed.
@@ -82,24 +84,44 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
     content = without_preamble(as_utf8(content))
     lines = content[: 2**16].decode("utf-8", "replace").splitlines()
     separator = "\t" if suffix == ".tsv" else separator_of(lines)
-    read = partial(
-        pl.read_csv, separator=separator, has_header=header, encoding="utf8-lossy",
-        decimal_comma=separator != "," and has_decimal_commas(lines[1:20], separator),
-    )  # fmt: skip
-    frame = read(io.BytesIO(content), infer_schema_length=None)
-    return unguarded_frame(with_codes_as_text(frame, lambda: read(io.BytesIO(content), infer_schema=False)))
+    comma = separator != "," and has_decimal_commas(lines[1:20], separator)
+    texts = pl.read_csv(
+        io.BytesIO(content), separator=separator, has_header=header, encoding="utf8-lossy", infer_schema=False
+    )
+    return unguarded_frame(pl.DataFrame([typed_column(column, comma=comma) for column in texts]))
 
 
-def with_codes_as_text(frame: pl.DataFrame, as_text: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-    """The table, with columns as text whose cells would otherwise change their spelling.
+def typed_column(column: pl.Series, *, comma: bool) -> pl.Series:
+    """A column of text with the type of its cells: whole numbers, numbers, truth values, or text.
 
-    `007` identifies a file or a patient; as a number it would become 7. `True` is the name of a class; as a
-    truth value it would become `true`.
+    Whole numbers of which one begins with 0 stay text: `007` identifies a file or a patient, and as a number
+    it would become 7. So does `True`, which is the name of a class.
+
+    Args:
+        column: cells as text, null where empty.
+        comma: whether numbers have a decimal comma.
     """
-    doubtful = [name for name, kind in frame.schema.items() if kind.is_integer() or kind == pl.Boolean]
-    texts = as_text().select(doubtful) if doubtful else pl.DataFrame()
-    codes = [name for name in doubtful if texts[name].str.contains(SPELT_ANEW).any()]
-    return frame.with_columns(texts.select(codes)) if codes else frame
+    cells = column.drop_nulls()
+    if cells.is_empty():
+        return column
+    if all_match(cells, WHOLE):
+        return column if cells.str.contains(CODE).any() else whole_numbers(column)
+    if all_match(cells, NUMBER_WITH_COMMA if comma else NUMBER):
+        return (column.str.replace(",", ".", literal=True) if comma else column).cast(pl.Float64)
+    return column == "true" if cells.is_in(["true", "false"]).all() else column
+
+
+def all_match(cells: pl.Series, pattern: str) -> bool:
+    """Whether every cell matches; most columns of another kind are known by their first cell."""
+    return all(bool(part.str.contains(pattern).all()) for part in (cells.head(1), cells))
+
+
+def whole_numbers(column: pl.Series) -> pl.Series:
+    """A column of digits as whole numbers, of 128 bits if 64 are too few; as text if these are too few."""
+    for kind in (pl.Int64, pl.Int128):
+        with suppress(pl.exceptions.InvalidOperationError):
+            return column.cast(kind)
+    return column
 
 
 def truth_values(column: pl.Series) -> pl.Series:
