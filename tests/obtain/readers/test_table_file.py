@@ -19,7 +19,7 @@ COMMA_CELLS = ("1,5", "-2,25", "3", ",5", "0.5", "1e3", "cat", "")
 
 @pytest.mark.parametrize(("cells", "separator"), [(CELLS, ","), (COMMA_CELLS, ";")])
 def test_types_are_those_that_polars_infers(tmp_path: Path, cells: tuple[str, ...], separator: str) -> None:
-    """Every pair of cells is a column of two rows. A decimal comma in the first column tells of the others."""
+    """Every pair of cells is a column of two rows. The first column tells of decimal commas."""
     pairs = list(product(cells, repeat=2))
     first = "1,5" if separator == ";" else "x"
     names = separator.join(["first", *(f"c{i}" for i in range(len(pairs)))])
