@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deepsight.core.dataset import Splits
+from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.core.statistics.intervals import macro_f1
@@ -107,22 +107,7 @@ def prepare(
         UsageError: the recipe asks for a batch norm, or for CutMix on maps, that this backbone does not have.
         DeepSightError: a batch is invalid, or a map does not fit into float16.
     """
-    if recipe.batch_norm != "frozen" and not classifier.known_family:
-        raise UsageError(
-            f"Expected batch_norm 'frozen' for this backbone, received '{recipe.batch_norm}': other settings "
-            "exist only for ResNet, EfficientNet, VGG and ConvNeXt."
-        )
-    if recipe.batch_norm == "reestimated":
-        norms = [m for m in classifier.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
-        sample = np.random.default_rng(recipe.seed).permutation(len(splits.train))[:2048]
-        images = (splits.train.pixels(sample[i : i + 256]) for i in range(0, len(sample), 256))
-        named = ((block, f"images for the batch norm, block {i}") for i, block in enumerate(images))
-        batches = (preprocessing.batch(block, name).to(fabric.device) for block, name in named)
-        reestimate(classifier.forward_features, norms, batches)
-    if recipe.batch_norm == "training":
-        classifier.fuse_frozen()
-    else:
-        classifier.fuse_all()
+    set_up_batch_norm(classifier, splits.train, preprocessing, recipe, fabric.device)
     classifier.frozen_stages.requires_grad_(False)
     seed = recipe.seed if recipe.view_seed is None else recipe.view_seed
     views = CachedViews(
@@ -130,25 +115,42 @@ def prepare(
         seed=seed, precision=recipe.precision,
     )  # fmt: skip
     mixed_views = views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None
-    validation = splits.validation
-    val_maps = dataset_maps(classifier.frozen_stages, validation, preprocessing, "validation")
+    val_maps = dataset_maps(classifier.frozen_stages, splits.validation, preprocessing, "validation")
     if recipe.mix == "cutmix" and not recipe.mixes_images and val_maps.ndim != 4:
         raise UsageError(
             "Expected mix_on 'images' for CutMix with this backbone, received 'maps': its blocks pass "
             "tokens, which have no rectangle to exchange."
         )
-    trainable = TrainablePart(classifier.trainable_stages, classifier.head)
     return Training(
-        classifier,
-        trainable,
-        views,
-        splits.train.labels,
-        val_maps,
-        validation.labels,
-        recipe,
-        fabric,
-        mixed_views,
-    )
+        classifier, TrainablePart(classifier.trainable_stages, classifier.head), views, splits.train.labels,
+        val_maps, splits.validation.labels, recipe, fabric, mixed_views,
+    )  # fmt: skip
+
+
+def set_up_batch_norm(
+    classifier: Classifier, train: Dataset, preprocessing: Preprocessing, recipe: Recipe, device: torch.device
+) -> None:
+    """Estimate the statistics of the batch norm anew if the recipe says so, and fuse what does not train.
+
+    Raises:
+        UsageError: the recipe asks for a batch norm that this backbone does not have.
+    """
+    if recipe.batch_norm != "frozen" and not classifier.known_family:
+        raise UsageError(
+            f"Expected batch_norm 'frozen' for this backbone, received '{recipe.batch_norm}': other settings "
+            "exist only for ResNet, EfficientNet, VGG and ConvNeXt."
+        )
+    if recipe.batch_norm == "reestimated":
+        norms = [m for m in classifier.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+        sample = np.random.default_rng(recipe.seed).permutation(len(train))[:2048]
+        images = (train.pixels(sample[i : i + 256]) for i in range(0, len(sample), 256))
+        named = ((block, f"images for the batch norm, block {i}") for i, block in enumerate(images))
+        batches = (preprocessing.batch(block, name).to(device) for block, name in named)
+        reestimate(classifier.forward_features, norms, batches)
+    if recipe.batch_norm == "training":
+        classifier.fuse_frozen()
+    else:
+        classifier.fuse_all()
 
 
 def open_view(training: Training, views: CachedViews, number: int) -> None:

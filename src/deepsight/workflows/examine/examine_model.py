@@ -61,10 +61,7 @@ def examine_model(
         DeepSightError: `out` holds a finished run, or the model cannot be opened or does not fit the data.
     """
     require_engine(engine)
-    if split not in ("train", "test"):
-        raise UsageError(f"Expected --split test or train, received '{split}'.")
-    if (out / METRICS).exists():
-        raise DeepSightError(f"{out} holds a finished run, which is never replaced. Choose another --out.")
+    require_new(out, split)
     scheme, rest = split_model_name(what)
     if scheme == "run" and (weights or preprocess or classes):
         raise UsageError(
@@ -95,6 +92,19 @@ def examine_model(
         )  # fmt: skip
     about = model_record(opened, fitted, data, source=str(weights or rest))
     return write_examination(study, examined, about, out, got, split)
+
+
+def require_new(out: Path, split: str) -> None:
+    """Refuse an unknown part of the data, and a folder with a finished run.
+
+    Raises:
+        UsageError: the split is unknown.
+        DeepSightError: the folder holds a finished run.
+    """
+    if split not in ("train", "test"):
+        raise UsageError(f"Expected --split test or train, received '{split}'.")
+    if (out / METRICS).exists():
+        raise DeepSightError(f"{out} holds a finished run, which is never replaced. Choose another --out.")
 
 
 def model_record(opened: Opened, fitted: FittedModel, data: Dataset, *, source: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,6 +21,20 @@ from deepsight.interpret.levers.training_images.influence import (
 SHOWN = 3  # training images shown beside each error
 MOST_TILES = 1024  # training images on the sheet, which limits the size of the report
 TILE = 48  # pixels along a side of a tile
+
+SCHEMA = {
+    "index": pl.Int64, "rank": pl.Int64, "train_index": pl.Int64, "train_label": pl.String,
+    "moved": pl.Float64, "mended": pl.Boolean, "tile": pl.Int64,
+}  # fmt: skip
+UNITS = {
+    "index": "row of the error in the official order of test",
+    "rank": "1 is the strongest",
+    "train_index": "row of the training image in the official order of its part",
+    "train_label": "its given class",
+    "moved": "change of the margin of the true class when it is left out",
+    "mended": f"whether a closed-form head without these {SHOWN} gets the error right",
+    "tile": "place of the training image on the sheet of pictures; null where it is not on it",
+}
 
 
 def influence_table(
@@ -43,41 +56,23 @@ def influence_table(
     rows, moved = most_influential(head, features[wrong], directions, SHOWN)
     mended = right_without(head, features[wrong], examined.labels[wrong], rows)
     before = head.outputs(features[wrong]).argmax(axis=1) == examined.labels[wrong]
-    records: list[dict[str, Any]] = [
+    shown = rows.shape[1]  # fewer than SHOWN where there are fewer training images
+    frame = pl.DataFrame(
         {
-            "index": int(ids[image]),
-            "rank": rank + 1,
-            "train_index": int(train_ids[row]),
-            "train_label": classes[int(train_labels[row])],
-            "moved": float(moved[place, rank]),
-            "mended": bool(mended[place] and not before[place]),
-            "tile": None,
-        }
-        for place, image in enumerate(wrong)
-        for rank, row in enumerate(rows[place])
-    ]
-    schema = {
-        "index": pl.Int64,
-        "rank": pl.Int64,
-        "train_index": pl.Int64,
-        "train_label": pl.String,
-        "moved": pl.Float64,
-        "mended": pl.Boolean,
-        "tile": pl.Int64,
-    }
-    frame = pl.DataFrame(records, schema=schema)
+            "index": np.repeat(ids[wrong], shown),
+            "rank": np.tile(np.arange(1, shown + 1), len(wrong)),
+            "train_index": train_ids[rows].ravel(),
+            "train_label": [classes[c] for c in train_labels[rows].ravel()],
+            "moved": moved.ravel(),
+            "mended": np.repeat(mended.astype(np.bool_) & ~before, shown),
+            "tile": [None] * rows.size,
+        },
+        schema=SCHEMA,
+    )
     count = int(frame.filter(rank=1)["mended"].sum())
     return Table(
         frame,
-        {
-            "index": "row of the error in the official order of test",
-            "rank": "1 is the strongest",
-            "train_index": "row of the training image in the official order of its part",
-            "train_label": "its given class",
-            "moved": "change of the margin of the true class when it is left out",
-            "mended": f"whether a closed-form head without these {SHOWN} gets the error right",
-            "tile": "place of the training image on the sheet of pictures; null where it is not on it",
-        },
+        UNITS,
         len(wrong),
         "Exact leave-out influence on a ridge head on the model's features (Woodbury identity).",
         f"Leaving out the {SHOWN} most influential training images fixes {count} of {len(wrong)} errors in "
