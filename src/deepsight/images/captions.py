@@ -151,4 +151,4 @@ def has_letters(font: Font, text: str) -> bool:
 def glyph(font: Font, char: str) -> tuple[tuple[int, int], bytes]:
     """The size and the pixels of a character."""
     mask = font.getmask(char)
-    return mask.size, bytes(mask)  # type: ignore[arg-type]
+    return mask.size, bytes(mask)

@@ -36,7 +36,8 @@ def test_a_number_out_of_range_is_named(table: str, column: str, value: object) 
     [
         ("label_errors", "score", 1.0), ("recall", "recall", 1 + 1e-7), ("recall", "n", 0),
         ("ledger_change", "difference", -5), ("faithfulness", "ci_low", NAN), ("context", "ci_low", -9.6),
-        ("attribution_maps", "evidence", -20.7), ("recall", "ci_low", None), ("ledger", "parts", [0.0, None]),
+        ("attribution_maps", "evidence", -20.7), ("degradation", "ci_low", None),
+        ("ledger", "parts", [0.0, None]),
         ("levers", "net", 1.25), ("slices", "examples", []), ("mean_images", "r", 255),
     ],
 )  # fmt: skip

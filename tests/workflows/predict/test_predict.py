@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -38,10 +39,22 @@ def photos(cifar10: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFa
     return files
 
 
-def test_a_test_image_gets_the_answer_that_is_stored(trained_run: Run, photos: list[Path]) -> None:
-    rows = predict(trained_run.path, photos, neighbours=0)
-    stored, classes = trained_run.predictions("test"), trained_run.read_json("model.json")["classes"]
-    calibrated = special.softmax(stored.logits[:4] / best_temperature(trained_run), axis=1)
+@pytest.fixture(scope="module")
+def unsure_run(trained_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run as if validation had shown its model three times too sure."""
+    folder = tmp_path_factory.mktemp("unsure") / "run"
+    shutil.copytree(trained_run.path, folder)
+    run, val = Run.open(folder), trained_run.predictions("val")
+    run.save_predictions("val", replace(val, logits=3 * val.logits))
+    run.commit("predict")
+    assert best_temperature(run) > 2
+    return run
+
+
+def test_a_test_image_gets_the_answer_that_is_stored(unsure_run: Run, photos: list[Path]) -> None:
+    rows = predict(unsure_run.path, photos, neighbours=0)
+    stored, classes = unsure_run.predictions("test"), unsure_run.read_json("model.json")["classes"]
+    calibrated = special.softmax(stored.logits[:4] / best_temperature(unsure_run), axis=1)
     for row, probabilities in zip(rows, calibrated, strict=True):
         given = [row["classes"][name] for name in classes]
         np.testing.assert_allclose(given, probabilities, atol=1e-4)
@@ -66,14 +79,13 @@ def nll(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
 
 
 def test_one_image_and_a_table_give_the_same_calibrated_probabilities(
-    trained_run: Run, photos: list[Path]
+    unsure_run: Run, photos: list[Path]
 ) -> None:
-    rows = predict(trained_run.path, photos, neighbours=0)
-    frame = predict_many(trained_run.path, [str(photo) for photo in photos])
-    assert best_temperature(trained_run) != pytest.approx(1, abs=0.01)
+    rows = predict(unsure_run.path, photos, neighbours=0)
+    frame = predict_many(unsure_run.path, [str(photo) for photo in photos])
     assert frame["label"].to_list() == [row["label"] for row in rows]
     assert frame["confidence"].to_list() == pytest.approx([row["confidence"] for row in rows], abs=1e-6)
-    for name in trained_run.read_json("model.json")["classes"]:
+    for name in unsure_run.read_json("model.json")["classes"]:
         assert frame[f"p_{name}"].to_list() == pytest.approx([row["classes"][name] for row in rows], abs=1e-6)
 
 

@@ -62,7 +62,7 @@ def influence_table(
             "index": np.repeat(ids[wrong], shown),
             "rank": np.tile(np.arange(1, shown + 1), len(wrong)),
             "train_index": train_ids[rows].ravel(),
-            "train_label": [classes[c] for c in train_labels[rows].ravel()],
+            "train_label": [classes[c] for c in train_labels[rows].ravel().tolist()],
             "moved": moved.ravel(),
             "mended": np.repeat(mended.astype(np.bool_) & ~before, shown),
             "tile": [None] * rows.size,
