@@ -88,7 +88,7 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
     texts = pl.read_csv(
         io.BytesIO(content), separator=separator, has_header=header, encoding="utf8-lossy", infer_schema=False
     )
-    return unguarded_frame(pl.DataFrame([typed_column(column, comma=comma) for column in texts]))
+    return unguarded_frame(texts.with_columns(typed_column(column, comma=comma) for column in texts))
 
 
 def typed_column(column: pl.Series, *, comma: bool) -> pl.Series:
