@@ -184,7 +184,7 @@ def by_inner_parts(folders: ClassFolders, inner: Sequence[str]) -> ClassFolders 
 
 def files_inside(listed: ImageFiles, inner: str) -> ImageFiles:
     """The files in the subfolder of this name of each class folder of the root."""
-    rows = [row for row, name in enumerate(listed.names) if printable(name.split("/")[1]) == inner]
+    rows = [row for row, name in enumerate(listed.names) if name_as_text(name.split("/")[1]) == inner]
     return ImageFiles(
         [listed.names[row] for row in rows], [listed.classes[row] for row in rows], listed.folders
     )
@@ -229,7 +229,7 @@ def require_classes_in_parts(root: Path, inside: Sequence[Path], parts: Mapping[
     """
     pictures = any(pictures_in(folder) for folder in parts.values())
     if "train" in parts and 1 < len(parts) == len(inside) and pictures:
-        names = first_few([printable(folder.name) for folder in inside])
+        names = first_few([name_as_text(folder.name) for folder in inside])
         raise DeepSightError(
             f"Expected class folders within {names} in {root}, received pictures alone. "
             + (layout_advice(root) or ONE_FOLDER_PER_CLASS)
