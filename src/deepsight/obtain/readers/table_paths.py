@@ -12,7 +12,7 @@ import polars as pl
 
 from deepsight.core.errors import UsageError
 from deepsight.core.progress import Log
-from deepsight.obtain.decoding.decode import printable
+from deepsight.obtain.decoding.decode import name_as_text
 from deepsight.obtain.local_file import found_path, is_there, normal_path
 from deepsight.obtain.readers.table_file import text_column
 from deepsight.obtain.skipped_items import first_few
@@ -45,7 +45,9 @@ def with_found_paths(base: Path, frame: pl.DataFrame, column: str, log: Log) -> 
     folder, dropped = the_place(base, some, column)
     new = [n if n is None or "://" in n else moved_path(base, folder, dropped, n) for n in given]
     first = moved_path(base, folder, dropped, some[0])
-    log(f"The paths in '{column}' lead to no file; '{printable(some[0])}' is read as '{first}', and so on.")
+    log(
+        f"The paths in '{column}' lead to no file; '{name_as_text(some[0])}' is read as '{first}', and so on."
+    )
     return frame.with_columns(pl.Series(column, new, dtype=pl.String))
 
 
