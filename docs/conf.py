@@ -6,12 +6,14 @@ builds it; a link that leads nowhere stops the build.
 
 import ast
 import os
+import re
 from importlib.metadata import version as version_of
 from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
+from sphinx.domains.python import PyObject
 from sphinx.util.docutils import SphinxDirective
 
 import deepsight
@@ -88,7 +90,48 @@ class Public(SphinxDirective):
         return [node]
 
 
+def short_signature(_app: Sphinx, *described: object) -> tuple[str | None, str | None]:
+    """A signature with the types that a reader needs: `ndarray[int64]`, and no validators."""
+    signature, returned = (text if isinstance(text, str) else None for text in described[-2:])
+    return signature and short_types(signature), returned and short_types(returned)
+
+
+def short_types(text: str) -> str:
+    """Types as short as they can be written; the docstrings say shapes and ranges."""
+    text = re.sub(r"(~?numpy\.)?ndarray\[tuple\[(~?typing\.)?Any, \.\.\.\], (~?numpy\.)?dtype\[([^]]+)\]\]",
+                  r"~numpy.ndarray[\4]", text)  # fmt: skip
+    text = text.replace("<factory>", "...")  # or Sphinx cannot read the signature
+    while found := re.search(r"(~?typing\.)?Annotated\[", text):
+        inside, after = until_bracket(text[found.end() :])
+        text = text[: found.start()] + first_of(inside) + after
+    return text
+
+
+def until_bracket(text: str) -> tuple[str, str]:
+    """What stands before the bracket that closes an open one, and what follows it."""
+    depth = 1
+    for place, sign in enumerate(text):
+        depth += (sign in "[(") - (sign in "])")
+        if not depth:
+            return text[:place], text[place + 1 :]
+    return text, ""
+
+
+def first_of(arguments: str) -> str:
+    """The first of several arguments."""
+    depth = 0
+    for place, sign in enumerate(arguments):
+        depth += (sign in "[(") - (sign in "])")
+        if sign == "," and not depth:
+            return arguments[:place]
+    return arguments
+
+
 def setup(app: Sphinx) -> None:
     """Register what is defined here."""
+    app.connect("autodoc-process-signature", short_signature)
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"
     app.add_directive("public", Public)
     app.add_directive("modules", Modules)

@@ -72,6 +72,13 @@ def test_only_biased_classes_of_the_swap_test_are_named(study: RunData):
         assert (name in said.split("backgrounds of ")[1]) == (verdict == "BIASED" and name != "all")
 
 
+def test_labels_are_to_be_decided_only_where_some_are_flagged(study: RunData):
+    table = study.evidence["label_errors"]
+    assert advice.label_errors_advice(table).startswith("Decide on each candidate")
+    none = with_rows(table, table.frame.with_columns(flagged=pl.lit(False)))
+    assert advice.label_errors_advice(none).startswith("Nothing: no label stands out.")
+
+
 def test_only_a_treatment_that_helps_is_adopted(study: RunData):
     table = study.evidence["treatments"]
     assert advice.treatments_advice(table).startswith("Adopt CutMix")

@@ -320,6 +320,18 @@ def test_the_viewer_can_be_worked_by_keyboard_alone(visit):
     expect(page.locator("#viewer [role=status]")).to_have_text("1 of 40, 0 decided")
 
 
+def test_a_decision_can_be_taken_back_with_the_mouse(visit):
+    page = visit("#label_errors").page
+    page.locator("#candidates .open").first.click()
+    back = page.get_by_role("button", name="Take back")
+    expect(back).to_have_count(0)  # there is nothing to take back yet
+    page.keyboard.press("x")
+    page.keyboard.press("ArrowLeft")
+    back.click()
+    expect(page.locator("#viewer [role=status]")).to_have_text("1 of 40, 0 decided")
+    expect(back).to_have_count(0)
+
+
 def test_another_run_has_decisions_of_its_own(browser: Browser, report: Path, tmp_path: Path):
     other = tmp_path / "other.html"
     text = report.read_text(encoding="utf-8")

@@ -62,6 +62,12 @@ def test_an_interval_is_a_share_where_its_quantity_is_one():
     assert formatting.share_columns(["name", "delta_f1", "ci_low", "ci_high", "recall"]) == {"recall"}
     assert formatting.share_columns(["check", "value", "baseline", "ci_low"]) == set()
     assert formatting.share_columns(["fault", "error_rate", "baseline"]) == {"error_rate", "baseline"}
+    assert formatting.share_columns(["coverage", "error_rate", "ci_low"]) == {
+        "coverage",
+        "error_rate",
+        "ci_low",
+    }
+    assert formatting.share_columns(["effect", "ci_low", "ci_high", "rejected"]) == {"rejected"}
     assert formatting.share_columns(["split", "estimated", "ci_low", "estimated_precision"]) == {
         "estimated_precision"
     }
@@ -71,6 +77,12 @@ def test_prose_has_a_true_minus_before_numbers_alone():
     said = formatting.prose_markup("truck -12.5 points (-1 to 0); ResNet-18, 2-3 of `deepsight --to clean`")
     assert str(said) == (
         "truck \u221212.5 points (\u22121 to 0); ResNet-18, 2-3 of <code>deepsight --to clean</code>"
+    )
+
+
+def test_prose_says_validation_in_full():
+    assert str(formatting.prose_markup("train: 3; val: 250 images; a gate on val.")) == (
+        "train: 3; validation: 250 images; a gate on val."
     )
 
 
@@ -93,6 +105,10 @@ def test_p_values(p, said: str):
 @given(st.floats(0, 1))
 def test_a_percentage_reads_back(share: float):
     assert float(percent_text(share, 3).replace("\u00a0%", "")) == pytest.approx(100 * share, abs=5e-4)
+
+
+def test_a_percentage_below_zero_has_a_true_minus():
+    assert percent_text(-0.277) == "\u221227.7\u00a0%"
 
 
 @given(st.floats(-1, 1))

@@ -76,3 +76,15 @@ def test_provenance_leaves_out_what_stands_elsewhere(study: RunData):
 )
 def test_the_report_says_which_weights_the_model_has(study: RunData, model: dict, words: str):
     assert words in provenance.training_note(replace(study, model=model))
+
+
+def test_digests_that_are_those_of_the_records_are_given_once(study: RunData):
+    same = {"train": "a" * 64}
+    data = dict(
+        provenance.provenance_facts(replace(study, data={"sha256_of_records": same, "digests": same}))[0][1]
+    )
+    assert data == {"sha256 of records · train": "a" * 64}
+    other = provenance.provenance_facts(
+        replace(study, data={"sha256_of_pixels": same, "digests": {"train": "b"}})
+    )
+    assert len(other[0][1]) == 2

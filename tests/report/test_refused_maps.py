@@ -42,13 +42,21 @@ def refused(complete: Run, cifar10: tuple[Dataset, Dataset], tmp_path_factory: p
 def test_the_random_network_fails_its_own_checks(refused: Run) -> None:
     table = refused.evidence()["faithfulness"]
     assert table.frame["passed"].eq(False).any()
-    assert "closed form at stage maps are refused" in table.caption
+    assert "maps (closed form at stage) are refused" in table.caption
 
 
 def test_the_page_gives_the_reason_in_place_of_the_pictures(refused: Run) -> None:
     text = html.render(refused).read_text(encoding="utf-8")
     assert "No maps are shown." in text
     assert "they do no better than maps that know nothing about the model" in text
+
+
+def test_no_finding_rests_on_refused_maps(refused: Run, complete: Run) -> None:
+    for run, answered in ((refused, False), (complete, True)):
+        text = html.report_page(read_run_data(run))
+        place = text[text.index('id="attribution_classes"') : text.index('id="faithfulness"')]
+        assert ("chart-attribution_classes" in place) == answered
+        assert ("Not answered, since it rests on the maps." in place) != answered
 
 
 def test_no_picture_of_a_map_is_on_the_page(refused: Run, complete: Run) -> None:

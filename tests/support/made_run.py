@@ -281,7 +281,7 @@ def tried_levers() -> Table:
         for name, group, net, verdict in effects
     ]  # fmt: skip
     said = (
-        "Averaging several trainings fixes 22 ± 5 % of the errors, twice the images 15 ± 5 %; "
+        "Averaging several trainings would fix 22 ± 5 % of the errors, twice the images 15 ± 5 %; "
         "41 ± 5 % of the errors resist every lever."
     )
     return made(rows, 180, said)

@@ -9,6 +9,7 @@ from deepsight.report.summary import enumerate_words
 
 NAMED = 3
 LEVEL = 0.05  # significance level of the tests behind a sentence
+PLACEBO = "placebo"  # group of the levers that should do nothing
 UNEVEN = 1.5  # largest class over smallest; below this, class weights change little
 
 # Advice that does not depend on the numbers.
@@ -40,7 +41,7 @@ LEDGER = (
     "share is larger. Correct labels before you collect images, and collect images before you pay for a "
     "larger model."
 )
-LABEL_ERRORS = (
+DECIDE_LABELS = (
     "Decide on each candidate and export your decisions. The score is an estimate, not a proof: your "
     "decisions show how often it is right. Images that people would disagree about are a separate finding."
 )
@@ -159,6 +160,16 @@ def calibration_advice(table: Table) -> str:
     )
 
 
+def label_errors_advice(table: Table) -> str:
+    """Whether there are labels to decide about."""
+    if table.frame["flagged"].any():
+        return DECIDE_LABELS
+    return (
+        "Nothing: no label stands out. If wrong labels are costly, look at those with the highest scores in "
+        "the table."
+    )
+
+
 def slices_advice(table: Table) -> str:
     """The slices to collect images of."""
     confirmed = table.frame.filter(table.frame["confirmed"].fill_null(False))
@@ -238,11 +249,19 @@ def prescription_advice(table: Table) -> str:
 
 
 def levers_advice(table: Table) -> str:
-    """Which levers to use."""
-    helps = table.frame.filter(verdict="helps").sort("net", descending=True).head(NAMED)
+    """Which levers to use; a placebo is none."""
+    tried = table.frame.filter(table.frame["group"] != PLACEBO)
+    helps = tried.filter(verdict="helps").sort("net", descending=True).head(NAMED)
     if helps.is_empty():
         return "Nothing yet: no lever was shown to fix more than it breaks. More minutes try more levers."
-    return " ".join(helps["advice"].to_list())
+    return " ".join([*helps["advice"].to_list(), *placebo_doubt(table)])
+
+
+def placebo_doubt(table: Table) -> list[str]:
+    """A sentence of caution if a placebo, which should do nothing, shows a gain."""
+    moved = table.frame.filter(group=PLACEBO, verdict="helps")["net"].to_list()
+    gains = f"+{100 * max(moved):.0f} points" if moved else ""
+    return [f"A placebo shows a gain too ({gains}), so doubt gains of this size."] if moved else []
 
 
 def ledger_change_advice(table: Table) -> str:

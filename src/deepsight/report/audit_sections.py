@@ -1,5 +1,7 @@
 """The outline of the report of an audit: the questions about the data, and advice on each finding."""
 
+from collections.abc import Callable
+
 from deepsight.core.evidence import Table
 from deepsight.report import advice
 from deepsight.report.figures import audit as figures
@@ -20,6 +22,10 @@ GROUPS = (
     "column, `--data table:FILE?group=COLUMN`."
 )
 MISNAMED = "Look at each: the name or the folder is wrong."
+APPEARANCE = (
+    "Look for what the images of a class share besides the object, such as sky, grass or road. A model may "
+    "learn that instead; the report of a study tests whether it did."
+)
 PROPERTY_DRIFT = (
     "Find out what changed: the camera, the time, the file format. Test the model on labelled images of "
     "the new kind before you trust it there."
@@ -36,6 +42,16 @@ FAMILIARITY = (
     "Reject unfamiliar images (`deepsight predict RUN new --out predictions.csv` does), and label some of "
     "them: `deepsight label-next`."
 )
+
+
+def where_found(said: str) -> Callable[[Table], str]:
+    """Advice on the rows of a table, or on the flagged ones; without any there is nothing to do."""
+
+    def advise(table: Table) -> str:
+        flags = table.frame["flagged"] if "flagged" in table.frame.columns else None
+        return said if (table.frame.height if flags is None else flags.any()) else "Nothing: there are none."
+
+    return advise
 
 
 def duplicates_advice(table: Table) -> str:
@@ -68,27 +84,29 @@ def balance_advice(table: Table) -> str:
 AUDIT_OUTLINE = (
     Stage("Files", COMMAND, (
         Entry("provenance", "What was audited?", "provenance", advise=advice.PROVENANCE),
-        Entry("unreadable", "Which files cannot be used?", advise=UNREADABLE),
+        Entry("unreadable", "Which files cannot be used?", advise=where_found(UNREADABLE)),
         Entry("shortcuts", "Do camera, time, format or name predict the class?", advise=shortcuts_advice),
-        Entry("misnamed", "Which files are named after another class?", "image_list", advise=MISNAMED,
-              optional=True),
+        Entry("misnamed", "Which files are named after another class?", "image_list",
+              advise=where_found(MISNAMED), optional=True),
     )),
     Stage("Pictures", COMMAND, (
-        Entry("image_issues", "Which pictures are odd?", "image_list", advise=ISSUES,
+        Entry("image_issues", "Which pictures are odd?", "image_list", advise=where_found(ISSUES),
               also=("image_issue_counts",), refused_as=("odd sizes",)),
-        Entry("isolated_images", "Which pictures are unlike all others?", "image_list", advise=OUTLIERS),
+        Entry("isolated_images", "Which pictures are unlike all others?", "image_list",
+              advise=where_found(OUTLIERS)),
     )),
     Stage("Copies", COMMAND, (
         Entry("duplicates", "Which images appear twice?", "duplicates", advise=duplicates_advice),
-        Entry("conflicting_copies", "Which copies have two labels?", advise=CONFLICTS, optional=True),
-        Entry("suggested_groups", "Which images belong together?", advise=GROUPS),
+        Entry("conflicting_copies", "Which copies have two labels?", advise=where_found(CONFLICTS),
+              optional=True),
+        Entry("suggested_groups", "Which images belong together?", advise=where_found(GROUPS)),
     )),
     Stage("Labels", COMMAND, (
         Entry("balance", "Are the classes balanced?", "figure", explore.balance_figure, balance_advice,
               optional=True),
-        Entry("appearance", "What does each class look like?", "appearance", advise=advice.APPEARANCE,
+        Entry("appearance", "What does each class look like?", "appearance", advise=APPEARANCE,
               also=("mean_images",), optional=True),
-        Entry("label_errors", "Which labels may be wrong?", "label_errors", advise=advice.LABEL_ERRORS,
+        Entry("label_errors", "Which labels may be wrong?", "label_errors", advise=advice.label_errors_advice,
               also=("label_error_summary",)),
     )),
     Stage("Drift", COMMAND, (

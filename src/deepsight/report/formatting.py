@@ -43,15 +43,16 @@ VALUES = {
 NAMES = ("row", "number of", "seed")  # first words of the units of whole numbers that are not counts
 
 WITH_INTERVAL = frozenset(
-    {"share", "net", "rate", "recall", "accuracy", "macro_f1", "object_share", "rejected"}
+    {"share", "net", "rate", "recall", "accuracy", "macro_f1", "object_share", "rejected", "error_rate"}
 )
 SHARES = WITH_INTERVAL | {
-    "precision", "f1", "error_rate", "confidence", "expected", "examined", "retained", "detail_kept",
+    "precision", "f1", "confidence", "expected", "examined", "retained", "detail_kept",
     "estimated_precision", "agreement", "object_area", "corrected_share", "share_after", "control_macro_f1",
     "sensitivity", "specificity", "area", "mended", "broken", "coverage",
     "coverage_low", "coverage_high", "aimed_accuracy", "confidence_before", "recall_reordered",
 }  # fmt: skip
-DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1"})  # their intervals are not shares
+# Where one of these is in a table, the interval is its own, and no share.
+DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1", "effect"})
 
 
 def share_columns(columns: Collection[str]) -> frozenset[str]:
@@ -89,7 +90,9 @@ def prose_markup(text: str) -> Markup:
     """
     spaced = re.sub(r"(?<=\d) ?%", f"{NBSP}%", text)
     spaced = re.sub(r"(?<=[ (])-(?=\d)", MINUS, spaced)
-    spaced = re.sub(r"\b(cutmix|mixup|[a-z]+(_[a-z]+)+)\b", lambda found: value_text(found[0]), spaced)
+    spaced = re.sub(
+        r"\b(cutmix|mixup|val(?=: )|[a-z]+(_[a-z]+)+)\b", lambda found: value_text(found[0]), spaced
+    )
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(spaced))))
 
 
@@ -102,7 +105,8 @@ def p_value_text(probability: float | None) -> str:
 
 def percent_text(value: float | None, digits: int = 1) -> str:
     """A share of 0 to 1 as a percentage: 0.918 becomes "91.8 %" with a no-break space."""
-    return MISSING if is_absent(value) else f"{100 * float(value or 0):.{digits}f}{NBSP}%"
+    text = f"{100 * float(value or 0):.{digits}f}{NBSP}%"
+    return MISSING if is_absent(value) else text.replace("-", MINUS)
 
 
 def points_text(value: float | None, digits: int = 1, *, scale: float = 100) -> str:

@@ -41,6 +41,7 @@ class View:
         advice: what to do about it; empty if there is no table.
         also: further tables with their names.
         refused: why the question could not be answered; empty otherwise.
+        withheld: why the answer, which rests on maps that failed a check, is not shown; empty otherwise.
     """
 
     name: str
@@ -53,6 +54,7 @@ class View:
     advice: str
     also: list[tuple[str, Table]]
     refused: str
+    withheld: str
 
 
 def render(run: Run) -> Path:
@@ -95,7 +97,6 @@ def report_page(study: RunData) -> str:
             levers=levers_of(study),
             overall_context=summary.overall_background(study),
             matrix=confusion_matrix.confusion_matrix_data(study),
-            refusal=maps_refusal(study.evidence),
             gallery=galleries.all_images(study, pictures),
             looks=galleries.class_looks(study),
             training_note=provenance.training_note(study),
@@ -162,6 +163,7 @@ def entry_view(entry: Entry, command: str, study: RunData) -> View:
         advice=advice_on(entry, table),
         also=also,
         refused=refusal_reason(entry, study),
+        withheld=(maps_refusal(study.evidence) or "") if entry.rests_on_maps else "",
     )
 
 

@@ -85,8 +85,11 @@ def effort_facts(metrics: Facts) -> Pairs:
 def provenance_facts(study: RunData) -> list[tuple[str, Pairs]]:
     """All stored facts about data, model and machine."""
     model = {key: value for key, value in study.model.items() if key not in ("classes", "notice", "recipe")}
+    data = dict(study.data)
+    if data.get("digests") == data.get("sha256_of_records"):
+        data.pop("digests", None)  # CIFAR-10's are those of its records
     return [
-        ("Data", list(flatten(study.data))),
+        ("Data", list(flatten(data))),
         ("Model and weights", list(flatten(model))),
         ("Machine", list(flatten(study.environment))),
     ]

@@ -23,6 +23,7 @@ class Entry:
         needs: columns that the figure needs; without them only the table is shown.
         refused_as: other names under which `not_examined` may give the reason for a missing answer.
         optional: whether the question is left out if its table is missing.
+        rests_on_maps: whether the answer is withheld if the maps failed a check.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Entry:
     needs: tuple[str, ...] = ()
     refused_as: tuple[str, ...] = ()
     optional: bool = False
+    rests_on_maps: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ OUTLINE = (
                 "label_errors",
                 "Which labels may be wrong?",
                 "label_errors",
-                advise=advice.LABEL_ERRORS,
+                advise=advice.label_errors_advice,
                 also=("label_error_summary", "corrected_score"),
             ),
             Entry(
@@ -232,6 +234,7 @@ OUTLINE = (
                 "maps",
                 advise=advice.ATTRIBUTION,
                 refused_as=("maps",),
+                rests_on_maps=True,
             ),
             Entry(
                 "attribution_classes",
@@ -240,6 +243,7 @@ OUTLINE = (
                 attribution.object_share_figure,
                 advice.object_share_advice,
                 optional=True,
+                rests_on_maps=True,
                 needs=("class", "object_share", "ci_low", "ci_high", "object_area"),
             ),
             Entry(

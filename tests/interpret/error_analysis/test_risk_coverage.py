@@ -46,7 +46,7 @@ def test_the_tables_say_what_thresholds_from_validation_do_on_test() -> None:
         assert row["ci_low"] <= row["aimed_accuracy"] <= row["ci_high"]
         kept = curve.filter(curve["coverage"] <= row["coverage"])["threshold"]
         assert kept.min() >= row["threshold"]
-    assert "AURC on 3,000 test images" in tables["risk_coverage"].caption
+    assert "(AURC; 0 is best) on 3,000 test images" in tables["risk_coverage"].caption
 
 
 def test_no_threshold_is_said_where_none_reaches_the_target() -> None:

@@ -41,7 +41,7 @@ def test_a_random_model_is_refused(uses_corner: SmallNet, inputs_of: SubjectOf, 
     model = OpenNet(without_learning(uses_corner, seed=seed))
     found = check_faithfulness(inputs_of(model), StageMaps.of(model), model.logits, 60)
     made = found.evidence["faithfulness"]
-    assert made.caption.startswith("closed form at stage maps are refused")
+    assert made.caption.startswith("The maps (closed form at stage) are refused")
     assert made.caption == refusal_sentence(made.frame, family="closed form at stage")
 
 

@@ -29,8 +29,9 @@ def test_each_reading_is_the_macro_f1_of_scikit_learn() -> None:
 
 
 def test_without_flags_the_three_agree() -> None:
-    frame = corrected_score_table(LABELS, PREDICTED, np.zeros(120, dtype=bool), SUGGESTED, 3).frame
-    assert frame["macro_f1"].n_unique() == 1
+    table = corrected_score_table(LABELS, PREDICTED, np.zeros(120, dtype=bool), SUGGESTED, 3)
+    assert table.frame["macro_f1"].n_unique() == 1
+    assert table.caption.startswith("No label is flagged, so macro-F1 stays ")
 
 
 def test_the_labels_are_left_alone() -> None:

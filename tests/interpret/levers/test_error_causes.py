@@ -120,7 +120,7 @@ def test_the_table_of_levers_has_verdicts_and_a_sentence() -> None:
     table = levers_table(outcomes, examined, 0.41)
     assert table.frame["name"].to_list() == ["good", "idle", "bad", "placebo"]
     assert table.frame["verdict"].to_list() == [HELPS, NOTHING, HARMS, NOTHING]
-    assert table.caption.startswith("Good fixes 50 ±")
+    assert table.caption.startswith("Good would fix 50 ±")
     assert "41 ±" in table.caption
     assert "resist every lever" in table.caption
     all_resist = levers_table(outcomes, examined, 1.0).caption

@@ -119,7 +119,7 @@ def test_the_command_writes_each_format(trained_run: Run, pictures: Path, tmp_pa
         )
         assert done.exit_code == 0, done.output
         assert len(read(out)) == 10
-        assert "AURC on" in done.output
+        assert "AURC; 0 is best" in done.output
     wrong = CliRunner().invoke(app, ["predict", str(trained_run.path), "x.png", "--out", "a.txt"])
     assert isinstance(wrong.exception, UsageError)
 

@@ -111,8 +111,9 @@ def curve_table(confidence: Floats, correct: Bools, seed: int) -> Table:
         len(order),
         f"Images by calibrated confidence; area by Geifman and El-Yaniv (2017), its interval from {DRAWS} "
         "resamples.",
-        f"AURC on {len(order):,} test images: {area.value:.4f} ({area.low:.4f} to {area.high:.4f}); "
-        f"rejecting at random would give {1 - correct.mean():.4f}.",
+        f"Area under the risk-coverage curve (AURC; 0 is best) on {len(order):,} test images: "
+        f"{area.value:.4f} ({area.low:.4f} to {area.high:.4f}); rejecting at random would give "
+        f"{1 - correct.mean():.4f}.",
     )
 
 

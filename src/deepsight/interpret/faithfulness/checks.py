@@ -237,6 +237,6 @@ def refusal_sentence(frame: pl.DataFrame, *, family: str) -> str | None:
         for row in failed.iter_rows(named=True)
     )
     return (
-        f"{family} maps are refused: they do no better than maps that know nothing about the model "
+        f"The maps ({family}) are refused: they do no better than maps that know nothing about the model "
         f"({reasons})."
     )

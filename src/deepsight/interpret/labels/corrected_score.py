@@ -55,6 +55,17 @@ def corrected_score_table(
         n=len(labels),
         method="Macro-F1 with its interval over images within classes; flags and suggestions are those of "
         "label_errors.",
-        caption=f"{int(flagged.sum()):,} flagged labels move macro-F1 from {rows[0]['macro_f1']:.1%} to "
-        f"{rows[1]['macro_f1']:.1%} without them and {rows[2]['macro_f1']:.1%} with them corrected.",
+        caption=corrected_caption(int(flagged.sum()), *frame["macro_f1"].to_list()),
+    )
+
+
+def corrected_caption(flagged: int, given: float, without: float, corrected: float) -> str:
+    """What leaving out or correcting the flagged labels does to macro-F1."""
+    if not flagged:
+        return f"No label is flagged, so macro-F1 stays {given:.1%}."
+    labels = f"{flagged:,} flagged labels move" if flagged > 1 else "One flagged label moves"
+    them = "them" if flagged > 1 else "it"
+    return (
+        f"{labels} macro-F1 from {given:.1%} to {without:.1%} without {them} and {corrected:.1%} with {them} "
+        "corrected."
     )

@@ -110,9 +110,9 @@ def summary_table(frame: pl.DataFrame, level: float) -> Table:
         units={
             "split": "split",
             "n": "images",
-            "estimated": "wrong labels, estimated number",
-            "ci_low": f"low end: the lowest estimate of any method, less chance at {level:.0%}",
-            "ci_high": f"high end: the highest estimate of any method, plus chance at {level:.0%}",
+            "estimated": "estimated number of wrong labels",
+            "ci_low": f"the lowest estimate of any method, less chance at {level:.0%}",
+            "ci_high": f"the highest estimate of any method, plus chance at {level:.0%}",
             "agreement": f"share of labels that the pool predicts too; below {TRUSTED} nothing is flagged",
             "flagged": "images",
             "estimated_precision": "estimated share of wrong labels among the flagged, by what votes of "

@@ -75,7 +75,7 @@ def try_more_data(
     return LeverOutcome(
         name="twice the images" if times == 2 else f"{times:g} times the images",
         arm=f"all {rows:,} rows, extrapolated to {times:g} times as many",
-        control=f"{trained} on {share:.0%} of the rows, {len(parts)} training(s)",
+        control=f"{trained} on {share:.0%} of the rows, {len(parts)} training{'s' if len(parts) > 1 else ''}",
         examined=examined,
         arm_right=right[None],
         control_right=part,

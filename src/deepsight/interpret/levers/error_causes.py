@@ -59,15 +59,21 @@ def lever_errors_table(
     )
     named = int((frame["causes"].list.len() > 0).sum())
     still = int(frame["resists"].sum())
+    have, resist = "have" if named > 1 else "has", "resist" if still > 1 else "resists"
     return Table(
         frame,
         UNITS,
         len(errors),
         f"Local false discovery rate against what the same lever makes worse (target-decoy), at most {NAMED} "
         "for a cause to be named.",
-        f"Of {len(errors):,} errors examined, {named:,} have a cause that an intervention supports and "
-        f"{still:,} resist every lever.",
+        f"Of {len(errors):,} errors examined, {number_of(named)} {have} a cause that an intervention "
+        f"supports, and {number_of(still)} {resist} every lever.",
     )
+
+
+def number_of(count: int) -> str:
+    """A number of errors in a sentence."""
+    return f"{count:,}" if count else "none"
 
 
 def error_record(

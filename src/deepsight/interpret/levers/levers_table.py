@@ -126,14 +126,15 @@ def levers_caption(
     """What helps, in one sentence, and the share of the errors that resists every lever."""
     tried = frame.filter(pl.col("group") != PLACEBO)
     helping = tried.filter(verdict=HELPS).to_dicts()
-    said = [f"{row['name']} fixes {share_with_reach(row)} of the errors" for row in helping[:1]]
+    said = [f"{row['name']} would fix {share_with_reach(row)} of the errors" for row in helping[:1]]
     said += [f"{row['name']} {share_with_reach(row)}" for row in helping[1:4]]
     idle = tried.filter(pl.col("verdict") != HELPS)["name"].to_list()
     if not said:
         said = [f"none of {len(tried)} levers was shown to fix errors"]
-    elif idle:
-        said.append(f"{len(idle)} more showed no gain" if len(idle) > 1 else f"{idle[0]} showed no gain")
     text = ", ".join(said)
+    if helping and idle:
+        others = f"{len(idle)} other levers" if len(idle) > 1 else idle[0]
+        text += f"; {others} showed no gain"
     if resisting is not None:
         text += f"; {resisting_share(resisting, examined, level)} of the errors resist every lever"
     return text[0].upper() + text[1:] + "."

@@ -60,6 +60,10 @@ def background_figure(table: Table) -> Figure:
         row["label"] = background_row_name(row)
         note = f"; {row['note']}" if row.get("note") else ""
         row["hint"] = f"{points_hint(row, 'effect')}, {row['verdict']}{note}"
+        # A difference of two shares lies within ±100; the ends of wide intervals (rule of three) may not.
+        row["ci_low"], row["ci_high"] = (
+            end and min(max(end, -100), 100) for end in (row["ci_low"], row["ci_high"])
+        )
     rows.sort(key=lambda row: row["kind"] == "control")
     axis = Axis("effect in points (band: ± 5)", unit="points")
     series = dots_by_kind(rows, "effect", by="kind", kinds=VERDICTS)

@@ -3,7 +3,7 @@
 from deepsight.core.evidence import Table
 from deepsight.report.figures.plot import Axis, Bars, Dots, Figure, Panel
 from deepsight.report.figures.style import series_style
-from deepsight.report.formatting import count_text, percent_text
+from deepsight.report.formatting import count_text, percent_text, value_text
 
 
 def balance_figure(table: Table) -> Figure:
@@ -20,10 +20,9 @@ def balance_figure(table: Table) -> Figure:
             tone % 7,
             [f"{row['class']}: {percent_text(row['share'])}, {count_text(row['n'])} images" for row in rows],
         )
-        title = f"{split}, {count_text(sum(row['n'] for row in rows))} images"
-        panels.append(
-            Panel(Axis(unit="share", bounds=(0, 1.08 * largest)), Axis(categories=classes), [bars], title)
-        )
+        title = f"{value_text(split)}, {count_text(sum(row['n'] for row in rows))} images"
+        axis = Axis("share of the images", unit="share", bounds=(0, 1.08 * largest))
+        panels.append(Panel(axis, Axis(categories=classes), [bars], title))
     return Figure(panels)
 
 
@@ -33,4 +32,10 @@ def embedding_figure(table: Table) -> Figure:
     for position, name in enumerate(sorted(table.frame["class"].unique())):
         rows = table.frame.filter(**{"class": name})
         series.append(Dots(name, rows["x"].to_list(), rows["y"].to_list(), size=3, **series_style(position)))
-    return Figure([Panel(Axis(blank=True), Axis(blank=True), series, height=460)])
+    return Figure(
+        [
+            Panel(
+                Axis("position on the map (t-SNE, no unit)", blank=True), Axis(blank=True), series, height=460
+            )
+        ]
+    )

@@ -58,10 +58,22 @@ class Viewer {
       button.setAttribute("aria-pressed", String(one?.decision === verdict));
       button.setAttribute("aria-keyshortcuts", key);
       return verdict === "relabel" ? [button, this.label] : [button];
-    }));
+    }), ...(one ? [this.takingBack()] : []));
     group.setAttribute("role", "group");
     group.setAttribute("aria-label", "Your decision");
     return [group];
+  }
+
+  takingBack() {
+    const button = this.button("back", "Take back ", () => this.takeBack());
+    button.append(element("kbd", { textContent: "⌫" }));
+    button.setAttribute("aria-keyshortcuts", "Backspace");
+    return button;
+  }
+
+  takeBack() {
+    this.decisions.forget(this.image);
+    this.redraw();
   }
 
   classes(one) {
@@ -101,7 +113,7 @@ class Viewer {
     const verdict = Object.keys(VERDICTS).find((name) => VERDICTS[name] === key.toLowerCase());
     if (by && this.list.items[this.place + by]) this.show(this.list, this.place + by);
     else if (verdict) this.decide(verdict);
-    else if (key === "Backspace" && this.image) { this.decisions.forget(this.image); this.redraw(); }
+    else if (key === "Backspace" && this.image) this.takeBack();
     else if (this.list.keys?.[key.toLowerCase()]) this.list.keys[key.toLowerCase()]();
     else return;
     event.preventDefault();
