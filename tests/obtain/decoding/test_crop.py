@@ -171,7 +171,10 @@ def test_a_large_jpeg_that_is_decoded_small_looks_the_same(monkeypatch):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "not an image in one of the formats"),
+        (b"", "an empty file, not an image"),
+        (b"\n<html>404", "a web page, not an image"),
+        (b"version https://git-lfs.github.com/spec/v1", "git lfs pull fetches the file"),
+        (b"Rar!\x1a\7\0", "a rar archive, which is none of the formats"),
         (b"hello", "not an image in one of the formats .*PNG"),
         (encoded(photo(64, 64))[:1000], "truncated|broken|unrecognized"),
         (encoded(Image.fromarray(np.full((9, 9), -1, np.float32)), "TIFF"), "values from -1 to -1"),
@@ -199,7 +202,7 @@ def test_a_huge_image_is_refused_before_it_is_decoded(monkeypatch):
 
 
 def test_formats_that_call_programs_are_not_opened():
-    with pytest.raises(Unreadable, match="not an image in one of the formats"):
+    with pytest.raises(Unreadable, match="PostScript, which is none of the formats"):
         decode_square(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", side=8)
 
 
@@ -218,3 +221,11 @@ def test_frames_are_counted_and_the_first_is_taken(name, frames):
     picture = decode_picture(file.getvalue(), shape=(8, 8))
     assert picture.frames == frames
     assert picture.pixels.max() < 5
+
+
+def test_the_transparent_value_of_a_deep_png_is_white():
+    values = np.full((8, 8), 40_000, np.uint16)
+    values[:, 4:] = 700
+    image = encoded(Image.fromarray(values), "PNG", transparency=700)
+    grey = decode_square(image, side=8)[0, :, 0]
+    assert grey.tolist() == [156] * 4 + [255] * 4

@@ -317,8 +317,8 @@ def test_an_object_by_file_is_a_table(tmp_path: Path, kind: str) -> None:
 
 
 def test_numbers_as_text_and_labels_alone_are_refused_with_the_remedy(tmp_path: Path) -> None:
-    rows = [[f"{100 * p:.1f}%" for p in row] for row in PROBS]
-    with pytest.raises(UsageError, match=r"such as '.*%'\. Write them as 0\.87"):
+    rows = [[f"{100 * p:.1f} percent" for p in row] for row in PROBS]
+    with pytest.raises(UsageError, match=r"such as '.*percent'\. Write them as 1234\.87"):
         read(as_csv(tmp_path, list(CLASSES), rows))
     with pytest.raises(UsageError, match="If 'label' holds what the model chose, call it pred"):
         read(as_csv(tmp_path, ["label"], [[CLASSES[c]] for c in LABELS]))

@@ -49,6 +49,15 @@ def test_parts_inside_the_class_folders_are_parts(root, names):
     assert "read as its parts" in " ".join(map(str, said))
 
 
+def test_what_is_not_used_is_counted_once(root):
+    fill(root / "cat")
+    fill(root / "dog", value=100)
+    (root / "run").mkdir()
+    (root / "run/study.yaml").write_text("data: x")
+    first, *others = load_dataset(f"folder:{root}").record["passed_over"]
+    assert (first["n"], others) == (1, [])
+
+
 def test_other_folders_inside_the_class_folders_are_no_parts(root):
     for label in ("cat", "dog"):
         for inside in ("train", "tram"):

@@ -15,7 +15,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deepsight.core.array_types import Pixels
 from deepsight.obtain.decoding.bit_depth import Depth, eight_bits, top_of
-from deepsight.obtain.decoding.uncommon_formats import name_of_format, tiff_size, values_of_other_file
+from deepsight.obtain.decoding.uncommon_formats import (
+    name_of_format,
+    tiff_size,
+    values_of_other_file,
+    what_it_is,
+)
 
 # Formats that Pillow reads by itself; others run programs (EPS) or are recognised but not read.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -99,6 +104,7 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
                 depth = depth_of(values, str(image.format))
                 grey = eight_bits(values, top_of(depth) if top is None else top)
                 grey = 255 - grey if is_inverted(image) else grey
+                grey[transparent_values(image, values)] = 255
                 coloured = rgb_image(upright(image, Image.fromarray(grey)))
             cut = cut_share(coloured, shape, fit)
             return Picture(fitted(coloured, shape, fit), cut, taken, depth, frames_of(image))
@@ -119,6 +125,8 @@ def decode_other(content: bytes, shape: Shape, fit: Fit, top: float | None) -> P
     try:
         found = other_values(content)
         if found is None:
+            if (what := what_it_is(content)) is not None:
+                raise Unreadable(f"{what}, not an image")
             formats, name = ", ".join(readable_formats()), name_of_format(content)
             other = f"{name}, which is none of the formats {formats}; convert it first"
             raise Unreadable(other if name else f"not an image in one of the formats {formats}")
@@ -207,6 +215,15 @@ def is_deep(image: Image.Image) -> bool:
     """Whether an image has more than 8 bits per value, by its header."""
     packed = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
     return image.mode == "F" or image.mode.startswith("I") or packed
+
+
+def transparent_values(image: Image.Image, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """The pixels (h, w) of deep values that are transparent: those with the value that a PNG declares so."""
+    clear = image.info.get("transparency")
+    if not isinstance(clear, (int, tuple)):
+        return np.zeros(values.shape[:2], dtype=bool)
+    same = values == np.asarray(clear)
+    return np.asarray(same.all(axis=2) if same.ndim == 3 else same)
 
 
 def is_inverted(image: Image.Image) -> bool:

@@ -14,11 +14,21 @@ TIFF = (b"II*\0", b"MM\0*")
 WIDTH, HEIGHT = 256, 257  # tags of TIFF
 # The offset of a format's signature, the signature, and the format's name.
 SIGNS = (
-    (128, b"DICM", "DICOM"), (4, b"ftyphei", "HEIC"), (4, b"ftypmif1", "HEIC"), (4, b"ftyp", "a video"),
+    (128, b"DICM", "DICOM"), (4, b"ftyphei", "HEIC"), (4, b"ftyphev", "HEIC"), (4, b"ftypmif1", "HEIC"),
+    (4, b"ftypavi", "a damaged AVIF"), (4, b"ftypcrx", "a raw photograph"), (4, b"ftyp", "a video"),
     (0, b"\xff\x0a", "JPEG XL"), (4, b"JXL ", "JPEG XL"), (0, b"%PDF", "PDF"), (0, b"8BPS", "Photoshop"),
     (0, b"v/1\x01", "OpenEXR"), (0, b"SIMPLE  =", "FITS"), (344, b"n+1\0", "NIfTI"), (0, b"\x89HDF", "HDF5"),
     (0, b"MATLAB", "Matlab"), (0, b"PK\3\4", "a zip archive"), (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"<svg", "SVG"), (0, b"\0\0\1\0", "an icon"),
+    (0, b"Rar!", "a rar archive"), (0, b"7z\xbc\xaf", "a 7z archive"), (0, b"RIFF", "a video"),
+    (0, b"\x1aE\xdf\xa3", "a video"), (0, b"<svg", "SVG"), (0, b"\0\0\1\0", "an icon"),
+    (0, b"gimp xcf", "GIMP"), (0, b"DDS ", "DDS"), (0, b"#?RADIANCE", "Radiance HDR"),
+    (0, b"%!PS", "PostScript"), (0, b"<?xml", "XML or SVG"),
+)  # fmt: skip
+# What servers and version control put in the place of a picture.
+NO_PICTURES = (
+    (b"<!DOCTYPE", "a web page"), (b"<html", "a web page"), (b"{", "JSON text"),
+    (b"version https://git-lfs", "a pointer of Git LFS: git lfs pull fetches the file"),
+    (b"data:image", "a data URL"), (b"\0\5\x16\7", "what a Macintosh keeps beside a file"),
 )  # fmt: skip
 
 
@@ -73,3 +83,11 @@ def name_of_format(content: bytes) -> str | None:
     return next((name for at, sign, name in SIGNS if content[at : at + len(sign)] == sign), None) or next(
         (name for at, sign, name in SIGNS if not at and start.startswith(sign)), None
     )
+
+
+def what_it_is(content: bytes) -> str | None:
+    """What stands in the place of a picture, such as a web page; None if unknown."""
+    start = content.lstrip()[:30].lower()
+    if not content.strip(b" \r\n\t\0"):
+        return "an empty file"
+    return next((name for sign, name in NO_PICTURES if start.startswith(sign.lower())), None)

@@ -15,9 +15,11 @@ from deepsight.core.files.damage import damage_as
 from deepsight.obtain.predictions.class_names import places_of_classes
 from deepsight.obtain.predictions.column_names import (
     CHOICES,
+    FEATURES,
     FILES,
     LABELS,
     PROBABILITIES,
+    SCORES,
     Kind,
 )
 from deepsight.obtain.predictions.given import GivenPredictions, chosen_classes, require_matrix
@@ -30,7 +32,7 @@ KNOWN = ("probs", "logits", "pred", "confidence", "files", "labels", "features",
 
 def with_usual_names(arrays: Arrays) -> Arrays:
     """The arrays, with the names that other programs use replaced by ours."""
-    chosen = any(name in CHOICES and array.ndim == 1 for name, array in arrays.items())
+    chosen = any(name in CHOICES and is_choice(array) for name, array in arrays.items())
     found: Arrays = {}
     for name, array in arrays.items():
         meant = name
@@ -38,10 +40,22 @@ def with_usual_names(arrays: Arrays) -> Arrays:
             meant = "labels"
         elif name in PROBABILITIES:
             meant = "confidence" if array.ndim == 1 and chosen else "probs"
-        elif name in CHOICES:
-            meant = "pred" if array.ndim == 1 else "unnamed"
+        elif name in SCORES:
+            meant = "confidence" if array.ndim == 1 and chosen else "unnamed"
+        elif name in FEATURES:
+            meant = "features"
+        elif name in (*CHOICES, "unnamed"):
+            meant = "pred" if is_choice(array) else "unnamed"
         found[name if meant in arrays or meant in found else meant] = array
     return found
+
+
+def is_choice(array: NDArray[Any]) -> bool:
+    """Whether an array holds one class per row, by name or number: (n,) or (n, 1), and no scores."""
+    if array.ndim == 0 or not len(array) or array.size != len(array):
+        return False
+    whole = array.dtype.kind in "biuf" and bool((array >= 0).all()) and bool((array % 1 == 0).all())
+    return array.dtype.kind == "U" or whole
 
 
 def require_agreement(given: GivenPredictions, arrays: Arrays, classes: tuple[str, ...]) -> None:
@@ -154,9 +168,15 @@ def given_of_arrays(arrays: Arrays, classes: tuple[str, ...]) -> GivenPrediction
         return replace(given, predicted=chosen_classes(arrays["pred"].reshape(-1).tolist(), classes))
     kind: Kind = "probs" if name == "probs" else "logits" if name == "logits" else "unnamed"
     columns = tuple(str(c) for c in arrays["classes"].tolist()) if "classes" in arrays else None
-    outputs = with_second_class(arrays[name], len(classes), kind)
-    require_matrix(name, outputs, len(classes))
+    outputs = with_second_class(without_single_axes(arrays[name], len(classes)), len(classes), kind)
+    require_matrix("the array" if name == "unnamed" else name, outputs, len(classes))
     return replace(given, outputs=in_order(outputs, columns, classes), kind=kind, columns=columns)
+
+
+def without_single_axes(array: NDArray[Any], k: int) -> NDArray[Any]:
+    """Outputs (n, k, 1, 1) or (n, 1, k) as (n, k); any other array unchanged."""
+    single = array.ndim > 2 and array.size == len(array) * k and k in array.shape[1:]
+    return array.reshape(len(array), k) if single else array
 
 
 def confidence_vector(array: NDArray[Any]) -> NDArray[Any]:
@@ -177,10 +197,18 @@ def with_second_class(array: NDArray[Any], k: int, kind: Kind) -> NDArray[Any]:
     """For two classes, outputs (n,) or (n, 1) of the second class as columns for both (n, 2); else unchanged.
 
     Unnamed numbers that all lie between 0 and 1 are taken as probabilities.
+
+    Raises:
+        UsageError: probabilities reach from 0 to 100.
     """
     if k != 2 or array.dtype.kind not in "fiu" or not (array.ndim == 1 or array.shape[1:] == (1,)):
         return array
     second = array.reshape(-1).astype(np.float64)
+    if kind == "probs" and len(second) and second.min() >= 0 and 1 < second.max() <= 100:
+        raise UsageError(
+            f"Expected probs between 0 and 1, received values from {second.min():.4g} to {second.max():.4g}: "
+            "these are percentages. Divide them by 100."
+        )
     shares = kind == "probs" or (kind == "unnamed" and bool(((second >= 0) & (second <= 1)).all()))
     return np.stack([1 - second if shares else np.zeros(len(second)), second], axis=1)
 

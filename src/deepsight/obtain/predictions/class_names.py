@@ -1,9 +1,13 @@
 """Class names in files of predictions, matched to those of the data."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
 UNKNOWN = -1
+NUMBERED = re.compile(
+    r"(?:label|class)[ _-]?(\d+)", re.IGNORECASE
+)  # as transformers call classes without names
 
 
 def places_of_classes(names: Sequence[str], classes: Sequence[str]) -> list[int]:
@@ -19,6 +23,14 @@ def places_of_classes(names: Sequence[str], classes: Sequence[str]) -> list[int]
               if (p := places.get(spelt(name), UNKNOWN)) >= 0), UNKNOWN)
         for name in names
     ]  # fmt: skip
+
+
+def places_or_numbers(names: Sequence[str], classes: Sequence[str]) -> list[int]:
+    """As `places_of_classes`; `LABEL_2` and `class_2` are the third class unless they name another."""
+    numbers = [NUMBERED.fullmatch(name.strip()) for name in names]
+    counted = [int(found[1]) if found and int(found[1]) < len(classes) else UNKNOWN for found in numbers]
+    places = places_of_classes(names, classes)
+    return [place if place >= 0 else number for place, number in zip(places, counted, strict=True)]
 
 
 def places_of_spellings(spelt: Callable[[str], str], classes: Sequence[str]) -> dict[str, int]:

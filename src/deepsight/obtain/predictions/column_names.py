@@ -1,5 +1,6 @@
 """The usual names of the columns of predictions: files, labels, predicted classes, and class scores."""
 
+import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -8,6 +9,7 @@ import polars as pl
 from deepsight.obtain.predictions.class_names import places_of_classes
 from deepsight.obtain.readers.table_file import named_column
 
+SEPARATOR = r"[\s._:-]+"  # between a class name and what stands before or after it
 Kind = Literal["probs", "logits", "unnamed"]
 
 FILES = (
@@ -17,11 +19,16 @@ FILES = (
 IDENTIFIERS = ("image_id", "id", "name")  # of images, if the column is text
 CHOICES = (
     "pred", "prediction", "predicted", "predicted_label", "predicted_class", "pred_label", "pred_class",
-    "y_pred", "predictions",
+    "y_pred", "predictions", "preds", "y_hat", "yhat",
 )  # fmt: skip
-LABELS = ("label", "labels", "true", "target", "targets", "true_label", "y_true", "ground_truth")
+LABELS = (
+    "label", "labels", "true", "target", "targets", "true_label", "y_true", "ground_truth", "actual", "gt",
+    "true_class",
+)  # fmt: skip
 CONFIDENCES = ("confidence", "probability", "prob", "score")
-PROBABILITIES = ("probabilities", "probability", "prob")
+PROBABILITIES = ("probabilities", "probability", "prob", "proba", "y_prob", "y_proba", "softmax")
+SCORES = ("scores", "y_score", "outputs", "output", "decision_function")  # of unknown kind
+FEATURES = ("embeddings", "embedding", "feats")
 NESTED: tuple[tuple[str, Kind], ...] = (
     ("probs", "probs"), ("probabilities", "probs"), ("logits", "logits"), ("scores", "unnamed"),
     ("predictions", "unnamed"), ("outputs", "unnamed"),
@@ -40,13 +47,11 @@ class Affix(NamedTuple):
         return f"{self.before}{name}{self.after}"
 
     def inside(self, column: str) -> str | None:
-        """The text between prefix and suffix of a column name, ignoring case; None if they do not match."""
-        plain = column.strip()
-        stop = len(plain) - len(self.after)
-        found = plain.casefold().startswith(self.before.casefold()) and plain.casefold().endswith(
-            self.after.casefold()
-        )
-        return plain[len(self.before) : stop] if found and stop > len(self.before) else None
+        """The text between prefix and suffix of a column name, ignoring case and the separator between
+        them; None if they do not match."""
+        before, after = (re.escape(text).replace("_", SEPARATOR) for text in (self.before, self.after))
+        found = re.fullmatch(f"{before}(.+){after}", column.strip().lstrip("."), re.IGNORECASE)
+        return found[1] if found else None
 
 
 AFFIXES = (
@@ -54,6 +59,10 @@ AFFIXES = (
     Affix("probability_", "", "probs"), Affix("score_", "", "unnamed"), Affix("p(", ")", "probs"),
     Affix("", "_logit", "logits"), Affix("", "_prob", "probs"), Affix("", "_probability", "probs"),
     Affix("", "_score", "unnamed"), Affix("", "", "unnamed"),
+    Affix("softmax_", "", "probs"), Affix("proba_", "", "probs"), Affix("confidence_", "", "probs"),
+    Affix("conf_", "", "probs"), Affix("pred_", "", "unnamed"), Affix("logprob_", "", "logits"),
+    Affix("log_prob_", "", "logits"), Affix("", "_p", "probs"), Affix("", "_proba", "probs"),
+    Affix("", "_confidence", "probs"), Affix("", "_conf", "probs"), Affix("", "_softmax", "probs"),
 )  # fmt: skip
 
 
@@ -86,21 +95,23 @@ def one_of_two(frame: pl.DataFrame, classes: Sequence[str]) -> tuple[str, int, K
         for place, name in enumerate(classes):
             if affix.around(name) in frame.columns:
                 return affix.around(name), place, affix.kind
-    named = named_column(frame, ("logit", *PROBABILITIES, "score", "p"))
-    kind: Kind = "unnamed" if named is None or named.strip().casefold() == "score" else "probs"
+    named = named_column(frame, ("logit", *PROBABILITIES, "score", "p", *SCORES))
+    unknown = named is None or named.strip().casefold() in ("score", *SCORES)
+    kind: Kind = "unnamed" if unknown else "probs"
     return None if named is None else (named, 1, "logits" if named.strip().casefold() == "logit" else kind)
 
 
 def numbered_columns(frame: pl.DataFrame, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns 0, 1, … of k classes in this order, possibly with a prefix.
+    """The columns 0, 1, … of k classes in this order, possibly with a prefix, and then also from 1.
 
     Empty if a column is missing, or if the classes themselves have such names.
     """
     for prefix in ("", *(affix.before for affix in AFFIXES if not affix.after and affix.before), "class_"):
-        names = tuple(f"{prefix}{place}" for place in range(len(classes)))
-        beyond = f"{prefix}{len(classes)}" in frame.columns
-        if set(names) <= set(frame.columns) and not beyond and not {str(i) for i in (0, 1)} & {*classes}:
-            return names
+        for first in (0, 1) if prefix else (0,):
+            names = tuple(f"{prefix}{first + place}" for place in range(len(classes)))
+            others = {f"{prefix}{first + len(classes)}", f"{prefix}{first - 1}"} & {*frame.columns}
+            if set(names) <= set(frame.columns) and not others and not {"0", "1"} & {*classes}:
+                return names
     return ()
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import UsageError
-from deepsight.obtain.predictions.class_names import places_of_classes
+from deepsight.obtain.predictions.class_names import places_or_numbers
 from deepsight.obtain.predictions.column_names import Kind
 
 
@@ -68,7 +68,8 @@ def require_matrix(name: str, array: NDArray[Any], k: int | None) -> None:
     if array.ndim != 2 or (k is not None and array.shape[1] != k):
         hints = {
             array.ndim == 2 and array.shape[0] == k: " Transpose it.",
-            array.ndim == 3 and array.shape[-1] == k: " Join the batches: reshape(-1, k).",
+            array.ndim == 3
+            and array.shape[-1] == k: " Join the batches: reshape(-1, k); average repeated passes.",
         }
         raise UsageError(
             f"Expected {name} of shape (n, {'d' if k is None else k}), a column for each "
@@ -79,18 +80,28 @@ def require_matrix(name: str, array: NDArray[Any], k: int | None) -> None:
 
 
 def chosen_classes(values: Sequence[Any], classes: tuple[str, ...]) -> Ints:
-    """Predicted classes as positions, from class names or whole numbers.
+    """Predicted classes as positions, from class names, whole numbers, or truth values for two classes.
 
     Raises:
-        UsageError: a value is neither a class name nor a valid position.
+        UsageError: a value is missing, or neither a class name nor a valid position.
     """
-    numbers = {str(i): i for i in range(len(classes))} if not set(classes) & {"0", "1"} else {}
+    empty = [row for row, value in enumerate(values) if value is None or value == ""]
+    if empty:
+        raise UsageError(
+            f"Expected a predicted class in each row, received none in {len(empty)} of {len(values)} rows, "
+            f"the first {empty[0]}. Leave these rows out, or name the class."
+        )
+    numbers = {} if set(classes) & {"0", "1"} else {str(i): i for i in range(len(classes))}
+    if len(classes) == 2:
+        numbers |= {"False": 0, "false": 0, "True": 1, "true": 1}
     names = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
     distinct = sorted(set(names))
-    place = dict(zip(distinct, places_of_classes(distinct, classes), strict=True))
+    place = dict(zip(distinct, places_or_numbers(distinct, classes), strict=True))
     place = {name: numbers.get(name, -1) if found < 0 else found for name, found in place.items()}
     if unknown := [name for name in distinct if place[name] < 0]:
+        from_one = unknown == [str(len(classes))] and "0" not in distinct
+        hint = " They seem to start at 1: subtract 1." if from_one else ""
         raise UsageError(
-            f"Expected predictions among the classes {list(classes)[:12]}, received {unknown[:5]}."
+            f"Expected predictions among the classes {list(classes)[:12]}, received {unknown[:5]}.{hint}"
         )
     return np.array([place[name] for name in names], dtype=np.int64)

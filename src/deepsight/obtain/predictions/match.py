@@ -1,5 +1,6 @@
 """Match predictions to images, by file name or by position."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from deepsight.obtain.local_file import IMAGE_SUFFIXES, is_picture, normal_path
 from deepsight.obtain.skipped_items import first_few
 
 AMBIGUOUS = -1
+WRAPPED = re.compile(r"""[\[(]?b?(['"])(.*)\1,?[\])]?""")  # such as ('a.png',) of a data loader
 Matched = tuple[Ints, Ints]  # rows of the file, and the positions of their images in the data
 
 
@@ -62,9 +64,11 @@ def match_by_file(given: Sequence[str], data: Dataset, listings: Listings | None
 def places_of_names(given: Sequence[str], files: Sequence[str] | np.ndarray) -> Ints:
     """The position of the file that each name matches; -1 if none or several match.
 
-    If no name matches at all, case and then suffixes are ignored.
+    If no name matches at all, what data loaders and servers add, then case, then suffixes are ignored.
     """
-    spellings: tuple[Callable[[str], str], ...] = (normal_path, caseless_path, path_without_ending)
+    spellings: tuple[Callable[[str], str], ...] = (
+        normal_path, bare_path, caseless_path, path_without_ending,
+    )  # fmt: skip
     found = np.full(len(given), AMBIGUOUS, dtype=np.int64)
     for spelt in spellings:
         found = places_of_spellings([spelt(name) for name in given], [spelt(str(file)) for file in files])
@@ -73,9 +77,15 @@ def places_of_names(given: Sequence[str], files: Sequence[str] | np.ndarray) -> 
     return found
 
 
+def bare_path(name: str) -> str:
+    """A normalised path without the query of a URL, and without the marks of Python's tuples and bytes."""
+    wrapped = WRAPPED.fullmatch(name.strip())
+    return normal_path((wrapped[2] if wrapped else name).partition("?")[0])
+
+
 def caseless_path(name: str) -> str:
-    """A normalised path with its case folded."""
-    return normal_path(name).casefold()
+    """A bare path with its case folded."""
+    return bare_path(name).casefold()
 
 
 def path_without_ending(name: str) -> str:

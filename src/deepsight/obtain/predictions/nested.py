@@ -9,7 +9,7 @@ import polars as pl
 from deepsight.core.array_types import Floats
 from deepsight.core.errors import UsageError
 from deepsight.obtain.local_file import is_picture
-from deepsight.obtain.predictions.class_names import UNKNOWN, places_of_classes
+from deepsight.obtain.predictions.class_names import UNKNOWN, places_or_numbers
 
 Row = Sequence[Any] | Mapping[str, Any] | None
 
@@ -62,11 +62,24 @@ def named_cell(row: Row, classes: Sequence[str]) -> list[Any]:
     Raises:
         UsageError: a name is not that of a class.
     """
-    by_name = row if isinstance(row, Mapping) else {cell["label"]: cell["score"] for cell in row or ()}
+    by_name = row if isinstance(row, Mapping) else scores_by_label(row or ())
     given = {name: value for name, value in by_name.items() if value is not None}
-    places = places_of_classes(list(given), classes)
+    places = places_or_numbers(list(given), classes)
     if UNKNOWN in places:
         name = list(given)[places.index(UNKNOWN)]
         raise UsageError(f"Expected scores of the classes {list(classes)[:12]}, received one of '{name}'.")
     by_place = dict(zip(places, given.values(), strict=True))
     return [by_place[place] for place in sorted(by_place)]
+
+
+def scores_by_label(row: Sequence[Any]) -> dict[str, Any]:
+    """The scores of a cell by label.
+
+    Raises:
+        UsageError: an entry has no label or no score.
+    """
+    for entry in row:
+        if not isinstance(entry, Mapping) or not {"label", "score"} <= set(entry):
+            there = sorted(entry) if isinstance(entry, Mapping) else entry
+            raise UsageError(f"Expected a label and a score in each entry of a cell, received {there}.")
+    return {entry["label"]: entry["score"] for entry in row}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats
 from deepsight.core.errors import UsageError
 from deepsight.obtain.predictions.array_file import with_second_class
+from deepsight.obtain.predictions.class_names import UNKNOWN, places_of_classes
 from deepsight.obtain.predictions.column_names import (
     AFFIXES,
     CHOICES,
@@ -76,7 +77,8 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         outputs = with_second_class(numeric_columns(frame, [column]), 2, kind)
         note = f"The column '{column}' is read as that of the class '{classes[place]}'."
         outputs = outputs if place == 1 else outputs[:, ::-1]
-        return replace(given, outputs=outputs, kind=kind, columns=classes, unused=unused, notes=(note,))
+        named = classes if any(affix.around(classes[place]) == column for affix in AFFIXES) else None
+        return replace(given, outputs=outputs, kind=kind, columns=named, unused=unused, notes=(note,))
     return chosen_in_table(given, frame, classes)
 
 
@@ -103,16 +105,31 @@ def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
     Raises:
         UsageError: a column holds text.
     """
-    frame = frame.with_columns(truth_values(frame[name]) for name in names)
+    frame = frame.with_columns(numbers_of_text(truth_values(frame[name])) for name in names)
     for name in names:
         if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
-            first = frame[name].drop_nulls().to_list()[:1]
-            example = f" such as {first[0]!r}" if first and isinstance(first[0], str) else ""
+            texts = [cell for cell in frame[name].drop_nulls().to_list() if isinstance(cell, str)]
+            wrong = next((cell for cell in texts if not is_number(cell)), None)
+            example = "" if wrong is None else f" such as {wrong!r}"
             raise UsageError(
                 f"Expected numbers in the column '{name}', received {frame[name].dtype}{example}. Write them "
-                "as 0.87: without %, and with a point where the columns are separated by commas."
+                "as 1234.87: with a point, and without separators of thousands or other text."
             )
     return np.asarray(frame.select(pl.col(names).cast(pl.Float64)).to_numpy(), dtype=np.float64)
+
+
+def numbers_of_text(column: pl.Series) -> pl.Series:
+    """Text cells as numbers if all are: with spaces, typographic minus signs, NaN, or % after each."""
+    if column.dtype != pl.String:
+        return column
+    plain = column.str.strip_chars().str.replace_all("\u2212", "-").str.to_lowercase()
+    percent = bool(plain.drop_nulls().str.ends_with("%").all())
+    if percent:
+        plain = plain.str.strip_chars_end(" %")
+    values = plain.cast(pl.Float64, strict=False)
+    if values.null_count() > column.null_count() + int((plain == "").sum()):
+        return column
+    return values / 100 if percent else values
 
 
 def chosen_in_table(
@@ -127,6 +144,7 @@ def chosen_in_table(
     if choice is None:
         missing = [name for name in classes if name not in frame.columns]
         label = named_column(frame, LABELS)
+        label = label or text_of_classes(frame, classes)
         hint = f" If '{label}' holds what the model chose, call it pred." if label else ""
         raise UsageError(
             f"Expected a column for each class or a column 'pred', received {frame.columns[:12]}; "
@@ -137,3 +155,13 @@ def chosen_in_table(
     unused = tuple(name for name in frame.columns if name not in known)
     chosen = chosen_classes(frame[choice].to_list(), classes)
     return replace(given, predicted=chosen, confidence=sure, unused=unused)
+
+
+def text_of_classes(frame: pl.DataFrame, classes: Sequence[str]) -> str | None:
+    """The first column that holds nothing but names of classes; None if there is none."""
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    for name in texts:
+        distinct = frame[name].drop_nulls().unique().to_list()
+        if distinct and UNKNOWN not in places_of_classes(distinct, classes):
+            return name
+    return None

@@ -25,6 +25,8 @@ def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
     if given.predicted is not None:
         return logits_of_choice(given, k, log)
     values = given.numbers()
+    if given.kind == "unnamed":
+        require_finite("the predictions", np.where(np.isinf(values), 0.0, values))  # a logit may be -inf
     if given.kind == "unnamed" and len(values) and are_percentages(values):
         raise UsageError(
             "Expected probabilities or logits, received rows from 0 to 100 that sum to 100: these are "

@@ -196,7 +196,7 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
     Raises:
         UsageError: folders of parts and of classes are side by side, or there is no train folder.
     """
-    inside = subfolders(root, root, passed_over)
+    inside = subfolders(root, root, PassedOver())  # counted where the root is listed, or below
     parts = folders_of_parts(inside)
     if not any(subfolders(root, folder, PassedOver()) for folder in parts.values()):
         require_classes_in_parts(root, inside, parts)
@@ -215,6 +215,7 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
             f"it: --data folder:{next(iter(parts.values()))}; where predictions or a model are examined, "
             "--split all takes every image of it."
         )
+    subfolders(root, root, passed_over)
     passed_over.add_all("folders without pictures", [name_as_text(item.name) for item in beside])
     passed_over.add_all("pictures beside the folders train, val and test", pictures_in(root))
     parts = {part: without_repetition(root, folder) for part, folder in parts.items()}

@@ -12,26 +12,75 @@ from deepsight.obtain.local_file import is_picture
 def read_json_table(content: bytes) -> pl.DataFrame:
     """The rows of a JSON text.
 
-    It may be a list of objects, one per row; a list of lists of numbers; an object with one list per column;
-    an object with one object per column that holds its cells by row (`DataFrame.to_json`); or any other
-    object, which becomes a single row.
+    It may be a list, see `frame_of_list`; an object with one list per column; an object with one object per
+    column that holds its cells by row (`DataFrame.to_json`); an object that holds one list of objects, such
+    as `{"results": […]}`; or any other object, which becomes a single row. Values may be NaN, which Python
+    writes although JSON does not have it. JSON Lines are read too.
 
     Raises:
         ValueError: it is none of these.
     """
-    value = json.loads(content.decode("utf-8-sig"))
-    if isinstance(value, dict):
-        return frame_of_object(value)
-    if isinstance(value, list) and value and all(isinstance(row, list) for row in value):
-        names = [str(place) for place in range(len(value[0]))]
-        return pl.DataFrame(value, schema=names, orient="row", strict=False, infer_schema_length=None)
-    return pl.read_json(io.BytesIO(content.removeprefix(b"\xef\xbb\xbf")), infer_schema_length=None)
+    text = content.decode("utf-8-sig")
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        value = values_of_lines(text, error)
+    return frame_of_object(value) if isinstance(value, dict) else frame_of_list(value)
+
+
+def read_json_lines(content: bytes) -> pl.DataFrame:
+    """The rows of JSON Lines: an object or a list in each line; a whole JSON text is read too.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
+    except pl.exceptions.PolarsError:
+        return read_json_table(content)
+
+
+def values_of_lines(text: str, error: ValueError) -> list[Any]:
+    """The values of JSON Lines.
+
+    Args:
+        text: the file.
+        error: raised if a line is no JSON: what is wrong with the text as a whole.
+    """
+    try:
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError:
+        raise error from None
+
+
+def frame_of_list(value: Any) -> pl.DataFrame:
+    """A list as a table.
+
+    It may hold objects, one per row; lists of numbers, one per row; lists of objects, such as labels with
+    scores, which become the column `predictions`; or text and numbers, which become the column `pred`.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    rows = value if isinstance(value, list) else [value]
+    if rows and all(isinstance(row, dict) for row in rows):
+        return pl.DataFrame(rows, strict=False, infer_schema_length=None)
+    if rows and all(isinstance(row, list) for row in rows):
+        if all(isinstance(cell, dict) for row in rows for cell in row):
+            return pl.DataFrame({"predictions": rows}, strict=False)
+        names = [str(place) for place in range(len(rows[0]))]
+        return pl.DataFrame(rows, schema=names, orient="row", strict=False, infer_schema_length=None)
+    if not all(isinstance(row, (str, int, float)) for row in rows):
+        raise ValueError("it is no list of objects, of lists, or of text and numbers")
+    return pl.DataFrame({"pred": rows}, strict=False)
 
 
 def frame_of_object(value: dict[str, Any]) -> pl.DataFrame:
     """An object as a table: by column if all its values are lists or objects with the same rows."""
     by_file = all(is_picture(name) for name in value)
     cells = list(value.values())
+    if not by_file and (rows := only_list_of_objects(cells)):
+        return frame_of_list(rows)
     if not by_file and all(isinstance(cell, list) for cell in cells) and len({len(c) for c in cells}) == 1:
         return pl.DataFrame(value, strict=False)
     if not by_file and all(isinstance(cell, dict) for cell in cells) and same_rows(cells):
@@ -40,6 +89,13 @@ def frame_of_object(value: dict[str, Any]) -> pl.DataFrame:
         columns = {name: [cell[row] for row in rows] for name, cell in value.items()}
         return pl.DataFrame(named | columns, strict=False)
     return pl.DataFrame([value], strict=False, infer_schema_length=None)
+
+
+def only_list_of_objects(cells: list[Any]) -> list[dict[str, Any]] | None:
+    """The list of objects among the values of an object, if it is their only list; else None."""
+    lists = [cell for cell in cells if isinstance(cell, list)]
+    found = len(lists) == 1 and lists[0] and all(isinstance(row, dict) for row in lists[0])
+    return lists[0] if found else None
 
 
 def same_rows(columns: list[dict[str, Any]]) -> bool:

@@ -13,16 +13,16 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.damage import damage_as
 from deepsight.core.files.spreadsheet import unguarded_frame
 from deepsight.obtain.other_layouts import CONVERT, container_name
-from deepsight.obtain.readers.json_table import read_json_table
+from deepsight.obtain.readers.json_table import read_json_lines, read_json_table
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".json")
 SHEETS = (".xlsx", ".xls", ".ods")
 REMEDIES = {
-    SHEETS: " Save the sheet as CSV.",
-    (".gz", ".zip", ".bz2", ".xz", ".zst"): " Unpack it.",
-    (".arrow", ".feather", ".ipc"): " Write it as Parquet; a folder that `datasets` saved is hf:FOLDER.",
-    (".txt", ".lst", ".dat"): " Save it as CSV, with the names of the columns in the first line.",
-    (".db", ".sqlite", ".sqlite3"): " Export the table as CSV.",
+    SHEETS: "Save the sheet as CSV.",
+    (".gz", ".zip", ".bz2", ".xz", ".zst"): "Unpack it.",
+    (".arrow", ".feather", ".ipc"): "Write it as Parquet; a folder that `datasets` saved is hf:FOLDER.",
+    (".txt", ".lst", ".dat"): "Save it as CSV, with the names of the columns in the first line.",
+    (".db", ".sqlite", ".sqlite3"): "Export the table as CSV.",
 }
 SEPARATORS = ",;\t|"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -33,7 +33,7 @@ NUMBER = r"^-?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|inf)$|^NaN$"
 NUMBER_WITH_COMMA = NUMBER.replace(r"\.", ",")
 CHUNK_BYTES = 2**24
 QUOTED = re.compile(r'"[^"]*"')
-DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 
 
 def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
@@ -52,10 +52,10 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
         raise UsageError(f"Expected a table in {path}, found no such file.")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        remedy = next((said for endings, said in REMEDIES.items() if suffix in endings), "")
-        unread = f" DeepSight does not read {what}. {CONVERT}" if (what := container_name(path.name)) else ""
+        unread = f"DeepSight does not read {what}. {CONVERT}" if (what := container_name(path.name)) else ""
+        remedy = suffix_remedy(path.name) or unread
         raise UsageError(
-            f"Expected a table as {', '.join(SUFFIXES)}, received '{path.name}'.{remedy or unread}"
+            f"Expected a table as {', '.join(SUFFIXES)}, received '{path.name}'. {remedy}".rstrip()
         )
     with damage_as(
         lambda why: DeepSightError(
@@ -66,6 +66,12 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
     if frame.is_empty():
         raise DeepSightError(f"Expected rows in {path}, found none.")
     return frame.drop([name for name in frame.columns if header and UNNAMED.fullmatch(name.strip())])
+
+
+def suffix_remedy(name: str) -> str:
+    """What to do with a file of this name that is no table; empty if nothing is known."""
+    suffix = Path(name).suffix.lower()
+    return next((said for endings, said in REMEDIES.items() if suffix in endings), "")
 
 
 def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
@@ -80,7 +86,7 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
     if suffix == ".json":
         return read_json_table(content)
     if suffix in (".jsonl", ".ndjson"):
-        return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
+        return read_json_lines(content)
     content = without_preamble(as_utf8(content))
     lines = content[: 2**16].decode("utf-8", "replace").splitlines()
     separator = "\t" if suffix == ".tsv" else separator_of(lines)
