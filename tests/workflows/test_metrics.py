@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from deepsight.core.predictions import Predictions
+from deepsight.core.schemas.json_files import Metrics
 from deepsight.workflows.metrics import metrics_without
 
 
@@ -44,3 +45,19 @@ def test_a_perfect_model_stays_perfect_where_a_class_is_left_out_whole() -> None
     labels = np.repeat(np.arange(3), 20)
     found = metrics_without(predictions(labels, labels), labels != 2)
     assert found["macro_f1_without_leaks"] == found["macro_f1_without_leaks_expected"] == 1
+
+
+def test_a_test_set_of_copies_alone_has_no_score_without_them() -> None:
+    labels = np.repeat(np.arange(3), 4)
+    found = metrics_without(predictions(labels, labels), np.zeros(12, bool))
+    assert found.pop("n_leaked") == 12
+    assert set(found.values()) == {None}
+    stored = {
+        "macro_f1": 1,
+        "macro_f1_ci95": (1, 1),
+        "accuracy": 1,
+        "mva": 0,
+        "mva_passed": True,
+        "n_test": 12,
+    }
+    Metrics.model_validate(stored | found)

@@ -76,7 +76,13 @@ def metrics_without(p: Predictions, kept: Bools) -> dict[str, Any]:
     Args:
         p: the predictions for all test images.
         kept: bool (n,), the images without a known near-duplicate.
+
+    Returns:
+        The keys of metrics.json; the scores are None if no image is kept.
     """
+    if not kept.any():
+        absent = [f"macro_f1_without_leaks{end}" for end in ("", "_ci95", "_expected")]
+        return dict.fromkeys(absent) | {"n_leaked": len(kept)}
     score = macro_f1_interval(p.labels[kept], p.predicted[kept], p.k)
     counts = confusion_counts(p.labels, p.predicted, p.k)
     left = np.bincount(p.labels[kept], minlength=p.k)

@@ -77,8 +77,8 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         outputs = with_second_class(numeric_columns(frame, [column]), 2, kind)
         note = f"The column '{column}' is read as that of the class '{classes[place]}'."
         outputs = outputs if place == 1 else outputs[:, ::-1]
-        named = classes if any(affix.around(classes[place]) == column for affix in AFFIXES) else None
-        return replace(given, outputs=outputs, kind=kind, columns=named, unused=unused, notes=(note,))
+        columns = classes if any(affix.around(classes[place]) == column for affix in AFFIXES) else None
+        return replace(given, outputs=outputs, kind=kind, columns=columns, unused=unused, notes=(note,))
     return chosen_in_table(given, frame, classes)
 
 

@@ -79,8 +79,8 @@ def frame_of_object(value: dict[str, Any]) -> pl.DataFrame:
     """An object as a table: by column if all its values are lists or objects with the same rows."""
     by_file = all(is_picture(name) for name in value)
     cells = list(value.values())
-    if not by_file and (rows := only_list_of_objects(cells)):
-        return frame_of_list(rows)
+    if not by_file and (records := only_list_of_objects(cells)):
+        return frame_of_list(records)
     if not by_file and all(isinstance(cell, list) for cell in cells) and len({len(c) for c in cells}) == 1:
         return pl.DataFrame(value, strict=False)
     if not by_file and all(isinstance(cell, dict) for cell in cells) and same_rows(cells):
