@@ -15,7 +15,7 @@ from deepsight.obtain.predictions.formats import read_given
 from deepsight.obtain.predictions.given import GivenPredictions
 from deepsight.obtain.predictions.label_columns import labels_that_count, require_own_order
 from deepsight.obtain.predictions.match import Listings, match_by_file, match_by_position
-from deepsight.obtain.predictions.usual_orders import require_largest_wins, require_no_better_order
+from deepsight.obtain.predictions.usual_orders import require_no_better_order
 from deepsight.obtain.predictions.values import logits_of, require_finite
 
 FEWEST = 30  # images; on fewer, the range of chance is too wide for a warning
@@ -77,8 +77,6 @@ def read_predictions(
         require_own_order(logits, images)
     if given.columns is None or all(name.isdecimal() for name in data.classes):
         require_no_better_order(logits.argmax(axis=1), images)
-    if given.kind != "probs" and given.predicted is None:
-        require_largest_wins(logits, images)
     say_ties(logits, log)
     doubt = reversed_scores
     if not doubt and given.files is None and given.labels is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepsight.core.array_types import Bools, Floats, Ints
+from deepsight.core.array_types import Bools, Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
 from deepsight.core.statistics.significance import discordance_p
@@ -63,23 +63,6 @@ def require_no_better_order(chosen: Ints, data: Dataset) -> None:
             f"Expected the classes in the order {list(data.classes)[:12]}; read so, {right.mean():.1%} of "
             f"{len(data)} predictions are correct, but {fits}. Name the columns or the predictions by class: "
             "an array classes in the .npz, or a table with a column for each class."
-        )
-
-
-def require_largest_wins(logits: Floats, data: Dataset) -> None:
-    """Refuse numbers of which the smallest, not the largest, belongs to the class, such as distances.
-
-    With two classes this cannot be told from a model that is mostly wrong, so only more are judged.
-
-    Raises:
-        UsageError: the smallest fits significantly better, and in most rows.
-    """
-    right, smallest = logits.argmax(axis=1) == data.labels, logits.argmin(axis=1) == data.labels
-    if logits.shape[1] > 2 and smallest.mean() > 0.5 and prefers(smallest, right):
-        raise UsageError(
-            "Expected scores of which the largest belongs to the predicted class; read so, "
-            f"{right.mean():.1%} of {len(data)} predictions are correct, but {smallest.mean():.1%} if the "
-            "smallest does. These look like losses or distances: negate them."
         )
 
 
