@@ -35,7 +35,11 @@ def neighbours(described: Descriptor, *, count: int, at_least: float, seed: int)
     """
     n = len(described)
     by_index = indexed(n)
-    search = ann_index.Index(described, seed=seed).nearest_to if by_index else partial(nearest_to, described)
+    search = (
+        ann_index.Index(described, seed=seed).nearest_to
+        if by_index
+        else partial(nearest_to, described, at_least=at_least)
+    )
     found = []
     for rows in row_blocks(n, ann_index.BLOCK if by_index else ROWS):
         similarity, near = search(rows, count=min(count, n - 1))
@@ -54,10 +58,14 @@ def comparisons(n: int) -> float:
     return EXACT**0.5 * n**1.5 if indexed(n) else float(n) ** 2
 
 
-def nearest_to(described: Descriptor, rows: Ints, *, count: int) -> tuple[Tensor, Tensor]:
-    """Similarities and rows of the images nearest to these, (r, count) each; an image is not its own."""
+def nearest_to(described: Descriptor, rows: Ints, *, count: int, at_least: float) -> tuple[Tensor, Tensor]:
+    """Similarities and rows of the images nearest to these, (r, count) each; an image is not its own.
+
+    Where fewer than `count` images are as similar as `at_least`, the similarity is below it.
+    """
     even, odd, asked = described.even, described.odd, torch.from_numpy(rows)
-    best, place = torch.full((len(rows), count), -torch.inf), torch.zeros(len(rows), count, dtype=torch.int64)
+    least = torch.nextafter(torch.tensor(at_least), torch.tensor(-torch.inf))
+    best, place = least.repeat(len(rows), count), torch.zeros(len(rows), count, dtype=torch.int64)
     block = torch.empty(len(rows), COLUMNS)  # allocated once: new memory costs more than the products
     for start in range(0, len(described), COLUMNS):
         stop = min(start + COLUMNS, len(described))
@@ -65,9 +73,11 @@ def nearest_to(described: Descriptor, rows: Ints, *, count: int) -> tuple[Tensor
         similarity.addmm_(even[asked], even[start:stop].T)
         own = (asked >= start) & (asked < stop)
         similarity[own.nonzero()[:, 0], asked[own] - start] = -torch.inf
-        value, column = similarity.topk(min(count, stop - start), dim=1)
-        best, order = torch.cat([best, value], dim=1).topk(count, dim=1)
-        place = torch.cat([place, column + start], dim=1).gather(1, order)
+        # Few rows have a nearer neighbour in this block, and a maximum is much cheaper than the largest few.
+        nearer = (similarity.amax(dim=1) > best[:, -1]).nonzero()[:, 0]
+        value, column = similarity[nearer].topk(min(count, stop - start), dim=1)
+        best[nearer], order = torch.cat([best[nearer], value], dim=1).topk(count, dim=1)
+        place[nearer] = torch.cat([place[nearer], column + start], dim=1).gather(1, order)
     return best, place
 
 

@@ -8,7 +8,7 @@ since they share only large shapes.
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, conv2d, grid_sample, pad, unfold
+from torch.nn.functional import avg_pool2d, conv2d, grid_sample, pad, unfold
 
 from deepsight.scrub.duplicates.descriptor import detail
 
@@ -78,12 +78,20 @@ def place(
     images: Tensor, placement: Tensor, *, size: tuple[int, int] = (SIDE, SIDE)
 ) -> tuple[Tensor, Tensor]:
     """Images b (p, c, h, w) at points of a of this height and width, and 1 where b has pixels there."""
-    theta = torch.zeros(len(images), 2, 3)
-    theta[:, [0, 1], [0, 1]], theta[:, :, 2] = placement[:, :2], placement[:, 2:]
-    grid = affine_grid(theta, [len(images), 1, *size], align_corners=False)
-    inside = (grid.abs().amax(dim=-1) <= 1).float()
+    down, across = (
+        placement[:, axis, None] * pixel_centres(size[1 - axis]) + placement[:, axis + 2, None]
+        for axis in (1, 0)
+    )
+    shape = len(images), *size
+    grid = torch.stack([across[:, None].expand(shape), down[:, :, None].expand(shape)], dim=-1)
+    inside = ((across.abs() <= 1)[:, None] & (down.abs() <= 1)[:, :, None]).float()
     sampled: Tensor = grid_sample(images, grid, padding_mode="border", align_corners=False)
     return sampled, inside
+
+
+def pixel_centres(n: int) -> Tensor:
+    """The places (n,) of the centres of n pixels, between -1 and 1."""
+    return torch.linspace(-1 + 1 / n, 1 - 1 / n, n)
 
 
 def refined_placement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
@@ -104,7 +112,7 @@ def gauss_newton_step(target: Tensor, stack: Tensor, placement: Tensor) -> Tenso
     points = target.shape[-1]
     sampled, inside = place(stack, placement, size=(points, points))
     image, across, down = sampled.unbind(dim=1)
-    x = torch.linspace(-1 + 1 / points, 1 - 1 / points, points)
+    x = pixel_centres(points)
     terms = [image, torch.ones_like(image), across * x, down * x[:, None], across, down]
     design = torch.stack(terms, dim=1).flatten(2)
     weighted = design * inside.flatten(1)[:, None]
