@@ -24,3 +24,7 @@ def test_classes_joined_in_one_label():
 
 def test_other_names_need_no_word():
     assert said("cat", "dog", "dog-wild", "10", "100", "Paris, Texas", "a|b") == ""
+
+
+def test_marks_for_a_missing_label():
+    assert "unknown label: '?', 'NULL'" in said("cat", "?", "NULL")

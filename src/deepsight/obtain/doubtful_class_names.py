@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from deepsight.core.progress import Log
 from deepsight.obtain.skipped_items import first_few
 
+MARKS = ("?", "-", "--", "n/a", "na", "none", "null", "unknown", "unlabeled", "unlabelled", "missing", "tbd")
 JOINTS = re.compile(r"\s*[|;,]\s*")  # separators between several classes of one image
 
 
 def log_doubtful_classes(classes: Sequence[str], log: Log) -> None:
-    """Log classes that may be one with two spellings, and labels that may hold several classes."""
+    """Log classes that may be one with two spellings, stand for a missing label, or hold several classes."""
     spelt: dict[str, list[str]] = {}
     for name in classes:
         spelt.setdefault(bare_name(name), []).append(f"'{name}'")
@@ -19,6 +20,12 @@ def log_doubtful_classes(classes: Sequence[str], log: Log) -> None:
         log(
             "Some classes differ only in capitals, separators or leading zeros: "
             f"{first_few(alike, most=3)}. They are kept apart; if they are the same, use one spelling."
+        )
+    marks = [f"'{name}'" for name in classes if name.strip().casefold() in MARKS]
+    if marks:
+        log(
+            f"Some classes look like marks for an unknown label: {first_few(marks)}. They are classes here; "
+            "if they mean that a label is missing, leave these images out."
         )
     single = {name for name in classes if not JOINTS.search(name)}
     joined = [f"'{name}'" for name in classes if name not in single and single & set(JOINTS.split(name))]

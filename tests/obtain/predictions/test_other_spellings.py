@@ -141,7 +141,7 @@ def test_truth_values_choose_the_second_of_two_classes(tmp_path):
 
 
 REFUSED = {
-    "such as 'cat'": ("file,cat,dog,owl", [*spelt(float)[:9], ["file", *CLASSES], *spelt(float)[9:]]),
+    "such as 'cat'": ("file,cat,dog,owl", [*spelt(float)[:9], ["x.png", *CLASSES], *spelt(float)[9:]]),
     "such as '1,234'": ("file,cat,dog,owl", spelt(lambda p: '"1,234"')),
     "NaN or infinity in 30 of 30": ("file,cat,dog,owl", spelt(lambda p: "nan")),
     "start at 1: subtract 1": ("file,pred", zip(FILES, CHOSEN + 1, strict=True)),

@@ -134,3 +134,87 @@ def test_truth_values_keep_their_spelling_as_classes(tmp_path, names, yes, no):
     ]
     whole = loaded(tmp_path, lines("path,cat,dog", rows))[0].split("all")
     assert [whole.classes[c] for c in whole.labels] == LABELS
+
+
+@pytest.mark.parametrize("column", ["Usage", "type", "mode"])
+def test_a_column_that_holds_only_names_of_parts_is_the_split(tmp_path, names, column):
+    parts = ["Training"] * 14 + ["PublicTest"] * 3 + ["PrivateTest"] * 3
+    obtained, said = loaded(tmp_path, lines(f"path,label,{column}", zip(names, LABELS, parts, strict=True)))
+    assert obtained.record["counts"] == {"train": 14, "val": 3, "test": 3}
+    assert f"The column '{column}' is read as the part" in said
+
+
+@pytest.mark.parametrize("column", ["is_train", "train", "Is Training"])
+def test_a_flag_of_training_rows_holds_out_the_others(tmp_path, names, column):
+    rows = [(n, c, i < 16) for i, (n, c) in enumerate(zip(names, LABELS, strict=True))]
+    obtained, _ = loaded(tmp_path, lines(f"path,label,{column}", rows))
+    assert obtained.record["counts"] == {"train": 16, "test": 4}
+
+
+def test_a_column_of_patients_that_is_no_group_is_told(tmp_path, names):
+    rows = [(n, c, i // 2) for i, (n, c) in enumerate(zip(names, LABELS, strict=True))]
+    assert (
+        "?group=patient_id keeps them together" in loaded(tmp_path, lines("path,label,patient_id", rows))[1]
+    )
+
+
+@pytest.mark.parametrize("write", ["\"['{}']\"", "{}\u200b", " {}\u00a0", "\ufeff{}"])
+def test_lists_of_one_label_and_invisible_characters_change_no_class(tmp_path, names, write):
+    rows = [
+        (n, write.format(c) if i > 7 or "[" in write else c)
+        for i, (n, c) in enumerate(zip(names, LABELS, strict=True))
+    ]
+    assert loaded(tmp_path, lines("path,label", rows))[0].train.classes == ("cat", "dog")
+
+
+def test_lists_of_several_labels_are_refused(tmp_path, names):
+    with pytest.raises(DeepSightError, match=r"received lists such as \['cat', 'small'\]"):
+        loaded(tmp_path, lines("path,label", [(n, "\"['cat', 'small']\"") for n in names]))
+
+
+def test_json_by_class_and_by_file(tmp_path, names):
+    by_class = {
+        label: [n for n, c in zip(names, LABELS, strict=True) if c == label] for label in ("cat", "dog")
+    }
+    by_file = {n: {"label": c, "age": 3} for n, c in zip(names, LABELS, strict=True)}
+    lists = [{"path": n, "label": [c]} for n, c in zip(names, LABELS, strict=True)]
+    for value in (by_class, {k: v[:-1] if k == "cat" else v for k, v in by_class.items()}, by_file, lists):
+        whole = loaded(tmp_path, json.dumps(value), suffix=".json")[0].split("all")
+        assert {
+            whole.classes[c] == LABELS[names.index(f)] for f, c in zip(whole.files, whole.labels, strict=True)
+        } == {True}
+    assert len(loaded(tmp_path, json.dumps(lists), suffix=".csv")[0].split("all")) == N
+
+
+def test_headers_of_joined_files_are_no_rows(tmp_path, names):
+    rows = list(zip(names, LABELS, strict=True))
+    text = lines("path,label", rows[:9]) + lines("path,label", rows[9:])
+    assert len(loaded(tmp_path, text)[0].split("all")) == N
+
+
+def test_utf_16_without_a_mark_of_its_order(tmp_path, names):
+    for order in ("utf-16-le", "utf-16-be"):
+        (tmp_path / "t.csv").write_bytes(lines("path,label", zip(names, LABELS, strict=True)).encode(order))
+        assert len(load_dataset(f"table:{tmp_path}/t.csv").split("all")) == N
+
+
+def test_a_path_in_two_parts_is_told(tmp_path, names):
+    rows = [(n, c, "train") for n, c in zip(names, LABELS, strict=True)] + [(names[0], "dog", "test")]
+    assert (
+        "another part to a path that is listed already (1)"
+        in loaded(tmp_path, lines("path,label,split", rows))[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("emotion,pixels\n1,7 7 7\n", "np.savez"),
+        ("label," + ",".join(f"pixel{i}" for i in range(64)) + "\n" + ",".join(["1"] * 65), "np.savez"),
+        ("path label\na.png cat\n", "Separate the columns by commas"),
+        ('path,label\na.png,"cat\nb.png,dog\n', "not closed"),
+    ],
+)
+def test_tables_of_other_content_are_refused_with_what_to_do(tmp_path, text, said):
+    with pytest.raises(DeepSightError, match=said):
+        loaded(tmp_path, text)

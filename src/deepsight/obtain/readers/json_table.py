@@ -13,9 +13,10 @@ def read_json_table(content: bytes) -> pl.DataFrame:
     """The rows of a JSON text.
 
     It may be a list, see `frame_of_list`; an object with one list per column; an object with one object per
-    column that holds its cells by row (`DataFrame.to_json`); an object that holds one list of objects, such
-    as `{"results": […]}`; or any other object, which becomes a single row. Values may be NaN, which Python
-    writes although JSON does not have it. JSON Lines are read too.
+    column that holds its cells by row (`DataFrame.to_json`); an object with the files of each class; an
+    object that holds one list of objects, such as `{"results": […]}`; or any other object, which becomes a
+    single row. Values may be NaN, which Python writes although JSON does not have it. JSON Lines are read
+    too.
 
     Raises:
         ValueError: it is none of these.
@@ -81,6 +82,9 @@ def frame_of_object(value: dict[str, Any]) -> pl.DataFrame:
     cells = list(value.values())
     if not by_file and (records := only_list_of_objects(cells)):
         return frame_of_list(records)
+    if not by_file and all(is_list_of_pictures(cell) for cell in cells):
+        pairs = [(file, label) for label, files in value.items() for file in files]
+        return pl.DataFrame(pairs, schema=["path", "label"], orient="row")
     if not by_file and all(isinstance(cell, list) for cell in cells) and len({len(c) for c in cells}) == 1:
         return pl.DataFrame(value, strict=False)
     if not by_file and all(isinstance(cell, dict) for cell in cells) and same_rows(cells):
@@ -89,6 +93,11 @@ def frame_of_object(value: dict[str, Any]) -> pl.DataFrame:
         columns = {name: [cell[row] for row in rows] for name, cell in value.items()}
         return pl.DataFrame(named | columns, strict=False)
     return pl.DataFrame([value], strict=False, infer_schema_length=None)
+
+
+def is_list_of_pictures(cell: Any) -> bool:
+    """Whether a value is a list of names of pictures, as an object with the files of each class has it."""
+    return isinstance(cell, list) and bool(cell) and all(isinstance(f, str) and is_picture(f) for f in cell)
 
 
 def only_list_of_objects(cells: list[Any]) -> list[dict[str, Any]] | None:

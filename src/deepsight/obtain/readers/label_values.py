@@ -12,6 +12,9 @@ Label = TypeVar("Label")
 MISSING_MARKS = ("", "nan", "<na>", "#n/a", "nat")  # what pandas and spreadsheets write for missing text
 
 
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"  # characters without width, which copying from web pages leaves
+
+
 def positions_of_labels(values: Sequence[Any], *, among: Iterable[Any]) -> tuple[Ints, tuple[str, ...]]:
     """The positions (n,) of values among the sorted distinct values of `among`, and these as class names.
 
@@ -32,5 +35,7 @@ def label_or_none(value: Label) -> Label | None:
 
 
 def plain_label(value: Any) -> Any:
-    """A text without surrounding spaces and in Unicode's form NFC; any other value unchanged."""
-    return unicodedata.normalize("NFC", value.strip()) if isinstance(value, str) else value
+    """A text in Unicode's form NFC without spaces and invisible characters around it; other values as is."""
+    if not isinstance(value, str):
+        return value
+    return unicodedata.normalize("NFC", value.strip().strip(INVISIBLE).strip())

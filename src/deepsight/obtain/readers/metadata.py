@@ -45,6 +45,8 @@ def find_column(
     if found is None and needed:
         headless = any(is_picture(name) for name in frame.columns)
         remedy = "Its first line must name the columns." if headless else f"Name it: ?{option}=COLUMN"
+        if len(frame.columns) == 1:
+            remedy = "Separate the columns by commas."
         raise UsageError(
             f"Expected a column '{usual[0]}' in the table, received {frame.columns[:12]}. {remedy}"
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 PART_NAMES: Mapping[str, str] = {
     "train": "train", "training": "train", "trn": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val", "eval": "val", "evaluation": "val",
-    "test": "test", "testing": "test", "tst": "test",
+    "test": "test", "testing": "test", "tst": "test", "publictest": "val", "privatetest": "test",
 }  # fmt: skip
 PART_WORDS = re.compile(
     rf"({'|'.join(PART_NAMES)})(?:[ _-]?(?:set|data|dataset|images|imgs|split))?(?:[ _-]?\d+%?)?"

@@ -21,7 +21,7 @@ from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_
 from deepsight.obtain.readers.label_values import MISSING_MARKS, label_or_none, positions_of_labels
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.part_names import part_of_name
-from deepsight.obtain.readers.table_columns import by_row, with_usual_columns
+from deepsight.obtain.readers.table_columns import by_row, log_unused_groups, with_usual_columns
 from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
 from deepsight.obtain.readers.table_paths import with_found_paths
 from deepsight.obtain.skipped_items import PassedOver
@@ -32,7 +32,9 @@ PATHS = (
     "path", "file", "file_name", "filename", "filepath", "image", "image_path", "url", "paths", "files",
     "filenames", "filepaths", "file_path", "image_id", "image_name", "img", "img_path",
 )  # fmt: skip
-LABELS = ("label", "class", "class_name", "target", "labels", "category", "y")
+BRACKETS = r"^\s*\[\s*(['\"])([^'\"]*)['\"]\s*\]\s*$"  # a list of one text, as Python writes it
+LISTED = r"^\s*\[\s*['\"].*['\"]\s*,.*\]\s*$"  # a list of several
+LABELS = ("label", "class", "class_name", "target", "labels", "category", "y", "class_label")
 
 
 def load_table(
@@ -52,8 +54,9 @@ def load_table(
     frame, passed_over = by_row(read_table_file(path)), PassedOver()
     frame = with_usual_columns(frame, address.options, PATHS, LABELS, log)
     columns = table_columns(frame, address.options)
+    log_unused_groups(frame, columns["group"], log)
     frame = with_found_paths(path.parent, frame, str(columns["path"]), log)
-    rows = once_per_path(path.parent, frame, str(columns["path"]), str(columns["label"]), passed_over)
+    rows = once_per_path(path.parent, frame, columns, passed_over)
     listings, classes = table_listings(path.parent, rows, columns, passed_over, offline=offline)
     key = table_fingerprint(path.parent, listings)
     return obtain_listed(
@@ -77,15 +80,16 @@ def table_columns(frame: pl.DataFrame, options: Mapping[str, str]) -> dict[str, 
 
 
 def once_per_path(
-    base: Path, frame: pl.DataFrame, column: str, label: str, passed_over: PassedOver
+    base: Path, frame: pl.DataFrame, columns: Mapping[str, str | None], passed_over: PassedOver
 ) -> pl.DataFrame:
-    """The first row of each file; repeated rows, with the same or another label, are counted as unused.
+    """The first row of each file; repeated rows, by label and part, are counted as unused.
 
     One file may have several paths, such as `a.png` and `./a.png`.
 
     Raises:
         DeepSightError: the column holds images themselves.
     """
+    column, label, split = str(columns["path"]), str(columns["label"]), columns["split"]
     if frame[column].dtype.is_nested() or frame[column].dtype == pl.Binary:
         raise DeepSightError(
             f"Expected paths as text in the column '{column}', received {frame[column].dtype}. A table that "
@@ -94,17 +98,18 @@ def once_per_path(
     named = frame.filter(pl.Series([name is not None for name in text_column(frame, column)]))
     if lost := len(frame) - len(named):
         passed_over.add("rows without a path", f"{lost} in all", lost)
-    kept: dict[str, str] = {}
+    parts = [""] * len(named) if split is None else named[split].to_list()
+    kept: dict[str, tuple[str, str]] = {}
     first = []
-    for name, given in zip(text_column(named, column), named[label].to_list(), strict=True):
+    for name, given, part in zip(text_column(named, column), named[label].to_list(), parts, strict=True):
         place = place_of(base, str(name))
         first.append(place not in kept)
-        if first[-1]:
-            kept[place] = str(given)
-        elif kept[place] == str(given):
-            passed_over.add("rows for a path that is listed already", str(name))
-        else:
-            passed_over.add("rows that give another label to a path that is listed already", str(name))
+        before = kept.setdefault(place, (str(given), str(part)))
+        if not first[-1]:
+            other = "another label" if before[0] != str(given) else "another part"
+            same = before == (str(given), str(part))
+            kind = "for" if same else f"that give {other} to"
+            passed_over.add(f"rows {kind} a path that is listed already", str(name))
     return named.filter(pl.Series(first, dtype=pl.Boolean))
 
 
@@ -142,11 +147,17 @@ def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
     Raises:
         DeepSightError: the labels are lists, dates or numbers with a fraction.
     """
-    series = frame[column]
+    series = without_brackets(frame[column])
     if holds_whole_numbers(series):
         series = series.fill_nan(None).cast(pl.Int64)
     if isinstance(series.dtype, (pl.Boolean, pl.Categorical, pl.Enum)):
         series = series.cast(pl.String)
+    if series.dtype == pl.String and bool(series.drop_nulls().str.contains(LISTED).any()):
+        raise DeepSightError(
+            f"Expected one label per image in the column '{column}', received lists such as "
+            f"{series.drop_nulls().filter(series.drop_nulls().str.contains(LISTED))[0]}. DeepSight studies "
+            "classifiers with one class per image."
+        )
     if not (series.dtype.is_integer() or series.dtype == pl.String):
         raise DeepSightError(
             f"Expected labels as text or whole numbers in the column '{column}', received {series.dtype}. "
@@ -155,6 +166,16 @@ def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
     if series.dtype == pl.String:
         series = without_marks_of_missing(series)
     return [label_or_none(value) for value in series.to_list()]
+
+
+def without_brackets(labels: pl.Series) -> pl.Series:
+    """Labels that are lists of one label each, also as the text `['cat']`, as these labels."""
+    if isinstance(labels.dtype, pl.List) and bool((labels.drop_nulls().list.len() == 1).all()):
+        return labels.list.first()
+    if labels.dtype != pl.String or not len(known := labels.drop_nulls()):
+        return labels
+    bare = labels.str.extract(BRACKETS, 2)
+    return bare if bare.null_count() == labels.null_count() and len(known) else labels
 
 
 def without_marks_of_missing(labels: pl.Series) -> pl.Series:
@@ -203,6 +224,8 @@ def read_place(base: Path, names: Sequence[str], offline: bool, row: int) -> byt
     try:
         with fsspec.open(name, "rb") as file:
             content = bytes(file.read(MOST_FILE_BYTES + 1))
+    except FileNotFoundError as error:  # its message is the URL
+        raise Unreadable("nothing is there, or the server does not answer") from error
     except (ImportError, ValueError) as error:  # an unknown protocol, or one without its library
         raise Unreadable(str(error)) from error
     if len(content) > MOST_FILE_BYTES:

@@ -1,5 +1,6 @@
 """Tables of images in other programs' layouts: parts and classes in columns of their own."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -13,19 +14,37 @@ from deepsight.obtain.readers.table_file import named_column, truth_values
 from deepsight.obtain.skipped_items import first_few
 
 PARTS = ("subset", "partition", "set", "phase", "data_split", "dataset_split")
-HELD_OUT = {"is_valid": "val", "is_val": "val", "is_test": "test"}  # fastai's names
+# The value of a flag, and the part of its rows; the names are fastai's and those of tables of birds.
+FLAGS = {
+    "is_valid": (1, "val"), "is_val": (1, "val"), "is_test": (1, "test"), "is_train": (0, "test"),
+    "is_training": (0, "test"), "is_training_image": (0, "test"), "train": (0, "test"),
+}  # fmt: skip
+GROUPS = (
+    "patient", "patient_id", "patientid", "subject", "subject_id", "participant", "participant_id",
+    "individual", "video", "video_id", "session", "session_id", "specimen", "slide_id", "sequence_id",
+)  # fmt: skip
+PIXELS = 16  # columns of single pixels that make a picture
 
 
 def by_row(frame: pl.DataFrame) -> pl.DataFrame:
     """A table with one row per file, from a JSON object with a label for each file; else the table itself.
 
     Raises:
-        DeepSightError: it is COCO's JSON of boxes.
+        DeepSightError: it is COCO's JSON of boxes, or holds pixels instead of paths.
     """
     if {"images", "annotations", "categories"} <= set(frame.columns):
         raise DeepSightError(f"Expected a table with a row per picture. {boxes_advice('COCO')}")
+    numbered = [name for name in frame.columns if re.fullmatch(r"(?i)(?:pixel|px|p)[ _-]?\d+|\d+x\d+", name)]
+    if named_column(frame, ("pixels",)) is not None or len(numbered) >= PIXELS:
+        raise DeepSightError(
+            "Expected a table with a path per picture, received the pixels themselves. Write them as arrays: "
+            "np.savez(FILE, images=pixels.reshape(-1, h, w), labels=labels), and name arrays:FILE.npz"
+        )
     if len(frame) != 1 or not all(is_picture(name) for name in frame.columns):
         return frame
+    if all(isinstance(kind, pl.Struct) for kind in frame.dtypes):
+        cells = [frame[name][0] for name in frame.columns]
+        return pl.DataFrame(cells, strict=False).with_columns(path=pl.Series(frame.columns))
     return pl.DataFrame(
         {"path": frame.columns, "label": pl.Series([frame[name][0] for name in frame.columns], strict=False)}
     )
@@ -53,24 +72,41 @@ def with_usual_columns(
 def with_split(frame: pl.DataFrame, log: Log) -> pl.DataFrame:
     """The table with a column `split`, if another column holds names of parts or flags of held-out rows."""
     named = named_column(frame, PARTS)
-    if named is not None and frame[named].dtype == pl.String:
-        parts = {part_of_name(name) for name in frame[named].drop_nulls().unique()}
-        if "train" in parts and None not in parts:
-            log(f"The column '{named}' is read as the part of each image.")
-            return frame.rename({named: "split"})
-    marks = {column: name for name in HELD_OUT if (column := named_column(frame, (name,))) is not None}
+    if named is None or not holds_parts(frame[named]):
+        named = next((name for name in frame.columns if holds_parts(frame[name], several=True)), None)
+    if named is not None:
+        log(f"The column '{named}' is read as the part of each image.")
+        return frame.rename({named: "split"})
+    marks = {column: name for name in FLAGS if (column := named_column(frame, (name,))) is not None}
     flags = {column: name for column, name in marks.items() if is_flag(frame[column])}
     if not flags:
         return frame
     log(f"Which images are held out is read from {', '.join(flags)}.")
     split = pl.lit("train")
     for column, name in flags.items():
+        value, part = FLAGS[name]
         split = (
-            pl.when(truth_values(frame[column]).cast(pl.Int64) == 1)
-            .then(pl.lit(HELD_OUT[name]))
-            .otherwise(split)
+            pl.when(truth_values(frame[column]).cast(pl.Int64) == value).then(pl.lit(part)).otherwise(split)
         )
     return frame.with_columns(split.alias("split")).drop(list(flags))
+
+
+def holds_parts(column: pl.Series, *, several: bool = False) -> bool:
+    """Whether a column holds only names of parts, among them train, and if `several`, another one."""
+    if column.dtype != pl.String:
+        return False
+    parts = {part_of_name(name) for name in column.drop_nulls().unique()}
+    return "train" in parts and None not in parts and (len(parts) > 1 or not several)
+
+
+def log_unused_groups(frame: pl.DataFrame, group: str | None, log: Log) -> None:
+    """Log that a column that seems to name groups, such as patients, is not used as one."""
+    named = None if group is not None else named_column(frame, GROUPS)
+    if named is not None and frame[named].drop_nulls().is_duplicated().any():
+        log(
+            f"The column '{named}' is treated as metadata, so images of one {named} may be in training and "
+            f"in test. ?group={named} keeps them together."
+        )
 
 
 def with_label(frame: pl.DataFrame, known: set[str | None], log: Log) -> pl.DataFrame:

@@ -87,7 +87,9 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
         return read_json_table(content)
     if suffix in (".jsonl", ".ndjson"):
         return read_json_lines(content)
-    content = without_preamble(as_utf8(content))
+    if content.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"[{", b'{"')):
+        return read_json_table(content)
+    content = without_repeated_header(without_preamble(as_utf8(content)))
     lines = content[: 2**16].decode("utf-8", "replace").splitlines()
     separator = "\t" if suffix == ".tsv" else separator_of(lines)
     comma = separator != "," and has_decimal_commas(lines[1:20], separator)
@@ -156,8 +158,18 @@ def without_preamble(content: bytes) -> bytes:
     return content
 
 
+def without_repeated_header(content: bytes) -> bytes:
+    """A CSV without further copies of its first line, which joining several files leaves."""
+    first, feed, rest = content.partition(b"\n")
+    if not rest.startswith(first + feed) and feed + first + feed not in rest:
+        return content
+    return first + feed + b"\n".join(line for line in rest.split(b"\n") if line != first)
+
+
 def in_plain_words(why: str) -> str:
     """Polars' message about a broken CSV, without advice on its own arguments."""
+    if 'could not parse `"' in why:
+        return "a quotation mark opens a cell and is not closed"
     if "found more fields than defined" in why:
         return "a line has more cells than the first; text that holds the separator needs quotation marks"
     return why
@@ -167,6 +179,9 @@ def as_utf8(content: bytes) -> bytes:
     """A text converted to UTF-8 with line feeds, from UTF-16 or Windows-1252 as spreadsheets write them."""
     if content.startswith(UTF16):
         content = content.decode("utf-16").encode("utf-8")
+    elif content[:64].count(b"\0") > 20:  # UTF-16 without the mark that names its byte order
+        order = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+        content = content.decode(order, "replace").encode("utf-8")
     if not is_utf8(content):
         text = content.decode("utf-8", "replace")
         mostly = len(OTHER_LETTERS.findall(text)) > text.count("\ufffd")
@@ -199,8 +214,8 @@ def has_decimal_commas(lines: Sequence[str], separator: str) -> bool:
 
 
 def named_column(frame: pl.DataFrame, usual: Sequence[str]) -> str | None:
-    """The column with the first of the usual names that exists, ignoring case; None if none does."""
-    there = {name.strip().casefold(): name for name in reversed(frame.columns)}
+    """The column with the first of the usual names, in any case and with any separator; None for none."""
+    there = {re.sub(r"[\s-]+", "_", name.strip().casefold()): name for name in reversed(frame.columns)}
     return next((there[name] for name in usual if name in there), None)
 
 
