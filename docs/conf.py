@@ -12,6 +12,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.domains.python import PyObject
 from sphinx.util.docutils import SphinxDirective
@@ -40,6 +41,7 @@ exclude_patterns = ["docs/site/**", "docs/schemas/**"]
 html_theme = "furo"
 html_title = "DeepSight"
 html_extra_path = ["site"]  # index.html, which leads to the first page
+html_static_path, html_css_files = ["static"], ["site.css"]
 html_copy_source = html_show_sourcelink = html_show_copyright = html_show_sphinx = False
 
 myst_enable_extensions: list[str] = []
@@ -98,13 +100,20 @@ def short_signature(_app: Sphinx, *described: object) -> tuple[str | None, str |
 
 def short_types(text: str) -> str:
     """Types as short as they can be written; the docstrings say shapes and ranges."""
-    text = re.sub(r"(~?numpy\.)?ndarray\[tuple\[(~?typing\.)?Any, \.\.\.\], (~?numpy\.)?dtype\[([^]]+)\]\]",
-                  r"~numpy.ndarray[\4]", text)  # fmt: skip
+    array = r"ndarray\[tuple\[(?:~?typing\.)?Any, \.\.\.\], (?:~?numpy\.)?dtype\[([^]]+)\]\]"
+    text = re.sub(array, r"ndarray[\1]", text)
     text = text.replace("<factory>", "...")  # or Sphinx cannot read the signature
     while found := re.search(r"(~?typing\.)?Annotated\[", text):
         inside, after = until_bracket(text[found.end() :])
         text = text[: found.start()] + first_of(inside) + after
     return text
+
+
+def shorten_properties(_app: Sphinx, page: nodes.document) -> None:
+    """Types of properties, which are no signatures."""
+    for node in page.findall(addnodes.desc_annotation):
+        if (short := short_types(node.astext())) != node.astext():
+            node.children = [nodes.Text(short)]
 
 
 def until_bracket(text: str) -> tuple[str, str]:
@@ -130,6 +139,7 @@ def first_of(arguments: str) -> str:
 def setup(app: Sphinx) -> None:
     """Register what is defined here."""
     app.connect("autodoc-process-signature", short_signature)
+    app.connect("doctree-read", shorten_properties)
     for field in PyObject.doc_field_types:
         if field.name == "variable":
             field.label = "Attributes"

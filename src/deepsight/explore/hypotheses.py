@@ -39,7 +39,7 @@ CIFAR10 = (
         "airplane",
         "bird",
         "Airplane and bird are confused with each other because of the sky behind both. "
-        "(This tests the confusion; the `context` test asks whether the background causes it.)",
+        "(This tests the confusion; the background test asks whether the background causes it.)",
     ),
 )
 

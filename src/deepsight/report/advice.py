@@ -24,8 +24,8 @@ EMBEDDING = (
 )
 REGISTERED = "The verdicts are under iNterpret. Anything found later counts as a new hypothesis."
 TRAINING = (
-    "If validation still improves in the last epoch, allow more minutes (--minutes). If the validation loss "
-    "rises while the training loss falls, fix the overfitting before training longer."
+    "If validation still improves in the last epoch, allow more minutes (`--minutes`). If the validation "
+    "loss rises while the training loss falls, fix the overfitting before training longer."
 )
 METHODS = (
     "Nothing: this only chooses a method. Checks on other images, below, decide whether its maps can be "

@@ -10,6 +10,7 @@ from deepsight.report.sections import Entry, Stage
 from deepsight.report.summary import enumerate_words
 
 COMMAND = "audit"
+PROVENANCE = "Quote the digests with the findings. Equal digests mean equal data."
 UNREADABLE = "Replace or remove these files. A study also leaves them out."
 ISSUES = (
     "Look at each kind. Remove images that nobody could classify. Keep those that the model will meet in "
@@ -83,7 +84,7 @@ def balance_advice(table: Table) -> str:
 
 AUDIT_OUTLINE = (
     Stage("Files", COMMAND, (
-        Entry("provenance", "What was audited?", "provenance", advise=advice.PROVENANCE),
+        Entry("provenance", "What was audited?", "provenance", advise=PROVENANCE),
         Entry("unreadable", "Which files cannot be used?", advise=where_found(UNREADABLE)),
         Entry("shortcuts", "Do camera, time, format or name predict the class?", advise=shortcuts_advice),
         Entry("misnamed", "Which files are named after another class?", "image_list",

@@ -168,10 +168,10 @@ def entry_view(entry: Entry, command: str, study: RunData) -> View:
 
 
 def advice_on(entry: Entry, table: Table | None) -> str:
-    """What to do about the finding; empty if there is none."""
-    if table is None:
-        return ""
-    return entry.advise if isinstance(entry.advise, str) else entry.advise(table)
+    """What to do about the finding; some answers are files and not tables."""
+    if isinstance(entry.advise, str):
+        return entry.advise
+    return "" if table is None else entry.advise(table)
 
 
 def refusal_reason(entry: Entry, study: RunData) -> str:

@@ -163,11 +163,10 @@ def threshold_sentence(row: dict[str, float | int | None]) -> str:
     """A threshold's target and the accuracy that it reaches, as a sentence."""
     if row["threshold"] is None:
         return f"No threshold reaches an accuracy of {row['aimed_accuracy']:.0%} on validation."
+    aim = f"For an accuracy of {row['aimed_accuracy']:.0%}, use --reject-below {row['threshold']:.3f}:"
     if not row["n"]:
-        aim = f"{row['aimed_accuracy']:.0%}"
-        return f"--reject-below {row['threshold']:.3f} aims at {aim} and keeps no test image."
+        return f"{aim} it keeps no test image."
     return (
-        f"--reject-below {row['threshold']:.3f} aims at {row['aimed_accuracy']:.0%}: on test it keeps "
-        f"{row['coverage']:.1%} with an accuracy of {row['accuracy']:.1%} "
+        f"{aim} it keeps {row['coverage']:.1%} of the test images, with an accuracy of {row['accuracy']:.1%} "
         f"({row['ci_low']:.1%} to {row['ci_high']:.1%})."
     )

@@ -96,9 +96,17 @@ def slices_table(
         units=UNITS,
         n=int((~first).sum()),
         method=slices_method(depth, found_clusters, beyond, fdr, grouped=image_groups is not None),
-        caption=f"{frame['confirmed'].sum()} of {len(frame)} candidates are confirmed on the other half: "
-        f"more errors than their {beyond} explain."
+        caption=confirmed_in_words(int(frame["confirmed"].sum()), len(frame), beyond)
         + ("" if halved else " All images belong to one group, so no half is left to confirm slices on."),
+    )
+
+
+def confirmed_in_words(confirmed: int, candidates: int, beyond: str) -> str:
+    """How many candidates are confirmed, and what that means."""
+    have, their = ("have", "their") if confirmed > 1 else ("has", "its")
+    return (
+        f"{confirmed or 'None'} of {candidates} candidate slices {have} more errors on the other half of the "
+        f"images than {their} {beyond} explain."
     )
 
 
