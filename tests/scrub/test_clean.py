@@ -70,6 +70,11 @@ def test_many_near_duplicates_are_kept_and_said_unless_dropping_is_asked_for(shi
     assert dropped.notes == ()
 
 
+def test_many_exact_copies_are_left_out_and_said(ships_and_cats: Dataset) -> None:
+    made = cleaned(ships_and_cats, ships_and_cats.select(np.r_[0:15, 30:45]), keep_leaks=None)
+    assert "30 images to learn from are exact copies" in made.notes[0]
+
+
 def test_near_duplicates_are_kept_where_nothing_of_a_class_would_be_left(ships_and_cats: Dataset) -> None:
     few = ships_and_cats.select(np.r_[0:30, 30:32])
     made = cleaned(few, dimmed(ships_and_cats.select(np.r_[25:32])), keep_leaks=None)

@@ -12,6 +12,7 @@ from deepsight.core.evidence import Evidence, Table
 from deepsight.scrub.duplicates.find import find_duplicates
 from deepsight.scrub.duplicates.official import with_validation
 from deepsight.scrub.duplicates.repeated_rows import repeated_rows
+from deepsight.scrub.leakage import EXACT_COPY
 from deepsight.scrub.split import Partition, absent_classes, leak_free_split, limit_train, validation_rows
 
 MOST_DROPPED, FEW_DROPPED = 0.05, 5  # near-duplicates dropped without asking: this share or number at most
@@ -25,7 +26,8 @@ class Cleaned:
         splits: without leaks; the training set contains only the rows that are used.
         evidence: the tables `duplicates`, `split_dropped` and `split_checks`.
         compared: the images that were searched for near-duplicates, by split, including dropped ones.
-        notes: for the user: near-duplicates that were kept, classes missing from validation.
+        notes: for the user: near-duplicates that were kept, many exact copies,
+            classes missing from validation.
     """
 
     splits: Splits
@@ -89,7 +91,8 @@ def clean_splits(
     lacking = (*absent, *absent_classes("test", splits.test))
     checks = replace(final.checks, caption=" ".join((final.checks.caption, *lacking)))
     tables = {"duplicates": found, "split_dropped": dropped, "split_checks": checks}
-    notes = (note, *absent) if note else absent
+    notes = tuple(said for said in (note, doubt_about_copies(final.dropped, used)) if said)
+    notes = (*notes, *absent)
     return Cleaned(splits, Evidence(tables), compared, notes)
 
 
@@ -122,6 +125,17 @@ def doubt_about_dropping(near: NDArray[np.int64], used: Dataset) -> str:
     return (
         f"{len(near):,} of {len(used):,} training images are near-duplicates of validation or test images. "
         f"Dropping them {reason}, so they are kept. Look at the pairs; --no-keep-leaks drops them."
+    )
+
+
+def doubt_about_copies(dropped: Table, used: Dataset) -> str:
+    """That many images were exact copies of test or validation images; empty if few or none were."""
+    n = int((dropped.frame["reason"] == EXACT_COPY).sum())
+    if n <= max(MOST_DROPPED * len(used), FEW_DROPPED):
+        return ""
+    return (
+        f"{n:,} images to learn from are exact copies of test or validation images and are left out. If that "
+        "is unexpected, look at how the parts were made; the table split_dropped lists them."
     )
 
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, Images
 
+EXACT_COPY = "exact copy"  # the reason in the table split_dropped
+
 BYTES = 16  # 128 bits: among a million distinct images the chance of equal digests is 1e-27
 BLOCK = 4096  # images read at a time, so that images on disk are never in memory all at once
 
@@ -64,7 +66,7 @@ def exact_copies(part: DigestedSplit, other: DigestedSplit) -> pl.DataFrame:
     there, first = np.unique(other.digests, return_index=True)
     rows = np.flatnonzero(np.isin(part.digests, there))
     found_copies = other.data.ids[first[np.searchsorted(there, part.digests[rows])]]
-    return leak_rows(part.name, part.data.ids[rows], "exact copy", other.name, found_copies)
+    return leak_rows(part.name, part.data.ids[rows], EXACT_COPY, other.name, found_copies)
 
 
 def shared_groups(part: DigestedSplit, other: DigestedSplit) -> pl.DataFrame:
