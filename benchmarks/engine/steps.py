@@ -1,10 +1,11 @@
-"""What a cheaper step costs in accuracy, on rows of CIFAR-10's training part that nothing else is chosen by.
+"""What a cheaper step costs in accuracy, on training images that nothing else is chosen by.
 
     python benchmarks/engine/steps.py [--rows 4000] [--seeds 3] [--resolution 64] [--variants ...]
+    python benchmarks/engine/steps.py --data folder:PATH
 
-Each variant trains on the same rows with the same seeds. It is scored on rows 40,000 to 43,999 of the
-training part, by which nothing else is chosen. Seconds are the processor time of the fine-tuning, so that
-other work on the machine counts little.
+Each variant trains on the same rows with the same seeds. It is scored on rows 40,000 to 43,999 of CIFAR-10's
+training part, by which nothing else is chosen; of other data, on a random quarter of the training part.
+Seconds are the processor time of the fine-tuning, so that other work on the machine counts little.
 """
 
 import argparse
@@ -39,7 +40,8 @@ from deepsight.obtain import load_dataset
 HERE = Path(__file__).resolve().parent
 HELD_OUT = slice(40_000, 44_000)
 SCORES = ("macro_f1", "mirrored", "averaged")
-FIELDS = ("variant", "resolution", "rows", "epochs", "seed", "seconds", *SCORES, "machine")
+QUARTER = 20_253  # the seed that draws the rows of other data that are scored
+FIELDS = ("variant", "data", "resolution", "rows", "epochs", "seed", "seconds", *SCORES, "machine")
 LATE = 0.6  # share of the steps after which the early trainable stages stand still
 DECAY = 0.9  # of the moving average, each step
 
@@ -107,7 +109,13 @@ def scored(training: Training, maps: np.ndarray | None = None) -> np.ndarray:
 
 
 def run_one(
-    name: str, pretrained: Pretrained, splits: Splits, recipe: Recipe, cache: FeatureCache, mirrored: Dataset
+    name: str,
+    data: str,
+    pretrained: Pretrained,
+    splits: Splits,
+    recipe: Recipe,
+    cache: FeatureCache,
+    mirrored: Dataset,
 ) -> dict[str, object]:
     """Train one variant with one seed, and score it in three ways."""
     classifier = Classifier(copy.deepcopy(pretrained.backbone), len(splits.classes))
@@ -130,15 +138,28 @@ def run_one(
     of_average = scored(training)
     scores = [macro_f1(labels, found.argmax(1), k) for found in (logits, logits + other, of_average)]
     return {
-        "variant": name, "resolution": recipe.resolution, "rows": len(splits.train), "epochs": recipe.epochs,
-        "seed": recipe.seed, "seconds": round(seconds, 1),
+        "variant": name, "data": data, "resolution": recipe.resolution, "rows": len(splits.train),
+        "epochs": recipe.epochs, "seed": recipe.seed, "seconds": round(seconds, 1),
         **dict(zip(SCORES, (round(s, 4) for s in scores), strict=True)),
         "machine": processor(),
     }  # fmt: skip
 
 
+def splits_of(address: str, rows: int, most: int) -> Splits:
+    """The training rows, and in the place of validation the rows that are scored; test images stay out."""
+    train = load_dataset(address).train
+    if address == "cifar10":
+        order = np.arange(len(train))
+        scored = order[HELD_OUT]
+    else:
+        order = np.random.default_rng(QUARTER).permutation(len(train))
+        scored, order = np.split(order, [len(train) // 4])
+    return Splits(*(train.select(np.sort(part)) for part in (order[:rows], scored[:most], order[-1:])))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", default="cifar10")
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=2.0)
@@ -147,10 +168,10 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=4000, help="rows that are scored, at most 4,000")
     parser.add_argument("--results", type=Path, default=HERE / "steps.csv")
     args = parser.parse_args()
-    train = load_dataset("cifar10").train
-    held_out = train.select(np.arange(HELD_OUT.start, HELD_OUT.start + args.held_out))
+    splits = splits_of(args.data, args.rows, args.held_out)
+    held_out = splits.validation
     mirrored = replace(held_out, images=held_out.pixels()[:, :, ::-1].copy())
-    splits = Splits(train.select(np.arange(args.rows)), held_out, train.select(np.array([49_999])))
+    data = args.data.split(":")[0]
     pretrained, new = load_pretrained(PACKAGED), not args.results.exists()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -165,7 +186,7 @@ def main() -> None:
                 view_seed=0,
             )  # fmt: skip
             for name in args.variants:
-                row = run_one(name, pretrained, splits, recipe, FeatureCache(Path(folder)), mirrored)
+                row = run_one(name, data, pretrained, splits, recipe, FeatureCache(Path(folder)), mirrored)
                 writer.writerow(row)
                 file.flush()
                 print(row, flush=True)
