@@ -137,3 +137,10 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(shards, place, error, sa
     (shards / "text.tar").write_text("hello")
     with pytest.raises(error, match=said):
         load_dataset("webdataset:" + place.format(folder=shards), offline=True)
+
+
+def test_an_archive_of_class_folders_is_refused_with_what_to_do(tmp_path):
+    samples = [(f"photos/{'cat' if i % 2 else 'dog'}/{i}", {"png": png(i)}) for i in range(8)]
+    write_shard(tmp_path / "photos.tar", samples)
+    with pytest.raises(DeepSightError, match="folders in the archive are the classes, unpack it"):
+        load_dataset(f"webdataset:{tmp_path}/photos.tar")

@@ -108,10 +108,18 @@ def sample_listings(
 
     Raises:
         UsageError: the option `classes` does not match the classes, or `group` is not an entry.
+        DeepSightError: no sample has a label.
     """
     flat = {
         part: [(i.shard, sample) for i in found for sample in i.samples] for part, found in samples.items()
     }
+    if all(sample.label is None for rows in flat.values() for _, sample in rows):
+        shard, sample = next(row for rows in flat.values() for row in rows)
+        raise DeepSightError(
+            "Expected a label as .cls, .txt or .json beside each image of the shards, found none; the first "
+            f"is {shard.name}/{sample.file}. If folders in the archive are the classes, unpack it, and name "
+            "the folder: --data folder:PATH. If the .json has another entry, name it: ?label=ENTRY"
+        )
     everything = one_kind([sample.label for rows in flat.values() for _, sample in rows])
     listings: dict[str, Listing] = {}
     classes: tuple[str, ...] = ()
