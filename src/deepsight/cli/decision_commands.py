@@ -45,7 +45,21 @@ def apply(
         show(f"{part}: {count['relabel']} relabelled, {count['remove']} removed")
     if add is not None:
         show(f"train: {cleaned.provenance['added']} added")
-    show(f"To study it: deepsight run --data {quote(cleaned.data)} --out {run_folder}-cleaned")
+    show(f"To study it: {next_command(run_folder, cleaned.data, larger=add is not None)}")
+
+
+def next_command(run_folder: Path, data: str, *, larger: bool) -> str:
+    """The command that studies a cleaned data set and compares the result with the run.
+
+    It repeats the run's settings and plan, unless there are more images than the plan was made for.
+    """
+    from deepsight.core.run import STUDY, Run
+
+    folder = quote(str(run_folder))
+    if not Run.open(run_folder).has("model.safetensors"):  # an examination trained nothing to compare with
+        return f"deepsight run --data {quote(data)} --out {folder}-cleaned"
+    settings = "" if larger else f"--config {quote(str(run_folder / STUDY))} "
+    return f"deepsight run {settings}--data {quote(data)} --compare-with {folder} --out {folder}-cleaned"
 
 
 @app.command()

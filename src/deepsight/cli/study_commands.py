@@ -34,9 +34,11 @@ from deepsight.cli.options import (
     TrainLimit,
 )
 from deepsight.cli.progress import first_process, progress, show
+from deepsight.core.errors import UsageError
 from deepsight.core.progress import Log
 
 app = typer.Typer()
+FIRST = Path("runs/first")
 BEFORE_TEST = ("scrub", "explore")  # stages that pass no test image through the model
 
 
@@ -61,7 +63,12 @@ def run(
     fit: Fit = None,
     engine: StudyEngine = "local",
     config: Config = None,
-    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/first"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run folder; with --compare-with RUN, RUN-cleaned by default.", show_default=str(FIRST)
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the whole study and write report.html; the exit status is 3 below the MVA or if a gate fails.
@@ -74,7 +81,7 @@ def run(
 
         deepsight run --config runs/first/study.yaml --out runs/again
 
-        deepsight run --data table:clean/cleaned.csv --compare-with runs/first --out runs/cleaned
+        deepsight run --config runs/first/study.yaml --data table:clean/cleaned.csv --compare-with runs/first
     """
     from deepsight.config import read_study, study_of
     from deepsight.core.run import Run
@@ -89,6 +96,7 @@ def run(
     stored = read_study(config) if config else {}
     study = study_of({**stored, **{name: value for name, value in asked.items() if value is not None}})
     gate_commands.require_gates(study.gates)
+    out = new_run_folder(out, compare_with)
     if not out.exists():
         require_data(study.data)
     if compare_with is not None:
@@ -106,6 +114,23 @@ def run(
     finish(Run.open(out).metrics() if study.gates or compare_with else metrics, out, as_json)
     if not passed:
         raise typer.Exit(Exit.GATE)
+
+
+def new_run_folder(out: Path | None, earlier: Path | None) -> Path:
+    """The run folder as asked; by default `runs/first`, or one beside the run to compare with.
+
+    Raises:
+        UsageError: it is the folder of the run to compare with.
+    """
+    if earlier is None:
+        return out or FIRST
+    beside = earlier.parent / f"{earlier.resolve().name}-cleaned"
+    if out is not None and out.resolve() == earlier.resolve():
+        raise UsageError(
+            f"Expected another folder than that of the run to compare with, received --out {out}. Choose "
+            f"another, such as --out {beside}."
+        )
+    return out or beside
 
 
 def note_comparison(run: Path, earlier: Path, log: Log) -> None:

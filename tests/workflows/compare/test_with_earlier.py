@@ -1,17 +1,19 @@
 """A run on cleaned data beside the run before: the same images, two sets of test labels."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from deepsight.config import StudyConfig
+from deepsight.config import StudyConfig, StudyPlan
 from deepsight.core.decisions import Decision, write_decisions
 from deepsight.core.errors import DeepSightError
 from deepsight.core.image_table import image_table
 from deepsight.core.predictions import Predictions
+from deepsight.core.recipe import Recipe
 from deepsight.core.run import Run
 from deepsight.core.schemas.json_files import ComparedWith
 from deepsight.obtain import load_dataset
@@ -23,10 +25,10 @@ CLASSES = ("ant", "bee", "cow")
 N = 240
 
 
-def made(folder: Path, data: str, *, errors: int, seed: int) -> Run:
+def made(folder: Path, data: str, *, errors: int, seed: int, plan: StudyPlan | None = None) -> Run:
     """A run on this data whose model errs on so many of the test images."""
     got = load_dataset(data)
-    run = Run.create(folder, StudyConfig(data=data).stored())
+    run = Run.create(folder, StudyConfig(data=data, plan=plan).stored())
     run.save_json("data.json", got.record)
     run.save_images(image_table(got.named(), got.digests))
     run.save_json("model.json", {"classes": list(got.test.classes), "architecture": "resnet18"})
@@ -78,6 +80,24 @@ def test_without_changed_test_labels_there_is_one_paired_difference(first: Run, 
     table = Run.open(later.path).evidence()["compared_with"]
     assert table.caption.startswith("Macro-F1 rose by")
     assert "paired" in table.caption
+
+
+def test_trainings_that_differ_are_named(first: Run, tmp_path: Path) -> None:
+    data = cleaned(first, tmp_path, Decision("", 3, "train", "ant", "relabel", "bee"))
+    plan = StudyPlan(
+        backbone="resnet18", train_rows=30, recipe=Recipe(resolution=64, epochs=2, views=1),
+        degradation_images=5, context_objects=5, faithfulness_images=1,
+    )  # fmt: skip
+    other = plan.model_copy(update={"train_rows": 20, "recipe": replace(plan.recipe, epochs=1)})
+    before = made(tmp_path / "before", first.study()["data"], errors=60, seed=1, plan=plan)
+    captions = {}
+    for name, later_plan in (("same", plan), ("other", other)):
+        later = made(tmp_path / name, data, errors=20, seed=2, plan=later_plan)
+        compare_with_earlier(later.path, before.path)
+        captions[name] = Run.open(later.path).evidence()["compared_with"].caption
+    assert "The trainings differ" not in captions["same"]
+    assert "The trainings differ too (training images 30 and 20, epochs 2" in captions["other"]
+    assert captions["other"].endswith(f"--config {before.path}/study.yaml would repeat the earlier one.")
 
 
 def test_changed_test_labels_give_two_numbers_for_each_model(first: Run, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A run compared with one on an earlier version of its data: what cleaning the data changed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import polars as pl
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.file_columns import with_files
 from deepsight.core.progress import Log, silent
-from deepsight.core.run import METRICS, REPORT, Run
+from deepsight.core.run import METRICS, REPORT, STUDY, Run
 from deepsight.core.statistics.intervals import macro_f1
 from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.report.formatting import points_text
@@ -50,7 +51,7 @@ def compare_with_earlier(run: str | Path, earlier: str | Path, *, log: Log = sil
     """
     later, before = Run.open(Path(run)), Run.open(Path(earlier))
     shared = shared_test(before, later, log=log)
-    table = cleaning_table(shared, str(earlier))
+    table = cleaning_table(shared, str(earlier), unlike_trainings(before, later))
     changed = changed_table(
         shared.labels_after,
         shared.before,
@@ -70,8 +71,31 @@ def compare_with_earlier(run: str | Path, earlier: str | Path, *, log: Log = sil
     return noted
 
 
-def cleaning_table(shared: SharedTest, earlier: str) -> Table:
-    """Evidence table `compared_with`: both scores and their paired difference, under each set of labels."""
+def unlike_trainings(before: Run, later: Run) -> str:
+    """What of the trainings differs by the plans of both runs, in a sentence; "" if nothing does."""
+    plans = [trained_as(run.study().get("plan") or {}) for run in (before, later)]
+    differing = [name for name in plans[0] if name in plans[1] and plans[0][name] != plans[1][name]]
+    if not differing:
+        return ""
+    said = ", ".join(f"{name} {plans[0][name]} and {plans[1][name]}" for name in differing)
+    return f" The trainings differ too ({said}); --config {before.file(STUDY)} would repeat the earlier one."
+
+
+def trained_as(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a plan that change what the model learns."""
+    return {
+        "backbone": plan.get("backbone"), "training images": plan.get("train_rows"), **plan.get("recipe", {})
+    }  # fmt: skip
+
+
+def cleaning_table(shared: SharedTest, earlier: str, unlike: str) -> Table:
+    """Evidence table `compared_with`: both scores and their paired difference, under each set of labels.
+
+    Args:
+        shared: the predictions of both runs for the same images.
+        earlier: name of the earlier run.
+        unlike: from `unlike_trainings`.
+    """
     rows = label_rows(shared, NOW)
     if shared.relabelled:
         rows += label_rows(shared, BEFORE)
@@ -82,7 +106,7 @@ def cleaning_table(shared: SharedTest, earlier: str) -> Table:
         method="The same test images in both runs; delta method on paired images within classes, and "
         "McNemar's test, over groups where images come in groups. One training each: the interval is over "
         "images, not over trainings.",
-        caption=caption_of(rows, shared, earlier),
+        caption=caption_of(rows, shared, earlier) + unlike,
     )
 
 
