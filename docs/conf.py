@@ -92,6 +92,18 @@ class Public(SphinxDirective):
         return [node]
 
 
+DOTS = r"~?(?:\w+\.)*"  # the modules before a name
+SUPPORTS = rf"{DOTS}_SupportsArray\[{DOTS}dtype\[{DOTS}Any\]\]"
+SCALARS = r"complex \| bytes \| str"
+ARRAY_LIKE = (  # as numpy spells it out
+    rf"{DOTS}_?Buffer \| {SUPPORTS} \| {DOTS}_NestedSequence\[{SUPPORTS}\] \| {SCALARS} \| "
+    rf"{DOTS}_NestedSequence\[{SCALARS}\]"
+)
+
+EVENTS = rf"{DOTS}StageStarted \| {DOTS}EpochEnded \| {DOTS}LoopProgress \| str"
+LOG = rf"{DOTS}Callable\[\[{EVENTS}\], None\]"
+
+
 def short_signature(_app: Sphinx, *described: object) -> tuple[str | None, str | None]:
     """A signature with the types that a reader needs: `ndarray[int64]`, and no validators."""
     signature, returned = (text if isinstance(text, str) else None for text in described[-2:])
@@ -100,9 +112,11 @@ def short_signature(_app: Sphinx, *described: object) -> tuple[str | None, str |
 
 def short_types(text: str) -> str:
     """Types as short as they can be written; the docstrings say shapes and ranges."""
-    array = r"ndarray\[tuple\[(?:~?typing\.)?Any, \.\.\.\], (?:~?numpy\.)?dtype\[([^]]+)\]\]"
-    text = re.sub(array, r"ndarray[\1]", text)
-    text = text.replace("<factory>", "...")  # or Sphinx cannot read the signature
+    text = re.sub(rf"ndarray\[tuple\[{DOTS}Any, \.\.\.\], {DOTS}dtype\[([^]]+)\]\]", r"ndarray[\1]", text)
+    text = re.sub(ARRAY_LIKE, "ArrayLike", text)
+    text = re.sub(LOG, "Log", text)
+    text = re.sub(r"<function (\w+) at 0x\w+>", r"\1", text)
+    text = re.sub(r"<[^<>]+>", "...", text)  # other values that Sphinx cannot read
     while found := re.search(r"(~?typing\.)?Annotated\[", text):
         inside, after = until_bracket(text[found.end() :])
         text = text[: found.start()] + first_of(inside) + after
