@@ -15,6 +15,7 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
@@ -24,7 +25,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
-from deepsight.interpret.labels.label_errors import label_error_tables, label_errors_of_split
+from deepsight.interpret.labels.label_errors import label_error_tables
 from deepsight.interpret.labels.label_sources import ExaminedSplit, gather_label_sources
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import stages_of
@@ -183,12 +184,14 @@ def rankings(parts: dict[str, ExaminedSplit]) -> Iterator[Judged]:
     opinions = gather_label_sources(parts, 10, seed=0)
     gathered = time.process_time() - began
     classes = tuple("0123456789")
-    print(label_error_tables(opinions, classes)["label_error_summary"].frame)
-    frames = [label_errors_of_split(name, each, classes, 0.8) for name, each in opinions.items()]
-    ids = np.concatenate([each.ids for each in opinions.values()])
-    back = np.argsort(ids)
-    score, flagged = (np.concatenate([f[column] for f in frames])[back] for column in ("score", "flagged"))
-    yield Judged("DeepSight", score, flagged, time.process_time() - began)
+    tables = label_error_tables(opinions, classes)
+    with pl.Config(tbl_cols=-1):
+        print(tables["label_error_summary"].frame)
+    found = tables["label_errors"].frame.sort("index", maintain_order=True)
+    yield Judged(
+        "DeepSight", found["score"].to_numpy(), found["flagged"].to_numpy(), time.process_time() - began
+    )
+    back = np.argsort(np.concatenate([each.ids for each in opinions.values()]))
     given = np.concatenate([each.labels for each in opinions.values()])[back]
     same = {
         "the same probabilities": np.concatenate([e.distributions["model"] for e in opinions.values()])[back],
