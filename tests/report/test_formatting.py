@@ -92,9 +92,20 @@ def test_prose_has_one_space_before_percent_and_code_as_code():
 
 
 def test_treatments_are_named_in_words():
-    assert str(formatting.prose_markup("First choice: hard_examples; cutmix helped, not deeper_net.")) == (
-        "First choice: hard-example mining; CutMix helped, not deeper net."
+    said = "First choice: hard_examples; cutmix helped, not weighted_loss. See label_errors."
+    assert str(formatting.prose_markup(said)) == (
+        "First choice: hard-example mining; CutMix helped, not weighted loss. See label errors."
     )
+
+
+def test_names_that_people_gave_keep_their_underscores():
+    said = "fire_truck is taken for ice_cream in photos/label_errors/a_b.jpg and label_errors.png."
+    assert str(formatting.prose_markup(said)) == said
+    for unit in ("class name, as labelled", "file", "class names", "metadata column of the slice"):
+        assert formatting.value_text("fire_truck", unit) == "fire_truck", unit
+        assert formatting.value_text(["fire_truck", "a_b"], unit) == "fire_truck, a_b", unit
+    assert formatting.value_text("val", "class name") == "val"
+    assert formatting.value_text("val", "split") == "validation"
 
 
 @pytest.mark.parametrize(("p", "said"), [(0.0381, "p = 0.038"), (1e-9, "p < 0.001"), (None, "")])

@@ -7,6 +7,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from deepsight.core.schemas.table_columns import LISTED
+
 MISSING = "–"
 MINUS = "\u2212"
 NBSP = "\u00a0"  # a number and its unit stay on one line
@@ -40,6 +42,8 @@ VALUES = {
     "val": "validation",
     "holdout": "hold-out",
 }
+# Units of values that people named themselves: an underscore in the name of a class or a file is part of it.
+GIVEN_NAMES = re.compile(r"\b(class|classes|files?|groups?|slices?|pictures?|keys?|backbone|network)\b")
 NAMES = ("row", "number of", "seed")  # first words of the units of whole numbers that are not counts
 
 WITH_INTERVAL = frozenset(
@@ -53,6 +57,11 @@ SHARES = WITH_INTERVAL | {
 }  # fmt: skip
 # Where one of these is in a table, the interval is its own, and no share.
 DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1", "effect"})
+
+
+# In sentences only the names of our tables and treatments are raw; others belong to people.
+OURS = sorted({*TREATMENTS, *(name for name in (*VALUES, *LISTED) if "_" in name)}, key=len, reverse=True)
+RAW_NAMES = re.compile(rf"(?<![\w./-])(val(?=: )|{'|'.join(OURS)})(?![\w/-]|\.\w)")
 
 
 def share_columns(columns: Collection[str]) -> frozenset[str]:
@@ -69,10 +78,15 @@ def column_heading(column: str) -> str:
 
 
 def value_text(item: Any, unit: str = "") -> str:
-    """A value of a table as text: counts with thousands separators, image numbers and seeds without."""
+    """A value of a table as text: counts with thousands separators, image numbers and seeds without.
+
+    Raw names become words, unless the unit says that people gave the name.
+    """
     if isinstance(item, int) and not isinstance(item, bool):
         return str(item) if unit.startswith(NAMES) else count_text(item)
     if isinstance(item, str):
+        if GIVEN_NAMES.search(unit):
+            return item
         return VALUES.get(item) or (item if "/" in item else item.replace("_", " "))
     if isinstance(item, list):
         return ", ".join(value_text(part, unit) for part in item) or "none"
@@ -90,9 +104,7 @@ def prose_markup(text: str) -> Markup:
     """
     spaced = re.sub(r"(?<=\d) ?%", f"{NBSP}%", text)
     spaced = re.sub(r"(?<=[ (])-(?=\d)", MINUS, spaced)
-    spaced = re.sub(
-        r"\b(cutmix|mixup|val(?=: )|[a-z]+(_[a-z]+)+)\b", lambda found: value_text(found[0]), spaced
-    )
+    spaced = re.sub(RAW_NAMES, lambda found: value_text(found[0]), spaced)
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(spaced))))
 
 

@@ -58,7 +58,7 @@ def ambiguity_table(
         n=len(frame),
         method="Geometric mean of all sources (model, reference model, out-of-fold heads, neighbours), each "
         "recalibrated; its entropy, and its doubt of the given label as far as that is not held to be wrong. "
-        "people_differ: by what three annotators' votes on other images showed.",
+        "`people_differ`: by what three annotators' votes on other images showed.",
         caption=caption_of(frame),
     )
 
