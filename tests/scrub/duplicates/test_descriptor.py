@@ -104,6 +104,12 @@ def test_neighbours_equal_brute_force(columns, monkeypatch):
     assert len(i) == len(expected)
 
 
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_pair_among_fewer_than_two_images(n: int):
+    i, j = neighbours(Descriptor(torch.ones(n, 2), torch.zeros(n, 1)), count=6, at_least=0.0, seed=0)
+    assert len(i) == len(j) == 0
+
+
 def test_fewer_images_than_neighbours():
     i, j = neighbours(Descriptor(torch.ones(3, 2), torch.zeros(3, 1)), count=6, at_least=0.0, seed=0)
     assert list(zip(i, j, strict=True)) == [(0, 1), (0, 2), (1, 2)]

@@ -34,6 +34,8 @@ def neighbours(described: Descriptor, *, count: int, at_least: float, seed: int)
         seed: of the index.
     """
     n = len(described)
+    if n < 2:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     by_index = indexed(n)
     search = (
         ann_index.Index(described, seed=seed).nearest_to
