@@ -35,16 +35,15 @@ from deepsight.workflows.examination_sizes import (
     seconds_of_a_mask,
 )
 from deepsight.workflows.folds import planned_folds
+from deepsight.workflows.machine_slowness import machine_slowness
 from deepsight.workflows.near_duplicates import search_seconds
 from deepsight.workflows.study_context import Context, Promise, rounded
 
 ROOM = 0.8  # share of the machine's memory that a plan may use
 # Seconds of a stage whatever the plan, and per image of all splits, of train and of test. Their sums were
 # measured on CIFAR-10; the constants are estimates, since a whole study of 40 images took 7 s of processor
-# time. They are scaled by the time to cut out an object.
+# time. They are scaled by `machine_slowness`.
 FIXED = {"scrub": (0.8, 1e-4), "explore": (0.4, 3e-5), "interpret": (6.0, 2.9e-3), "report": (0.8, 0.0)}
-MASK_SECONDS = 0.025
-SLOWER = (0.5, 3.0)  # limits of that scale: the time to cut out an object depends on the images too
 ENGINE_SIDE = 128  # pixels; the resolution at which forward engines are compared
 LEVERS = 0.12  # share of the budget for the levers, which retrain parts of the model
 SAMPLE = 1500  # training images for the embedding and the proposed hypotheses
@@ -60,13 +59,15 @@ class MeasuredMachine:
         base: the recipe to plan with, in the number format that trains fastest here.
         engine: the fastest settings of forward passes.
         rates: throughput by resolution.
-        mask_seconds: seconds to cut out one object.
+        mask_seconds: seconds to cut out one object of the study's images.
+        slowness: seconds of other work on this machine over those on the machine of FIXED.
     """
 
     base: Recipe
     engine: EngineSettings
     rates: dict[int, Throughput]
     mask_seconds: float
+    slowness: float
 
     def beyond_share(self, side: int, share: float) -> float:
         """Seconds that the smallest samples take at this resolution beyond their share of the budget."""
@@ -83,7 +84,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     machine = measured_machine(context, splits, rows)
     share = min(SAMPLED * budget, SAMPLED_MOST)
     levers_seconds = LEVERS * budget if folds == 1 else 0.0  # their controls need one model
-    fixed = fixed_seconds(splits, machine.mask_seconds) | {"levers": levers_seconds}
+    fixed = fixed_seconds(splits, machine.slowness) | {"levers": levers_seconds}
     work = study_workload(context, splits, machine, fixed, rows=rows, folds=folds, share=share)
     best = planner.best_plan(machine.base, machine.rates, work, budget)
     whole, speed = work.elapsed + best.total, machine.rates[best.recipe.resolution]
@@ -113,7 +114,7 @@ def measured_machine(context: Context, splits: Splits, rows: int) -> MeasuredMac
     engine = fastest_settings(StageMapsGraph(network.stages), sides[0] if len(sides) == 1 else ENGINE_SIDE)
     use_settings(engine)
     rates = measured_throughput(network, pretrained, base, sides)
-    return MeasuredMachine(base, engine, rates, seconds_of_a_mask(splits.test))
+    return MeasuredMachine(base, engine, rates, seconds_of_a_mask(splits.test), machine_slowness())
 
 
 def study_workload(
@@ -139,7 +140,7 @@ def study_workload(
             "scrub": INTERPOLATIONS * min(rows, interpolation_images(side)), "explore": min(rows, SAMPLE),
             "interpret": round(machine.beyond_share(side, share) * machine.rates[side].forward),
         },
-        duplicate_seconds=partial(search_seconds, context, slowness(machine.mask_seconds)),
+        duplicate_seconds=partial(search_seconds, context, machine.slowness),
         resident_mb=rss_mb(),
         peak_mb=peak_rss_mb(),
         memory_mb=ROOM * machine_mb(),
@@ -205,19 +206,13 @@ def plan_levers(
     return affordable_sizes(seconds, rates, rows=rows, epochs=epochs)
 
 
-def slowness(mask_seconds: float) -> float:
-    """How many times as long this machine takes as the one of FIXED, by the time to cut out an object."""
-    return float(np.clip(mask_seconds / MASK_SECONDS, *SLOWER))
-
-
-def fixed_seconds(splits: Splits, mask_seconds: float) -> dict[str, float]:
-    """Seconds of each stage on this machine that do not depend on the plan."""
+def fixed_seconds(splits: Splits, slowness: float) -> dict[str, float]:
+    """Seconds of each stage that do not depend on the plan, on a machine this many times slower."""
     train, test = len(splits.train), len(splits.test)
     images = {
         "scrub": train + len(splits.validation) + test, "explore": train, "interpret": test, "report": 0
     }  # fmt: skip
-    slower = slowness(mask_seconds)
-    return {name: slower * (least + each * images[name]) for name, (least, each) in FIXED.items()}
+    return {name: slowness * (least + each * images[name]) for name, (least, each) in FIXED.items()}
 
 
 def study_interpolation(context: Context, train: Dataset, recipe: Recipe) -> Table:
