@@ -7,10 +7,11 @@ from deepsight.core.predictions import softmax
 from deepsight.interpret.levers.outcome import ExaminedImages
 
 FLOOR = 0.05  # of the relative chance of a correct image: no weight exceeds 20 times another
+ERRORS = 0.4  # share of the sample; with more, the few correct images that break decide the interval
 
 
 def choose_examined(labels: Ints, logits: Reals, size: int, *, seed: int) -> ExaminedImages:
-    """Every error (or a sample, where errors alone are too many), and correct images up to `size`.
+    """Every error (or a sample, where errors are more than `ERRORS` of `size`), and correct images up to it.
 
     A correct image with a close runner-up is drawn more often, since a change may break it. Its weight,
     1 / its inclusion probability, keeps sums unbiased (two-phase sampling, Horvitz & Thompson 1952).
@@ -22,7 +23,7 @@ def choose_examined(labels: Ints, logits: Reals, size: int, *, seed: int) -> Exa
         seed: random seed.
     """
     wrong = logits.argmax(axis=1) != labels
-    most = max(1, int(0.7 * size))
+    most = max(1, int(ERRORS * size))
     chance = np.zeros(len(labels))
     chance[wrong] = min(1.0, most / max(int(wrong.sum()), 1))
     room = size - chance[wrong].sum()

@@ -84,7 +84,8 @@ LADDER: Sequence[LeverSizes] = (
     LeverSizes(500, 1, 2, 512, 0, 0, 0),
     LeverSizes(500, 1, 3, 512, 0, 0, 1),
     LeverSizes(600, 2, 3, 512, 50, 1, 1),
-    LeverSizes(800, 2, 3, 768, 50, 1, 1, repair_images=200),
+    LeverSizes(900, 2, 3, 512, 50, 1, 1),
+    LeverSizes(900, 2, 3, 768, 50, 1, 1, repair_images=200),
     LeverSizes(1000, 2, 3, 1024, 50, 1, 1, objects=100, repair_images=300),
     LeverSizes(1000, 2, 3, 1024, 50, 1, 1, changes=1, objects=150, repair_images=300),
     LeverSizes(
