@@ -93,6 +93,25 @@ def test_a_run_made_without_levers_gets_them_when_they_are_asked_for(
     assert "levers" not in (copy.manifests() or pytest.fail("no manifests")).by_stage
 
 
+def test_a_stop_before_the_levers_are_planned_leaves_them_to_be_tried(
+    trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Run(shutil.copytree(trained_run.path, tmp_path / "run"))
+
+    def stopped(self: Run, study: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "save_study", stopped)
+        context = under_way(copy, lambda _: None, fabric_of())
+        with pytest.raises(KeyboardInterrupt):
+            plan_missing_levers(context)
+    again = under_way(copy, lambda _: None, fabric_of())
+    plan_missing_levers(again)
+    assert LeverSizes(**again.plan.lever_sizes) == LeverSizes()
+    assert "levers" not in (copy.manifests() or pytest.fail("no manifests")).by_stage
+
+
 def test_a_file_of_another_training_under_this_name_is_not_used(tmp_path: Path) -> None:
     store, other = StoredTrainings(tmp_path, "ours"), StoredTrainings(tmp_path, "theirs")
     wanted = Retraining(np.arange(4), 1)

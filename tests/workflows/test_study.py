@@ -194,6 +194,18 @@ def test_a_finished_study_is_not_done_again(run: Run, study: StudyConfig) -> Non
     assert run.file("model.safetensors").stat().st_mtime_ns == before
 
 
+def test_the_report_adds_the_seconds_of_stages_that_ran_later(run: Run, cache: None, tmp_path: Path) -> None:
+    later = Run.open(shutil.copytree(run.path, tmp_path / "later"))
+    before = later.metrics()
+    later.save_json("seconds.json", {**later.read_json("seconds.json"), "levers": 60.0})
+    run_until("report", later.path, log=lambda _: None)
+    after = later.metrics()
+    assert after["seconds"]["levers"] == 60
+    assert after["seconds"]["total"] > before["seconds"]["total"] + 50
+    assert after["peak_rss_mb"] >= before["peak_rss_mb"]
+    assert {**after, "seconds": 0, "peak_rss_mb": 0} == {**before, "seconds": 0, "peak_rss_mb": 0}
+
+
 def test_a_run_of_an_earlier_version_is_reported(run: Run, cache: None, tmp_path: Path) -> None:
     shutil.copytree(run.path, tmp_path / "earlier")
     earlier = Run.open(tmp_path / "earlier")

@@ -273,13 +273,14 @@ def report_stage(context: Context) -> None:
     if not run.holds(METRICS):
         context.log(f"{METRICS} is not what the run wrote, so it is computed again.")
         run.save_json(METRICS, study_metrics(context))
-    done = "total" in run.metrics()["seconds"]
     with context.stage("report"):
         render(run)
-    if not done:
+    metrics = run.metrics()
+    complete = {"total", *context.seconds} <= metrics["seconds"].keys()  # levers may have been tried later
+    if not complete:
         seconds = {**context.seconds, "total": sum(context.seconds.values())}
-        measured = {"seconds": rounded(seconds), "peak_rss_mb": peak_rss_mb()}
-        run.save_json(METRICS, {**run.metrics(), **measured})
+        peak = max(peak_rss_mb(), metrics.get("peak_rss_mb", 0.0))
+        run.save_json(METRICS, {**metrics, "seconds": rounded(seconds), "peak_rss_mb": peak})
         render(run)  # once more, with the time that it took
     run.commit("report", also=[REPORT])
 

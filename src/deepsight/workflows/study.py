@@ -152,8 +152,9 @@ def plan_missing_levers(context: Context) -> None:
     if plan.folds > 1:
         context.log("A study in folds has no levers: their controls need one model.")
     else:
-        adopt_plan(context, plan.model_copy(update={"lever_sizes": asdict(LeverSizes())}))
+        # A stop between the two must leave the levers to be tried: a plan with levers is taken for done.
         context.run.reopen("levers")
+        adopt_plan(context, plan.model_copy(update={"lever_sizes": asdict(LeverSizes())}))
 
 
 def carry_out_until(last: str, context: Context) -> None:
