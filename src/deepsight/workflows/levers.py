@@ -15,8 +15,8 @@ from deepsight.core.evidence import Evidence
 from deepsight.core.files.atomic import digest_of, file_digest, read_npz, write_npz
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.label_errors import flagged_in_training
-from deepsight.interpret.levers.data_amount import MOST_TIMES
 from deepsight.interpret.levers.ledger import ledger_shares_with_levers, ledger_with_levers
+from deepsight.interpret.levers.more_data.data_amount import MOST_TIMES
 from deepsight.interpret.levers.runner import examine_levers
 from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.interpret.levers.tools import LeverTools, Retraining

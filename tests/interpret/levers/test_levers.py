@@ -9,8 +9,11 @@ from deepsight.core.errors import DeepSightError
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.levers.background import matched_design, try_background
 from deepsight.interpret.levers.background_training import judge_backgrounds, swap_backgrounds
-from deepsight.interpret.levers.class_gains import class_gains_table
-from deepsight.interpret.levers.data_amount import (
+from deepsight.interpret.levers.decision_rule import fit_class_bias, try_class_bias, try_temperature
+from deepsight.interpret.levers.fragility import JITTERS, try_fragility
+from deepsight.interpret.levers.image_quality import REPAIRS, best_repair, restoring_repair, try_repair
+from deepsight.interpret.levers.more_data.class_gains import class_gains_table
+from deepsight.interpret.levers.more_data.data_amount import (
     growth_factor,
     judge_unused,
     part_of_rows,
@@ -18,10 +21,7 @@ from deepsight.interpret.levers.data_amount import (
     try_more_data,
     unused_retrainings,
 )
-from deepsight.interpret.levers.decision_rule import fit_class_bias, try_class_bias, try_temperature
-from deepsight.interpret.levers.fragility import JITTERS, try_fragility
-from deepsight.interpret.levers.image_quality import REPAIRS, best_repair, restoring_repair, try_repair
-from deepsight.interpret.levers.neighbourhood_gains import neighbourhood_gains_table
+from deepsight.interpret.levers.more_data.neighbourhood_gains import neighbourhood_gains_table
 from deepsight.interpret.levers.net_effect import net_effect
 from deepsight.interpret.levers.outcome import ExaminedImages
 from deepsight.interpret.levers.placebo import (

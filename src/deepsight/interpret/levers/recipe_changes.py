@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deepsight.core.array_types import Ints, Reals
-from deepsight.interpret.levers.data_amount import EXPONENT, EXPONENTS
+from deepsight.interpret.levers.more_data.data_amount import EXPONENT, EXPONENTS
 from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 

@@ -13,15 +13,15 @@ from deepsight.core.run import PICTURES
 from deepsight.interpret.background.grabcut import segment
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.background_training import judge_backgrounds, swap_backgrounds
-from deepsight.interpret.levers.class_gains import class_gains_table
-from deepsight.interpret.levers.data_amount import (
+from deepsight.interpret.levers.more_data.class_gains import class_gains_table
+from deepsight.interpret.levers.more_data.data_amount import (
     RECIPE,
     judge_unused,
     part_retrainings,
     try_more_data,
     unused_retrainings,
 )
-from deepsight.interpret.levers.neighbourhood_gains import neighbourhood_gains_table
+from deepsight.interpret.levers.more_data.neighbourhood_gains import neighbourhood_gains_table
 from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome, Spread
 from deepsight.interpret.levers.recipe_changes import (
     RecipeChange,

@@ -7,8 +7,8 @@ import polars as pl
 
 from deepsight.core.array_types import Ints, Reals
 from deepsight.core.evidence import Table
-from deepsight.interpret.levers.data_amount import EXPONENT
-from deepsight.interpret.levers.group_gains import gains_of_groups
+from deepsight.interpret.levers.more_data.data_amount import EXPONENT
+from deepsight.interpret.levers.more_data.group_gains import gains_of_groups
 from deepsight.interpret.levers.outcome import ExaminedImages
 
 MOST_IMAGES = 1e7  # above it, the number of images for a point is not stated

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepsight.core.array_types import Floats, Ints, Reals
-from deepsight.interpret.levers.data_amount import growth_factor
+from deepsight.interpret.levers.more_data.data_amount import growth_factor
 from deepsight.interpret.levers.outcome import ExaminedImages
 
 

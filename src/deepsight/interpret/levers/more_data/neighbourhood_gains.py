@@ -8,7 +8,7 @@ from scipy.cluster.vq import kmeans2
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.evidence import Table
-from deepsight.interpret.levers.group_gains import gains_of_groups
+from deepsight.interpret.levers.more_data.group_gains import gains_of_groups
 from deepsight.interpret.levers.outcome import ExaminedImages
 
 IN_A_GROUP = 60  # images of a neighbourhood, approximately
