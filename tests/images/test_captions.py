@@ -21,11 +21,6 @@ from deepsight.images.captions import (
 from deepsight.images.overlay import evidence_colours, overlay_row, scale_of
 
 
-@pytest.fixture
-def image() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, size=(32, 32, 3), dtype=np.uint8)
-
-
 def test_a_row_names_its_squares_and_its_scale(image: np.ndarray) -> None:
     maps = np.stack([np.full((4, 4), 2.0), np.full((4, 4), -2.0), np.full((4, 4), 4.0)])
     squares = overlay_row(image, maps)

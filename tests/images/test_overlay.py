@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-import pytest
 
 from deepsight.images.overlay import (
     evidence_colours,
@@ -10,11 +9,6 @@ from deepsight.images.overlay import (
     overlay_row,
     png_bytes,
 )
-
-
-@pytest.fixture
-def image() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, size=(32, 32, 3), dtype=np.uint8)
 
 
 def test_no_evidence_leaves_the_grey_image(image: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepsight.interpret.background import grabcut
-from deepsight.workflows import machine_slowness
+from deepsight.workflows import examination_sizes, machine_slowness
 
 
 def test_the_made_pictures_are_always_the_same_and_hold_objects() -> None:
@@ -25,5 +25,5 @@ def test_slowness_is_the_ratio_of_times_within_limits(
     monkeypatch: pytest.MonkeyPatch, times: float, said: float
 ) -> None:
     clock = itertools.count(step=16 * times * machine_slowness.MADE_SECONDS)
-    monkeypatch.setattr(machine_slowness.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(examination_sizes.time, "perf_counter", lambda: next(clock))
     assert machine_slowness.machine_slowness() == pytest.approx(said)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.hypothesis import Group, Hypothesis, Origin
+from deepsight.core.statistics.unit_rows import unit_rows
 
 RIGID = Group("rigid", ("airplane", "automobile", "ship", "truck"))
 ORGANIC = Group("organic", ("bird", "cat", "deer", "dog", "frog", "horse"))
@@ -95,4 +96,4 @@ def standard_centres(features: NDArray[np.floating], labels: Ints, k: int) -> Fl
     x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)
     members = (labels == np.arange(k)[:, None]).astype(np.float64)
     centres = members @ x / np.maximum(members.sum(axis=1, keepdims=True), 1)
-    return np.asarray(centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12))
+    return unit_rows(centres)

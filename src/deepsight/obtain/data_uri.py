@@ -7,10 +7,9 @@ from urllib.parse import parse_qsl
 from deepsight.core.errors import UsageError, near_names
 from deepsight.obtain.decoding.crop import FITS, Fit
 from deepsight.obtain.local_file import is_there, user_path
-from deepsight.obtain.other_layouts import CONVERT, container_name
+from deepsight.obtain.other_layouts import CONVERT, PACKED, container_name
 
 SIDES = range(8, 513)
-PACKED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 ENDINGS: Mapping[str, Sequence[str]] = {
     "arrays": (".npz",), "webdataset": (".tar",), "table": (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"),
 }  # fmt: skip

@@ -10,7 +10,8 @@ from deepsight.obtain.skipped_items import first_few
 
 MOST_ITEMS = 2_000  # looked at; the first folders show what a data set is
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+PACKED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+ARCHIVES = (*PACKED, ".tar")  # a tar may also be a shard of WebDataset
 BOXES = re.compile(r"\d+(?: [\d.]+){4,}\s*")  # a line of YOLO: class, centre and size
 CLASS_IN_NAME = re.compile(r"([^\W\d_]+)[ ._-]*\(?\d+\)?")  # such as cat.0, dog_12 and cow (3)
 CONVERT = (
@@ -34,10 +35,11 @@ def container_advice(root: Path) -> str:
     return first_said(root, CONTAINERS)
 
 
-def first_said(root: Path, rules: Sequence[Callable[[Path, Sequence[Path]], str]]) -> str:
-    """What the first of these rules that applies says about a folder."""
+def first_said(root: Path, rules: Sequence[Callable[[Sequence[Path]], str]]) -> str:
+    """What is known of a folder that `datasets` saved, else what the first rule that applies says."""
     files = files_below(root)
-    return next((said for rule in rules if (said := rule(root, files))), "")
+    others = (said for rule in rules if (said := rule(files)))
+    return saved_by_datasets(root, files) or next(others, "")
 
 
 def files_below(root: Path) -> list[Path]:
@@ -58,7 +60,7 @@ def saved_by_datasets(root: Path, files: Sequence[Path]) -> str:
     return f"The library `datasets` saved it: --data hf:{root}" if saved else ""
 
 
-def boxes_of_detection(root: Path, files: Sequence[Path]) -> str:
+def boxes_of_detection(files: Sequence[Path]) -> str:
     """Pictures with boxes around objects, by YOLO's text files or COCO's JSON."""
     texts = [file for file in files if file.suffix == ".txt" and file.parent.name == "labels"]
     texts += [file for file in files if file.suffix == ".txt" and "labels" in file.parent.parts[-3:-1]]
@@ -84,7 +86,7 @@ def first_line_of(file: Path) -> str:
         return ""
 
 
-def unread_format(root: Path, files: Sequence[Path]) -> str:
+def unread_format(files: Sequence[Path]) -> str:
     """Containers that DeepSight does not read."""
     kinds = [what for file in files if (what := container_name(file.name))]
     return f"It holds {kinds[0]}, which DeepSight does not read. {CONVERT}" if kinds else ""
@@ -97,20 +99,20 @@ def container_name(name: str) -> str:
     return BY_SUFFIX.get(Path(name).suffix.lower(), "")
 
 
-def shards(root: Path, files: Sequence[Path]) -> str:
+def shards(files: Sequence[Path]) -> str:
     """Parquet files, which hold rows with images."""
     found = [file for file in files if file.suffix.lower() in (".parquet", ".pq")]
     pattern = found[0].parent / f"*{found[0].suffix}" if found else None
     return f"If its tables hold the images, name them: --data 'parquet:{pattern}'" if found else ""
 
 
-def table_beside(root: Path, files: Sequence[Path]) -> str:
+def table_beside(files: Sequence[Path]) -> str:
     """A table beside the pictures, which may hold their labels."""
     tables = [file for file in files if file.suffix.lower() in TABLES]
     return f"If {tables[0].name} holds the labels, name it: --data table:{tables[0]}" if tables else ""
 
 
-def packed(root: Path, files: Sequence[Path]) -> str:
+def packed(files: Sequence[Path]) -> str:
     """Archives, which are not opened; a tar may be a shard of WebDataset."""
     found = [file for file in files if file.suffix.lower() in ARCHIVES]
     if not found:
@@ -121,7 +123,7 @@ def packed(root: Path, files: Sequence[Path]) -> str:
     return f"Unpack its archives first ({names}){shard if found[0].suffix == '.tar' else ''}."
 
 
-def class_in_names(root: Path, files: Sequence[Path]) -> str:
+def class_in_names(files: Sequence[Path]) -> str:
     """Pictures whose names begin with the class, such as `cat.0.jpg`."""
     stems = [file.stem for file in files if is_picture(file.name)]
     words = {match[1] for stem in stems if (match := CLASS_IN_NAME.fullmatch(stem))}
@@ -133,4 +135,4 @@ def class_in_names(root: Path, files: Sequence[Path]) -> str:
     )
 
 
-CONTAINERS = (saved_by_datasets, boxes_of_detection, unread_format, shards, packed)
+CONTAINERS = (boxes_of_detection, unread_format, shards, packed)

@@ -4,12 +4,12 @@ import numpy as np
 
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.significance import below_rest_p, holm
+from deepsight.interpret.levers.outcome import PLACEBO
 from deepsight.report.formatting import points_text, value_text
 from deepsight.report.summary import enumerate_words
 
 NAMED = 3
 LEVEL = 0.05  # significance level of the tests behind a sentence
-PLACEBO = "placebo"  # group of the levers that should do nothing
 UNEVEN = 1.5  # largest class over smallest; below this, class weights change little
 
 # Advice that does not depend on the numbers.

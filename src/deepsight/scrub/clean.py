@@ -91,8 +91,8 @@ def clean_splits(
     lacking = (*absent, *absent_classes("test", splits.test))
     checks = replace(final.checks, caption=" ".join((final.checks.caption, *lacking)))
     tables = {"duplicates": found, "split_dropped": dropped, "split_checks": checks}
-    notes = tuple(said for said in (note, doubt_about_copies(final.dropped, used)) if said)
-    notes = (*notes, *absent)
+    doubts = (note, doubt_about_copies(final.dropped, used))
+    notes = (*(said for said in doubts if said), *absent)
     return Cleaned(splits, Evidence(tables), compared, notes)
 
 

@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from deepsight.config import StudyPlan
+from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.interpret.background import grabcut
 from deepsight.interpret.background.sample_sizes import LADDER, PAIRS, affordable_objects, swap_seconds
@@ -59,7 +60,11 @@ def least_sampled_seconds(images_a_second: float, mask_seconds: float) -> float:
 
 def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:
     """Seconds to cut the object out of one image, measured on the first n images."""
-    pixels = test.pixels(np.arange(min(n, len(test))))
+    return measured_mask_seconds(test.pixels(np.arange(min(n, len(test)))))
+
+
+def measured_mask_seconds(pixels: Pixels) -> float:
+    """Seconds to cut the object out of one of these images (n, h, w, 3)."""
     began = time.perf_counter()
     grabcut.segment(pixels)
     return (time.perf_counter() - began) / len(pixels)

@@ -16,12 +16,12 @@ from deepsight.core.files.atomic import atomic_path, safe_name, write_text
 from deepsight.core.files.spreadsheet import guarded_frame
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
+from deepsight.core.statistics.unit_rows import unit_rows
 from deepsight.interpret.levers.images_to_label import REACH, choose_diverse, class_gain, expected_error
 from deepsight.obtain.readers.unlabelled import load_unlabelled
 from deepsight.workflows.exchange.label_studio import CONFIG, TASKS, labeling_config, prediction_of
 from deepsight.workflows.exchange.new_labels import NEW
 from deepsight.workflows.predict.calibrated import calibrated_probabilities, run_temperature
-from deepsight.workflows.predict.nearest_training import unit_rows
 from deepsight.workflows.predict.unfamiliarity import measure_familiarity, nearest_distance
 from deepsight.workflows.study_context import opened_context
 from deepsight.workflows.trained_model import open_trained

@@ -1,11 +1,9 @@
 """How slow this machine is beside the one whose seconds the plan knows, whatever pictures the study has."""
 
-import time
-
 import numpy as np
 
 from deepsight.core.array_types import Pixels
-from deepsight.interpret.background import grabcut
+from deepsight.workflows.examination_sizes import measured_mask_seconds
 
 # Seconds to cut out the object of a made picture on the machine of `study_plan.FIXED`: 0.025 s for one of
 # CIFAR-10's images there, times the ratio of both on another machine (0.028 and 0.064 s of processor time).
@@ -20,11 +18,7 @@ def machine_slowness() -> float:
     A user's own pictures would not do: the objects of flat drawings are cut out in less than half the time of
     photographs. Takes half a second.
     """
-    pictures = made_pictures(16)
-    began = time.perf_counter()
-    grabcut.segment(pictures)
-    seconds = (time.perf_counter() - began) / len(pictures)
-    return float(np.clip(seconds / MADE_SECONDS, *LIMITS))
+    return float(np.clip(measured_mask_seconds(made_pictures(16)) / MADE_SECONDS, *LIMITS))
 
 
 def made_pictures(n: int) -> Pixels:

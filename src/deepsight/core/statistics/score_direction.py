@@ -49,12 +49,10 @@ def score_direction(values: Reals, labels: Ints) -> ScoreDirection:
     smallest, largest = alone & (values.argmin(axis=1) == labels), values.argmax(axis=1) == labels
     counts = confusion_counts(labels, values.argmax(axis=1), k)
     reordered = float(counts[linear_sum_assignment(counts, maximize=True)].sum() / max(n, 1))
-    doubtful = beats(smallest, largest) and float(smallest.mean()) > chance(labels)
-    certain = doubtful and smallest.mean() >= max(GOOD, 2 * largest.mean()) and smallest.mean() > reordered
-    return ScoreDirection(
-        n, float(smallest.sum() / max(n, 1)), float(largest.sum() / max(n, 1)), reordered, doubtful,
-        bool(certain),
-    )  # fmt: skip
+    low, high = (float(right.sum() / max(n, 1)) for right in (smallest, largest))
+    doubtful = beats(smallest, largest) and low > most_by_guessing(labels)
+    certain = doubtful and low >= max(GOOD, 2 * high) and low > reordered
+    return ScoreDirection(n, low, high, reordered, doubtful, certain)
 
 
 def beats(first: Bools, second: Bools) -> bool:
@@ -63,8 +61,8 @@ def beats(first: Bools, second: Bools) -> bool:
     return gained > lost and discordance_p(gained, lost) <= ALARM
 
 
-def chance(labels: Ints) -> float:
-    """The share that naming the largest class in each row reaches, with two standard errors."""
+def most_by_guessing(labels: Ints) -> float:
+    """The share of rows (0 to 1) that naming the largest class in each reaches, plus two standard errors."""
     n = max(len(labels), 1)
     share = float(np.bincount(labels).max(initial=0)) / n
     return share + 2 * float(np.sqrt(share * (1 - share) / n))

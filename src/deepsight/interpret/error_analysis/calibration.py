@@ -232,8 +232,12 @@ def calibrating_temperature(logits: Reals, labels: Ints) -> float:
     Raises:
         DeepSightError: no image to fit on.
     """
-    every_one_right = len(labels) > 0 and bool((np.asarray(logits).argmax(axis=1) == labels).all())
-    return 1.0 if every_one_right else fit_temperature(logits, labels)
+    return 1.0 if every_one_right(logits, labels) else fit_temperature(logits, labels)
+
+
+def every_one_right(logits: Reals, labels: Ints) -> bool:
+    """Whether there are images and the largest logit of each names its label."""
+    return len(labels) > 0 and bool((np.asarray(logits).argmax(axis=1) == labels).all())
 
 
 def fit_temperature(logits: Reals, labels: Ints) -> float:

@@ -11,10 +11,9 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import wilson
 from deepsight.core.statistics.significance import benjamini_hochberg
 from deepsight.interpret.levers.net_effect import NetEffect, net_effect, replicates
-from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import PLACEBO, ExaminedImages, LeverOutcome
 
 HELPS, HARMS, NOTHING = "helps", "harms", "no difference shown"
-PLACEBO = "placebo"
 METHOD = (
     "Net share = (errors fixed - correct images broken) / errors, arm minus control of the same recipe. "
     "Intervals over images and trainings together (two-way clustering), with two-phase weights where "

@@ -7,6 +7,8 @@ import numpy as np
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.errors import DeepSightError
 
+PLACEBO = "placebo"  # group of the levers that should do nothing
+
 
 @dataclass(frozen=True)
 class ExaminedImages:

@@ -7,7 +7,7 @@ import numpy as np
 
 from deepsight.core.array_types import Ints, Pixels, Reals
 from deepsight.core.open_model import Predict
-from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
+from deepsight.interpret.levers.outcome import PLACEBO, ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
 Enlarge = Callable[[Pixels], Pixels]  # uint8 images (m, h, w, 3) to the input size of the network
@@ -45,7 +45,7 @@ def try_resize(
         arm_right=examined.right(predict(changed))[None],
         control_right=examined.own_right[None],
         advice="Nothing: this is a placebo.",
-        group="placebo",
+        group=PLACEBO,
     )
 
 
@@ -88,6 +88,6 @@ def judge_placebo(
         arm_right=examined.right(np.stack(arm)),
         control_right=examined.right(np.stack(control)),
         advice="Nothing: this is a placebo.",
-        group="placebo",
+        group=PLACEBO,
         paired=True,
     )

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from deepsight.core.array_types import Floats
-from deepsight.core.dataset import Dataset, class_counts
+from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
-from deepsight.core.statistics.score_direction import doubt_about_direction
+from deepsight.core.statistics.score_direction import doubt_about_direction, most_by_guessing
 from deepsight.obtain.predictions.formats import read_given
 from deepsight.obtain.predictions.given import GivenPredictions
 from deepsight.obtain.predictions.label_columns import labels_that_count, require_own_order
@@ -72,13 +72,12 @@ def read_predictions(
         log(f"Not used: columns ({len(given.unused)}), the first: {given.unused[0]}.")
     logits = logits_of(given, data.k, log)
     labels = labels_that_count(given.labels, images, logits, log)
-    reversed_scores = "" if given.predicted is not None else doubt_about_direction(logits, labels)
+    doubt = "" if given.predicted is not None else doubt_about_direction(logits, labels)
     if given.columns is None and given.predicted is None:
         require_own_order(logits, images)
     if given.columns is None or all(name.isdecimal() for name in data.classes):
         require_no_better_order(logits.argmax(axis=1), images)
     say_ties(logits, log)
-    doubt = reversed_scores
     if not doubt and given.files is None and given.labels is None:
         doubt = doubt_about_rows(logits, images)
     if doubt:
@@ -102,9 +101,7 @@ def say_ties(logits: Floats, log: Log) -> None:
 def doubt_about_rows(logits: Floats, data: Dataset) -> str:
     """A sentence where predictions without names are no better than guessing: their order may be another."""
     right = float((logits.argmax(axis=1) == data.labels).mean())
-    largest = float(class_counts(data.labels, data.classes).max() / max(len(data), 1))
-    reach = 2 * np.sqrt(largest * (1 - largest) / max(len(data), 1))
-    if len(data) < FEWEST or right > largest + reach:
+    if len(data) < FEWEST or right > most_by_guessing(data.labels):
         return ""
     return (
         f"{right:.0%} of the predictions are correct, no more than by guessing. The rows may be in another "

@@ -15,11 +15,11 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.cache import file_stamp
 from deepsight.obtain.crop_or_pad import FitJudge
-from deepsight.obtain.data_uri import PACKED, DataAddress
+from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.decode import Listing, name_as_text
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import is_picture, read_local_file, user_path
-from deepsight.obtain.other_layouts import container_advice, layout_advice
+from deepsight.obtain.other_layouts import ARCHIVES, container_advice, layout_advice
 from deepsight.obtain.readers.folder_walk import ImageFiles, is_run, list_images, subfolders
 from deepsight.obtain.readers.metadata import (
     FILE_NAME,
@@ -94,7 +94,7 @@ def folder_of(address: DataAddress) -> Path:
     """
     root = user_path(address.place).resolve()
     if not root.is_dir():
-        packed = " Unpack it, and name the folder." if root.suffix.lower() in (*PACKED, ".tar") else ""
+        packed = " Unpack it, and name the folder." if root.suffix.lower() in ARCHIVES else ""
         raise UsageError(f"Expected a folder with one folder per class, received '{address.place}'.{packed}")
     return root
 

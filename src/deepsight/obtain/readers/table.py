@@ -152,11 +152,10 @@ def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
         series = series.fill_nan(None).cast(pl.Int64)
     if isinstance(series.dtype, (pl.Boolean, pl.Categorical, pl.Enum)):
         series = series.cast(pl.String)
-    if series.dtype == pl.String and bool(series.drop_nulls().str.contains(LISTED).any()):
+    if series.dtype == pl.String and len(lists := series.filter(series.str.contains(LISTED))):
         raise DeepSightError(
-            f"Expected one label per image in the column '{column}', received lists such as "
-            f"{series.drop_nulls().filter(series.drop_nulls().str.contains(LISTED))[0]}. DeepSight studies "
-            "classifiers with one class per image."
+            f"Expected one label per image in the column '{column}', received lists such as {lists[0]}. "
+            "DeepSight studies classifiers with one class per image."
         )
     if not (series.dtype.is_integer() or series.dtype == pl.String):
         raise DeepSightError(
@@ -172,10 +171,10 @@ def without_brackets(labels: pl.Series) -> pl.Series:
     """Labels that are lists of one label each, also as the text `['cat']`, as these labels."""
     if isinstance(labels.dtype, pl.List) and bool((labels.drop_nulls().list.len() == 1).all()):
         return labels.list.first()
-    if labels.dtype != pl.String or not len(known := labels.drop_nulls()):
+    if labels.dtype != pl.String:
         return labels
     bare = labels.str.extract(BRACKETS, 2)
-    return bare if bare.null_count() == labels.null_count() and len(known) else labels
+    return bare if bare.null_count() == labels.null_count() else labels
 
 
 def without_marks_of_missing(labels: pl.Series) -> pl.Series:

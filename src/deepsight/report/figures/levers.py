@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from deepsight.core.evidence import Table
+from deepsight.interpret.levers.outcome import PLACEBO
 from deepsight.report.figures.plot import Axis, Figure, Panel
 from deepsight.report.figures.style import (
     GREEN,
@@ -17,7 +18,6 @@ from deepsight.report.figures.style import (
     row_labels,
 )
 
-PLACEBO = "placebo"
 LOOKS: dict[str, dict[str, Any]] = {
     "helps": {"tone": GREEN, "symbol": "circle"},
     "harms": {"tone": VERMILLION, "symbol": "x"},

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from deepsight.core.array_types import Ints
-from deepsight.core.dataset import Dataset, class_counts
+from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
+from deepsight.core.statistics.score_direction import most_by_guessing
 from deepsight.model.foreign.foreign_model import class_scores
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import OutputReading
@@ -52,8 +53,7 @@ def no_better_than_chance(answers: Ints, sample: Dataset) -> str:
     """A sentence where a model is right no more often than guessing is."""
     n = len(sample)
     right = float((answers == sample.labels).mean())
-    share = float(class_counts(sample.labels, sample.classes).max() / max(n, 1))
-    if n < LEAST or right > share + 2 * np.sqrt(share * (1 - share) / n):
+    if n < LEAST or right > most_by_guessing(sample.labels):
         return ""
     same = " It gives all of them the same class." if len(np.unique(answers)) == 1 else ""
     return (

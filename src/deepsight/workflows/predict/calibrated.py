@@ -4,7 +4,7 @@ from deepsight.core.array_types import Floats, Reals
 from deepsight.core.predictions import softmax
 from deepsight.core.progress import Log
 from deepsight.core.run import Run
-from deepsight.interpret.error_analysis.calibration import calibrating_temperature
+from deepsight.interpret.error_analysis.calibration import every_one_right, fit_temperature
 from deepsight.model.predict import Predictor
 from deepsight.workflows.predict.nearest_training import stored_predictions
 
@@ -21,9 +21,9 @@ def run_temperature(run: Run, predictor: Predictor, log: Log) -> float:
     validation = stored_predictions(run, "val", predictor) if has_validation(run) else None
     if validation is None or not len(validation):
         return plain(f"the run in {run.path} keeps no predictions for validation images", log)
-    if (validation.predicted == validation.labels).all():
+    if every_one_right(validation.logits, validation.labels):
         return plain(f"all {len(validation):,} validation images are right, so no temperature fits", log)
-    return calibrating_temperature(validation.logits, validation.labels)
+    return fit_temperature(validation.logits, validation.labels)
 
 
 def plain(why: str, log: Log) -> float:

@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Reals
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.lock import locked
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, Progress
 from deepsight.core.run import Run
+from deepsight.core.statistics.unit_rows import unit_rows
 from deepsight.model.predict import Predictor, blocks_of
 from deepsight.workflows.study_context import Context
 
@@ -117,9 +117,3 @@ def in_blocks(predictor: Predictor, data: Dataset, log: Log) -> Predictions:
         pace.done(rows.stop)
     features = np.concatenate(made)
     return Predictions(data.ids, data.labels, predictor.logits_of(features), features)
-
-
-def unit_rows(features: Reals) -> NDArray[np.float64]:
-    """Rows of length 1, in float64."""
-    rows = features.astype(np.float64)
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))

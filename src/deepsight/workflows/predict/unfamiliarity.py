@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Reals
 from deepsight.core.errors import DeepSightError
+from deepsight.core.statistics.unit_rows import unit_rows
 from deepsight.model.predict import Predictor
 from deepsight.workflows.predict.nearest_training import (
     stored_predictions,
     training_predictions,
-    unit_rows,
 )
 from deepsight.workflows.study_context import Context
 

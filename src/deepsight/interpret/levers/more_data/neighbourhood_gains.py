@@ -8,6 +8,7 @@ from scipy.cluster.vq import kmeans2
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.evidence import Table
+from deepsight.core.statistics.unit_rows import unit_rows
 from deepsight.interpret.levers.more_data.group_gains import gains_of_groups
 from deepsight.interpret.levers.outcome import ExaminedImages
 
@@ -78,23 +79,17 @@ def neighbourhood_gains_table(
 
 def neighbourhoods(features: Reals, *, seed: int) -> tuple[Ints, Floats]:
     """The cluster of each image (m,), and the centres (c, d) of the clusters, none of them empty."""
-    unit = unit_length(features)
+    unit = unit_rows(features)
     count = int(np.clip(len(unit) // IN_A_GROUP, 1, MOST_GROUPS))
     centres, group = kmeans2(unit, count, minit="++", seed=seed, missing="warn")
     held, group = np.unique(group, return_inverse=True)
     return group.astype(np.int64), centres[held]
 
 
-def unit_length(features: Reals) -> Floats:
-    """Each row divided by its length."""
-    x = np.asarray(features, dtype=np.float64)
-    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12))
-
-
 def nearest_to(features: Reals, inside: Bools, centre: Floats) -> Ints:
     """Positions of the images of a cluster nearest to its centre."""
     own = np.flatnonzero(inside)
-    distance = np.linalg.norm(unit_length(features[own]) - centre, axis=1)
+    distance = np.linalg.norm(unit_rows(features[own]) - centre, axis=1)
     return own[np.argsort(distance)[:SHOWN]]
 
 
