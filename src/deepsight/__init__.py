@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from deepsight.workflows.audit.run_audit import audit
     from deepsight.workflows.compare.two_runs import compare
     from deepsight.workflows.examine.examine import examine
-    from deepsight.workflows.export import export_model
     from deepsight.workflows.predict.predict import predict
+    from deepsight.workflows.publish.export import export_model
     from deepsight.workflows.study import run_study
     from deepsight.workflows.treat import treat
 
@@ -49,7 +49,7 @@ MODULES = {
     "StudyConfig": "deepsight.config",
     "compare": "deepsight.workflows.compare.two_runs",
     "examine": "deepsight.workflows.examine.examine",
-    "export_model": "deepsight.workflows.export",
+    "export_model": "deepsight.workflows.publish.export",
     "load_dataset": "deepsight.obtain",
     "predict": "deepsight.workflows.predict.predict",
     "run_study": "deepsight.workflows.study",

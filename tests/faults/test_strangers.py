@@ -23,7 +23,7 @@ from deepsight.obtain.cifar10.archives import read_archive
 from deepsight.obtain.decoding import crop
 from deepsight.obtain.decoding.crop import Unreadable, decode_square
 from deepsight.obtain.local_file import read_local_file
-from deepsight.obtain.readers.table_file import read_table_file
+from deepsight.obtain.readers.tables.table_file import read_table_file
 from deepsight.obtain.sources import SourceError
 from deepsight.workflows.predict.predict import read_square
 from deepsight.workflows.study_context import opened_context

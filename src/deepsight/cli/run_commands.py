@@ -110,7 +110,7 @@ def export(
 
         deepsight export runs/first --format torchscript --out model.pt
     """
-    from deepsight.workflows.export import export_model, require_format
+    from deepsight.workflows.publish.export import export_model, require_format
 
     with progress() as log:
         made = export_model(run_folder, format=require_format(format), file=out, log=log)

@@ -25,7 +25,7 @@ def card(
 
         deepsight card runs/first --out MODEL_CARD.md
     """
-    from deepsight.workflows.model_card import write_card
+    from deepsight.workflows.publish.model_card import write_card
 
     show(str(write_card(run_folder, out)))
 
@@ -77,7 +77,7 @@ def push(
 
         deepsight push runs/first hf:ada/cats --private
     """
-    from deepsight.workflows.push_to_hub import push_run
+    from deepsight.workflows.publish.push_to_hub import push_run
 
     with progress() as log:
         show(push_run(run_folder, to, private=private, log=log))

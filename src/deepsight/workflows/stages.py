@@ -35,7 +35,6 @@ from deepsight.scrub.clean import clean_splits
 from deepsight.scrub.duplicates.pictures import duplicate_pictures
 from deepsight.scrub.duplicates.repeated_rows import repeated_rows
 from deepsight.scrub.label_conflicts import conflict_probability
-from deepsight.workflows.examination_sizes import sample_sizes_of_plan
 from deepsight.workflows.folds import (
     copied_backbone,
     images_of_predictions,
@@ -50,14 +49,15 @@ from deepsight.workflows.metrics import study_metrics
 from deepsight.workflows.near_duplicates import known_duplicates
 from deepsight.workflows.passes.block_work import Arrays
 from deepsight.workflows.passes.study_passes import look_at_test_images, with_measures
-from deepsight.workflows.study_context import Context, rounded
-from deepsight.workflows.study_pace import pace_examination, pace_levers, pace_training
-from deepsight.workflows.study_plan import (
+from deepsight.workflows.planning.examination_sizes import sample_sizes_of_plan
+from deepsight.workflows.planning.study_pace import pace_examination, pace_levers, pace_training
+from deepsight.workflows.planning.study_plan import (
     SAMPLE,
     make_plan,
     study_interpolation,
     with_interpolation,
 )
+from deepsight.workflows.study_context import Context, rounded
 from deepsight.workflows.trained_model import load_trained
 
 # Validation images, in all or per class, whichever gives more: further ones choose no better and cost time.

@@ -18,7 +18,7 @@ from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.crop import Unreadable, decode_square
 from deepsight.obtain.predictions.formats import read_given
 from deepsight.obtain.readers.npz import load_npz
-from deepsight.obtain.readers.table_file import read_table_file
+from deepsight.obtain.readers.tables.table_file import read_table_file
 from deepsight.obtain.sources import SourceError
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000")

@@ -19,9 +19,9 @@ import deepsight.workflows.compare
 import deepsight.workflows.examine.examine_model
 import deepsight.workflows.examine.examine_predictions
 import deepsight.workflows.exchange.formats
-import deepsight.workflows.export
 import deepsight.workflows.gates.conditions
 import deepsight.workflows.predict.predict_many
+import deepsight.workflows.publish.export
 import deepsight.workflows.study
 import deepsight.workflows.treat  # noqa: F401
 from deepsight.cli.main import main

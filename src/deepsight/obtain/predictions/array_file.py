@@ -23,7 +23,7 @@ from deepsight.obtain.predictions.column_names import (
     Kind,
 )
 from deepsight.obtain.predictions.given import GivenPredictions, chosen_classes, require_matrix
-from deepsight.obtain.readers.table_file import SUFFIXES
+from deepsight.obtain.readers.tables.table_file import SUFFIXES
 
 Arrays = dict[str, NDArray[Any]]
 OUTPUTS = ("logits", "probs", "unnamed", "arr_0", "pred")  # the most informative first

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from deepsight.obtain.predictions.class_names import places_of_classes
-from deepsight.obtain.readers.table_file import named_column
+from deepsight.obtain.readers.tables.table_file import named_column
 
 SEPARATOR = r"[\s._:-]+"  # between a class name and what stands before or after it
 Kind = Literal["probs", "logits", "unnamed"]

@@ -14,7 +14,7 @@ from deepsight.obtain.predictions.array_file import (
 )
 from deepsight.obtain.predictions.given import GivenPredictions
 from deepsight.obtain.predictions.prediction_table import read_prediction_table
-from deepsight.obtain.readers.table_file import SUFFIXES, suffix_remedy
+from deepsight.obtain.readers.tables.table_file import SUFFIXES, suffix_remedy
 
 PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 

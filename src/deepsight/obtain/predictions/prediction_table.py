@@ -26,7 +26,7 @@ from deepsight.obtain.predictions.column_names import (
 )
 from deepsight.obtain.predictions.given import GivenPredictions, chosen_classes, require_matrix
 from deepsight.obtain.predictions.nested import lists_of_text, outputs_of_cells, turned_if_by_file
-from deepsight.obtain.readers.table_file import (
+from deepsight.obtain.readers.tables.table_file import (
     named_column,
     read_table_file,
     text_column,

@@ -8,7 +8,7 @@ import polars as pl
 from deepsight.core.errors import UsageError, near_names
 from deepsight.obtain.decoding.decode import name_as_text
 from deepsight.obtain.local_file import is_picture, normal_path
-from deepsight.obtain.readers.table_file import SUFFIXES, named_column, read_table_file, text_column
+from deepsight.obtain.readers.tables.table_file import SUFFIXES, named_column, read_table_file, text_column
 from deepsight.obtain.skipped_items import PassedOver
 
 FILE_NAME = "file_name"  # the column's name in Hugging Face's imagefolder

@@ -19,7 +19,7 @@ from deepsight.obtain.local_file import MOST_FILE_BYTES
 from deepsight.obtain.readers.label_values import positions_of_labels
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.parquet_file import ParquetShard, open_one, pyarrow_parquet
-from deepsight.obtain.readers.table import LABELS, label_values
+from deepsight.obtain.readers.tables.table import LABELS, label_values
 from deepsight.obtain.shards import Shard, expand_parts, file_system, stamps_key
 from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained

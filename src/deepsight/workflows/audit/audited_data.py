@@ -17,7 +17,7 @@ from deepsight.obtain import SCHEMES, load_dataset
 from deepsight.obtain.data_uri import meant_address, parse_address
 from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.obtain.readers.folder import class_folders
-from deepsight.obtain.readers.table_file import SUFFIXES
+from deepsight.obtain.readers.tables.table_file import SUFFIXES
 from deepsight.obtain.readers.unlabelled import load_unlabelled
 from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained

@@ -22,7 +22,6 @@ from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model.foreign.foreign_model import WatchedModel
 from deepsight.model.foreign.penultimate import answers_and_features
 from deepsight.model.predict import BLOCK
-from deepsight.workflows.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.examine.budget import LEVERS, PREDICTED, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.examination_inputs import inputs_of
 from deepsight.workflows.examine.fit_model import FittedModel
@@ -31,6 +30,7 @@ from deepsight.workflows.group_scores import Suggestion
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
 from deepsight.workflows.passes.block_work import Arrays, OpenWork, Work
 from deepsight.workflows.passes.image_passes import ImagePasses
+from deepsight.workflows.planning.examination_sizes import seconds_of_a_mask
 
 TIMED = 32  # images on which the model is timed
 Suggest = Callable[[Dataset, Predictions], Suggestion]

@@ -15,7 +15,6 @@ from deepsight.core.progress import Log
 from deepsight.interpret.examine import examine as examine_inputs
 from deepsight.interpret.findings import Findings
 from deepsight.obtain import Obtained
-from deepsight.workflows.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.examine.budget import LEVERS, REFERENCE, Pace, affordable_sizes
 from deepsight.workflows.examine.examination import ExaminedModel, passed_predictions, seconds_an_image
 from deepsight.workflows.examine.examination_inputs import inputs_of
@@ -23,6 +22,7 @@ from deepsight.workflows.examine.examined_passes import pass_folder, rows_mark, 
 from deepsight.workflows.examine.foreign_levers import with_levers
 from deepsight.workflows.examine.write_run import write_examination
 from deepsight.workflows.passes.block_work import Arrays, Work
+from deepsight.workflows.planning.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.trained_model import open_trained
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from deepsight.core.errors import UsageError
 from deepsight.obtain.local_file import found_path, is_picture
 from deepsight.obtain.readers.folder_walk import JUNK
-from deepsight.obtain.readers.table_file import SUFFIXES, named_column, read_table_file, text_column
+from deepsight.obtain.readers.tables.table_file import SUFFIXES, named_column, read_table_file, text_column
 
 FILE_COLUMNS = ("file", "path", "image", "filename", "file_name")
 

@@ -18,7 +18,7 @@ from deepsight.core.run import Run
 from deepsight.model.backbone import Classifier
 from deepsight.model.foreign.open import open_model
 from deepsight.model.traced_backbone import create_backbone
-from deepsight.workflows.push_to_hub import push_run
+from deepsight.workflows.publish.push_to_hub import push_run
 from deepsight.workflows.trained_model import open_trained
 from fake_hub import FakeHub, fake_hub
 

@@ -12,7 +12,7 @@ from deepsight.core.recipe import Recipe
 from deepsight.interpret.levers.sizes import LADDER, LEAST
 from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
-from deepsight.workflows import study_pace
+from deepsight.workflows.planning import study_pace
 from deepsight.workflows.study_context import Context, Promise
 
 SPEED = Throughput(frozen=4000, view=4000, trainable=3000, step=450, map_bytes=5_120, cells=2)

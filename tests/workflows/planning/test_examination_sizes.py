@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepsight.workflows.examination_sizes import least_sampled_seconds, sample_sizes_of
+from deepsight.workflows.planning.examination_sizes import least_sampled_seconds, sample_sizes_of
 
 
 def test_the_smallest_samples_are_those_of_no_time_at_all():

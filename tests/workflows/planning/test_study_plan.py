@@ -5,7 +5,7 @@ import pytest
 from deepsight.core.errors import UsageError
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.traced_backbone import create_backbone
-from deepsight.workflows.study_plan import planned_sides
+from deepsight.workflows.planning.study_plan import planned_sides
 
 HALF = (0.5, 0.5, 0.5)
 

@@ -10,7 +10,7 @@ import made_run
 from deepsight.cli.main import app
 from deepsight.core.dataset import Dataset
 from deepsight.core.run import Run
-from deepsight.workflows.model_card import card_text
+from deepsight.workflows.publish.model_card import card_text
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,15 @@ from deepsight.config import StudyPlan
 from deepsight.interpret.levers.sizes import LEAST, LeverSizes, smaller_of
 from deepsight.model import plan_search as planner
 from deepsight.model.hardware.throughput import fused_copy, measured_throughput
-from deepsight.workflows.examination_sizes import (
+from deepsight.workflows.planning.examination_sizes import (
     SAMPLED_MOST,
     planned_sizes,
     sample_sizes_of,
     sample_sizes_of_plan,
     seconds_of_a_mask,
 )
+from deepsight.workflows.planning.study_plan import counted, plan_levers, training_seconds
 from deepsight.workflows.study_context import Context, Promise
-from deepsight.workflows.study_plan import counted, plan_levers, training_seconds
 
 NOTEWORTHY = 0.1  # the training is shortened only by at least this share of its epochs
 GROWTH = 0.8  # share of the predicted spare time that larger samples may use

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.run import Run
 from deepsight.model import export
-from deepsight.workflows.export import export_model, require_format
+from deepsight.workflows.publish.export import export_model, require_format
 
 Batch = NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from deepsight.core.progress import Log
 from deepsight.obtain.local_file import is_picture
 from deepsight.obtain.other_layouts import boxes_advice
 from deepsight.obtain.readers.part_names import part_of_name
-from deepsight.obtain.readers.table_file import named_column, truth_values
+from deepsight.obtain.readers.tables.table_file import named_column, truth_values
 from deepsight.obtain.skipped_items import first_few
 
 PARTS = ("subset", "partition", "set", "phase", "data_split", "dataset_split")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from deepsight.core.errors import UsageError
 from deepsight.obtain import load_dataset
-from deepsight.obtain.readers.table_paths import with_found_paths
+from deepsight.obtain.readers.tables.table_paths import with_found_paths
 
 FILES = [f"{name}/{i}.png" for name in ("cat", "dog") for i in range(4)]
 

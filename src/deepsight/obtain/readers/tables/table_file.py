@@ -13,7 +13,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.damage import damage_as
 from deepsight.core.files.spreadsheet import unguarded_frame
 from deepsight.obtain.other_layouts import CONVERT, container_name
-from deepsight.obtain.readers.json_table import read_json_lines, read_json_table
+from deepsight.obtain.readers.tables.json_table import read_json_lines, read_json_table
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".json")
 SHEETS = (".xlsx", ".xls", ".ods")

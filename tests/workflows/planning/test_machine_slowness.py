@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepsight.interpret.background import grabcut
-from deepsight.workflows import examination_sizes, machine_slowness
+from deepsight.workflows.planning import examination_sizes, machine_slowness
 
 
 def test_the_made_pictures_are_always_the_same_and_hold_objects() -> None:

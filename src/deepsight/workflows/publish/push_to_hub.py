@@ -9,7 +9,7 @@ from typing import Any
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import METRICS, REPORT, Run
-from deepsight.workflows.model_card import card_text
+from deepsight.workflows.publish.model_card import card_text
 
 REPOSITORY = re.compile(r"hf:([\w.-]+/[\w.-]+)", re.ASCII)
 WEIGHTS, MODEL = "model.safetensors", "model.json"

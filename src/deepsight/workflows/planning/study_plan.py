@@ -26,7 +26,9 @@ from deepsight.model.fit import base_recipe
 from deepsight.model.hardware.throughput import Throughput, faster_base, fused_copy, measured_throughput
 from deepsight.model.pretrained import Pretrained
 from deepsight.scrub import interpolation
-from deepsight.workflows.examination_sizes import (
+from deepsight.workflows.folds import planned_folds
+from deepsight.workflows.near_duplicates import search_seconds
+from deepsight.workflows.planning.examination_sizes import (
     SAMPLED,
     SAMPLED_MOST,
     least_sampled_seconds,
@@ -34,9 +36,7 @@ from deepsight.workflows.examination_sizes import (
     sample_sizes_of,
     seconds_of_a_mask,
 )
-from deepsight.workflows.folds import planned_folds
-from deepsight.workflows.machine_slowness import machine_slowness
-from deepsight.workflows.near_duplicates import search_seconds
+from deepsight.workflows.planning.machine_slowness import machine_slowness
 from deepsight.workflows.study_context import Context, Promise, rounded
 
 ROOM = 0.8  # share of the machine's memory that a plan may use

@@ -21,9 +21,9 @@ from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_
 from deepsight.obtain.readers.label_values import MISSING_MARKS, label_or_none, positions_of_labels
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.part_names import part_of_name
-from deepsight.obtain.readers.table_columns import by_row, log_unused_groups, with_usual_columns
-from deepsight.obtain.readers.table_file import holds_whole_numbers, read_table_file, text_column
-from deepsight.obtain.readers.table_paths import with_found_paths
+from deepsight.obtain.readers.tables.table_columns import by_row, log_unused_groups, with_usual_columns
+from deepsight.obtain.readers.tables.table_file import holds_whole_numbers, read_table_file, text_column
+from deepsight.obtain.readers.tables.table_paths import with_found_paths
 from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained
 

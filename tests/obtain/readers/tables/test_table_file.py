@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_series_equal
 
-from deepsight.obtain.readers.table_file import read_table_file
+from deepsight.obtain.readers.tables.table_file import read_table_file
 
 CELLS = (
     "1", "-2", "+3", " 4", "0", "0.5", ".5", "5.", "-1.5e3", "1E3", "nan", "NaN", "-inf", "true", "false",

@@ -14,7 +14,7 @@ from deepsight.core.errors import UsageError
 from deepsight.core.progress import Log
 from deepsight.obtain.decoding.decode import name_as_text
 from deepsight.obtain.local_file import found_path, is_there, normal_path
-from deepsight.obtain.readers.table_file import text_column
+from deepsight.obtain.readers.tables.table_file import text_column
 from deepsight.obtain.skipped_items import first_few
 
 SAMPLE = 50  # paths that are looked for

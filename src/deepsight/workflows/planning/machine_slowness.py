@@ -3,7 +3,7 @@
 import numpy as np
 
 from deepsight.core.array_types import Pixels
-from deepsight.workflows.examination_sizes import measured_mask_seconds
+from deepsight.workflows.planning.examination_sizes import measured_mask_seconds
 
 # Seconds to cut out the object of a made picture on the machine of `study_plan.FIXED`: 0.025 s for one of
 # CIFAR-10's images there, times the ratio of both on another machine (0.028 and 0.064 s of processor time).
