@@ -8,8 +8,9 @@ from worlds import BORDER, LEVEL, Row, coverage, fewer, labels_of, trial, type_o
 
 from deepsight.core.statistics.intervals import f1_of_counts, weighted_proportions, wilson
 from deepsight.core.statistics.macro_f1 import macro_f1_intervals
+from deepsight.core.statistics.mcnemar import mcnemar
 from deepsight.core.statistics.paired_f1 import paired_macro_f1
-from deepsight.core.statistics.significance import holm, mcnemar, runner_up_p
+from deepsight.core.statistics.significance import holm, runner_up_p
 
 
 def rows(repeats: int) -> Iterator[Row]:

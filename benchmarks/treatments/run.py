@@ -39,11 +39,11 @@ from deepsight.model.training_state import TrainablePart, Training, pooled, prep
 from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.treat.treatments.base import CONTROL, Target, Treatment
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig
-from deepsight.treat.trial.cost_model import TrialPlan
 from deepsight.treat.trial.results import LEVEL
 from deepsight.treat.trial.runner import arm_runner
 from deepsight.treat.trial.schedule import run_arms
 from deepsight.treat.trial.store import Store
+from deepsight.treat.trial.trial_plan import TrialPlan
 from deepsight.treat.trial.verdicts import Judgement, judge_treatment, treatments_table
 
 SEEDS = 5

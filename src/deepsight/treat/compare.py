@@ -12,14 +12,9 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.statistics.intervals import confusion_counts
+from deepsight.core.statistics.mcnemar import discordance_p, grouped_discordance_p, grouped_mcnemar, mcnemar
 from deepsight.core.statistics.paired_f1 import paired_macro_f1
-from deepsight.core.statistics.significance import (
-    benjamini_hochberg,
-    discordance_p,
-    grouped_discordance_p,
-    grouped_mcnemar,
-    mcnemar,
-)
+from deepsight.core.statistics.significance import benjamini_hochberg
 
 Names = tuple[str, str]
 GROUPED = "Images come in {} groups: differences summed by group, Student's t (Durkalski 2003)."

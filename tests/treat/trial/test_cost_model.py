@@ -10,11 +10,10 @@ from deepsight.treat.trial.cost_model import (
     Demand,
     TrialSize,
     arm_steps,
-    fit_trial_plan,
     predict_seconds,
     rows_for,
-    step_choices,
 )
+from deepsight.treat.trial.trial_plan import fit_trial_plan, step_choices
 
 SIZE = TrialSize(train=45_000, validation=5_000, test=10_000, batch=128, views=3, epochs=2.0)
 CONTROL = Demand("control", "", 64)

@@ -21,7 +21,6 @@ from deepsight.treat.treatments.base import CONTROL, Treatment, recipe_change
 from deepsight.treat.trial import arm as arms
 from deepsight.treat.trial.arm import run_arm
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig, arm_training, train_arm
-from deepsight.treat.trial.cost_model import TrialPlan
 from deepsight.treat.trial.final_test import predict_test
 from deepsight.treat.trial.leakage_effect import Leakage
 from deepsight.treat.trial.results import trial_findings
@@ -35,6 +34,7 @@ from deepsight.treat.trial.runner import (
 )
 from deepsight.treat.trial.schedule import TrialResults, run_arms
 from deepsight.treat.trial.store import ArmResult, Store
+from deepsight.treat.trial.trial_plan import TrialPlan
 from deepsight.treat.trial.verdicts import Judgement, judge_treatment
 from made_arms import dataset, noisy
 

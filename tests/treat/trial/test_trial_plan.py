@@ -18,12 +18,13 @@ from deepsight.treat.treatments import capacity, hard_examples, mixing, weighted
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial import trial_plan
 from deepsight.treat.trial.checkpoints import TrialConfig
-from deepsight.treat.trial.cost_model import TrialPlan, TrialSize
+from deepsight.treat.trial.cost_model import TrialSize
+from deepsight.treat.trial.stored_plan import stored_or_new_plan
 from deepsight.treat.trial.trial_plan import (
+    TrialPlan,
     cheaper_recipes,
     new_trial_plan,
     recipe_difference,
-    stored_or_new_plan,
     trial_plan_sentence,
 )
 from made_arms import dataset

@@ -13,11 +13,10 @@ from deepsight.model.plan_search import PlanCandidate
 from deepsight.model.pretrained import load_pretrained
 from deepsight.workflows.examine import reference_model
 from deepsight.workflows.examine.examination_inputs import reference_inputs
+from deepsight.workflows.examine.independent_rows import TooFewIndependent, independent_halves
 from deepsight.workflows.examine.reference_model import (
     Reference,
     ReferenceTrainer,
-    TooFewIndependent,
-    independent_halves,
     train_reference,
     validation_rows,
 )

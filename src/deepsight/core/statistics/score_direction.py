@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from deepsight.core.array_types import Bools, Ints, Reals
 from deepsight.core.errors import UsageError
 from deepsight.core.statistics.intervals import confusion_counts
-from deepsight.core.statistics.significance import discordance_p
+from deepsight.core.statistics.mcnemar import discordance_p
 
 ALARM = 0.001  # probability of a false alarm
 GOOD = 0.5  # share of rows in which the smallest value must name the class, for certainty

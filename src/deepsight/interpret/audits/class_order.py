@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import confusion_counts
-from deepsight.core.statistics.significance import discordance_p
+from deepsight.core.statistics.mcnemar import discordance_p
 from deepsight.interpret.audits.audit import Audit
 
 ALARM = 0.001  # probability of a false alarm for one group of exchanged classes

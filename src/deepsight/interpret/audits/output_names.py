@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepsight.core.array_types import Ints
-from deepsight.core.statistics.significance import discordance_p
+from deepsight.core.statistics.mcnemar import discordance_p
 from deepsight.interpret.audits.class_order import ALARM
 
 

@@ -8,8 +8,9 @@ import polars as pl
 from deepsight.core.array_types import Ints
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import macro_f1
+from deepsight.core.statistics.mcnemar import mcnemar
 from deepsight.core.statistics.paired_f1 import paired_macro_f1
-from deepsight.core.statistics.significance import holm, mcnemar
+from deepsight.core.statistics.significance import holm
 from deepsight.interpret.audits.audit import Audit
 
 LEVEL = 0.05  # of Holm's correction over the alternatives

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.evidence import Table
 from deepsight.core.open_model import Predict
-from deepsight.core.statistics.significance import discordance_p
+from deepsight.core.statistics.mcnemar import discordance_p
 from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.swap_design import SwapDesign, predict_composites, sample_from

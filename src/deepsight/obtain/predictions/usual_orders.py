@@ -9,7 +9,7 @@ import numpy as np
 from deepsight.core.array_types import Bools, Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
-from deepsight.core.statistics.significance import discordance_p
+from deepsight.core.statistics.mcnemar import discordance_p
 
 ALARM = 0.001  # probability of a false alarm, for each order
 NUMBERS = re.compile(r"(\d+)")

@@ -1,12 +1,9 @@
 """How long each arm can train so that all of them fit into the budget."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import product
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
-from deepsight.core.errors import UsageError
 from deepsight.model.hardware.throughput import Throughput
 
 LEAST_STEPS = 60  # 7,680 images in batches of 128; shorter trainings say little
@@ -51,80 +48,6 @@ class TrialSize:
     batch: int
     views: int
     epochs: float
-
-
-@dataclass(frozen=True)
-class TrialPlan:
-    """What a trial will do.
-
-    Attributes:
-        rows: training images of every arm.
-        seeds: trainings per arm.
-        steps: optimiser steps by arm, the control first.
-        left_out: why a treatment does not run, by name.
-        seconds: predicted for the whole trial.
-        final_test_seconds: the part of them to predict the test images with the control and the winner.
-        resolution, trained_reductions: of the control, as `Recipe` has them; 0 keeps the run's.
-    """
-
-    rows: int
-    seeds: int
-    steps: dict[str, int]
-    left_out: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    final_test_seconds: float = 0.0
-    resolution: int = 0
-    trained_reductions: int = 0
-
-    def describe(self) -> dict[str, Any]:
-        """The plan as stored in treatments/plan.json."""
-        return asdict(self)
-
-
-def fit_trial_plan(
-    control: Demand,
-    demands: Sequence[Demand],
-    rates: ThroughputOf,
-    size: TrialSize,
-    *,
-    budget: float,
-    seeds: int,
-) -> TrialPlan:
-    """The plan with the most treatments that fit into the budget, and the longest training for them.
-
-    Args:
-        control: the arm without a treatment.
-        demands: of the treatments, the most promising first; the last are dropped first.
-        rates: returns the speed of a backbone at a resolution on this machine.
-        size: numbers of images.
-        budget: seconds.
-        seeds: trainings of each arm.
-
-    Raises:
-        UsageError: not even one treatment fits.
-    """
-    for count in range(len(demands), 0, -1):
-        arms = [control, *demands[:count]]
-        for spare, steps in product((True, False), step_choices(size)):
-            seconds = predict_seconds(arms, steps, rates, size, seeds, spare=spare)
-            if seconds <= budget:
-                left = {d.name: f"does not fit into {budget / 60:.0f} minutes" for d in demands[count:]}
-                allotted = {d.name: arm_steps(d, control, steps, rates) for d in arms}
-                final = final_test_seconds(arms, rates, size, seeds)
-                return TrialPlan(rows_for(steps, size), seeds, allotted, left, seconds, final)
-    raise UsageError(
-        f"Expected time for {seeds} trainings of a control and of a treatment, received {budget:.0f} s. "
-        "Allow more minutes."
-    )
-
-
-def step_choices(size: TrialSize) -> Iterator[int]:
-    """Numbers of steps to try: the recipe's passes over all rows, then a tenth fewer each time."""
-    most = round(size.epochs * size.train / size.batch)
-    steps = most
-    while steps >= min(LEAST_STEPS, most) and steps > 0:
-        yield steps
-        steps = int(steps * 0.9)
 
 
 def rows_for(steps: int, size: TrialSize) -> int:

@@ -9,10 +9,10 @@ from deepsight.core.evidence import Evidence, Table
 from deepsight.core.predictions import Predictions
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.checkpoints import Checkpoints
-from deepsight.treat.trial.cost_model import TrialPlan
 from deepsight.treat.trial.final_test import run_final_test
 from deepsight.treat.trial.schedule import TrialResults
 from deepsight.treat.trial.store import Store
+from deepsight.treat.trial.trial_plan import TrialPlan
 from deepsight.treat.trial.verdicts import Judgement, classes_table, treatment_verdicts, treatments_table
 
 LEVEL = 0.95  # of every interval and verdict of a trial

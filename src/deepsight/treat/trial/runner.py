@@ -14,12 +14,12 @@ from deepsight.treat.treatments import combination
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.arm import run_arm
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig
-from deepsight.treat.trial.cost_model import TrialPlan
 from deepsight.treat.trial.leakage_effect import SHARE, Leakage, affordable_steps, measure_leakage
 from deepsight.treat.trial.results import LEVEL, TrialFindings, trial_findings
 from deepsight.treat.trial.schedule import RunOne, TrialResults, run_arms
 from deepsight.treat.trial.store import ArmResult, Store
-from deepsight.treat.trial.trial_plan import recipe_difference, stored_or_new_plan, trial_plan_sentence
+from deepsight.treat.trial.stored_plan import stored_or_new_plan
+from deepsight.treat.trial.trial_plan import TrialPlan, recipe_difference, trial_plan_sentence
 from deepsight.treat.trial.verdicts import Judgement, judge_treatment, treatment_verdicts
 
 RESERVE = 0.85  # share of the minutes that is planned; the rest is for statistics and slowdowns

@@ -1,79 +1,56 @@
-"""The plan of a trial on this machine, stored in the run folder so that a resumed trial follows it."""
+"""The plan of a trial: as many treatments as fit into its budget on this machine."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from pathlib import Path
+from itertools import product
 from typing import Any
 
 from deepsight.core.dataset import Splits
-from deepsight.core.errors import DeepSightError
-from deepsight.core.files.atomic import digest_of, write_json
-from deepsight.core.files.damage import DAMAGE
-from deepsight.core.files.manifest import canonical
+from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model.hardware.throughput import Throughput, fused_copy, measured_throughput
 from deepsight.model.plan_search import RESOLUTIONS
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.checkpoints import TrialConfig
 from deepsight.treat.trial.cost_model import (
+    LEAST_STEPS,
     Demand,
-    TrialPlan,
+    ThroughputOf,
     TrialSize,
-    fit_trial_plan,
+    arm_steps,
+    final_test_seconds,
     predict_seconds,
-    step_choices,
+    rows_for,
 )
-from deepsight.treat.trial.store import Store
-
-RENAMED = {"enough": "min_treatments", "opening": "final_test_seconds"}
 
 
-def stored_or_new_plan(
-    config: TrialConfig,
-    treatments: Sequence[Treatment],
-    folder: Path,
-    budget: float,
-    seeds: int,
-    min_treatments: int,
-) -> TrialPlan:
-    """The stored plan if it was made for the same request, else a new one, which is stored."""
-    request: dict[str, Any] = {
-        "budget": budget,
-        "seeds": seeds,
-        "min_treatments": min_treatments,
-        "treatments": [t.name for t in treatments],
-        "recipe": config.recipe.digest(),
-        "train": len(config.splits.train),
-    }
-    path = folder / "plan.json"
-    known = stored_plan(path, request)
-    if known is not None:
-        return known
-    Store(folder).forget_without_weights()
-    plan = new_trial_plan(config, treatments, budget, seeds, min_treatments)
-    content = {"request": request, "plan": plan.describe()}
-    write_json(path, {**content, "digest": digest_of(canonical(content))})
-    return plan
+@dataclass(frozen=True)
+class TrialPlan:
+    """What a trial will do.
 
+    Attributes:
+        rows: training images of every arm.
+        seeds: trainings per arm.
+        steps: optimiser steps by arm, the control first.
+        left_out: why a treatment does not run, by name.
+        seconds: predicted for the whole trial.
+        final_test_seconds: the part of them to predict the test images with the control and the winner.
+        resolution, trained_reductions: of the control, as `Recipe` has them; 0 keeps the run's.
+    """
 
-def stored_plan(path: Path, request: Mapping[str, Any]) -> TrialPlan | None:
-    """The plan in a file; None if it is missing or damaged, or was made for another request."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        digest = stored.pop("digest", None)  # earlier versions wrote none
-        whole = digest is None or digest == digest_of(canonical(stored))
-        if not whole or under_new_names(stored["request"]) != request:
-            return None
-        return TrialPlan(**under_new_names(stored["plan"]))
-    except DAMAGE:
-        return None
+    rows: int
+    seeds: int
+    steps: dict[str, int]
+    left_out: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    final_test_seconds: float = 0.0
+    resolution: int = 0
+    trained_reductions: int = 0
 
-
-def under_new_names(stored: dict[str, Any]) -> dict[str, Any]:
-    """Part of a stored plan under its current names; earlier versions used others for some."""
-    return {RENAMED.get(name, name): value for name, value in stored.items()}
+    def describe(self) -> dict[str, Any]:
+        """The plan as stored in treatments/plan.json."""
+        return asdict(self)
 
 
 def new_trial_plan(
@@ -135,6 +112,52 @@ def plan_with_recipe(
         resolution=recipe.resolution,
         trained_reductions=recipe.trained_reductions,
     )
+
+
+def fit_trial_plan(
+    control: Demand,
+    demands: Sequence[Demand],
+    rates: ThroughputOf,
+    size: TrialSize,
+    *,
+    budget: float,
+    seeds: int,
+) -> TrialPlan:
+    """The plan with the most treatments that fit into the budget, and the longest training for them.
+
+    Args:
+        control: the arm without a treatment.
+        demands: of the treatments, the most promising first; the last are dropped first.
+        rates: returns the speed of a backbone at a resolution on this machine.
+        size: numbers of images.
+        budget: seconds.
+        seeds: trainings of each arm.
+
+    Raises:
+        UsageError: not even one treatment fits.
+    """
+    for count in range(len(demands), 0, -1):
+        arms = [control, *demands[:count]]
+        for spare, steps in product((True, False), step_choices(size)):
+            seconds = predict_seconds(arms, steps, rates, size, seeds, spare=spare)
+            if seconds <= budget:
+                left = {d.name: f"does not fit into {budget / 60:.0f} minutes" for d in demands[count:]}
+                allotted = {d.name: arm_steps(d, control, steps, rates) for d in arms}
+                final = final_test_seconds(arms, rates, size, seeds)
+                return TrialPlan(rows_for(steps, size), seeds, allotted, left, seconds, final)
+    raise UsageError(
+        f"Expected time for {seeds} trainings of a control and of a treatment, received {budget:.0f} s. "
+        "Allow more minutes."
+    )
+
+
+def step_choices(size: TrialSize) -> Iterator[int]:
+    """Numbers of steps to try: the recipe's passes over all rows, then a tenth fewer each time."""
+    most = round(size.epochs * size.train / size.batch)
+    steps = most
+    while steps >= min(LEAST_STEPS, most) and steps > 0:
+        yield steps
+        steps = int(steps * 0.9)
 
 
 def trial_size(splits: Splits, recipe: Recipe) -> TrialSize:

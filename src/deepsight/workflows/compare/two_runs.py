@@ -9,7 +9,7 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
 from deepsight.core.file_columns import with_files
 from deepsight.core.run import Run
-from deepsight.core.statistics.significance import McNemar, grouped_mcnemar, mcnemar
+from deepsight.core.statistics.mcnemar import McNemar, grouped_mcnemar, mcnemar
 from deepsight.treat.compare import comparison_tables
 
 IDENTITY = ("sha256_of_records", "sha256_of_pixels")  # digests in data.json of earlier versions

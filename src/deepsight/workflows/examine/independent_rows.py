@@ -1,11 +1,18 @@
-"""Training images without near-duplicates of the judged images, so that a judge was not trained on those."""
+"""Training images that are independent of the judged images: no near-duplicates, and no shared group."""
 
 import numpy as np
 import polars as pl
 
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError
+from deepsight.core.folds import grouped_folds
+from deepsight.interpret.labels.cross_validation import stratified_folds
 from deepsight.scrub.duplicates.find import find_duplicates
+
+
+class TooFewIndependent(DeepSightError):
+    """Too few training images are neither near-duplicates of the judged images nor of their group."""
 
 
 def independent_rows(train: Dataset, judged: Dataset, *, seed: int) -> Ints:
@@ -19,3 +26,25 @@ def independent_rows(train: Dataset, judged: Dataset, *, seed: int) -> Ints:
     pairs = find_duplicates({"train": train, "judged": judged}, seed=seed).frame.filter("flagged")
     copies = pairs.filter(pl.col("split_b") == "train", pl.col("split_a") == "judged")["index_b"]
     return np.flatnonzero(~np.isin(train.ids, copies.to_numpy()))
+
+
+def independent_halves(train: Dataset, seed: int) -> Ints:
+    """The half of each image, int64 (n,), 0 or 1: each class in both as evenly as may be, no group in both.
+
+    Raises:
+        TooFewIndependent: a half would lack a class, as where all images of a class are in one group.
+    """
+    if train.groups is None:
+        return stratified_folds(train.labels, 2, seed)
+    try:
+        half = grouped_folds(train.labels, 2, groups=train.groups, seed=seed)
+    except DeepSightError as error:
+        raise TooFewIndependent(f"All images are in one group. {error}") from error
+    present = np.unique(train.labels)
+    lone = [train.classes[c] for c in present if len(np.unique(half[train.labels == c])) < 2]
+    if lone:
+        raise TooFewIndependent(
+            "Expected two halves of the images with all classes in both and no group in both, but the groups "
+            f"put all images of {', '.join(lone[:5])} into one half."
+        )
+    return half

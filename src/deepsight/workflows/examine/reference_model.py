@@ -15,9 +15,7 @@ from deepsight.core.array_types import Floats, Floats32, Ints
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import machine_mb, peak_rss_mb, rss_mb
 from deepsight.core.errors import DeepSightError
-from deepsight.core.folds import grouped_folds
 from deepsight.core.progress import Log, silent
-from deepsight.interpret.labels.cross_validation import stratified_folds
 from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.fit import Fitted, base_recipe, fabric_of, fit_model
@@ -26,7 +24,11 @@ from deepsight.model.hardware.throughput import faster_base, fused_copy, measure
 from deepsight.model.plan_search import PlanCandidate, Workload, batch_for, best_plan, resolutions_for
 from deepsight.model.pretrained import Pretrained
 from deepsight.obtain.cache import cache_folder
-from deepsight.workflows.examine.independent_rows import independent_rows
+from deepsight.workflows.examine.independent_rows import (
+    TooFewIndependent,
+    independent_halves,
+    independent_rows,
+)
 from deepsight.workflows.folds import copied_backbone
 from deepsight.workflows.near_duplicates import duplicate_seconds
 
@@ -63,10 +65,6 @@ class Reference:
     train: ExaminedSplit | None
     resolution: int
     rows: int
-
-
-class TooFewIndependent(DeepSightError):
-    """Too few training images are neither near-duplicates of the judged images nor of their group."""
 
 
 def train_reference(
@@ -143,28 +141,6 @@ def planned_reference(
     except DeepSightError:
         return None
     return found if work.elapsed + found.total <= OVERRUN * seconds else None
-
-
-def independent_halves(train: Dataset, seed: int) -> Ints:
-    """The half of each image, int64 (n,), 0 or 1: each class in both as evenly as may be, no group in both.
-
-    Raises:
-        TooFewIndependent: a half would lack a class, as where all images of a class are in one group.
-    """
-    if train.groups is None:
-        return stratified_folds(train.labels, 2, seed)
-    try:
-        half = grouped_folds(train.labels, 2, groups=train.groups, seed=seed)
-    except DeepSightError as error:
-        raise TooFewIndependent(f"All images are in one group. {error}") from error
-    present = np.unique(train.labels)
-    lone = [train.classes[c] for c in present if len(np.unique(half[train.labels == c])) < 2]
-    if lone:
-        raise TooFewIndependent(
-            "Expected two halves of the images with all classes in both and no group in both, but the groups "
-            f"put all images of {', '.join(lone[:5])} into one half."
-        )
-    return half
 
 
 def validation_rows(rows: int) -> int:
