@@ -50,6 +50,19 @@ def test_only_the_test_images_bring_the_features_of_the_other_network() -> None:
     assert np.array_equal(parts["test"].more["frozen"], FROZEN)
 
 
+def test_images_bring_their_groups_into_the_study_of_labels() -> None:
+    groups, others = np.arange(N) // 4, {"val": replace(images(1), groups=np.arange(N) // 2)}
+    grouped = replace(
+        FULL, test=replace(FULL.test, groups=groups), others=others, train=replace(TRAIN, groups=groups[:60])
+    )
+    parts = grouped.label_parts()
+    assert np.array_equal(parts["test"].groups, groups)  # type: ignore[arg-type]
+    assert np.array_equal(parts["val"].groups, np.arange(N) // 2)  # type: ignore[arg-type]
+    assert np.array_equal(parts["train"].groups, groups[:60])  # type: ignore[arg-type]
+    assert all(part.groups is None for part in FULL.label_parts().values())
+    assert replace(grouped, others={}).label_parts()["val"].groups is None
+
+
 def test_the_distance_to_the_training_images_is_a_property_where_one_network_saw_both() -> None:
     assert FULL.properties.columns == [*BARE.properties.columns, "training_distance"]
     assert TRAIN.features is not None

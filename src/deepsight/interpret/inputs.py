@@ -93,11 +93,17 @@ class ExaminationInputs:
         held_out = {"val": (self.validation, {}, {}), "test": (self.predictions, self.more, self.judges)}
         return parts | {
             name: ExaminedSplit(
-                p.ids, p.labels, p.probabilities, own_features(p, more), "model", more, judges
+                p.ids, p.labels, p.probabilities, own_features(p, more), "model", more, judges,
+                self.groups_of_images(name, p.ids),
             )
             for name, (p, more, judges) in held_out.items()
             if p is not None
-        }
+        }  # fmt: skip
+
+    def groups_of_images(self, split: str, ids: Ints) -> Ints | None:
+        """The group of each image of a split, int64 (n,); None where images have none or are not at hand."""
+        data = self.test if split == "test" else self.others.get(split)
+        return None if data is None or data.groups is None else select_ids(data, ids).groups
 
     @cached_property
     def properties(self) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.config import StudyPlan
-from deepsight.core.dataset import Dataset, Splits
+from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.environment import environment, peak_rss_mb
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.hypothesis import from_json, to_json
@@ -246,14 +246,17 @@ def inputs_of(context: Context) -> ExaminationInputs:
         test=splits.test,
         predictions=run.predictions("test"),
         validation=run.predictions("val"),
-        train=ExaminedSplit(train.ids, train.labels, None, train.features, "frozen"),
+        train=ExaminedSplit(
+            train.ids, train.labels, None, train.features, "frozen",
+            groups=select_ids(splits.train, train.ids).groups,
+        ),
         others={"train": splits.train, "val": splits.validation},
         more={"frozen": run.predictions("test_frozen").features} if kept else {},
         conflicting_twins=conflict_probability(duplicates.frame, splits.test, context.official),
         leaks_kept=bool(np.isin(splits.train.ids, leaks).any()),
         hypotheses=from_json(run.read_json("hypotheses.json")),
         seed=context.study.seed,
-    )
+    )  # fmt: skip
 
 
 def inputs_of_folds(context: Context) -> ExaminationInputs:

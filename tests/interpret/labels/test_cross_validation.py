@@ -127,3 +127,26 @@ def test_two_images_of_a_class_are_in_two_folds() -> None:
 def test_folds_that_cannot_be_are_refused(folds: int) -> None:
     with pytest.raises(DeepSightError, match=f"Expected 2 to 3 folds for as many images, received {folds}"):
         stratified_folds(np.array([0, 1, 1]), folds, seed=0)
+
+
+def test_the_head_of_a_row_has_seen_no_row_of_its_group(blobs: tuple[np.ndarray, np.ndarray]) -> None:
+    """Ten copies of each row with random labels: only a head that saw a copy can know them."""
+    features = np.repeat(blobs[0][:40], 10, axis=0)
+    groups = np.repeat(np.arange(40), 10)
+    labels = np.repeat(np.random.default_rng(0).permutation(np.arange(40) % 2), 10)
+    wide = np.hstack([features, np.random.default_rng(1).normal(size=(40, 60))[groups]])
+    seen, unseen = (
+        (out_of_fold_probabilities(wide, labels, 2, groups=each, seed=0).argmax(axis=1) == labels).mean()
+        for each in (None, groups)
+    )
+    assert seen == 1
+    assert unseen < 0.7
+
+
+def test_folds_are_no_more_than_groups(blobs: tuple[np.ndarray, np.ndarray]) -> None:
+    features, labels = blobs
+    halves = np.arange(400) % 2
+    two = out_of_fold_probabilities(features, labels, 3, groups=halves, seed=0)
+    assert (two.argmax(axis=1) == labels).mean() > 0.6
+    one = out_of_fold_probabilities(features, labels, 3, groups=np.zeros(400, np.int64), seed=0)
+    assert one == pytest.approx(np.tile(np.bincount(labels) / 400, (400, 1)))

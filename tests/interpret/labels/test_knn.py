@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from deepsight.interpret.labels.knn import (
+    NONE,
     Neighbours,
     largest_columns,
     nearest_neighbours,
@@ -72,3 +73,23 @@ def test_votes_weigh_by_similarity_and_the_prior_fills_in() -> None:
     assert found[0] == pytest.approx(np.array([0.5 + 2 / 3, 0.25 + 1 / 3]) / 1.75)
     assert found[1] == pytest.approx(np.array([0.5 + 2 / 3, 1 / 3]) / 1.5)
     assert found[2] == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_rows_of_one_group_are_not_neighbours(features: np.ndarray) -> None:
+    groups = np.arange(300) % 60
+    found = nearest_neighbours(np.vstack([features, features]), groups=np.tile(groups, 2), count=5, seed=0)
+    assert (np.tile(groups, 2)[found.rows] != np.tile(groups, 2)[:, None]).all()
+    single = nearest_neighbours(features, count=299, groups=np.arange(300), seed=0)
+    assert np.array_equal(single.rows, nearest_neighbours(features, count=299, seed=0).rows)
+    wanted = [[j for j in row if groups[j] != groups[i]][:5] for i, row in enumerate(single.rows.tolist())]
+    assert np.array_equal(nearest_neighbours(features, count=5, groups=groups, seed=0).rows, wanted)
+
+
+def test_a_group_without_others_has_no_votes() -> None:
+    features = np.random.default_rng(1).normal(size=(6, 3))
+    found = nearest_neighbours(features, count=4, groups=np.array([0, 0, 0, 0, 0, 1]), seed=0)
+    assert (found.cosine[:5, 1:] == NONE).all()
+    labels = np.array([0, 0, 1, 1, 1, 1])
+    assert neighbour_vote(
+        nearest_neighbours(features, groups=np.zeros(6, np.int64), seed=0), labels, 2
+    ) == pytest.approx(np.tile([1 / 3, 2 / 3], (6, 1)))

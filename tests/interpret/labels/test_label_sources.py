@@ -11,11 +11,13 @@ from deepsight.core.errors import DeepSightError
 from deepsight.interpret.labels import label_sources
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
+from deepsight.interpret.labels.label_errors import label_errors_of_split
 from deepsight.interpret.labels.label_sources import (
     ExaminedSplit,
     affordable_part,
     equal_pool,
     gather_label_sources,
+    judging_groups,
     log_pool,
 )
 
@@ -164,3 +166,61 @@ def test_of_too_many_images_times_classes_a_sample_is_examined(
     assert np.array_equal(few.probabilities, parts["test"].probabilities[few.ids])  # type: ignore[index]
     assert np.array_equal(few.more["before"], parts["test"].features[few.ids])  # type: ignore[index]
     assert list(gather_label_sources({"test": few}, 3, seed=0)["test"].ids) == list(few.ids)
+
+
+def series_with_a_wrong_label() -> tuple[ExaminedSplit, np.ndarray]:
+    """150 series of eight nearly equal pictures; nine series have one and the same wrong label throughout."""
+    features, true = make_blobs(150, 16, centers=3, cluster_std=2.0, random_state=0)
+    rng, groups = np.random.default_rng(0), np.repeat(np.arange(150), 8)
+    copies = features[groups] + 0.01 * rng.normal(size=(1200, 16))
+    wrong = np.isin(groups, rng.choice(150, 9, replace=False))
+    labels = np.where(wrong, (true[groups] + 1) % 3, true[groups]).astype(np.int64)
+    return ExaminedSplit(np.arange(1200), labels, None, copies, groups=groups), wrong
+
+
+def test_a_series_does_not_vouch_for_the_wrong_label_that_it_shares() -> None:
+    part, wrong = series_with_a_wrong_label()
+    own = np.arange(1200), part.labels
+    apart, together = (
+        gather_label_sources({"train": each}, 3, seed=0)["train"]
+        for each in (part, replace(part, groups=None))
+    )
+    assert np.median(together.distributions["neighbours"][own][wrong]) > 0.3
+    assert np.median(apart.distributions["neighbours"][own][wrong]) < 0.1
+    flagged, vouched = (
+        label_errors_of_split("train", each, tuple("abc"), 0.7)["flagged"].to_numpy()
+        for each in (apart, together)
+    )
+    assert flagged[wrong].all()
+    assert not vouched[wrong].any()
+
+
+def test_groups_of_one_image_are_no_groups(parts: dict[str, ExaminedSplit]) -> None:
+    """The neighbours bit for bit; the head has the same number of other folds."""
+    alone = {name: replace(part, groups=part.ids + 1000 * i) for i, (name, part) in enumerate(parts.items())}
+    plain, grouped = (gather_label_sources(each, 3, seed=0) for each in (parts, alone))
+    for name in parts:
+        ours, theirs = grouped[name].distributions, plain[name].distributions
+        assert np.array_equal(ours["neighbours"], theirs["neighbours"])
+        assert np.abs(ours["head"] - theirs["head"]).mean() < 0.1
+
+
+def test_who_must_not_judge_whom() -> None:
+    """The only group of a class, and images without groups, stand alone."""
+    labels, groups = np.array([0, 0, 1, 0, 1, 1, 2, 2]), np.array([5, 5, 5, 6, 6, 6, 7, 7])
+    first = ExaminedSplit(np.arange(8), labels, groups=groups)
+    bare = ExaminedSplit(np.arange(3), np.array([0, 1, 1]))
+    assert judging_groups([bare, bare]) is None
+    found = judging_groups([first])
+    assert found is not None
+    same = found[:, None] == found
+    assert np.array_equal(same[:6, :6], groups[:6, None] == groups[:6])
+    assert same[6:].sum() == 2
+    mixed = judging_groups([bare, first])
+    assert mixed is not None
+    assert (mixed[:3, None] == mixed).sum() == 3
+
+
+def test_a_sample_keeps_its_groups(parts: dict[str, ExaminedSplit]) -> None:
+    part = replace(parts["test"], groups=np.arange(50) // 5)
+    assert list(part.select(np.array([0, 7, 49])).groups) == [0, 1, 9]  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """Copies and near-duplicates of judged images are found among training images, and others stay."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from deepsight.core.dataset import Dataset
@@ -22,3 +24,14 @@ def test_equal_row_numbers_of_two_halves_are_not_mixed_up(cifar10: tuple[Dataset
     train, _ = cifar10
     few = train.select(np.arange(200))
     assert len(independent_rows(few.select(np.arange(100)), few.select(np.arange(100, 200)), seed=0)) >= 98
+
+
+def test_images_of_a_judged_group_go(cifar10: tuple[Dataset, Dataset]) -> None:
+    few = cifar10[0].select(np.arange(200))
+    grouped = replace(few, groups=np.arange(200) % 50)
+    train, judged = grouped.select(np.arange(100)), grouped.select(np.arange(100, 130))
+    kept = independent_rows(train, judged, seed=0)
+    assert set(train.groups[kept] % 50) <= set(range(30, 50))  # type: ignore[index]
+    assert len(kept) >= 38
+    bare = replace(judged, groups=None)
+    assert len(independent_rows(train, bare, seed=0)) >= 98

@@ -10,6 +10,7 @@ from scipy.special import softmax
 
 from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.errors import DeepSightError
+from deepsight.core.folds import grouped_folds
 from deepsight.interpret.error_analysis.calibration import fit_temperature
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # share of the mean eigenvalue of the features' scatter
@@ -51,7 +52,9 @@ class Standardised:
             yield block, (np.asarray(self._features[block], dtype=np.float32) - self._centre) / self._scale
 
 
-def out_of_fold_probabilities(features: Reals, labels: Ints, k: int, *, folds: int = 5, seed: int) -> Floats:
+def out_of_fold_probabilities(
+    features: Reals, labels: Ints, k: int, *, groups: Ints | None = None, folds: int = 5, seed: int
+) -> Floats:
     """P(given label | image) for every row, from a classifier that has not seen the row: float64 (n, k).
 
     Each fold gets its own head: a ridge regression of the one-hot labels on the features of the other folds.
@@ -60,16 +63,25 @@ def out_of_fold_probabilities(features: Reals, labels: Ints, k: int, *, folds: i
     least out-of-fold squared error. One temperature, fitted on all out-of-fold scores, turns them into
     probabilities (Guo et al. 2017).
 
+    With groups, the classifier has not seen any row of the row's group either. Where all rows are one group,
+    nothing else could judge them, so every row gets the shares of the classes.
+
     Args:
         features: (n, d), any scale.
         labels: int64 (n,).
-        folds: at least 2; each class is spread over them evenly.
+        groups: int64 (n,), which rows belong together, such as the images of one patient; None makes each row
+            its own group.
+        folds: at least 2, and as many as there are groups at most; each class is spread over them evenly.
         seed: of the assignment to folds.
 
     Raises:
         DeepSightError: fewer than two folds, or fewer rows than folds.
     """
-    fold = stratified_folds(labels, folds, seed)
+    if groups is not None:
+        folds = min(folds, len(np.unique(groups)))
+        if folds < 2:
+            return np.tile(np.bincount(labels, minlength=k) / len(labels), (len(labels), 1))
+    fold = held_out_folds(labels, folds, groups, seed)
     x = Standardised(features)
     targets = np.eye(k)[labels] - np.bincount(labels, minlength=k) / len(labels)
     parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(folds)]
@@ -78,6 +90,13 @@ def out_of_fold_probabilities(features: Reals, labels: Ints, k: int, *, folds: i
         key=lambda candidate: float(((candidate - targets) ** 2).sum()),
     )
     return np.asarray(softmax(scores / fit_temperature(scores, labels), axis=1), dtype=np.float64)
+
+
+def held_out_folds(labels: Ints, folds: int, groups: Ints | None, seed: int) -> Ints:
+    """The fold of each row, int64 (n,): stratified, and with whole groups where rows have groups."""
+    if groups is None:
+        return stratified_folds(labels, folds, seed)
+    return grouped_folds(labels, folds, groups=groups, seed=seed)
 
 
 def stratified_folds(labels: Ints, folds: int, seed: int) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.statistics.principal_axes import principal_axes
 
 GROUP = 32  # columns per group; the first pass compares only the maxima of groups
+NONE = -2  # stands for the similarity of rows that are no neighbours; below every cosine
 
 
 class Neighbours(NamedTuple):
@@ -16,7 +17,8 @@ class Neighbours(NamedTuple):
 
     Attributes:
         rows: int64 (n, c), row numbers; never the row itself.
-        cosine: float32 (n, c), cosine similarity of the compacted features, in [-1, 1].
+        cosine: float32 (n, c), cosine similarity of the compacted features, in [-1, 1]; `NONE` where too few
+            rows are outside the row's group, so that `rows` names no neighbour there.
     """
 
     rows: NDArray[np.int64]
@@ -30,6 +32,7 @@ def nearest_neighbours(
     dimensions: int = 128,
     references: int = 65_536,
     block: int = 1024,
+    groups: Ints | None = None,
     seed: int,
 ) -> Neighbours:
     """The `count` rows of largest cosine similarity to each row.
@@ -43,6 +46,8 @@ def nearest_neighbours(
         dimensions: principal axes kept, at most d.
         references: rows among which neighbours are sought.
         block: rows compared at a time.
+        groups: int64 (n,); rows of one group, such as the images of one patient, are not each other's
+            neighbours. None makes each row its own group.
         seed: of the sample.
     """
     unit = unit_features(features, dimensions)
@@ -59,7 +64,9 @@ def nearest_neighbours(
         similar = unit[start : start + block] @ against
         own = place[start : start + block]
         inside = np.flatnonzero(own >= 0)
-        similar[inside, own[inside]] = -2  # below every cosine
+        similar[inside, own[inside]] = NONE
+        if groups is not None:
+            similar[groups[start : start + block, None] == groups[chosen]] = NONE
         at = largest_columns(similar, count)
         rows[start : start + block] = chosen[at]
         cosine[start : start + block] = np.take_along_axis(similar, at, axis=1)
@@ -100,8 +107,9 @@ def unit_features(features: Reals, dimensions: int) -> NDArray[np.float32]:
 def neighbour_vote(neighbours: Neighbours, labels: Ints, k: int, *, prior_votes: float = 5.0) -> Floats:
     """The share of each class among the neighbours of a row, weighted by similarity: float64 (n, k).
 
-    Negative similarities do not vote. The class shares of the whole data count as `prior_votes` neighbours,
-    so that no class has probability 0, and one wrong label among twenty neighbours weighs little.
+    Negative similarities do not vote, and neither does what is no neighbour (`NONE`). The class shares of
+    the whole data count as `prior_votes` neighbours, so that no class has probability 0, and one wrong label
+    among twenty neighbours weighs little.
     """
     weight = np.maximum(neighbours.cosine, 0).astype(np.float64)
     n, c = weight.shape

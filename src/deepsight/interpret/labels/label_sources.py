@@ -42,6 +42,8 @@ class ExaminedSplit:
             another network makes other mistakes.
         judges: probabilities of further models by their name, (n, k) each; none of them has been trained on
             these labels.
+        groups: int64 (n,), which images belong together, such as those of one patient; None where unknown. A
+            number means the same group in all parts.
     """
 
     ids: NDArray[np.int64]
@@ -51,6 +53,7 @@ class ExaminedSplit:
     space: str = ""
     more: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     judges: Mapping[str, Floats] = field(default_factory=dict)
+    groups: Ints | None = None
 
     def spaces(self) -> dict[str, NDArray[np.floating]]:
         """All features by their space; predictions read from a file may have features of width 0."""
@@ -67,6 +70,7 @@ class ExaminedSplit:
             features=None if self.features is None else self.features[rows],
             more={space: features[rows] for space, features in self.more.items()},
             judges={name: said[rows] for name, said in self.judges.items()},
+            groups=None if self.groups is None else self.groups[rows],
         )
 
 
@@ -108,6 +112,8 @@ def gather_label_sources(
 ) -> dict[str, LabelSources]:
     """Ask every source about every split.
 
+    Images of one group, such as those of one patient, do not judge each other (`judging_groups`).
+
     Args:
         parts: by split name.
         k: number of classes.
@@ -123,13 +129,38 @@ def gather_label_sources(
         held = {name: part for name, part in parts.items() if space in part.spaces()}
         labels = joined_rows([part.labels for part in held.values()])
         features = joined_rows([part.spaces()[space] for part in held.values()])
-        head = out_of_fold_probabilities(features, labels, k, folds=folds, seed=seed)
-        votes = neighbour_vote(nearest_neighbours(features, count=count, seed=seed), labels, k)
+        groups = judging_groups(list(held.values()))
+        head = out_of_fold_probabilities(features, labels, k, groups=groups, folds=folds, seed=seed)
+        near = nearest_neighbours(features, count=count, groups=groups, seed=seed)
+        votes = neighbour_vote(near, labels, k)
         ends = np.cumsum([len(part.labels) for part in held.values()])
         for (name, part), end in zip(held.items(), ends, strict=True):
             rows, suffix = slice(end - len(part.labels), end), "" if space == part.space else f" ({space})"
             sources[name] |= {f"head{suffix}": head[rows], f"neighbours{suffix}": votes[rows]}
     return {name: LabelSources(part.ids, part.labels, sources[name]) for name, part in parts.items()}
+
+
+def judging_groups(parts: Sequence[ExaminedSplit]) -> Ints | None:
+    """Which images of all parts must not judge each other, int64 (n,); None where no part has groups.
+
+    Copies of one picture would vouch for the wrong label that they share. Where a class lies in one group
+    only, nobody else could know it, so each of its images stands alone there, as without groups. So does
+    each image of a part without groups.
+    """
+    if all(part.groups is None for part in parts):
+        return None
+    labels = joined_rows([part.labels for part in parts])
+    known = joined_rows([np.full(len(part.labels), part.groups is not None) for part in parts])
+    given = joined_rows(
+        [np.zeros_like(part.labels) if part.groups is None else part.groups for part in parts]
+    )
+    group = np.unique(given, return_inverse=True)[1].astype(np.int64)
+    cells = np.unique(np.stack([labels[known], group[known]]), axis=1)
+    spread = np.bincount(cells[0], minlength=int(labels.max(initial=0)) + 1)
+    spread[np.unique(labels[~known])] += 2  # images without groups are as many groups
+    alone = ~known | (spread[labels] < 2)
+    group[alone] = len(group) + np.flatnonzero(alone)
+    return group
 
 
 def model_source(name: str, part: ExaminedSplit) -> dict[str, Floats]:

@@ -56,6 +56,19 @@ class AuditedData:
         return np.concatenate([part.labels for part in self.parts.values()])
 
     @property
+    def groups(self) -> Ints | None:
+        """The group of each image, split after split; None unless some part has groups.
+
+        An image of a part without groups is a group of its own, with a negative number.
+        """
+        if all(part.groups is None for part in self.parts.values()):
+            return None
+        alone = -1 - np.arange(len(self))
+        given = [np.full(len(p), -1) if p.groups is None else p.groups for p in self.parts.values()]
+        known = [np.full(len(p), p.groups is not None) for p in self.parts.values()]
+        return np.where(np.concatenate(known), np.concatenate(given), alone)
+
+    @property
     def keys(self) -> pl.DataFrame:
         """Columns split and index, one row per image."""
         return pl.concat(

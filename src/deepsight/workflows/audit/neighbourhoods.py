@@ -50,7 +50,9 @@ def label_sources(data: AuditedData, features: np.ndarray, *, seed: int, log: Lo
     All splits are judged together as one part, so that the features (n, d) stay on disk instead of being
     joined in memory. If images times classes are very many, a random sample of images is examined.
     """
-    everything = ExaminedSplit(np.arange(len(data)), data.labels, None, features, "frozen")
+    everything = ExaminedSplit(
+        np.arange(len(data)), data.labels, None, features, "frozen", groups=data.groups
+    )
     whole = affordable_part(everything, len(data.classes), seed=seed)
     if len(whole.ids) < len(data):
         log(f"Examines the labels of {len(whole.ids):,} of {len(data):,} images, drawn at random.")

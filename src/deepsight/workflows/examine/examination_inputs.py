@@ -121,7 +121,8 @@ def frozen_inputs(
         return inputs
     rows = balanced_rows(train.labels, min(TRAIN_ROWS, len(train)), np.random.default_rng(seed))
     few = train.select(rows)
-    split = ExaminedSplit(few.ids, few.labels, None, frozen_features(frozen, few), "frozen")
+    features = frozen_features(frozen, few)
+    split = ExaminedSplit(few.ids, few.labels, None, features, "frozen", groups=few.groups)
     return replace(inputs, train=split, others={"train": train})
 
 

@@ -16,7 +16,7 @@ class TooFewIndependent(DeepSightError):
 
 
 def independent_rows(train: Dataset, judged: Dataset, *, seed: int) -> Ints:
-    """The rows of `train`, ascending, that are not near-duplicates of a judged image.
+    """The rows of `train`, ascending, that are neither near-duplicates of a judged image nor of its group.
 
     Args:
         train: images to train a model on.
@@ -25,7 +25,10 @@ def independent_rows(train: Dataset, judged: Dataset, *, seed: int) -> Ints:
     """
     pairs = find_duplicates({"train": train, "judged": judged}, seed=seed).frame.filter("flagged")
     copies = pairs.filter(pl.col("split_b") == "train", pl.col("split_a") == "judged")["index_b"]
-    return np.flatnonzero(~np.isin(train.ids, copies.to_numpy()))
+    shared = np.isin(train.ids, copies.to_numpy())
+    if train.groups is not None and judged.groups is not None:
+        shared |= np.isin(train.groups, judged.groups)
+    return np.flatnonzero(~shared)
 
 
 def independent_halves(train: Dataset, seed: int) -> Ints:

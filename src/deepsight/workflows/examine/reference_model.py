@@ -15,6 +15,7 @@ from deepsight.core.array_types import Floats, Floats32, Ints
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import machine_mb, peak_rss_mb, rss_mb
 from deepsight.core.errors import DeepSightError
+from deepsight.core.group_split import grouped_rows
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.model.feature_cache import FeatureCache
@@ -74,8 +75,8 @@ def train_reference(
     """Train a reference model for these images; None if there are too few training images or too little time.
 
     Images of the training part itself are judged in two halves, each by the model trained on the other; a
-    group, such as the images of one patient, is in one half. Training images that are near-duplicates of a
-    judged image are left out.
+    group, such as the images of one patient, is in one half, and either trains or validates. Training images
+    that are near-duplicates of a judged image, or of its group, are left out.
 
     Args:
         pretrained: the backbone; a copy is trained.
@@ -148,6 +149,22 @@ def validation_rows(rows: int) -> int:
     return max(1, min(MOST_VALIDATION, round(VALIDATION * rows)))
 
 
+def validation_split(train: Dataset, seed: int) -> tuple[Ints, Ints]:
+    """The rows to train on and those that validate, both in random order; no group among both.
+
+    Raises:
+        TooFewIndependent: no groups could validate without taking a class from the training images.
+    """
+    order, count = np.random.default_rng([seed, 21]).permutation(len(train)), validation_rows(len(train))
+    if train.groups is None:
+        return order[count:], order[:count]
+    try:
+        kept, held = grouped_rows(train.labels, train.groups, share=count / len(train), seed=seed)
+    except DeepSightError as error:
+        raise TooFewIndependent(str(error)) from error
+    return order[np.isin(order, kept)], order[np.isin(order, held)][:count]
+
+
 @dataclass(frozen=True)
 class ReferenceTrainer:
     """Trains reference models of one plan."""
@@ -164,7 +181,9 @@ class ReferenceTrainer:
         seen = train.select(rows[fitted.frozen.rows])
         return self.reference(
             said.probabilities, {"reference": np.asarray(said.features, np.float32), "frozen": before},
-            ExaminedSplit(seen.ids, seen.labels, None, fitted.frozen.features, "frozen"),
+            ExaminedSplit(
+                seen.ids, seen.labels, None, fitted.frozen.features, "frozen", groups=seen.groups
+            ),
         )  # fmt: skip
 
     def by_halves(self, train: Dataset, examined: Dataset) -> Reference:
@@ -197,20 +216,19 @@ class ReferenceTrainer:
     def trained(self, train: Dataset, judged: Dataset) -> tuple[FrozenBackbone, Fitted, Ints]:
         """The backbone before training, the trained model, and the rows that it was trained on.
 
-        Near-duplicates of judged images are not among these rows.
+        Near-duplicates of judged images and images of their groups are not among these rows.
         """
         frozen = FrozenBackbone(self.pretrained)
-        order = np.random.default_rng([self.seed, 21]).permutation(len(train))
-        held = validation_rows(len(train))
-        rows = np.sort(order[held : held + self.plan.rows])
+        kept, held = validation_split(train, self.seed)
+        rows = np.sort(kept[: self.plan.rows])
         rows = rows[independent_rows(train.select(rows), judged, seed=self.seed)]
         if len(rows) < FEWEST_PER_CLASS * train.k:
             raise TooFewIndependent(
-                f"Expected {FEWEST_PER_CLASS * train.k} training images that are not near-duplicates of a "
-                f"judged image, found {len(rows)}."
+                f"Expected {FEWEST_PER_CLASS * train.k} training images that are neither near-duplicates of "
+                f"a judged image nor of its group, found {len(rows)}."
             )
         splits = Splits(
-            train.select(rows), train.select(np.sort(order[:held])), train.select(np.empty(0, dtype=np.int64))
+            train.select(rows), train.select(np.sort(held)), train.select(np.empty(0, dtype=np.int64))
         )
         fitted = fit_model(
             copied_backbone(self.pretrained), splits, self.plan.recipe,
