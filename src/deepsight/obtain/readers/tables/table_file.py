@@ -14,6 +14,7 @@ from deepsight.core.files.damage import damage_as
 from deepsight.core.files.spreadsheet import unguarded_frame
 from deepsight.obtain.other_layouts import CONVERT, container_name
 from deepsight.obtain.readers.tables.json_table import read_json_lines, read_json_table
+from deepsight.obtain.readers.tables.separators import separator_of, with_one_separator
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".json")
 SHEETS = (".xlsx", ".xls", ".ods")
@@ -24,7 +25,6 @@ REMEDIES = {
     (".txt", ".lst", ".dat"): "Save it as CSV, with the names of the columns in the first line.",
     (".db", ".sqlite", ".sqlite3"): "Export the table as CSV.",
 }
-SEPARATORS = ",;\t|"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # names that programs give to row numbers
 OTHER_LETTERS = re.compile(r"[^\x00-\x7f\ufffd]")  # letters beyond ASCII
@@ -32,7 +32,6 @@ WHOLE, CODE = r"^-?[0-9]+$", r"^0[0-9]"  # whole numbers, and those that are the
 NUMBER = r"^-?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|inf)$|^NaN$"
 NUMBER_WITH_COMMA = NUMBER.replace(r"\.", ",")
 CHUNK_BYTES = 2**24
-QUOTED = re.compile(r'"[^"]*"')
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 
 
@@ -41,7 +40,8 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
 
     Args:
         path: a file with one of `SUFFIXES`. A CSV may be separated by commas, semicolons, tabs or bars: the
-            most frequent one in its first line.
+            most frequent one in its first line. Lines with another one are read too, or refused
+            (`with_one_separator`).
         header: whether the first line of a CSV or TSV holds the column names.
 
     Raises:
@@ -89,9 +89,12 @@ def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
         return read_json_lines(content)
     if content.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"[{", b'{"')):
         return read_json_table(content)
-    content = without_repeated_header(without_preamble(as_utf8(content)))
+    whole = as_utf8(content)
+    content = without_preamble(whole)
     lines = content[: 2**16].decode("utf-8", "replace").splitlines()
-    separator = "\t" if suffix == ".tsv" else separator_of(lines)
+    separator = "\t" if suffix == ".tsv" and "\t" in "".join(lines[:1]) else separator_of(lines)
+    before = whole.count(b"\n") - content.count(b"\n")
+    content = without_repeated_header(with_one_separator(content, separator, path=path, before=before))
     comma = separator != "," and has_decimal_commas(lines[1:20], separator)
     texts = pl.read_csv(
         io.BytesIO(content), separator=separator, has_header=header, encoding="utf8-lossy", infer_schema=False
@@ -200,12 +203,6 @@ def is_utf8(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def separator_of(lines: Sequence[str]) -> str:
-    """The most frequent separator in the first line; a comma if it has none."""
-    first = QUOTED.sub("", lines[0]) if lines else ""
-    return max(SEPARATORS, key=first.count)
 
 
 def has_decimal_commas(lines: Sequence[str], separator: str) -> bool:
