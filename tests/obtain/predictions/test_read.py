@@ -295,8 +295,7 @@ def test_labels_with_their_scores_are_read_by_name(tmp_path: Path) -> None:
     path.write_text("\n".join(json.dumps({"predictions": cell}) for cell in cells))
     assert read(path).probabilities == pytest.approx(PROBS, abs=1e-6)
     path.write_text("\n".join(json.dumps({"predictions": cell[:2]}) for cell in cells))
-    with pytest.raises(UsageError, match=r"received 2 in row 0.*top_k=None"):
-        read(path)
+    assert read(path).probabilities.max(axis=1) == pytest.approx(PROBS.max(axis=1), abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["list", "dict", "name"])

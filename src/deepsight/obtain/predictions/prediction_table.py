@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Floats
 from deepsight.core.errors import UsageError
 from deepsight.obtain.predictions.array_file import with_second_class
 from deepsight.obtain.predictions.class_names import UNKNOWN, places_of_classes
@@ -25,12 +24,14 @@ from deepsight.obtain.predictions.column_names import (
     one_of_two,
 )
 from deepsight.obtain.predictions.given import GivenPredictions, chosen_classes, require_matrix
+from deepsight.obtain.predictions.long_table import widened_table
 from deepsight.obtain.predictions.nested import lists_of_text, outputs_of_cells, turned_if_by_file
+from deepsight.obtain.predictions.numeric_cells import is_number, numeric_columns
+from deepsight.obtain.predictions.ranked import ranked_predictions
 from deepsight.obtain.readers.tables.table_file import (
     named_column,
     read_table_file,
     text_column,
-    truth_values,
 )
 
 
@@ -40,7 +41,11 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
     Raises:
         UsageError: the table has no such columns, or they do not fit the classes.
     """
-    frame = turned_if_by_file(read_table_file(file))
+    frame = widened_table(turned_if_by_file(read_table_file(file)), classes)
+    if (ranked := ranked_predictions(files_and_labels(frame, classes), frame, classes)) is not None:
+        given, used = ranked
+        known = {*used, file_column(frame), named_column(frame, LABELS)}
+        return replace(given, unused=tuple(name for name in frame.columns if name not in known))
     numbered = numbered_columns(frame, classes)
     if frame.columns == list(numbered):  # the header that pandas gives to an array
         return GivenPredictions(outputs=numeric_columns(frame, numbered))
@@ -51,10 +56,7 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         return GivenPredictions(outputs=values)
     files = file_column(frame.drop(classes, strict=False))
     labels = named_column(frame.drop(classes, strict=False), LABELS)
-    given = GivenPredictions(
-        files=None if files is None else [name or "" for name in text_column(frame, files)],
-        labels=None if labels is None else label_array(frame, labels),
-    )
+    given = files_and_labels(frame, classes)
     for affix in AFFIXES:
         names = [affix.around(name) for name in classes]
         if all(name in frame.columns for name in names):
@@ -82,54 +84,22 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
     return chosen_in_table(given, frame, classes)
 
 
+def files_and_labels(frame: pl.DataFrame, classes: tuple[str, ...]) -> GivenPredictions:
+    """The files and the true labels of a table, where it has them."""
+    others = frame.drop(classes, strict=False)
+    files, labels = file_column(others), named_column(others, LABELS)
+    return GivenPredictions(
+        files=None if files is None else [name or "" for name in text_column(frame, files)],
+        labels=None if labels is None else label_array(frame, labels),
+    )
+
+
 def label_array(frame: pl.DataFrame, name: str) -> NDArray[Any]:
     """Labels as text, or as numbers if the column is numeric."""
     column = frame[name]
     return (
         column.to_numpy() if column.dtype.is_numeric() else np.array([str(v) for v in column], dtype=object)
     )
-
-
-def is_number(text: str) -> bool:
-    """Whether a text is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
-    """Columns as a matrix (n, c); an empty cell is NaN.
-
-    Raises:
-        UsageError: a column holds text.
-    """
-    frame = frame.with_columns(numbers_of_text(truth_values(frame[name])) for name in names)
-    for name in names:
-        if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
-            texts = [cell for cell in frame[name].drop_nulls().to_list() if isinstance(cell, str)]
-            wrong = next((cell for cell in texts if not is_number(cell)), None)
-            example = "" if wrong is None else f" such as {wrong!r}"
-            raise UsageError(
-                f"Expected numbers in the column '{name}', received {frame[name].dtype}{example}. Write them "
-                "as 1234.87: with a point, and without separators of thousands or other text."
-            )
-    return np.asarray(frame.select(pl.col(names).cast(pl.Float64)).to_numpy(), dtype=np.float64)
-
-
-def numbers_of_text(column: pl.Series) -> pl.Series:
-    """Text cells as numbers if all are: with spaces, typographic minus signs, NaN, or % after each."""
-    if column.dtype != pl.String:
-        return column
-    plain = column.str.strip_chars().str.replace_all("\u2212", "-").str.to_lowercase()
-    percent = bool(plain.drop_nulls().str.ends_with("%").all())
-    if percent:
-        plain = plain.str.strip_chars_end(" %")
-    values = plain.cast(pl.Float64, strict=False)
-    if values.null_count() > column.null_count() + int((plain == "").sum()):
-        return column
-    return values / 100 if percent else values
 
 
 def chosen_in_table(
