@@ -48,6 +48,10 @@ VARIANTS: dict[str, dict[str, object]] = {
     "half of the rows, by loss, after a pass": {"hard_share": 0.5},
     "one view": {"views": 1},
     "four views": {"views": 4},
+    "half the learning rate": {"learning_rate": 0.5e-3},
+    "0.7 times the learning rate": {"learning_rate": 0.7e-3},
+    "1.4 times the learning rate": {"learning_rate": 1.4e-3},
+    "twice the learning rate": {"learning_rate": 2e-3},
 }
 FIELDS = (
     "variant",

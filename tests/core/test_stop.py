@@ -55,3 +55,13 @@ def test_no_file_is_written_after_a_stop(tmp_path) -> None:
     assert done.returncode == 143
     assert "run the same command again" in done.stderr
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_a_stop_that_a_library_reports_as_its_own_error_is_still_a_stop() -> None:
+    # As pydantic does where the signal comes while it builds a schema in Rust.
+    wrapped = SWALLOWED.replace("pass", 'raise ValueError("error building a schema: stopped") from None')
+    command = [sys.executable, "-c", wrapped, str(int(signal.SIGTERM)), ""]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 143
+    assert "interrupted" in done.stderr and "bug" not in done.stderr

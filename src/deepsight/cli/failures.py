@@ -13,7 +13,9 @@ from typer.core import TyperGroup
 from deepsight.cli.progress import say
 from deepsight.core.errors import DeepSightError, is_panic
 from deepsight.core.files.system_errors import refusal_of_the_system
-from deepsight.core.stop import Stopped, final_status
+from deepsight.core.stop import Stopped, final_status, stop_requested
+
+INTERRUPTED = "deepsight: interrupted. Finished work is kept; run the same command again to continue."
 
 
 class Exit(IntEnum):
@@ -48,7 +50,7 @@ def run_guarded(command: Callable[[], None], *, debug: bool) -> int:
     try:
         return final_status(status_of_command(command))
     except Stopped as stop:
-        say("deepsight: interrupted. Finished work is kept; run the same command again to continue.")
+        say(INTERRUPTED)
         return stop.exit_status
     except BrokenPipeError:  # the reader closed the pipe, as `head` does
         leave_stdout()
@@ -56,7 +58,8 @@ def run_guarded(command: Callable[[], None], *, debug: bool) -> int:
     except BaseException as error:
         if debug or not (isinstance(error, Exception) or is_panic(error)):
             raise
-        say(f"deepsight: {sentence(error)}")
+        # A library that was stopped in the middle may report the stop as an error of its own.
+        say(INTERRUPTED if stop_requested() else f"deepsight: {sentence(error)}")
         leave_stdout()
         return final_status(error.exit_status if isinstance(error, DeepSightError) else Exit.FAILED)
 

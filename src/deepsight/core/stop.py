@@ -60,6 +60,11 @@ def raise_if_stopped() -> None:
         raise Request.asked
 
 
+def stop_requested() -> bool:
+    """Whether this process was asked to stop."""
+    return Request.asked is not None
+
+
 def final_status(status: int) -> int:
     """The exit status of the process: that of the signal if a stop was requested, else `status`."""
     return status if Request.asked is None else Request.asked.exit_status
