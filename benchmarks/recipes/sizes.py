@@ -2,9 +2,10 @@
 
     python benchmarks/recipes/sizes.py [--sizes 96:6000:1 ...] [--smoke]
 
-Trains the planner's own recipe on CIFAR-10 rows and scores it on 10,000 training images that are set apart, as
-run.py does. Then it fits the planner's error, least + more · (images · passes^p / 10,000)^e, with one pair of
-constants per resolution, and prints the fit beside the constants in use. A row is added to sizes.csv as it comes.
+Trains the planner's own recipe on CIFAR-10 rows and scores it on 10,000 training images that are set apart,
+as run.py does. Then it fits the planner's error, least + more · (images · passes^p / 10,000)^e, with one pair
+of constants per resolution, and prints the fit beside the constants in use. A row is added to sizes.csv as it
+comes.
 """
 
 import argparse
@@ -42,7 +43,8 @@ SIZES: tuple[Size, ...] = (
     (128, 4_000, 1), (128, 12_000, 1), (128, 24_000, 1), (128, 4_000, 2),
 )  # fmt: skip
 FIELDS = (
-    "resolution", "rows", "epochs", "seed", "macro_f1", "expected", "seconds", "n", "scored_on", "machine", "torch",
+    "resolution", "rows", "epochs", "seed", "macro_f1", "expected", "seconds",
+    "n", "scored_on", "machine", "torch",
 )  # fmt: skip
 
 
@@ -51,10 +53,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", type=size_of, default=SIZES, help="RESOLUTION:IMAGES:PASSES")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--results", type=Path, default=HERE / "sizes.csv")
-    parser.add_argument("--fit", action="store_true", help="only fit the rows of the results file")
-    parser.add_argument(
-        "--smoke", action="store_true", help="256 rows at 32 and 64 px, to prove that it works"
-    )
+    parser.add_argument("--fit", action="store_true", help="fit the rows of the results file")
+    parser.add_argument("--smoke", action="store_true", help="256 rows, to prove that it works")
     return parser.parse_args()
 
 
@@ -78,7 +78,8 @@ def measured(sizes: tuple[Size, ...], seeds: list[int], scored: int) -> Iterator
         seconds = time.perf_counter() - began
         predicted = predictor.predictions(splits.test, name="test").predicted
         yield {
-            "resolution": resolution, "rows": rows, "epochs": epochs, "seed": seed, "seconds": round(seconds, 1),
+            "resolution": resolution, "rows": rows, "epochs": epochs, "seed": seed,
+            "seconds": round(seconds, 1),
             "macro_f1": round(macro_f1(splits.test.labels, predicted, len(splits.classes)), 4),
             "expected": round(1 - expected_error(resolution, rows, epochs), 4),
             "n": len(splits.test), "scored_on": "train, set apart", "machine": processor(),
