@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
 
 import numpy as np
 
@@ -117,42 +119,74 @@ def fetched_parts(name: str, *, offline: bool) -> Parts:
     """
     wanted = SETS[name]
     os.environ.setdefault("KERAS_BACKEND", "torch")
-    there = all((keras_folder() / file).is_file() for file in wanted.files)
     try:
-        if not there and offline:
-            raise SourceError("it is not in Keras's cache, and --offline is set")
-        if not there and (status := require_answer(wanted.origin)) >= HTTP_ERRORS:
-            raise SourceError(f"{wanted.origin} answers with status {status}")
-        # Keras writes its progress to stdout, which is reserved for results.
-        with stall_limit(STALL_SECONDS), redirect_stdout(sys.stderr):
-            train, test = import_module(f"keras.datasets.{name}").load_data()
-        for file, (algorithm, digest) in wanted.files.items():
-            require_file_digest(keras_folder() / file, algorithm, digest)
+        there = [file for file in wanted.files if (keras_folder() / file).is_file()]
+        require_published(wanted, there)  # first: Keras would open them, and CIFAR-100 is pickled
+        if len(there) < len(wanted.files):
+            require_origin(wanted.origin, offline=offline)
+        train, test = loaded_by_keras(name)
+        require_published(wanted, [*wanted.files])
     except Exception as error:  # Keras raises a bare Exception for a failed download
         raise DeepSightError(
             f"Expected {name} through keras.datasets, but {first_line(error)}. Run once with internet access "
-            f"and without --offline, or put its files into {keras_folder()}."
+            f"and without --offline, or put the published files into {keras_folder()}."
         ) from error
     return {"train": rgb_part(*train), "test": rgb_part(*test)}
 
 
-def keras_folder() -> Path:
-    """The folder of the files that Keras downloads."""
-    return user_path(os.environ.get("KERAS_HOME", "~/.keras")) / "datasets"
-
-
-def require_file_digest(file: Path, algorithm: str, expected: str) -> None:
-    """Refuse a file that is not the published one.
+def loaded_by_keras(name: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The arrays that Keras loads, after a download if need be.
 
     Raises:
-        SourceError: its digest differs.
+        SourceError: the files that it downloaded are not the published ones, which may be why it failed.
+        Exception: it failed for another reason.
     """
-    with file.open("rb") as content:
-        received = hashlib.file_digest(content, algorithm).hexdigest()
-    if received != expected:
-        raise SourceError(
-            f"{file} has the wrong digest: expected {algorithm} {expected}, received {received}"
+    try:
+        # Keras writes its progress to stdout, which is reserved for results.
+        with stall_limit(STALL_SECONDS), redirect_stdout(sys.stderr):
+            train, test = import_module(f"keras.datasets.{name}").load_data()
+    except Exception:
+        require_published(
+            SETS[name], [file for file in SETS[name].files if (keras_folder() / file).is_file()]
         )
+        raise
+    return train, test
+
+
+def require_origin(url: str, *, offline: bool) -> None:
+    """Refuse a download that cannot succeed.
+
+    Raises:
+        SourceError: the network must not be used, or the host does not have the file.
+    """
+    if offline:
+        raise SourceError("it is not in Keras's cache, and --offline is set")
+    if (status := require_answer(url)) >= HTTP_ERRORS:
+        raise SourceError(f"{url} answers with status {status}")
+
+
+def keras_folder() -> Path:
+    """The folder of the files that Keras downloads: a temporary one if it cannot write to its own."""
+    own = user_path(os.environ.get("KERAS_HOME", "~/.keras"))
+    usable = os.access(own, os.W_OK) or not own.exists()
+    return (own if usable else Path("/tmp" if Path("/tmp").is_dir() else gettempdir()) / ".keras") / "datasets"
+
+
+def require_published(wanted: KerasSet, files: Sequence[str]) -> None:
+    """Refuse files in Keras's folder that are not the published ones.
+
+    Raises:
+        SourceError: a digest differs.
+    """
+    for file in files:
+        algorithm, expected = wanted.files[file]
+        with (keras_folder() / file).open("rb") as content:
+            received = hashlib.file_digest(content, algorithm).hexdigest()
+        if received != expected:
+            raise SourceError(
+                f"{keras_folder() / file} has the wrong digest: expected {algorithm} {expected}, received "
+                f"{received}. Remove this file"
+            )
 
 
 def kept_parts(folder: Path, parts: Parts) -> tuple[Parts, dict[str, str]]:
