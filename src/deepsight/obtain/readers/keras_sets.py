@@ -168,8 +168,9 @@ def require_origin(url: str, *, offline: bool) -> None:
 def keras_folder() -> Path:
     """The folder of the files that Keras downloads: a temporary one if it cannot write to its own."""
     own = user_path(os.environ.get("KERAS_HOME", "~/.keras"))
-    usable = os.access(own, os.W_OK) or not own.exists()
-    return (own if usable else Path("/tmp" if Path("/tmp").is_dir() else gettempdir()) / ".keras") / "datasets"
+    if own.exists() and not os.access(own, os.W_OK):
+        own = Path("/tmp" if Path("/tmp").is_dir() else gettempdir()) / ".keras"
+    return own / "datasets"
 
 
 def require_published(wanted: KerasSet, files: Sequence[str]) -> None:
