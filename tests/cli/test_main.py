@@ -185,6 +185,12 @@ def test_each_command_s_help_has_an_example(deepsight: Deepsight, command: str) 
     assert f"deepsight {command} " in done.stdout.split("Example", 1)[1]
 
 
+def test_help_keeps_brackets_and_wraps_its_paragraphs(deepsight: Deepsight) -> None:
+    said = deepsight("check", "--help").stdout
+    assert "group_accuracy[site=B]" in said
+    assert "min, max, mean or a name in brackets, recall," in " ".join(said.split())
+
+
 def test_all_commands_are_known_and_a_near_name_is_offered(deepsight: Deepsight) -> None:
     helped = deepsight("--help").stdout
     assert [name for name in COMMANDS if f" {name} " not in helped] == []

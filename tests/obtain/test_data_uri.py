@@ -32,7 +32,7 @@ def test_a_path_that_exists_is_taken_whole(tmp_path):
     [
         ("cifar", "received 'cifar'; did you mean 'cifar10'"),
         ("foldr:x", "did you mean 'folder'"),
-        ("folder:", "Expected a place after 'folder:'"),
+        ("folder:", "Expected a path or a name after 'folder:'"),
         ("folder:x?sdie=3", "did you mean 'side'"),
         ("folder:x?side=", "Expected a value for the option 'side'"),
         ("arrays:x.npz?side=64", "received 'side'"),

@@ -11,7 +11,7 @@ from deepsight.obtain import load_dataset
     [
         ("cifar10", {"fit": "pad"}, "no --fit for cifar10"),
         ("arrays:a.npz", {"fit": "pad"}, "no --fit for arrays"),
-        ("folder:photos", {"data_dir": "mine"}, "--data-dir with cifar10 only"),
+        ("folder:photos", {"data_dir": "mine"}, "--data-dir only with cifar10"),
         ("folder:photos", {"test_share": 3}, "test_share between 0 and 1, received 3"),
         ("folder:photos", {"test_share": 0.0}, "test_share between 0 and 1"),
     ],

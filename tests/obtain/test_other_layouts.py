@@ -55,9 +55,9 @@ def saved_by_datasets(root: Path) -> None:
 
 
 LAYOUTS = {
-    "boxes around objects, as YOLO": yolo,
-    "boxes around objects, as YOLO has": yolo_by_part,
-    "boxes around objects, as COCO": coco,
+    "boxes around objects, in the format of YOLO": yolo,
+    "objects, in the format of YOLO": yolo_by_part,
+    "boxes around objects, in the format of COCO": coco,
     "--data hf:": saved_by_datasets,
     "TFRecord files": lambda root: write(root, "train/a.tfrecord-00000-of-00002", "test/b.tfrecord"),
     "an LMDB": lambda root: write(root, "data.mdb", "lock.mdb"),
@@ -95,7 +95,7 @@ def test_a_class_may_be_called_train(tmp_path):
 def test_a_table_of_boxes_is_refused_with_what_to_do(tmp_path):
     boxes = {"images": [{"file_name": "1.png"}], "annotations": [{"id": 1}], "categories": [{"id": 1}]}
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
-    with pytest.raises(DeepSightError, match="boxes around objects, as COCO"):
+    with pytest.raises(DeepSightError, match="boxes around objects, in the format of COCO"):
         load_dataset(f"table:{tmp_path}/boxes.json")
 
 

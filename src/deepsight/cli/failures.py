@@ -8,6 +8,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from deepsight.cli.progress import say
@@ -30,6 +31,11 @@ class Exit(IntEnum):
 class Commands(TyperGroup):
     """The command group. Click itself says only "Aborted." on EOFError, also if a file ended early."""
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for command in self.commands.values():
+            command.help = flowing_help(command.help or "")
+
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command; EOFError becomes a sentence."""
         try:
@@ -39,6 +45,12 @@ class Commands(TyperGroup):
                 f"Expected more data, but a file or the input ended early ({error}). "
                 "Check the files that you named; deepsight report RUN says which file of a run is damaged."
             ) from error
+
+
+def flowing_help(text: str) -> str:
+    """A help text whose paragraphs wrap at the terminal's width; brackets are text, not styles."""
+    paragraphs = [part if part.startswith(" ") else part.replace("\n", " ") for part in text.split("\n\n")]
+    return escape("\n\n".join(paragraphs))
 
 
 def run_guarded(command: Callable[[], None], *, debug: bool) -> int:

@@ -55,9 +55,7 @@ LOG_HELP = (
 FIT_HELP = (
     "How to make pictures square: crop (the central square), pad or squash; or whole, if all have one shape."
 )
-Fit = Annotated[
-    str | None, option(FIT_HELP, default="crop; run tries pad too where a crop would cut off much")
-]
+Fit = Annotated[str | None, option(FIT_HELP, default="crop; run also tries pad if a crop would cut off much")]
 
 # Options of `deepsight run` that a study.yaml may set too; None leaves the file's value or the default.
 StudyData = Annotated[str | None, option(DATA_HELP, default="cifar10")]

@@ -24,8 +24,8 @@ RejectBelow = Annotated[
 RejectUnfamiliar = Annotated[
     float | None,
     typer.Option(
-        help="With --out: reject images whose unfamiliarity, a quantile of the validation images, is at "
-        "least this; 2 rejects none.",
+        help="With --out: reject images whose unfamiliarity (the share of validation images that are more "
+        "like the training images) is at least this; 2 rejects none.",
         min=0,
         show_default=str(REJECT_UNFAMILIAR),
     ),
@@ -59,9 +59,9 @@ def predict(
 ) -> None:
     """Classify images: label, confidence, evidence map and nearest training images.
 
-    Confidences are calibrated by the temperature that fits validation. With --out, write a table instead:
-    the probability of every class, rejections, and how unfamiliar each image is. The first call runs up to
-    5,000 training images through the model; the run folder keeps the result.
+    Confidences are calibrated by a temperature fitted on the validation images. With --out, write a table
+    instead: the probability of every class, rejections, and how unfamiliar each image is. The first call
+    runs up to 5,000 training images through the model; the run folder keeps the result.
 
     Examples:
 

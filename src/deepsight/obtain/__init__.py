@@ -76,7 +76,7 @@ def load_dataset(
             return cifar10.load_cifar10(data_dir=own, offline=offline, log=log)
         if data_dir is not None:
             raise UsageError(
-                f"Expected --data-dir with cifar10 only, received it with '{name}', which names a place."
+                f"Expected --data-dir only with cifar10, received it with '{name}', which has its own files."
             )
         address = replace(parse_address(name, SCHEMES).with_fit(fit, SCHEMES), test_share=test_share)
         return load_address(address, resolution=resolution, offline=offline, judge=judge, log=log)
@@ -132,5 +132,5 @@ def as_stored(name: str) -> Iterator[None]:
     except SourceError as error:
         raise DeepSightError(
             f"Expected the images of {name} as they were stored, but {error}. Run the command again; if the "
-            "error stays, remove that folder."
+            "error remains, remove that folder."
         ) from error

@@ -104,7 +104,7 @@ def parse_address(name: str, known: Mapping[str, Sequence[str]]) -> DataAddress:
     if not mark or "=" not in query or is_there(user_path(rest)):
         place, query = rest, ""
     if not place:
-        raise UsageError(f"Expected a place after '{scheme}:', received none.")
+        raise UsageError(f"Expected a path or a name after '{scheme}:', received none.")
     return DataAddress(scheme, place, parse_options(query, known[scheme]))
 
 

@@ -72,8 +72,8 @@ def boxes_of_detection(files: Sequence[Path]) -> str:
 def boxes_advice(program: str) -> str:
     """What to do with pictures with boxes around objects in this program's format."""
     return (
-        f"It holds boxes around objects, as {program} has them. DeepSight studies whole pictures with one "
-        "class each: cut the boxes out into a folder per class."
+        f"It holds boxes around objects, in the format of {program}. DeepSight studies whole pictures with "
+        "one class each: cut the boxes out into a folder per class."
     )
 
 

@@ -201,7 +201,7 @@ def test_parts_beside_other_folders_are_refused(root, beside):
 
 def test_a_test_part_without_a_train_part_is_refused(root):
     fill(root / "test" / "a"), fill(root / "test" / "b")
-    with pytest.raises(UsageError, match=r"received .'test'."):
+    with pytest.raises(UsageError, match=r"received only .'test'."):
         load_dataset(f"folder:{root}")
 
 
@@ -317,7 +317,7 @@ def test_what_was_not_meant_as_a_folder_of_classes_is_refused_with_what_to_name(
     with pytest.raises(DeepSightError, match=r"If they lie in photos, name it: --data folder:.*photos"):
         load_dataset(f"folder:{root}")
     (root / "photos").rename(root / "test")
-    with pytest.raises(UsageError, match=r"received \['test'\] alone.*folder:.*test; .*--split all"):
+    with pytest.raises(UsageError, match=r"received only \['test'\].*folder:.*test; .*--split all"):
         load_dataset(f"folder:{root}")
     (root / "photos.zip").touch()
     with pytest.raises(UsageError, match="Unpack it"):

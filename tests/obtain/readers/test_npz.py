@@ -238,7 +238,7 @@ def test_what_resizing_adds_to_fractions_is_cut_and_said(tmp_path):
     said: list[str] = []
     expected = 255 * np.clip(images, 0, 1).mean()
     assert mean_of(tmp_path, images, said) == pytest.approx(expected, abs=1)
-    assert any("what lies beyond 0 and 1 is cut" in line for line in said)
+    assert any("values beyond 0 and 1 are clipped" in line for line in said)
 
 
 def test_greys_may_stand_channels_first(tmp_path):

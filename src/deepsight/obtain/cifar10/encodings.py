@@ -58,7 +58,7 @@ class ArraysOnly(pickle.Unpickler):
         }
         known = f"{module.replace('numpy._core', 'numpy.core')}.{name}"
         if known not in allowed:
-            raise pickle.UnpicklingError(f"a batch may hold arrays alone, this one asks for {module}.{name}")
+            raise pickle.UnpicklingError(f"a batch may hold only arrays; this one asks for {module}.{name}")
         return allowed[known]
 
 

@@ -28,7 +28,7 @@ SIGNS = (
 NO_PICTURES = (
     (b"<!DOCTYPE", "a web page"), (b"<html", "a web page"), (b"{", "JSON text"),
     (b"version https://git-lfs", "a pointer of Git LFS: git lfs pull fetches the file"),
-    (b"data:image", "a data URL"), (b"\0\5\x16\7", "what a Macintosh keeps beside a file"),
+    (b"data:image", "a data URL"), (b"\0\5\x16\7", "a file of metadata that macOS keeps beside another"),
 )  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def require_agreement(given: GivenPredictions, arrays: Arrays, classes: tuple[st
         if differ:
             raise UsageError(
                 f"Expected one prediction for each image, but {name} and the other outputs predict different "
-                f"classes in {differ} of {len(values)} rows. Keep the array that your model puts out."
+                f"classes in {differ} of {len(values)} rows. Keep the array that your model outputs."
             )
 
 

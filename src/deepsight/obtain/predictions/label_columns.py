@@ -38,13 +38,13 @@ def labels_that_count(array: NDArray[Any] | None, data: Dataset, logits: Floats,
     given = labels_as_positions(array, data)
     differ = int((given != data.labels).sum())
     if differ and (logits[np.arange(len(given)), given] == logits.max(axis=1)).all():
-        log("The labels in the file are what the model chose in every row, so the labels of the data count.")
+        log("The labels in the file are what the model chose in every row, so those of the data are used.")
         return data.labels
     require_agreement(given, data)
     if differ:
         log(
-            f"The labels in the file differ from those of the data in {differ:,} of {len(given):,} rows; the "
-            "file's count."
+            f"The labels in the file differ from those of the data in {differ:,} of {len(given):,} rows; "
+            "those in the file are used."
         )
     return given
 

@@ -116,9 +116,9 @@ def say_coverage(matched: int, data: Dataset, log: Log) -> None:
         UsageError: none has.
     """
     if not matched:
-        raise UsageError(f"Expected predictions for images of the split, none of {len(data)} has one.")
+        raise UsageError(f"Expected predictions for images of the split, but none of {len(data)} has one.")
     if matched < len(data):
-        few = " The report describes these alone." if matched < SMALLEST_SHARE * len(data) else ""
+        few = " The report describes only these." if matched < SMALLEST_SHARE * len(data) else ""
         log(f"{matched:,} of {len(data):,} images of the split have a prediction.{few}")
 
 

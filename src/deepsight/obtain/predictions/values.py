@@ -38,7 +38,7 @@ def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
         return checked_logits(values)
     probabilities = checked_probabilities(values)
     if (off := float(np.abs(values.sum(axis=1) - 1).max(initial=0.0))) > EXACT:
-        log(f"Rows of probs sum to 1 but for {off:.2g} at most; each is divided by its sum.")
+        log(f"Sums of the rows of probs differ from 1 by at most {off:.2g}; each row is divided by its sum.")
     if ((probabilities == 0) | (probabilities == 1)).all():
         log("Every probability is 0 or 1: the model's confidence cannot be judged from these predictions.")
     return np.asarray(np.log(np.maximum(probabilities, SMALLEST)))

@@ -211,9 +211,9 @@ def part_folders(root: Path, passed_over: PassedOver) -> dict[str, Path]:
         )
     if "train" not in parts:
         raise UsageError(
-            f"Expected a folder train in {root}, received {there} alone. To use one of them as it is, name "
-            f"it: --data folder:{next(iter(parts.values()))}; where predictions or a model are examined, "
-            "--split all takes every image of it."
+            f"Expected a folder train in {root}, received only {there}. To use one of them as it is, name "
+            f"it: --data folder:{next(iter(parts.values()))}; to examine predictions or a model on all of "
+            "its images, add --split all."
         )
     subfolders(root, root, passed_over)
     passed_over.add_all("folders without pictures", [name_as_text(item.name) for item in beside])
@@ -232,7 +232,7 @@ def require_classes_in_parts(root: Path, inside: Sequence[Path], parts: Mapping[
     if "train" in parts and 1 < len(parts) == len(inside) and pictures:
         names = first_few([name_as_text(folder.name) for folder in inside])
         raise DeepSightError(
-            f"Expected class folders within {names} in {root}, received pictures alone. "
+            f"Expected class folders within {names} in {root}, received only pictures. "
             + (layout_advice(root) or ONE_FOLDER_PER_CLASS)
         )
 

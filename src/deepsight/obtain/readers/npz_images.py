@@ -114,7 +114,7 @@ class ArrayReader:
                 "If they are normalised, undo that"
             )
         if low < 0:
-            self._log(f"{self._key} reach from {low:.2g} to {high:.2g}: what lies beyond 0 and 1 is cut.")
+            self._log(f"{self._key} reach from {low:.2g} to {high:.2g}: values beyond 0 and 1 are clipped.")
         dim = 0 < high <= (FAINT if self._dtype == np.uint8 else DIM)
         return high if dim and not fractions else top_of(Depth(str(self._dtype), high))
 

@@ -93,5 +93,5 @@ def picture_names(root: Path, passed_over: PassedOver) -> list[str]:
     found = sorted(
         f"{place}/{name}".removeprefix("./") for place, name in ClassWalk(root, passed_over).files(root)
     )
-    passed_over.add_all("files that are no pictures by their names", [n for n in found if not is_picture(n)])
+    passed_over.add_all("files without the name of a picture", [n for n in found if not is_picture(n)])
     return [name for name in found if is_picture(name)]

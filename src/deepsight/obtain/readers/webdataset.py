@@ -158,7 +158,7 @@ def named_classes(classes: tuple[str, ...], given: str | None) -> tuple[str, ...
         return classes
     names = tuple(name.strip() for name in given.split(","))
     if not all(name.isdecimal() for name in classes):
-        raise UsageError(f"Expected ?classes= for numbered classes alone, received classes {classes[:12]}.")
+        raise UsageError(f"Expected ?classes= only for numbered classes, received classes {classes[:12]}.")
     if len(names) <= int(classes[-1]) or len(set(names)) < len(names) or "" in names:
         raise UsageError(
             f"Expected in ?classes= a different name for each number up to {classes[-1]}, received "

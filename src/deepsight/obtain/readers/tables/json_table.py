@@ -72,7 +72,7 @@ def frame_of_list(value: Any) -> pl.DataFrame:
         names = [str(place) for place in range(len(rows[0]))]
         return pl.DataFrame(rows, schema=names, orient="row", strict=False, infer_schema_length=None)
     if not all(isinstance(row, (str, int, float)) for row in rows):
-        raise ValueError("it is no list of objects, of lists, or of text and numbers")
+        raise ValueError("it is not a list of objects, of lists, or of text and numbers")
     return pl.DataFrame({"pred": rows}, strict=False)
 
 

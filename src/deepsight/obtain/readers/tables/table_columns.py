@@ -33,12 +33,12 @@ def by_row(frame: pl.DataFrame) -> pl.DataFrame:
         DeepSightError: it is COCO's JSON of boxes, or holds pixels instead of paths.
     """
     if {"images", "annotations", "categories"} <= set(frame.columns):
-        raise DeepSightError(f"Expected a table with a row per picture. {boxes_advice('COCO')}")
+        raise DeepSightError(f"Expected a table with one row per picture. {boxes_advice('COCO')}")
     numbered = [name for name in frame.columns if re.fullmatch(r"(?i)(?:pixel|px|p)[ _-]?\d+|\d+x\d+", name)]
     if named_column(frame, ("pixels",)) is not None or len(numbered) >= PIXELS:
         raise DeepSightError(
-            "Expected a table with a path per picture, received the pixels themselves. Write them as arrays: "
-            "np.savez(FILE, images=pixels.reshape(-1, h, w), labels=labels), and name arrays:FILE.npz"
+            "Expected a table with one path per picture, received the pixels themselves. Write them as "
+            "arrays: np.savez(FILE, images=pixels.reshape(-1, h, w), labels=labels), and name arrays:FILE.npz"
         )
     if len(frame) != 1 or not all(is_picture(name) for name in frame.columns):
         return frame
