@@ -1,4 +1,4 @@
-"""Predictions in long format: a row per file and class."""
+"""Predictions in long format: one row per file and class."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ BEFORE = {"probs": "prob_", "logits": "logit_", "unnamed": "score_"}  # a class,
 
 
 def widened_table(frame: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
-    """A table with a row per file and a column per class, from one with a row per file and class.
+    """A table with one row per file and one column per class, from a table in long format.
 
     Any other table is returned as it is. Other columns keep their first cell of each file.
 
@@ -80,7 +80,7 @@ def require_all_classes(frame: pl.DataFrame, files: str, k: int) -> None:
     counts = frame.group_by(files, maintain_order=True).len().filter(pl.col("len") != k)
     if len(counts):
         raise UsageError(
-            f"Expected a row for each file and each of the {k} classes, received "
+            f"Expected one row for each file and each of the {k} classes, received "
             f"{counts['len'][0]} for '{counts[files][0]}', and fewer or more for {len(counts):,} files in "
             "all. Write the scores of all classes, or one row per file: the most likely class as 'pred' and "
             "its probability as 'confidence'."

@@ -111,7 +111,7 @@ def require_dataset(data: Any) -> None:
     if isinstance(data, Dataset):
         return
     if isinstance(data, Obtained):
-        raise UsageError("Expected one part of the data, received all of it. Give data.test, say.")
+        raise UsageError("Expected one part of the data, received all of it. Pass one, such as data.test.")
     raise UsageError(
         f"Expected a deepsight.Dataset, received {type(data).__name__}. Load one with "
         "load_dataset('folder:photos').test, or make it: Dataset(images, labels, classes, ids, 'test'), with "
