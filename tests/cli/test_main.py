@@ -182,7 +182,9 @@ COMMANDS = (
 def test_each_command_s_help_has_an_example(deepsight: Deepsight, command: str) -> None:
     done = deepsight(command, "--help")
     assert done.returncode == 0
-    assert f"deepsight {command} " in done.stdout.split("Example", 1)[1]
+    examples = done.stdout.split("Example", 1)[1].splitlines()
+    example = next(line for line in examples if f"deepsight {command} " in line)
+    assert example.startswith("     deepsight"), "examples are indented below their heading"
 
 
 def test_help_keeps_brackets_and_wraps_its_paragraphs(deepsight: Deepsight) -> None:

@@ -49,8 +49,12 @@ class Commands(TyperGroup):
 
 def flowing_help(text: str) -> str:
     """A help text whose paragraphs wrap at the terminal's width; brackets are text, not styles."""
-    paragraphs = [part if part.startswith(" ") else part.replace("\n", " ") for part in text.split("\n\n")]
-    return escape("\n\n".join(paragraphs))
+    first, *rest = [
+        part if part.startswith(" ") else part.replace("\n", " ") for part in text.split("\n\n")
+    ]
+    # Typer takes the indentation off all but the first line after the summary; a line break makes that first
+    # line an empty one, so that the examples keep theirs.
+    return escape("\n\n\n".join([first, "\n\n".join(rest)]) if rest else first)
 
 
 def run_guarded(command: Callable[[], None], *, debug: bool) -> int:
