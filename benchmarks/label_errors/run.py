@@ -195,7 +195,7 @@ def rankings(parts: dict[str, ExaminedSplit]) -> Iterator[Judged]:
     given = np.concatenate([each.labels for each in opinions.values()])[back]
     same = {
         "the same probabilities": np.concatenate([e.distributions["model"] for e in opinions.values()])[back],
-        "our pool": np.concatenate([each.pooled() for each in opinions.values()])[back],
+        "our pool": np.concatenate([each.pooled for each in opinions.values()])[back],
     }
     for source, probabilities in same.items():
         yield from peers(given, probabilities, source, gathered)

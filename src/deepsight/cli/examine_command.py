@@ -75,13 +75,14 @@ def examine(
     study = study_of({**asked, "minutes": minutes})
     if not out.exists():
         require_data(study.data)
-    from deepsight.workflows.examine.examine_model import examine_model
-    from deepsight.workflows.examine.examine_predictions import examine_predictions
-
     with progress(minutes=minutes) as log:
         if predictions is not None:
+            from deepsight.workflows.examine.examine_predictions import examine_predictions
+
             metrics = examine_predictions(study, predictions, out, split=split, log=log)
         else:
+            from deepsight.workflows.examine.examine_model import examine_model
+
             metrics = examine_model(
                 study, str(model), out, weights=weights, preprocess=preprocess, split=split, engine=engine,
                 log=log,

@@ -32,7 +32,7 @@ from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.interpret.labels.ambiguity import ambiguity_table
 from deepsight.interpret.labels.corrected_score import corrected_score_table
-from deepsight.interpret.labels.label_errors import label_error_tables
+from deepsight.interpret.labels.label_errors import label_error_tables, wrong_labels_by_split
 from deepsight.interpret.labels.label_sources import ExaminedSplit, affordable_part, gather_label_sources
 from deepsight.interpret.labels.test_time_augmentation import augmented_logits
 from deepsight.interpret.model_checks import look_inside
@@ -153,10 +153,12 @@ def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None) -> Evi
     looked_at = {name: affordable_part(part, k, seed=inputs.seed) for name, part in parts.items()}
     del parts  # much larger than the part examined where images are many
     opinion = gather_label_sources(looked_at, k, seed=inputs.seed)
-    evidence = Evidence(label_error_tables(opinion, inputs.classes))
+    wrong = wrong_labels_by_split(opinion)
+    evidence = Evidence(label_error_tables(opinion, inputs.classes, wrong=wrong))
     score = score_without_flags(inputs, evidence["label_errors"].frame.filter(split="test"))
     looks = {} if model is None else {"test": second_looks(inputs, looked_at["test"], model)}
-    unsure = ambiguity_table(opinion, inputs.classes, views=looks)
+    probabilities = {name: each.probability for name, each in wrong.items()}
+    unsure = ambiguity_table(opinion, inputs.classes, views=looks, wrong=probabilities)
     return with_note(evidence.add(ambiguity=unsure, corrected_score=score), sample_note(sizes, looked_at, k))
 
 

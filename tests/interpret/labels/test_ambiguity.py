@@ -11,6 +11,7 @@ from deepsight.core.evidence import Evidence
 from deepsight.interpret.labels import ambiguity
 from deepsight.interpret.labels.ambiguity import ambiguity_table, divergence
 from deepsight.interpret.labels.annotator_disagreement import IGNORANCE, two_people_differ
+from deepsight.interpret.labels.label_noise import find_wrong_labels
 from deepsight.interpret.labels.label_sources import LabelSources
 
 N, K = 3000, 3
@@ -157,3 +158,13 @@ def test_a_label_that_others_doubt_is_more_ambiguous_unless_it_is_wrong() -> Non
     frame = ambiguity_table({"test": LabelSources(np.arange(N), given, {"model": sure})}, CLASSES).frame
     score = frame.sort("index")["score"].to_numpy()
     assert score[:60].mean() > score[60:200].mean() > score[-60:].mean() + 0.1
+
+
+def test_known_chances_of_wrong_labels_are_used_unless_views_change_the_pool() -> None:
+    sources = {"model": seen_through(1, 1), "head": seen_through(2, 2)}
+    pooled = LabelSources(np.arange(N), LABELS, sources).pooled
+    known = find_wrong_labels(pooled, LABELS).probability
+    assert score(sources, wrong={"test": known}) == pytest.approx(score(sources), abs=1e-12)
+    assert score(sources, wrong={"test": np.ones(N)}) != pytest.approx(score(sources), abs=1e-3)
+    views = {"test": np.log(np.stack([seen_through(1, 3)]))}
+    assert (score(sources, views=views, wrong={"test": np.ones(N)}) == score(sources, views=views)).all()

@@ -14,6 +14,7 @@ from deepsight.interpret.labels.cross_validation import (
     scatter_sums,
     scores_out_of_fold,
     stratified_folds,
+    sum_of,
 )
 
 
@@ -33,7 +34,8 @@ def test_scores_are_those_of_ridge_fitted_on_the_other_folds(
     fold = stratified_folds(labels, 4, seed=0)
     x, targets = Standardised(features), np.eye(3)[labels]
     parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(4)]
-    scores = scores_out_of_fold(x, parts, fold, 0.1)
+    others = [sum_of(parts[:f] + parts[f + 1 :]) for f in range(4)]
+    scores = scores_out_of_fold(x, others, fold, 0.1)
     scaled = (features - features.mean(axis=0)) / features.std(axis=0)
     for f in range(4):
         seen, held = fold != f, fold == f
@@ -46,9 +48,8 @@ def test_the_sums_of_parts_are_those_of_the_whole(blobs: tuple[np.ndarray, np.nd
     features, labels = blobs
     x, targets = Standardised(features), np.eye(3)[labels]
     halves = [scatter_sums(x, targets, np.arange(200)), scatter_sums(x, targets, np.arange(200, 400))]
-    assert ridge_weights(halves, 0.1, 12) == pytest.approx(
-        ridge_weights([scatter_sums(x, targets, np.arange(400))], 0.1, 12), abs=1e-5
-    )
+    whole = scatter_sums(x, targets, np.arange(400))
+    assert ridge_weights(sum_of(halves), 0.1, 12) == pytest.approx(ridge_weights(whole, 0.1, 12), abs=1e-5)
 
 
 def test_probabilities_are_distributions_and_calibrated(blobs: tuple[np.ndarray, np.ndarray]) -> None:
@@ -76,7 +77,7 @@ def test_a_changed_label_moves_no_prediction_within_its_fold(blobs: tuple[np.nda
 
     def scores(targets: np.ndarray) -> np.ndarray:
         parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(5)]
-        return scores_out_of_fold(x, parts, fold, 0.1)
+        return scores_out_of_fold(x, [sum_of(parts[:f] + parts[f + 1 :]) for f in range(5)], fold, 0.1)
 
     moved = np.abs(scores(wrong) - scores(np.eye(3)[labels])).max(axis=1)
     assert moved[rows].max() == 0

@@ -50,7 +50,7 @@ def made(n: int = 4000, share: float = 0.08, seed: int = 0) -> tuple[np.ndarray,
 @pytest.mark.parametrize("share", [0.02, 0.08, 0.15])
 def test_the_number_of_wrong_labels_is_in_its_interval(share: float) -> None:
     true, opinions = made(share=share)
-    wrong = find_wrong_labels(opinions.pooled(), opinions.labels)
+    wrong = find_wrong_labels(opinions.pooled, opinions.labels)
     number = estimated_number(wrong, opinions, 0.95)
     assert 0.99 * number.low <= (opinions.labels != true).sum() <= number.high
     assert number.high - number.low < 300
@@ -106,7 +106,7 @@ def test_arguments_stay_as_they_were() -> None:
 @pytest.mark.slow
 def test_sure_mistakes_of_the_classifier_on_clean_labels_are_not_flagged() -> None:
     true, opinions = made(n=10_000, share=0.0)
-    errs = (opinions.pooled().argmax(axis=1) != true).sum()
+    errs = (opinions.pooled.argmax(axis=1) != true).sum()
     frame = label_errors_of_split("test", opinions, CLASSES, 0.8)
     assert errs > 100
     assert frame["flagged"].sum() <= 3

@@ -11,7 +11,9 @@ from deepsight.interpret.labels.label_noise import (
     class_transitions,
     confident_joint,
     find_wrong_labels,
+    judged_columns,
     mistake_likelihood,
+    mixture_parts,
     wrong_label_probabilities,
 )
 
@@ -122,3 +124,14 @@ def test_the_joint_counts_the_labels_of_each_class() -> None:
     joint = confident_joint(true, beliefs)
     assert joint.sum() == pytest.approx(2000)
     assert joint.sum(axis=0) == pytest.approx(np.bincount(true, minlength=K))
+
+
+@pytest.mark.parametrize("bend", [0.0, 0.1])
+def test_the_parts_of_the_mixture_are_those_of_its_formula(bend: float) -> None:
+    true, beliefs = seen_by_a_classifier(8, n=50)
+    labels, transitions, logs = with_flips(true, 0.2, 1), class_transitions(beliefs), np.log(beliefs)
+    mistaken, right = mixture_parts(judged_columns(logs, labels, transitions), np.array([-2.0, 0.3, bend]))
+    share = 1 / (1 + np.exp(2.0))
+    clean = softmax(np.exp(0.3) * logs - bend * logs**2, axis=1)
+    assert right == pytest.approx((1 - share) * clean[np.arange(50), labels])
+    assert mistaken == pytest.approx(share * mistake_likelihood(clean, labels, transitions))

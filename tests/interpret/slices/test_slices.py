@@ -3,13 +3,19 @@
 import numpy as np
 import polars as pl
 import pytest
-from scipy.stats import fisher_exact
+from scipy.stats import fisher_exact, hypergeom
 
 from deepsight.core.dataset import Dataset
 from deepsight.interpret.slices import slices
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.search import condition_text
-from deepsight.interpret.slices.slices import excess_p, risk_strata, slices_table, stratified_half
+from deepsight.interpret.slices.slices import (
+    drawn_errors_pmf,
+    excess_p,
+    risk_strata,
+    slices_table,
+    stratified_half,
+)
 
 CLASSES = ("a", "b", "c", "d")
 N = 2000
@@ -216,3 +222,11 @@ def test_images_of_one_group_cannot_be_halved() -> None:
     )  # fmt: skip
     assert table.frame.is_empty()
     assert "All images belong to one group" in table.caption
+
+
+@pytest.mark.parametrize(
+    ("total", "errors", "drawn"), [(5000, 700, 400), (30, 20, 25), (9, 0, 4), (7, 7, 3), (4, 2, 4), (1, 1, 1)]
+)
+def test_errors_among_the_drawn_are_hypergeometric(total: int, errors: int, drawn: int) -> None:
+    theirs = hypergeom.pmf(np.arange(min(errors, drawn) + 1), total, errors, drawn)
+    assert drawn_errors_pmf(total, errors, drawn) == pytest.approx(theirs, rel=1e-9, abs=1e-300)

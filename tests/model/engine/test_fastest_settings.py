@@ -8,7 +8,7 @@ from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import UsageError
 from deepsight.model.engine import active_settings, fastest_settings, using_settings
 from deepsight.model.engine.graphs import StageMapsGraph
-from deepsight.model.engine.settings import default_settings
+from deepsight.model.engine.settings import default_settings, settings_of_long_passes
 
 
 def chosen(monkeypatch, *seconds: float) -> EngineSettings:
@@ -47,3 +47,13 @@ def test_the_environment_decides_where_no_plan_does(monkeypatch):
     monkeypatch.setenv("DEEPSIGHT_ENGINE", "tensorflow")
     with pytest.raises(UsageError, match="torch or openvino"):
         default_settings()
+
+
+def test_long_passes_have_a_stream_per_thread_unless_a_plan_decided(monkeypatch):
+    monkeypatch.delenv("DEEPSIGHT_ENGINE", raising=False)
+    assert settings_of_long_passes(2) == EngineSettings("openvino", streams=2)
+    assert settings_of_long_passes(1) == EngineSettings("openvino")
+    with using_settings(EngineSettings("openvino")):
+        assert settings_of_long_passes(2) == EngineSettings("openvino")
+    monkeypatch.setenv("DEEPSIGHT_ENGINE", "torch")
+    assert settings_of_long_passes(2) == EngineSettings("torch")

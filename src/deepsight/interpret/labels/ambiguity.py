@@ -19,8 +19,9 @@ Views = NDArray[np.floating]
 
 
 def ambiguity_table(
-    by_split: Mapping[str, LabelSources], classes: Sequence[str], *, views: Mapping[str, Views] | None = None
-) -> Table:
+    by_split: Mapping[str, LabelSources], classes: Sequence[str], *, views: Mapping[str, Views] | None = None,
+    wrong: Mapping[str, Floats] | None = None,
+) -> Table:  # fmt: skip
     """How much people would differ on each image: evidence table `ambiguity`, the most ambiguous first.
 
     The score is the mean of two doubts: the entropy of the pooled class distribution, and one minus the
@@ -37,9 +38,14 @@ def ambiguity_table(
         classes: names of the k classes.
         views: by split name, logits (v, n, k) of the model on v altered copies of every image, such as
             mirrored, shifted or resized; they are averaged with the model's own. NaN where it did not look.
+        wrong: by split name, the probability (n,) that each label is wrong, as far as known: that of the pool
+            without views. A split with views has another pool, for which it is computed.
     """
-    given = views or {}
-    frames = [ambiguity_of_split(name, each, classes, given.get(name)) for name, each in by_split.items()]
+    given, known = views or {}, wrong or {}
+    frames = [
+        ambiguity_of_split(name, each, classes, given.get(name), known.get(name))
+        for name, each in by_split.items()
+    ]
     frame = pl.concat(frames).sort("score", descending=True, maintain_order=True)
     return Table(
         frame=frame,
@@ -78,14 +84,18 @@ def caption_of(frame: pl.DataFrame) -> str:
 
 
 def ambiguity_of_split(
-    split: str, judged: LabelSources, classes: Sequence[str], views: Views | None
+    split: str, judged: LabelSources, classes: Sequence[str], views: Views | None, wrong: Floats | None = None
 ) -> pl.DataFrame:
-    """One row per image: its ambiguity, the divergence of the sources, and the classes in question."""
+    """One row per image: its ambiguity, the divergence of the sources, and the classes in question.
+
+    The arguments are as in `ambiguity_table`, of one split.
+    """
     labels, sources = judged.labels, list(with_views(judged, views).values())
     alone = [log_pool([source], labels) for source in sources]
     pooled = equal_pool(alone, labels)
     order, names = np.argsort(-pooled, axis=1, kind="stable"), np.array(classes)
-    wrong = wrong_label_probabilities(log_pool(sources, labels), labels)
+    if wrong is None or views is not None:
+        wrong = wrong_label_probabilities(log_pool(sources, labels), labels)
     score, agreed = doubt(pooled, labels, wrong), agreement(judged)
     unexplained = 1 - agreed - float(wrong.mean())
     differ = two_people_differ(score, unexplained).tolist() if agreed >= TRUSTED else [None] * len(score)

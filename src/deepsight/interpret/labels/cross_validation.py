@@ -85,8 +85,10 @@ def out_of_fold_probabilities(
     x = Standardised(features)
     targets = np.eye(k)[labels] - np.bincount(labels, minlength=k) / len(labels)
     parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(folds)]
+    others = [sum_of(parts[:f] + parts[f + 1 :]) for f in range(folds)]
+    del parts  # as large as the sums of the others
     scores = min(
-        (scores_out_of_fold(x, parts, fold, penalty) for penalty in PENALTIES),
+        (scores_out_of_fold(x, others, fold, penalty) for penalty in PENALTIES),
         key=lambda candidate: float(((candidate - targets) ** 2).sum()),
     )
     return np.asarray(softmax(scores / fit_temperature(scores, labels), axis=1), dtype=np.float64)
@@ -132,25 +134,41 @@ def scatter_sums(x: Standardised, targets: Floats, rows: NDArray[np.int64]) -> S
     return Sums(scatter, products)
 
 
-def scores_out_of_fold(x: Standardised, parts: list[Sums], fold: NDArray[np.int64], penalty: float) -> Floats:
-    """The regression's value for each row from the head of the other folds, float64 (n, k)."""
-    scores = np.empty((len(fold), parts[0].products.shape[1]))
-    for f in range(len(parts)):
-        head = ridge_weights(parts[:f] + parts[f + 1 :], penalty, x.width).astype(np.float32)
+def sum_of(parts: list[Sums]) -> Sums:
+    """The sums over the rows of all parts."""
+    return Sums(
+        np.sum([part.scatter for part in parts], axis=0), np.sum([part.products for part in parts], axis=0)
+    )
+
+
+def scores_out_of_fold(
+    x: Standardised, others: list[Sums], fold: NDArray[np.int64], penalty: float
+) -> Floats:
+    """The regression's value for each row from the head of the other folds, float64 (n, k).
+
+    Args:
+        x: the features.
+        others: for each fold, the sums over the rows of the other folds.
+        fold: int64 (n,), of each row.
+        penalty: as in `ridge_weights`.
+    """
+    scores = np.empty((len(fold), others[0].products.shape[1]))
+    for f, sums in enumerate(others):
+        head = ridge_weights(sums, penalty, x.width).astype(np.float32)
         for block, values in x.blocks(np.flatnonzero(fold == f)):
             scores[block] = values @ head
     return scores
 
 
-def ridge_weights(parts: list[Sums], penalty: float, width: int) -> Floats:
-    """The ridge weights (d, k) fitted on the rows of these parts.
+def ridge_weights(sums: Sums, penalty: float, width: int) -> Floats:
+    """The ridge weights (d, k) fitted on the rows of these sums.
 
     Args:
-        parts: the sums of each part.
+        sums: over the rows; they stay as they are.
         penalty: as a share of the mean eigenvalue of the scatter, so that it has no unit.
         width: features whose scatter has that mean.
     """
-    scatter = np.sum([part.scatter for part in parts], axis=0)
+    scatter = sums.scatter.copy()
     scatter.flat[:: len(scatter) + 1] += penalty * np.trace(scatter) / width
-    products = np.sum([part.products for part in parts], axis=0)
-    return np.asarray(cho_solve(cho_factor(scatter, lower=True), products), dtype=np.float64)
+    factor = cho_factor(scatter, lower=True, overwrite_a=True)
+    return np.asarray(cho_solve(factor, sums.products), dtype=np.float64)

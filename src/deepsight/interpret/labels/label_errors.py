@@ -53,6 +53,7 @@ def label_error_tables(
     by_split: Mapping[str, LabelSources],
     classes: Sequence[str],
     *,
+    wrong: Mapping[str, WrongLabels] | None = None,
     precision: float = CLAIMED,
     level: float = 0.95,
 ) -> dict[str, Table]:
@@ -61,12 +62,13 @@ def label_error_tables(
     Args:
         by_split: the sources' distributions for each image, by split name.
         classes: names of the k classes.
+        wrong: the result of `wrong_labels_by_split`, if it is known already.
         precision: images are flagged from the surest down, as long as the estimated share of true errors
             among them stays at least this. Nothing is flagged in a split where the sources agree with fewer
             than 0.7 of the labels, or where fewer than 0.5 % of the labels would be.
         level: coverage of the interval of the number of errors.
     """
-    wrong = {name: find_wrong_labels(each.pooled(), each.labels) for name, each in by_split.items()}
+    wrong = wrong_labels_by_split(by_split) if wrong is None else wrong
     frames = {
         name: label_errors_of_split(name, each, classes, precision, wrong=wrong[name])
         for name, each in by_split.items()
@@ -78,6 +80,11 @@ def label_error_tables(
         "label_errors": image_table(pl.concat(frames.values())),
         "label_error_summary": summary_table(pl.DataFrame(totals), level),
     }
+
+
+def wrong_labels_by_split(by_split: Mapping[str, LabelSources]) -> dict[str, WrongLabels]:
+    """How surely each label is wrong by the pool of the sources, by split name."""
+    return {name: find_wrong_labels(each.pooled, each.labels) for name, each in by_split.items()}
 
 
 def image_table(frame: pl.DataFrame) -> Table:
@@ -148,7 +155,7 @@ def label_errors_of_split(
         precision: as in `label_error_tables`.
         wrong: the result of `find_wrong_labels` for the pool of the sources, if it is known already.
     """
-    pooled, names = judged.pooled(), np.array(classes)
+    pooled, names = judged.pooled.copy(), np.array(classes)
     score = (wrong or find_wrong_labels(pooled, judged.labels)).probability
     trusted = agreement(judged) >= TRUSTED
     pooled[np.arange(len(pooled)), judged.labels] = -1
@@ -166,7 +173,7 @@ def label_errors_of_split(
 
 def agreement(judged: LabelSources) -> float:
     """The share of images whose likeliest class in the pool is the given one."""
-    return float((judged.pooled().argmax(axis=1) == judged.labels).mean())
+    return float((judged.pooled.argmax(axis=1) == judged.labels).mean())
 
 
 def flagged_in_training(evidence: Evidence, ids: Ints) -> NDArray[np.bool_]:
@@ -246,7 +253,7 @@ def estimated_number(wrong: WrongLabels, judged: LabelSources, level: float) -> 
     alone = [
         wrong_label_probabilities(log_pool([each], labels), labels) for each in judged.distributions.values()
     ]
-    joint = confident_joint(labels, judged.pooled())
+    joint = confident_joint(labels, judged.pooled)
     totals = np.array([joint.sum() - np.trace(joint), *(each.sum() for each in (score, *alone))])
     of_share = len(score) * wrong.share_error
     chance = float(np.sqrt((score * (1 - score)).sum() + of_share**2))

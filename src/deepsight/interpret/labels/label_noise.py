@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, logit
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.interpret.labels.label_sources import SMALLEST
@@ -73,10 +73,20 @@ def mistake_likelihood(probabilities: Floats, labels: Ints, transitions: Floats)
         labels: int64 (n,), given.
         transitions: (k, k), of `class_transitions`.
     """
-    rows = np.arange(len(labels))
-    on_any = np.einsum("nj,nj->n", probabilities, transitions.T[labels])
-    own = probabilities[rows, labels]
-    differ = float((1 - (probabilities**2).sum(axis=1)).mean())
+    own = probabilities[np.arange(len(labels)), labels]
+    return mistakes_of(np.ascontiguousarray(probabilities.T), own, transitions[:, labels])
+
+
+def mistakes_of(probabilities: Floats, own: Floats, towards: Floats) -> Floats:
+    """`mistake_likelihood` of images in columns.
+
+    Args:
+        probabilities: (k, n), P(true class | image).
+        own: (n,), those of the given labels.
+        towards: (k, n), P(the mistaken label is the given one | class).
+    """
+    on_any = np.einsum("kn,kn->n", probabilities, towards)
+    differ = 1 - float(np.einsum("kn,kn->", probabilities, probabilities)) / len(own)
     resembling = own * (1 - own) / max(differ, SMALLEST)
     return np.asarray((1 - IMAGE_DEPENDENT) * on_any + IMAGE_DEPENDENT * resembling)
 
@@ -130,16 +140,17 @@ def fit_mixture(logs: Floats, labels: Ints, transitions: Floats, *, most_bend: f
     some = np.arange(len(labels))
     if len(labels) > most:
         some = np.sort(np.random.default_rng(0).permutation(some)[:most])
-    few, given = logs[some], labels[some]
+    few = judged_columns(logs[some], labels[some], transitions)
 
     def loss(at: Floats) -> float:
-        mistaken, right = mixture_parts(few, given, transitions, at)
+        mistaken, right = mixture_parts(few, at)
         return -float(np.log(mistaken + right).mean())
 
     power = float(np.log(SHARPEST))
     bounds = [(-12.0, 0.0), (-power, power), (0.0, most_bend)]
     found = minimize(loss, [float(logit(FIRST_SHARE)), 0.0, 0.0], method="L-BFGS-B", bounds=bounds)
-    mistaken, right = mixture_parts(logs, labels, transitions, found.x)
+    every = few if len(some) == len(labels) else judged_columns(logs, labels, transitions)
+    mistaken, right = mixture_parts(every, found.x)
     return WrongLabels(
         np.clip(mistaken / (mistaken + right), 1e-12, 1 - 1e-12),
         share_error(loss, found.x, bounds, len(some)),
@@ -192,16 +203,41 @@ def along_doubt(own: Floats, wrong: Floats) -> Floats:
     return np.asarray(expit(found.x[0] + found.x[1] * doubt), dtype=np.float64)
 
 
-def mixture_parts(logs: Floats, labels: Ints, transitions: Floats, at: Floats) -> tuple[Floats, Floats]:
+class JudgedColumns(NamedTuple):
+    """The labels that a mixture is fitted to; one column per image, so that sums over classes are fast.
+
+    Attributes:
+        logs, squares: (k, n), log of the pooled probabilities, and its square.
+        labels: int64 (n,), given.
+        towards: (k, n), as in `mistakes_of`.
+    """
+
+    logs: Floats
+    squares: Floats
+    labels: Ints
+    towards: Floats
+
+
+def judged_columns(logs: Floats, labels: Ints, transitions: Floats) -> JudgedColumns:
+    """The columns for log probabilities (n, k), labels (n,) and transitions (k, k)."""
+    columns = np.ascontiguousarray(logs.T)
+    return JudgedColumns(columns, columns**2, labels, transitions[:, labels])
+
+
+def mixture_parts(judged: JudgedColumns, at: Floats) -> tuple[Floats, Floats]:
     """The joint probabilities (n,) of each label and that it is a mistake, and that it is right.
 
     Args:
-        logs: (n, k), log of the pooled probabilities.
-        labels: int64 (n,), given.
-        transitions: (k, k), of `class_transitions`.
+        judged: the labels and what the sources say of them.
         at: the log-odds of a mistake, the log of the power, and the bend.
     """
-    share = float(expit(at[0]))
-    clean = np.asarray(softmax(np.exp(at[1]) * logs - at[2] * logs**2, axis=1))
-    right = (1 - share) * np.maximum(clean[np.arange(len(labels)), labels], 1e-12)
-    return share * mistake_likelihood(clean, labels, transitions), right
+    share, bend = float(expit(at[0])), float(at[2])
+    clean = np.exp(at[1]) * judged.logs
+    if bend:
+        clean -= bend * judged.squares
+    clean -= clean.max(axis=0)
+    np.exp(clean, out=clean)
+    clean /= clean.sum(axis=0)
+    own = clean[judged.labels, np.arange(len(judged.labels))]
+    right = (1 - share) * np.maximum(own, 1e-12)
+    return share * mistakes_of(clean, own, judged.towards), right

@@ -7,6 +7,7 @@ is done once.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,9 +103,12 @@ class LabelSources:
     labels: Ints
     distributions: Mapping[str, Floats] = field(default_factory=dict)
 
+    @cached_property
     def pooled(self) -> Floats:
-        """P(given label | image) from all sources together, float64 (n, k): see `log_pool`."""
-        return log_pool(list(self.distributions.values()), self.labels)
+        """P(given label | image) from all sources together, float64 (n, k), read-only: see `log_pool`."""
+        found = log_pool(list(self.distributions.values()), self.labels)
+        found.flags.writeable = False  # every caller gets the same array
+        return found
 
 
 def gather_label_sources(

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
-from scipy.stats import hypergeom
+from scipy.special import betaln
 from sklearn.linear_model import LogisticRegression
 
 from deepsight.core.array_types import Bools, Floats, Ints
@@ -230,8 +230,26 @@ def excess_p(inside: Bools, wrong: Bools, strata: Ints, among: Bools) -> float:
     for c in np.unique(strata[inside]):
         own = among & (strata == c)
         total, errors, drawn = int(own.sum()), int((own & wrong).sum()), int((own & inside).sum())
-        pmf = np.convolve(pmf, hypergeom.pmf(np.arange(min(errors, drawn) + 1), total, errors, drawn))
+        pmf = np.convolve(pmf, drawn_errors_pmf(total, errors, drawn))
     return float(min(1.0, pmf[int((inside & wrong).sum()) :].sum()))
+
+
+def drawn_errors_pmf(total: int, errors: int, drawn: int) -> Floats:
+    """P(c errors among the drawn), for c from 0 to min(errors, drawn): the hypergeometric distribution.
+
+    The logarithm of each binomial coefficient is taken from the beta function; `scipy.stats` gives the same
+    values, with checks that cost twenty times as long.
+    """
+    c = np.arange(min(errors, drawn) + 1.0)
+    right = total - errors
+    possible = drawn - c <= right
+    ways = log_choose(errors, c) + log_choose(right, np.minimum(drawn - c, right))
+    return np.asarray(np.where(possible, np.exp(ways - log_choose(total, drawn)), 0.0))
+
+
+def log_choose(n: int, c: Floats | int) -> Floats:
+    """The logarithm of the number of ways to choose c of n."""
+    return np.asarray(-np.log1p(n) - betaln(n - c + 1, c + 1), dtype=np.float64)
 
 
 def slice_row(

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from importlib.util import find_spec
 
 from deepsight.core.engine_settings import EngineSettings
@@ -25,6 +26,20 @@ def active_settings() -> EngineSettings:
 def use_settings(settings: EngineSettings) -> None:
     """Activate settings for the rest of the process."""
     _active.set(settings)
+
+
+def settings_of_long_passes(threads: int) -> EngineSettings:
+    """The settings for a pass over many images: the active ones, or a stream per thread if no plan set any.
+
+    A network this small does not fill several threads with one batch, so they would wait for each other.
+
+    Args:
+        threads: that the engine may use.
+    """
+    settings = active_settings()
+    if _active.get() is None and settings.backend == "openvino":
+        return replace(settings, streams=max(1, threads))
+    return settings
 
 
 @contextmanager

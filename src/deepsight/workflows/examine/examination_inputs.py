@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from deepsight.core.array_types import Floats32
 from deepsight.core.dataset import Dataset
@@ -15,6 +16,7 @@ from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model import pretrained
+from deepsight.model.engine import settings_of_long_passes, using_settings
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.predict import BLOCK, blocks_of
 from deepsight.model.pretrained import Pretrained
@@ -129,4 +131,7 @@ def frozen_inputs(
 def frozen_features(frozen: FrozenBackbone, data: Dataset) -> Floats32:
     """Features (n, d) of the pretrained default backbone, which is independent of the model."""
     blocks = blocks_of(len(data), BLOCK)
-    return np.concatenate([frozen.features(data.pixels(rows), Recipe(resolution=SIDE)) for rows in blocks])
+    with using_settings(settings_of_long_passes(torch.get_num_threads())):
+        return np.concatenate(
+            [frozen.features(data.pixels(rows), Recipe(resolution=SIDE)) for rows in blocks]
+        )
