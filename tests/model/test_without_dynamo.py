@@ -9,6 +9,7 @@ import pytest
 from deepsight.model import without_dynamo as subject
 
 
+@pytest.mark.slow
 def test_the_compiler_is_left_alone_until_somebody_compiles() -> None:
     code = textwrap.dedent("""
         import sys

@@ -49,9 +49,7 @@ class Commands(TyperGroup):
 
 def flowing_help(text: str) -> str:
     """A help text whose paragraphs wrap at the terminal's width; brackets are text, not styles."""
-    first, *rest = [
-        part if part.startswith(" ") else part.replace("\n", " ") for part in text.split("\n\n")
-    ]
+    first, *rest = [part if part.startswith(" ") else part.replace("\n", " ") for part in text.split("\n\n")]
     # Typer takes the indentation off all but the first line after the summary; a line break makes that first
     # line an empty one, so that the examples keep theirs.
     return escape("\n\n\n".join([first, "\n\n".join(rest)]) if rest else first)
