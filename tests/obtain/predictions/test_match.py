@@ -246,3 +246,12 @@ def test_rows_that_guess_are_doubted(tmp_path: Path) -> None:
     said.clear()
     read_predictions(tmp_path / "p.npz", many, log=said.append)
     assert not said
+
+
+def test_names_that_match_several_files_are_said(data: Obtained, tmp_path: Path) -> None:
+    files = [str(name) for name in data.test.files]
+    frame = table(files).with_columns(file=pl.Series([files[0], *(f.rpartition("/")[2] for f in files[1:])]))
+    found, said = read(data, write(frame, tmp_path / "p.csv"))
+    alone = {files[0], "test/dog/1.png"} & {*files}
+    assert len(found.data) == len(alone)
+    assert any(f"Of these names, {len(files) - 1} match several files" in line for line in said)

@@ -412,13 +412,13 @@ def test_ties_are_counted(tmp_path: Path) -> None:
 
 
 def test_digits_in_another_usual_order_are_refused(tmp_path: Path) -> None:
-    """Two images of each class are too few to see that columns moved; that numbers sort otherwise is seen."""
+    """Also on two images of each class."""
     names = tuple(sorted(str(i) for i in range(12)))  # 0, 1, 10, 11, 2, …
     labels = np.arange(24) % 12
     data = Dataset(np.zeros((24, 4, 4, 3), np.uint8), labels, names, np.arange(24), "test")
     by_value = np.eye(12)[[int(names[label]) for label in labels]]
     with pytest.raises(
-        UsageError, match=r"16\.7% of 24 predictions are correct, but 100\.0% in the order \['0', '1', '2'"
+        UsageError, match=r"16\.7% of 24 images are right, and 100\.0% in the order \['0', '1', '2'"
     ):
         read_predictions(written(tmp_path, probs=by_value * 0.9 + 0.1 / 12), data, log=silent)
     with pytest.raises(UsageError, match="if the numbers are positions in this order, not names"):
@@ -485,3 +485,36 @@ def test_two_classes_in_doubt_are_said_and_kept(tmp_path: Path) -> None:
     found = read_predictions(table, data, log=said.append)
     assert found.doubt.startswith("The given label has the smallest value in")
     assert said[-1] == found.doubt
+
+
+@pytest.mark.parametrize(("k", "each"), [(26, 4), (12, 3), (5, 9)])
+def test_permuted_columns_are_named_on_few_images_of_many_classes(tmp_path: Path, k: int, each: int) -> None:
+    names, labels = tuple(f"kind {i:02d}" for i in range(k)), np.repeat(np.arange(k), each)
+    rng = np.random.default_rng(0)
+    right = np.where(rng.random(k * each) < 0.85, labels, rng.integers(0, k, k * each))
+    probs = softmax(rng.normal(size=(k * each, k)) + 9 * np.eye(k)[right], axis=1)
+    data = Dataset(np.zeros((k * each, 2, 2, 3), np.uint8), labels, names, np.arange(k * each), "test")
+    path = written(tmp_path, probs=probs[:, np.roll(np.arange(k), 1)])
+    with pytest.raises(UsageError, match=r"in the order \['kind \d\d', .* columns seem to be permuted"):
+        read_predictions(path, data, log=silent)
+    guesses = softmax(5 * rng.normal(size=(k * each, k)), axis=1)  # some order always fits these by chance
+    assert read_predictions(written(tmp_path, probs=guesses), data, log=silent).predictions.logits.shape
+
+
+def test_a_sum_beyond_1_is_no_logit_because_of_rounding(tmp_path: Path) -> None:
+    probs = np.where(PROBS.max() == PROBS, 1.0000001, PROBS)
+    assert probs.sum(axis=1).max() > 1.02
+    with pytest.raises(UsageError, match="Expected probabilities that sum to 1, or logits"):
+        read(written(tmp_path, predictions=probs))
+
+
+def test_numbers_are_all_positions_where_only_some_are_names(tmp_path: Path) -> None:
+    names = ("10", "7", "9", "Café", *"abcdef")
+    labels = np.repeat(np.arange(10), 3)
+    data = Dataset(np.zeros((30, 2, 2, 3), np.uint8), labels, names, np.arange(30), "test")
+    found = read_predictions(written(tmp_path, pred=labels), data, log=silent).predictions
+    assert (found.logits.argmax(axis=1) == labels).all()
+    two = replace(data, labels=labels % 2, classes=("7", "9"))
+    chosen = np.array([7, 9])[labels % 2]
+    found = read_predictions(written(tmp_path, pred=chosen), two, log=silent).predictions
+    assert (found.logits.argmax(axis=1) == two.labels).all()

@@ -91,12 +91,14 @@ def chosen_classes(values: Sequence[Any], classes: tuple[str, ...]) -> Ints:
             f"Expected a predicted class in each row, received none in {len(empty)} of {len(values)} rows, "
             f"the first {empty[0]}. Leave these rows out, or name the class."
         )
-    numbers = {} if set(classes) & {"0", "1"} else {str(i): i for i in range(len(classes))}
-    if len(classes) == 2:
-        numbers |= {"False": 0, "false": 0, "True": 1, "true": 1}
     names = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
     distinct = sorted(set(names))
     place = dict(zip(distinct, places_or_numbers(distinct, classes), strict=True))
+    numbers = {} if set(classes) & {"0", "1"} else {str(i): i for i in range(len(classes))}
+    if set(distinct) <= set(numbers) and min(place.values()) < 0:
+        place = {name: numbers[name] for name in distinct}  # all of them, though some may be names, too
+    if len(classes) == 2:
+        numbers |= {"False": 0, "false": 0, "True": 1, "true": 1}
     place = {name: numbers.get(name, -1) if found < 0 else found for name, found in place.items()}
     if unknown := [name for name in distinct if place[name] < 0]:
         from_one = unknown == [str(len(classes))] and "0" not in distinct

@@ -11,10 +11,12 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
 from deepsight.core.progress import Log
 from deepsight.core.statistics.intervals import confusion_counts
+from deepsight.core.statistics.mcnemar import discordance_p
 from deepsight.obtain.predictions.class_names import places_of_classes
 
 AGREEING = 0.5  # shuffled rows agree about as often as chance, labels with errors far more often than this
 MOVED, STAYED = 0.6, 0.2  # recall in the other and in the own column, for classes whose columns are permuted
+ALARM = 0.001  # probability of a false alarm
 LEAST = 5  # images of a class; with fewer, its recall is no evidence about columns
 
 
@@ -153,22 +155,55 @@ def require_own_order(logits: Floats, data: Dataset) -> None:
     Raises:
         UsageError: the columns seem permuted; the message gives the order that fits.
     """
-    counts = confusion_counts(data.labels, logits.argmax(axis=1), data.k)
-    total = counts.sum(axis=1)
+    chosen = logits.argmax(axis=1)
+    counts = confusion_counts(data.labels, chosen, data.k)
+    columns = fitting_columns(counts)
+    if not (each_class_moved(counts, columns) or order_fits_other_half(chosen, data)):
+        return
+    order = [""] * data.k
+    for own, column in enumerate(columns):
+        order[column] = data.classes[own]
+    now = float(np.diag(counts).sum() / len(data))
+    then = float(counts[np.arange(data.k), columns].sum() / len(data))
+    raise UsageError(
+        f"Expected the columns in the order of the classes {list(data.classes)[:12]}; with it {now:.1%} "
+        f"of {len(data)} images are right, and {then:.1%} in the order {order[:12]}. The columns seem to "
+        "be permuted. Reorder them, or name them: an array classes in the .npz, or a table with a column "
+        "for each class."
+    )
+
+
+def fitting_columns(counts: Ints) -> Ints:
+    """The column (k,) of each class with which the mean recall is largest, of a confusion matrix (k, k)."""
+    recall = counts / np.maximum(counts.sum(axis=1), 1)[:, None]
+    return np.asarray(linear_sum_assignment(-recall)[1], dtype=np.int64)
+
+
+def each_class_moved(counts: Ints, columns: Ints) -> bool:
+    """Whether each class that has another column is found there and not in its own, on enough images."""
+    total, own = counts.sum(axis=1), np.arange(len(counts))
     recall = counts / np.maximum(total, 1)[:, None]
-    rows, columns = linear_sum_assignment(-recall)
-    moved = np.flatnonzero(columns != rows)
+    moved = np.flatnonzero(columns != own)
     moved = moved[recall[moved, columns[moved]] > STAYED]
-    sure = len(moved) > 1 and set(columns[moved]) == set(moved) and (total[moved] >= LEAST).all()
-    if sure and (recall[moved, columns[moved]] >= MOVED).all() and (recall[moved, moved] <= STAYED).all():
-        order = [""] * data.k
-        for own, column in zip(rows, columns, strict=True):
-            order[column] = data.classes[own]
-        now = float(np.diag(counts).sum() / len(data))
-        then = float(counts[rows, columns].sum() / len(data))
-        raise UsageError(
-            f"Expected the columns in the order of the classes {list(data.classes)[:12]}; with it {now:.1%} "
-            f"of {len(data)} images are right, and {then:.1%} in the order {order[:12]}. The columns seem to "
-            "be permuted. Reorder them, or name them: an array classes in the .npz, or a table with a column "
-            "for each class."
-        )
+    enough = len(moved) > 1 and set(columns[moved]) == set(moved) and bool((total[moved] >= LEAST).all())
+    there, here = recall[moved, columns[moved]], recall[moved, moved]
+    return enough and bool((there >= MOVED).all() and (here <= STAYED).all())
+
+
+def order_fits_other_half(chosen: Ints, data: Dataset) -> bool:
+    """Whether the order that fits half of the images holds for the other half, and the own order does not.
+
+    It also works if each class has few images, on which some order always fits by chance.
+    """
+    half = np.empty(len(data), dtype=np.int64)
+    for label in range(data.k):
+        rows = np.flatnonzero(data.labels == label)
+        half[rows] = np.arange(len(rows)) % 2
+    then = np.zeros(len(data), dtype=bool)
+    for part in (0, 1):
+        seen = half != part
+        columns = fitting_columns(confusion_counts(data.labels[seen], chosen[seen], data.k))
+        then[half == part] = columns[data.labels[half == part]] == chosen[half == part]
+    now = chosen == data.labels
+    sure = discordance_p(int((then & ~now).sum()), int((now & ~then).sum())) <= ALARM
+    return sure and float(then.mean()) >= MOVED and float(now.mean()) <= STAYED

@@ -141,10 +141,21 @@ def say_extra(extra: Sequence[str], data: Dataset, listings: Listings | None, lo
     if not extra:
         return
     log(f"Predictions for no image of the split: {len(extra):,} ({first_few(extra, most=3)}).")
+    if several := match_several(extra, data):
+        log(f"Of these names, {several:,} match several files of the split: include their folders.")
     known = listings.listed.get(data.source, ()) if listings is not None else ()
     elsewhere = int((places_of_names(extra, known) >= 0).sum()) if known else 0
     if elsewhere:
         log(f"Of these files, {elsewhere:,} are in another split or could not be read.")
+
+
+def match_several(names: Sequence[str], data: Dataset) -> int:
+    """How many of these names are the end of the paths of several files of the split."""
+    ends: dict[str, int] = {}
+    for file in () if data.files is None else data.files:
+        for end in path_ends(normal_path(str(file))):
+            ends[end] = ends.get(end, 0) + 1
+    return sum(ends.get(normal_path(name), 0) > 1 for name in names)
 
 
 def match_by_position(n: int, data: Dataset, listings: Listings | None, log: Log) -> Matched:

@@ -52,7 +52,7 @@ def require_distributions(values: Floats) -> None:
     Raises:
         UsageError: they do not sum to 1.
     """
-    inside = bool(((values >= 0) & (values <= 1)).all())
+    inside = bool(((values >= -END_TOLERANCE) & (values <= 1 + END_TOLERANCE)).all())
     if len(values) and inside and not looks_like_probabilities(values):
         total = values.sum(axis=1)
         raise UsageError(
