@@ -18,7 +18,7 @@ from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.obtain.decoding.contrast import log_contrast
 from deepsight.obtain.decoding.decode import Listing, name_as_text
 from deepsight.obtain.decoding.decoded_cache import Decoded
-from deepsight.obtain.doubtful_class_names import log_doubtful_classes
+from deepsight.obtain.doubtful_class_names import bare_name, log_doubtful_classes
 from deepsight.obtain.skipped_items import LATER_FRAMES, NO_LABEL, NO_LABELS, PassedOver, first_few
 from deepsight.obtain.sources import Obtained, Part, Parts
 
@@ -246,9 +246,9 @@ def require_every_class(custom: CustomData, counts: Ints) -> None:
 
 
 def near_spelling(classes: Sequence[str], place: int) -> str:
-    """A sentence if another class differs from this one only in capitals and spaces, else empty."""
-    plain = classes[place].strip().casefold()
-    others = [name for i, name in enumerate(classes) if i != place and name.strip().casefold() == plain]
+    """A sentence if another class differs from this one only in capitals and separators, else empty."""
+    plain = bare_name(classes[place])
+    others = [name for i, name in enumerate(classes) if i != place and bare_name(name) == plain]
     return f" There is also '{others[0]}': give both one spelling." if others else ""
 
 

@@ -324,10 +324,11 @@ def test_what_was_not_meant_as_a_folder_of_classes_is_refused_with_what_to_name(
         load_dataset(f"folder:{root / 'photos.zip'}")
 
 
-def test_class_names_that_differ_in_capitals_between_parts_are_named(root):
-    for place in ("train/Cat", "train/Dog", "test/cat", "test/Dog"):
+@pytest.mark.parametrize(("name", "other"), [("Cat", "cat"), ("red fox", "red_fox"), ("fox", "fox ")])
+def test_class_names_that_are_spelt_otherwise_between_parts_are_named(root, name, other):
+    for place in (f"train/{name}", "train/Dog", f"test/{other}", "test/Dog"):
         fill(root / place)
-    with pytest.raises(DeepSightError, match="There is also 'Cat': give both one spelling"):
+    with pytest.raises(DeepSightError, match=f"There is also '{name}': give both one spelling"):
         load_dataset(f"folder:{root}")
 
 

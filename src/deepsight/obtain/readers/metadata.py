@@ -112,7 +112,7 @@ def groups_and_rest(
         group: the column of groups; None if there is none.
         drop: columns that are not metadata.
     """
-    groups = None if group is None else [name or "" for name in text_column(frame, group)]
+    groups = None if group is None else [(name or "").strip() for name in text_column(frame, group)]
     rest = frame.drop([name for name in (*drop, group) if name is not None and name in frame.columns])
     plain = rest.select([name for name in rest.columns if not rest[name].dtype.is_nested()])
     return groups, plain if plain.width else None

@@ -229,7 +229,18 @@ def test_the_code_page_of_windows_keeps_names_apart(tmp_path, rows):
     named = rows.with_columns(label=pl.Series(["Käse", "Köse"] * (N // 2)))
     text = named.write_csv(separator=";").replace("\n", "\r\n")
     (tmp_path / "table.csv").write_bytes(text.encode("cp1252"))
-    assert load_dataset(f"table:{tmp_path / 'table.csv'}").train.classes == ("Käse", "Köse")
+    said: list[str] = []
+    found = load_dataset(f"table:{tmp_path / 'table.csv'}", log=said.append)
+    assert found.train.classes == ("Käse", "Köse")
+    assert any("not in UTF-8. It is read in the code page of Windows" in line for line in said)
+
+
+def test_spaces_make_no_other_group(tmp_path, rows):
+    named = rows.with_columns(group=pl.Series([f"patient {i // 4}{' ' * (i % 2)}" for i in range(N)]))
+    named.write_csv(tmp_path / "table.csv")
+    obtained = load_dataset(f"table:{tmp_path / 'table.csv'}")
+    assert obtained.record["groups"] == 5
+    assert not set(obtained.train.groups) & set(obtained.test.groups)
 
 
 def test_one_broken_letter_costs_the_others_nothing(tmp_path, rows):

@@ -22,7 +22,12 @@ from deepsight.obtain.readers.label_values import MISSING_MARKS, label_or_none, 
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.readers.tables.table_columns import by_row, log_unused_groups, with_usual_columns
-from deepsight.obtain.readers.tables.table_file import holds_whole_numbers, read_table_file, text_column
+from deepsight.obtain.readers.tables.table_file import (
+    code_page_note,
+    holds_whole_numbers,
+    read_table_file,
+    text_column,
+)
 from deepsight.obtain.readers.tables.table_paths import with_found_paths
 from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained
@@ -52,6 +57,8 @@ def load_table(
     """
     path = user_path(address.place).resolve()
     frame, passed_over = by_row(read_table_file(path)), PassedOver()
+    if note := code_page_note(path):
+        log(note)
     frame = with_usual_columns(frame, address.options, PATHS, LABELS, log)
     columns = table_columns(frame, address.options)
     log_unused_groups(frame, columns["group"], log)

@@ -186,11 +186,28 @@ def as_utf8(content: bytes) -> bytes:
         order = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
         content = content.decode(order, "replace").encode("utf-8")
     if not is_utf8(content):
-        text = content.decode("utf-8", "replace")
-        mostly = len(OTHER_LETTERS.findall(text)) > text.count("\ufffd")
         # Undecodable bytes are escaped: replacing them could make different names equal.
-        content = content.decode("utf-8" if mostly else "cp1252", "backslashreplace").encode("utf-8")
+        content = content.decode(code_page(content), "backslashreplace").encode("utf-8")
     return content if b"\n" in content else content.replace(b"\r", b"\n")
+
+
+def code_page(content: bytes) -> str:
+    """The encoding in which a text that is not UTF-8 is read: UTF-8 all the same if most letters are."""
+    text = content.decode("utf-8", "replace")
+    mostly = len(OTHER_LETTERS.findall(text)) > text.count("\ufffd")
+    return "utf-8" if mostly else "cp1252"
+
+
+def code_page_note(path: Path) -> str:
+    """A sentence if a CSV is read in a code page that it may not be in; "" otherwise."""
+    content = path.read_bytes() if path.suffix.lower() in (".csv", ".tsv") else b""
+    wide = content.startswith(UTF16) or content[:64].count(b"\0") > 20
+    if wide or is_utf8(content) or code_page(content) != "cp1252":
+        return ""
+    return (
+        f"{path} is not in UTF-8. It is read in the code page of Windows in western Europe (1252); if names "
+        "look wrong, save it as UTF-8."
+    )
 
 
 def is_utf8(content: bytes) -> bool:
