@@ -129,7 +129,8 @@ def test_less_is_claimed_of_few_flags_than_of_many() -> None:
     assert many is not None
     assert few < some < many
     assert some == pytest.approx(0.7, abs=0.05)  # measured: 0.66 to 0.83 with 1 to 2 % of the labels
-    assert many == pytest.approx(0.87, abs=0.05)  # 0.83 to 0.94 with 5 to 8 %
+    assert many == pytest.approx(0.81, abs=0.02)  # 0.73 to 0.89 with 3 to 13 %
+    assert claimed_precision(score, 5_000) == many  # more than 4 % of the labels say no more
     assert claimed_precision(score[:0], 1_000) is None
     assert claimed_precision(score[:7], 300) == pytest.approx(0.7, abs=0.02)  # too few to claim more
 

@@ -14,6 +14,7 @@ from deepsight.interpret.labels.label_noise import (
     judged_columns,
     mistake_likelihood,
     mixture_parts,
+    ramp,
     wrong_label_probabilities,
 )
 
@@ -43,6 +44,30 @@ def test_clean_labels_are_not_accused_however_often_the_classifier_errs() -> Non
     assert errs > 1000
     assert wrong.sum() < 0.05 * errs
     assert wrong.max() < 0.8
+
+
+@pytest.mark.slow
+def test_many_wrong_labels_leave_less_to_the_classifier_and_few_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Against one rule for all noise; the clean control is the same bit for bit."""
+    true, beliefs = seen_by_a_classifier(4)
+    softened = softmax(0.6 * np.log(beliefs), axis=1)  # as by a classifier that learnt from such labels
+    scores = {}
+    for ends in (label_noise.NOISY, (1.0, 2.0)):
+        monkeypatch.setattr(label_noise, "NOISY", ends)
+        scores[ends] = [
+            wrong_label_probabilities(said, with_flips(true, share, 5))
+            for said, share in ((softened, 0.12), (beliefs, 0.0))
+        ]
+    (noisy, clean), (before, as_before) = scores.values()
+    assert np.array_equal(clean, as_before)
+    assert noisy.sum() > before.sum()
+
+
+@pytest.mark.parametrize(("value", "weight"), [(0.0, 0.0), (0.02, 0.0), (0.03, 0.5), (0.04, 1.0), (1.0, 1.0)])
+def test_a_ramp_is_linear_between_its_ends(value: float, weight: float) -> None:
+    assert ramp(value, (0.02, 0.04)) == pytest.approx(weight)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1])

@@ -40,9 +40,10 @@ FEWEST = 3
 
 # Log-odds that a flagged label is wrong: a constant, times the log of the flagged share over 1 %, times the
 # log-odds of the mean score. The more labels are wrong, the less the sources' own mistakes count among the
-# flagged. Fitted to 19 sets of flags with 2 and 10 % of people's mistakes (CIFAR-10N, training rows before
-# 12,000; docs/methods/label_errors.md); benchmarks/people measures it on other rows.
-CLAIM = (-0.5, 0.4, 1.8)
+# flagged, up to a share of 4 %. Fitted to 45 sets of flags with 2 to 18 % of people's mistakes (CIFAR-10N,
+# training rows before 12,000); docs/methods/label_errors.md holds how it does on other rows.
+CLAIM = (-0.25, 0.4, 1.4)
+MOST_SHARE = 0.04
 
 # Weight of the score, in flags, where the claimed precision would exceed it. In small sets of labels that are
 # wrong at random, 0.60 were wrong where the score said 0.70 (benchmarks/statistics).
@@ -218,7 +219,8 @@ def claimed_precision(score: Floats, n: int) -> float | None:
         return None
     constant, by_share, by_score = CLAIM
     stated = float(logit(np.clip(score.mean(), SMALLEST, 1 - SMALLEST)))
-    shown = constant + by_share * float(np.log(len(score) / n / 0.01)) + by_score * stated
+    share = min(len(score) / n, MOST_SHARE)
+    shown = constant + by_share * float(np.log(share / 0.01)) + by_score * stated
     trust = len(score) / (len(score) + ENOUGH) if shown > stated else 1.0
     return float(expit(stated + trust * (shown - stated)))
 

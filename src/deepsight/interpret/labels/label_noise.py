@@ -23,6 +23,9 @@ BENT_FROM = (
     0.84,
     0.90,
 )  # share of right labels that classifiers give, from which far-off classes are far off
+# Share of wrong labels, less its standard error, from which the sources' own mistakes no longer matter: they
+# are about one label in a hundred, whatever the noise (docs/methods/label_errors.md).
+NOISY = (0.022, 0.036)
 STEPS = (0.1, 0.05, 0.01)  # of the share's log-odds, the power's log and the bend, for second differences
 
 
@@ -106,7 +109,8 @@ def find_wrong_labels(pooled: Floats, labels: Ints) -> WrongLabels:
 
     Two such mixtures are averaged in their log-odds. In one the clean probabilities are the pooled ones to a
     power, which leaves classifiers that err in every way their due. In the other, classes that are far off
-    are less likely still, as good classifiers have it. The better the classifier, the more the second counts.
+    are less likely still, so about one label in a hundred that a classifier gets wrong counts as wrong too.
+    It counts where classifiers are good, and where many more labels are wrong than that.
 
     The mixtures say how many labels are wrong at which doubt; the doubt of the label alone ranks better.
 
@@ -117,14 +121,20 @@ def find_wrong_labels(pooled: Floats, labels: Ints) -> WrongLabels:
     transitions, logs = class_transitions(pooled), np.log(np.maximum(pooled, FARTHEST))
     plain, bent = (fit_mixture(logs, labels, transitions, most_bend=most) for most in (0.0, MOST_BEND))
     mean = (plain.probability.mean() + bent.probability.mean()) / 2
-    right = (pooled.argmax(axis=1) == labels).mean() / (1 - mean)
-    low, high = BENT_FROM
-    weight = float(np.clip((right - low) / (high - low), 0, 1))
+    right = float((pooled.argmax(axis=1) == labels).mean() / (1 - mean))
+    noise = float(plain.probability.mean() - plain.share_error)
+    weight = max(ramp(right, BENT_FROM), ramp(noise, NOISY))
     wrong = expit((1 - weight) * logit(plain.probability) + weight * logit(bent.probability))
     return WrongLabels(
         along_doubt(pooled[np.arange(len(labels)), labels], wrong),
         (1 - weight) * plain.share_error + weight * bent.share_error,
     )
+
+
+def ramp(value: float, ends: tuple[float, float]) -> float:
+    """0 up to the first end, 1 from the second on, linear in between."""
+    low, high = ends
+    return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
 def fit_mixture(logs: Floats, labels: Ints, transitions: Floats, *, most_bend: float) -> WrongLabels:
