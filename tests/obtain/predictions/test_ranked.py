@@ -156,3 +156,18 @@ def test_labels_that_cannot_be_meant_are_refused(tmp_path: Path, cells: list[Any
     rows[7][1:] = cells
     with pytest.raises(UsageError, match=said):
         read(tmp_path, [["file", "label_1", "score_1", "label_2", "score_2"], *rows])
+
+
+def test_numbered_columns_beside_predictions_are_something_else(tmp_path: Path) -> None:
+    """Such as the labels of two annotators, or names of people."""
+    seen = [CLASSES[label] for label in LABELS]
+    head = ["file", "label_1", "label_2", "name_1", "name_2"]
+    rows = [[file, own, "cat", "Ann", "Bo"] for file, own in zip(FILES, seen, strict=True)]
+    whole = [[*row, *p] for row, p in zip(rows, PROBS, strict=True)]
+    assert read(tmp_path, [[*head, *CLASSES], *whole])[0].probabilities == pytest.approx(PROBS, abs=1e-6)
+    chosen = [[*row, CLASSES[best[0]]] for row, best in zip(rows, RANKED, strict=True)]
+    found, said = read(tmp_path, [[*head, "pred"], *chosen])
+    assert (found.logits.argmax(axis=1) == RANKED[:, 0]).all()
+    assert "Not used: columns (4)" in said
+    with pytest.raises(UsageError, match="a column for each class or a column 'pred'"):
+        read(tmp_path, [["file", "name_1", "name_2"], *([file, "Ann", "Bo"] for file in FILES)])

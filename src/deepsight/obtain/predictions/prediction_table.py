@@ -42,7 +42,8 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         UsageError: the table has no such columns, or they do not fit the classes.
     """
     frame = widened_table(turned_if_by_file(read_table_file(file)), classes)
-    if (ranked := ranked_predictions(files_and_labels(frame, classes), frame, classes)) is not None:
+    others = None if says_more(frame, classes) else files_and_labels(frame, classes)
+    if others is not None and (ranked := ranked_predictions(others, frame, classes)) is not None:
         given, used = ranked
         known = {*used, file_column(frame), named_column(frame, LABELS)}
         return replace(given, unused=tuple(name for name in frame.columns if name not in known))
@@ -82,6 +83,14 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         columns = classes if any(affix.around(classes[place]) == column for affix in AFFIXES) else None
         return replace(given, outputs=outputs, kind=kind, columns=columns, unused=unused, notes=(note,))
     return chosen_in_table(given, frame, classes)
+
+
+def says_more(frame: pl.DataFrame, classes: tuple[str, ...]) -> bool:
+    """Whether a table has a column per class, or one of predictions, so that `label_1` is something else."""
+    columns = {*frame.columns, *class_columns(frame.columns, classes).values()}
+    whole = any(all(affix.around(name) in columns for name in classes) for affix in AFFIXES)
+    choice = named_column(frame, CHOICES)
+    return whole or (choice is not None and not frame[choice].dtype.is_nested())
 
 
 def files_and_labels(frame: pl.DataFrame, classes: tuple[str, ...]) -> GivenPredictions:

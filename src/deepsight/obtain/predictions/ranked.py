@@ -10,6 +10,7 @@ import polars as pl
 
 from deepsight.core.array_types import Ints
 from deepsight.core.errors import UsageError
+from deepsight.obtain.predictions.class_names import UNKNOWN, places_or_numbers
 from deepsight.obtain.predictions.column_names import NESTED
 from deepsight.obtain.predictions.given import GivenPredictions, chosen_classes
 from deepsight.obtain.predictions.numeric_cells import numeric_columns
@@ -119,6 +120,8 @@ def ranking_in_columns(frame: pl.DataFrame, classes: Sequence[str]) -> Ranking |
     if any(numbers) and sorted(scores) != ranks:  # numbers without scores may be scores themselves
         return None
     names = [labels[rank] for rank in ranks]
+    if not any(numbers) and not mostly_classes(frame[names[0]], classes):
+        return None
     cells = frame.select(names).rows()
     rows = [[label for label in row if not is_empty(label)] for row in cells]
     if sorted(scores) != ranks:
@@ -127,6 +130,12 @@ def ranking_in_columns(frame: pl.DataFrame, classes: Sequence[str]) -> Ranking |
     there = np.array([[not is_empty(label) for label in row] for row in cells])
     kept = [row[mask].tolist() for row, mask in zip(values, there, strict=True)]
     return Ranking(rows, kept, (*names, *(scores[rank] for rank in ranks)))
+
+
+def mostly_classes(column: pl.Series, classes: Sequence[str]) -> bool:
+    """Whether at least half of the different texts in a column name classes: `name_1` may be a person."""
+    texts = [str(text) for text in column.drop_nulls().unique().to_list() if text != ""]
+    return 2 * sum(place != UNKNOWN for place in places_or_numbers(texts, classes)) >= len(texts)
 
 
 def is_empty(cell: Any) -> bool:
