@@ -44,11 +44,11 @@ from deepsight.model.cached_views import BLOCK, frozen_maps
 from deepsight.model.engine import ForwardEngine
 from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.model.hardware.allocator import freed_memory_kept
 from deepsight.model.hardware.precision import forward_in, gradient_step
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import load_pretrained
+from deepsight.model.training.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.obtain import load_dataset
 
 HERE = Path(__file__).resolve().parent

@@ -26,15 +26,15 @@ from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import processor
 from deepsight.core.recipe import Recipe
 from deepsight.core.statistics.intervals import macro_f1
-from deepsight.model import finetune
 from deepsight.model.backbone import Classifier
 from deepsight.model.cached_views import dataset_maps
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import fabric_of, preprocessing_of
 from deepsight.model.layers.fuse_batchnorm import FusedConv2d
-from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.pretrained import PACKAGED, Pretrained, load_pretrained
-from deepsight.model.training_state import Training, logits_of, prepare, val_features
+from deepsight.model.training import finetune
+from deepsight.model.training.fit import fabric_of, preprocessing_of
+from deepsight.model.training.linear_probe import linear_probe_phase
+from deepsight.model.training.training_state import Training, logits_of, prepare, val_features
 from deepsight.obtain import load_dataset
 
 HERE = Path(__file__).resolve().parent

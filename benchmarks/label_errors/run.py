@@ -30,8 +30,8 @@ from deepsight.interpret.labels.label_sources import ExaminedSplit, gather_label
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import stages_of
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.model.predict import Predictor
+from deepsight.model.training.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.obtain.cifar10.load import load_cifar10
 
 HERE = Path(__file__).parent

@@ -17,9 +17,9 @@ from deepsight.interpret.levers.runner import examine_levers
 from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.interpret.levers.tools import LeverTools
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import fabric_of, fit_model
 from deepsight.model.pretrained import load_pretrained
-from deepsight.model.retraining import Retrainer
+from deepsight.model.training.fit import fabric_of, fit_model
+from deepsight.model.training.retraining import Retrainer
 from deepsight.workflows.levers import stored_at_input_size, train_once
 
 BACKBONE = "tf_efficientnet_lite0"

@@ -21,9 +21,9 @@ from deepsight.interpret.examine import labels_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.model.frozen_backbone import FrozenBackbone
-from deepsight.model.linear_probe import fit_linear_probe
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import load_pretrained
+from deepsight.model.training.linear_probe import fit_linear_probe
 from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.workflows.examine.examination_inputs import reference_inputs
 from deepsight.workflows.examine.independent_rows import independent_rows

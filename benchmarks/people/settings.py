@@ -16,9 +16,9 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.model.frozen_backbone import FrozenBackbone
-from deepsight.model.linear_probe import fit_linear_probe
 from deepsight.model.predict import BLOCK, blocks_of
 from deepsight.model.pretrained import load_pretrained
+from deepsight.model.training.linear_probe import fit_linear_probe
 from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.workflows.examine.examine_predictions import examine_predictions
 

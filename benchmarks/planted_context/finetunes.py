@@ -25,8 +25,8 @@ from deepsight.interpret.background.swap_test import swap_test
 from deepsight.interpret.background.verdict import BIASED
 from deepsight.model import pretrained
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import fabric_of, fit_model
 from deepsight.model.predict import Predictor
+from deepsight.model.training.fit import fabric_of, fit_model
 from deepsight.obtain.cifar10.load import CLASSES
 
 RHOS = (0.1, 0.5, 0.95, 1.0)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from deepsight.core.recipe import Recipe
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import Classifier
-from deepsight.model.fit import preprocessing_of
 from deepsight.model.predict import Predictor
+from deepsight.model.training.fit import preprocessing_of
 
 SIDE = 64
 RECIPE = Recipe(resolution=SIDE, epochs=1.0, views=1)

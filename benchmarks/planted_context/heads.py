@@ -24,8 +24,8 @@ from deepsight.interpret.background.effects import ALL, SwapEffect, background_g
 from deepsight.interpret.background.evidence_screen import auroc, margin_against, objects_lost_in_swaps
 from deepsight.interpret.background.swap_design import SwapDesign, make_swap_design
 from deepsight.interpret.background.verdict import Beside, context_verdict
-from deepsight.model.linear_probe import LinearProbe, fit_linear_probe
 from deepsight.model.predict import Predictor
+from deepsight.model.training.linear_probe import LinearProbe, fit_linear_probe
 
 RHOS = (1 / K, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0)
 DELTA = 0.05

@@ -7,7 +7,7 @@ from frozen import Floats
 from worlds import Planted, aligned_share
 
 from deepsight.interpret.background.grabcut import Masks
-from deepsight.model.linear_probe import LinearProbe
+from deepsight.model.training.linear_probe import LinearProbe
 
 
 def name_of(world: str, cue: str, rho: float, what: str) -> str:

@@ -20,7 +20,7 @@ from deepsight.interpret.background.composites import Cutouts, inpaint
 from deepsight.interpret.background.effects import background_gaps
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.swap_design import make_swap_design
-from deepsight.model.linear_probe import fit_linear_probe
+from deepsight.model.training.linear_probe import fit_linear_probe
 
 MARGINS = (8, 16, 24)  # of 128 working pixels
 

@@ -28,12 +28,12 @@ from deepsight.core.recipe import Recipe
 from deepsight.core.statistics.intervals import macro_f1
 from deepsight.model.backbone import Classifier
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.finetune import finetune_phase
-from deepsight.model.fit import fabric_of, fit_model, preprocessing_of
-from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import load_pretrained
-from deepsight.model.training_state import prepare
+from deepsight.model.training.finetune import finetune_phase
+from deepsight.model.training.fit import fabric_of, fit_model, preprocessing_of
+from deepsight.model.training.linear_probe import linear_probe_phase
+from deepsight.model.training.training_state import prepare
 from deepsight.obtain import load_dataset
 
 HERE = Path(__file__).resolve().parent

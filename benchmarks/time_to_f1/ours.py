@@ -10,9 +10,9 @@ import trial
 from deepsight.core.dataset import Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import fabric_of, fit_model
 from deepsight.model.hardware.throughput import faster_base, fused_copy
 from deepsight.model.model_file import save_model
+from deepsight.model.training.fit import fabric_of, fit_model
 
 VALIDATION = 500
 

@@ -17,8 +17,8 @@ import torch
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import fabric_of
 from deepsight.model.pretrained import PACKAGED, load_pretrained
+from deepsight.model.training.fit import fabric_of
 from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.scrub.duplicates.official import official_duplicates, parts_digest
 from deepsight.treat.trial.checkpoints import TrialConfig

@@ -31,11 +31,11 @@ from deepsight.model import pretrained as weights
 from deepsight.model.backbone import Classifier
 from deepsight.model.cached_views import CachedViews
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import fabric_of, preprocessing_of
-from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.training_state import TrainablePart, Training, pooled, prepare, val_logits
+from deepsight.model.training.fit import fabric_of, preprocessing_of
+from deepsight.model.training.linear_probe import linear_probe_phase
+from deepsight.model.training.training_state import TrainablePart, Training, pooled, prepare, val_logits
 from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.treat.treatments.base import CONTROL, Target, Treatment
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig

@@ -13,9 +13,9 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.batch_integrity import verify_batch
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import Fitted, fit_model, preprocessing_of
 from deepsight.model.pretrained import Pretrained, from_package
-from deepsight.model.training_state import Training, prepare
+from deepsight.model.training.fit import Fitted, fit_model, preprocessing_of
+from deepsight.model.training.training_state import Training, prepare
 from small import SMALL
 
 

@@ -18,7 +18,7 @@ from deepsight.model.engine import ForwardEngine, using_settings
 from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.feature_cache import FeatureCache, digest_file
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.sampling import Mixing
+from deepsight.model.training.sampling import Mixing
 
 HALF = (0.5, 0.5, 0.5)
 PREPROCESSING = Preprocessing(32, "bicubic", True, HALF, HALF)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from deepsight.model.frozen_backbone import FrozenBackbone, same_weights
-from deepsight.model.training_state import TrainablePart, pooled
+from deepsight.model.training.training_state import TrainablePart, pooled
 from small import SMALL
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepsight.model.mix_pixels import GROUP, mix_block, partners_of
-from deepsight.model.sampling import Mixing
+from deepsight.model.training.sampling import Mixing
 
 
 def flat_images(n: int) -> np.ndarray:

@@ -15,10 +15,10 @@ from deepsight.model.backbone import Classifier, first_trainable
 from deepsight.model.engine import ForwardEngine, using_settings
 from deepsight.model.engine.graphs import FeaturesAndMaps
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import base_recipe, fit_model
 from deepsight.model.model_file import load_model, save_model
 from deepsight.model.pretrained import Pretrained, load_pretrained
 from deepsight.model.traced_backbone import create_backbone, fixed_side, traced_parts
+from deepsight.model.training.fit import base_recipe, fit_model
 from small import SMALL
 
 HALF = (0.5, 0.5, 0.5)

@@ -15,8 +15,8 @@ import torch
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model import cached_views, feature_cache
-from deepsight.model.fit import fabric_of, fit_model
 from deepsight.model.pretrained import from_package
+from deepsight.model.training.fit import fabric_of, fit_model
 
 
 def read_splits(path: Path) -> Splits:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepsight.core.progress import silent
-from deepsight.model.fit import fabric_of
+from deepsight.model.training.fit import fabric_of
 from deepsight.workflows.passes.block_work import Arrays, Work
 from deepsight.workflows.passes.torchrun_pass import shared_pass
 

@@ -10,7 +10,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.run import Run
 from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.interpret.levers.tools import Retraining
-from deepsight.model.fit import fabric_of
+from deepsight.model.training.fit import fabric_of
 from deepsight.workflows.levers import StoredTrainings, examine_run_levers
 from deepsight.workflows.stages import inputs_of
 from deepsight.workflows.study import plan_missing_levers, run_until, under_way

@@ -29,7 +29,7 @@ from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.feature_cache import FeatureCache, digest_file
 from deepsight.model.mix_pixels import Partners, mix_block, partners_of
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.sampling import Mixing
+from deepsight.model.training.sampling import Mixing
 
 BLOCK = 1024
 TRIES = 3

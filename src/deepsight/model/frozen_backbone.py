@@ -13,9 +13,9 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine
 from deepsight.model.engine.graphs import FeaturesAndMaps, FeaturesOfTwo
-from deepsight.model.fit import preprocessing_of
 from deepsight.model.predict import BLOCK, Predictor, blocks_of
 from deepsight.model.pretrained import Pretrained
+from deepsight.model.training.fit import preprocessing_of
 
 
 class FrozenBackbone:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.model.sampling import Mixing, own_weight
+from deepsight.model.training.sampling import Mixing, own_weight
 
 GROUP = 16
 """Images that share one draw of the share and the rectangle; their partners differ."""

@@ -9,11 +9,11 @@ from safetensors.torch import save
 from deepsight.core.files.atomic import atomic_path, write_json
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.fit import Fitted
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained, read_safetensors, require_known
 from deepsight.model.traced_backbone import create_backbone
+from deepsight.model.training.fit import Fitted
 
 MODEL_FILES = ("model.safetensors", "model.json")  # in the run folder
 

@@ -8,7 +8,7 @@ import numpy as np
 from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model.hardware.throughput import Throughput
-from deepsight.model.linear_probe import PROBE_ROWS
+from deepsight.model.training.linear_probe import PROBE_ROWS
 
 RESOLUTIONS = (64, 96, 128, 160)
 LARGE, LARGE_SECONDS = 160, 480  # below this budget the largest resolution is not worth measuring

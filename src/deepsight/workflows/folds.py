@@ -20,10 +20,10 @@ from deepsight.core.folds import grouped_folds
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import EpochEnded, Log
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import Fitted, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.training_state import Epoch
+from deepsight.model.training.fit import Fitted, fit_model
+from deepsight.model.training.training_state import Epoch
 from deepsight.obtain import Obtained
 from deepsight.obtain.cache import cache_folder
 from deepsight.scrub.split import limit_train, validation_rows

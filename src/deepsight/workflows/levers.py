@@ -23,7 +23,7 @@ from deepsight.interpret.levers.tools import LeverTools, Retraining
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.hardware.multiplications import multiplications
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.retraining import Retrainer
+from deepsight.model.training.retraining import Retrainer
 from deepsight.obtain.cache import cache_folder
 from deepsight.scrub.duplicates.find import find_duplicates
 from deepsight.scrub.duplicates.repeated_rows import repeated_rows

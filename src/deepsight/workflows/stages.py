@@ -26,8 +26,8 @@ from deepsight.interpret.examine import examine
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import Fitted, fit_model
 from deepsight.model.model_file import MODEL_FILES, save_model
+from deepsight.model.training.fit import Fitted, fit_model
 from deepsight.obtain.cache import cache_folder
 from deepsight.obtain.splits import split_digest
 from deepsight.report.html import render

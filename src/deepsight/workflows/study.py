@@ -21,7 +21,7 @@ from deepsight.core.files.lock import locked
 from deepsight.core.progress import Log, silent
 from deepsight.core.run import AUDITED, EXAMINED, METRICS, REPORT, Run
 from deepsight.interpret.levers.sizes import LeverSizes
-from deepsight.model.fit import fabric_of
+from deepsight.model.training.fit import fabric_of
 from deepsight.report.html import render
 from deepsight.workflows.passes.block_passes import LOCAL, require_engine
 from deepsight.workflows.refused_run import removed_if_refused

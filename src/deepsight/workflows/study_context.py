@@ -23,10 +23,10 @@ from deepsight.core.stop import raise_if_stopped
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.model import pretrained as weights
 from deepsight.model.engine.settings import use_settings
-from deepsight.model.fit import fabric_of
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
+from deepsight.model.training.fit import fabric_of
 from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.obtain.decoding.crop import Fit
 from deepsight.scrub.duplicates.official import parts_digest

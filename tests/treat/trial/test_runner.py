@@ -15,7 +15,7 @@ from deepsight.core.recipe import Recipe
 from deepsight.core.stop import Stopped
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.pretrained import Pretrained, load_pretrained
-from deepsight.model.training_state import Training, val_logits
+from deepsight.model.training.training_state import Training, val_logits
 from deepsight.treat.treatments import capacity, combination, hard_examples, mixing, weighted_loss
 from deepsight.treat.treatments.base import CONTROL, Treatment, recipe_change
 from deepsight.treat.trial import arm as arms

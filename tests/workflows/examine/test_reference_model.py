@@ -8,9 +8,9 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
-from deepsight.model.fit import fabric_of
 from deepsight.model.plan_search import PlanCandidate
 from deepsight.model.pretrained import load_pretrained
+from deepsight.model.training.fit import fabric_of
 from deepsight.workflows.examine import reference_model
 from deepsight.workflows.examine.examination_inputs import reference_inputs
 from deepsight.workflows.examine.independent_rows import TooFewIndependent, independent_halves

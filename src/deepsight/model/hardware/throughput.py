@@ -19,7 +19,7 @@ from deepsight.model.hardware.timing import warm_seconds
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.traced_backbone import fixed_side
-from deepsight.model.training_state import TRAINABLE_PASS
+from deepsight.model.training.training_state import TRAINABLE_PASS
 
 LOOKS = 2  # measurements per resolution, some seconds apart
 STEP_PASSES = 2  # a timed step has this many times the images of a pass: 128 at 64 px, 32 at 128 px

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, TransientError
 from deepsight.core.recipe import Recipe
-from deepsight.model.training_state import val_logits
+from deepsight.model.training.training_state import val_logits
 from deepsight.treat.treatments.base import Treatment
 from deepsight.treat.trial.checkpoints import Checkpoints, arm_training, fill_views, train_arm
 from deepsight.treat.trial.store import ArmResult, Store

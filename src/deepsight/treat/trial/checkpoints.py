@@ -16,12 +16,12 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.cached_views import as_input, dataset_maps
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.finetune import finetune_phase
-from deepsight.model.fit import preprocessing_of
-from deepsight.model.linear_probe import linear_probe_phase
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.sampling import Mixing
-from deepsight.model.training_state import TrainablePart, Training, open_view, pooled, prepare
+from deepsight.model.training.finetune import finetune_phase
+from deepsight.model.training.fit import preprocessing_of
+from deepsight.model.training.linear_probe import linear_probe_phase
+from deepsight.model.training.sampling import Mixing
+from deepsight.model.training.training_state import TrainablePart, Training, open_view, pooled, prepare
 
 BLOCK = 256  # images per pass
 

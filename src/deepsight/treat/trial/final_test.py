@@ -13,7 +13,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.predictions import Predictions
 from deepsight.core.statistics.intervals import macro_f1
 from deepsight.core.statistics.mcnemar import mcnemar
-from deepsight.model.training_state import TrainablePart, Training
+from deepsight.model.training.training_state import TrainablePart, Training
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial.checkpoints import Checkpoints, features_of_maps
 from deepsight.treat.trial.effects import macro_effect

@@ -10,8 +10,8 @@ from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.evidence import Table
 from deepsight.core.recipe import Recipe
-from deepsight.model.linear_probe import linear_probe_phase
-from deepsight.model.training_state import Training, logits_of
+from deepsight.model.training.linear_probe import linear_probe_phase
+from deepsight.model.training.training_state import Training, logits_of
 from deepsight.treat.treatments.base import CONTROL
 from deepsight.treat.trial.arm import arm_key
 from deepsight.treat.trial.checkpoints import (

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import atomic_path, file_digest, read_npz, write_npz
-from deepsight.model.training_state import Training
+from deepsight.model.training.training_state import Training
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from deepsight.interpret.levers.runner import examine_levers
 from deepsight.interpret.levers.sizes import LADDER, LeverRates, LeverSizes, lever_seconds
 from deepsight.interpret.levers.tools import HEAD, LeverTools, Retrain, Retraining
 from deepsight.interpret.robustness.corruptions import balanced_rows
-from deepsight.model.linear_probe import fit_linear_probe
+from deepsight.model.training.linear_probe import fit_linear_probe
 
 Own = Callable[[Dataset], Predictions]
 

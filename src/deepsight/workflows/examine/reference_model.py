@@ -19,11 +19,11 @@ from deepsight.core.group_split import grouped_rows
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import Fitted, base_recipe, fabric_of, fit_model
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.hardware.throughput import faster_base, fused_copy, measured_throughput
 from deepsight.model.plan_search import PlanCandidate, Workload, batch_for, best_plan, resolutions_for
 from deepsight.model.pretrained import Pretrained
+from deepsight.model.training.fit import Fitted, base_recipe, fabric_of, fit_model
 from deepsight.obtain.cache import cache_folder
 from deepsight.workflows.examine.independent_rows import (
     TooFewIndependent,

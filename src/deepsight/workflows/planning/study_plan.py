@@ -22,9 +22,9 @@ from deepsight.model import plan_search as planner
 from deepsight.model.engine.fastest_settings import fastest_settings
 from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.engine.settings import use_settings
-from deepsight.model.fit import base_recipe
 from deepsight.model.hardware.throughput import Throughput, faster_base, fused_copy, measured_throughput
 from deepsight.model.pretrained import Pretrained
+from deepsight.model.training.fit import base_recipe
 from deepsight.scrub import interpolation
 from deepsight.workflows.folds import planned_folds
 from deepsight.workflows.near_duplicates import search_seconds

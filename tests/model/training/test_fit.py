@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from deepsight.core.errors import DeepSightError
 from deepsight.core.statistics.intervals import macro_f1
-from deepsight.model.fit import clearly_below, fabric_of
 from deepsight.model.model_file import load_model, save_model
+from deepsight.model.training.fit import clearly_below, fabric_of
 from small import SMALL
 
 

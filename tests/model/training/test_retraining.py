@@ -11,10 +11,10 @@ from lightning_fabric import Fabric
 from deepsight.core.dataset import Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.fit import Fitted, base_recipe, fit_model
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.retraining import Retrainer
 from deepsight.model.traced_backbone import create_backbone
+from deepsight.model.training.fit import Fitted, base_recipe, fit_model
+from deepsight.model.training.retraining import Retrainer
 from small import SMALL
 
 

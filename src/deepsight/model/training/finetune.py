@@ -15,9 +15,9 @@ from deepsight.core.errors import DeepSightError
 from deepsight.core.recipe import Recipe
 from deepsight.model.hardware.allocator import freed_memory_kept
 from deepsight.model.hardware.precision import forward_in
-from deepsight.model.sampling import draw_order, mixed
-from deepsight.model.training_state import Epoch, Training, open_view, validate
-from deepsight.model.weight_average import WeightAverage
+from deepsight.model.training.sampling import draw_order, mixed
+from deepsight.model.training.training_state import Epoch, Training, open_view, validate
+from deepsight.model.training.weight_average import WeightAverage
 
 
 class Optimisation(NamedTuple):

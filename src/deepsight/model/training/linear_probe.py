@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from deepsight.core.array_types import Floats
-from deepsight.model.training_state import Epoch, Training, open_view, pooled, validate
+from deepsight.model.training.training_state import Epoch, Training, open_view, pooled, validate
 
 STRENGTHS = np.geomspace(1e-5, 1e1, 25)
 PROBE_ROWS = 10_000

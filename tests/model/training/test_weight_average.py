@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from deepsight.model.weight_average import WeightAverage
+from deepsight.model.training.weight_average import WeightAverage
 
 
 def network() -> nn.Sequential:

@@ -17,13 +17,13 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import HEAD_NAMES, Classifier
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.finetune import finetune_phase
 from deepsight.model.hardware.accelerator import trusted_accelerator
-from deepsight.model.linear_probe import FrozenFeatures, linear_probe_phase
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.training_state import Epoch, Training, history_frame, prepare, validate
+from deepsight.model.training.finetune import finetune_phase
+from deepsight.model.training.linear_probe import FrozenFeatures, linear_probe_phase
+from deepsight.model.training.training_state import Epoch, Training, history_frame, prepare, validate
 
 GENERIC_BASE_RATIO = 0.1
 

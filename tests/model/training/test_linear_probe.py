@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.linear_model import Ridge
 
-from deepsight.model.linear_probe import STRENGTHS, fit_linear_probe
+from deepsight.model.training.linear_probe import STRENGTHS, fit_linear_probe
 
 
 def made(n: int, d: int, k: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -21,10 +21,10 @@ from deepsight.model.backbone import Classifier
 from deepsight.model.batch_integrity import verify_batch
 from deepsight.model.engine import using_settings
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.finetune import finetune_phase
-from deepsight.model.fit import preprocessing_of
-from deepsight.model.linear_probe import linear_probe_phase
-from deepsight.model.training_state import pooled, prepare, validate
+from deepsight.model.training.finetune import finetune_phase
+from deepsight.model.training.fit import preprocessing_of
+from deepsight.model.training.linear_probe import linear_probe_phase
+from deepsight.model.training.training_state import pooled, prepare, validate
 from small import SMALL
 
 
@@ -92,7 +92,7 @@ def outcome(train, large_images):
     def of(recipe: Recipe) -> dict[str, torch.Tensor]:
         if recipe not in found:
             with pytest.MonkeyPatch.context() as patch:  # what 64 images make of a network would be undone
-                patch.setattr("deepsight.model.fit.clearly_below", lambda *_: False)
+                patch.setattr("deepsight.model.training.fit.clearly_below", lambda *_: False)
                 found[recipe] = state_of(train(recipe, data=large_images))
         return found[recipe]
 

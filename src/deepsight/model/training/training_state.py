@@ -20,7 +20,7 @@ from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.layers.fuse_batchnorm import reestimate
 from deepsight.model.layers.pooling import pooled_maps
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.sampling import Mixing
+from deepsight.model.training.sampling import Mixing
 
 TRAINABLE_PASS = 64  # images in a pass of the trainable stages without gradients; their maps are small
 

@@ -18,13 +18,13 @@ from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.cached_views import CachedViews, as_input, as_stored, dataset_maps
 from deepsight.model.feature_cache import FeatureCache
-from deepsight.model.finetune import finetune_phase
-from deepsight.model.fit import preprocessing_of
 from deepsight.model.frozen_backbone import same_weights
-from deepsight.model.linear_probe import fit_head
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import Pretrained
-from deepsight.model.training_state import TrainablePart, Training, pooled, prepare
+from deepsight.model.training.finetune import finetune_phase
+from deepsight.model.training.fit import preprocessing_of
+from deepsight.model.training.linear_probe import fit_head
+from deepsight.model.training.training_state import TrainablePart, Training, pooled, prepare
 
 BLOCK = 256  # images whose maps pass at once
 RESTART = 2.0  # times the recipe's peak rate, so that trainings that start from the same weights diverge

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.core.recipe import Recipe
-from deepsight.model.sampling import Mixing, draw_order, mixed, own_weight
+from deepsight.model.training.sampling import Mixing, draw_order, mixed, own_weight
 
 LABELS = np.arange(1000) % 10
 LOSSES = np.random.default_rng(0).random(1000)

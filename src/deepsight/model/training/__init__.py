@@ -1,0 +1,1 @@
+"""The training of a model: a linear probe, then fine-tuning."""
