@@ -24,9 +24,9 @@ STEP_MAPS = 400  # memory of a step, in sizes of the batch's cached maps: docs/d
 EXAMINATION_MB = 1550  # in addition to the resident memory, levers included, measured on CIFAR-10
 SAVING = 1.0  # seconds to save the model and its predictions
 
-# The error at each resolution, fitted to trainings on CIFAR-10: least + more · (images / 10,000)^-0.74, where p
-# passes over n images count as n · p^0.74 (docs/decisions/0005-planner.md). They were scored on training images
-# that are set apart, never on test images (benchmarks/recipes). Only the order of plans matters.
+# The error at each resolution, fitted to trainings on CIFAR-10: least + more · (images / 10,000)^-0.74, where
+# p passes over n images count as n · p^0.74 (docs/decisions/0005-planner.md). They were scored on training
+# images that are set apart, never on test images (benchmarks/recipes). Only the order of plans matters.
 LEAST_ERROR = {64: 0.092, 96: 0.070, 128: 0.057, 160: 0.047}
 MORE_ERROR = {64: 0.071, 96: 0.038, 128: 0.026, 160: 0.024}
 ERROR_EXPONENT, PASS_EXPONENT = -0.74, 0.74

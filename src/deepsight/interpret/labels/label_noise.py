@@ -19,10 +19,8 @@ IMAGE_DEPENDENT = (
 SHARPEST = 4.0  # largest exponent of the clean probabilities; the least is its inverse
 MOST_BEND = 0.2  # of the log-probabilities; more was never fitted
 FARTHEST = 6e-6  # probabilities below this are raised to it, since their squared logarithm counts
-BENT_FROM = (
-    0.84,
-    0.90,
-)  # share of right labels that classifiers give, from which far-off classes are far off
+# Share of right labels that classifiers give, from which far-off classes are far off.
+BENT_FROM = (0.84, 0.90)
 # Share of wrong labels, less its standard error, from which the sources' own mistakes no longer matter: they
 # are about one label in a hundred, whatever the noise (docs/methods/label_errors.md).
 NOISY = (0.022, 0.036)
