@@ -29,6 +29,7 @@ from deepsight.interpret.error_analysis.per_class import per_class_table
 from deepsight.interpret.labels.ambiguity import ambiguity_table
 from deepsight.interpret.labels.corrected_score import corrected_score_table
 from deepsight.interpret.labels.label_errors import label_error_tables
+from deepsight.interpret.labels.label_noise import WrongLabels
 from deepsight.interpret.labels.label_sources import LabelSources
 from deepsight.interpret.robustness import image_quality
 from deepsight.interpret.slices.image_properties import measured_properties
@@ -108,6 +109,7 @@ SOFT = np.exp(D["logits"]) / np.exp(D["logits"]).sum(axis=1, keepdims=True)
 LEDGER = ledger_table(*NAMED, D["ids"], DETECTORS)
 GIVEN = np.where(np.arange(N) % 25 == 0, (D["predicted"] + 1) % K, D["predicted"])
 OPINIONS = {"test": LabelSources(D["ids"], GIVEN, {"model": SOFT})}
+DOUBTED = np.where(np.arange(N) % 25 == 0, 0.9, 0.01)  # how surely each label is wrong
 RISK = image_quality.fit_quality_risk(PROPERTIES, D["few"], D["few"] != D["few_predicted"], 4)
 IMAGES = Dataset(D["images"], D["labels"], CLASSES, D["ids"], "test")
 
@@ -170,10 +172,13 @@ FINDINGS = [
         "label_error_summary",
         one_of(label_error_tables, "label_error_summary"),
         (OPINIONS, CLASSES),
-        {"precision": 0.999, "level": 0.5},
+        {"wrong": {"test": WrongLabels(DOUBTED, 0.01)}, "precision": 0.999, "level": 0.5},
     ),
     Finding(
-        "ambiguity", ambiguity_table, (OPINIONS, CLASSES), {"views": {"test": D["logits"][None, :, ::-1]}}
+        "ambiguity",
+        ambiguity_table,
+        (OPINIONS, CLASSES),
+        {"views": {"test": D["logits"][None, :, ::-1]}, "wrong": {"test": DOUBTED}},
     ),
     Finding(
         "corrected_score",
