@@ -8,6 +8,7 @@ from scipy.special import softmax
 from scipy.stats import entropy, spearmanr
 
 from deepsight.core.evidence import Evidence
+from deepsight.core.schemas.tables import checked_table
 from deepsight.interpret.labels import ambiguity
 from deepsight.interpret.labels.ambiguity import ambiguity_table, divergence
 from deepsight.interpret.labels.annotator_disagreement import IGNORANCE, two_people_differ
@@ -168,3 +169,10 @@ def test_known_chances_of_wrong_labels_are_used_unless_views_change_the_pool() -
     assert score(sources, wrong={"test": np.ones(N)}) != pytest.approx(score(sources), abs=1e-3)
     views = {"test": np.log(np.stack([seen_through(1, 3)]))}
     assert (score(sources, views=views, wrong={"test": np.ones(N)}) == score(sources, views=views)).all()
+
+
+def test_three_sources_that_are_sure_of_three_classes_diverge_by_more_than_one() -> None:
+    sure = {str(place): np.tile(np.eye(K)[place], (30, 1)) for place in range(K)}
+    table = ambiguity_table({"test": LabelSources(np.arange(30), LABELS[:30], sure)}, CLASSES)
+    stored = checked_table("ambiguity", table.frame)
+    np.testing.assert_allclose(stored["disagreement"], np.log(3), atol=1e-6)

@@ -11,7 +11,7 @@ SHARE, AT_LEAST_0, ANY = (0.0, 1.0), (0.0, float("inf")), (-float("inf"), float(
 
 SHARES = """
     accuracy affinity agreement aimed_accuracy area auc blue_mean blue_sd brightness brightness_sd
-    confidence confidence_before coverage coverage_high coverage_low cramers_v detail_kept disagreement
+    confidence confidence_before coverage coverage_high coverage_low cramers_v detail_kept
     error_rate estimated_precision examined f1 flip_share green_mean green_sd macro_f1 macro_f1_high
     macro_f1_low macro_f1_without_neighbour object_area object_share on_other on_own p_adjusted p_value
     people_differ placebo_share pointing precision probability q_value rate recall recall_reordered
@@ -19,8 +19,8 @@ SHARES = """
     target_p_adjusted threshold two_differ val_macro_f1
 """
 SIZES = """
-    broken effective_n epoch estimated if_calibrated lr_base lr_head minimum_detectable odds_ratio retained
-    scale_x scale_y seconds train_loss val_loss
+    broken disagreement effective_n epoch estimated if_calibrated lr_base lr_head minimum_detectable
+    odds_ratio retained scale_x scale_y seconds train_loss val_loss
 """
 RANGES: Mapping[str, Range] = {
     **dict.fromkeys(SHARES.split(), SHARE), **dict.fromkeys(SIZES.split(), AT_LEAST_0)
