@@ -136,6 +136,8 @@ def test_memory_is_what_training_or_the_examination_adds_or_what_was_needed_befo
     assert plan.peak_mb == pytest.approx(900 + (35_000 + 400 * 128) * 20_480 / 1e6)
     small = planner.predict_plan(Recipe(epochs=1, views=1, batch=128), 10_000, RATES[64], WORK)
     assert small.peak_mb == 900 + planner.EXAMINATION_MB
+    larger = planner.predict_plan(Recipe(epochs=1, views=1, batch=128, resolution=128), 100, RATES[128], WORK)
+    assert larger.peak_mb == 900 + planner.EXAMINATION_MB + 64 * planner.EXAMINATION_MB_PER_PIXEL
     before = replace(WORK, peak_mb=3000.0)
     assert planner.predict_plan(Recipe(epochs=1, views=1), 10_000, RATES[64], before).peak_mb == 3000
 

@@ -21,7 +21,9 @@ MOST_OVERRUN = 5  # times the budget that the smallest study may take before it 
 AVERAGED, MOST_AVERAGED = 0.5, 100  # share of the steps averaged, in trainings of fewer steps than this
 FEWEST_STEPS = 8  # in a pass; batches become smaller when images are few
 STEP_MAPS = 400  # memory of a step, in sizes of the batch's cached maps: docs/decisions/0005-planner.md
-EXAMINATION_MB = 1550  # in addition to the resident memory, levers included, measured on CIFAR-10
+# Memory of the examination and the levers beyond the resident one; it grows with the input's side, here from
+# 64 px on. Read off ten studies, which took 720 to 2,530 MB (docs/decisions/0005-planner.md).
+EXAMINATION_MB, EXAMINATION_MB_PER_PIXEL = 930.0, 27.0
 SAVING = 1.0  # seconds to save the model and its predictions
 
 # The error at each resolution, fitted to trainings on CIFAR-10: least + more · (images / 10,000)^-0.74, where
@@ -117,7 +119,8 @@ def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -
     }
     maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
     step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6
-    peak_mb = max(work.peak_mb, work.resident_mb + max(maps_mb + step_mb, EXAMINATION_MB))
+    examination_mb = EXAMINATION_MB + EXAMINATION_MB_PER_PIXEL * max(recipe.resolution - 64, 0)
+    peak_mb = max(work.peak_mb, work.resident_mb + max(maps_mb + step_mb, examination_mb))
     error = expected_error(recipe.resolution, rows, recipe.epochs)
     return PlanCandidate(recipe, rows, seconds, peak_mb, error, rates.cells)
 
