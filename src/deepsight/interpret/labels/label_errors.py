@@ -23,8 +23,8 @@ METHOD = (
     "Out-of-sample distributions of the given label (models, out-of-fold heads, neighbours) in a logarithmic "
     "pool; a mixture of labels that the pool predicts and of mistakes as people make them, by maximum "
     "likelihood. Only surprises beyond those that the pool predicts count as wrong. The precision stated for "
-    "the flagged holds for people's mistakes; where labels are wrong at random, 0.36 of the flagged were right "
-    "where 0.26 were expected."
+    "the flagged holds for people's mistakes; where labels are wrong at random, 0.36 of the flagged were "
+    "right where 0.26 were expected."
 )
 
 # Sources that agree with fewer labels than this are wrong too often themselves. Measured on CIFAR-10N: an
