@@ -18,6 +18,7 @@ from deepsight.workflows.examine.budget import (
     ROBUSTNESS,
     Pace,
     affordable_sizes,
+    sizes_by_share,
 )
 
 PACES = [Pace(image, mask, inside) for image in (1e-4, 0.003, 0.05, 1.0) for mask in (0.03, 0.3)
@@ -54,3 +55,18 @@ def test_a_fast_model_fills_the_samples() -> None:
     assert (sizes.choosing_images, sizes.mapped_errors) == (24, 150)
     few = affordable_sizes(600, Pace(1e-4, 0.02, True), 25)
     assert (few.degradation_images, few.faithfulness_images, few.choosing_images) == (25, 25, 24)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "image", "rescued"),
+    [(300, 0.1, "degradation_images"), (600, 0.1, "context_objects"), (600, 0.03, "faithfulness_images")],
+)
+def test_what_checks_leave_goes_to_one_that_it_is_enough_for(
+    seconds: float, image: float, rescued: str
+) -> None:
+    pace = Pace(image, 0.1, True)
+    assert getattr(sizes_by_share(seconds, pace, 40, {}), rescued) == 0
+    found = affordable_sizes(seconds, pace, 40)
+    assert getattr(found, rescued) > 0
+    sampled = ROBUSTNESS + CHOOSING + FAITHFULNESS + MAPPING + BACKGROUND
+    assert planned_seconds(found, pace) <= seconds * sampled

@@ -6,7 +6,8 @@ its share of the time is skipped and named among the refusals.
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from deepsight.workflows.examine.input_trials import raw_outputs
 # Shares of the minutes. The rest is for the tables that need no forward pass, and for the report.
 AUDITED, PREDICTED, REFERENCE = 0.1, 0.12, 0.14
 ROBUSTNESS, CHOOSING, FAITHFULNESS, MAPPING, BACKGROUND = 0.07, 0.07, 0.12, 0.05, 0.12
+MAPS = CHOOSING + FAITHFULNESS + MAPPING
 JUDGED = 0.6  # for a reference model, where predictions alone are examined
 LEVERS = 0.14  # half of it for features of training images
 CORRUPTIONS = 31  # forward passes for each image of the robustness check
@@ -56,22 +58,52 @@ class Pace:
 
 
 def affordable_sizes(seconds: float, pace: Pace, n: int) -> SampleSizes:
-    """Sample sizes for n test images in an examination of so many seconds; 0 for checks that do not fit."""
+    """Sample sizes for n test images in an examination of so many seconds; 0 for checks that do not fit.
+
+    What the checks that do not fit leave of their shares goes to one of them, if that is enough for it: to
+    the maps, else to the background test, else to the robustness check.
+    """
+    sizes = sizes_by_share(seconds, pace, n, {})
+    unspent = {
+        "maps": 0.0 if sizes.faithfulness_images else FAITHFULNESS + MAPPING + unused(sizes),
+        "background": 0.0 if sizes.context_objects else BACKGROUND,
+        "robustness": 0.0 if sizes.degradation_images else ROBUSTNESS,
+    }
+    room = sum(unspent.values())
+    for check in (name for name, share in unspent.items() if 0 < share < room):
+        wider = sizes_by_share(seconds, pace, n, {check: room})
+        if fits(check, wider):
+            return wider if check == "maps" or sizes.faithfulness_images else replace(wider, mapped_errors=0)
+    return sizes
+
+
+def unused(sizes: SampleSizes) -> float:
+    """The share for choosing a method of maps, if it buys no image."""
+    return 0.0 if sizes.choosing_images else CHOOSING
+
+
+def fits(check: str, sizes: SampleSizes) -> bool:
+    """Whether a check has images; maps also need some by which their method is chosen."""
+    if check == "maps":
+        return min(sizes.faithfulness_images, sizes.choosing_images, sizes.mapped_errors) > 0
+    return (sizes.context_objects if check == "background" else sizes.degradation_images) > 0
+
+
+def sizes_by_share(seconds: float, pace: Pace, n: int, shares: Mapping[str, float]) -> SampleSizes:
+    """Sample sizes by each check's own share of the seconds, or by the one that is given for it."""
     passes = seconds / pace.image
+    wider = shares.get("maps", MAPS) / MAPS
     one_map, candidates = (INSIDE, CANDIDATES_INSIDE) if pace.inside else (OUTSIDE, CANDIDATES_OUTSIDE)
-    robust = within(ROBUSTNESS * passes / CORRUPTIONS, FEWEST_ROBUST, min(MOST_ROBUST, n))
-    choosing = within(
-        CHOOSING * passes / (candidates * (one_map + SMALL_CHECKS)), FEWEST_CHOOSING, min(MOST_CHOOSING, n)
-    )
-    of_maps = FAITHFULNESS * passes / MOSAIC_SHARE
+    robust = shares.get("robustness", ROBUSTNESS) * passes / CORRUPTIONS
+    choosing = wider * CHOOSING * passes / (candidates * (one_map + SMALL_CHECKS))
+    of_maps = wider * FAITHFULNESS * passes / MOSAIC_SHARE
     faithful = affordable_images(of_maps * CURVES / (CURVES + one_map))
-    mapped = within(MAPPING * passes / (2 * one_map), 1, MOST_MAPPED)
     return SampleSizes(
-        degradation_images=robust,
-        context_objects=affordable_swap(BACKGROUND * seconds, pace),
+        degradation_images=within(robust, FEWEST_ROBUST, min(MOST_ROBUST, n)),
+        context_objects=affordable_swap(shares.get("background", BACKGROUND) * seconds, pace),
         faithfulness_images=within(faithful, min(FEWEST, n), min(MOST_FAITHFUL, n)),
-        choosing_images=choosing,
-        mapped_errors=mapped,
+        choosing_images=within(choosing, FEWEST_CHOOSING, min(MOST_CHOOSING, n)),
+        mapped_errors=within(wider * MAPPING * passes / (2 * one_map), 1, MOST_MAPPED),
     )
 
 
