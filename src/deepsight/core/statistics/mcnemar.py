@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binom, chi2, t
 
-from deepsight.core.array_types import Floats, Ints
+from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.statistics.intervals import POWER, minimum_detectable
 
 EXACT_BELOW = 25  # discordant images; with fewer, the chi-squared approximation of McNemar's test is poor
@@ -99,6 +99,12 @@ def grouped_discordance_p(change: Floats, groups: Ints) -> float:
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=change)
     null = float((sums**2).sum())
     return 2 * float(t.sf(abs(sums.sum()) / np.sqrt(null), max(len(sums) - 1, 1))) if null else 1.0
+
+
+def more_often(first: Bools, second: Bools, *, alarm: float) -> bool:
+    """Whether the first is true in more rows than the second, by McNemar's test at this level."""
+    gained, lost = int((first & ~second).sum()), int((second & ~first).sum())
+    return gained > lost and discordance_p(gained, lost) <= alarm
 
 
 def discordance_p(b: int, c: int) -> float:

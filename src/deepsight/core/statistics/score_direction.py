@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from deepsight.core.array_types import Bools, Ints, Reals
+from deepsight.core.array_types import Ints, Reals
 from deepsight.core.errors import UsageError
 from deepsight.core.statistics.intervals import confusion_counts
-from deepsight.core.statistics.mcnemar import discordance_p
+from deepsight.core.statistics.mcnemar import more_often
 
 ALARM = 0.001  # probability of a false alarm
 GOOD = 0.5  # share of rows in which the smallest value must name the class, for certainty
@@ -50,15 +50,9 @@ def score_direction(values: Reals, labels: Ints) -> ScoreDirection:
     counts = confusion_counts(labels, values.argmax(axis=1), k)
     reordered = float(counts[linear_sum_assignment(counts, maximize=True)].sum() / max(n, 1))
     low, high = (float(right.sum() / max(n, 1)) for right in (smallest, largest))
-    doubtful = beats(smallest, largest) and low > most_by_guessing(labels)
+    doubtful = more_often(smallest, largest, alarm=ALARM) and low > most_by_guessing(labels)
     certain = doubtful and low >= max(GOOD, 2 * high) and low > reordered
     return ScoreDirection(n, low, high, reordered, doubtful, certain)
-
-
-def beats(first: Bools, second: Bools) -> bool:
-    """Whether the first is true in more rows, by McNemar's test."""
-    gained, lost = int((first & ~second).sum()), int((second & ~first).sum())
-    return gained > lost and discordance_p(gained, lost) <= ALARM
 
 
 def most_by_guessing(labels: Ints) -> float:

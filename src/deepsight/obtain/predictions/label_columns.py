@@ -11,7 +11,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
 from deepsight.core.progress import Log
 from deepsight.core.statistics.intervals import confusion_counts
-from deepsight.core.statistics.mcnemar import discordance_p
+from deepsight.core.statistics.mcnemar import more_often
 from deepsight.obtain.predictions.class_names import places_of_classes
 
 AGREEING = 0.5  # shuffled rows agree about as often as chance, labels with errors far more often than this
@@ -205,5 +205,4 @@ def order_fits_other_half(chosen: Ints, data: Dataset) -> bool:
         columns = fitting_columns(confusion_counts(data.labels[seen], chosen[seen], data.k))
         then[half == part] = columns[data.labels[half == part]] == chosen[half == part]
     now = chosen == data.labels
-    sure = discordance_p(int((then & ~now).sum()), int((now & ~then).sum())) <= ALARM
-    return sure and float(then.mean()) >= MOVED and float(now.mean()) <= STAYED
+    return more_often(then, now, alarm=ALARM) and float(then.mean()) >= MOVED and float(now.mean()) <= STAYED

@@ -42,11 +42,12 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         UsageError: the table has no such columns, or they do not fit the classes.
     """
     frame = widened_table(turned_if_by_file(read_table_file(file)), classes)
-    others = None if says_more(frame, classes) else files_and_labels(frame, classes)
-    if others is not None and (ranked := ranked_predictions(others, frame, classes)) is not None:
-        given, used = ranked
-        known = {*used, file_column(frame), named_column(frame, LABELS)}
-        return replace(given, unused=tuple(name for name in frame.columns if name not in known))
+    if not says_more(frame, classes):
+        others = files_and_labels(frame, *file_and_label_columns(frame, classes))
+        if (ranked := ranked_predictions(others, frame, classes)) is not None:
+            given, used = ranked
+            known = {*used, file_column(frame), named_column(frame, LABELS)}
+            return replace(given, unused=tuple(name for name in frame.columns if name not in known))
     numbered = numbered_columns(frame, classes)
     if frame.columns == list(numbered):  # the header that pandas gives to an array
         return GivenPredictions(outputs=numeric_columns(frame, numbered))
@@ -55,9 +56,8 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         values = read_table_file(file, header=False).to_numpy()
         require_matrix("the table", values, len(classes))
         return GivenPredictions(outputs=values)
-    files = file_column(frame.drop(classes, strict=False))
-    labels = named_column(frame.drop(classes, strict=False), LABELS)
-    given = files_and_labels(frame, classes)
+    files, labels = file_and_label_columns(frame, classes)
+    given = files_and_labels(frame, files, labels)
     for affix in AFFIXES:
         names = [affix.around(name) for name in classes]
         if all(name in frame.columns for name in names):
@@ -93,10 +93,14 @@ def says_more(frame: pl.DataFrame, classes: tuple[str, ...]) -> bool:
     return whole or (choice is not None and not frame[choice].dtype.is_nested())
 
 
-def files_and_labels(frame: pl.DataFrame, classes: tuple[str, ...]) -> GivenPredictions:
-    """The files and the true labels of a table, where it has them."""
+def file_and_label_columns(frame: pl.DataFrame, classes: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """The columns of the files and of the true labels, leaving out those of classes; None where one lacks."""
     others = frame.drop(classes, strict=False)
-    files, labels = file_column(others), named_column(others, LABELS)
+    return file_column(others), named_column(others, LABELS)
+
+
+def files_and_labels(frame: pl.DataFrame, files: str | None, labels: str | None) -> GivenPredictions:
+    """The files and the true labels in these columns, where a table has them."""
     return GivenPredictions(
         files=None if files is None else [name or "" for name in text_column(frame, files)],
         labels=None if labels is None else label_array(frame, labels),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepsight.core.array_types import Bools, Ints
+from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
-from deepsight.core.statistics.mcnemar import discordance_p
+from deepsight.core.statistics.mcnemar import more_often
 
 ALARM = 0.001  # probability of a false alarm, for each order
 NUMBERS = re.compile(r"(\d+)")
@@ -53,9 +53,9 @@ def require_no_better_order(chosen: Ints, data: Dataset) -> None:
     for why, order in usual_orders(data.classes).items():
         meant = np.array([place[name] for name in order])
         in_order, as_positions = meant[chosen] == data.labels, np.argsort(meant)[chosen] == data.labels
-        if prefers(in_order, right):
+        if more_often(in_order, right, alarm=ALARM):
             fits = f"{in_order.mean():.1%} in the order {list(order)[:12]} ({why})"
-        elif prefers(as_positions, right):
+        elif more_often(as_positions, right, alarm=ALARM):
             fits = f"{as_positions.mean():.1%} if the numbers are positions in this order, not names"
         else:
             continue
@@ -64,9 +64,3 @@ def require_no_better_order(chosen: Ints, data: Dataset) -> None:
             f"{len(data)} predictions are correct, but {fits}. Name the columns or the predictions by class: "
             "an array classes in the .npz, or a table with a column for each class."
         )
-
-
-def prefers(then: Bools, now: Bools) -> bool:
-    """Whether significantly more predictions are correct in one reading, by McNemar's test."""
-    gained, lost = int((then & ~now).sum()), int((now & ~then).sum())
-    return gained > lost and discordance_p(gained, lost) <= ALARM

@@ -120,7 +120,7 @@ def fetched_parts(name: str, *, offline: bool) -> Parts:
     wanted = SETS[name]
     os.environ.setdefault("KERAS_BACKEND", "torch")
     try:
-        there = [file for file in wanted.files if (keras_folder() / file).is_file()]
+        there = files_there(wanted)
         require_published(wanted, there)  # first: Keras would open them, and CIFAR-100 is pickled
         if len(there) < len(wanted.files):
             require_origin(wanted.origin, offline=offline)
@@ -146,9 +146,7 @@ def loaded_by_keras(name: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         with stall_limit(STALL_SECONDS), redirect_stdout(sys.stderr):
             train, test = import_module(f"keras.datasets.{name}").load_data()
     except Exception:
-        require_published(
-            SETS[name], [file for file in SETS[name].files if (keras_folder() / file).is_file()]
-        )
+        require_published(SETS[name], files_there(SETS[name]))
         raise
     return train, test
 
@@ -171,6 +169,11 @@ def keras_folder() -> Path:
     if own.exists() and not os.access(own, os.W_OK):
         own = Path("/tmp" if Path("/tmp").is_dir() else gettempdir()) / ".keras"
     return own / "datasets"
+
+
+def files_there(wanted: KerasSet) -> list[str]:
+    """The files of a data set that are in Keras's folder."""
+    return [file for file in wanted.files if (keras_folder() / file).is_file()]
 
 
 def require_published(wanted: KerasSet, files: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ its share of the time is skipped and named among the refusals.
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def affordable_sizes(seconds: float, pace: Pace, n: int) -> SampleSizes:
     """
     sizes = sizes_by_share(seconds, pace, n, {})
     unspent = {
-        "maps": 0.0 if sizes.faithfulness_images else FAITHFULNESS + MAPPING + unused(sizes),
+        "maps": 0.0 if sizes.faithfulness_images else MAPS - (CHOOSING if sizes.choosing_images else 0.0),
         "background": 0.0 if sizes.context_objects else BACKGROUND,
         "robustness": 0.0 if sizes.degradation_images else ROBUSTNESS,
     }
@@ -73,13 +73,8 @@ def affordable_sizes(seconds: float, pace: Pace, n: int) -> SampleSizes:
     for check in (name for name, share in unspent.items() if 0 < share < room):
         wider = sizes_by_share(seconds, pace, n, {check: room})
         if fits(check, wider):
-            return wider if check == "maps" or sizes.faithfulness_images else replace(wider, mapped_errors=0)
+            return wider
     return sizes
-
-
-def unused(sizes: SampleSizes) -> float:
-    """The share for choosing a method of maps, if it buys no image."""
-    return 0.0 if sizes.choosing_images else CHOOSING
 
 
 def fits(check: str, sizes: SampleSizes) -> bool:
@@ -98,12 +93,14 @@ def sizes_by_share(seconds: float, pace: Pace, n: int, shares: Mapping[str, floa
     choosing = wider * CHOOSING * passes / (candidates * (one_map + SMALL_CHECKS))
     of_maps = wider * FAITHFULNESS * passes / MOSAIC_SHARE
     faithful = affordable_images(of_maps * CURVES / (CURVES + one_map))
+    faithful = within(faithful, min(FEWEST, n), min(MOST_FAITHFUL, n))
+    mapped = within(wider * MAPPING * passes / (2 * one_map), 1, MOST_MAPPED)
     return SampleSizes(
         degradation_images=within(robust, FEWEST_ROBUST, min(MOST_ROBUST, n)),
         context_objects=affordable_swap(shares.get("background", BACKGROUND) * seconds, pace),
-        faithfulness_images=within(faithful, min(FEWEST, n), min(MOST_FAITHFUL, n)),
+        faithfulness_images=faithful,
         choosing_images=within(choosing, FEWEST_CHOOSING, min(MOST_CHOOSING, n)),
-        mapped_errors=within(wider * MAPPING * passes / (2 * one_map), 1, MOST_MAPPED),
+        mapped_errors=mapped if faithful else 0,  # no map is made that was not checked
     )
 
 

@@ -182,13 +182,18 @@ def as_utf8(content: bytes) -> bytes:
     """A text converted to UTF-8 with line feeds, from UTF-16 or Windows-1252 as spreadsheets write them."""
     if content.startswith(UTF16):
         content = content.decode("utf-16").encode("utf-8")
-    elif content[:64].count(b"\0") > 20:  # UTF-16 without the mark that names its byte order
+    elif is_unmarked_utf16(content):
         order = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
         content = content.decode(order, "replace").encode("utf-8")
     if not is_utf8(content):
         # Undecodable bytes are escaped: replacing them could make different names equal.
         content = content.decode(code_page(content), "backslashreplace").encode("utf-8")
     return content if b"\n" in content else content.replace(b"\r", b"\n")
+
+
+def is_unmarked_utf16(content: bytes) -> bool:
+    """Whether a text seems to be UTF-16 without the mark that names its byte order."""
+    return content[:64].count(b"\0") > 20
 
 
 def code_page(content: bytes) -> str:
@@ -201,7 +206,7 @@ def code_page(content: bytes) -> str:
 def code_page_note(path: Path) -> str:
     """A sentence if a CSV is read in a code page that it may not be in; "" otherwise."""
     content = path.read_bytes() if path.suffix.lower() in (".csv", ".tsv") else b""
-    wide = content.startswith(UTF16) or content[:64].count(b"\0") > 20
+    wide = content.startswith(UTF16) or is_unmarked_utf16(content)
     if wide or is_utf8(content) or code_page(content) != "cp1252":
         return ""
     return (
