@@ -24,6 +24,7 @@ from deepsight.workflows.gates.gate_metrics import (
     measured,
     table_of,
 )
+from deepsight.workflows.gates.wording import Asked, comparison_sentence, points
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 COMPARISON = re.compile(
@@ -123,13 +124,8 @@ def check_comparison(run: Run, text: str, found: re.Match[str]) -> GateResult:
     bound = float(found["bound"]) / (100 if found["percent"] else 1)
     value = cautious_end(text, one, operator) if found["interval"] else one.value
     passed = OPERATORS[operator](value, bound)
-    whose = f" of {one.name}" if one.name else ""
-    says = (
-        f"{metric}{whose} is {one.value:.4g}{interval_text(one)} on {one.n:,} images; "
-        f"{'its cautious end, ' if found['interval'] else ''}"
-        f"{f'{value:.4g}, ' if found['interval'] else ''}{operator} {bound:g} "
-        f"{'holds' if passed else 'does not hold'}."
-    )
+    asked = Asked(metric, found["aggregate"], operator, bound, bool(found["interval"]))
+    says = comparison_sentence(asked, one, passed=passed, audit=is_audit(run))
     return GateResult(gate=text, passed=passed, value=value, low=one.low, high=one.high, n=one.n, says=says)
 
 
@@ -176,11 +172,6 @@ def cautious_end(text: str, one: Measured, operator: str) -> float:
     return end
 
 
-def interval_text(one: Measured) -> str:
-    """The interval in brackets, if there is one."""
-    return "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
-
-
 def check_verdict(run: Run, text: str, found: re.Match[str]) -> GateResult:
     """Check the verdict of the background test.
 
@@ -193,9 +184,12 @@ def check_verdict(run: Run, text: str, found: re.Match[str]) -> GateResult:
         raise DeepSightError(f"Expected a verdict on the background in {run.path}, but it has none.")
     whole = rows.row(0, named=True)
     passed = (whole["verdict"] == found["verdict"].upper()) != bool(found["negated"])
+    asked = f"{'anything but ' if found['negated'] else ''}{found['verdict'].upper()}"
     says = (
-        f"the verdict on the background is {whole['verdict']} on {table.n:,} images: backgrounds of other "
-        f"classes cost {whole['effect']:.4g} of accuracy ({whole['ci_low']:.4g} to {whole['ci_high']:.4g})."
+        f"The verdict on the background is {whole['verdict']}: backgrounds of other classes cost "
+        f"{100 * whole['effect']:.1f} points of accuracy (95 % interval {100 * whole['ci_low']:.1f} to "
+        f"{100 * whole['ci_high']:.1f}) on {table.n:,} images{'; ' if passed else ', but '}"
+        f"the gate asks for {asked}."
     )
     return GateResult(
         gate=text, passed=passed, value=whole["effect"], low=whole["ci_low"], high=whole["ci_high"],
@@ -222,9 +216,10 @@ def check_baseline(run: Run, text: str, found: re.Match[str]) -> GateResult:
     )  # fmt: skip
     passed = difference.low >= -margin
     says = (
-        f"macro-F1 differs by {difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}) from "
-        f"{found['run']} on the same {len(ours):,} images; being no worse by more than {margin:g} "
-        f"{'is shown' if passed else 'is not shown'}."
+        f"Macro-F1 differs by {points(difference.value)} points (95 % interval {points(difference.low)} to "
+        f"{points(difference.high)}) from {found['run']} on the same {len(ours):,} images"
+        f"{'; ' if passed else ', but '}the gate asks for at least {-100 * margin or 0:.10g} points at the "
+        "low end."
     )
     return GateResult(
         gate=text, passed=passed, value=difference.low, low=difference.low, high=difference.high,

@@ -14,6 +14,7 @@ from deepsight.workflows.audit.audit_metrics import READERS
 
 # Names of the calibration error with an interval: the current one, and that of earlier versions.
 CALIBRATION_ERRORS = ("rms_error", "ece_debiased")
+NO_SLICE = "no slice"  # in place of a name where no slice is confirmed
 
 
 class Measured(NamedTuple):
@@ -174,7 +175,7 @@ def slice_excess(run: Run) -> list[Measured]:
     table = table_of(run, "slices")
     rows = table.frame.filter("confirmed").iter_rows(named=True)
     found = [Measured(row["description"], row["effect"], None, None, int(row["n"])) for row in rows]
-    return found or [Measured("no slice", 0.0, None, None, table.n)]
+    return found or [Measured(NO_SLICE, 0.0, None, None, table.n)]
 
 
 def slice_error_rates(run: Run) -> list[Measured]:
@@ -184,7 +185,7 @@ def slice_error_rates(run: Run) -> list[Measured]:
         share(row["description"], round(row["error_rate"] * row["n"]), int(row["n"]))
         for row in table.frame.filter("confirmed").iter_rows(named=True)
     ]
-    return found or [Measured("no slice", 0.0, None, None, table.n)]
+    return found or [Measured(NO_SLICE, 0.0, None, None, table.n)]
 
 
 def group_scores(score: str, low: str, high: str) -> Callable[[Run], list[Measured]]:
