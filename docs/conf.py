@@ -12,10 +12,12 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.domains.python import PyObject
 from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
 
 import deepsight
 
@@ -44,7 +46,9 @@ html_extra_path = ["site"]  # index.html, which leads to the first page
 html_static_path, html_css_files = ["static"], ["site.css"]
 html_copy_source = html_show_sourcelink = html_show_copyright = html_show_sphinx = False
 
-myst_enable_extensions: list[str] = []
+myst_enable_extensions = ["dollarmath"]
+myst_dmath_allow_labels = False
+html_math_renderer = "mathml"  # every browser draws it, without a script or the network
 myst_heading_anchors = 3
 
 default_role = "code"  # docstrings write names in single backticks, as Markdown does
@@ -150,8 +154,21 @@ def first_of(arguments: str) -> str:
     return arguments
 
 
+def inline_formula(writer: HTML5Translator, node: nodes.math) -> None:
+    """A formula within a line, as MathML."""
+    writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def displayed_formula(writer: HTML5Translator, node: nodes.math_block) -> None:
+    """A formula on lines of its own, as MathML."""
+    writer.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise nodes.SkipNode
+
+
 def setup(app: Sphinx) -> None:
     """Register what is defined here."""
+    app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
     app.connect("autodoc-process-signature", short_signature)
     app.connect("doctree-read", shorten_properties)
     for field in PyObject.doc_field_types:
