@@ -49,7 +49,7 @@ def examine(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/examined"),
     as_json: Json = False,
 ) -> None:
-    """Examine a model that you already have, or a file of its predictions.
+    """Find out where and why a model that you already have fails; a file of its predictions is enough.
 
     Examples:
 

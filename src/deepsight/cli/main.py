@@ -28,7 +28,7 @@ DeepSight: why does my image classifier fail, and what do I do about it?
   deepsight run                             study CIFAR-10 in five minutes; writes runs/first/report.html
   deepsight run --data folder:photos        the same on your own images, one folder per class
   deepsight audit photos                    look for faults in a data set, without training
-  deepsight examine --predictions p.npz     examine a model that you already have
+  deepsight examine --predictions p.npz     find out why a model that you already have fails
   deepsight treat runs/first                try remedies against a control, and say which helped
   deepsight view runs/first                 open the report; see also compare, predict and export
 

@@ -48,7 +48,7 @@ PREDICTIONS_HELP = (
     "An .npz with probs or logits (n, k), and files (n,) to match the rows to images; or a table (CSV, TSV, "
     "Parquet or JSON Lines) with the columns file and one per class, or file, pred and confidence."
 )
-SPLIT_HELP = "The part of the data to examine: test or train; with --predictions also val or all."
+SPLIT_HELP = "The part of the data to test the model on: test or train; with --predictions also val or all."
 LOG_HELP = (
     "mlflow, tensorboard or wandb; name the place with mlflow:URI, tensorboard:FOLDER or wandb:PROJECT."
 )
@@ -74,7 +74,7 @@ TrainLimit = Annotated[
 Folds = Annotated[
     int | None,
     option(
-        "Folds of a cross-validation, 1 to 20: each image is then examined by a model that has not seen it.",
+        "Folds of a cross-validation, 1 to 20: each image is then predicted by a model that has not seen it.",
         default="1; 5 below 300 images without a test part",
     ),
 ]
@@ -121,16 +121,14 @@ OutputClasses = Annotated[
     str | None, typer.Option(help="Names of the model's outputs in order: a,b,c.", show_default=False)
 ]
 Split = Annotated[str, typer.Option(help=SPLIT_HELP)]
-ExamineMinutes = Annotated[
-    float, typer.Option(help="Time for the examination of the model, in minutes.", min=0.1)
-]
+ExamineMinutes = Annotated[float, typer.Option(help="Time for all checks of the model, in minutes.", min=0.1)]
 ENGINE_HELP = (
-    "Where the model runs: local, ray (a cluster on this machine, or the one that RAY_ADDRESS names) or "
-    "ray://HOST:PORT."
+    "Which machines run the model: local (this one), ray (the cluster that RAY_ADDRESS names, or else one "
+    "started on this machine) or ray://HOST:PORT."
 )
 Engine = Annotated[str, typer.Option(help=ENGINE_HELP)]
 STUDY_ENGINE_HELP = (
-    "Where the model passes over all test images: local, ray (a cluster on this machine, or the one "
-    "that RAY_ADDRESS names) or ray://HOST:PORT. Training, near-duplicates and checks on samples run here."
+    "Which machines run the model on all test images: local (this one), ray (the cluster that RAY_ADDRESS "
+    "names, or else one started on this machine) or ray://HOST:PORT. All else runs on this machine."
 )
 StudyEngine = Annotated[str, typer.Option(help=STUDY_ENGINE_HELP)]
