@@ -156,3 +156,11 @@ def test_durations(seconds: float, text: str):
 )
 def test_cells(value, text: str):
     assert cell_text(value) == text
+
+
+def test_a_gain_is_shown_in_points_and_a_share_in_percent():
+    shares = formatting.share_columns(["recall", "points"])
+    assert formatting.table_cell("points", 0.0174, "gain in accuracy", shares) == "+1.7"
+    assert formatting.table_cell("recall", 0.9, "share of the class", shares) == "90.0\u00a0%"
+    assert formatting.table_cell("recall", 1, "share of the class", shares) == "1"
+    assert formatting.table_cell("trainings", 2, "trainings averaged", shares) == "2"

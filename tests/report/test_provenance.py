@@ -33,7 +33,7 @@ def test_the_notice_is_a_sentence_and_the_rest(study: RunData):
 
 def test_effort_gives_each_stage_and_the_memory(study: RunData):
     pairs = dict(provenance.effort_facts(study.metrics))
-    assert pairs["finetune"] == "2 min 40 s"
+    assert pairs["train: fine-tuning"] == "2 min 40 s"
     assert pairs["peak memory"] == "1,800 MB"
     assert set(study.metrics["seconds"]) <= set(pairs)
 

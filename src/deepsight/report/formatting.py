@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from deepsight.core.schemas.table_columns import LISTED
+from deepsight.core.statistics.significance import p_phrase
 
 MISSING = "–"
 MINUS = "\u2212"
@@ -55,6 +56,8 @@ SHARES = WITH_INTERVAL | {
     "sensitivity", "specificity", "area", "mended", "broken", "coverage",
     "coverage_low", "coverage_high", "aimed_accuracy", "confidence_before", "recall_reordered",
 }  # fmt: skip
+# Differences of shares, which the page shows in points.
+POINTS = frozenset({"points", "recall_drop", "recall_gain"})
 # Where one of these is in a table, the interval is its own, and no share.
 DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1", "effect"})
 
@@ -70,6 +73,20 @@ def share_columns(columns: Collection[str]) -> frozenset[str]:
     baseline = {"baseline"} & set(columns) if "error_rate" in columns else set()
     of_shares = WITH_INTERVAL & set(columns) and not DIFFERENCES & set(columns)
     return frozenset(SHARES & set(columns) | baseline | (ends if of_shares else set()))
+
+
+def table_cell(column: str, item: Any, unit: str, shares: Collection[str]) -> str:
+    """A value of a table on the page: shares in %, differences of shares in points, all else as it is.
+
+    Args:
+        column: its name.
+        item: the value.
+        unit: what the column holds, in words.
+        shares: the columns of this table that hold shares (`share_columns`).
+    """
+    if column in POINTS:
+        return points_text(item)
+    return percent_text(item) if column in shares and not isinstance(item, int) else value_text(item, unit)
 
 
 def column_heading(column: str) -> str:
@@ -112,7 +129,7 @@ def p_value_text(probability: float | None) -> str:
     """A p-value as text: "p = 0.038", and "p < 0.001" below that."""
     if is_absent(probability):
         return ""
-    return "p < 0.001" if float(probability or 0) < 0.001 else f"p = {probability:.3f}"
+    return p_phrase(float(probability or 0))
 
 
 def percent_text(value: float | None, digits: int = 1) -> str:

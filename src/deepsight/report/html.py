@@ -122,7 +122,7 @@ def template_environment() -> Environment:
     made.filters.update(
         percent=formatting.percent_text, points=formatting.points_text, count=formatting.count_text,
         cell=formatting.cell_text, heading=formatting.column_heading, value=formatting.value_text,
-        title=formatting.table_title, prose=formatting.prose_markup,
+        title=formatting.table_title, prose=formatting.prose_markup, table_cell=formatting.table_cell,
         p_value=formatting.p_value_text, percentages=formatting.share_columns,
     )  # fmt: skip
     made.globals.update(draw=svg.draw_figure, key=marks.legend_key)

@@ -8,6 +8,14 @@ from deepsight.report.run_data import Facts, RunData
 
 Pairs = list[tuple[str, str]]
 
+# Stored keys whose words would not say enough.
+STAGES = {"frozen": "train: linear probe", "finetune": "train: fine-tuning"}
+KEYS = {
+    "trunk_ends_after": "last frozen stage", "head_strength": "ridge penalty of the linear probe",
+    "kept_phase": "kept model", "sha256_of_records": "SHA-256 of the records", "std": "standard deviation",
+}  # fmt: skip
+PHASES = {"frozen": "the linear probe", "finetune": "after fine-tuning"}
+
 
 def notice(study: RunData) -> tuple[str, str]:
     """The notice about the weights, such as a fallback: its first sentence, and the rest."""
@@ -75,7 +83,9 @@ def effort_facts(metrics: Facts) -> Pairs:
     """Seconds per stage, and peak memory."""
     seconds = metrics.get("seconds") or {}
     pairs = [
-        (key_words(stage), duration_text(value)) for stage, value in seconds.items() if not is_absent(value)
+        (STAGES.get(stage) or key_words(stage), duration_text(value))
+        for stage, value in seconds.items()
+        if not is_absent(value)
     ]
     if not is_absent(metrics.get("peak_rss_mb")):
         pairs.append(("peak memory", f"{count_text(metrics['peak_rss_mb'])} MB"))
@@ -126,6 +136,8 @@ def flatten(facts: Facts, before: str = "") -> Iterator[tuple[str, str]]:
 
 def fact_text(key: str, value: Any) -> str:
     """A value as text: a share as a percentage, whole numbers with thousands separators."""
+    if key == "kept_phase":
+        return PHASES.get(value, str(value))
     if key == "share":
         return percent_text(value)
     whole = isinstance(value, int) and not isinstance(value, bool)
@@ -134,4 +146,4 @@ def fact_text(key: str, value: Any) -> str:
 
 def key_words(key: str) -> str:
     """A key as words."""
-    return key.replace("_", " ")
+    return KEYS.get(key) or key.replace("_", " ")

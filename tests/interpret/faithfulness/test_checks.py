@@ -95,7 +95,7 @@ def test_the_report_is_told_why() -> None:
     images, labels, _ = scenes(80)
     good = faithfulness_table(grid_pointing_checks(colour_maps, images, labels, count=30), family="Hues")
     assert refusal_sentence(good.frame, family="Hues") is None
-    assert good.caption == "Hues passed: grid pointing: chance."
+    assert good.caption == "Hues passed: grid pointing (against chance)."
 
 
 def test_a_handful_of_images_decides_nothing() -> None:
@@ -145,5 +145,5 @@ def test_a_blob_in_the_middle_is_named_where_the_maps_do_no_better() -> None:
     table = faithfulness_table(
         insertion_deletion_checks(blob, images, labels, looks_at_object, steps=8), family="Blob"
     )
-    assert table.caption.startswith("Blob passed: deletion: random order")
+    assert table.caption.startswith("Blob passed: deletion (against random order)")
     assert "Not shown to beat maps that know nothing about the model: deletion: centre" in table.caption

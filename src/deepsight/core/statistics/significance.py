@@ -13,6 +13,11 @@ from deepsight.core.array_types import Floats
 SPLITS = 20_000  # if there are more ways to choose the group, this many are sampled
 
 
+def p_phrase(p: float) -> str:
+    """A p-value as it stands in a sentence: "p = 0.038", and "p < 0.001" below that."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def binomial_upper_p(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
     """P(X ≥ successes) for X ~ Binomial(n, share), element by element; counts need not be whole.
 

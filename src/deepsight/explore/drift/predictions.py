@@ -9,7 +9,7 @@ from scipy.stats import binomtest, chi2_contingency, norm
 from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import weighted_proportions, wilson
-from deepsight.core.statistics.significance import benjamini_hochberg
+from deepsight.core.statistics.significance import benjamini_hochberg, p_phrase
 from deepsight.explore.drift.by_class import WHOLE
 
 LEVEL = 0.05  # false discovery rate
@@ -83,7 +83,7 @@ def class_caption(frame: pl.DataFrame, strength: float, p: float) -> str:
     """Which classes have become more or less frequent."""
     found = frame.filter("drifted").sort(pl.col("difference").abs(), descending=True).head(3)
     said = ", ".join(f"{row['class']} {100 * row['difference']:+.1f} points" for row in found.to_dicts())
-    size = f"Cramér's V {strength:.2f}, {'p < 0.001' if p < 0.001 else f'p = {p:.3f}'}"
+    size = f"Cramér's V {strength:.2f}, {p_phrase(p)}"
     if not said:
         return f"The model predicts the classes as often on the new images as on the run's test set ({size})."
     return f"The shares of the predicted classes have changed ({size}): {said}."

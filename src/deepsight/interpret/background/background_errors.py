@@ -10,6 +10,7 @@ from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.evidence import Table
 from deepsight.core.open_model import Predict
 from deepsight.core.statistics.mcnemar import discordance_p
+from deepsight.core.statistics.significance import p_phrase
 from deepsight.interpret.background.composites import cut_out
 from deepsight.interpret.background.grabcut import Masks
 from deepsight.interpret.background.swap_design import SwapDesign, predict_composites, sample_from
@@ -199,5 +200,5 @@ def background_errors_caption(frame: pl.DataFrame) -> str:
         f"{int(swapped.sum())} of {frame.height} errors with a usable mask are classified correctly on most "
         f"other backgrounds and not after the cut alone, {int(shifted.sum())} after most small changes of "
         f"light (placebo): the background {'explains' if more else 'is not shown to explain'} more than "
-        f"chance (p = {p:.2g})."
+        f"chance ({p_phrase(p)})."
     )

@@ -14,6 +14,7 @@ from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import Interval
+from deepsight.core.statistics.significance import p_phrase
 
 COLDEST, HOTTEST = 0.02, 50.0  # bounds of the search; a temperature at a bound is no optimum
 
@@ -135,7 +136,7 @@ def summary_caption(rows: Sequence[dict[str, Any]], temperature: float, n: int, 
     said = [
         f"{100 * row['value']:.1f} points ({100 * row['if_calibrated']:.1f} if it were calibrated; "
         f"{'' if row['p_value'] <= alpha else 'not shown to be '}more than chance explains, "
-        f"p = {row['p_value']:.3f})"
+        f"{p_phrase(row['p_value'])})"
         for row in (before, after)
     ]
     if temperature == 1:

@@ -10,7 +10,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.clusters import worth_of_cells
 from deepsight.core.statistics.intervals import confusion_counts, wilson
 from deepsight.core.statistics.macro_f1 import few_images
-from deepsight.core.statistics.significance import runner_up_p
+from deepsight.core.statistics.significance import p_phrase, runner_up_p
 
 EFFECTIVE_N = {"effective_n": "independent images that would give the recall with the same precision"}
 
@@ -80,7 +80,7 @@ def recall_caption(hits: Reals, n: Reals, classes: Sequence[str], alpha: float) 
     for word, lowest in (("best", False), ("worst", True)):
         first, p = runner_up_p(hits, n, lowest=lowest)
         if p <= alpha:
-            said.append(f"{classes[first]} is {word} (p = {p:.2g} against the next class)")
+            said.append(f"{classes[first]} is {word} ({p_phrase(p)} against the next class)")
     rates = hits[n > 0] / n[n > 0]
     spread = (
         f"Recall ranges from {rates.min():.1%} to {rates.max():.1%}" if len(rates) else "No class has images"

@@ -200,11 +200,25 @@ def faithfulness_table(checks: Sequence[Check], *, family: str) -> Table:
         "randomisation (Adebayo et al. 2018); Student's t intervals over mosaics, images and seeds."
     )
     passed = [c.name for c in checks if c.passed]
-    said = f"{family} passed: {', '.join(passed)}." if passed else f"Nothing was decided about {family}."
+    said = f"{family} passed: {in_groups(passed)}." if passed else f"Nothing was decided about {family}."
     caption = (
         refusal_sentence(frame, family=family) or f"{said}{open_checks(checks)}{strong_baselines(checks)}"
     )
     return Table(frame, UNITS, max((c.n for c in checks), default=0), method, caption)
+
+
+def in_groups(names: Sequence[str]) -> str:
+    """Names of checks, each kind once: "grid pointing (against chance, random weights)"."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        kind, _, baseline = name.partition(": ")
+        if name.startswith(RANDOMISED):
+            kind, baseline = RANDOMISED, name.removeprefix(RANDOMISED).strip()
+        groups.setdefault(kind, []).append(baseline)
+    said = {RANDOMISED: "model randomisation (down to "}
+    return ", ".join(
+        f"{said.get(kind, f'{kind} (against ')}{', '.join(against)})" for kind, against in groups.items()
+    )
 
 
 def open_checks(checks: Sequence[Check]) -> str:

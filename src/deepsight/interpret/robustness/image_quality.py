@@ -12,6 +12,7 @@ from scipy.stats import chi2
 
 from deepsight.core.array_types import Bools, Floats, Ints
 from deepsight.core.evidence import Table
+from deepsight.core.statistics.significance import p_phrase
 
 QUALITY_FAULTS: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
@@ -190,9 +191,8 @@ def image_quality_table(
             "p_value": "of all faults together, likelihood ratio against the classes alone",
         },
         n=len(labels),
-        method=f"Logistic regression of errors on class and faults, slopes at least 0, fitted on {risk.n} "
+        method=f"Logistic regression of errors on class and faults, slopes at least 0, fitted on {risk.n:,} "
         f"images; slopes are 0 unless p is at most {ALARM:g}.",
-        caption=f"Image quality at least doubled the risk of {explained} of {int(wrong.sum())} errors, "
-        f"according to a model compared with one of the classes alone (p = {risk.p_value:.2g}, "
-        f"{len(classes)} classes).",
+        caption=f"Low image quality at least doubled the risk of {explained:,} of {int(wrong.sum()):,} "
+        f"errors (whether it matters beyond the {len(classes)} classes: {p_phrase(risk.p_value)}).",
     )

@@ -74,7 +74,7 @@ def levers_by_run_figure(table: Table) -> Figure:
     for row in rows:
         row["label"] = value_text(row["name"])
         row["hint"] = f"{row['run']}: {points_hint(row, 'net')}; {row['verdict']}"
-    axis = Axis("net share of the errors fixed, in points", unit="points")
+    axis = Axis("net share of the errors fixed, in %", unit="points")
     return Figure([Panel(axis, Axis(categories=row_labels(rows)), by_run(rows, "net"), rules=(0,))])
 
 

@@ -39,5 +39,5 @@ def levers_figure(table: Table) -> Figure:
         these = [row for row in rows if row["look"] == name]
         if these:
             series.append(dots(these, "net", name=name, size=6, **style))
-    axis = Axis("net share of the errors fixed, in points", unit="points")
+    axis = Axis("net share of the errors fixed, in %", unit="points")
     return Figure([Panel(axis, Axis(categories=row_labels(rows)), series, rules=(0,))])

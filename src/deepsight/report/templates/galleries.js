@@ -1,7 +1,8 @@
 // The galleries besides the errors: near-duplicates, maps, labels that may be wrong, and outliers.
 // The file of an image where it has a name, else its split and row.
+const splitName = (split) => (split === "val" ? "validation" : split);
 function imageName(split, index, file) {
-  return file ?? `${split} ${index}`;
+  return file ?? `${splitName(split)} ${index}`;
 }
 
 // A tile that opens in the viewer, with what was decided about it.
@@ -21,7 +22,7 @@ function duplicates({ sheet, across, records }) {
     items,
     image: imageAt,
     picture: ({ record, place, meant }) => pairOf(tiles(place, [...names(record), "difference"], 192), meant),
-    facts: ({ record, end, meant }) => [["Image", names(record)[meant]], ["Split", record[`split_${end}`]], ["Given", record[`given_${end}`]], ["Near-duplicate", names(record)[1 - meant]], ["Its label", record[`given_${end === "a" ? "b" : "a"}`]], ["Kind", record.kind], ["Score", record.score.toFixed(3)]],
+    facts: ({ record, end, meant }) => [["Image", names(record)[meant]], ["Split", splitName(record[`split_${end}`])], ["Given", record[`given_${end}`]], ["Near-duplicate", names(record)[1 - meant]], ["Its label", record[`given_${end === "a" ? "b" : "a"}`]], ["Kind", record.kind], ["Score", record.score.toFixed(3)]],
     note: ({ meant }) => `You decide on the ${meant ? "second" : "first"} image; the third picture is their difference.`,
   };
   paged(byId("near-duplicates"), byId("more-duplicates"), records, 12, (record, place) => {
@@ -57,7 +58,7 @@ function suspectedLabels({ sheet, across, records }) {
     items,
     image,
     picture: (record) => tile({ sheet, across }, record.place, words(record), 256),
-    facts: (record) => [["File", record.file], ["Image", `${record.split} ${record.index}`], ["Given", record.given], ["Suggested", record.suggested], ["Score", record.score.toFixed(2)]],
+    facts: (record) => [["File", record.file], ["Image", imageName(record.split, record.index)], ["Given", record.given], ["Suggested", record.suggested], ["Score", record.score.toFixed(2)]],
   };
   paged(byId("candidates"), byId("more-candidates"), items, 20, (record, place) => {
     const text = element("p", {}, element("s", { textContent: record.given }), " ", element("b", { textContent: record.suggested }),
@@ -74,7 +75,7 @@ function outliers({ sheet, across, records }) {
     items,
     image,
     picture: (record) => tile({ sheet, across }, record.place, words(record), 256),
-    facts: (record) => [["File", record.file], ["Image", `${record.split} ${record.index}`], ["Given", record.given], ["Predicted", record.predicted], ["Distance", record.score.toFixed(2)]],
+    facts: (record) => [["File", record.file], ["Image", imageName(record.split, record.index)], ["Given", record.given], ["Predicted", record.predicted], ["Distance", record.score.toFixed(2)]],
   };
   paged(byId("outlier-tiles"), byId("more-outliers"), items, 24, (record, place) => {
     const text = element("p", {}, element("b", { textContent: record.given }), element("br"), element("span", { className: "muted", textContent: `${imageName(record.split, record.index, record.file)} · distance ${record.score.toFixed(2)}` }));
