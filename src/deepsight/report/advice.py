@@ -58,7 +58,7 @@ def split_checks_advice(table: Table) -> str:
     """Whether a score may be quoted."""
     if "passed" not in table.frame.columns or table.frame["passed"].fill_null(True).all():
         return "Nothing. As far as these checks go, the validation and test scores can be trusted."
-    return "Do not quote a score yet. Fix the splits (deepsight scrub) and run the study again."
+    return "Do not quote a score yet. Fix the splits (`deepsight scrub`) and run the study again."
 
 
 def duplicates_advice(table: Table) -> str:
@@ -68,7 +68,7 @@ def duplicates_advice(table: Table) -> str:
     return (
         "Quote the score on all test images, and say whether training copies were dropped: a model trained "
         "with the copies may profit from them. The score without known near-duplicates covers other images, "
-        "easier or harder ones, so it does not measure leakage; deepsight treat does."
+        "easier or harder ones, so it does not measure leakage; `deepsight treat` does."
     )
 
 
@@ -85,7 +85,7 @@ def balance_advice(table: Table) -> str:
     """Whether classes need weights."""
     train = table.frame.filter(split="train")["share"].to_list()
     if train and max(train) > UNEVEN * min(train):
-        return "Read recall and F1 class by class, and try a weighted loss (deepsight treat)."
+        return "Read recall and F1 class by class, and try a weighted loss (`deepsight treat`)."
     return f"Nothing: {similar_sizes()}, so they need no weights."
 
 
@@ -110,7 +110,7 @@ def confusion_pairs_advice(table: Table) -> str:
     if flagged.is_empty():
         return "Nothing: no pair of classes is confused more often than chance explains."
     names = [f"{row['true']} → {row['predicted']}" for row in flagged.to_dicts()]
-    return f"Mine hard examples of {enumerate_words(names)} (deepsight treat)."
+    return f"Mine hard examples of {enumerate_words(names)} (`deepsight treat`)."
 
 
 def recall_advice(table: Table) -> str:
@@ -229,7 +229,7 @@ def background_advice(table: Table) -> str:
 def compared_with_advice(table: Table) -> str:
     """Which data to keep."""
     if table.frame.is_empty():
-        return "No image could be compared. Give --compare-with a run on the same images."
+        return "No image could be compared. Give `--compare-with` a run on the same images."
     row = table.frame.row(0, named=True)
     if row["ci_low"] > 0:
         return "Keep the cleaned data, and quote both scores if labels of test images changed."
@@ -244,7 +244,7 @@ def compared_with_advice(table: Table) -> str:
 
 def prescription_advice(table: Table) -> str:
     """How to confirm the prescription."""
-    said = "Try the first few against a control (deepsight treat)."
+    said = "Try the first few against a control (`deepsight treat`)."
     return said if table.units["cause"] == "lever" else f"{said} Each gain is an upper bound."
 
 

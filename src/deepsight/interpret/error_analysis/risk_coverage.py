@@ -126,7 +126,7 @@ def threshold_table(confidence: Floats, correct: Bools, seen: Floats, right: Boo
         pl.DataFrame(rows, schema=schema | {"n": pl.Int64}),
         {
             "aimed_accuracy": "accuracy that was aimed at on validation",
-            "threshold": "calibrated confidence for --reject-below; empty where none reaches the target",
+            "threshold": "calibrated confidence for `--reject-below`; empty where none reaches the target",
             "coverage": "share of test images kept",
             "coverage_low": "95 % interval (Wilson), low end",
             "coverage_high": "95 % interval, high end",
@@ -163,7 +163,7 @@ def threshold_sentence(row: dict[str, float | int | None]) -> str:
     """A threshold's target and the accuracy that it reaches, as a sentence."""
     if row["threshold"] is None:
         return f"No threshold reaches an accuracy of {row['aimed_accuracy']:.0%} on validation."
-    aim = f"For an accuracy of {row['aimed_accuracy']:.0%}, use --reject-below {row['threshold']:.3f}:"
+    aim = f"For an accuracy of {row['aimed_accuracy']:.0%}, use `--reject-below {row['threshold']:.3f}`:"
     if not row["n"]:
         return f"{aim} it keeps no test image."
     return (
