@@ -5,6 +5,7 @@ import pytest
 
 from deepsight.core.evidence import Table
 from deepsight.report.audit_sections import AUDIT_OUTLINE, OUTLIERS, UNREADABLE, where_found
+from deepsight.report.audit_summary import share_phrase
 
 
 def table_of(**columns: list[object]) -> Table:
@@ -30,3 +31,8 @@ def test_no_advice_speaks_of_a_test_that_an_audit_does_not_make() -> None:
     ]
     assert fixed
     assert not [text for text in fixed if "below" in text or "background test" in text]
+
+
+def test_a_tiny_share_is_said_as_a_bound() -> None:
+    assert share_phrase(0.0137) == "1.4\u00a0%"
+    assert share_phrase(0.0002) == "less than 0.1\u00a0%"

@@ -158,6 +158,8 @@ def shortcuts_caption(frame: pl.DataFrame) -> str:
     """A sentence that names the attributes which predict the class."""
     found = frame.filter("flagged").to_dicts()
     if not found:
+        if frame.is_empty():
+            return "The files have no attribute, such as a camera or a date, that could give the class away."
         return f"None of {len(frame)} attributes of the files gives the class away."
     said = [f"{r['attribute']} ({r['accuracy']:.0%}, by chance {r['expected']:.0%})" for r in found]
     return f"The class can be predicted without looking at the picture, from {', '.join(said)}."

@@ -25,6 +25,7 @@ SAID = {
     "misnamed_share": "are named after another class",
 }
 MOST_CLAUSES, FEW = 4, 1e-4
+SMALLEST = 0.0005  # a smaller share would read "0.0 %"
 CARDS = {
     "near_duplicate_share": ("Repeated images", "could be removed: a copy remains"),
     "label_error_share": ("Suspected labels", "flagged for review"),
@@ -43,13 +44,18 @@ def audit_sentence(study: RunData) -> tuple[str, str]:
     classes = f" of {facts['classes']} classes" if facts.get("classes") else " without labels"
     first = f"{count_text(facts['n'])} images{classes} were audited"
     found = [
-        f"{percent_text(metrics[name]['value'])} {said}"
+        f"{share_phrase(metrics[name]['value'])} {said}"
         for name, said in SAID.items()
         if name in metrics and metrics[name]["value"] > FEW and not is_expected(name, metrics[name])
     ]
     if not found:
         return f"{first};", "none of the faults looked for was found."
     return f"{first};", f"{', '.join(found[:MOST_CLAUSES])}."
+
+
+def share_phrase(share: float) -> str:
+    """A share as a percentage; one that would read "0.0 %" as a bound."""
+    return percent_text(share) if share >= SMALLEST else f"less than {percent_text(2 * SMALLEST)}"
 
 
 def is_expected(name: str, metric: dict[str, Any]) -> bool:
