@@ -83,7 +83,7 @@ def test_digests_that_are_those_of_the_records_are_given_once(study: RunData):
     data = dict(
         provenance.provenance_facts(replace(study, data={"sha256_of_records": same, "digests": same}))[0][1]
     )
-    assert data == {"sha256 of records · train": "a" * 64}
+    assert data == {"SHA-256 of the records · train": "a" * 64}
     other = provenance.provenance_facts(
         replace(study, data={"sha256_of_pixels": same, "digests": {"train": "b"}})
     )
