@@ -6,28 +6,44 @@ from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
 
 
-def grouped_folds(labels: Ints, folds: int, *, groups: Ints | None = None, seed: int) -> Ints:
-    """The fold of each row, int64 (n,), from 0: each class is spread as evenly as groups allow.
+def held_out_folds(labels: Ints, folds: int, *, groups: Ints | None = None, seed: int) -> Ints:
+    """The fold of each row, int64 (n,), from 0: each class is spread as evenly as may be, no group is in two.
 
-    Groups are assigned one by one, those with the rarest class first, then the largest. Each goes to the fold
-    with the fewest images of its classes, then the fewest images overall. Unlike scikit-learn's
-    `StratifiedKFold`, this accepts classes with fewer images than folds.
+    Unlike scikit-learn's `StratifiedKFold`, this accepts classes with fewer images than folds.
 
     Args:
         labels: int64 (n,).
         folds: number of folds, at least 1.
         groups: int64 (n,), which rows stay together; None makes each row its own group.
-        seed: random seed of the order of ties.
+        seed: random seed of the assignment.
 
     Raises:
-        DeepSightError: there are fewer groups than folds.
+        DeepSightError: no folds are asked for, or more than there are rows or groups.
+    """
+    count, what = (len(labels), "images") if groups is None else (len(np.unique(groups)), "groups")
+    if not 1 <= folds <= count:
+        raise DeepSightError(f"Expected 1 to {count} folds of {count} {what}, received {folds}.")
+    return single_folds(labels, folds, seed) if groups is None else grouped_folds(labels, folds, groups, seed)
+
+
+def single_folds(labels: Ints, folds: int, seed: int) -> Ints:
+    """The fold of each row: the counts of a class, and those of all rows, differ by one at most."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    fold = np.empty(len(labels), dtype=np.int64)
+    fold[order] = np.arange(len(labels)) % folds
+    return fold
+
+
+def grouped_folds(labels: Ints, folds: int, groups: Ints, seed: int) -> Ints:
+    """The fold of each row, whole groups together.
+
+    Groups are assigned one by one, those with the rarest class first, then the largest. Each goes to the fold
+    with the fewest images of its classes, then the fewest images overall; the seed orders ties.
     """
     n, k = len(labels), int(labels.max(initial=0)) + 1
-    group = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    group = np.unique(groups, return_inverse=True)[1]
     count = int(group.max(initial=-1)) + 1
-    if count < folds:
-        what = "images" if groups is None else "groups"
-        raise DeepSightError(f"Expected at least {folds} {what} for {folds} folds, received {count}.")
     totals, sizes = np.bincount(labels, minlength=k), np.bincount(group, minlength=count)
     rarest = np.full(count, n + 1)
     np.minimum.at(rarest, group, totals[labels])

@@ -12,6 +12,7 @@ from deepsight.core.array_types import Floats, Ints
 from deepsight.core.dataset import Dataset, class_counts
 from deepsight.core.errors import DeepSightError
 from deepsight.core.group_split import grouped_rows
+from deepsight.core.groups import groups_by_name
 from deepsight.core.progress import Log
 from deepsight.obtain.crop_or_pad import FitChoice
 from deepsight.obtain.data_uri import TEST_SHARE
@@ -166,12 +167,9 @@ def group_numbers(parts: Parts) -> dict[str, Ints]:
     named = {part: data.groups for part, data in parts.items() if data.groups is not None}
     if not named:
         return {}
-    everything = np.concatenate(list(named.values()))
-    alone = everything == ""
-    unique = np.where(alone, [f"\0{row}" for row in range(len(everything))], everything)
-    _, numbers = np.unique(unique.astype(str), return_inverse=True)
-    stops = np.cumsum([len(groups) for groups in named.values()])[:-1]
-    return dict(zip(named, np.split(numbers.astype(np.int64), stops), strict=True))
+    numbers = groups_by_name([name for names in named.values() for name in names])
+    stops = np.cumsum([len(names) for names in named.values()])[:-1]
+    return dict(zip(named, np.split(numbers, stops), strict=True))
 
 
 def hold_out_test(train: Dataset, share: float, *, keep: int) -> tuple[Ints, Ints]:

@@ -16,7 +16,7 @@ from deepsight.config import StudyConfig
 from deepsight.core.array_types import Floats32, Ints
 from deepsight.core.dataset import Dataset, Splits, join_datasets, positions_of_ids
 from deepsight.core.errors import UsageError
-from deepsight.core.folds import grouped_folds
+from deepsight.core.folds import held_out_folds
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import EpochEnded, Log
 from deepsight.model.feature_cache import FeatureCache
@@ -79,7 +79,7 @@ def fold_of_images(got: Obtained, folds: int, seed: int) -> Ints:
     rest = np.flatnonzero(~np.isin(whole.ids, got.test.ids))
     groups = None if whole.groups is None else whole.groups[rest]
     fold = np.zeros(len(whole), dtype=np.int64)
-    fold[rest] = 1 + grouped_folds(whole.labels[rest], folds - 1, groups=groups, seed=seed)
+    fold[rest] = 1 + held_out_folds(whole.labels[rest], folds - 1, groups=groups, seed=seed)
     return fold
 
 

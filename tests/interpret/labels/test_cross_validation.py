@@ -6,6 +6,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import Ridge
 
 from deepsight.core.errors import DeepSightError
+from deepsight.core.folds import held_out_folds
 from deepsight.interpret.labels.cross_validation import (
     Standardised,
     feature_moments,
@@ -13,7 +14,6 @@ from deepsight.interpret.labels.cross_validation import (
     ridge_weights,
     scatter_sums,
     scores_out_of_fold,
-    stratified_folds,
     sum_of,
 )
 
@@ -31,7 +31,7 @@ def test_scores_are_those_of_ridge_fitted_on_the_other_folds(
     """With more features than rows too, which are turned into fewer."""
     features, labels = blobs
     features = np.hstack([features, np.random.default_rng(0).normal(size=(len(features), more))])
-    fold = stratified_folds(labels, 4, seed=0)
+    fold = held_out_folds(labels, 4, seed=0)
     x, targets = Standardised(features), np.eye(3)[labels]
     parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(4)]
     others = [sum_of(parts[:f] + parts[f + 1 :]) for f in range(4)]
@@ -70,7 +70,7 @@ def test_noise_is_not_predicted_when_there_is_nothing_to_learn() -> None:
 
 def test_a_changed_label_moves_no_prediction_within_its_fold(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     features, labels = blobs
-    fold = stratified_folds(labels, 5, seed=0)
+    fold = held_out_folds(labels, 5, seed=0)
     x, wrong = Standardised(features), np.eye(3)[labels]
     wrong[0] = np.roll(wrong[0], 1)
     rows = np.flatnonzero(fold == fold[0])
@@ -112,22 +112,9 @@ def test_the_seed_decides_the_folds(blobs: tuple[np.ndarray, np.ndarray]) -> Non
     )
 
 
-def test_classes_are_spread_evenly() -> None:
-    labels = np.repeat([0, 1, 2], [50, 25, 10])
-    fold = stratified_folds(labels, 5, seed=0)
-    by_fold = [np.bincount(labels[fold == f], minlength=3).tolist() for f in range(5)]
-    assert by_fold == [[10, 5, 2]] * 5
-
-
-def test_two_images_of_a_class_are_in_two_folds() -> None:
-    fold = stratified_folds(np.array([0] * 8 + [1] * 2), 5, seed=0)
-    assert fold[8] != fold[9]
-
-
-@pytest.mark.parametrize("folds", [1, 4])
-def test_folds_that_cannot_be_are_refused(folds: int) -> None:
-    with pytest.raises(DeepSightError, match=f"Expected 2 to 3 folds for as many images, received {folds}"):
-        stratified_folds(np.array([0, 1, 1]), folds, seed=0)
+def test_a_single_fold_is_refused(blobs: tuple[np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(DeepSightError, match="at least 2 folds, received 1"):
+        out_of_fold_probabilities(*blobs, 3, folds=1, seed=0)
 
 
 def test_the_head_of_a_row_has_seen_no_row_of_its_group(blobs: tuple[np.ndarray, np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""Plans give up fidelity before treatments, and say so."""
+"""Plans keep to the budget; they give up fidelity before treatments, and say so."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lightning_fabric import Fabric
 
 from deepsight.core.dataset import Splits
-from deepsight.core.errors import DeepSightError
+from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.hardware.throughput import Throughput
@@ -18,16 +20,20 @@ from deepsight.treat.treatments import capacity, hard_examples, mixing, weighted
 from deepsight.treat.treatments.base import CONTROL, Treatment
 from deepsight.treat.trial import trial_plan
 from deepsight.treat.trial.checkpoints import TrialConfig
-from deepsight.treat.trial.cost_model import TrialSize
+from deepsight.treat.trial.cost_model import Demand, TrialSize, predict_seconds
 from deepsight.treat.trial.stored_plan import stored_or_new_plan
 from deepsight.treat.trial.trial_plan import (
     TrialPlan,
     cheaper_recipes,
+    fit_trial_plan,
     new_trial_plan,
     recipe_difference,
+    step_choices,
     trial_plan_sentence,
 )
 from made_arms import dataset
+from made_demands import CONTROL as CONTROL_DEMAND
+from made_demands import DEMANDS, SIZE, known_speeds
 
 RECIPE = Recipe(resolution=128, epochs=3.0, views=3)
 DEEPER = Treatment("deeper_backbone", "model error", CONTROL.change, backbone="big")
@@ -132,3 +138,38 @@ def test_a_plan_is_kept_for_the_same_request_alone(config: TrialConfig, tmp_path
     )
     assert kept == first
     assert stored_or_new_plan(config, ARMS, tmp_path, 1020, 5, 1) != first
+
+
+def fitted(demands: Sequence[Demand], budget: float) -> TrialPlan:
+    return fit_trial_plan(CONTROL_DEMAND, demands, known_speeds, SIZE, budget=budget, seeds=5)
+
+
+@pytest.mark.slow
+@given(st.floats(120, 20_000))
+def test_a_plan_fits_its_budget(budget: float) -> None:
+    try:
+        found = fitted(DEMANDS, budget)
+    except UsageError:
+        least = [CONTROL_DEMAND, DEMANDS[0]], min(step_choices(SIZE))
+        assert predict_seconds(*least, known_speeds, SIZE, 5) > budget
+        return
+    assert found.seconds <= budget
+    assert list(found.steps) == ["control", *[d.name for d in DEMANDS]][: len(found.steps)]
+    assert [*list(found.steps)[1:], *found.left_out] == [d.name for d in DEMANDS]
+
+
+def test_twenty_minutes_hold_four_treatments_and_five_seeds() -> None:
+    found = fitted(DEMANDS[:4], 1020)
+    assert len(found.steps) == 5
+    assert not found.left_out
+
+
+def test_more_time_never_gives_less() -> None:
+    plans = [fitted(DEMANDS, budget) for budget in (600, 1200, 2400, 9000)]
+    sizes = [(len(p.steps), p.steps["control"]) for p in plans]
+    assert sizes == sorted(sizes)
+
+
+def test_a_budget_for_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="more minutes"):
+        fitted(DEMANDS, 5)

@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.errors import DeepSightError
-from deepsight.core.folds import grouped_folds
+from deepsight.core.folds import held_out_folds
 from deepsight.interpret.error_analysis.calibration import fit_temperature
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # share of the mean eigenvalue of the features' scatter
@@ -77,11 +77,13 @@ def out_of_fold_probabilities(
     Raises:
         DeepSightError: fewer than two folds, or fewer rows than folds.
     """
+    if folds < 2:
+        raise DeepSightError(f"Expected at least 2 folds, received {folds}.")
     if groups is not None:
         folds = min(folds, len(np.unique(groups)))
         if folds < 2:
             return np.tile(np.bincount(labels, minlength=k) / len(labels), (len(labels), 1))
-    fold = held_out_folds(labels, folds, groups, seed)
+    fold = held_out_folds(labels, folds, groups=groups, seed=seed)
     x = Standardised(features)
     targets = np.eye(k)[labels] - np.bincount(labels, minlength=k) / len(labels)
     parts = [scatter_sums(x, targets, np.flatnonzero(fold == f)) for f in range(folds)]
@@ -92,24 +94,6 @@ def out_of_fold_probabilities(
         key=lambda candidate: float(((candidate - targets) ** 2).sum()),
     )
     return np.asarray(softmax(scores / fit_temperature(scores, labels), axis=1), dtype=np.float64)
-
-
-def held_out_folds(labels: Ints, folds: int, groups: Ints | None, seed: int) -> Ints:
-    """The fold of each row, int64 (n,): stratified, and with whole groups where rows have groups."""
-    if groups is None:
-        return stratified_folds(labels, folds, seed)
-    return grouped_folds(labels, folds, groups=groups, seed=seed)
-
-
-def stratified_folds(labels: Ints, folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each row, int64 (n,): every class is spread over the folds as evenly as possible."""
-    if not 2 <= folds <= len(labels):
-        raise DeepSightError(f"Expected 2 to {len(labels)} folds for as many images, received {folds}.")
-    order = np.random.default_rng(seed).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    fold = np.empty(len(labels), dtype=np.int64)
-    fold[order] = np.arange(len(labels)) % folds
-    return fold
 
 
 def feature_moments(features: Reals) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -17,6 +17,7 @@ from scipy.special import log_softmax, softmax
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import DeepSightError
+from deepsight.core.groups import joined_groups
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
 
@@ -148,21 +149,15 @@ def judging_groups(parts: Sequence[ExaminedSplit]) -> Ints | None:
     """Which images of all parts must not judge each other, int64 (n,); None where no part has groups.
 
     Copies of one picture would vouch for the wrong label that they share. Where a class lies in one group
-    only, nobody else could know it, so each of its images stands alone there, as without groups. So does
-    each image of a part without groups.
+    only, nobody else could know it, so each of its images stands alone there, as without groups.
     """
-    if all(part.groups is None for part in parts):
+    groups = joined_groups([part.groups for part in parts], [len(part.labels) for part in parts])
+    if groups is None:
         return None
     labels = joined_rows([part.labels for part in parts])
-    known = joined_rows([np.full(len(part.labels), part.groups is not None) for part in parts])
-    given = joined_rows(
-        [np.zeros_like(part.labels) if part.groups is None else part.groups for part in parts]
-    )
-    group = np.unique(given, return_inverse=True)[1].astype(np.int64)
-    cells = np.unique(np.stack([labels[known], group[known]]), axis=1)
-    spread = np.bincount(cells[0], minlength=int(labels.max(initial=0)) + 1)
-    spread[np.unique(labels[~known])] += 2  # images without groups are as many groups
-    alone = ~known | (spread[labels] < 2)
+    group = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    cells = np.unique(np.stack([labels, group]), axis=1)
+    alone = np.bincount(cells[0])[labels] < 2  # in groups per class
     group[alone] = len(group) + np.flatnonzero(alone)
     return group
 

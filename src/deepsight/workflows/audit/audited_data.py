@@ -12,6 +12,7 @@ from deepsight.config import StudyConfig, as_path
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.core.groups import joined_groups
 from deepsight.core.progress import Log
 from deepsight.obtain import SCHEMES, load_dataset
 from deepsight.obtain.data_uri import meant_address, parse_address
@@ -57,16 +58,9 @@ class AuditedData:
 
     @property
     def groups(self) -> Ints | None:
-        """The group of each image, split after split; None unless some part has groups.
-
-        An image of a part without groups is a group of its own, with a negative number.
-        """
-        if all(part.groups is None for part in self.parts.values()):
-            return None
-        alone = -1 - np.arange(len(self))
-        given = [np.full(len(p), -1) if p.groups is None else p.groups for p in self.parts.values()]
-        known = [np.full(len(p), p.groups is not None) for p in self.parts.values()]
-        return np.where(np.concatenate(known), np.concatenate(given), alone)
+        """The group of each image, split after split; None unless some part has groups."""
+        parts = list(self.parts.values())
+        return joined_groups([part.groups for part in parts], [len(part) for part in parts])
 
     @property
     def keys(self) -> pl.DataFrame:

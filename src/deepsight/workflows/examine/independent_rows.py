@@ -6,8 +6,7 @@ import polars as pl
 from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.core.folds import grouped_folds
-from deepsight.interpret.labels.cross_validation import stratified_folds
+from deepsight.core.folds import held_out_folds
 from deepsight.scrub.duplicates.find import find_duplicates
 
 
@@ -37,12 +36,12 @@ def independent_halves(train: Dataset, seed: int) -> Ints:
     Raises:
         TooFewIndependent: a half would lack a class, as where all images of a class are in one group.
     """
-    if train.groups is None:
-        return stratified_folds(train.labels, 2, seed)
     try:
-        half = grouped_folds(train.labels, 2, groups=train.groups, seed=seed)
+        half = held_out_folds(train.labels, 2, groups=train.groups, seed=seed)
     except DeepSightError as error:
-        raise TooFewIndependent(f"All images are in one group. {error}") from error
+        raise TooFewIndependent(f"No two halves of the images are independent. {error}") from error
+    if train.groups is None:
+        return half
     present = np.unique(train.labels)
     lone = [train.classes[c] for c in present if len(np.unique(half[train.labels == c])) < 2]
     if lone:
