@@ -9,6 +9,7 @@ import typer
 
 from deepsight.cli.options import RunFolder
 from deepsight.cli.progress import progress, show
+from deepsight.cli.run_folders import cleaned_folder
 
 app = typer.Typer()
 
@@ -55,11 +56,11 @@ def next_command(run_folder: Path, data: str, *, larger: bool) -> str:
     """
     from deepsight.core.run import STUDY, Run
 
-    folder = quote(str(run_folder))
+    folder, out = quote(str(run_folder)), quote(str(cleaned_folder(run_folder)))
     if not Run.open(run_folder).has("model.safetensors"):  # an examination trained nothing to compare with
-        return f"deepsight run --data {quote(data)} --out {folder}-cleaned"
+        return f"deepsight run --data {quote(data)} --out {out}"
     settings = "" if larger else f"--config {quote(str(run_folder / STUDY))} "
-    return f"deepsight run {settings}--data {quote(data)} --compare-with {folder} --out {folder}-cleaned"
+    return f"deepsight run {settings}--data {quote(data)} --compare-with {folder} --out {out}"
 
 
 @app.command()

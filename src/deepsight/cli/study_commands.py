@@ -34,11 +34,10 @@ from deepsight.cli.options import (
     TrainLimit,
 )
 from deepsight.cli.progress import first_process, progress, show
-from deepsight.core.errors import UsageError
+from deepsight.cli.run_folders import FIRST, new_run_folder
 from deepsight.core.progress import Log
 
 app = typer.Typer()
-FIRST = Path("runs/first")
 BEFORE_TEST = ("scrub", "explore")  # stages that pass no test image through the model
 
 
@@ -114,23 +113,6 @@ def run(
     finish(Run.open(out).metrics() if study.gates or compare_with else metrics, out, as_json)
     if not passed:
         raise typer.Exit(Exit.GATE)
-
-
-def new_run_folder(out: Path | None, earlier: Path | None) -> Path:
-    """The run folder as asked; by default `runs/first`, or one beside the run to compare with.
-
-    Raises:
-        UsageError: it is the folder of the run to compare with.
-    """
-    if earlier is None:
-        return out or FIRST
-    beside = earlier.parent / f"{earlier.resolve().name}-cleaned"
-    if out is not None and out.resolve() == earlier.resolve():
-        raise UsageError(
-            f"Expected another folder than that of the run to compare with, received --out {out}. Choose "
-            f"another, such as --out {beside}."
-        )
-    return out or beside
 
 
 def note_comparison(run: Path, earlier: Path, log: Log) -> None:

@@ -26,6 +26,8 @@ LABELS = (
     "true_class",
 )  # fmt: skip
 CONFIDENCES = ("confidence", "probability", "prob", "score")
+SHORT_CONFIDENCES = ("conf", "p")  # only where other columns show that scores are meant
+LOGITS = ("logit", "logits")
 PROBABILITIES = ("probabilities", "probability", "prob", "proba", "y_prob", "y_proba", "softmax")
 SCORES = ("scores", "y_score", "outputs", "output", "decision_function")  # of unknown kind
 FEATURES = ("embeddings", "embedding", "feats")
@@ -96,9 +98,16 @@ def one_of_two(frame: pl.DataFrame, classes: Sequence[str]) -> tuple[str, int, K
             if affix.around(name) in frame.columns:
                 return affix.around(name), place, affix.kind
     named = named_column(frame, ("logit", *PROBABILITIES, "score", "p", *SCORES))
-    unknown = named is None or named.strip().casefold() in ("score", *SCORES)
-    kind: Kind = "unnamed" if unknown else "probs"
-    return None if named is None else (named, 1, "logits" if named.strip().casefold() == "logit" else kind)
+    return None if named is None else (named, 1, kind_of_scores(named))
+
+
+def kind_of_scores(column: str) -> Kind:
+    """What the numbers in a column of this name are, which is one of the names of scores in this module."""
+    plain = column.strip().casefold()
+    if plain in LOGITS:
+        return "logits"
+    named = plain in (*PROBABILITIES, *SHORT_CONFIDENCES, CONFIDENCES[0])
+    return "probs" if named else "unnamed"
 
 
 def numbered_columns(frame: pl.DataFrame, classes: tuple[str, ...]) -> tuple[str, ...]:

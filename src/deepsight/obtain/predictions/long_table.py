@@ -9,17 +9,24 @@ from deepsight.core.errors import UsageError
 from deepsight.obtain.predictions.class_names import UNKNOWN, places_or_numbers
 from deepsight.obtain.predictions.column_names import (
     CONFIDENCES,
+    LOGITS,
     PROBABILITIES,
     SCORES,
+    SHORT_CONFIDENCES,
+    Kind,
     file_column,
+    kind_of_scores,
 )
 from deepsight.obtain.predictions.numeric_cells import numeric_columns
 from deepsight.obtain.readers.tables.table_file import named_column, text_column
 
-LOGITS = ("logit", "logits")
-RANKS = ("rank", "top", "position", "index")  # columns of numbers that are no classes
-VALUES = (*CONFIDENCES, *PROBABILITIES, "conf", "p", *LOGITS, *SCORES, "value")
-BEFORE = {"probs": "prob_", "logits": "logit_", "unnamed": "score_"}  # a class, in the name of its column
+RANK_COLUMNS = ("rank", "top", "position", "index")  # columns of numbers that are no classes
+VALUES = (*CONFIDENCES, *PROBABILITIES, *SHORT_CONFIDENCES, *LOGITS, *SCORES, "value")
+BEFORE: dict[Kind, str] = {
+    "probs": "prob_",
+    "logits": "logit_",
+    "unnamed": "score_",
+}  # a class, in the name of its column
 
 
 def widened_table(frame: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
@@ -43,7 +50,9 @@ def widened_table(frame: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
     matrix = np.empty((len(rows), len(classes)))
     at = [place_of_file[name] for name in frame[files].to_list()]
     matrix[at, places] = numeric_columns(frame, [score])[:, 0]
-    scores = {f"{BEFORE[kind_of(score)]}{name}": matrix[:, place] for place, name in enumerate(classes)}
+    scores = {
+        f"{BEFORE[kind_of_scores(score)]}{name}": matrix[:, place] for place, name in enumerate(classes)
+    }
     return rows.drop("row of the table", column, score).with_columns(**scores)
 
 
@@ -54,7 +63,7 @@ def class_of_rows(
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     numbers = [name for name, kind in frame.schema.items() if kind.is_integer()]
     for name in [*texts, *numbers]:
-        if name in (files, score) or name.strip().casefold() in RANKS:
+        if name in (files, score) or name.strip().casefold() in RANK_COLUMNS:
             continue
         if frame.select(files, name).is_duplicated().any() or frame[name].null_count():
             continue
@@ -85,11 +94,3 @@ def require_all_classes(frame: pl.DataFrame, files: str, k: int) -> None:
             "all. Write the scores of all classes, or one row per file: the most likely class as 'pred' and "
             "its probability as 'confidence'."
         )
-
-
-def kind_of(score: str) -> str:
-    """What the numbers of a column of this name are."""
-    plain = score.strip().casefold()
-    if plain in LOGITS:
-        return "logits"
-    return "probs" if plain in (*PROBABILITIES, "confidence", "conf", "p") else "unnamed"

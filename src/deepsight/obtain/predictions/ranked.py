@@ -11,20 +11,20 @@ import polars as pl
 from deepsight.core.array_types import Ints
 from deepsight.core.errors import UsageError
 from deepsight.obtain.predictions.class_names import UNKNOWN, places_or_numbers
-from deepsight.obtain.predictions.column_names import NESTED
+from deepsight.obtain.predictions.column_names import CONFIDENCES, NESTED, SHORT_CONFIDENCES
 from deepsight.obtain.predictions.given import GivenPredictions, chosen_classes
 from deepsight.obtain.predictions.numeric_cells import numeric_columns
 from deepsight.obtain.predictions.ranked_cells import entries_of_cell, few_entries, list_of_text
 
 LABEL = "label|class|class_name|pred|prediction|predicted|predicted_class|predicted_label|name|category"
-SCORE = "score|prob|probability|confidence|conf|p"
-RANKS = (
+SCORE = "|".join((*CONFIDENCES, *SHORT_CONFIDENCES))
+RANKED_NAMES = (
     r"(?P<word>{words})_?(?P<rank>\d+)", r"(?:top|rank)_?(?P<rank>\d+)_(?P<word>{words})",
     r"(?P<word>{words})_?(?:top|rank)_?(?P<rank>\d+)",
 )  # fmt: skip
 TOP = re.compile(r"top_?(?P<rank>\d+)")
 LISTS = re.compile(rf"top_?(?:\d+|k|n)(?:_(?:{LABEL}|labels|classes|names|preds|predictions))?")
-LIST_SCORES = re.compile(r"top_?(?:\d+|k|n)_(?:score|prob|probabilitie|probability|confidence|conf)s?")
+LIST_SCORES = re.compile(rf"top_?(?:\d+|k|n)_(?:(?:{SCORE})s?|probabilities)")
 PERCENT = 100.0  # scores above this or below 0 are neither probabilities nor percentages
 
 
@@ -148,7 +148,7 @@ def role_and_rank(name: str) -> tuple[str, int] | None:
     plain = plain_column(name)
     if found := TOP.fullmatch(plain):
         return "label", int(found["rank"])
-    for shape in RANKS:
+    for shape in RANKED_NAMES:
         if found := re.fullmatch(shape.replace("{words}", f"{LABEL}|{SCORE}"), plain):
             return "label" if found["word"] in LABEL.split("|") else "score", int(found["rank"])
     return None
