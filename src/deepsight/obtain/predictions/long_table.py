@@ -22,11 +22,8 @@ from deepsight.obtain.readers.tables.table_file import named_column, text_column
 
 RANK_COLUMNS = ("rank", "top", "position", "index")  # columns of numbers that are no classes
 VALUES = (*CONFIDENCES, *PROBABILITIES, *SHORT_CONFIDENCES, *LOGITS, *SCORES, "value")
-BEFORE: dict[Kind, str] = {
-    "probs": "prob_",
-    "logits": "logit_",
-    "unnamed": "score_",
-}  # a class, in the name of its column
+# What stands before a class in the name of its column.
+BEFORE: dict[Kind, str] = {"probs": "prob_", "logits": "logit_", "unnamed": "score_"}
 
 
 def widened_table(frame: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
