@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -29,13 +28,13 @@ from deepsight.core.dataset import Dataset, Splits, positions_of_ids
 from deepsight.core.recipe import Recipe
 from deepsight.model import pretrained as weights
 from deepsight.model.backbone import Classifier
-from deepsight.model.cached_views import CachedViews
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training.fit import fabric_of, preprocessing_of
 from deepsight.model.training.linear_probe import linear_probe_phase
 from deepsight.model.training.training_state import TrainablePart, Training, pooled, prepare, val_logits
+from deepsight.model.training.training_views import HeldMaps
 from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.treat.treatments.base import CONTROL, Target, Treatment
 from deepsight.treat.trial.checkpoints import Checkpoints, TrialConfig
@@ -102,28 +101,6 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-class Pooled:
-    """Pooled features in the place of cached maps: all that a trial of the head alone needs."""
-
-    def __init__(self, features: NDArray[np.float32]) -> None:
-        self.features = features
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def view(self, number: int) -> NDArray[np.float32]:
-        """The features; every view is that of the original images."""
-        return self.features
-
-    def batch(self, view: int, rows: NDArray[np.int64]) -> torch.Tensor:
-        """Features of these rows as maps of one cell (b, d, 1, 1)."""
-        return torch.from_numpy(self.features[rows])[:, :, None, None]
-
-    def select(self, rows: NDArray[np.int64]) -> "Pooled":
-        """Some of the rows."""
-        return Pooled(self.features[rows])
-
-
 def make_world(arguments: argparse.Namespace, folder: Path) -> World:
     """The pool, with a copy under the label deer of every second horse, and its features."""
     official = load_cifar10()
@@ -170,7 +147,7 @@ def start_of_features(config: TrialConfig, pretrained: Pretrained, *, stored: Pa
     every = own[pool.ids % COPY]  # the pool's ids are 0, 1, …, and those of its copies
     return Training(
         classifier, TrainablePart(classifier.trainable_stages, classifier.head),
-        cast(CachedViews, Pooled(every)), pool.labels,
+        HeldMaps(every[:, None, None, :]), pool.labels,
         held[:, None, None, :], validation.labels, recipe, config.fabric,
     )  # fmt: skip
 

@@ -196,7 +196,7 @@ def as_stored(maps: Tensor) -> NDArray[np.float16]:
     return np.asarray(ordered.half().cpu().numpy())
 
 
-def as_input(stored: NDArray[np.float16]) -> Tensor:
+def as_input(stored: NDArray[np.floating]) -> Tensor:
     """Stored maps (n, h, w, c) as input of the trainable stages: float32 (n, c, h, w)."""
     maps = torch.from_numpy(stored)
     return maps.permute(0, 3, 1, 2).float() if maps.ndim == 4 else maps.float()

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.core.dataset import Dataset, JoinedImages, Splits
 from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.cached_views import CachedViews, as_input, as_stored, dataset_maps
+from deepsight.model.cached_views import as_input, as_stored, dataset_maps
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.frozen_backbone import same_weights
 from deepsight.model.predict import Predictor
@@ -25,6 +24,7 @@ from deepsight.model.training.finetune import finetune_phase
 from deepsight.model.training.fit import preprocessing_of
 from deepsight.model.training.linear_probe import fit_head
 from deepsight.model.training.training_state import TrainablePart, Training, pooled, prepare
+from deepsight.model.training.training_views import HeldMaps
 
 BLOCK = 256  # images whose maps pass at once
 RESTART = 2.0  # times the recipe's peak rate, so that trainings that start from the same weights diverge
@@ -33,24 +33,6 @@ RESTART = 2.0  # times the recipe's peak rate, so that trainings that start from
 RESTART_STEPS = 16
 FEWEST_STEPS = 4  # of the optimiser, in any training
 HELD = 32  # validation images that `prepare` needs, though nothing is selected by them
-
-
-class HeldMaps:
-    """Maps of some rows in memory, used like cached views; every view is the images without augmentation."""
-
-    def __init__(self, maps: NDArray[np.float16]) -> None:
-        self._maps = maps
-
-    def __len__(self) -> int:
-        return len(self._maps)
-
-    def view(self, number: int) -> NDArray[np.float16]:
-        """All maps (n, h, w, c), the same for every view."""
-        return self._maps
-
-    def batch(self, view: int, rows: Ints) -> Tensor:
-        """Maps of these rows, float32 (b, c, h, w), channels last in memory; tokens (b, t, d)."""
-        return as_input(self._maps[rows])
 
 
 @dataclass
@@ -104,7 +86,7 @@ class Retrainer:
         training = replace(
             self._start("", self.recipe.resolution),
             trainable=part,
-            views=cast(CachedViews, HeldMaps(maps)),
+            views=HeldMaps(maps),
             labels=self.splits.train.labels[rows] if labels is None else labels,
             recipe=replace(recipe, learning_rate=rate * recipe.learning_rate),
             mixed=None,

@@ -37,9 +37,8 @@ def draw_order(
 def hardest(labels: NDArray[np.int64], losses: NDArray[np.floating], share: float) -> NDArray[np.int64]:
     """The rows with the largest losses of each class, at least one per class, in ascending order.
 
-    Selected class by class: over all classes, the rows left out would be mostly those of the easy classes,
-        and
-    the model would learn that these classes are rare.
+    They are selected class by class: over all classes, the rows left out would be mostly those of the easy
+    classes, and the model would learn that these classes are rare.
     """
     order = np.lexsort((-losses, labels))
     counts = np.bincount(labels)

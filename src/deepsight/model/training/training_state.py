@@ -20,7 +20,7 @@ from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.layers.fuse_batchnorm import reestimate
 from deepsight.model.layers.pooling import pooled_maps
 from deepsight.model.preprocess import Preprocessing
-from deepsight.model.training.sampling import Mixing
+from deepsight.model.training.training_views import TrainingViews, mixed_views
 
 TRAINABLE_PASS = 64  # images in a pass of the trainable stages without gradients; their maps are small
 
@@ -62,7 +62,7 @@ class Training:
     Attributes:
         classifier: the whole network.
         trainable: its trainable stages and head.
-        views: cached maps of the training images; the head is always fitted to these.
+        views: maps of the training images; the head is always fitted to these.
         labels: int64 (n,), of the training images.
         val_maps: float16 (m, h, w, c), of the validation images after the frozen stages.
         val_labels: int64 (m,).
@@ -74,7 +74,7 @@ class Training:
 
     classifier: Classifier
     trainable: TrainablePart
-    views: CachedViews
+    views: TrainingViews
     labels: NDArray[np.int64]
     val_maps: NDArray[np.float16]
     val_labels: NDArray[np.int64]
@@ -84,7 +84,7 @@ class Training:
     val_features: NDArray[np.float32] | None = None
 
     @property
-    def drawn(self) -> CachedViews:
+    def drawn(self) -> TrainingViews:
         """The views that fine-tuning draws from."""
         return self.mixed or self.views
 
@@ -114,7 +114,6 @@ def prepare(
         classifier.frozen_stages, splits.train, preprocessing, cache,
         seed=seed, precision=recipe.precision,
     )  # fmt: skip
-    mixed_views = views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None
     val_maps = dataset_maps(classifier.frozen_stages, splits.validation, preprocessing, "validation")
     if recipe.mix == "cutmix" and not recipe.mixes_images and val_maps.ndim != 4:
         raise UsageError(
@@ -123,7 +122,7 @@ def prepare(
         )
     return Training(
         classifier, TrainablePart(classifier.trainable_stages, classifier.head), views, splits.train.labels,
-        val_maps, splits.validation.labels, recipe, fabric, mixed_views,
+        val_maps, splits.validation.labels, recipe, fabric, mixed_views(views, recipe),
     )  # fmt: skip
 
 
@@ -153,7 +152,7 @@ def set_up_batch_norm(
         classifier.fuse_all()
 
 
-def open_view(training: Training, views: CachedViews, number: int) -> None:
+def open_view(training: Training, views: TrainingViews, number: int) -> None:
     """Fill a view in the first process of each machine while its others wait, since they share the cache."""
     with training.fabric.rank_zero_first(local=True):
         views.view(number)

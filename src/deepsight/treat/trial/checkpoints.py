@@ -20,8 +20,8 @@ from deepsight.model.pretrained import Pretrained
 from deepsight.model.training.finetune import finetune_phase
 from deepsight.model.training.fit import preprocessing_of
 from deepsight.model.training.linear_probe import linear_probe_phase
-from deepsight.model.training.sampling import Mixing
 from deepsight.model.training.training_state import TrainablePart, Training, open_view, pooled, prepare
+from deepsight.model.training.training_views import mixed_views
 
 BLOCK = 256  # images per pass
 
@@ -120,7 +120,7 @@ def arm_training(start: Training, train: Dataset, data: Dataset, recipe: Recipe,
         views=views,
         labels=data.labels,
         recipe=replace(recipe, epochs=steps / (len(data) // recipe.batch)),
-        mixed=views.mixed(Mixing.of(recipe)) if recipe.mixes_images else None,
+        mixed=mixed_views(views, recipe),
     )
 
 
