@@ -13,6 +13,7 @@ from deepsight.core.errors import UsageError
 from deepsight.core.recipe import Recipe
 from deepsight.core.run import Run
 from deepsight.obtain import load_dataset
+from deepsight.workflows.audit.run_audit import audit
 from deepsight.workflows.compare.two_runs import compare
 from deepsight.workflows.exchange.found_images import examined_images
 from deepsight.workflows.folds import copies_of, fold_of_images, planned_folds
@@ -71,6 +72,17 @@ def test_runs_with_folds_are_compared_and_listed_as_others_are(run: Run) -> None
     errors = run.evidence()["errors"].frame
     found = [image for image in examined_images(run.path).images if image.split == "test"]
     assert {image.id for image in found if image.predicted is not None} >= set(errors["index"])
+
+
+@pytest.mark.slow
+def test_new_images_are_compared_with_the_fold_that_the_kept_model_has_not_seen(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSIGHT_CACHE", str(folder / "cache"))
+    audit(str(folder / "rows.npz"), folder / "audit", against=run.path)
+    drift = Run.open(folder / "audit").evidence()["feature_drift"].frame.row(0, named=True)
+    assert (drift["n_before"], drift["n_now"]) == (N // FOLDS, N)
+    assert not drift["drifted"]
 
 
 def test_folds_deal_out_all_images_and_groups_stay_together(folder: Path) -> None:

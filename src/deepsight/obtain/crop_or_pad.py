@@ -8,20 +8,37 @@ import numpy as np
 
 from deepsight.core.array_types import Bools, Ints, Pixels
 from deepsight.core.errors import is_panic
+from deepsight.core.groups import groups_by_name
 from deepsight.core.progress import Log
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.crop import Fit, centred_box, decode_picture, same_aspect
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.stored_size import sampled_sizes, size_of, whole_shape
 
-# From pixels (n, h, w, 3) by fit, and labels (n,): which images (n,) a model classifies correctly, by fit.
-FitJudge = Callable[[Mapping[Fit, Pixels], Ints], Mapping[Fit, Bools]]
-
 MUCH_CUT = 0.1  # mean share of a picture that cropping removes; up to it, fits are not compared
 JUDGED = 400  # images at most that fits are compared on
 FEWEST = 40  # images; a comparison on fewer is not conclusive
 SIDE = 64  # pixels
 LOOKED_AT = 5_000  # images at most whose shapes are all read
+
+
+@dataclass(frozen=True)
+class FittedPictures:
+    """Some labelled images, each in the fits that are compared.
+
+    Attributes:
+        pixels: uint8 (n, h, w, 3) by fit.
+        labels: int64 (n,).
+        groups: int64 (n,), which images belong together; None where unknown.
+    """
+
+    pixels: Mapping[Fit, Pixels]
+    labels: Ints
+    groups: Ints | None
+
+
+# Which images (n,) a model classifies correctly, by fit.
+FitJudge = Callable[[FittedPictures], Mapping[Fit, Bools]]
 
 
 @dataclass(frozen=True)
@@ -58,10 +75,10 @@ def choose_fit(
         return FitChoice(address.fit)
     listing = next(listings[part] for part in ("train", "all") if part in listings)
     other: Fit = "whole" if of_one_shape(listings, sizes) else "pad"
-    pixels, labels = sampled_pictures(listing, ("crop", other), sizes)
-    if len(labels) < FEWEST:
+    pictures = sampled_pictures(listing, ("crop", other), sizes)
+    if len(pictures.labels) < FEWEST:
         return FitChoice(address.fit)
-    right = judge(pixels, labels)
+    right = judge(pictures)
     return chosen(right["crop"], right[other], other, cut, log)
 
 
@@ -100,15 +117,13 @@ def of_one_shape(listings: Mapping[str, Listing], sizes: Sequence[tuple[int, int
     return all(size is None or same_aspect(size, (height, width)) for size in each)
 
 
-def sampled_pictures(
-    listing: Listing, fits: Sequence[Fit], sizes: list[tuple[int, int]]
-) -> tuple[dict[Fit, Pixels], Ints]:
-    """The pixels by fit (n, h, w, 3), and the labels (n,), of some labelled images that can be read."""
+def sampled_pictures(listing: Listing, fits: Sequence[Fit], sizes: list[tuple[int, int]]) -> FittedPictures:
+    """Some labelled images that can be read, at most `JUDGED`."""
     rows = np.flatnonzero(listing.labels >= 0)
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:JUDGED])
     shapes = {fit: whole_shape(sizes, SIDE) if fit == "whole" else (SIDE, SIDE) for fit in fits}
     found: dict[Fit, list[Pixels]] = {fit: [] for fit in fits}
-    labels = []
+    read = []
     for row in rows.tolist():
         try:
             content = listing.read(row)
@@ -117,8 +132,9 @@ def sampled_pictures(
             if not (isinstance(error, Exception) or is_panic(error)):
                 raise
             continue
-        labels.append(int(listing.labels[row]))
+        read.append(row)
         for fit, pixels in zip(fits, decoded, strict=True):
             found[fit].append(pixels)
     stacked = {fit: np.stack(pixels) for fit, pixels in found.items() if pixels}
-    return stacked, np.array(labels, dtype=np.int64)
+    groups = None if listing.groups is None else groups_by_name([listing.groups[row] for row in read])
+    return FittedPictures(stacked, listing.labels[read].astype(np.int64), groups)

@@ -6,21 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
-import numpy as np
 from lightning_fabric import Fabric
 
 from deepsight import obtain
 from deepsight.config import StudyConfig, StudyPlan, as_path, study_of
-from deepsight.core.array_types import Bools, Ints, Pixels
 from deepsight.core.dataset import Dataset, Splits, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import write_json
 from deepsight.core.image_table import changes_between, image_table, split_list
 from deepsight.core.progress import Log, StageStarted, silent
-from deepsight.core.recipe import Recipe
 from deepsight.core.run import Run
 from deepsight.core.stop import raise_if_stopped
-from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.model import pretrained as weights
 from deepsight.model.engine.settings import use_settings
 from deepsight.model.frozen_backbone import FrozenBackbone
@@ -28,12 +24,11 @@ from deepsight.model.hardware.throughput import Throughput
 from deepsight.model.plan_search import Workload
 from deepsight.model.training.fit import fabric_of
 from deepsight.obtain.data_uri import TEST_SHARE
-from deepsight.obtain.decoding.crop import Fit
 from deepsight.scrub.duplicates.official import parts_digest
+from deepsight.workflows.fit_comparison import recognised_by_fit
 from deepsight.workflows.passes.block_passes import LOCAL
 
 SECONDS = "seconds.json"
-JUDGED_AT = 64  # pixels: the side at which ways to fit a picture are compared
 
 
 @dataclass(frozen=True)
@@ -119,9 +114,10 @@ class Context:
             DeepSightError: the run was made from other data; the message says what changed.
         """
         study = self.study
+        judge = partial(recognised_by_fit, lambda: self.frozen, log=self.log)
         got = obtain.load_dataset(
             study.data, data_dir=as_path(study.data_dir), resolution=study.resolution, fit=study.fit,
-            judge=None if self.run.has("data.json") else partial(recognised_by_fit, self),
+            judge=None if self.run.has("data.json") else judge,
             test_share=1 / study.folds if study.folds and study.folds > 1 else TEST_SHARE,
             offline=study.offline, log=self.log,
         )  # fmt: skip
@@ -182,25 +178,6 @@ class Context:
         rows = self.run.splits()
         train, val = (select_ids(data, rows[name]) for name, data in self.official.items())
         return Splits(train, val, select_ids(self.obtained.test, rows["test"]))
-
-
-def recognised_by_fit(context: Context, pictures: Mapping[Fit, Pixels], labels: Ints) -> dict[Fit, Bools]:
-    """Which images (n,) a linear probe on the pretrained backbone gets right out of fold, for each fit.
-
-    If the backbone is not available, all images count as right under crop and none under the others.
-    """
-    present, numbers = np.unique(labels, return_inverse=True)
-    try:
-        frozen = context.frozen
-    except DeepSightError as error:
-        context.log(f"How pictures are fitted is not compared: {error}")
-        return {fit: np.full(len(labels), fit == "crop") for fit in pictures}
-    found = {}
-    for fit, pixels in pictures.items():
-        features = frozen.features(pixels, Recipe(resolution=JUDGED_AT))
-        said = out_of_fold_probabilities(features, numbers, len(present), folds=5, seed=0)
-        found[fit] = said.argmax(axis=1) == numbers
-    return found
 
 
 def fresh_backbone(context: Context, name: str, log: Log = silent) -> weights.Pretrained:

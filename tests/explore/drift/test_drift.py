@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from deepsight.explore.drift.features import auc_interval, feature_drift_table
+from deepsight.core.errors import DeepSightError
+from deepsight.explore.drift.features import area_of_new, feature_drift_table
 from deepsight.explore.drift.predictions import class_drift_table, familiarity_table
 from deepsight.explore.drift.properties import property_drift_table, standardised_difference
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
@@ -15,8 +16,8 @@ RNG = np.random.default_rng(0)
 BEFORE, NOW = RNG.integers(2, size=400), RNG.integers(2, size=300)
 
 
-def tell_apart(features: np.ndarray, is_new: np.ndarray) -> np.ndarray:
-    return out_of_fold_probabilities(features, is_new, 2, seed=0)[:, 1]
+def tell_apart(features: np.ndarray, is_new: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    return out_of_fold_probabilities(features, is_new, 2, groups=groups, seed=0)[:, 1]
 
 
 def properties(shift: float) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -70,7 +71,7 @@ def test_the_area_is_scikit_learns_and_its_interval_covers() -> None:
     for _ in range(300):
         positive = rng.random(120) < 0.4
         score = rng.normal(size=120) + positive
-        area = auc_interval(score, positive)
+        area, _ = area_of_new(score, positive)
         assert area.value == pytest.approx(roc_auc_score(positive, score))
         covered.append(area.low <= truth <= area.high)
     assert 0.91 <= np.mean(covered) <= 0.98
@@ -83,6 +84,64 @@ def test_moved_features_are_told_apart_class_by_class() -> None:
     frame = feature_drift_table(before, now, BEFORE, NOW, CLASSES, tell_apart=tell_apart, seed=0).frame
     drifted = dict(frame.select("class", "drifted").iter_rows())
     assert drifted == {"all": True, "cat": False, "dog": True}
+
+
+def feature_drift(features: np.ndarray, groups: np.ndarray | None) -> pl.DataFrame:
+    """The table for 60 groups of ten images, the last 30 of them new, in one class."""
+    one = np.zeros(300, dtype=np.int64)
+    return feature_drift_table(
+        features[:300], features[300:], one, one, ("cat",), tell_apart=tell_apart, groups=groups, seed=0
+    ).frame
+
+
+GROUP = np.repeat(np.arange(60), 10)
+
+
+def test_copies_within_groups_are_no_drift() -> None:
+    """Each image ten times: what was seen in another fold is recognised, but only without groups."""
+    copies = np.random.default_rng(6).normal(size=(60, 80))[GROUP]
+    seen, unseen = (feature_drift(copies, groups).row(0, named=True) for groups in (None, GROUP))
+    assert seen["auc"] > 0.99
+    assert seen["drifted"]
+    assert unseen["auc"] < 0.75
+    assert not unseen["drifted"]
+
+
+def test_with_groups_drift_is_found_where_it_is_planted() -> None:
+    rng = np.random.default_rng(7)
+    moved = rng.normal(size=(600, 20)) + rng.normal(size=(60, 20))[GROUP]
+    assert not feature_drift(moved, GROUP)["drifted"].any()
+    moved[300:, 3] += 4
+    assert feature_drift(moved, GROUP)["drifted"].all()
+
+
+def test_groups_of_one_image_change_neither_interval_nor_p() -> None:
+    rng = np.random.default_rng(8)
+    positive = rng.random(150) < 0.4
+    score = rng.normal(size=150) + 0.3 * positive
+    (area, p), (grouped, p_grouped) = (area_of_new(score, positive, each) for each in (None, np.arange(150)))
+    assert (grouped.value, grouped.low, grouped.high) == pytest.approx(
+        (area.value, area.low, area.high), abs=1e-3
+    )
+    assert p_grouped == pytest.approx(p, rel=0.02)
+
+
+def test_a_set_that_is_one_group_shows_no_drift() -> None:
+    features = np.random.default_rng(9).normal(size=(600, 5))
+    with pytest.raises(DeepSightError, match="in one group"):
+        feature_drift(features, np.where(np.arange(600) < 300, GROUP, 99))
+
+
+@pytest.mark.slow
+def test_images_of_few_groups_raise_no_more_false_alarms_than_p_allows() -> None:
+    rng, p = np.random.default_rng(10), {True: [], False: []}
+    positive = np.repeat([True, False], 300)
+    for _ in range(300):
+        score = rng.normal(size=60)[GROUP] + 0.3 * rng.normal(size=600)
+        for grouped, found in p.items():
+            found.append(area_of_new(score, positive, GROUP if grouped else None)[1])
+    assert np.mean(np.array(p[True]) < 0.05) < 0.1
+    assert np.mean(np.array(p[False]) < 0.05) > 0.2
 
 
 def test_another_mix_of_classes_is_found_with_its_size() -> None:

@@ -72,24 +72,24 @@ def accuracy_over(right: Bools, groups: Ints | None) -> Interval:
     return Interval(accuracy, float(low), float(high))
 
 
-def effective_n(right: Bools, groups: Ints) -> float:
-    """The number of independent images that would estimate the accuracy as precisely, at most n.
+def effective_n(values: Bools | Reals, groups: Ints) -> float:
+    """The number of independent images that would estimate the mean as precisely, at most n.
 
-    It is n over the design effect, the variance of the accuracy over groups divided by that of n independent
-    images (Kish 1965). Where all predictions are correct, or all wrong, it is the number of groups.
+    It is n over the design effect, the variance of the mean over groups divided by that of n independent
+    images (Kish 1965). Where all values are equal, it is the number of groups.
 
     Args:
-        right: bool (n,), whether each image is classified correctly.
+        values: (n,), such as whether each image is classified correctly.
         groups: int64 (n,), the group of each image.
     """
-    n = len(right)
+    n = len(values)
     _, group = np.unique(groups, return_inverse=True)
     count = int(group.max()) + 1 if n else 0
-    share = float(right.mean()) if n else 0.0
-    alone = share * (1 - share) / max(n, 1)
+    mean = float(values.mean()) if n else 0.0
+    alone = float(((values - mean) ** 2).mean()) / n if n else 0.0
     if count < 2 or alone == 0:
         return float(count)
-    residual = np.bincount(group, weights=right - share, minlength=count)
+    residual = np.bincount(group, weights=values - mean, minlength=count)
     between = count / (count - 1) * float(residual @ residual) / n**2
     return float(min(n, n * alone / between)) if between > 0 else float(n)
 

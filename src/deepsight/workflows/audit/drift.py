@@ -5,7 +5,9 @@ import polars as pl
 
 from deepsight.core.array_types import Floats, Ints, Reals
 from deepsight.core.dataset import Dataset
+from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
+from deepsight.core.groups import joined_groups
 from deepsight.core.predictions import Predictions, largest_probabilities
 from deepsight.explore.drift.features import feature_drift_table
 from deepsight.explore.drift.predictions import class_drift_table, familiarity_table
@@ -33,9 +35,6 @@ def drift_findings(data: AuditedData, compared: ComparedRun, *, seed: int) -> Fi
         "property_drift": property_drift_table(
             measured_properties(compared.test.images), pl.concat(properties), *both
         ),
-        "feature_drift": feature_drift_table(
-            half(said.features), half(new.features), *both, tell_apart=probability_of_new, seed=seed
-        ),
         "class_drift": class_drift_table(*both),
         "familiarity": familiarity_table(
             compared.familiar.unfamiliarity(new.features) >= UNFAMILIAR,
@@ -43,7 +42,32 @@ def drift_findings(data: AuditedData, compared: ComparedRun, *, seed: int) -> Fi
             expected=1 - UNFAMILIAR,
         ),
     }  # fmt: skip
-    return Findings(Evidence(tables), refusals=new_classes(data, classes).refusals)
+    groups = groups_of_both(compared.test.groups, data.groups, (len(said), len(new)))
+    features = half(said.features), half(new.features)
+    drift = feature_drift_findings(*features, *both, groups=groups, seed=seed)
+    return Findings(Evidence(tables)).merge(drift).merge(new_classes(data, classes))
+
+
+def feature_drift_findings(
+    before: Reals, now: Reals, classes_before: Ints, classes_now: Ints, classes: tuple[str, ...], *,
+    groups: Ints | None, seed: int,
+) -> Findings:  # fmt: skip
+    """The table `feature_drift`, or why these images cannot show any; arguments as `feature_drift_table`."""
+    try:
+        table = feature_drift_table(
+            before, now, classes_before, classes_now, classes,
+            tell_apart=probability_of_new, groups=groups, seed=seed,
+        )  # fmt: skip
+    except DeepSightError as error:
+        return Findings.refused("feature_drift", error)
+    return Findings(Evidence({"feature_drift": table}))
+
+
+def groups_of_both(before: Ints | None, now: Ints | None, sizes: tuple[int, int]) -> Ints | None:
+    """The groups of the test images and the new ones, which share none: each data set has its own numbers."""
+    if before is not None and now is not None:
+        now = now - int(now.min(initial=0)) + int(before.max(initial=0)) + 1
+    return joined_groups([before, now], sizes)
 
 
 def half(features: Reals) -> Reals:
@@ -67,9 +91,9 @@ def confidence(said: Predictions, compared: ComparedRun) -> Floats:
     return largest_probabilities(said.logits, compared.temperature)
 
 
-def probability_of_new(features: Reals, is_new: Ints) -> Floats:
+def probability_of_new(features: Reals, is_new: Ints, groups: Ints | None) -> Floats:
     """Out-of-fold probability that each row is new, (n,)."""
-    return out_of_fold_probabilities(features, is_new, 2, seed=0)[:, 1]
+    return out_of_fold_probabilities(features, is_new, 2, groups=groups, seed=0)[:, 1]
 
 
 def new_classes(data: AuditedData, classes: tuple[str, ...]) -> Findings:

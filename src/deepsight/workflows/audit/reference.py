@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from deepsight.core.array_types import Pixels
-from deepsight.core.dataset import Dataset
+from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
 from deepsight.core.run import Run
@@ -16,7 +16,7 @@ from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.workflows.predict.calibrated import run_temperature
 from deepsight.workflows.predict.nearest_training import stored_predictions
 from deepsight.workflows.predict.unfamiliarity import Familiarity, measure_familiarity
-from deepsight.workflows.study_context import opened_context
+from deepsight.workflows.study_context import Context, opened_context
 from deepsight.workflows.trained_model import open_trained
 
 BLOCK = 1024  # images resized at a time
@@ -32,8 +32,9 @@ class ComparedRun:
         classes: in the order of the logits.
         shape: height and width of its stored images.
         fit: how images were brought into that shape.
-        train, test: its images.
-        said: its predictions for the test images.
+        train: the images that it was trained on.
+        test: the images that its model has not seen.
+        said: the model's predictions for these, in their order.
         familiar: measures the unfamiliarity of new images.
         temperature: the divisor of the logits that calibrates them on validation.
     """
@@ -59,12 +60,24 @@ def open_compared(folder: Path, log: Log) -> ComparedRun:
     run, predictor, classes = open_trained(folder)
     context = opened_context(run, log)
     splits, record = context.splits, run.read_json("data.json")
+    said = test_predictions(context, predictor)
     height, width = (int(side) for side in record["image_shape"][:2])
     return ComparedRun(
-        run, predictor, classes, (height, width), record.get("fit", "crop"), splits.train, splits.test,
-        stored_predictions(run, "test", predictor), measure_familiarity(context, predictor),
-        run_temperature(run, predictor, log),
+        run, predictor, classes, (height, width), record.get("fit", "crop"),
+        splits.train, select_ids(splits.test, said.ids), said,
+        measure_familiarity(context, predictor), run_temperature(run, predictor, log),
     )  # fmt: skip
+
+
+def test_predictions(context: Context, predictor: Predictor) -> Predictions:
+    """The model's predictions for the test images.
+
+    Those of a run in folds are made anew: the stored ones are of several models, with other features.
+    """
+    plan = context.study.plan
+    if plan is not None and plan.folds > 1:
+        return predictor.predictions(context.splits.test, name="test")
+    return stored_predictions(context.run, "test", predictor)
 
 
 def in_shape(data: Dataset, shape: Shape) -> Dataset:
