@@ -34,7 +34,7 @@ from deepsight.model.pretrained import PACKAGED, Pretrained, load_pretrained
 from deepsight.model.training import finetune
 from deepsight.model.training.fit import fabric_of, preprocessing_of
 from deepsight.model.training.linear_probe import linear_probe_phase
-from deepsight.model.training.training_state import Training, logits_of, prepare, val_features
+from deepsight.model.training.training_state import Training, head_logits, prepare_training, val_features
 from deepsight.obtain import load_dataset
 
 HERE = Path(__file__).resolve().parent
@@ -105,7 +105,7 @@ def watched_steps(before: Callable[[int], None], average: Average) -> Iterator[N
 def scored(training: Training, maps: np.ndarray | None = None) -> np.ndarray:
     """Logits of the held-out rows, or of other maps."""
     given = training if maps is None else replace(training, val_maps=maps)
-    return logits_of(training, val_features(given)).numpy()
+    return head_logits(training.classifier.head, val_features(given)).numpy()
 
 
 def run_one(
@@ -120,7 +120,7 @@ def run_one(
     """Train one variant with one seed, and score it in three ways."""
     classifier = Classifier(copy.deepcopy(pretrained.backbone), len(splits.classes))
     preprocessing = preprocessing_of(pretrained, recipe)
-    training = prepare(classifier, splits, preprocessing, recipe, cache=cache, fabric=fabric_of())
+    training = prepare_training(classifier, splits, preprocessing, recipe, cache=cache, fabric=fabric_of())
     linear_probe_phase(training)
     for view in range(recipe.views):
         training.views.view(view)

@@ -16,7 +16,7 @@ from worlds import Planted, Roles, aligned_share, plant
 from deepsight.interpret.background.composites import Cutouts, cut_out
 from deepsight.interpret.background.controls import (
     COLOUR,
-    matched_design,
+    like_background_design,
     matched_gaps,
     with_plain_backgrounds,
 )
@@ -98,7 +98,7 @@ def audit_of(
     split = [object_features(net, images, cover) for images in (planted.random, planted.aligned)]
     whole, alone = (np.stack(part) for part in zip(*split, strict=True))
     few, sure = chosen.first_of_each(labels), versions[1]
-    alike = matched_design(sure, chosen, labels, masks.accepted)
+    alike = like_background_design(sure, chosen, labels, masks.accepted)
     matched = net.features(sure.on(alike.subject, alike.donor))
     plain = net.features(with_plain_backgrounds(sure).on(few.subject, few.donor))
     return Audit(labels, chosen, np.array(shown), whole, alone, alike, matched, few, plain)

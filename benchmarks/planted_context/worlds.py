@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.dataset import Dataset
 from deepsight.interpret.background.composites import cut_out
-from deepsight.interpret.background.grabcut import Masks, segment
+from deepsight.interpret.background.grabcut import Masks, segment_objects
 from deepsight.obtain.cifar10.load import load_cifar10
 
 BACKGROUNDS = 4  # random ones for each training object
@@ -86,7 +86,7 @@ def segmented(part: Part, store: Path) -> Masks:
     if path.exists():
         with np.load(path) as file:
             return Masks(file["inside"], file["accepted"])
-    masks = segment(part.images)
+    masks = segment_objects(part.images)
     np.savez_compressed(path, inside=masks.inside, accepted=masks.accepted)
     return masks
 

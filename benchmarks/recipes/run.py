@@ -33,7 +33,7 @@ from deepsight.model.pretrained import load_pretrained
 from deepsight.model.training.finetune import finetune_phase
 from deepsight.model.training.fit import fabric_of, fit_model, preprocessing_of
 from deepsight.model.training.linear_probe import linear_probe_phase
-from deepsight.model.training.training_state import prepare
+from deepsight.model.training.training_state import prepare_training
 from deepsight.obtain import load_dataset
 
 HERE = Path(__file__).resolve().parent
@@ -102,7 +102,7 @@ def trained(variant: str, splits: Splits, recipe: Recipe, folder: Path) -> Predi
     first_of_deepest = Classifier(copy.deepcopy(pretrained.backbone), k, trained_reductions=1).cut
     classifier = Classifier(pretrained.backbone, k)
     preprocessing = preprocessing_of(pretrained, recipe)
-    training = prepare(classifier, splits, preprocessing, recipe, cache=cache, fabric=fabric)
+    training = prepare_training(classifier, splits, preprocessing, recipe, cache=cache, fabric=fabric)
     linear_probe_phase(training)
     shallow = [*training.trainable.stages.children()][: first_of_deepest - classifier.cut]
     for share, frozen in ((STAGED, True), (1 - STAGED, False)):

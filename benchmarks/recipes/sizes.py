@@ -31,7 +31,7 @@ from deepsight.model.plan_search import (
     MORE_ERROR,
     PASS_EXPONENT,
     averaged_for,
-    expected_error,
+    error_of_plan,
     views_for,
 )
 
@@ -81,7 +81,7 @@ def measured(sizes: tuple[Size, ...], seeds: list[int], scored: int) -> Iterator
             "resolution": resolution, "rows": rows, "epochs": epochs, "seed": seed,
             "seconds": round(seconds, 1),
             "macro_f1": round(macro_f1(splits.test.labels, predicted, len(splits.classes)), 4),
-            "expected": round(1 - expected_error(resolution, rows, epochs), 4),
+            "expected": round(1 - error_of_plan(resolution, rows, epochs), 4),
             "n": len(splits.test), "scored_on": "train, set apart", "machine": processor(),
             "torch": f"{torch.__version__}, python {platform.python_version()}",
         }  # fmt: skip
@@ -123,7 +123,7 @@ def report(path: Path) -> str:
     lines = ["| resolution | images | passes | macro-F1 | expected |", "|---|---|---|---|---|"]
     lines += [
         f"| {r['resolution']} | {int(r['rows']):,} | {float(r['epochs']):g} | {float(r['macro_f1']):.3f} "
-        f"| {1 - expected_error(int(r['resolution']), int(r['rows']), float(r['epochs'])):.3f} |"
+        f"| {1 - error_of_plan(int(r['resolution']), int(r['rows']), float(r['epochs'])):.3f} |"
         for r in rows
     ]
     lines += [

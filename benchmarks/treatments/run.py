@@ -33,7 +33,13 @@ from deepsight.model.predict import Predictor
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training.fit import fabric_of, preprocessing_of
 from deepsight.model.training.linear_probe import linear_probe_phase
-from deepsight.model.training.training_state import TrainablePart, Training, pooled, prepare, val_logits
+from deepsight.model.training.training_state import (
+    TrainablePart,
+    Training,
+    pooled,
+    prepare_training,
+    val_logits,
+)
 from deepsight.model.training.training_views import HeldMaps
 from deepsight.obtain.cifar10.load import load_cifar10
 from deepsight.treat.treatments.base import CONTROL, Target, Treatment
@@ -130,7 +136,7 @@ def start_of_stages(config: TrialConfig, pretrained: Pretrained) -> Training:
         copy.deepcopy(pretrained.backbone), config.splits.train.k,
         trained_reductions=recipe.trained_reductions,
     )  # fmt: skip
-    return prepare(
+    return prepare_training(
         classifier, config.splits, preprocessing_of(pretrained, recipe), recipe,
         cache=config.cache, fabric=config.fabric,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.interpret.error_ledger import label_detectors, quality_risk
-from deepsight.interpret.examine import examine, labels_of, slices_of
+from deepsight.interpret.examine import examine_inputs, labels_of, slices_of
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels import label_sources
 from deepsight.interpret.labels.label_sources import ExaminedSplit
@@ -95,7 +95,7 @@ def test_one_risk_serves_the_table_and_the_ledger(monkeypatch: pytest.MonkeyPatc
 
     fit = image_quality.fit_quality_risk
     monkeypatch.setattr(image_quality, "fit_quality_risk", noted)
-    found = examine(BARE).evidence
+    found = examine_inputs(BARE).evidence
     assert len(fitted) == 1
     assert found["image_quality"].frame["odds_ratio"].to_list() == pytest.approx([np.exp(3)] * 5)
     assert found["ledger"].frame.filter(cause="degraded image").height > 0

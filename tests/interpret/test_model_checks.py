@@ -66,11 +66,11 @@ def test_the_errors_that_are_drawn_are_judged_and_no_others(
     inputs = inputs_of(model)
     wrong = inputs.predictions.labels != inputs.predictions.predicted
     sample = np.arange(12)
-    known = grabcut.KnownMasks(sample, grabcut.segment(inputs.test.pixels(sample)))
+    known = grabcut.KnownMasks(sample, grabcut.segment_objects(inputs.test.pixels(sample)))
     errors = sample_of_errors(inputs, 5)
     assert len(errors) == 5
     assert wrong[errors].all()
-    every = grabcut.segment(inputs.test.pixels(np.union1d(sample, errors))).accepted
+    every = grabcut.segment_objects(inputs.test.pixels(np.union1d(sample, errors))).accepted
     judged = (
         examine_background_errors(inputs, model, StageMaps.of(model), errors, known).frame["index"].to_list()
     )

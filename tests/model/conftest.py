@@ -15,7 +15,7 @@ from deepsight.model.batch_integrity import verify_batch
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.pretrained import Pretrained, from_package
 from deepsight.model.training.fit import Fitted, fit_model, preprocessing_of
-from deepsight.model.training.training_state import Training, prepare
+from deepsight.model.training.training_state import Training, prepare_training
 from small import SMALL
 
 
@@ -80,7 +80,7 @@ def training(pretrained: Pretrained, splits: Splits, fabric: Fabric, shared_cach
     """What the phases share, before the first of them."""
     torch.manual_seed(0)
     classifier = Classifier(pretrained.backbone, 10)
-    return prepare(
+    return prepare_training(
         classifier, splits, preprocessing_of(pretrained, SMALL), SMALL,
         cache=shared_cache, fabric=fabric,
     )  # fmt: skip

@@ -112,13 +112,13 @@ def test_the_expected_error_is_near_what_was_measured(
     resolution: int, rows: int, epochs: float, macro_f1: float
 ) -> None:
     """Figures: benchmarks/recipes/sizes.csv."""
-    assert planner.expected_error(resolution, rows, epochs) == pytest.approx(1 - macro_f1, abs=0.01)
+    assert planner.error_of_plan(resolution, rows, epochs) == pytest.approx(1 - macro_f1, abs=0.01)
 
 
 def test_new_images_are_worth_more_than_the_same_again() -> None:
-    twice, more = planner.expected_error(96, 6_000, 2), planner.expected_error(96, 12_000, 1)
-    assert more < twice < planner.expected_error(96, 6_000, 1)
-    assert planner.expected_error(100, 6_000, 2) == twice
+    twice, more = planner.error_of_plan(96, 6_000, 2), planner.error_of_plan(96, 12_000, 1)
+    assert more < twice < planner.error_of_plan(96, 6_000, 1)
+    assert planner.error_of_plan(100, 6_000, 2) == twice
 
 
 def test_little_of_the_training_time_is_left_over() -> None:

@@ -93,7 +93,7 @@ def test_ambiguous_errors_are_errors_most_doubtful_first(study: RunData):
 
 
 def test_without_tables_there_are_no_images(study: RunData, pictures: Pictures):
-    nothing = galleries.all_images(replace(study, evidence=Evidence()), pictures)
+    nothing = galleries.gallery_data(replace(study, evidence=Evidence()), pictures)
     assert (nothing["errors"], nothing["labels"], nothing["duplicates"], nothing["maps"]) == (
         None,
         None,

@@ -14,7 +14,7 @@ from deepsight.interpret.faithfulness.runner import check_faithfulness
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.report import html
 from deepsight.report.embedded_images import Pictures
-from deepsight.report.galleries import all_images
+from deepsight.report.galleries import gallery_data
 from deepsight.report.run_data import read_run_data
 from open_nets import OpenNet
 
@@ -61,6 +61,6 @@ def test_no_finding_rests_on_refused_maps(refused: Run, complete: Run) -> None:
 
 def test_no_picture_of_a_map_is_on_the_page(refused: Run, complete: Run) -> None:
     for run, shown in ((refused, False), (complete, True)):
-        drawn = all_images(read_run_data(run), Pictures(run.path))
+        drawn = gallery_data(read_run_data(run), Pictures(run.path))
         assert bool(drawn["maps"]) == shown
         assert any("map" in record for record in drawn["errors"]["records"]) == shown

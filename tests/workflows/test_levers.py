@@ -12,7 +12,7 @@ from deepsight.interpret.levers.sizes import LeverSizes
 from deepsight.interpret.levers.tools import Retraining
 from deepsight.model.training.fit import fabric_of
 from deepsight.workflows.levers import StoredTrainings, examine_run_levers
-from deepsight.workflows.stages import inputs_of
+from deepsight.workflows.stages import inputs_of_run
 from deepsight.workflows.study import plan_missing_levers, run_until, under_way
 from small_study import trained_study
 
@@ -61,7 +61,7 @@ def test_an_interrupted_stage_uses_the_trainings_that_are_there(run: Run) -> Non
     before = {path: path.stat().st_mtime_ns for path in stored}
     table, ledger = (run.evidence()[name].frame for name in ("levers", "ledger"))
     context = run_until("levers", run.path, log=lambda _: None)
-    examine_run_levers(context, inputs_of)
+    examine_run_levers(context, inputs_of_run)
     assert {path: path.stat().st_mtime_ns for path in stored} == before
     assert context.run.evidence()["levers"].frame.drop("seconds").equals(table.drop("seconds"))
     assert context.run.evidence()["ledger"].frame.equals(ledger)

@@ -79,13 +79,13 @@ def audit(
     if as_json:
         show(json.dumps(found, indent=2))
     else:
-        show("\n".join(sentences(found)))
+        show("\n".join(audit_lines(found)))
         show(f"Report: {out / 'report.html'}")
     if gate and not report_results(out, found["gates"], junit or out / "junit.xml", quiet=as_json):
         raise typer.Exit(Exit.GATE)
 
 
-def sentences(found: dict[str, Any]) -> list[str]:
+def audit_lines(found: dict[str, Any]) -> list[str]:
     """The size of the data, then one line per metric that is not 0."""
     lines = [f"{found['n']:,} images of {found['data']}"]
     for name, one in found["metrics"].items():

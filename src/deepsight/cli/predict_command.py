@@ -92,7 +92,7 @@ def predict(
     if as_json:
         show(json.dumps(rows, indent=2))
     else:
-        show("\n".join(sentence for row in rows for sentence in sentences(row)))
+        show("\n".join(sentence for row in rows for sentence in prediction_lines(row)))
 
 
 def write_table(
@@ -129,7 +129,7 @@ def classify(
     write_table(run_folder, images, out, reject_below, reject_unfamiliar, "local")
 
 
-def sentences(row: dict[str, Any]) -> list[str]:
+def prediction_lines(row: dict[str, Any]) -> list[str]:
     """The lines about one image."""
     said = [f"{row['file']}: {row['label']} ({row['confidence']:.2f})"]
     if row.get("unfamiliar"):

@@ -123,7 +123,7 @@ def note_comparison(run: Path, earlier: Path, log: Log) -> None:
         compare_with_earlier(run, earlier, log=log)
 
 
-def carry_out_until(name: str, run_folder: Path, engine: str) -> None:
+def bring_up_to(name: str, run_folder: Path, engine: str) -> None:
     """Bring an existing run up to one stage."""
     from deepsight.workflows.study import run_until
 
@@ -136,10 +136,10 @@ def stage_command(name: str, summary: str) -> None:
     """Add a command that brings an existing run up to one stage."""
 
     def command_here(run_folder: RunFolder) -> None:
-        carry_out_until(name, run_folder, "local")
+        bring_up_to(name, run_folder, "local")
 
     def command_anywhere(run_folder: RunFolder, engine: StudyEngine = "local") -> None:
-        carry_out_until(name, run_folder, engine)
+        bring_up_to(name, run_folder, engine)
 
     command = command_here if name in BEFORE_TEST else command_anywhere
     command.__doc__ = (

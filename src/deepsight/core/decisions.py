@@ -77,9 +77,9 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
         separator = max(SEPARATORS, key=text.partition("\n")[0].count)
         reader = csv.DictReader(io.StringIO(text), delimiter=separator)
         names, rows = reader.fieldnames or (), list(reader)
-    require_columns(path, names)
+    require_decision_columns(path, names)
     numbered = ((number, renamed(row)) for number, row in enumerate(rows, start=2))
-    found = [decision_of(path, number, row) for number, row in numbered if row["decision"]]
+    found = [decision_of_row(path, number, row) for number, row in numbered if row["decision"]]
     return once_per_image(path, found)
 
 
@@ -100,7 +100,7 @@ def renamed(row: Mapping[str, str | None]) -> dict[str, str]:
     }
 
 
-def require_columns(path: Path, names: Iterable[str]) -> None:
+def require_decision_columns(path: Path, names: Iterable[str]) -> None:
     """Refuse a file without the columns that identify an image and its decision."""
     present = {OLD_NAMES.get(name, name) for name in names}
     missing = [name for name in ("id", "split", "given", "decision") if name not in present]
@@ -111,7 +111,7 @@ def require_columns(path: Path, names: Iterable[str]) -> None:
         )
 
 
-def decision_of(path: Path, number: int, row: Mapping[str, str]) -> Decision:
+def decision_of_row(path: Path, number: int, row: Mapping[str, str]) -> Decision:
     """The decision in a row; `number` is its line, for the message.
 
     Raises:

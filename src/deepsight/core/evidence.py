@@ -156,7 +156,10 @@ class Evidence(Mapping[str, Table]):
     def load(folder: Path) -> "Evidence":
         """Read the tables that `index.json` names, in its order."""
         return Evidence(
-            {name: table_of(folder / f"{name}.parquet", about) for name, about in read_index(folder).items()}
+            {
+                name: stored_table(folder / f"{name}.parquet", about)
+                for name, about in read_index(folder).items()
+            }
         )
 
 
@@ -183,7 +186,7 @@ def read_index(folder: Path) -> dict[str, dict[str, Any]]:
     return dict(index)
 
 
-def table_of(path: Path, about: Mapping[str, Any]) -> Table:
+def stored_table(path: Path, about: Mapping[str, Any]) -> Table:
     """The table in a parquet file. The path is taken literally: it is never a glob pattern.
 
     Raises:

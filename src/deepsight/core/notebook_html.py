@@ -29,7 +29,7 @@ def table_html(table: "Table") -> str:
     shown = {
         "caption": table.caption, "method": table.method, "n": f"{table.n:,}",
         "columns": [{"name": name, "unit": table.units[name]} for name in frame.columns],
-        "rows": [[cell_text(value) for value in row] for row in frame.head(ROWS).rows()],
+        "rows": [[plain_cell(value) for value in row] for row in frame.head(ROWS).rows()],
         "more": f"{len(frame) - ROWS:,}" if len(frame) > ROWS else "",
     }  # fmt: skip
     return str(Markup(templates().frame(shown)))
@@ -113,6 +113,6 @@ def finding_rows(tables: Mapping[str, "Table"]) -> list[dict[str, str]]:
     return [{"name": name, "n": f"{table.n:,}", "caption": table.caption} for name, table in tables.items()]
 
 
-def cell_text(value: Any) -> str:
+def plain_cell(value: Any) -> str:
     """A table value as text; floats have four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

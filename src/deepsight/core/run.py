@@ -12,7 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.evidence import Evidence, parquet_of, table_of
+from deepsight.core.evidence import Evidence, parquet_of, stored_table
 from deepsight.core.file_columns import with_files
 from deepsight.core.files import manifest
 from deepsight.core.files.atomic import atomic_path, is_part, write_bytes, write_npz, write_text
@@ -247,7 +247,7 @@ class Run(RunFiles):
         tables, largest, classes = {}, self.largest_row(), self.class_names()
         for name, about in self.index().items():
             with self.reading(parquet_of(name)) as path:
-                tables[name] = table_of(path, about)
+                tables[name] = stored_table(path, about)
                 require_rows_of_images(tables[name].frame, largest)
                 require_known_classes(tables[name].frame, classes)
         return Evidence(tables)

@@ -37,7 +37,7 @@ def balance_table(labels: Mapping[str, Ints], classes: Sequence[str]) -> Table:
         },
         n=sum(len(given) for given in labels.values()),
         method="Images counted by their given label.",
-        caption="; ".join(f"{split}: {imbalance(count)}" for split, count in counts.items()) + ".",
+        caption="; ".join(f"{split}: {class_sizes_text(count)}" for split, count in counts.items()) + ".",
     )
 
 
@@ -46,7 +46,7 @@ def shares(counts: Ints) -> np.ndarray:
     return np.asarray(counts / max(int(counts.sum()), 1), dtype=np.float64)
 
 
-def imbalance(counts: Ints) -> str:
+def class_sizes_text(counts: Ints) -> str:
     """The sizes of the smallest and the largest class, in words."""
     smallest, largest = int(counts.min()), int(counts.max())
     if smallest == largest:

@@ -37,7 +37,7 @@ def embedding_table(
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(labels))[:limit])
-    reduced = principal_components(features[rows], seed)
+    reduced = scaled_components(features[rows], seed)
     x, y = flat_map(reduced, seed).T
     agreement = neighbour_agreement(reduced, labels[rows])
     frame = pl.DataFrame(
@@ -65,7 +65,7 @@ def embedding_table(
     )
 
 
-def principal_components(features: NDArray[np.floating], seed: int) -> Floats:
+def scaled_components(features: NDArray[np.floating], seed: int) -> Floats:
     """The first 50 principal components at most, (n, p), scaled so that the first has deviation 1."""
     x = np.asarray(features, dtype=np.float64)
     count = min(COMPONENTS, *x.shape)

@@ -171,11 +171,14 @@ def words_pattern(names: Sequence[str]) -> re.Pattern[str]:
     A name that ends in a digit is whole if no other digit follows: "type1" is not in "type12.png".
     """
     worded = [name for name in sorted(names, key=len, reverse=True) if any(c.isalpha() for c in name)]
-    whole = [rf"(?<!{kind_of(name[0])}){re.escape(name)}(?!{kind_of(name[-1])})" for name in worded]
+    whole = [
+        rf"(?<!{character_pattern(name[0])}){re.escape(name)}(?!{character_pattern(name[-1])})"
+        for name in worded
+    ]
     return re.compile("|".join(whole) or r"(?!)")
 
 
-def kind_of(character: str) -> str:
+def character_pattern(character: str) -> str:
     """A pattern of the characters that would continue a name ending in this one: digits, or letters."""
     return r"\d" if character.isdigit() else r"[^\W\d_]"
 

@@ -46,7 +46,7 @@ DEFAULT = SampleSizes()
 FEWEST = 5  # images: as many as the folds in which labels are judged
 
 
-def examine(
+def examine_inputs(
     inputs: ExaminationInputs, model: AskedModel | None = None, sample_sizes: SampleSizes = DEFAULT
 ) -> Findings:
     """All findings about a model's predictions.

@@ -29,7 +29,7 @@ def look_inside(
     chosen = choose_attributor(inputs, model, sample_sizes.choosing_images)
     found = found.merge(chosen.findings)
     found = found.merge(examine_maps(inputs, model, chosen, evidence, sample_sizes))
-    found = found.merge(try_background(inputs, model, chosen.attributor, sample_sizes.context_objects))
+    found = found.merge(background_findings(inputs, model, chosen.attributor, sample_sizes.context_objects))
     return found.merge(Findings(Evidence({"not_examined": not_examined_table(found.refusals)})))
 
 
@@ -73,7 +73,7 @@ def examine_maps(
     return mapped.merge(found)
 
 
-def try_background(
+def background_findings(
     inputs: ExaminationInputs, model: AskedModel, attributor: Attributor | None, objects: int
 ) -> Findings:
     """Reliance on the background, or the reason why it was not examined."""

@@ -9,7 +9,7 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError
-from deepsight.model.layers.fuse_batchnorm import fuse, pairs_of, unfused_state
+from deepsight.model.layers.fuse_batchnorm import fuse, norms_after_convolutions, unfused_state
 from deepsight.model.layers.pooling import pooled_maps
 from deepsight.model.traced_backbone import classifier_name, fixed_side, traced_parts
 
@@ -96,7 +96,9 @@ class Classifier(nn.Module):
         if maps[-1].ndim == 2:  # features that the last part has pooled, which does not count as a reduction
             sides[-1] = sides[-2]
         self.cut = first_trainable(sides, trained_reductions)
-        self.pairs = pairs_of(backbone, self.forward_features, example) if self.known_family else {}
+        self.pairs = (
+            norms_after_convolutions(backbone, self.forward_features, example) if self.known_family else {}
+        )
         self.head = nn.Linear(maps[-1].shape[1], k)
 
     def _stages(self) -> list[nn.Module]:

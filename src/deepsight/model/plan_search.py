@@ -121,11 +121,11 @@ def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -
     step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6
     examination_mb = EXAMINATION_MB + EXAMINATION_MB_PER_PIXEL * max(recipe.resolution - 64, 0)
     peak_mb = max(work.peak_mb, work.resident_mb + max(maps_mb + step_mb, examination_mb))
-    error = expected_error(recipe.resolution, rows, recipe.epochs)
+    error = error_of_plan(recipe.resolution, rows, recipe.epochs)
     return PlanCandidate(recipe, rows, seconds, peak_mb, error, rates.cells)
 
 
-def expected_error(resolution: int, rows: int, epochs: float) -> float:
+def error_of_plan(resolution: int, rows: int, epochs: float) -> float:
     """Expected 1 - macro-F1 of such a training; an unknown resolution counts as the nearest known one."""
     nearest = min(LEAST_ERROR, key=lambda side: abs(side - resolution))
     images = rows * epochs**PASS_EXPONENT

@@ -153,12 +153,12 @@ def segments(whole: nn.Module, graph: fx.Graph, cuts: Sequence[fx.Node]) -> list
     parts, start = [], 0
     for previous, end in zip([None, *cuts], ends, strict=True):
         stop = len(nodes) if end is None else nodes.index(end) + 1
-        parts.append(segment(whole, nodes[start:stop], previous, end))
+        parts.append(segment_of_nodes(whole, nodes[start:stop], previous, end))
         start = stop
     return parts
 
 
-def segment(
+def segment_of_nodes(
     whole: nn.Module, nodes: Sequence[fx.Node], given: fx.Node | None, end: fx.Node | None
 ) -> Segment:
     """Some nodes as a separate module, from the output of `given` to that of `end`."""

@@ -68,7 +68,7 @@ def load_dataset(
         >>> photos.train.classes, len(photos.train), len(photos.test)
         (('bird', 'cat'), 160, 40)
     """
-    with as_stored(name):
+    with source_errors_explained(name):
         if name == "cifar10":
             if fit is not None:
                 raise UsageError("Expected no --fit for cifar10, whose images keep their size.")
@@ -125,7 +125,7 @@ def require_data(name: str) -> None:
 
 
 @contextmanager
-def as_stored(name: str) -> Iterator[None]:
+def source_errors_explained(name: str) -> Iterator[None]:
     """Turn an error about the cache into a message for the user."""
     try:
         yield

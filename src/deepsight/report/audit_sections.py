@@ -55,7 +55,7 @@ def where_found(said: str) -> Callable[[Table], str]:
     return advise
 
 
-def duplicates_advice(table: Table) -> str:
+def audited_copies_advice(table: Table) -> str:
     """What to do about duplicates."""
     if not table.frame["flagged"].any():
         return "Nothing: no copies were found."
@@ -74,7 +74,7 @@ def shortcuts_advice(table: Table) -> str:
     )
 
 
-def balance_advice(table: Table) -> str:
+def audited_balance_advice(table: Table) -> str:
     """Whether the sizes of the classes in the first split differ much."""
     shares = table.frame.filter(split=table.frame["split"][0])["share"].to_list()
     if max(shares) > advice.UNEVEN * min(shares):
@@ -97,14 +97,14 @@ AUDIT_OUTLINE = (
               advise=where_found(OUTLIERS)),
     )),
     Stage("Copies", COMMAND, (
-        Entry("duplicates", "Which images appear twice?", "duplicates", advise=duplicates_advice),
+        Entry("duplicates", "Which images appear twice?", "duplicates", advise=audited_copies_advice),
         Entry("conflicting_copies", "Which copies have two labels?", advise=where_found(CONFLICTS),
               optional=True),
         Entry("suggested_groups", "Which images belong together?", advise=where_found(GROUPS)),
     )),
     Stage("Labels", COMMAND, (
-        Entry("balance", "Are the classes balanced?", "figure", explore.balance_figure, balance_advice,
-              optional=True),
+        Entry("balance", "Are the classes balanced?", "figure", explore.balance_figure,
+              audited_balance_advice, optional=True),
         Entry("appearance", "What does each class look like?", "appearance", advise=APPEARANCE,
               also=("mean_images",), optional=True),
         Entry("label_errors", "Which labels may be wrong?", "label_errors", advise=advice.label_errors_advice,

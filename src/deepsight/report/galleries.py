@@ -160,7 +160,7 @@ def mean_image_address(part: pl.DataFrame) -> str:
     return png_address(ordered.select("r", "g", "b").to_numpy().astype(np.uint8).reshape(-1, width, 3))
 
 
-def all_images(study: RunData, pictures: Pictures) -> Data:
+def gallery_data(study: RunData, pictures: Pictures) -> Data:
     """The data of all galleries. Errors come first, so that they are the last to be left out for size."""
     listed = {
         "run": study.name,

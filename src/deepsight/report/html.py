@@ -95,11 +95,11 @@ def report_page(study: RunData) -> str:
             summary_facts=provenance.summary_facts(study),
             provenance=provenance.provenance_facts(study),
             configuration=provenance.configuration_facts(study),
-            causes=cause_shares(study),
+            causes=coloured_causes(study),
             levers=levers_of(study),
             overall_context=summary.overall_background(study),
             matrix=confusion_matrix.confusion_matrix_data(study),
-            gallery=galleries.all_images(study, pictures),
+            gallery=galleries.gallery_data(study, pictures),
             looks=galleries.class_looks(study),
             training_note=provenance.training_note(study),
             ambiguous=galleries.ambiguous_errors(study),
@@ -201,7 +201,7 @@ def entry_figure(entry: Entry, table: Table | None, study: RunData) -> Figure | 
     return entry.draw(table) if set(entry.needs) <= set(table.frame.columns) else None
 
 
-def cause_shares(study: RunData) -> list[dict[str, Any]]:
+def coloured_causes(study: RunData) -> list[dict[str, Any]]:
     """The share of each cause of errors, the largest first, with the number of its colour.
 
     `examined` is the share of errors that were checked for the cause; an unchecked cause has no share of 0.

@@ -76,7 +76,7 @@ def clean_splits(
         compared = {"train": used, "val": first.validation, "test": test}
         found = find_duplicates(compared, seed=seed)
     else:
-        compared = all_images(train, test, validation, validation_share, seed)
+        compared = official_splits(train, test, validation, validation_share, seed)
         found = everything if validation is not None else with_validation(everything, compared["val"].ids)
     near = repeated_rows(found, of="train", within=("val", "test"))
     note = "" if keep_leaks is not None else doubt_about_dropping(np.intersect1d(near, used.ids), used)
@@ -96,7 +96,7 @@ def clean_splits(
     return Cleaned(splits, Evidence(tables), compared, notes)
 
 
-def all_images(
+def official_splits(
     train: Dataset, test: Dataset, validation: Dataset | None, share: float, seed: int
 ) -> dict[str, Dataset]:
     """All official images by their split before any are dropped."""

@@ -56,7 +56,7 @@ def suggest_groups(parts: Sequence[Dataset], times: Sequence[Floats] | None = No
     """
     if not 2 * SMALLEST <= sum(map(len, parts)) <= LOOKED_AT:
         return None
-    by_name = None if any(part.files is None for part in parts) else ordered_by_name(files_of(parts))
+    by_name = None if any(part.files is None for part in parts) else ordered_by_name(files_in_order(parts))
     by_time = None if times is None else ordered_by_time(np.concatenate(list(times)))
     for by, ordered in (("file names", by_name), ("times of exposure", by_time)):
         if ordered is not None and (found := cut_sequence(by, *ordered, parts)) is not None:
@@ -64,7 +64,7 @@ def suggest_groups(parts: Sequence[Dataset], times: Sequence[Floats] | None = No
     return None
 
 
-def files_of(parts: Sequence[Dataset]) -> list[str]:
+def files_in_order(parts: Sequence[Dataset]) -> list[str]:
     """The files of all parts, one after the other."""
     return [str(file) for part in parts if part.files is not None for file in part.files]
 
@@ -93,7 +93,7 @@ def ordered_by_time(times: Floats) -> tuple[Ints, Bools] | None:
 
 def cut_sequence(by: str, order: Ints, near: Bools, parts: Sequence[Dataset]) -> SuggestedGroups | None:
     """The sequence, cut where neighbours differ too much or are not `near`; None if there are no groups."""
-    small = np.concatenate([thumbnails(part) for part in parts])
+    small = np.concatenate([grey_thumbnails(part) for part in parts])
     between = np.abs(small[order[1:]] - small[order[:-1]]).mean(axis=1)
     usual = usual_difference(small, np.concatenate([part.labels for part in parts]))
     if not near.any() or usual <= 0:
@@ -113,11 +113,11 @@ def example_of(rows: Sequence[int], parts: Sequence[Dataset]) -> str:
     """The first and the last file of a group; empty if the images have no names."""
     if any(part.files is None for part in parts):
         return ""
-    files = files_of(parts)
+    files = files_in_order(parts)
     return f"{files[rows[0]]} … {files[rows[-1]]}"
 
 
-def thumbnails(data: Dataset) -> Floats:
+def grey_thumbnails(data: Dataset) -> Floats:
     """The images as small grey ones, flattened (n, 64), 0 to 255."""
     found = []
     for start in range(0, len(data), 1024):

@@ -19,7 +19,7 @@ from deepsight.core.progress import Log, silent
 from deepsight.core.run import Run
 from deepsight.obtain.local_file import normal_path
 from deepsight.obtain.skipped_items import first_few
-from deepsight.workflows.cleaned_data import Parts, base_folder, files_of, kept_options, write_cleaned
+from deepsight.workflows.cleaned_data import Parts, base_folder, file_names_of, kept_options, write_cleaned
 from deepsight.workflows.exchange.new_labels import read_new_labels_table
 from deepsight.workflows.study_context import Context, opened_context
 
@@ -61,9 +61,11 @@ def apply_decisions(
     """
     opened, file, folder = Run.open(Path(run)), Path(decisions), Path(to)
     context = opened_context(opened, log)
-    before = parts_of(context)
+    before = official_parts(context)
     decided = [official_decision(one, opened, before) for one in read_decisions(file)]
-    after = {name: changed(part, of_part(decided, name, before)) for name, part in before.items()}
+    after = {
+        name: with_decisions(part, decisions_of_part(decided, name, before)) for name, part in before.items()
+    }
     new = [] if add is None else read_new_labels_table(Path(add), after["train"].classes)
     warn_about_emptied_classes(before, after, log)
     data = write_cleaned(folder, after, base_folder(context.study.data), new)
@@ -87,7 +89,7 @@ def apply_decisions(
     return CleanedData(data, provenance)
 
 
-def parts_of(context: Context) -> Parts:
+def official_parts(context: Context) -> Parts:
     """The official parts of the run's data set by name, before any image was split off or dropped."""
     got = context.obtained
     validation = {} if got.validation is None else {"val": got.validation}
@@ -118,12 +120,12 @@ def official_decision(one: Decision, run: Run, parts: Parts) -> Decision:
     return one
 
 
-def of_part(decisions: Sequence[Decision], name: str, parts: Parts) -> list[Decision]:
+def decisions_of_part(decisions: Sequence[Decision], name: str, parts: Parts) -> list[Decision]:
     """The decisions about an official part; validation that was cut from train counts as train."""
     return [one for one in decisions if (one.split if one.split in parts else "train") == name]
 
 
-def changed(part: Dataset, decisions: Sequence[Decision]) -> Dataset:
+def with_decisions(part: Dataset, decisions: Sequence[Decision]) -> Dataset:
     """The part with the new labels and without the removed images."""
     labels, keep = part.labels.copy(), np.ones(len(part), dtype=bool)
     row_of = {int(image): row for row, image in enumerate(part.ids)}
@@ -147,7 +149,7 @@ def require_image(one: Decision, part: Dataset, row_of: Mapping[int, int]) -> in
             "Apply decisions to the run that they were made on."
         )
     row = row_of[one.id]
-    names = files_of(part)
+    names = file_names_of(part)
     if one.file and names is not None and not same_file(one.file, names[row]):
         raise UsageError(
             f"Expected {one.split} {one.id} to be the file '{one.file}', but the data has '{names[row]}'. "
@@ -184,7 +186,7 @@ def require_class(one: Decision, classes: Sequence[str]) -> int:
 
 def changes(decisions: Sequence[Decision], name: str, parts: Parts) -> dict[str, int]:
     """How many images of a part were relabelled and removed."""
-    count = Counter(one.decision for one in of_part(decisions, name, parts))
+    count = Counter(one.decision for one in decisions_of_part(decisions, name, parts))
     return {verdict: count[verdict] for verdict in ("relabel", "remove")}
 
 

@@ -32,7 +32,7 @@ def write_cleaned(folder: Path, parts: Parts, base: Path | None, new: Sequence[N
     Raises:
         UsageError: there are new pictures, but the images of the run are arrays.
     """
-    if base is not None and all(files_of(part) is not None for part in parts.values()):
+    if base is not None and all(file_names_of(part) is not None for part in parts.values()):
         target = folder / TABLE
         with atomic_path(target) as path:
             guarded_frame(cleaned_table(parts, base, new)).write_csv(path)
@@ -63,7 +63,7 @@ def kept_options(study: StudyConfig) -> str:
     return f"?{urlencode(options)}" if options and files else ""
 
 
-def files_of(part: Dataset) -> list[str] | None:
+def file_names_of(part: Dataset) -> list[str] | None:
     """The file of each image; None where images have no names."""
     files = getattr(part, "files", None)
     return None if files is None else [str(name) for name in files]
@@ -79,7 +79,7 @@ def cleaned_table(parts: Parts, base: Path, new: Sequence[NewLabel] = ()) -> pl.
 
 def rows_of_part(split: str, part: Dataset, base: Path) -> pl.DataFrame:
     """One row per image of a part. Groups are numbers; metadata of a name that has a role here is renamed."""
-    names = files_of(part) or []
+    names = file_names_of(part) or []
     columns: dict[str, Any] = {
         "path": [name if "://" in name else str(base / name) for name in names],
         "label": [part.classes[label] for label in part.labels],

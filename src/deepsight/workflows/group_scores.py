@@ -82,7 +82,7 @@ def with_suggested_groups(
     for row in rows:
         log(suggestion_sentence(row))
     if sequence is not None:
-        test = with_column(test, neighbours(sequence, len(test)))
+        test = with_column(test, shares_training_group(sequence, len(test)))
     return Suggestion(test, Evidence({"suggested_groups": table_of_rows(rows, len(test))}))
 
 
@@ -115,7 +115,7 @@ def rows_of_pairs(pairs: pl.DataFrame, parts: Sequence[Dataset]) -> tuple[Ints, 
     return i, j
 
 
-def neighbours(found: SuggestedGroups, n_test: int) -> Bools:
+def shares_training_group(found: SuggestedGroups, n_test: int) -> Bools:
     """Which test images have an image of their group in training, (n_test,)."""
     return np.asarray(np.isin(found.groups[:n_test], found.groups[n_test:]))
 
@@ -130,7 +130,7 @@ def with_column(test: Dataset, mates: Bools) -> Dataset:
 def scores_under(found: SuggestedGroups, p: Predictions, seed: int) -> dict[str, object]:
     """The score over groups, and that of the images without a neighbour in training."""
     groups, right = found.groups[: len(p)], p.labels == p.predicted
-    mates = neighbours(found, len(p))
+    mates = shares_training_group(found, len(p))
     whole = cluster_bootstrap_macro_f1(p.labels, p.predicted, p.k, groups, seed=seed)
     alone = macro_f1_interval(p.labels[~mates], p.predicted[~mates], p.k)
     left = (alone.value, alone.low, alone.high) if not mates.all() else (None, None, None)

@@ -116,7 +116,7 @@ def write_tasks(
     tasks = []
     for row, one in zip(rows, chosen.iter_rows(named=True), strict=True):
         picture = copied_picture(root / one["file"], folder / "images", row)
-        tasks.append(task_of(one, row, root, picture.relative_to(folder).as_posix()))
+        tasks.append(task_to_label(one, row, root, picture.relative_to(folder).as_posix()))
     write_text(folder / TASKS, json.dumps(tasks, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / CONFIG, labeling_config(classes))
     with atomic_path(folder / LIST) as path:
@@ -131,7 +131,7 @@ def copied_picture(file: Path, folder: Path, row: int) -> Path:
     return target
 
 
-def task_of(one: dict[str, Any], row: int, root: Path, address: str) -> dict[str, Any]:
+def task_to_label(one: dict[str, Any], row: int, root: Path, address: str) -> dict[str, Any]:
     """One task without a given label; the predicted class is its pre-annotation.
 
     Its data names the folder, so that `receive` finds the picture again.

@@ -22,7 +22,7 @@ from deepsight.core.progress import Log, StageStarted
 from deepsight.core.run import METRICS, REPORT, Run
 from deepsight.explore.describe import describe_data
 from deepsight.explore.hypotheses import register_hypotheses
-from deepsight.interpret.examine import examine
+from deepsight.interpret.examine import examine_inputs
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.model.feature_cache import FeatureCache
@@ -208,16 +208,16 @@ def interpret_stage(context: Context) -> None:
     run = context.run
     with context.stage("interpret"):
         adopt_plan(context, pace_examination(context))
-        suggested = suggestion_of(context, context.log)
-        inputs = with_measures(context, replace(inputs_of(context), test=suggested.test))
+        suggested = suggestion_for_run(context, context.log)
+        inputs = with_measures(context, replace(inputs_of_run(context), test=suggested.test))
         predictor = load_trained(run)
-        found = examine(inputs, predictor, sample_sizes_of_plan(context.plan))
+        found = examine_inputs(inputs, predictor, sample_sizes_of_plan(context.plan))
         run.save_pictures(found.pictures)
         save_tables(run, **found.evidence, **suggested.evidence)
     run.save_json(METRICS, study_metrics(context))
 
 
-def suggestion_of(context: Context, log: Log) -> Suggestion:
+def suggestion_for_run(context: Context, log: Log) -> Suggestion:
     """The test images, and their score under groups that names, times or near-duplicates suggest."""
     run, splits = context.run, context.splits
     learnt = [splits.train] if context.plan.folds == 1 else []  # each fold has other training images
@@ -231,10 +231,10 @@ def levers_stage(context: Context) -> None:
     """Try what a person could do about the errors, each lever against a control."""
     if context.plan.lever_sizes:
         adopt_plan(context, pace_levers(context))
-        examine_run_levers(context, inputs_of)
+        examine_run_levers(context, inputs_of_run)
 
 
-def inputs_of(context: Context) -> ExaminationInputs:
+def inputs_of_run(context: Context) -> ExaminationInputs:
     """The inputs of the examination of the run's model."""
     if context.plan.folds > 1:
         return inputs_of_folds(context)

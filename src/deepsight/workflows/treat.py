@@ -27,7 +27,7 @@ from deepsight.treat.treatments.catalogue import treatments_for_run
 from deepsight.treat.trial import runner
 from deepsight.treat.trial.checkpoints import TrialConfig
 from deepsight.treat.trial.leakage_effect import Leakage
-from deepsight.workflows.stages import inputs_of, report_stage, save_tables
+from deepsight.workflows.stages import inputs_of_run, report_stage, save_tables
 from deepsight.workflows.study import locked_by_first, run_until
 from deepsight.workflows.study_context import Context, fresh_backbone
 
@@ -71,7 +71,7 @@ def treat_alone(
 ) -> Evidence:
     """The same, in a locked run folder."""
     context = run_until("levers", run_folder, log=log)
-    run, plan, inputs = context.run, context.plan, inputs_of(context)
+    run, plan, inputs = context.run, context.plan, inputs_of_run(context)
     run.reopen("treat")
     save_tables(run, prescription=prescription_table(run.evidence().get("levers")))
     chosen = treatments_for_run(

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from deepsight.core.errors import DeepSightError
-from deepsight.core.evidence import Evidence, Table, table_of
+from deepsight.core.evidence import Evidence, Table, stored_table
 from deepsight.core.run import Run
 from deepsight.core.schemas.table_columns import REQUIRED
 from deepsight.core.schemas.tables import (
@@ -87,5 +87,5 @@ def test_a_column_without_values_or_a_type_gets_the_type_of_its_values(tmp_path:
     empty = pl.DataFrame({name: [] for name in REQUIRED["duplicates"]})
     empty.write_parquet(tmp_path / "duplicates.parquet")
     about = {"units": dict.fromkeys(empty.columns, "as said"), "n": 0, "method": "Made.", "caption": "None."}
-    read = table_of(tmp_path / "duplicates.parquet", about)
+    read = stored_table(tmp_path / "duplicates.parquet", about)
     assert read.frame.schema["split_a"] == pl.String

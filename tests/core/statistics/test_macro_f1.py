@@ -8,7 +8,7 @@ from deepsight.core.statistics.clusters import cluster_bootstrap_macro_f1
 from deepsight.core.statistics.intervals import confusion_counts, f1_of_counts, macro_f1, wilson
 from deepsight.core.statistics.macro_f1 import (
     f1_gradient,
-    few_images,
+    few_images_warning,
     macro_f1_interval,
     macro_f1_intervals,
     second_order_bias,
@@ -109,6 +109,6 @@ def test_the_bias_is_what_small_classes_show() -> None:
 
 
 def test_classes_with_few_images_are_named() -> None:
-    said = few_images(np.array([4, 10, 30]), ("a", "b", "c"))
+    said = few_images_warning(np.array([4, 10, 30]), ("a", "b", "c"))
     assert "1 of 3 classes have fewer than 10 test images: a (4)" in said
-    assert few_images(np.full(3, 10), ("a", "b", "c")) == ""
+    assert few_images_warning(np.full(3, 10), ("a", "b", "c")) == ""

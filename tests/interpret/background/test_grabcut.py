@@ -6,7 +6,7 @@ import pytest
 
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
-from deepsight.interpret.background.grabcut import Masks, largest_part, segment
+from deepsight.interpret.background.grabcut import Masks, largest_part, segment_objects
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def discs() -> tuple[np.ndarray, np.ndarray]:
 
 def test_finds_a_planted_object(discs: tuple[np.ndarray, np.ndarray]) -> None:
     images, inside = discs
-    masks = segment(images)
+    masks = segment_objects(images)
     found = masks.cover(32, 32) > 0.5
     overlap = (found & inside).sum(axis=(1, 2)) / (found | inside).sum(axis=(1, 2))
     assert masks.accepted.all()
@@ -29,14 +29,14 @@ def test_finds_a_planted_object(discs: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 def test_a_picture_of_one_colour_has_no_object() -> None:
-    masks = segment(np.full((2, 32, 32, 3), 127, dtype=np.uint8))
+    masks = segment_objects(np.full((2, 32, 32, 3), 127, dtype=np.uint8))
     assert not masks.accepted.any()
 
 
 def test_same_seed_same_masks_and_images_untouched(cifar10: tuple[Dataset, Dataset]) -> None:
     images = cifar10[1].pixels(slice(0, 6))
     before = images.copy()
-    first, second = segment(images, seed=3), segment(images, seed=3)
+    first, second = segment_objects(images, seed=3), segment_objects(images, seed=3)
     assert np.array_equal(first.inside, second.inside)
     assert np.array_equal(images, before)
     area = first.area()
@@ -48,16 +48,16 @@ def test_the_number_of_threads_changes_no_mask(cifar10: tuple[Dataset, Dataset])
     images, threads = cifar10[1].pixels(slice(0, 6)), cv2.getNumThreads()
     try:
         cv2.setNumThreads(1)
-        alone = segment(images)
+        alone = segment_objects(images)
         cv2.setNumThreads(3)
-        together = segment(images)
+        together = segment_objects(images)
     finally:
         cv2.setNumThreads(threads)
     assert np.array_equal(alone.inside, together.inside)
 
 
 def test_cover_keeps_the_area(discs: tuple[np.ndarray, np.ndarray]) -> None:
-    masks = segment(discs[0])
+    masks = segment_objects(discs[0])
     for side in (4, 8, 32):
         np.testing.assert_allclose(masks.cover(side, side).mean(axis=(1, 2)), masks.area(), atol=1e-6)
 

@@ -8,7 +8,7 @@ import pytest
 from deepsight.core.dataset import Dataset
 from deepsight.core.hypothesis import Group, Hypothesis
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.background.grabcut import KnownMasks, Masks, segment, segment_missing
+from deepsight.interpret.background.grabcut import KnownMasks, Masks, segment_missing, segment_objects
 from deepsight.interpret.background.named_pairs import (
     NamedPairs,
     hypothesised_pairs,
@@ -69,7 +69,7 @@ def test_rows_are_of_the_classes_and_begin_with_the_sample_of_the_swap_test() ->
 def test_known_masks_are_taken_over_and_the_others_cut() -> None:
     images, _, _ = scenes(8, aligned=0.0)
     rows = np.array([3, 5, 8, 9, 11, 20, 21, 30])
-    fresh = segment(images)
+    fresh = segment_objects(images)
     marked = Masks(~fresh.inside[[1, 4]], np.array([False, False]))
     found = segment_missing(images, rows, KnownMasks(np.array([5, 7, 11]), marked_with_gap(marked)), seed=0)
     assert np.array_equal(found.inside[[1, 4]], marked.inside)

@@ -7,7 +7,7 @@ import pytest
 from deepsight.core.array_types import Pixels, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.interpret.background.grabcut import Masks
-from deepsight.interpret.levers.background import matched_design, try_background
+from deepsight.interpret.levers.background import same_class_design, try_background
 from deepsight.interpret.levers.background_training import judge_backgrounds, swap_backgrounds
 from deepsight.interpret.levers.decision_rule import fit_class_bias, try_class_bias, try_temperature
 from deepsight.interpret.levers.fragility import JITTERS, try_fragility
@@ -16,8 +16,8 @@ from deepsight.interpret.levers.more_data.class_gains import class_gains_table
 from deepsight.interpret.levers.more_data.data_amount import (
     growth_factor,
     judge_unused,
-    part_of_rows,
     part_retrainings,
+    stratified_share,
     try_more_data,
     unused_retrainings,
 )
@@ -137,7 +137,7 @@ def test_more_data_follows_a_learning_curve() -> None:
 
 def test_parts_of_rows_keep_the_classes_and_do_not_overlap() -> None:
     labels = np.repeat(np.arange(3), (40, 20, 80))
-    a, b = (part_of_rows(labels, 0.25, seed=0, replicate=r) for r in (0, 1))
+    a, b = (stratified_share(labels, 0.25, seed=0, replicate=r) for r in (0, 1))
     assert np.bincount(labels[a]).tolist() == [10, 5, 20]
     assert not np.isin(a, b).any()
     assert [len(r.rows) for r in part_retrainings(labels, 0.5, 2, seed=0)] == [70, 70]
@@ -254,7 +254,7 @@ def test_two_classes_leave_no_neutral_background() -> None:
 
 def test_both_swaps_have_the_donors_that_they_promise() -> None:
     predicted = np.array([0, 0, 1, 1, 2])
-    chosen = matched_design(predicted, donors=3, seed=0)
+    chosen = same_class_design(predicted, donors=3, seed=0)
     assert (predicted[chosen.subject] == predicted[chosen.donor]).all()
     assert (chosen.subject != chosen.donor).all()
     assert 4 not in chosen.subject  # nothing else is taken for its class

@@ -7,7 +7,7 @@ from deepsight.interpret.levers.sizes import (
     LADDER,
     LeverRates,
     LeverSizes,
-    affordable_sizes,
+    affordable_lever_sizes,
     lever_seconds,
     smaller_of,
 )
@@ -21,8 +21,8 @@ def test_the_ladder_costs_more_with_every_step() -> None:
 
 
 def test_five_minutes_buy_the_core_and_twenty_buy_all() -> None:
-    five = affordable_sizes(60, FAST, rows=13_000, epochs=1.25)
-    twenty = affordable_sizes(240, FAST, rows=40_000, epochs=1.5)
+    five = affordable_lever_sizes(60, FAST, rows=13_000, epochs=1.25)
+    twenty = affordable_lever_sizes(240, FAST, rows=40_000, epochs=1.5)
     assert five.retrainings >= 3
     assert min(five.views, five.parts, five.label_trainings) >= 1
     assert lever_seconds(twenty, FAST, rows=40_000, epochs=1.5) <= 240
@@ -31,7 +31,7 @@ def test_five_minutes_buy_the_core_and_twenty_buy_all() -> None:
 
 
 def test_no_time_buys_the_smallest_trials() -> None:
-    assert affordable_sizes(0.1, FAST, rows=1000, epochs=1) == LADDER[0]
+    assert affordable_lever_sizes(0.1, FAST, rows=1000, epochs=1) == LADDER[0]
 
 
 def test_the_smaller_of_two_sizes_is_taken_number_by_number() -> None:

@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from deepsight.model.hardware import accelerator
-from deepsight.model.hardware.accelerator import StepAnswer, disagreement, step_answer, trusted_accelerator
+from deepsight.model.hardware.accelerator import (
+    StepAnswer,
+    reason_to_distrust,
+    step_answer,
+    trusted_accelerator,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +53,7 @@ def out_of_memory(answer: StepAnswer) -> StepAnswer:
 
 @pytest.mark.slow
 def test_rounding_is_no_reason():
-    assert disagreement("mps", device_that(nearly_right)) == ""
+    assert reason_to_distrust("mps", device_that(nearly_right)) == ""
 
 
 @pytest.mark.slow
@@ -78,5 +83,5 @@ def test_the_check_leaves_the_random_numbers_alone():
     torch.manual_seed(7)
     expected = torch.rand(1)
     torch.manual_seed(7)
-    disagreement("mps", device_that(nearly_right))
+    reason_to_distrust("mps", device_that(nearly_right))
     assert torch.equal(torch.rand(1), expected)

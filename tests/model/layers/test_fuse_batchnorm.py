@@ -8,7 +8,7 @@ from torch import nn
 
 from backbones import build, images, randomise_statistics
 from deepsight.model.backbone import Classifier
-from deepsight.model.layers.fuse_batchnorm import FusedConv2d, affine_of, pairs_of, reestimate
+from deepsight.model.layers.fuse_batchnorm import FusedConv2d, affine_of, norms_after_convolutions, reestimate
 
 FAMILIES = ["tf_efficientnet_lite0", "resnet18", "resnet50", "convnext_atto"]
 
@@ -83,14 +83,14 @@ def test_pairs_are_found_by_what_flows_not_by_names():
             return self.late(self.b(self.a(self.alone(x)).relu()))
 
     net = Crossed().eval()
-    assert pairs_of(net, net, torch.zeros(1, 3, 4, 4)) == {"late": "b"}
+    assert norms_after_convolutions(net, net, torch.zeros(1, 3, 4, 4)) == {"late": "b"}
     assert not any(m._forward_hooks for m in net.modules())
 
 
 def test_hooks_are_freed_after_an_error():
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     with pytest.raises(RuntimeError):
-        pairs_of(net, net, torch.zeros(1, 5, 4, 4))
+        norms_after_convolutions(net, net, torch.zeros(1, 5, 4, 4))
     assert not any(m._forward_hooks for m in net.modules())
 
 

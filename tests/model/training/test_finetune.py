@@ -24,7 +24,7 @@ from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.training.finetune import finetune_phase
 from deepsight.model.training.fit import preprocessing_of
 from deepsight.model.training.linear_probe import linear_probe_phase
-from deepsight.model.training.training_state import pooled, prepare, validate
+from deepsight.model.training.training_state import pooled, prepare_training, validate
 from small import SMALL
 
 
@@ -213,7 +213,7 @@ def test_every_image_is_verified_before_the_network_sees_it(
         seen.append(len(inputs[0]))
         assert verified() >= sum(seen)
 
-    training = prepare(
+    training = prepare_training(
         classifier, splits, preprocessing_of(pretrained, recipe), recipe,
         cache=FeatureCache(tmp_path), fabric=fabric,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import torch
 
 from deepsight.core.dataset import Dataset
 from deepsight.scrub.duplicates import ann_index, candidates, find
-from deepsight.scrub.duplicates.candidates import neighbours
+from deepsight.scrub.duplicates.candidates import neighbour_pairs
 from deepsight.scrub.duplicates.descriptor import Descriptor, describe_images, gradient_halves
 
 N, COPIES = 2_000, 200
@@ -36,7 +36,7 @@ def indexed(monkeypatch):
 
 
 def pairs_of(described: Descriptor, *, at_least: float, seed: int = 0) -> Pairs:
-    i, j = neighbours(described, count=6, at_least=at_least, seed=seed)
+    i, j = neighbour_pairs(described, count=6, at_least=at_least, seed=seed)
     return set(zip(i.tolist(), j.tolist(), strict=True))
 
 

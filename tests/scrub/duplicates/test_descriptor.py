@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deepsight.scrub.duplicates import candidates, descriptor
-from deepsight.scrub.duplicates.candidates import describe_features, distinct_pairs, neighbours
+from deepsight.scrub.duplicates.candidates import describe_features, distinct_pairs, neighbour_pairs
 from deepsight.scrub.duplicates.descriptor import (
     Descriptor,
     describe_images,
@@ -72,7 +72,7 @@ def test_projection_keeps_similarities_and_does_not_depend_on_blocks(images, mon
 
 def test_copies_shifted_by_four_pixels_each_way_are_among_the_nearest(images):
     shifted = torch.nn.functional.pad(images[:100], (4, 0, 4, 0), mode="reflect")[:, :, :32, :32]
-    i, j = neighbours(described(torch.cat([images, shifted])), count=6, at_least=0.0, seed=0)
+    i, j = neighbour_pairs(described(torch.cat([images, shifted])), count=6, at_least=0.0, seed=0)
     found = set(zip(i.tolist(), j.tolist(), strict=True))
     assert len({(row, row + 300) for row in range(100)} & found) >= 95
 
@@ -99,19 +99,19 @@ def test_neighbours_equal_brute_force(columns, monkeypatch):
         for j in np.argsort(-similarity[i])[:4].tolist()
         if similarity[i, j] >= 5
     }
-    i, j = neighbours(Descriptor(torch.tensor(even), torch.tensor(odd)), count=4, at_least=5.0, seed=0)
+    i, j = neighbour_pairs(Descriptor(torch.tensor(even), torch.tensor(odd)), count=4, at_least=5.0, seed=0)
     assert set(zip(i.tolist(), j.tolist(), strict=True)) == expected
     assert len(i) == len(expected)
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_no_pair_among_fewer_than_two_images(n: int):
-    i, j = neighbours(Descriptor(torch.ones(n, 2), torch.zeros(n, 1)), count=6, at_least=0.0, seed=0)
+    i, j = neighbour_pairs(Descriptor(torch.ones(n, 2), torch.zeros(n, 1)), count=6, at_least=0.0, seed=0)
     assert len(i) == len(j) == 0
 
 
 def test_fewer_images_than_neighbours():
-    i, j = neighbours(Descriptor(torch.ones(3, 2), torch.zeros(3, 1)), count=6, at_least=0.0, seed=0)
+    i, j = neighbour_pairs(Descriptor(torch.ones(3, 2), torch.zeros(3, 1)), count=6, at_least=0.0, seed=0)
     assert list(zip(i, j, strict=True)) == [(0, 1), (0, 2), (1, 2)]
 
 
@@ -121,7 +121,7 @@ def test_features_are_centred_unit_vectors_that_keep_neighbours():
     features[100:] = features[:100] + rng.normal(scale=0.05, size=(100, 80)).astype(np.float16)
     made = describe_features(lambda rows: features[rows], 200, seed=0)
     torch.testing.assert_close(made.even.norm(dim=1), torch.ones(200))
-    i, j = neighbours(made, count=1, at_least=0.9, seed=0)
+    i, j = neighbour_pairs(made, count=1, at_least=0.9, seed=0)
     assert set(zip(i.tolist(), j.tolist(), strict=True)) == {(row, row + 100) for row in range(100)}
 
 

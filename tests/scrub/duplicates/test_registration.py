@@ -24,7 +24,7 @@ def moved(images: torch.Tensor, scale: float, right: float, down: float) -> torc
 
 def register(a, b):
     greys = [resize(x.mean(dim=1, keepdim=True), registration.COARSE) for x in (a, b)]
-    peaks, placements = registration.coarse_placements(*(registration.prepare(grey) for grey in greys))
+    peaks, placements = registration.coarse_placements(*(registration.coarse_inputs(grey) for grey in greys))
     order = peaks.topk(2, dim=1)[1][:, :, None].expand(-1, -1, 4)
     return registration.register_pairs(a, b, placements.gather(1, order))
 
@@ -53,8 +53,8 @@ def test_gain_offset_and_noise_leave_near_duplicates_above_look_alikes(images):
 def test_scores_of_identical_images_and_of_noise():
     noise = torch.rand(2, 40, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 255
     upright = torch.tensor([1.0, 1, 0, 0]).expand(40, 4)
-    assert registration.agreement(noise[0], noise[0], upright).min() > 0.97
-    assert registration.agreement(noise[0], noise[1], upright).max() < 0.1
+    assert registration.image_agreement(noise[0], noise[0], upright).min() > 0.97
+    assert registration.image_agreement(noise[0], noise[1], upright).max() < 0.1
 
 
 def test_correlation_is_numpys_where_there_is_signal():

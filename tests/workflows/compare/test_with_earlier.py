@@ -18,7 +18,7 @@ from deepsight.core.run import Run
 from deepsight.core.schemas.json_files import ComparedWith
 from deepsight.obtain import load_dataset
 from deepsight.workflows.apply_decisions import apply_decisions
-from deepsight.workflows.compare.same_images import pairs_of, shared_test, stored_names
+from deepsight.workflows.compare.same_images import rows_of_equal_names, shared_test, stored_names
 from deepsight.workflows.compare.with_earlier import compare_with_earlier
 
 CLASSES = ("ant", "bee", "cow")
@@ -137,7 +137,7 @@ def test_images_are_matched_by_their_pixels_where_a_run_knows_no_files(first: Ru
 
 
 def test_equal_images_are_paired_in_their_order() -> None:
-    old, new = pairs_of(["a", "b", "a", "c"], ["a", "a", "a", "d", "b"])
+    old, new = rows_of_equal_names(["a", "b", "a", "c"], ["a", "a", "a", "d", "b"])
     assert (old.tolist(), new.tolist()) == ([0, 2, 1], [0, 1, 4])
 
 

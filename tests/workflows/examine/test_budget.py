@@ -17,7 +17,7 @@ from deepsight.workflows.examine.budget import (
     REFERENCE,
     ROBUSTNESS,
     Pace,
-    affordable_sizes,
+    affordable_samples,
     sizes_by_share,
 )
 
@@ -39,21 +39,21 @@ def planned_seconds(sizes: SampleSizes, pace: Pace) -> float:
 @pytest.mark.parametrize("minutes", [0.05, 0.5, 5, 60])
 @pytest.mark.parametrize("pace", PACES)
 def test_the_minutes_are_kept(minutes: float, pace: Pace) -> None:
-    sizes = affordable_sizes(60 * minutes, pace, 10_000)
+    sizes = affordable_samples(60 * minutes, pace, 10_000)
     sampled = ROBUSTNESS + CHOOSING + FAITHFULNESS + MAPPING + BACKGROUND
     assert planned_seconds(sizes, pace) <= 60 * minutes * sampled
     assert sampled + AUDITED + PREDICTED + REFERENCE + LEVERS < 1
 
 
 def test_a_slow_model_leaves_checks_out() -> None:
-    assert affordable_sizes(6, Pace(1.0, 0.1, True), 1000) == SampleSizes(0, 0, 0, 0, 0)
+    assert affordable_samples(6, Pace(1.0, 0.1, True), 1000) == SampleSizes(0, 0, 0, 0, 0)
 
 
 def test_a_fast_model_fills_the_samples() -> None:
-    sizes = affordable_sizes(600, Pace(1e-4, 0.02, True), 10_000)
+    sizes = affordable_samples(600, Pace(1e-4, 0.02, True), 10_000)
     assert (sizes.degradation_images, sizes.faithfulness_images) == (2000, 1000)
     assert (sizes.choosing_images, sizes.mapped_errors) == (24, 150)
-    few = affordable_sizes(600, Pace(1e-4, 0.02, True), 25)
+    few = affordable_samples(600, Pace(1e-4, 0.02, True), 25)
     assert (few.degradation_images, few.faithfulness_images, few.choosing_images) == (25, 25, 24)
 
 
@@ -66,7 +66,7 @@ def test_what_checks_leave_goes_to_one_that_it_is_enough_for(
 ) -> None:
     pace = Pace(image, 0.1, True)
     assert getattr(sizes_by_share(seconds, pace, 40, {}), rescued) == 0
-    found = affordable_sizes(seconds, pace, 40)
+    found = affordable_samples(seconds, pace, 40)
     assert getattr(found, rescued) > 0
     sampled = ROBUSTNESS + CHOOSING + FAITHFULNESS + MAPPING + BACKGROUND
     assert planned_seconds(found, pace) <= seconds * sampled

@@ -19,7 +19,7 @@ def test_training_images_are_judged_by_a_reference_and_not_searched_for_their_ow
 
     monkeypatch.setattr(examination_inputs, "train_reference", remembered)
     said = np.eye(10, dtype=np.float32)[train.labels]
-    inputs, evidence = examination_inputs.inputs_of(
+    inputs, evidence = examination_inputs.inputs_of_predictions(
         train, Predictions(train.ids, train.labels, said, np.empty((40, 0))), train, 0, seconds=60
     )
     assert asked == [(train, train)]

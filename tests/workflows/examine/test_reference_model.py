@@ -18,7 +18,7 @@ from deepsight.workflows.examine.reference_model import (
     Reference,
     ReferenceTrainer,
     train_reference,
-    validation_rows,
+    validation_count,
     validation_split,
 )
 
@@ -184,14 +184,14 @@ def test_a_short_time_is_not_spent_on_measuring_the_machine(
 
 
 def test_validation_is_small_and_never_empty() -> None:
-    assert [validation_rows(n) for n in (10, 400, 50_000)] == [1, 20, 500]
+    assert [validation_count(n) for n in (10, 400, 50_000)] == [1, 20, 500]
 
 
 def test_no_group_trains_and_validates(cifar10: tuple[Dataset, Dataset]) -> None:
     data = cifar10[0].select(np.arange(400))
     kept, held = validation_split(replace(data, groups=np.arange(400) // 5), 0)
     assert not np.isin(kept // 5, held // 5).any()
-    assert 10 <= len(held) <= validation_rows(400)
+    assert 10 <= len(held) <= validation_count(400)
     plain, few = validation_split(data, 0)
     order = np.random.default_rng([0, 21]).permutation(400)
     assert np.array_equal(np.concatenate([few, plain]), order)

@@ -9,7 +9,7 @@ import pytest
 
 from deepsight.core.evidence import maps_refusal
 from deepsight.interpret.background import grabcut, mask_quality
-from deepsight.interpret.examine import examine
+from deepsight.interpret.examine import examine_inputs
 from deepsight.interpret.faithfulness.choice import choose_attributor
 from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
 from deepsight.model.foreign.network import network_of_module
@@ -32,11 +32,11 @@ TABLES = {
 @pytest.fixture(autouse=True)
 def masks_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects are cut out of the same images again and again: once is enough."""
-    monkeypatch.setattr(grabcut, "segment", segmented)
+    monkeypatch.setattr(grabcut, "segment_objects", segmented)
     monkeypatch.setattr(mask_quality, "segment", segmented)
 
 
-original = grabcut.segment
+original = grabcut.segment_objects
 
 
 @lru_cache(maxsize=64)
@@ -64,7 +64,7 @@ def examined(fitted: FittedModel, planted: Planted, sizes: SampleSizes = SIZES):
     """All findings about the model, and the inputs that they are about."""
     predictions = predictions_of(fitted.model, planted.data)
     inputs = ExaminationInputs(planted.data, predictions)
-    return inputs, examine(inputs, fitted.model, sizes)
+    return inputs, examine_inputs(inputs, fitted.model, sizes)
 
 
 @pytest.mark.slow

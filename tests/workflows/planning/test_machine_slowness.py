@@ -13,7 +13,7 @@ def test_the_made_pictures_are_always_the_same_and_hold_objects() -> None:
     pictures = machine_slowness.made_pictures(16)
     np.testing.assert_array_equal(pictures, machine_slowness.made_pictures(16))
     assert pictures.shape == (16, 32, 32, 3)
-    masks = grabcut.segment(pictures)
+    masks = grabcut.segment_objects(pictures)
     assert masks.accepted.mean() > 0.8
     area = masks.inside[masks.accepted].mean(axis=(1, 2))
     assert (area > 0.1).all()

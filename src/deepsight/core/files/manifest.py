@@ -152,7 +152,7 @@ def write_manifest(
     if still is not None:
         kept = {name: digest for name, digest in still.files.items() if known.owners[name] is still}
         files, tables = {**kept, **files}, {**still.tables, **tables}
-    if before is None or changed(before.files, files):
+    if before is None or lasting_files_changed(before.files, files):
         for later in stages_after(stage):
             (run / FOLDER / f"{later}.json").unlink(missing_ok=True)
     order = 1 + max((one.order for one in known.by_stage.values()), default=0)
@@ -178,6 +178,6 @@ def stages_after(stage: str) -> tuple[str, ...]:
     return STAGES[STAGES.index(stage) + 1 :] if stage in STAGES else ()
 
 
-def changed(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+def lasting_files_changed(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
     """Whether a file that later stages build on has changed."""
     return any(before[name] != after[name] for name in before.keys() & after.keys() - VOLATILE)

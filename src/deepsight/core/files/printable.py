@@ -23,7 +23,7 @@ def printable(text: str) -> str:
         >>> printable("cat\\x1b[2J\\u202egpj.exe")
         'cat\\\\x1b[2J\\\\u202egpj.exe'
     """
-    return "".join(char if is_harmless(char) else escaped(char) for char in text)
+    return "".join(char if is_harmless(char) else escape_sequence(char) for char in text)
 
 
 def one_line(text: str) -> str:
@@ -36,7 +36,7 @@ def is_harmless(char: str) -> bool:
     return char in KEPT or not (unicodedata.category(char) in ("Cc", "Cs") or char in DIRECTIONS)
 
 
-def escaped(char: str) -> str:
+def escape_sequence(char: str) -> str:
     """The character as an escape sequence of Python."""
     return (
         char.encode("unicode_escape").decode("ascii")

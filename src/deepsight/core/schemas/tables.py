@@ -98,13 +98,13 @@ def require_kinds(table: str, frame: pl.DataFrame) -> None:
         ValueError: a column has; the message names the first.
     """
     for name, dtype in frame.schema.items():
-        kind = kind_of(table, name)
+        kind = kind_of_column(table, name)
         if not any(is_of_kind(dtype, fitting) for fitting in ([kind] if kind else KIND_WORDS)):
             wanted = KIND_WORDS[kind] if kind else "plain values"
             raise ValueError(f"its column '{name}' should hold {wanted}, not {dtype}")
 
 
-def kind_of(table: str, column: str) -> str | None:
+def kind_of_column(table: str, column: str) -> str | None:
     """What a column of a table holds; None where any plain value may stand there."""
     return EXCEPTIONS.get((table, column)) or (KINDS.get(column) if table in TABLES else None)
 
@@ -115,7 +115,9 @@ def with_types_of_empty_columns(table: str, frame: pl.DataFrame) -> pl.DataFrame
     Parquet can store such a column without a type, and then it joins with nothing.
     """
     kinds = {
-        name: kind_of(table, name) for name, dtype in frame.schema.items() if dtype.base_type() is pl.Null
+        name: kind_of_column(table, name)
+        for name, dtype in frame.schema.items()
+        if dtype.base_type() is pl.Null
     }
     return frame.cast({name: TYPES[kind] for name, kind in kinds.items() if kind is not None})
 

@@ -123,7 +123,7 @@ def second_order_bias(counts: Floats) -> Floats:
     return np.asarray(bias, dtype=np.float64)
 
 
-def few_images(n: Ints, classes: Sequence[str]) -> str:
+def few_images_warning(n: Ints, classes: Sequence[str]) -> str:
     """A sentence that names the classes with fewer than ten images; empty where there are none.
 
     Args:

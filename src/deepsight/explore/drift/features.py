@@ -61,7 +61,7 @@ def feature_drift_table(
         ours, theirs = (rng.permutation(part)[:MOST] for part in (a, b))
         is_new = np.repeat([0, 1], [len(ours), len(theirs)])
         own = None if groups is None else groups[np.concatenate([ours, len(before) + theirs])]
-        if own is not None and 1 in (number_of(own[is_new == 0]), number_of(own[is_new == 1])):
+        if own is not None and 1 in (group_count(own[is_new == 0]), group_count(own[is_new == 1])):
             continue
         score = tell_apart(np.concatenate([before[ours], now[theirs]]), is_new, own)
         area, p = area_of_new(score, is_new == 1, own)
@@ -87,7 +87,7 @@ def area_columns(area: Interval, p: float) -> dict[str, float]:
     return {"auc": area.value, "ci_low": area.low, "ci_high": area.high, "p_value": p}
 
 
-def number_of(groups: Ints) -> int:
+def group_count(groups: Ints) -> int:
     """How many groups there are."""
     return len(np.unique(groups))
 

@@ -91,11 +91,11 @@ def energy_caption(rows: Sequence[dict[str, Any]]) -> str:
     whole = rows[0]
     return (
         f"{whole['object_share']:.0%} of the evidence lies on objects that cover {whole['object_area']:.0%} "
-        "of their images. This only ranks images; the swap test decides." + few_images(rows)
+        "of their images. This only ranks images; the swap test decides." + few_images_note(rows)
     )
 
 
-def few_images(rows: Sequence[dict[str, Any]]) -> str:
+def few_images_note(rows: Sequence[dict[str, Any]]) -> str:
     """A sentence that names the rows with too few images for their intervals; empty where there are none."""
     few = [f"{row['class']} ({row['n']})" for row in rows if row["n"] < FEWEST]
     return f" Intervals of fewer than {FEWEST} images are too narrow: {', '.join(few)}." if few else ""

@@ -38,14 +38,14 @@ def map_errors(
     """
     p = inputs.predictions
     probabilities = p.probabilities  # once: of many images and classes they take a GB
-    pairs = confused_pairs(evidence, inputs.classes)
+    pairs = pairs_by_count(evidence, inputs.classes)
     main, others = errors_to_map(p.labels, probabilities, pairs, most)
     chosen = np.concatenate([main, others])
     images = inputs.test.pixels(chosen)
     layer, kind = attributor.layer, attributor.method
     both = np.stack([p.predicted[chosen], p.labels[chosen]], axis=1)
     found, of_mirrored = (attributor.maps(x, both) for x in (images, images[:, :, ::-1]))
-    cut = grabcut.segment(images[: len(main)], seed=inputs.seed).padded(len(chosen))
+    cut = grabcut.segment_objects(images[: len(main)], seed=inputs.seed).padded(len(chosen))
     table = attribution_tables.attribution_table(
         found, cut, ids=p.ids[chosen], labels=p.labels[chosen],
         probabilities=probabilities[chosen], classes=inputs.classes, layer=layer, kind=kind,
@@ -58,7 +58,7 @@ def map_errors(
     return Findings(Evidence({"attribution": table, "attribution_maps": values}), drawn)
 
 
-def confused_pairs(evidence: Evidence, classes: Sequence[str]) -> list[tuple[int, int]]:
+def pairs_by_count(evidence: Evidence, classes: Sequence[str]) -> list[tuple[int, int]]:
     """The (true, predicted) classes of the pairs that were confused, the most frequent first."""
     place = {name: i for i, name in enumerate(classes)}
     # Most of a million pairs of a thousand classes are never confused.
@@ -75,7 +75,7 @@ def errors_to_map(
     Args:
         labels: int64 (n,).
         probabilities: (n, k).
-        pairs: from `confused_pairs`.
+        pairs: from `pairs_by_count`.
         most: errors in total.
 
     Raises:

@@ -13,16 +13,16 @@ def columns_of_names(outputs: Sequence[str], classes: Sequence[str]) -> Ints | N
     """The output of each class by its name, int64 (k,), or None where a class has none or several."""
     places: dict[str, list[int]] = {}
     for place, name in enumerate(outputs):
-        for word in {plain(part) for part in (name, *name.split(","))}:
+        for word in {letters_and_digits(part) for part in (name, *name.split(","))}:
             places.setdefault(word, []).append(place)
-    found = [places.get(plain(name), []) for name in classes]
+    found = [places.get(letters_and_digits(name), []) for name in classes]
     if any(len(where) != 1 for where in found):
         return None
     columns = np.array([where[0] for where in found], dtype=np.int64)
     return columns if len(np.unique(columns)) == len(columns) else None
 
 
-def plain(name: str) -> str:
+def letters_and_digits(name: str) -> str:
     """A name without case, spaces and signs that people write in different ways."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 

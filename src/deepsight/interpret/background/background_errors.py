@@ -90,14 +90,14 @@ def background_errors(
         {
             "split": [split] * len(errors),
             "index": ids[errors],
-            "true": class_names(labels[errors], classes),
-            "predicted": class_names(predicted[errors], classes),
+            "true": names_of_labels(labels[errors], classes),
+            "predicted": names_of_labels(predicted[errors], classes),
             "flip_share": flips,
             "stays": stays,
             "placebo_share": placebo,
             "without_background": [None] * len(errors)
             if alone is None
-            else class_names(alone[errors].argmax(axis=1), classes),
+            else names_of_labels(alone[errors].argmax(axis=1), classes),
             "flagged": (flips > FLIP_THRESHOLD) & stays & (placebo <= FLIP_THRESHOLD),
         },
         schema=SCHEMA,
@@ -158,7 +158,7 @@ def predicted_in_blocks(predict: Predict, images: Pixels, *, block: int = 512) -
     return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, dtype=np.int64)
 
 
-def class_names(labels: NDArray[np.integer], classes: Sequence[str]) -> list[str]:
+def names_of_labels(labels: NDArray[np.integer], classes: Sequence[str]) -> list[str]:
     """Class names of labels."""
     return [classes[c] for c in labels]
 

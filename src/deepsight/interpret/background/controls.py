@@ -53,7 +53,7 @@ def placebo_control(
     return SwapEffect(PLACEBO, ALL, found, 2 * len(there), note)
 
 
-def matched_design(cutouts: Cutouts, chosen: SwapDesign, labels: Ints, usable: Bools) -> SwapDesign:
+def like_background_design(cutouts: Cutouts, chosen: SwapDesign, labels: Ints, usable: Bools) -> SwapDesign:
     """For each object and donor of its own class, the donor of another class that looks most like that one.
 
     Donors are alike by the mean colour of their backgrounds. An object stands out from both alike, so what is
@@ -81,7 +81,7 @@ def matched_control(
         chosen: of the swap test; its composites with donors of the own class are one side of the gap.
         right: bool (c,), whether each of `chosen` is classified as its object.
     """
-    alike = matched_design(cutouts, chosen, labels, usable)
+    alike = like_background_design(cutouts, chosen, labels, usable)
     there = predict_composites(cutouts, alike, predict) == labels[alike.subject]
     return matched_gaps(chosen, right, alike, there, labels)
 
@@ -93,7 +93,7 @@ def matched_gaps(
 
     Args:
         chosen, right: of the swap test.
-        alike: from `matched_design`.
+        alike: from `like_background_design`.
         there: bool (m,), whether each of `alike` is classified as its object.
     """
     own = labels[chosen.subject] == labels[chosen.donor]

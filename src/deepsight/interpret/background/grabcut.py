@@ -69,7 +69,7 @@ class Masks:
         return np.asarray(self.inside.mean(axis=(1, 2)), dtype=np.float64)
 
 
-def segment(images: Pixels, *, seed: int = 0, iterations: int = ITERATIONS) -> Masks:
+def segment_objects(images: Pixels, *, seed: int = 0, iterations: int = ITERATIONS) -> Masks:
     """Segment the object in each image.
 
     Each image is resized to 128 px. Its outer ring is background, its centre possibly the object; GrabCut
@@ -107,10 +107,10 @@ def segment_missing(images: Pixels, rows: Ints, known: KnownMasks, *, seed: int)
         images: uint8 (n, h, w, 3).
         rows: int64 (n,), positions of these images.
         known: the masks of some of them, or of others.
-        seed: as for `segment`.
+        seed: as for `segment_objects`.
     """
     there = np.isin(rows, known.rows)
-    fresh = segment(images[~there], seed=seed)
+    fresh = segment_objects(images[~there], seed=seed)
     old = known.masks.select(np.searchsorted(known.rows, rows[there]))
     inside = np.empty((len(rows), *fresh.inside.shape[1:]), dtype=np.bool_)
     accepted = np.empty(len(rows), dtype=np.bool_)

@@ -13,7 +13,7 @@ from deepsight.core.evidence import Table
 from deepsight.core.statistics.intervals import wilson
 from deepsight.core.statistics.significance import runner_up_p
 from deepsight.interpret.background.composites import cut_out
-from deepsight.interpret.background.grabcut import Masks, segment
+from deepsight.interpret.background.grabcut import Masks, segment_objects
 
 GOOD_ENOUGH = 0.5
 UNITS = {
@@ -77,7 +77,9 @@ def measure_masks(images: Pixels, masks: Masks, *, n: int = 60, seed: int = 0) -
     donors = rng.permutation(subjects)
     rows = np.unique(subjects)
     cutouts = cut_out(images[rows], masks.select(rows))
-    found = segment(cutouts.on(np.searchsorted(rows, subjects), np.searchsorted(rows, donors)), seed=seed)
+    found = segment_objects(
+        cutouts.on(np.searchsorted(rows, subjects), np.searchsorted(rows, donors)), seed=seed
+    )
     true, kept = masks.inside[subjects], found.accepted
     if not kept.any():
         return MaskQuality(0.0, 0.0, 1.0, n)

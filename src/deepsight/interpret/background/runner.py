@@ -88,7 +88,7 @@ def draw_sample(inputs: ExaminationInputs, objects: int) -> Sample:
     there = np.flatnonzero(np.isin(data.labels, drawn))
     rows = there[balanced_rows(data.labels[there], sample_sizes.images_for(objects), rng)]
     images = data.pixels(rows)
-    masks = grabcut.segment(images, seed=seed)
+    masks = grabcut.segment_objects(images, seed=seed)
     quality = mask_quality.measure_masks(images, masks, n=sample_sizes.QUALITY_COMPOSITES, seed=seed)
     return Sample(rows, images, data.labels[rows], masks, quality)
 

@@ -31,7 +31,7 @@ def ledger_shares_table(ledger: Table, *, level: float = 0.95) -> Table:
     total = len(ledger.frame)
     causes = [*CAUSES.values(), PLAIN]
     blind = ledger.frame["not_examined"].explode().drop_nulls()
-    found = cause_shares(parts_of(ledger.frame), level=level)
+    found = cause_shares(parts_of_errors(ledger.frame), level=level)
     frame = pl.DataFrame(
         {
             "cause": causes,
@@ -61,7 +61,7 @@ def ledger_shares_table(ledger: Table, *, level: float = 0.95) -> Table:
     )
 
 
-def parts_of(frame: pl.DataFrame) -> Floats:
+def parts_of_errors(frame: pl.DataFrame) -> Floats:
     """The parts of all errors as an array (e, c), NaN where unknown."""
     c = len(CAUSES) + 1
     rows = [[np.nan if part is None else part for part in row] for row in frame["parts"].to_list()]

@@ -90,7 +90,7 @@ def hypotheses_table(
     worth = worth_of_cells(labels, predicted, len(classes), image_groups)
     null = pair_tests(counts, worth, fdr=FDR)  # once: it takes seconds for a thousand classes
     found = unregistered(stated, counts, null, classes)
-    outcomes = {h: tested(h, counts, worth, null, classes, level, seed) for h in (*stated, *found)}
+    outcomes = {h: tested_hypothesis(h, counts, worth, null, classes, level, seed) for h in (*stated, *found)}
     rows = [hypothesis_row(h, outcomes[h], outcomes[h].verdict(1 - level), "") for h in stated]
     rows += [hypothesis_row(h, outcomes[h], "undecided", FOUND) for h in found]
     frame = pl.DataFrame(rows, schema=SCHEMA)
@@ -132,7 +132,7 @@ def hypothesis_row(hypothesis: Hypothesis, outcome: TestResult, verdict: str, no
     }
 
 
-def tested(
+def tested_hypothesis(
     hypothesis: Hypothesis, counts: NDArray[np.int64], worth: Floats, null: PairTests,
     classes: Sequence[str], level: float, seed: int,
 ) -> TestResult:  # fmt: skip

@@ -9,7 +9,7 @@ from deepsight.core.array_types import Ints, Reals
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.clusters import worth_of_cells
 from deepsight.core.statistics.intervals import confusion_counts, wilson
-from deepsight.core.statistics.macro_f1 import few_images
+from deepsight.core.statistics.macro_f1 import few_images_warning
 from deepsight.core.statistics.significance import p_phrase, runner_up_p
 
 EFFECTIVE_N = {"effective_n": "independent images that would give the recall with the same precision"}
@@ -69,7 +69,10 @@ def per_class_table(
         method=f"Recall, precision and F1 by class; Wilson (1927) interval of the recall{grouped}. With 10 "
         "to 50 images it holds the truth in 90 to 98 % of samples, always where the true recall is 0 or 1.",
         caption=" ".join(
-            filter(None, (recall_caption(recall * worth, worth, classes, 1 - level), few_images(n, classes)))
+            filter(
+                None,
+                (recall_caption(recall * worth, worth, classes, 1 - level), few_images_warning(n, classes)),
+            )
         ),
     )
 

@@ -47,18 +47,18 @@ def pair_tests(counts: NDArray[np.integer], worth: Floats | None = None, *, fdr:
         fdr: pairs with a q-value of at most this leave the fit.
     """
     worth = np.ones(counts.shape) if worth is None else worth
-    found = tested(counts, np.zeros(counts.shape, dtype=bool), worth)
+    found = tested_pairs(counts, np.zeros(counts.shape, dtype=bool), worth)
     left_out = np.zeros(counts.shape, dtype=bool)
     for _ in range(ROUNDS if len(counts) >= FEWEST_CLASSES else 0):
         flagged = leaving_enough(found.q_values <= fdr)
         if (flagged == left_out).all():
             break
         left_out = flagged
-        found = tested(counts, left_out, worth)
+        found = tested_pairs(counts, left_out, worth)
     return found
 
 
-def tested(counts: NDArray[np.integer], left_out: Bools, worth: Floats) -> PairTests:
+def tested_pairs(counts: NDArray[np.integer], left_out: Bools, worth: Floats) -> PairTests:
     """Binomial tests of all pairs, with a fit to those that are not left out.
 
     A cell is tested among the errors of its row less those of other cells that were left out.

@@ -11,7 +11,7 @@ from scipy.stats import entropy
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.evidence import Table
 from deepsight.interpret.labels.annotator_disagreement import two_people_differ
-from deepsight.interpret.labels.label_errors import TRUSTED, agreement
+from deepsight.interpret.labels.label_errors import TRUSTED, agreement_with_labels
 from deepsight.interpret.labels.label_noise import wrong_label_probabilities
 from deepsight.interpret.labels.label_sources import LabelSources, equal_pool, log_pool
 
@@ -65,11 +65,11 @@ def ambiguity_table(
         method="Geometric mean of all sources (model, reference model, out-of-fold heads, neighbours), each "
         "recalibrated; its entropy, and its doubt of the given label as far as that is not held to be wrong. "
         "`people_differ`: by what three annotators' votes on other images showed.",
-        caption=caption_of(frame),
+        caption=ambiguity_caption(frame),
     )
 
 
-def caption_of(frame: pl.DataFrame) -> str:
+def ambiguity_caption(frame: pl.DataFrame) -> str:
     """The expected share of images on which two people differ, or that the sources cannot tell."""
     known = frame["people_differ"].drop_nulls().to_numpy()
     if not len(known):
@@ -96,7 +96,7 @@ def ambiguity_of_split(
     order, names = np.argsort(-pooled, axis=1, kind="stable"), np.array(classes)
     if wrong is None or views is not None:
         wrong = wrong_label_probabilities(log_pool(sources, labels), labels)
-    score, agreed = doubt(pooled, labels, wrong), agreement(judged)
+    score, agreed = doubt(pooled, labels, wrong), agreement_with_labels(judged)
     unexplained = 1 - agreed - float(wrong.mean())
     differ = two_people_differ(score, unexplained).tolist() if agreed >= TRUSTED else [None] * len(score)
     return pl.DataFrame(

@@ -80,7 +80,7 @@ def label_error_tables(
         totals_of_split(name, frames[name], each, wrong[name], level) for name, each in by_split.items()
     ]
     return {
-        "label_errors": image_table(pl.concat(frames.values())),
+        "label_errors": label_errors_table(pl.concat(frames.values())),
         "label_error_summary": summary_table(pl.DataFrame(totals), level),
     }
 
@@ -90,7 +90,7 @@ def wrong_labels_by_split(by_split: Mapping[str, LabelSources]) -> dict[str, Wro
     return {name: find_wrong_labels(each.pooled, each.labels) for name, each in by_split.items()}
 
 
-def image_table(frame: pl.DataFrame) -> Table:
+def label_errors_table(frame: pl.DataFrame) -> Table:
     """The evidence table `label_errors` from the rows of all splits."""
     return Table(
         frame=frame.sort("score", descending=True, maintain_order=True),
@@ -160,7 +160,7 @@ def label_errors_of_split(
     """
     pooled, names = judged.pooled.copy(), np.array(classes)
     score = (wrong or find_wrong_labels(pooled, judged.labels)).probability
-    trusted = agreement(judged) >= TRUSTED
+    trusted = agreement_with_labels(judged) >= TRUSTED
     pooled[np.arange(len(pooled)), judged.labels] = -1
     return pl.DataFrame(
         {
@@ -174,7 +174,7 @@ def label_errors_of_split(
     )
 
 
-def agreement(judged: LabelSources) -> float:
+def agreement_with_labels(judged: LabelSources) -> float:
     """The share of images whose likeliest class in the pool is the given one."""
     return float((judged.pooled.argmax(axis=1) == judged.labels).mean())
 
@@ -239,7 +239,7 @@ def totals_of_split(
         "estimated": number.value,
         "ci_low": number.low,
         "ci_high": number.high,
-        "agreement": agreement(judged),
+        "agreement": agreement_with_labels(judged),
         "flagged": len(flagged),
         "estimated_precision": claimed_precision(flagged.to_numpy(), len(frame)),
     }

@@ -117,7 +117,7 @@ def find_wrong_labels(pooled: Floats, labels: Ints) -> WrongLabels:
         labels: int64 (n,), given.
     """
     transitions, logs = class_transitions(pooled), np.log(np.maximum(pooled, FARTHEST))
-    plain, bent = (fit_mixture(logs, labels, transitions, most_bend=most) for most in (0.0, MOST_BEND))
+    plain, bent = (fit_wrong_labels(logs, labels, transitions, most_bend=most) for most in (0.0, MOST_BEND))
     mean = (plain.probability.mean() + bent.probability.mean()) / 2
     right = float((pooled.argmax(axis=1) == labels).mean() / (1 - mean))
     noise = float(plain.probability.mean() - plain.share_error)
@@ -135,7 +135,7 @@ def ramp(value: float, ends: tuple[float, float]) -> float:
     return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
-def fit_mixture(logs: Floats, labels: Ints, transitions: Floats, *, most_bend: float) -> WrongLabels:
+def fit_wrong_labels(logs: Floats, labels: Ints, transitions: Floats, *, most_bend: float) -> WrongLabels:
     """How surely each label is a mistake, by the mixture of largest likelihood.
 
     Args:

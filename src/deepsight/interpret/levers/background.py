@@ -37,7 +37,7 @@ def try_background(
     labels, predicted = examined.labels[places], examined.predicted[places]
     everyone, all_usable = np.arange(len(places)), np.ones(len(places), dtype=bool)
     neutral = neutral_design(everyone, labels, predicted, all_usable, donors=donors, seed=seed)
-    matched = matched_design(predicted, donors=donors, seed=seed)
+    matched = same_class_design(predicted, donors=donors, seed=seed)
     both = np.intersect1d(neutral.subject, matched.subject)
     if not len(both):
         raise DeepSightError(
@@ -61,7 +61,7 @@ def try_background(
     )
 
 
-def matched_design(predicted: Ints, *, donors: int, seed: int) -> SwapDesign:
+def same_class_design(predicted: Ints, *, donors: int, seed: int) -> SwapDesign:
     """Each object on backgrounds of other images that the model assigns to the same class."""
     rng = np.random.default_rng([seed, 1])
     everyone = np.arange(len(predicted))

@@ -66,12 +66,12 @@ def lever_errors_table(
         len(errors),
         f"Local false discovery rate against what the same lever makes worse (target-decoy), at most {NAMED} "
         "for a cause to be named.",
-        f"Of {len(errors):,} errors examined, {number_of(named)} {have} a cause that an intervention "
-        f"supports, and {number_of(still)} {resist} every lever.",
+        f"Of {len(errors):,} errors examined, {errors_in_words(named)} {have} a cause that an intervention "
+        f"supports, and {errors_in_words(still)} {resist} every lever.",
     )
 
 
-def number_of(count: int) -> str:
+def errors_in_words(count: int) -> str:
     """A number of errors in a sentence."""
     return f"{count:,}" if count else "none"
 

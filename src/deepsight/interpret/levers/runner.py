@@ -9,7 +9,7 @@ import numpy as np
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence, Table
 from deepsight.core.progress import Log, silent
-from deepsight.interpret.background.grabcut import segment
+from deepsight.interpret.background.grabcut import segment_objects
 from deepsight.interpret.error_analysis.calibration import calibrating_temperature
 from deepsight.interpret.findings import Findings, Refusal, not_examined_table
 from deepsight.interpret.inputs import ExaminationInputs
@@ -154,6 +154,6 @@ class LeverTrials:
         scale = np.repeat(shares, [len(chosen) for chosen in few])[order]
         part = self.examined.reweighted(places, scale)
         pixels = self.pixels[places]
-        masks = segment(pixels, seed=self.inputs.seed)
+        masks = segment_objects(pixels, seed=self.inputs.seed)
         found = try_background(part, pixels, masks, self.tools.predict, seed=self.inputs.seed)
         return [replace(found, seconds=time.perf_counter() - began)]

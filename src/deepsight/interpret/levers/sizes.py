@@ -159,7 +159,7 @@ def steps_of_part(sizes: LeverSizes, rows: int, epochs: float) -> float:
     return rows * sizes.part_percent / 100 * epochs
 
 
-def affordable_sizes(seconds: float, rates: LeverRates, *, rows: int, epochs: float) -> LeverSizes:
+def affordable_lever_sizes(seconds: float, rates: LeverRates, *, rows: int, epochs: float) -> LeverSizes:
     """The last step of the ladder that fits into these seconds, with the largest part of the rows that fits.
 
     Where rows are many, smaller parts leave time for more levers. Where nothing fits, it is the first step.

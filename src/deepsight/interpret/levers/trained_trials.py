@@ -10,7 +10,7 @@ from deepsight.core.array_types import Ints, Reals
 from deepsight.core.evidence import Table
 from deepsight.core.progress import Log
 from deepsight.core.run import PICTURES
-from deepsight.interpret.background.grabcut import segment
+from deepsight.interpret.background.grabcut import segment_objects
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.background_training import judge_backgrounds, swap_backgrounds
 from deepsight.interpret.levers.more_data.class_gains import class_gains_table
@@ -226,7 +226,9 @@ class TrainedTrials:
         order = np.random.default_rng([seed, 19]).permutation(len(train))
         rows = np.sort(order[: self.sizes.swap_rows]).astype(np.int64)
         pixels = train.pixels(rows)
-        swapped = swap_backgrounds(pixels, train.labels[rows], segment(pixels, seed=seed), rows, seed=seed)
+        swapped = swap_backgrounds(
+            pixels, train.labels[rows], segment_objects(pixels, seed=seed), rows, seed=seed
+        )
         arm, control = swapped.retrainings(self.sizes.swap_trainings, seed=seed)
         mixed, _ = self.trained(arm, "other backgrounds")
         matched, _ = self.trained(control, "other backgrounds, control")

@@ -98,7 +98,7 @@ def metadata_scores_table(
         n=len(labels),
         method=f"Accuracy with Wilson's interval by value; columns of numbers in {BINS} parts of equal size; "
         f"differences tested within classes by {DRAWS:,} draws, Benjamini & Hochberg over the columns.",
-        caption=caption_of(frame, left_out=[name for name in metadata.columns if name not in columns]),
+        caption=metadata_caption(frame, left_out=[name for name in metadata.columns if name not in columns]),
     )
 
 
@@ -172,7 +172,7 @@ def drawn_by_groups(
     return statistic(np.array(drawn) + expected, expected)
 
 
-def caption_of(frame: pl.DataFrame, *, left_out: list[str]) -> str:
+def metadata_caption(frame: pl.DataFrame, *, left_out: list[str]) -> str:
     """The columns that differ, and those that could not be compared."""
     found = frame.filter(pl.col("q_value") <= 0.05)["column"].unique(maintain_order=True).to_list()
     more = f" Not compared: {', '.join(left_out)}." if left_out else ""

@@ -122,7 +122,7 @@ def cluster_slices(
     count = min(clusters, int(first.sum()) // max(smallest, 1))
     if features.shape[1] < len(classes) or count < 2:
         return []
-    reduced = principal_components(without_classes(features, labels, first), first)
+    reduced = components_of_first_half(without_classes(features, labels, first), first)
     place = KMeans(count, n_init=1, random_state=seed).fit(reduced[first]).predict(reduced)
     members = [place == c for c in range(count)]
     return [
@@ -146,7 +146,7 @@ def without_classes(features: NDArray[np.floating], labels: Ints, first: Bools) 
     return np.asarray(x - (x @ between.T) @ between, dtype=np.float32)
 
 
-def principal_components(x: NDArray[np.float32], first: Bools) -> NDArray[np.float32]:
+def components_of_first_half(x: NDArray[np.float32], first: Bools) -> NDArray[np.float32]:
     """The leading components, fitted on the first half, (n, p)."""
     centre = x[first].mean(axis=0)
     axes = principal_axes(x[first], centre, min(COMPONENTS, x.shape[1], int(first.sum())))

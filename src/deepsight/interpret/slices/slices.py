@@ -88,7 +88,7 @@ def slices_table(
             features, properties, labels, classes, first, clusters=clusters, smallest=smallest, seed=seed
         )
     promising = promising_slices(candidates, wrong, strata, first, smallest)
-    frame = confirmed_slices([slice_row(c, wrong, strata, ~first, ids, image_groups) for c in promising], fdr)
+    frame = judged_slices([slice_row(c, wrong, strata, ~first, ids, image_groups) for c in promising], fdr)
     beyond = "classes" if doubt is None else "classes and the model's own doubt"
     found_clusters = sum(candidate.kind == "cluster" for candidate in candidates)
     return Table(
@@ -131,7 +131,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def confirmed_slices(rows: list[dict[str, Any]], fdr: float) -> pl.DataFrame:
+def judged_slices(rows: list[dict[str, Any]], fdr: float) -> pl.DataFrame:
     """The rows with their q-values and verdicts, the smallest p-value first."""
     q = benjamini_hochberg([row["p_value"] for row in rows])
     frame = pl.DataFrame(

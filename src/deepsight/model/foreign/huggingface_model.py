@@ -73,7 +73,7 @@ def processor_format(name: str, local: bool, config: Any) -> InputFormat | None:
     except Exception:  # the model can be used without it: the preprocessing audit finds the input
         return None
     about = processor.to_dict()
-    resized, cropped = size_of(about.get("size")), size_of(about.get("crop_size"))
+    resized, cropped = processor_size(about.get("size")), processor_size(about.get("crop_size"))
     crops = bool(about.get("do_center_crop")) and cropped is not None
     final = cropped if crops else resized
     if final is None:
@@ -86,7 +86,7 @@ def processor_format(name: str, local: bool, config: Any) -> InputFormat | None:
     )  # fmt: skip
 
 
-def size_of(size: Any) -> tuple[int, int] | None:
+def processor_size(size: Any) -> tuple[int, int] | None:
     """Height and width of a processor's size, in any of the forms that processors use."""
     if isinstance(size, int):
         return size, size

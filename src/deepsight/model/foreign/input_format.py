@@ -66,13 +66,20 @@ class InputFormat:
                 )
         sides = (self.height, self.width)
         whole = all(isinstance(side, int) and 1 <= side <= LARGEST for side in sides)
-        if not (whole and numbers(sides) and numbers((self.crop_share,)) and 0 < self.crop_share <= 1):
+        if not (
+            whole
+            and are_finite_numbers(sides)
+            and are_finite_numbers((self.crop_share,))
+            and 0 < self.crop_share <= 1
+        ):
             raise UsageError(
                 f"Expected a height and width of 1 to {LARGEST} pixels and a crop_share above 0 and at most "
                 f"1, received {self.height}, {self.width}, {self.crop_share}."
             )
         count = 1 if self.channels == "grey" else 3
-        fitting = all(numbers(values) and len(values) in (1, count) for values in (self.mean, self.std))
+        fitting = all(
+            are_finite_numbers(values) and len(values) in (1, count) for values in (self.mean, self.std)
+        )
         if not fitting or min(self.std) <= 0:
             raise UsageError(
                 f"Expected {count} means and {count} positive deviations, received {self.mean}, {self.std}."
@@ -118,7 +125,7 @@ class InputFormat:
         }
 
 
-def numbers(values: Any) -> bool:
+def are_finite_numbers(values: Any) -> bool:
     """Whether these are finite numbers in a tuple."""
     return isinstance(values, tuple) and all(
         isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -16,7 +16,7 @@ from deepsight.core.errors import DeepSightError, first_line
 from deepsight.core.files.damage import damage_as
 from deepsight.core.open_model import Visit
 from deepsight.model.foreign.input_format import InputFormat
-from deepsight.model.foreign.network import Network, place_of
+from deepsight.model.foreign.network import Network, device_and_type
 from deepsight.model.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 CAFFE = {"channels": "bgr", "scale": "0..255", "mean": (103.939, 116.779, 123.68)}
@@ -142,7 +142,7 @@ def network_of_keras(model: Any) -> Network:
     last = shape[3] in (1, 3) or shape[1] not in (1, 3)
     sides = shape[1:3] if last else shape[2:]
     size = (int(sides[0]), int(sides[1])) if all(sides) else None
-    device, dtype = place_of(model)
+    device, dtype = device_and_type(model)
 
     def forward(inputs: Tensor) -> Any:
         return model(inputs.to(device=device, dtype=dtype), training=False)

@@ -52,7 +52,7 @@ def network_of_module(module: nn.Module, name: str, **known: Any) -> Network:
     Raises:
         DeepSightError: it has no weights yet.
     """
-    device, dtype = place_of(module)
+    device, dtype = device_and_type(module)
     if device.type == "meta":
         raise DeepSightError(f"Expected {name} with its weights, but they are on the meta device. Load them.")
 
@@ -65,7 +65,7 @@ def network_of_module(module: nn.Module, name: str, **known: Any) -> Network:
     return Network(name, forward, module, lambda visit: watch_module(module, visit), own, **known)
 
 
-def place_of(module: nn.Module) -> tuple[torch.device, torch.dtype]:
+def device_and_type(module: nn.Module) -> tuple[torch.device, torch.dtype]:
     """Device and floating type of a module's first parameter or buffer; CPU and float32 without one."""
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.is_floating_point():

@@ -37,11 +37,11 @@ def answers_of_batch(model: WatchedModel, inputs: Tensor) -> tuple[Floats32, Flo
     with torch.no_grad(), model.watch(visit):
         logits = model.scores(inputs)
     found = seen.get("vector", seen.get("map"))
-    features = torch.zeros(len(inputs), 0) if found is None else pooled(found, nhwc=model.nhwc).float()
+    features = torch.zeros(len(inputs), 0) if found is None else pooled_output(found, nhwc=model.nhwc).float()
     return logits.cpu().numpy(), features.cpu().numpy()
 
 
-def pooled(output: Tensor, *, nhwc: bool = False) -> Tensor:
+def pooled_output(output: Tensor, *, nhwc: bool = False) -> Tensor:
     """Vectors (b, d) of vectors, tokens (b, t, d), or maps with channels first or last.
 
     Args:

@@ -43,7 +43,7 @@ def open_python(target: str) -> tuple[Network, Callable[..., Tensor] | InputForm
             f"Expected python:{target} to return a torch.nn.Module, or a pair of one and its preprocessing, "
             f"received {type(module).__name__}."
         )
-    return network_of_module(module, f"python:{target}"), preprocessing_of(preprocess, target)
+    return network_of_module(module, f"python:{target}"), returned_preprocessing(preprocess, target)
 
 
 def function_at(place: str, name: str) -> Callable[[], Any]:
@@ -76,7 +76,7 @@ def call(function: Callable[[], Any], target: str) -> Any:
         raise DeepSightError(f"python:{target} failed: {type(error).__name__}: {error}") from error
 
 
-def preprocessing_of(given: Any, target: str) -> Callable[..., Tensor] | InputFormat | None:
+def returned_preprocessing(given: Any, target: str) -> Callable[..., Tensor] | InputFormat | None:
     """The preprocessing that was returned with a module.
 
     Raises:

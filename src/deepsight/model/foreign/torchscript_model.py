@@ -13,7 +13,7 @@ from torch import Tensor
 from deepsight.core.errors import DeepSightError, first_line
 from deepsight.core.files.damage import damage_as
 from deepsight.model.foreign.input_format import InputFormat
-from deepsight.model.foreign.network import Network, place_of
+from deepsight.model.foreign.network import Network, device_and_type
 
 ABOUT = "deepsight.json"  # the description that `deepsight export` puts into its files
 
@@ -32,7 +32,7 @@ def open_torchscript(file: Path) -> Network:
             module = torch.jit.load(file, map_location="cpu", _extra_files=extra)  # type: ignore[no-untyped-call]
         except RuntimeError as error:
             raise DeepSightError(f"Expected a TorchScript module in {file}: {first_line(error)}") from error
-    device, dtype = place_of(module)
+    device, dtype = device_and_type(module)
 
     def forward(inputs: Tensor) -> Any:
         return module(inputs.to(device=device, dtype=dtype))

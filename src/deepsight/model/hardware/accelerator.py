@@ -47,7 +47,7 @@ def step_answer(network: nn.Module, images: Tensor, labels: Tensor, device: str)
     return StepAnswer(logits.detach().float().cpu(), torch.cat(gradients).float().cpu())
 
 
-def disagreement(device: str, step: Step = step_answer) -> str:
+def reason_to_distrust(device: str, step: Step = step_answer) -> str:
     """Why a device cannot be trusted; empty if its step agrees with the CPU's.
 
     Args:
@@ -85,7 +85,7 @@ def trusted_accelerator(device: str | None = None, step: Step = step_answer) -> 
     name = accelerator_here() if device is None else device
     if name == "cpu":
         return name
-    reason = disagreement(name, step)
+    reason = reason_to_distrust(name, step)
     if reason:
         logging.getLogger(__name__).warning("%s The processor is used instead.", reason)
     return "cpu" if reason else name

@@ -75,7 +75,7 @@ def affine_of(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return scale.detach(), (norm.bias - norm.running_mean * scale).detach()
 
 
-def pairs_of(model: nn.Module, run: Run, example: Tensor) -> dict[str, str]:
+def norms_after_convolutions(model: nn.Module, run: Run, example: Tensor) -> dict[str, str]:
     """Names of the batch norms that directly follow a convolution, each with that convolution's name.
 
     Found by running the example and comparing each norm's input with each convolution's output, which works
@@ -137,7 +137,7 @@ def unfused_state(model: nn.Module, original: dict[str, Tensor], pairs: dict[str
     Args:
         model: the model after `fuse`.
         original: the original model's state, for names, shapes and tensors that were not fused.
-        pairs: from `pairs_of`.
+        pairs: from `norms_after_convolutions`.
     """
     state = {**original, **{k: v for k, v in model.state_dict().items() if k in original}}
     for norm_name, conv_name in pairs.items():

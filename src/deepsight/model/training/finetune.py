@@ -51,7 +51,7 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
         order = order[: min(max(1, len(order) // recipe.batch), steps - step) * recipe.batch]
         seen = train_epoch(training, optimisation, order, epoch, step, average)
         step += -(-len(order) // recipe.batch)
-        require_finite(seen, step, steps, recipe)
+        require_finite_losses(seen, step, steps, recipe)
         losses[order] = seen.cpu().numpy()
         if average is not None and step >= steps:
             average.take_over()
@@ -59,7 +59,7 @@ def finetune_phase(training: Training, *, validated: bool = True) -> Iterator[Ep
         val_loss, val_f1 = float("nan"), float("nan")
         if validated:
             val_loss, val_f1 = validate(training)
-            require_finite(torch.tensor([val_loss]), step, steps, recipe)
+            require_finite_losses(torch.tensor([val_loss]), step, steps, recipe)
         base, head = (float(rate) for rate in optimisation.schedule.get_last_lr())
         epoch += 1
         passed = step * recipe.batch / n
@@ -122,7 +122,7 @@ def own_share(fabric: Fabric) -> slice:
     return slice(fabric.global_rank, None, fabric.world_size)
 
 
-def require_finite(losses: Tensor, step: int, steps: int, recipe: Recipe) -> None:
+def require_finite_losses(losses: Tensor, step: int, steps: int, recipe: Recipe) -> None:
     """Stop before a diverged model is saved."""
     if not bool(torch.isfinite(losses).all()):
         raise DeepSightError(

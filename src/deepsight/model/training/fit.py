@@ -23,7 +23,7 @@ from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training.finetune import finetune_phase
 from deepsight.model.training.linear_probe import FrozenFeatures, linear_probe_phase
-from deepsight.model.training.training_state import Epoch, Training, history_frame, prepare, validate
+from deepsight.model.training.training_state import Epoch, Training, history_frame, prepare_training, validate
 
 GENERIC_BASE_RATIO = 0.1
 
@@ -74,7 +74,7 @@ def fit_model(
     classifier = Classifier(
         pretrained.backbone, len(splits.classes), trained_reductions=recipe.trained_reductions
     ).to(fabric.device)
-    training = prepare(classifier, splits, preprocessing, recipe, cache=cache, fabric=fabric)
+    training = prepare_training(classifier, splits, preprocessing, recipe, cache=cache, fabric=fabric)
     frozen = linear_probe_phase(training)
     before = copy.deepcopy(training.trainable.state_dict())
     epochs = []

@@ -23,7 +23,13 @@ from deepsight.model.pretrained import Pretrained
 from deepsight.model.training.finetune import finetune_phase
 from deepsight.model.training.fit import preprocessing_of
 from deepsight.model.training.linear_probe import fit_head
-from deepsight.model.training.training_state import TrainablePart, Training, pooled, prepare
+from deepsight.model.training.training_state import (
+    TrainablePart,
+    Training,
+    head_logits,
+    pooled,
+    prepare_training,
+)
 from deepsight.model.training.training_views import HeldMaps
 
 BLOCK = 256  # images whose maps pass at once
@@ -32,7 +38,7 @@ RESTART = 2.0  # times the recipe's peak rate, so that trainings that start from
 # as often as the model: docs/decisions/0101-retrainings-stay-near-the-model.md.
 RESTART_STEPS = 16
 FEWEST_STEPS = 4  # of the optimiser, in any training
-HELD = 32  # validation images that `prepare` needs, though nothing is selected by them
+HELD = 32  # validation images that `prepare_training` needs, though nothing is selected by them
 
 
 @dataclass
@@ -92,7 +98,7 @@ class Retrainer:
             mixed=None,
         )
         self._finetune(training)
-        return head_logits(part, np.concatenate([pooled(part, x) for x in tensors(self._before_last)]))
+        return part_logits(part, tensors(self._before_last))
 
     def whole(
         self, rows: Ints, seed: int, *, passes: float = 1.0, resolution: int = 0, backbone: str = "",
@@ -128,9 +134,7 @@ class Retrainer:
         )
         fit_head(training, seed)
         self._finetune(training)
-        seen = tensors(self._examined_maps(backbone, side))
-        part = training.trainable
-        return head_logits(part, np.concatenate([pooled(part, x) for x in seen]))
+        return part_logits(training.trainable, tensors(self._examined_maps(backbone, side)))
 
     def features(self, rows: Ints) -> Floats32:
         """The trained model's pooled features (r, d) of training rows."""
@@ -185,7 +189,9 @@ class Retrainer:
         n = len(self.splits.train)
         if self.unused is None or int(rows.max()) < n:
             return self.splits.train.select(rows)
-        return joined(self.splits.train.select(rows[rows < n]), self.unused.select(rows[rows >= n] - n))
+        return joined_with_unused(
+            self.splits.train.select(rows[rows < n]), self.unused.select(rows[rows >= n] - n)
+        )
 
     def _prepared(self, backbone: str, side: int, train: Dataset) -> Training:
         pretrained = self.load(backbone)
@@ -197,7 +203,9 @@ class Retrainer:
         validation = self.splits.validation.select(np.arange(min(HELD, len(self.splits.validation))))
         splits = Splits(train, validation, self.splits.test)
         preprocessing = preprocessing_of(pretrained, recipe)
-        return prepare(classifier, splits, preprocessing, recipe, cache=self.cache, fabric=self.fabric)
+        return prepare_training(
+            classifier, splits, preprocessing, recipe, cache=self.cache, fabric=self.fabric
+        )
 
     @cached_property
     def _shares_frozen(self) -> bool:
@@ -241,17 +249,17 @@ class Retrainer:
         return self._seen[key]
 
 
-def joined(first: Dataset, second: Dataset) -> Dataset:
+def joined_with_unused(first: Dataset, second: Dataset) -> Dataset:
     """Both data sets in one, with positions as ids, since the two may share ids."""
     labels = np.concatenate([first.labels, second.labels])
     images = JoinedImages([first.images, second.images])
     return Dataset(images, labels, first.classes, np.arange(len(labels)), f"{first.source} and unused")
 
 
-def head_logits(part: TrainablePart, features: Floats32) -> Floats32:
-    """Logits (m, k) of pooled features (m, d) by the head of a trained part."""
-    weight, bias = (p.detach().cpu().numpy() for p in (part.head.weight, part.head.bias))
-    return np.asarray(features @ weight.T + bias, dtype=np.float32)
+def part_logits(part: TrainablePart, maps: Iterable[Tensor]) -> Floats32:
+    """Logits (m, k) of the trained part for blocks of maps (b, c, h, w)."""
+    features = np.concatenate([pooled(part, block) for block in maps])
+    return np.asarray(head_logits(part.head, features).numpy())
 
 
 def blocks(rows: Ints) -> list[Ints]:

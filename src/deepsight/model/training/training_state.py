@@ -89,7 +89,7 @@ class Training:
         return self.mixed or self.views
 
 
-def prepare(
+def prepare_training(
     classifier: Classifier, splits: Splits, preprocessing: Preprocessing, recipe: Recipe, *,
     cache: FeatureCache, fabric: Fabric,
 ) -> Training:  # fmt: skip
@@ -170,7 +170,7 @@ def pooled(trainable: TrainablePart, maps: Tensor) -> NDArray[np.float32]:
 def validate(training: Training) -> tuple[float, float]:
     """Cross-entropy in nats and macro-F1 on the validation images; keeps their features in the training."""
     training.val_features = val_features(training)
-    logits = logits_of(training, training.val_features)
+    logits = head_logits(training.classifier.head, training.val_features)
     loss = F.cross_entropy(logits, torch.from_numpy(training.val_labels))
     predicted = logits.argmax(1).numpy()
     return float(loss), macro_f1(training.val_labels, predicted, logits.shape[1])
@@ -178,7 +178,7 @@ def validate(training: Training) -> tuple[float, float]:
 
 def val_logits(training: Training) -> Tensor:
     """The logits of the validation images (n, k), on the CPU."""
-    return logits_of(training, val_features(training))
+    return head_logits(training.classifier.head, val_features(training))
 
 
 def val_features(training: Training) -> NDArray[np.float32]:
@@ -190,9 +190,8 @@ def val_features(training: Training) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
-def logits_of(training: Training, features: NDArray[np.float32]) -> Tensor:
-    """Logits (n, k) of pooled features (n, d) by the current head, on the CPU."""
-    head = training.classifier.head
+def head_logits(head: nn.Linear, features: NDArray[np.float32]) -> Tensor:
+    """Logits (n, k) of pooled features (n, d) by a head, on the CPU."""
     return torch.from_numpy(features) @ head.weight.detach().cpu().T + head.bias.detach().cpu()
 
 

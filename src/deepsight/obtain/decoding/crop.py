@@ -107,7 +107,7 @@ def decode_picture(content: bytes, *, shape: Shape, fit: Fit = "crop", top: floa
                 grey[transparent_values(image, values)] = 255
                 coloured = rgb_image(upright(image, Image.fromarray(grey)))
             cut = cut_share(coloured, shape, fit)
-            return Picture(fitted(coloured, shape, fit), cut, taken, depth, frames_of(image))
+            return Picture(fitted_picture(coloured, shape, fit), cut, taken, depth, frames_of(image))
     except Unreadable:
         raise
     except UnidentifiedImageError:  # its message holds a memory address
@@ -135,7 +135,7 @@ def decode_other(content: bytes, shape: Shape, fit: Fit, top: float | None) -> P
         pixels = values if depth is None else eight_bits(values, top_of(depth) if top is None else top)
         coloured = rgb_image(Image.fromarray(np.ascontiguousarray(pixels)))
         require_decodable_size(coloured.size, content)
-        return Picture(fitted(coloured, shape, fit), cut_share(coloured, shape, fit), np.nan, depth)
+        return Picture(fitted_picture(coloured, shape, fit), cut_share(coloured, shape, fit), np.nan, depth)
     except Unreadable:
         raise
     except Exception as error:
@@ -277,7 +277,7 @@ def rgb_image(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def fitted(image: Image.Image, shape: Shape, fit: Fit) -> Pixels:
+def fitted_picture(image: Image.Image, shape: Shape, fit: Fit) -> Pixels:
     """The image in this shape, uint8 (h, w, 3).
 
     Raises:

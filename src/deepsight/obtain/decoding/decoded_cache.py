@@ -127,7 +127,7 @@ def write_about(decoding: Decoding, sha256: str) -> Decoded:
         "sha256": sha256, "cut": float(cuts.mean()) if len(cuts) else 0.0, "quarantined": quarantined,
         "tops": decoding.tops_by_kind(), "several": [name for block in blocks for name in block.several],
     }  # fmt: skip
-    about["proof"] = proof_of(folder, name, about)
+    about["proof"] = proof_of_part(folder, name, about)
     write_json(folder / f"{name}.json", about)
     remove_blocks(folder, name)
     return read_part(folder, name, decoding.listing, prove=False)
@@ -147,7 +147,7 @@ def read_part(folder: Path, name: str, listing: Listing, *, prove: bool = True) 
     """
     try:
         about = dict(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
-        proved = about.pop("proof", "") == proof_of(folder, name, about)
+        proved = about.pop("proof", "") == proof_of_part(folder, name, about)
     except DAMAGE as error:
         raise SourceError(f"nothing complete is stored yet in {folder}") from error
     images = StoredImages(folder / f"{name}_images.npy")
@@ -156,16 +156,16 @@ def read_part(folder: Path, name: str, listing: Listing, *, prove: bool = True) 
     rows, digests, taken = (
         np.array(map_array(folder / f"{name}_{what}.npy")) for what in ("rows", "digests", "taken")
     )
-    return Decoded(part_of_rows(listing, rows, images, digests), **about, taken=taken)
+    return Decoded(readable_part(listing, rows, images, digests), **about, taken=taken)
 
 
-def proof_of(folder: Path, name: str, about: Mapping[str, Any]) -> str:
+def proof_of_part(folder: Path, name: str, about: Mapping[str, Any]) -> str:
     """A digest of everything stored for a part except its pixels."""
     small = [file_digest(folder / f"{name}_{what}.npy") for what in ("rows", "digests", "taken")]
     return digest_of(json.dumps([about, small], sort_keys=True).encode("ascii"))
 
 
-def part_of_rows(listing: Listing, rows: Ints, images: StoredImages, digests: NDArray[np.uint8]) -> Part:
+def readable_part(listing: Listing, rows: Ints, images: StoredImages, digests: NDArray[np.uint8]) -> Part:
     """The readable rows of a listing as a part."""
     names = np.array([name_as_text(name) for name in listing.names], dtype=object)
     groups = None if listing.groups is None else np.array(listing.groups, dtype=object)[rows]

@@ -90,7 +90,7 @@ def read_arrays(file: Path) -> Arrays:
     Raises:
         UsageError: the file cannot be read.
     """
-    with damage_as(partial(not_as_expected, file)), file.open("rb") as handle:
+    with damage_as(partial(unreadable_arrays, file)), file.open("rb") as handle:
         if file.suffix.lower() == ".npy":
             return {"unnamed": np.load(handle, allow_pickle=False)}
         with NpzFile(handle, allow_pickle=False) as content:
@@ -118,7 +118,7 @@ def as_text(array: NDArray[Any]) -> NDArray[Any]:
     return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
-def not_as_expected(file: Path, why: str) -> UsageError:
+def unreadable_arrays(file: Path, why: str) -> UsageError:
     """The error for a file that cannot be read as arrays."""
     return UsageError(
         f"Expected {file} to be an .npz file of plain arrays, or a table that ends in "

@@ -42,7 +42,7 @@ def labels_that_count(array: NDArray[Any] | None, data: Dataset, logits: Floats,
     if differ and (logits[np.arange(len(given)), given] == logits.max(axis=1)).all():
         log("The labels in the file are what the model chose in every row, so those of the data are used.")
         return data.labels
-    require_agreement(given, data)
+    require_matching_labels(given, data)
     if differ:
         log(
             f"The labels in the file differ from those of the data in {differ:,} of {len(given):,} rows; "
@@ -63,7 +63,7 @@ def labels_as_positions(array: NDArray[Any], data: Dataset) -> Ints:
     if array.dtype.kind in "UO":
         given = positions_by_name(array, data)
     else:
-        given = whole_numbers(array, n)
+        given = whole_number_labels(array, n)
         if all(name.isdecimal() for name in data.classes) and set(map(str, given.tolist())) <= {
             *data.classes
         }:
@@ -79,7 +79,7 @@ def labels_as_positions(array: NDArray[Any], data: Dataset) -> Ints:
     return given
 
 
-def require_agreement(given: Ints, data: Dataset) -> None:
+def require_matching_labels(given: Ints, data: Dataset) -> None:
     """Refuse labels that agree with those of the data in less than half of the rows.
 
     The data set's own labels are a check of the order of rows: shuffled rows agree with them about as often
@@ -90,7 +90,7 @@ def require_agreement(given: Ints, data: Dataset) -> None:
     """
     agreement = float((given == data.labels).mean()) if len(given) else 1.0
     if agreement < AGREEING:
-        raise UsageError(disagreement(given, data, agreement))
+        raise UsageError(label_mismatch(given, data, agreement))
 
 
 def positions_by_name(array: NDArray[Any], data: Dataset) -> Ints:
@@ -111,7 +111,7 @@ def positions_by_name(array: NDArray[Any], data: Dataset) -> Ints:
     return np.array([place[name] for name in names], dtype=np.int64)
 
 
-def whole_numbers(array: NDArray[Any], n: int) -> Ints:
+def whole_number_labels(array: NDArray[Any], n: int) -> Ints:
     """Labels as int64 (n,); whole numbers may be stored as floats.
 
     Raises:
@@ -126,7 +126,7 @@ def whole_numbers(array: NDArray[Any], n: int) -> Ints:
     return array.astype(np.int64)
 
 
-def disagreement(given: Ints, data: Dataset, agreement: float) -> str:
+def label_mismatch(given: Ints, data: Dataset, agreement: float) -> str:
     """The message for labels that differ from the data's: classes numbered otherwise, or rows reordered."""
     counts = confusion_counts(data.labels, given, data.k)
     rows, columns = linear_sum_assignment(-counts)

@@ -71,7 +71,9 @@ def places_of_names(given: Sequence[str], files: Sequence[str] | np.ndarray) -> 
     )  # fmt: skip
     found = np.full(len(given), AMBIGUOUS, dtype=np.int64)
     for spelt in spellings:
-        found = places_of_spellings([spelt(name) for name in given], [spelt(str(file)) for file in files])
+        found = places_of_equal_spellings(
+            [spelt(name) for name in given], [spelt(str(file)) for file in files]
+        )
         if (found >= 0).any():
             break
     return found
@@ -94,7 +96,7 @@ def path_without_ending(name: str) -> str:
     return path.rpartition(".")[0] if is_picture(path) else path
 
 
-def places_of_spellings(given: Sequence[str], files: Sequence[str]) -> Ints:
+def places_of_equal_spellings(given: Sequence[str], files: Sequence[str]) -> Ints:
     """As `places_of_names`, for names in one spelling."""
     exact: dict[str, int] = {}
     for place, file in enumerate(files):
@@ -103,7 +105,7 @@ def places_of_spellings(given: Sequence[str], files: Sequence[str]) -> Ints:
     for file, place in exact.items():
         for end in path_ends(file):
             ends[end] = AMBIGUOUS if end in ends else place
-    return np.array([place_of(name, exact, ends) for name in given], dtype=np.int64)
+    return np.array([place_of_name(name, exact, ends) for name in given], dtype=np.int64)
 
 
 def path_ends(path: str) -> list[str]:
@@ -112,7 +114,7 @@ def path_ends(path: str) -> list[str]:
     return ["/".join(parts[i:]) for i in range(1, len(parts))]
 
 
-def place_of(name: str, exact: Mapping[str, int], ends: Mapping[str, int]) -> int:
+def place_of_name(name: str, exact: Mapping[str, int], ends: Mapping[str, int]) -> int:
     """The position of the file that a name matches, or -1."""
     if name in exact:
         return exact[name]

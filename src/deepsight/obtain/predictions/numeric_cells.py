@@ -10,7 +10,7 @@ from deepsight.core.errors import UsageError
 from deepsight.obtain.readers.tables.table_file import truth_values
 
 
-def is_number(text: str) -> bool:
+def is_numeric_text(text: str) -> bool:
     """Whether a text is a number."""
     try:
         float(text)
@@ -29,7 +29,7 @@ def numeric_columns(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
     for name in names:
         if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
             texts = [cell for cell in frame[name].drop_nulls().to_list() if isinstance(cell, str)]
-            wrong = next((cell for cell in texts if not is_number(cell)), None)
+            wrong = next((cell for cell in texts if not is_numeric_text(cell)), None)
             example = "" if wrong is None else f" such as {wrong!r}"
             raise UsageError(
                 f"Expected numbers in the column '{name}', received {frame[name].dtype}{example}. Write them "

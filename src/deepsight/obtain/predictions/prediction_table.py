@@ -26,7 +26,7 @@ from deepsight.obtain.predictions.column_names import (
 from deepsight.obtain.predictions.given import GivenPredictions, chosen_classes, require_matrix
 from deepsight.obtain.predictions.long_table import widened_table
 from deepsight.obtain.predictions.nested import lists_of_text, outputs_of_cells, turned_if_by_file
-from deepsight.obtain.predictions.numeric_cells import is_number, numeric_columns
+from deepsight.obtain.predictions.numeric_cells import is_numeric_text, numeric_columns
 from deepsight.obtain.predictions.ranked import ranked_predictions
 from deepsight.obtain.readers.tables.table_file import (
     named_column,
@@ -52,7 +52,7 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
     if frame.columns == list(numbered):  # the header that pandas gives to an array
         return GivenPredictions(outputs=numeric_columns(frame, numbered))
     frame = frame.rename(class_columns(frame.columns, classes))
-    if all(is_number(name) for name in frame.columns):  # no header: np.savetxt writes none
+    if all(is_numeric_text(name) for name in frame.columns):  # no header: np.savetxt writes none
         values = read_table_file(file, header=False).to_numpy()
         require_matrix("the table", values, len(classes))
         return GivenPredictions(outputs=values)

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from deepsight.obtain.predictions.class_names import UNKNOWN, places_of_classes
-from deepsight.obtain.predictions.numeric_cells import is_number
+from deepsight.obtain.predictions.numeric_cells import is_numeric_text
 
 
 def few_entries(column: pl.Series, k: int) -> bool:
@@ -41,7 +41,7 @@ def label_and_score(value: Any) -> tuple[Any, Any] | None:
 
 def as_number(value: Any) -> Any:
     """A number that is written as text, as a number."""
-    return float(value) if isinstance(value, str) and is_number(value) else value
+    return float(value) if isinstance(value, str) and is_numeric_text(value) else value
 
 
 def list_of_text(cell: Any) -> Sequence[Any] | None:

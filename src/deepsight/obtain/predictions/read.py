@@ -16,7 +16,7 @@ from deepsight.obtain.predictions.given import GivenPredictions
 from deepsight.obtain.predictions.label_columns import labels_that_count, require_own_order
 from deepsight.obtain.predictions.match import Listings, match_by_file, match_by_position
 from deepsight.obtain.predictions.usual_orders import require_no_better_order
-from deepsight.obtain.predictions.values import logits_of, require_finite
+from deepsight.obtain.predictions.values import logits_of_given, require_finite
 
 FEWEST = 30  # images; on fewer, the range of chance is too wide for a warning
 MOST_TIES = 0.01  # share of rows: rounding makes a few
@@ -70,7 +70,7 @@ def read_predictions(
         log(note)
     if given.unused:
         log(f"Not used: columns ({len(given.unused)}), the first: {given.unused[0]}.")
-    logits = logits_of(given, data.k, log)
+    logits = logits_of_given(given, data.k, log)
     labels = labels_that_count(given.labels, images, logits, log)
     doubt = "" if given.predicted is not None else doubt_about_direction(logits, labels)
     if given.columns is None and given.predicted is None:

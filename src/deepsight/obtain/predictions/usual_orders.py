@@ -1,7 +1,6 @@
 """Usual orders of classes in other programs: does one of them fit far better than the data's own?"""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from deepsight.core.array_types import Ints
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import UsageError
 from deepsight.core.statistics.mcnemar import more_often
+from deepsight.images.captions import without_accents
 
 ALARM = 0.001  # probability of a false alarm, for each order
 NUMBERS = re.compile(r"(\d+)")
@@ -21,7 +21,7 @@ def usual_orders(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
         "numbers by value": sorted(classes, key=by_value),
         "ignoring case": sorted(classes, key=str.casefold),
         "whole paths": sorted(classes, key=lambda name: f"{name}/"),
-        "letters without accents": sorted(classes, key=without_accents),
+        "letters without accents": sorted(classes, key=lambda name: without_accents(name).casefold()),
         "the alphabet": sorted(classes),
     }
     return {why: tuple(order) for why, order in orders.items() if tuple(order) != tuple(classes)}
@@ -31,11 +31,6 @@ def by_value(name: str) -> list[tuple[bool, int, str]]:
     """A key that sorts numbers in names by their value: 2 before 10."""
     parts = NUMBERS.split(name)
     return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part]
-
-
-def without_accents(name: str) -> str:
-    """A name without accents, with its case folded."""
-    return "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
 
 
 def require_no_better_order(chosen: Ints, data: Dataset) -> None:

@@ -16,7 +16,7 @@ LARGEST = 1e6  # logits up to this size are kept unchanged
 LOWEST = -1e4  # larger ones are kept within this distance of the largest in their row: exp of it is 0
 
 
-def logits_of(given: GivenPredictions, k: int, log: Log) -> Floats:
+def logits_of_given(given: GivenPredictions, k: int, log: Log) -> Floats:
     """Unnormalised log-probabilities, float64 (n, k).
 
     Raises:

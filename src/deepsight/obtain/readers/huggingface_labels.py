@@ -25,10 +25,10 @@ def labels_and_classes(
     Raises:
         DeepSightError: labels are lists or not whole numbers, or have no name.
     """
-    values = {part: label_values(data, part, label) for part, data in parts.items()}
+    values = {part: labels_of_part(data, part, label) for part, data in parts.items()}
     for part in [part for part, column in values.items() if not any(v is not None for v in column)]:
         if part in NEEDED:
-            raise DeepSightError(f"Expected labels in the column '{label}'{of_part(part)}, received none.")
+            raise DeepSightError(f"Expected labels in the column '{label}'{in_part(part)}, received none.")
         passed_over.add("parts without a single label", part, 1)
         del values[part]
     names = {part: label_names(parts[part], label) for part in values}
@@ -44,7 +44,10 @@ def labels_and_classes(
         log(f"The labels of {part} have no names; the names of the other parts are used.")
     return {
         part: np.array(
-            [-1 if v is None else place[name_of(v, names[part] or classes, part, label)] for v in column],
+            [
+                -1 if v is None else place[name_of_label(v, names[part] or classes, part, label)]
+                for v in column
+            ],
             dtype=np.int64,
         )
         for part, column in values.items()
@@ -57,7 +60,7 @@ def label_names(data: Any, label: str) -> tuple[str, ...] | None:
     return tuple(names) if names else None
 
 
-def label_values(data: Any, part: str, label: str) -> list[Any]:
+def labels_of_part(data: Any, part: str, label: str) -> list[Any]:
     """The labels of a part: text or whole numbers, None for a missing label or -1.
 
     Raises:
@@ -67,14 +70,14 @@ def label_values(data: Any, part: str, label: str) -> list[Any]:
     wrong = next((v for v in values if v is not None and not is_label(v)), None)
     if wrong is not None:
         raise DeepSightError(
-            f"Expected one label per image in the column '{label}'{of_part(part)}, as text or a whole "
+            f"Expected one label per image in the column '{label}'{in_part(part)}, as text or a whole "
             f"number, received {wrong!r}. DeepSight studies classifiers with one class per image."
         )
     plain = [int(v) if isinstance(v, (bool, float, np.floating)) else v for v in values]
     return [label_or_none(value) for value in plain]
 
 
-def of_part(part: str) -> str:
+def in_part(part: str) -> str:
     """The part in a sentence; empty if it is the only one."""
     return "" if part == "all" else f" of {part}"
 
@@ -86,7 +89,7 @@ def is_label(value: Any) -> bool:
     return isinstance(value, (str, int, np.integer))
 
 
-def name_of(value: Any, names: tuple[str, ...], part: str, label: str) -> str:
+def name_of_label(value: Any, names: tuple[str, ...], part: str, label: str) -> str:
     """The name of a label.
 
     Raises:
@@ -98,7 +101,7 @@ def name_of(value: Any, names: tuple[str, ...], part: str, label: str) -> str:
         found = names[value] if 0 <= value < len(names) else None
     if found is None:
         raise DeepSightError(
-            f"Expected labels of '{label}'{of_part(part)} among the {len(names)} names {list(names)[:12]}, "
+            f"Expected labels of '{label}'{in_part(part)} among the {len(names)} names {list(names)[:12]}, "
             f"received {value!r}."
         )
     return found

@@ -57,8 +57,8 @@ def load_npz(address: DataAddress, *, log: Log) -> Obtained:
         DeepSightError: it is damaged, lacks an array, or an array has the wrong shape or type.
     """
     path = file_of(address)
-    with damage_as(partial(not_as_expected, path)):
-        custom = read_npz(path, log)
+    with damage_as(partial(unusable_npz, path)):
+        custom = read_image_arrays(path, log)
     return split_custom_data(custom, share=address.test_share, log=log)
 
 
@@ -74,7 +74,7 @@ def file_of(address: DataAddress) -> Path:
     return path
 
 
-def not_as_expected(path: Path, why: str) -> DeepSightError:
+def unusable_npz(path: Path, why: str) -> DeepSightError:
     """The error for a file that does not hold the expected arrays."""
     return DeepSightError(
         f"Expected {path} as an .npz file with images (n, h, w, 3) or (n, h, w) and labels (n,), "
@@ -82,7 +82,7 @@ def not_as_expected(path: Path, why: str) -> DeepSightError:
     )
 
 
-def read_npz(path: Path, log: Log) -> CustomData:
+def read_image_arrays(path: Path, log: Log) -> CustomData:
     """The arrays of the file, with the images in the cache.
 
     Raises:
@@ -223,7 +223,7 @@ def flat_labels(labels: NDArray[Any], name: str) -> NDArray[Any]:
         labels = np.char.decode(labels, "utf-8")
     if labels.dtype.kind == "f":
         labels = np.where(np.isnan(labels), -1, labels)
-    if labels.dtype.kind == "b" or (labels.dtype.kind == "f" and whole_numbers(labels)):
+    if labels.dtype.kind == "b" or (labels.dtype.kind == "f" and are_whole_numbers(labels)):
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iuU":
         raise ValueError(f"{name} are {labels.dtype} {labels.shape}, expected whole numbers or text (n,)")
@@ -235,7 +235,7 @@ def flat_labels(labels: NDArray[Any], name: str) -> NDArray[Any]:
     return labels
 
 
-def whole_numbers(values: NDArray[Any]) -> bool:
+def are_whole_numbers(values: NDArray[Any]) -> bool:
     """Whether all values are whole numbers."""
     return bool((np.asarray(values, dtype=np.float64) % 1 == 0).all())
 

@@ -19,7 +19,7 @@ from deepsight.obtain.local_file import MOST_FILE_BYTES
 from deepsight.obtain.readers.label_values import positions_of_labels
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.parquet_file import ParquetShard, open_one, pyarrow_parquet
-from deepsight.obtain.readers.tables.table import LABELS, label_values
+from deepsight.obtain.readers.tables.table import LABELS, labels_of_column
 from deepsight.obtain.shards import Shard, expand_parts, file_system, stamps_key
 from deepsight.obtain.skipped_items import PassedOver
 from deepsight.obtain.sources import Obtained
@@ -147,7 +147,7 @@ def parquet_listings(
 
 def labels_by_name(one: ParquetShard, label: str) -> list[str | int | None]:
     """The labels of a file: class names if it has them for this column, else the stored values."""
-    given = label_values(one.frame, label)
+    given = labels_of_column(one.frame, label)
     names = one.class_names.get(label)
     if names is None:
         return given

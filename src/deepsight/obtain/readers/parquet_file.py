@@ -105,7 +105,7 @@ def open_one(shard: Shard, *, image: str | None) -> ParquetShard | str:
             bounds = [0]
             for number in range(there.metadata.num_row_groups):
                 bounds.append(bounds[-1] + there.metadata.row_group(number).num_rows)
-        return ParquetShard(shard, stamp, frame, column, bounds, class_names(features))
+        return ParquetShard(shard, stamp, frame, column, bounds, names_by_column(features))
     except (OSError, ValueError, RuntimeError) as error:
         return first_line(error)
 
@@ -140,7 +140,7 @@ def image_feature(features: Mapping[str, Mapping[str, Any]]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def class_names(features: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+def names_by_column(features: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
     """By column, the class names of the columns that have them."""
     return {
         column: tuple(str(name) for name in about["names"])

@@ -57,7 +57,7 @@ def indexed_shard(shard: Shard, *, label: str | None) -> tuple[str, list[ShardIm
         stamp = shard_stamp(shard.url)
         name = f"{stamp}-{INDEX_VERSION}-{safe_name(label) if label else ''}.json"
         target = cache_folder() / "shards" / name
-        if (known := read_index(target)) is not None:
+        if (known := read_shard_index(target)) is not None:
             return stamp, *known
         samples, lost = list_samples(shard, label)
     except (OSError, tarfile.TarError, DeepSightError) as error:
@@ -67,7 +67,7 @@ def indexed_shard(shard: Shard, *, label: str | None) -> tuple[str, list[ShardIm
     return stamp, samples, lost
 
 
-def read_index(path: Path) -> tuple[list[ShardImage], str] | None:
+def read_shard_index(path: Path) -> tuple[list[ShardImage], str] | None:
     """The samples of a shard from the cache; None if it was not listed before."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["samples"]

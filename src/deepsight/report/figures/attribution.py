@@ -12,9 +12,9 @@ from deepsight.report.figures.style import (
     SKY,
     VERMILLION,
     Row,
+    bracketed_interval,
     dots,
     in_points,
-    interval_text,
     points_hint,
     row_labels,
     share_hint,
@@ -41,7 +41,7 @@ def faithfulness_figure(table: Table) -> Figure:
     rows = table.frame.to_dicts()
     for row in rows:
         row["label"] = row["check"]
-        interval = interval_text(cell_text(row["ci_low"]), cell_text(row["ci_high"]))
+        interval = bracketed_interval(cell_text(row["ci_low"]), cell_text(row["ci_high"]))
         row["hint"] = (
             f"{row['check']}: {cell_text(row['value'])}{interval}, baseline {cell_text(row['baseline'])}"
         )

@@ -10,8 +10,8 @@ from deepsight.report.figures.style import (
     ORANGE,
     VERMILLION,
     Row,
+    bracketed_interval,
     dots,
-    interval_text,
     row_labels,
     series_style,
     share_hint,
@@ -105,7 +105,7 @@ def risk_coverage_figure(table: Table) -> Figure:
 
 def coverage_hint(row: Row) -> str:
     """The share of images that a threshold keeps, and their error rate with its interval."""
-    ends = interval_text(percent_text(row["ci_low"]), percent_text(row["ci_high"]))
+    ends = bracketed_interval(percent_text(row["ci_low"]), percent_text(row["ci_high"]))
     kept, wrong = percent_text(row["coverage"]), percent_text(row["error_rate"])
     return f"confidence from {row['threshold']:.3f}: {kept} kept, {wrong} of them wrong{ends}"
 

@@ -126,7 +126,7 @@ def put_element(parent: Element, tag: str, *, cls: str = "", **attributes: float
     return SubElement(parent, tag, {"class": cls, **written} if cls else written)
 
 
-def write_text(parent: Element, text: str, x: float, y: float, cls: str) -> None:
+def put_text(parent: Element, text: str, x: float, y: float, cls: str) -> None:
     """Add a text, unless it is empty."""
     if text:
         put_element(parent, "text", cls=cls, x=x, y=y).text = text

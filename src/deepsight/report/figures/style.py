@@ -45,16 +45,16 @@ def row_labels(rows: Sequence[Row]) -> tuple[str, ...]:
 def share_hint(row: Row, value: str) -> str:
     """A share with its interval in words, for the tooltip of a dot."""
     ends = (percent_text(row.get(end)) for end in ("ci_low", "ci_high"))
-    return f"{row['label']}: {percent_text(row[value])}{interval_text(*ends)}"
+    return f"{row['label']}: {percent_text(row[value])}{bracketed_interval(*ends)}"
 
 
 def points_hint(row: Row, value: str) -> str:
     """A difference in points with its interval in words."""
     ends = (points_text(row.get(end), scale=1) for end in ("ci_low", "ci_high"))
-    return f"{row['label']}: {points_text(row[value], scale=1)} points{interval_text(*ends)}"
+    return f"{row['label']}: {points_text(row[value], scale=1)} points{bracketed_interval(*ends)}"
 
 
-def interval_text(low: str, high: str) -> str:
+def bracketed_interval(low: str, high: str) -> str:
     """An interval in brackets; empty if it is missing."""
     return "" if MISSING in (low, high) else f" ({low} to {high})"
 

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, tostring
 from markupsafe import Markup
 
 from deepsight.report.figures import scale
-from deepsight.report.figures.marks import draw_series, put_element, write_text
+from deepsight.report.figures.marks import draw_series, put_element, put_text
 from deepsight.report.figures.plot import Axis, Band, Figure, Panel
 from deepsight.report.figures.scale import Scale
 
@@ -107,7 +107,7 @@ def draw_panel(group: Element, panel: Panel, box: Box, letters: int, *, labelled
         draw_y_axis(group, y, box)
     for value in panel.rules:
         put_element(group, "path", cls="rule", d=f"M{x(value):.1f},{box.top:.1f}V{box.bottom:.1f}")
-    write_text(group, panel.title or panel.y.title, box.left, box.top - 9, "title" if panel.title else "unit")
+    put_text(group, panel.title or panel.y.title, box.left, box.top - 9, "title" if panel.title else "unit")
     for series in panel.series:
         draw_series(group, series, x, y)
 
@@ -118,7 +118,7 @@ def draw_band(group: Element, band: Band, x: Scale, box: Box) -> None:
     put_element(group, "rect", cls="band strong" if band.strong else "band", x=left, y=box.top,
         width=right - left, height=box.height)  # fmt: skip
     if scale.text_width(band.name) < right - left:
-        write_text(group, band.name, left + 6, box.top + LINE, "unit")
+        put_text(group, band.name, left + 6, box.top + LINE, "unit")
 
 
 def draw_x_axis(group: Element, axis: Axis, x: Scale, box: Box) -> None:
@@ -126,15 +126,15 @@ def draw_x_axis(group: Element, axis: Axis, x: Scale, box: Box) -> None:
     if not axis.blank:
         for place, text in x.ticks(int(box.width // 80)):
             put_element(group, "path", cls="grid", d=f"M{place:.1f},{box.top:.1f}V{box.bottom + 4:.1f}")
-            write_text(group, text, place, box.bottom + 17, "tick middle")
-    write_text(group, axis.title, box.left + box.width / 2, box.bottom + 36, "unit middle")
+            put_text(group, text, place, box.bottom + 17, "tick middle")
+    put_text(group, axis.title, box.left + box.width / 2, box.bottom + 36, "unit middle")
 
 
 def draw_y_axis(group: Element, y: Scale, box: Box) -> None:
     """Horizontal grid lines with their values on the left."""
     for place, text in y.ticks(int(box.height // 45)):
         put_element(group, "path", cls="grid", d=f"M{box.left - 4:.1f},{place:.1f}H{box.right:.1f}")
-        write_text(group, text, box.left - 8, place + 4, "tick end")
+        put_text(group, text, box.left - 8, place + 4, "tick end")
 
 
 def draw_categories(group: Element, y: Scale, box: Box, letters: int, *, labelled: bool) -> None:
@@ -144,4 +144,4 @@ def draw_categories(group: Element, y: Scale, box: Box, letters: int, *, labelle
         lines = scale.lines_of(name, letters) if labelled else []
         for place, line in enumerate(lines):
             shift = LINE * (place - (len(lines) - 1) / 2)
-            write_text(group, line, box.left - 10, y(name) + 4 + shift, "name end")
+            put_text(group, line, box.left - 10, y(name) + 4 + shift, "name end")

@@ -21,7 +21,7 @@ FIT_ON = 5000  # rows that the projection of features is fitted on, and rows pro
 FEATURE_LENGTH = 64  # dimensions kept of the features
 
 
-def neighbours(described: Descriptor, *, count: int, at_least: float, seed: int) -> tuple[Ints, Ints]:
+def neighbour_pairs(described: Descriptor, *, count: int, at_least: float, seed: int) -> tuple[Ints, Ints]:
     """Pairs i < j in which one is among the `count` nearest of the other, mirrored or not.
 
     Up to `EXACT` images the search is exact: n²(p + q) multiplications, n × count numbers in memory. For more

@@ -15,7 +15,12 @@ from deepsight.core.array_types import Ints
 from deepsight.core.files.system_errors import cannot_write
 from deepsight.images.resize import resize
 from deepsight.scrub.duplicates import registration
-from deepsight.scrub.duplicates.candidates import ReadFeatures, describe_features, distinct_pairs, neighbours
+from deepsight.scrub.duplicates.candidates import (
+    ReadFeatures,
+    describe_features,
+    distinct_pairs,
+    neighbour_pairs,
+)
 from deepsight.scrub.duplicates.descriptor import (
     BLOCK,
     Read,
@@ -88,12 +93,12 @@ class Matcher:
     def candidates(self, features: ReadFeatures | None) -> tuple[Ints, Ints]:
         """Pairs i < j of images that are similar by pixels, or by these features of any model."""
         found = [
-            neighbours(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR, seed=self._seed),
-            neighbours(self._picture, count=PICTURE, at_least=PICTURE_SIMILAR, seed=self._seed),
+            neighbour_pairs(self._slopes, count=SLOPES, at_least=SLOPES_SIMILAR, seed=self._seed),
+            neighbour_pairs(self._picture, count=PICTURE, at_least=PICTURE_SIMILAR, seed=self._seed),
         ]
         if features is not None:
             described = describe_features(features, len(self._slopes), seed=self._seed)
-            found.append(neighbours(described, count=FEATURES, at_least=0.0, seed=self._seed))
+            found.append(neighbour_pairs(described, count=FEATURES, at_least=0.0, seed=self._seed))
         return distinct_pairs(np.concatenate([np.stack(pairs) for pairs in found], axis=1))
 
     def register(self, i: Ints, j: Ints, *, peak: float = PEAK) -> Matches:
@@ -143,7 +148,7 @@ def coarse_views(read: Read, n: int) -> NDArray[np.float16]:
 def coarse_view(images: Tensor) -> NDArray[np.float16]:
     """The small versions of some images, float16 (b, 2, 16, 16)."""
     grey = resize(images.mean(dim=1, keepdim=True), registration.COARSE)
-    return np.asarray(registration.prepare(grey).half().numpy())
+    return np.asarray(registration.coarse_inputs(grey).half().numpy())
 
 
 def on_disk(blocks: Iterator[NDArray[np.float16]]) -> NDArray[np.float16]:

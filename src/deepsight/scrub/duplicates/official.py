@@ -40,19 +40,19 @@ def official_duplicates(parts: Mapping[str, Dataset], folder: Path, *, log: Log 
         log(f"{folder} is not what was stored in it, so the search for near-duplicates runs again.")
     found = find_duplicates(parts, seed=SEED)
     Evidence({NAME: found}).save(folder, {})
-    write_text(folder / PROOF, proof_of(folder))
+    write_text(folder / PROOF, proof_of_search(folder))
     return found
 
 
 def is_stored(folder: Path) -> bool:
     """Whether a complete, undamaged search is stored there."""
     try:
-        return (folder / PROOF).read_text(encoding="ascii") == proof_of(folder)
+        return (folder / PROOF).read_text(encoding="ascii") == proof_of_search(folder)
     except (OSError, ValueError):
         return False
 
 
-def proof_of(folder: Path) -> str:
+def proof_of_search(folder: Path) -> str:
     """The digests of the files of a stored search."""
     return " ".join(file_digest(folder / name) for name in (f"{NAME}.parquet", "index.json"))
 

@@ -26,7 +26,7 @@ PLAIN = 3.0  # grey levels of standard deviation below which a patch contains on
 NOISE = 1.0  # grey levels of noise from rounding and compression, in which images need not agree
 
 
-def prepare(images: Tensor) -> Tensor:
+def coarse_inputs(images: Tensor) -> Tensor:
     """Input of the coarse search: grey images (n, 1, 16, 16) and their enlarged centres, (n, 2, 16, 16)."""
     middle = torch.tensor([[ZOOM, ZOOM, 0.0, 0.0]]).expand(len(images), 4)
     views = (images, place(images, middle, size=(COARSE, COARSE))[0])
@@ -40,7 +40,7 @@ def coarse_placements(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     no border has to be invented.
 
     Args:
-        a: from `prepare`, of the first images of p pairs, (p, 2, 16, 16).
+        a: from `coarse_inputs`, of the first images of p pairs, (p, 2, 16, 16).
         b: the same of the second images.
 
     Returns:
@@ -131,7 +131,7 @@ def smoothed(images: Tensor) -> Tensor:
     return conv2d(pad(images, (1,) * 4, mode="replicate"), (row[:, None] * row)[None, None])
 
 
-def agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
+def image_agreement(a: Tensor, b: Tensor, placement: Tensor) -> Tensor:
     """How well images (p, 3, h, w) agree where they overlap, (p,) in [0, 1].
 
     The score is the product of two agreements. That of detail is the mean, at least 0, of the correlation of
@@ -189,4 +189,4 @@ def register_pairs(a: Tensor, b: Tensor, starts: Tensor) -> tuple[Tensor, Tensor
         laid, inside = place(grey_b, placement)
         fits.append(correlation(grey_a.flatten(1), laid.flatten(1), inside.flatten(1)))
     best = placements[torch.arange(len(a)), torch.stack(fits, dim=1).argmax(dim=1)]
-    return agreement(a, b, best), best
+    return image_agreement(a, b, best), best

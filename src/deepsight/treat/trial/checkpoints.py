@@ -20,7 +20,13 @@ from deepsight.model.pretrained import Pretrained
 from deepsight.model.training.finetune import finetune_phase
 from deepsight.model.training.fit import preprocessing_of
 from deepsight.model.training.linear_probe import linear_probe_phase
-from deepsight.model.training.training_state import TrainablePart, Training, open_view, pooled, prepare
+from deepsight.model.training.training_state import (
+    TrainablePart,
+    Training,
+    open_view,
+    pooled,
+    prepare_training,
+)
 from deepsight.model.training.training_views import mixed_views
 
 BLOCK = 256  # images per pass
@@ -69,7 +75,7 @@ class Checkpoints:
             len(config.splits.classes),
             trained_reductions=recipe.trained_reductions,
         ).to(config.fabric.device)
-        training = prepare(
+        training = prepare_training(
             classifier,
             config.splits,
             preprocessing_of(pretrained, recipe),

@@ -25,7 +25,7 @@ class Value(NamedTuple):
 Reader = Callable[[Evidence, AuditedData], Value]
 
 
-def share(hits: int, n: int) -> Value:
+def share_value(hits: int, n: int) -> Value:
     """A share with Wilson's interval."""
     low, high = wilson(hits, n)
     return Value(hits / max(n, 1), float(low), float(high), n)
@@ -34,7 +34,7 @@ def share(hits: int, n: int) -> Value:
 def unreadable(evidence: Evidence, _: AuditedData) -> Value:
     """Share of files that cannot be read."""
     table = evidence["unreadable"]
-    return share(len(table.frame.filter(kind="unreadable")), table.n)
+    return share_value(len(table.frame.filter(kind="unreadable")), table.n)
 
 
 def of_issue(issue: str) -> Reader:
@@ -42,7 +42,7 @@ def of_issue(issue: str) -> Reader:
 
     def read(evidence: Evidence, data: AuditedData) -> Value:
         row = evidence["image_issue_counts"].frame.row(by_predicate=pl.col("issue") == issue, named=True)
-        return share(row["n"], len(data))
+        return share_value(row["n"], len(data))
 
     return read
 
@@ -60,7 +60,7 @@ def repeated_images(evidence: Evidence, data: AuditedData, kind: str | None) -> 
     members = pl.concat(
         [own.select("cluster", split=f"split_{end}", index=f"index_{end}") for end in "ab"]
     ).unique()
-    return share(len(members) - members["cluster"].n_unique(), len(data))
+    return share_value(len(members) - members["cluster"].n_unique(), len(data))
 
 
 def images_with_partner(evidence: Evidence, data: AuditedData, *, training: bool) -> Value:
@@ -71,7 +71,7 @@ def images_with_partner(evidence: Evidence, data: AuditedData, *, training: bool
     chosen = across.filter(involved if training else ~involved)
     ends = [chosen.select(split=f"split_{end}", index=f"index_{end}") for end in "ab"]
     images = pl.concat(ends).filter(pl.col("split") != TRAINING).unique()
-    return share(len(images), len(data))
+    return share_value(len(images), len(data))
 
 
 def conflicting(evidence: Evidence, data: AuditedData) -> Value:
@@ -79,21 +79,21 @@ def conflicting(evidence: Evidence, data: AuditedData) -> Value:
     frame = evidence["conflicting_copies"].frame
     ends = [frame.select(split=f"split_{end}", index=f"index_{end}") for end in "ab"]
     images = pl.concat(ends).filter(pl.col("split") != TRAINING).unique()
-    return share(len(images), len(data))
+    return share_value(len(images), len(data))
 
 
 def flagged_rows(name: str) -> Reader:
     """Flagged rows of a table as a share of the images."""
 
     def read(evidence: Evidence, data: AuditedData) -> Value:
-        return share(int(evidence[name].frame["flagged"].sum()), len(data))
+        return share_value(int(evidence[name].frame["flagged"].sum()), len(data))
 
     return read
 
 
 def rows_of(name: str) -> Reader:
     """Rows of a table as a share of the images."""
-    return lambda evidence, data: share(len(evidence[name].frame), len(data))
+    return lambda evidence, data: share_value(len(evidence[name].frame), len(data))
 
 
 def imbalance(evidence: Evidence, _: AuditedData) -> Value:
@@ -113,7 +113,7 @@ def shortcut(evidence: Evidence, data: AuditedData) -> Value:
 def groups_across(evidence: Evidence, data: AuditedData) -> Value:
     """Share of images in suggested groups that span several splits."""
     frame = evidence["suggested_groups"].frame
-    return share(int(frame.filter(pl.col("splits").list.len() > 1)["n"].sum()), len(data))
+    return share_value(int(frame.filter(pl.col("splits").list.len() > 1)["n"].sum()), len(data))
 
 
 def feature_drift(evidence: Evidence, data: AuditedData) -> Value:

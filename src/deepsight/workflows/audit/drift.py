@@ -27,7 +27,9 @@ def drift_findings(data: AuditedData, compared: ComparedRun, *, seed: int) -> Fi
     if len(data) < FEWEST:
         return Findings.refused("drift", f"Fewer than {FEWEST} images are too few to show useful drift.")
     parts = [in_shape(part, compared.shape) for part in data.parts.values()]
-    new = joined([compared.predictor.predictions(part, name="audited images") for part in parts])
+    new = predictions_of_parts(
+        [compared.predictor.predictions(part, name="audited images") for part in parts]
+    )
     said, classes = compared.said, compared.classes
     both = said.predicted, new.predicted, classes
     properties = [measured_properties(part.images) for part in parts]
@@ -75,7 +77,7 @@ def half(features: Reals) -> Reals:
     return features.astype(np.float16)
 
 
-def joined(predictions: list[Predictions]) -> Predictions:
+def predictions_of_parts(predictions: list[Predictions]) -> Predictions:
     """The predictions for several splits, one after the other."""
     labels = np.zeros(sum(map(len, predictions)), dtype=np.int64)  # a model's classes may be others
     return Predictions(

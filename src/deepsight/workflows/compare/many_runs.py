@@ -18,7 +18,7 @@ from deepsight.core.statistics.paired_f1 import paired_macro_f1
 from deepsight.core.statistics.significance import holm
 from deepsight.report.comparison import write_comparison
 from deepsight.treat.compare import aligned_predictions
-from deepsight.workflows.compare.movement import causes_table, levers_table, settings_table
+from deepsight.workflows.compare.movement import causes_table, levers_of_runs_table, settings_table
 from deepsight.workflows.compare.thumbnails import thumbnails
 from deepsight.workflows.compare.two_runs import (
     accuracy_test,
@@ -82,7 +82,7 @@ def compare_many(runs: Sequence[str | Path], out: str | Path | None = None) -> E
         "settings": settings_table(compared.runs, compared.names),
     }
     moved = {"causes": causes_table(compared.runs, compared.names)}
-    moved["levers"] = levers_table(compared.runs, compared.names)
+    moved["levers"] = levers_of_runs_table(compared.runs, compared.names)
     found = Evidence(tables | {name: table for name, table in moved.items() if table is not None})
     found = with_files(found, compared.runs[0].file_names())
     if out is not None:

@@ -48,7 +48,7 @@ def cause_rows(run: Run, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def levers_table(runs: Sequence[Run], names: Sequence[str]) -> Table | None:
+def levers_of_runs_table(runs: Sequence[Run], names: Sequence[str]) -> Table | None:
     """The net effect of each lever in each run; None if fewer than two runs tried any."""
     rows = [
         {"name": row["name"], "run": name, "net": row["net"], "ci_low": row["ci_low"],

@@ -90,10 +90,10 @@ def matching_rows(
     """Rows of both predictions that show the same image, in the order of the later run."""
     names = [stored_names(run, said) for run, said in ((earlier, old), (later, new))]
     if None not in names:
-        found = pairs_of(*names)  # type: ignore[arg-type]
+        found = rows_of_equal_names(*names)  # type: ignore[arg-type]
         if len(found[0]):
             return found
-    return pairs_of(pixel_names(earlier, old, log), pixel_names(later, new, log))
+    return rows_of_equal_names(pixel_names(earlier, old, log), pixel_names(later, new, log))
 
 
 def stored_names(run: Run, said: Predictions) -> list[str] | None:
@@ -113,7 +113,7 @@ def pixel_names(run: Run, said: Predictions, log: Log) -> list[str]:
     return [digest.tobytes().hex() for digest in pixel_digests(examined.images)]
 
 
-def pairs_of(old: list[str], new: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def rows_of_equal_names(old: list[str], new: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows with equal names, in the order of `new`; repeated names are paired in their order."""
     waiting: dict[str, deque[int]] = {}
     for row, name in enumerate(old):

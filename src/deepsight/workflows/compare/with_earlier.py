@@ -106,7 +106,7 @@ def cleaning_table(shared: SharedTest, earlier: str, unlike: str) -> Table:
         method="The same test images in both runs; delta method on paired images within classes, and "
         "McNemar's test, over groups where images come in groups. One training each: the interval is over "
         "images, not over trainings.",
-        caption=caption_of(rows, shared, earlier) + unlike,
+        caption=change_caption(rows, shared, earlier) + unlike,
     )
 
 
@@ -128,11 +128,11 @@ def label_rows(shared: SharedTest, labels: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def caption_of(rows: list[dict[str, Any]], shared: SharedTest, earlier: str) -> str:
+def change_caption(rows: list[dict[str, Any]], shared: SharedTest, earlier: str) -> str:
     """The change of macro-F1 and, if test labels changed, the scores of both models on old and new labels."""
     said = (
         f"{change_sentence(rows[0])} from {earlier} on the same {len(shared.ids):,} test images "
-        f"({interval(rows[0])}, paired)."
+        f"({interval_in_points(rows[0])}, paired)."
     )
     if shared.relabelled:
         then, now = rows[2], rows[0]
@@ -140,7 +140,8 @@ def caption_of(rows: list[dict[str, Any]], shared: SharedTest, earlier: str) -> 
             f" {shared.relabelled:,} test labels changed, so old and new test scores cannot be compared "
             f"directly: the earlier model has {then['before']:.3f} on the old labels and "
             f"{now['before']:.3f} on the new ones, this model {then['after']:.3f} and {now['after']:.3f}; on "
-            f"the old labels the difference is {points_text(then['difference'])} points ({interval(then)})."
+            f"the old labels the difference is {points_text(then['difference'])} points "
+            f"({interval_in_points(then)})."
         )
     for count, where in ((shared.left_out, "the earlier test set only"), (shared.added, "this run's only")):
         said += f" {count:,} images are in {where}." if count else ""
@@ -157,7 +158,7 @@ def change_sentence(row: dict[str, Any]) -> str:
     return f"No change of macro-F1 is shown ({points_text(row['difference'])} points)"
 
 
-def interval(row: dict[str, Any]) -> str:
+def interval_in_points(row: dict[str, Any]) -> str:
     """The interval of a difference, in points."""
     return f"{points_text(row['ci_low'])} to {points_text(row['ci_high'])}"
 

@@ -57,7 +57,7 @@ class Pace:
     inside: bool
 
 
-def affordable_sizes(seconds: float, pace: Pace, n: int) -> SampleSizes:
+def affordable_samples(seconds: float, pace: Pace, n: int) -> SampleSizes:
     """Sample sizes for n test images in an examination of so many seconds; 0 for checks that do not fit.
 
     What the checks that do not fit leave of their shares goes to one of them, if that is enough for it: to

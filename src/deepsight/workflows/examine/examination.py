@@ -16,14 +16,14 @@ from deepsight.core.file_columns import file_names, with_files
 from deepsight.core.open_model import AskedModel
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
-from deepsight.interpret.examine import examine as examine_inputs
+from deepsight.interpret.examine import examine_inputs
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model.foreign.foreign_model import WatchedModel
 from deepsight.model.foreign.penultimate import answers_and_features
 from deepsight.model.predict import BLOCK
-from deepsight.workflows.examine.budget import LEVERS, PREDICTED, REFERENCE, Pace, affordable_sizes
-from deepsight.workflows.examine.examination_inputs import inputs_of
+from deepsight.workflows.examine.budget import LEVERS, PREDICTED, REFERENCE, Pace, affordable_samples
+from deepsight.workflows.examine.examination_inputs import inputs_of_predictions
 from deepsight.workflows.examine.fit_model import FittedModel
 from deepsight.workflows.examine.foreign_levers import with_levers
 from deepsight.workflows.group_scores import Suggestion
@@ -96,11 +96,11 @@ def examine_fitted(
     suggested = Suggestion(test, Evidence()) if suggest is None else suggest(test, predictions)
     test = suggested.test
     pace = Pace(per_image, mask_seconds, isinstance(model, WatchedModel))
-    inputs, evidence = inputs_of(
+    inputs, evidence = inputs_of_predictions(
         test, predictions, train, seed, seconds=REFERENCE * 60 * minutes,
         passes=None if spread is None else spread.images, log=log,
     )  # fmt: skip
-    found = examine_inputs(inputs, model, affordable_sizes(60 * minutes, pace, len(test)))
+    found = examine_inputs(inputs, model, affordable_samples(60 * minutes, pace, len(test)))
     interpreted = time.perf_counter()
     own = partial(predictions_of, model) if predictions.features.size else None
     found = with_levers(

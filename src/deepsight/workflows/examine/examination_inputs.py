@@ -31,7 +31,7 @@ DUPLICATE_IMAGES = 20_000  # images among which near-duplicates are searched for
 OTHER_SHAPE = "The training and test images are stored in different shapes. Use ?side= to store both in one."
 
 
-def inputs_of(
+def inputs_of_predictions(
     data: Dataset, predictions: Predictions, train: Dataset | None, seed: int, *, seconds: float,
     passes: ImagePasses | None = None, log: Log = silent,
 ) -> tuple[ExaminationInputs, Evidence]:  # fmt: skip
@@ -79,7 +79,8 @@ def judged_inputs(
     """The predictions with judges of the labels that are independent of the model.
 
     The judge is a reference model, trained on the data set's own training part. Without a training part, or
-    with too little time, it is the features of the pretrained backbone. The arguments are as in `inputs_of`.
+    with too little time, it is the features of the pretrained backbone. The arguments are as in
+    `inputs_of_predictions`.
     """
     reference = None
     if train is not None:

@@ -11,7 +11,7 @@ from deepsight.core.errors import UsageError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.core.statistics.score_direction import doubt_about_direction
-from deepsight.interpret.examine import examine as examine_inputs
+from deepsight.interpret.examine import examine_inputs
 from deepsight.interpret.findings import Findings
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.model.foreign.foreign_model import Prepare
@@ -21,7 +21,7 @@ from deepsight.model.foreign.open import Opened, open_model
 from deepsight.obtain import Obtained
 from deepsight.workflows.examine.budget import AUDITED, JUDGED
 from deepsight.workflows.examine.examination import examine_fitted, with_names
-from deepsight.workflows.examine.examination_inputs import inputs_of
+from deepsight.workflows.examine.examination_inputs import inputs_of_predictions
 from deepsight.workflows.examine.fit_model import fit_to_data
 
 
@@ -98,7 +98,9 @@ def examine_answers(
         log(doubt)
     if train is None and answers.features.size:
         return examine_inputs(ExaminationInputs(test=data, predictions=answers, seed=seed))
-    inputs, evidence = inputs_of(data, answers, train, seed, seconds=JUDGED * 60 * minutes, log=log)
+    inputs, evidence = inputs_of_predictions(
+        data, answers, train, seed, seconds=JUDGED * 60 * minutes, log=log
+    )
     return Findings(evidence).merge(examine_inputs(inputs))
 
 

@@ -88,7 +88,7 @@ def examine_model(
         examined = examine_fitted(
             fitted, data, train=got.train, minutes=study.minutes, seed=study.seed, log=log, kept=kept,
             spread=None if passes is None else SpreadPasses(passes, named.open),
-            suggest=partial(suggestion_of, study, got, split, log),
+            suggest=partial(suggestion_for_examined, study, got, split, log),
         )  # fmt: skip
     about = model_record(opened, fitted, data, source=str(weights or rest))
     return write_examination(study, examined, about, out, got, split)
@@ -119,7 +119,7 @@ def model_record(opened: Opened, fitted: FittedModel, data: Dataset, *, source: 
     }
 
 
-def suggestion_of(
+def suggestion_for_examined(
     study: StudyConfig, got: Obtained, split: str, log: Log, data: Dataset, p: Predictions
 ) -> Suggestion:
     """The score under the groups that file names or exposure times suggest."""

@@ -11,7 +11,7 @@ from deepsight.core.file_columns import file_names, with_files
 from deepsight.core.files.lock import locked
 from deepsight.core.progress import Log
 from deepsight.core.run import METRICS, REPORT, Run
-from deepsight.interpret.examine import examine
+from deepsight.interpret.examine import examine_inputs
 from deepsight.obtain.predictions.match import Listings
 from deepsight.obtain.predictions.read import read_predictions
 from deepsight.report.html import render
@@ -79,7 +79,7 @@ def examine_in(context: Context, file: Path, split: str) -> dict[str, Any]:
     predictions = inputs.predictions
     learnt = [got.train] if split in ("test", "val") else []
     suggested = with_suggested_groups(data, learnt, predictions, taken=got.taken, seed=study.seed, log=log)
-    found = examine(replace(inputs, test=suggested.test.with_labels(predictions.labels)))
+    found = examine_inputs(replace(inputs, test=suggested.test.with_labels(predictions.labels)))
     run.save_json("data.json", {**got.record, "examined": examined_record(data, split, got)})
     run.save_json("environment.json", environment())
     run.save_json("model.json", {"architecture": f"predictions in {file.name}", "notice": " ".join(notices)})

@@ -12,12 +12,12 @@ from deepsight.core.dataset import Dataset, Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
-from deepsight.interpret.examine import examine as examine_inputs
+from deepsight.interpret.examine import examine_inputs
 from deepsight.interpret.findings import Findings
 from deepsight.obtain import Obtained
-from deepsight.workflows.examine.budget import LEVERS, REFERENCE, Pace, affordable_sizes
+from deepsight.workflows.examine.budget import LEVERS, REFERENCE, Pace, affordable_samples
 from deepsight.workflows.examine.examination import ExaminedModel, passed_predictions, seconds_an_image
-from deepsight.workflows.examine.examination_inputs import inputs_of
+from deepsight.workflows.examine.examination_inputs import inputs_of_predictions
 from deepsight.workflows.examine.examined_passes import pass_folder, rows_mark, spread_passes
 from deepsight.workflows.examine.foreign_levers import with_levers
 from deepsight.workflows.examine.write_run import write_examination
@@ -54,9 +54,9 @@ def examine_run(
         )
     predictor, seconds = trained.predictor, 60 * study.minutes
     image_seconds, mask_seconds = seconds_an_image(predictor, data), seconds_of_a_mask(data)
-    sizes = affordable_sizes(seconds, Pace(image_seconds, mask_seconds, True), len(data))
+    sizes = affordable_samples(seconds, Pace(image_seconds, mask_seconds, True), len(data))
     began = time.perf_counter()
-    inputs, evidence = inputs_of(
+    inputs, evidence = inputs_of_predictions(
         data, run_predictions(folder, data, got.record, engine, log), got.train, study.seed,
         seconds=REFERENCE * seconds, passes=spread_passes(data, got.record, engine, log), log=log,
     )  # fmt: skip

@@ -85,7 +85,7 @@ def fit_to_data(
     columns = columns_for(network, reading, reading.logits(outputs).numpy(), data, trials.sample, classes)
     if preprocess is not None or not isinstance(known, InputFormat):
         refuse_if_smallest_is_best([trials.scores(known, columns)], trials.sample)
-        return fitted(trials, known, columns, stated=classes is not None)
+        return fitted_model(trials, known, columns, stated=classes is not None)
     documented = network.documented is not None
     return with_audit(trials, known, columns, documented=documented, stated=classes is not None)
 
@@ -109,13 +109,13 @@ def with_audit(
         first = next(iter(tried))
         plain = [first] if documented else sorted(tried, key=lambda name: "BGR" in name)
         refuse_if_order_explains_more([tried[name] for name in plain], tried[audit.choice], sample)
-    made = fitted(trials, formats[audit.choice], columns, stated=stated)
+    made = fitted_model(trials, formats[audit.choice], columns, stated=stated)
     evidence = Evidence({"preprocessing_audit": audit.table}).merge(made.evidence)
     warnings = (audit.warning,) if audit.warning else ()
     return replace(made, evidence=evidence, warnings=made.warnings + warnings)
 
 
-def fitted(
+def fitted_model(
     trials: InputTrials, prepare: Prepare | InputFormat, columns: Ints, *, stated: bool
 ) -> FittedModel:
     """The model with this preprocessing, and the audit of its class order.

@@ -132,7 +132,7 @@ def planned_reference(
     sides = [side for side in resolutions_for(seconds) if side in SIDES]
     rates = measured_throughput(network, pretrained, base, [pretrained.side] if pretrained.side else sides)
     work = Workload(
-        rows=rows - validation_rows(rows), validation=validation_rows(rows), test=examined,
+        rows=rows - validation_count(rows), validation=validation_count(rows), test=examined,
         elapsed=time.perf_counter() - began, fixed={"scrub": 0.0}, embedded=lambda _: {},
         duplicate_seconds=duplicate_seconds, resident_mb=rss_mb(), peak_mb=peak_rss_mb(),
         memory_mb=ROOM * machine_mb(),
@@ -144,7 +144,7 @@ def planned_reference(
     return found if work.elapsed + found.total <= OVERRUN * seconds else None
 
 
-def validation_rows(rows: int) -> int:
+def validation_count(rows: int) -> int:
     """The number of training images held out for validation."""
     return max(1, min(MOST_VALIDATION, round(VALIDATION * rows)))
 
@@ -155,7 +155,7 @@ def validation_split(train: Dataset, seed: int) -> tuple[Ints, Ints]:
     Raises:
         TooFewIndependent: no groups could validate without taking a class from the training images.
     """
-    order, count = np.random.default_rng([seed, 21]).permutation(len(train)), validation_rows(len(train))
+    order, count = np.random.default_rng([seed, 21]).permutation(len(train)), validation_count(len(train))
     if train.groups is None:
         return order[count:], order[:count]
     try:

@@ -77,7 +77,7 @@ def read_cvat(path: Path) -> list[Decision]:
             raise ValueError("a document type, or a file of more than 256 MB")
         images = ElementTree.fromstring(text).findall("image")
         tagged = [(image.get("name", ""), image.findall("tag")) for image in images]
-        return [decision_of(name, tags) for name, tags in tagged if tags]
+        return [decision_of_tags(name, tags) for name, tags in tagged if tags]
     except (OSError, ValueError, KeyError, ElementTree.ParseError) as error:
         raise UsageError(
             f"Expected annotations in the format CVAT for images 1.1 in {path}, but they cannot be read "
@@ -85,7 +85,7 @@ def read_cvat(path: Path) -> list[Decision]:
         ) from error
 
 
-def decision_of(name: str, tags: list[Element]) -> Decision:
+def decision_of_tags(name: str, tags: list[Element]) -> Decision:
     """The decision in the tag of an image."""
     if len(tags) != 1:
         raise UsageError(f"Expected one tag on {name}, received {len(tags)}. An image has one class.")

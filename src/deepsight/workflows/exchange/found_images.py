@@ -153,11 +153,11 @@ def near_duplicates(evidence: Evidence, parts: Mapping[str, Dataset]) -> dict[Ke
         for row in pairs.iter_rows(named=True):
             a, b = (row["split_a"], row["index_a"]), (row["split_b"], row["index_b"])
             for one, other in ((a, b), (b, a)):
-                found[one].append(name_of(other, parts))
+                found[one].append(name_of_image(other, parts))
     return {key: tuple(names) for key, names in found.items()}
 
 
-def name_of(key: Key, parts: Mapping[str, Dataset]) -> str:
+def name_of_image(key: Key, parts: Mapping[str, Dataset]) -> str:
     """The file of an image, or a name made of its split and id."""
     split, image = key
     files = getattr(parts.get(split), "files", None)
@@ -180,7 +180,7 @@ def found_image(
     return FoundImage(
         key[0],
         key[1],
-        name_of(key, names),
+        name_of_image(key, names),
         given,
         near_duplicates=twins.get(key, ()),
         **said,  # type: ignore[arg-type]

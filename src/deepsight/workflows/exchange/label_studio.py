@@ -66,7 +66,9 @@ def read_label_studio(path: Path) -> list[Decision]:
     Raises:
         UsageError: it is not an export of tasks that DeepSight wrote.
     """
-    return [decision_of(data, answer) for data, answer in answered_tasks(path) if data["split"] != NEW]
+    return [
+        decision_of_annotation(data, answer) for data, answer in answered_tasks(path) if data["split"] != NEW
+    ]
 
 
 def read_new_labels(path: Path) -> list[NewLabel]:
@@ -91,7 +93,7 @@ def answered_tasks(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         answers = [(task["data"], last_annotation(task)) for task in tasks]
         found = [(data, answer) for data, answer in answers if answer is not None]
         for data, answer in found:
-            require_answer(data, answer)
+            require_readable_answer(data, answer)
         return found
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
@@ -100,7 +102,7 @@ def answered_tasks(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         ) from error
 
 
-def require_answer(data: dict[str, Any], annotation: dict[str, Any]) -> None:
+def require_readable_answer(data: dict[str, Any], annotation: dict[str, Any]) -> None:
     """Raise KeyError, ValueError or TypeError unless a task is one of ours and its answer can be read."""
     for name in ("file", "id", "split", "given"):
         data[name]
@@ -119,7 +121,7 @@ def last_annotation(task: dict[str, Any]) -> dict[str, Any] | None:
     return max(done, key=lambda one: str(one.get("updated_at", "")), default=None)
 
 
-def decision_of(data: dict[str, Any], annotation: dict[str, Any]) -> Decision:
+def decision_of_annotation(data: dict[str, Any], annotation: dict[str, Any]) -> Decision:
     """The reader's decision: the chosen verdict, or else keep or relabel according to the label."""
     chosen = choices_of(annotation)
     label = chosen.get("label", data["given"])

@@ -22,7 +22,7 @@ from deepsight.workflows.gates.gate_metrics import (
     Measured,
     is_audit,
     measured,
-    table_of,
+    required_table,
 )
 from deepsight.workflows.gates.wording import Asked, comparison_sentence, points
 
@@ -178,7 +178,7 @@ def check_verdict(run: Run, text: str, found: re.Match[str]) -> GateResult:
     Raises:
         DeepSightError: the background was not examined.
     """
-    table = table_of(run, "context")
+    table = required_table(run, "context")
     rows = table.frame.filter(pl.col("test") == "swap", pl.col("class") == "all")
     if rows.is_empty():
         raise DeepSightError(f"Expected a verdict on the background in {run.path}, but it has none.")

@@ -81,7 +81,7 @@ def headline_metric(name: str) -> Callable[[Run], list[Measured]]:
     return read
 
 
-def table_of(run: Run, name: str) -> Table:
+def required_table(run: Run, name: str) -> Table:
     """An evidence table of the run.
 
     Raises:
@@ -100,7 +100,7 @@ def recalls(run: Run) -> list[Measured]:
     """Recall of each class that has test images, with Wilson's interval."""
     return [
         Measured(row["class"], row["recall"], row["ci_low"], row["ci_high"], int(row["n"]))
-        for row in table_of(run, "recall").frame.filter(pl.col("n") > 0).iter_rows(named=True)
+        for row in required_table(run, "recall").frame.filter(pl.col("n") > 0).iter_rows(named=True)
     ]
 
 
@@ -120,19 +120,19 @@ def precisions(run: Run) -> list[Measured]:
 
 def class_order(run: Run, k: int) -> list[str]:
     """The class names in the order of the logits; the confusion table lists every class in that order."""
-    names = table_of(run, "confusion").frame["true"].unique(maintain_order=True).to_list()
+    names = required_table(run, "confusion").frame["true"].unique(maintain_order=True).to_list()
     return names if len(names) == k else [str(c) for c in range(k)]
 
 
 def f1_scores(run: Run) -> list[Measured]:
     """F1 of each class that has test images; it has no interval."""
-    rows = table_of(run, "recall").frame.filter(pl.col("n") > 0).iter_rows(named=True)
+    rows = required_table(run, "recall").frame.filter(pl.col("n") > 0).iter_rows(named=True)
     return [Measured(row["class"], row["f1"], None, None, int(row["n"])) for row in rows]
 
 
 def calibration(run: Run) -> list[Measured]:
     """The calibration error of the uncalibrated model: the root of the unbiased squared error."""
-    table = table_of(run, "calibration_summary")
+    table = required_table(run, "calibration_summary")
     rows = table.frame.filter(pl.col("stage") == "as given", pl.col("quantity").is_in(CALIBRATION_ERRORS))
     return [
         Measured("", row["value"], row["ci_low"], row["ci_high"], table.n)
@@ -145,16 +145,16 @@ def near_duplicate_share(run: Run) -> list[Measured]:
     metrics = run.metrics()
     if metrics.get("n_leaked") is None:
         return []
-    return [share("", int(metrics["n_leaked"]), int(metrics["n_test"]))]
+    return [measured_share("", int(metrics["n_leaked"]), int(metrics["n_test"]))]
 
 
 def label_error_share(run: Run) -> list[Measured]:
     """The share of test images whose label is flagged."""
-    frame = table_of(run, "label_errors").frame.filter(pl.col("split") == "test")
-    return [share("", int(frame["flagged"].sum()), len(frame))] if len(frame) else []
+    frame = required_table(run, "label_errors").frame.filter(pl.col("split") == "test")
+    return [measured_share("", int(frame["flagged"].sum()), len(frame))] if len(frame) else []
 
 
-def share(name: str, hits: int, n: int) -> Measured:
+def measured_share(name: str, hits: int, n: int) -> Measured:
     """A share with Wilson's interval."""
     low, high = wilson(hits, n)
     return Measured(name, hits / n, float(low), float(high), n)
@@ -162,7 +162,7 @@ def share(name: str, hits: int, n: int) -> Measured:
 
 def background_reliance(run: Run) -> list[Measured]:
     """The background gap over all classes: the accuracy that backgrounds of other classes cost, 0 to 1."""
-    table = table_of(run, "context")
+    table = required_table(run, "context")
     rows = table.frame.filter(pl.col("test") == "swap", pl.col("class") == "all")
     return [
         Measured("", row["effect"], row["ci_low"], row["ci_high"], table.n)
@@ -172,7 +172,7 @@ def background_reliance(run: Run) -> list[Measured]:
 
 def slice_excess(run: Run) -> list[Measured]:
     """The excess error rate of each confirmed slice; one value of 0 where none is confirmed."""
-    table = table_of(run, "slices")
+    table = required_table(run, "slices")
     rows = table.frame.filter("confirmed").iter_rows(named=True)
     found = [Measured(row["description"], row["effect"], None, None, int(row["n"])) for row in rows]
     return found or [Measured(NO_SLICE, 0.0, None, None, table.n)]
@@ -180,9 +180,9 @@ def slice_excess(run: Run) -> list[Measured]:
 
 def slice_error_rates(run: Run) -> list[Measured]:
     """The error rate of each confirmed slice with Wilson's interval; one value of 0 where none is."""
-    table = table_of(run, "slices")
+    table = required_table(run, "slices")
     found = [
-        share(row["description"], round(row["error_rate"] * row["n"]), int(row["n"]))
+        measured_share(row["description"], round(row["error_rate"] * row["n"]), int(row["n"]))
         for row in table.frame.filter("confirmed").iter_rows(named=True)
     ]
     return found or [Measured(NO_SLICE, 0.0, None, None, table.n)]

@@ -35,14 +35,15 @@ def write_junit(path: Path, results: Sequence[GateResult]) -> None:
 
 def github_annotations(results: Sequence[GateResult]) -> list[str]:
     """One workflow command per gate that failed; GitHub shows it beside the pull request."""
-    return [
-        f"::error title={escaped(f'Gate: {result.gate}', of_property=True)}::{escaped(result.says)}"
-        for result in results
-        if not result.passed
-    ]
+    return [error_command(f"Gate: {result.gate}", result.says) for result in results if not result.passed]
 
 
-def escaped(text: str, *, of_property: bool = False) -> str:
+def error_command(title: str, message: str) -> str:
+    """The workflow command that shows an error."""
+    return f"::error title={escaped_for_github(title, of_property=True)}::{escaped_for_github(message)}"
+
+
+def escaped_for_github(text: str, *, of_property: bool = False) -> str:
     """Text escaped for GitHub's workflow commands, so that no name in it can start another command."""
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace(":", "%3A").replace(",", "%2C") if of_property else text

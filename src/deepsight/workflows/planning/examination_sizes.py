@@ -66,5 +66,5 @@ def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:
 def measured_mask_seconds(pixels: Pixels) -> float:
     """Seconds to cut the object out of one of these images (n, h, w, 3)."""
     began = time.perf_counter()
-    grabcut.segment(pixels)
+    grabcut.segment_objects(pixels)
     return (time.perf_counter() - began) / len(pixels)

@@ -17,7 +17,7 @@ from deepsight.core.errors import UsageError
 from deepsight.core.evidence import Table
 from deepsight.core.recipe import Recipe
 from deepsight.images.resize import Method
-from deepsight.interpret.levers.sizes import LeverRates, LeverSizes, affordable_sizes
+from deepsight.interpret.levers.sizes import LeverRates, LeverSizes, affordable_lever_sizes
 from deepsight.model import plan_search as planner
 from deepsight.model.engine.fastest_settings import fastest_settings
 from deepsight.model.engine.graphs import StageMapsGraph
@@ -203,7 +203,7 @@ def plan_levers(
         forward=1 / speed.forward, frozen=1 / speed.frozen, trainable=1 / speed.trainable,
         step=1 / speed.step, mask=mask_seconds,
     )  # fmt: skip
-    return affordable_sizes(seconds, rates, rows=rows, epochs=epochs)
+    return affordable_lever_sizes(seconds, rates, rows=rows, epochs=epochs)
 
 
 def fixed_seconds(splits: Splits, slowness: float) -> dict[str, float]:

@@ -20,13 +20,15 @@ def run_temperature(run: Run, predictor: Predictor, log: Log) -> float:
     """
     validation = stored_predictions(run, "val", predictor) if has_validation(run) else None
     if validation is None or not len(validation):
-        return plain(f"the run in {run.path} keeps no predictions for validation images", log)
+        return uncalibrated(f"the run in {run.path} keeps no predictions for validation images", log)
     if every_one_right(validation.logits, validation.labels):
-        return plain(f"all {len(validation):,} validation images are right, so no temperature fits", log)
+        return uncalibrated(
+            f"all {len(validation):,} validation images are right, so no temperature fits", log
+        )
     return fit_temperature(validation.logits, validation.labels)
 
 
-def plain(why: str, log: Log) -> float:
+def uncalibrated(why: str, log: Log) -> float:
     """The temperature that changes nothing, with a line in the log that says why."""
     log(f"Confidences are the model's plain softmax, not calibrated: {why}.")
     return 1.0

@@ -21,7 +21,7 @@ def expand_paths(images: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for argument in images:
-        files = list(files_of(argument))
+        files = list(files_of_argument(argument))
         if not files:
             raise UsageError(f"Expected images in '{argument}', found none.")
         found |= dict.fromkeys(files)
@@ -30,7 +30,7 @@ def expand_paths(images: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def files_of(argument: str) -> Iterator[Path]:
+def files_of_argument(argument: str) -> Iterator[Path]:
     """The files of one argument."""
     path = Path(argument)
     if argument == "-":

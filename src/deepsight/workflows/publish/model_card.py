@@ -90,7 +90,7 @@ def metrics_section(metrics: Mapping[str, Any]) -> str:
     """The scores with their intervals, and the gates."""
     rows = [("macro-F1", "macro_f1"), ("macro-F1 without known near-duplicates", "macro_f1_without_leaks")]
     lines = [
-        f"| {said} | {metrics[key]:.3f} | {interval(metrics.get(f'{key}_ci95'))} |"
+        f"| {said} | {metrics[key]:.3f} | {ends_text(metrics.get(f'{key}_ci95'))} |"
         for said, key in [*rows, ("accuracy", "accuracy")]
         if metrics.get(key) is not None
     ]
@@ -101,7 +101,7 @@ def metrics_section(metrics: Mapping[str, Any]) -> str:
     return f"## Metrics\n\nOn {metrics['n_test']:,} {examined_words(metrics)}.\n\n{table}\n\nGates:\n\n{said}"
 
 
-def interval(ends: Any) -> str:
+def ends_text(ends: Any) -> str:
     """An interval as text, or a dash."""
     return f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else "–"
 
@@ -122,7 +122,7 @@ def classes_section(evidence: Evidence) -> str:
 
 def failures_section(evidence: Evidence) -> str:
     """The causes of the errors, confirmed slices, background reliance and calibration."""
-    said = [*causes(evidence), *confirmed_slices(evidence)]
+    said = [*causes(evidence), *slice_lines(evidence)]
     if "context" in evidence:
         said.append(evidence["context"].caption)
     if "calibration_summary" in evidence:
@@ -142,7 +142,7 @@ def causes(evidence: Evidence) -> list[str]:
     ]
 
 
-def confirmed_slices(evidence: Evidence) -> list[str]:
+def slice_lines(evidence: Evidence) -> list[str]:
     """Groups of images on which the model fails more often than their classes explain."""
     if "slices" not in evidence:
         return []

@@ -68,7 +68,7 @@ def tracked_run(run: str | Path) -> TrackedRun:
         path=opened.path,
         parameters=dict(dotted(opened.study())),
         metrics=dict(scores(metrics)),
-        epochs=() if history is None else tuple(numbers(row) for row in history.iter_rows(named=True)),
+        epochs=() if history is None else tuple(numeric_values(row) for row in history.iter_rows(named=True)),
         tags=gate_tags(metrics),
         evidence=opened.evidence(),
         files=tuple(opened.file(name) for name in FILES if opened.has(name)),
@@ -103,7 +103,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def numbers(row: Mapping[str, Any]) -> dict[str, float]:
+def numeric_values(row: Mapping[str, Any]) -> dict[str, float]:
     """The numeric values of a row."""
     return {name: float(value) for name, value in row.items() if is_number(value)}
 

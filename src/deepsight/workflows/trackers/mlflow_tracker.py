@@ -31,7 +31,7 @@ def log_to_mlflow(run: TrackedRun, uri: str = "") -> str:
         client = MlflowClient(tracking_uri=uri or None)
         experiment = experiment_of(client, os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT))
         made = client.create_run(experiment, run_name=run.name)
-        fill(client, made.info.run_id, run)
+        fill_run(client, made.info.run_id, run)
         client.set_terminated(made.info.run_id)
     except MlflowException as error:
         raise DeepSightError(
@@ -46,7 +46,7 @@ def experiment_of(client: Any, name: str) -> str:
     return str(client.create_experiment(name) if found is None else found.experiment_id)
 
 
-def fill(client: Any, run_id: str, run: TrackedRun) -> None:
+def fill_run(client: Any, run_id: str, run: TrackedRun) -> None:
     """Log parameters, tags, metrics, files and tables."""
     from mlflow.entities import Metric, Param, RunTag
 
@@ -73,14 +73,14 @@ def named(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values under unique names that MLflow accepts: letters, digits, spaces and _ - . : / only."""
     found: dict[str, Any] = {}
     for key, value in values.items():
-        name = plain_name(key)
+        name = mlflow_name(key)
         while name in found:
             name += "_"
         found[name] = value
     return found
 
 
-def plain_name(name: str) -> str:
+def mlflow_name(name: str) -> str:
     """The name with comparison signs spelt out, such as "gate.min recall at least 0.7"."""
     for sign, word in WORDS:
         name = name.replace(sign, word)

@@ -20,13 +20,13 @@ def log_to_tensorboard(run: TrackedRun, folder: str = "") -> str:
     target = Path(folder) / run.name if folder else run.path / FOLDER
     writer = SummaryWriter(log_dir=str(target))
     try:
-        fill(writer, run)
+        write_events(writer, run)
     finally:
         writer.close()
     return f"tensorboard --logdir {target}"
 
 
-def fill(writer: Any, run: TrackedRun) -> None:
+def write_events(writer: Any, run: TrackedRun) -> None:
     """Write scalars, parameters, gates and tables."""
     for step, epoch in enumerate(run.epochs, start=1):
         for name, value in epoch.items():

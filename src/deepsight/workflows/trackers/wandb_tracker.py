@@ -20,18 +20,18 @@ def log_to_wandb(run: TrackedRun, project: str = "") -> str:
         project=project or PROJECT, name=run.name, config=dict(run.parameters), tags=tags,
         dir=str(run.path), mode=mode, settings=wandb.Settings(silent=True, console="off"),
     ) as made:  # fmt: skip
-        fill(wandb, made, run)
+        log_everything(wandb, made, run)
         place = str(made.dir).removesuffix("/files")
     wandb.teardown()  # waits until the service process has written the files
     return f"wandb sync {place}" if mode == "offline" else f"W&B project {project or PROJECT}: {place}"
 
 
-def fill(wandb: Any, made: Any, run: TrackedRun) -> None:
+def log_everything(wandb: Any, made: Any, run: TrackedRun) -> None:
     """Log epochs, summary, files and tables."""
     for epoch in run.epochs:
         made.log({f"epoch/{name}": value for name, value in epoch.items()})
     made.summary.update({**run.metrics, **run.tags})
-    artefact = wandb.Artifact(f"{plain(run.name)}-report", type="deepsight")
+    artefact = wandb.Artifact(f"{artefact_name(run.name)}-report", type="deepsight")
     for file in run.files:
         artefact.add_file(str(file))
     for name, csv in run.tables():
@@ -40,6 +40,6 @@ def fill(wandb: Any, made: Any, run: TrackedRun) -> None:
     made.log_artifact(artefact)
 
 
-def plain(name: str) -> str:
+def artefact_name(name: str) -> str:
     """The name with characters that artefact names do not allow replaced by dashes."""
     return "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_.") else "-" for sign in name)

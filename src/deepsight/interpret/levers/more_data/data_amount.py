@@ -14,7 +14,7 @@ RECIPE = "the model's recipe"
 MOST_TIMES = 4.0  # times the model's rows, used and unused ones together
 
 
-def part_of_rows(labels: Ints, share: float, *, seed: int, replicate: int = 0) -> Ints:
+def stratified_share(labels: Ints, share: float, *, seed: int, replicate: int = 0) -> Ints:
     """Positions of a share of the rows, stratified by class, ascending.
 
     Replicates do not overlap as far as the rows last: with a share of a quarter there are four such parts.
@@ -32,7 +32,7 @@ def part_of_rows(labels: Ints, share: float, *, seed: int, replicate: int = 0) -
 def part_retrainings(labels: Ints, share: float, count: int, *, seed: int) -> list[Retraining]:
     """Trainings by the model's own recipe, each on its own part of the rows."""
     return [
-        Retraining(part_of_rows(labels, share, seed=seed, replicate=r), seed + r, "recipe")
+        Retraining(stratified_share(labels, share, seed=seed, replicate=r), seed + r, "recipe")
         for r in range(count)
     ]
 

@@ -52,7 +52,7 @@ def neighbourhood_gains_table(
             "gain": gain,
             "points": gain * weight / max(weight.sum(), 1e-9),
             "examples": [
-                ids[nearest_to(features, group == g, centres[g])].tolist() for g in range(len(centres))
+                ids[nearest_to_centre(features, group == g, centres[g])].tolist() for g in range(len(centres))
             ],
         },
         schema_overrides={"examples": pl.List(pl.Int64)},
@@ -86,7 +86,7 @@ def neighbourhoods(features: Reals, *, seed: int) -> tuple[Ints, Floats]:
     return group.astype(np.int64), centres[held]
 
 
-def nearest_to(features: Reals, inside: Bools, centre: Floats) -> Ints:
+def nearest_to_centre(features: Reals, inside: Bools, centre: Floats) -> Ints:
     """Positions of the images of a cluster nearest to its centre."""
     own = np.flatnonzero(inside)
     distance = np.linalg.norm(unit_rows(features[own]) - centre, axis=1)

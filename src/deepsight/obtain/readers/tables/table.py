@@ -109,7 +109,7 @@ def once_per_path(
     kept: dict[str, tuple[str, str]] = {}
     first = []
     for name, given, part in zip(text_column(named, column), named[label].to_list(), parts, strict=True):
-        place = place_of(base, str(name))
+        place = place_of_file(base, str(name))
         first.append(place not in kept)
         before = kept.setdefault(place, (str(given), str(part)))
         if not first[-1]:
@@ -120,7 +120,7 @@ def once_per_path(
     return named.filter(pl.Series(first, dtype=pl.Boolean))
 
 
-def place_of(base: Path, name: str) -> str:
+def place_of_file(base: Path, name: str) -> str:
     """The URL, or the normalised path, of the file of a row."""
     return name if "://" in name else os.path.normpath(found_path(base, name))
 
@@ -134,7 +134,7 @@ def table_listings(
     offline: bool,
 ) -> tuple[dict[str, Listing], tuple[str, ...]]:
     """The listing of each part, in the order of the table, and the classes."""
-    values = label_values(frame, str(columns["label"]))
+    values = labels_of_column(frame, str(columns["label"]))
     labels, classes = positions_of_labels(values, among=values)
     places = part_rows(frame, columns["split"], passed_over)
     roles = [name for name in columns.values() if name is not None and name != columns["group"]]
@@ -148,7 +148,7 @@ def table_listings(
     return found, classes
 
 
-def label_values(frame: pl.DataFrame, column: str) -> list[str | int | None]:
+def labels_of_column(frame: pl.DataFrame, column: str) -> list[str | int | None]:
     """The labels as text or whole numbers, None for an empty cell.
 
     Raises:

@@ -60,10 +60,10 @@ def moved_path(base: Path, folder: Path, dropped: int, name: str) -> str:
 
 def tail_of(name: str, dropped: int) -> str:
     """A path without its first folders."""
-    return "/".join(parts_of(name)[dropped:])
+    return "/".join(path_parts(name)[dropped:])
 
 
-def parts_of(name: str) -> list[str]:
+def path_parts(name: str) -> list[str]:
     """The folders and the name of a path, which may be of Windows."""
     return [part for part in normal_path(name).split("/") if part]
 
@@ -75,7 +75,7 @@ def the_place(base: Path, some: Sequence[str], column: str) -> Place:
         UsageError: there is none, or there are several.
     """
     folders = folders_below(base)
-    for dropped in range(min(len(parts_of(name)) for name in some)):
+    for dropped in range(min(len(path_parts(name)) for name in some)):
         if len({tail_of(name, dropped) for name in some}) < len(set(some)):
             break  # different files would become one
         fitting = [folder for folder in folders if holds_most(folder, dropped, some)]
