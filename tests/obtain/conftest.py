@@ -13,7 +13,7 @@ from PIL import Image
 
 from deepsight.core.dataset import Dataset
 from deepsight.obtain.cifar10 import encodings, load
-from deepsight.obtain.sources import Part
+from deepsight.obtain.obtained import Part
 
 ROWS = {"train": 50, "test": 10}
 

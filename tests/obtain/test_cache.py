@@ -9,7 +9,8 @@ import pytest
 from deepsight.core.errors import UsageError
 from deepsight.obtain import cache
 from deepsight.obtain.decoding.image_store import StoredImages, write_images
-from deepsight.obtain.sources import Part, SourceError
+from deepsight.obtain.obtained import Part
+from deepsight.obtain.sources import SourceError
 
 
 def test_the_folder_follows_the_environment_then_the_platform(monkeypatch):

@@ -5,14 +5,8 @@ import pytest
 
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.obtain import load_dataset
-from deepsight.obtain.sources import (
-    Part,
-    Source,
-    SourceError,
-    SourceSkipped,
-    failure_records,
-    first_that_works,
-)
+from deepsight.obtain.obtained import Part
+from deepsight.obtain.sources import Source, SourceError, SourceSkipped, failure_records, first_that_works
 
 PARTS = {"train": Part(np.zeros((1, 2, 2, 3), np.uint8), np.zeros(1, np.int64))}
 

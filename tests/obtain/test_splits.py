@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.obtain import splits
+from deepsight.obtain.obtained import Part
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.skipped_items import first_few
-from deepsight.obtain.sources import Part
 from deepsight.obtain.splits import hold_out_rows
 
 

@@ -12,10 +12,11 @@ from deepsight.obtain.crop_or_pad import FitJudge
 from deepsight.obtain.data_uri import TEST_SHARE, DataAddress, parse_address
 from deepsight.obtain.decoding.crop import Fit
 from deepsight.obtain.local_file import is_there, user_path
+from deepsight.obtain.obtained import Obtained
 from deepsight.obtain.readers import folder, huggingface, keras_sets, npz, parquet, webdataset
 from deepsight.obtain.readers.tables import table
 from deepsight.obtain.readers.tables.table_file import read_table_file
-from deepsight.obtain.sources import Obtained, SourceError
+from deepsight.obtain.sources import SourceError
 
 __all__ = ["Obtained", "load_dataset", "require_data"]
 

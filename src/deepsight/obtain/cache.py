@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from deepsight.core.files.atomic import atomic_path, remove_leftovers
 from deepsight.core.files.damage import DAMAGE
 from deepsight.obtain.local_file import user_path
-from deepsight.obtain.sources import Part, SourceError
+from deepsight.obtain.obtained import Part
+from deepsight.obtain.sources import SourceError
 
 MOST_DECODED_BYTES = 6_000_000_000  # of decoded images; the least recently used are removed first
 

@@ -20,8 +20,8 @@ from deepsight.obtain.decoding.contrast import log_contrast
 from deepsight.obtain.decoding.decode import Listing, name_as_text
 from deepsight.obtain.decoding.decoded_cache import Decoded
 from deepsight.obtain.doubtful_class_names import bare_name, log_doubtful_classes
+from deepsight.obtain.obtained import Obtained, Part, Parts
 from deepsight.obtain.skipped_items import LATER_FRAMES, NO_LABEL, NO_LABELS, PassedOver, first_few
-from deepsight.obtain.sources import Obtained, Part, Parts
 
 TEST_SEED = 0
 MOST_HELD_OUT = 10_000  # test images, which give macro-F1 to within half a point; more only cost time

@@ -15,7 +15,8 @@ import pytest
 from deepsight.core.errors import DeepSightError
 from deepsight.obtain.cifar10 import from_keras
 from deepsight.obtain.cifar10 import load as cifar
-from deepsight.obtain.sources import Part, SourceError
+from deepsight.obtain.obtained import Part
+from deepsight.obtain.sources import SourceError
 
 
 def test_the_real_data_is_whole_and_in_the_official_order(cifar10):
@@ -157,7 +158,7 @@ def test_an_incomplete_cache_is_not_used(tiny, tmp_path, name, damage):
 KILLED = """
 import os, signal, pathlib, sys
 from deepsight.obtain.cache import save_part
-from deepsight.obtain.sources import Part
+from deepsight.obtain.obtained import Part
 import numpy as np
 pathlib.Path.replace = lambda self, target: os.kill(os.getpid(), signal.SIGKILL)
 part = Part(np.zeros((50, 32, 32, 3), np.uint8), np.zeros(50, np.int64))

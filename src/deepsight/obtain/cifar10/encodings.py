@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepsight.obtain.sources import Part, Parts, SourceError
+from deepsight.obtain.obtained import Part, Parts
+from deepsight.obtain.sources import SourceError
 
 Contents = Mapping[str, bytes]
 BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))

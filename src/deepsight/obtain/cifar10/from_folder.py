@@ -5,7 +5,8 @@ from pathlib import Path
 
 from deepsight.obtain.cifar10.archives import read_archive, read_folder
 from deepsight.obtain.cifar10.encodings import BINARY, PYTHON, SHEETS, Encoding
-from deepsight.obtain.sources import Parts, SourceError, SourceSkipped
+from deepsight.obtain.obtained import Parts
+from deepsight.obtain.sources import SourceError, SourceSkipped
 
 # Name patterns of archives and their encodings. Keras stores the python archive under the second name.
 ARCHIVES = (

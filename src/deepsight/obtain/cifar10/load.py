@@ -15,15 +15,8 @@ from deepsight.core.progress import Log, silent
 from deepsight.obtain.cache import cache_folder, map_part, save_part
 from deepsight.obtain.cifar10 import from_folder as from_data_dir
 from deepsight.obtain.cifar10 import from_keras, from_npm
-from deepsight.obtain.sources import (
-    Obtained,
-    Part,
-    Parts,
-    Source,
-    SourceError,
-    failure_records,
-    first_that_works,
-)
+from deepsight.obtain.obtained import Obtained, Part, Parts
+from deepsight.obtain.sources import Source, SourceError, failure_records, first_that_works
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 COUNTS: Mapping[str, int] = {"train": 50_000, "test": 10_000}

@@ -27,7 +27,8 @@ from deepsight.obtain.decoding.crop import Fit, Shape
 from deepsight.obtain.decoding.decode import Decoding, Listing, name_as_text
 from deepsight.obtain.decoding.decoded_block import remove_blocks, require_room
 from deepsight.obtain.decoding.image_store import StoredImages, write_images
-from deepsight.obtain.sources import Part, SourceError
+from deepsight.obtain.obtained import Part
+from deepsight.obtain.sources import SourceError
 
 DECODER = 6  # changes whenever the same file gives other pixels: what is in the cache is then decoded again
 

@@ -20,11 +20,12 @@ from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import read_local_file, user_path
+from deepsight.obtain.obtained import Obtained
 from deepsight.obtain.readers.huggingface_labels import labels_and_classes
 from deepsight.obtain.readers.huggingface_stream import is_streamed, load_streamed
 from deepsight.obtain.readers.part_names import first_of_each_part
 from deepsight.obtain.skipped_items import PassedOver
-from deepsight.obtain.sources import Obtained, SourceError
+from deepsight.obtain.sources import SourceError
 
 OPTIONS = ("image", "label", "group", "config", "stream", "side", "fit")
 

@@ -8,11 +8,11 @@ from deepsight.core.progress import Log
 from deepsight.obtain.crop_or_pad import FitJudge
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.local_file import user_path
+from deepsight.obtain.obtained import Obtained
 from deepsight.obtain.readers import parquet, webdataset
 from deepsight.obtain.readers.part_names import first_of_each_part
 from deepsight.obtain.shards import Shard, matching, short_names
 from deepsight.obtain.skipped_items import PassedOver
-from deepsight.obtain.sources import Obtained
 
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
 

@@ -23,7 +23,8 @@ from deepsight.obtain.connectivity import require_answer
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.decode import DIGEST_BYTES
 from deepsight.obtain.local_file import user_path
-from deepsight.obtain.sources import Obtained, Part, Parts, SourceError
+from deepsight.obtain.obtained import Obtained, Part, Parts
+from deepsight.obtain.sources import SourceError
 from deepsight.obtain.splits import CustomData, split_custom_data
 
 OPTIONS: tuple[str, ...] = ()

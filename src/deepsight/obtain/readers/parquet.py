@@ -16,13 +16,13 @@ from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES
+from deepsight.obtain.obtained import Obtained
 from deepsight.obtain.readers.label_values import positions_of_labels
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.parquet_file import ParquetShard, open_one, pyarrow_parquet
 from deepsight.obtain.readers.tables.table import LABELS, labels_of_column
 from deepsight.obtain.shards import Shard, expand_parts, file_system, stamps_key
 from deepsight.obtain.skipped_items import PassedOver
-from deepsight.obtain.sources import Obtained
 
 OPTIONS = ("val", "test", "image", "label", "group", "side", "fit")
 

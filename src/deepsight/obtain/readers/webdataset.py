@@ -15,12 +15,12 @@ from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES
+from deepsight.obtain.obtained import Obtained
 from deepsight.obtain.readers.label_values import positions_of_labels
 from deepsight.obtain.readers.metadata import groups_and_rest
 from deepsight.obtain.readers.webdataset_index import IndexedShard, ShardImage, indexed_shard
 from deepsight.obtain.shards import Shard, expand_parts, stamps_key
 from deepsight.obtain.skipped_items import PassedOver
-from deepsight.obtain.sources import Obtained
 
 OPTIONS = ("val", "test", "label", "group", "classes", "side", "fit")
 

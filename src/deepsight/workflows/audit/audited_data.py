@@ -17,11 +17,11 @@ from deepsight.core.progress import Log
 from deepsight.obtain import SCHEMES, load_dataset
 from deepsight.obtain.data_uri import meant_address, parse_address
 from deepsight.obtain.decoding.crop import Fit, Shape
-from deepsight.obtain.readers.folder import class_folders
+from deepsight.obtain.obtained import Obtained
+from deepsight.obtain.readers.class_folders import class_folders
 from deepsight.obtain.readers.tables.table_file import SUFFIXES
 from deepsight.obtain.readers.unlabelled import load_unlabelled
 from deepsight.obtain.skipped_items import PassedOver
-from deepsight.obtain.sources import Obtained
 from deepsight.workflows.cleaned_data import base_folder
 
 

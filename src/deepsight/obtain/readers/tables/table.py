@@ -18,6 +18,7 @@ from deepsight.obtain.decoding.crop import Unreadable
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.listed_data import obtain_listed
 from deepsight.obtain.local_file import MOST_FILE_BYTES, found_path, read_local_file, user_path
+from deepsight.obtain.obtained import Obtained
 from deepsight.obtain.readers.label_values import MISSING_MARKS, label_or_none, positions_of_labels
 from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_rest
 from deepsight.obtain.readers.part_names import part_of_name
@@ -30,7 +31,6 @@ from deepsight.obtain.readers.tables.table_file import (
 )
 from deepsight.obtain.readers.tables.table_paths import with_found_paths
 from deepsight.obtain.skipped_items import PassedOver
-from deepsight.obtain.sources import Obtained
 
 OPTIONS = ("path", "label", "split", "group", "side", "fit")
 PATHS = (
