@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from deepsight.model.training.sampling import Mixing, own_weight
 
-GROUP = 16
-"""Images that share one draw of the share and the rectangle; their partners differ."""
+GROUP = 16  # images that share one draw of the share and the rectangle; their partners differ
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class Partners:
 def mix_block(
     pixels: NDArray[np.uint8], mixing: Mixing, *, view: int, block: int, seed: int
 ) -> NDArray[np.uint8]:
-    """The images of a block (n, h, w, 3) mixed with each other as `draw` decides, a new array."""
-    partner, weight = draw(len(pixels), pixels.shape[1], pixels.shape[2], mixing, view, block, seed)
+    """The images of a block (n, h, w, 3) mixed with their partners of `drawn_mixture`, as a new array."""
+    partner, weight = drawn_mixture(len(pixels), pixels.shape[1], pixels.shape[2], mixing, view, block, seed)
     own = weight[..., None]
     mixed = own * pixels + (1 - own) * pixels[partner]
     return np.asarray(np.rint(mixed), dtype=np.uint8)
@@ -40,13 +39,13 @@ def partners_of(
     """The partners in a whole view of n images of this height and width, in blocks of `size`."""
     rows, own = [], []
     for block, start in enumerate(range(0, n, size)):
-        partner, weight = draw(min(size, n - start), height, width, mixing, view, block, seed)
+        partner, weight = drawn_mixture(min(size, n - start), height, width, mixing, view, block, seed)
         rows.append(start + partner)
         own.append(weight.mean(axis=(1, 2)))
     return Partners(np.concatenate(rows), np.concatenate(own))
 
 
-def draw(
+def drawn_mixture(
     n: int, height: int, width: int, mixing: Mixing, view: int, block: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The partner of each image (n,) and its own weight at every pixel (n, height, width)."""

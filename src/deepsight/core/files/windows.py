@@ -13,10 +13,8 @@ DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
 )
 LOCKED_BYTE = 2**30  # far beyond the content, which other processes can still read
-SYNCHRONIZE, STILL_RUNNING = (
-    0x00100000,
-    258,
-)  # the access right, and WAIT_TIMEOUT, the result for a live process
+SYNCHRONIZE = 0x00100000  # the right to wait for a process
+STILL_RUNNING = 258  # WAIT_TIMEOUT: what waiting for a live process gives
 
 
 def is_windows() -> bool:

@@ -23,7 +23,16 @@ def risk_coverage_area(confidence: Floats, correct: Bools) -> float:
         confidence: (n,), of the predicted class.
         correct: bool (n,).
     """
-    wrong = ~np.asarray(correct, dtype=bool)[np.argsort(-np.asarray(confidence), kind="stable")]
+    return mean_running_rate(~correct[surest_first(confidence)])
+
+
+def surest_first(confidence: Floats) -> Ints:
+    """Positions by falling confidence, int64 (n,); ties keep their order."""
+    return np.argsort(-confidence, kind="stable")
+
+
+def mean_running_rate(wrong: Bools) -> float:
+    """The mean over k of the share of True among the first k."""
     return float((np.cumsum(wrong) / np.arange(1, len(wrong) + 1)).mean())
 
 
@@ -36,11 +45,10 @@ def area_interval(confidence: Floats, correct: Bools, *, level: float = 0.95, se
         level: coverage of the interval.
         seed: of the resamples.
     """
-    wrong = ~np.asarray(correct, dtype=bool)[np.argsort(-np.asarray(confidence), kind="stable")]
-    rng, n, drawn = np.random.default_rng(seed), len(wrong), []
-    for _ in range(DRAWS):
-        rows = np.sort(rng.integers(n, size=n))  # sorted rows are sorted confidences
-        drawn.append((np.cumsum(wrong[rows]) / np.arange(1, n + 1)).mean())
+    wrong = ~correct[surest_first(confidence)]
+    rng, n = np.random.default_rng(seed), len(wrong)
+    # Sorted rows are sorted confidences.
+    drawn = [mean_running_rate(wrong[np.sort(rng.integers(n, size=n))]) for _ in range(DRAWS)]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(risk_coverage_area(confidence, correct), float(low), float(high))
 
@@ -53,9 +61,9 @@ def threshold_for_accuracy(confidence: Floats, correct: Bools, target: float) ->
         correct: bool (n,).
         target: the accuracy, 0 to 1.
     """
-    order = np.argsort(-np.asarray(confidence), kind="stable")
-    sorted_confidence = np.asarray(confidence)[order]
-    accuracy = np.cumsum(np.asarray(correct, dtype=bool)[order]) / np.arange(1, len(order) + 1)
+    order = surest_first(confidence)
+    sorted_confidence = confidence[order]
+    accuracy = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
     last_of_tie = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)
     reached = np.flatnonzero((accuracy >= target) & last_of_tie)
     return float(sorted_confidence[reached[-1]]) if len(reached) else None
@@ -87,7 +95,7 @@ def rejection_tables(
 
 def curve_table(confidence: Floats, correct: Bools, seed: int) -> Table:
     """The error rate among the most confident images, by the share that is kept."""
-    order = np.argsort(-confidence, kind="stable")
+    order = surest_first(confidence)
     kept = np.unique(np.ceil(np.linspace(1 / STEPS, 1, STEPS) * len(order)).astype(np.int64))
     wrong = np.cumsum(~correct[order])[kept - 1]
     low, high = wilson(wrong, kept)

@@ -5,9 +5,8 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 UNKNOWN = -1
-NUMBERED = re.compile(
-    r"(?:label|class)[ _-]?(\d+)", re.IGNORECASE
-)  # as transformers call classes without names
+# How transformers calls classes without names.
+NUMBERED = re.compile(r"(?:label|class)[ _-]?(\d+)", re.IGNORECASE)
 
 
 def places_of_classes(names: Sequence[str], classes: Sequence[str]) -> list[int]:

@@ -28,8 +28,7 @@ class ArrayReader:
 
     It may have the shape (n, h, w, 3), (n, h, w), (n, h, w, 1), (n, 3, h, w) or (n, 1, h, w). Its type is
     uint8, bool, or numbers from 0, whose range follows from the largest value: 1, 255, 1,023, …, 65,535, …,
-        or
-    that value itself if it is below 128 (below 32 for uint8).
+    or that value itself if it is below 128 (below 32 for uint8).
     """
 
     def __init__(self, path: Path, key: str, log: Log, *, beside: Sequence[str] = ()) -> None:
