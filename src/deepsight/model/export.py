@@ -26,7 +26,7 @@ Format = Literal["onnx", "torchscript"]
 Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 SUFFIXES: Mapping[Format, str] = {"onnx": ".onnx", "torchscript": ".pt"}
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-ABOUT = "deepsight.json"  # the name of the description inside the file
+ABOUT = "deepsight.json"  # the name of the description inside the file, by which it is found again
 
 
 class Deployed(nn.Module):

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.run import PICTURES
+
 MEDIA = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 BUDGET = 13_500_000  # characters of pictures and packed tables; the rest takes about 1 MB of the 15 allowed
-FOLDER = "evidence/pictures"
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Pictures:
 
     def sheet(self, table: str) -> str | None:
         """The name of the contact sheet of this table, if it can be shown."""
-        names = (f"{FOLDER}/{table}{suffix}" for suffix in (".webp", ".png"))
+        names = (f"{PICTURES}/{table}{suffix}" for suffix in (".webp", ".png"))
         return next((name for name in names if self.take(name)), None)
 
     def read(self, name: str) -> None:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError, first_line
+from deepsight.model.export import ABOUT
 from deepsight.model.foreign.network import Network, network_of_module
-from deepsight.model.foreign.torchscript_model import ABOUT, read_description
+from deepsight.model.foreign.torchscript_model import read_description
 
 TYPES: dict[str, Any] = {
     "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from deepsight.core.errors import DeepSightError, first_line
 from deepsight.core.files.damage import damage_as
+from deepsight.model.export import ABOUT
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, device_and_type
-
-ABOUT = "deepsight.json"  # the description that `deepsight export` puts into its files
 
 
 def open_torchscript(file: Path) -> Network:
