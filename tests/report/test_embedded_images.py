@@ -7,14 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
-from deepsight.report.embedded_images import FOLDER, Pictures, png_address
+from deepsight.core.run import PICTURES
+from deepsight.report.embedded_images import Pictures, png_address
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "run" / FOLDER).mkdir(parents=True)
+    (tmp_path / "run" / PICTURES).mkdir(parents=True)
     (tmp_path / "run" / "a.png").write_bytes(b"picture a")
-    (tmp_path / "run" / FOLDER / "errors.webp").write_bytes(b"sheet")
+    (tmp_path / "run" / PICTURES / "errors.webp").write_bytes(b"sheet")
     (tmp_path / "secret.png").write_bytes(b"not of this run")
     return tmp_path / "run"
 
@@ -59,7 +60,7 @@ def test_the_budget_is_that_of_all_pictures_together(folder: Path):
 
 def test_a_sheet_is_found_by_its_table(folder: Path):
     pictures = Pictures(folder)
-    assert pictures.sheet("errors") == f"{FOLDER}/errors.webp"
+    assert pictures.sheet("errors") == f"{PICTURES}/errors.webp"
     assert pictures.sheet("duplicates") is None
 
 
