@@ -33,7 +33,7 @@ TABLES = {
 def masks_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects are cut out of the same images again and again: once is enough."""
     monkeypatch.setattr(grabcut, "segment_objects", segmented)
-    monkeypatch.setattr(mask_quality, "segment", segmented)
+    monkeypatch.setattr(mask_quality, "segment_objects", segmented)
 
 
 original = grabcut.segment_objects
