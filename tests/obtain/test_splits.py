@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepsight.obtain import splits
+from deepsight.obtain.custom_data import CustomData
 from deepsight.obtain.obtained import Part
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.skipped_items import first_few
@@ -50,7 +51,7 @@ def test_a_long_list_is_cut(n, text):
 def test_of_very_many_images_a_bounded_number_is_held_out(monkeypatch):
     monkeypatch.setattr(splits, "MOST_HELD_OUT", 10)
     images = np.zeros((100, 8, 8, 3), dtype=np.uint8)
-    made = splits.CustomData("x", {"all": Part(images, np.arange(100) % 2)}, ("a", "b"), {"all": ""})
+    made = CustomData("x", {"all": Part(images, np.arange(100) % 2)}, ("a", "b"), {"all": ""})
     obtained = splits.split_custom_data(made, log=lambda _: None)
     assert (len(obtained.train), len(obtained.test)) == (90, 10)
     assert obtained.record["held_out_test"] == {"share": 0.1, "seed": 0}
@@ -61,5 +62,5 @@ def test_eval_means_validation_and_absent_classes_do_not_count():
     said: list[str] = []
     images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)
     parts = {"train": Part(images, np.arange(12) % 3), "test": Part(images, np.arange(12) % 2)}
-    splits.split_custom_data(splits.CustomData("x", parts, ("a", "b", "c"), {}), log=said.append)
+    splits.split_custom_data(CustomData("x", parts, ("a", "b", "c"), {}), log=said.append)
     assert said == ["The test part has no image of 'c'; macro-F1 is over the other classes."]

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from deepsight.core.progress import Log
 from deepsight.obtain.crop_or_pad import FitJudge, choose_fit
+from deepsight.obtain.custom_data import custom_data
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.decode import Listing
 from deepsight.obtain.decoding.decoded_cache import decoded_parts
 from deepsight.obtain.obtained import Obtained
 from deepsight.obtain.skipped_items import PassedOver
-from deepsight.obtain.splits import custom_data, split_custom_data
+from deepsight.obtain.splits import split_custom_data
 from deepsight.obtain.stored_size import stored_shape
 
 

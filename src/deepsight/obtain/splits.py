@@ -1,107 +1,26 @@
-"""The user's data prepared for a study: enough images in each class, and a held-out test part."""
+"""The user's data prepared for a study: a held-out test part, and groups that no split divides."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepsight.core.array_types import Floats, Ints
-from deepsight.core.dataset import Dataset, class_counts
-from deepsight.core.errors import DeepSightError
+from deepsight.core.array_types import Ints
+from deepsight.core.dataset import Dataset
 from deepsight.core.group_split import grouped_rows
 from deepsight.core.groups import groups_by_name
 from deepsight.core.progress import Log
-from deepsight.obtain.crop_or_pad import FitChoice
+from deepsight.obtain.custom_data import CustomData, log_unused_weights
 from deepsight.obtain.data_uri import TEST_SHARE
 from deepsight.obtain.decoding.contrast import log_contrast
-from deepsight.obtain.decoding.decode import Listing, name_as_text
-from deepsight.obtain.decoding.decoded_cache import Decoded
-from deepsight.obtain.doubtful_class_names import bare_name, log_doubtful_classes
+from deepsight.obtain.doubtful_class_names import log_doubtful_classes
+from deepsight.obtain.enough_images import log_absent_classes, require_enough_images
 from deepsight.obtain.obtained import Obtained, Part, Parts
-from deepsight.obtain.skipped_items import LATER_FRAMES, NO_LABEL, NO_LABELS, PassedOver, first_few
 
 TEST_SEED = 0
 MOST_HELD_OUT = 10_000  # test images, which give macro-F1 to within half a point; more only cost time
-WEIGHTS = ("weight", "weights", "sample_weight", "sample_weights")
-FEW_IN_TEST = 5  # images of a class; with fewer, its F1 can take only a handful of values
-MUCH_CUT = 0.1  # mean share of a picture; more is logged
-
-
-@dataclass(frozen=True)
-class CustomData:
-    """The user's data as it was read.
-
-    Attributes:
-        name: as the user wrote it, such as "folder:flowers".
-        parts: "train" with "val" and "test" if they exist, or "all" alone.
-        classes: names of the k classes.
-        sha256: SHA-256 of the pixels of each part.
-        passed_over: what the source holds but the study does not use.
-        quarantined: items that could not be read: {"file", "reason"}.
-        listed: by part, the name of every listed item; empty if items have no names.
-        about: further entries of `data.json`.
-        taken: by part, the time of exposure of each image in seconds since 1970; NaN if it is not recorded.
-    """
-
-    name: str
-    parts: Parts
-    classes: tuple[str, ...]
-    sha256: Mapping[str, str]
-    passed_over: PassedOver = field(default_factory=PassedOver)
-    quarantined: Sequence[Mapping[str, str]] = ()
-    listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    about: Mapping[str, Any] = field(default_factory=dict)
-    taken: Mapping[str, Floats] = field(default_factory=dict)
-
-    @property
-    def learnt(self) -> str:
-        """The part that the model is trained on: "train", or "all"."""
-        return "train" if "train" in self.parts else "all"
-
-
-def custom_data(
-    name: str,
-    decoded: Mapping[str, Decoded],
-    classes: tuple[str, ...],
-    *,
-    listings: Mapping[str, Listing],
-    passed_over: PassedOver,
-    choice: FitChoice,
-    log: Log,
-) -> CustomData:
-    """Decoded parts as the user's data; `choice` is how the pictures were fitted."""
-    quarantined = [item for part in decoded.values() for item in part.quarantined]
-    if quarantined:
-        first = quarantined[0]
-        log(f"Set aside: {len(quarantined):,}, the first: {first['file']} ({first['reason']}).")
-    several = [name for part in decoded.values() for name in part.several]
-    passed_over.add_all(LATER_FRAMES, several)
-    sizes = [len(there.part.labels) for there in decoded.values()]
-    cut = float(np.average([there.cut for there in decoded.values()], weights=sizes)) if sum(sizes) else 0.0
-    if cut > MUCH_CUT:
-        log(f"On average {cut:.0%} of each picture lies outside the square and is cut; ?fit=pad keeps it.")
-    return CustomData(
-        name=name,
-        parts={part: there.part for part, there in decoded.items()},
-        classes=classes,
-        sha256={part: there.sha256 for part, there in decoded.items()},
-        passed_over=passed_over,
-        quarantined=quarantined,
-        listed={part: tuple(name_as_text(name) for name in there.names) for part, there in listings.items()},
-        about={"fit": choice.fit, "cut": round(cut, 4), **choice.about, "bit_depths": tops_by_kind(decoded)},
-        taken={part: there.taken for part, there in decoded.items() if np.isfinite(there.taken).any()},
-    )
-
-
-def tops_by_kind(decoded: Mapping[str, Decoded]) -> dict[str, list[float]]:
-    """By kind of image with more than 8 bits per value, the values that became white in any part."""
-    kinds = sorted({kind for part in decoded.values() for kind in part.tops})
-    return {
-        kind: sorted({top for part in decoded.values() for top in part.tops.get(kind, ())}) for kind in kinds
-    }
 
 
 def split_custom_data(custom: CustomData, *, share: float = TEST_SHARE, log: Log) -> Obtained:
@@ -145,17 +64,6 @@ def split_custom_data(custom: CustomData, *, share: float = TEST_SHARE, log: Log
     return Obtained(train, test, record, sets.get("val"), digests, custom.listed, custom.taken)
 
 
-def log_unused_weights(custom: CustomData, log: Log) -> None:
-    """Log that a column with the name of a weight is treated as metadata."""
-    metadata = custom.parts[custom.learnt].metadata
-    for name in [] if metadata is None else metadata.columns:
-        if name.lower() in WEIGHTS:
-            log(
-                f"The column '{name}' is treated as metadata: all images have the same weight in training "
-                "and in scores."
-            )
-
-
 def dataset_of_part(part: Part, classes: tuple[str, ...], source: str, groups: Ints | None = None) -> Dataset:
     """A part as a data set; the ids are its rows."""
     ids = np.arange(len(part.labels), dtype=np.int64)
@@ -177,91 +85,6 @@ def hold_out_test(train: Dataset, share: float, *, keep: int) -> tuple[Ints, Int
     if train.groups is not None:
         return grouped_rows(train.labels, train.groups, share=share, seed=TEST_SEED)
     return hold_out_rows(train.labels, share=share, seed=TEST_SEED, keep=keep)
-
-
-def require_enough_images(custom: CustomData) -> None:
-    """Refuse data with too few classes, or too few images per class, for the parts that must be made.
-
-    Raises:
-        DeepSightError: a part is empty, or there are too few classes or images.
-    """
-    for name, part in custom.parts.items():
-        if len(part.labels) == 0:
-            first = custom.quarantined[0] if custom.quarantined else None
-            why = f" The first: {first['file']} ({first['reason']})." if first else ""
-            raise DeepSightError(
-                f"Expected images in {custom.name} ({name}), received none that can be read.{why}"
-            )
-    if len(custom.classes) < 2:
-        raise DeepSightError(
-            f"Expected at least two classes in {custom.name}, received {list(custom.classes)}."
-            f"{where_labels_are_missing(custom)}"
-        )
-    counts = class_counts(custom.parts[custom.learnt].labels, custom.classes)
-    require_every_class(custom, counts)
-    purposes = ["training"] + [
-        purpose for part, purpose in (("val", "validation"), ("test", "test")) if part not in custom.parts
-    ]
-    few = [f"{n} of '{c}'" for c, n in zip(custom.classes, counts, strict=True) if n < len(purposes)]
-    if (counts >= min(2, len(purposes))).sum() < 2 or counts.max() < len(purposes):
-        raise DeepSightError(
-            f"Expected at least {len(purposes)} images of one class of {custom.name} (for "
-            f"{', '.join(purposes)}) and two of another, received {first_few(few)}. Add images."
-        )
-
-
-def where_labels_are_missing(custom: CustomData) -> str:
-    """A sentence where images have no label, because -1 may be meant as one; else nothing."""
-    missing = [item for item in custom.quarantined if item["reason"] == NO_LABEL]
-    missing += [record for record in custom.passed_over.records() if NO_LABELS in str(record["what"])]
-    marks = " Other images have no label: -1, NaN and an empty cell mark them."
-    return f"{marks} If -1 is a class, write 0 for it." if missing else ""
-
-
-def require_every_class(custom: CustomData, counts: Ints) -> None:
-    """Refuse classes without images to learn from, and say where their images are.
-
-    Raises:
-        DeepSightError: a class has none.
-    """
-    none = [place for place, n in enumerate(counts) if n == 0]
-    if not none:
-        return
-    elsewhere = {
-        name: int((part.labels == none[0]).sum())
-        for name, part in custom.parts.items()
-        if name != custom.learnt
-    }
-    there = [f"{n} in {name}" for name, n in elsewhere.items() if n]
-    where = f", but {', '.join(there)}" if there else ""
-    first = custom.quarantined[0] if custom.quarantined else None
-    why = f" The first that was set aside: {first['file']} ({first['reason']})." if first else ""
-    raise DeepSightError(
-        f"Expected readable images to learn from for each class of {custom.name}, received none of "
-        f"{first_few([repr(custom.classes[place]) for place in none])}{where}.{why} Add images, or leave the "
-        f"class out.{near_spelling(custom.classes, none[0])}"
-    )
-
-
-def near_spelling(classes: Sequence[str], place: int) -> str:
-    """A sentence if another class differs from this one only in capitals and separators, else empty."""
-    plain = bare_name(classes[place])
-    others = [name for i, name in enumerate(classes) if i != place and bare_name(name) == plain]
-    return f" There is also '{others[0]}': give both one spelling." if others else ""
-
-
-def log_absent_classes(test: Dataset, log: Log) -> None:
-    """Log which classes the test part lacks, and which have few images in it while others have many."""
-    counts = class_counts(test.labels, test.classes)
-    absent = [f"'{c}'" for c, n in zip(test.classes, counts, strict=True) if n == 0]
-    if absent:
-        log(f"The test part has no image of {first_few(absent)}; macro-F1 is over the other classes.")
-    rare = [f"'{c}' ({n})" for c, n in zip(test.classes, counts, strict=True) if 0 < n < FEW_IN_TEST]
-    if rare and test.k * FEW_IN_TEST < len(test):
-        log(
-            f"The test part has fewer than {FEW_IN_TEST} images of {first_few(rare)}: each such class has a "
-            f"weight of 1/{test.k} in macro-F1."
-        )
 
 
 def hold_out_rows(labels: Ints, *, share: float, seed: int, keep: int) -> tuple[Ints, Ints]:

@@ -20,12 +20,13 @@ from deepsight.core.progress import Log
 from deepsight.obtain.cache import cache_folder, map_part, save_part
 from deepsight.obtain.cifar10.from_keras import HTTP_ERRORS, STALL_SECONDS, rgb_part, stall_limit
 from deepsight.obtain.connectivity import require_answer
+from deepsight.obtain.custom_data import CustomData
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.decode import DIGEST_BYTES
 from deepsight.obtain.local_file import user_path
 from deepsight.obtain.obtained import Obtained, Part, Parts
 from deepsight.obtain.sources import SourceError
-from deepsight.obtain.splits import CustomData, split_custom_data
+from deepsight.obtain.splits import split_custom_data
 
 OPTIONS: tuple[str, ...] = ()
 BUCKET = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"

@@ -26,6 +26,7 @@ from deepsight.obtain.cache import (
     note_use,
     save_array,
 )
+from deepsight.obtain.custom_data import CustomData
 from deepsight.obtain.data_uri import DataAddress
 from deepsight.obtain.decoding.decode import DIGEST_BYTES
 from deepsight.obtain.decoding.decoded_cache import DECODER
@@ -37,7 +38,7 @@ from deepsight.obtain.readers.npz_labels import CLASSES, labels_of_file
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.skipped_items import NO_LABELS, PassedOver
 from deepsight.obtain.sources import SourceError
-from deepsight.obtain.splits import CustomData, split_custom_data
+from deepsight.obtain.splits import split_custom_data
 
 OPTIONS: tuple[str, ...] = ()
 # Words for images and labels in array names; the name of a part may precede or follow, as in x_train.
