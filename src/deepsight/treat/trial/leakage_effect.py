@@ -11,7 +11,7 @@ from deepsight.core.dataset import Dataset, join_datasets
 from deepsight.core.evidence import Table
 from deepsight.core.recipe import Recipe
 from deepsight.model.training.linear_probe import linear_probe_phase
-from deepsight.model.training.training_state import Training, logits_of
+from deepsight.model.training.training_state import Training, head_logits
 from deepsight.treat.treatments.base import CONTROL
 from deepsight.treat.trial.arm import arm_key
 from deepsight.treat.trial.checkpoints import (
@@ -149,5 +149,5 @@ def own_start(data: Dataset, checkpoints: Checkpoints, recipe: Recipe, steps: in
 
 def logits_of_test(arm: Training, maps: NDArray[np.float16]) -> NDArray[np.float32]:
     """The logits (n, k) of an arm, from the feature maps of its frozen stages."""
-    logits = logits_of(arm, features_of_maps(arm.trainable, maps))
+    logits = head_logits(arm.classifier.head, features_of_maps(arm.trainable, maps))
     return np.asarray(logits.numpy(), dtype=np.float32)

@@ -45,8 +45,10 @@ def drift_findings(data: AuditedData, compared: ComparedRun, *, seed: int) -> Fi
         ),
     }  # fmt: skip
     groups = groups_of_both(compared.test.groups, data.groups, (len(said), len(new)))
-    features = half(said.features), half(new.features)
-    drift = feature_drift_findings(*features, *both, groups=groups, seed=seed)
+    drift = feature_drift_findings(
+        half(said.features), half(new.features), said.predicted, new.predicted, classes,
+        groups=groups, seed=seed,
+    )  # fmt: skip
     return Findings(Evidence(tables)).merge(drift).merge(new_classes(data, classes))
 
 
