@@ -123,7 +123,7 @@ def test_groups_of_one_image_change_neither_interval_nor_p() -> None:
     assert (grouped.value, grouped.low, grouped.high) == pytest.approx(
         (area.value, area.low, area.high), abs=1e-3
     )
-    assert p_grouped == pytest.approx(p, rel=0.02)
+    assert p_grouped == pytest.approx(p, rel=0.1)  # one degree of freedom less
 
 
 def test_a_set_that_is_one_group_shows_no_drift() -> None:
