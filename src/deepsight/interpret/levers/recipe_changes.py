@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deepsight.core.array_types import Ints, Reals
-from deepsight.interpret.levers.more_data.data_amount import EXPONENT, EXPONENTS
 from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
 # From the relative gain on a part of the rows to that on all, with its standard error.
 PART_TO_WHOLE = (1.0, 0.25)
+# Of the learning curve error = floor + scale · steps^-b: b, and the largest that is plausible.
+STEPS_EXPONENT, LARGEST_STEPS_EXPONENT = 0.8, 1.1
 EQUAL_PASSES = ", equal passes"
 
 
@@ -124,8 +125,8 @@ def part_to_whole(change: RecipeChange, share: float) -> tuple[float, float]:
     factor, error = PART_TO_WHOLE
     if change.cost != 1 or change.passes == 1:
         return factor, error
-    spread = (1.0 - share ** EXPONENTS[1]) / 4  # the ends as two standard errors to either side
-    return factor * share**EXPONENT, math.hypot(error, spread)
+    spread = (1.0 - share**LARGEST_STEPS_EXPONENT) / 4  # the ends as two standard errors to either side
+    return factor * share**STEPS_EXPONENT, math.hypot(error, spread)
 
 
 def judge_change(

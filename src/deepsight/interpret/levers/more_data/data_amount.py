@@ -8,8 +8,9 @@ from deepsight.core.array_types import Ints, Reals
 from deepsight.interpret.levers.outcome import ExaminedImages, LeverOutcome
 from deepsight.interpret.levers.tools import Retraining
 
-EXPONENT = 0.8  # of the learning curve error = floor + scale · rows^-EXPONENT: docs/decisions/0005-planner.md
-EXPONENTS = (0.5, 1.1)  # its plausible range
+# Of the learning curve error = floor + scale · rows^-b: docs/decisions/0116-the-curve-of-more-images.md
+EXPONENT = 0.4
+EXPONENTS = (0.25, 0.8)  # its plausible range
 RECIPE = "the model's recipe"
 MOST_TIMES = 4.0  # times the model's rows, used and unused ones together
 
@@ -70,8 +71,9 @@ def try_more_data(
     # As a share of the errors with all rows, not of the more numerous ones with a part of them.
     errors = (float(examined.weights @ (1 - each)) for each in (part.mean(axis=0), right))
     scale = next(errors) / max(next(errors), 1e-9)
-    factors = [growth_factor(share, times, b) for b in (EXPONENTS[0], EXPONENT, EXPONENTS[1])]
-    spread = (max(factors) - min(factors)) / 4  # the ends are two standard errors to either side
+    factor = growth_factor(share, times)
+    # The farther end of the range is two standard errors away.
+    spread = max(abs(growth_factor(share, times, b) - factor) for b in EXPONENTS) / 2
     return LeverOutcome(
         name="twice the images" if times == 2 else f"{times:g} times the images",
         arm=f"all {rows:,} rows, extrapolated to {times:g} times as many",
@@ -84,7 +86,7 @@ def try_more_data(
         images=round((times - 1) * rows),
         seconds=seconds,
         strength=np.zeros(len(examined)),  # a part of the rows tells nothing about single errors
-        factor=(factors[1] * scale, spread * scale),
+        factor=(factor * scale, spread * scale),
     )
 
 
