@@ -29,8 +29,8 @@ from deepsight.obtain.cache import cache_folder
 
 HERE = Path(__file__).resolve().parent
 FIELDS = (
-    "data", "busy", "minutes", "resolution", "rows", "epochs", "predicted_s", "took_s", "promised_s", "wall_s",
-    "predicted_mb", "peak_mb", "macro_f1", "ci_low", "ci_high", "load", "machine",
+    "data", "busy", "minutes", "resolution", "rows", "epochs", "predicted_s", "took_s", "promised_s",
+    "wall_s", "predicted_mb", "peak_mb", "macro_f1", "ci_low", "ci_high", "load", "machine",
 )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def study(data: str, minutes: float, busy: int, folder: Path) -> dict[str, objec
 
 
 def promised_and_taken(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Seconds from the start of a study's process to its end: as it says when it shows its plan, and in fact."""
+    """Seconds from the start of a study's process to its end: as its plan says, and in fact."""
     began, promised = time.perf_counter(), float("nan")
     whole = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
