@@ -42,6 +42,7 @@ class Promise:
         sampled: seconds planned for the checks on samples.
         mask_seconds: measured seconds to cut out one object.
         training: predicted seconds of the training.
+        contention: how many times as long a thread took because of other processes.
     """
 
     budget: float
@@ -50,6 +51,7 @@ class Promise:
     sampled: float
     mask_seconds: float
     training: float
+    contention: float = 1.0
 
 
 @dataclass

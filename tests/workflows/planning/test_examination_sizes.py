@@ -23,6 +23,9 @@ def test_seconds_for_the_smallest_buy_hardly_more(speed: float):
 
 def test_a_slower_machine_needs_more_seconds():
     assert least_sampled_seconds(250.0, 0.08) == pytest.approx(2 * least_sampled_seconds(500.0, 0.04))
+    beside = least_sampled_seconds(500.0, 0.04, 2.0)  # small calls take twice as long
+    assert beside == pytest.approx(2.0 / 1.5 * least_sampled_seconds(500.0, 0.04))
+    assert sample_sizes_of(beside, 500.0, 0.04, 2.0) == sample_sizes_of(0.0, 500.0, 0.04)
 
 
 def test_more_seconds_buy_larger_samples():

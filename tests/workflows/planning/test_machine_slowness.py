@@ -26,4 +26,15 @@ def test_slowness_is_the_ratio_of_times_within_limits(
 ) -> None:
     clock = itertools.count(step=16 * times * machine_slowness.MADE_SECONDS)
     monkeypatch.setattr(examination_sizes.time, "perf_counter", lambda: next(clock))
-    assert machine_slowness.machine_slowness() == pytest.approx(said)
+    assert machine_slowness.measured_slowness().machine == pytest.approx(said)
+
+
+@pytest.mark.parametrize(("processor", "said"), [(2.0, 1.0), (1.0, 2.0), (0.1, 3.0), (4.0, 1.0)])
+def test_contention_is_the_time_of_the_threads_over_what_they_got(
+    monkeypatch: pytest.MonkeyPatch, processor: float, said: float
+) -> None:
+    clock, used = itertools.count(step=1.0), itertools.count(step=processor)
+    monkeypatch.setattr(machine_slowness.cv2, "getNumThreads", lambda: 2)
+    monkeypatch.setattr(examination_sizes.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(machine_slowness.time, "process_time", lambda: next(used))
+    assert machine_slowness.measured_slowness().contention == pytest.approx(said)

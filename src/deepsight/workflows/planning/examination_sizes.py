@@ -15,20 +15,35 @@ from deepsight.interpret.inputs import SampleSizes
 SAMPLED = 0.1  # share of the budget for checks on samples,
 SAMPLED_MOST = 150.0  # but at most this many seconds: beyond that intervals shrink slowly
 CONTEXT_SHARE = 0.65  # share of those seconds for the background test, whose pairs need most objects
-OVERHEAD = 1.5  # total time over that of bare passes and masks: small calls, controls, randomised maps
+SMALL_CALLS = 0.5  # seconds of small calls, controls and randomised maps for one of bare passes and masks
 PREDICTIONS = 31  # forward passes per image of the robustness check
 FEWEST_DEGRADED, FEWEST_FAITHFUL = 100, 60
 
 
-def sample_sizes_of(seconds: float, images_a_second: float, mask_seconds: float) -> SampleSizes:
+def overhead(contention: float = 1.0) -> float:
+    """Total time over that of bare passes and masks.
+
+    Long passes run on as many threads as other processes do, and keep most of their share; small calls wait
+    for each of their threads.
+
+    Args:
+        contention: how many times as long a thread takes because of other work on the processor.
+    """
+    return 1 + SMALL_CALLS * contention
+
+
+def sample_sizes_of(
+    seconds: float, images_a_second: float, mask_seconds: float, contention: float = 1.0
+) -> SampleSizes:
     """Sample sizes that fit into these seconds: the background test gets its share, two checks the rest.
 
     Args:
         seconds: for all checks on samples.
         images_a_second: forward passes of the network per second.
         mask_seconds: to cut out one object.
+        contention: as in `overhead`.
     """
-    bare = seconds / OVERHEAD
+    bare = seconds / overhead(contention)
     rest = bare * (1 - CONTEXT_SHARE) / 2 * images_a_second
     degraded = int(np.clip(rest / PREDICTIONS, FEWEST_DEGRADED, 2000))
     faithful = int(np.clip(affordable_images(rest), FEWEST_FAITHFUL, 1000))
@@ -49,13 +64,13 @@ def sample_sizes_of_plan(plan: StudyPlan) -> SampleSizes:
     return SampleSizes(plan.degradation_images, plan.context_objects, plan.faithfulness_images)
 
 
-def least_sampled_seconds(images_a_second: float, mask_seconds: float) -> float:
-    """Seconds that the smallest samples take."""
+def least_sampled_seconds(images_a_second: float, mask_seconds: float, contention: float = 1.0) -> float:
+    """Seconds that the smallest samples take; arguments as in `sample_sizes_of`."""
     objects = swap_seconds(
         LADDER[0], mask_seconds=mask_seconds, image_seconds=1 / images_a_second, pairs=PAIRS
     )
     passes = PREDICTIONS * FEWEST_DEGRADED + predictions_for(FEW_STEPS) * FEWEST_FAITHFUL
-    return OVERHEAD * (objects + passes / images_a_second)
+    return overhead(contention) * (objects + passes / images_a_second)
 
 
 def seconds_of_a_mask(test: Dataset, n: int = 16) -> float:

@@ -1,5 +1,9 @@
 """How slow this machine is beside the one whose seconds the plan knows, whatever pictures the study has."""
 
+import time
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
 
 from deepsight.core.array_types import Pixels
@@ -12,13 +16,32 @@ LIMITS = (0.5, 3.0)
 SIDE = 32  # pixels, as of CIFAR-10
 
 
-def machine_slowness() -> float:
-    """How many times as long this machine takes, by the time to cut out objects; 0.5 to 3.
+@dataclass(frozen=True)
+class Slowness:
+    """How fast this machine is now.
+
+    Attributes:
+        machine: how many times as long it takes as the machine of `study_plan.FIXED`, 0.5 to 3.
+        contention: how many times as long a thread takes because of other work on the processor, 1 to 3.
+    """
+
+    machine: float
+    contention: float
+
+
+def measured_slowness() -> Slowness:
+    """How fast this machine is now, by the time to cut out objects; takes half a second.
 
     A user's own pictures would not do: the objects of flat drawings are cut out in less than half the time of
-    photographs. Takes half a second.
+    photographs. Contention is the time that all threads had over the processor time that they got.
     """
-    return float(np.clip(measured_mask_seconds(made_pictures(16)) / MADE_SECONDS, *LIMITS))
+    pictures = made_pictures(16)
+    used = time.process_time()
+    seconds = measured_mask_seconds(pictures) * len(pictures)
+    used = time.process_time() - used
+    machine = seconds / len(pictures) / MADE_SECONDS
+    contention = seconds * max(cv2.getNumThreads(), 1) / max(used, 1e-9)
+    return Slowness(float(np.clip(machine, *LIMITS)), float(np.clip(contention, 1.0, LIMITS[1])))
 
 
 def made_pictures(n: int) -> Pixels:

@@ -67,7 +67,10 @@ def pace_examination(context: Context) -> StudyPlan:
     if seconds > promise.sampled:
         seconds = min(promise.sampled + GROWTH * (seconds - promise.sampled), SAMPLED_MOST)
     sizes = sample_sizes_of(
-        max(seconds, 0.0), promise.speed.forward / training_slowdown(context, promise), mask_seconds
+        max(seconds, 0.0),
+        promise.speed.forward / training_slowdown(context, promise),
+        mask_seconds,
+        promise.contention,
     )
     if sizes == sample_sizes_of_plan(plan):
         return plan

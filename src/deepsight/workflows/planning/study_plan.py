@@ -36,14 +36,14 @@ from deepsight.workflows.planning.examination_sizes import (
     sample_sizes_of,
     seconds_of_a_mask,
 )
-from deepsight.workflows.planning.machine_slowness import machine_slowness
+from deepsight.workflows.planning.machine_slowness import Slowness, measured_slowness
 from deepsight.workflows.study_context import Context, Promise, rounded
 
 ROOM = 0.8  # share of the machine's memory that a plan may use
 # Seconds of a stage whatever the plan, and per image of all splits, of train and of test. Their sums were
 # measured on CIFAR-10; the constants are estimates, since a whole study of 40 images took 7 s of processor
-# time. They are scaled by `machine_slowness`.
-FIXED = {"scrub": (0.8, 1e-4), "explore": (2.4, 3e-5), "interpret": (6.0, 2.9e-3), "report": (0.8, 0.0)}
+# time. They are scaled by `Slowness.machine`.
+FIXED = {"scrub": (0.8, 1e-4), "explore": (3.6, 3e-5), "interpret": (9.0, 1.5e-3), "report": (0.8, 0.0)}
 ENGINE_SIDE = 128  # pixels; the resolution at which forward engines are compared
 LEVERS = 0.12  # share of the budget for the levers, which retrain parts of the model
 SAMPLE = 1500  # training images for the embedding and the proposed hypotheses
@@ -60,18 +60,22 @@ class MeasuredMachine:
         engine: the fastest settings of forward passes.
         rates: throughput by resolution.
         mask_seconds: seconds to cut out one object of the study's images.
-        slowness: seconds of other work on this machine over those on the machine of FIXED.
+        slowness: of other work than the network's.
     """
 
     base: Recipe
     engine: EngineSettings
     rates: dict[int, Throughput]
     mask_seconds: float
-    slowness: float
+    slowness: Slowness
+
+    def least_sampled(self, side: int) -> float:
+        """Seconds that the smallest samples take at this resolution."""
+        return least_sampled_seconds(self.rates[side].forward, self.mask_seconds, self.slowness.contention)
 
     def beyond_share(self, side: int, share: float) -> float:
         """Seconds that the smallest samples take at this resolution beyond their share of the budget."""
-        return max(0.0, least_sampled_seconds(self.rates[side].forward, self.mask_seconds) - share)
+        return max(0.0, self.least_sampled(side) - share)
 
 
 def make_plan(context: Context, splits: Splits) -> StudyPlan:
@@ -84,18 +88,25 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     machine = measured_machine(context, splits, rows)
     share = min(SAMPLED * budget, SAMPLED_MOST)
     levers_seconds = LEVERS * budget if folds == 1 else 0.0  # their controls need one model
-    fixed = fixed_seconds(splits, machine.slowness) | {"levers": levers_seconds}
+    fixed = fixed_seconds(splits, machine.slowness.machine) | {"levers": levers_seconds}
     work = study_workload(context, splits, machine, fixed, rows=rows, folds=folds, share=share)
     best = planner.best_plan(machine.base, machine.rates, work, budget)
     whole, speed = work.elapsed + best.total, machine.rates[best.recipe.resolution]
+    contention = machine.slowness.contention
     sampled = share + machine.beyond_share(best.recipe.resolution, share)
     work = replace(work, fixed=work.fixed | {"interpret": fixed["interpret"] + sampled})
     context.promise = Promise(
-        max(budget, whole), work, speed, sampled, machine.mask_seconds, training_seconds(best)
+        max(budget, whole),
+        work,
+        speed,
+        sampled,
+        machine.mask_seconds,
+        training_seconds(best),
+        contention,
     )
     log_plan(context, best, whole, budget)
     levers = plan_levers(levers_seconds, speed, machine.mask_seconds, best.rows, best.recipe.epochs)
-    sizes = sample_sizes_of(sampled, speed.forward, machine.mask_seconds)
+    sizes = sample_sizes_of(sampled, speed.forward, machine.mask_seconds, contention)
     return StudyPlan(
         backbone=context.pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=machine.engine,
         folds=folds, **planned_sizes(sizes), lever_sizes=asdict(levers) if folds == 1 else {},
@@ -114,7 +125,7 @@ def measured_machine(context: Context, splits: Splits, rows: int) -> MeasuredMac
     engine = fastest_settings(StageMapsGraph(network.stages), sides[0] if len(sides) == 1 else ENGINE_SIDE)
     use_settings(engine)
     rates = measured_throughput(network, pretrained, base, sides)
-    return MeasuredMachine(base, engine, rates, seconds_of_a_mask(splits.test), machine_slowness())
+    return MeasuredMachine(base, engine, rates, seconds_of_a_mask(splits.test), measured_slowness())
 
 
 def study_workload(
@@ -140,7 +151,7 @@ def study_workload(
             "scrub": INTERPOLATIONS * min(rows, interpolation_images(side)), "explore": min(rows, SAMPLE),
             "interpret": round(machine.beyond_share(side, share) * machine.rates[side].forward),
         },
-        duplicate_seconds=partial(search_seconds, context, machine.slowness),
+        duplicate_seconds=partial(search_seconds, context, machine.slowness.machine),
         resident_mb=rss_mb(),
         peak_mb=peak_rss_mb(),
         memory_mb=ROOM * machine_mb(),
