@@ -102,6 +102,13 @@ def test_the_links_of_the_pages_lead_somewhere(page: str) -> None:
         assert ((ROOT / page).parent / link).exists(), link
 
 
+@pytest.mark.parametrize("page", pages())
+def test_no_line_of_a_page_is_lost(page: str) -> None:
+    """MyST takes a line that begins with a percent sign for a comment."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert not re.findall(r"^\s*%.*", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), flags=re.M)
+
+
 def test_the_readme_fits_on_one_screen_of_reading() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
