@@ -7,7 +7,7 @@ import polars as pl
 
 from deepsight.core.array_types import Ints, Reals
 from deepsight.core.evidence import Table
-from deepsight.interpret.levers.more_data.data_amount import EXPONENT
+from deepsight.interpret.levers.more_data.data_amount import EXPONENT, more_images
 from deepsight.interpret.levers.more_data.group_gains import gains_of_groups
 from deepsight.interpret.levers.outcome import ExaminedImages
 
@@ -58,7 +58,7 @@ def class_gains_table(
             "n": "test images",
             "train_rows": "training images of the class",
             "recall_drop": f"recall with all rows minus recall with {share:.0%} of them",
-            "recall_gain": f"expected gain in recall from {times:g} times the images",
+            "recall_gain": f"expected gain in recall from {more_images(times)}",
             "points": "the same in accuracy over all test images",
             "images_for_a_point": "images of the class for one point of accuracy at that rate, or null",
         },

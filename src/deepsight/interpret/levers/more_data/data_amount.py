@@ -46,6 +46,11 @@ def growth_factor(share: float, times: float, exponent: float = EXPONENT) -> flo
     return float((1 - times**-exponent) / (share**-exponent - 1))
 
 
+def more_images(times: float) -> str:
+    """A multiple of the images in words: "twice the images", "3 times the images"."""
+    return "twice the images" if times == 2 else f"{times:g} times the images"
+
+
 def try_more_data(
     examined: ExaminedImages, parts: Sequence[Reals], *,
     share: float, rows: int, times: float = 2.0, whole: Reals | None = None, trained: str = RECIPE,
@@ -75,7 +80,7 @@ def try_more_data(
     # The farther end of the range is two standard errors away.
     spread = max(abs(growth_factor(share, times, b) - factor) for b in EXPONENTS) / 2
     return LeverOutcome(
-        name="twice the images" if times == 2 else f"{times:g} times the images",
+        name=more_images(times),
         arm=f"all {rows:,} rows, extrapolated to {times:g} times as many",
         control=f"{trained} on {share:.0%} of the rows, {len(parts)} training{'s' if len(parts) > 1 else ''}",
         examined=examined,

@@ -9,6 +9,7 @@ from scipy.cluster.vq import kmeans2
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
 from deepsight.core.evidence import Table
 from deepsight.core.statistics.unit_rows import unit_rows
+from deepsight.interpret.levers.more_data.data_amount import more_images
 from deepsight.interpret.levers.more_data.group_gains import gains_of_groups
 from deepsight.interpret.levers.outcome import ExaminedImages
 
@@ -66,14 +67,14 @@ def neighbourhood_gains_table(
             "n": "test images",
             "error_rate": "share of them that the model gets wrong",
             "drop": f"accuracy with all rows minus accuracy with {share:.0%} of them",
-            "gain": f"expected gain in accuracy there from {times:g} times the images",
+            "gain": f"expected gain in accuracy there from {more_images(times)}",
             "points": "the same in accuracy over all test images",
             "examples": "rows in the official order of test of the images nearest to its centre",
         },
         examined.n,
         "k-means on the model's features of unit length; gains as in `lever_data`, by neighbourhood.",
         f"Label images like those of neighbourhood {best['neighbourhood']} next ({best['classes']}): "
-        f"{100 * best['gain']:+.1f} points there from {times:g} times the images.",
+        f"{100 * best['gain']:+.1f} points there from {more_images(times)}.",
     )
 
 
