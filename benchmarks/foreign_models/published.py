@@ -21,6 +21,7 @@ from deepsight import load_dataset
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.model.foreign.open import open_model
+from deepsight.workflows.examine.budget import AUDITED, TimeBudget
 from deepsight.workflows.examine.examination import examine_fitted
 from deepsight.workflows.examine.fit_model import fit_to_data
 
@@ -78,11 +79,12 @@ def of_model(package: str, file: Path, data: Dataset) -> Iterator[Row]:
     """The rows of one model."""
     counts = np.bincount(data.labels, minlength=data.k)
     yield Row("packages", package, "images by the model's own class", "/".join(map(str, counts)), n=len(data))
+    budget = TimeBudget(MINUTES)
     opened = open_model(f"onnx:{file}")
     found = "torch, with gradients" if opened.network.module is not None else opened.network.notice
     yield Row("packages", package, "opened as", found)
     try:
-        fitted = fit_to_data(opened.network, data)
+        fitted = fit_to_data(opened.network, data, seconds=AUDITED * budget.seconds)
     except DeepSightError as error:
         yield Row("packages", package, "refused", str(error), n=len(data))
         return
@@ -90,7 +92,7 @@ def of_model(package: str, file: Path, data: Dataset) -> Iterator[Row]:
     yield Row("packages", package, "preprocessing found", str(fitted.input_format), n=len(data))
     table = fitted.evidence["preprocessing_audit"].frame.filter("chosen")
     yield Row("packages", package, "macro-F1 with it", f"{table['macro_f1'][0]:.3f}", n=len(data))
-    examined = examine_fitted(fitted, data, train=None, minutes=MINUTES, seed=0, log=print)
+    examined = examine_fitted(fitted, data, train=None, budget=budget, seed=0, log=print)
     yield Row("packages", package, "seconds", f"{sum(examined.seconds.values()):.0f}", n=len(examined.data))
     yield Row("packages", package, "tables", str(len(examined.findings.evidence)))
     for name in ("attribution_methods", "faithfulness", "context"):

@@ -36,7 +36,7 @@ def looked(uses_corner: SmallNet, inputs_of: SubjectOf) -> Findings:
     inputs = inputs_of(model)
     p = inputs.predictions
     known = Evidence({"confusion_pairs": confusion_pairs_table(p.labels, p.predicted, inputs.classes)})
-    return look_inside(inputs, model, known, SMALL)
+    return look_inside(inputs, model, known, lambda _: SMALL)
 
 
 def test_all_tables_of_an_opened_model(looked: Findings) -> None:
@@ -114,9 +114,43 @@ def test_a_model_without_errors_has_checked_maps(uses_corner: SmallNet, inputs_o
 
 def test_what_there_is_no_time_for_is_listed(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
     model = OpenNet(uses_corner)
-    found = look_inside(inputs_of(model), model, Evidence(), SampleSizes(0, 0, 0, 0, 0))
+    found = look_inside(inputs_of(model), model, Evidence(), lambda _: SampleSizes(0, 0, 0, 0, 0))
     reasons = dict(found.evidence["not_examined"].frame.rows())
     assert reasons == dict.fromkeys(("degradation", "maps", "context"), NO_TIME)
+
+
+def test_the_reason_that_a_plan_gives_is_listed(uses_corner: SmallNet, inputs_of: SubjectOf) -> None:
+    model = OpenNet(uses_corner)
+    none = SampleSizes(0, 0, 0, 0, 0, no_time={"maps": "It takes an hour."})
+    found = look_inside(inputs_of(model), model, Evidence(), lambda _: none)
+    assert dict(found.evidence["not_examined"].frame.rows())["maps"] == "It takes an hour."
+
+
+def test_maps_for_which_there_is_time_only_later_are_made(
+    uses_corner: SmallNet, inputs_of: SubjectOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Asked:
+        """A network that can only be asked."""
+
+        logits = staticmethod(uses_corner.logits)
+
+    def no_masks(*_: object) -> None:
+        raise DeepSightError("Expected two usable masks, received one.")
+
+    asked: list[str] = []
+
+    def sizes_at(step: str) -> SampleSizes:
+        asked.append(step)
+        return SampleSizes(0, 50, 0 if step in ("degradation", "choice") else 30, 0, 2)
+
+    monkeypatch.setattr(model_checks, "examine_background", no_masks)
+    inputs = inputs_of(OpenNet(uses_corner))
+    p = inputs.predictions
+    known = Evidence({"confusion_pairs": confusion_pairs_table(p.labels, p.predicted, inputs.classes)})
+    found = look_inside(inputs, Asked(), known, sizes_at)
+    assert asked == ["degradation", "choice", "context", "late choice", "maps"]
+    assert {"faithfulness", "attribution"} <= set(found.evidence)
+    assert "occlusion" in found.evidence["faithfulness"].caption
 
 
 def test_what_was_not_possible_is_listed_and_the_rest_goes_on(
@@ -131,7 +165,7 @@ def test_what_was_not_possible_is_listed_and_the_rest_goes_on(
 
     monkeypatch.setattr(model_checks, "examine_background", no_masks)
     model = Coarser(uses_corner)
-    found = look_inside(inputs_of(model), model, Evidence(), SMALL)
+    found = look_inside(inputs_of(model), model, Evidence(), lambda _: SMALL)
     tables, pictures = found.evidence, found.pictures
     reasons = dict(tables["not_examined"].frame.rows())
     assert "at least 4 cells a side" in reasons["maps"]

@@ -29,7 +29,7 @@ from deepsight.interpret.error_analysis.per_class import per_class_table
 from deepsight.interpret.error_analysis.risk_coverage import rejection_tables
 from deepsight.interpret.error_ledger import ledger_of, of_rows, quality_risk
 from deepsight.interpret.findings import Findings
-from deepsight.interpret.inputs import ExaminationInputs, SampleSizes
+from deepsight.interpret.inputs import ExaminationInputs, SampleSizes, SizesAt
 from deepsight.interpret.labels.ambiguity import ambiguity_table
 from deepsight.interpret.labels.corrected_score import corrected_score_table
 from deepsight.interpret.labels.label_errors import label_error_tables, wrong_labels_by_split
@@ -47,7 +47,7 @@ FEWEST = 5  # images: as many as the folds in which labels are judged
 
 
 def examine_inputs(
-    inputs: ExaminationInputs, model: AskedModel | None = None, sample_sizes: SampleSizes = DEFAULT
+    inputs: ExaminationInputs, model: AskedModel | None = None, sample_sizes: SampleSizes | SizesAt = DEFAULT
 ) -> Findings:
     """All findings about a model's predictions.
 
@@ -55,7 +55,8 @@ def examine_inputs(
         inputs: the predictions and what to compare them with.
         model: the model itself, or None where only its predictions are known. Then maps, reliance on the
             background and corruption robustness are not examined.
-        sample_sizes: how many images the costly checks take.
+        sample_sizes: how many images the costly checks take: fixed counts, or a function that is asked before
+            each check, so that it can plan with the time that is left.
 
     Raises:
         DeepSightError: there are fewer than five images.
@@ -66,13 +67,15 @@ def examine_inputs(
             "or all images."
         )
     alone = model if inputs.unseen is None else None  # it was trained on the labels of other folds' images
+    sizes_at = (lambda _: sample_sizes) if isinstance(sample_sizes, SampleSizes) else sample_sizes
     risk = quality_risk(inputs)
-    evidence = errors_of(inputs, risk).merge(labels_of(inputs, alone)).merge(outliers_of(inputs))
+    again = 0 if alone is None else sizes_at("ambiguity").augmented_images
+    evidence = errors_of(inputs, risk).merge(labels_of(inputs, alone, again)).merge(outliers_of(inputs))
     found = Findings(
         evidence, error_sheet(inputs, evidence["errors"].frame) | outlier_sheet(inputs, evidence)
     )
     if model is not None:
-        found = found.merge(look_inside(inputs.of_unseen(), model, found.evidence, sample_sizes))
+        found = found.merge(look_inside(inputs.of_unseen(), model, found.evidence, sizes_at))
     sheet = suspect_sheet(inputs, found.evidence["label_errors"].frame)
     return found.merge(Findings(ledger_of(inputs, found.evidence, risk), sheet))
 
@@ -142,10 +145,10 @@ def calibrated_doubt(inputs: ExaminationInputs) -> Floats:
     return np.asarray(1 - largest_probabilities(p.logits, temperature))
 
 
-def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None) -> Evidence:
+def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None, again: int = 0) -> Evidence:
     """Label errors, ambiguous images, and the score with the label errors corrected.
 
-    Where the model itself is available, it predicts unclear images again under test-time augmentation.
+    Where the model itself is available, it predicts `again` unclear images under test-time augmentation.
     """
     k = len(inputs.classes)
     parts = inputs.label_parts()
@@ -156,7 +159,9 @@ def labels_of(inputs: ExaminationInputs, model: AskedModel | None = None) -> Evi
     wrong = wrong_labels_by_split(opinion)
     evidence = Evidence(label_error_tables(opinion, inputs.classes, wrong=wrong))
     score = score_without_flags(inputs, evidence["label_errors"].frame.filter(split="test"))
-    looks = {} if model is None else {"test": second_looks(inputs, looked_at["test"], model)}
+    looks = {}
+    if model is not None and again:
+        looks["test"] = second_looks(inputs, looked_at["test"], model, again)
     probabilities = {name: each.probability for name, each in wrong.items()}
     unsure = ambiguity_table(opinion, inputs.classes, views=looks, wrong=probabilities)
     return with_note(evidence.add(ambiguity=unsure, corrected_score=score), sample_note(sizes, looked_at, k))
@@ -171,12 +176,12 @@ def score_without_flags(inputs: ExaminationInputs, suspected: pl.DataFrame) -> T
     return corrected_score_table(p.labels, p.predicted, flagged.astype(bool), named, len(inputs.classes))
 
 
-def second_looks(inputs: ExaminationInputs, part: ExaminedSplit, model: AskedModel) -> Floats:
-    """The model's logits of altered copies of the test images whose labels are examined."""
+def second_looks(inputs: ExaminationInputs, part: ExaminedSplit, model: AskedModel, most: int) -> Floats:
+    """The model's logits of altered copies of at most so many test images whose labels are examined."""
     assert part.probabilities is not None
     whole = len(part.ids) == len(inputs.test)
     data = inputs.test if whole else select_ids(inputs.test, part.ids)
-    return augmented_logits(data, part.probabilities, model.logits)
+    return augmented_logits(data, part.probabilities, model.logits, most=most)
 
 
 def sample_note(sizes: Mapping[str, int], looked_at: Mapping[str, ExaminedSplit], k: int) -> str:

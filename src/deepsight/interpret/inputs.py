@@ -1,8 +1,9 @@
 """Inputs of an examination: a data set, a model's predictions for it, and what they are compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from deepsight.core.array_types import Floats, Ints, Pixels
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.hypothesis import Hypothesis, class_groups
 from deepsight.core.predictions import Predictions
-from deepsight.interpret.findings import Refusal
+from deepsight.interpret.findings import NO_TIME, Refusal
 from deepsight.interpret.labels.label_sources import ExaminedSplit
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.metadata import property_columns
@@ -159,8 +160,11 @@ class SampleSizes:
         context_objects: each put on ten backgrounds; as many errors, up to 400, on seven.
         faithfulness_images: for insertion and deletion, each seen 58 times, or 250 times where there are many
             (`insertion_deletion.steps_for`). Below 60 the other checks are smaller too.
-        choosing_images: by which the method of the maps is chosen, where there is a choice.
+        choosing_images: by which the method of the maps is chosen, where there is a choice; with 0 it is the
+            first that the model allows.
         mapped_errors: errors whose maps are drawn.
+        augmented_images: predicted again mirrored and shifted, those of lowest confidence.
+        no_time: why a check has no images, by its name in the table `not_examined`.
     """
 
     degradation_images: int = 300
@@ -168,3 +172,15 @@ class SampleSizes:
     faithfulness_images: int = 80
     choosing_images: int = 24
     mapped_errors: int = 150
+    augmented_images: int = 300
+    no_time: Mapping[str, str] = field(default_factory=dict)
+
+    def reason(self, check: str) -> str:
+        """Why a check has no images."""
+        return self.no_time.get(check, NO_TIME)
+
+
+# The checks that need the model, in the order in which they run. The method of the maps is chosen before the
+# background test, which uses it, or after it, where only then there is time for maps.
+CheckStep = Literal["ambiguity", "degradation", "choice", "context", "late choice", "maps"]
+SizesAt = Callable[[CheckStep], SampleSizes]

@@ -10,7 +10,6 @@ from deepsight.core.array_types import Floats32, Ints, Pixels
 from deepsight.interpret.attribution.black_box import Occlusion
 from deepsight.interpret.faithfulness.choice import Choice, choose_attributor
 from deepsight.interpret.faithfulness.runner import check_faithfulness
-from deepsight.interpret.findings import NO_TIME
 from deepsight.interpret.inputs import ExaminationInputs
 from open_nets import OpenNet
 
@@ -61,10 +60,15 @@ def test_the_checks_use_other_images(
     assert not explained & {image.tobytes() for image in inputs.test.pixels(choice.rows)}
 
 
-def test_no_time_is_said(uses_corner: SmallNet, inputs_of: Callable[[OpenNet], ExaminationInputs]) -> None:
+def test_without_time_to_compare_the_first_method_is_taken_and_said(
+    uses_corner: SmallNet, inputs_of: Callable[[OpenNet], ExaminationInputs]
+) -> None:
     found = choose_attributor(inputs_of(OpenNet(uses_corner)), Asked(uses_corner), 0)
-    assert found.attributor is None
-    assert [(r.check, r.reason) for r in found.findings.refusals] == [("maps", NO_TIME)]
+    assert found.attributor is not None
+    assert found.attributor.method == "occlusion"
+    (refusal,) = found.findings.refusals
+    assert refusal.check == "attribution_methods"
+    assert "no time to compare 2 methods, so the maps are by occlusion" in refusal.reason
 
 
 def test_chosen_rows_are_few_and_ascending(choice: Choice) -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from deepsight.core.errors import DeepSightError, UsageError
+from deepsight.model.foreign.keras_model import refuse_code
 from deepsight.model.foreign.network import undisturbed
+from deepsight.model.foreign.onnx_model import runner
 from deepsight.model.foreign.open import open_model
 from deepsight.model.foreign.outputs import output_tensor
 from deepsight.model.foreign.state_dict import read_state_dict
@@ -181,6 +184,39 @@ def test_names_that_cannot_be_meant(what: str) -> None:
         open_model(what)
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("resnet18", "--model timm:resnet18"), ("owner/name", "--model hf:owner/name"),
+        ("keras:their.onnx", "--model onnx:their.onnx"), ("onnx:their.h5", "--model keras:their.h5"),
+    ],
+)  # fmt: skip
+def test_the_right_prefix_is_named(what: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        open_model(what)
+
+
+def test_a_whole_model_is_no_weights(tmp_path: Path) -> None:
+    (tmp_path / "theirs.onnx").write_bytes(b"graph")
+    with pytest.raises(DeepSightError, match="needs no --weights: --model onnx:"):
+        open_model("timm:resnet10t", tmp_path / "theirs.onnx")
+
+
+def test_the_scores_are_found_among_several_outputs() -> None:
+    class Session:
+        """Names the class first, as exports of some tools do."""
+
+        def get_inputs(self) -> list[object]:
+            return [SimpleNamespace(name="images")]
+
+        def run(self, _: object, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+            n = len(given["images"])
+            return [np.zeros(n, np.int64), np.full((n, 3), 1 / 3, np.float32)]
+
+    answers = output_tensor(runner(Session(), np.float32)(torch.zeros(2, 3, 8, 8)))
+    assert answers.shape == (2, 3)
+
+
 def test_weights_that_need_the_network_are_named() -> None:
     with pytest.raises(DeepSightError, match="--weights"):
         open_model("timm:resnet10t", offline=True)
@@ -229,6 +265,12 @@ def test_keras_in_both_formats(keras_files: dict[str, Path], suffix: str) -> Non
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
+def test_a_layer_of_a_script_is_named() -> None:
+    layer = {"module": None, "class_name": "Mine", "config": {}, "registered_name": "Mine"}
+    with pytest.raises(DeepSightError, match="the custom object 'Mine', whose code is not in the file"):
+        refuse_code({"layers": [{"module": "keras.layers", "class_name": "Dense"}, layer]}, Path("a.keras"))
+
+
 def test_keras_files_with_code_are_refused(tmp_path: Path) -> None:
     import h5py
 

@@ -46,6 +46,14 @@ def test_without_documentation_the_scaling_is_found(module: nn.Module) -> None:
     assert accuracy(fit_to_data(network_of_module(module, "x"), DATA)) > 0.95
 
 
+def test_a_slow_model_without_documentation_gets_a_short_audit() -> None:
+    fitted = fit_to_data(network_of_module(ColourNet(scale=255.0), "x"), DATA, seconds=0.0)
+    tried = fitted.evidence["preprocessing_audit"].frame
+    assert (len(tried), set(tried["n"])) == (10, {12})
+    assert "time for 12 images" in fitted.warnings[-1]
+    assert accuracy(fitted) > 0.95
+
+
 def test_a_preprocessing_that_is_given_is_used_as_it_is() -> None:
     wrong = replace(RIGHT, scale="0..255")
     fitted = fit_to_data(network_of_module(ColourNet(), "x", documented=RIGHT), DATA, preprocess=wrong)
@@ -67,6 +75,31 @@ def test_names_of_the_outputs_give_their_order() -> None:
         ColourNet(order=(2, 0, 1)), "x", documented=RIGHT, classes=("Blue", "red", "GREEN")
     )
     assert accuracy(fit_to_data(network, DATA)) > 0.95
+
+
+def test_names_that_are_not_the_datas_are_said() -> None:
+    network = network_of_module(ColourNet(), "x", documented=RIGHT, classes=("rot", "gelb", "blau"))
+    said = "names its outputs rot, gelb, blau, the data its classes red, green, blue: they are matched by"
+    assert any(said in warning for warning in fit_to_data(network, DATA).warnings)
+    more = network_of_module(
+        ColourNet(order=(0, 1, 2, 0)), "x", documented=RIGHT, classes=("a", "b", "c", "d")
+    )
+    with pytest.raises(DeepSightError, match="It names them a, b, c, d"):
+        fit_to_data(more, DATA)
+
+
+def test_one_output_cannot_tell_three_classes_apart() -> None:
+    with pytest.raises(DeepSightError, match="one number for each image, which tells two classes apart"):
+        fit_to_data(network_of_module(ColourNet(order=(0,)), "x", documented=RIGHT), DATA)
+
+
+def test_a_preprocessing_may_return_an_array_and_nothing_else() -> None:
+    network = network_of_module(ColourNet(), "x")
+    fitted = fit_to_data(network, DATA, preprocess=lambda pixels: RIGHT(pixels).numpy())
+    assert accuracy(fitted) > 0.95
+    for wrong in (lambda pixels: RIGHT(pixels)[:1], list):
+        with pytest.raises(DeepSightError, match="return a tensor with a row for each of"):
+            fit_to_data(network, DATA.select(np.arange(60)), preprocess=wrong)
 
 
 class Background(ColourNet):

@@ -77,7 +77,7 @@ def test_a_head_is_fitted_to_the_rows_and_labels_that_are_asked_for() -> None:
 
 
 def test_too_little_time_is_said() -> None:
-    assert "too few for any lever" in examined(None, seconds=1e-3).refusals[0].reason
+    assert "The levers that train nothing take about" in examined(None, seconds=1e-3).refusals[0].reason
 
 
 def test_features_of_other_images_are_refused() -> None:

@@ -20,6 +20,7 @@ from deepsight.model.predict import join_tiles, split_tiles
 Prepare = Callable[[Pixels], Tensor]
 BATCH_PIXELS = 32 * 224**2  # pixels of a batch: about 20 MB of input
 LARGEST_BATCH = 256
+STATE_INPUT = "State the input that it needs with --preprocess."
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,11 @@ class WatchedModel(ForeignModel):
 
 
 def foreign_model(opened: Network, *args: Any, **more: Any) -> ForeignModel:
-    """The model of a network, as a `WatchedModel` if its layers can be watched."""
-    inside = opened.parameters is not None and opened.watch is not None
+    """The model of a network, as a `WatchedModel` if its layers can be watched.
+
+    Layers see the copies that fill up a fixed batch of several images, so such a model is a black box.
+    """
+    inside = opened.parameters is not None and opened.watch is not None and opened.batch in (None, 1)
     return (WatchedModel if inside else ForeignModel)(opened, *args, **more)
 
 
@@ -166,10 +170,12 @@ def run_network(opened: Network, inputs: Tensor) -> Any:
     except (Exception, SystemExit) as error:
         if out_of_memory(error):
             raise
+        text = first_line(error, most=200).rstrip(".")
+        alone = "required positional argument" in text
         raise DeepSightError(
             f"Expected {opened.name} to take inputs of shape {tuple(inputs.shape)}, but it failed: "
-            f"{type(error).__name__}: {first_line(error, most=200).rstrip('.')}. "
-            "State the input that it needs with --preprocess."
+            f"{type(error).__name__}: {text}. "
+            + ("It must take images alone: wrap it in a module that does." if alone else STATE_INPUT)
         ) from error
 
 

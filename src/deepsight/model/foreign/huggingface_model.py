@@ -1,5 +1,7 @@
 """`hf:NAME_OR_FOLDER`: an image classifier of transformers, with its own image processor."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +33,10 @@ def open_huggingface(name: str, *, offline: bool = False) -> Network:
         ) from error
     local = offline or Path(name).is_dir()
     try:
-        module = AutoModelForImageClassification.from_pretrained(
-            name, local_files_only=local, trust_remote_code=False
-        )
+        with without_progress_bars():
+            module = AutoModelForImageClassification.from_pretrained(
+                name, local_files_only=local, trust_remote_code=False
+            )
     except Exception as error:  # of the hub, the configuration or the weights
         raise DeepSightError(reason(name, error)) from error
     names = module.config.id2label or {}
@@ -42,6 +45,20 @@ def open_huggingface(name: str, *, offline: bool = False) -> Network:
         module.eval(), f"hf:{name}", documented=processor_format(name, local, module.config),
         classes=None if all(c.startswith("LABEL_") for c in classes) else classes,
     )  # fmt: skip
+
+
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """Keep transformers from drawing its progress; afterwards it does so again if it did before."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def reason(name: str, error: Exception) -> str:

@@ -16,7 +16,7 @@ from deepsight.core.errors import DeepSightError, first_line
 from deepsight.core.files.damage import damage_as
 from deepsight.core.open_model import Visit
 from deepsight.model.foreign.input_format import InputFormat
-from deepsight.model.foreign.network import Network, device_and_type
+from deepsight.model.foreign.network import Network, device_and_type, has_axes
 from deepsight.model.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 CAFFE = {"channels": "bgr", "scale": "0..255", "mean": (103.939, 116.779, 123.68)}
@@ -109,7 +109,8 @@ def refuse_code(config: Any, file: Path) -> None:
             )
         module = entry.get("module")
         foreign = isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins")
-        if name and (foreign or ">" in str(entry.get("registered_name") or "")):
+        registered = str(entry.get("registered_name") or "")
+        if name and (foreign or ">" in registered or (registered and module is None)):
             raise DeepSightError(
                 f"{file.name} has the custom object '{name}', whose code is not in the file. Load it in your "
                 "own code and use python:package.module:function."
@@ -138,7 +139,10 @@ def network_of_keras(model: Any) -> Network:
         )
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4:
-        raise DeepSightError(f"Expected a Keras model of one image input (b, h, w, c), received {shape}.")
+        never = " It was saved before it was built: call it on an image first." if shape is None else ""
+        raise DeepSightError(
+            f"Expected a Keras model of one image input (b, h, w, c), received {shape}.{never}"
+        )
     last = shape[3] in (1, 3) or shape[1] not in (1, 3)
     sides = shape[1:3] if last else shape[2:]
     size = (int(sides[0]), int(sides[1])) if all(sides) else None
@@ -163,7 +167,7 @@ def watch_layers(model: Any, visit: Visit) -> Iterator[None]:
     def wrapped(name: str, call: Any) -> Any:
         def observed(*inputs: Any, **options: Any) -> Any:
             output = call(*inputs, **options)
-            other = visit(name, output) if isinstance(output, Tensor) else None
+            other = visit(name, output) if has_axes(output) else None
             return output if other is None else other
 
         return observed

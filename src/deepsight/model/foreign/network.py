@@ -75,16 +75,21 @@ def device_and_type(module: nn.Module) -> tuple[torch.device, torch.dtype]:
 
 @contextmanager
 def watch_module(module: nn.Module, visit: Visit) -> Iterator[None]:
-    """Report the output of each submodule of a torch module; the hooks are removed at the end."""
+    """Report each submodule's output with at least one axis; the hooks are removed at the end."""
 
     def hook(name: str) -> Callable[..., Tensor | None]:
-        return lambda _module, _inputs, output: visit(name, output) if isinstance(output, Tensor) else None
+        return lambda _module, _inputs, output: visit(name, output) if has_axes(output) else None
 
     with ExitStack() as stack:
         for name, part in module.named_modules():
             if name:
                 stack.callback(part.register_forward_hook(hook(name)).remove)
         yield
+
+
+def has_axes(output: Any) -> bool:
+    """Whether an output is a tensor with axes; converted graphs also have parts that hold one number."""
+    return isinstance(output, Tensor) and output.ndim > 0
 
 
 @contextmanager

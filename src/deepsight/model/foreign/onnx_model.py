@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from deepsight.core.errors import DeepSightError, first_line
 from deepsight.model.export import ABOUT
 from deepsight.model.foreign.network import Network, network_of_module
+from deepsight.model.foreign.outputs import output_tensor
 from deepsight.model.foreign.torchscript_model import read_description
 
 TYPES: dict[str, Any] = {
@@ -31,6 +32,8 @@ def open_onnx(file: Path) -> Network:
         DeepSightError: the packages are not installed, the file cannot be run, or its input is no image.
     """
     session = start_session(file)
+    if not session.get_inputs() or not session.get_outputs():
+        raise DeepSightError(f"Expected an ONNX model with an input and an output, {file.name} lacks one.")
     entry = session.get_inputs()[0]
     shape, kind = list(entry.shape), entry.type
     if len(session.get_inputs()) != 1 or len(shape) != 4 or kind not in TYPES:
@@ -103,14 +106,16 @@ def trial_input(batch: int, channels: int, size: tuple[int, int] | None, layout:
     return images.permute(0, 2, 3, 1).contiguous() if layout == "nhwc" else images
 
 
-def runner(session: Any, kind: Any) -> Callable[[Tensor], Tensor]:
-    """A session as a function that returns its first output."""
+def runner(session: Any, kind: Any) -> Callable[[Tensor], Any]:
+    """A session as a function that returns its output, or a list where it has several."""
     name = session.get_inputs()[0].name
 
-    def ask(inputs: Tensor) -> Tensor:
+    def ask(inputs: Tensor) -> Any:
         array = inputs.detach().cpu().numpy()
         array = np.rint(array).clip(0, 255).astype(kind) if kind is np.uint8 else array.astype(kind)
-        return torch.from_numpy(np.asarray(session.run(None, {name: array})[0]))
+        returned = session.run(None, {name: array})
+        found = [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in returned]
+        return found[0] if len(found) == 1 else found
 
     return ask
 
@@ -135,26 +140,26 @@ def in_known_opset(file: Path) -> Any:
     return model
 
 
-def converted_module(file: Path, ask: Callable[[Tensor], Tensor], trial: Tensor) -> nn.Module | str:
+def converted_module(file: Path, ask: Callable[[Tensor], Any], trial: Tensor) -> nn.Module | str:
     """The model as a torch module whose outputs are ONNX Runtime's, or the reason why there is none."""
     if find_spec("onnx2torch") is None:
         return "the package onnx2torch is not installed"
     import onnx2torch
 
+    warnings.filterwarnings("ignore", module="onnx2torch")  # to its own developers, also when it runs
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the converter's messages to its own developers
+        warnings.simplefilter("ignore")
         try:
             module = onnx2torch.convert(in_known_opset(file)).eval()
             with torch.no_grad():
                 given = module(trial)
         except Exception as error:  # mostly an operator that it does not know
             return f"it cannot be converted to torch ({first_line(error)})"
-    wanted = ask(trial)
-    away = (
-        float((given - wanted).abs().max())
-        if isinstance(given, Tensor) and given.shape == wanted.shape
-        else np.inf
-    )
+    try:
+        wanted, given = output_tensor(ask(trial)), output_tensor(given)
+    except Exception as error:  # no class scores, or an input that the graph cannot take
+        return f"its conversion to torch cannot be compared with it ({first_line(error)})"
+    away = float((given - wanted).abs().max()) if given.shape == wanted.shape else np.inf
     if not away <= AGREEMENT * max(1.0, float(wanted.abs().max())):
         return f"its conversion to torch gives other answers (by up to {away:.2g})"
     found: nn.Module = module

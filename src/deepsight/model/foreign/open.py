@@ -9,6 +9,7 @@ from torch import Tensor
 from deepsight.core.errors import UsageError, near_names
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network
+from deepsight.model.foreign.other_kinds import other_kind
 
 SCHEMES = ("timm", "hf", "torchscript", "onnx", "keras", "python", "run")
 SUFFIXES = {
@@ -42,9 +43,22 @@ def split_model_name(what: str) -> tuple[str, str]:
         )
     if colon and scheme in SCHEMES:
         raise UsageError(f"Expected a name after '{scheme}:', received none.")
+    if known := other_kind(what):
+        raise UsageError(known)
+    if not colon:
+        raise UsageError(
+            f"Expected a prefix that says what kind of model '{what}' is. {possible_prefix(what)}"
+        )
     raise UsageError(
         f"Unknown kind of model in '{what}': {near_names(scheme, [f'{name}:' for name in SCHEMES])}"
     )
+
+
+def possible_prefix(what: str) -> str:
+    """What a name without a prefix may be."""
+    if "/" in what or Path(what).exists():
+        return f"For a repository of the Hugging Face hub: --model hf:{what}"
+    return f"For a model of timm: --model timm:{what}. Others: {', '.join(f'{name}:' for name in SCHEMES)}"
 
 
 def open_model(what: str, weights: Path | None = None, *, offline: bool = False) -> Opened:
@@ -81,8 +95,13 @@ def open_file(scheme: str, file: Path) -> Network:
     """A model from a file that contains its own graph.
 
     Raises:
-        UsageError: the scheme does not name a kind of file.
+        UsageError: the scheme does not name a kind of file, or there is another kind.
     """
+    if known := other_kind(str(file)):
+        raise UsageError(known)
+    right = SUFFIXES.get(file.suffix.lower(), scheme)
+    if right != scheme:
+        raise UsageError(f"By its suffix, {file.name} is not for {scheme}: but for --model {right}:{file}")
     if scheme == "torchscript":
         from deepsight.model.foreign.torchscript_model import open_torchscript
 

@@ -1,6 +1,7 @@
 """The tensors of a checkpoint file, read without running code of the file."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
     """
     if not file.is_file():
         raise DeepSightError(f"Expected a checkpoint in {file}, found no such file.")
+    if file.suffix.lower() in (".onnx", ".keras", ".h5", ".hdf5"):
+        scheme = "onnx" if file.suffix.lower() == ".onnx" else "keras"
+        raise DeepSightError(f"{file.name} is a whole model and needs no --weights: --model {scheme}:{file}")
     content: Any = read_safetensors(file) if file.suffix == ".safetensors" else read_pickle(file)
     for key in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -47,7 +51,9 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
 def read_pickle(file: Path) -> Any:
     """The content of a file written by `torch.save`, if it is only tensors and plain values."""
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of TorchScript, which is refused below
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DeepSightError(
             f"{file.name} holds more than tensors: reading it would run code from whoever wrote it, so it is "

@@ -47,16 +47,36 @@ def columns_for(
         return by_name
     if reading.width == data.k:
         return np.arange(data.k)
-    if reading.width == data.k + 1:
+    if reading.width == data.k + 1 and not network.classes:
         first, last = logits[:, 1:].argmax(axis=1), logits[:, :-1].argmax(axis=1)
         which = background_column(first, last, sample.labels)
         if which is not None:
             return np.arange(data.k) + (1 if which == "first" else 0)
-    names = f" It names them {', '.join(network.classes[:5])}…." if network.classes else ""
-    received = reading.width if reading.kind not in ALONE else "one number for each image"
+    if reading.kind in ALONE:
+        raise DeepSightError(
+            f"Expected {data.k} outputs, one for each class of the data, received one number for each image, "
+            "which tells two classes apart. Name data of the two classes that the model knows."
+        )
+    names = f" It names them {named_shortly(network.classes)}." if network.classes else ""
     raise DeepSightError(
-        f"Expected {data.k} outputs, one for each class of the data, received {received}.{names} If the "
+        f"Expected {data.k} outputs, one for each class of the data, received {reading.width}.{names} If the "
         "data's classes are among them, state all outputs by name and in order: --classes a,b,c"
+    )
+
+
+def named_shortly(names: Sequence[str], most: int = 5) -> str:
+    """The first names."""
+    return ", ".join(names[:most]) + ("…" if len(names) > most else "")
+
+
+def other_names(network: Network, data: Dataset, *, stated: bool) -> str:
+    """A sentence where outputs and classes were matched by position although the model names others."""
+    if stated or not network.classes or columns_of_names(network.classes, data.classes) is not None:
+        return ""
+    return (
+        f"The model names its outputs {named_shortly(network.classes)}, the data its classes "
+        f"{named_shortly(data.classes)}: they are matched by position. State the outputs in order if that is "
+        "wrong: --classes a,b,c"
     )
 
 

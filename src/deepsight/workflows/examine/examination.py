@@ -18,21 +18,23 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.examine import examine_inputs
 from deepsight.interpret.findings import Findings
+from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model.foreign.foreign_model import WatchedModel
 from deepsight.model.foreign.penultimate import answers_and_features
 from deepsight.model.predict import BLOCK
-from deepsight.workflows.examine.budget import LEVERS, PREDICTED, REFERENCE, Pace, affordable_samples
+from deepsight.workflows.examine.budget import REFERENCE, TimeBudget
+from deepsight.workflows.examine.check_costs import Scope
+from deepsight.workflows.examine.check_plan import CheckPlan, seconds_to_predict
 from deepsight.workflows.examine.examination_inputs import inputs_of_predictions
 from deepsight.workflows.examine.fit_model import FittedModel
-from deepsight.workflows.examine.foreign_levers import with_levers
+from deepsight.workflows.examine.foreign_levers import Own, with_levers
+from deepsight.workflows.examine.pace import Pace, measured_pace, seconds_an_image
 from deepsight.workflows.group_scores import Suggestion
 from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
 from deepsight.workflows.passes.block_work import Arrays, OpenWork, Work
 from deepsight.workflows.passes.image_passes import ImagePasses
-from deepsight.workflows.planning.examination_sizes import seconds_of_a_mask
 
-TIMED = 32  # images on which the model is timed
 Suggest = Callable[[Dataset, Predictions], Suggestion]
 
 
@@ -67,16 +69,16 @@ class ExaminedModel:
 
 
 def examine_fitted(
-    fitted: FittedModel, data: Dataset, *, train: Dataset | None, minutes: float, seed: int, log: Log,
+    fitted: FittedModel, data: Dataset, *, train: Dataset | None, budget: TimeBudget, seed: int, log: Log,
     spread: SpreadPasses | None = None, kept: Path | None = None, suggest: Suggest | None = None,
 ) -> ExaminedModel:  # fmt: skip
-    """Examine a model as far as it can be opened, in roughly these minutes.
+    """Examine a model as far as it can be opened, within roughly these minutes.
 
     Args:
         fitted: the model, fitted to the data.
         data: the images; a balanced sample of them is examined if the minutes do not allow all.
         train: the training images, to judge labels and search for near-duplicates; None if there are none.
-        minutes: time for the whole examination.
+        budget: the time of the whole examination.
         seed: random seed.
         log: receives progress and warnings.
         spread: the workers of a Ray cluster; all images are then predicted, and the minutes limit only the
@@ -85,49 +87,53 @@ def examine_fitted(
         suggest: returns the score under suggested groups; None suggests none.
     """
     model, began = fitted.model, time.perf_counter()
-    per_image = seconds_an_image(model, data)
-    most = PREDICTED * 60 * minutes / per_image if spread is None else len(data)
-    test = affordable_test(data, most, seed)
+    pace = measured_pace(model, data, image=seconds_an_image(model, data))
+    seconds = seconds_to_predict(budget, pace, data, train=train is not None)
+    test = affordable_test(data, len(data) if spread else seconds / pace.image, seed)
     if len(test) < len(data):
-        log(f"Examines {len(test):,} of {len(data):,} images, as many as {minutes:g} minutes allow.")
+        log(f"Examines {len(test):,} of {len(data):,} images, as many as {budget.minutes:g} minutes allow.")
     predictions = predictions_of(model, test, spread=spread, kept=kept, log=log)
     predicted = time.perf_counter()
-    mask_seconds = seconds_of_a_mask(test)
     suggested = Suggestion(test, Evidence()) if suggest is None else suggest(test, predictions)
     test = suggested.test
-    pace = Pace(per_image, mask_seconds, isinstance(model, WatchedModel))
     inputs, evidence = inputs_of_predictions(
-        test, predictions, train, seed, seconds=REFERENCE * 60 * minutes,
+        test, predictions, train, seed, seconds=min(REFERENCE * budget.seconds, budget.left() / 2),
         passes=None if spread is None else spread.images, log=log,
     )  # fmt: skip
-    found = examine_inputs(inputs, model, affordable_samples(60 * minutes, pace, len(test)))
-    interpreted = time.perf_counter()
     own = partial(predictions_of, model) if predictions.features.size else None
+    found, seconds_of = examined_inside(inputs, model, own, budget=budget, pace=pace, log=log)
+    known = fitted.evidence.merge(suggested.evidence).merge(evidence)
+    times = {"predict": predicted - began, **seconds_of}
+    return ExaminedModel(Findings(known).merge(found), test, inputs.predictions, times)
+
+
+def examined_inside(
+    inputs: ExaminationInputs, model: AskedModel, own: Own | None, *, budget: TimeBudget, pace: Pace, log: Log
+) -> tuple[Findings, dict[str, float]]:
+    """All checks and levers that fit into the time that is left, and the seconds that both took.
+
+    Args:
+        inputs: what is examined.
+        model: the model.
+        own: predicts other images, with the model's own features; None if these are unknown.
+        budget: the time of the whole examination.
+        pace: of the model.
+        log: receives the plan, and one line per lever.
+    """
+    began = time.perf_counter()
+    plan = CheckPlan(budget, pace, Scope.of(inputs, features=own is not None), log)
+    found = examine_inputs(inputs, model, plan.sizes_at)
+    interpreted = time.perf_counter()
     found = with_levers(
         found, inputs, model, own,
-        seconds=LEVERS * 60 * minutes, image_seconds=per_image, mask_seconds=mask_seconds, log=log,
+        seconds=budget.left(), image_seconds=pace.image, mask_seconds=pace.mask, log=log,
     )  # fmt: skip
-    seconds = {
-        "predict": predicted - began,
-        "interpret": interpreted - predicted,
-        "levers": time.perf_counter() - interpreted,
-    }
-    known = fitted.evidence.merge(suggested.evidence).merge(evidence)
-    return ExaminedModel(Findings(known).merge(found), test, inputs.predictions, seconds)
+    return found, {"interpret": interpreted - began, "levers": time.perf_counter() - interpreted}
 
 
 def with_names(found: Findings, data: Dataset) -> Findings:
     """The same findings with the file of each image beside its row."""
     return replace(found, evidence=with_files(found.evidence, file_names({"test": data})))
-
-
-def seconds_an_image(model: AskedModel, data: Dataset) -> float:
-    """Seconds to predict one image, measured on a few images after a warm-up."""
-    pixels = data.pixels(np.arange(min(TIMED, len(data))))
-    model.logits(pixels[:1])
-    began = time.perf_counter()
-    model.logits(pixels)
-    return (time.perf_counter() - began) / len(pixels)
 
 
 def affordable_test(data: Dataset, most: float, seed: int) -> Dataset:

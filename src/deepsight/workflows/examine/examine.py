@@ -19,7 +19,7 @@ from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module, undisturbed
 from deepsight.model.foreign.open import Opened, open_model
 from deepsight.obtain import Obtained
-from deepsight.workflows.examine.budget import AUDITED, JUDGED
+from deepsight.workflows.examine.budget import AUDITED, JUDGED, TimeBudget
 from deepsight.workflows.examine.examination import examine_fitted, with_names
 from deepsight.workflows.examine.examination_inputs import inputs_of_predictions
 from deepsight.workflows.examine.fit_model import fit_to_data
@@ -73,16 +73,17 @@ def examine(
     require_dataset(data)
     if isinstance(model, Predictions):
         return with_names(examine_answers(model, data, train, minutes=minutes, seed=seed, log=log), data)
+    budget = TimeBudget(minutes)
     opened = opened_model(model)
     with undisturbed(opened.network.module):
         given = preprocess if preprocess is not None else opened.preprocess
         fitted = fit_to_data(
             opened.network, data, preprocess=given, classes=classes, seed=seed,
-            seconds=AUDITED * 60 * minutes,
+            seconds=AUDITED * budget.seconds,
         )  # fmt: skip
         for warning in fitted.warnings:
             log(warning)
-        found = examine_fitted(fitted, data, train=train, minutes=minutes, seed=seed, log=log).findings
+        found = examine_fitted(fitted, data, train=train, budget=budget, seed=seed, log=log).findings
         return with_names(found, data)
 
 

@@ -15,7 +15,7 @@ from deepsight.model.foreign.input_format import read_input_format
 from deepsight.model.foreign.network import undisturbed
 from deepsight.model.foreign.open import Opened, open_model, split_model_name
 from deepsight.obtain import Obtained, load_dataset
-from deepsight.workflows.examine.budget import AUDITED
+from deepsight.workflows.examine.budget import AUDITED, TimeBudget
 from deepsight.workflows.examine.examination import SpreadPasses, examine_fitted
 from deepsight.workflows.examine.examine_run import examine_run
 from deepsight.workflows.examine.examined_passes import pass_folder, spread_passes
@@ -72,13 +72,14 @@ def examine_model(
     )
     if scheme == "run":
         return examine_run(study, Path(rest), got, out, split=split, engine=engine, log=log)
+    budget = TimeBudget(study.minutes)
     opened = open_model(what, weights, offline=study.offline)
     given = read_input_format(preprocess) if preprocess else opened.preprocess
     data = got.split(split)
     with undisturbed(opened.network.module):
         fitted = fit_to_data(
             opened.network, data, preprocess=given, classes=classes, seed=study.seed,
-            seconds=AUDITED * 60 * study.minutes,
+            seconds=AUDITED * budget.seconds,
         )  # fmt: skip
         for warning in fitted.warnings:
             log(warning)
@@ -86,7 +87,7 @@ def examine_model(
         named = NamedModel.of(fitted, what, weights, offline=study.offline)
         passes = spread_passes(data, got.record, engine, log)
         examined = examine_fitted(
-            fitted, data, train=got.train, minutes=study.minutes, seed=study.seed, log=log, kept=kept,
+            fitted, data, train=got.train, budget=budget, seed=study.seed, log=log, kept=kept,
             spread=None if passes is None else SpreadPasses(passes, named.open),
             suggest=partial(suggestion_for_examined, study, got, split, log),
         )  # fmt: skip

@@ -1,6 +1,5 @@
 """The model of a DeepSight run, examined on other data with the same classes: `--model run:FOLDER`."""
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,15 @@ from deepsight.core.dataset import Dataset, Images
 from deepsight.core.errors import DeepSightError
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log
-from deepsight.interpret.examine import examine_inputs
 from deepsight.interpret.findings import Findings
 from deepsight.obtain import Obtained
-from deepsight.workflows.examine.budget import LEVERS, REFERENCE, Pace, affordable_samples
-from deepsight.workflows.examine.examination import ExaminedModel, passed_predictions, seconds_an_image
+from deepsight.workflows.examine.budget import REFERENCE, TimeBudget
+from deepsight.workflows.examine.examination import ExaminedModel, examined_inside, passed_predictions
 from deepsight.workflows.examine.examination_inputs import inputs_of_predictions
 from deepsight.workflows.examine.examined_passes import pass_folder, rows_mark, spread_passes
-from deepsight.workflows.examine.foreign_levers import with_levers
+from deepsight.workflows.examine.pace import measured_pace, seconds_an_image
 from deepsight.workflows.examine.write_run import write_examination
 from deepsight.workflows.passes.block_work import Arrays, Work
-from deepsight.workflows.planning.examination_sizes import seconds_of_a_mask
 from deepsight.workflows.trained_model import open_trained
 
 
@@ -52,21 +49,16 @@ def examine_run(
             f"Expected data with the classes of the run in their order ({', '.join(trained.classes[:8])}), "
             f"received {', '.join(data.classes[:8])}."
         )
-    predictor, seconds = trained.predictor, 60 * study.minutes
-    image_seconds, mask_seconds = seconds_an_image(predictor, data), seconds_of_a_mask(data)
-    sizes = affordable_samples(seconds, Pace(image_seconds, mask_seconds, True), len(data))
-    began = time.perf_counter()
+    predictor, budget = trained.predictor, TimeBudget(study.minutes)
+    pace = measured_pace(predictor, data, image=seconds_an_image(predictor, data))
     inputs, evidence = inputs_of_predictions(
         data, run_predictions(folder, data, got.record, engine, log), got.train, study.seed,
-        seconds=REFERENCE * seconds, passes=spread_passes(data, got.record, engine, log), log=log,
+        seconds=REFERENCE * budget.seconds, passes=spread_passes(data, got.record, engine, log), log=log,
     )  # fmt: skip
-    found = with_levers(
-        examine_inputs(inputs, predictor, sizes), inputs, predictor,
-        partial(predictor.predictions, name="train"),
-        seconds=LEVERS * seconds, image_seconds=image_seconds, mask_seconds=mask_seconds, log=log,
-    )  # fmt: skip
+    own = partial(predictor.predictions, name="train")
+    found, times = examined_inside(inputs, predictor, own, budget=budget, pace=pace, log=log)
     found = Findings(evidence).merge(found)
-    examined = ExaminedModel(found, data, inputs.predictions, {"interpret": time.perf_counter() - began})
+    examined = ExaminedModel(found, data, inputs.predictions, times)
     about = {**trained.run.read_json("model.json"), "weights_source": str(folder)}
     return write_examination(study, examined, about, out, got, split)
 

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from deepsight.core.array_types import Ints
+from deepsight.core.array_types import Ints, Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
@@ -17,9 +19,10 @@ from deepsight.model.foreign.foreign_model import ForeignModel, Prepare, foreign
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import read_outputs
-from deepsight.workflows.examine.budget import audit_images
+from deepsight.workflows.examine.budget import LEAST, audit_images
 from deepsight.workflows.examine.class_columns import (
     columns_for,
+    other_names,
     refuse_if_order_explains_more,
     refuse_if_smallest_is_best,
 )
@@ -34,6 +37,11 @@ from deepsight.workflows.examine.input_trials import (
     assumed_format,
     formats_to_try,
     with_fixed_batch,
+)
+
+COARSE = (
+    "There was time for {n} images to find out how the model wants its images, so only the scaling and the "
+    "order of the channels were tried. Allow more --minutes, or state all with --preprocess."
 )
 
 
@@ -76,9 +84,11 @@ def fit_to_data(
     Raises:
         DeepSightError: the outputs are not class scores of the data's classes, or stand in another order.
     """
+    preprocess = preprocess if preprocess is None else checked_preprocessing(preprocess)
     known: Prepare | InputFormat = preprocess or network.documented or assumed_format(network, data)
     network = with_fixed_batch(network, known, data)
-    n = audit_images(network, known, data, seconds)
+    documented = network.documented is not None
+    n = audit_images(network, known, data, seconds, documented=documented)
     trials = InputTrials(network, data.select(balanced_rows(data.labels, n, np.random.default_rng(seed))))
     outputs = trials.outputs(known)
     reading = read_outputs(outputs)
@@ -86,15 +96,35 @@ def fit_to_data(
     if preprocess is not None or not isinstance(known, InputFormat):
         refuse_if_smallest_is_best([trials.scores(known, columns)], trials.sample)
         return fitted_model(trials, known, columns, stated=classes is not None)
-    documented = network.documented is not None
-    return with_audit(trials, known, columns, documented=documented, stated=classes is not None)
+    finer = documented or n >= min(LEAST, len(data))
+    return with_audit(trials, known, columns, documented=documented, stated=classes is not None, finer=finer)
+
+
+def checked_preprocessing(given: Prepare | InputFormat) -> Prepare | InputFormat:
+    """The user's function with its results as tensors; a format is returned as it is."""
+    if isinstance(given, InputFormat):
+        return given
+
+    def prepare(pixels: Pixels) -> Tensor:
+        found: object = given(pixels)
+        if isinstance(found, np.ndarray):
+            found = torch.from_numpy(found)
+        if not isinstance(found, Tensor) or len(found) != len(pixels):
+            shape = f" of shape {tuple(found.shape)}" if isinstance(found, Tensor) else ""
+            raise DeepSightError(
+                f"Expected the preprocessing to return a tensor with a row for each of {len(pixels)} images, "
+                f"received {type(found).__name__}{shape}."
+            )
+        return found
+
+    return prepare
 
 
 def with_audit(
-    trials: InputTrials, base: InputFormat, columns: Ints, *, documented: bool, stated: bool
+    trials: InputTrials, base: InputFormat, columns: Ints, *, documented: bool, stated: bool, finer: bool
 ) -> FittedModel:
-    """The model with the preprocessing that the audit chooses."""
-    formats = formats_to_try(trials, base, columns, documented=documented)
+    """The model with the preprocessing that the audit chooses; `finer` as in `formats_to_try`."""
+    formats = formats_to_try(trials, base, columns, documented=documented, finer=finer)
     tried: dict[str, Ints] = {}
     for name, each in formats.items():
         try:
@@ -111,7 +141,9 @@ def with_audit(
         refuse_if_order_explains_more([tried[name] for name in plain], tried[audit.choice], sample)
     made = fitted_model(trials, formats[audit.choice], columns, stated=stated)
     evidence = Evidence({"preprocessing_audit": audit.table}).merge(made.evidence)
-    warnings = (audit.warning,) if audit.warning else ()
+    warnings: tuple[str, ...] = (audit.warning,) if audit.warning else ()
+    if not finer:
+        warnings += (COARSE.format(n=len(sample)),)
     return replace(made, evidence=evidence, warnings=made.warnings + warnings)
 
 
@@ -132,6 +164,9 @@ def fitted_model(
     if order.warning and not stated:
         raise DeepSightError(order.warning)
     few = prepare(sample.pixels(np.arange(min(FEW, len(sample)))))
-    doubts = (unsteady(network, few), unusual_outputs(reading), no_better_than_chance(answers, sample))
+    doubts = (
+        other_names(network, sample, stated=stated), unsteady(network, few), unusual_outputs(reading),
+        no_better_than_chance(answers, sample),
+    )  # fmt: skip
     warnings = tuple(w for w in (network.notice, order.warning, *doubts) if w)
     return FittedModel(model, Evidence({"class_order_audit": order.table}), warnings, used)

@@ -16,7 +16,7 @@ from deepsight.core.evidence import Evidence
 from deepsight.core.open_model import AskedModel, Predict
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
-from deepsight.interpret.findings import Findings
+from deepsight.interpret.findings import Findings, not_examined_table
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.labels.label_errors import flagged_in_training
 from deepsight.interpret.levers.ledger import ledger_shares_with_levers, ledger_with_levers
@@ -80,7 +80,10 @@ def with_levers(
     if "lever_errors" in levers.evidence and "ledger" in found.evidence:
         merged = ledger_with_levers(tables["ledger"], tables["lever_errors"])
         tables |= {"ledger": merged, "ledger_shares": ledger_shares_with_levers(merged)}
-    return Findings(Evidence(tables), {**found.pictures, **levers.pictures}, found.refusals)
+    refusals = (*found.refusals, *levers.refusals)
+    if levers.refusals:
+        tables["not_examined"] = not_examined_table(refusals)
+    return Findings(Evidence(tables), {**found.pictures, **levers.pictures}, refusals)
 
 
 def seen_training(
@@ -118,29 +121,42 @@ def examine_foreign_levers(
         mask_seconds: of cutting out one object.
         log: receives one line per lever.
     """
-    rates = LeverRates(image_seconds, 0.0, HEAD_SECONDS, HEAD_SECONDS, mask_seconds)
-    sizes = foreign_sizes(seconds, rates, train)
-    if sizes is None:
+    rates = foreign_rates(image_seconds, mask_seconds)
+    rows = 0 if train is None else len(train.data)
+    ladder = foreign_ladder(rows, len(inputs.test))
+    costs = [lever_seconds(sizes, rates, rows=rows, epochs=1.0) for sizes in ladder]
+    fitting = [sizes for sizes, cost in zip(ladder, costs, strict=True) if cost <= seconds]
+    if not fitting:
         return Findings.refused(
-            "levers", f"{seconds:.0f} seconds are too few for any lever. Allow more --minutes."
+            "levers",
+            f"The levers that train nothing take about {costs[0]:.0f} seconds, and {seconds:.0f} were left. "
+            "Allow more --minutes.",
         )
     if train is not None:
         inputs = replace(inputs, others={**inputs.others, "train": train.data})
-    return examine_levers(inputs, foreign_tools(inputs, predict, train), sizes, log=log)
+    return examine_levers(inputs, foreign_tools(inputs, predict, train), fitting[-1], log=log)
 
 
-def foreign_sizes(seconds: float, rates: LeverRates, train: LabelledFeatures | None) -> LeverSizes | None:
-    """The largest sizes that fit, without trials that train more than a head; None if none fits."""
-    rows = 0 if train is None else len(train.data)
-    cut = [
+def foreign_rates(image_seconds: float, mask_seconds: float) -> LeverRates:
+    """The rates of a model of which only a head is trained; each image is also predicted as a placebo."""
+    return LeverRates(image_seconds, image_seconds, HEAD_SECONDS, HEAD_SECONDS, mask_seconds)
+
+
+def foreign_ladder(rows: int, images: int) -> list[LeverSizes]:
+    """The sizes to choose from, ascending, without trials that train more than a head.
+
+    Args:
+        rows: training rows with features; 0 for none.
+        images: examined.
+    """
+    return [
         replace(
-            sizes, changes=0, equal_time=0, unused_trainings=0, swap_rows=0, swap_trainings=0,
-            retraining_rows=rows, part_percent=50,
+            sizes, images=min(sizes.images, images), objects=min(sizes.objects, images), changes=0,
+            equal_time=0, unused_trainings=0, swap_rows=0, swap_trainings=0, retraining_rows=rows,
+            part_percent=50,
         )
         for sizes in LADDER
     ]  # fmt: skip
-    fitting = [sizes for sizes in cut if lever_seconds(sizes, rates, rows=rows, epochs=1.0) <= seconds]
-    return fitting[-1] if fitting else None
 
 
 def foreign_tools(inputs: ExaminationInputs, predict: Predict, train: LabelledFeatures | None) -> LeverTools:

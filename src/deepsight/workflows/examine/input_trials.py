@@ -111,9 +111,12 @@ def assumed_format(network: Network, data: Dataset) -> InputFormat:
 
 
 def formats_to_try(
-    trials: InputTrials, base: InputFormat, columns: Ints, *, documented: bool
+    trials: InputTrials, base: InputFormat, columns: Ints, *, documented: bool, finer: bool
 ) -> dict[str, InputFormat]:
-    """The reference and its variants by name; without documentation the best scaling is the reference."""
+    """The reference and its variants by name; without documentation the best scaling is the reference.
+
+    Its variants in crop and interpolation, which make small differences, are tried only if `finer`.
+    """
     shape = trials.sample.images.shape
     stored = shape[1], shape[2]
     if documented:
@@ -123,8 +126,8 @@ def formats_to_try(
         swapped = normalisations(replace(base, channels="bgr"))
         scalings |= {f"{name}, BGR": each for name, each in swapped.items()}
     best = best_scaling(trials, scalings, columns)
-    finer = {f"{best}, {word}": each for word, each in variants(scalings[best], stored=stored).items()}
-    kept = {name: each for name, each in finer.items() if each not in scalings.values()}
+    near = {f"{best}, {word}": each for word, each in variants(scalings[best], stored=stored).items()}
+    kept = {name: each for name, each in near.items() if finer and each not in scalings.values()}
     return {best: scalings[best], **{n: f for n, f in scalings.items() if n != best}, **kept}
 
 
