@@ -13,7 +13,9 @@ from deepsight.report.formatting import (
     duration_text,
     fraction_text,
     percent_text,
+    point_columns,
     points_text,
+    share_columns,
 )
 
 
@@ -159,8 +161,14 @@ def test_cells(value, text: str):
 
 
 def test_a_gain_is_shown_in_points_and_a_share_in_percent():
-    shares = formatting.share_columns(["recall", "points"])
-    assert formatting.table_cell("points", 0.0174, "gain in accuracy", shares) == "+1.7"
-    assert formatting.table_cell("recall", 0.9, "share of the class", shares) == "90.0\u00a0%"
-    assert formatting.table_cell("recall", 1, "share of the class", shares) == "1"
-    assert formatting.table_cell("trainings", 2, "trainings averaged", shares) == "2"
+    shares, gains = (of(["recall", "points", "trainings"]) for of in (share_columns, point_columns))
+    said = [
+        formatting.table_cell(item, "as made here", column, shares, gains)
+        for column, item in (("points", 0.0174), ("recall", 0.9), ("recall", 1), ("trainings", 2))
+    ]
+    assert said == ["+1.7", "90.0\u00a0%", "1", "2"]
+
+
+def test_the_interval_of_a_compared_score_is_in_points_too():
+    assert point_columns(["difference", "ci_low", "accuracy_difference"]) >= {"difference", "ci_low"}
+    assert not point_columns(["difference", "ci_low", "ci_high"])

@@ -18,6 +18,8 @@ from deepsight.report.formatting import percent_text, points_text
 from deepsight.report.html import packed_csv, template_environment
 from deepsight.report.summary import enumerate_words
 
+SMALLEST = 0.0005  # a smaller difference would read "0.0 points"
+
 
 def write_comparison(
     path: Path, names: Sequence[str], evidence: Evidence, pictures: Mapping[int, bytes]
@@ -65,7 +67,8 @@ def headline(names: Sequence[str], evidence: Evidence) -> tuple[str, str]:
         )
         return f"{first};", f"{said}."
     row = rows.row(0, named=True)
-    ends = f"{points_text(row['ci_low'])} to {points_text(row['ci_high'])}"
+    digits = 1 if min(abs(row["ci_low"]), abs(row["ci_high"])) >= SMALLEST else 2
+    ends = f"{points_text(row['ci_low'], digits)} to {points_text(row['ci_high'], digits)}"
     words = {"better": "shown to be better than", "worse": "shown to be worse than"}
     verdict = words.get(row["verdict"], "not shown to differ from")
     return f"{first};", f"{points_text(row['difference'])} points ({ends}), {verdict} {names[0]}."

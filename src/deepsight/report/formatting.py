@@ -44,7 +44,7 @@ VALUES = {
     "holdout": "hold-out",
 }
 # Units of values that people named themselves: an underscore in the name of a class or a file is part of it.
-GIVEN_NAMES = re.compile(r"\b(class|classes|files?|groups?|slices?|pictures?|keys?|backbone|network)\b")
+GIVEN_NAMES = re.compile(r"\b(class|classes|files?|runs?|groups?|slices?|pictures?|keys?|backbone|network)\b")
 NAMES = ("row", "number of", "seed")  # first words of the units of whole numbers that are not counts
 
 WITH_INTERVAL = frozenset(
@@ -58,6 +58,7 @@ SHARES = WITH_INTERVAL | {
 }  # fmt: skip
 # Differences of shares, which the page shows in points.
 POINTS = frozenset({"points", "recall_drop", "recall_gain"})
+COMPARED = "accuracy_difference"  # the table that has it compares scores, and its interval is in points too
 # Where one of these is in a table, the interval is its own, and no share.
 DIFFERENCES = frozenset({"delta_macro_f1", "delta_f1", "control_macro_f1", "effect"})
 
@@ -75,16 +76,25 @@ def share_columns(columns: Collection[str]) -> frozenset[str]:
     return frozenset(SHARES & set(columns) | baseline | (ends if of_shares else set()))
 
 
-def table_cell(column: str, item: Any, unit: str, shares: Collection[str]) -> str:
+def point_columns(columns: Collection[str]) -> frozenset[str]:
+    """The columns of a table that hold differences of shares."""
+    compared = {"difference", "ci_low", "ci_high", COMPARED} if COMPARED in columns else set()
+    return (POINTS | compared) & frozenset(columns)
+
+
+def table_cell(
+    item: Any, unit: str, column: str, shares: Collection[str], differences: Collection[str]
+) -> str:
     """A value of a table on the page: shares in %, differences of shares in points, all else as it is.
 
     Args:
-        column: its name.
         item: the value.
         unit: what the column holds, in words.
+        column: its name.
         shares: the columns of this table that hold shares (`share_columns`).
+        differences: those that hold differences of shares (`point_columns`).
     """
-    if column in POINTS:
+    if column in differences:
         return points_text(item)
     return percent_text(item) if column in shares and not isinstance(item, int) else value_text(item, unit)
 

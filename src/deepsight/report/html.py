@@ -124,6 +124,7 @@ def template_environment() -> Environment:
         cell=formatting.cell_text, heading=formatting.column_heading, value=formatting.value_text,
         title=formatting.table_title, prose=formatting.prose_markup, table_cell=formatting.table_cell,
         p_value=formatting.p_value_text, percentages=formatting.share_columns,
+        differences=formatting.point_columns,
     )  # fmt: skip
     made.globals.update(draw=svg.draw_figure, key=marks.legend_key)
     made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])

@@ -126,15 +126,16 @@ def runs_table(compared: ComparedRuns) -> Table:
     frame = pl.DataFrame(rows, infer_schema_length=None)
     best = frame.sort("macro_f1", descending=True).row(0, named=True)
     units = {
-        "run": "name", "macro_f1": "0 to 1", "ci_low": "95 % interval of macro-F1, low end",
+        "run": "name of the run", "macro_f1": "0 to 1", "ci_low": "95 % interval of macro-F1, low end",
         "ci_high": "95 % interval of macro-F1, high end", "accuracy": "0 to 1",
         "ci_low_accuracy": "95 % interval, low end",
         "ci_high_accuracy": "95 % interval, high end",
-        "backbone": "name", "resolution": "pixels", "training_images": "images", "seconds": "of the study",
+        "backbone": "name of the backbone", "resolution": "pixels", "training_images": "images",
+        "seconds": "of the study",
     }  # fmt: skip
     return Table(
         frame=frame, units=units, n=len(compared.ids), method="As each run's metrics.json says.",
-        caption=f"{best['run']} has the highest macro-F1, {best['macro_f1']:.3f}.",
+        caption=f"The highest macro-F1 is {best['macro_f1']:.1%}, of {best['run']}.",
     )  # fmt: skip
 
 
@@ -171,7 +172,7 @@ def differences_table(compared: ComparedRuns) -> Table:
         .otherwise(pl.lit("worse"))
     )
     units = {
-        "run": "name", "difference": f"macro-F1 minus that of {compared.names[0]}",
+        "run": "name of the run", "difference": f"macro-F1 minus that of {compared.names[0]}",
         "ci_low": "95 % interval, low end", "ci_high": "95 % interval, high end",
         "p_value": "two-sided", "p_holm": "adjusted for all runs by Holm",
         "accuracy_difference": f"accuracy minus that of {compared.names[0]}",
