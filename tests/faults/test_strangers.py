@@ -78,7 +78,7 @@ def test_a_table_that_we_wrote_is_read_as_it_was(text: str, tmp_path: Path) -> N
     text = text.strip()
     frame = pl.DataFrame({"path": [f"{text}.png", "b.png"], "label": [f"={text}", "'quoted'"]})
     guarded_frame(frame).write_csv(tmp_path / "a.csv")
-    assert read_table_file(tmp_path / "a.csv").equals(frame)
+    assert read_table_file(tmp_path / "a.csv").frame.equals(frame)
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "a" * 400, "猫", "\x1b[2J", "..", ".", "a b", ""])

@@ -88,7 +88,8 @@ def predict(
     )  # fmt: skip
     count = NEIGHBOURS if neighbours is None else neighbours
     with progress() as log:
-        rows = predict_files(run_folder, expand_paths(images), maps=maps, neighbours=count, log=log)
+        files = expand_paths(images, log=log)
+        rows = predict_files(run_folder, files, maps=maps, neighbours=count, log=log)
     if as_json:
         show(json.dumps(rows, indent=2))
     else:

@@ -1,6 +1,5 @@
 """A person's decisions about single images: the CSV that the report, other tools and `apply` share."""
 
-import codecs
 import csv
 import io
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,8 @@ from deepsight.core.errors import UsageError, near_names
 from deepsight.core.files.atomic import write_text
 from deepsight.core.files.damage import damage_as
 from deepsight.core.files.spreadsheet import guarded, unguarded
+from deepsight.core.files.text_encoding import utf8_text
+from deepsight.core.progress import Log, silent
 
 Verdict = Literal["keep", "relabel", "remove", "unsure"]
 VERDICTS = get_args(Verdict)
@@ -61,8 +62,12 @@ class Decision:
 COLUMNS = tuple(field.name for field in fields(Decision))
 
 
-def read_decisions(path: Path) -> tuple[Decision, ...]:
+def read_decisions(path: Path, *, log: Log = silent) -> tuple[Decision, ...]:
     """The decisions in a CSV, one per image, in its order. Rows without a decision are skipped.
+
+    Args:
+        path: the file, also as a spreadsheet saved it.
+        log: receives in which encoding it was read, unless it is UTF-8 or UTF-16.
 
     Raises:
         UsageError: the file cannot be read, a column is missing, a row is invalid (the message gives its
@@ -73,24 +78,17 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
     with damage_as(
         lambda why: UsageError(f"Expected decisions as CSV in {path}, but it cannot be read: {why}.")
     ):
-        text = text_of_table(path.read_bytes())
+        read = utf8_text(path.read_bytes())
+        text = read.content.decode("utf-8-sig")
         separator = max(SEPARATORS, key=text.partition("\n")[0].count)
         reader = csv.DictReader(io.StringIO(text), delimiter=separator)
         names, rows = reader.fieldnames or (), list(reader)
+    if read.note:
+        log(f"{path} {read.note}")
     require_decision_columns(path, names)
     numbered = ((number, renamed(row)) for number, row in enumerate(rows, start=2))
     found = [decision_of_row(path, number, row) for number, row in numbered if row["decision"]]
     return once_per_image(path, found)
-
-
-def text_of_table(content: bytes) -> str:
-    """The text of a CSV, also where a spreadsheet saved it in UTF-16 or the code page of Windows."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252")
 
 
 def renamed(row: Mapping[str, str | None]) -> dict[str, str]:

@@ -62,7 +62,7 @@ def apply_decisions(
     opened, file, folder = Run.open(Path(run)), Path(decisions), Path(to)
     context = opened_context(opened, log)
     before = official_parts(context)
-    decided = [official_decision(one, opened, before) for one in read_decisions(file)]
+    decided = [official_decision(one, opened, before) for one in read_decisions(file, log=log)]
     after = {
         name: with_decisions(part, decisions_of_part(decided, name, before)) for name, part in before.items()
     }

@@ -1,6 +1,5 @@
 """Read files of predictions: .npz, .npy, CSV, TSV, Parquet, JSON and JSON Lines."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from deepsight.core.errors import UsageError
@@ -15,7 +14,7 @@ from deepsight.obtain.predictions.array_file import (
 )
 from deepsight.obtain.predictions.given import GivenPredictions
 from deepsight.obtain.predictions.prediction_table import read_prediction_table
-from deepsight.obtain.readers.tables.table_file import SUFFIXES, code_page_note, suffix_remedy
+from deepsight.obtain.readers.tables.table_file import SUFFIXES, suffix_remedy
 
 PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 
@@ -36,8 +35,7 @@ def read_given(file: Path, classes: tuple[str, ...]) -> GivenPredictions:
             "code. Write it with numpy.savez(FILE, probs=probs, files=files)."
         )
     if file.suffix.lower() in SUFFIXES:
-        given, note = read_prediction_table(file, classes), code_page_note(file)
-        return replace(given, notes=(*given.notes, note)) if note else given
+        return read_prediction_table(file, classes)
     if remedy := remedy_of_suffix(file.name):
         raise UsageError(
             f"Expected predictions as .npz, .npy, {', '.join(SUFFIXES)}, received '{file.name}'. {remedy}"

@@ -41,7 +41,14 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
     Raises:
         UsageError: the table has no such columns, or they do not fit the classes.
     """
-    frame = widened_table(turned_if_by_file(read_table_file(file)), classes)
+    content = read_table_file(file)
+    given = predictions_of_frame(content.frame, classes, file)
+    return replace(given, notes=(*given.notes, *content.notes))
+
+
+def predictions_of_frame(frame: pl.DataFrame, classes: tuple[str, ...], file: Path) -> GivenPredictions:
+    """The predictions in the rows of a table; the file is read again if it has no header."""
+    frame = widened_table(turned_if_by_file(frame), classes)
     if not says_more(frame, classes):
         others = files_and_labels(frame, *file_and_label_columns(frame, classes))
         if (ranked := ranked_predictions(others, frame, classes)) is not None:
@@ -53,7 +60,7 @@ def read_prediction_table(file: Path, classes: tuple[str, ...]) -> GivenPredicti
         return GivenPredictions(outputs=numeric_columns(frame, numbered))
     frame = frame.rename(class_columns(frame.columns, classes))
     if all(is_numeric_text(name) for name in frame.columns):  # no header: np.savetxt writes none
-        values = read_table_file(file, header=False).to_numpy()
+        values = read_table_file(file, header=False).frame.to_numpy()
         require_matrix("the table", values, len(classes))
         return GivenPredictions(outputs=values)
     files, labels = file_and_label_columns(frame, classes)

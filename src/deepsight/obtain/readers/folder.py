@@ -60,7 +60,7 @@ def load_folder(
             f"the same names ({first_few(same)}). If these are the classes, list the files and their labels "
             "in a table: --data table:FILE.csv"
         )
-    listings = folder_listings(folders, address, passed_over)
+    listings = folder_listings(folders, address, passed_over, log=log)
     key = folder_fingerprint(root, [name for part in sorted(listings) for name in folders.files[part].names])
     return obtain_listed(
         f"folder:{root}", address, listings, folders.classes, key=key, options=OPTIONS,
@@ -82,11 +82,11 @@ def folder_of(address: DataAddress) -> Path:
 
 
 def folder_listings(
-    folders: ClassFolders, address: DataAddress, passed_over: PassedOver
+    folders: ClassFolders, address: DataAddress, passed_over: PassedOver, *, log: Log
 ) -> dict[str, Listing]:
     """By part, the files with their classes, groups and metadata."""
     root, files = folders.root, folders.files
-    metadata = read_metadata(root, list(folders.places.values()))
+    metadata = read_metadata(root, list(folders.places.values()), log=log)
     positions = {name: i for i, name in enumerate(folders.classes)}
     everything = [name for listed in files.values() for name in listed.names]
     table = None if metadata is None else rows_of_files(metadata, everything, passed_over)

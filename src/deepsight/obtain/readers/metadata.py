@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from deepsight.core.errors import UsageError, near_names
+from deepsight.core.progress import Log
 from deepsight.obtain.decoding.decode import name_as_text
 from deepsight.obtain.local_file import is_picture, normal_path
 from deepsight.obtain.readers.tables.table_file import SUFFIXES, named_column, read_table_file, text_column
@@ -53,7 +54,7 @@ def find_column(
     return found
 
 
-def read_metadata(root: Path, places: Sequence[Path]) -> pl.DataFrame | None:
+def read_metadata(root: Path, places: Sequence[Path], *, log: Log) -> pl.DataFrame | None:
     """The metadata files of a folder and of the folders of its parts, with paths relative to the root.
 
     Raises:
@@ -63,7 +64,10 @@ def read_metadata(root: Path, places: Sequence[Path]) -> pl.DataFrame | None:
     for place in dict.fromkeys([root, *places]):
         if (path := find_metadata(place)) is None:
             continue
-        frame = read_table_file(path)
+        content = read_table_file(path)
+        for note in content.notes:
+            log(note)
+        frame = content.frame
         column = find_column(frame, FILE_NAME, None, (FILE_NAME,))
         below = place.relative_to(root).as_posix()
         prefix = "" if below == "." else f"{below}/"

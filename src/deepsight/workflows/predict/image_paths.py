@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deepsight.core.errors import UsageError
+from deepsight.core.progress import Log, silent
 from deepsight.obtain.local_file import found_path, is_picture
 from deepsight.obtain.readers.folder_walk import JUNK
 from deepsight.obtain.readers.tables.table_file import SUFFIXES, named_column, read_table_file, text_column
@@ -13,15 +14,19 @@ from deepsight.obtain.readers.tables.table_file import SUFFIXES, named_column, r
 FILE_COLUMNS = ("file", "path", "image", "filename", "file_name")
 
 
-def expand_paths(images: Sequence[str]) -> list[Path]:
+def expand_paths(images: Sequence[str], *, log: Log = silent) -> list[Path]:
     """The files that the arguments name, each once, in order.
+
+    Args:
+        images: the arguments.
+        log: receives how ambiguous tables were read.
 
     Raises:
         UsageError: an argument names no file.
     """
     found: dict[Path, None] = {}
     for argument in images:
-        files = list(files_of_argument(argument))
+        files = list(files_of_argument(argument, log))
         if not files:
             raise UsageError(f"Expected images in '{argument}', found none.")
         found |= dict.fromkeys(files)
@@ -30,7 +35,7 @@ def expand_paths(images: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def files_of_argument(argument: str) -> Iterator[Path]:
+def files_of_argument(argument: str, log: Log) -> Iterator[Path]:
     """The files of one argument."""
     path = Path(argument)
     if argument == "-":
@@ -38,7 +43,7 @@ def files_of_argument(argument: str) -> Iterator[Path]:
     elif path.is_dir():
         yield from sorted(p for p in path.rglob("*") if is_shown(p.relative_to(path)) and p.is_file())
     elif path.suffix.lower() in SUFFIXES:
-        yield from files_of_table(path)
+        yield from files_of_table(path, log)
     elif path.exists() or not glob.has_magic(argument):
         yield path
     else:
@@ -51,14 +56,17 @@ def is_shown(below: Path) -> bool:
     return is_picture(below.name) and not hidden
 
 
-def files_of_table(path: Path) -> Iterator[Path]:
+def files_of_table(path: Path, log: Log) -> Iterator[Path]:
     """The files in a column of a table; relative names are relative to the table's folder.
 
     Raises:
         UsageError: it has no such column.
         DeepSightError: it cannot be read, or has no rows.
     """
-    frame = read_table_file(path)
+    content = read_table_file(path)
+    for note in content.notes:
+        log(note)
+    frame = content.frame
     if (column := named_column(frame, FILE_COLUMNS)) is None:
         raise UsageError(
             f"Expected a column named {', '.join(FILE_COLUMNS)} in {path}, received {frame.columns[:12]}."

@@ -151,7 +151,7 @@ def predicted_frames(
 ) -> Iterator[pl.DataFrame]:
     """The rows of `predict_many`, block by block, in the order of the files."""
     require_engine(engine)
-    files = expand_paths(images)
+    files = expand_paths(images, log=log)
     run, predictor, classes = open_trained(Path(run_folder))
     temperature = run_temperature(run, predictor, log)
     familiar = known_familiarity(opened_context(run, log), predictor)

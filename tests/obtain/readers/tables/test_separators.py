@@ -12,7 +12,7 @@ ROWS = [["a.png", "cat", "train"], ["b.png", "dog", "test"], ["c, d.png", "owl",
 
 def table(folder: Path, text: str, name: str = "t.csv") -> list[list[object]]:
     (folder / name).write_text(text, encoding="utf-8", newline="")
-    return [list(row) for row in read_table_file(folder / name).rows()]
+    return [list(row) for row in read_table_file(folder / name).frame.rows()]
 
 
 @pytest.mark.parametrize("feed", ["\n", "\r\n"])

@@ -29,7 +29,7 @@ def test_types_are_those_that_polars_infers(tmp_path: Path, cells: tuple[str, ..
     expected = pl.read_csv(
         io.StringIO(content), separator=separator, infer_schema_length=None, decimal_comma=separator == ";"
     )
-    found = read_table_file(tmp_path / "t.csv")
+    found = read_table_file(tmp_path / "t.csv").frame
     assert found.columns == expected.columns
     for name in expected.columns:
         assert_series_equal(found[name], expected[name])
@@ -51,4 +51,4 @@ def test_what_a_number_would_spell_anew_stays_text(
 ) -> None:
     rows = "".join(f"{cell},k\n" for cell in cells)
     (tmp_path / "t.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
-    assert read_table_file(tmp_path / "t.csv")["x"].to_list() == values
+    assert read_table_file(tmp_path / "t.csv").frame["x"].to_list() == values

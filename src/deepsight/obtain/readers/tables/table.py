@@ -24,7 +24,6 @@ from deepsight.obtain.readers.metadata import GROUP, find_column, groups_and_res
 from deepsight.obtain.readers.part_names import part_of_name
 from deepsight.obtain.readers.tables.table_columns import by_row, log_unused_groups, with_usual_columns
 from deepsight.obtain.readers.tables.table_file import (
-    code_page_note,
     holds_whole_numbers,
     read_table_file,
     text_column,
@@ -56,9 +55,10 @@ def load_table(
         DeepSightError: there are too few classes or images, or the cache cannot be written to.
     """
     path = user_path(address.place).resolve()
-    frame, passed_over = by_row(read_table_file(path)), PassedOver()
-    if note := code_page_note(path):
+    content, passed_over = read_table_file(path), PassedOver()
+    for note in content.notes:
         log(note)
+    frame = by_row(content.frame)
     frame = with_usual_columns(frame, address.options, PATHS, LABELS, log)
     columns = table_columns(frame, address.options)
     log_unused_groups(frame, columns["group"], log)

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ import polars as pl
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.damage import damage_as
 from deepsight.core.files.spreadsheet import unguarded_frame
+from deepsight.core.files.text_encoding import utf8_text
 from deepsight.obtain.other_layouts import CONVERT, container_name
 from deepsight.obtain.readers.tables.json_table import read_json_lines, read_json_table
 from deepsight.obtain.readers.tables.separators import separator_of, with_one_separator
@@ -25,18 +27,23 @@ REMEDIES = {
     (".txt", ".lst", ".dat"): "Save it as CSV, with the names of the columns in the first line.",
     (".db", ".sqlite", ".sqlite3"): "Export the table as CSV.",
 }
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNNAMED = re.compile(r"(Unnamed: \d+|_duplicated_\d+|)")  # names that programs give to row numbers
-OTHER_LETTERS = re.compile(r"[^\x00-\x7f\ufffd]")  # letters beyond ASCII
 WHOLE, CODE = r"^-?[0-9]+$", r"^0[0-9]"  # whole numbers, and those that are the code of something
 NUMBER = r"^-?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|inf)$|^NaN$"
 NUMBER_WITH_COMMA = NUMBER.replace(r"\.", ",")
-CHUNK_BYTES = 2**24
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 
 
-def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
-    """The rows of a table, in the format that its suffix indicates.
+@dataclass(frozen=True)
+class TableContent:
+    """The rows of a table, with sentences on how ambiguous content was read."""
+
+    frame: pl.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+def read_table_file(path: Path, *, header: bool = True) -> TableContent:
+    """The content of a table, in the format that its suffix indicates.
 
     Args:
         path: a file with one of `SUFFIXES`. A CSV may be separated by commas, semicolons, tabs or bars: the
@@ -62,10 +69,12 @@ def read_table_file(path: Path, *, header: bool = True) -> pl.DataFrame:
             f"Expected {path} as a table in the format of its suffix, but: {in_plain_words(why)}."
         )
     ):
-        frame = read_rows(path, suffix, header)
+        found = read_rows(path, suffix, header)
+    frame = found.frame
     if frame.is_empty():
         raise DeepSightError(f"Expected rows in {path}, found none.")
-    return frame.drop([name for name in frame.columns if header and UNNAMED.fullmatch(name.strip())])
+    unnamed = [name for name in frame.columns if header and UNNAMED.fullmatch(name.strip())]
+    return replace(found, frame=frame.drop(unnamed))
 
 
 def suffix_remedy(name: str) -> str:
@@ -74,22 +83,29 @@ def suffix_remedy(name: str) -> str:
     return next((said for endings, said in REMEDIES.items() if suffix in endings), "")
 
 
-def read_rows(path: Path, suffix: str, header: bool) -> pl.DataFrame:
+def read_rows(path: Path, suffix: str, header: bool) -> TableContent:
     """The rows of a file in this format. The type of a column of a CSV is that of all of its cells.
 
-    Polars would read a path as a glob pattern, so it gets the content. The apostrophes that guard the cells
-    of DeepSight's own CSV files are removed.
+    Polars would read a path as a glob pattern, so it gets the content.
     """
     content = path.read_bytes()
     if suffix in (".parquet", ".pq"):
-        return pl.read_parquet(io.BytesIO(content))
-    if suffix == ".json":
-        return read_json_table(content)
+        return TableContent(pl.read_parquet(io.BytesIO(content)))
     if suffix in (".jsonl", ".ndjson"):
-        return read_json_lines(content)
-    if content.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"[{", b'{"')):
-        return read_json_table(content)
-    whole = as_utf8(content)
+        return TableContent(read_json_lines(content))
+    starts_as_json = content.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"[{", b'{"'))
+    if suffix == ".json" or starts_as_json:
+        return TableContent(read_json_table(content))
+    text = utf8_text(content)
+    notes = (f"{path} {text.note}",) if text.note else ()
+    return TableContent(read_csv(text.content, path, suffix, header), notes)
+
+
+def read_csv(whole: bytes, path: Path, suffix: str, header: bool) -> pl.DataFrame:
+    """The rows of a CSV in UTF-8, without lines before the column names and without repeated headers.
+
+    The apostrophes that guard the cells of DeepSight's own CSV files are removed.
+    """
     content = without_preamble(whole)
     lines = content[: 2**16].decode("utf-8", "replace").splitlines()
     separator = "\t" if suffix == ".tsv" and "\t" in "".join(lines[:1]) else separator_of(lines)
@@ -176,55 +192,6 @@ def in_plain_words(why: str) -> str:
     if "found more fields than defined" in why:
         return "a line has more cells than the first; text that holds the separator needs quotation marks"
     return why
-
-
-def as_utf8(content: bytes) -> bytes:
-    """A text converted to UTF-8 with line feeds, from UTF-16 or Windows-1252 as spreadsheets write them."""
-    if content.startswith(UTF16):
-        content = content.decode("utf-16").encode("utf-8")
-    elif is_unmarked_utf16(content):
-        order = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
-        content = content.decode(order, "replace").encode("utf-8")
-    if not is_utf8(content):
-        # Undecodable bytes are escaped: replacing them could make different names equal.
-        content = content.decode(code_page(content), "backslashreplace").encode("utf-8")
-    return content if b"\n" in content else content.replace(b"\r", b"\n")
-
-
-def is_unmarked_utf16(content: bytes) -> bool:
-    """Whether a text seems to be UTF-16 without the mark that names its byte order."""
-    return content[:64].count(b"\0") > 20
-
-
-def code_page(content: bytes) -> str:
-    """The encoding in which a text that is not UTF-8 is read: UTF-8 all the same if most letters are."""
-    text = content.decode("utf-8", "replace")
-    mostly = len(OTHER_LETTERS.findall(text)) > text.count("\ufffd")
-    return "utf-8" if mostly else "cp1252"
-
-
-def code_page_note(path: Path) -> str:
-    """A sentence if a CSV is read in a code page that it may not be in; "" otherwise."""
-    content = path.read_bytes() if path.suffix.lower() in (".csv", ".tsv") else b""
-    wide = content.startswith(UTF16) or is_unmarked_utf16(content)
-    if wide or is_utf8(content) or code_page(content) != "cp1252":
-        return ""
-    return (
-        f"{path} is not in UTF-8. It is read in the code page of Windows in western Europe (1252); if names "
-        "look wrong, save it as UTF-8."
-    )
-
-
-def is_utf8(content: bytes) -> bool:
-    """Whether a text is valid UTF-8, checked some megabytes at a time."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(content), CHUNK_BYTES):
-            decoder.decode(content[start : start + CHUNK_BYTES])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def has_decimal_commas(lines: Sequence[str], separator: str) -> bool:
