@@ -47,7 +47,8 @@ def other_cells(content: bytes) -> bytes:
     """The different cells and parts of paths with bytes beyond ASCII, one per line, up to `LOOKED_AT`."""
     whole = content if len(content) <= READ else content[:READ].rpartition(b"\n")[0]
     cells = dict.fromkeys(cell for cell in CELL_ENDS.split(whole) if not cell.isascii())
-    kept, size = [], 0
+    kept: list[bytes] = []
+    size = 0
     for cell in cells:
         size += len(cell) + 1
         if size > LOOKED_AT and kept:
