@@ -49,6 +49,20 @@ def test_few_rows_are_trained_on_in_many_small_steps(
     assert recipe.learning_rate == pytest.approx(2 * SMALL.learning_rate * 8 / SMALL.batch)
 
 
+@pytest.mark.parametrize(("epochs", "fewest"), [(1.0, 4), (2.0, 8), (9.0, 16)])
+def test_a_part_of_the_rows_is_trained_in_as_many_steps_as_the_model_up_to_sixteen(
+    retrainer: Retrainer, monkeypatch: pytest.MonkeyPatch, epochs: float, fewest: int
+) -> None:
+    """Else a part would show what too few steps lose, and more images would be said to gain that."""
+    seen: list[Recipe] = []
+    monkeypatch.setattr(Retrainer, "_finetune", lambda self, training: seen.append(training.recipe))
+    n = len(retrainer.splits.train)
+    asked = replace(retrainer, recipe=replace(SMALL, batch=n // 4, epochs=epochs))  # four steps per pass
+    asked.whole(np.arange(n // 2), 0)
+    (recipe,) = seen
+    assert recipe.epochs * (n // 2 // recipe.batch) == pytest.approx(max(fewest, 2 * epochs), abs=1)
+
+
 def test_the_model_itself_is_left_as_it_was(retrainer: Retrainer, trained: Fitted) -> None:
     before = trained.predictor.logits(retrainer.examined.pixels())
     retrainer.last_stage(np.arange(64), 1)

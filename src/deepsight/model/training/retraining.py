@@ -129,7 +129,9 @@ class Retrainer:
             trainable=TrainablePart(classifier.trainable_stages, classifier.head),
             views=start.views.select(rows) if own else start.views,
             labels=images.labels if labels is None else labels,
-            recipe=self._recipe_for(len(rows), passes * self.recipe.epochs, seed, side),
+            recipe=self._recipe_for(
+                len(rows), passes * self.recipe.epochs, seed, side, fewest_steps=self._fewest_steps
+            ),
             mixed=None,
         )
         fit_head(training, seed)
@@ -142,16 +144,23 @@ class Retrainer:
         part = TrainablePart(classifier.trainable_stages, classifier.head)
         return np.concatenate([pooled(part, self._trunk_maps(block)) for block in blocks(rows)])
 
-    def _recipe_for(
-        self, rows: int, epochs: float, seed: int, side: int = 0, *, fewest_steps: int = FEWEST_STEPS
-    ) -> Recipe:
+    def _recipe_for(self, rows: int, epochs: float, seed: int, side: int = 0, *, fewest_steps: int) -> Recipe:
         """The recipe with the steps that these passes amount to; batches become smaller when rows are few."""
-        batch = min(self.recipe.batch, max(8, rows // fewest_steps))
+        batch = min(self.recipe.batch, max(8, int(epochs * rows / fewest_steps)))
         steps = max(fewest_steps, round(epochs * rows / batch))
         return replace(
             self.recipe, seed=seed, view_seed=self._view_seed, batch=batch, mix="none", views=1,
             epochs=steps / max(rows // batch, 1), resolution=side or self.recipe.resolution,
         )  # fmt: skip
+
+    @property
+    def _fewest_steps(self) -> int:
+        """Of a training on a part of the rows: with fewer it would show too few steps rather than rows.
+
+        As many as the model's own training took, 4 to 16.
+        """
+        own = round(self.recipe.epochs * len(self.splits.train) / self.recipe.batch)
+        return min(max(FEWEST_STEPS, own), RESTART_STEPS)
 
     @property
     def _view_seed(self) -> int:
