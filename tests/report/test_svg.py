@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from deepsight.report.figures import marks, svg
-from deepsight.report.figures.plot import Axis, Bars, Dots, Figure, Panel
+from deepsight.report.figures.plot import Axis, Band, Bars, Dots, Figure, Panel
 from deepsight.report.run_data import RunData
 from deepsight.report.sections import OUTLINE
 
@@ -103,3 +103,16 @@ def test_values_that_are_not_numbers_have_no_symbol():
     assert "nan" not in drawn
     (line, _) = re.findall(r'class="line" d="M([^"]*)"', drawn)
     assert line.count("L") == 1
+
+
+def test_curves_stay_below_the_name_of_a_phase():
+    dots = Dots("loss", [1.0, 2.0], [0.1, 0.9], 0)
+    panel = Panel(Axis(bounds=(0.5, 2.5)), Axis("loss"), [dots], bands=[Band(0.5, 2.5, "fine-tuning")])
+    for drawing in drawings(Figure([panel])):
+        name = next(text for text in drawing.iter("text") if text.text == "fine-tuning")
+        starts = [
+            re.match(r"M[\d.]+,([\d.]+)", path.get("d"))
+            for path in drawing.iter("path")
+            if path.get("class") == "full"
+        ]
+        assert min(float(start[1]) for start in starts) - dots.size > float(name.get("y"))

@@ -96,7 +96,8 @@ def panel_height(panel: Panel, letters: int) -> float:
 def draw_panel(group: Element, panel: Panel, box: Box, letters: int, *, labelled: bool) -> None:
     """Bands and grid first, then the series."""
     x = scale.scale(panel.x, scale.along(panel, "x"), box.left, box.right)
-    down = (box.top, box.bottom) if panel.y.categories else (box.bottom, box.top)
+    top = box.top + (LINE + 6 if any(band.name for band in panel.bands) else 0)  # curves stay below the names
+    down = (box.top, box.bottom) if panel.y.categories else (box.bottom, top)
     y = scale.scale(panel.y, scale.along(panel, "y"), *down)
     for band in panel.bands:
         draw_band(group, band, x, box)
