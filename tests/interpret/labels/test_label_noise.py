@@ -1,20 +1,15 @@
-"""The mixture of mistakes: planted ones are counted and found, a classifier's own are left alone."""
+"""Wrong labels: planted ones are counted and found, a classifier's own mistakes are left alone."""
 
 import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score, brier_score_loss
 
-from deepsight.interpret.labels import label_noise
+from deepsight.interpret.labels import label_noise, mistake_mixture
 from deepsight.interpret.labels.label_noise import (
-    IMAGE_DEPENDENT,
-    class_transitions,
     confident_joint,
     find_wrong_labels,
-    judged_columns,
-    mistake_likelihood,
-    mixture_parts,
-    ramp,
+    mistakes_of_people,
     wrong_label_probabilities,
 )
 
@@ -52,22 +47,17 @@ def test_many_wrong_labels_leave_less_to_the_classifier_and_few_change_nothing(
 ) -> None:
     """Against one rule for all noise; the clean control is the same bit for bit."""
     true, beliefs = seen_by_a_classifier(4)
-    softened = softmax(0.6 * np.log(beliefs), axis=1)  # as by a classifier that learnt from such labels
+    softened = softmax(-1.5 * np.sqrt(-np.log(beliefs)), axis=1)  # far-off classes are too likely
     scores = {}
     for ends in (label_noise.NOISY, (1.0, 2.0)):
         monkeypatch.setattr(label_noise, "NOISY", ends)
         scores[ends] = [
-            wrong_label_probabilities(said, with_flips(true, share, 5))
+            mistakes_of_people(said, with_flips(true, share, 5)).probability
             for said, share in ((softened, 0.12), (beliefs, 0.0))
         ]
     (noisy, clean), (before, as_before) = scores.values()
     assert np.array_equal(clean, as_before)
     assert noisy.sum() > before.sum()
-
-
-@pytest.mark.parametrize(("value", "weight"), [(0.0, 0.0), (0.02, 0.0), (0.03, 0.5), (0.04, 1.0), (1.0, 1.0)])
-def test_a_ramp_is_linear_between_its_ends(value: float, weight: float) -> None:
-    assert ramp(value, (0.02, 0.04)) == pytest.approx(weight)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1])
@@ -109,23 +99,6 @@ def test_it_is_a_better_forecast_than_the_doubt_of_the_label() -> None:
     assert ours < 0.6 * brier_score_loss(planted, 1 - beliefs[np.arange(N), labels])
 
 
-def test_mistakes_on_any_image_follow_the_confusions_and_others_the_image() -> None:
-    pairs = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])
-    beliefs = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.5, 0.0, 0.5]])
-    clear_usual, clear_odd, unclear = mistake_likelihood(beliefs, np.array([1, 2, 2]), pairs)
-    assert clear_usual == pytest.approx(1 - IMAGE_DEPENDENT)
-    assert clear_odd == pytest.approx(0)
-    assert unclear == pytest.approx(IMAGE_DEPENDENT * 0.25 / (0.5 / 3))  # no class is taken for the last one
-
-
-def test_transitions_are_the_shared_probability_of_two_classes() -> None:
-    beliefs = np.array([[0.8, 0.2, 0.0, 0.0], [0.1, 0.9, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-    found = class_transitions(beliefs)
-    assert found.sum(axis=1) == pytest.approx(1)
-    assert found[0].tolist() == pytest.approx([0, 1, 0, 0])
-    assert found[2].tolist() == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3])  # taken for none
-
-
 @pytest.mark.slow
 def test_two_parameters_are_fitted_on_a_sample_and_all_labels_are_judged(
     monkeypatch: pytest.MonkeyPatch,
@@ -133,7 +106,7 @@ def test_two_parameters_are_fitted_on_a_sample_and_all_labels_are_judged(
     true, beliefs = seen_by_a_classifier(6)
     labels = with_flips(true, 0.05, 7)
     whole = wrong_label_probabilities(beliefs, labels)
-    monkeypatch.setattr(label_noise, "FITTED_CELLS", K * N // 2)
+    monkeypatch.setattr(mistake_mixture, "FITTED_CELLS", K * N // 2)
     assert wrong_label_probabilities(beliefs, labels) == pytest.approx(whole, abs=0.15)
 
 
@@ -149,14 +122,3 @@ def test_the_joint_counts_the_labels_of_each_class() -> None:
     joint = confident_joint(true, beliefs)
     assert joint.sum() == pytest.approx(2000)
     assert joint.sum(axis=0) == pytest.approx(np.bincount(true, minlength=K))
-
-
-@pytest.mark.parametrize("bend", [0.0, 0.1])
-def test_the_parts_of_the_mixture_are_those_of_its_formula(bend: float) -> None:
-    true, beliefs = seen_by_a_classifier(8, n=50)
-    labels, transitions, logs = with_flips(true, 0.2, 1), class_transitions(beliefs), np.log(beliefs)
-    mistaken, right = mixture_parts(judged_columns(logs, labels, transitions), np.array([-2.0, 0.3, bend]))
-    share = 1 / (1 + np.exp(2.0))
-    clean = softmax(np.exp(0.3) * logs - bend * logs**2, axis=1)
-    assert right == pytest.approx((1 - share) * clean[np.arange(50), labels])
-    assert mistaken == pytest.approx(share * mistake_likelihood(clean, labels, transitions))
