@@ -7,7 +7,7 @@ from scipy.special import softmax
 from deepsight.interpret.labels.mistake_mixture import (
     IMAGE_DEPENDENT,
     class_transitions,
-    fit_mixture,
+    fit_mistakes,
     judged_columns,
     mistake_likelihood,
     mixture_parts,
@@ -54,7 +54,7 @@ def test_a_search_that_got_stuck_starts_again_from_the_nested_mixture() -> None:
     beliefs = rng.dirichlet(np.full(4, 0.3), size=400)
     labels = np.array([rng.choice(4, p=each) for each in beliefs])
     logs, transitions = np.log(np.maximum(beliefs, 1e-5)), class_transitions(beliefs)
-    plain = fit_mixture(logs, labels, transitions, most_bend=0.0)
+    plain = fit_mistakes(logs, labels, transitions, most_bend=0.0)
     better = plain._replace(loss=-1.0)  # no search comes up to that
-    bent = fit_mixture(logs, labels, transitions, most_bend=0.1, nested=better)
+    bent = fit_mistakes(logs, labels, transitions, most_bend=0.1, nested=better)
     assert bent.loss <= plain.loss + 1e-9
