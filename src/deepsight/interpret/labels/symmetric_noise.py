@@ -122,7 +122,7 @@ def label_curve(pooled: Floats, labels: Ints) -> LabelCurve:
         wrong, right = curve_parts(pairs.log_odds, k, at)
         given = np.clip(wrong + right, SMALLEST, 1 - SMALLEST)
         missed = (pairs.pairs - pairs.labels) * np.log1p(-given)
-        return -float((pairs.labels * np.log(given) + missed).sum()) / n
+        return -float((pairs.labels * np.log(given) + missed).sum() / n)
 
     most = float(logit(MOST_SHARE * (k - 1) / k))
     bounds = [(NO_SHARE, most), (-20.0, 20.0), (0.05, 20.0)]
