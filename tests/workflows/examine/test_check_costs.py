@@ -30,7 +30,7 @@ from deepsight.workflows.examine.fit_model import fit_to_data
 from deepsight.workflows.examine.pace import Pace
 from planted_patches import discs_on_grounds
 
-PLANTED = discs_on_grounds(120, cue="object", seed=3).data
+PLANTED = discs_on_grounds(100, cue="object", seed=3).data
 FORMAT = InputFormat(32, 32, scale="-1..1")
 ONE = Pace(image=1.0, gradient=1.0, mask=0.0, methods=1, mosaic=4)  # counts passes, not seconds
 SCOPE = Scope(n=40, errors=5, sure=18, sure_classes=4, swappable=True, train=0, k=4)
@@ -93,7 +93,7 @@ def test_maps_cost_what_is_counted(counting: Counting, inside: bool) -> None:
     chosen = model_checks.chosen_maps(inputs, model, sizes)
     found = model_checks.examine_maps(inputs, model, chosen, known_pairs(inputs), sizes)
     assert {"faithfulness", "attribution", "attribution_methods"} <= set(found.evidence)
-    assert 0.7 < counting.seen / (rung.seconds / OVERHEAD) < 1.3
+    assert 0.6 < counting.seen / (rung.seconds / OVERHEAD) < 1.3
 
 
 def test_the_background_test_costs_what_is_counted(counting: Counting) -> None:
