@@ -174,3 +174,27 @@ def test_shuffled_weights_come_back_also_after_an_error() -> None:
     with pytest.raises(ValueError, match="stop"):
         fails()
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+
+
+class LastChannels(nn.Module):
+    """A network with channels last that ends in a softmax, as those of Keras do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.head = nn.Conv2d(3, 8, 3, 4, 1), nn.Linear(8, K)
+        self.turn = nn.Identity()
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.turn(self.conv(images).relu().permute(0, 2, 3, 1))
+        return self.head(maps.mean(dim=(1, 2))).softmax(dim=1)
+
+
+def test_relevance_is_propagated_through_the_softmax_of_the_outputs() -> None:
+    network = network_of_module(LastChannels().eval(), "x")
+    model = foreign_model(network, InputFormat(SIDE, SIDE), OutputReading("probabilities", K), np.arange(K))
+    found = module_attributors(model, IMAGES, LABELS)  # type: ignore[arg-type]
+    assert "LRP" in {each.method for each in found}
+    for each in found:
+        maps = each.maps(IMAGES, LABELS[:, None])
+        assert np.abs(maps).max(axis=(1, 2, 3)).min() > 0

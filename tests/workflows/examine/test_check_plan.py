@@ -125,7 +125,7 @@ def test_the_plan_is_said_once_in_words() -> None:
     for step in ("ambiguity", "degradation", "choice", "context", "maps"):
         plan.sizes_at(step)  # type: ignore[arg-type]
     assert len(said) == 1
-    assert said[0].startswith("Plan: corruption robustness on 40 images, background on 50 objects, maps")
+    assert said[0].startswith("Plan: corruption robustness on 40 images, background on 40 images, maps")
     assert said[0].endswith("Every check has all the images that it can use.")
 
 

@@ -35,7 +35,8 @@ class PropagationRules(TorchFunctionMode):
     ) -> Any:
         options = kwargs or {}
         if func in SOFTMAX:
-            return func(*args, **options).detach()
+            found: Tensor = func(*args, **options)
+            return found.detach() if found.ndim > 2 else found  # that of (b, k) makes class scores
         if func is F.scaled_dot_product_attention:
             return fixed_attention(*args, **options)[0]
         if func in (F.layer_norm, torch.layer_norm):

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from deepsight.core.errors import DeepSightError
 from deepsight.core.open_model import DifferentiableModel
 from deepsight.interpret.attribution.cam import GOOD_SIDE, SMALLEST_SIDE, Layer
 
@@ -152,7 +153,13 @@ def cut_at(
 
 
 def gradients(cut: Cut, classes: Tensor) -> Tensor:
-    """Gradients of each image's class scores at the layer, one per column of `classes` (b, c)."""
+    """Gradients of each image's class scores at the layer, one per column of `classes` (b, c).
+
+    Raises:
+        DeepSightError: the scores have no gradient there.
+    """
+    if not cut.scores.requires_grad:
+        raise DeepSightError("Expected class scores with a gradient at the layer of the maps, found none.")
     found = []
     for i in range(classes.shape[1]):
         asked = cut.scores.gather(1, classes[:, i : i + 1].to(cut.scores.device)).sum()

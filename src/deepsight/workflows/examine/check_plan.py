@@ -28,8 +28,8 @@ from deepsight.workflows.examine.pace import Pace
 NOTHING = SampleSizes(0, 0, 0, 0, 0, 0)
 USABLE = 1 - AUDITED - PREDICTED - REFERENCE - REPORT  # share of further minutes that reaches the checks
 WORDS = {
-    "degradation_images": "corruption robustness on {} images", "context_objects": "background on {} objects",
-    "faithfulness_images": "maps checked on {} images",
+    "degradation_images": "corruption robustness on {}", "context_objects": "background on {}",
+    "faithfulness_images": "maps checked on {}",
 }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ class CheckPlan:
                 counts |= ladder.rungs[taken[ladder.check]].counts
         reasons = self.reasons(ladders, taken, left)
         if step == "degradation":
-            self.log(plan_sentence(ladders, taken, counts, left))
+            self.log(plan_sentence(ladders, taken, counts, left, n=self.scope.n))
         return SampleSizes(**{**vars(NOTHING), **counts, "no_time": reasons})
 
     def reasons(
@@ -121,15 +121,25 @@ def affordable_rungs(ladders: Sequence[CheckLadder], seconds: float) -> dict[str
 
 
 def plan_sentence(
-    ladders: Sequence[CheckLadder], taken: Mapping[str, int], counts: Mapping[str, int], left: float
-) -> str:
-    """The plan in words."""
-    parts = [words.format(f"{counts[name]:,}") for name, words in WORDS.items() if counts.get(name)]
+    ladders: Sequence[CheckLadder], taken: Mapping[str, int], counts: Mapping[str, int], left: float,
+    *, n: int,
+) -> str:  # fmt: skip
+    """The plan in words, for n images."""
+    parts = [
+        words.format(images_in_words(min(n, counts[name])))
+        for name, words in WORDS.items()
+        if counts.get(name)
+    ]
     cost = sum(each.rungs[taken[each.check]].seconds for each in ladders if each.check in taken)
     full = all(taken.get(each.check, -1) == len(each.rungs) - 1 for each in ladders)
     more = " Every check has all the images that it can use." if full else ""
     what = ", ".join(parts) or "no check that needs the model"
     return f"Plan: {what}; about {duration_text(cost)} of the {duration_text(left)} left.{more}"
+
+
+def images_in_words(count: int) -> str:
+    """A number of images."""
+    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def seconds_to_predict(budget: TimeBudget, pace: Pace, data: Dataset, *, train: bool) -> float:
