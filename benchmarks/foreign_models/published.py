@@ -1,8 +1,8 @@
 """Two ONNX classifiers as their packages ship them, on pictures labelled by the packages' own code.
 
 The labels are the model's own answers under the preprocessing that its authors wrote. So the right
-preprocessing scores 1, and the audit, which is not told, must find one that answers alike. The minutes are those
-of the processor, so that other work on the machine does not count.
+preprocessing scores 1, and the audit, which is not told, must find one that answers alike. The minutes
+are those of the processor, so that other work on the machine does not count.
 """
 
 import importlib
