@@ -72,5 +72,7 @@ def test_a_spreadsheet_may_have_saved_it(tmp_path, separator, encoding) -> None:
     path = tmp_path / "decisions.csv"
     lines = ["file,id,split,given,decision,label", "ä.png,3,test,Katze,relabel,Kätzchen"]
     path.write_text("\n".join(lines).replace(",", separator), encoding=encoding)
-    (one,) = read_decisions(path)
+    said: list[object] = []
+    (one,) = read_decisions(path, log=said.append)
     assert (one.file, one.id, one.label) == ("ä.png", 3, "Kätzchen")
+    assert len(said) == (encoding == "cp1252")

@@ -52,7 +52,9 @@ def test_a_list_of_files_is_read_as_spreadsheets_write_it(tmp_path: Path) -> Non
     (tmp_path / "list.csv").write_bytes("Path;Label\r\nKäse.png;cat\r\n".encode("cp1252"))
     pl.DataFrame({"image": ["Käse", None]}).write_parquet(tmp_path / "list.parquet")
     for name in ("list.csv", "list.parquet"):
-        assert [p.name for p in expand_paths([str(tmp_path / name)])] == ["Käse.png"]
+        said: list[object] = []
+        assert [p.name for p in expand_paths([str(tmp_path / name)], log=said.append)] == ["Käse.png"]
+        assert [("western Europe (1252)" in str(line)) for line in said] == [True] * (name == "list.csv")
 
 
 @pytest.fixture
