@@ -124,7 +124,7 @@ def test_a_pull_request_that_doubles_the_near_duplicates_is_stopped(
     assert "**failed**" in summary.read_text(encoding="utf-8")
     failure = ElementTree.parse(run / "junit.xml").find(".//failure")
     assert failure is not None
-    assert "does not hold" in failure.attrib["message"]
+    assert "but the gate asks for at most 10 %" in failure.attrib["message"]
     noted = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["gates"]
     assert [one["passed"] for one in noted] == [False]
     report = (run / "report.html").read_text(encoding="utf-8")

@@ -43,7 +43,7 @@ ROOM = 0.8  # share of the machine's memory that a plan may use
 # Seconds of a stage whatever the plan, and per image of all splits, of train and of test. Their sums were
 # measured on CIFAR-10; the constants are estimates, since a whole study of 40 images took 7 s of processor
 # time. They are scaled by `Slowness.machine`.
-FIXED = {"scrub": (0.8, 1e-4), "explore": (3.6, 3e-5), "interpret": (9.0, 1.5e-3), "report": (0.8, 0.0)}
+FIXED = {"scrub": (0.8, 1e-4), "explore": (3.6, 3e-5), "interpret": (9.0, 2.0e-3), "report": (0.8, 0.0)}
 ENGINE_SIDE = 128  # pixels; the resolution at which forward engines are compared
 LEVERS = 0.12  # share of the budget for the levers, which retrain parts of the model
 SAMPLE = 1500  # training images for the embedding and the proposed hypotheses
