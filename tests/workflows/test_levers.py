@@ -41,7 +41,8 @@ def test_every_kind_of_lever_is_tried(run: Run) -> None:
     }  # fmt: skip
     assert {"lever_errors", "lever_data", "influence"} <= set(evidence)
     placebo = evidence["levers"].frame.filter(group="placebo")
-    assert placebo["net"].abs().max() <= 0.01
+    assert (placebo["ci_low"] <= 0).all()  # of 60 images, one that changes is more than a share of 1 %
+    assert (placebo["ci_high"] >= 0).all()
 
 
 @pytest.mark.slow
