@@ -76,3 +76,18 @@ def test_a_spreadsheet_may_have_saved_it(tmp_path, separator, encoding) -> None:
     (one,) = read_decisions(path, log=said.append)
     assert (one.file, one.id, one.label) == ("ä.png", 3, "Kätzchen")
     assert len(said) == (encoding == "cp1252")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_lines_may_end_as_on_any_system(tmp_path, ends: str) -> None:
+    path = tmp_path / "label_decisions.csv"
+    text = "split,index,given,suggested,score,decision\ntest,3,cat,dog,0.9,relabel\n"
+    path.write_bytes(text.replace("\n", ends).encode())
+    assert [(one.id, one.label) for one in read_decisions(path)] == [(3, "dog")]
+
+
+def test_what_no_reader_of_csv_takes_is_refused_with_a_sentence(tmp_path) -> None:
+    path = tmp_path / "binary.csv"
+    path.write_bytes(b'id,split,given,decision\n1,"' + b"x" * 200_000 + b'",cat,keep\n')
+    with pytest.raises(UsageError, match="cannot be read: field larger"):
+        read_decisions(path)

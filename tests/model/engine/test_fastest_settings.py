@@ -1,12 +1,14 @@
 """The self-test takes the least time, and PyTorch where nothing is clearly faster."""
 
+from contextvars import ContextVar
+
 import pytest
 import torch
 from torch import nn
 
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import UsageError
-from deepsight.model.engine import active_settings, fastest_settings, using_settings
+from deepsight.model.engine import active_settings, fastest_settings, settings, using_settings
 from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.engine.settings import default_settings, settings_of_long_passes
 
@@ -50,6 +52,7 @@ def test_the_environment_decides_where_no_plan_does(monkeypatch):
 
 
 def test_long_passes_have_a_stream_per_thread_unless_a_plan_decided(monkeypatch):
+    monkeypatch.setattr(settings, "_active", ContextVar("unset", default=None))  # a study may have run before
     monkeypatch.delenv("DEEPSIGHT_ENGINE", raising=False)
     assert settings_of_long_passes(2) == EngineSettings("openvino", streams=2)
     assert settings_of_long_passes(1) == EngineSettings("openvino")

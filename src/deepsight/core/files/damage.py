@@ -1,5 +1,6 @@
 """Errors that damaged or hostile files make readers raise, turned into messages for the user."""
 
+import csv
 import struct
 import zipfile
 import zlib
@@ -16,7 +17,7 @@ from deepsight.core.errors import is_panic
 DAMAGE = (
     OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, ArithmeticError,
     MemoryError, AssertionError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error,
-    yaml.YAMLError, pl.exceptions.PolarsError,
+    yaml.YAMLError, pl.exceptions.PolarsError, csv.Error,
 )  # fmt: skip
 
 
