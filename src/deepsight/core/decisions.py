@@ -80,7 +80,7 @@ def read_decisions(path: Path, *, log: Log = silent) -> tuple[Decision, ...]:
     ):
         read = utf8_text(path.read_bytes())
         text = read.content.decode("utf-8-sig")
-        separator = max(SEPARATORS, key=next(iter(text.splitlines()), "").count)
+        separator = max(SEPARATORS, key=text.partition("\n")[0].count)
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         names, rows = reader.fieldnames or (), list(reader)
     if read.note:

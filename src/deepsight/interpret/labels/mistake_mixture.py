@@ -13,9 +13,7 @@ from deepsight.interpret.labels.label_sources import SMALLEST
 
 FIRST_SHARE = 0.02  # of mistakes, at which the fit begins
 FITTED_CELLS = 2_000_000  # images times classes from which a few parameters are fitted; more add nothing
-IMAGE_DEPENDENT = (
-    0.25  # share of people's mistakes that fall where the image itself resembles the other class
-)
+IMAGE_DEPENDENT = 0.25  # share of people's mistakes that fall where the image resembles the other class
 SHARPEST = 4.0  # largest exponent of the clean probabilities; the least is its inverse
 MOST_BEND = 0.2  # of the log-probabilities; more was never fitted
 FARTHEST = 6e-6  # probabilities below this are raised to it, since their squared logarithm counts

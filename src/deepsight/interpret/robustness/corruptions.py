@@ -35,6 +35,7 @@ SEVERITIES: Mapping[str, tuple[float, ...]] = MappingProxyType(
         "pixelation": (0.85, 0.75, 0.65, 0.5, 0.35),
     }
 )
+PREDICTIONS = 1 + sum(map(len, SEVERITIES.values()))  # forward passes for each image: as it is, and corrupted
 
 
 def corruption_robustness(

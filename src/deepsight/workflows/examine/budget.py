@@ -19,10 +19,8 @@ REPORT = 0.04  # kept for the last tables and the report
 JUDGED = 0.6  # for a reference model, where predictions alone are examined
 AUDIT_IMAGES, LEAST = 500, 30  # images of the preprocessing audit, at most and at least,
 LEAST_UNTESTED = 12  # and at least where no documented preprocessing is tested
-TRIED, SCALINGS = (
-    20,
-    10,
-)  # preprocessings that the audit tries, roughly; scalings with both orders of channels
+TRIED = 20  # preprocessings that the audit tries, roughly,
+SCALINGS = 10  # and scalings with both orders of channels among them
 TIMED = 8  # images on which the model is timed before the audit
 
 

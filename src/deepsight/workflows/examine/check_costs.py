@@ -28,11 +28,11 @@ from deepsight.interpret.faithfulness.grid_pointing import confident_and_correct
 from deepsight.interpret.faithfulness.insertion_deletion import predictions_for, steps_for
 from deepsight.interpret.inputs import ExaminationInputs
 from deepsight.interpret.levers.sizes import lever_seconds
+from deepsight.interpret.robustness.corruptions import PREDICTIONS
 from deepsight.workflows.examine.foreign_levers import FEWEST_TRAIN, foreign_ladder, foreign_rates
 from deepsight.workflows.examine.pace import Pace
 
 OVERHEAD = 1.25  # total time over that of bare passes and masks: small batches, changed images, tables
-CORRUPTIONS = 31  # forward passes for each image of the robustness check
 BACK = 0.5  # share of the network that a gradient goes back through, as half of the layers are deeper
 DEPTHS = 3  # to which weights are randomised
 DONORS = 10  # backgrounds for each object of the swap test
@@ -118,11 +118,11 @@ class CheckLadder:
 def robustness_ladder(pace: Pace, scope: Scope) -> CheckLadder:
     """Corruption robustness."""
     rungs = [
-        Rung({"degradation_images": n}, OVERHEAD * CORRUPTIONS * n * pace.image)
+        Rung({"degradation_images": n}, OVERHEAD * PREDICTIONS * n * pace.image)
         for n in capped(ROBUST, scope.n)
     ]
     return CheckLadder(
-        "degradation", 1, rungs, f"{min(ROBUST[0], scope.n)} images under {CORRUPTIONS - 1} corruptions"
+        "degradation", 1, rungs, f"{min(ROBUST[0], scope.n)} images under {PREDICTIONS - 1} corruptions"
     )
 
 

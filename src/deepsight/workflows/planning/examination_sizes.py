@@ -11,12 +11,12 @@ from deepsight.interpret.background import grabcut
 from deepsight.interpret.background.sample_sizes import LADDER, PAIRS, affordable_objects, swap_seconds
 from deepsight.interpret.faithfulness.insertion_deletion import FEW_STEPS, affordable_images, predictions_for
 from deepsight.interpret.inputs import SampleSizes
+from deepsight.interpret.robustness.corruptions import PREDICTIONS
 
 SAMPLED = 0.1  # share of the budget for checks on samples,
 SAMPLED_MOST = 150.0  # but at most this many seconds: beyond that intervals shrink slowly
 CONTEXT_SHARE = 0.65  # share of those seconds for the background test, whose pairs need most objects
 SMALL_CALLS = 0.5  # seconds of small calls, controls and randomised maps for one of bare passes and masks
-PREDICTIONS = 31  # forward passes per image of the robustness check
 FEWEST_DEGRADED, FEWEST_FAITHFUL = 100, 60
 
 
