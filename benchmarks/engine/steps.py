@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from deepsight.core.dataset import Dataset, Splits
 from deepsight.core.environment import processor
-from deepsight.core.recipe import Recipe
+from deepsight.core.recipe import Precision, Recipe
 from deepsight.core.statistics.intervals import macro_f1
 from deepsight.model.backbone import Classifier
 from deepsight.model.cached_views import dataset_maps
@@ -69,7 +69,11 @@ def deeper_cut(training: Training, steps: int) -> Callable[[int], None]:
     return before
 
 
-VARIANTS = {"everything": everything, "fixed depthwise": fixed_depthwise, "deeper cut": deeper_cut}
+VARIANTS = {
+    "everything": everything, "fixed depthwise": fixed_depthwise, "deeper cut": deeper_cut,
+    "bfloat16": everything,
+}  # fmt: skip
+PRECISION: dict[str, Precision] = {"bfloat16": "bf16-products"}  # of cached views and steps; else float32
 
 
 class Average:
@@ -118,6 +122,7 @@ def run_one(
     mirrored: Dataset,
 ) -> dict[str, object]:
     """Train one variant with one seed, and score it in three ways."""
+    recipe = replace(recipe, precision=PRECISION.get(name, "32-true"))
     classifier = Classifier(copy.deepcopy(pretrained.backbone), len(splits.classes))
     preprocessing = preprocessing_of(pretrained, recipe)
     training = prepare_training(classifier, splits, preprocessing, recipe, cache=cache, fabric=fabric_of())

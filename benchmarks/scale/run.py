@@ -1,6 +1,7 @@
 """What does each pass over images cost, and how do time and memory grow with their number?
 
-    python benchmarks/scale/run.py [--images 10000 100000] [--parts decode killed measures reductions proof]
+    python benchmarks/scale/run.py [--images 10000 100000]
+                                   [--parts decode killed measures reductions features proof]
                                    [--workers 1 2] [--folder FOLDER] [--smoke]
 
 Writes WebDataset shards of generated pictures (16 pixels, 10 classes) and carries out, each in a process of
@@ -10,6 +11,8 @@ decode      the shards, served over HTTP on the loopback, into the cache
 killed      the same, killed twice on the way; the pixels must be those of the undisturbed decoding
 measures    brightness, sharpness and the other measures of an audit; with two workers on Ray
 reductions  confusion, calibration and per-class tables of n predictions
+features    (only where it is named) the network of an audit on so many workers of Ray, each with one thread:
+            images per second once every worker has finished its first block
 proof       (only where it is named) an audit and an examination from an object store by two workers of Ray,
             killed twice on the way; the tables must be those of the local engine
 
@@ -46,11 +49,13 @@ from deepsight.obtain import load_dataset
 from deepsight.obtain.decoding import decode
 from deepsight.obtain.decoding.image_store import StoredImages
 from deepsight.workflows.audit.passes import BLOCK
-from deepsight.workflows.passes.block_passes import LOCAL, run_blocks
-from deepsight.workflows.passes.image_passes import open_measures
+from deepsight.workflows.audit.passes import SIDE as NETWORK_SIDE
+from deepsight.workflows.passes.block_passes import LOCAL, blocks_in_order, run_blocks
+from deepsight.workflows.passes.image_passes import open_features, open_measures, precision_of_long_passes
 
 HERE = Path(__file__).parent
 PARTS = ("decode", "killed", "measures", "reductions")
+ON_WORKERS = ("measures", "features")  # parts that run once per number of workers
 PROOF = "proof"  # only where it is asked for: it takes a Ray cluster
 KILLED_AT = (0.3, 0.6)  # shares of the blocks
 CHILD = "decode-killed"  # the part that is killed
@@ -102,13 +107,44 @@ def blocks_in(cache: Path) -> int:
     return len(list(cache.rglob("*_block_*.npz")))
 
 
+def decoded_images(folder: Path, n: int) -> Path:
+    """The file of the pixels that `decode` wrote."""
+    (path,) = cache_of(folder, n, "whole").rglob("all_images.npy")
+    return path
+
+
+def start_ray(workers: int) -> None:
+    """A cluster on this machine with so many processors, which is as many workers."""
+    import ray
+
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+
+
+def of_features(folder: Path, n: int, workers: int) -> dict[str, Any]:
+    """The network of an audit on Ray; the rate leaves out the start of the workers."""
+    start_ray(workers)
+    load = {"backbone": "tf_efficientnet_lite0", "weights": "auto"}
+    images, precision = StoredImages(decoded_images(folder, n)), precision_of_long_passes()
+    work, ended, total = partial(open_features, images, load, NETWORK_SIDE, precision), [], 0.0
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=folder) as kept:
+        for rows, found in blocks_in_order(
+            work, n, block=BLOCK, engine="ray", kept=Path(kept) / "blocks", name="images", log=silent
+        ):
+            ended.append((time.perf_counter(), rows.stop))
+            total += float(found["features"].sum())
+    (first, done), (last, _) = ended[workers - 1], ended[-1]
+    return {
+        "checked": f"{total:.6g}", "pass_seconds": round(last - began, 2),
+        "per_second": round((n - done) / (last - first), 1),
+    }  # fmt: skip
+
+
 def of_measures(folder: Path, n: int, workers: int) -> dict[str, Any]:
     """The measures of an audit over the decoded images."""
-    (path,) = cache_of(folder, n, "whole").rglob("all_images.npy")
+    path = decoded_images(folder, n)
     if workers > 1:
-        import ray
-
-        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        start_ray(workers)
     with tempfile.TemporaryDirectory(dir=folder) as kept:
         began = time.perf_counter()
         found = run_blocks(
@@ -141,6 +177,7 @@ def of_reductions(folder: Path, n: int, workers: int) -> dict[str, Any]:
 
 OF: dict[str, Callable[[Path, int, int], dict[str, Any]]] = {
     "decode": of_decode, "killed": of_killed, "measures": of_measures, "reductions": of_reductions,
+    "features": of_features,
 }  # fmt: skip
 
 
@@ -169,7 +206,7 @@ def main() -> None:
                     rows += proof_rows(place_of_proof(arguments.folder or Path(folder), n), n)
                     print(*rows[-4:], sep="\n", flush=True)
                     continue
-                for workers in arguments.workers if part == "measures" else [1]:
+                for workers in arguments.workers if part in ON_WORKERS else [1]:
                     rows.append(row_of(part, n, workers, folder))
                     print(rows[-1], flush=True)
     if not arguments.smoke:

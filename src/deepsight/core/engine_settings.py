@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from deepsight.core.errors import UsageError
+from deepsight.core.recipe import Precision
 
 Backend = Literal["torch", "openvino"]
 
@@ -16,20 +17,24 @@ class EngineSettings:
         backend: "torch" runs on every device, "openvino" only on CPUs.
         streams: batches that OpenVINO processes at once; they share the threads.
         batch_pixels: pixels per batch: number of images × side².
+        precision: of passes whose outputs nobody reports as the model's answers, such as features of the
+            untrained backbone; the model's own answers are always in float32.
 
     Raises:
-        UsageError: the backend is unknown, or a number is below 1.
+        UsageError: the backend or the precision is unknown, or a number is below 1.
     """
 
     backend: Backend = "torch"
     streams: int = 1
     batch_pixels: int = 64 * 64**2  # docs/decisions/0017-small-passes.md
+    precision: Precision = "32-true"
 
     def __post_init__(self) -> None:
-        if self.backend not in get_args(Backend) or self.streams < 1 or self.batch_pixels < 1:
+        known = self.backend in get_args(Backend) and self.precision in get_args(Precision)
+        if not known or self.streams < 1 or self.batch_pixels < 1:
             raise UsageError(
-                "Expected the engine 'torch' or 'openvino' with at least one stream and one pixel per batch, "
-                f"received {self}."
+                "Expected the engine 'torch' or 'openvino' with a known precision, at least one stream and "
+                f"one pixel per batch, received {self}."
             )
 
     def images_per_batch(self, side: int) -> int:

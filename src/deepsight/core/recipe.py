@@ -12,7 +12,7 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 BatchNorm = Literal["frozen", "reestimated", "training"]
 Mix = Literal["none", "mixup", "cutmix"]
 MixOn = Literal["maps", "images"]
-Precision = Literal["32-true", "bf16-mixed"]
+Precision = Literal["32-true", "bf16-mixed", "bf16-products"]
 MOST_SEEDS = 2**32  # NumPy's legacy generator, which libraries seed, accepts no larger seed
 CHOICES = {
     "interpolation": get_args(Interpolation), "batch_norm": get_args(BatchNorm),
@@ -53,8 +53,9 @@ class Recipe:
             to that average.
         trained_reductions: how many of the last reductions of the map's side are trained: 2 is stages 3 and 4
             of a ResNet, 1 is stage 4, 0 is the head alone.
-        precision: of the cached views and of the forward pass of training steps, by Lightning's names.
-            Validation and test always use float32.
+        precision: of the cached views and of training steps. "32-true" is float32 and "bf16-mixed" is
+            autocast to bfloat16 (Lightning's names); in "bf16-products" fused 1 × 1 convolutions multiply
+            bfloat16 matrices, and everything else is float32. Validation and test always use float32.
         seed: random seed of order, augmentation, mixing and new weights; below 2^32.
         view_seed: random seed of the augmented views; None uses `seed`. Trainings that share it share cached
             views.

@@ -9,10 +9,10 @@ from torch import nn
 from deepsight.core.array_types import Floats32, Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
-from deepsight.core.recipe import Recipe
+from deepsight.core.recipe import Precision, Recipe
 from deepsight.model.backbone import Classifier
-from deepsight.model.engine import ForwardEngine
-from deepsight.model.engine.graphs import FeaturesAndMaps, FeaturesOfTwo
+from deepsight.model.engine import ForwardEngine, active_settings
+from deepsight.model.engine.graphs import FeaturesOfTwo, PooledFeatures
 from deepsight.model.predict import BLOCK, Predictor, blocks_of
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training.fit import preprocessing_of
@@ -29,12 +29,21 @@ class FrozenBackbone:
         self._pretrained = pretrained
         self._classifier = Classifier(copy.deepcopy(pretrained.backbone), 1)  # its head is never used
         self._classifier.fuse_all()
-        self._engine = ForwardEngine(FeaturesAndMaps(self._classifier.stages))
+        self._engines: dict[Precision, ForwardEngine] = {}
 
     def features(self, pixels: Pixels, recipe: Recipe) -> Floats32:
-        """Features (n, d) of uint8 images (n, h, w, 3), with the input that a recipe declares."""
+        """Features (n, d) of uint8 images (n, h, w, 3), with the input that a recipe declares.
+
+        They are computed in the precision of the active engine settings.
+        """
         batches = preprocessing_of(self._pretrained, recipe).batches(pixels, "images")
-        return np.concatenate([found.cpu().numpy() for found, _ in self._engine.run(batches, len(pixels))])
+        engine = self._engine(active_settings().precision)
+        return np.concatenate([found.float().cpu().numpy() for (found,) in engine.run(batches, len(pixels))])
+
+    def _engine(self, precision: Precision) -> ForwardEngine:
+        if precision not in self._engines:
+            self._engines[precision] = ForwardEngine(PooledFeatures(self._classifier.stages), precision)
+        return self._engines[precision]
 
     def beside(self, predictor: Predictor, data: Dataset, *, name: str) -> tuple[Predictions, Floats32]:
         """The predictions of a fine-tuned copy of this backbone, and the features (n, d) of this one.

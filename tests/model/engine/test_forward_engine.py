@@ -121,6 +121,25 @@ def test_a_backend_that_answers_otherwise_is_not_used(monkeypatch, caplog):
     assert "PyTorch is used instead" in caplog.text
 
 
+def test_in_bfloat16_rounding_is_accepted_and_another_answer_is_not(monkeypatch):
+    class Wrong(OpenVinoBackend):
+        def run(self, batches):
+            for features, maps in super().run(batches):
+                yield features.flip(0), maps
+
+    torch.manual_seed(0)
+    small, x = Small(), images(8, 32) + torch.arange(8.0)[:, None, None, None]
+    engine = ForwardEngine(small, "bf16-mixed", compile_after=0)
+    with using_settings(OPENVINO):
+        features, _ = answers(engine, x)
+        assert engine.reason == ""
+        torch.testing.assert_close(features, small(x)[0], rtol=0.05, atol=0.05)
+        monkeypatch.setattr(forward_engine, "OpenVinoBackend", Wrong)
+        wrong = ForwardEngine(small, "bf16-mixed", compile_after=0)
+        answers(wrong, x)
+    assert "differ from PyTorch's by" in wrong.reason
+
+
 def test_a_network_that_openvino_does_not_know_goes_through_torch():
     class Odd(nn.Module):
         def __init__(self) -> None:

@@ -28,6 +28,17 @@ class FeaturesAndMaps(nn.Module):
         return pooled_maps(maps), maps
 
 
+class PooledFeatures(nn.Module):
+    """Images to pooled features (b, d)."""
+
+    def __init__(self, stages: nn.Module) -> None:
+        super().__init__()
+        self.stages = stages
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        return (pooled_maps(self.stages(x)),)
+
+
 class FeaturesOfTwo(nn.Module):
     """Images to the pooled features of two networks that share their first stages."""
 

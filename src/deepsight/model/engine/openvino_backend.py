@@ -16,7 +16,7 @@ from deepsight.model.engine.torch_backend import Outputs
 from deepsight.model.layers.fuse_batchnorm import with_plain_convolutions
 
 TELEMETRY = "openvino_telemetry"
-PRECISION = {"32-true": "f32", "bf16-mixed": "bf16"}
+PRECISION = {"32-true": "f32", "bf16-mixed": "bf16", "bf16-products": "bf16"}
 
 
 @cache

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import get_args
+from typing import Final, get_args
 
 import numpy as np
 import torch
@@ -13,17 +13,22 @@ from torch import Tensor, nn
 
 from deepsight.core.recipe import Precision
 from deepsight.model.hardware.timing import seconds_of
+from deepsight.model.layers.pointwise import products_in_bfloat16
 from deepsight.model.layers.pooling import pooled_maps
 
-IMAGES = 4  # per step of the test; without bfloat16 instructions a step takes thirty times as long
-TURNS, SECONDS = 6, 1.5  # at most; on a CPU without these instructions the test ends after the first turn
-WORTHWHILE = 0.8  # of float32's time; a smaller gain may be noise
+FLOAT32: Final[Precision] = "32-true"
+PRODUCTS: Final[Precision] = "bf16-products"
+IMAGES = 32  # of the test, at 64 pixels
+FEW = 4  # in the first turn; without bfloat16 instructions a step takes thirty times as long
+SLOW = 2.0  # times float32's time in the first turn, above which a precision is not tried again
+TURNS, SECONDS = 6, 1.5  # at most
+WORTHWHILE = 0.9  # of float32's time; a smaller gain may be noise
 
 
 def faster_precision(trainable: nn.Module, head: nn.Linear, maps: Tensor) -> Precision:
-    """bfloat16 if the trainable stages' training steps are clearly faster in it on this device, else float32.
+    """The precision in which the trainable stages' training steps are clearly fastest, else float32.
 
-    Both take turns on one thread and the shortest time of each counts: other load on the machine only adds to
+    All take turns on one thread and the shortest time of each counts: other load on the machine only adds to
     it, most of all when threads wait for each other.
 
     Args:
@@ -31,15 +36,23 @@ def faster_precision(trainable: nn.Module, head: nn.Linear, maps: Tensor) -> Pre
         head: pooled features to logits.
         maps: the frozen stages' output for some images, on the device to be tested.
     """
-    few = maps[:IMAGES].clone()
-    steps = [partial(gradient_step, trainable, head, few, name) for name in get_args(Precision)]
-    turns: list[list[float]] = []
-    began = time.perf_counter()
+    device = maps.device
+    tried: list[Precision] = [p for p in get_args(Precision) if device.type == "cpu" or p != PRODUCTS]
+
+    def seconds(precision: Precision, images: Tensor) -> float:
+        return seconds_of(partial(gradient_step, trainable, head, images, precision), device=device)
+
     with one_thread():
-        while len(turns) < TURNS and time.perf_counter() - began < SECONDS:
-            turns.append([seconds_of(step, device=maps.device) for step in steps])
-    float32, bfloat16 = np.min(turns[1:] or turns, axis=0)  # the first turn also allocates memory
-    return "bf16-mixed" if bfloat16 < WORTHWHILE * float32 else "32-true"
+        for _ in range(2):  # the first steps also allocate memory
+            first = {precision: seconds(precision, maps[:FEW]) for precision in tried}
+            tried = [precision for precision in tried if first[precision] < SLOW * first[FLOAT32]]
+        turns: list[list[float]] = []
+        began = time.perf_counter()
+        while len(tried) > 1 and len(turns) < TURNS and time.perf_counter() - began < SECONDS:
+            turns.append([seconds(precision, maps) for precision in tried])
+    least = dict(zip(tried, np.min(turns, axis=0), strict=True)) if turns else {FLOAT32: 1.0}
+    best = min(tried, key=lambda precision: least[precision])
+    return best if least[best] < WORTHWHILE * least[FLOAT32] else FLOAT32
 
 
 @contextmanager
@@ -53,8 +66,10 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def in_precision(precision: Precision, device: torch.device) -> torch.autocast:
+def in_precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """Inside the block, forward passes use this precision; weights and updates stay float32."""
+    if precision == PRODUCTS:
+        return products_in_bfloat16()
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deepsight.model.layers.dense_conv import dense_conv2d
 from deepsight.model.layers.depthwise import depthwise_conv2d
+from deepsight.model.layers.pointwise import are_products_in_bfloat16, pointwise_conv2d
 
 Run = Callable[[Tensor], Tensor]
 Network = TypeVar("Network", bound=nn.Module)
@@ -25,6 +26,7 @@ class FusedConv2d(nn.Conv2d):
     same: bool
     depthwise: bool
     dense: bool
+    pointwise: bool
     norm_eps: float
 
     @staticmethod
@@ -40,6 +42,7 @@ class FusedConv2d(nn.Conv2d):
         fused.depthwise = one_each and conv.dilation == (1, 1) and len(set(conv.kernel_size)) == 1
         alike = len({*conv.kernel_size}) == len({*conv.stride}) == len({*map(int, conv.padding)}) == 1
         fused.dense = conv.groups == 1 and conv.dilation == (1, 1) and alike
+        fused.pointwise = fused.dense and conv.kernel_size == conv.stride == (1, 1) and not padded(conv)
         fused.norm_eps = norm.eps
         scale, shift = affine_of(norm)
         bias = torch.zeros(channels) if conv.bias is None else conv.bias
@@ -51,6 +54,8 @@ class FusedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, h, w) to (b, c', h', w')."""
         weight, padding, stride = self.weight, int(self.padding[0]), self.stride[0]
+        if self.pointwise and self.bias is not None and are_products_in_bfloat16():
+            return pointwise_conv2d(x, weight, self.bias)
         if self.same:
             padding = (self.kernel_size[0] - 1) // 2
             if stride == 2:
@@ -59,6 +64,11 @@ class FusedConv2d(nn.Conv2d):
             conv = depthwise_conv2d if self.depthwise else dense_conv2d
             return conv(x, weight, self.bias, stride, padding)
         return F.conv2d(x, weight, self.bias, stride, padding, self.dilation, self.groups)
+
+
+def padded(conv: nn.Conv2d) -> bool:
+    """Whether a convolution pads its input; TensorFlow's "same" padding adds nothing to a 1 × 1 kernel."""
+    return not isinstance(conv, Conv2dSame) and tuple(map(int, conv.padding)) != (0, 0)
 
 
 def affine_of(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from deepsight.obtain.cache import file_stamp
 from deepsight.workflows.audit.audited_data import AuditedData
 from deepsight.workflows.passes.block_passes import LOCAL, forget_blocks, map_blocks, run_blocks
 from deepsight.workflows.passes.block_work import data_marks, kept_folder
-from deepsight.workflows.passes.image_passes import open_features, open_measures
+from deepsight.workflows.passes.image_passes import open_features, open_measures, precision_of_long_passes
 
 SIDE = 64  # pixels of the network's input: a minute for 10,000 images on two cores
 BLOCK = 1024  # images in memory at a time
@@ -67,16 +67,17 @@ class AuditPasses:
         """
         load = pretrained_options(study)
         pretrained = load_pretrained(**load, log=self.log)  # fails here, before any worker starts
-        work = partial(open_features, joined_images(data), load, pretrained.side or SIDE)
+        precision = precision_of_long_passes()
+        work = partial(open_features, joined_images(data), load, pretrained.side or SIDE, precision)
         found = map_blocks(
-            work, len(data), block=BLOCK, engine=self.engine, kept=self.place("features"),
+            work, len(data), block=BLOCK, engine=self.engine, kept=self.place(f"features-{precision}"),
             name="images embedded", log=self.log,
         )  # fmt: skip
         return found["features"]
 
     def forget(self) -> None:
         """Remove the passes' blocks from the cache, once the audit is written."""
-        for what in ("measures", "features"):
+        for what in ("measures", f"features-{precision_of_long_passes()}"):
             forget_blocks(self.place(what))
 
 

@@ -1,19 +1,21 @@
 """Passes over all images that several commands share: measured properties and backbone features."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from deepsight.core.array_types import Floats32
 from deepsight.core.dataset import Images
 from deepsight.core.progress import Log, silent
-from deepsight.core.recipe import Recipe
+from deepsight.core.recipe import Precision, Recipe
 from deepsight.interpret.slices.image_properties import UNITS, measured_properties
+from deepsight.model.engine import settings_of_long_passes, using_settings
 from deepsight.model.frozen_backbone import FrozenBackbone
 from deepsight.model.predict import BLOCK
 from deepsight.model.pretrained import load_pretrained
@@ -47,9 +49,10 @@ class ImagePasses:
 
     def frozen_features(self, images: Images, load: Mapping[str, Any], side: int) -> Floats32:
         """Features (n, d) of the images by a backbone with its ImageNet weights; see `open_features`."""
+        precision = precision_of_long_passes()
         found = run_blocks(
-            partial(open_features, images, load, side), len(images), block=BLOCK, engine=self.engine,
-            kept=self.place("frozen"), name="images embedded", log=self.log,
+            partial(open_features, images, load, side, precision), len(images), block=BLOCK,
+            engine=self.engine, kept=self.place(f"frozen-{precision}"), name="images embedded", log=self.log,
         )  # fmt: skip
         return np.asarray(found["features"], dtype=np.float32)
 
@@ -74,13 +77,25 @@ def columns(frame: pl.DataFrame) -> Arrays:
     return {name: frame[name].to_numpy() for name in frame.columns}
 
 
-def open_features(images: Images, load: Mapping[str, Any], side: int) -> Work:
+def precision_of_long_passes() -> Precision:
+    """The precision in which this process computes features; its workers, on any machine, get the same."""
+    return settings_of_long_passes(torch.get_num_threads()).precision
+
+
+def open_features(images: Images, load: Mapping[str, Any], side: int, precision: Precision) -> Work:
     """The work of a pass that computes features with the pretrained backbone, loaded in this process.
 
     Args:
         images: all images of the pass.
         load: arguments of `load_pretrained`.
         side: of the network's input in pixels.
+        precision: of the computation.
     """
     frozen, recipe = FrozenBackbone(load_pretrained(**load)), Recipe(resolution=side)
-    return lambda rows: {"features": frozen.features(np.asarray(images[rows], dtype=np.uint8), recipe)}
+
+    def answers(rows: slice) -> Arrays:
+        settings = replace(settings_of_long_passes(torch.get_num_threads()), precision=precision)
+        with using_settings(settings):
+            return {"features": frozen.features(np.asarray(images[rows], dtype=np.uint8), recipe)}
+
+    return answers
