@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from deepsight.core.engine_settings import EngineSettings
+from deepsight.model.engine import using_settings
 from deepsight.model.frozen_backbone import FrozenBackbone, same_weights
 from deepsight.model.training.training_state import TrainablePart, pooled
 from small import SMALL
@@ -17,6 +19,19 @@ def test_one_pass_gives_what_each_network_gives_alone(trained, splits, packaged)
     np.testing.assert_array_equal(predictions.ids, splits.test.ids)
     np.testing.assert_allclose(features, frozen.features(splits.test.pixels(), SMALL), rtol=1e-3, atol=1e-3)
     assert np.abs(features - predictions.features).max() > 0.01
+
+
+def test_features_follow_the_precision_of_the_engine_and_predictions_do_not(trained, splits, packaged):
+    frozen, pixels = FrozenBackbone(packaged), splits.test.pixels()
+    exact = frozen.features(pixels, SMALL)
+    together = frozen.beside(trained.predictor, splits.test, name="test")
+    with using_settings(EngineSettings("torch", precision="bf16-mixed")):
+        rounded = frozen.features(pixels, SMALL)
+        again = frozen.beside(trained.predictor, splits.test, name="test")
+    assert not np.array_equal(rounded, exact)
+    assert np.square(rounded - exact).mean() < 0.1**2 * np.square(exact).mean()
+    np.testing.assert_array_equal(again[0].logits, together[0].logits)
+    np.testing.assert_array_equal(again[1], together[1])
 
 
 def test_frozen_stages_that_were_changed_are_not_shared(trained, splits, packaged, monkeypatch):

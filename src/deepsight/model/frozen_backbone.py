@@ -38,7 +38,7 @@ class FrozenBackbone:
         """
         batches = preprocessing_of(self._pretrained, recipe).batches(pixels, "images")
         engine = self._engine(active_settings().precision)
-        return np.concatenate([found.float().cpu().numpy() for (found,) in engine.run(batches, len(pixels))])
+        return np.concatenate([found.cpu().numpy() for (found,) in engine.run(batches, len(pixels))])
 
     def _engine(self, precision: Precision) -> ForwardEngine:
         if precision not in self._engines:

@@ -25,4 +25,4 @@ class TorchBackend:
             # Not around the loop: inference mode would stay on while the caller uses the outputs.
             with torch.inference_mode(), in_precision(self._precision, device):
                 outputs = self._module(batch.to(device, non_blocking=True))
-            yield outputs
+            yield outputs if self._precision == "32-true" else tuple(each.float() for each in outputs)
