@@ -94,19 +94,3 @@ def test_every_tile_of_a_mosaic_is_verified_as_an_image(trained, verified_batche
     with using_settings(SMALL_BATCHES):
         assert predictor.logits(np.zeros((17, 64, 64, 3), dtype=np.uint8)).shape == (17, 10)
     assert [shape for shape, _ in verified_batches] == [(64, 3, 32, 32), (4, 3, 32, 32)]
-
-
-def test_samples_are_answered_in_the_precision_of_the_engine_and_nothing_else(trained, splits):
-    predictor, pixels = trained.predictor, splits.test.pixels()
-    exact = predictor.logits(pixels)
-    with using_settings(EngineSettings("torch", precision="bf16-mixed")):
-        sampled = predictor.for_samples()
-        rounded = sampled.logits(pixels)
-        assert sampled.for_samples() is sampled
-        np.testing.assert_array_equal(predictor.logits(pixels), exact)
-    assert rounded.dtype == np.float32
-    assert not np.array_equal(rounded, exact)
-    np.testing.assert_allclose(rounded, exact, atol=0.1 * np.abs(exact).max())
-    with using_settings(EngineSettings("torch")):
-        assert predictor.for_samples() is predictor
-        assert sampled.for_samples().precision == "32-true"

@@ -106,7 +106,7 @@ def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -
     views = min(recipe.views, int(np.ceil(recipe.epochs)))
     passes = int(np.ceil(recipe.epochs)) + 1
     embedded = work.embedded(recipe.resolution)
-    around = {name: least + embedded.get(name, 0) / rates.sampled for name, least in work.fixed.items()}
+    around = {name: least + embedded.get(name, 0) / rates.embedded for name, least in work.fixed.items()}
     compared = rows + work.validation + work.test
     seconds = {
         **around,

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from deepsight.core.array_types import Floats32, Pixels, Reals
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
-from deepsight.core.recipe import Precision
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine, active_settings
 from deepsight.model.engine.graphs import FeaturesAndMaps, StageMapsGraph
@@ -31,13 +30,11 @@ class Predictor:
         preprocessing: that the classifier was trained with.
         tiles: along each side of a mosaic; 1 for a plain image. Every tile is resized and verified like a
             separate image, so that the network sees it at the same size.
-        precision: of the forward passes; what is reported as the model's answers is computed in float32.
     """
 
     classifier: Classifier
     preprocessing: Preprocessing
     tiles: int = 1
-    precision: Precision = "32-true"
     _engines: dict[str, ForwardEngine] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -87,14 +84,6 @@ class Predictor:
         """The network after a stage, part by part: from the stage's maps to logits, with gradients."""
         return self.classifier.after(stage)
 
-    def for_samples(self) -> "Predictor":
-        """The same network in the precision of the active engine settings.
-
-        It serves checks that compare answers for samples of images with each other.
-        """
-        precision = active_settings().precision
-        return self if precision == self.precision else replace(self, precision=precision, _engines={})
-
     def predictions(self, data: Dataset, *, name: str) -> Predictions:
         """The predictions for a split, block by block, so that the split may be larger than memory."""
         features = self.features_of(data, name=name)
@@ -111,7 +100,7 @@ class Predictor:
 
     def _engine(self, key: str, graph: Callable[[], nn.Module]) -> ForwardEngine:
         if key not in self._engines:
-            self._engines[key] = ForwardEngine(graph(), self.precision)
+            self._engines[key] = ForwardEngine(graph())
         return self._engines[key]
 
     def _batches(self, pixels: Pixels, name: str) -> Iterator[Tensor]:

@@ -210,7 +210,7 @@ def interpret_stage(context: Context) -> None:
         adopt_plan(context, pace_examination(context))
         suggested = suggestion_for_run(context, context.log)
         inputs = with_measures(context, replace(inputs_of_run(context), test=suggested.test))
-        predictor = load_trained(run).for_samples()
+        predictor = load_trained(run)
         found = examine_inputs(inputs, predictor, sample_sizes_of_plan(context.plan))
         run.save_pictures(found.pictures)
         save_tables(run, **found.evidence, **suggested.evidence)

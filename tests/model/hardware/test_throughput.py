@@ -39,10 +39,10 @@ def test_cached_views_are_timed_in_the_precision_of_the_training(monkeypatch: py
     assert set(dtypes[:-1]) == {torch.float32}
 
 
-def test_samples_are_timed_in_the_precision_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_are_timed_in_the_precision_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     pretrained, base = weights.load_pretrained(weights.PACKAGED), Recipe()
     network = throughput.fused_copy(pretrained, base, k=10)
-    seconds = iter([1.0, 0.5, 1.0, 1.0])  # frozen, the same for samples, trainable, step
+    seconds = iter([1.0, 0.5, 1.0, 1.0])  # frozen, the same for features, trainable, step
 
     def timed(action: Callable[[], object], device: torch.device) -> float:
         action()
@@ -53,7 +53,7 @@ def test_samples_are_timed_in_the_precision_of_the_engine(monkeypatch: pytest.Mo
         engines = throughput.engines_of(network, base)
         found = throughput.timed_once(network, pretrained, base, 32, engines)
     assert set(engines) == {"32-true", "bf16-mixed"}
-    assert (found.speedup, found.sampled, found.view) == (2.0, 2 * found.forward, found.frozen)
+    assert (found.speedup, found.embedded, found.view) == (2.0, 2 * found.forward, found.frozen)
 
 
 @pytest.mark.slow

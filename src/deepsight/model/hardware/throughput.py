@@ -38,7 +38,7 @@ class Throughput:
         step: forward, backward and update of the trained stages.
         map_bytes: size of one image's cached maps.
         cells: cells along a side of the last maps.
-        speedup: of a forward pass in the precision of unreported outputs, over float32.
+        speedup: of a forward pass in the precision of the backbone's features, over float32.
     """
 
     frozen: float
@@ -55,8 +55,8 @@ class Throughput:
         return 1 / (1 / self.frozen + 1 / self.trainable)
 
     @property
-    def sampled(self) -> float:
-        """The same in the precision of outputs that nobody reports."""
+    def embedded(self) -> float:
+        """The same for features of the backbone before training, in their precision."""
         return self.speedup * self.forward
 
 
@@ -112,7 +112,7 @@ def mean_throughput(looks: Sequence[Throughput]) -> Throughput:
 
 
 def engines_of(classifier: Classifier, base: Recipe) -> dict[Precision, ForwardEngine]:
-    """Engines of the frozen stages: in float32, and as cached views and unreported outputs are computed."""
+    """Engines of the frozen stages: in float32, and as cached views and features are computed."""
     graph = StageMapsGraph(classifier.frozen_stages)
     return {
         precision: ForwardEngine(graph, precision, compile_after=0)
@@ -139,9 +139,9 @@ def timed_once(
         frozen_seconds = view_seconds = warm_seconds(lambda: frozen_maps("32-true"), device=device)
         if base.precision != "32-true":
             view_seconds = warm_seconds(lambda: frozen_maps(base.precision), device=device)
-        sampled_seconds = frozen_seconds
+        embedding_seconds = frozen_seconds
         if active_settings().precision != "32-true":
-            sampled_seconds = warm_seconds(lambda: frozen_maps(active_settings().precision), device=device)
+            embedding_seconds = warm_seconds(lambda: frozen_maps(active_settings().precision), device=device)
         trainable_seconds = warm_seconds(lambda: trainable(maps), device=device)
         cells = positions_along(trainable(maps[:1]))
     images = STEP_PASSES * EngineSettings().images_per_batch(side)
@@ -164,5 +164,5 @@ def timed_once(
         len(batch) / step_seconds,
         maps[0].numel() * 2,
         cells,
-        frozen_seconds / sampled_seconds,
+        frozen_seconds / embedding_seconds,
     )

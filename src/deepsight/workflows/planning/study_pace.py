@@ -68,7 +68,7 @@ def pace_examination(context: Context) -> StudyPlan:
         seconds = min(promise.sampled + GROWTH * (seconds - promise.sampled), SAMPLED_MOST)
     sizes = sample_sizes_of(
         max(seconds, 0.0),
-        promise.speed.sampled / training_slowdown(context, promise),
+        promise.speed.forward / training_slowdown(context, promise),
         mask_seconds,
         promise.contention,
     )

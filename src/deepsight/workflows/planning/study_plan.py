@@ -71,7 +71,7 @@ class MeasuredMachine:
 
     def least_sampled(self, side: int) -> float:
         """Seconds that the smallest samples take at this resolution."""
-        return least_sampled_seconds(self.rates[side].sampled, self.mask_seconds, self.slowness.contention)
+        return least_sampled_seconds(self.rates[side].forward, self.mask_seconds, self.slowness.contention)
 
     def beyond_share(self, side: int, share: float) -> float:
         """Seconds that the smallest samples take at this resolution beyond their share of the budget."""
@@ -106,7 +106,7 @@ def make_plan(context: Context, splits: Splits) -> StudyPlan:
     )
     log_plan(context, best, whole, budget)
     levers = plan_levers(levers_seconds, speed, machine.mask_seconds, best.rows, best.recipe.epochs)
-    sizes = sample_sizes_of(sampled, speed.sampled, machine.mask_seconds, contention)
+    sizes = sample_sizes_of(sampled, speed.forward, machine.mask_seconds, contention)
     return StudyPlan(
         backbone=context.pretrained.name, train_rows=best.rows, recipe=best.recipe, engine=machine.engine,
         folds=folds, **planned_sizes(sizes), lever_sizes=asdict(levers) if folds == 1 else {},
@@ -149,7 +149,7 @@ def study_workload(
         fixed={**fixed, "interpret": fixed["interpret"] + share},
         embedded=lambda side: {
             "scrub": INTERPOLATIONS * min(rows, interpolation_images(side)), "explore": min(rows, SAMPLE),
-            "interpret": round(machine.beyond_share(side, share) * machine.rates[side].sampled),
+            "interpret": round(machine.beyond_share(side, share) * machine.rates[side].embedded),
         },
         duplicate_seconds=partial(search_seconds, context, machine.slowness.machine),
         resident_mb=rss_mb(),
