@@ -17,8 +17,8 @@ class EngineSettings:
         backend: "torch" runs on every device, "openvino" only on CPUs.
         streams: batches that OpenVINO processes at once; they share the threads.
         batch_pixels: pixels per batch: number of images × side².
-        precision: of passes whose outputs nobody reports as the model's answers, such as features of the
-            untrained backbone; the model's own answers are always in float32.
+        precision: of the features of the backbone before training; a model's answers are always computed in
+            float32.
 
     Raises:
         UsageError: the backend or the precision is unknown, or a number is below 1.
