@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from made_shards import ObjectStoreHandler, file_server
 
 TRAIN, WORKERS, BOUND_MB = 1_500, 2, 3_000  # training images; of the cluster; of one worker
 DRIVER_KILLED, WORKER_KILLED = 0.3, 0.6  # after these shares of the blocks of a pass
+COMMANDS = ("audit", "examine")
 PASSES = {"audit": ("features", AUDIT_BLOCK), "examine": ("frozen", BLOCK)}  # the pass, its rows in a block
 FEWEST_BLOCKS = 3  # below which nobody is killed
 MEASURED = "seconds"  # a column that no two calls share
@@ -43,18 +44,26 @@ KEYS = ("split", "index")  # by which rows are compared: close scores may change
 LIMIT = 7200  # seconds of one command
 
 
-def proof_rows(folder: Path, n: int) -> list[dict[str, Any]]:
-    """One row per command and engine; n test images beside `TRAIN` training images."""
+def proof_rows(folder: Path, n: int, names: Sequence[str]) -> list[dict[str, Any]]:
+    """One row per command and engine; n test images beside `TRAIN` training images.
+
+    Args:
+        folder: of the proof.
+        n: test images.
+        names: of the commands.
+    """
     bucket = folder / "pictures"
     train, test = write_shards(bucket, TRAIN), write_shards(bucket, n)
     data = f"webdataset:s3://{bucket.name}/{train}?test=s3://{bucket.name}/{test}&side=16"
     with object_store(folder) as environment:
-        model = trained_model(folder, f"webdataset:s3://{bucket.name}/{train}?side=16", environment)
-        commands = {
-            "audit": ["audit", data, "--backbone", "tf_efficientnet_lite0"],
+        commands = {"audit": ["audit", data, "--backbone", "tf_efficientnet_lite0"]}
+        if "examine" in names:
+            model = trained_model(folder, f"webdataset:s3://{bucket.name}/{train}?side=16", environment)
             # Few minutes: no check on samples, whose sizes follow from measured seconds, and no reference.
-            "examine": ["examine", "--model", f"run:{model}", "--data", data, "--minutes", "0.1"],
-        }
+            commands["examine"] = [
+                "examine", "--model", f"run:{model}", "--data", data, "--minutes", "0.1",
+            ]  # fmt: skip
+        commands = {name: commands[name] for name in names}
         rows = [carried_out(name, command, folder, n, environment) for name, command in commands.items()]
         # Ray refuses sockets with long paths, so its folder lies in the system's temporary one.
         with (
@@ -65,7 +74,8 @@ def proof_rows(folder: Path, n: int) -> list[dict[str, Any]]:
             rows += [
                 carried_out(name, command, folder, n, joined, raylet) for name, command in commands.items()
             ]
-    return [*rows[:2], *({**row, **compared(folder, row["part"])} for row in rows[2:])]
+    local, spread = rows[: len(names)], rows[len(names) :]
+    return [*local, *({**row, **compared(folder, row["part"])} for row in spread)]
 
 
 @contextmanager

@@ -37,7 +37,7 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from measured import measured
-from proof import proof_rows
+from proof import COMMANDS, proof_rows
 from shards import SIDE, K, served, write_shards
 
 from deepsight.core.predictions import Predictions
@@ -186,6 +186,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--parts", nargs="+", default=list(PARTS))
     parser.add_argument("--workers", type=int, nargs="+", default=[1])
+    parser.add_argument(
+        "--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="of the proof"
+    )
     parser.add_argument("--folder", type=Path, help="a disk with room; else the system's temporary")
     parser.add_argument("--smoke", action="store_true", help="1,000 images; writes no file")
     parser.add_argument("--within", type=Path, help=argparse.SUPPRESS)  # the folder of the set, in a part
@@ -203,8 +206,9 @@ def main() -> None:
             write_shards(Path(folder), n)
             for part in arguments.parts:
                 if part == PROOF:
-                    rows += proof_rows(place_of_proof(arguments.folder or Path(folder), n), n)
-                    print(*rows[-4:], sep="\n", flush=True)
+                    place = place_of_proof(arguments.folder or Path(folder), n)
+                    rows += proof_rows(place, n, arguments.commands)
+                    print(*rows[-2 * len(arguments.commands) :], sep="\n", flush=True)
                     continue
                 for workers in arguments.workers if part in ON_WORKERS else [1]:
                     rows.append(row_of(part, n, workers, folder))
