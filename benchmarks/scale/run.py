@@ -12,7 +12,7 @@ killed      the same, killed twice on the way; the pixels must be those of the u
 measures    brightness, sharpness and the other measures of an audit; with two workers on Ray
 reductions  confusion, calibration and per-class tables of n predictions
 features    (only where it is named) the network of an audit on so many workers of Ray, each with one thread:
-            images per second once every worker has finished its first block
+            images per second over the second half, when all of them have started
 proof       (only where it is named) an audit and an examination from an object store by two workers of Ray,
             killed twice on the way; the tables must be those of the local engine
 
@@ -121,7 +121,7 @@ def start_ray(workers: int) -> None:
 
 
 def of_features(folder: Path, n: int, workers: int) -> dict[str, Any]:
-    """The network of an audit on Ray; the rate leaves out the start of the workers."""
+    """The network of an audit on Ray; the rate is that of the second half."""
     start_ray(workers)
     load = {"backbone": "tf_efficientnet_lite0", "weights": "auto"}
     images, precision = StoredImages(decoded_images(folder, n)), precision_of_long_passes()
@@ -133,7 +133,7 @@ def of_features(folder: Path, n: int, workers: int) -> dict[str, Any]:
         ):
             ended.append((time.perf_counter(), rows.stop))
             total += float(found["features"].sum())
-    (first, done), (last, _) = ended[workers - 1], ended[-1]
+    (first, done), (last, _) = ended[len(ended) // 2], ended[-1]  # workers start one after the other
     return {
         "checked": f"{total:.6g}", "pass_seconds": round(last - began, 2),
         "per_second": round((n - done) / (last - first), 1),
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=list(PARTS))
     parser.add_argument("--workers", type=int, nargs="+", default=[1])
     parser.add_argument(
-        "--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="of the proof"
+        "--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="that the proof gives"
     )
     parser.add_argument("--folder", type=Path, help="a disk with room; else the system's temporary")
     parser.add_argument("--smoke", action="store_true", help="1,000 images; writes no file")
