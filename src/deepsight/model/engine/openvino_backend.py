@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from deepsight.core.recipe import Precision
 from deepsight.model.engine.torch_backend import Outputs
+from deepsight.model.hardware.precision import one_thread
 from deepsight.model.layers.fuse_batchnorm import with_plain_convolutions
 
 TELEMETRY = "openvino_telemetry"
@@ -73,14 +74,15 @@ class OpenVinoBackend:
             "ENABLE_CPU_PINNING": False,  # a thread bound to a busy core makes the others wait: decision 102
         }
         compiled = core().compile_model(graph_of(module, example[:1]), "CPU", options)
-        self._requests = [compiled.create_infer_request() for _ in range(streams)]
+        # One more than can run at once: it waits, filled, so that no stream stands still meanwhile.
+        self._requests = [compiled.create_infer_request() for _ in range(streams + 1)]
         self._outputs = range(len(compiled.outputs))
 
     def run(self, batches: Iterable[Tensor]) -> Iterator[Outputs]:
         """The outputs of each batch (b, c, h, w), in order; the next batches are read while others run."""
         free, busy = deque(self._requests), deque[tuple[Any, Any]]()
         try:
-            for batch in batches:
+            for batch in prepared_on_one_thread(batches):
                 if not free:
                     yield self._finished(busy, free)
                 pixels = (
@@ -102,6 +104,21 @@ class OpenVinoBackend:
         found = [torch.from_numpy(request.get_output_tensor(i).data.copy()) for i in self._outputs]
         free.append(request)
         return tuple(x.permute(0, 3, 1, 2) if x.ndim == 4 else x for x in found)
+
+
+def prepared_on_one_thread(batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    """The batches, each made by one thread of PyTorch.
+
+    They are made while OpenVINO computes others on all cores. Several threads of PyTorch would wait for work in
+    busy loops after each operation and take these cores away.
+    """
+    iterator = iter(batches)
+    while True:
+        with one_thread():
+            batch = next(iterator, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def graph_of(module: nn.Module, example: Tensor) -> Any:
