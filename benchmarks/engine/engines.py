@@ -128,12 +128,12 @@ def bars(
     for side in sides:
         preprocessing = Preprocessing(side, "bicubic", True, half, half)
         graph, precision = StageMapsGraph(network.frozen_stages), precision_of_steps(network, side)
-        ways = (settings_of_long_passes(torch.get_num_threads()), precision), (TORCH, "32-true")
-        cached = [cache_pass(graph, *way, pixels, preprocessing) for way in ways]
+        ways = settings_of_long_passes(torch.get_num_threads()), TORCH
+        cached = [cache_pass(graph, settings, pixels, preprocessing) for settings in ways]
         yield ratio_row(
             "bars", f"{side} px", "frozen stages to cache, bar 2.2", in_turns(*cached, rounds=rounds), images
         )
-        asked = [prediction_pass(network, settings, pixels, preprocessing) for settings, _ in ways]
+        asked = [prediction_pass(network, settings, pixels, preprocessing) for settings in ways]
         yield ratio_row(
             "bars", f"{side} px", "prediction in float32, bar 1.25", in_turns(*asked, rounds=rounds), images
         )
@@ -156,11 +156,10 @@ def precision_of_steps(network: Classifier, side: int) -> Precision:
 
 
 def cache_pass(
-    graph: StageMapsGraph, settings: EngineSettings, precision: Precision, pixels: np.ndarray,
-    preprocessing: Preprocessing,
-) -> Callable[[], object]:  # fmt: skip
-    """Stored pixels to cached maps under these settings and in this precision."""
-    engine = ForwardEngine(graph, precision, compile_after=0)
+    graph: StageMapsGraph, settings: EngineSettings, pixels: np.ndarray, preprocessing: Preprocessing
+) -> Callable[[], object]:
+    """Stored pixels to cached maps in float32 under these settings."""
+    engine = ForwardEngine(graph, compile_after=0)
 
     def run() -> object:
         with using_settings(settings):

@@ -73,7 +73,7 @@ VARIANTS = {
     "everything": everything, "fixed depthwise": fixed_depthwise, "deeper cut": deeper_cut,
     "bfloat16": everything,
 }  # fmt: skip
-PRECISION: dict[str, Precision] = {"bfloat16": "bf16-products"}  # of cached views and steps; else float32
+PRECISION: dict[str, Precision] = {"bfloat16": "bf16-products"}  # of the steps; else float32
 
 
 class Average:

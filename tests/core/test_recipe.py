@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields, replace
+from typing import get_args
 
 import pytest
 import yaml
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepsight.core.errors import UsageError
-from deepsight.core.recipe import Recipe
+from deepsight.core.recipe import Precision, Recipe
 
 ALTERED = Recipe(
     resolution=96, interpolation="bilinear", antialias=False, epochs=0.5, views=1, batch=64,
@@ -19,6 +20,11 @@ ALTERED = Recipe(
     hard_share=0.5, hard_after=2, confused=((0, 1),), confused_boost=2.0, trained_reductions=1, seed=7,
     view_seed=9, precision="bf16-mixed",
 )  # fmt: skip
+
+
+def test_cached_views_are_in_float32_unless_everything_is_cast():
+    views = {name: Recipe(precision=name).view_precision for name in get_args(Precision)}
+    assert views == {"32-true": "32-true", "bf16-mixed": "bf16-mixed", "bf16-products": "32-true"}
 
 
 @pytest.mark.parametrize(

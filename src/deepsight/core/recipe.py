@@ -53,8 +53,8 @@ class Recipe:
             to that average.
         trained_reductions: how many of the last reductions of the map's side are trained: 2 is stages 3 and 4
             of a ResNet, 1 is stage 4, 0 is the head alone.
-        precision: of the cached views and of training steps. "32-true" is float32 and "bf16-mixed" is
-            autocast to bfloat16 (Lightning's names); in "bf16-products" fused 1 × 1 convolutions multiply
+        precision: of training steps. "32-true" is float32 and "bf16-mixed" is autocast to bfloat16, also for
+            the cached views (Lightning's names); in "bf16-products" fused 1 × 1 convolutions multiply
             bfloat16 matrices, and everything else is float32. Validation and test always use float32.
         seed: random seed of order, augmentation, mixing and new weights; below 2^32.
         view_seed: random seed of the augmented views; None uses `seed`. Trainings that share it share cached
@@ -90,6 +90,11 @@ class Recipe:
     precision: Precision = "32-true"
     seed: int = 0
     view_seed: int | None = None
+
+    @property
+    def view_precision(self) -> Precision:
+        """The precision of the cached views."""
+        return "bf16-mixed" if self.precision == "bf16-mixed" else "32-true"
 
     def __post_init__(self) -> None:
         positive = {

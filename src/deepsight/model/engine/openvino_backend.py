@@ -17,7 +17,7 @@ from deepsight.model.hardware.precision import one_thread
 from deepsight.model.layers.fuse_batchnorm import with_plain_convolutions
 
 TELEMETRY = "openvino_telemetry"
-PRECISION = {"32-true": "f32", "bf16-mixed": "bf16", "bf16-products": "bf16"}
+PRECISION = {"32-true": "f32", "bf16-mixed": "bf16"}
 
 
 @cache
@@ -109,8 +109,8 @@ class OpenVinoBackend:
 def prepared_on_one_thread(batches: Iterable[Tensor]) -> Iterator[Tensor]:
     """The batches, each made by one thread of PyTorch.
 
-    They are made while OpenVINO computes others on all cores. Several threads of PyTorch would wait for work in
-    busy loops after each operation and take these cores away.
+    They are made while OpenVINO computes others on all cores. Several threads of PyTorch would wait in busy
+    loops after each operation and take these cores away.
     """
     iterator = iter(batches)
     while True:

@@ -116,7 +116,7 @@ def engines_of(classifier: Classifier, base: Recipe) -> dict[Precision, ForwardE
     graph = StageMapsGraph(classifier.frozen_stages)
     return {
         precision: ForwardEngine(graph, precision, compile_after=0)
-        for precision in ("32-true", base.precision, active_settings().precision)
+        for precision in ("32-true", base.view_precision, active_settings().precision)
     }
 
 
@@ -137,8 +137,8 @@ def timed_once(
     with torch.inference_mode():
         maps = frozen_maps("32-true")
         frozen_seconds = view_seconds = warm_seconds(lambda: frozen_maps("32-true"), device=device)
-        if base.precision != "32-true":
-            view_seconds = warm_seconds(lambda: frozen_maps(base.precision), device=device)
+        if base.view_precision != "32-true":
+            view_seconds = warm_seconds(lambda: frozen_maps(base.view_precision), device=device)
         embedding_seconds = frozen_seconds
         if active_settings().precision != "32-true":
             embedding_seconds = warm_seconds(lambda: frozen_maps(active_settings().precision), device=device)

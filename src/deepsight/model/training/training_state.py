@@ -112,7 +112,7 @@ def prepare_training(
     seed = recipe.seed if recipe.view_seed is None else recipe.view_seed
     views = CachedViews(
         classifier.frozen_stages, splits.train, preprocessing, cache,
-        seed=seed, precision=recipe.precision,
+        seed=seed, precision=recipe.view_precision,
     )  # fmt: skip
     val_maps = dataset_maps(classifier.frozen_stages, splits.validation, preprocessing, "validation")
     if recipe.mix == "cutmix" and not recipe.mixes_images and val_maps.ndim != 4:
