@@ -23,7 +23,7 @@ def scale_free_likelihood(logits: Reals, labels: Ints) -> float:
         logits: (n, k), n at least 1.
         labels: int64 (n,).
     """
-    n, k = logits.shape
+    n, k = len(labels), logits.shape[1]
     scores = np.asarray(logits, dtype=np.float64)
     scores = scores - scores.mean(axis=1, keepdims=True)
     size = float(np.sqrt(np.square(scores).mean()))
