@@ -96,10 +96,13 @@ def of_model(package: str, file: Path, data: Dataset) -> Iterator[Row]:
     yield Row("packages", package, "outputs read as", fitted.model.reading.kind, n=len(data))
     yield Row("packages", package, "preprocessing found", str(fitted.input_format), n=len(data))
     table = fitted.evidence["preprocessing_audit"].frame.filter("chosen")
-    yield Row("packages", package, "macro-F1 with it", f"{table['macro_f1'][0]:.3f}", n=len(data))
+    audited = int(table["n"][0])
+    yield Row("packages", package, "macro-F1 with it in the audit", f"{table['macro_f1'][0]:.3f}", n=audited)
     examined = examine_fitted(fitted, data, train=None, budget=budget, seed=0, log=print)
     spent = budget.clock() - budget.began
     yield Row("packages", package, "processor seconds", f"{spent:.0f}", n=len(examined.data))
+    alike = float((fitted.model.logits(data.pixels()).argmax(axis=1) == data.labels).mean())
+    yield Row("packages", package, "share of the package's own answers", f"{alike:.3f}", n=len(data))
     yield Row("packages", package, "tables", str(len(examined.findings.evidence)))
     for name in ("attribution_methods", "faithfulness", "context"):
         if name in examined.findings.evidence:

@@ -54,6 +54,34 @@ def test_a_slow_model_without_documentation_gets_a_short_audit() -> None:
     assert accuracy(fitted) > 0.95
 
 
+class Unsure(ColourNet):
+    """Made for pixels from -1 to 1. A first pixel above 0 makes an answer less sure, but not wrong."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        above = images[:, :1, 0, 0].clamp(min=0)
+        return super().forward((images + 1) / 2) / (1 + 50 * above)
+
+
+def test_a_tie_on_few_images_is_broken_by_how_sure_the_answers_are() -> None:
+    fitted = fit_to_data(network_of_module(Unsure(), "x"), DATA, seconds=0.0)
+    table = fitted.evidence["preprocessing_audit"]
+    right = table.frame.filter(preprocessing="pixels -1 to 1").row(0, named=True)
+    first = table.frame.filter(preprocessing="pixels 0 to 1").row(0, named=True)
+    assert (right["n"], right["macro_f1"], first["macro_f1"]) == (12, 1.0, 1.0)
+    assert right["chosen"]
+    assert fitted.input_format == replace(RIGHT, scale="-1..1")
+    assert "cannot tell them apart" not in table.caption
+
+
+def test_scalings_that_change_nothing_are_not_told_apart() -> None:
+    """Each channel is standardised, so five scalings come to the same; the first of them is taken."""
+    module = nn.Sequential(nn.InstanceNorm2d(3, eps=1e-12), ColourNet()).eval()
+    fitted = fit_to_data(network_of_module(module, "x"), DATA, seconds=0.0)
+    assert fitted.input_format == RIGHT
+    caption = fitted.evidence["preprocessing_audit"].caption
+    assert "4 of the others tried make the labels as probable" in caption
+
+
 def test_a_preprocessing_that_is_given_is_used_as_it_is() -> None:
     wrong = replace(RIGHT, scale="0..255")
     fitted = fit_to_data(network_of_module(ColourNet(), "x", documented=RIGHT), DATA, preprocess=wrong)
@@ -270,6 +298,6 @@ def test_a_size_beyond_the_usual_ones_is_found() -> None:
             return super().forward(images)
 
     few = DATA.select(np.arange(12))
-    assert fit_to_data(network_of_module(Large(), "x"), few).input_format == replace(
-        RIGHT, height=160, width=160
-    )
+    found = fit_to_data(network_of_module(Large(), "x"), few).input_format
+    assert found is not None
+    assert (found.height, found.width) == (160, 160)

@@ -93,7 +93,9 @@ LISTED: Mapping[str, str] = {
     "misnamed": "split index given named ; file",
     "not_examined": "check reason",
     "outliers": "split index distance score ; given predicted flagged file",
-    "preprocessing_audit": "preprocessing n macro_f1 difference ci_low ci_high p_value chosen",
+    "preprocessing_audit": """
+        preprocessing n macro_f1 difference ci_low ci_high p_value chosen ; log_probability
+    """,
     "prescription": "cause share treatment gain_at_most because",
     "property_drift": """
         class property before now effect ci_low ci_high ks p_value q_value drifted n_before n_now

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepsight.core.array_types import Ints, Pixels
+from deepsight.core.array_types import Ints, Pixels, Reals
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.core.evidence import Evidence
@@ -125,20 +125,21 @@ def with_audit(
 ) -> FittedModel:
     """The model with the preprocessing that the audit chooses; `finer` as in `formats_to_try`."""
     formats = formats_to_try(trials, base, columns, documented=documented, finer=finer)
-    tried: dict[str, Ints] = {}
+    tried: dict[str, Reals] = {}
     for name, each in formats.items():
         try:
-            tried[name] = trials.answers(each, columns)
+            tried[name] = trials.scores(each, columns)
         except DeepSightError:
             if not tried:
                 raise  # the reference must work; an alternative may not suit the model
     sample = trials.sample
-    refuse_if_smallest_is_best([trials.scores(formats[name], columns) for name in tried], sample)
-    audit = audit_preprocessing(tried, sample.labels, sample.k, documented=documented)
+    refuse_if_smallest_is_best(list(tried.values()), sample)
+    audit = audit_preprocessing(tried, sample.labels, documented=documented)
     if not stated:
         first = next(iter(tried))
         plain = [first] if documented else sorted(tried, key=lambda name: "BGR" in name)
-        refuse_if_order_explains_more([tried[name] for name in plain], tried[audit.choice], sample)
+        answers = {name: trials.answers(formats[name], columns) for name in tried}
+        refuse_if_order_explains_more([answers[name] for name in plain], answers[audit.choice], sample)
     made = fitted_model(trials, formats[audit.choice], columns, stated=stated)
     evidence = Evidence({"preprocessing_audit": audit.table}).merge(made.evidence)
     warnings: tuple[str, ...] = (audit.warning,) if audit.warning else ()

@@ -12,6 +12,8 @@ from torch import Tensor
 from deepsight.core.array_types import Ints, Reals
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
+from deepsight.core.statistics.scale_free_likelihood import scale_free_likelihood
+from deepsight.interpret.audits.preprocessing import most_likely
 from deepsight.model.foreign.foreign_model import Prepare, class_scores
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.input_variants import normalisations, variants
@@ -58,9 +60,9 @@ class InputTrials:
         """The predicted class of each image, int64 (n,)."""
         return np.asarray(self.scores(prepare, columns).argmax(axis=1), dtype=np.int64)
 
-    def right(self, prepare: Prepare | InputFormat, columns: Ints) -> float:
-        """The share of the sample that is classified correctly, 0 to 1."""
-        return float((self.answers(prepare, columns) == self.sample.labels).mean())
+    def likelihood(self, prepare: Prepare | InputFormat, columns: Ints) -> float:
+        """The mean log-probability of the sample's labels in nats, whatever the scale of the logits."""
+        return scale_free_likelihood(self.scores(prepare, columns), self.sample.labels)
 
 
 def with_fixed_batch(network: Network, prepare: Prepare | InputFormat, data: Dataset) -> Network:
@@ -132,21 +134,21 @@ def formats_to_try(
 
 
 def best_scaling(trials: InputTrials, scalings: Mapping[str, InputFormat], columns: Ints) -> str:
-    """The name of the scaling with the highest accuracy among those that the network accepts.
+    """The name of the scaling under which the labels are most probable, among those that the network accepts.
 
     Raises:
         DeepSightError: it accepts none.
     """
-    right: dict[str, float] = {}
+    found: dict[str, float] = {}
     failure: DeepSightError | None = None
     for name, each in scalings.items():
         try:
-            right[name] = trials.right(each, columns)
+            found[name] = trials.likelihood(each, columns)
         except DeepSightError as error:
             failure = failure or error
-    if failure and not right:
+    if failure and not found:
         raise failure
-    return max(right, key=lambda name: right[name])
+    return most_likely(found)[0]
 
 
 def raw_outputs(network: Network, prepare: Prepare | InputFormat, sample: Dataset) -> Tensor:
