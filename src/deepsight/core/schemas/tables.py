@@ -25,7 +25,7 @@ COLUMNS: Mapping[str, str] = {
         delta delta_ci_high delta_ci_low delta_f1 delta_macro_f1 delta_target detail_kept difference
         disagreement distance drop effect effective_n epoch error_rate estimated estimated_precision
         examined expected f1 flip_share gain gain_at_most green_mean green_sd if_calibrated insertion ks
-        lr_base lr_head macro_f1 macro_f1_high macro_f1_low macro_f1_without_neighbour mended
+        log_probability lr_base lr_head macro_f1 macro_f1_high macro_f1_low macro_f1_without_neighbour mended
         minimum_detectable mirror_agreement moved net now object_area object_share odds_ratio on_other
         on_own p_adjusted p_value people_differ placebo_share pointing points precision probability
         q_value rate recall recall_drop recall_gain recall_reordered red_mean red_sd rejected retained
