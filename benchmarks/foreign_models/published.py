@@ -24,7 +24,7 @@ from deepsight import load_dataset
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError
 from deepsight.model.foreign.open import open_model
-from deepsight.workflows.examine.budget import AUDITED, TimeBudget
+from deepsight.workflows.examine.budget import TimeBudget
 from deepsight.workflows.examine.examination import examine_fitted
 from deepsight.workflows.examine.fit_model import fit_to_data
 
@@ -86,10 +86,11 @@ def of_model(package: str, file: Path, data: Dataset) -> Iterator[Row]:
     yield Row("packages", package, "images by the model's own class", "/".join(map(str, counts)), n=len(data))
     budget = TimeBudget(MINUTES, time.process_time)
     opened = open_model(f"onnx:{file}")
+    budget = budget.for_network(opened.network)
     found = "torch, with gradients" if opened.network.module is not None else opened.network.notice
     yield Row("packages", package, "opened as", found)
     try:
-        fitted = fit_to_data(opened.network, data, seconds=AUDITED * budget.seconds)
+        fitted = fit_to_data(opened.network, data, seconds=budget.audit_seconds)
     except DeepSightError as error:
         yield Row("packages", package, "refused", str(error), n=len(data))
         return

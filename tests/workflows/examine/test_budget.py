@@ -1,12 +1,16 @@
 """The time of an examination by a clock that is set by hand."""
 
 import pytest
+import torch
 
+from deepsight.model.foreign.input_format import InputFormat
+from deepsight.model.foreign.network import network_of_module
 from deepsight.workflows.examine.budget import (
     AUDITED,
     PREDICTED,
     REFERENCE,
     REPORT,
+    SOUGHT,
     TimeBudget,
     images_for_passes,
 )
@@ -24,6 +28,16 @@ def test_time_runs_from_when_the_budget_is_made() -> None:
 
 def test_the_parts_before_the_checks_leave_most_of_the_time() -> None:
     assert AUDITED + PREDICTED + REFERENCE + REPORT < 0.5
+    assert SOUGHT + PREDICTED + REFERENCE + REPORT < 0.7
+
+
+def test_a_network_without_documentation_gets_a_longer_audit() -> None:
+    module = torch.nn.Flatten()
+    known = network_of_module(module, "x", documented=InputFormat(8, 8))
+    unknown = network_of_module(module, "x")
+    documented, sought = (TimeBudget(5).for_network(network) for network in (known, unknown))
+    assert (documented.audit_seconds, sought.audit_seconds) == (300 * AUDITED, 300 * SOUGHT)
+    assert documented.usable - sought.usable == pytest.approx(SOUGHT - AUDITED)
 
 
 @pytest.mark.parametrize(

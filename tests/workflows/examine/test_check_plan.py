@@ -10,7 +10,6 @@ from deepsight.interpret.inputs import SampleSizes
 from deepsight.workflows.examine.budget import PREDICTED, REPORT, TimeBudget
 from deepsight.workflows.examine.check_costs import Scope
 from deepsight.workflows.examine.check_plan import (
-    USABLE,
     CheckPlan,
     affordable_rungs,
     pending_ladders,
@@ -86,7 +85,7 @@ def test_what_does_not_fit_says_how_many_minutes_it_would_take() -> None:
     assert "30 images for the checks of the maps" in reason
     minutes = int(reason.rsplit("--minutes ", 1)[1].rstrip("."))
     # The parts before the checks take their shares of these minutes, too.
-    spent = 100 + (minutes - 5) * 60 * (1 - USABLE - REPORT)
+    spent = 100 + (minutes - 5) * 60 * (1 - TimeBudget(5).usable - REPORT)
     assert "maps" in made(plan_of(NETWORK, MANY, minutes=minutes, spent=spent).sizes_at("degradation"))
     assert minutes < 60
 

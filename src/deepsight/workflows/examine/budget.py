@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from deepsight.workflows.examine.input_trials import raw_outputs
 
 # Shares of the minutes. What these parts do not use goes to the checks.
 AUDITED, PREDICTED, REFERENCE = 0.1, 0.12, 0.14
+SOUGHT = 0.3  # in place of AUDITED where no file says how to prepare images: if that is wrong, all checks are
 REPORT = 0.04  # kept for the last tables and the report
 JUDGED = 0.6  # for a reference model, where predictions alone are examined
 AUDIT_IMAGES, LEAST = 500, 30  # images of the preprocessing audit, at most and at least,
@@ -32,11 +33,13 @@ class TimeBudget:
         minutes: for the whole examination.
         clock: returns the time in seconds.
         began: by this clock.
+        audited: share of the minutes for the preprocessing audit.
     """
 
     minutes: float
     clock: Callable[[], float] = time.perf_counter
     began: float = field(default=math.nan)
+    audited: float = AUDITED
 
     def __post_init__(self) -> None:
         if math.isnan(self.began):
@@ -46,6 +49,20 @@ class TimeBudget:
     def seconds(self) -> float:
         """For the whole examination."""
         return 60 * self.minutes
+
+    def for_network(self, network: Network) -> "TimeBudget":
+        """The same budget with the share of the audit that this network needs."""
+        return replace(self, audited=SOUGHT if network.documented is None else AUDITED)
+
+    @property
+    def audit_seconds(self) -> float:
+        """For the preprocessing audit."""
+        return self.audited * self.seconds
+
+    @property
+    def usable(self) -> float:
+        """The share of further minutes that reaches the checks."""
+        return 1 - self.audited - PREDICTED - REFERENCE - REPORT
 
     def left(self) -> float:
         """Seconds that are left, without those of the report; not below 0."""

@@ -13,7 +13,7 @@ from deepsight.core.dataset import Dataset
 from deepsight.core.progress import Log, silent
 from deepsight.interpret.inputs import CheckStep, SampleSizes
 from deepsight.report.formatting import duration_text
-from deepsight.workflows.examine.budget import AUDITED, PREDICTED, REFERENCE, REPORT, TimeBudget
+from deepsight.workflows.examine.budget import PREDICTED, REFERENCE, TimeBudget
 from deepsight.workflows.examine.check_costs import (
     CheckLadder,
     Scope,
@@ -26,7 +26,6 @@ from deepsight.workflows.examine.check_costs import (
 from deepsight.workflows.examine.pace import Pace
 
 NOTHING = SampleSizes(0, 0, 0, 0, 0, 0)
-USABLE = 1 - AUDITED - PREDICTED - REFERENCE - REPORT  # share of further minutes that reaches the checks
 WORDS = {
     "degradation_images": "corruption robustness on {}", "context_objects": "background on {}",
     "faithfulness_images": "maps checked on {}",
@@ -73,7 +72,7 @@ class CheckPlan:
             if ladder.check in taken:
                 used += least
                 continue
-            minutes = math.ceil(self.budget.minutes + (needed - left) / 60 / USABLE)
+            minutes = math.ceil(self.budget.minutes + (needed - left) / 60 / self.budget.usable)
             found[ladder.check] = (
                 f"Its smallest sample, {ladder.least}, takes about {duration_text(least)} with this model, "
                 f"and {duration_text(max(0.0, left - used))} were left for it. Allow --minutes {minutes}."

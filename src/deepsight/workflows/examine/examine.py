@@ -19,7 +19,7 @@ from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import Network, network_of_module, undisturbed
 from deepsight.model.foreign.open import Opened, open_model
 from deepsight.obtain import Obtained
-from deepsight.workflows.examine.budget import AUDITED, JUDGED, TimeBudget
+from deepsight.workflows.examine.budget import JUDGED, TimeBudget
 from deepsight.workflows.examine.examination import examine_fitted, with_names
 from deepsight.workflows.examine.examination_inputs import inputs_of_predictions
 from deepsight.workflows.examine.fit_model import fit_to_data
@@ -75,11 +75,12 @@ def examine(
         return with_names(examine_answers(model, data, train, minutes=minutes, seed=seed, log=log), data)
     budget = TimeBudget(minutes)
     opened = opened_model(model)
+    budget = budget.for_network(opened.network)
     with undisturbed(opened.network.module):
         given = preprocess if preprocess is not None else opened.preprocess
         fitted = fit_to_data(
             opened.network, data, preprocess=given, classes=classes, seed=seed,
-            seconds=AUDITED * budget.seconds,
+            seconds=budget.audit_seconds,
         )  # fmt: skip
         for warning in fitted.warnings:
             log(warning)

@@ -15,7 +15,7 @@ from deepsight.model.foreign.input_format import read_input_format
 from deepsight.model.foreign.network import undisturbed
 from deepsight.model.foreign.open import Opened, open_model, split_model_name
 from deepsight.obtain import Obtained, load_dataset
-from deepsight.workflows.examine.budget import AUDITED, TimeBudget
+from deepsight.workflows.examine.budget import TimeBudget
 from deepsight.workflows.examine.examination import SpreadPasses, examine_fitted
 from deepsight.workflows.examine.examine_run import examine_run
 from deepsight.workflows.examine.examined_passes import pass_folder, spread_passes
@@ -74,12 +74,13 @@ def examine_model(
         return examine_run(study, Path(rest), got, out, split=split, engine=engine, log=log)
     budget = TimeBudget(study.minutes)
     opened = open_model(what, weights, offline=study.offline)
+    budget = budget.for_network(opened.network)
     given = read_input_format(preprocess) if preprocess else opened.preprocess
     data = got.split(split)
     with undisturbed(opened.network.module):
         fitted = fit_to_data(
             opened.network, data, preprocess=given, classes=classes, seed=study.seed,
-            seconds=AUDITED * budget.seconds,
+            seconds=budget.audit_seconds,
         )  # fmt: skip
         for warning in fitted.warnings:
             log(warning)
