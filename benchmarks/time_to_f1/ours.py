@@ -9,6 +9,7 @@ import trial
 
 from deepsight.core.dataset import Splits
 from deepsight.core.recipe import Recipe
+from deepsight.model.engine import settings_of_long_passes, using_settings
 from deepsight.model.feature_cache import FeatureCache
 from deepsight.model.hardware.throughput import faster_base, fused_copy
 from deepsight.model.model_file import save_model
@@ -30,7 +31,8 @@ def main() -> None:
     pretrained = trial.pretrained_of(args)
     recipe = Recipe(resolution=args.resolution, epochs=args.epochs, seed=args.seed)
     recipe = faster_base(fused_copy(pretrained, recipe, k=train.k), recipe)
-    with tempfile.TemporaryDirectory() as folder:
+    settings = settings_of_long_passes(torch.get_num_threads())
+    with tempfile.TemporaryDirectory() as folder, using_settings(settings):
         fitted = fit_model(
             pretrained, splits, recipe, cache=FeatureCache(Path(folder) / "trunk"),
             fabric=fabric_of(),
