@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -64,15 +65,11 @@ def answers(plain: Classifier, fused: Classifier, x: Tensor) -> dict[str, tuple[
     found: dict[str, tuple[Answer, int]] = {
         "PyTorch, plain": (partial(plain, x), 1),
         "PyTorch, fused": (partial(fused, x), 1),
-        "OpenVINO, float32": (openvino_answer(fused, x), 1),
     }
-    threads = torch.get_num_threads()
-    if threads > 1:
-        found[f"OpenVINO, float32, {threads} streams"] = openvino_answer(fused, x, streams=threads), threads
-    if has_bfloat16():
-        for streams in (1, threads) if threads > 1 else (1,):
-            name = f"OpenVINO, bfloat16, {streams} streams" if streams > 1 else "OpenVINO, bfloat16"
-            found[name] = openvino_answer(fused, x, precision="bf16-mixed", streams=streams), streams
+    formats = {"float32": "32-true"} | ({"bfloat16": "bf16-mixed"} if has_bfloat16() else {})
+    for (name, precision), streams in product(formats.items(), sorted({1, torch.get_num_threads()})):
+        engine = f"OpenVINO, {name}" + (f", {streams} streams" if streams > 1 else "")
+        found[engine] = openvino_answer(fused, x, precision=precision, streams=streams), streams
     found["onnxruntime"] = onnxruntime_answer(plain, x), 1
     return found
 

@@ -189,7 +189,7 @@ def waited(process: subprocess.Popen[bytes]) -> None:
 def reached(count: float, cache: Path, which: str, process: subprocess.Popen[bytes]) -> None:
     """Wait until a pass has finished so many blocks."""
     while process.poll() is None:
-        if len(list(cache.glob(f"passes/*-{which}*/block_*.npz"))) >= max(1, count):
+        if len(list(cache.glob(f"passes/*-{which}/block_*.npz"))) >= max(1, count):
             return
         time.sleep(0.02)
     raise SystemExit(f"The command ended with status {process.returncode} before anybody was killed.")

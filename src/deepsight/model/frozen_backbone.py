@@ -12,7 +12,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Precision, Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine, active_settings
-from deepsight.model.engine.graphs import FeaturesOfTwo, PooledFeatures
+from deepsight.model.engine.graphs import FeaturesGraph, FeaturesOfTwo
 from deepsight.model.predict import BLOCK, Predictor, blocks_of
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training.fit import preprocessing_of
@@ -42,7 +42,7 @@ class FrozenBackbone:
 
     def _engine(self, precision: Precision) -> ForwardEngine:
         if precision not in self._engines:
-            self._engines[precision] = ForwardEngine(PooledFeatures(self._classifier.stages), precision)
+            self._engines[precision] = ForwardEngine(FeaturesGraph(self._classifier.stages), precision)
         return self._engines[precision]
 
     def beside(self, predictor: Predictor, data: Dataset, *, name: str) -> tuple[Predictions, Floats32]:

@@ -14,6 +14,7 @@ from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.network import network_of_module
 from deepsight.workflows.examine.fit_model import fit_to_data
+from deepsight.workflows.examine.input_trials import assumed_format
 
 DATA = coloured_discs()
 RIGHT = InputFormat(32, 32)
@@ -298,6 +299,8 @@ def test_a_size_beyond_the_usual_ones_is_found() -> None:
             return super().forward(images)
 
     few = DATA.select(np.arange(12))
-    found = fit_to_data(network_of_module(Large(), "x"), few).input_format
+    network = network_of_module(Large(), "x")
+    assert assumed_format(network, few) == replace(RIGHT, height=160, width=160)
+    found = fit_to_data(network, few).input_format
     assert found is not None
     assert (found.height, found.width) == (160, 160)

@@ -92,9 +92,10 @@ class ForwardEngine:
         except Exception as error:  # OpenVINO's errors have no common base; PyTorch can always continue
             return None, f"OpenVINO cannot run this network: {' '.join(str(error).split())[-SAID:]}."
         theirs = next(TorchBackend(self._module).run([few]))
-        exact = self._precision == "32-true"
-        difference = (largest_difference if exact else mean_difference)(ours, theirs)
-        if not difference <= (TOLERANCE if exact else SHORT_TOLERANCE):
+        exact, short = (largest_difference, TOLERANCE), (mean_difference, SHORT_TOLERANCE)
+        measure, most = exact if self._precision == "32-true" else short
+        difference = measure(ours, theirs)
+        if not difference <= most:
             return None, f"OpenVINO's outputs differ from PyTorch's by {difference:.2g}."
         return backend, ""
 

@@ -28,7 +28,7 @@ class FeaturesAndMaps(nn.Module):
         return pooled_maps(maps), maps
 
 
-class PooledFeatures(nn.Module):
+class FeaturesGraph(nn.Module):
     """Images to pooled features (b, d)."""
 
     def __init__(self, stages: nn.Module) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from deepsight.core.recipe import Precision
 from deepsight.model.engine.torch_backend import Outputs
-from deepsight.model.hardware.precision import one_thread
+from deepsight.model.hardware.threads import one_thread
 from deepsight.model.layers.fuse_batchnorm import with_plain_convolutions
 
 TELEMETRY = "openvino_telemetry"

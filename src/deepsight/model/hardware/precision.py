@@ -1,8 +1,7 @@
 """Measures whether training is faster in bfloat16 on this machine; CPUs differ by a factor of thirty."""
 
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final, get_args
 
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepsight.core.recipe import Precision
+from deepsight.model.hardware.threads import one_thread
 from deepsight.model.hardware.timing import seconds_of
 from deepsight.model.layers.pointwise import products_in_bfloat16
 from deepsight.model.layers.pooling import pooled_maps
@@ -53,17 +53,6 @@ def faster_precision(trainable: nn.Module, head: nn.Linear, maps: Tensor) -> Pre
     least = dict(zip(tried, np.min(turns, axis=0), strict=True)) if turns else {FLOAT32: 1.0}
     best = min(tried, key=lambda precision: least[precision])
     return best if least[best] < WORTHWHILE * least[FLOAT32] else FLOAT32
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Inside the block, operators use one CPU thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def in_precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import harmonic_mean
 
 import numpy as np
@@ -136,12 +137,9 @@ def timed_once(
 
     with torch.inference_mode():
         maps = frozen_maps("32-true")
-        frozen_seconds = view_seconds = warm_seconds(lambda: frozen_maps("32-true"), device=device)
-        if base.view_precision != "32-true":
-            view_seconds = warm_seconds(lambda: frozen_maps(base.view_precision), device=device)
-        embedding_seconds = frozen_seconds
-        if active_settings().precision != "32-true":
-            embedding_seconds = warm_seconds(lambda: frozen_maps(active_settings().precision), device=device)
+        frozen_seconds = {
+            precision: warm_seconds(partial(frozen_maps, precision), device=device) for precision in engines
+        }
         trainable_seconds = warm_seconds(lambda: trainable(maps), device=device)
         cells = positions_along(trainable(maps[:1]))
     images = STEP_PASSES * EngineSettings().images_per_batch(side)
@@ -158,11 +156,11 @@ def timed_once(
     with freed_memory_kept():
         step_seconds = warm_seconds(step, device=device)
     return Throughput(
-        n / frozen_seconds,
-        n / view_seconds,
+        n / frozen_seconds["32-true"],
+        n / frozen_seconds[base.view_precision],
         n / trainable_seconds,
         len(batch) / step_seconds,
         maps[0].numel() * 2,
         cells,
-        frozen_seconds / embedding_seconds,
+        frozen_seconds["32-true"] / frozen_seconds[active_settings().precision],
     )

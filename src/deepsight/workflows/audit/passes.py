@@ -42,7 +42,8 @@ class AuditPasses:
     def of(data: AuditedData, study: StudyConfig, engine: str, log: Log) -> "AuditPasses":
         """The passes over these images under these settings."""
         weights = Path(study.weights)
-        marks = study.backbone, study.weights, file_stamp(weights), study.allow_partial
+        settings = study.backbone, study.weights, file_stamp(weights), study.allow_partial
+        marks = *settings, precision_of_long_passes()
         kept = kept_folder("audit", data_marks(data.record), list(data.parts), marks)
         return AuditPasses(kept, engine, log)
 
@@ -67,17 +68,17 @@ class AuditPasses:
         """
         load = pretrained_options(study)
         pretrained = load_pretrained(**load, log=self.log)  # fails here, before any worker starts
-        precision = precision_of_long_passes()
-        work = partial(open_features, joined_images(data), load, pretrained.side or SIDE, precision)
+        side, precision = pretrained.side or SIDE, precision_of_long_passes()
+        work = partial(open_features, joined_images(data), load, side, precision)
         found = map_blocks(
-            work, len(data), block=BLOCK, engine=self.engine, kept=self.place(f"features-{precision}"),
+            work, len(data), block=BLOCK, engine=self.engine, kept=self.place("features"),
             name="images embedded", log=self.log,
         )  # fmt: skip
         return found["features"]
 
     def forget(self) -> None:
         """Remove the passes' blocks from the cache, once the audit is written."""
-        for what in ("measures", f"features-{precision_of_long_passes()}"):
+        for what in ("measures", "features"):
             forget_blocks(self.place(what))
 
 

@@ -13,14 +13,15 @@ from deepsight.model.foreign.input_format import InputFormat
 from deepsight.obtain.cache import file_stamp
 from deepsight.workflows.passes.block_passes import LOCAL
 from deepsight.workflows.passes.block_work import data_marks, kept_folder
-from deepsight.workflows.passes.image_passes import ImagePasses
+from deepsight.workflows.passes.image_passes import ImagePasses, precision_of_long_passes
 
 
 def spread_passes(data: Dataset, record: Mapping[str, Any], engine: str, log: Log) -> ImagePasses | None:
     """The passes over the images on the workers of an engine; None where this process carries them out."""
     if engine == LOCAL:
         return None
-    return ImagePasses(engine, kept_folder("examined", data_marks(record), rows_mark(data)), log)
+    kept = kept_folder("examined", data_marks(record), rows_mark(data), precision_of_long_passes())
+    return ImagePasses(engine, kept, log)
 
 
 def rows_mark(data: Dataset) -> str:

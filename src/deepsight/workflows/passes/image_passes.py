@@ -49,10 +49,10 @@ class ImagePasses:
 
     def frozen_features(self, images: Images, load: Mapping[str, Any], side: int) -> Floats32:
         """Features (n, d) of the images by a backbone with its ImageNet weights; see `open_features`."""
-        precision = precision_of_long_passes()
+        work = partial(open_features, images, load, side, precision_of_long_passes())
         found = run_blocks(
-            partial(open_features, images, load, side, precision), len(images), block=BLOCK,
-            engine=self.engine, kept=self.place(f"frozen-{precision}"), name="images embedded", log=self.log,
+            work, len(images), block=BLOCK, engine=self.engine, kept=self.place("frozen"),
+            name="images embedded", log=self.log,
         )  # fmt: skip
         return np.asarray(found["features"], dtype=np.float32)
 
@@ -92,9 +92,9 @@ def open_features(images: Images, load: Mapping[str, Any], side: int, precision:
         precision: of the computation.
     """
     frozen, recipe = FrozenBackbone(load_pretrained(**load)), Recipe(resolution=side)
+    settings = replace(settings_of_long_passes(torch.get_num_threads()), precision=precision)
 
     def answers(rows: slice) -> Arrays:
-        settings = replace(settings_of_long_passes(torch.get_num_threads()), precision=precision)
         with using_settings(settings):
             return {"features": frozen.features(np.asarray(images[rows], dtype=np.uint8), recipe)}
 
