@@ -35,7 +35,10 @@ from made_shards import ObjectStoreHandler, file_server
 TRAIN, WORKERS, BOUND_MB = 1_500, 2, 3_000  # training images; of the cluster; of one worker
 DRIVER_KILLED, WORKER_KILLED = 0.3, 0.6  # after these shares of the blocks of a pass
 COMMANDS = ("audit", "examine")
-PASSES = {"audit": ("features", AUDIT_BLOCK), "examine": ("frozen", BLOCK)}  # the pass, its rows in a block
+# The passes in which the command and a worker are killed. An audit searches for copies between them, without
+# blocks: a command that is killed later would search again.
+PASSES = {"audit": ("measures", "features"), "examine": ("frozen", "frozen")}
+ROWS = {"audit": AUDIT_BLOCK, "examine": BLOCK}  # in a block
 FEWEST_BLOCKS = 3  # below which nobody is killed
 MEASURED = "seconds"  # a column that no two calls share
 # Levers, and what rests on them, are tried as far as the time lasts: tables that two calls need not share.
@@ -155,17 +158,17 @@ def killed_twice(
     name: str, words: list[str], environment: Mapping[str, str], cache: Path, n: int, watched: Watched
 ) -> int:
     """The command on Ray: killed itself, given again, and a worker killed; the number of kills."""
-    which, rows = PASSES[name]
-    blocks = -(-(n + TRAIN if name == "audit" else n) // rows)
+    first, second = PASSES[name]
+    blocks = -(-(n + TRAIN if name == "audit" else n) // ROWS[name])
     if blocks < FEWEST_BLOCKS:
         waited(started(words, environment, watched))
         return 0
     process = started(words, environment, watched)
-    reached(DRIVER_KILLED * blocks, cache, which, process)
+    reached(DRIVER_KILLED * blocks, cache, first, process)
     kill(process.pid)
     process.wait()
     process = started(words, environment, watched)
-    reached(WORKER_KILLED * blocks, cache, which, process)
+    reached(WORKER_KILLED * blocks, cache, second, process)
     workers = watched.workers()
     if workers:
         kill(workers[0])

@@ -203,7 +203,8 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for n in [1_000] if arguments.smoke else arguments.images:
-            write_shards(Path(folder), n)
+            if set(arguments.parts) != {PROOF}:  # it has a folder of its own
+                write_shards(Path(folder), n)
             for part in arguments.parts:
                 if part == PROOF:
                     place = place_of_proof(arguments.folder or Path(folder), n)

@@ -72,6 +72,21 @@ def test_pictures_give_way_where_the_tables_take_the_room(
     assert '"pictures": {}' in text
 
 
+def test_tables_of_very_many_images_are_packed_in_part(
+    complete: Run, report: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = report.read_bytes()
+    monkeypatch.setattr(html, "MOST_IMAGES", 20)
+    text = html.render(complete).read_text(encoding="utf-8")
+    report.write_bytes(before)  # other tests read it
+    frames = {name: table.frame for name, table in complete.evidence().items()}
+    for name, rows in {"ambiguity": 20, "confusion": len(frames["confusion"])}.items():
+        assert len(frames[name]) > 20
+        assert unpacked(text, name).height == rows
+    assert "The CSV file has 20; the folder evidence has them all." in text
+    assert "The CSV file has 20; " not in before.decode("utf-8")
+
+
 def test_every_question_has_its_place_once(page: Page):
     assert [page.ids.count(entry.name) for entry in QUESTIONS] == [1] * len(QUESTIONS)
     assert len(page.ids) == len(set(page.ids))
@@ -81,11 +96,16 @@ def test_every_picture_has_words(page: Page):
     assert page.images_without_words == 0
 
 
-@pytest.mark.parametrize("name", ["confusion", "confusion_clusters", "ledger", "degradation"])
-def test_tables_come_back_from_the_page_as_they_were(text: str, complete: Run, name: str):
+def unpacked(text: str, name: str) -> pl.DataFrame:
+    """A table as the page gives it to the reader."""
     packed = re.search(rf'id="csv-{name}">([^<]*)<', text)
     assert packed
-    found = pl.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(packed[1]))))
+    return pl.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(packed[1]))))
+
+
+@pytest.mark.parametrize("name", ["confusion", "confusion_clusters", "ledger", "degradation"])
+def test_tables_come_back_from_the_page_as_they_were(text: str, complete: Run, name: str):
+    found = unpacked(text, name)
     stored = complete.evidence()[name].frame
     assert found.columns == stored.columns
     assert found.height == stored.height

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from deepsight.core.array_types import Floats, Reals
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.atomic import write_npz
+from deepsight.core.files.scratch import scratch_array
 
 BLOCK = 8192  # rows at a time where (n, k) numbers would fill the memory
 
@@ -89,9 +90,11 @@ class Predictions:
 
     def as_stored(self) -> "Predictions":
         """What `load` returns after `save`: float32 logits, float16 features unless a value is too large."""
-        logits, features = self.logits.astype(np.float32), self.features
-        if not len(features) or np.abs(features).max(initial=0) <= np.finfo(np.float16).max:
-            features = features.astype(np.float16)
+        logits, features, largest = self.logits.astype(np.float32), self.features, np.finfo(np.float16).max
+        if -largest <= features.min(initial=0) and features.max(initial=0) <= largest:
+            halves = scratch_array(features.shape, np.float16)  # features can be most of the memory
+            np.copyto(halves, features, casting="same_kind")
+            features = halves
         return Predictions(self.ids, self.labels, logits, features)
 
     @staticmethod

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from deepsight.core.array_types import Floats32, Pixels, Reals
 from deepsight.core.dataset import Dataset
+from deepsight.core.files.scratch import scratch_rows
 from deepsight.core.predictions import Predictions
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine, active_settings
@@ -92,7 +93,7 @@ class Predictor:
     def features_of(self, data: Dataset, *, name: str) -> Floats32:
         """The pooled features (n, d) of a split, block by block."""
         blocks = blocks_of(len(data), BLOCK)
-        return np.concatenate([self.features(data.pixels(rows), name=name) for rows in blocks])
+        return scratch_rows((self.features(data.pixels(rows), name=name) for rows in blocks), len(data))
 
     def _features_and_maps(self, pixels: Pixels, name: str) -> Iterator[Outputs]:
         engine = self._engine("", lambda: FeaturesAndMaps(self.classifier.stages))

@@ -25,6 +25,7 @@ from deepsight.report.figures.plot import Figure
 from deepsight.report.run_data import RunData, read_run_data
 from deepsight.report.sections import Entry, Stage
 
+MOST_IMAGES = 60_000  # in a table of the page; the whole table is in `evidence/` of the run folder
 COMPRESSION = 6  # of the tables in the page; 9 takes three times as long for one per cent
 
 
@@ -124,7 +125,7 @@ def template_environment() -> Environment:
         cell=formatting.cell_text, heading=formatting.column_heading, value=formatting.value_text,
         title=formatting.table_title, prose=formatting.prose_markup, table_cell=formatting.table_cell,
         p_value=formatting.p_value_text, percentages=formatting.share_columns,
-        differences=formatting.point_columns,
+        differences=formatting.point_columns, packed_rows=packed_rows,
     )  # fmt: skip
     made.globals.update(draw=svg.draw_figure, key=marks.legend_key)
     made.globals["asset"] = lambda name: Markup(loader.get_source(made, name)[0])
@@ -221,8 +222,17 @@ def levers_of(study: RunData) -> Figure | None:
 
 
 def packed_csv(frame: pl.DataFrame) -> str:
-    """A table as gzipped CSV in base64; the page unpacks it on demand."""
-    return base64.b64encode(gzip.compress(flat_csv(frame).encode(), COMPRESSION, mtime=0)).decode("ascii")
+    """A table as gzipped CSV in base64; the page unpacks it on demand. `packed_rows` says how much of it."""
+    text = flat_csv(frame.head(packed_rows(frame)))
+    return base64.b64encode(gzip.compress(text.encode(), COMPRESSION, mtime=0)).decode("ascii")
+
+
+def packed_rows(frame: pl.DataFrame) -> int:
+    """How many rows of a table the page holds: all, but at most 60,000 where each row is an image.
+
+    The page stays below 15 MB so, for any number of images.
+    """
+    return min(len(frame), MOST_IMAGES) if "index" in frame.columns else len(frame)
 
 
 def flat_csv(frame: pl.DataFrame) -> str:

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import fisher_exact, hypergeom
 
 from deepsight.core.dataset import Dataset
-from deepsight.interpret.slices import slices
+from deepsight.interpret.slices import search, slices
 from deepsight.interpret.slices.image_properties import measured_properties
 from deepsight.interpret.slices.search import condition_text
 from deepsight.interpret.slices.slices import (
@@ -81,6 +81,20 @@ def test_a_planted_cluster_of_features_is_found() -> None:
     features[odd] += 6
     found = find(frame, labels, predict(labels, np.where(odd, 0.4, 0.08), 2), features)
     assert found.filter("confirmed")["kind"].to_list()[0] == "cluster"
+
+
+def test_components_are_those_of_a_singular_value_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "BLOCK", 300)
+    rng = np.random.default_rng(5)
+    labels, first = rng.integers(4, size=N), rng.random(N) < 0.5
+    x = rng.normal(size=(N, 40)) * np.linspace(3, 1, 40) + 5 * rng.normal(size=(4, 40))[labels]
+    means = np.stack([x[first & (labels == c)].mean(axis=0) for c in range(4)])
+    between = np.linalg.svd(means - means.mean(axis=0))[2][:3]
+    within = x - x @ between.T @ between
+    centred = within - within[first].mean(axis=0)
+    expected = centred @ np.linalg.svd(centred[first])[2][:32].T
+    found = search.components_within_classes(x.astype(np.float32), labels, first)
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-3)
 
 
 @pytest.mark.slow

@@ -20,13 +20,21 @@ def principal_axes(features: Reals, centre: NDArray[np.float32], dimensions: int
         centre: (d,), the mean, which is subtracted first.
         dimensions: number of axes, at most d.
     """
-    step = max(1, -(-len(features) // ROWS))
-    rows = np.asarray(features[::step], dtype=np.float32) - centre
+    rows = np.asarray(features[evenly_spaced(len(features))], dtype=np.float32) - centre
     if len(rows) < rows.shape[1]:
         return axes_of_few(rows.astype(np.float64), dimensions)
     d = rows.shape[1]
     _, axes = eigh((rows.T @ rows).astype(np.float64), subset_by_index=(d - dimensions, d - 1))
     return np.asarray(axes[:, ::-1], dtype=np.float32)
+
+
+def evenly_spaced(n: int) -> slice:
+    """At most 20,000 evenly spaced rows of n, from which the axes are computed.
+
+    >>> evenly_spaced(50_000)
+    slice(None, None, 3)
+    """
+    return slice(None, None, max(1, -(-n // ROWS)))
 
 
 def axes_of_few(rows: NDArray[np.float64], dimensions: int) -> NDArray[np.float32]:

@@ -101,7 +101,8 @@ def unit_features(features: Reals, dimensions: int) -> NDArray[np.float32]:
         block = np.asarray(features[start : start + 8192], dtype=np.float32) - centre
         compacted[start : start + 8192] = block @ axes
     length = np.linalg.norm(compacted, axis=1, keepdims=True)
-    return np.asarray(compacted / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
+    compacted /= np.maximum(length, np.finfo(np.float32).tiny)
+    return compacted
 
 
 def neighbour_vote(neighbours: Neighbours, labels: Ints, k: int, *, prior_votes: float = 5.0) -> Floats:

@@ -17,6 +17,7 @@ from scipy.special import log_softmax, softmax
 
 from deepsight.core.array_types import Floats, Ints
 from deepsight.core.errors import DeepSightError
+from deepsight.core.files.scratch import scratch_array, scratch_taken
 from deepsight.core.groups import joined_groups
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.interpret.labels.knn import nearest_neighbours, neighbour_vote
@@ -69,8 +70,8 @@ class ExaminedSplit:
             ids=self.ids[rows],
             labels=self.labels[rows],
             probabilities=None if self.probabilities is None else self.probabilities[rows],
-            features=None if self.features is None else self.features[rows],
-            more={space: features[rows] for space, features in self.more.items()},
+            features=None if self.features is None else scratch_taken(self.features, rows),
+            more={space: scratch_taken(features, rows) for space, features in self.more.items()},
             judges={name: said[rows] for name, said in self.judges.items()},
             groups=None if self.groups is None else self.groups[rows],
         )
@@ -177,8 +178,11 @@ def model_source(name: str, part: ExaminedSplit) -> dict[str, Floats]:
 
 
 def joined_rows(arrays: Sequence[Any]) -> NDArray[Any]:
-    """The rows of all; a single array is not copied, since features can be most of the memory."""
-    return np.asarray(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+    """The rows of all, in a `scratch_array`; a single array is not copied."""
+    if len(arrays) == 1:
+        return np.asarray(arrays[0])
+    shape = sum(map(len, arrays)), *arrays[0].shape[1:]
+    return np.asarray(np.concatenate(arrays, out=scratch_array(shape, np.result_type(*arrays))))
 
 
 def log_pool(sources: Sequence[Floats], labels: Ints) -> Floats:

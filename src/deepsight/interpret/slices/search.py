@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from sklearn.cluster import KMeans
 from sklearn.tree import DecisionTreeRegressor
 
-from deepsight.core.array_types import Bools, Floats, Ints
-from deepsight.core.statistics.principal_axes import principal_axes
+from deepsight.core.array_types import Bools, Floats, Ints, Reals
+from deepsight.core.statistics.principal_axes import evenly_spaced, principal_axes
 
 COMPONENTS = 32  # principal components of the features that are clustered
+BLOCK = 8192  # rows of features in memory at a time
 MARKED = 0.5  # standard deviations from the mean of all images before a property describes a cluster
 
 
@@ -97,7 +99,7 @@ def condition_text(name: str, low: float, high: float) -> str:
 
 
 def cluster_slices(
-    features: NDArray[np.floating],
+    features: Reals,
     properties: pl.DataFrame,
     labels: Ints,
     classes: Sequence[str],
@@ -122,7 +124,7 @@ def cluster_slices(
     count = min(clusters, int(first.sum()) // max(smallest, 1))
     if features.shape[1] < len(classes) or count < 2:
         return []
-    reduced = components_of_first_half(without_classes(features, labels, first), first)
+    reduced = components_within_classes(features, labels, first)
     place = KMeans(count, n_init=1, random_state=seed).fit(reduced[first]).predict(reduced)
     members = [place == c for c in range(count)]
     return [
@@ -132,25 +134,48 @@ def cluster_slices(
     ]
 
 
-def without_classes(features: NDArray[np.floating], labels: Ints, first: Bools) -> NDArray[np.float32]:
-    """The features without the directions in which the class means differ, (n, d).
+def components_within_classes(features: Reals, labels: Ints, first: Bools) -> NDArray[np.float32]:
+    """The leading components of the variation within classes, fitted on the first half, (n, p).
 
     A model places what it calls a truck near the trucks, so a cluster of its features is in part a cluster of
-    predictions, and every image with another label in it is an error by construction. What remains varies
-    within classes: background, pose, style.
+    predictions, and every image with another label in it is an error by construction. Without the directions
+    in which the class means differ, what remains varies within classes: background, pose, style.
+
+    The features are read in blocks, since they may be larger than memory.
     """
-    x = np.asarray(features, dtype=np.float32)
-    means = np.stack([x[first & (labels == c)].mean(axis=0) for c in np.unique(labels[first])])
+    fitted = np.flatnonzero(first)
+    centre, between = class_directions(features, labels, fitted)
+    sample = np.asarray(features[fitted[evenly_spaced(len(fitted))]], dtype=np.float32) - centre
+    axes = principal_axes(
+        sample - (sample @ between.T) @ between,
+        np.zeros_like(centre),
+        min(COMPONENTS, features.shape[1], len(fitted)),
+    )
+    axes -= between.T @ (between @ axes)
+    components = np.empty((len(features), axes.shape[1]), dtype=np.float32)
+    for start in range(0, len(features), BLOCK):
+        rows = slice(start, start + BLOCK)
+        components[rows] = (np.asarray(features[rows], dtype=np.float32) - centre) @ axes
+    return components
+
+
+def class_directions(
+    features: Reals, labels: Ints, rows: Ints
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The mean of these rows (d,), and orthonormal directions (m, d) in which their class means differ."""
+    present, place, sizes = np.unique(labels[rows], return_inverse=True, return_counts=True)
+    sums = np.zeros((len(present), features.shape[1]))
+    for start in range(0, len(rows), BLOCK):
+        block = slice(start, start + BLOCK)
+        own = place[block]
+        one_hot = csr_array(
+            (np.ones(len(own), np.float32), (own, np.arange(len(own)))), (len(present), len(own))
+        )
+        sums += one_hot @ np.asarray(features[rows[block]], dtype=np.float32)
+    means = sums / sizes[:, None]
     _, strength, axes = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
     between = axes[strength > 1e-4 * max(float(strength[0]), 1e-12)]
-    return np.asarray(x - (x @ between.T) @ between, dtype=np.float32)
-
-
-def components_of_first_half(x: NDArray[np.float32], first: Bools) -> NDArray[np.float32]:
-    """The leading components, fitted on the first half, (n, p)."""
-    centre = x[first].mean(axis=0)
-    axes = principal_axes(x[first], centre, min(COMPONENTS, x.shape[1], int(first.sum())))
-    return np.asarray((x - centre) @ axes, dtype=np.float32)
+    return (sums.sum(axis=0) / len(rows)).astype(np.float32), between.astype(np.float32)
 
 
 def cluster_description(chosen: Bools, properties: pl.DataFrame, labels: Ints, classes: Sequence[str]) -> str:

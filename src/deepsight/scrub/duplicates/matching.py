@@ -1,10 +1,6 @@
 """From candidates to scored pairs: a cheap correlation for all, then registration for those that pass."""
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from pathlib import Path
-from tempfile import TemporaryFile, gettempdir
 
 import numpy as np
 import torch
@@ -12,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepsight.core.array_types import Ints
-from deepsight.core.files.system_errors import cannot_write
+from deepsight.core.files.scratch import scratch_rows
 from deepsight.images.resize import resize
 from deepsight.scrub.duplicates import registration
 from deepsight.scrub.duplicates.candidates import (
@@ -37,7 +33,6 @@ PICTURE_SIMILAR = 0.55  # all 30 have at least 0.58
 PEAK = 0.6  # of the coarse correlation; known near-duplicates reach 0.65, nine in ten candidates do not
 STARTS = 2  # placements that registration starts from
 PAIRS = 256  # registered at a time
-IN_MEMORY = 100_000  # images whose coarse views are kept in memory: 100 MB
 
 
 @dataclass(frozen=True)
@@ -137,35 +132,17 @@ class Matcher:
 
 
 def coarse_views(read: Read, n: int) -> NDArray[np.float16]:
-    """The small versions of all images that the coarse search compares: float16 (n, 2, 16, 16).
+    """The small versions of all images that the coarse search compares: float16 (n, 2, 16, 16), of 1 kB each.
 
-    Above `IN_MEMORY` images they are stored in a temporary file, of 1 kB per image, which is read by rows.
+    Those of very many images lie in a temporary file (`scratch_rows`).
     """
-    views = (coarse_view(read(rows)) for rows in row_blocks(n, BLOCK))
-    return np.concatenate(list(views)) if n <= IN_MEMORY else on_disk(views)
+    return scratch_rows((coarse_view(read(rows)) for rows in row_blocks(n, BLOCK)), n)
 
 
 def coarse_view(images: Tensor) -> NDArray[np.float16]:
     """The small versions of some images, float16 (b, 2, 16, 16)."""
     grey = resize(images.mean(dim=1, keepdim=True), registration.COARSE)
     return np.asarray(registration.coarse_inputs(grey).half().numpy())
-
-
-def on_disk(blocks: Iterator[NDArray[np.float16]]) -> NDArray[np.float16]:
-    """Blocks of rows as one array in a temporary file in TMPDIR, which is removed with the array.
-
-    Raises:
-        DeepSightError: the disk is full.
-    """
-    first = next(blocks)
-    try:
-        with TemporaryFile() as file:
-            for block in itertools.chain([first], blocks):
-                file.write(np.ascontiguousarray(block).data)
-            file.flush()
-            return np.memmap(file, first.dtype, "r").reshape(-1, *first.shape[1:])
-    except OSError as error:
-        raise cannot_write(Path(gettempdir()), error) from error
 
 
 def image_pairs(read: Read, i: Ints, j: Ints, mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:

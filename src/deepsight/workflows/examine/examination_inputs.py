@@ -8,6 +8,7 @@ import torch
 from deepsight.core.array_types import Floats32
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence
+from deepsight.core.files.scratch import scratch_rows
 from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, silent
 from deepsight.core.recipe import Recipe
@@ -133,6 +134,5 @@ def frozen_features(frozen: FrozenBackbone, data: Dataset) -> Floats32:
     """Features (n, d) of the pretrained default backbone, which is independent of the model."""
     blocks = blocks_of(len(data), BLOCK)
     with using_settings(settings_of_long_passes(torch.get_num_threads())):
-        return np.concatenate(
-            [frozen.features(data.pixels(rows), Recipe(resolution=SIDE)) for rows in blocks]
-        )
+        recipe = Recipe(resolution=SIDE)
+        return scratch_rows((frozen.features(data.pixels(rows), recipe) for rows in blocks), len(data))

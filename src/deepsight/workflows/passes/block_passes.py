@@ -18,6 +18,7 @@ import numpy as np
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.atomic import is_running, machine, read_npz, write_npz
 from deepsight.core.files.damage import DAMAGE
+from deepsight.core.files.scratch import scratch_array
 from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.files.windows import is_windows
 from deepsight.core.progress import Log, Progress
@@ -46,7 +47,7 @@ def require_engine(engine: str) -> None:
 def run_blocks(
     open_work: OpenWork, n: int, *, block: int, engine: str = LOCAL, kept: Path, name: str, log: Log
 ) -> dict[str, np.ndarray]:
-    """The answers for n rows, in their order, in memory.
+    """The answers for n rows, in their order; numbers are in a `scratch_array`.
 
     Args:
         open_work: opens the model and the data; with Ray it is sent to every worker.
@@ -74,7 +75,9 @@ def run_blocks(
             if values.dtype.kind in "US":  # strings have different widths from block to block
                 texts.setdefault(key, []).append(values)
             else:
-                numbers.setdefault(key, np.empty((n, *values.shape[1:]), values.dtype))[rows] = values
+                if key not in numbers:
+                    numbers[key] = scratch_array((n, *values.shape[1:]), values.dtype)
+                numbers[key][rows] = values
     return numbers | {key: np.concatenate(values) for key, values in texts.items()}
 
 
