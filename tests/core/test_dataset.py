@@ -179,6 +179,14 @@ def test_parts_of_one_source_are_joined_by_their_rows():
     assert joined.metadata.equals(whole.metadata)
 
 
+def test_images_without_groups_stand_alone_beside_those_with_groups():
+    train, test = made(6, groups=np.array([0, 0, 1, 1, 1, 2])), made(4, source="test")
+    groups = join_datasets([train, test], "all").groups
+    assert groups[:6].tolist() == [0, 0, 1, 1, 1, 2]
+    assert len(set(groups[6:].tolist()) | set(groups[:6].tolist())) == 3 + 4
+    assert join_datasets([made(6), test], "all").groups is None
+
+
 def test_parts_of_several_sources_are_numbered_anew():
     train, test = described(made(6)), made(4, source="test")
     joined = join_datasets([train, test], "all")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deepsight.core.array_types import Ints
 from deepsight.core.errors import DeepSightError
+from deepsight.core.groups import joined_groups
 
 Names = NDArray[np.object_]  # text per image, such as the path of its file
 OPTIONAL_COLUMNS = ("files", "groups", "metadata")
@@ -246,7 +247,8 @@ def join_datasets(parts: Sequence[Dataset], source: str) -> Dataset:
     """Several parts of a data set as one.
 
     Parts of one source keep their ids and are sorted by them. Parts of several sources stay in their order
-    and get new ids from 0. Files, groups and metadata are kept where every part has them.
+    and get new ids from 0. Files and metadata are kept where every part has them, groups where some part has:
+    images of the others stand alone.
 
     Args:
         parts: at least one.
@@ -268,7 +270,7 @@ def join_datasets(parts: Sequence[Dataset], source: str) -> Dataset:
         ids=ids if one_source else np.arange(len(ids)),
         source=first.source if one_source else source,
         files=None if any(f is None for f in files) else np.concatenate(files),
-        groups=None if any(g is None for g in groups) else np.concatenate(groups),
+        groups=joined_groups(groups, [len(part) for part in parts]),
         metadata=None if any(m is None for m in metadata) else pl.concat(metadata, how="diagonal_relaxed"),
     )
     return joined.select(np.argsort(ids, kind="stable")) if one_source else joined

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from deepsight.core.errors import UsageError
-from deepsight.core.recipe import Precision
+from deepsight.core.recipe import PassPrecision
 
 Backend = Literal["torch", "openvino"]
 
@@ -27,10 +27,10 @@ class EngineSettings:
     backend: Backend = "torch"
     streams: int = 1
     batch_pixels: int = 64 * 64**2  # docs/decisions/0017-small-passes.md
-    precision: Precision = "32-true"
+    precision: PassPrecision = "32-true"
 
     def __post_init__(self) -> None:
-        known = self.backend in get_args(Backend) and self.precision in get_args(Precision)
+        known = self.backend in get_args(Backend) and self.precision in get_args(PassPrecision)
         if not known or self.streams < 1 or self.batch_pixels < 1:
             raise UsageError(
                 "Expected the engine 'torch' or 'openvino' with a known precision, at least one stream and "

@@ -12,7 +12,8 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 BatchNorm = Literal["frozen", "reestimated", "training"]
 Mix = Literal["none", "mixup", "cutmix"]
 MixOn = Literal["maps", "images"]
-Precision = Literal["32-true", "bf16-mixed", "bf16-products"]
+PassPrecision = Literal["32-true", "bf16-mixed"]  # of passes that only go forward
+Precision = Literal[PassPrecision, "bf16-products"]  # of training steps
 MOST_SEEDS = 2**32  # NumPy's legacy generator, which libraries seed, accepts no larger seed
 CHOICES = {
     "interpolation": get_args(Interpolation), "batch_norm": get_args(BatchNorm),
@@ -92,7 +93,7 @@ class Recipe:
     view_seed: int | None = None
 
     @property
-    def view_precision(self) -> Precision:
+    def view_precision(self) -> PassPrecision:
         """The precision of the cached views."""
         return "bf16-mixed" if self.precision == "bf16-mixed" else "32-true"
 

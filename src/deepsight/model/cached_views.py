@@ -22,7 +22,7 @@ from deepsight.core.array_types import Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.errors import DeepSightError, TransientError
 from deepsight.core.files.atomic import atomic_path, write_text
-from deepsight.core.recipe import Precision
+from deepsight.core.recipe import PassPrecision
 from deepsight.model.augment import augmented, definition
 from deepsight.model.engine import ForwardEngine, active_settings
 from deepsight.model.engine.graphs import StageMapsGraph
@@ -51,7 +51,7 @@ class CachedViews:
 
     def __init__(
         self, frozen: nn.Module, data: Dataset, preprocessing: Preprocessing, cache: FeatureCache, *,
-        seed: int, mixing: Mixing | None = None, precision: Precision = "32-true",
+        seed: int, mixing: Mixing | None = None, precision: PassPrecision = "32-true",
     ) -> None:  # fmt: skip
         self._frozen = frozen.eval()
         self._data = data
@@ -218,7 +218,7 @@ def dataset_maps(
 
 def key_of(
     frozen: nn.Module, data: Dataset, preprocessing: Preprocessing, seed: int, mixing: Mixing | None,
-    precision: Precision,
+    precision: PassPrecision,
 ) -> str:  # fmt: skip
     """A digest of everything that the maps depend on."""
     digest = hashlib.sha256()

@@ -9,7 +9,7 @@ from torch import nn
 from deepsight.core.array_types import Floats32, Pixels
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
-from deepsight.core.recipe import Precision, Recipe
+from deepsight.core.recipe import PassPrecision, Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine, active_settings
 from deepsight.model.engine.graphs import FeaturesGraph, FeaturesOfTwo
@@ -29,7 +29,7 @@ class FrozenBackbone:
         self._pretrained = pretrained
         self._classifier = Classifier(copy.deepcopy(pretrained.backbone), 1)  # its head is never used
         self._classifier.fuse_all()
-        self._engines: dict[Precision, ForwardEngine] = {}
+        self._engines: dict[PassPrecision, ForwardEngine] = {}
 
     def features(self, pixels: Pixels, recipe: Recipe) -> Floats32:
         """Features (n, d) of uint8 images (n, h, w, 3), with the input that a recipe declares.
@@ -40,7 +40,7 @@ class FrozenBackbone:
         engine = self._engine(active_settings().precision)
         return np.concatenate([found.cpu().numpy() for (found,) in engine.run(batches, len(pixels))])
 
-    def _engine(self, precision: Precision) -> ForwardEngine:
+    def _engine(self, precision: PassPrecision) -> ForwardEngine:
         if precision not in self._engines:
             self._engines[precision] = ForwardEngine(FeaturesGraph(self._classifier.stages), precision)
         return self._engines[precision]

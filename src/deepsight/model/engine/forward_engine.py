@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deepsight.core.engine_settings import EngineSettings
-from deepsight.core.recipe import Precision
+from deepsight.core.recipe import PassPrecision
 from deepsight.model.engine.openvino_backend import OpenVinoBackend
 from deepsight.model.engine.settings import active_settings
 from deepsight.model.engine.torch_backend import Outputs, TorchBackend
@@ -37,7 +37,7 @@ class ForwardEngine:
     """
 
     def __init__(
-        self, module: nn.Module, precision: Precision = "32-true", *, compile_after: int = COMPILE_AFTER
+        self, module: nn.Module, precision: PassPrecision = "32-true", *, compile_after: int = COMPILE_AFTER
     ) -> None:
         self._module = module
         self._torch = TorchBackend(module, precision)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deepsight.core.recipe import Precision
+from deepsight.core.recipe import PassPrecision
 from deepsight.model.engine.torch_backend import Outputs
 from deepsight.model.hardware.threads import one_thread
 from deepsight.model.layers.fuse_batchnorm import with_plain_convolutions
@@ -65,7 +65,7 @@ class OpenVinoBackend:
     """
 
     def __init__(
-        self, module: nn.Module, example: Tensor, *, streams: int = 1, precision: Precision = "32-true"
+        self, module: nn.Module, example: Tensor, *, streams: int = 1, precision: PassPrecision = "32-true"
     ) -> None:
         options = {
             "NUM_STREAMS": streams,

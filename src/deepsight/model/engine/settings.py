@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 from deepsight.core.engine_settings import EngineSettings
 from deepsight.core.errors import UsageError
-from deepsight.core.recipe import Precision
+from deepsight.core.recipe import PassPrecision
 from deepsight.model.engine.openvino_backend import has_bfloat16
 
 VARIABLE = "DEEPSIGHT_ENGINE"  # "torch" or "openvino": overrides the self-test, not a stored plan
@@ -41,7 +41,7 @@ def settings_of_long_passes(threads: int) -> EngineSettings:
     """
     settings = active_settings()
     if _active.get() is None and settings.backend == "openvino":
-        precision: Precision = "bf16-mixed" if has_bfloat16() else "32-true"
+        precision: PassPrecision = "bf16-mixed" if has_bfloat16() else "32-true"
         return replace(settings, streams=max(1, threads), precision=precision)
     return settings
 

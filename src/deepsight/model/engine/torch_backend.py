@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
-from deepsight.core.recipe import Precision
+from deepsight.core.recipe import PassPrecision
 from deepsight.model.hardware.precision import in_precision
 
 Outputs = tuple[Tensor, ...]
@@ -14,7 +14,7 @@ Outputs = tuple[Tensor, ...]
 class TorchBackend:
     """A module whose output is a tuple of tensors, run batch by batch on the device of its parameters."""
 
-    def __init__(self, module: nn.Module, precision: Precision = "32-true") -> None:
+    def __init__(self, module: nn.Module, precision: PassPrecision = "32-true") -> None:
         self._module = module
         self._precision = precision
 

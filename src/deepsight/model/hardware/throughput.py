@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from deepsight.core.engine_settings import EngineSettings
-from deepsight.core.recipe import Precision, Recipe
+from deepsight.core.recipe import PassPrecision, Recipe
 from deepsight.model.backbone import Classifier, positions_along
 from deepsight.model.engine import ForwardEngine, active_settings
 from deepsight.model.engine.graphs import StageMapsGraph
@@ -112,7 +112,7 @@ def mean_throughput(looks: Sequence[Throughput]) -> Throughput:
     )
 
 
-def engines_of(classifier: Classifier, base: Recipe) -> dict[Precision, ForwardEngine]:
+def engines_of(classifier: Classifier, base: Recipe) -> dict[PassPrecision, ForwardEngine]:
     """Engines of the frozen stages: in float32, and as cached views and features are computed."""
     graph = StageMapsGraph(classifier.frozen_stages)
     return {
@@ -123,7 +123,7 @@ def engines_of(classifier: Classifier, base: Recipe) -> dict[Precision, ForwardE
 
 def timed_once(
     classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int,
-    engines: Mapping[Precision, ForwardEngine],
+    engines: Mapping[PassPrecision, ForwardEngine],
 ) -> Throughput:  # fmt: skip
     """Throughput of the two parts at one resolution, measured once."""
     preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
@@ -131,7 +131,7 @@ def timed_once(
     n, trainable, head = len(pixels), classifier.trainable_stages, classifier.head
     device = head.weight.device
 
-    def frozen_maps(precision: Precision) -> torch.Tensor:
+    def frozen_maps(precision: PassPrecision) -> torch.Tensor:
         found = engines[precision].run(preprocessing.batches(pixels, "throughput"), n)
         return torch.cat([maps.to(device) for (maps,) in found])
 

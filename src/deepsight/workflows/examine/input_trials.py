@@ -19,11 +19,11 @@ from deepsight.model.foreign.input_format import InputFormat
 from deepsight.model.foreign.input_variants import normalisations, variants
 from deepsight.model.foreign.network import Network
 from deepsight.model.foreign.outputs import read_outputs
+from deepsight.report.model_setup import DOCUMENTED
 
 SIDES = (224, 32, 64, 28, 96, 128, 256, 299, 384, 336, 448, 512, 518, 192, 160, 48)  # tried in this order
 BATCH = 64
 MANY = 3  # images that show whether the model accepts any batch size
-DOCUMENTED = "as documented"
 
 
 @dataclass(frozen=True)

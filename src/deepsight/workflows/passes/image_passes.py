@@ -13,7 +13,7 @@ import torch
 from deepsight.core.array_types import Floats32
 from deepsight.core.dataset import Images
 from deepsight.core.progress import Log, silent
-from deepsight.core.recipe import Precision, Recipe
+from deepsight.core.recipe import PassPrecision, Recipe
 from deepsight.interpret.slices.image_properties import UNITS, measured_properties
 from deepsight.model.engine import settings_of_long_passes, using_settings
 from deepsight.model.frozen_backbone import FrozenBackbone
@@ -77,12 +77,12 @@ def columns(frame: pl.DataFrame) -> Arrays:
     return {name: frame[name].to_numpy() for name in frame.columns}
 
 
-def precision_of_long_passes() -> Precision:
+def precision_of_long_passes() -> PassPrecision:
     """The precision in which this process computes features; its workers, on any machine, get the same."""
     return settings_of_long_passes(torch.get_num_threads()).precision
 
 
-def open_features(images: Images, load: Mapping[str, Any], side: int, precision: Precision) -> Work:
+def open_features(images: Images, load: Mapping[str, Any], side: int, precision: PassPrecision) -> Work:
     """The work of a pass that computes features with the pretrained backbone, loaded in this process.
 
     Args:
