@@ -146,6 +146,19 @@ def test_excess_is_fishers_exact_test_for_one_class() -> None:
     assert ours == pytest.approx(fisher_exact(cells, alternative="greater").pvalue)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("more", [0, 300, 3000])
+def test_excess_among_very_many_images_is_the_hypergeometric_tail(more: int) -> None:
+    n, errors, drawn = 200_000, 120_000, 40_000
+    inside = np.arange(n) < drawn
+    wrong = np.zeros(n, dtype=bool)
+    hit = errors * drawn // n + more
+    wrong[:hit] = True
+    wrong[drawn : drawn + errors - hit] = True
+    ours = excess_p(inside, wrong, np.zeros(n, dtype=np.int64), np.ones(n, dtype=bool))
+    assert ours == pytest.approx(hypergeom.sf(hit - 1, n, errors, drawn), rel=1e-6, abs=1e-95)
+
+
 def test_excess_of_two_classes_agrees_with_shuffles_within_them() -> None:
     rng = np.random.default_rng(1)
     labels = np.repeat([0, 1], 60)
