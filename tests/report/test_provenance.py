@@ -34,7 +34,7 @@ def test_the_notice_is_a_sentence_and_the_rest(study: RunData):
 def test_effort_gives_each_stage_and_the_memory(study: RunData):
     pairs = dict(provenance.effort_facts(study.metrics))
     assert pairs["train: fine-tuning"] == "2 min 40 s"
-    assert pairs["peak memory"] == "1,800 MB"
+    assert pairs["peak memory with mapped files"] == "1,800 MB"
     assert {provenance.STAGES.get(stage, stage) for stage in study.metrics["seconds"]} <= set(pairs)
 
 

@@ -80,7 +80,10 @@ def fit_text(data: Facts) -> str | None:
 
 
 def effort_facts(metrics: Facts) -> Pairs:
-    """Seconds per stage, and peak memory."""
+    """Seconds per stage, and peak memory.
+
+    Pages of mapped files are part of it, although the system gives their memory back when others need it.
+    """
     seconds = metrics.get("seconds") or {}
     pairs = [
         (STAGES.get(stage) or key_words(stage), duration_text(value))
@@ -88,7 +91,7 @@ def effort_facts(metrics: Facts) -> Pairs:
         if not is_absent(value)
     ]
     if not is_absent(metrics.get("peak_rss_mb")):
-        pairs.append(("peak memory", f"{count_text(metrics['peak_rss_mb'])} MB"))
+        pairs.append(("peak memory with mapped files", f"{count_text(metrics['peak_rss_mb'])} MB"))
     return pairs
 
 
