@@ -22,8 +22,6 @@ STEPS = (
     ("tables of predictions", HERE, "reductions", False),
     ("label errors", HERE.parent / "million", "labels", False),
     ("near-duplicates", HERE.parent / "million", "duplicates", False),
-    ("a whole audit", HERE, "proof: audit", False),
-    ("a whole examination", HERE, "proof: examine", False),
 )
 
 
@@ -52,10 +50,9 @@ def exponent(rows: list[dict[str, float]]) -> float | None:
 
 def gigabytes(row: dict[str, float], n: int) -> str:
     """Memory of the command for n images; a dash where it was not measured."""
-    peak = row.get("peak_mb") or row.get("driver_mb")
-    if not peak:
+    if row.get("per_second"):  # its workers hold one block each, whatever n is
         return "–"
-    grown = max(0.0, peak - (row.get("before_mb") or 0.0))
+    grown = max(0.0, row["peak_mb"] - row["before_mb"])
     return f"{grown * n / row['images'] / 1000:,.0f}"
 
 

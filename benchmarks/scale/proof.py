@@ -221,7 +221,8 @@ def compared(folder: Path, part: str) -> dict[str, Any]:
 def largest_difference(here: pl.DataFrame, there: pl.DataFrame) -> float:
     """Of the numbers of two tables, as a share of the largest in their column (of 1 where all are smaller).
 
-    0 where the tables are equal but for seconds that were measured (also in sentences), infinite where anything else differs.
+    0 where the tables are equal but for measured seconds, also in sentences; infinite where anything else
+    differs.
     """
     if here.shape != there.shape or here.schema != there.schema:
         return float("inf")
