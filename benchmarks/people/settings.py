@@ -10,13 +10,14 @@ from votes import Votes, planted_labels
 
 from deepsight import Run, StudyConfig, examine, run_study
 from deepsight.core.array_types import Ints
+from deepsight.core.blocks import blocks_of
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import Recipe
 from deepsight.interpret.labels.cross_validation import out_of_fold_probabilities
 from deepsight.model.frozen_backbone import FrozenBackbone
-from deepsight.model.predict import BLOCK, blocks_of
+from deepsight.model.predict import BLOCK
 from deepsight.model.pretrained import load_pretrained
 from deepsight.model.training.linear_probe import fit_linear_probe
 from deepsight.obtain.cifar10.load import load_cifar10

@@ -61,13 +61,19 @@ def test_the_file_is_at_most_fifteen_megabytes(report: Path):
     assert report.stat().st_size <= 15_000_000
 
 
+def rendered_apart(run: Run, report: Path) -> str:
+    """The page as it would be written now; the report, which other tests read, stays as it was."""
+    before = report.read_bytes()
+    text = html.render(run).read_text(encoding="utf-8")
+    report.write_bytes(before)
+    return text
+
+
 def test_pictures_give_way_where_the_tables_take_the_room(
     complete: Run, report: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    before = report.read_bytes()
     monkeypatch.setattr(html, "BUDGET", 1000)
-    text = html.render(complete).read_text(encoding="utf-8")
-    report.write_bytes(before)  # other tests read it
+    text = rendered_apart(complete, report)
     assert "pictures did not fit into this file" in text
     assert '"pictures": {}' in text
 
@@ -75,16 +81,14 @@ def test_pictures_give_way_where_the_tables_take_the_room(
 def test_tables_of_very_many_images_are_packed_in_part(
     complete: Run, report: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    before = report.read_bytes()
     monkeypatch.setattr(html, "MOST_IMAGES", 20)
-    text = html.render(complete).read_text(encoding="utf-8")
-    report.write_bytes(before)  # other tests read it
+    text = rendered_apart(complete, report)
     frames = {name: table.frame for name, table in complete.evidence().items()}
     for name, rows in {"ambiguity": 20, "confusion": len(frames["confusion"])}.items():
         assert len(frames[name]) > 20
         assert unpacked(text, name).height == rows
     assert "The CSV file has 20; the folder evidence has them all." in text
-    assert "The CSV file has 20; " not in before.decode("utf-8")
+    assert "The CSV file has 20; " not in report.read_text(encoding="utf-8")
 
 
 def test_every_question_has_its_place_once(page: Page):

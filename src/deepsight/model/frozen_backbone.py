@@ -7,13 +7,14 @@ import torch
 from torch import nn
 
 from deepsight.core.array_types import Floats32, Pixels
+from deepsight.core.blocks import blocks_of
 from deepsight.core.dataset import Dataset
 from deepsight.core.predictions import Predictions
 from deepsight.core.recipe import PassPrecision, Recipe
 from deepsight.model.backbone import Classifier
 from deepsight.model.engine import ForwardEngine, active_settings
 from deepsight.model.engine.graphs import FeaturesGraph, FeaturesOfTwo
-from deepsight.model.predict import BLOCK, Predictor, blocks_of
+from deepsight.model.predict import BLOCK, Predictor
 from deepsight.model.pretrained import Pretrained
 from deepsight.model.training.fit import preprocessing_of
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deepsight.core.array_types import Floats32, Pixels, Reals
+from deepsight.core.blocks import blocks_of
 from deepsight.core.dataset import Dataset
 from deepsight.core.files.scratch import scratch_rows
 from deepsight.core.predictions import Predictions
@@ -109,11 +110,6 @@ class Predictor:
         for start in range(0, len(pixels), size):
             tiles = split_tiles(pixels[start : start + size], self.tiles)
             yield join_tiles(self.preprocessing.batch(tiles, f"{name}, image {start}"), self.tiles)
-
-
-def blocks_of(n: int, size: int) -> list[slice]:
-    """Slices of at most `size` rows that cover n."""
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def split_tiles(mosaics: Pixels, tiles: int) -> Pixels:

@@ -51,6 +51,11 @@ def test_blocks_become_one_array(on_disk: None) -> None:
     np.testing.assert_array_equal(found, ROWS)
 
 
+def test_a_row_that_is_not_there_is_an_error(on_disk: None) -> None:
+    with pytest.raises(IndexError):
+        scratch_taken(ROWS, np.array([len(ROWS)]))
+
+
 @pytest.mark.parametrize("blocks", [[], [ROWS[:10]]])
 def test_missing_rows_are_an_error(blocks: list[np.ndarray]) -> None:
     with pytest.raises(ValueError, match="Expected 1000 rows"):

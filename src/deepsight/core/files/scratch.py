@@ -10,9 +10,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from deepsight.core.blocks import blocks_of
 from deepsight.core.files.system_errors import cannot_write
 
 IN_MEMORY = 2**27  # bytes of an array; a larger one lies in a file
+BLOCK = 8192  # rows copied at a time
 STEP = 2**24  # bytes written at a time
 
 
@@ -68,7 +70,9 @@ def scratch_taken(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
            [0, 1]])
     """
     found = scratch_array((len(rows), *array.shape[1:]), array.dtype)
-    return np.asarray(np.take(array, rows, axis=0, out=found, mode="clip"))  # "raise" would hold a copy
+    for block in blocks_of(len(rows), BLOCK):
+        found[block] = array[rows[block]]
+    return found
 
 
 def reserve(file: IO[bytes], size: int) -> None:

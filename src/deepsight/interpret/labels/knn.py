@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepsight.core.array_types import Floats, Ints, Reals
+from deepsight.core.blocks import blocks_of
 from deepsight.core.statistics.principal_axes import principal_axes
 
 GROUP = 32  # columns per group; the first pass compares only the maxima of groups
@@ -97,9 +98,8 @@ def unit_features(features: Reals, dimensions: int) -> NDArray[np.float32]:
     centre = np.asarray(np.mean(features, axis=0, dtype=np.float64), dtype=np.float32)
     axes = principal_axes(features, centre, min(dimensions, features.shape[1]))
     compacted = np.empty((len(features), axes.shape[1]), dtype=np.float32)
-    for start in range(0, len(features), 8192):
-        block = np.asarray(features[start : start + 8192], dtype=np.float32) - centre
-        compacted[start : start + 8192] = block @ axes
+    for rows in blocks_of(len(features), 8192):
+        compacted[rows] = (np.asarray(features[rows], dtype=np.float32) - centre) @ axes
     length = np.linalg.norm(compacted, axis=1, keepdims=True)
     compacted /= np.maximum(length, np.finfo(np.float32).tiny)
     return compacted

@@ -12,6 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.tree import DecisionTreeRegressor
 
 from deepsight.core.array_types import Bools, Floats, Ints, Reals
+from deepsight.core.blocks import blocks_of
 from deepsight.core.statistics.principal_axes import evenly_spaced, principal_axes
 
 COMPONENTS = 32  # principal components of the features that are clustered
@@ -153,8 +154,7 @@ def components_within_classes(features: Reals, labels: Ints, first: Bools) -> ND
     )
     axes -= between.T @ (between @ axes)
     components = np.empty((len(features), axes.shape[1]), dtype=np.float32)
-    for start in range(0, len(features), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for rows in blocks_of(len(features), BLOCK):
         components[rows] = (np.asarray(features[rows], dtype=np.float32) - centre) @ axes
     return components
 
@@ -165,8 +165,7 @@ def class_directions(
     """The mean of these rows (d,), and orthonormal directions (m, d) in which their class means differ."""
     present, place, sizes = np.unique(labels[rows], return_inverse=True, return_counts=True)
     sums = np.zeros((len(present), features.shape[1]))
-    for start in range(0, len(rows), BLOCK):
-        block = slice(start, start + BLOCK)
+    for block in blocks_of(len(rows), BLOCK):
         own = place[block]
         one_hot = csr_array(
             (np.ones(len(own), np.float32), (own, np.arange(len(own)))), (len(present), len(own))

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from deepsight.core.array_types import Floats32
+from deepsight.core.blocks import blocks_of
 from deepsight.core.dataset import Dataset
 from deepsight.core.evidence import Evidence
 from deepsight.core.files.scratch import scratch_rows
@@ -19,7 +20,7 @@ from deepsight.interpret.robustness.corruptions import balanced_rows
 from deepsight.model import pretrained
 from deepsight.model.engine import settings_of_long_passes, using_settings
 from deepsight.model.frozen_backbone import FrozenBackbone
-from deepsight.model.predict import BLOCK, blocks_of
+from deepsight.model.predict import BLOCK
 from deepsight.model.pretrained import Pretrained
 from deepsight.scrub.duplicates.find import find_duplicates
 from deepsight.scrub.label_conflicts import conflict_probability

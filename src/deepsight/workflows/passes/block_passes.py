@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from deepsight.core.blocks import blocks_of
 from deepsight.core.errors import DeepSightError, UsageError
 from deepsight.core.files.atomic import is_running, machine, read_npz, write_npz
 from deepsight.core.files.damage import DAMAGE
@@ -22,7 +23,6 @@ from deepsight.core.files.scratch import scratch_array
 from deepsight.core.files.system_errors import cannot_write
 from deepsight.core.files.windows import is_windows
 from deepsight.core.progress import Log, Progress
-from deepsight.model.predict import blocks_of
 from deepsight.workflows.passes.block_work import Arrays, OpenWork, Tell
 from deepsight.workflows.passes.ray_engine import RAY, ray_answers
 from deepsight.workflows.passes.ray_start import ray_library

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from deepsight.core.blocks import blocks_of
 from deepsight.core.dataset import Dataset, select_ids
 from deepsight.core.errors import DeepSightError
 from deepsight.core.files.lock import locked
@@ -12,7 +13,7 @@ from deepsight.core.predictions import Predictions
 from deepsight.core.progress import Log, Progress
 from deepsight.core.run import Run
 from deepsight.core.statistics.unit_rows import unit_rows
-from deepsight.model.predict import Predictor, blocks_of
+from deepsight.model.predict import Predictor
 from deepsight.workflows.study_context import Context
 
 TRAIN = "predictions/train.npz"
