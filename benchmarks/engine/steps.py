@@ -71,9 +71,12 @@ def deeper_cut(training: Training, steps: int) -> Callable[[int], None]:
 
 VARIANTS = {
     "everything": everything, "fixed depthwise": fixed_depthwise, "deeper cut": deeper_cut,
-    "bfloat16": everything,
+    "bfloat16": everything, "bfloat16 with views": everything,
 }  # fmt: skip
-PRECISION: dict[str, Precision] = {"bfloat16": "bf16-products"}  # of the steps; else float32
+# Of the steps; else float32.
+PRECISION: dict[str, Precision] = {
+    "bfloat16": "bf16-steps", "bfloat16 with views": "bf16-mixed",
+}  # fmt: skip
 
 
 class Average:

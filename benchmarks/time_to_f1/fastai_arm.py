@@ -26,8 +26,9 @@ class Looks(Callback):
 
     def after_batch(self) -> None:
         steps = len(self.dls.train)
+        last = self.iter + 1 == steps and self.epoch + 1 == self.n_epoch
         if self.training and ((self.iter + 1) % max(1, steps // LOOKS) == 0 or self.iter + 1 == steps):
-            self.stopped, self.predicted = self.run_.look()
+            self.stopped, self.predicted = self.run_.look(last=last)
             if self.stopped:
                 raise CancelFitException
 

@@ -24,7 +24,7 @@ ALTERED = Recipe(
 
 def test_cached_views_are_in_float32_unless_everything_is_cast():
     views = {name: Recipe(precision=name).view_precision for name in get_args(Precision)}
-    assert views == {"32-true": "32-true", "bf16-mixed": "bf16-mixed", "bf16-products": "32-true"}
+    assert views == {"32-true": "32-true", "bf16-mixed": "bf16-mixed", "bf16-steps": "32-true"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ BatchNorm = Literal["frozen", "reestimated", "training"]
 Mix = Literal["none", "mixup", "cutmix"]
 MixOn = Literal["maps", "images"]
 PassPrecision = Literal["32-true", "bf16-mixed"]  # of passes that only go forward
-Precision = Literal[PassPrecision, "bf16-products"]  # of training steps
+Precision = Literal[PassPrecision, "bf16-steps"]  # of training steps
 MOST_SEEDS = 2**32  # NumPy's legacy generator, which libraries seed, accepts no larger seed
 CHOICES = {
     "interpolation": get_args(Interpolation), "batch_norm": get_args(BatchNorm),
@@ -55,8 +55,8 @@ class Recipe:
         trained_reductions: how many of the last reductions of the map's side are trained: 2 is stages 3 and 4
             of a ResNet, 1 is stage 4, 0 is the head alone.
         precision: of training steps. "32-true" is float32 and "bf16-mixed" is autocast to bfloat16, also for
-            the cached views (Lightning's names); in "bf16-products" fused 1 × 1 convolutions multiply
-            bfloat16 matrices, and everything else is float32. Validation and test always use float32.
+            the cached views (Lightning's names); "bf16-steps" is the same with views in float32. Validation
+            and test always use float32.
         seed: random seed of order, augmentation, mixing and new weights; below 2^32.
         view_seed: random seed of the augmented views; None uses `seed`. Trainings that share it share cached
             views.

@@ -3,7 +3,7 @@
 import time
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Final, get_args
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from deepsight.core.recipe import Precision
 from deepsight.model.hardware.threads import one_thread
 from deepsight.model.hardware.timing import seconds_of
-from deepsight.model.layers.pointwise import products_in_bfloat16
 from deepsight.model.layers.pooling import pooled_maps
 
 FLOAT32: Final[Precision] = "32-true"
-PRODUCTS: Final[Precision] = "bf16-products"
+MIXED: Final[Precision] = "bf16-mixed"
+STEPS: Final[Precision] = "bf16-steps"
 IMAGES = 32  # of the test, at 64 pixels
 FEW = 4  # in the first turn; without bfloat16 instructions a step takes thirty times as long
 SLOW = 2.0  # times float32's time in the first turn, above which a precision is not tried again
@@ -26,9 +26,9 @@ WORTHWHILE = 0.9  # of float32's time; a smaller gain may be noise
 
 
 def faster_precision(trainable: nn.Module, head: nn.Linear, maps: Tensor) -> Precision:
-    """The precision in which the trainable stages' training steps are clearly fastest, else float32.
+    """The precision in bfloat16 for this network if it makes training steps clearly faster, else float32.
 
-    All take turns on one thread and the shortest time of each counts: other load on the machine only adds to
+    Both take turns on one thread and the shortest time of each counts: other load on the machine only adds to
     it, most of all when threads wait for each other.
 
     Args:
@@ -37,7 +37,7 @@ def faster_precision(trainable: nn.Module, head: nn.Linear, maps: Tensor) -> Pre
         maps: the frozen stages' output for some images, on the device to be tested.
     """
     device = maps.device
-    tried: list[Precision] = [p for p in get_args(Precision) if device.type == "cpu" or p != PRODUCTS]
+    tried = [FLOAT32, short_precision(trainable, device)]
 
     def seconds(precision: Precision, images: Tensor) -> float:
         return seconds_of(partial(gradient_step, trainable, head, images, precision), device=device)
@@ -55,11 +55,19 @@ def faster_precision(trainable: nn.Module, head: nn.Linear, maps: Tensor) -> Pre
     return best if least[best] < WORTHWHILE * least[FLOAT32] else FLOAT32
 
 
+def short_precision(trainable: nn.Module, device: torch.device) -> Precision:
+    """How this network trains in bfloat16: on a CPU, one with depthwise convolutions keeps views in float32.
+
+    Views in bfloat16 cost such a network accuracy: docs/decisions/0120-bfloat16-where-nothing-is-reported.md.
+    """
+    convolutions = [module for module in trainable.modules() if isinstance(module, nn.Conv2d)]
+    depthwise = any(1 < conv.groups == conv.in_channels for conv in convolutions)
+    return STEPS if depthwise and device.type == "cpu" else MIXED
+
+
 def in_precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """Inside the block, forward passes use this precision; weights and updates stay float32."""
-    if precision == PRODUCTS:
-        return products_in_bfloat16()
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision != FLOAT32)
 
 
 def forward_in(precision: Precision, module: nn.Module, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from deepsight.model.layers.dense_conv import dense_conv2d
 from deepsight.model.layers.depthwise import depthwise_conv2d
-from deepsight.model.layers.pointwise import are_products_in_bfloat16, pointwise_conv2d
+from deepsight.model.layers.pointwise import in_bfloat16, pointwise_conv2d
 
 Run = Callable[[Tensor], Tensor]
 Network = TypeVar("Network", bound=nn.Module)
@@ -54,7 +54,7 @@ class FusedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, h, w) to (b, c', h', w')."""
         weight, padding, stride = self.weight, int(self.padding[0]), self.stride[0]
-        if self.pointwise and self.bias is not None and are_products_in_bfloat16():
+        if self.pointwise and self.bias is not None and in_bfloat16(x):
             return pointwise_conv2d(x, weight, self.bias)
         if self.same:
             padding = (self.kernel_size[0] - 1) // 2
