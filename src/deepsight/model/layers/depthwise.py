@@ -4,7 +4,7 @@ PyTorch's CPU library has a fast weight gradient of depthwise kernels only up to
 where the padding does not reach across half the map; elsewhere it takes 5 to 100 times as long as the
 forward pass. Its gradient by the input is slow for wide kernels, and in bfloat16 with a stride. Here, wide
 kernels are put together from kernels of three columns, small maps are summed tap by tap, and the gradient by
-the input is a convolution with the kernel turned around. Figures: docs/decisions/0003-depthwise-weight-gradient.md.
+the input is a convolution with the kernel turned around: docs/decisions/0003-depthwise-weight-gradient.md.
 """
 
 from typing import Any, cast
@@ -64,9 +64,7 @@ def input_gradient_by_phases(x: Tensor, grad: Tensor, weight: Tensor, padding: i
     kernels = taps.permute(2, 4, 0, 1, 3).reshape(4 * channels, 1, 3, 3)
     outputs = _phase_outputs(grad, side)
     found = F.conv2d(outputs, kernels.flip(2, 3), None, 1, 1, 1, 4 * channels)
-    split = (
-        _last(found).unflatten(3, (2, 2, channels)).permute(0, 1, 3, 2, 4, 5)
-    )  # n, row, phase, column, phase, c
+    split = _last(found).unflatten(3, (2, 2, channels)).transpose(2, 3)  # n, row, phase, column, phase, c
     whole = split.reshape(-1, 2 * side, 2 * side, channels).permute(0, 3, 1, 2)
     return whole[:, :, : x.shape[2], : x.shape[3]]
 
