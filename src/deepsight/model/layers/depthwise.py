@@ -64,8 +64,8 @@ def input_gradient_by_phases(x: Tensor, grad: Tensor, weight: Tensor, padding: i
     kernels = taps.permute(2, 4, 0, 1, 3).reshape(4 * channels, 1, 3, 3)
     outputs = _phase_outputs(grad, side)
     found = F.conv2d(outputs, kernels.flip(2, 3), None, 1, 1, 1, 4 * channels)
-    split = _last(found).unflatten(3, (2, 2, channels)).transpose(2, 3)  # n, row, phase, column, phase, c
-    whole = split.reshape(-1, 2 * side, 2 * side, channels).permute(0, 3, 1, 2)
+    split = _last(found).reshape(-1, side, side, 2, 2, channels).transpose(2, 3)  # n, row, phase, column, …
+    whole: Tensor = split.reshape(-1, 2 * side, 2 * side, channels).permute(0, 3, 1, 2)
     return whole[:, :, : x.shape[2], : x.shape[3]]
 
 
@@ -108,9 +108,9 @@ def weight_gradient_by_column_pairs(x: Tensor, grad: Tensor) -> Tensor:
     near = _columns_gradient(x, grad, padding=2, rows=5)
     if x.shape[3] % 2:
         x, grad = F.pad(x, (0, 1)), F.pad(grad, (0, 1))
-    pairs = (_last(part).flatten(2).unflatten(2, (part.shape[3] // 2, -1)) for part in (x, grad))
-    far = _columns_gradient(*(part.permute(0, 3, 1, 2) for part in pairs), padding=2, rows=5)
-    far = far.unflatten(0, (2, -1)).sum(0)
+    n, c, h, w = x.shape
+    pairs = (_last(part).reshape(n, h, w // 2, 2 * c).permute(0, 3, 1, 2) for part in (x, grad))
+    far = _columns_gradient(*pairs, padding=2, rows=5).reshape(2, c, 1, 5, 3).sum(0)
     return torch.cat([far[..., :1], near, far[..., 2:]], dim=3)
 
 
@@ -122,8 +122,8 @@ def weight_gradient_by_phases(x: Tensor, grad: Tensor, r: int, padding: int) -> 
     """
     channels, side = x.shape[1], _side_of_phases(x, grad)
     beyond = 2 * side - x.shape[2]
-    split = _last(F.pad(x, (0, beyond, 0, beyond)) if beyond else x).unflatten(2, (side, 2))
-    split = split.unflatten(1, (side, 2)).transpose(2, 3)  # n, row, column, phase, phase, c
+    whole = _last(F.pad(x, (0, beyond, 0, beyond)) if beyond else x)
+    split = whole.reshape(-1, side, 2, side, 2, channels).transpose(2, 3)  # n, row, column, phase, phase, c
     phases = split.reshape(-1, side, side, 4 * channels).permute(0, 3, 1, 2)
     found = _columns_gradient(phases, _phase_outputs(grad, side), padding=1, rows=3)
     taps = found.reshape(2, 2, channels, 3, 3).permute(2, 3, 0, 4, 1).reshape(channels, 1, 6, 6)

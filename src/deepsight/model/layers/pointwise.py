@@ -19,7 +19,7 @@ def in_bfloat16(x: Tensor) -> bool:
 
 class _PointwiseConv2d(torch.autograd.Function):
     @staticmethod
-    @custom_fwd(device_type="cpu", cast_inputs=torch.bfloat16)
+    @custom_fwd(device_type="cpu", cast_inputs=torch.bfloat16)  # type: ignore[untyped-decorator]
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         rows, kernel = positions(x), weight.flatten(1)
         ctx.save_for_backward(rows, kernel)
@@ -32,7 +32,7 @@ class _PointwiseConv2d(torch.autograd.Function):
         return out
 
     @staticmethod
-    @custom_bwd(device_type="cpu")
+    @custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         rows, kernel = ctx.saved_tensors
         grad = positions(grad_outputs[0])
