@@ -6,9 +6,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import product
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from deepsight.model.engine.graphs import FeaturesAndMaps, StageMapsGraph
 from deepsight.model.engine.openvino_backend import OpenVinoBackend, has_bfloat16
 from deepsight.model.hardware.allocator import freed_memory_kept
 from deepsight.model.hardware.precision import IMAGES, faster_precision, gradient_step
+from deepsight.model.layers import depthwise
 from deepsight.model.layers.fuse_batchnorm import FusedConv2d
 from deepsight.model.predict import Predictor
 from deepsight.model.preprocess import Preprocessing
@@ -141,7 +144,9 @@ def bars(
         with freed_memory_kept():
             seconds = in_turns(*steps(network, maps, precision), rounds=rounds)
         yield ratio_row("bars", f"{side} px", f"training step in {precision}, bar 1.3", seconds, n)
-        yield from step_by_layer(network.trainable_stages, maps, f"{side} px", rounds)
+        for kind in (torch.float32, torch.bfloat16)[: 1 if precision == "32-true" else 2]:
+            setting = f"{side} px, {str(kind).removeprefix('torch.')}"
+            yield from step_by_layer(network.trainable_stages, maps, setting, rounds, kind)
 
 
 def precision_of_steps(network: Classifier, side: int) -> Precision:
@@ -179,7 +184,7 @@ def prediction_pass(
 
 
 def steps(network: Classifier, maps: Tensor, precision: Precision) -> list[Callable[[], None]]:
-    """A step as it is now, and one in float32 with the library's weight gradients for dense convolutions."""
+    """A step as it is now, and one in float32 with the gradients of the version before."""
 
     def step(dense: bool, precision: Precision) -> None:
         for module in network.trainable_stages.modules():
@@ -187,7 +192,31 @@ def steps(network: Classifier, maps: Tensor, precision: Precision) -> list[Calla
                 module.dense = dense and module.groups == 1
         gradient_step(network.trainable_stages, network.head, maps, precision)
 
-    return [partial(step, True, precision), partial(step, False, "32-true")]
+    def before() -> None:
+        with earlier_depthwise_gradients():
+            step(False, "32-true")
+
+    return [partial(step, True, precision), before]
+
+
+@contextmanager
+def earlier_depthwise_gradients() -> Iterator[None]:
+    """The library's gradients of depthwise convolutions, but for kernels that reach across small maps."""
+
+    def library(mask: list[bool], *given: Tensor | int) -> Tensor:
+        x, grad, weight, stride, padding = given
+        geometry = [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], weight.shape[0]
+        found = torch.ops.aten.convolution_backward(grad, x, weight, None, *geometry, mask)
+        return found[mask.index(True)]
+
+    def by_weight(x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+        if 2 * padding >= x.shape[2] == x.shape[3]:
+            return depthwise.weight_gradient_by_taps(x, grad, weight, stride, padding)
+        return library([False, True, False], x, grad, weight, stride, padding)
+
+    by_input = partial(library, [True, False, False])
+    with patch.multiple(depthwise, input_gradient=by_input, weight_gradient=by_weight):
+        yield
 
 
 def wheel_size(name: str = "openvino") -> Iterator[Row]:

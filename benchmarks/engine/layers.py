@@ -1,7 +1,8 @@
 """Where a training step's time goes: forward, gradient by the input and by the weight, by kind of layer.
 
 Every convolution is timed by itself, on inputs of the size that it sees in the network, and set against the
-machine's own limits, which are measured in the same run: a large matrix product and a stream through memory.
+machine's own limits, which are measured in the same run: a large matrix product of the same number format,
+and a stream through memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from turns import Row, timed
 
-from deepsight.model.layers.depthwise import weight_gradient_by_taps
+from deepsight.model.layers.depthwise import input_gradient, weight_gradient
+from deepsight.model.layers.pointwise import positions
 
 PARTS = ("forward", "input gradient", "weight gradient")
 
@@ -37,7 +39,8 @@ class Layer:
     @property
     def bytes(self) -> float:
         """Read and written by one of the three parts, at least."""
-        return 4.0 * (self.x.numel() + self.out.numel() + self.conv.weight.numel())
+        numbers = self.x.numel() + self.out.numel() + self.conv.weight.numel()
+        return float(self.x.element_size() * numbers)
 
 
 def kind_of(conv: nn.Conv2d) -> str:
@@ -47,13 +50,13 @@ def kind_of(conv: nn.Conv2d) -> str:
     return "1 × 1" if conv.kernel_size == (1, 1) else f"{conv.kernel_size[0]} × {conv.kernel_size[1]}"
 
 
-def layers_of(network: nn.Module, x: Tensor) -> list[Layer]:
-    """The convolutions of a network as they are passed for this input, in order."""
+def layers_of(network: nn.Module, x: Tensor, number: torch.dtype) -> list[Layer]:
+    """The convolutions of a network as they are passed for this input, in order, with maps of this format."""
     found: list[Layer] = []
 
     def note(conv: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
         assert isinstance(conv, nn.Conv2d)
-        found.append(Layer(kind_of(conv), inputs[0].detach(), conv, out.detach()))
+        found.append(Layer(kind_of(conv), inputs[0].detach().to(number), conv, out.detach().to(number)))
 
     convs = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
     handles = [conv.register_forward_hook(note) for conv in convs]
@@ -67,24 +70,33 @@ def layers_of(network: nn.Module, x: Tensor) -> list[Layer]:
 def actions_of(layer: Layer) -> dict[str, Callable[[], object]]:
     """The three parts of a convolution's step, each by itself, as the training carries them out."""
     conv, x, grad = layer.conv, layer.x, torch.randn_like(layer.out)
-    weight, stride, padding = conv.weight.detach(), conv.stride[0], int(conv.padding[0])
+    weight, bias = (part.detach().to(x.dtype) for part in (conv.weight, conv.bias))
+    stride, padding = conv.stride[0], int(conv.padding[0])
     if getattr(conv, "same", False):
         padding = (conv.kernel_size[0] - 1) // 2
         weight = F.pad(weight, (1, 0, 1, 0)) if stride == 2 else weight
+
+    if layer.kind == "1 × 1" and x.dtype == torch.bfloat16:
+        rows, grads, kernel = positions(x), positions(grad), weight.flatten(1)
+        products = (
+            partial(torch.addmm, bias, rows, kernel.t()), partial(torch.mm, grads, kernel),
+            partial(torch.mm, grads.t(), rows),
+        )  # fmt: skip
+        return dict(zip(PARTS, products, strict=True))
+    forward = partial(F.conv2d, x, weight, bias, stride, padding, 1, conv.groups)
+    if layer.kind == "depthwise":
+        gradients = (
+            partial(way, x, grad, weight, stride, padding) for way in (input_gradient, weight_gradient)
+        )
+        return dict(zip(PARTS, (forward, *gradients), strict=True))
 
     def backward(mask: list[bool]) -> object:
         return torch.ops.aten.convolution_backward(
             grad, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], conv.groups, mask
         )
 
-    by_taps = conv.groups > 1 and 2 * padding >= x.shape[2] == x.shape[3]
-    weight_gradient = (
-        partial(weight_gradient_by_taps, x, grad, weight, stride, padding)
-        if by_taps
-        else partial(backward, [False, True, False])
-    )
-    forward = partial(F.conv2d, x, weight, conv.bias, stride, padding, 1, conv.groups)
-    return dict(zip(PARTS, (forward, partial(backward, [True, False, False]), weight_gradient), strict=True))
+    gradients = (partial(backward, [True, False, False]), partial(backward, [False, True, False]))
+    return dict(zip(PARTS, (forward, *gradients), strict=True))
 
 
 def seconds_by_kind(layers: list[Layer], rounds: int) -> dict[tuple[str, str], list[float]]:
@@ -100,9 +112,9 @@ def seconds_by_kind(layers: list[Layer], rounds: int) -> dict[tuple[str, str], l
     return totals
 
 
-def peak_operations(rounds: int, side: int = 1024) -> float:
-    """Operations per second of a large float32 matrix product, at its best."""
-    a, b = torch.randn(side, side), torch.randn(side, side)
+def peak_operations(rounds: int, number: torch.dtype, side: int = 1024) -> float:
+    """Operations per second of a large matrix product in this number format, at its best."""
+    a, b = torch.randn(side, side).to(number), torch.randn(side, side).to(number)
     return 2 * side**3 / min(timed(lambda: a @ b) for _ in range(rounds + 1))
 
 
@@ -113,10 +125,12 @@ def peak_bytes(rounds: int, megabytes: int = 256) -> float:
     return 8.0 * a.numel() / min(timed(lambda: b.copy_(a)) for _ in range(rounds + 1))
 
 
-def step_by_layer(network: nn.Module, maps: Tensor, setting: str, rounds: int) -> Iterator[Row]:
+def step_by_layer(
+    network: nn.Module, maps: Tensor, setting: str, rounds: int, number: torch.dtype
+) -> Iterator[Row]:
     """One row for each kind and part: seconds, and the share of the limit that is nearer."""
-    layers = layers_of(network, maps)
-    operations, traffic = peak_operations(rounds), peak_bytes(rounds)
+    layers = layers_of(network, maps, number)
+    operations, traffic = peak_operations(rounds, number), peak_bytes(rounds)
     for (kind, part), seconds in seconds_by_kind(layers, rounds).items():
         own = [layer for layer in layers if layer.kind == kind]
         by_work = sum(layer.operations for layer in own) / operations

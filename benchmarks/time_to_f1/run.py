@@ -32,10 +32,11 @@ RECIPES = {
     "resnet18": {0.65: (64, 6_000, 1, 3), 0.85: (128, 15_000, 1, 4), 0.90: (128, 40_000, 1, 3)},
 }  # fmt: skip
 ALL_ROWS = 50_000
-SCRIPTS = {"ours": "ours.py", "plain": "plain.py", "fastai": "fastai_arm.py"}
+SCRIPTS = {"ours": "ours.py", "before": "ours.py", "plain": "plain.py", "fastai": "fastai_arm.py"}
+OWN = ("ours", "before")  # versions of DeepSight; the others are its peers
 SAME = "-same-rows"  # ends the name of a peer's arm that gets as many training rows as ours
 SAME_PASSES = 6  # of such an arm, which stops at the target; its few rows are soon seen
-ARMS = (*SCRIPTS, *(f"{name}{SAME}" for name in SCRIPTS if name != "ours"))
+ARMS = (*SCRIPTS, *(f"{name}{SAME}" for name in SCRIPTS if name not in OWN))
 Row = dict[str, str]
 
 
@@ -48,6 +49,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--backbone", choices=tuple(RECIPES), default="tf_efficientnet_lite0")
     parser.add_argument("--weights", type=Path, default=RESNET, help="ResNet18's file; Lite0 has its package")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--before", type=Path, help="a checkout of an earlier version, for the arm of that name"
+    )
     parser.add_argument("--limit-s", type=float, default=1800, help="peers stop after it")
     parser.add_argument("--peer-rows", type=int, help="training rows of the peers; else all")
     parser.add_argument("--peer-epochs", type=int, help="of the peers; else our recipe's for the target")
@@ -58,13 +62,17 @@ def parsed() -> argparse.Namespace:
     missing = set(args.targets) - set(RECIPES[args.backbone])
     if missing:
         parser.error(f"Expected targets of {[*RECIPES[args.backbone]]}, received {sorted(missing)}.")
+    if "before" in args.arms and args.before is None:
+        parser.error(
+            "Expected --before with the checkout of an earlier version, since the arm `before` runs it."
+        )
     return args
 
 
 def command(args: argparse.Namespace, arm: str, seed: int, target: float) -> list[str]:
     """The process of one arm."""
     side, rows, ours, peers = RECIPES[args.backbone][target]
-    ours_too, script = arm == "ours", arm.removesuffix(SAME)
+    ours_too, script = arm in OWN, arm.removesuffix(SAME)
     own_rows = rows if ours_too or script != arm else args.peer_rows or ALL_ROWS
     dials = {
         "backbone": args.backbone, "weights": args.weights if args.backbone == "resnet18" else "auto",
@@ -77,12 +85,17 @@ def command(args: argparse.Namespace, arm: str, seed: int, target: float) -> lis
         dials |= {"resolution": 32, "rows": 512, "test-rows": 256}
     python = args.peers_python if script == "fastai" else sys.executable
     options = [word for name, value in dials.items() for word in (f"--{name}", str(value))]
-    return [python, "-W", "ignore", str(HERE / SCRIPTS[script]), *options]
+    return [python, "-W", "ignore", str(folder_of(args, arm) / SCRIPTS[script]), *options]
+
+
+def folder_of(args: argparse.Namespace, arm: str) -> Path:
+    """Where the arm's script lies: here, or in the checkout of the earlier version."""
+    return args.before.resolve() / "benchmarks/time_to_f1" if arm == "before" else HERE
 
 
 def run_arm(args: argparse.Namespace, arm: str, seed: int, target: float) -> Row:
     """The row of one arm, which is the last line that its process prints."""
-    paths = [str(HERE.parents[1] / "src"), os.environ.get("PYTHONPATH", "")]
+    paths = [str(folder_of(args, arm).parents[1] / "src"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     done = subprocess.run(
         command(args, arm, seed, target), check=True, stdout=subprocess.PIPE, text=True, env=environment

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from deepsight.core.array_types import Floats
+from deepsight.model.hardware.precision import in_precision
 from deepsight.model.training.training_state import Epoch, Training, open_view, pooled, validate
 
 STRENGTHS = np.geomspace(1e-5, 1e1, 25)
@@ -134,18 +135,19 @@ def linear_probe_phase(training: Training) -> ProbePhase:
 def fit_head(training: Training, seed: int) -> tuple[LinearProbe, FrozenFeatures]:
     """Fit a probe to at most `PROBE_ROWS` training images as they are, and put it into the head.
 
+    Features have the precision of the training steps, which see them next.
+
     Args:
         training: its head is changed in place.
         seed: decides which images are taken.
     """
     rows = np.sort(np.random.default_rng([seed, 1]).permutation(len(training.labels))[:PROBE_ROWS])
-    features = np.concatenate(
-        [
-            pooled(training.trainable, training.views.batch(0, part))
-            for part in np.array_split(rows, len(rows) // 256 + 1)
-        ]
-    )
     head = training.classifier.head
+    parts = np.array_split(rows, len(rows) // 256 + 1)
+    with in_precision(training.recipe.precision, head.weight.device):
+        features = np.concatenate(
+            [pooled(training.trainable, training.views.batch(0, part)) for part in parts]
+        )
     probe = fit_linear_probe(features, training.labels[rows], head.out_features)
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(probe.weight))
