@@ -112,10 +112,10 @@ def predict_plan(recipe: Recipe, rows: int, rates: Throughput, work: Workload) -
         **around,
         "scrub": around["scrub"] + work.duplicate_seconds(compared),
         "frozen": work.trainings
-        * (views * rows / rates.view + work.validation / rates.frozen + probed / rates.trainable + 2.0),
+        * (views * rows / rates.view + work.validation / rates.frozen + probed / rates.probed + 2.0),
         "finetune": work.trainings * (seen / rates.step + passes * work.validation / rates.trainable),
         # Test images also pass the trainable stages as they were before fine-tuning: FrozenBackbone.beside.
-        "predict": work.trainings * (work.test / rates.forward + work.test / rates.trainable) + SAVING,
+        "predict": work.trainings * work.test * (2 / rates.forward - 1 / rates.frozen) + SAVING,
     }
     maps_mb = (views * rows + work.validation) * rates.map_bytes / 1e6
     step_mb = recipe.batch * rates.map_bytes * STEP_MAPS / 1e6

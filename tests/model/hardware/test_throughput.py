@@ -19,12 +19,19 @@ def test_the_mean_time_of_two_looks_counts() -> None:
     assert mean == Throughput(frozen, 300, 50, step, 8, 2)  # type: ignore[arg-type]
 
 
+def test_gains_raise_the_rates_that_they_belong_to() -> None:
+    speed = Throughput(
+        frozen=200, view=200, trainable=50, step=10, map_bytes=8, cells=2, gain=2.0, probe_gain=3.0
+    )
+    assert (speed.forward, speed.probed) == (pytest.approx(80), 150)
+
+
 @pytest.mark.slow
 def test_cached_views_are_timed_in_the_precision_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     pretrained, base = weights.load_pretrained(weights.PACKAGED), Recipe(precision="bf16-mixed")
     network, dtypes = throughput.fused_copy(pretrained, base, k=10), []
     network.frozen_stages[-1].register_forward_hook(lambda *given: dtypes.append(given[-1].dtype))
-    seconds = iter([1.0, 0.25, 1.0, 1.0])  # frozen, the same for a view, trainable, step
+    seconds = iter([1.0, 0.25, 1.0, 0.6, 0.2, 1.0])  # frozen, for a view, whole, trained, for the probe, step
 
     def timed(action: Callable[[], object], device: torch.device) -> float:
         action()
@@ -35,14 +42,15 @@ def test_cached_views_are_timed_in_the_precision_of_the_training(monkeypatch: py
         engines = throughput.engines_of(network, base)
         found = throughput.timed_once(network, pretrained, base, 32, engines)
     assert found.view == 4 * found.frozen
-    assert dtypes[-1] == torch.bfloat16
-    assert set(dtypes[:-1]) == {torch.float32}
+    assert dtypes == [torch.float32, torch.float32, torch.bfloat16, torch.float32]
+    assert found.probed == pytest.approx(3 * found.trainable)
+    assert found.forward == pytest.approx(found.frozen)
 
 
 def test_features_are_timed_in_the_precision_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     pretrained, base = weights.load_pretrained(weights.PACKAGED), Recipe()
     network = throughput.fused_copy(pretrained, base, k=10)
-    seconds = iter([1.0, 0.5, 1.0, 1.0])  # frozen, the same for features, trainable, step
+    seconds = iter([1.0, 0.5, 2.0, 1.0, 1.0])  # frozen, the same for features, whole, trained, step
 
     def timed(action: Callable[[], object], device: torch.device) -> float:
         action()
@@ -52,7 +60,7 @@ def test_features_are_timed_in_the_precision_of_the_engine(monkeypatch: pytest.M
     with using_settings(EngineSettings("torch", precision="bf16-mixed")):
         engines = throughput.engines_of(network, base)
         found = throughput.timed_once(network, pretrained, base, 32, engines)
-    assert set(engines) == {"32-true", "bf16-mixed"}
+    assert set(engines) == {"32-true", "bf16-mixed", throughput.WHOLE}
     assert (found.speedup, found.embedded, found.view) == (2.0, 2 * found.forward, found.frozen)
 
 

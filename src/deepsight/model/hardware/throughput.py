@@ -9,13 +9,12 @@ from statistics import harmonic_mean
 import numpy as np
 import torch
 
-from deepsight.core.engine_settings import EngineSettings
-from deepsight.core.recipe import PassPrecision, Recipe
+from deepsight.core.recipe import Recipe
 from deepsight.model.backbone import Classifier, positions_along
 from deepsight.model.engine import ForwardEngine, active_settings
 from deepsight.model.engine.graphs import StageMapsGraph
 from deepsight.model.hardware.allocator import freed_memory_kept
-from deepsight.model.hardware.precision import IMAGES, faster_precision, gradient_step
+from deepsight.model.hardware.precision import FLOAT32, IMAGES, faster_precision, forward_in, gradient_step
 from deepsight.model.hardware.timing import warm_seconds
 from deepsight.model.preprocess import Preprocessing
 from deepsight.model.pretrained import Pretrained
@@ -23,7 +22,7 @@ from deepsight.model.traced_backbone import fixed_side
 from deepsight.model.training.training_state import TRAINABLE_PASS
 
 LOOKS = 2  # measurements per resolution, some seconds apart
-STEP_PASSES = 2  # a timed step has this many times the images of a pass: 128 at 64 px, 32 at 128 px
+WHOLE = "whole network"  # names its engine
 PRECISION_SIDE = 64  # pixels; the resolution at which precisions are compared
 CPU = torch.device("cpu")
 
@@ -40,6 +39,8 @@ class Throughput:
         map_bytes: size of one image's cached maps.
         cells: cells along a side of the last maps.
         speedup: of a forward pass in the precision of the backbone's features, over float32.
+        gain: of a forward pass through the whole network, over its two parts one after the other.
+        probe_gain: of the trained stages forward in the precision of training steps, over float32.
     """
 
     frozen: float
@@ -49,11 +50,18 @@ class Throughput:
     map_bytes: int
     cells: int
     speedup: float = 1.0
+    gain: float = 1.0
+    probe_gain: float = 1.0
 
     @property
     def forward(self) -> float:
         """Images per second forward through the whole network."""
-        return 1 / (1 / self.frozen + 1 / self.trainable)
+        return self.gain / (1 / self.frozen + 1 / self.trainable)
+
+    @property
+    def probed(self) -> float:
+        """Images per second from cached maps to the features that the linear probe is fitted to."""
+        return self.probe_gain * self.trainable
 
     @property
     def embedded(self) -> float:
@@ -108,22 +116,25 @@ def mean_throughput(looks: Sequence[Throughput]) -> Throughput:
         harmonic_mean(each.step for each in looks),
         looks[0].map_bytes,
         looks[0].cells,
-        harmonic_mean(each.speedup for each in looks),
+        *(harmonic_mean(getattr(each, name) for each in looks) for name in ("speedup", "gain", "probe_gain")),
     )
 
 
-def engines_of(classifier: Classifier, base: Recipe) -> dict[PassPrecision, ForwardEngine]:
-    """Engines of the frozen stages: in float32, and as cached views and features are computed."""
+def engines_of(classifier: Classifier, base: Recipe) -> dict[str, ForwardEngine]:
+    """Engines of the frozen stages, by precision: float32, and as cached views and features are computed.
+
+    `WHOLE` is that of the whole network in float32.
+    """
     graph = StageMapsGraph(classifier.frozen_stages)
     return {
         precision: ForwardEngine(graph, precision, compile_after=0)
         for precision in ("32-true", base.view_precision, active_settings().precision)
-    }
+    } | {WHOLE: ForwardEngine(StageMapsGraph(classifier.stages), compile_after=0)}
 
 
 def timed_once(
     classifier: Classifier, pretrained: Pretrained, base: Recipe, side: int,
-    engines: Mapping[PassPrecision, ForwardEngine],
+    engines: Mapping[str, ForwardEngine],
 ) -> Throughput:  # fmt: skip
     """Throughput of the two parts at one resolution, measured once."""
     preprocessing = Preprocessing(side, base.interpolation, base.antialias, pretrained.mean, pretrained.std)
@@ -131,19 +142,21 @@ def timed_once(
     n, trainable, head = len(pixels), classifier.trainable_stages, classifier.head
     device = head.weight.device
 
-    def frozen_maps(precision: PassPrecision) -> torch.Tensor:
-        found = engines[precision].run(preprocessing.batches(pixels, "throughput"), n)
+    def passed(engine: ForwardEngine) -> torch.Tensor:
+        found = engine.run(preprocessing.batches(pixels, "throughput"), n)
         return torch.cat([maps.to(device) for (maps,) in found])
 
     with torch.inference_mode():
-        maps = frozen_maps("32-true")
-        frozen_seconds = {
-            precision: warm_seconds(partial(frozen_maps, precision), device=device) for precision in engines
+        maps = passed(engines[FLOAT32])
+        passing = {
+            name: warm_seconds(partial(passed, engine), device=device) for name, engine in engines.items()
         }
-        trainable_seconds = warm_seconds(lambda: trainable(maps), device=device)
+        trained = {
+            precision: warm_seconds(partial(forward_in, precision, trainable, maps), device=device)
+            for precision in dict.fromkeys((FLOAT32, base.precision))
+        }
         cells = positions_along(trainable(maps[:1]))
-    images = STEP_PASSES * EngineSettings().images_per_batch(side)
-    batch = torch.zeros_like(maps[:1]).expand(images, *maps.shape[1:]).clone()
+    batch = torch.zeros_like(maps[:1]).expand(base.batch, *maps.shape[1:]).clone()
     if batch.ndim == 4:
         batch = batch.contiguous(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW([*trainable.parameters(), *head.parameters()], lr=0.0, fused=True)
@@ -156,11 +169,13 @@ def timed_once(
     with freed_memory_kept():
         step_seconds = warm_seconds(step, device=device)
     return Throughput(
-        n / frozen_seconds["32-true"],
-        n / frozen_seconds[base.view_precision],
-        n / trainable_seconds,
+        n / passing[FLOAT32],
+        n / passing[base.view_precision],
+        n / trained[FLOAT32],
         len(batch) / step_seconds,
         maps[0].numel() * 2,
         cells,
-        frozen_seconds["32-true"] / frozen_seconds[active_settings().precision],
+        passing[FLOAT32] / passing[active_settings().precision],
+        (passing[FLOAT32] + trained[FLOAT32]) / passing[WHOLE],
+        trained[FLOAT32] / trained[base.precision],
     )

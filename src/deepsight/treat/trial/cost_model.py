@@ -106,7 +106,7 @@ def checkpoint_seconds(arms: Sequence[Demand], rows: int, rates: ThroughputOf, s
     for backbone, resolution in dict.fromkeys((arm.backbone, arm.resolution) for arm in arms):
         speed = rates(backbone, resolution)
         seconds += views * rows / speed.view + size.validation / speed.frozen
-        seconds += min(rows, 10_000) / speed.trainable + HEAD_SECONDS
+        seconds += min(rows, 10_000) / speed.probed + HEAD_SECONDS
     for arm in arms:
         if arm.own_views:
             seconds += views * rows / rates(arm.backbone, arm.resolution).view
