@@ -146,7 +146,8 @@ def bars(
         yield ratio_row("bars", f"{side} px", f"training step in {precision}, bar 1.3", seconds, n)
         for kind in (torch.float32, torch.bfloat16)[: 1 if precision == "32-true" else 2]:
             setting = f"{side} px, {str(kind).removeprefix('torch.')}"
-            yield from step_by_layer(network.trainable_stages, maps, setting, rounds, kind)
+            with freed_memory_kept():
+                yield from step_by_layer(network.trainable_stages, maps, setting, rounds, kind)
 
 
 def precision_of_steps(network: Classifier, side: int) -> Precision:

@@ -10,10 +10,12 @@
 - memory: a training step that gives freed memory back over one that keeps it.
 - augmentation: its share of the time in which a cached view is made.
 - bfloat16: time of the frozen stages and of a step of the trainable ones over float32's, of a ResNet18 too.
+- commands: seconds of `examine` on 10,000 predictions, and of near-duplicates among 60,000 images.
 - decoding: images per second from JPEG files to stored pixels, beside those from stored pixels to logits.
 - rows: seconds and peak memory of a training by its rows, and the straight line through them.
 
-EfficientNet-Lite0 from its package; rows are added to results.csv as they come.
+EfficientNet-Lite0 from its package; rows are added to results.csv as they come. The last table is that of the
+release's targets (targets.py).
 """
 
 import argparse
@@ -29,9 +31,11 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
+from commands import duplicates_rows, examine_rows
 from decoding import decoding_rows
 from engines import bars as engine_bars
 from engines import engine_table, first_pass, start_up, wheel_size
+from targets import targets_table
 from turns import Row, in_turns, ratio_row, timed
 
 from deepsight.core.dataset import Dataset, Splits
@@ -267,10 +271,16 @@ def bars(train: Dataset, *, small: bool) -> Iterator[Row]:
     )
 
 
+def commands(train: Dataset, *, small: bool) -> Iterator[Row]:
+    """Whole commands of a release."""
+    yield from examine_rows(1 if small else 3)
+    yield from duplicates_rows(train, 200 if small else 50_000)
+
+
 QUESTIONS = {
     "engines": engines, "bars": bars,
     "folding": folding, "prediction": prediction, "passes": passes, "memory": memory,
-    "augmentation": augmentation, "bfloat16": bfloat16, "decoding": decoding,
+    "augmentation": augmentation, "bfloat16": bfloat16, "decoding": decoding, "commands": commands,
     "rows": rows,
 }  # fmt: skip
 
@@ -305,6 +315,7 @@ def main() -> None:
                 writer.writerow(found[-1])
                 file.flush()
     print(table(found))
+    print(f"\n{targets_table(processor())}")
 
 
 if __name__ == "__main__":
