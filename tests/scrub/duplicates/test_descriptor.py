@@ -85,10 +85,9 @@ def test_a_mirrored_copy_is_recognised_as_such(images, halves):
     assert not made.mirrored(i, i).any()
 
 
-@pytest.mark.parametrize("columns", [13, 50, 10_000])
-def test_neighbours_equal_brute_force(columns, monkeypatch):
-    monkeypatch.setattr(candidates, "ROWS", 17)
-    monkeypatch.setattr(candidates, "COLUMNS", columns)
+@pytest.mark.parametrize("tile", [3, 17, 50, 120, 1024])
+def test_neighbours_equal_brute_force(tile, monkeypatch):
+    monkeypatch.setattr(candidates, "TILE", tile)
     rng = np.random.default_rng(2)
     even, odd = rng.normal(size=(120, 6)).astype(np.float32), rng.normal(size=(120, 5)).astype(np.float32)
     similarity = even @ even.T + np.abs(odd @ odd.T)

@@ -1,7 +1,6 @@
 """Pairs of images that may be near-duplicates: nearest neighbours, in blocks of bounded size."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from deepsight.scrub.duplicates.descriptor import Descriptor, row_blocks
 ReadFeatures = Callable[[Ints], NDArray[np.floating]]  # rows -> features (r, d)
 
 EXACT = 150_000  # images; for more an index is used if its library is installed
-ROWS, COLUMNS = 256, 4096  # of a block of similarities: 4 MB, which fit into the cache
+TILE = 1024  # rows and columns of a block of similarities: 4 MB, which fit into the cache
 FIT_ON = 5000  # rows that the projection of features is fitted on, and rows projected at a time
 FEATURE_LENGTH = 64  # dimensions kept of the features
 
@@ -36,18 +35,25 @@ def neighbour_pairs(described: Descriptor, *, count: int, at_least: float, seed:
     n = len(described)
     if n < 2:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    by_index = indexed(n)
-    search = (
-        ann_index.Index(described, seed=seed).nearest_to
-        if by_index
-        else partial(nearest_to, described, at_least=at_least)
-    )
+    count = min(count, n - 1)
     found = []
-    for rows in row_blocks(n, ann_index.BLOCK if by_index else ROWS):
-        similarity, near = search(rows, count=min(count, n - 1))
+    for rows, similarity, near in nearest_rows(described, count=count, at_least=at_least, seed=seed):
         keep = similarity >= at_least
         found.append(torch.stack([torch.from_numpy(rows)[:, None].expand_as(near)[keep], near[keep]]))
     return distinct_pairs(torch.cat(found, dim=1).numpy())
+
+
+def nearest_rows(
+    described: Descriptor, *, count: int, at_least: float, seed: int
+) -> Iterator[tuple[Ints, Tensor, Tensor]]:
+    """Blocks of rows with similarities and rows of their nearest neighbours, (r, count) each."""
+    n = len(described)
+    if indexed(n):
+        index = ann_index.Index(described, seed=seed)
+        for rows in row_blocks(n, ann_index.BLOCK):
+            yield rows, *index.nearest_to(rows, count=count)
+    else:
+        yield np.arange(n), *nearest_of_all(described, count=count, at_least=at_least)
 
 
 def indexed(n: int) -> bool:
@@ -60,27 +66,45 @@ def comparisons(n: int) -> float:
     return EXACT**0.5 * n**1.5 if indexed(n) else float(n) ** 2
 
 
-def nearest_to(described: Descriptor, rows: Ints, *, count: int, at_least: float) -> tuple[Tensor, Tensor]:
-    """Similarities and rows of the images nearest to these, (r, count) each; an image is not its own.
+def nearest_of_all(described: Descriptor, *, count: int, at_least: float) -> tuple[Tensor, Tensor]:
+    """Similarities and rows of the images nearest to each, (n, count) each; an image is not its own.
 
-    Where fewer than `count` images are as similar as `at_least`, the similarity is below it.
+    Where fewer than `count` images are as similar as `at_least`, the similarity is below it. Each two images
+    are compared once, for both of them.
     """
-    even, odd, asked = described.even, described.odd, torch.from_numpy(rows)
+    even, odd, n = described.even, described.odd, len(described)
     least = torch.nextafter(torch.tensor(at_least), torch.tensor(-torch.inf))
-    best, place = least.repeat(len(rows), count), torch.zeros(len(rows), count, dtype=torch.int64)
-    block = torch.empty(len(rows), COLUMNS)  # allocated once: new memory costs more than the products
-    for start in range(0, len(described), COLUMNS):
-        stop = min(start + COLUMNS, len(described))
-        similarity = torch.mm(odd[asked], odd[start:stop].T, out=block[:, : stop - start]).abs_()
-        similarity.addmm_(even[asked], even[start:stop].T)
-        own = (asked >= start) & (asked < stop)
-        similarity[own.nonzero()[:, 0], asked[own] - start] = -torch.inf
-        # Few rows have a nearer neighbour in this block, and a maximum is much cheaper than the largest few.
-        nearer = (similarity.amax(dim=1) > best[:, -1]).nonzero()[:, 0]
-        value, column = similarity[nearer].topk(min(count, stop - start), dim=1)
-        best[nearer], order = torch.cat([best[nearer], value], dim=1).topk(count, dim=1)
-        place[nearer] = torch.cat([place[nearer], column + start], dim=1).gather(1, order)
+    best, place = least.repeat(n, count), torch.zeros(n, count, dtype=torch.int64)
+    block = torch.empty(TILE, TILE)  # allocated once: new memory costs more than the products
+    for start in range(0, n, TILE):
+        rows = slice(start, min(start + TILE, n))
+        for left in range(start, n, TILE):
+            columns = slice(left, min(left + TILE, n))
+            out = block[: rows.stop - start, : columns.stop - left]
+            similarity = torch.mm(odd[rows], odd[columns].T, out=out).abs_()
+            similarity.addmm_(even[rows], even[columns].T)
+            if left == start:
+                similarity.fill_diagonal_(-torch.inf)
+            else:
+                keep_nearest(best[columns], place[columns], similarity.T, start)
+            keep_nearest(best[rows], place[rows], similarity, left)
     return best, place
+
+
+def keep_nearest(best: Tensor, place: Tensor, similarity: Tensor, first: int) -> None:
+    """Take nearer neighbours into `best` and `place`, (r, count) each, in place.
+
+    Args:
+        best: similarities of the nearest so far, largest first.
+        place: their rows.
+        similarity: to further images (r, c).
+        first: the row of the first of these.
+    """
+    # Few rows have a nearer neighbour in this block, and a maximum is much cheaper than the largest few.
+    nearer = (similarity.amax(dim=1) > best[:, -1]).nonzero()[:, 0]
+    value, column = similarity[nearer].topk(min(best.shape[1], similarity.shape[1]), dim=1)
+    best[nearer], order = torch.cat([best[nearer], value], dim=1).topk(best.shape[1], dim=1)
+    place[nearer] = torch.cat([place[nearer], column + first], dim=1).gather(1, order)
 
 
 def distinct_pairs(pairs: Ints) -> tuple[Ints, Ints]:
