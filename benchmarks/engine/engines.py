@@ -204,18 +204,12 @@ def steps(network: Classifier, maps: Tensor, precision: Precision) -> list[Calla
 def earlier_depthwise_gradients() -> Iterator[None]:
     """The library's gradients of depthwise convolutions, but for kernels that reach across small maps."""
 
-    def library(mask: list[bool], *given: Tensor | int) -> Tensor:
-        x, grad, weight, stride, padding = given
-        geometry = [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], weight.shape[0]
-        found = torch.ops.aten.convolution_backward(grad, x, weight, None, *geometry, mask)
-        return found[mask.index(True)]
-
     def by_weight(x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
         if 2 * padding >= x.shape[2] == x.shape[3]:
             return depthwise.weight_gradient_by_taps(x, grad, weight, stride, padding)
-        return library([False, True, False], x, grad, weight, stride, padding)
+        return depthwise.library_gradient(x, grad, weight, stride, padding, by_input=False)
 
-    by_input = partial(library, [True, False, False])
+    by_input = partial(depthwise.library_gradient, by_input=True)
     with patch.multiple(depthwise, input_gradient=by_input, weight_gradient=by_weight):
         yield
 

@@ -50,7 +50,7 @@ def input_gradient(x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding
             return F.conv2d(grad, weight.flip(2, 3), None, 1, padding, 1, weight.shape[0])
         if x.dtype == torch.bfloat16 and _has_phases(x, weight.shape[2], stride, padding):
             return input_gradient_by_phases(x, grad, weight, padding)
-    return _library_gradients(x, grad, weight, (stride, padding, padding), by_input=True)[0]
+    return library_gradient(x, grad, weight, stride, padding, by_input=True)
 
 
 def input_gradient_by_phases(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Tensor:
@@ -69,6 +69,18 @@ def input_gradient_by_phases(x: Tensor, grad: Tensor, weight: Tensor, padding: i
     return whole[:, :, : x.shape[2], : x.shape[3]]
 
 
+def library_gradient(
+    x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding: int | tuple[int, int], *, by_input: bool
+) -> Tensor:
+    """PyTorch's gradient by the input or by the weight; one padding, or that of rows and of columns."""
+    rows, columns = (padding, padding) if isinstance(padding, int) else padding
+    found = torch.ops.aten.convolution_backward(
+        grad, x, weight, None, [stride] * 2, [rows, columns], [1, 1], False, [0, 0], weight.shape[0],
+        [by_input, not by_input, False],
+    )  # fmt: skip
+    return cast(Tensor, found[0 if by_input else 1])
+
+
 def weight_gradient(x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
     """The gradient (c, 1, r, r) of a depthwise kernel, in the way that is fastest for its size.
 
@@ -83,7 +95,7 @@ def weight_gradient(x: Tensor, grad: Tensor, weight: Tensor, stride: int, paddin
             return weight_gradient_by_column_pairs(x, grad)
         if r > FAST_COLUMNS and _has_phases(x, r, stride, padding):
             return weight_gradient_by_phases(x, grad, r, padding)
-    return _library_gradients(x, grad, weight, (stride, padding, padding), by_input=False)[1]
+    return library_gradient(x, grad, weight, stride, padding, by_input=False)
 
 
 def weight_gradient_by_taps(x: Tensor, grad: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
@@ -121,8 +133,7 @@ def weight_gradient_by_phases(x: Tensor, grad: Tensor, r: int, padding: int) -> 
     it, three taps each way reach from 2 pixels before to 3 pixels after the place of an output.
     """
     channels, side = x.shape[1], _side_of_phases(x, grad)
-    beyond = 2 * side - x.shape[2]
-    whole = _last(F.pad(x, (0, beyond, 0, beyond)) if beyond else x)
+    whole = _last(_widened(x, 2 * side))
     split = whole.reshape(-1, side, 2, side, 2, channels).transpose(2, 3)  # n, row, column, phase, phase, c
     phases = split.reshape(-1, side, side, 4 * channels).permute(0, 3, 1, 2)
     found = _columns_gradient(phases, _phase_outputs(grad, side), padding=1, rows=3)
@@ -143,28 +154,19 @@ def _side_of_phases(x: Tensor, grad: Tensor) -> int:
 
 def _phase_outputs(grad: Tensor, side: int) -> Tensor:
     """An output's gradient for each of the four phases, (n, 4 c, side, side)."""
-    beyond = side - grad.shape[2]
-    return (
-        _last(F.pad(grad, (0, beyond, 0, beyond)) if beyond else grad).repeat(1, 1, 1, 4).permute(0, 3, 1, 2)
-    )
+    return _last(_widened(grad, side)).repeat(1, 1, 1, 4).permute(0, 3, 1, 2)
+
+
+def _widened(maps: Tensor, side: int) -> Tensor:
+    """Square maps with zeros at their ends up to this side, as they are if they have it."""
+    beyond = side - maps.shape[2]
+    return F.pad(maps, (0, beyond, 0, beyond)) if beyond else maps
 
 
 def _columns_gradient(x: Tensor, grad: Tensor, *, padding: int, rows: int) -> Tensor:
     """The library's gradient (c, 1, rows, 3) of a kernel of three columns; `padding` is that of the rows."""
     kernel = x.new_empty(x.shape[1], 1, rows, FAST_COLUMNS)
-    return _library_gradients(x, grad, kernel, (1, padding, 1), by_input=False)[1]
-
-
-def _library_gradients(
-    x: Tensor, grad: Tensor, weight: Tensor, geometry: tuple[int, int, int], *, by_input: bool
-) -> tuple[Tensor, Tensor]:
-    """PyTorch's gradient by the input or by the weight; geometry: stride, padding of rows and of columns."""
-    stride, rows, columns = geometry
-    found = torch.ops.aten.convolution_backward(
-        grad, x, weight, None, [stride] * 2, [rows, columns], [1, 1], False, [0, 0], weight.shape[0],
-        [by_input, not by_input, False],
-    )  # fmt: skip
-    return cast(tuple[Tensor, Tensor], found[:2])
+    return library_gradient(x, grad, kernel, 1, (padding, 1), by_input=False)
 
 
 def _last(maps: Tensor) -> Tensor:

@@ -23,8 +23,9 @@ FEATURE_LENGTH = 64  # dimensions kept of the features
 def neighbour_pairs(described: Descriptor, *, count: int, at_least: float, seed: int) -> tuple[Ints, Ints]:
     """Pairs i < j in which one is among the `count` nearest of the other, mirrored or not.
 
-    Up to `EXACT` images the search is exact: n²(p + q) multiplications, n × count numbers in memory. For more
-    images an index finds nearly the same pairs in time O(n^1.5); without its library the search stays exact.
+    Up to `EXACT` images the search is exact: n²(p + q) / 2 multiplications, n × count numbers in memory. For
+    more images an index finds nearly the same pairs in time O(n^1.5); without its library the search stays
+    exact.
 
     Args:
         described: of n images.
